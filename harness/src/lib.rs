@@ -1,0 +1,32 @@
+//! Stacks, child processes and runs: what the binary `harness` is made of, and what end-to-end tests build on.
+//!
+//! It knows the system under test and the load client only as programs with flags. It links one crate of
+//! this workspace, `load-client`, and of that only the comparison of finished runs.
+//!
+//! # Examples
+//!
+//! ```no_run
+//! use harness::service::{Service, ServiceOptions};
+//! use harness::stack::{Stack, StackKind, StackOptions};
+//!
+//! # async fn example() -> anyhow::Result<()> {
+//! let stack = Stack::start(StackKind::Embedded, StackOptions::default()).await?;
+//! stack.create_topic("createOrder", 1).await?;
+//! stack.create_topic("createOrder.reply", 1).await?;
+//! let service = Service::start(&stack, ServiceOptions::default()).await?;
+//! // ... produce to `createOrder` at `stack.kafka_url()` ...
+//! service.stop().await?;
+//! stack.stop().await?;
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod process;
+pub mod programs;
+pub mod service;
+pub mod stack;
+
+mod redact;
+mod wait;
+
+pub use wait::Interrupted;

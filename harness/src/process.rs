@@ -1,0 +1,240 @@
+//! Child processes that never outlive the harness: broker, store, service and load client.
+//!
+//! Each child is the leader of a process group of its own, so that a terminal's Ctrl-C reaches the harness
+//! alone, which then stops the children in order. Three nets, one below the other: [`Child::stop`] (SIGTERM,
+//! bounded wait, SIGKILL), `Drop` (SIGKILL to the group; covers panics and early returns), and the kernel
+//! (`setpriv --pdeathsig`, where util-linux has it; covers kill -9 of the harness itself).
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::programs;
+
+/// Lines of a child's log that an error message shows.
+const TAIL_LINES: usize = 15;
+
+/// A running child process and its log file; dropping it kills the child.
+#[derive(Debug)]
+pub struct Child {
+    name: String,
+    log: PathBuf,
+    process: tokio::process::Child,
+    /// The process group to signal; `None` once the leader has been reaped, when its id may belong to another.
+    group: Option<Pid>,
+}
+
+impl Child {
+    /// Starts `program` with `arguments`; both of its output streams go to the file `log`.
+    ///
+    /// Call it from a thread that lives as long as the child shall: the kernel kills the child when that
+    /// thread ends. The main thread of a current-thread runtime is right, a blocking-pool thread is not.
+    ///
+    /// # Errors
+    ///
+    /// When the log file cannot be written or the program cannot be started.
+    pub fn spawn<I, S>(name: &str, program: &Path, arguments: I, log: &Path) -> Result<Self>
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
+        if let Some(folder) = log.parent() {
+            fs::create_dir_all(folder)
+                .with_context(|| format!("cannot create {}", folder.display()))?;
+        }
+        let output =
+            File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+        let process = tied_to_this_thread(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().context("cannot share the log file")?)
+            .stderr(output)
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("cannot start {name} ({})", program.display()))?;
+        let group = process
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .and_then(Pid::from_raw);
+        Ok(Self {
+            name: name.to_owned(),
+            log: log.to_owned(),
+            process,
+            group,
+        })
+    }
+
+    /// The name given at [`Child::spawn`].
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The operating system's process id, while the child runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.process.id()
+    }
+
+    /// The file that both output streams go to.
+    #[must_use]
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// The exit status if the child has ended, without waiting.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system cannot tell.
+    pub fn try_wait(&mut self) -> Result<Option<ExitStatus>> {
+        let status = self
+            .process
+            .try_wait()
+            .with_context(|| format!("cannot wait for {}", self.name))?;
+        if status.is_some() {
+            self.group = None;
+        }
+        Ok(status)
+    }
+
+    /// Waits until the child ends by itself.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system cannot tell.
+    pub async fn wait(&mut self) -> Result<ExitStatus> {
+        let status = self
+            .process
+            .wait()
+            .await
+            .with_context(|| format!("cannot wait for {}", self.name))?;
+        self.group = None;
+        Ok(status)
+    }
+
+    /// Sends `signal` to the child's process group; a child that has ended already is no error.
+    pub fn signal(&self, signal: Signal) {
+        if let Some(group) = self.group {
+            // The only failure left is that the group is gone, which is what the signal is for.
+            let _ = kill_process_group(group, signal);
+        }
+    }
+
+    /// Asks the child to end (SIGTERM), waits up to `grace`, then kills it.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system cannot tell how it ended.
+    pub async fn stop(mut self, grace: Duration) -> Result<ExitStatus> {
+        self.signal(Signal::TERM);
+        match timeout(grace, self.wait()).await {
+            Ok(status) => status,
+            Err(_elapsed) => {
+                tracing::warn!(child = %self.name, ?grace, "no exit after SIGTERM, killing it");
+                self.signal(Signal::KILL);
+                self.wait().await
+            }
+        }
+    }
+
+    /// The last lines of the log, indented, with its path; for error messages.
+    #[must_use]
+    pub fn log_tail(&self) -> String {
+        let text = fs::read(&self.log).unwrap_or_default();
+        tail(&self.name, &self.log, &String::from_utf8_lossy(&text))
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+    }
+}
+
+/// A command that the kernel kills with the thread that starts it, where `setpriv` is installed.
+fn tied_to_this_thread(program: &Path) -> Command {
+    match programs::on_path("setpriv") {
+        Some(setpriv) if cfg!(target_os = "linux") => {
+            let mut command = Command::new(setpriv);
+            command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+            command
+        }
+        _ => Command::new(program),
+    }
+}
+
+fn tail(name: &str, log: &Path, text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    if lines.is_empty() {
+        return format!("{name} wrote nothing to {}", log.display());
+    }
+    let from = lines.len().saturating_sub(TAIL_LINES);
+    let shown: Vec<String> = lines[from..]
+        .iter()
+        .map(|line| format!("  | {line}"))
+        .collect();
+    format!("last lines of {}:\n{}", log.display(), shown.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tail_shows_the_last_lines_and_where_the_rest_is() {
+        let text = (1..=20)
+            .map(|line| line.to_string())
+            .collect::<Vec<_>>()
+            .join("\n");
+        let shown = tail("store", Path::new("store.log"), &text);
+        assert!(
+            shown.starts_with("last lines of store.log:\n  | 6\n"),
+            "{shown}"
+        );
+        assert!(shown.ends_with("  | 20"), "{shown}");
+    }
+
+    #[tokio::test]
+    async fn a_child_that_ignores_sigterm_is_killed() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = "trap '' TERM; echo ready; while :; do sleep 0.05; done";
+        let log = folder.path().join("deaf.log");
+        let child = Child::spawn("deaf", Path::new("/bin/sh"), ["-c", script], &log).unwrap();
+        let ready = async {
+            while !fs::read_to_string(&log).unwrap().contains("ready") {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(Duration::from_secs(30), ready)
+            .await
+            .expect("the script never started");
+        let status = child.stop(Duration::from_millis(50)).await.unwrap();
+        assert!(!status.success());
+    }
+
+    #[tokio::test]
+    async fn a_dropped_child_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("sleep.log");
+        let child = Child::spawn("sleep", Path::new("/bin/sleep"), ["600"], &log).unwrap();
+        let group = child.group.unwrap();
+        drop(child);
+        let gone = async {
+            while rustix::process::test_kill_process_group(group).is_ok() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(Duration::from_secs(30), gone)
+            .await
+            .expect("the dropped child still runs");
+    }
+}

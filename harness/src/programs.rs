@@ -1,0 +1,79 @@
+//! Finds the programs that the harness starts: those on PATH, and this workspace's own beside the harness.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+
+/// The first executable file called `name` on PATH.
+#[must_use]
+pub fn on_path(name: &str) -> Option<PathBuf> {
+    let folders = env::var_os("PATH")?;
+    env::split_paths(&folders)
+        .map(|folder| folder.join(name))
+        .find(|file| is_executable(file))
+}
+
+/// A program of this workspace: `given` if set, else `name` beside the running executable (or, for a test
+/// executable, one folder up).
+///
+/// # Errors
+///
+/// When there is none; the message names `flag` and how to build it.
+pub fn own(name: &str, flag: &str, given: Option<&Path>) -> Result<PathBuf> {
+    if let Some(file) = given {
+        if is_executable(file) {
+            return Ok(file.to_owned());
+        }
+        bail!("{flag} {}: no executable file there", file.display());
+    }
+    let beside = env::current_exe()
+        .ok()
+        .and_then(|exe| Some(exe.parent()?.to_owned()));
+    let candidates = beside
+        .iter()
+        .flat_map(|folder| folder.ancestors().take(2))
+        .map(|folder| folder.join(name));
+    match candidates.into_iter().find(|file| is_executable(file)) {
+        Some(file) => Ok(file),
+        None => bail!(
+            "{name} not found beside the harness: build it (cargo build --release -p {name}) or set {flag}"
+        ),
+    }
+}
+
+fn is_executable(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    file.metadata()
+        .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_program_of_ours_names_the_flag_and_the_build() {
+        let error = own("no-such-program", "--order-service", None)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("--order-service") && error.contains("cargo build"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_given_path_must_be_executable() {
+        let error = own(
+            "order-service",
+            "--order-service",
+            Some(Path::new("/etc/hostname")),
+        )
+        .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "--order-service /etc/hostname: no executable file there"
+        );
+    }
+}

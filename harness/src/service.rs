@@ -1,0 +1,203 @@
+//! The system under test as a child process: `order-service` with its flags, until it is ready.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::process::Child;
+use crate::stack::{Stack, free_port};
+use crate::{programs, wait};
+
+/// The mock broker alone takes 3 s to form a group.
+const READY_LIMIT: Duration = Duration::from_secs(45);
+const PROBE_LIMIT: Duration = Duration::from_secs(2);
+/// Above the service's own drain time-out (10 s), so that it always gets to finish by itself.
+const STOP_GRACE: Duration = Duration::from_secs(20);
+
+/// How to start the service; the default suits a test.
+#[derive(Debug, Clone, Default)]
+pub struct ServiceOptions {
+    /// The executable; the one beside the running executable if `None`.
+    pub program: Option<PathBuf>,
+    /// `serial` or `tasks`; the service's own default if `None`.
+    pub dispatch: Option<String>,
+    /// The consumer group; a fresh one if `None`.
+    pub group_id: Option<String>,
+    /// Put before the topic's name `createOrder`.
+    pub topic_prefix: String,
+    /// Further flags, as on the command line.
+    pub arguments: Vec<String>,
+    /// The log file; a temporary one if `None`.
+    pub log: Option<PathBuf>,
+    /// Cancelled when the user wants to stop.
+    pub stop: CancellationToken,
+}
+
+/// A running service that has its partitions and reaches its store.
+#[derive(Debug)]
+pub struct Service {
+    child: Child,
+    command: Vec<String>,
+    admin: String,
+    group_id: String,
+    _log: Option<TempDir>,
+}
+
+impl Service {
+    /// Starts the service against `stack` and waits until `/readyz` says yes. The request topic must exist.
+    ///
+    /// # Errors
+    ///
+    /// When the executable is missing, or the service ends or does not become ready; with its log's end.
+    pub async fn start(stack: &Stack, options: ServiceOptions) -> Result<Self> {
+        let mut service = Self::spawn(stack, &options)?;
+        let admin = service.admin.clone();
+        wait::until_ready(&mut service.child, READY_LIMIT, &options.stop, || {
+            ready(&admin)
+        })
+        .await?;
+        Ok(service)
+    }
+
+    /// Starts the service and waits for nothing, for tests of a service that cannot become ready.
+    ///
+    /// # Errors
+    ///
+    /// When the executable is missing or cannot be started.
+    pub fn spawn(stack: &Stack, options: &ServiceOptions) -> Result<Self> {
+        let program = programs::own(
+            "order-service",
+            "--order-service",
+            options.program.as_deref(),
+        )?;
+        let (log, temporary) = log_file(options.log.as_deref())?;
+        let admin = format!("127.0.0.1:{}", free_port()?);
+        let group_id = options
+            .group_id
+            .clone()
+            .unwrap_or_else(|| format!("harness-{}", uuid::Uuid::new_v4()));
+        let arguments = arguments(stack, options, &admin, &group_id);
+        let child = Child::spawn("order-service", &program, &arguments, &log)?;
+        let command = std::iter::once(program.display().to_string())
+            .chain(arguments)
+            .collect();
+        Ok(Self {
+            child,
+            command,
+            admin,
+            group_id,
+            _log: temporary,
+        })
+    }
+
+    /// `host:port` of `/metrics`, `/healthz` and `/readyz`.
+    #[must_use]
+    pub fn admin(&self) -> &str {
+        &self.admin
+    }
+
+    /// The consumer group that it joined.
+    #[must_use]
+    pub fn group_id(&self) -> &str {
+        &self.group_id
+    }
+
+    /// The command line, program first.
+    #[must_use]
+    pub fn command(&self) -> &[String] {
+        &self.command
+    }
+
+    /// The process, to signal it or to read its log.
+    pub fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// Stops it gracefully.
+    ///
+    /// # Errors
+    ///
+    /// When it had failed, did not finish in time, or answered SIGTERM with a failure.
+    pub async fn stop(self) -> Result<()> {
+        let log = self.child.log().to_owned();
+        let status = self.child.stop(STOP_GRACE).await?;
+        if !status.success() {
+            bail!(
+                "order-service did not end well ({status}); its log is {}",
+                log.display()
+            );
+        }
+        Ok(())
+    }
+}
+
+fn arguments(stack: &Stack, options: &ServiceOptions, admin: &str, group_id: &str) -> Vec<String> {
+    let mut flags: Vec<(&str, &str)> = vec![
+        ("--kafka", stack.kafka_url()),
+        ("--store", stack.store_url()),
+        ("--group-id", group_id),
+        ("--admin", admin),
+    ];
+    if let Some(dispatch) = &options.dispatch {
+        flags.push(("--dispatch", dispatch));
+    }
+    if !options.topic_prefix.is_empty() {
+        flags.push(("--topic-prefix", &options.topic_prefix));
+    }
+    let mut arguments: Vec<String> = flags
+        .into_iter()
+        .flat_map(|(flag, value)| [flag.to_owned(), value.to_owned()])
+        .collect();
+    for (key, value) in stack.client_properties() {
+        arguments.extend(["-X".to_owned(), format!("{key}={value}")]);
+    }
+    arguments.extend(options.arguments.iter().cloned());
+    arguments
+}
+
+/// Whether `/readyz` answers 200, else why not.
+async fn ready(admin: &str) -> Result<(), String> {
+    match timeout(PROBE_LIMIT, get(admin, "/readyz")).await {
+        Ok(Ok(answer)) if answer.split(' ').nth(1) == Some("200") => Ok(()),
+        Ok(Ok(answer)) => Err(format!(
+            "/readyz answers: {}",
+            answer.replace("\r\n", " ").trim()
+        )),
+        Ok(Err(error)) => Err(format!("/readyz: {error:#}")),
+        Err(_elapsed) => Err("/readyz does not answer".to_owned()),
+    }
+}
+
+/// One HTTP/1.0 exchange; the whole answer, status line first. Not worth an HTTP client.
+async fn get(address: &str, path: &str) -> Result<String> {
+    let mut stream = TcpStream::connect(address)
+        .await
+        .context("cannot connect")?;
+    let request = format!("GET {path} HTTP/1.0\r\nhost: {address}\r\n\r\n");
+    stream
+        .write_all(request.as_bytes())
+        .await
+        .context("cannot send")?;
+    let mut answer = Vec::new();
+    stream
+        .read_to_end(&mut answer)
+        .await
+        .context("cannot read")?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+fn log_file(wanted: Option<&Path>) -> Result<(PathBuf, Option<TempDir>)> {
+    match wanted {
+        Some(file) => Ok((file.to_owned(), None)),
+        None => {
+            let folder = TempDir::new().context("cannot create a folder for logs")?;
+            Ok((folder.path().join("order-service.log"), Some(folder)))
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The embedded broker: librdkafka's mock cluster, hosted on a thread of this process.
+//!
+//! It listens on 127.0.0.1, on a port of its own choice. It has no CreateTopics request, so topics are made
+//! through its host; it answers a fetch only when the fetch's wait ends; it keeps the last 5 MB or 100,000
+//! batches of a partition; and it forgets everything at its end.
+
+use std::sync::mpsc;
+use std::thread;
+
+use anyhow::{Context, Result, anyhow};
+use rdkafka::mocking::MockCluster;
+use tokio::sync::oneshot;
+
+/// Client settings without which round trips over the mock take 500 ms: it holds each fetch to its end.
+pub(super) const CLIENT_PROPERTIES: [(&str, &str); 1] = [("fetch.wait.max.ms", "1")];
+
+/// A topic to create, and where to answer.
+type Request = (String, i32, oneshot::Sender<Result<()>>);
+
+/// The mock cluster's handle cannot change threads, so a thread owns it; dropping the sender ends both.
+#[derive(Debug)]
+pub(super) struct EmbeddedBroker {
+    pub(super) url: String,
+    requests: Option<mpsc::Sender<Request>>,
+    host: Option<thread::JoinHandle<()>>,
+}
+
+impl EmbeddedBroker {
+    pub(super) async fn start() -> Result<Self> {
+        let (requests, inbox) = mpsc::channel();
+        let (started, address) = oneshot::channel();
+        let host = thread::Builder::new()
+            .name("mock-broker".to_owned())
+            .spawn(move || serve(started, &inbox))
+            .context("cannot start the mock broker's thread")?;
+        let address = address.await.context("the mock broker's thread ended")??;
+        Ok(Self {
+            url: format!("kafka://{address}"),
+            requests: Some(requests),
+            host: Some(host),
+        })
+    }
+
+    pub(super) async fn create_topic(&self, name: &str, partitions: i32) -> Result<()> {
+        let (answer, created) = oneshot::channel();
+        let gone = || anyhow!("the mock broker has stopped");
+        let requests = self.requests.as_ref().ok_or_else(gone)?;
+        requests
+            .send((name.to_owned(), partitions, answer))
+            .map_err(|_| gone())?;
+        created.await.map_err(|_| gone())?
+    }
+}
+
+impl Drop for EmbeddedBroker {
+    fn drop(&mut self) {
+        self.requests = None;
+        if let Some(host) = self.host.take() {
+            // A panic of the host thread has printed itself; there is nothing left to stop.
+            let _ = host.join();
+        }
+    }
+}
+
+fn serve(started: oneshot::Sender<Result<String>>, inbox: &mpsc::Receiver<Request>) {
+    let cluster = match MockCluster::new(1).context("cannot start the mock broker") {
+        Ok(cluster) => cluster,
+        Err(error) => {
+            let _ = started.send(Err(error));
+            return;
+        }
+    };
+    // An answer that nobody waits for any more is no reason to stop serving.
+    let _ = started.send(Ok(cluster.bootstrap_servers()));
+    for (name, partitions, answer) in inbox {
+        let created = cluster
+            .create_topic(&name, partitions, 1)
+            .with_context(|| format!("cannot create topic {name} on the mock broker"));
+        let _ = answer.send(created);
+    }
+}

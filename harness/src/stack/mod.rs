@@ -1,0 +1,20 @@
+//! Stacks: a broker and a store to run against, started on demand and stopped without a trace.
+//!
+//! `embedded` hosts a mock broker in this process, `native` runs Apache Kafka on the local JVM, `docker` runs
+//! the images of `docker/compose.yaml`, and `external` uses what the caller names and starts nothing.
+
+mod description;
+mod docker;
+mod embedded;
+mod external;
+mod native;
+mod options;
+mod ports;
+mod running;
+mod store;
+mod topics;
+
+pub use description::Description;
+pub use options::{StackKind, StackOptions};
+pub use ports::any as free_port;
+pub use running::Stack;

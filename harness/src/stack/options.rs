@@ -1,0 +1,70 @@
+//! What a caller says about the stack it wants.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+/// Which broker and store to run against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StackKind {
+    /// librdkafka's mock broker in this process, and a store from PATH: fast, needs no JVM, is not Kafka
+    Embedded,
+    /// Apache Kafka on the local JVM, and a store from PATH
+    Native,
+    /// the images of docker/compose.yaml: Apache Kafka and Kvrocks
+    Docker,
+    /// your own broker and store: give --kafka and --store
+    External,
+}
+
+impl StackKind {
+    /// The name as on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Native => "native",
+            Self::Docker => "docker",
+            Self::External => "external",
+        }
+    }
+}
+
+/// How to start a stack; the default suits a test.
+#[derive(Debug, Clone)]
+pub struct StackOptions {
+    /// The broker's port; a free one if `None`. The embedded broker and Docker choose their own.
+    pub kafka_port: Option<u16>,
+    /// The store's port; a free one if `None`.
+    pub store_port: Option<u16>,
+    /// The broker of the external stack, `kafka://host:port[,host:port]`.
+    pub kafka: Option<String>,
+    /// The store of the external stack, `redis://[user:password@]host:port`.
+    pub store: Option<String>,
+    /// librdkafka properties that every client of the stack gets, this harness included (TLS, SASL, ...).
+    pub properties: Vec<(String, String)>,
+    /// Folder for the logs of broker and store; a temporary one if `None`.
+    pub logs: Option<PathBuf>,
+    /// The compose file of the docker stack.
+    pub compose_file: PathBuf,
+    /// Cancelled when the user wants to stop: start-up then ends early, with nothing left running.
+    pub stop: CancellationToken,
+}
+
+impl Default for StackOptions {
+    fn default() -> Self {
+        Self {
+            kafka_port: None,
+            store_port: None,
+            kafka: None,
+            store: None,
+            properties: Vec::new(),
+            logs: None,
+            compose_file: PathBuf::from("docker/compose.yaml"),
+            stop: CancellationToken::new(),
+        }
+    }
+}

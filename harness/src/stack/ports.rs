@@ -1,0 +1,61 @@
+//! Loopback ports: a free one, or the one that was asked for.
+
+use std::net::{Ipv4Addr, TcpListener};
+
+use anyhow::{Result, bail};
+use uuid::Uuid;
+
+/// Below the range that Linux gives to outgoing connections (32768 and up), so that none of those takes the
+/// port between our probe and the child's bind.
+const FIRST: u16 = 20_000;
+const COUNT: u16 = 12_000;
+const ATTEMPTS: usize = 100;
+
+/// The port asked for by `flag` if it is free, or any free port.
+pub(super) fn choose(flag: &str, wanted: Option<u16>) -> Result<u16> {
+    match wanted {
+        Some(port) if is_free(port) => Ok(port),
+        Some(port) => {
+            bail!("{flag} {port}: the port is in use; choose another or leave the flag out")
+        }
+        None => any(),
+    }
+}
+
+/// A free loopback port, different at each call with high probability.
+///
+/// # Errors
+///
+/// When none is found.
+pub fn any() -> Result<u16> {
+    // A v4 UUID is the random number at hand; the remainder is below COUNT, so it fits.
+    let random =
+        || FIRST + u16::try_from(Uuid::new_v4().as_u128() % u128::from(COUNT)).unwrap_or(0);
+    match (0..ATTEMPTS).map(|_| random()).find(|port| is_free(*port)) {
+        Some(port) => Ok(port),
+        None => bail!(
+            "no free port on 127.0.0.1 between {FIRST} and {}",
+            FIRST + COUNT
+        ),
+    }
+}
+
+fn is_free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_port_is_refused_with_its_flag() {
+        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let error = choose("--store-port", Some(port)).unwrap_err().to_string();
+        assert!(
+            error.starts_with(&format!("--store-port {port}: the port is in use")),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,244 @@
+//! A started stack: where its parts answer, what they are, and how they end.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use rdkafka::util::get_rdkafka_version;
+use tempfile::TempDir;
+
+use super::docker::{self, Compose};
+use super::embedded::{self, EmbeddedBroker};
+use super::native::NativeBroker;
+use super::store::Store;
+use super::{Description, StackKind, StackOptions, external, topics};
+
+#[derive(Debug)]
+enum Broker {
+    Embedded(EmbeddedBroker),
+    Native(Box<NativeBroker>),
+    Docker(Compose),
+    External,
+}
+
+/// A broker and a store that answer. Dropping it kills what it started; [`Stack::stop`] is gentler.
+#[derive(Debug)]
+pub struct Stack {
+    kind: StackKind,
+    kafka_url: String,
+    properties: Vec<(String, String)>,
+    broker: Broker,
+    store: Store,
+    /// Where broker and store log, if the caller named no folder.
+    _logs: Option<TempDir>,
+}
+
+impl Stack {
+    /// Starts broker and store and waits until both answer; on an error nothing is left running.
+    ///
+    /// Await it on a thread that lives as long as the stack shall (see [`crate::process::Child::spawn`]).
+    ///
+    /// # Errors
+    ///
+    /// When a part is missing on this machine, its port is in use, or it does not start; the message says
+    /// what to install or set. [`crate::Interrupted`] when `options.stop` is cancelled meanwhile.
+    pub async fn start(kind: StackKind, options: StackOptions) -> Result<Self> {
+        refuse_ports(kind, &options)?;
+        let (logs, temporary) = log_folder(options.logs)?;
+        let stop = &options.stop;
+        // The store goes first: it starts in a moment, and is what a bare machine lacks.
+        let (store, broker, kafka_url) = match kind {
+            StackKind::Embedded => {
+                let store = Store::start(options.store_port, &logs, stop).await?;
+                let broker = EmbeddedBroker::start().await?;
+                let url = broker.url.clone();
+                (store, Broker::Embedded(broker), url)
+            }
+            StackKind::Native => {
+                let store = Store::start(options.store_port, &logs, stop).await?;
+                let broker = NativeBroker::start(options.kafka_port, &logs, stop).await?;
+                let url = broker.url.clone();
+                (store, Broker::Native(Box::new(broker)), url)
+            }
+            StackKind::Docker => {
+                let compose = Compose::start(&options.compose_file, stop).await?;
+                (
+                    compose.store().await?,
+                    Broker::Docker(compose),
+                    docker::KAFKA_URL.to_owned(),
+                )
+            }
+            StackKind::External => {
+                let url = options.kafka.context("--stack external needs --kafka")?;
+                let store = options.store.context("--stack external needs --store")?;
+                external::connect(&url, &options.properties, stop).await?;
+                (Store::connect(&store).await?, Broker::External, url)
+            }
+        };
+        let properties = options.properties;
+        Ok(Self {
+            kind,
+            kafka_url,
+            properties,
+            broker,
+            store,
+            _logs: temporary,
+        })
+    }
+
+    /// Which stack it is.
+    #[must_use]
+    pub fn kind(&self) -> StackKind {
+        self.kind
+    }
+
+    /// `kafka://host:port`, as both programs take it.
+    #[must_use]
+    pub fn kafka_url(&self) -> &str {
+        &self.kafka_url
+    }
+
+    /// `host:port`, as librdkafka takes it.
+    #[must_use]
+    pub fn bootstrap_servers(&self) -> &str {
+        self.kafka_url
+            .trim_start_matches("kafka://")
+            .trim_end_matches('/')
+    }
+
+    /// `redis://host:port`, as the service takes it.
+    #[must_use]
+    pub fn store_url(&self) -> &str {
+        &self.store.url
+    }
+
+    /// librdkafka properties that every client of this stack should set (`-X key=value`): those that the
+    /// broker needs, then those that the caller gave.
+    #[must_use]
+    pub fn client_properties(&self) -> Vec<(String, String)> {
+        let needed: &[(&str, &str)] = match self.broker {
+            Broker::Embedded(_) => &embedded::CLIENT_PROPERTIES,
+            _ => &[],
+        };
+        let needed = needed
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        needed.chain(self.properties.iter().cloned()).collect()
+    }
+
+    /// Names and versions, for reports.
+    #[must_use]
+    pub fn description(&self) -> Description {
+        let (broker, java) = match &self.broker {
+            Broker::Embedded(_) => (
+                format!("librdkafka mock cluster {}", get_rdkafka_version().1),
+                None,
+            ),
+            Broker::Native(kafka) => (
+                format!("Apache Kafka {} (KRaft, one node)", kafka.version),
+                Some(kafka.java.clone()),
+            ),
+            Broker::Docker(compose) => (compose.broker.clone(), None),
+            Broker::External => ("external broker".to_owned(), None),
+        };
+        let broker_is_mock = matches!(self.broker, Broker::Embedded(_));
+        Description {
+            stack: self.kind,
+            broker,
+            broker_is_mock,
+            store: self.store.version.clone(),
+            java,
+        }
+    }
+
+    /// Creates the topic and waits until it has leaders; one that exists already is left as it is.
+    ///
+    /// # Errors
+    ///
+    /// When the broker refuses it or does not answer.
+    pub async fn create_topic(&self, name: &str, partitions: i32) -> Result<()> {
+        match &self.broker {
+            Broker::Embedded(broker) => broker.create_topic(name, partitions).await,
+            _ => topics::create(self.bootstrap_servers(), &self.properties, name, partitions).await,
+        }
+    }
+
+    /// Removes what a run left behind where it would stay: topics on a broker that is not ours, orders in a
+    /// store that is ours.
+    ///
+    /// # Errors
+    ///
+    /// When broker or store refuses or does not answer.
+    pub async fn tidy(&self, topics: &[String]) -> Result<()> {
+        match self.broker {
+            Broker::External => {
+                topics::delete(self.bootstrap_servers(), &self.properties, topics).await
+            }
+            _ => self.store.clear().await,
+        }
+    }
+
+    /// Fails if a child of this stack has ended by itself, with the end of its log.
+    ///
+    /// # Errors
+    ///
+    /// When one has ended.
+    pub fn check(&mut self) -> Result<()> {
+        let broker = match &mut self.broker {
+            Broker::Native(kafka) => Some(kafka.child()),
+            _ => None,
+        };
+        for child in broker.into_iter().chain(self.store.child()) {
+            if let Some(status) = child.try_wait()? {
+                bail!(
+                    "{} ended by itself ({status}); {}",
+                    child.name(),
+                    child.log_tail()
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops what it started, store first: it has no clients any more, and the broker takes longer.
+    ///
+    /// # Errors
+    ///
+    /// When a part cannot be waited for; the others are stopped all the same.
+    pub async fn stop(self) -> Result<()> {
+        let store = self.store.stop().await;
+        let broker = match self.broker {
+            Broker::Native(kafka) => kafka.stop().await,
+            Broker::Docker(compose) => compose.stop().await,
+            Broker::Embedded(_) | Broker::External => Ok(()),
+        };
+        store.and(broker)
+    }
+}
+
+/// A port that the stack would silently ignore is an error of the user's, who thinks it is in use.
+fn refuse_ports(kind: StackKind, options: &StackOptions) -> Result<()> {
+    let fixed_kafka = kind != StackKind::Native && options.kafka_port.is_some();
+    let fixed_store =
+        matches!(kind, StackKind::Docker | StackKind::External) && options.store_port.is_some();
+    match (fixed_kafka, fixed_store) {
+        (true, _) => bail!(
+            "--kafka-port goes with --stack native; the stack {} has its own",
+            kind.name()
+        ),
+        (_, true) => bail!(
+            "--store-port goes with --stack embedded or native, not with {}",
+            kind.name()
+        ),
+        _ => Ok(()),
+    }
+}
+
+fn log_folder(wanted: Option<PathBuf>) -> Result<(PathBuf, Option<TempDir>)> {
+    match wanted {
+        Some(folder) => Ok((folder, None)),
+        None => {
+            let folder = TempDir::new().context("cannot create a folder for logs")?;
+            Ok((folder.path().to_owned(), Some(folder)))
+        }
+    }
+}

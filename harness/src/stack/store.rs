@@ -1,0 +1,185 @@
+//! The store: a Redis-compatible server as a child without disk, or one that runs elsewhere.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use redis::aio::MultiplexedConnection;
+use tempfile::TempDir;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::ports;
+use crate::process::Child;
+use crate::{programs, redact, wait};
+
+const PROGRAMS: [&str; 3] = ["kvrocks", "redis-server", "valkey-server"];
+const START_LIMIT: Duration = Duration::from_secs(20);
+const STOP_GRACE: Duration = Duration::from_secs(5);
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+
+/// A store that answers at `url`.
+#[derive(Debug)]
+pub(super) struct Store {
+    pub(super) url: String,
+    /// Name and version, as the server tells them.
+    pub(super) version: String,
+    /// The server, where the harness started it, and the folder that Kvrocks cannot do without.
+    child: Option<(Child, TempDir)>,
+}
+
+impl Store {
+    /// Starts the first of kvrocks, redis-server and valkey-server that is on PATH.
+    pub(super) async fn start(
+        wanted: Option<u16>,
+        logs: &Path,
+        stop: &CancellationToken,
+    ) -> Result<Self> {
+        let (name, program) = PROGRAMS
+            .iter()
+            .find_map(|name| Some((*name, programs::on_path(name)?)))
+            .ok_or_else(|| {
+                anyhow!(
+                    "no store on PATH: install redis-server (make setup), kvrocks or valkey-server"
+                )
+            })?;
+        let port = ports::choose("--store-port", wanted)?;
+        let folder = TempDir::new().context("cannot create a folder for the store")?;
+        let arguments = arguments(name, port, folder.path());
+        let mut child = Child::spawn(name, &program, arguments, &logs.join("store.log"))?;
+        let url = format!("redis://127.0.0.1:{port}");
+        wait::until_ready(&mut child, START_LIMIT, stop, || async {
+            ping(&url).await.map_err(|error| format!("{error:#}"))
+        })
+        .await?;
+        let version = version(&url).await?;
+        Ok(Self {
+            url,
+            version,
+            child: Some((child, folder)),
+        })
+    }
+
+    /// Uses the store at `url`, which must answer now.
+    pub(super) async fn connect(url: &str) -> Result<Self> {
+        let shown = redact::url(url);
+        ping(url)
+            .await
+            .with_context(|| format!("--store {shown}: no store answers"))?;
+        Ok(Self {
+            url: url.to_owned(),
+            version: version(url).await?,
+            child: None,
+        })
+    }
+
+    pub(super) fn child(&mut self) -> Option<&mut Child> {
+        self.child.as_mut().map(|(child, _folder)| child)
+    }
+
+    /// Removes everything that it holds.
+    pub(super) async fn clear(&self) -> Result<()> {
+        let mut connection = open(&self.url).await?;
+        redis::cmd("FLUSHALL")
+            .exec_async(&mut connection)
+            .await
+            .context("cannot clear the store")
+    }
+
+    pub(super) async fn stop(self) -> Result<()> {
+        if let Some((child, _folder)) = self.child {
+            child.stop(STOP_GRACE).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A connection to the store at `url`, or an error after a few seconds.
+async fn open(url: &str) -> Result<MultiplexedConnection> {
+    let client = redis::Client::open(url).context("not a redis URL")?;
+    let connecting = client.get_multiplexed_async_connection();
+    let connection = timeout(ANSWER_LIMIT, connecting)
+        .await
+        .context("no answer")?;
+    connection.context("cannot connect")
+}
+
+async fn ping(url: &str) -> Result<()> {
+    let mut connection = open(url).await?;
+    redis::cmd("PING")
+        .exec_async(&mut connection)
+        .await
+        .context("no answer to PING")
+}
+
+async fn version(url: &str) -> Result<String> {
+    let mut connection = open(url).await?;
+    let info: String = redis::cmd("INFO")
+        .arg("server")
+        .query_async(&mut connection)
+        .await
+        .context("no INFO")?;
+    Ok(name_and_version(&info))
+}
+
+/// Reads the answer to `INFO server`: forks of Redis keep `redis_version` for compatibility, so their own
+/// field goes first.
+fn name_and_version(info: &str) -> String {
+    let field = |name: &str| {
+        info.lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+    };
+    ["kvrocks", "valkey", "redis"]
+        .iter()
+        .find_map(|server| {
+            Some(format!(
+                "{server} {}",
+                field(&format!("{server}_version"))?.trim()
+            ))
+        })
+        .unwrap_or_else(|| "unknown".to_owned())
+}
+
+fn arguments(name: &str, port: u16, folder: &Path) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = [
+        "--bind",
+        "127.0.0.1",
+        "--port",
+        &port.to_string(),
+        "--daemonize",
+        "no",
+    ]
+    .iter()
+    .map(OsString::from)
+    .collect();
+    arguments.extend(["--dir".into(), folder.into()]);
+    if name == "kvrocks" {
+        arguments.extend(["--log-dir", "stdout"].map(OsString::from));
+    } else {
+        arguments.extend(["--save", "", "--appendonly", "no"].map(OsString::from));
+    }
+    arguments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fork_is_called_by_its_own_name() {
+        assert_eq!(
+            name_and_version("# Server\r\nredis_version:7.0.15\r\n"),
+            "redis 7.0.15"
+        );
+        assert_eq!(
+            name_and_version("redis_version:7.2.4\r\nvalkey_version:8.1.1\r\n"),
+            "valkey 8.1.1"
+        );
+        assert_eq!(
+            name_and_version("redis_version:4.0.0\r\nkvrocks_version:2.12.0\r\n"),
+            "kvrocks 2.12.0"
+        );
+        assert_eq!(name_and_version(""), "unknown");
+    }
+}

@@ -1,0 +1,110 @@
+//! Topics of a real broker: created and deleted through its admin API, waited for until clients see them.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::error::RDKafkaErrorCode;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep};
+
+const REQUEST_LIMIT: Duration = Duration::from_secs(5);
+const VISIBLE_LIMIT: Duration = Duration::from_secs(15);
+
+type Admin = AdminClient<DefaultClientContext>;
+
+/// Creates the topic; one that exists already is taken as it is.
+pub(super) async fn create(
+    servers: &str,
+    properties: &[(String, String)],
+    name: &str,
+    partitions: i32,
+) -> Result<()> {
+    let admin = admin(servers, properties)?;
+    let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(-1));
+    let options = AdminOptions::new().operation_timeout(Some(REQUEST_LIMIT));
+    let answers = admin
+        .create_topics([&topic], &options)
+        .await
+        .context("no answer to CreateTopics")?;
+    for answer in answers {
+        match answer {
+            Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((topic, code)) => bail!("cannot create topic {topic}: {code}"),
+        }
+    }
+    until_visible(admin, name).await
+}
+
+/// Deletes the topics; those that are gone already are no error.
+pub(super) async fn delete(
+    servers: &str,
+    properties: &[(String, String)],
+    names: &[String],
+) -> Result<()> {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let options = AdminOptions::new().operation_timeout(Some(REQUEST_LIMIT));
+    let answers = admin(servers, properties)?
+        .delete_topics(&names, &options)
+        .await;
+    for answer in answers.context("no answer to DeleteTopics")? {
+        match answer {
+            Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
+            Err((topic, code)) => bail!("cannot delete topic {topic}: {code}"),
+        }
+    }
+    Ok(())
+}
+
+/// Whether a broker answers a metadata request at all.
+pub(super) async fn answers(servers: &str, properties: &[(String, String)]) -> Result<()> {
+    let admin = admin(servers, properties)?;
+    // librdkafka blocks here, and a blocked main thread would not see Ctrl-C.
+    let asked = spawn_blocking(move || admin.inner().fetch_metadata(None, REQUEST_LIMIT).map(drop));
+    asked
+        .await
+        .context("metadata request")?
+        .context("no answer to a metadata request")
+}
+
+/// Waits until the broker names a leader for each partition: before that, a send fails or stalls.
+async fn until_visible(admin: Admin, name: &str) -> Result<()> {
+    let deadline = Instant::now() + VISIBLE_LIMIT;
+    let admin = std::sync::Arc::new(admin);
+    loop {
+        let (asker, topic) = (admin.clone(), name.to_owned());
+        let visible = spawn_blocking(move || has_leaders(&asker, &topic))
+            .await
+            .context("metadata request")?;
+        if visible {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            bail!("topic {name} has no leader after {VISIBLE_LIMIT:?}");
+        }
+        sleep(Duration::from_millis(25)).await;
+    }
+}
+
+fn has_leaders(admin: &Admin, name: &str) -> bool {
+    let Ok(metadata) = admin.inner().fetch_metadata(Some(name), REQUEST_LIMIT) else {
+        return false;
+    };
+    metadata.topics().iter().any(|topic| {
+        let partitions = topic.partitions();
+        topic.error().is_none()
+            && !partitions.is_empty()
+            && partitions.iter().all(|one| one.leader() >= 0)
+    })
+}
+
+fn admin(servers: &str, properties: &[(String, String)]) -> Result<Admin> {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", servers);
+    // Settings for one kind of client only (a consumer's fetch settings) are warnings to the others.
+    config.set("log_level", "3");
+    config.extend(properties.iter().cloned());
+    config.create().context("wrong client property (-X)")
+}

@@ -1,0 +1,71 @@
+//! Bounded waiting that notices an ended child and a user who wants to stop.
+
+use std::fmt;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::process::Child;
+
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// The user asked to stop (Ctrl-C or SIGTERM); what was started is being stopped, nothing failed.
+#[derive(Debug)]
+pub struct Interrupted;
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("interrupted")
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
+/// Awaits `work` unless the user asks to stop first.
+pub(crate) async fn unless_stopped<T>(
+    stop: &CancellationToken,
+    work: impl Future<Output = T>,
+) -> Result<T> {
+    match stop.run_until_cancelled(work).await {
+        Some(done) => Ok(done),
+        None => Err(Interrupted.into()),
+    }
+}
+
+/// Asks `probe` again and again until it is ready, the child has ended, or `limit` is over.
+///
+/// `probe` answers `Ok` when ready, else the reason to show if it never becomes so.
+pub(crate) async fn until_ready<P, F>(
+    child: &mut Child,
+    limit: Duration,
+    stop: &CancellationToken,
+    mut probe: P,
+) -> Result<()>
+where
+    P: FnMut() -> F,
+    F: Future<Output = Result<(), String>>,
+{
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            bail!(
+                "{} ended while starting ({status}); {}",
+                child.name(),
+                child.log_tail()
+            );
+        }
+        let Err(reason) = unless_stopped(stop, probe()).await? else {
+            return Ok(());
+        };
+        if Instant::now() >= deadline {
+            bail!(
+                "{} not ready after {limit:?}: {reason}; {}",
+                child.name(),
+                child.log_tail()
+            );
+        }
+        unless_stopped(stop, sleep(PAUSE)).await?;
+    }
+}
