@@ -1,0 +1,31 @@
+//! Compares two sets of runs: did it get faster, by how much, how sure?
+//!
+//! The unit is a run, not a request: the requests of one run share its machine state, so that
+//! hundreds of thousands of them prove a difference between two *runs*, never between two
+//! *systems*. Runs are therefore paired block by block, each block gives one log-ratio, and the
+//! interval over the blocks carries the verdict. The figures of the seed's article (median
+//! change, Welch's t over all requests, histograms) are kept beside it.
+//!
+//! ```no_run
+//! use load_client::compare::{Options, compare, read_run};
+//!
+//! let baseline = [read_run("baseline-1.csv".as_ref())?, read_run("baseline-2.csv".as_ref())?];
+//! let changed = [read_run("changed-1.csv".as_ref())?, read_run("changed-2.csv".as_ref())?];
+//! let comparison = compare(&baseline, &changed, &Options::default())?;
+//! println!("{}", comparison.conclusion);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod blocks;
+mod comparison;
+mod read;
+mod summary;
+mod verdict;
+mod wording;
+
+pub use blocks::{Blocks, Effect};
+pub use comparison::{CompareError, Comparison, Options, Parity, compare};
+pub use read::{ReadError, read_run};
+pub use summary::{Figures, Run, RunFigures, Side, SideSummary};
+pub use verdict::Verdict;
+pub use wording::percent;

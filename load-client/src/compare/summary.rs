@@ -1,0 +1,134 @@
+//! What is known of one run, and the figures that describe a run or a side.
+
+use serde::Serialize;
+
+use crate::stats::{mean, quantile_is_supported, quantile_of_sorted};
+
+/// The measured requests of one run, without its warm-up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// Where the run came from, usually its file name.
+    pub label: String,
+    /// Latencies of the requests that were answered well, in milliseconds, in file order.
+    pub latencies_ms: Vec<f64>,
+    /// Requests that failed: time-outs, send errors, error replies.
+    pub failures: u64,
+    /// Ok replies per second over the measured window; `None` when the file has no timestamps.
+    pub throughput: Option<f64>,
+    /// Requests left out because they were sent during the warm-up.
+    pub warm_up: u64,
+    /// What was tolerated while reading, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+impl Run {
+    /// Share of the measured requests that failed; `None` when there was none.
+    #[must_use]
+    pub fn failure_rate(&self) -> Option<f64> {
+        failure_rate(self.latencies_ms.len() as u64, self.failures)
+    }
+}
+
+/// One of the two sides of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// What is compared against.
+    Baseline,
+    /// What was changed.
+    Changed,
+}
+
+impl std::fmt::Display for Side {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Baseline => "baseline",
+            Self::Changed => "changed",
+        })
+    }
+}
+
+/// The figures of one run, or of a side's runs together. What is undefined is `None`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Figures {
+    /// Requests that were answered well.
+    pub count: u64,
+    /// Requests that failed.
+    pub failures: u64,
+    /// Failed share of all measured requests.
+    pub failure_rate: Option<f64>,
+    /// Mean latency in milliseconds.
+    pub mean_ms: Option<f64>,
+    /// Median latency in milliseconds.
+    pub median_ms: Option<f64>,
+    /// 95th percentile in milliseconds; `None` below 200 replies.
+    pub p95_ms: Option<f64>,
+    /// Ok replies per second; for a side, the mean over its runs.
+    pub throughput: Option<f64>,
+}
+
+/// The figures of one run, with its name.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunFigures {
+    /// Where the run came from.
+    pub label: String,
+    /// Its figures.
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// All runs of one side, each on its own and pooled.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SideSummary {
+    /// Figures over the requests of all runs together.
+    pub pooled: Figures,
+    /// Figures of each run, in the order given.
+    pub runs: Vec<RunFigures>,
+}
+
+/// Summarises the runs of one side.
+pub(super) fn summarise(runs: &[Run]) -> SideSummary {
+    let throughputs: Option<Vec<f64>> = runs.iter().map(|run| run.throughput).collect();
+    let failures = runs.iter().map(|run| run.failures).sum();
+    let throughput = throughputs.and_then(|rates| mean(&rates));
+    SideSummary {
+        pooled: figures(&pooled_latencies(runs), failures, throughput),
+        runs: runs
+            .iter()
+            .map(|run| RunFigures {
+                label: run.label.clone(),
+                figures: figures(&run.latencies_ms, run.failures, run.throughput),
+            })
+            .collect(),
+    }
+}
+
+/// The latencies of all runs of a side, one after the other.
+pub(super) fn pooled_latencies(runs: &[Run]) -> Vec<f64> {
+    runs.iter()
+        .flat_map(|run| run.latencies_ms.iter().copied())
+        .collect()
+}
+
+fn figures(latencies: &[f64], failures: u64, throughput: Option<f64>) -> Figures {
+    let mut sorted = latencies.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let count = sorted.len() as u64;
+    let p95_ms = quantile_is_supported(count, 0.95)
+        .then(|| quantile_of_sorted(&sorted, 0.95))
+        .flatten();
+    Figures {
+        count,
+        failures,
+        failure_rate: failure_rate(count, failures),
+        mean_ms: mean(&sorted),
+        median_ms: quantile_of_sorted(&sorted, 0.5),
+        p95_ms,
+        throughput,
+    }
+}
+
+fn failure_rate(ok: u64, failures: u64) -> Option<f64> {
+    let total = ok + failures;
+    (total > 0).then(|| failures as f64 / total as f64)
+}

@@ -1,0 +1,140 @@
+//! The frame of the page: head, verdict, notices, charts, context.
+
+use plotly::Plot;
+
+use super::{charts, escape, tables};
+use crate::compare::{Comparison, Verdict};
+
+const STYLE: &str = include_str!("page.css");
+const THEME: &str = include_str!("theme.js");
+
+/// What the page says about the circumstances of the runs.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PageContext {
+    /// Heading and window title.
+    pub title: String,
+    /// Sentences that a reader must not miss, for example that the broker was a mock.
+    pub notices: Vec<String>,
+    /// What was run: environment, settings, commands.
+    pub sections: Vec<Section>,
+}
+
+/// A table of names and values under a heading.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Section {
+    /// The heading.
+    pub heading: String,
+    /// Names and values.
+    pub rows: Vec<(String, String)>,
+}
+
+/// Renders a comparison as one HTML page: no file beside it, no request to any server.
+#[must_use]
+pub fn comparison_page(comparison: &Comparison, context: &PageContext) -> String {
+    let title = escape(&context.title);
+    let conclusion = escape(&comparison.conclusion);
+    let tone = tone(comparison.verdict);
+    let notices = paragraphs("notice", &context.notices);
+    let warnings = paragraphs("warning", &comparison.warnings);
+    let figures = tables::figures(comparison);
+    let effects = tables::effects(comparison);
+    let parity = tables::parity(comparison);
+    let runs = tables::runs(comparison);
+    let histogram = charts::histogram(comparison);
+    let medians = charts::medians(comparison);
+    let sections: String = context.sections.iter().map(tables::section).collect();
+    let library = chart_library();
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{title}</title>\n<style>\n{STYLE}</style>\n{library}\n</head>\n<body>\n<main>\n\
+         <h1>{title}</h1>\n<p class=\"verdict {tone}\">{conclusion}</p>\n{notices}\
+         {figures}{effects}{histogram}{medians}{runs}{parity}{warnings}{sections}\
+         </main>\n<script>\n{THEME}</script>\n</body>\n</html>\n"
+    )
+}
+
+fn tone(verdict: Option<Verdict>) -> &'static str {
+    match verdict {
+        Some(Verdict::Faster) => "good",
+        Some(Verdict::Slower) => "bad",
+        _ => "open",
+    }
+}
+
+fn paragraphs(class: &str, texts: &[String]) -> String {
+    let paragraph = |text: &String| format!("<p class=\"{class}\">{}</p>\n", escape(text));
+    texts.iter().map(paragraph).collect()
+}
+
+/// The script element with plotly.js. The crate hands out plotly.js and MathJax together; the
+/// second would add 2 MB for formulae that the page does not have.
+fn chart_library() -> String {
+    const END: &str = "</script>";
+    let mut scripts = Plot::offline_js_sources();
+    if let Some(position) = scripts.find(END) {
+        scripts.truncate(position + END.len());
+    }
+    scripts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::{Options, Run, compare};
+
+    fn run(label: &str, offset: f64) -> Run {
+        Run {
+            label: label.to_owned(),
+            latencies_ms: (0..400)
+                .map(|index| offset + f64::from(index % 40) / 20.0)
+                .collect(),
+            failures: 0,
+            throughput: Some(1000.0 / offset),
+            warm_up: 0,
+            warnings: Vec::new(),
+        }
+    }
+
+    fn page() -> String {
+        let baseline = [run("<b>one</b>", 6.0), run("two", 6.1)];
+        let changed = [run("three", 4.0), run("four", 4.1)];
+        let comparison = compare(&baseline, &changed, &Options::default()).unwrap();
+        let context = PageContext {
+            title: "Serial & tasks".to_owned(),
+            notices: vec!["the broker was <librdkafka's> mock".to_owned()],
+            sections: vec![Section {
+                heading: "Machine".to_owned(),
+                rows: vec![("cores".to_owned(), "\"2\"".to_owned())],
+            }],
+        };
+        comparison_page(&comparison, &context)
+    }
+
+    #[test]
+    fn holds_the_chart_library_once_and_loads_nothing() {
+        let page = page();
+        assert_eq!(page.matches("plotly.js v").count(), 1);
+        assert!(!page.contains("MathJax.loader"), "MathJax is left out");
+        assert!(!page.contains("<script src") && !page.contains("<link"));
+        assert!(page.len() < 8_000_000, "{}", page.len());
+    }
+
+    #[test]
+    fn escapes_every_text() {
+        let page = page();
+        let body = &page[page.find("<body>").unwrap()..];
+        assert!(body.contains("Serial &amp; tasks"));
+        assert!(body.contains("the broker was &lt;librdkafka&#39;s&gt; mock"));
+        assert!(body.contains("&quot;2&quot;"));
+        assert!(!body.contains("<b>one</b>"));
+    }
+
+    #[test]
+    fn the_verdict_comes_first() {
+        let page = page();
+        let position = |text: &str| page.find(text).unwrap_or_else(|| panic!("no {text}"));
+        assert!(position("class=\"verdict good\"") < position("<table"));
+        assert!(position("Faster: ") < position("id=\"histogram\""));
+    }
+}

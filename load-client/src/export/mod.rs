@@ -1,0 +1,3 @@
+//! Files that a run or a comparison leaves behind. Reads data, never the runner.
+
+pub mod html;

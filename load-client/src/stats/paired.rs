@@ -1,0 +1,82 @@
+//! The interval of a mean of paired differences, and how many pairs a decision would take.
+
+use serde::Serialize;
+
+use super::{mean, two_sided_critical_value, variance};
+
+/// Most blocks that [`blocks_for_half_width`] looks at; beyond it the answer is "far too many".
+const MAX_BLOCKS: u64 = 10_000;
+
+/// A mean with its 95 % confidence interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct PairedInterval {
+    /// Mean of the differences.
+    pub mean: f64,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end of the interval.
+    pub high: f64,
+}
+
+/// The 95 % interval of the mean of paired differences: Student's t with K - 1 degrees of freedom.
+///
+/// "Student", "The probable error of a mean" (Biometrika 6, 1908). `None` below two pairs.
+#[must_use]
+pub fn paired_interval(differences: &[f64]) -> Option<PairedInterval> {
+    let centre = mean(differences)?;
+    let half = half_width(variance(differences)?.sqrt(), differences.len() as u64)?;
+    Some(PairedInterval {
+        mean: centre,
+        low: centre - half,
+        high: centre + half,
+    })
+}
+
+/// The fewest blocks whose 95 % interval has a half-width below `target`, if the differences
+/// keep the standard deviation `deviation`; `None` when that takes more than 10,000.
+#[must_use]
+pub fn blocks_for_half_width(deviation: f64, target: f64) -> Option<u64> {
+    if target.is_nan() || target <= 0.0 {
+        return None;
+    }
+    (2..=MAX_BLOCKS).find(|blocks| half_width(deviation, *blocks).is_some_and(|half| half < target))
+}
+
+fn half_width(deviation: f64, count: u64) -> Option<f64> {
+    let df = count.checked_sub(1).filter(|df| *df > 0)? as f64;
+    Some(two_sided_critical_value(0.05, df)? * deviation / (count as f64).sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn matches_the_textbook_interval() {
+        // Mean 3, standard deviation sqrt(2.5), t(0.975, 4) = 2.7764451051977987.
+        let interval = paired_interval(&[1.0, 2.0, 3.0, 4.0, 5.0]).unwrap();
+        assert!(
+            (interval.low - 1.036_756_838_522_439).abs() < 1e-12,
+            "{interval:?}"
+        );
+        assert!(
+            (interval.high - 4.963_243_161_477_561).abs() < 1e-12,
+            "{interval:?}"
+        );
+    }
+
+    #[test]
+    fn undefined_results_are_none() {
+        assert_eq!(paired_interval(&[1.0]), None);
+        assert_eq!(blocks_for_half_width(1.0, 0.0), None);
+        assert_eq!(blocks_for_half_width(1.0, 1e-6), None);
+    }
+
+    #[test]
+    fn wider_spread_needs_more_blocks() {
+        assert_eq!(blocks_for_half_width(0.0, 0.01), Some(2));
+        let few = blocks_for_half_width(0.01, 0.01).unwrap();
+        let many = blocks_for_half_width(0.02, 0.01).unwrap();
+        assert!(few < many, "{few} {many}");
+    }
+}
