@@ -1,1 +1,67 @@
-//! placeholder
+//! Serves any tower or axum HTTP service from Kafka: `axum::serve`, but for topics.
+//!
+//! A record becomes an HTTP request, the service answers it, and the answer becomes a reply
+//! record on the topic that the request's `reply-to` header names
+//! ([Return Address](https://www.enterpriseintegrationpatterns.com/patterns/messaging/ReturnAddress.html)).
+//! Offsets are committed only after the reply's delivery report: records are handled at least
+//! once, and a crash loses neither a request nor a reply.
+//!
+//! # Examples
+//!
+//! ```no_run
+//! use axum::{Router, routing::post};
+//! use kafka_bridge::{Bridge, Dispatch, EchoSetHeaderLayer, Operation};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let app = Router::new()
+//!     .route("/orders", post(|body: String| async move { body }))
+//!     .layer(EchoSetHeaderLayer::default());
+//!
+//! let summary = Bridge::builder(app)
+//!     .operation(Operation::post("createOrder", "/orders")?)
+//!     .dispatch(Dispatch::Tasks)
+//!     .connect("kafka://localhost:9092", "order-service")?
+//!     .with_graceful_shutdown(async { tokio::signal::ctrl_c().await.unwrap_or_default() })
+//!     .await?;
+//! println!("{} records replied", summary.replied);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The same bridge runs over any [`ports::RecordSource`] and [`ports::ReplySink`]; those in
+//! [`testing`] keep everything in memory, so an application's tests need no broker.
+
+mod body;
+mod bridge;
+mod config;
+mod dead_letter;
+mod dispatch;
+mod echo;
+mod error;
+mod headers;
+mod metric_names;
+mod operation;
+mod problem;
+mod record;
+mod reply_to;
+mod request;
+mod response;
+mod service;
+
+pub mod kafka;
+pub mod offsets;
+pub mod ports;
+pub mod testing;
+
+pub use body::Body;
+pub use bridge::{Bridge, Builder, Status};
+pub use config::{Dispatch, Limits, ParseDispatchError, Settings, WithoutReplyTo};
+pub use dispatch::Summary;
+pub use echo::{DEFAULT_ECHO_HEADER, EchoSetHeader, EchoSetHeaderLayer};
+pub use error::Error;
+pub use headers::Headers;
+pub use metric_names::describe_metrics;
+pub use operation::{Operation, OperationError};
+pub use record::{Coordinates, OutboundRecord, Record, TopicPartition};
+pub use reply_to::{AddressDenied, ReplyPolicy};
+pub use service::{Outcome, RecordService, SkipReason};

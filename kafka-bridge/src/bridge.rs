@@ -1,0 +1,293 @@
+//! Joins the parts: builds a bridge from settings, an application and ports, and runs it.
+
+use std::convert::Infallible;
+use std::error::Error as StdError;
+use std::future::IntoFuture;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderName, Request, Response};
+use tokio::sync::watch;
+use tower_service::Service;
+
+use crate::dispatch::{Engine, JobFactory, StatusSender};
+use crate::kafka::{self, KafkaSink, KafkaSource};
+use crate::operation::is_legal_topic;
+use crate::ports::{RecordSource, ReplySink};
+use crate::{
+    Body, Dispatch, Error, Limits, Operation, RecordService, ReplyPolicy, Settings, Summary,
+    WithoutReplyTo,
+};
+
+/// How a bridge is doing, for health checks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// Whether the consumer group has answered with an assignment and no stop was asked for.
+    pub ready: bool,
+}
+
+/// Collects what a bridge needs; made by [`Bridge::builder`].
+#[derive(Clone, Debug)]
+pub struct Builder<A> {
+    app: A,
+    operations: Vec<Operation>,
+    reply_topics: Option<Vec<String>>,
+    properties: Vec<(String, String)>,
+    settings: Settings,
+}
+
+/// A bridge, ready to be run by awaiting it or by [`Bridge::with_graceful_shutdown`].
+#[derive(Debug)]
+pub struct Bridge<A, Source, Sink> {
+    service: RecordService<A>,
+    source: Source,
+    sink: Sink,
+    settings: Settings,
+    status: StatusSender,
+}
+
+impl Bridge<(), (), ()> {
+    /// Begins to build a bridge to an application, say an axum `Router`.
+    pub fn builder<A>(app: A) -> Builder<A> {
+        Builder {
+            app,
+            operations: Vec::new(),
+            reply_topics: None,
+            properties: Vec::new(),
+            settings: Settings::default(),
+        }
+    }
+}
+
+impl<A> Builder<A> {
+    /// Serves one more topic.
+    #[must_use]
+    pub fn operation(mut self, operation: Operation) -> Self {
+        self.operations.push(operation);
+        self
+    }
+
+    /// Sets the dispatch mode; see [`Dispatch`].
+    #[must_use]
+    pub fn dispatch(mut self, dispatch: Dispatch) -> Self {
+        self.settings.dispatch = dispatch;
+        self
+    }
+
+    /// Sets all bounds on memory.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.settings.limits = limits;
+        self
+    }
+
+    /// Sets how many records may be in flight; at the bound, intake pauses.
+    #[must_use]
+    pub fn max_in_flight(mut self, records: usize) -> Self {
+        self.settings.limits.max_in_flight = records;
+        self
+    }
+
+    /// Sets how long the application may take for one request before the requester gets 504.
+    #[must_use]
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.request_timeout = timeout;
+        self
+    }
+
+    /// Sets how long a stop or a revocation waits for records in flight.
+    #[must_use]
+    pub fn drain_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.drain_timeout = timeout;
+        self
+    }
+
+    /// Sets how often finished offsets are committed.
+    #[must_use]
+    pub fn commit_interval(mut self, interval: Duration) -> Self {
+        self.settings.commit_interval = interval;
+        self
+    }
+
+    /// Sets what happens to records without a return address.
+    #[must_use]
+    pub fn without_reply_to(mut self, without: WithoutReplyTo) -> Self {
+        self.settings.without_reply_to = without;
+        self
+    }
+
+    /// Sets whether a reply carries its request's key; it does by default.
+    #[must_use]
+    pub fn reply_key(mut self, carry: bool) -> Self {
+        self.settings.reply_key = carry;
+        self
+    }
+
+    /// Sets the request header whose wishes the bridge's own failure answers honour.
+    ///
+    /// The application's answers are the business of [`crate::EchoSetHeaderLayer`].
+    #[must_use]
+    pub fn echo_header(mut self, header: Option<HeaderName>) -> Self {
+        self.settings.echo_header = header;
+        self
+    }
+
+    /// Allows replies to these topics only: exact names, or prefixes that end in `*`.
+    ///
+    /// By default `<topic>.reply` and `<topic>.reply.*` of each operation's topic are allowed.
+    #[must_use]
+    pub fn reply_topics<T: Into<String>>(mut self, topics: impl IntoIterator<Item = T>) -> Self {
+        self.reply_topics = Some(topics.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Sends records that cannot be answered to a topic, with the cause in their headers.
+    #[must_use]
+    pub fn dead_letter_topic(mut self, topic: impl Into<String>) -> Self {
+        self.settings.dead_letter_topic = Some(topic.into());
+        self
+    }
+
+    /// Sets a librdkafka property of both clients, after all others.
+    #[must_use]
+    pub fn property(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.properties.push((name.into(), value.into()));
+        self
+    }
+
+    /// Joins the bridge to a Kafka cluster, `kafka://host:port[,host:port]`.
+    ///
+    /// The clients connect in the background, and go on trying while no broker answers.
+    ///
+    /// # Errors
+    ///
+    /// Fails on settings that contradict one another, and on what librdkafka refuses.
+    pub fn connect(
+        self,
+        url: &str,
+        group_id: &str,
+    ) -> Result<Bridge<A, KafkaSource, KafkaSink>, Error> {
+        self.check()?;
+        let topics: Vec<&str> = self.operations.iter().map(Operation::topic).collect();
+        let cluster = kafka::Cluster::new(url, &self.properties)?;
+        let source = cluster.source(group_id, &topics, self.settings.drain_timeout)?;
+        let sink = cluster.sink()?;
+        self.with_ports(source, sink)
+    }
+
+    /// Joins the bridge to any ports, such as those of [`crate::testing`].
+    ///
+    /// # Errors
+    ///
+    /// Fails on settings that contradict one another.
+    pub fn with_ports<Source, Sink>(
+        self,
+        source: Source,
+        sink: Sink,
+    ) -> Result<Bridge<A, Source, Sink>, Error> {
+        self.check()?;
+        let topics: Vec<&str> = self.operations.iter().map(Operation::topic).collect();
+        let policy = match &self.reply_topics {
+            Some(allowed) => ReplyPolicy::new(allowed, topics),
+            None => ReplyPolicy::derived(topics),
+        };
+        let policy = policy.reserve(self.settings.dead_letter_topic.clone());
+        let service = RecordService::new(self.app, self.operations, policy, self.settings.clone());
+        let status = watch::Sender::new(Status::default());
+        Ok(Bridge {
+            service,
+            source,
+            sink,
+            settings: self.settings,
+            status,
+        })
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if self.operations.is_empty() {
+            return Err(Error::NoOperation);
+        }
+        let topics: Vec<&str> = self.operations.iter().map(Operation::topic).collect();
+        let twice = topics
+            .iter()
+            .enumerate()
+            .find(|(index, topic)| topics[..*index].contains(topic));
+        if let Some((_, topic)) = twice {
+            return Err(Error::DuplicateTopic((*topic).to_owned()));
+        }
+        let limits = &self.settings.limits;
+        let bounds = [
+            ("max_in_flight", limits.max_in_flight),
+            ("max_in_flight_bytes", limits.max_in_flight_bytes),
+        ];
+        if let Some((name, _)) = bounds.iter().find(|(_, bound)| *bound == 0) {
+            return Err(Error::ZeroBound(name));
+        }
+        if self.settings.commit_interval.is_zero() {
+            return Err(Error::ZeroBound("commit_interval"));
+        }
+        match &self.settings.dead_letter_topic {
+            Some(topic) if topics.contains(&topic.as_str()) || !is_legal_topic(topic) => {
+                Err(Error::DeadLetterTopic(topic.clone()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<A, B, Source, Sink> Bridge<A, Source, Sink>
+where
+    A: Service<Request<Body>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    A::Future: Send,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    Source: RecordSource,
+    Sink: ReplySink,
+{
+    /// Returns a view of the bridge's health that outlives it.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    /// Runs until the signal resolves, then stops: takes no further record, waits for those in
+    /// flight (no longer than the drain time-out), commits, and leaves the group.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the source or the sink failed for good, never because of a record.
+    pub async fn with_graceful_shutdown(
+        self,
+        signal: impl Future<Output = ()> + Send,
+    ) -> Result<Summary, Error> {
+        let dead_letter_topic = self.settings.dead_letter_topic.as_deref();
+        let jobs = JobFactory::new(self.service, self.sink, dead_letter_topic);
+        let make_job = |record| jobs.job(record);
+        Engine::new(self.source, make_job, self.settings.clone(), self.status)
+            .run(signal)
+            .await
+    }
+}
+
+impl<A, B, Source, Sink> IntoFuture for Bridge<A, Source, Sink>
+where
+    A: Service<Request<Body>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    A::Future: Send,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    Source: RecordSource + 'static,
+    Sink: ReplySink,
+{
+    type Output = Result<Summary, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    /// Runs until the source is exhausted or fails, which over Kafka means: for ever.
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.with_graceful_shutdown(std::future::pending()))
+    }
+}

@@ -1,0 +1,163 @@
+//! What a user may set: plain data with defaults, checked when the bridge is built.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use http::HeaderName;
+
+use crate::DEFAULT_ECHO_HEADER;
+
+/// In what order, and how many at a time, records are handled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dispatch {
+    /// One record at a time: its reply is acknowledged before the next record starts.
+    Serial,
+    /// One spawned task per record, as many as the in-flight bound allows, in no order.
+    Tasks,
+}
+
+impl Default for Dispatch {
+    /// Returns `Serial`, or `Tasks` when the cargo feature `tasks` is on.
+    fn default() -> Self {
+        if cfg!(feature = "tasks") {
+            Self::Tasks
+        } else {
+            Self::Serial
+        }
+    }
+}
+
+/// The text names no dispatch mode.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a dispatch mode: serial or tasks")]
+pub struct ParseDispatchError(String);
+
+impl FromStr for Dispatch {
+    type Err = ParseDispatchError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "serial" => Ok(Self::Serial),
+            "tasks" => Ok(Self::Tasks),
+            other => Err(ParseDispatchError(other.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Dispatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Serial => "serial",
+            Self::Tasks => "tasks",
+        })
+    }
+}
+
+/// What happens to a record that has no return address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WithoutReplyTo {
+    /// The application is not called; the record is counted and logged.
+    #[default]
+    Skip,
+    /// The application is called and its answer dropped.
+    Process,
+}
+
+/// Bounds on what one record, or all records in flight, may hold.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Records delivered and not finished.
+    pub max_in_flight: usize,
+    /// Bytes of the records delivered and not finished; one record may pass it alone.
+    pub max_in_flight_bytes: usize,
+    /// Bytes of a record's value; above it the requester gets status 413.
+    pub max_request_bytes: usize,
+    /// Headers of a record; above it the requester gets status 400.
+    pub max_headers: usize,
+    /// Bytes of a record's headers; above it the requester gets status 400.
+    pub max_header_bytes: usize,
+    /// Bytes of a response's body; above it the requester gets status 500.
+    pub max_reply_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_in_flight: 1024,
+            max_in_flight_bytes: 64 << 20,
+            // A broker accepts records of about 1 MiB by default (`message.max.bytes`). A reply
+            // stays well below it, so that its headers find room too.
+            max_request_bytes: 1 << 20,
+            max_headers: 256,
+            max_header_bytes: 64 << 10,
+            max_reply_bytes: 900 << 10,
+        }
+    }
+}
+
+/// How a bridge works; set through [`crate::Builder`].
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The dispatch mode.
+    pub dispatch: Dispatch,
+    /// Bounds on memory.
+    pub limits: Limits,
+    /// How long the application may take for one request; after it the requester gets 504.
+    pub request_timeout: Duration,
+    /// How long a graceful stop, or a revoked partition, waits for the records in flight.
+    pub drain_timeout: Duration,
+    /// How often finished offsets are committed.
+    pub commit_interval: Duration,
+    /// What happens without a return address.
+    pub without_reply_to: WithoutReplyTo,
+    /// Whether a reply carries its request's key.
+    pub reply_key: bool,
+    /// The request header whose wishes the bridge's own failure answers honour; `None` for none.
+    pub echo_header: Option<HeaderName>,
+    /// Where records go that cannot be answered; without it they are counted and logged only.
+    pub dead_letter_topic: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            dispatch: Dispatch::default(),
+            limits: Limits::default(),
+            request_timeout: Duration::from_secs(30),
+            drain_timeout: Duration::from_secs(10),
+            commit_interval: Duration::from_secs(1),
+            without_reply_to: WithoutReplyTo::default(),
+            reply_key: true,
+            echo_header: Some(DEFAULT_ECHO_HEADER),
+            dead_letter_topic: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_feature_decides_the_default() {
+        let expected = if cfg!(feature = "tasks") {
+            "tasks"
+        } else {
+            "serial"
+        };
+        assert_eq!(Dispatch::default().to_string(), expected);
+    }
+
+    #[test]
+    fn names_round_trip_and_others_are_refused() {
+        for name in ["serial", "tasks"] {
+            assert_eq!(name.parse::<Dispatch>().unwrap().to_string(), name);
+        }
+        let error = "parallel".parse::<Dispatch>().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`parallel` is not a dispatch mode: serial or tasks"
+        );
+    }
+}

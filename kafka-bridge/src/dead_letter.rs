@@ -1,0 +1,72 @@
+//! The record that stands in for a reply that cannot be produced. Pure.
+
+use std::sync::Arc;
+
+use crate::{Headers, OutboundRecord, Record};
+
+/// Every header that the bridge adds begins so; inbound ones of that prefix are dropped, so that
+/// no client can forge a cause or an origin.
+const PREFIX: &str = "dead-letter-";
+
+/// Copies a record for the dead-letter topic: key, value and headers unchanged, then the cause and
+/// where the record came from.
+pub(crate) fn letter(record: &Record, topic: Arc<str>, cause: &str) -> OutboundRecord {
+    let mut headers = Headers::with_capacity(record.headers.len() + 4);
+    let is_own = |name: &str| {
+        name.get(..PREFIX.len())
+            .is_some_and(|p| p.eq_ignore_ascii_case(PREFIX))
+    };
+    for (name, value) in record.headers.iter().filter(|(name, _)| !is_own(name)) {
+        headers.push_nullable(name, value.cloned());
+    }
+    let at = &record.coordinates;
+    headers.push(format!("{PREFIX}cause"), cause.to_owned());
+    headers.push(
+        format!("{PREFIX}topic"),
+        at.topic_partition.topic.to_string(),
+    );
+    headers.push(
+        format!("{PREFIX}partition"),
+        at.topic_partition.partition.to_string(),
+    );
+    headers.push(format!("{PREFIX}offset"), at.offset.to_string());
+    OutboundRecord {
+        topic,
+        key: record.key.clone(),
+        value: record.value.clone(),
+        headers,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn carries_cause_and_origin_and_drops_forgeries() {
+        let record = Record::new("createOrder", 3, 7)
+            .with_key("k")
+            .with_value("v")
+            .with_header("a", "1")
+            .with_header("Dead-Letter-Cause", "forged");
+        let letter = letter(&record, "dead".into(), "refused: unknown topic");
+
+        let headers: Vec<_> = letter
+            .headers
+            .iter()
+            .map(|(n, v)| (n, &v.unwrap()[..]))
+            .collect();
+        let expected: [(&str, &[u8]); 5] = [
+            ("a", b"1"),
+            ("dead-letter-cause", b"refused: unknown topic"),
+            ("dead-letter-topic", b"createOrder"),
+            ("dead-letter-partition", b"3"),
+            ("dead-letter-offset", b"7"),
+        ];
+        assert_eq!(headers, expected);
+        assert_eq!(
+            (letter.key.as_deref(), letter.value.as_deref()),
+            (Some(&b"k"[..]), Some(&b"v"[..]))
+        );
+    }
+}

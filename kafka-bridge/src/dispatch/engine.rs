@@ -1,0 +1,236 @@
+//! The event loop: takes records while there is room, starts their jobs, follows their offsets,
+//! commits, lets partitions go, and drains at the end.
+
+use std::ops::ControlFlow;
+use std::pin::pin;
+
+use metrics::{counter, gauge};
+use tokio::select;
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout_at};
+use tracing::{debug, info, warn};
+
+use super::Summary;
+use super::job::{Done, Settled};
+use super::revocations::Revocations;
+use super::running::Running;
+use crate::offsets::OffsetTracker;
+use crate::ports::{Intake, RecordSource, SourceEvent};
+use crate::{Error, Record, Settings, Status, TopicPartition, metric_names};
+
+/// Tells observers how the bridge is doing.
+pub(crate) type StatusSender = watch::Sender<Status>;
+
+/// The loop's state. Owned by the bridge's one task; jobs only report back through `running`.
+pub(crate) struct Engine<Source, Make, Job> {
+    source: Source,
+    make_job: Make,
+    settings: Settings,
+    running: Running<Job>,
+    offsets: OffsetTracker,
+    revocations: Revocations,
+    in_flight_bytes: usize,
+    summary: Summary,
+    status: StatusSender,
+}
+
+impl<Source, Make, Job> Engine<Source, Make, Job>
+where
+    Source: RecordSource,
+    Make: Fn(Record) -> Job,
+    Job: Future<Output = Done> + Send + 'static,
+{
+    pub(crate) fn new(
+        source: Source,
+        make_job: Make,
+        settings: Settings,
+        status: StatusSender,
+    ) -> Self {
+        let running = Running::new(settings.dispatch);
+        Self {
+            source,
+            make_job,
+            settings,
+            running,
+            offsets: OffsetTracker::default(),
+            revocations: Revocations::default(),
+            in_flight_bytes: 0,
+            summary: Summary::default(),
+            status,
+        }
+    }
+
+    /// Runs until the shutdown resolves, the source is exhausted, or something fails for good;
+    /// then drains, commits and closes the source.
+    pub(crate) async fn run(
+        mut self,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<Summary, Error> {
+        let served = self.serve(shutdown).await;
+        self.status.send_modify(|status| status.ready = false);
+        let deadline = Instant::now() + self.settings.drain_timeout;
+        let drained = self.drain(deadline).await;
+        let positions = self.offsets.positions();
+        let closing = timeout_at(
+            deadline.max(Instant::now()) + CLOSE_PATIENCE,
+            self.source.close(positions),
+        );
+        let closed = closing.await.unwrap_or_else(|_| {
+            warn!("the source did not close in time; the last offsets may not be committed");
+            Ok(())
+        });
+        served.and(drained).and(closed).map(|()| self.summary)
+    }
+
+    async fn serve(&mut self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+        let mut shutdown = pin!(shutdown);
+        let period = self.settings.commit_interval;
+        let mut commits = interval_at(Instant::now() + period, period);
+        commits.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let intake = self.intake();
+            let deadline = self.revocations.deadline();
+            // Biased: what ends comes before what begins, so that memory is given back first and
+            // a steady stream of records can hold up neither a stop nor a commit.
+            select! { biased;
+                () = &mut shutdown => return Ok(()),
+                _ = commits.tick(), if self.offsets.is_changed() => self.commit(),
+                done = self.running.next() => self.on_done(done?)?,
+                () = expire(deadline) => self.revocations.release_ready(&mut self.offsets),
+                event = self.source.next(intake) => {
+                    if self.on_event(event?).is_break() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lets what is under way come to its end; what does not by the deadline is abandoned.
+    async fn drain(&mut self, deadline: Instant) -> Result<(), Error> {
+        info!(in_flight = self.running.len(), "draining");
+        let mut source_alive = true;
+        while self.running.len() > 0 {
+            let until = self
+                .revocations
+                .deadline()
+                .map_or(deadline, |at| at.min(deadline));
+            select! { biased;
+                done = self.running.next() => self.on_done(done?)?,
+                () = sleep_until(until) => {
+                    self.revocations.release_ready(&mut self.offsets);
+                    if Instant::now() >= deadline {
+                        self.abandon().await;
+                    }
+                }
+                event = self.source.next(Intake::Closed), if source_alive => match event {
+                    Ok(event) => { let _ = self.on_event(event); }
+                    Err(_) => source_alive = false,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn abandon(&mut self) {
+        self.summary.abandoned += self.running.len() as u64;
+        warn!(
+            records = self.running.len(),
+            "drain time is over, records will be delivered again"
+        );
+        self.running.abandon().await;
+    }
+
+    fn intake(&self) -> Intake {
+        let limits = &self.settings.limits;
+        let bound = self.running.bound(limits.max_in_flight);
+        let room = self.running.len() < bound && self.in_flight_bytes < limits.max_in_flight_bytes;
+        if room { Intake::Open } else { Intake::Closed }
+    }
+
+    fn on_event(&mut self, event: SourceEvent) -> ControlFlow<()> {
+        match event {
+            SourceEvent::Record(record) => self.on_record(record),
+            SourceEvent::Assigned {
+                partitions,
+                generation,
+            } => {
+                self.on_assigned(&partitions, generation);
+            }
+            SourceEvent::Revoked(revocation) => {
+                counter!(metric_names::REVOCATIONS).increment(revocation.partitions.len() as u64);
+                revocation
+                    .partitions
+                    .iter()
+                    .for_each(|partition| self.offsets.close(partition));
+                self.revocations
+                    .add(revocation, self.settings.drain_timeout);
+                self.revocations.release_ready(&mut self.offsets);
+            }
+            SourceEvent::Lost(partitions) => self.on_lost(&partitions),
+            SourceEvent::CommitFailed(partitions) => {
+                counter!(metric_names::COMMIT_FAILURES).increment(1);
+                partitions
+                    .iter()
+                    .for_each(|partition| self.offsets.commit_failed(partition));
+            }
+            SourceEvent::Exhausted => return ControlFlow::Break(()),
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn on_record(&mut self, record: Record) {
+        if !self.offsets.deliver(&record.coordinates) {
+            debug!(record = %record.coordinates, "record of an earlier assignment dropped");
+            return;
+        }
+        self.in_flight_bytes += record.size();
+        self.running.start((self.make_job)(record));
+        gauge!(metric_names::IN_FLIGHT).set(self.running.len() as f64);
+    }
+
+    fn on_done(&mut self, done: Done) -> Result<(), Error> {
+        self.in_flight_bytes -= done.size;
+        gauge!(metric_names::IN_FLIGHT).set(self.running.len() as f64);
+        match done.settled.map_err(Error::Producer)? {
+            Settled::Replied => self.summary.replied += 1,
+            Settled::DeadLettered => self.summary.dead_lettered += 1,
+            Settled::Skipped => self.summary.skipped += 1,
+        }
+        self.offsets.finish(&done.coordinates);
+        self.revocations.release_ready(&mut self.offsets);
+        Ok(())
+    }
+
+    fn on_assigned(&mut self, partitions: &[TopicPartition], generation: u64) {
+        for partition in partitions {
+            info!(%partition, generation, "partition assigned");
+            self.offsets.assign(partition, generation);
+        }
+        self.status.send_modify(|status| status.ready = true);
+    }
+
+    fn on_lost(&mut self, partitions: &[TopicPartition]) {
+        for partition in partitions {
+            warn!(%partition, "partition lost");
+            self.offsets.revoke(partition);
+        }
+    }
+
+    fn commit(&mut self) {
+        let positions = self.offsets.take_changed();
+        if !positions.is_empty() {
+            self.source.commit(&positions);
+        }
+    }
+}
+
+/// How long the last commit and the farewell to the group may take after the drain.
+const CLOSE_PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+
+async fn expire(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,158 @@
+//! The way of one record: call the service, produce its reply, end in exactly one outcome.
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::FutureExt;
+use metrics::{counter, histogram};
+use tower_service::Service;
+use tracing::{error, info, warn};
+
+use crate::ports::{ProduceError, ReplySink};
+use crate::service::{Outcome, SkipReason};
+use crate::{Coordinates, OutboundRecord, Record, dead_letter, metric_names};
+
+/// How a record ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Settled {
+    Replied,
+    DeadLettered,
+    Skipped,
+}
+
+impl Settled {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Replied => "replied",
+            Self::DeadLettered => "dead_lettered",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+/// A job's result: which record, and its end or the producer's failure.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(super) coordinates: Coordinates,
+    pub(super) size: usize,
+    pub(super) settled: Result<Settled, String>,
+}
+
+/// Makes a job of each record.
+#[derive(Clone, Debug)]
+pub(crate) struct JobFactory<V, K> {
+    service: V,
+    sink: K,
+    dead_letter_topic: Option<Arc<str>>,
+}
+
+impl<V, K> JobFactory<V, K>
+where
+    V: Service<Record, Response = Outcome, Error = Infallible> + Clone + Send + 'static,
+    V::Future: Send,
+    K: ReplySink,
+{
+    pub(crate) fn new(service: V, sink: K, dead_letter_topic: Option<&str>) -> Self {
+        Self {
+            service,
+            sink,
+            dead_letter_topic: dead_letter_topic.map(Into::into),
+        }
+    }
+
+    /// Handles the record; the future never panics, and resolves only when the record is settled.
+    pub(crate) fn job(&self, record: Record) -> impl Future<Output = Done> + Send + use<V, K> {
+        let (coordinates, size) = (record.coordinates.clone(), record.size());
+        let factory = self.clone();
+        async move {
+            let started = Instant::now();
+            let topic = Arc::clone(&coordinates.topic_partition.topic);
+            let work = AssertUnwindSafe(factory.settle(record)).catch_unwind();
+            // The application's own panics end in a reply. One that gets here is the bridge's:
+            // the record must stay unfinished, so it counts as a failure for good.
+            let settled = work
+                .await
+                .unwrap_or_else(|_| Err("a reply's production panicked".into()));
+            if let Ok(settled) = settled {
+                let topic = topic.to_string();
+                histogram!(metric_names::HANDLING, "topic" => topic.clone())
+                    .record(started.elapsed());
+                counter!(metric_names::RECORDS, "topic" => topic, "outcome" => settled.label())
+                    .increment(1);
+            }
+            Done {
+                coordinates,
+                size,
+                settled,
+            }
+        }
+    }
+
+    async fn settle(mut self, record: Record) -> Result<Settled, String> {
+        // Kept only if it can be needed: most bridges never write a dead letter.
+        let dead_letter_topic = self.dead_letter_topic.map(|topic| (topic, record.clone()));
+        let coordinates = record.coordinates.clone();
+        let Ok(outcome) = self.service.call(record).await;
+        let cause = match outcome {
+            Outcome::Reply(record, status) => match reply(&self.sink, record).await? {
+                None => {
+                    count_reply(&coordinates, status.as_u16());
+                    return Ok(Settled::Replied);
+                }
+                Some(refused) => refused,
+            },
+            Outcome::Skip(reason @ (SkipReason::NoReplyTo | SkipReason::ReplyDropped)) => {
+                info!(record = %coordinates, %reason, "record skipped");
+                return Ok(Settled::Skipped);
+            }
+            Outcome::Skip(reason) => reason.to_string(),
+        };
+        give_up(&self.sink, dead_letter_topic, &coordinates, &cause).await
+    }
+}
+
+/// Produces a reply; `Some` is why it was refused.
+async fn reply<K: ReplySink>(sink: &K, reply: OutboundRecord) -> Result<Option<String>, String> {
+    let topic = Arc::clone(&reply.topic);
+    match sink.produce(reply).await {
+        Ok(()) => Ok(None),
+        Err(ProduceError::Refused(cause)) => {
+            Ok(Some(format!("reply to `{topic}` refused: {cause}")))
+        }
+        Err(ProduceError::Fatal(cause)) => Err(cause),
+    }
+}
+
+/// Writes the dead letter if there is a topic for it, else leaves it at count and log line.
+async fn give_up<K: ReplySink>(
+    sink: &K,
+    dead_letter_topic: Option<(Arc<str>, Record)>,
+    coordinates: &Coordinates,
+    cause: &str,
+) -> Result<Settled, String> {
+    let Some((topic, original)) = dead_letter_topic else {
+        warn!(record = %coordinates, cause, "record skipped");
+        return Ok(Settled::Skipped);
+    };
+    let letter = dead_letter::letter(&original, Arc::clone(&topic), cause);
+    match sink.produce(letter).await {
+        Ok(()) => {
+            warn!(record = %coordinates, cause, "record dead-lettered");
+            Ok(Settled::DeadLettered)
+        }
+        // Stopping here would let one record, made too large for a letter, stop the service at each
+        // of its starts.
+        Err(ProduceError::Refused(refused)) => {
+            error!(record = %coordinates, cause, %topic, refused, "dead letter refused, record skipped");
+            Ok(Settled::Skipped)
+        }
+        Err(ProduceError::Fatal(failure)) => Err(failure),
+    }
+}
+
+fn count_reply(coordinates: &Coordinates, status: u16) {
+    let topic = coordinates.topic_partition.topic.to_string();
+    counter!(metric_names::REPLIES, "topic" => topic, "status" => status.to_string()).increment(1);
+}

@@ -1,0 +1,18 @@
+//! Runs a `Service<Record>` between a source and a sink. Knows neither HTTP nor Kafka.
+//!
+//! `engine` is the event loop, `job` the way of one record, `running` the jobs that are under way:
+//! one at a time (`serial`) or each in a task of its own (`tasks`).
+
+mod engine;
+mod job;
+mod revocations;
+mod running;
+mod serial;
+mod summary;
+mod tasks;
+
+pub use summary::Summary;
+
+// Internal.
+pub(crate) use engine::{Engine, StatusSender};
+pub(crate) use job::JobFactory;

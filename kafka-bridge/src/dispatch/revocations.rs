@@ -1,0 +1,47 @@
+//! Partitions that are to be let go as soon as their records in flight are finished.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::offsets::OffsetTracker;
+use crate::ports::Revocation;
+
+/// Revocations that wait for work; each is released when its work is done or its time is over.
+#[derive(Debug, Default)]
+pub(super) struct Revocations {
+    waiting: Vec<(Instant, Revocation)>,
+}
+
+impl Revocations {
+    pub(super) fn add(&mut self, revocation: Revocation, patience: Duration) {
+        self.waiting.push((Instant::now() + patience, revocation));
+    }
+
+    /// Returns when the next revocation has waited long enough.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.waiting.iter().map(|(deadline, _)| *deadline).min()
+    }
+
+    /// Releases what has nothing unfinished any more or is out of time, with where it stands.
+    pub(super) fn release_ready(&mut self, offsets: &mut OffsetTracker) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        let ready = self.waiting.extract_if(.., |(deadline, revocation)| {
+            *deadline <= now
+                || revocation
+                    .partitions
+                    .iter()
+                    .all(|p| offsets.unfinished(p) == 0)
+        });
+        for (_, revocation) in ready.collect::<Vec<_>>() {
+            let partitions = revocation.partitions.iter();
+            let positions = partitions
+                .filter_map(|partition| offsets.revoke(partition))
+                .collect();
+            revocation.release(positions);
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What can end a bridge, or keep it from starting. Bad records do neither.
+
+use rdkafka::error::KafkaError;
+
+/// Why a bridge could not be built or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No operation was mapped, so there is nothing to serve.
+    #[error("no operation: map at least one topic with Builder::operation")]
+    NoOperation,
+    /// Two operations share a topic.
+    #[error("topic `{0}` is mapped twice")]
+    DuplicateTopic(String),
+    /// A bound of zero would never let a record through.
+    #[error("{0} must be at least 1")]
+    ZeroBound(&'static str),
+    /// The dead-letter topic is consumed by this bridge, or Kafka would refuse its name.
+    #[error("`{0}` cannot be the dead-letter topic: it is consumed here or no legal topic name")]
+    DeadLetterTopic(String),
+    /// The broker URL is not understood.
+    #[error("`{0}` is not a Kafka URL: kafka://host:port[,host:port]")]
+    Url(String),
+    /// A librdkafka property that the delivery guarantee rests on was overridden.
+    #[error("property {name}={value} would break the delivery guarantee: it has to be {required}")]
+    Property {
+        /// The property's name.
+        name: &'static str,
+        /// The value that was asked for.
+        value: String,
+        /// The value that it has to have.
+        required: &'static str,
+    },
+    /// The Kafka client refused its configuration or failed for good.
+    #[error("kafka client: {context}")]
+    Kafka {
+        /// What was being done.
+        context: String,
+        /// The client's own error.
+        #[source]
+        source: KafkaError,
+    },
+    /// The thread that polls the consumer ended early.
+    #[error("the consumer's thread ended unexpectedly")]
+    SourceGone,
+    /// A reply can no longer be produced at all.
+    #[error("the producer failed for good: {0}")]
+    Producer(String),
+    /// A task that handled a record ended without a result.
+    #[error("a record's task was lost: {0}")]
+    TaskLost(String),
+}

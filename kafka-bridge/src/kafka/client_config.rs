@@ -1,0 +1,191 @@
+//! Client settings: what the guarantees need, what low latency needs, then the user's own.
+
+use rdkafka::ClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::error::KafkaError;
+use tracing::{debug, error, info, warn};
+
+use crate::Error;
+
+/// Properties that the delivery guarantee rests on, and the values that they may have.
+const REQUIRED: [(&str, &[&str]); 4] = [
+    // Offsets are committed by the dispatch, after the reply's delivery report.
+    ("enable.auto.commit", &["false"]),
+    ("enable.auto.offset.store", &["false"]),
+    // A reply counts as produced when all in-sync replicas have it.
+    ("acks", &["all", "-1"]),
+    ("request.required.acks", &["all", "-1"]),
+];
+
+/// Takes the broker list out of `kafka://host:port[,host:port]`.
+pub(super) fn brokers(url: &str) -> Result<String, Error> {
+    let wrong = || Error::Url(url.to_owned());
+    let list = url
+        .strip_prefix("kafka://")
+        .ok_or_else(wrong)?
+        .trim_end_matches('/');
+    let brokers: Vec<String> = list
+        .split(',')
+        .map(|broker| with_port(broker).ok_or_else(wrong))
+        .collect::<Result<_, _>>()?;
+    Ok(brokers.join(","))
+}
+
+/// Adds Kafka's usual port where there is none; `None` when this is no host and port.
+fn with_port(broker: &str) -> Option<String> {
+    let authority: http::uri::Authority = broker.parse().ok()?;
+    // Credentials have no place in a URL that ends up in logs and process lists.
+    if authority.host().is_empty() || authority.as_str().contains('@') {
+        return None;
+    }
+    Some(format!(
+        "{}:{}",
+        authority.host(),
+        authority.port_u16().unwrap_or(9092)
+    ))
+}
+
+/// Refuses properties that would break the guarantees without a word.
+pub(super) fn check(properties: &[(String, String)]) -> Result<(), Error> {
+    for (name, allowed) in REQUIRED {
+        let set = properties
+            .iter()
+            .find(|(own, value)| own == name && !allowed.contains(&&**value));
+        if let Some((_, value)) = set {
+            return Err(Error::Property {
+                name,
+                value: value.clone(),
+                required: allowed[0],
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Returns the settings of the consumer of requests.
+pub(super) fn consumer(
+    brokers: &str,
+    group_id: &str,
+    properties: &[(String, String)],
+) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", brokers)
+        .set("group.id", group_id)
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        // A group without committed offsets begins with the oldest record, or a crash before its
+        // first commit would lose what was sent before.
+        .set("auto.offset.reset", "earliest")
+        // Only the partitions that move are revoked (KIP-429).
+        .set("partition.assignment.strategy", "cooperative-sticky")
+        // Bounds what is fetched ahead; the wait after reaching it is 1 s by default, a cliff.
+        .set("queued.max.messages.kbytes", "16384")
+        .set("fetch.queue.backoff.ms", "10")
+        // A topic that is created after the start is found within this time, not in 5 minutes.
+        .set("topic.metadata.refresh.interval.ms", "10000");
+    apply(&mut config, properties);
+    config
+}
+
+/// Returns the settings of the producer of replies.
+pub(super) fn producer(brokers: &str, properties: &[(String, String)]) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", brokers)
+        .set("acks", "all")
+        .set("enable.idempotence", "true")
+        // Waiting for more replies to send along costs every round trip; the default is 5 ms.
+        .set("linger.ms", "0")
+        // One attempt; attempts are repeated as long as they may help.
+        .set("message.timeout.ms", "10000")
+        // A return address must not create topics, and one that does not exist must not hold a
+        // record up for long.
+        .set("allow.auto.create.topics", "false")
+        .set("topic.metadata.propagation.max.ms", "2000");
+    apply(&mut config, properties);
+    config
+}
+
+fn apply(config: &mut ClientConfig, properties: &[(String, String)]) {
+    for (name, value) in properties {
+        config.set(name, value);
+    }
+}
+
+/// Passes the client's log lines on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ClientLog;
+
+impl ClientContext for ClientLog {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        warn!(%error, reason, "kafka client");
+    }
+}
+
+/// Passes one of librdkafka's log lines on.
+pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    // Properties are given to both clients, and each warns of those that only the other one has.
+    if facility == "CONFWARN" {
+        debug!(facility, message, "librdkafka");
+        return;
+    }
+    match level {
+        RDKafkaLogLevel::Emerg
+        | RDKafkaLogLevel::Alert
+        | RDKafkaLogLevel::Critical
+        | RDKafkaLogLevel::Error => error!(facility, message, "librdkafka"),
+        RDKafkaLogLevel::Warning => warn!(facility, message, "librdkafka"),
+        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => info!(facility, message, "librdkafka"),
+        RDKafkaLogLevel::Debug => debug!(facility, message, "librdkafka"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_broker_list() {
+        assert_eq!(brokers("kafka://localhost:9092").unwrap(), "localhost:9092");
+        assert_eq!(
+            brokers("kafka://a:1,b,[::1]:3/").unwrap(),
+            "a:1,b:9092,[::1]:3"
+        );
+        for url in [
+            "",
+            "localhost:9092",
+            "http://a:1",
+            "kafka://",
+            "kafka://a:1,,b",
+            "kafka://u:p@a",
+            "kafka://a/b",
+        ] {
+            assert!(matches!(brokers(url), Err(Error::Url(_))), "{url}");
+        }
+    }
+
+    #[test]
+    fn refuses_properties_that_break_the_guarantee() {
+        let property = |name: &str, value: &str| [(name.to_owned(), value.to_owned())];
+        let error = check(&property("enable.auto.commit", "true")).unwrap_err();
+        assert!(
+            error.to_string().contains("enable.auto.commit=true"),
+            "{error}"
+        );
+        assert!(check(&property("acks", "1")).is_err());
+        assert!(check(&property("acks", "all")).is_ok());
+        assert!(check(&property("fetch.wait.max.ms", "1")).is_ok());
+    }
+
+    #[test]
+    fn the_users_properties_come_last() {
+        let properties = [("linger.ms".to_owned(), "3".to_owned())];
+        assert_eq!(producer("a:1", &properties).get("linger.ms"), Some("3"));
+        assert_eq!(producer("a:1", &[]).get("linger.ms"), Some("0"));
+    }
+}

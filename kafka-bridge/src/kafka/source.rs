@@ -1,0 +1,311 @@
+//! Consumes requests with librdkafka, polled from a thread of its own.
+//!
+//! The thread goes on polling whatever the dispatch does, so that the group never takes the member
+//! for dead: when there has been no room for records for a while it pauses their partitions.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use bytes::Bytes;
+use metrics::counter;
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers as _, Message};
+use tokio::sync::{mpsc, oneshot};
+use tracing::{debug, warn};
+
+use super::rebalance::{Rebalancing, to_list};
+use crate::offsets::Position;
+use crate::ports::{Intake, RecordSource, SourceEvent};
+use crate::{Coordinates, Error, Headers, Record, metric_names};
+
+/// Records that wait between the thread and the dispatch.
+const BUFFERED: usize = 128;
+/// How long a poll waits for a record; also how soon the thread sees that it should stop.
+const POLL_WAIT: Duration = Duration::from_millis(100);
+/// How long there may be no room before partitions are paused. Pausing costs a new fetch, so a
+/// busy moment should not cause it; it has to stay far below `max.poll.interval.ms`.
+const PAUSE_AFTER: Duration = Duration::from_millis(500);
+/// How often the thread looks for room while partitions are paused.
+const PAUSED_POLL_WAIT: Duration = Duration::from_millis(20);
+
+type Sender = mpsc::Sender<Record>;
+
+/// A consumer in a group. Dropping it ends the thread and leaves the group without a last commit.
+pub struct KafkaSource {
+    consumer: Arc<BaseConsumer<Rebalancing>>,
+    records: mpsc::Receiver<Record>,
+    events: mpsc::UnboundedReceiver<Result<SourceEvent, Error>>,
+    signals: Arc<Signals>,
+    /// The polling thread; taken when the source is closed.
+    thread: Option<JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for KafkaSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KafkaSource").finish_non_exhaustive()
+    }
+}
+
+/// What the dispatch tells the thread.
+#[derive(Debug, Default)]
+struct Signals {
+    stop: AtomicBool,
+    /// Set by the thread while it waits for room: taking a record then has to wake it.
+    waiting: AtomicBool,
+}
+
+impl KafkaSource {
+    pub(super) fn start(
+        config: &ClientConfig,
+        topics: &[&str],
+        drain_timeout: Duration,
+    ) -> Result<Self, Error> {
+        let failed = |context: &str| {
+            let context = context.to_owned();
+            move |source| Error::Kafka { context, source }
+        };
+        let (tell, events) = mpsc::unbounded_channel();
+        let context = Rebalancing::new(tell, drain_timeout);
+        let consumer: BaseConsumer<Rebalancing> = config
+            .create_with_context(context)
+            .map_err(failed("creating the consumer"))?;
+        consumer.subscribe(topics).map_err(failed("subscribing"))?;
+
+        let consumer = Arc::new(consumer);
+        let (sender, records) = mpsc::channel(BUFFERED);
+        let signals = Arc::new(Signals::default());
+        let poller = Poller {
+            consumer: Arc::clone(&consumer),
+            records: sender,
+            signals: Arc::clone(&signals),
+            backlog: VecDeque::new(),
+            paused_at: None,
+        };
+        let thread = thread::Builder::new()
+            .name("kafka-poll".to_owned())
+            .spawn(|| poller.run());
+        let thread = Some(thread.map_err(|_| Error::SourceGone)?);
+        Ok(Self {
+            consumer,
+            records,
+            events,
+            signals,
+            thread,
+        })
+    }
+
+    fn wake_if_waiting(&self) {
+        if self.signals.waiting.load(Ordering::Acquire)
+            && let Some(thread) = &self.thread
+        {
+            thread.thread().unpark();
+        }
+    }
+}
+
+impl RecordSource for KafkaSource {
+    async fn next(&mut self, intake: Intake) -> Result<SourceEvent, Error> {
+        // Events first: a revocation that is overtaken by its records would be waited for longer.
+        let record = tokio::select! { biased;
+            event = self.events.recv() => return event.unwrap_or(Err(Error::SourceGone)),
+            record = self.records.recv(), if intake == Intake::Open => record,
+        };
+        self.wake_if_waiting();
+        record.map(SourceEvent::Record).ok_or(Error::SourceGone)
+    }
+
+    fn commit(&mut self, positions: &[Position]) {
+        if let Err(error) = self.consumer.commit(&to_list(positions), CommitMode::Async) {
+            warn!(%error, "commit not begun");
+            let partitions = positions
+                .iter()
+                .map(|position| position.topic_partition.clone());
+            let failed = SourceEvent::CommitFailed(partitions.collect());
+            self.consumer.context().tell(Ok(failed));
+        }
+    }
+
+    async fn close(mut self, positions: Vec<Position>) -> Result<(), Error> {
+        let (done, closed) = oneshot::channel();
+        let (consumer, signals) = (Arc::clone(&self.consumer), Arc::clone(&self.signals));
+        let thread = self.thread.take();
+        drop(self);
+        // A thread of its own: all of this blocks, for long if the broker is gone, and a stop
+        // must be able to leave it behind.
+        let closer = move || {
+            let committed = commit_last(&consumer, &positions);
+            signals.stop.store(true, Ordering::Release);
+            thread.map(JoinHandle::join);
+            // The last reference: dropping it leaves the group.
+            drop(consumer);
+            let _ = done.send(committed);
+        };
+        let spawned = thread::Builder::new()
+            .name("kafka-close".to_owned())
+            .spawn(closer);
+        spawned.map_err(|_| Error::SourceGone)?;
+        closed.await.unwrap_or(Err(Error::SourceGone))
+    }
+}
+
+impl Drop for KafkaSource {
+    fn drop(&mut self) {
+        // Closed to the callbacks in any case, or one could wait for a dispatch that is gone. The
+        // thread's own stop waits for the last commit when there is one: see `close`.
+        self.consumer.context().close();
+        if self.thread.is_some() {
+            self.signals.stop.store(true, Ordering::Release);
+        }
+    }
+}
+
+fn commit_last(consumer: &BaseConsumer<Rebalancing>, positions: &[Position]) -> Result<(), Error> {
+    if positions.is_empty() {
+        return Ok(());
+    }
+    let committed = consumer.commit(&to_list(positions), CommitMode::Sync);
+    committed.map_err(|source| Error::Kafka {
+        context: "committing the last offsets".into(),
+        source,
+    })
+}
+
+/// The polling thread's state.
+struct Poller {
+    consumer: Arc<BaseConsumer<Rebalancing>>,
+    records: Sender,
+    signals: Arc<Signals>,
+    /// Records that were polled and found no room; short, because polling stops or pauses then.
+    backlog: VecDeque<Record>,
+    /// The generation whose partitions are paused.
+    paused_at: Option<u64>,
+}
+
+impl Poller {
+    fn run(mut self) {
+        while !self.signals.stop.load(Ordering::Acquire) {
+            match self.backlog.pop_front() {
+                Some(record) => self.hand_over(record),
+                None => {
+                    self.resume();
+                    self.poll(POLL_WAIT);
+                }
+            }
+        }
+    }
+
+    fn poll(&mut self, wait: Duration) {
+        match self.consumer.poll(wait) {
+            None => {}
+            Some(Ok(message)) => {
+                let record = to_record(&message, self.consumer.context());
+                self.backlog.push_back(record);
+            }
+            Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => {
+                let context = "consuming".to_owned();
+                self.consumer.context().tell(Err(Error::Kafka {
+                    context,
+                    source: error,
+                }));
+                self.signals.stop.store(true, Ordering::Release);
+            }
+            Some(Err(error)) => warn!(%error, "consumer"),
+        }
+    }
+
+    fn hand_over(&mut self, record: Record) {
+        match self.records.try_send(record) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(record)) => {
+                self.backlog.push_front(record);
+                self.wait_for_room();
+            }
+            // The dispatch takes no more; what is left is not committed and will come again.
+            Err(mpsc::error::TrySendError::Closed(_)) => thread::park_timeout(POLL_WAIT),
+        }
+    }
+
+    fn wait_for_room(&mut self) {
+        if self.paused_at.is_some() {
+            self.pause();
+            self.poll(PAUSED_POLL_WAIT);
+            return;
+        }
+        self.signals.waiting.store(true, Ordering::Release);
+        // Looked at again after the flag is up: a record taken before would not wake this thread.
+        if self.records.capacity() == 0 {
+            thread::park_timeout(PAUSE_AFTER);
+        }
+        self.signals.waiting.store(false, Ordering::Release);
+        if self.records.capacity() == 0 {
+            counter!(metric_names::PAUSES).increment(1);
+            self.pause();
+        }
+    }
+
+    /// Pauses what is assigned; again when that has changed, because new partitions are not paused.
+    fn pause(&mut self) {
+        let generation = self.consumer.context().generation();
+        if self.paused_at == Some(generation) {
+            return;
+        }
+        let paused = self
+            .consumer
+            .assignment()
+            .and_then(|list| self.consumer.pause(&list));
+        match paused {
+            Ok(()) => debug!(generation, "partitions paused"),
+            Err(error) => warn!(%error, "partitions not paused"),
+        }
+        self.paused_at = Some(generation);
+    }
+
+    fn resume(&mut self) {
+        if self.paused_at.take().is_some() {
+            let resumed = self
+                .consumer
+                .assignment()
+                .and_then(|list| self.consumer.resume(&list));
+            if let Err(error) = resumed {
+                warn!(%error, "partitions not resumed");
+            }
+        }
+    }
+}
+
+fn to_record(message: &BorrowedMessage<'_>, context: &Rebalancing) -> Record {
+    let (topic_partition, generation) = context.locate(message.topic(), message.partition());
+    Record {
+        coordinates: Coordinates {
+            topic_partition,
+            offset: message.offset(),
+            generation,
+        },
+        timestamp: message.timestamp().to_millis(),
+        key: message.key().map(Bytes::copy_from_slice),
+        value: message.payload().map(Bytes::copy_from_slice),
+        headers: message.headers().map(to_headers).unwrap_or_default(),
+    }
+}
+
+fn to_headers(borrowed: &BorrowedHeaders) -> Headers {
+    let mut headers = Headers::with_capacity(borrowed.count());
+    for index in 0..borrowed.count() {
+        // rdkafka 0.39 panics on a name that is not UTF-8 (`try_get` in its message.rs unwraps);
+        // one hostile header must not cost the thread, so it costs itself only.
+        match catch_unwind(AssertUnwindSafe(|| borrowed.try_get(index))) {
+            Ok(Some(header)) => {
+                headers.push_nullable(header.key, header.value.map(Bytes::copy_from_slice));
+            }
+            Ok(None) => {}
+            Err(_) => counter!(metric_names::UNREADABLE_HEADERS).increment(1),
+        }
+    }
+    headers
+}

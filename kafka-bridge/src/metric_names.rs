@@ -1,0 +1,37 @@
+//! Names and meanings of the metrics, in one place; emitted through the `metrics` facade.
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+
+pub(crate) const RECORDS: &str = "kafka_bridge_records_total";
+pub(crate) const REPLIES: &str = "kafka_bridge_replies_total";
+pub(crate) const IN_FLIGHT: &str = "kafka_bridge_in_flight_records";
+pub(crate) const HANDLING: &str = "kafka_bridge_handling_seconds";
+pub(crate) const COMMIT_FAILURES: &str = "kafka_bridge_commit_failures_total";
+pub(crate) const REVOCATIONS: &str = "kafka_bridge_revoked_partitions_total";
+pub(crate) const PAUSES: &str = "kafka_bridge_pauses_total";
+pub(crate) const UNREADABLE_HEADERS: &str = "kafka_bridge_unreadable_headers_total";
+
+/// Describes the bridge's metrics to the installed recorder; call it once after installing one.
+pub fn describe_metrics() {
+    describe_counter!(
+        RECORDS,
+        "finished records by topic and outcome: replied, dead_lettered, skipped"
+    );
+    describe_counter!(REPLIES, "replies produced, by topic and HTTP status");
+    describe_gauge!(IN_FLIGHT, "records delivered and not finished");
+    describe_histogram!(
+        HANDLING,
+        Unit::Seconds,
+        "from the start of a record's handling to its reply's delivery report"
+    );
+    describe_counter!(COMMIT_FAILURES, "offset commits that the broker refused");
+    describe_counter!(REVOCATIONS, "partitions that a rebalance took away");
+    describe_counter!(
+        PAUSES,
+        "times that intake was paused at the in-flight bound"
+    );
+    describe_counter!(
+        UNREADABLE_HEADERS,
+        "record headers dropped because their name is not UTF-8"
+    );
+}

@@ -1,0 +1,39 @@
+//! The answers that the bridge gives itself: problem details, RFC 9457.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+
+/// A failure that is told to the requester.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) status: StatusCode,
+    pub(crate) detail: String,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            detail: detail.into(),
+        }
+    }
+
+    /// Renders the problem as `application/problem+json`.
+    pub(crate) fn into_response(self) -> Response<Bytes> {
+        let title = self.status.canonical_reason().unwrap_or("Unknown");
+        let body = serde_json::json!({
+            "type": "about:blank",
+            "title": title,
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+        });
+        let body = Bytes::from(body.to_string());
+        let mut response = Response::new(body.clone());
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        let media_type = HeaderValue::from_static("application/problem+json");
+        headers.insert(header::CONTENT_TYPE, media_type);
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+        response
+    }
+}

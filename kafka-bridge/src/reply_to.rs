@@ -1,0 +1,201 @@
+//! The return address: read from a record, and checked, because whoever writes records chooses it.
+//!
+//! Unchecked it would let any client make the service write to any topic that the service may
+//! write to: its own request topic (an endless loop), a broker's internal topic, another team's.
+
+use std::sync::Arc;
+
+use crate::Headers;
+use crate::operation::is_legal_topic;
+
+/// The header that names the topic of the reply.
+pub(crate) const REPLY_TO: &str = "reply-to";
+
+/// Why a return address is not used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddressDenied {
+    /// There are several `reply-to` headers, so it is open which one is meant.
+    #[error("more than one reply-to header")]
+    Ambiguous,
+    /// Kafka has no topic of that name: empty, too long, or with illegal characters.
+    #[error("reply-to is not a legal topic name")]
+    Illegal,
+    /// The topic is one that the bridge consumes: the reply would come back as a request.
+    #[error("reply-to names a topic that this bridge consumes")]
+    Subscribed,
+    /// The topic belongs to the broker or is the dead-letter topic.
+    #[error("reply-to names an internal topic")]
+    Internal,
+    /// The topic is not on the allow-list.
+    #[error("reply-to names a topic that is not on the allow-list")]
+    NotAllowed,
+}
+
+/// Which topics replies may go to.
+///
+/// # Examples
+///
+/// ```
+/// use kafka_bridge::{AddressDenied, ReplyPolicy};
+///
+/// let policy = ReplyPolicy::new(["createOrder.reply", "replies.*"], ["createOrder"]);
+/// assert!(policy.check("replies.eu").is_ok());
+/// assert_eq!(policy.check("payments"), Err(AddressDenied::NotAllowed));
+/// assert_eq!(policy.check("createOrder"), Err(AddressDenied::Subscribed));
+/// ```
+#[derive(Clone, Debug)]
+pub struct ReplyPolicy {
+    allowed: Vec<Pattern>,
+    subscribed: Vec<String>,
+    reserved: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+enum Pattern {
+    Exact(String),
+    Prefix(String),
+}
+
+impl Pattern {
+    fn parse(pattern: &str) -> Self {
+        match pattern.strip_suffix('*') {
+            Some(prefix) => Self::Prefix(prefix.to_owned()),
+            None => Self::Exact(pattern.to_owned()),
+        }
+    }
+
+    fn matches(&self, topic: &str) -> bool {
+        match self {
+            Self::Exact(name) => name == topic,
+            Self::Prefix(prefix) => topic.starts_with(prefix.as_str()),
+        }
+    }
+}
+
+impl ReplyPolicy {
+    /// Allows the topics that `allowed` lists: exact names, or prefixes that end in `*`.
+    ///
+    /// Topics in `subscribed`, the ones that the bridge consumes, are never allowed.
+    pub fn new<A: AsRef<str>, S: Into<String>>(
+        allowed: impl IntoIterator<Item = A>,
+        subscribed: impl IntoIterator<Item = S>,
+    ) -> Self {
+        Self {
+            allowed: allowed
+                .into_iter()
+                .map(|pattern| Pattern::parse(pattern.as_ref()))
+                .collect(),
+            subscribed: subscribed.into_iter().map(Into::into).collect(),
+            reserved: None,
+        }
+    }
+
+    /// Allows `<topic>.reply` and `<topic>.reply.*` of each subscribed topic, the default.
+    pub fn derived<S: Into<String>>(subscribed: impl IntoIterator<Item = S>) -> Self {
+        let subscribed: Vec<String> = subscribed.into_iter().map(Into::into).collect();
+        let allowed = subscribed
+            .iter()
+            .flat_map(|topic| [format!("{topic}.reply"), format!("{topic}.reply.*")])
+            .collect::<Vec<_>>();
+        Self::new(allowed, subscribed)
+    }
+
+    /// Denies one more topic: the dead-letter topic, which only the bridge writes.
+    #[must_use]
+    pub fn reserve(mut self, topic: Option<String>) -> Self {
+        self.reserved = topic;
+        self
+    }
+
+    /// Checks one address.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the first rule that the address breaks.
+    pub fn check(&self, topic: &str) -> Result<(), AddressDenied> {
+        if !is_legal_topic(topic) {
+            return Err(AddressDenied::Illegal);
+        }
+        if self.subscribed.iter().any(|own| own == topic) {
+            return Err(AddressDenied::Subscribed);
+        }
+        // Kafka keeps its own state in topics that begin with two underscores.
+        if topic.starts_with("__") || self.reserved.as_deref() == Some(topic) {
+            return Err(AddressDenied::Internal);
+        }
+        let allowed = self.allowed.iter().any(|pattern| pattern.matches(topic));
+        allowed.then_some(()).ok_or(AddressDenied::NotAllowed)
+    }
+
+    /// Reads and checks the return address of a record; `None` when it has none.
+    pub(crate) fn resolve(&self, headers: &Headers) -> Result<Option<Arc<str>>, AddressDenied> {
+        let mut addresses = headers.get_all(REPLY_TO);
+        let Some(address) = addresses.next() else {
+            return Ok(None);
+        };
+        if addresses.next().is_some() {
+            return Err(AddressDenied::Ambiguous);
+        }
+        // A null value is what a client sends that has the header but no address to put in it.
+        let Some(address) = address else {
+            return Ok(None);
+        };
+        let topic = std::str::from_utf8(address).map_err(|_| AddressDenied::Illegal)?;
+        self.check(topic)?;
+        Ok(Some(topic.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy() -> ReplyPolicy {
+        ReplyPolicy::new(["*"], ["createOrder"]).reserve(Some("dead".to_owned()))
+    }
+
+    #[test]
+    fn denies_hostile_addresses_even_when_all_are_allowed() {
+        let long = "x".repeat(250);
+        let denied = [
+            ("createOrder", AddressDenied::Subscribed),
+            ("__consumer_offsets", AddressDenied::Internal),
+            ("dead", AddressDenied::Internal),
+            ("..", AddressDenied::Illegal),
+            ("", AddressDenied::Illegal),
+            (&long, AddressDenied::Illegal),
+            ("a\nb", AddressDenied::Illegal),
+        ];
+        for (topic, reason) in denied {
+            assert_eq!(policy().check(topic), Err(reason), "{topic:?}");
+        }
+    }
+
+    #[test]
+    fn derived_policy_allows_only_replies_of_the_own_topics() {
+        let policy = ReplyPolicy::derived(["a", "b"]);
+        for topic in ["a.reply", "b.reply", "a.reply.client-7"] {
+            assert_eq!(policy.check(topic), Ok(()), "{topic}");
+        }
+        for topic in ["c.reply", "a.replyx", "areply", "b"] {
+            assert!(policy.check(topic).is_err(), "{topic}");
+        }
+    }
+
+    #[test]
+    fn resolves_zero_one_and_several_addresses() {
+        let one: Headers = [("Reply-To", "r")].into_iter().collect();
+        assert_eq!(policy().resolve(&one), Ok(Some("r".into())));
+        assert_eq!(policy().resolve(&Headers::default()), Ok(None));
+
+        let two: Headers = [("reply-to", "r"), ("REPLY-TO", "s")].into_iter().collect();
+        assert_eq!(policy().resolve(&two), Err(AddressDenied::Ambiguous));
+
+        let binary: Headers = [("reply-to", &[0xff_u8][..])].into_iter().collect();
+        assert_eq!(policy().resolve(&binary), Err(AddressDenied::Illegal));
+
+        let mut null = Headers::default();
+        null.push_nullable("reply-to", None);
+        assert_eq!(policy().resolve(&null), Ok(None));
+    }
+}

@@ -1,0 +1,218 @@
+//! From record to HTTP request. Pure: neither Kafka nor IO.
+//!
+//! The record is hostile input. What HTTP cannot carry is left out, what would change the
+//! message's framing is replaced by the truth, and what is beyond a limit is refused.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
+
+use crate::config::Limits;
+use crate::echo::hop_by_hop;
+use crate::problem::Problem;
+use crate::{Body, Headers, Operation, Record};
+
+/// Makes the request that the operation stands for.
+pub(crate) fn from_record(
+    record: Record,
+    operation: &Operation,
+    limits: &Limits,
+) -> Result<Request<Body>, Problem> {
+    check(&record, limits)?;
+    let body = record.value.unwrap_or_default();
+    let mut request = Request::new(Body::from(body.clone()));
+    *request.method_mut() = operation.method().clone();
+    *request.uri_mut() = operation.path().clone();
+    *request.headers_mut() = to_http(&record.headers)?;
+    describe_body(request.headers_mut(), &body);
+    request.extensions_mut().insert(record.coordinates);
+    Ok(request)
+}
+
+fn check(record: &Record, limits: &Limits) -> Result<(), Problem> {
+    let size = record.value.as_ref().map_or(0, Bytes::len);
+    if size > limits.max_request_bytes {
+        let limit = limits.max_request_bytes;
+        let detail = format!("the record's value has {size} bytes, the limit is {limit}");
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
+    }
+    let (count, size) = (record.headers.len(), record.headers.size());
+    if count > limits.max_headers || size > limits.max_header_bytes {
+        let (max, bytes) = (limits.max_headers, limits.max_header_bytes);
+        let detail =
+            format!("{count} headers of {size} bytes, the limits are {max} and {bytes} bytes");
+        return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
+    }
+    Ok(())
+}
+
+/// Converts the headers that HTTP can carry; names become lower case.
+fn to_http(headers: &Headers) -> Result<HeaderMap, Problem> {
+    let mut map = HeaderMap::with_capacity(headers.len().min(64));
+    for (name, value) in headers.iter() {
+        let (Ok(name), Some(value)) = (HeaderName::from_bytes(name.as_bytes()), value) else {
+            continue;
+        };
+        let Ok(value) = HeaderValue::from_maybe_shared(value.clone()) else {
+            continue;
+        };
+        if is_transport(&name) {
+            continue;
+        }
+        // `append` panics when the map is full, and a record could be made to fill it.
+        map.try_append(name, value)
+            .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "too many headers"))?;
+    }
+    Ok(map)
+}
+
+/// Returns whether the header speaks of an HTTP connection or framing, which no record has.
+fn is_transport(name: &HeaderName) -> bool {
+    hop_by_hop(name) || [header::CONTENT_LENGTH, header::HOST, header::EXPECT].contains(name)
+}
+
+/// States the body's real length, and its type when the record leaves it open.
+fn describe_body(headers: &mut HeaderMap, body: &Bytes) {
+    // Records seldom carry a media type, and JSON is what they nearly always hold.
+    if !headers.contains_key(header::CONTENT_TYPE) {
+        let json = HeaderValue::from_static("application/json");
+        let _ = headers.try_insert(header::CONTENT_TYPE, json);
+    }
+    let _ = headers.try_insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+}
+
+/// Reads the header map that failure answers need, even of a record that was refused.
+pub(crate) fn echo_lines(headers: &Headers, name: &HeaderName) -> Vec<(HeaderName, HeaderValue)> {
+    let mut map = HeaderMap::new();
+    for value in headers.get_all(name.as_str()).flatten().take(64) {
+        if let Ok(value) = HeaderValue::from_maybe_shared(value.clone()) {
+            let _ = map.try_append(name.clone(), value);
+        }
+    }
+    crate::echo::wanted(&map, name)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+
+    use super::*;
+
+    fn operation() -> Operation {
+        Operation::new("createOrder", Method::POST, "/orders").unwrap()
+    }
+
+    fn request(record: Record) -> Request<Body> {
+        from_record(record, &operation(), &Limits::default()).unwrap()
+    }
+
+    #[test]
+    fn topic_decides_method_and_path() {
+        let request = request(Record::new("createOrder", 3, 7).with_value("{}"));
+        assert_eq!(request.method(), Method::POST);
+        assert_eq!(request.uri(), "/orders");
+        assert_eq!(request.headers()["content-length"], "2");
+        assert_eq!(request.headers()["content-type"], "application/json");
+        assert_eq!(
+            request
+                .extensions()
+                .get::<crate::Coordinates>()
+                .unwrap()
+                .offset,
+            7
+        );
+    }
+
+    #[test]
+    fn null_value_is_an_empty_body() {
+        assert_eq!(
+            request(Record::new("createOrder", 0, 0)).headers()["content-length"],
+            "0"
+        );
+    }
+
+    #[test]
+    fn keeps_the_media_type_that_the_record_states() {
+        let record = Record::new("createOrder", 0, 0).with_header("Content-Type", "text/plain");
+        let request = request(record);
+        assert_eq!(request.headers().get_all("content-type").iter().count(), 1);
+        assert_eq!(request.headers()["content-type"], "text/plain");
+    }
+
+    #[test]
+    fn legal_headers_pass_lower_cased_with_repeats() {
+        let record = Record::new("createOrder", 0, 0)
+            .with_header("X-Tag", "a")
+            .with_header("x-tag", "b")
+            .with_header("Reply-To", "r");
+        let request = request(record);
+        let tags: Vec<_> = request.headers().get_all("x-tag").iter().collect();
+        assert_eq!(tags, ["a", "b"]);
+        assert_eq!(request.headers()["reply-to"], "r");
+    }
+
+    #[test]
+    fn framing_and_connection_headers_never_pass() {
+        let names = [
+            "Content-Length",
+            "HOST",
+            "Transfer-Encoding",
+            "connection",
+            "TE",
+            "Keep-Alive",
+        ];
+        for name in names {
+            let request = request(
+                Record::new("createOrder", 0, 0)
+                    .with_value("abc")
+                    .with_header(name, "9"),
+            );
+            let passed = request.headers().get(name.to_ascii_lowercase());
+            let truth = (name == "Content-Length").then(|| HeaderValue::from_static("3"));
+            assert_eq!(passed, truth.as_ref(), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_byte_passes_or_is_left_out_and_nothing_panics() {
+        for byte in 0..=255_u8 {
+            let record = Record::new("createOrder", 0, 0).with_header("x-byte", vec![byte]);
+            let passed = request(record)
+                .headers()
+                .get("x-byte")
+                .map(|v| v.as_bytes().to_vec());
+            let legal = byte == b'\t' || (byte >= 0x20 && byte != 0x7f);
+            assert_eq!(passed, legal.then(|| vec![byte]), "{byte:#x}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_beyond_a_limit() {
+        let limits = Limits::default();
+        let big =
+            Record::new("createOrder", 0, 0).with_value(vec![0; limits.max_request_bytes + 1]);
+        let status = from_record(big, &operation(), &limits).unwrap_err().status;
+        assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+
+        let mut many = Record::new("createOrder", 0, 0);
+        for number in 0..30_000 {
+            many.headers.push(format!("x-{number}"), "v");
+        }
+        let status = from_record(many, &operation(), &limits).unwrap_err().status;
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+    }
+
+    #[test]
+    fn a_full_header_map_is_refused_and_does_not_panic() {
+        let mut many = Record::new("createOrder", 0, 0);
+        for number in 0..30_000 {
+            many.headers.push(format!("x-{number}"), "v");
+        }
+        let limits = Limits {
+            max_headers: usize::MAX,
+            max_header_bytes: usize::MAX,
+            ..Limits::default()
+        };
+        let status = from_record(many, &operation(), &limits).unwrap_err().status;
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+    }
+}

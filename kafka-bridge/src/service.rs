@@ -1,0 +1,227 @@
+//! The adapter: an HTTP service seen as a `Service<Record>`.
+//!
+//! It resolves the return address, makes the request, guards the call (time-out, panic, size of
+//! the answer) and makes the reply. It produces nothing and knows no offsets: see `dispatch`.
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::error::Error as StdError;
+use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use tower_service::Service;
+use tracing::{error, warn};
+
+use crate::config::{Settings, WithoutReplyTo};
+use crate::problem::Problem;
+use crate::{
+    AddressDenied, Body, Coordinates, Operation, OutboundRecord, Record, ReplyPolicy, echo,
+    request, response,
+};
+
+/// What the service makes of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A reply to be produced, with the status that it tells.
+    Reply(OutboundRecord, StatusCode),
+    /// Nothing to be produced.
+    Skip(SkipReason),
+}
+
+/// Why there is no reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SkipReason {
+    /// The record has no return address; the application was not called.
+    #[error("no reply-to header")]
+    NoReplyTo,
+    /// The record has no return address; the application was called and its answer dropped.
+    #[error("processed, no reply wanted")]
+    ReplyDropped,
+    /// The return address is not to be used; the application was not called.
+    #[error(transparent)]
+    AddressDenied(#[from] AddressDenied),
+    /// No operation is mapped to the record's topic.
+    #[error("no operation for this topic")]
+    NoOperation,
+}
+
+type BoxError = Box<dyn StdError + Send + Sync>;
+type ServiceFuture = Pin<Box<dyn Future<Output = Result<Outcome, Infallible>> + Send>>;
+
+/// Serves records with an HTTP service; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct RecordService<S> {
+    app: S,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    operations: Vec<Operation>,
+    policy: ReplyPolicy,
+    settings: Settings,
+}
+
+impl<S> RecordService<S> {
+    /// Wraps an application.
+    pub fn new(
+        app: S,
+        operations: Vec<Operation>,
+        policy: ReplyPolicy,
+        settings: Settings,
+    ) -> Self {
+        Self {
+            app,
+            shared: Arc::new(Shared {
+                operations,
+                policy,
+                settings,
+            }),
+        }
+    }
+}
+
+impl<S, B> Service<Record> for RecordService<S>
+where
+    S: Service<Request<Body>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Outcome;
+    type Error = Infallible;
+    type Future = ServiceFuture;
+
+    /// Always ready: the wait for the application happens under the request's own time-out, so
+    /// that an application that never gets ready costs replies of 504 and not the loop.
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, record: Record) -> ServiceFuture {
+        let (app, shared) = (self.app.clone(), Arc::clone(&self.shared));
+        Box::pin(async move { Ok(shared.handle(app, record).await) })
+    }
+}
+
+impl Shared {
+    async fn handle<S, B>(&self, app: S, record: Record) -> Outcome
+    where
+        S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
+        B: http_body::Body<Data = Bytes>,
+        B::Error: Into<BoxError>,
+    {
+        let operation = self
+            .operations
+            .iter()
+            .find(|own| own.topic() == record.topic());
+        let Some(operation) = operation else {
+            return Outcome::Skip(SkipReason::NoOperation);
+        };
+        let address = match self.policy.resolve(&record.headers) {
+            Ok(address) => address,
+            Err(denied) => return Outcome::Skip(denied.into()),
+        };
+        if address.is_none() && self.settings.without_reply_to == WithoutReplyTo::Skip {
+            return Outcome::Skip(SkipReason::NoReplyTo);
+        }
+        let key = record.key.clone().filter(|_| self.settings.reply_key);
+        let response = self.respond(app, record, operation).await;
+        let status = response.status();
+        match address {
+            Some(topic) => Outcome::Reply(response::into_reply(response, topic, key), status),
+            None => Outcome::Skip(SkipReason::ReplyDropped),
+        }
+    }
+
+    /// Answers in every case: what goes wrong becomes a problem that is echoed like any answer.
+    async fn respond<S, B>(&self, app: S, record: Record, operation: &Operation) -> Response<Bytes>
+    where
+        S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
+        B: http_body::Body<Data = Bytes>,
+        B::Error: Into<BoxError>,
+    {
+        let coordinates = record.coordinates.clone();
+        let echo_header = self.settings.echo_header.as_ref();
+        let wanted = echo_header.map(|name| request::echo_lines(&record.headers, name));
+        let answer = match request::from_record(record, operation, &self.settings.limits) {
+            Ok(request) => self.guard(app, request, &coordinates).await,
+            Err(problem) => Err(problem),
+        };
+        answer.unwrap_or_else(|problem| {
+            let mut response = problem.into_response();
+            echo::set(&mut response, wanted.unwrap_or_default());
+            response
+        })
+    }
+
+    /// Calls the application within its time and behind a barrier for panics.
+    async fn guard<S, B>(
+        &self,
+        app: S,
+        request: Request<Body>,
+        coordinates: &Coordinates,
+    ) -> Result<Response<Bytes>, Problem>
+    where
+        S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
+        B: http_body::Body<Data = Bytes>,
+        B::Error: Into<BoxError>,
+    {
+        let work = call(app, request, self.settings.limits.max_reply_bytes);
+        let guarded = AssertUnwindSafe(work).catch_unwind();
+        let limit = self.settings.request_timeout;
+        match tokio::time::timeout(limit, guarded).await {
+            Ok(Ok(Ok(response))) => Ok(response),
+            Ok(Ok(Err(body))) => {
+                error!(record = %coordinates, error = %body, "response body failed");
+                Err(Problem::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "the response has no whole body",
+                ))
+            }
+            Ok(Err(panic)) => {
+                error!(record = %coordinates, panic = panic_text(&*panic), "handler panicked");
+                Err(Problem::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "the handler failed",
+                ))
+            }
+            Err(_) => {
+                warn!(record = %coordinates, timeout = ?limit, "handler timed out");
+                let detail = format!("the handler did not answer within {limit:?}");
+                Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, detail))
+            }
+        }
+    }
+}
+
+/// Awaits readiness, calls, and reads the whole body, at most `max` bytes of it.
+async fn call<S, B>(
+    mut app: S,
+    request: Request<Body>,
+    max: usize,
+) -> Result<Response<Bytes>, BoxError>
+where
+    S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
+    B: http_body::Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    let Ok(()) = poll_fn(|context| app.poll_ready(context)).await;
+    let Ok(response) = app.call(request).await;
+    let (parts, body) = response.into_parts();
+    let body = Limited::new(body, max).collect().await?.to_bytes();
+    Ok(Response::from_parts(parts, body))
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
+}

@@ -1,0 +1,292 @@
+//! The delivery guarantee over in-memory ports: what is committed, when, and that nothing is lost.
+
+mod support;
+
+use std::time::Duration;
+
+use kafka_bridge::testing::{MemoryBroker, MemorySink};
+use kafka_bridge::{Dispatch, Error, TopicPartition, ports::ProduceError};
+use support::{MODES, builder, header, order, settle};
+use tokio::sync::oneshot;
+
+fn partition() -> TopicPartition {
+    TopicPartition::new("createOrder", 0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_committed_before_the_delivery_report() {
+    for mode in MODES {
+        let sink = MemorySink::default().gated();
+        let (broker, source) = MemoryBroker::new();
+        broker.assign([partition()], 0);
+        broker.send(order(0, "a"));
+        let bridge = builder()
+            .dispatch(mode)
+            .with_ports(source, sink.clone())
+            .unwrap();
+        let bridge = tokio::spawn(bridge.into_future());
+
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(sink.produced().len(), 1, "the reply is under way");
+        // The position of the first record may be committed, that after it may not.
+        assert_ne!(
+            broker.commits().next_offset("createOrder", 0),
+            Some(1),
+            "{mode}"
+        );
+
+        sink.acknowledge(1);
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(
+            broker.commits().next_offset("createOrder", 0),
+            Some(1),
+            "{mode}"
+        );
+        bridge.abort();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_record_holds_the_commit_of_those_behind_it() {
+    let (broker, source) = MemoryBroker::new();
+    broker.assign([partition()], 0);
+    for (offset, body) in ["a", "hang", "b", "c"].into_iter().enumerate() {
+        broker.send(order(offset as i64, body));
+    }
+    let sink = MemorySink::default();
+    let bridge = builder()
+        .dispatch(Dispatch::Tasks)
+        .with_ports(source, sink.clone())
+        .unwrap();
+    let bridge = tokio::spawn(bridge.into_future());
+
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(sink.produced().len(), 3, "the others are not held up");
+    assert_eq!(broker.commits().next_offset("createOrder", 0), Some(1));
+    // The time-out answers the hanging one, and all is committed.
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(broker.commits().next_offset("createOrder", 0), Some(4));
+    bridge.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn serial_starts_a_record_only_after_the_previous_reply_is_acknowledged() {
+    let sink = MemorySink::default().gated();
+    let (broker, source) = MemoryBroker::new();
+    broker.assign([partition()], 0);
+    for offset in 0..3 {
+        broker.send(order(offset, "a"));
+    }
+    let bridge = builder()
+        .dispatch(Dispatch::Serial)
+        .with_ports(source, sink.clone())
+        .unwrap();
+    let bridge = tokio::spawn(bridge.into_future());
+    for produced in 1..=3 {
+        settle().await;
+        assert_eq!(sink.produced().len(), produced);
+        sink.acknowledge(1);
+    }
+    bridge.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn tasks_run_side_by_side_up_to_the_bound() {
+    let sink = MemorySink::default().gated();
+    let (broker, source) = MemoryBroker::new();
+    broker.assign([partition()], 0);
+    for offset in 0..20 {
+        broker.send(order(offset, "a"));
+    }
+    let bridge = builder().dispatch(Dispatch::Tasks).max_in_flight(8);
+    let bridge = tokio::spawn(
+        bridge
+            .with_ports(source, sink.clone())
+            .unwrap()
+            .into_future(),
+    );
+    settle().await;
+    assert_eq!(sink.produced().len(), 8, "as many as the bound, no more");
+    sink.acknowledge(5);
+    settle().await;
+    assert_eq!(sink.produced().len(), 13);
+    bridge.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_in_flight_are_bounded() {
+    let sink = MemorySink::default().gated();
+    let (broker, source) = MemoryBroker::new();
+    broker.assign([partition()], 0);
+    for offset in 0..20 {
+        broker.send(order(offset, &"x".repeat(10_000)));
+    }
+    let limits = kafka_bridge::Limits {
+        max_in_flight_bytes: 35_000,
+        ..Default::default()
+    };
+    let bridge = builder().dispatch(Dispatch::Tasks).limits(limits);
+    let bridge = tokio::spawn(
+        bridge
+            .with_ports(source, sink.clone())
+            .unwrap()
+            .into_future(),
+    );
+    settle().await;
+    assert_eq!(
+        sink.produced().len(),
+        4,
+        "the record that passes the bound is the last"
+    );
+    bridge.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_graceful_stop_finishes_and_commits_what_is_in_flight() {
+    for mode in MODES {
+        let sink = MemorySink::default();
+        let (broker, source) = MemoryBroker::new();
+        broker.assign([partition()], 0);
+        broker.send(order(0, "slow"));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let bridge = builder()
+            .dispatch(mode)
+            .with_ports(source, sink.clone())
+            .unwrap();
+        let signal = async { stopped.await.unwrap_or(()) };
+        let bridge = tokio::spawn(bridge.with_graceful_shutdown(signal));
+        settle().await;
+        stop.send(()).unwrap();
+        settle().await;
+        broker.send(order(1, "too late"));
+
+        let summary = bridge.await.unwrap().unwrap();
+        assert_eq!((summary.replied, summary.abandoned), (1, 0), "{mode}");
+        assert_eq!(sink.produced().len(), 1);
+        assert_eq!(
+            broker.commits().next_offset("createOrder", 0),
+            Some(1),
+            "{mode}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_abandons_what_does_not_end_and_does_not_commit_it() {
+    for mode in MODES {
+        let (broker, source) = MemoryBroker::new();
+        broker.assign([partition()], 0);
+        broker.send(order(0, "a"));
+        broker.send(order(1, "hang"));
+        let bridge = builder()
+            .dispatch(mode)
+            .drain_timeout(Duration::from_secs(3));
+        let bridge = bridge.with_ports(source, MemorySink::default()).unwrap();
+        let signal = tokio::time::sleep(Duration::from_secs(1));
+        let summary = bridge.with_graceful_shutdown(signal).await.unwrap();
+        assert_eq!((summary.replied, summary.abandoned), (1, 1), "{mode}");
+        assert_eq!(
+            broker.commits().next_offset("createOrder", 0),
+            Some(1),
+            "{mode}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revoked_partition_is_released_when_its_records_are_finished() {
+    let (broker, source) = MemoryBroker::new();
+    broker.assign([partition()], 0);
+    broker.send(order(0, "slow"));
+    broker.send(order(1, "a"));
+    let sink = MemorySink::default();
+    let bridge = builder()
+        .dispatch(Dispatch::Tasks)
+        .with_ports(source, sink.clone())
+        .unwrap();
+    let bridge = tokio::spawn(bridge.into_future());
+    settle().await;
+    let positions = broker.revoke([partition()]).await;
+    assert_eq!(positions[0].next_offset, 2, "waited for the slow one");
+    assert_eq!(sink.produced().len(), 2);
+    bridge.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revocation_does_not_wait_for_ever_and_a_late_end_commits_nothing() {
+    let (broker, source) = MemoryBroker::new();
+    broker.assign([partition()], 1);
+    let under = |mut record: kafka_bridge::Record, generation| {
+        record.coordinates.generation = generation;
+        record
+    };
+    broker.send(under(order(0, "hang"), 1));
+    let bridge = builder()
+        .dispatch(Dispatch::Tasks)
+        .drain_timeout(Duration::from_secs(3));
+    let bridge = bridge.with_ports(source, MemorySink::default()).unwrap();
+    let bridge = tokio::spawn(bridge.into_future());
+    settle().await;
+    let positions = broker.revoke([partition()]).await;
+    assert_eq!(
+        positions[0].next_offset, 0,
+        "the hanging record is for the next owner"
+    );
+
+    // The partition comes back while the old record still hangs; its time-out comes at 30 s.
+    broker.assign([partition()], 2);
+    broker.send(under(order(0, "hang"), 2));
+    tokio::time::sleep(Duration::from_secs(28)).await;
+    assert_eq!(broker.commits().next_offset("createOrder", 0), Some(0));
+    bridge.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_commit_is_repeated() {
+    let (broker, source) = MemoryBroker::new();
+    broker.assign([partition()], 0);
+    broker.send(order(0, "a"));
+    let bridge = builder().with_ports(source, MemorySink::default()).unwrap();
+    let bridge = tokio::spawn(bridge.into_future());
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(broker.commits().next_offset("createOrder", 0), Some(1));
+    broker.forget_commits();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(
+        broker.commits().next_offset("createOrder", 0),
+        None,
+        "only what moved is committed"
+    );
+    broker.refuse_commit([partition()]);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(broker.commits().next_offset("createOrder", 0), Some(1));
+    bridge.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_producer_that_failed_for_good_ends_the_bridge_without_committing_its_record() {
+    for mode in MODES {
+        let fatal = ProduceError::Fatal("fenced".to_owned());
+        let sink = MemorySink::default().failing("createOrder.reply", fatal);
+        let (commits, source) = MemoryBroker::with_records([order(0, "a")]);
+        let bridge = builder().dispatch(mode).with_ports(source, sink).unwrap();
+        let error = bridge.await.unwrap_err();
+        assert!(matches!(error, Error::Producer(_)), "{error}");
+        assert_eq!(commits.next_offset("createOrder", 0), Some(0), "{mode}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_record_gets_exactly_one_reply_in_a_thousand() {
+    for mode in MODES {
+        let records = (0..1000).map(|offset| order(offset, "a"));
+        let (replies, commits) = support::serve(builder().dispatch(mode), records).await;
+        let mut ids: Vec<i64> = replies
+            .iter()
+            .map(|r| header(r, "x-request-id").unwrap().parse().unwrap())
+            .collect();
+        ids.sort_unstable();
+        assert_eq!(ids, (0..1000).collect::<Vec<_>>());
+        assert_eq!(commits.next_offset("createOrder", 0), Some(1000));
+    }
+}

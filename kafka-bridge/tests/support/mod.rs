@@ -1,0 +1,84 @@
+//! What the tests of the bridge over in-memory ports share.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::post;
+use kafka_bridge::testing::{Commits, MemoryBroker, MemorySink, MemorySource};
+use kafka_bridge::{
+    Bridge, Builder, Dispatch, EchoSetHeaderLayer, Operation, OutboundRecord, Record,
+};
+
+pub(crate) const MODES: [Dispatch; 2] = [Dispatch::Serial, Dispatch::Tasks];
+
+/// Answers with the body it got; `panic`, `hang` and `slow` do as they say.
+async fn handler(body: String) -> String {
+    match body.as_str() {
+        "panic" => panic!("as the test asked"),
+        "hang" => std::future::pending().await,
+        "slow" => tokio::time::sleep(Duration::from_secs(5)).await,
+        _ => {}
+    }
+    body
+}
+
+pub(crate) fn app() -> Router {
+    Router::new()
+        .route("/orders", post(handler))
+        .layer(EchoSetHeaderLayer::default())
+}
+
+pub(crate) fn builder() -> Builder<Router> {
+    Bridge::builder(app())
+        .operation(Operation::post("createOrder", "/orders").expect("a legal operation"))
+}
+
+/// A record of partition 0 with the seed's headers.
+pub(crate) fn order(offset: i64, body: &str) -> Record {
+    Record::new("createOrder", 0, offset)
+        .with_value(body.to_owned())
+        .with_header("reply-to", "createOrder.reply")
+        .with_header("x-reply-set-header", format!("x-request-id: {offset}"))
+}
+
+/// Serves the records to their end and returns the replies and the commits.
+pub(crate) async fn serve(
+    builder: Builder<Router>,
+    records: impl IntoIterator<Item = Record>,
+) -> (Vec<OutboundRecord>, Commits) {
+    let sink = MemorySink::default();
+    let (commits, source) = MemoryBroker::with_records(records);
+    run(builder, source, sink.clone()).await;
+    (sink.produced(), commits)
+}
+
+pub(crate) async fn run(
+    builder: Builder<Router>,
+    source: MemorySource,
+    sink: MemorySink,
+) -> kafka_bridge::Summary {
+    let bridge = builder
+        .with_ports(source, sink)
+        .expect("settings that agree");
+    bridge.await.expect("no record ends a bridge")
+}
+
+pub(crate) fn header(reply: &OutboundRecord, name: &str) -> Option<String> {
+    reply
+        .headers
+        .get(name)
+        .map(|value| String::from_utf8(value.to_vec()).expect("a text"))
+}
+
+pub(crate) fn statuses(replies: &[OutboundRecord]) -> Vec<String> {
+    replies
+        .iter()
+        .filter_map(|reply| header(reply, "status-code"))
+        .collect()
+}
+
+/// Lets everything that can run do so; time is paused in these tests.
+pub(crate) async fn settle() {
+    tokio::time::sleep(Duration::from_millis(1)).await;
+}
