@@ -21,8 +21,14 @@
 //! # }
 //! ```
 
+pub mod cli;
+pub mod commands;
+pub mod demo;
+pub mod environment;
+pub mod experiment;
 pub mod process;
 pub mod programs;
+pub mod run;
 pub mod service;
 pub mod stack;
 

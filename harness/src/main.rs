@@ -1,2 +1,61 @@
-//! The binary `harness`.
-fn main() {}
+//! The binary `harness`: reads the command line, runs the command, reports, and chooses the exit code.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use harness::{Interrupted, cli, commands};
+use tracing_subscriber::EnvFilter;
+
+const EXIT_USAGE: u8 = 2;
+/// 128 + SIGINT, as a shell reports it.
+const EXIT_INTERRUPTED: u8 = 130;
+
+/// The runtime stays on this thread: children die with the thread that starts them.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let cli = match cli::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
+    log_to_stderr();
+    match commands::execute(cli).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<Interrupted>() => {
+            complain("interrupted; everything that was started is stopped");
+            ExitCode::from(EXIT_INTERRUPTED)
+        }
+        Err(error) => {
+            complain(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Wrong use gets one line; what was asked for (help, version), or needs it (no sub-command), the whole text.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let asked = !error.use_stderr();
+    if asked || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // Help that nobody reads is no failure.
+        let _ = error.print();
+    } else {
+        complain(&cli::one_line(error));
+    }
+    ExitCode::from(if asked { 0 } else { EXIT_USAGE })
+}
+
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .without_time()
+        .init();
+}
+
+fn complain(message: &str) {
+    // Without a standard error there is nobody to tell.
+    let _ = writeln!(std::io::stderr().lock(), "{message}");
+}

@@ -11,6 +11,7 @@ use super::embedded::{self, EmbeddedBroker};
 use super::native::NativeBroker;
 use super::store::Store;
 use super::{Description, StackKind, StackOptions, external, topics};
+use crate::redact;
 
 #[derive(Debug)]
 enum Broker {
@@ -125,6 +126,15 @@ impl Stack {
         needed.chain(self.properties.iter().cloned()).collect()
     }
 
+    /// The same as `key=value`, with secrets masked, for reports.
+    #[must_use]
+    pub fn shown_properties(&self) -> Vec<String> {
+        let properties = self.client_properties();
+        let shown =
+            |(key, value): &(String, String)| format!("{key}={}", redact::property(key, value));
+        properties.iter().map(shown).collect()
+    }
+
     /// Names and versions, for reports.
     #[must_use]
     pub fn description(&self) -> Description {
@@ -160,6 +170,15 @@ impl Stack {
             Broker::Embedded(broker) => broker.create_topic(name, partitions).await,
             _ => topics::create(self.bootstrap_servers(), &self.properties, name, partitions).await,
         }
+    }
+
+    /// The JSON that the store holds at `key`.
+    ///
+    /// # Errors
+    ///
+    /// When there is none or the store does not answer.
+    pub async fn stored(&self, key: &str) -> Result<String> {
+        self.store.read(key).await
     }
 
     /// Removes what a run left behind where it would stay: topics on a broker that is not ours, orders in a

@@ -87,6 +87,26 @@ impl Store {
             .context("cannot clear the store")
     }
 
+    /// The JSON stored at `key`: read as JSON where the server has that type, else as text.
+    pub(super) async fn read(&self, key: &str) -> Result<String> {
+        let mut connection = open(&self.url).await?;
+        let json = redis::cmd("JSON.GET")
+            .arg(key)
+            .arg("$")
+            .query_async(&mut connection)
+            .await;
+        let found: Option<String> = match json {
+            Ok(found) => found,
+            Err(_no_json) => {
+                redis::cmd("GET")
+                    .arg(key)
+                    .query_async(&mut connection)
+                    .await?
+            }
+        };
+        found.with_context(|| format!("nothing stored at {key}"))
+    }
+
     pub(super) async fn stop(self) -> Result<()> {
         if let Some((child, _folder)) = self.child {
             child.stop(STOP_GRACE).await?;

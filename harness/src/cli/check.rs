@@ -1,0 +1,215 @@
+//! From what was typed to what is meant: rules that span several flags, and errors of one line.
+
+use std::ffi::OsString;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+use tokio_util::sync::CancellationToken;
+
+use super::arguments::{Cli, Command, LoadArguments, StartArguments, TargetArguments};
+use crate::run::Settings;
+use crate::stack::{StackKind, StackOptions};
+
+/// Reads the command line.
+///
+/// # Errors
+///
+/// clap's own error, also for `--help` and `--version`; [`one_line`] renders the wrong uses.
+pub fn parse<I>(arguments: I) -> Result<Cli, clap::Error>
+where
+    I: IntoIterator<Item: Into<OsString> + Clone>,
+{
+    let cli = Cli::try_parse_from(arguments)?;
+    let wrong = match &cli.command {
+        Command::Up(up) if up.stack.stack == Some(StackKind::External) => Err(
+            "--stack external: there is nothing to start; use embedded, native or docker"
+                .to_owned(),
+        ),
+        Command::Up(_) => Ok(()),
+        Command::Demo(demo) => demo.target.check(),
+        Command::Bench(bench) if bench.out.extension().is_none_or(|end| end != "csv") => {
+            Err(format!(
+                "--out {}: it takes a file that ends in .csv",
+                bench.out.display()
+            ))
+        }
+        Command::Bench(bench) => bench.target.check(),
+        Command::Experiment(experiment) => experiment.target.check(),
+    };
+    wrong.map_err(|message| Cli::command().error(ErrorKind::ValueValidation, message))?;
+    Ok(cli)
+}
+
+/// A usage error in one line: clap's text without its hints on usage and help.
+#[must_use]
+pub fn one_line(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let ends =
+        |line: &&str| !line.starts_with("Usage:") && !line.starts_with("For more information");
+    let lines = text
+        .lines()
+        .take_while(ends)
+        .map(str::trim)
+        .filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join(" ")
+}
+
+impl StartArguments {
+    /// What to hand to [`crate::stack::Stack::start`].
+    #[must_use]
+    pub fn options(&self, stop: &CancellationToken) -> StackOptions {
+        StackOptions {
+            kafka_port: self.kafka_port,
+            store_port: self.store_port,
+            compose_file: self.compose_file.clone(),
+            stop: stop.clone(),
+            ..StackOptions::default()
+        }
+    }
+}
+
+impl TargetArguments {
+    /// The stack that is meant: URLs alone mean the external one.
+    #[must_use]
+    pub fn kind(&self) -> StackKind {
+        match self.start.stack {
+            Some(kind) => kind,
+            None if self.kafka.is_some() => StackKind::External,
+            None => StackKind::Embedded,
+        }
+    }
+
+    /// What to hand to [`crate::stack::Stack::start`].
+    #[must_use]
+    pub fn options(&self, stop: &CancellationToken) -> StackOptions {
+        StackOptions {
+            kafka: self.kafka.clone(),
+            store: self.store.clone(),
+            properties: self.properties.clone(),
+            ..self.start.options(stop)
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        match (self.kind(), self.kafka.is_some()) {
+            (StackKind::External, false) => {
+                Err("--stack external needs --kafka URL and --store URL".to_owned())
+            }
+            (kind, true) if kind != StackKind::External => Err(format!(
+                "--kafka and --store go with --stack external, not with --stack {}",
+                kind.name()
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl LoadArguments {
+    /// The settings that every run of this command shares.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        Settings {
+            users: self.users,
+            spawn_rate: self.spawn_rate,
+            run_time: self.run_time,
+            warm_up: self.warm_up,
+            max_in_flight: self.max_in_flight,
+            partitions: self.partitions,
+            order_service: self.order_service.clone(),
+            load_client: self.load_client.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WRONG: &[(&str, &str, &str)] = &[
+        ("harness experiment --users 0", "--users", "1..=1000000"),
+        ("harness experiment --users x", "--users", "invalid digit"),
+        (
+            "harness experiment --spawn-rate 0",
+            "--spawn-rate",
+            "above zero",
+        ),
+        (
+            "harness experiment --run-time 10",
+            "--run-time",
+            "such as 500ms",
+        ),
+        (
+            "harness experiment --run-time 0s",
+            "--run-time",
+            "above zero",
+        ),
+        ("harness experiment --trials 0", "--trials", "1..=1000"),
+        ("harness experiment --threshold 2", "--threshold", "2%"),
+        (
+            "harness experiment --stack x",
+            "--stack",
+            "embedded, native, docker, external",
+        ),
+        ("harness experiment -X linger", "-X", "key=value"),
+        (
+            "harness experiment --partitions 0",
+            "--partitions",
+            "1..=1000",
+        ),
+        (
+            "harness bench --variant x --out a.csv",
+            "--variant",
+            "baseline, tasks",
+        ),
+        ("harness bench --variant tasks --out a.txt", "--out", ".csv"),
+        (
+            "harness demo --stack external",
+            "--stack external",
+            "--kafka",
+        ),
+        ("harness demo --kafka kafka://a:1", "--store", "required"),
+        (
+            "harness demo --stack native --kafka a --store b",
+            "--stack native",
+            "external",
+        ),
+        (
+            "harness up --stack external",
+            "--stack external",
+            "embedded",
+        ),
+        ("harness up --store-port 0", "--store-port", "1..=65535"),
+    ];
+
+    fn wrong(line: &str) -> String {
+        let error = parse(line.split(' ')).expect_err(line);
+        assert_eq!(error.exit_code(), 2, "{line}");
+        one_line(&error)
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn wrong_values_get_one_line_that_names_the_flag() {
+        for (line, flag, takes) in WRONG {
+            let message = wrong(line);
+            assert!(
+                message.contains(flag) && message.contains(takes),
+                "{line}: {message}"
+            );
+            assert!(!message.contains('\n'), "{line}: {message}");
+        }
+    }
+
+    #[test]
+    fn urls_alone_mean_the_external_stack() {
+        let cli = parse("harness demo --kafka kafka://a:1 --store redis://b:2".split(' ')).unwrap();
+        let Command::Demo(demo) = cli.command else {
+            panic!("not a demo")
+        };
+        assert_eq!(demo.target.kind(), StackKind::External);
+    }
+}

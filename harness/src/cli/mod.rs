@@ -1,0 +1,10 @@
+//! The command line: what was typed, and the checked settings that the rest of the program sees.
+
+mod arguments;
+mod check;
+mod values;
+
+pub use arguments::{
+    BenchArguments, Cli, Command, DemoArguments, ExperimentArguments, UpArguments,
+};
+pub use check::{one_line, parse};

@@ -1,0 +1,79 @@
+//! Reads the values of flags. Each error says what the flag takes; clap adds which flag it was.
+
+use std::time::Duration;
+
+/// A duration above zero, such as `10s` or `5m`.
+pub(super) fn positive_duration(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("takes a duration above zero, such as 10s or 5m".to_owned()),
+        duration => Ok(duration),
+    }
+}
+
+/// A duration, zero included.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let expected = |_| "takes a duration with its unit, such as 500ms, 10s or 5m".to_owned();
+    humantime::parse_duration(text).map_err(expected)
+}
+
+/// A rate above zero.
+pub(super) fn positive_rate(text: &str) -> Result<f64, String> {
+    let rate = text
+        .parse()
+        .ok()
+        .filter(|rate: &f64| rate.is_finite() && *rate > 0.0);
+    rate.ok_or_else(|| "takes a number above zero, in users per second".to_owned())
+}
+
+/// A share such as `2%`, above 0 % and below 100 %.
+pub(super) fn share(text: &str) -> Result<f64, String> {
+    let percent = text
+        .strip_suffix('%')
+        .and_then(|number| number.trim().parse::<f64>().ok());
+    let share = percent
+        .map(|percent| percent / 100.0)
+        .filter(|share| *share > 0.0 && *share < 1.0);
+    share.ok_or_else(|| "takes a percentage above 0% and below 100%, such as 2%".to_owned())
+}
+
+/// A librdkafka property.
+pub(super) fn property(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => {
+            Ok((key.trim().to_owned(), value.to_owned()))
+        }
+        _ => Err("takes a librdkafka property as key=value, such as linger.ms=5".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_need_a_unit_and_run_times_a_length() {
+        assert_eq!(positive_duration("5m"), Ok(Duration::from_secs(300)));
+        assert_eq!(duration("0s"), Ok(Duration::ZERO));
+        for wrong in ["", "5", "-1s", "soon", "0s"] {
+            assert!(positive_duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn rates_and_shares_are_finite_and_in_range() {
+        assert_eq!(positive_rate("0.5"), Ok(0.5));
+        assert_eq!(share("2%"), Ok(0.02));
+        for wrong in ["0", "-1", "NaN", "inf", "x"] {
+            assert!(positive_rate(wrong).is_err(), "{wrong}");
+        }
+        for wrong in ["2", "0%", "100%", "-1%", "NaN%"] {
+            assert!(share(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_property_keeps_everything_after_the_first_equals_sign() {
+        assert_eq!(property("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
+        assert!(property("a").is_err() && property("=b").is_err());
+    }
+}

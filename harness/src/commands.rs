@@ -1,0 +1,171 @@
+//! The sub-commands: each starts a stack, works on it, and stops it again whatever happens.
+
+use std::io::Write;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{BenchArguments, Cli, Command, DemoArguments, ExperimentArguments, UpArguments};
+use crate::experiment::{Experiment, experiment};
+use crate::run::{RunEnd, RunFiles, run};
+use crate::stack::{Stack, StackKind, StackOptions};
+use crate::{Interrupted, demo};
+
+const CHECK_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Runs what the command line asks for. The first Ctrl-C or SIGTERM stops everything in order, the second
+/// one at once.
+///
+/// # Errors
+///
+/// Whatever the command reports; [`Interrupted`] after a signal.
+pub async fn execute(cli: Cli) -> Result<()> {
+    let stop = CancellationToken::new();
+    let mut signals = Signals::listen()?;
+    let mut work = Box::pin(command(cli, &stop));
+    tokio::select! {
+        done = &mut work => return done,
+        () = signals.next() => stop.cancel(),
+    }
+    tokio::select! {
+        done = work => done,
+        // Dropping the work kills what it still runs.
+        () = signals.next() => Err(Interrupted.into()),
+    }
+}
+
+async fn command(cli: Cli, stop: &CancellationToken) -> Result<()> {
+    match cli.command {
+        Command::Up(arguments) => up(arguments, stop).await,
+        Command::Demo(arguments) => show_demo(arguments, stop).await,
+        Command::Bench(arguments) => bench(arguments, stop).await,
+        Command::Experiment(arguments) => compare_variants(arguments, stop).await,
+    }
+}
+
+async fn up(arguments: UpArguments, stop: &CancellationToken) -> Result<()> {
+    let kind = arguments.stack.stack.unwrap_or(StackKind::Embedded);
+    let mut stack = start(kind, arguments.stack.options(stop)).await?;
+    let outcome = serve(&mut stack, stop).await;
+    stack.stop().await?;
+    outcome
+}
+
+/// Prints the URLs, then waits for the user, or for a part of the stack to fail.
+async fn serve(stack: &mut Stack, stop: &CancellationToken) -> Result<()> {
+    print(&format!(
+        "KAFKA_URL={}\nSTORE_URL={}\n",
+        stack.kafka_url(),
+        stack.store_url()
+    ))?;
+    for (key, value) in stack.client_properties() {
+        tracing::info!("clients of this stack should set {key}={value}");
+    }
+    tracing::info!("up until Ctrl-C");
+    while stop
+        .run_until_cancelled(sleep(CHECK_INTERVAL))
+        .await
+        .is_some()
+    {
+        stack.check()?;
+    }
+    Ok(())
+}
+
+async fn show_demo(arguments: DemoArguments, stop: &CancellationToken) -> Result<()> {
+    let stack = start(arguments.target.kind(), arguments.target.options(stop)).await?;
+    let shown = demo::demo(&stack, arguments.order_service, stop).await;
+    let stopped = stack.stop().await;
+    print(&shown?)?;
+    stopped
+}
+
+async fn bench(arguments: BenchArguments, stop: &CancellationToken) -> Result<()> {
+    let files = RunFiles::beside(&arguments.out);
+    let options = StackOptions {
+        logs: Some(files.logs.clone()),
+        ..arguments.target.options(stop)
+    };
+    let mut stack = start(arguments.target.kind(), options).await?;
+    let settings = arguments.load.settings();
+    let end = run(&mut stack, &settings, arguments.variant, &files, stop).await;
+    let stopped = stack.stop().await;
+    let end = end?;
+    stopped?;
+    print(&format!("{}\n", files.requests.display()))?;
+    match end {
+        RunEnd::Clean => Ok(()),
+        RunEnd::WithFailures => bail!("some requests failed: see {}", files.summary.display()),
+    }
+}
+
+async fn compare_variants(arguments: ExperimentArguments, stop: &CancellationToken) -> Result<()> {
+    let mut stack = start(arguments.target.kind(), arguments.target.options(stop)).await?;
+    let seed = arguments.seed.unwrap_or_else(seed_of_now);
+    let settings = arguments.load.settings();
+    let plan = Experiment::plan(
+        &stack,
+        settings,
+        arguments.trials,
+        seed,
+        arguments.threshold,
+    );
+    let outcome = experiment(&mut stack, &plan, &arguments.results, stop).await;
+    let stopped = stack.stop().await;
+    let outcome = outcome?;
+    stopped?;
+    print(&format!(
+        "{}\nreport: {}\n",
+        outcome.text,
+        outcome.report.display()
+    ))
+}
+
+async fn start(kind: StackKind, options: StackOptions) -> Result<Stack> {
+    tracing::info!("starting stack {}", kind.name());
+    let stack = Stack::start(kind, options).await?;
+    let parts = stack.description();
+    tracing::info!("{} at {}, {}", parts.broker, stack.kafka_url(), parts.store);
+    Ok(stack)
+}
+
+fn seed_of_now() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    since.as_secs()
+}
+
+fn print(text: &str) -> Result<()> {
+    let mut output = std::io::stdout().lock();
+    output
+        .write_all(text.as_bytes())
+        .and_then(|()| output.flush())
+        .context("cannot write to standard output")
+}
+
+/// The two signals that ask to stop.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self> {
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! One order from end to end, shown as it is on the wire: request record, reply record, stored order.
+
+mod exchange;
+mod show;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use tokio_util::sync::CancellationToken;
+
+use self::exchange::Exchange;
+use crate::run::Identity;
+use crate::service::{Service, ServiceOptions};
+use crate::stack::{Stack, StackKind};
+
+pub use self::exchange::WireRecord;
+
+/// Runs the demo on a stack that is up, and returns what to show.
+///
+/// # Errors
+///
+/// When the service does not start, no reply comes, or the order is not in the store.
+pub async fn demo(
+    stack: &Stack,
+    order_service: Option<PathBuf>,
+    stop: &CancellationToken,
+) -> Result<String> {
+    // On a broker of ours the topics have the article's names; on another's they must not meet its own.
+    let identity = match stack.kind() {
+        StackKind::External => Identity::fresh(),
+        _ => Identity {
+            topic_prefix: String::new(),
+            ..Identity::fresh()
+        },
+    };
+    let topics = [identity.topic(), identity.reply_topic()];
+    for topic in &topics {
+        stack.create_topic(topic, 1).await?;
+    }
+    let options = ServiceOptions {
+        program: order_service,
+        group_id: Some(identity.group_id.clone()),
+        topic_prefix: identity.topic_prefix.clone(),
+        stop: stop.clone(),
+        ..ServiceOptions::default()
+    };
+    let service = Service::start(stack, options).await?;
+    let shown = exchange_and_read(stack, &identity, stop).await;
+    let stopped = service.stop().await;
+    let shown = shown?;
+    stopped?;
+    if stack.kind() == StackKind::External {
+        stack.tidy(&topics).await?;
+    }
+    Ok(shown)
+}
+
+async fn exchange_and_read(
+    stack: &Stack,
+    identity: &Identity,
+    stop: &CancellationToken,
+) -> Result<String> {
+    let exchange =
+        Exchange::of_one_order(stack, &identity.topic(), &identity.reply_topic(), stop).await?;
+    let key = exchange
+        .order_key()
+        .context("the reply names no order: its value has no id")?;
+    let order = stack.stored(&key).await?;
+    Ok(show::all(&exchange, &key, &order))
+}

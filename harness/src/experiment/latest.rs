@@ -1,0 +1,68 @@
+//! A folder for each experiment, and `latest`, which always names a complete one.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+const LATEST: &str = "latest";
+
+/// Creates `results/name`, or `results/name.2` and so on if an experiment of the same second has it.
+pub(super) fn new_folder(results: &Path, name: &str) -> Result<PathBuf> {
+    fs::create_dir_all(results).with_context(|| format!("cannot create {}", results.display()))?;
+    for attempt in 1..100 {
+        let folder = match attempt {
+            1 => results.join(name),
+            _ => results.join(format!("{name}.{attempt}")),
+        };
+        match fs::create_dir(&folder) {
+            Ok(()) => return Ok(folder),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot create {}", folder.display()));
+            }
+        }
+    }
+    bail!(
+        "{} already holds a hundred experiments called {name}",
+        results.display()
+    )
+}
+
+/// Lets `results/latest` point to `folder`. The new link replaces the old one in one step, so a reader finds
+/// either experiment whole.
+pub(super) fn point_to(results: &Path, folder: &Path) -> Result<()> {
+    let name = folder
+        .file_name()
+        .context("a folder of results has a name")?;
+    let fresh = results.join(format!(".{LATEST}-{}", std::process::id()));
+    // Left over from a process of the same id that was killed in between.
+    let _ = fs::remove_file(&fresh);
+    symlink(name, &fresh).with_context(|| format!("cannot create {}", fresh.display()))?;
+    let latest = results.join(LATEST);
+    fs::rename(&fresh, &latest).with_context(|| format!("cannot replace {}", latest.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latest_moves_on_and_old_results_stay() {
+        let results = tempfile::tempdir().unwrap();
+        for name in ["first", "second", "second"] {
+            let folder = new_folder(results.path(), name).unwrap();
+            fs::write(folder.join("report.html"), name).unwrap();
+            point_to(results.path(), &folder).unwrap();
+        }
+        let latest = results.path().join("latest");
+        assert_eq!(fs::read_link(&latest).unwrap(), Path::new("second.2"));
+        assert_eq!(
+            fs::read_to_string(latest.join("report.html")).unwrap(),
+            "second"
+        );
+        assert!(results.path().join("first/report.html").is_file());
+    }
+}

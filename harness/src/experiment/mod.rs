@@ -1,0 +1,11 @@
+//! The experiment: interleaved runs of both variants on one stack, compared, with a report.
+
+mod latest;
+mod order;
+mod progress;
+mod report;
+mod trials;
+
+pub use order::{Block, blocks};
+pub use report::Outcome;
+pub use trials::{Experiment, experiment};

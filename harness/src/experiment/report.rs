@@ -1,0 +1,171 @@
+//! The comparison of an experiment's runs: for the terminal, as JSON, and as a page that opens offline.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use humantime::format_duration;
+use load_client::compare::{Comparison, Options, compare};
+use load_client::export::html::{PageContext, Section, comparison_page};
+use load_client::output::comparison_text;
+
+use super::trials::{Experiment, Side};
+
+const MOCK_NOTICE: &str = "The broker was a mock: librdkafka's in-process cluster, not Apache Kafka. \
+    These figures compare the two variants; they say nothing about Kafka's own latency.";
+
+/// What an experiment found.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The comparison, for a terminal.
+    pub text: String,
+    /// The page.
+    pub report: PathBuf,
+}
+
+pub(super) fn write(
+    plan: &Experiment,
+    baseline: &Side,
+    tasks: &Side,
+    folder: &Path,
+) -> Result<Outcome> {
+    let options = Options {
+        threshold: plan.threshold,
+    };
+    let comparison = compare(&baseline.runs, &tasks.runs, &options)?;
+    let page = comparison_page(&comparison, &context(plan));
+    let report = folder.join("report.html");
+    fs::write(&report, page).with_context(|| format!("cannot write {}", report.display()))?;
+    write_json(&comparison, &folder.join("comparison.json"))?;
+    let notices = notices(plan)
+        .into_iter()
+        .map(|notice| format!("note: {notice}\n"));
+    Ok(Outcome {
+        text: comparison_text(&comparison) + &notices.collect::<String>(),
+        report,
+    })
+}
+
+fn write_json(comparison: &Comparison, file: &Path) -> Result<()> {
+    let text = serde_json::to_string_pretty(comparison).context("cannot write JSON")?;
+    fs::write(file, text + "\n").with_context(|| format!("cannot write {}", file.display()))
+}
+
+fn notices(plan: &Experiment) -> Vec<String> {
+    plan.stack
+        .broker_is_mock
+        .then(|| MOCK_NOTICE.to_owned())
+        .into_iter()
+        .collect()
+}
+
+fn context(plan: &Experiment) -> PageContext {
+    PageContext {
+        title: format!(
+            "One task per record against one record at a time, stack {}",
+            plan.stack.stack.name()
+        ),
+        notices: notices(plan),
+        sections: vec![design(plan), load(plan), place(plan)],
+    }
+}
+
+fn design(plan: &Experiment) -> Section {
+    let order = plan
+        .order
+        .iter()
+        .map(|[first, second]| format!("{} {}", first.name(), second.name()));
+    section(
+        "Experiment",
+        [
+            (
+                "baseline",
+                "--dispatch serial: one record after the other".to_owned(),
+            ),
+            (
+                "changed",
+                "--dispatch tasks: one task for each record".to_owned(),
+            ),
+            (
+                "blocks",
+                format!("{}, each one run of either variant", plan.trials),
+            ),
+            ("order", order.collect::<Vec<_>>().join(" | ")),
+            ("seed of the order", plan.seed.to_string()),
+            (
+                "fresh for each run",
+                "topics, consumer group, service and load client; broker and store stay up"
+                    .to_owned(),
+            ),
+        ],
+    )
+}
+
+fn load(plan: &Experiment) -> Section {
+    let settings = &plan.settings;
+    section(
+        "Load",
+        [
+            (
+                "model",
+                "closed loop: each user waits for its reply before it sends again".to_owned(),
+            ),
+            ("users", settings.users.to_string()),
+            ("spawn rate", format!("{}/s", settings.spawn_rate)),
+            ("run time", format_duration(settings.run_time).to_string()),
+            ("warm-up", format_duration(settings.warm_up).to_string()),
+            ("partitions", settings.partitions.to_string()),
+            ("max in flight", settings.max_in_flight.to_string()),
+            ("client properties", plan.client_properties.join(", ")),
+        ],
+    )
+}
+
+fn place(plan: &Experiment) -> Section {
+    let (machine, stack) = (&plan.machine, &plan.stack);
+    let memory = machine
+        .memory_mib
+        .map_or_else(|| "unknown".to_owned(), |size| format!("{size} MiB"));
+    let commit = plan.commit.as_ref().map_or_else(
+        || "unknown".to_owned(),
+        |commit| {
+            format!(
+                "{}{}",
+                commit.id,
+                if commit.dirty { ", with changes" } else { "" }
+            )
+        },
+    );
+    section(
+        "Environment",
+        [
+            ("date", plan.date.clone()),
+            ("broker", stack.broker.clone()),
+            ("store", stack.store.clone()),
+            (
+                "java",
+                stack.java.clone().unwrap_or_else(|| "none".to_owned()),
+            ),
+            ("librdkafka", rdkafka::util::get_rdkafka_version().1),
+            ("rustc", env!("HARNESS_RUSTC_VERSION").to_owned()),
+            ("cpu", format!("{}, {} cores", machine.cpu, machine.cores)),
+            ("memory", memory),
+            (
+                "system",
+                format!("{}, kernel {}", machine.os, machine.kernel),
+            ),
+            ("commit", commit),
+        ],
+    )
+}
+
+fn section<const ROWS: usize>(heading: &str, rows: [(&str, String); ROWS]) -> Section {
+    let rows = rows
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+    Section {
+        heading: heading.to_owned(),
+        rows,
+    }
+}

@@ -1,0 +1,80 @@
+//! Where a run leaves its files.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// The files of one run.
+#[derive(Debug, Clone)]
+pub struct RunFiles {
+    /// Every request, as the load client records it.
+    pub requests: PathBuf,
+    /// The load client's summary.
+    pub summary: PathBuf,
+    /// Under which circumstances it ran.
+    pub environment: PathBuf,
+    /// Folder of the programs' logs.
+    pub logs: PathBuf,
+}
+
+impl RunFiles {
+    /// Beside `FILE.csv`: `FILE.json`, `FILE.environment.json` and `FILE.logs/`, so that the runs of several
+    /// variants fit into one folder.
+    #[must_use]
+    pub fn beside(csv: &Path) -> Self {
+        Self {
+            requests: csv.to_owned(),
+            summary: csv.with_extension("json"),
+            environment: csv.with_extension("environment.json"),
+            logs: csv.with_extension("logs"),
+        }
+    }
+
+    /// In a folder of its own: `NAME.csv`, `NAME.json`, `environment.json` and the logs.
+    #[must_use]
+    pub fn in_folder(folder: &Path, name: &str) -> Self {
+        Self {
+            requests: folder.join(name).with_extension("csv"),
+            summary: folder.join(name).with_extension("json"),
+            environment: folder.join("environment.json"),
+            logs: folder.to_owned(),
+        }
+    }
+
+    /// Makes the folders and removes an earlier run's files: what a failed run leaves must not be taken for
+    /// its result.
+    pub(super) fn prepare(&self) -> Result<()> {
+        for file in [&self.requests, &self.summary, &self.environment] {
+            if let Some(folder) = file.parent() {
+                fs::create_dir_all(folder)
+                    .with_context(|| format!("cannot create {}", folder.display()))?;
+            }
+            match fs::remove_file(file) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(error)
+                        .with_context(|| format!("cannot replace {}", file.display()));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_variants_in_one_folder_do_not_share_a_file() {
+        let files = RunFiles::beside(Path::new("results/baseline.csv"));
+        assert_eq!(
+            files.environment,
+            Path::new("results/baseline.environment.json")
+        );
+        assert_eq!(files.summary, Path::new("results/baseline.json"));
+        assert_eq!(files.logs, Path::new("results/baseline.logs"));
+    }
+}

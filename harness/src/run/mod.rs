@@ -1,0 +1,10 @@
+//! One run of one variant: fresh topics, group, service and load client on a stack that stays up.
+
+mod files;
+mod load;
+mod one;
+mod settings;
+
+pub use files::RunFiles;
+pub use one::{RunEnd, run};
+pub use settings::{Identity, Settings, Variant};

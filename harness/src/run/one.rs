@@ -1,0 +1,157 @@
+//! The course of one run, and how it ends when something goes wrong.
+
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::load;
+use super::{Identity, RunFiles, Settings, Variant};
+use crate::environment::Environment;
+use crate::process::Child;
+use crate::service::{Service, ServiceOptions};
+use crate::stack::Stack;
+use crate::wait::Interrupted;
+
+/// The load client drains for up to its reply time-out; beyond that and this it hangs.
+const LOAD_SLACK: Duration = Duration::from_secs(60);
+const LOAD_STOP_GRACE: Duration = Duration::from_secs(10);
+const WATCH_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How a run that took place ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunEnd {
+    /// Every request was answered well.
+    Clean,
+    /// Some requests failed; they are in the files, and the comparison takes them into account.
+    WithFailures,
+}
+
+/// Runs `variant` once: creates topics, starts service and load client, waits, stops both, tidies up.
+///
+/// # Errors
+///
+/// When a program is missing, ends by itself or hangs, with its log's end; [`Interrupted`] when `stop` is
+/// cancelled. In every case service and load client are gone.
+pub async fn run(
+    stack: &mut Stack,
+    settings: &Settings,
+    variant: Variant,
+    files: &RunFiles,
+    stop: &CancellationToken,
+) -> Result<RunEnd> {
+    files.prepare()?;
+    let identity = Identity::fresh();
+    let topics = [identity.topic(), identity.reply_topic()];
+    // Before the service starts, so that a missing load client costs no wait.
+    let load_command = load::command(stack, settings, &identity, files)?;
+    for topic in &topics {
+        stack.create_topic(topic, settings.partitions).await?;
+    }
+    let mut service = start_service(stack, settings, variant, &identity, files, stop).await?;
+    Environment::of_run(
+        stack,
+        settings,
+        variant,
+        &identity,
+        service.command(),
+        &load_command,
+    )
+    .write(&files.environment)?;
+    let outcome = drive(stack, &mut service, settings, load_command, files, stop).await;
+    let stopped = service.stop().await;
+    // The load's failure is the cause, the service's and the store's only follow from it.
+    let end = outcome?;
+    stopped?;
+    stack.tidy(&topics).await?;
+    Ok(end)
+}
+
+async fn start_service(
+    stack: &Stack,
+    settings: &Settings,
+    variant: Variant,
+    identity: &Identity,
+    files: &RunFiles,
+    stop: &CancellationToken,
+) -> Result<Service> {
+    let in_flight = [
+        "--max-in-flight".to_owned(),
+        settings.max_in_flight.to_string(),
+    ];
+    let options = ServiceOptions {
+        program: settings.order_service.clone(),
+        dispatch: Some(variant.dispatch().to_owned()),
+        group_id: Some(identity.group_id.clone()),
+        topic_prefix: identity.topic_prefix.clone(),
+        arguments: in_flight.to_vec(),
+        log: Some(files.logs.join("order-service.log")),
+        stop: stop.clone(),
+    };
+    Service::start(stack, options).await
+}
+
+/// Starts the load client and watches everything until it ends.
+async fn drive(
+    stack: &mut Stack,
+    service: &mut Service,
+    settings: &Settings,
+    load_command: Vec<String>,
+    files: &RunFiles,
+    stop: &CancellationToken,
+) -> Result<RunEnd> {
+    let mut load = load::spawn(&load_command, &files.logs.join("load-client.log"))?;
+    let limit = settings.warm_up + settings.run_time + load::REPLY_LIMIT + LOAD_SLACK;
+    match watch(&mut load, service, stack, limit, stop).await {
+        Ok(status) => judge(status, &load, files),
+        Err(error) => {
+            load.stop(LOAD_STOP_GRACE).await?;
+            Err(error)
+        }
+    }
+}
+
+/// Waits for the load client, and for whatever ends the run before it.
+async fn watch(
+    load: &mut Child,
+    service: &mut Service,
+    stack: &mut Stack,
+    limit: Duration,
+    stop: &CancellationToken,
+) -> Result<ExitStatus> {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(status) = load.try_wait()? {
+            return Ok(status);
+        }
+        if let Some(status) = service.child().try_wait()? {
+            let tail = service.child().log_tail();
+            bail!("order-service ended during the run ({status}); {tail}");
+        }
+        stack.check()?;
+        if Instant::now() >= deadline {
+            bail!(
+                "load-client did not end within {limit:?}; {}",
+                load.log_tail()
+            );
+        }
+        if stop
+            .run_until_cancelled(sleep(WATCH_INTERVAL))
+            .await
+            .is_none()
+        {
+            return Err(Interrupted.into());
+        }
+    }
+}
+
+/// The load client's exit codes: 0 all well, 1 some request failed or the run itself, 2 wrong use.
+fn judge(status: ExitStatus, load: &Child, files: &RunFiles) -> Result<RunEnd> {
+    match status.code() {
+        Some(0) => Ok(RunEnd::Clean),
+        Some(1) if files.requests.is_file() && files.summary.is_file() => Ok(RunEnd::WithFailures),
+        _ => bail!("load-client failed ({status}); {}", load.log_tail()),
+    }
+}

@@ -1,0 +1,101 @@
+//! What a run is made of: the variant, the load, and names that no other run has.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use serde::Serialize;
+use uuid::Uuid;
+
+/// The two ways to handle records that the experiment compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Variant {
+    /// one record after the other
+    Baseline,
+    /// one task for each record
+    Tasks,
+}
+
+impl Variant {
+    /// The name as on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Baseline => "baseline",
+            Self::Tasks => "tasks",
+        }
+    }
+
+    /// The service's `--dispatch` for it.
+    #[must_use]
+    pub fn dispatch(self) -> &'static str {
+        match self {
+            Self::Baseline => "serial",
+            Self::Tasks => "tasks",
+        }
+    }
+}
+
+/// What all runs of one command share.
+#[derive(Debug, Clone, Serialize)]
+pub struct Settings {
+    /// Simulated users.
+    pub users: u32,
+    /// Users started each second.
+    pub spawn_rate: f64,
+    /// Length of one run.
+    #[serde(serialize_with = "as_text")]
+    pub run_time: Duration,
+    /// Time before measuring starts.
+    #[serde(serialize_with = "as_text")]
+    pub warm_up: Duration,
+    /// Records that the service handles at once, at most.
+    pub max_in_flight: u32,
+    /// Partitions of each topic.
+    pub partitions: i32,
+    /// The service's executable, if not the one beside the harness.
+    #[serde(skip)]
+    pub order_service: Option<PathBuf>,
+    /// The load client's executable, if not the one beside the harness.
+    #[serde(skip)]
+    pub load_client: Option<PathBuf>,
+}
+
+fn as_text<S: serde::Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&humantime::format_duration(*time))
+}
+
+/// Names that make a run independent of every other one on the same broker.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// Put before the topic's name `createOrder`.
+    pub topic_prefix: String,
+    /// The service's consumer group.
+    pub group_id: String,
+}
+
+impl Identity {
+    /// Fresh names, such as `run-1f0c2a9b.`.
+    #[must_use]
+    pub fn fresh() -> Self {
+        let id = Uuid::new_v4().simple().to_string();
+        let id = &id[..12];
+        Self {
+            topic_prefix: format!("run-{id}."),
+            group_id: format!("order-service-{id}"),
+        }
+    }
+
+    /// The request topic.
+    #[must_use]
+    pub fn topic(&self) -> String {
+        format!("{}createOrder", self.topic_prefix)
+    }
+
+    /// The reply topic.
+    #[must_use]
+    pub fn reply_topic(&self) -> String {
+        format!("{}.reply", self.topic())
+    }
+}
