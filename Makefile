@@ -1,0 +1,69 @@
+# What a newcomer types; `make` alone lists it. Each variable can be set on the command line:
+#   make experiment STACK=native USERS=50 RUN_TIME=30s TRIALS=10
+
+STACK      ?= embedded
+USERS      ?= 10
+SPAWN_RATE ?= 10
+RUN_TIME   ?= 10s
+WARM_UP    ?= 2s
+TRIALS     ?= 6
+RESULTS    ?= results
+
+CARGO   ?= cargo
+HARNESS := target/release/harness
+UP_PID  := target/up.pid
+UP_LOG  := target/up.log
+LOAD    := --stack $(STACK) --users $(USERS) --spawn-rate $(SPAWN_RATE) --run-time $(RUN_TIME) --warm-up $(WARM_UP)
+
+.DEFAULT_GOAL := help
+# The targets of one command line run one after the other: two benchmarks at a time would measure each other.
+.NOTPARALLEL:
+.PHONY: help experiment bench-baseline bench-tasks compare demo up down test lint check setup fmt build
+
+help: ## List the targets and variables
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  STACK=$(STACK) (embedded, native, docker)  USERS=$(USERS)  SPAWN_RATE=$(SPAWN_RATE)" \
+	  " RUN_TIME=$(RUN_TIME)  WARM_UP=$(WARM_UP)  TRIALS=$(TRIALS)"
+	@echo "  The article's experiment: make bench-baseline bench-tasks compare RUN_TIME=5m STACK=docker"
+
+experiment: setup build ## Both variants, interleaved; verdict and results/latest/report.html
+	$(HARNESS) experiment $(LOAD) --trials $(TRIALS) --results $(RESULTS)
+
+bench-baseline: setup build ## One run, one record at a time; results/baseline.csv
+	$(HARNESS) bench --variant baseline --out $(RESULTS)/baseline.csv $(LOAD)
+
+bench-tasks: setup build ## One run, one task per record; results/task_handler.csv
+	$(HARNESS) bench --variant tasks --out $(RESULTS)/task_handler.csv $(LOAD)
+
+compare: build ## Compare the two runs of bench-*; results/comparison.html
+	target/release/load-client compare $(RESULTS)/baseline.csv --with $(RESULTS)/task_handler.csv \
+	  --html $(RESULTS)/comparison.html
+
+demo: setup build ## One order: request and reply as on the wire, and the order as stored
+	$(HARNESS) demo --stack $(STACK)
+
+up: setup build ## Start broker and store in the background, print their URLs
+	@sh harness/up.sh start $(HARNESS) $(STACK) $(UP_PID) $(UP_LOG)
+
+down: ## Stop what `make up` started
+	@sh harness/up.sh stop $(HARNESS) $(STACK) $(UP_PID) $(UP_LOG)
+
+test: ## All tests; says by name what it could not run and why
+	@sh harness/test.sh
+
+lint: ## Formatting, clippy and rustdoc, warnings are errors
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
+
+check: lint test ## What CI runs
+
+fmt: ## Format the sources
+	$(CARGO) fmt --all
+
+setup: ## Install redis-server if this machine has no store (STACK=docker needs none)
+	@sh harness/setup.sh $(STACK)
+
+build:
+	$(CARGO) build --release --locked -p harness -p order-service -p load-client

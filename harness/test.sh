@@ -1,0 +1,72 @@
+#!/bin/sh
+# All tests of the workspace. What this machine cannot run is listed by name at the end, with the reason.
+# With CI=true a missing store is a failure: there, tests that do not run would go unnoticed.
+set -eu
+
+cargo=${CARGO:-cargo}
+not_run=""
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+skip() {
+    not_run="$not_run
+  $1: $2"
+}
+
+title() {
+    printf '\n== %s\n' "$*"
+}
+
+# The tests against a broker and a store, on one stack. Two at a time: each may have a JVM of its own.
+stack_tests() {
+    title "stack tests, $1"
+    TEST_STACK=$1 "$cargo" test --locked -p harness --features stack-tests --test '*' -- --test-threads=2
+}
+
+title "unit and in-memory tests"
+"$cargo" test --locked --workspace
+
+title "the same with \`tasks\` as the default dispatch"
+"$cargo" test --locked -p kafka-bridge -p order-service --features kafka-bridge/tasks,order-service/tasks
+
+# The stack tests start these as a user would; this also leaves them built without the feature `tasks`.
+"$cargo" build --locked -p order-service -p load-client -p harness
+
+if has kvrocks || has redis-server || has valkey-server; then
+    stack_tests embedded
+    if [ -n "${KAFKA_HOME:-}" ] && { has java || [ -n "${JAVA_HOME:-}" ]; }; then
+        stack_tests native
+    elif ! has java && [ -z "${JAVA_HOME:-}" ]; then
+        skip "stack tests on Apache Kafka" "no java: install a JDK, 17 or newer"
+    elif ! has mvn; then
+        skip "stack tests on Apache Kafka" "no mvn: install Maven, or set KAFKA_HOME"
+    else
+        stack_tests native
+    fi
+else
+    skip "stack tests on the embedded broker" "no store: run make setup"
+    skip "stack tests on Apache Kafka" "no store: run make setup"
+    missing_store=yes
+fi
+
+title "docker/compose.yaml"
+if docker compose version >/dev/null 2>&1; then
+    docker compose -f docker/compose.yaml --profile '*' config --quiet && echo "accepted by docker compose"
+elif python3 -c 'import yaml' 2>/dev/null; then
+    python3 -c 'import sys, yaml; assert yaml.safe_load(open(sys.argv[1]))["services"]' docker/compose.yaml
+    echo "parsed as YAML"
+    skip "docker/compose.yaml against its schema" "no docker compose (it was parsed as YAML only)"
+else
+    skip "docker/compose.yaml" "neither docker compose nor python3 with yaml"
+fi
+if ! docker version >/dev/null 2>&1; then
+    skip "stack docker" "no Docker engine answers"
+fi
+
+if [ -n "$not_run" ]; then
+    printf '\nNOT RUN:%s\n' "$not_run"
+fi
+if [ "${CI:-}" = true ] && [ "${missing_store:-}" = yes ]; then
+    echo "CI must run the stack tests: install redis-server" >&2
+    exit 1
+fi
