@@ -1,0 +1,49 @@
+//! What operators ask: `/healthz`, `/readyz`, `/metrics`. On an address of its own, because
+//! clients have no business there.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+use kafka_bridge::Status;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::watch;
+
+use crate::store::OrderStore;
+
+/// Returns the admin routes.
+pub fn router(
+    metrics: PrometheusHandle,
+    status: watch::Receiver<Status>,
+    store: Arc<dyn OrderStore>,
+) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { "ok" }))
+        .route(
+            "/readyz",
+            get(move || ready(status.clone(), Arc::clone(&store))),
+        )
+        .route(
+            "/metrics",
+            get(move || std::future::ready(metrics.render())),
+        )
+}
+
+/// Ready: the consumer group has given an assignment, and the store answers.
+async fn ready(
+    status: watch::Receiver<Status>,
+    store: Arc<dyn OrderStore>,
+) -> (StatusCode, &'static str) {
+    let assigned = status.borrow().ready;
+    if !assigned {
+        return (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "no assignment from the consumer group",
+        );
+    }
+    match store.ping().await {
+        Ok(()) => (StatusCode::OK, "ready"),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer"),
+    }
+}

@@ -1,0 +1,84 @@
+//! Failures as a client sees them: problem details (RFC 9457). The cause goes to the log only.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::order::InvalidOrder;
+use crate::store::StoreError;
+
+/// A failure's description, `application/problem+json`.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Problem {
+    /// The kind of problem; `about:blank` says that the status tells it all.
+    #[serde(rename = "type")]
+    #[schema(example = "about:blank")]
+    pub kind: &'static str,
+    /// The status in words.
+    pub title: &'static str,
+    /// The HTTP status.
+    #[schema(example = 422)]
+    pub status: u16,
+    /// What is wrong with this request.
+    pub detail: String,
+}
+
+/// A failed request.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The request cannot be read as what it claims to be.
+    #[error("{1}")]
+    Unreadable(StatusCode, String),
+    /// The order breaks a rule.
+    #[error(transparent)]
+    Invalid(#[from] InvalidOrder),
+    /// There is no such order, path or method.
+    #[error("{1}")]
+    NotFound(StatusCode, String),
+    /// The store failed.
+    #[error("store")]
+    Store(#[from] StoreError),
+}
+
+impl ApiError {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Unreadable(status, _) | Self::NotFound(status, _) => *status,
+            Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Store(StoreError::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Store(StoreError::Corrupt(..)) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// Says what the client may know; addresses and messages of the store are not part of it.
+    fn detail(&self) -> String {
+        match self {
+            Self::Store(StoreError::Unavailable(_)) => "the store is unavailable".to_owned(),
+            Self::Store(StoreError::Corrupt(..)) => "the stored order cannot be read".to_owned(),
+            other => other.to_string(),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        if let Self::Store(cause) = &self {
+            tracing::error!(error = %cause, "store failed");
+        }
+        let status = self.status();
+        let problem = Problem {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Unknown"),
+            status: status.as_u16(),
+            detail: self.detail(),
+        };
+        let mut response = (status, Json(problem)).into_response();
+        let media_type = HeaderValue::from_static("application/problem+json");
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, media_type);
+        response
+    }
+}

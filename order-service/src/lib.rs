@@ -1,0 +1,15 @@
+//! An orders application: one axum `Router`, served over Kafka and over HTTP alike.
+//!
+//! It is the system under test of the experiment, and a service to copy from: `order` is the
+//! domain, `routes` speak HTTP, `store` saves, `app` joins them. `main` alone picks what is real.
+
+pub mod admin;
+pub mod app;
+pub mod cli;
+pub mod error;
+pub mod openapi;
+pub mod order;
+pub mod routes;
+pub mod run;
+pub mod store;
+pub mod telemetry;

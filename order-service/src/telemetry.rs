@@ -1,0 +1,40 @@
+//! Logs to standard error and the recorder of metrics.
+
+use anyhow::Context;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+
+/// Upper bounds, in seconds, of the buckets of every histogram: 0.1 ms to 30 s.
+const BUCKETS: [f64; 16] = [
+    0.0001, 0.0003, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0,
+];
+
+/// Starts the log; `filter` is a list of directives such as `info,kafka_bridge=debug`.
+///
+/// # Errors
+///
+/// Fails on a filter that is not understood.
+pub fn init_log(filter: &str) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(filter).with_context(|| {
+        format!("--log {filter}: takes directives such as info,kafka_bridge=debug")
+    })?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    Ok(())
+}
+
+/// Installs the recorder whose handle renders what `/metrics` answers.
+///
+/// # Errors
+///
+/// Fails when there is a recorder already.
+pub fn init_metrics() -> anyhow::Result<PrometheusHandle> {
+    let builder = PrometheusBuilder::new()
+        .set_buckets(&BUCKETS)
+        .context("metrics buckets")?;
+    let handle = builder.install_recorder().context("metrics recorder")?;
+    kafka_bridge::describe_metrics();
+    Ok(handle)
+}

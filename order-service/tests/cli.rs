@@ -1,0 +1,51 @@
+//! The binary's command line: wrong values name their flag, and a store that is missing is told.
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+use assert_cmd::Command;
+
+fn run(arguments: &[&str]) -> (i32, String) {
+    let mut command = Command::cargo_bin("order-service").unwrap();
+    let output = command
+        .args(arguments)
+        .timeout(std::time::Duration::from_secs(60))
+        .output()
+        .unwrap();
+    (
+        output.status.code().unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    )
+}
+
+#[test]
+fn wrong_values_name_the_flag_and_exit_with_2() {
+    let rows: [(&[&str], &str, &str); 7] = [
+        (&["--dispatch", "parallel"], "--dispatch", "serial"),
+        (&["--max-in-flight", "0"], "--max-in-flight", "1.."),
+        (&["--request-timeout", "soon"], "--request-timeout", "30s"),
+        (&["--drain-timeout", "0s"], "--drain-timeout", "above zero"),
+        (&["--http", "8000"], "--http", "socket address"),
+        (&["-X", "linger.ms"], "-X", "key=value"),
+        (
+            &["--without-reply-to", "drop"],
+            "--without-reply-to",
+            "process",
+        ),
+    ];
+    for (arguments, flag, hint) in rows {
+        let (code, text) = run(arguments);
+        assert_eq!(code, 2, "{arguments:?}: {text}");
+        assert!(
+            text.contains(flag) && text.contains(hint),
+            "{arguments:?}: {text}"
+        );
+    }
+}
+
+#[test]
+fn a_store_that_does_not_answer_is_named_by_its_flag() {
+    // Port 1 on loopback: nothing listens there.
+    let (code, text) = run(&["--store", "redis://:secret@127.0.0.1:1", "--log", "error"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("--store"), "{text}");
+    assert!(!text.contains("secret"), "{text}");
+}
