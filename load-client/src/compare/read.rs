@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use csv::{ByteRecord, Position};
 
 use super::summary::Run;
+use crate::sample::Status;
 use crate::stats::quantile_is_supported;
 use crate::window::ThroughputWindow;
 
@@ -142,6 +143,7 @@ impl<'a> RunReader<'a> {
                 failures: 0,
                 throughput: None,
                 warm_up: 0,
+                censored: 0,
                 warnings: Vec::new(),
             },
             window: ThroughputWindow::default(),
@@ -188,13 +190,17 @@ impl<'a> RunReader<'a> {
             }
             None => None,
         };
-        let latency = if self.is_ok(record) {
+        let latency = if self.columns.status.is_none() || self.has_status(record, Status::Ok) {
             Some(self.latency(record)?)
         } else {
             None
         };
         if self.is_warm_up(record)? {
             self.run.warm_up += 1;
+            return Ok(());
+        }
+        if self.has_status(record, Status::Censored) {
+            self.run.censored += 1;
             return Ok(());
         }
         match latency {
@@ -207,11 +213,10 @@ impl<'a> RunReader<'a> {
         Ok(())
     }
 
-    fn is_ok(&self, record: &ByteRecord) -> bool {
-        // The seed's file has no status: each of its rows counts as a reply.
-        self.columns
-            .status
-            .is_none_or(|column| &record[column] == b"ok")
+    /// False without a status column: the seed's file has none, each of its rows is a reply.
+    fn has_status(&self, record: &ByteRecord, status: Status) -> bool {
+        let column = self.columns.status.map(|column| &record[column]);
+        column == Some(status.as_str().as_bytes())
     }
 
     fn is_warm_up(&self, record: &ByteRecord) -> Result<bool, ReadError> {

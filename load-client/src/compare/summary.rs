@@ -17,6 +17,8 @@ pub struct Run {
     pub throughput: Option<f64>,
     /// Requests left out because they were sent during the warm-up.
     pub warm_up: u64,
+    /// Requests still in flight when the run was cut short: neither answered nor failed.
+    pub censored: u64,
     /// What was tolerated while reading, one sentence each.
     pub warnings: Vec<String>,
 }

@@ -88,6 +88,12 @@ pub(super) fn warnings(baseline: &[Run], changed: &[Run]) -> Vec<String> {
     for (side, runs) in [(Side::Baseline, baseline), (Side::Changed, changed)] {
         for run in runs {
             warnings.extend(run.warnings.iter().cloned());
+            if run.censored > 0 {
+                warnings.push(format!(
+                    "run {} ({side}) was cut short with {} request(s) in flight; the slowest may be missing",
+                    run.label, run.censored
+                ));
+            }
             if run.failures > 0 {
                 warnings.push(format!(
                     "{} request(s) of run {} ({side}) failed; they are not among the latencies",

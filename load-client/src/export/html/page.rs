@@ -92,6 +92,7 @@ mod tests {
             failures: 0,
             throughput: Some(1000.0 / offset),
             warm_up: 0,
+            censored: 0,
             warnings: Vec::new(),
         }
     }

@@ -1,0 +1,163 @@
+//! The CSV of all requests: one line each, in the order in which they ended.
+//!
+//! The first three columns are those of the seed's article, so that its notebook reads the file
+//! unchanged. `response_time` is milliseconds from hand-over to reply and is *empty* for a failed
+//! request: pandas reads that as missing, so no time-out ever enters a median. Nanoseconds count
+//! from the start of the run.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use super::file::{ExportError, part_path};
+use crate::sample::Sample;
+
+/// The columns, in order.
+const COLUMNS: [&str; 10] = [
+    "request_type",
+    "name",
+    "response_time",
+    "status",
+    "intended_ns",
+    "sent_ns",
+    "replied_ns",
+    "user",
+    "warm_up",
+    "error",
+];
+const REQUEST_TYPE: &str = "KAFKA";
+const BUFFER_BYTES: usize = 1 << 16;
+
+/// A CSV that grows under a provisional name until [`RequestsCsv::finish`].
+pub struct RequestsCsv {
+    path: PathBuf,
+    part: PathBuf,
+    name: String,
+    writer: csv::Writer<File>,
+}
+
+impl RequestsCsv {
+    /// Creates `path.part` with the header. `name` fills the name column: the topic.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be created.
+    pub fn create(path: &Path, name: &str) -> Result<Self, ExportError> {
+        let part = part_path(path);
+        let file = File::create(&part).map_err(|source| ExportError::io(&part, source))?;
+        let mut csv = Self {
+            path: path.to_owned(),
+            part,
+            name: name.to_owned(),
+            writer: csv::WriterBuilder::new()
+                .buffer_capacity(BUFFER_BYTES)
+                .from_writer(file),
+        };
+        csv.writer
+            .write_record(COLUMNS)
+            .map_err(|error| csv.failed(error))?;
+        Ok(csv)
+    }
+
+    /// Adds one request.
+    ///
+    /// # Errors
+    ///
+    /// When the disk is full, for example.
+    pub fn write(&mut self, sample: &Sample) -> Result<(), ExportError> {
+        let response_time = sample
+            .latency_ns()
+            .map(|latency| (latency as f64 / 1e6).to_string());
+        let replied = sample.replied_ns.map(|replied| replied.to_string());
+        self.writer
+            .write_record([
+                REQUEST_TYPE,
+                &self.name,
+                response_time.as_deref().unwrap_or_default(),
+                sample.outcome.status().as_str(),
+                &sample.intended_ns.to_string(),
+                &sample.sent_ns.to_string(),
+                replied.as_deref().unwrap_or_default(),
+                &sample.user.to_string(),
+                if sample.warm_up { "true" } else { "false" },
+                sample.outcome.error(),
+            ])
+            .map_err(|error| self.failed(error))
+    }
+
+    /// Writes out what is buffered and gives the file its final name.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written or renamed; what was written stays in `path.part`.
+    pub fn finish(mut self) -> Result<(), ExportError> {
+        self.writer
+            .flush()
+            .map_err(|source| ExportError::io(&self.part, source))?;
+        fs::rename(&self.part, &self.path).map_err(|source| ExportError::io(&self.path, source))
+    }
+
+    /// Removes the file: the run never began.
+    pub fn discard(self) {
+        // Nothing depends on it being gone, and the error that led here is the one to report.
+        let _ = fs::remove_file(&self.part);
+    }
+
+    fn failed(&self, error: csv::Error) -> ExportError {
+        ExportError::io(&self.part, error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::read_run;
+    use crate::sample::Outcome;
+
+    fn sample(sent_ns: u64, outcome: Outcome) -> Sample {
+        Sample {
+            user: 3,
+            intended_ns: sent_ns,
+            sent_ns,
+            replied_ns: (outcome == Outcome::Ok).then_some(sent_ns + 3_271_000),
+            outcome,
+            warm_up: false,
+        }
+    }
+
+    #[test]
+    fn appears_whole_and_reads_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.csv");
+        let mut csv = RequestsCsv::create(&path, "createOrder").unwrap();
+        csv.write(&sample(1000, Outcome::Ok)).unwrap();
+        csv.write(&sample(
+            2000,
+            Outcome::SendError("a \"quoted\", odd\ntext".to_owned()),
+        ))
+        .unwrap();
+        csv.write(&sample(3000, Outcome::Censored)).unwrap();
+        assert!(!path.exists());
+        csv.finish().unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        insta::assert_snapshot!(text);
+        let run = read_run(&path).unwrap();
+        assert_eq!(run.latencies_ms, [3.271]);
+        assert_eq!((run.failures, run.censored), (1, 1));
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "the part is renamed"
+        );
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_is_named() {
+        let error = RequestsCsv::create(Path::new("/nonexistent/run.csv"), "x")
+            .err()
+            .unwrap();
+        assert!(
+            error.to_string().contains("/nonexistent/run.csv.part"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,263 @@
+//! The runner against a transport in memory, on paused time.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::*;
+use crate::sample::Status;
+use crate::transport::{Failure, InFlight, Pending};
+
+/// What the service in memory does with a request.
+#[derive(Clone)]
+enum Service {
+    RepliesAfter(Duration),
+    RepliesBeforeSendReturns,
+    Silent,
+    Refuses,
+    AnswersError,
+    LosesItsConsumer,
+}
+
+struct Memory {
+    service: Service,
+    pending: Pending,
+    sent: Mutex<Vec<Uuid>>,
+}
+
+impl Memory {
+    fn new(service: Service) -> Arc<Self> {
+        Arc::new(Self {
+            service,
+            pending: Pending::default(),
+            sent: Mutex::default(),
+        })
+    }
+}
+
+impl Transport for Memory {
+    fn send(&self, id: Uuid) -> InFlight {
+        let (reply, sent) = (self.pending.register(id), now());
+        self.sent.lock().unwrap().push(id);
+        match self.service {
+            Service::Silent => {}
+            Service::RepliesBeforeSendReturns => {
+                assert!(
+                    self.pending.complete(&id, Ok(sent)),
+                    "registered before it is sent"
+                );
+            }
+            Service::RepliesAfter(delay) => {
+                let pending = self.pending.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(delay).await;
+                    pending.complete(&id, Ok(now()));
+                });
+            }
+            Service::Refuses => {
+                self.pending
+                    .complete(&id, Err(Failure::Send("queue full".to_owned())));
+            }
+            Service::AnswersError => {
+                self.pending
+                    .complete(&id, Err(Failure::Status("status 500".to_owned(), sent)));
+            }
+            Service::LosesItsConsumer => self.pending.close("fenced"),
+        }
+        InFlight { sent, reply }
+    }
+
+    fn defunct(&self) -> Option<String> {
+        self.pending.defunct()
+    }
+}
+
+fn plan(users: u32, seconds: u64) -> Plan {
+    Plan {
+        users,
+        spawn_rate: 1000.0,
+        run_time: Some(Duration::from_secs(seconds)),
+        warm_up: Duration::ZERO,
+        timeout: Duration::from_secs(30),
+    }
+}
+
+async fn collect(plan: Plan, transport: Arc<Memory>, control: Control) -> Vec<Sample> {
+    let (sender, mut receiver) = mpsc::channel(64);
+    let running = tokio::spawn(async move { run(plan, transport, sender, &control).await });
+    let mut samples = Vec::new();
+    while let Some(sample) = receiver.recv().await {
+        samples.push(sample);
+    }
+    running.await.unwrap();
+    samples
+}
+
+fn statuses(samples: &[Sample]) -> Vec<Status> {
+    let mut statuses: Vec<_> = samples
+        .iter()
+        .map(|sample| sample.outcome.status())
+        .collect();
+    statuses.sort_unstable();
+    statuses.dedup();
+    statuses
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_loop_sends_the_next_request_after_the_reply() {
+    let transport = Memory::new(Service::RepliesAfter(Duration::from_millis(100)));
+    let samples = collect(plan(1, 10), transport, Control::default()).await;
+    assert_eq!(samples.len(), 100);
+    assert_eq!(statuses(&samples), [Status::Ok]);
+    assert!(
+        samples
+            .iter()
+            .all(|sample| sample.latency_ns() == Some(100_000_000))
+    );
+    assert!(
+        samples
+            .windows(2)
+            .all(|pair| Some(pair[1].sent_ns) == pair[0].replied_ns)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn users_start_at_the_spawn_rate() {
+    let mut plan = plan(4, 10);
+    plan.spawn_rate = 2.0;
+    let transport = Memory::new(Service::RepliesAfter(Duration::from_secs(60)));
+    let samples = collect(plan, transport, Control::default()).await;
+    let mut starts: Vec<_> = samples
+        .iter()
+        .map(|sample| (sample.user, sample.sent_ns))
+        .collect();
+    starts.sort_unstable();
+    assert_eq!(
+        starts,
+        [
+            (0, 0),
+            (1, 500_000_000),
+            (2, 1_000_000_000),
+            (3, 1_500_000_000)
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_beats_the_return_of_send_is_not_lost() {
+    let transport = Memory::new(Service::RepliesBeforeSendReturns);
+    let control = Control::default();
+    let (sender, mut receiver) = mpsc::channel(1);
+    let stop = control.stop.clone();
+    let running = tokio::spawn(async move { run(plan(1, 10), transport, sender, &control).await });
+    assert_eq!(receiver.recv().await.unwrap().outcome.status(), Status::Ok);
+    stop.cancel();
+    drop(receiver);
+    running.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_a_time_out_and_no_latency() {
+    let transport = Memory::new(Service::Silent);
+    let samples = collect(plan(2, 60), transport, Control::default()).await;
+    assert_eq!(samples.len(), 4);
+    assert_eq!(statuses(&samples), [Status::Timeout]);
+    assert!(samples.iter().all(|sample| sample.latency_ns().is_none()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_reply_does_not_resurrect_its_request() {
+    let transport = Memory::new(Service::RepliesAfter(Duration::from_secs(31)));
+    let samples = collect(plan(1, 10), Arc::clone(&transport), Control::default()).await;
+    assert_eq!(statuses(&samples), [Status::Timeout]);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let id = transport.sent.lock().unwrap()[0];
+    assert!(!transport.pending.complete(&id, Ok(now())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stamp_after_the_deadline_is_a_time_out_though_it_is_seen_first() {
+    let transport = Memory::new(Service::RepliesAfter(
+        Duration::from_secs(30) + Duration::from_nanos(1),
+    ));
+    let samples = collect(plan(1, 10), transport, Control::default()).await;
+    assert_eq!(statuses(&samples), [Status::Timeout]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_have_their_own_names() {
+    let samples = collect(
+        plan(1, 1),
+        Memory::new(Service::Refuses),
+        Control::default(),
+    )
+    .await;
+    assert_eq!(statuses(&samples), [Status::SendError]);
+    assert_eq!(samples.len(), 10, "a user pauses after a send error");
+    assert_eq!(samples[0].outcome.error(), "queue full");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_status_is_a_failure() {
+    let control = Control::default();
+    let (sender, mut receiver) = mpsc::channel(1);
+    let stop = control.stop.clone();
+    let transport = Memory::new(Service::AnswersError);
+    let running = tokio::spawn(async move { run(plan(1, 10), transport, sender, &control).await });
+    let sample = receiver.recv().await.unwrap();
+    assert_eq!(
+        sample.outcome,
+        crate::sample::Outcome::ErrorStatus("status 500".to_owned())
+    );
+    assert_eq!(sample.latency_ns(), None);
+    stop.cancel();
+    drop(receiver);
+    running.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_consumer_ends_the_run() {
+    let transport = Memory::new(Service::LosesItsConsumer);
+    let samples = collect(plan(3, 3600), transport, Control::default()).await;
+    assert_eq!(statuses(&samples), [Status::ConsumerFailure]);
+    assert!(samples.len() <= 3, "{}", samples.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopping_waits_for_requests_in_flight() {
+    let transport = Memory::new(Service::RepliesAfter(Duration::from_secs(2)));
+    let control = Control::default();
+    let stop = control.stop.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        stop.cancel();
+    });
+    let samples = collect(plan(5, 3600), transport, control).await;
+    assert_eq!(statuses(&samples), [Status::Ok]);
+    assert_eq!(samples.len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn aborting_records_what_is_in_flight_as_censored() {
+    let transport = Memory::new(Service::Silent);
+    let control = Control::default();
+    let abort = control.abort.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        abort.cancel();
+    });
+    let samples = collect(plan(5, 3600), transport, control).await;
+    assert_eq!(statuses(&samples), [Status::Censored]);
+    assert_eq!(samples.len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn warm_up_requests_are_flagged_by_their_send() {
+    let mut plan = plan(1, 4);
+    plan.warm_up = Duration::from_secs(2);
+    let transport = Memory::new(Service::RepliesAfter(Duration::from_secs(1)));
+    let samples = collect(plan, transport, Control::default()).await;
+    let flags: Vec<_> = samples.iter().map(|sample| sample.warm_up).collect();
+    assert_eq!(flags, [true, true, false, false]);
+}

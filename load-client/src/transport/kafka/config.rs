@@ -1,0 +1,216 @@
+//! Settings of the two Kafka clients: what we set, what the user adds, what is in effect.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rdkafka::ClientConfig;
+use serde::Serialize;
+
+use super::KafkaTransportError;
+
+/// What the transport needs to know.
+#[derive(Debug, Clone)]
+pub struct KafkaSettings {
+    /// `host:port`, comma separated.
+    pub brokers: String,
+    /// Topic of the requests.
+    pub topic: String,
+    /// Topic of the replies.
+    pub reply_topic: String,
+    /// Body of each request.
+    pub body: Bytes,
+    /// Headers added to each request.
+    pub headers: Vec<(String, String)>,
+    /// How long a reply is waited for; bounds the delivery too.
+    pub timeout: Duration,
+    /// Measure publishing only, to the delivery report.
+    pub publish_only: bool,
+    /// librdkafka properties, applied last to both clients.
+    pub properties: Vec<(String, String)>,
+    /// Names the run; part of the consumer's group id, so that runs never share one.
+    pub run_id: String,
+}
+
+/// Effective librdkafka properties that shape a latency. Runs that differ in these must not be
+/// compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ClientSettings {
+    /// Of the producer.
+    pub producer: BTreeMap<String, String>,
+    /// Of the reply consumer; empty when only publishing.
+    pub consumer: BTreeMap<String, String>,
+}
+
+const PRODUCER_KEYS: [&str; 8] = [
+    "acks",
+    "batch.size",
+    "compression.type",
+    "enable.idempotence",
+    "linger.ms",
+    "max.in.flight.requests.per.connection",
+    "message.timeout.ms",
+    "socket.nagle.disable",
+];
+const CONSUMER_KEYS: [&str; 6] = [
+    "auto.offset.reset",
+    "fetch.min.bytes",
+    "fetch.queue.backoff.ms",
+    "fetch.wait.max.ms",
+    "queued.min.messages",
+    "socket.nagle.disable",
+];
+
+impl KafkaSettings {
+    /// The properties in effect, librdkafka's defaults included. User-given ones are shown by
+    /// name, with secrets left out.
+    ///
+    /// # Errors
+    ///
+    /// When librdkafka refuses a property.
+    pub fn effective(&self) -> Result<ClientSettings, KafkaTransportError> {
+        let consumer = if self.publish_only {
+            BTreeMap::new()
+        } else {
+            self.effective_of("consumer", &self.consumer_config(), &CONSUMER_KEYS)?
+        };
+        Ok(ClientSettings {
+            producer: self.effective_of("producer", &self.producer_config(), &PRODUCER_KEYS)?,
+            consumer,
+        })
+    }
+
+    fn effective_of(
+        &self,
+        role: &'static str,
+        config: &ClientConfig,
+        keys: &[&str],
+    ) -> Result<BTreeMap<String, String>, KafkaTransportError> {
+        let native = config
+            .create_native_config()
+            .map_err(|error| KafkaTransportError::client(role, error))?;
+        let given = self.properties.iter().map(|(key, _)| key.as_str());
+        let mut effective = BTreeMap::new();
+        for key in keys.iter().copied().chain(given) {
+            let value = if is_secret(key) {
+                "(hidden)".to_owned()
+            } else {
+                // Settable and not readable: not worth failing a run for.
+                native.get(key).unwrap_or_else(|_| "(unknown)".to_owned())
+            };
+            effective.insert(key.to_owned(), value);
+        }
+        Ok(effective)
+    }
+
+    pub(super) fn producer_config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.brokers)
+            .set("client.id", "load-client")
+            // The default of 5 ms would be added to every round trip.
+            .set("linger.ms", "0")
+            .set("acks", "all")
+            // A misspelt topic must fail, not come into being.
+            .set("allow.auto.create.topics", "false")
+            // A request that is delivered after its user gave up would be load that nobody asked for.
+            .set(
+                "message.timeout.ms",
+                self.timeout.as_millis().max(1).to_string(),
+            );
+        self.apply_properties(config)
+    }
+
+    pub(super) fn consumer_config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.brokers)
+            .set("client.id", "load-client")
+            // Never joined: partitions are assigned by hand. librdkafka wants one all the same.
+            .set("group.id", format!("load-client-{}", self.run_id))
+            .set("enable.auto.commit", "false")
+            .set("enable.partition.eof", "false")
+            .set("allow.auto.create.topics", "false")
+            // Were an offset lost to retention, the newest reply is the one that somebody waits for.
+            .set("auto.offset.reset", "latest");
+        self.apply_properties(config)
+    }
+
+    fn apply_properties(&self, mut config: ClientConfig) -> ClientConfig {
+        for (key, value) in &self.properties {
+            config.set(key, value);
+        }
+        config
+    }
+}
+
+/// librdkafka's version, as it reports it.
+#[must_use]
+pub fn librdkafka_version() -> String {
+    rdkafka::util::get_rdkafka_version().1
+}
+
+fn is_secret(key: &str) -> bool {
+    [
+        "password",
+        "secret",
+        "key.pem",
+        "oauthbearer.config",
+        "jaas",
+    ]
+    .iter()
+    .any(|part| key.contains(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(properties: &[(&str, &str)]) -> KafkaSettings {
+        KafkaSettings {
+            brokers: "localhost:9092".to_owned(),
+            topic: "createOrder".to_owned(),
+            reply_topic: "createOrder.reply".to_owned(),
+            body: Bytes::new(),
+            headers: Vec::new(),
+            timeout: Duration::from_secs(30),
+            publish_only: false,
+            properties: properties
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+                .collect(),
+            run_id: "test".to_owned(),
+        }
+    }
+
+    #[test]
+    fn latency_settings_are_in_effect_and_overridable() {
+        let effective = settings(&[]).effective().unwrap();
+        assert_eq!(effective.producer["linger.ms"], "0");
+        assert_eq!(effective.producer["message.timeout.ms"], "30000");
+        assert_eq!(effective.consumer["fetch.wait.max.ms"], "500");
+        let changed = settings(&[("fetch.wait.max.ms", "1"), ("linger.ms", "7")])
+            .effective()
+            .unwrap();
+        assert_eq!(changed.consumer["fetch.wait.max.ms"], "1");
+        assert_eq!(changed.producer["linger.ms"], "7");
+    }
+
+    #[test]
+    fn an_unknown_property_names_its_flag() {
+        let error = settings(&[("no.such.thing", "1")]).effective().unwrap_err();
+        assert!(error.is_usage());
+        assert!(
+            error.to_string().starts_with("-X no.such.thing=1: "),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let effective = settings(&[("sasl.password", "hunter2")])
+            .effective()
+            .unwrap();
+        assert_eq!(effective.producer["sasl.password"], "(hidden)");
+    }
+}

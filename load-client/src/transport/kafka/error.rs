@@ -1,0 +1,78 @@
+//! What can go wrong before the first request. Each message names the flag to change.
+
+use rdkafka::error::KafkaError;
+
+/// Why the transport could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum KafkaTransportError {
+    /// librdkafka refuses a property.
+    #[error("-X {key}={value}: {reason}")]
+    Property {
+        /// The property.
+        key: String,
+        /// The value given.
+        value: String,
+        /// What librdkafka says.
+        reason: String,
+    },
+    /// No broker answers.
+    #[error(
+        "no broker answered at {brokers} within {seconds} s ({reason}); start one, or change --host"
+    )]
+    Unreachable {
+        /// The brokers tried.
+        brokers: String,
+        /// How long they were tried.
+        seconds: u64,
+        /// What librdkafka says.
+        reason: String,
+    },
+    /// A topic does not exist.
+    #[error("topic {topic} does not exist at {brokers}; create it, or change {flag}")]
+    MissingTopic {
+        /// The topic.
+        topic: String,
+        /// The brokers asked.
+        brokers: String,
+        /// The flag that names the topic.
+        flag: &'static str,
+    },
+    /// A topic exists and cannot be used.
+    #[error("topic {topic} cannot be used: {reason}; change {flag}, or the rights of this client")]
+    UnusableTopic {
+        /// The topic.
+        topic: String,
+        /// What the broker says.
+        reason: String,
+        /// The flag that names the topic.
+        flag: &'static str,
+    },
+    /// A client could not be built.
+    #[error("the Kafka {role} could not be started: {source}")]
+    Client {
+        /// Producer or consumer.
+        role: &'static str,
+        /// What librdkafka says.
+        source: KafkaError,
+    },
+    /// The set-up was given up.
+    #[error("the set-up of the Kafka clients was interrupted")]
+    Interrupted,
+}
+
+impl KafkaTransportError {
+    /// Whether the command line is at fault, rather than the cluster.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Property { .. })
+    }
+
+    pub(super) fn client(role: &'static str, source: KafkaError) -> Self {
+        match source {
+            KafkaError::ClientConfig(_, reason, key, value) => {
+                Self::Property { key, value, reason }
+            }
+            source => Self::Client { role, source },
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Requests and replies as records on a Kafka cluster. Only this folder names `rdkafka`.
+
+mod config;
+mod connection;
+mod error;
+mod preflight;
+mod producer;
+mod replies;
+
+pub use config::{ClientSettings, KafkaSettings, librdkafka_version};
+pub use connection::KafkaTransport;
+pub use error::KafkaTransportError;

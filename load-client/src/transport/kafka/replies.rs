@@ -1,0 +1,177 @@
+//! Receives replies. Its thread polls, stamps and hands over, and does nothing else.
+//!
+//! No group: every partition of the reply topic is assigned by hand, at the end offset that the
+//! broker named before the first request. Whatever is written afterwards lies behind that offset,
+//! so the fastest reply cannot be missed, however long the first fetch takes.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Headers as _, Message};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::{KafkaSettings, KafkaTransportError, preflight};
+use crate::transport::{Failure, Pending, Reply, read_reply};
+
+/// How soon the thread notices that it should stop.
+const POLL_PAUSE: Duration = Duration::from_millis(100);
+
+/// The reply consumer. Dropping it stops and joins its thread.
+pub(super) struct ReplyConsumer {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Shared by the thread, which counts, and the owner, which stops it.
+#[derive(Default)]
+struct Shared {
+    stop: AtomicBool,
+    unmatched: AtomicU64,
+}
+
+impl ReplyConsumer {
+    /// Positions a consumer at the end of the reply topic and starts its thread.
+    pub(super) fn connect(
+        settings: &KafkaSettings,
+        pending: Pending,
+    ) -> Result<Self, KafkaTransportError> {
+        let failed = |error| KafkaTransportError::client("consumer", error);
+        let consumer: BaseConsumer = settings.consumer_config().create().map_err(failed)?;
+        let assignment = end_offsets(&consumer, settings)?;
+        consumer.assign(&assignment).map_err(failed)?;
+        let shared = Arc::new(Shared::default());
+        let thread = {
+            let (shared, topic) = (Arc::clone(&shared), settings.reply_topic.clone());
+            std::thread::Builder::new()
+                .name("replies".to_owned())
+                .spawn(move || receive(&consumer, &pending, &shared, &topic))
+                .map_err(|_| KafkaTransportError::Interrupted)?
+        };
+        Ok(Self {
+            shared,
+            thread: Some(thread),
+        })
+    }
+
+    /// Replies that nobody waited for.
+    pub(super) fn unmatched(&self) -> u64 {
+        self.shared.unmatched.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for ReplyConsumer {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread has already failed the requests in flight.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn end_offsets(
+    consumer: &BaseConsumer,
+    settings: &KafkaSettings,
+) -> Result<TopicPartitionList, KafkaTransportError> {
+    let topic = &settings.reply_topic;
+    let mut assignment = TopicPartitionList::new();
+    for partition in preflight::partitions(consumer.client(), settings, topic, "--reply-topic")? {
+        let (_, end) = consumer
+            .fetch_watermarks(topic, partition, preflight::BROKER_PATIENCE)
+            .map_err(|error| KafkaTransportError::UnusableTopic {
+                topic: topic.clone(),
+                reason: format!("its end offset is unknown ({error})"),
+                flag: "--reply-topic",
+            })?;
+        assignment
+            .add_partition_offset(topic, partition, Offset::Offset(end))
+            .map_err(|error| KafkaTransportError::client("consumer", error))?;
+    }
+    Ok(assignment)
+}
+
+fn receive(consumer: &BaseConsumer, pending: &Pending, shared: &Shared, topic: &str) {
+    // Also on a panic: whoever waits must learn that no reply will come.
+    let _close = CloseOnExit(pending);
+    while !shared.stop.load(Ordering::Relaxed) {
+        match consumer.poll(POLL_PAUSE) {
+            None => {}
+            Some(Ok(message)) => hand_over(&message, Instant::now(), pending, shared),
+            Some(Err(error)) => match severity(&error) {
+                Severity::Passing => tracing::debug!(%error, "reply consumer"),
+                Severity::Outage => pending.fail_all(&cause(&error, topic)),
+                Severity::Fatal => return pending.close(&cause(&error, topic)),
+            },
+        }
+    }
+}
+
+struct CloseOnExit<'a>(&'a Pending);
+
+impl Drop for CloseOnExit<'_> {
+    fn drop(&mut self) {
+        self.0.close("the reply consumer stopped");
+    }
+}
+
+fn hand_over(message: &BorrowedMessage<'_>, received: Instant, pending: &Pending, shared: &Shared) {
+    // rdkafka panics on a header name that is not UTF-8. A foreign record must not end the run.
+    let reply = catch_unwind(AssertUnwindSafe(|| read_message(message)))
+        .ok()
+        .flatten();
+    let matched = reply.is_some_and(|reply| {
+        let ending = match reply.status {
+            Ok(()) => Ok(received),
+            Err(error) => Err(Failure::Status(error, received)),
+        };
+        pending.complete(&reply.id, ending)
+    });
+    if !matched {
+        shared.unmatched.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn read_message(message: &BorrowedMessage<'_>) -> Option<Reply> {
+    let headers = message.headers()?;
+    read_reply(&mut headers.iter().map(|header| (header.key, header.value)))
+}
+
+enum Severity {
+    /// librdkafka recovers by itself.
+    Passing,
+    /// Replies of now are lost or late; later ones may arrive.
+    Outage,
+    /// No reply can arrive any more.
+    Fatal,
+}
+
+fn severity(error: &KafkaError) -> Severity {
+    if matches!(error, KafkaError::MessageConsumptionFatal(_)) {
+        return Severity::Fatal;
+    }
+    match error.rdkafka_error_code() {
+        Some(
+            RDKafkaErrorCode::Fatal
+            | RDKafkaErrorCode::UnknownTopic
+            | RDKafkaErrorCode::UnknownTopicOrPartition
+            | RDKafkaErrorCode::UnknownPartition
+            | RDKafkaErrorCode::TopicAuthorizationFailed
+            | RDKafkaErrorCode::Authentication
+            | RDKafkaErrorCode::SaslAuthenticationFailed,
+        ) => Severity::Fatal,
+        Some(RDKafkaErrorCode::AllBrokersDown) => Severity::Outage,
+        _ => Severity::Passing,
+    }
+}
+
+fn cause(error: &KafkaError, topic: &str) -> String {
+    let reason = error
+        .rdkafka_error_code()
+        .map_or_else(|| error.to_string(), |code| code.to_string());
+    format!("the reply consumer of {topic} failed: {reason}")
+}

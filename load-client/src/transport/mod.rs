@@ -1,0 +1,11 @@
+//! Ways to carry requests to a service, and its replies back.
+
+mod exchange;
+pub mod kafka;
+mod pending;
+mod reply;
+
+pub use exchange::{Failure, InFlight, Transport};
+pub use pending::{Pending, PendingReply};
+// internal: shared by the transports
+pub(crate) use reply::{Reply, read_reply};
