@@ -2,16 +2,169 @@
 
 mod support;
 
+use std::net::{TcpListener, TcpStream};
+
+use harness::programs;
 use harness::stack::{Stack, StackOptions};
-use support::stack_kind;
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rustix::process::Signal;
+use support::{Harness, LIMIT, STORES, complaint, stack_kind, wait_for};
 
 #[tokio::test]
-async fn a_stack_serves_topics_and_a_store_and_leaves_nothing() {
+async fn a_stack_serves_topics_and_a_store() {
     let stack = Stack::start(stack_kind(), StackOptions::default())
         .await
         .unwrap();
-    stack.create_topic("createOrder", 1).await.unwrap();
-    let description = stack.description();
-    eprintln!("{description:?} {:?}", stack.kafka_url());
+    stack.create_topic("createOrder", 3).await.unwrap();
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", stack.bootstrap_servers())
+        .create()
+        .unwrap();
+    let metadata = consumer.fetch_metadata(Some("createOrder"), LIMIT).unwrap();
+    assert_eq!(metadata.topics()[0].partitions().len(), 3);
+    let nothing = stack.stored("order:none").await.unwrap_err();
+    assert_eq!(nothing.to_string(), "nothing stored at order:none");
+
+    let store = stack.store_url().trim_start_matches("redis://").to_owned();
+    assert!(TcpStream::connect(&store).is_ok());
+    drop(consumer);
     stack.stop().await.unwrap();
+    wait_for("the store's port to close", || {
+        TcpStream::connect(&store).is_err()
+    });
+}
+
+#[tokio::test]
+async fn two_stacks_at_a_time_do_not_meet() {
+    let start = || Stack::start(stack_kind(), StackOptions::default());
+    let (first, second) = (start().await.unwrap(), start().await.unwrap());
+    assert_ne!(first.kafka_url(), second.kafka_url());
+    assert_ne!(first.store_url(), second.store_url());
+    first.stop().await.unwrap();
+    second.stop().await.unwrap();
+}
+
+#[test]
+fn up_prints_the_urls_and_sigterm_ends_everything() {
+    let harness = Harness::new();
+    let running = harness.start_until(harness.on_stack("up", &[]), "STORE_URL=redis://127.0.0.1:");
+    assert_eq!(
+        harness.processes(&STORES).len(),
+        1,
+        "no store among the children"
+    );
+    running.signal(Signal::TERM);
+    assert!(running.end().success());
+    harness.assert_nothing_left();
+}
+
+#[test]
+fn even_a_killed_harness_leaves_no_child() {
+    if programs::on_path("setpriv").is_none() {
+        eprintln!(
+            "NOT RUN: without setpriv (util-linux) nothing ends the children of a killed harness"
+        );
+        return;
+    }
+    let harness = Harness::new();
+    let running = harness.start_until(harness.on_stack("up", &[]), "STORE_URL=");
+    running.signal(Signal::KILL);
+    running.end();
+    harness.assert_nothing_left();
+}
+
+#[test]
+fn a_store_that_ends_by_itself_ends_the_stack() {
+    let harness = Harness::new();
+    let running = harness.start_until(harness.on_stack("up", &[]), "STORE_URL=");
+    let stores = harness.processes(&STORES);
+    assert_eq!(stores.len(), 1, "{stores:?}");
+    support::send(stores[0], Signal::KILL);
+    assert_eq!(running.end().code(), Some(1));
+    harness.assert_nothing_left();
+}
+
+#[test]
+fn a_missing_store_is_one_line_that_says_what_to_install() {
+    let harness = Harness::new();
+    let output = harness
+        .on_stack("up", &[])
+        .env("PATH", harness.folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        complaint(&output),
+        "error: no store on PATH: install redis-server (make setup), kvrocks or valkey-server"
+    );
+}
+
+#[test]
+fn a_port_in_use_is_one_line_that_names_the_flag() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let harness = Harness::new();
+    let output = harness
+        .on_stack("up", &["--store-port", &port])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        complaint(&output),
+        format!(
+            "error: --store-port {port}: the port is in use; choose another or leave the flag out"
+        )
+    );
+    harness.assert_nothing_left();
+}
+
+#[test]
+fn an_absent_broker_is_one_line_that_names_the_flag() {
+    let harness = Harness::new();
+    let arguments = [
+        "demo",
+        "--kafka",
+        "kafka://127.0.0.1:1",
+        "--store",
+        "redis://u:secret@127.0.0.1:1",
+    ];
+    let output = harness.command(&arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = complaint(&output);
+    assert!(
+        complaint.starts_with("error: --kafka kafka://127.0.0.1:1: no broker answers"),
+        "{complaint}"
+    );
+    assert!(
+        !complaint.contains('\n') && !complaint.contains("secret"),
+        "{complaint}"
+    );
+}
+
+#[test]
+fn a_missing_jvm_is_one_line_that_says_what_to_install() {
+    let Some(store) = STORES
+        .iter()
+        .find_map(|name| Some((*name, programs::on_path(name)?)))
+    else {
+        panic!("the stack tests need a store on PATH")
+    };
+    let harness = Harness::new();
+    let only_store = harness.folder.path().join("bin");
+    std::fs::create_dir(&only_store).unwrap();
+    std::os::unix::fs::symlink(store.1, only_store.join(store.0)).unwrap();
+    let mut command = harness.command(&["up", "--stack", "native"]);
+    let output = command
+        .env("PATH", only_store)
+        .env_remove("JAVA_HOME")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = complaint(&output);
+    assert!(
+        complaint.starts_with("error: no java on PATH: install a JDK"),
+        "{complaint}"
+    );
+    harness.assert_nothing_left();
 }

@@ -1,6 +1,21 @@
-//! What the stack tests share: which stack to use, and looking for processes that should be gone.
+//! What the stack tests share: which stack to use, a harness that is run as a user runs it, and a look at
+//! what it leaves running.
+
+#![allow(dead_code, reason = "each test binary uses its own part of this")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use harness::stack::StackKind;
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Far above what anything here takes: the tests measure nothing, they only must not hang.
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 
 /// The stack under test, from `TEST_STACK`: `embedded` (default) or `native`.
 pub(crate) fn stack_kind() -> StackKind {
@@ -9,4 +24,153 @@ pub(crate) fn stack_kind() -> StackKind {
         Ok("embedded") | Err(_) => StackKind::Embedded,
         Ok(other) => panic!("TEST_STACK={other}: it takes embedded or native"),
     }
+}
+
+/// A harness to be run in a folder of its own, where all its files go, the temporary ones too. Its children
+/// are found by that: each writes its log there. (Their environment would not do: some servers overwrite it
+/// with their title.)
+pub(crate) struct Harness {
+    pub(crate) folder: tempfile::TempDir,
+}
+
+/// A harness that runs.
+pub(crate) struct Running {
+    child: Child,
+}
+
+impl Harness {
+    pub(crate) fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// `harness <arguments>`, to be adjusted and run.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+        command
+            .args(arguments)
+            .env("TMPDIR", self.folder.path())
+            .current_dir(&self.folder)
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// `harness <command> --stack <stack under test> <arguments>`.
+    pub(crate) fn on_stack(&self, command: &str, arguments: &[&str]) -> Command {
+        let mut all = vec![command, "--stack", stack_kind().name()];
+        all.extend(arguments);
+        self.command(&all)
+    }
+
+    /// Starts it and waits until one of its lines on standard error or output contains `sign`.
+    pub(crate) fn start_until(&self, mut command: Command, sign: &str) -> Running {
+        let log = self.folder.path().join("stderr.log");
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(fs::File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let (lines, seen) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                // The receiver is gone once the sign was seen; reading on keeps the pipe open.
+                let _ = lines.send(line);
+            }
+        });
+        let running = Running { child };
+        wait_for(&format!("{sign:?} in the harness's output"), || {
+            seen.try_iter().any(|line| line.contains(sign))
+                || fs::read_to_string(&log).unwrap().contains(sign)
+        });
+        running
+    }
+
+    /// Waits until nothing that this harness started runs any more.
+    pub(crate) fn assert_nothing_left(&self) {
+        wait_for("the end of every child", || self.all_processes().is_empty());
+    }
+
+    /// Process ids of this harness and its children whose command line contains one of `parts`.
+    pub(crate) fn processes(&self, parts: &[&str]) -> Vec<i32> {
+        let mut found = self.all_processes();
+        found.retain(|id| {
+            let command = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+            let command = String::from_utf8_lossy(&command);
+            parts.iter().any(|part| command.contains(part))
+        });
+        found
+    }
+
+    fn all_processes(&self) -> Vec<i32> {
+        let names = fs::read_dir("/proc")
+            .unwrap()
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let ids = names.filter_map(|name| name.parse().ok());
+        // A process that has ended and only waits to be reaped has no open files.
+        ids.filter(|id: &i32| {
+            ["fd/1", "fd/2"].iter().any(|stream| {
+                fs::read_link(format!("/proc/{id}/{stream}"))
+                    .is_ok_and(|file| file.starts_with(&self.folder))
+            })
+        })
+        .collect()
+    }
+}
+
+impl Running {
+    pub(crate) fn signal(&self, signal: Signal) {
+        send(i32::try_from(self.child.id()).unwrap(), signal);
+    }
+
+    pub(crate) fn end(mut self) -> ExitStatus {
+        let mut status = None;
+        wait_for("the end of the harness", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Only a test that failed leaves it running.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The store programs, as their command lines name them.
+pub(crate) const STORES: [&str; 3] = ["kvrocks", "redis-server", "valkey-server"];
+
+/// Sends a signal to one process.
+pub(crate) fn send(id: i32, signal: Signal) {
+    kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
+}
+
+/// Asks until the answer is yes; fails the test after a limit that no healthy machine reaches.
+pub(crate) fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + LIMIT;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited {LIMIT:?} for {what}");
+        sleep(Duration::from_millis(20));
+    }
+}
+
+/// Standard error without the log lines that tell what goes on.
+pub(crate) fn complaint(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr);
+    let lines = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("INFO"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The file's content as JSON.
+pub(crate) fn json(file: &Path) -> serde_json::Value {
+    let text =
+        fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    serde_json::from_str(&text).unwrap()
 }

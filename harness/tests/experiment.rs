@@ -1,0 +1,193 @@
+//! The commands end to end, with the real service and load client: what they print, what they leave behind,
+//! and that nothing of theirs survives them.
+
+mod support;
+
+use std::fs;
+
+use harness::stack::StackKind;
+use rustix::process::Signal;
+use support::{Harness, complaint, json, send, stack_kind};
+
+const SHORT: [&str; 4] = ["--run-time", "2s", "--warm-up", "0s"];
+
+#[test]
+fn the_demo_shows_request_reply_and_stored_order() {
+    let harness = Harness::new();
+    let output = harness.on_stack("demo", &[]).output().unwrap();
+    assert!(output.status.success(), "{}", complaint(&output));
+    let shown = String::from_utf8(output.stdout).unwrap();
+    let parts =
+        ["request record", "reply record", "stored order"].map(|title| shown.find(title).unwrap());
+    assert!(parts.is_sorted(), "{shown}");
+    let (request, reply) = (&shown[..parts[1]], &shown[parts[1]..parts[2]]);
+    assert!(
+        request.contains("headers  reply-to: createOrder.reply\n"),
+        "{shown}"
+    );
+    let (_, id) = request
+        .split_once("x-reply-set-header: x-request-id:")
+        .unwrap();
+    let id = id.lines().next().unwrap();
+    assert!(reply.contains("headers  status-code: 200\n"), "{shown}");
+    assert!(reply.contains(&format!(" x-request-id: {id}\n")), "{shown}");
+    let stored = &shown[parts[2]..];
+    assert!(
+        stored.contains("key      order:") && stored.contains("\"sku\":\"id-1234\""),
+        "{shown}"
+    );
+    harness.assert_nothing_left();
+}
+
+#[test]
+fn a_bench_leaves_requests_summary_environment_and_logs() {
+    let harness = Harness::new();
+    let mut command = harness.on_stack(
+        "bench",
+        &["--variant", "tasks", "--out", "out/task_handler.csv"],
+    );
+    let output = command
+        .args(SHORT)
+        .args(["-X", "client.id=bench"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", complaint(&output));
+    let out = harness.folder.path().join("out");
+    let requests = fs::read_to_string(out.join("task_handler.csv")).unwrap();
+    assert!(
+        requests.starts_with("request_type,name,response_time,"),
+        "{requests:.80}"
+    );
+    assert!(requests.lines().count() > 1);
+    assert!(json(&out.join("task_handler.json")).is_object());
+    let environment = json(&out.join("task_handler.environment.json"));
+    assert_eq!(environment["dispatch"], "tasks");
+    assert_eq!(environment["stack"], stack_kind().name());
+    assert_eq!(
+        environment["broker_is_mock"],
+        stack_kind() == StackKind::Embedded
+    );
+    let properties = environment["client_properties"].as_array().unwrap();
+    assert_eq!(properties.last().unwrap(), "client.id=bench");
+    for field in [
+        "date",
+        "machine",
+        "rustc",
+        "librdkafka",
+        "broker",
+        "store",
+        "topic",
+        "group_id",
+        "users",
+    ] {
+        assert!(!environment[field].is_null(), "{field} is missing");
+    }
+    assert!(out.join("task_handler.logs/order-service.log").is_file());
+    harness.assert_nothing_left();
+}
+
+#[test]
+fn a_short_experiment_ends_with_a_report() {
+    let harness = Harness::new();
+    let mut command = harness.on_stack("experiment", &["--trials", "2", "--seed", "1"]);
+    let output = command.args(SHORT).output().unwrap();
+    assert!(output.status.success(), "{}", complaint(&output));
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        shown.contains("median (ms)") && shown.contains("throughput"),
+        "{shown}"
+    );
+    let latest = harness.folder.path().join("results/latest");
+    let comparison = json(&latest.join("comparison.json"));
+    let conclusion = comparison["conclusion"].as_str().unwrap();
+    assert!(shown.contains(conclusion), "{shown}");
+    let report = fs::read_to_string(latest.join("report.html")).unwrap();
+    assert_eq!(
+        report.contains("The broker was a mock"),
+        stack_kind() == StackKind::Embedded
+    );
+    for run in ["baseline-1", "tasks-1", "baseline-2", "tasks-2"] {
+        let (variant, block) = run.split_once('-').unwrap();
+        let folder = latest.join(format!("block-{block}-{variant}"));
+        assert!(folder.join(run).with_extension("csv").is_file(), "{run}");
+        assert!(json(&folder.join("environment.json")).is_object());
+    }
+    assert_eq!(
+        json(&latest.join("experiment.json"))["order"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+    harness.assert_nothing_left();
+}
+
+#[test]
+fn ctrl_c_stops_service_load_store_and_broker() {
+    let harness = Harness::new();
+    let command = harness.on_stack("experiment", &["--run-time", "10m"]);
+    let running = harness.start_until(command, "starting stack");
+    support::wait_for("the load client", || {
+        !harness.processes(&["load-client"]).is_empty()
+    });
+    assert!(!harness.processes(&["order-service"]).is_empty());
+    running.signal(Signal::INT);
+    assert_eq!(running.end().code(), Some(130));
+    harness.assert_nothing_left();
+    assert!(
+        !harness.folder.path().join("results/latest").exists(),
+        "half an experiment became the latest"
+    );
+}
+
+#[test]
+fn a_service_that_dies_during_a_run_ends_the_run() {
+    let harness = Harness::new();
+    let command = harness.on_stack(
+        "bench",
+        &[
+            "--variant",
+            "baseline",
+            "--out",
+            "baseline.csv",
+            "--run-time",
+            "10m",
+        ],
+    );
+    let running = harness.start_until(command, "starting stack");
+    support::wait_for("the load client", || {
+        !harness.processes(&["load-client"]).is_empty()
+    });
+    let services = harness.processes(&["--dispatch"]);
+    assert_eq!(services.len(), 1, "{services:?}");
+    send(services[0], Signal::KILL);
+    assert_eq!(running.end().code(), Some(1));
+    let log = fs::read_to_string(harness.folder.path().join("stderr.log")).unwrap();
+    assert!(
+        log.contains("error: order-service ended during the run"),
+        "{log}"
+    );
+    harness.assert_nothing_left();
+}
+
+#[test]
+fn a_program_that_cannot_start_shows_its_log() {
+    let harness = Harness::new();
+    let script = harness.folder.path().join("broken");
+    fs::write(&script, "#!/bin/sh\necho 'no such feature' >&2\nexit 3\n").unwrap();
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(&script, executable).unwrap();
+    let output = harness
+        .on_stack("demo", &["--order-service"])
+        .arg(&script)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = complaint(&output);
+    assert!(
+        complaint.contains("order-service ended while starting"),
+        "{complaint}"
+    );
+    assert!(complaint.contains("| no such feature"), "{complaint}");
+    harness.assert_nothing_left();
+}
