@@ -1,2 +1,52 @@
-//! placeholder
-fn main() {}
+//! The `load-client` program: parses the command line, runs the command, picks the exit code.
+
+mod cli;
+mod command;
+mod parse;
+mod signals;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use cli::{Cli, Command};
+
+/// A request failed, or the run could not be done.
+const FAILURE: u8 = 1;
+/// The command line is wrong.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse_from(cli::with_default_command(std::env::args_os())) {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => return fail(USAGE, &cli::one_line(&error)),
+        Err(help) => {
+            let _ = help.print();
+            return ExitCode::SUCCESS;
+        }
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            EnvFilter::try_from_env("LOAD_CLIENT_LOG").unwrap_or_else(|_| EnvFilter::new("warn")),
+        )
+        .with_writer(std::io::stderr)
+        .init();
+    let done = match cli.command {
+        Command::Run(arguments) => command::run(*arguments),
+        Command::Compare(arguments) => command::compare(&arguments),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(FAILURE),
+        Err(error) if command::is_usage(&error) => fail(USAGE, &format!("{error:#}")),
+        Err(error) => fail(FAILURE, &format!("{error:#}")),
+    }
+}
+
+fn fail(code: u8, message: &str) -> ExitCode {
+    // Nowhere is left to report a standard error that is closed.
+    let _ = writeln!(std::io::stderr().lock(), "error: {message}");
+    ExitCode::from(code)
+}

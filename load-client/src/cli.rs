@@ -1,0 +1,260 @@
+//! The command line as it was typed, and the validated plan that it stands for.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::builder::BoolishValueParser;
+use clap::{Args, Parser, Subcommand};
+use load_client::plan::{Plan, PlanError};
+use load_client::transport::kafka::KafkaSettings;
+
+use crate::parse;
+
+/// Measures round-trip times of request-reply services over Kafka, and compares sets of runs.
+///
+/// Without a command, `run` is meant.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Sends requests in a closed loop and measures the time to each reply
+    #[command(after_help = RUN_HELP, allow_negative_numbers = true)]
+    Run(Box<RunArguments>),
+    /// Compares two sets of runs: faster or slower, by how much, how sure
+    #[command(after_help = COMPARE_HELP)]
+    Compare(CompareArguments),
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done, and every request was answered well
+  1  a request failed, or the run or comparison could not be done (no broker, missing topic, bad file)
+  2  the command line is wrong
+
+Diagnostics of the Kafka clients go to standard error with LOAD_CLIENT_LOG=debug.";
+
+const RUN_HELP: &str = "\
+Examples:
+  load-client --host kafka://localhost:9092 --users 10 --spawn-rate 10 --run-time 5m \\
+              --headless --requests-record-file baseline.csv
+  load-client run --host kafka://a:9092,b:9092 -u 1 -t 30s --body order.json --header tenant=blue
+  load-client run --host kafka://localhost:9092 -t 10s --publish-only
+
+Each user sends a request, waits for its reply and sends the next at once. A request fails by a
+time-out, a send error, a status that is not 2xx or a dead reply consumer; a failure is counted and
+is never a latency. Ctrl-C stops sending and waits for what is in flight; a second one does not wait.
+
+Exit codes: 0 all answered well; 1 a request failed or the run could not be done; 2 wrong command line.";
+
+const COMPARE_HELP: &str = "\
+Examples:
+  load-client compare baseline.csv --with task_handler.csv --html report.html
+  load-client compare base-*.csv --with new-*.csv --threshold 5%
+
+Reads the CSV of `run`, and the three columns request_type,name,response_time. Give both sides the
+same number of runs, six or more, made in turns: run i of one side is paired with run i of the other.
+
+Exit codes: 0 compared; 1 a file cannot be used or written; 2 wrong command line.";
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// Brokers: kafka://HOST:PORT, or several of them, comma separated
+    #[arg(long, env = "LOAD_CLIENT_HOST", value_parser = parse::brokers, value_name = "URL")]
+    host: String,
+    /// Number of users that send at the same time
+    #[arg(short, long, env = "LOAD_CLIENT_USERS", default_value = "1", value_parser = parse::users)]
+    users: u32,
+    /// Users started per second, may be a fraction
+    #[arg(short = 'r', long, env = "LOAD_CLIENT_SPAWN_RATE", default_value = "1", value_parser = parse::spawn_rate)]
+    spawn_rate: f64,
+    /// Stop sending after this time from the start, ramp and warm-up included [default: on Ctrl-C]
+    #[arg(short = 't', long, env = "LOAD_CLIENT_RUN_TIME", value_parser = parse::duration, value_name = "TIME")]
+    run_time: Option<Duration>,
+    /// Accepted for parity with Locust; there is no web page, so the run is the same without it
+    #[arg(long, env = "LOAD_CLIENT_HEADLESS", value_parser = BoolishValueParser::new())]
+    headless: bool,
+    /// Write every request to this CSV; the time column is empty for failed requests
+    #[arg(long, env = "LOAD_CLIENT_REQUESTS_RECORD_FILE", value_name = "FILE")]
+    pub(crate) requests_record_file: Option<PathBuf>,
+    /// Write the summary and the settings in effect to this file
+    #[arg(long, env = "LOAD_CLIENT_JSON", value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Topic that the requests go to
+    #[arg(long, env = "LOAD_CLIENT_TOPIC", default_value = "createOrder", value_parser = parse::topic)]
+    topic: String,
+    /// Topic that the replies come from
+    #[arg(long, env = "LOAD_CLIENT_REPLY_TOPIC", default_value = "createOrder.reply", value_parser = parse::topic, value_name = "TOPIC")]
+    reply_topic: String,
+    /// Body of each request: JSON, or a file with any content
+    #[arg(long, env = "LOAD_CLIENT_BODY", default_value = r#"{"items":[{"sku":"id-1234","count":1}]}"#, value_parser = parse::body, value_name = "FILE|JSON")]
+    body: Bytes,
+    /// Add a header to each request; repeatable (in the variable: one per line)
+    #[arg(long, env = "LOAD_CLIENT_HEADER", value_parser = parse::header, value_delimiter = '\n', value_name = "KEY=VALUE")]
+    header: Vec<(String, String)>,
+    /// How long a reply is waited for
+    #[arg(long, env = "LOAD_CLIENT_TIMEOUT", default_value = "30s", value_parser = parse::duration, value_name = "TIME")]
+    timeout: Duration,
+    /// Measure publishing only, up to the broker's acknowledgement; no reply is asked for
+    #[arg(long, env = "LOAD_CLIENT_PUBLISH_ONLY", value_parser = BoolishValueParser::new())]
+    publish_only: bool,
+    /// Leave requests of this first part of the run out of the figures; the CSV keeps and flags them
+    #[arg(long, env = "LOAD_CLIENT_WARM_UP", default_value = "0s", value_parser = parse::duration_or_zero, value_name = "TIME")]
+    warm_up: Duration,
+    /// librdkafka property, applied last to both clients; repeatable (in the variable: one per line)
+    #[arg(short = 'X', env = "LOAD_CLIENT_X", value_parser = parse::pair, value_delimiter = '\n', value_name = "KEY=VALUE")]
+    properties: Vec<(String, String)>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArguments {
+    /// CSV of each baseline run
+    #[arg(required = true, value_name = "BASELINE")]
+    pub(crate) baseline: Vec<PathBuf>,
+    /// CSV of each changed run
+    #[arg(long = "with", required = true, num_args = 1.., env = "LOAD_CLIENT_WITH", value_delimiter = '\n', value_name = "CHANGED")]
+    pub(crate) changed: Vec<PathBuf>,
+    /// Write the comparison as one HTML page that opens offline
+    #[arg(long, env = "LOAD_CLIENT_COMPARE_HTML", value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Write the comparison as JSON
+    #[arg(long, env = "LOAD_CLIENT_COMPARE_JSON", value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Change of the median that counts as a difference
+    #[arg(long, env = "LOAD_CLIENT_THRESHOLD", default_value = "2%", value_parser = parse::threshold, value_name = "SHARE")]
+    pub(crate) threshold: f64,
+}
+
+impl RunArguments {
+    /// The plan and the settings that were typed.
+    ///
+    /// # Errors
+    ///
+    /// When values contradict each other.
+    pub(crate) fn validated(&self, run_id: String) -> Result<(Plan, KafkaSettings), PlanError> {
+        let plan = Plan {
+            users: self.users,
+            spawn_rate: self.spawn_rate,
+            run_time: self.run_time,
+            warm_up: self.warm_up,
+            timeout: self.timeout,
+        };
+        let settings = KafkaSettings {
+            brokers: self.host.clone(),
+            topic: self.topic.clone(),
+            reply_topic: self.reply_topic.clone(),
+            body: self.body.clone(),
+            headers: self.header.clone(),
+            timeout: self.timeout,
+            publish_only: self.publish_only,
+            properties: self.properties.clone(),
+            run_id,
+        };
+        Ok((plan.validated()?, settings))
+    }
+}
+
+/// Puts `run` in front of arguments that name no command.
+pub(crate) fn with_default_command(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = arguments.collect();
+    let first = arguments.get(1).and_then(|first| first.to_str());
+    let is_command = matches!(
+        first,
+        Some("run" | "compare" | "help" | "-h" | "--help" | "-V" | "--version")
+    );
+    if !is_command && !arguments.is_empty() {
+        arguments.insert(1, "run".into());
+    }
+    arguments
+}
+
+/// A usage error on one line, without clap's repetition of the usage.
+pub(crate) fn one_line(error: &clap::Error) -> String {
+    let rendered = error.to_string();
+    let lines = rendered.lines().map(str::trim).filter(|line| {
+        let is_repetition = line.starts_with("Usage:") || line.starts_with("For more information");
+        !line.is_empty() && !is_repetition
+    });
+    let message = lines.collect::<Vec<_>>().join(" ");
+    message.trim_start_matches("error: ").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Cli, String> {
+        let arguments = std::iter::once("load-client").chain(arguments.iter().copied());
+        Cli::try_parse_from(with_default_command(arguments.map(OsString::from)))
+            .map_err(|error| one_line(&error))
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn run_may_be_left_out() {
+        let cli = parse(&[
+            "--host",
+            "kafka://localhost:9092",
+            "-u",
+            "10",
+            "-r",
+            "10",
+            "--headless",
+        ])
+        .unwrap();
+        let Command::Run(arguments) = cli.command else {
+            panic!("not a run");
+        };
+        let (plan, settings) = arguments.validated("id".to_owned()).unwrap();
+        assert_eq!(
+            (plan.users, plan.spawn_rate, plan.run_time),
+            (10, 10.0, None)
+        );
+        assert_eq!(plan.timeout, Duration::from_secs(30));
+        assert_eq!(settings.brokers, "localhost:9092");
+        assert_eq!(settings.topic, "createOrder");
+    }
+
+    #[test]
+    fn wrong_values_give_one_line_that_names_the_flag() {
+        for (arguments, flag) in [
+            (&["--host", "localhost:9092"][..], "--host"),
+            (&["--host", "kafka://a:1", "--users", "0"], "--users"),
+            (&["--host", "kafka://a:1", "-r", "-1"], "--spawn-rate"),
+            (&["--host", "kafka://a:1", "-t", "soon"], "--run-time"),
+            (&["--host", "kafka://a:1", "--body", "{"], "--body"),
+            (&["--host", "kafka://a:1", "--header", "x"], "--header"),
+            (&["--host", "kafka://a:1", "-X", "x"], "-X"),
+            (&["--users", "1"], "--host"),
+            (&["compare", "a.csv"], "--with"),
+            (
+                &["compare", "a.csv", "--with", "b.csv", "--threshold", "x"],
+                "--threshold",
+            ),
+        ] {
+            let message = parse(arguments).unwrap_err();
+            assert!(
+                message.contains(flag) && !message.contains('\n'),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_unknown_flag_is_answered_with_the_nearest() {
+        let message = parse(&["--host", "kafka://a:1", "--user", "1"]).unwrap_err();
+        assert!(message.contains("--users"), "{message}");
+    }
+}

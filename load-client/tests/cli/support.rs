@@ -1,0 +1,206 @@
+//! A service in memory: librdkafka's mock cluster, and a thread that answers requests on it.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+
+pub(crate) const TOPIC: &str = "createOrder";
+pub(crate) const REPLY_TOPIC: &str = "createOrder.reply";
+
+/// What the service does with a request.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Behaviour {
+    Answer(&'static str),
+    AnswerWithoutStatus,
+    Ignore,
+    /// Answers after a foreign record whose header name is not UTF-8.
+    PrecededByHostileRecord,
+}
+
+/// What the service saw of a request.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Seen {
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) headers: Vec<(String, String)>,
+}
+
+pub(crate) struct Service {
+    pub(crate) cluster: MockCluster<'static, DefaultProducerContext>,
+    /// Each request, as soon as it was dealt with.
+    pub(crate) seen: Receiver<Seen>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Service {
+    pub(crate) fn start(behaviour: Behaviour) -> Self {
+        let cluster = MockCluster::new(1).unwrap();
+        for topic in [TOPIC, REPLY_TOPIC] {
+            cluster.create_topic(topic, 3, 1).unwrap();
+        }
+        let (sender, seen) = channel();
+        let stop = Arc::new(AtomicBool::new(false));
+        let thread = {
+            let (brokers, stop) = (cluster.bootstrap_servers(), Arc::clone(&stop));
+            std::thread::spawn(move || serve(&brokers, behaviour, &sender, &stop))
+        };
+        Self {
+            cluster,
+            seen,
+            stop,
+            thread: Some(thread),
+        }
+    }
+
+    /// A command that sends to this service, ready for further arguments.
+    pub(crate) fn client(&self) -> Command {
+        let mut command = client();
+        let host = format!("kafka://{}", self.cluster.bootstrap_servers());
+        // The mock answers a fetch only when its wait ends.
+        command.args([
+            "run",
+            "--headless",
+            "-X",
+            "fetch.wait.max.ms=1",
+            "--host",
+            &host,
+        ]);
+        command
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+/// The built program, shielded from the variables of whoever runs the tests.
+pub(crate) fn client() -> Command {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("load-client"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LOAD_CLIENT_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// The lines of a requests CSV without its header, split at the commas.
+pub(crate) fn rows(path: &Path) -> Vec<Vec<String>> {
+    let mut reader = csv::Reader::from_path(path).unwrap();
+    let records = reader.records().map(Result::unwrap);
+    records
+        .map(|record| record.iter().map(str::to_owned).collect())
+        .collect()
+}
+
+fn serve(brokers: &str, behaviour: Behaviour, seen: &Sender<Seen>, stop: &AtomicBool) {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("group.id", "service")
+        .set("fetch.wait.max.ms", "1")
+        .create()
+        .unwrap();
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("linger.ms", "0")
+        .create()
+        .unwrap();
+    let mut assignment = TopicPartitionList::new();
+    for partition in 0..3 {
+        assignment
+            .add_partition_offset(TOPIC, partition, Offset::Beginning)
+            .unwrap();
+    }
+    consumer.assign(&assignment).unwrap();
+    while !stop.load(Ordering::Relaxed) {
+        producer.poll(Duration::ZERO);
+        let Some(Ok(request)) = consumer.poll(Duration::from_millis(10)) else {
+            continue;
+        };
+        let headers = headers_of(&request);
+        answer(&producer, behaviour, &headers);
+        // The test may have seen enough.
+        let _ = seen.send(Seen {
+            key: request.key().map(<[u8]>::to_vec),
+            payload: request.payload().unwrap_or_default().to_vec(),
+            headers,
+        });
+    }
+    let _ = producer.flush(Duration::from_secs(1));
+}
+
+fn headers_of(
+    request: &impl Message<Headers = rdkafka::message::BorrowedHeaders>,
+) -> Vec<(String, String)> {
+    let headers = request.headers().into_iter().flat_map(Headers::iter);
+    headers
+        .map(|header| {
+            let value = String::from_utf8(header.value.unwrap_or_default().to_vec()).unwrap();
+            (header.key.to_owned(), value)
+        })
+        .collect()
+}
+
+fn answer(producer: &BaseProducer, behaviour: Behaviour, request: &[(String, String)]) {
+    let find = |name: &str| {
+        request
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    };
+    let (Some(reply_to), Some(echo)) = (find("reply-to"), find("x-reply-set-header")) else {
+        return;
+    };
+    let (name, value) = echo.split_once(':').unwrap();
+    let status = match behaviour {
+        Behaviour::Ignore => return,
+        Behaviour::Answer(status) => Some(status),
+        Behaviour::AnswerWithoutStatus => None,
+        Behaviour::PrecededByHostileRecord => {
+            send_hostile_record(producer, reply_to);
+            Some("200")
+        }
+    };
+    let mut headers = OwnedHeaders::new();
+    if let Some(status) = status {
+        headers = headers.insert(Header {
+            key: "status-code",
+            value: Some(status),
+        });
+    }
+    headers = headers.insert(Header {
+        key: name,
+        value: Some(value),
+    });
+    let record = BaseRecord::<(), str>::to(reply_to)
+        .payload("{}")
+        .headers(headers);
+    producer.send(record).map_err(|(error, _)| error).unwrap();
+}
+
+/// A reply record that is not for us: foreign headers, no correlation id.
+fn send_hostile_record(producer: &BaseProducer, topic: &str) {
+    let headers = OwnedHeaders::new()
+        .insert(Header::<&[u8]> {
+            key: "x-request-id",
+            value: Some(&[0xff, 0xfe]),
+        })
+        .insert(Header::<&[u8]> {
+            key: "status-code",
+            value: None,
+        });
+    let record = BaseRecord::<(), ()>::to(topic).headers(headers);
+    producer.send(record).map_err(|(error, _)| error).unwrap();
+}
