@@ -19,7 +19,7 @@ Exit codes: 0 stopped as asked, 1 failed, 2 wrong arguments.";
 /// Creates and reads orders, served from Kafka: a record on `createOrder` is answered on the
 /// topic that its `reply-to` header names.
 #[derive(Clone, Debug, Parser)]
-#[command(version, after_help = EXAMPLES)]
+#[command(version, after_help = EXAMPLES, args_override_self = true)]
 pub struct Cli {
     /// The Kafka brokers, kafka://host:port[,host:port]
     #[arg(

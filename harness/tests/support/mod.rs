@@ -4,6 +4,8 @@
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+pub(crate) mod requester;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;

@@ -1,0 +1,313 @@
+//! The wire contract against a broker and a store: what a requester sees for good and for bad input.
+
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+mod support;
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use harness::process::Child;
+use harness::service::{Service, ServiceOptions};
+use harness::stack::{Stack, StackOptions, free_port};
+use support::requester::{ORDER, Requester};
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+async fn stack() -> Stack {
+    Stack::start(support::stack_kind(), StackOptions::default())
+        .await
+        .unwrap()
+}
+
+fn options(prefix: &str, arguments: &[&str]) -> ServiceOptions {
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_harness")).with_file_name("order-service");
+    ServiceOptions {
+        program: Some(program),
+        topic_prefix: prefix.to_owned(),
+        arguments: arguments
+            .iter()
+            .map(|argument| (*argument).to_owned())
+            .collect(),
+        ..ServiceOptions::default()
+    }
+}
+
+#[tokio::test]
+async fn every_row_of_the_contract_gets_its_answer() {
+    let stack = stack().await;
+    let requester = Requester::new(&stack, "rows-", 1).await;
+    let service = Service::start(&stack, options("rows-", &[])).await.unwrap();
+
+    let good = requester.ask("good", ORDER).await;
+    let names = [
+        "status-code",
+        "content-type",
+        "content-length",
+        "x-request-id",
+    ];
+    assert_eq!(good.names(), names);
+    assert_eq!(
+        (good.status(), good.header("x-request-id")),
+        ("200", Some("good"))
+    );
+    let order: serde_json::Value = serde_json::from_str(&good.body).unwrap();
+    let stored = stack
+        .stored(&format!("order:{}", order["id"].as_str().unwrap()))
+        .await
+        .unwrap();
+    assert!(stored.contains("id-1234"), "{stored}");
+
+    let large = format!(
+        r#"{{"items":[{{"sku":"{}","count":1}}]}}"#,
+        "a".repeat(900_000)
+    );
+    let rows = [
+        ("malformed", "{", "400"),
+        ("wrong type", r#"{"items":"x"}"#, "422"),
+        (
+            "negative count",
+            r#"{"items":[{"sku":"a","count":-1}]}"#,
+            "422",
+        ),
+        ("zero count", r#"{"items":[{"sku":"a","count":0}]}"#, "422"),
+        ("no items", r#"{"items":[]}"#, "422"),
+        (
+            "unknown field",
+            r#"{"items":[{"sku":"a","count":1}],"x":1}"#,
+            "422",
+        ),
+        ("long sku", large.as_str(), "422"),
+    ];
+    for (row, body, status) in rows {
+        let reply = requester.ask(row, body).await;
+        assert_eq!(reply.status(), status, "{row}: {reply:?}");
+        assert_eq!(
+            reply.header("content-type"),
+            Some("application/problem+json"),
+            "{row}"
+        );
+        assert_eq!(reply.header("x-request-id"), Some(row), "{row}");
+    }
+    service.stop().await.unwrap();
+    stack.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn unusual_records_get_their_answer_and_the_next_one_is_served() {
+    let stack = stack().await;
+    let requester = Requester::new(&stack, "odd-", 1).await;
+    let service = Service::start(&stack, options("odd-", &[])).await.unwrap();
+    let reply_to = ("reply-to", requester.reply_topic.as_bytes());
+
+    requester.send_raw("null", None, &[reply_to]).await;
+    assert_eq!(requester.next_reply().await.status(), "400");
+
+    let text = ("content-type", &b"text/plain"[..]);
+    requester
+        .send_raw("text", Some(b"{}"), &[reply_to, text])
+        .await;
+    assert_eq!(requester.next_reply().await.status(), "415");
+
+    // Not exactly one header each: answered, and nothing echoed.
+    for wish in [
+        &b"a: 1\r\nb: 2"[..],
+        b"novalue",
+        b"a: 1\n folded",
+        b"status-code: 599",
+        b"",
+    ] {
+        let wish = ("x-reply-set-header", wish);
+        requester
+            .send_raw("wish", Some(ORDER.as_bytes()), &[reply_to, wish])
+            .await;
+        let reply = requester.next_reply().await;
+        assert_eq!(reply.status(), "200", "{wish:?}");
+        assert_eq!(
+            reply.names(),
+            ["status-code", "content-type", "content-length"],
+            "{wish:?}"
+        );
+    }
+
+    // No answer is possible or allowed: nothing comes, and the record behind is served.
+    requester
+        .send_raw("silent", Some(ORDER.as_bytes()), &[])
+        .await;
+    let own = format!("odd-{}", "createOrder");
+    for address in [&own, "__consumer_offsets", "payments", "..", ""] {
+        let address = ("reply-to", address.as_bytes());
+        requester
+            .send_raw("hostile", Some(ORDER.as_bytes()), &[address])
+            .await;
+    }
+    assert_eq!(requester.ask("after", ORDER).await.status(), "200");
+    service.stop().await.unwrap();
+    stack.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_reply_topic_that_does_not_exist_is_not_created_and_the_record_is_dead_lettered() {
+    let stack = stack().await;
+    let requester = Requester::new(&stack, "gone-", 1).await;
+    let letters = Requester::new(&stack, "letters-", 1).await;
+    let arguments = ["--dead-letter-topic", &letters.reply_topic];
+    let service = Service::start(&stack, options("gone-", &arguments))
+        .await
+        .unwrap();
+
+    let missing = "gone-createOrder.reply.missing";
+    let address = ("reply-to", missing.as_bytes());
+    requester
+        .send_raw("lost", Some(ORDER.as_bytes()), &[address])
+        .await;
+    let letter = letters.next_reply().await;
+    assert_eq!(letter.key.as_deref(), Some("lost"));
+    assert_eq!(
+        (letter.header("dead-letter-offset"), &*letter.body),
+        (Some("0"), ORDER)
+    );
+    assert!(
+        letter
+            .header("dead-letter-cause")
+            .unwrap()
+            .contains(missing),
+        "{letter:?}"
+    );
+    assert!(
+        !requester.topic_exists(missing),
+        "a return address must not create a topic"
+    );
+    assert_eq!(requester.ask("after", ORDER).await.status(), "200");
+    service.stop().await.unwrap();
+    stack.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_that_is_down_is_answered_with_503_until_it_is_back() {
+    let stack = stack().await;
+    let requester = Requester::new(&stack, "down-", 1).await;
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port().unwrap().to_string();
+    let start_store = || {
+        let arguments = [
+            "--port",
+            &port,
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ];
+        let log = folder.path().join("store.log");
+        Child::spawn("redis-server", "redis-server".as_ref(), arguments, &log).unwrap()
+    };
+    let store = start_store();
+    let address: std::net::SocketAddr = format!("127.0.0.1:{port}").parse().unwrap();
+    support::wait_for("the store's port", || {
+        std::net::TcpStream::connect(address).is_ok()
+    });
+    let url = format!("redis://127.0.0.1:{port}");
+    let service = Service::start(&stack, options("down-", &["--store", &url]))
+        .await
+        .unwrap();
+    assert_eq!(requester.ask("up", ORDER).await.status(), "200");
+
+    store.stop(Duration::from_secs(10)).await.unwrap();
+    let reply = requester.ask("down", ORDER).await;
+    assert_eq!(
+        (reply.status(), reply.header("x-request-id")),
+        ("503", Some("down"))
+    );
+    assert!(
+        !reply.body.contains(&port),
+        "the store's address is not for requesters: {reply:?}"
+    );
+
+    let store = start_store();
+    support::wait_for("the store's port", || {
+        std::net::TcpStream::connect(address).is_ok()
+    });
+    // The connection mends itself; how many requests that takes is not part of the contract.
+    for attempt in 0.. {
+        assert!(
+            attempt < 100,
+            "the store is back, the service does not use it"
+        );
+        if requester
+            .ask(&format!("back-{attempt}"), ORDER)
+            .await
+            .status()
+            == "200"
+        {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    service.stop().await.unwrap();
+    store.stop(Duration::from_secs(10)).await.unwrap();
+    stack.stop().await.unwrap();
+}
+
+/// Done with `kcat` alone, a client that is not ours: the seed's headers in, the seed's reply out.
+#[tokio::test]
+async fn kcat_gets_the_seeds_reply() {
+    let stack = stack().await;
+    let requester = Requester::new(&stack, "", 1).await;
+    let service = Service::start(&stack, options("", &[])).await.unwrap();
+
+    let brokers = stack.bootstrap_servers();
+    let id = "x-reply-set-header=x-request-id:5f0c3c1e-7a51-4d0e-9c57-6ad8b7a1f0d2";
+    let mut produce = Command::new("kcat");
+    produce.args(["-b", brokers, "-P", "-t", "createOrder"]);
+    produce.args(["-H", "reply-to=createOrder.reply", "-H", id]);
+    kcat(produce, ORDER).await;
+
+    let mut consume = Command::new("kcat");
+    consume.args([
+        "-b",
+        brokers,
+        "-C",
+        "-q",
+        "-t",
+        &requester.reply_topic,
+        "-o",
+        "beginning",
+    ]);
+    consume.args(["-c", "1", "-f", "%h|%s"]);
+    let printed = kcat(consume, "").await;
+    let (headers, body) = printed.split_once('|').unwrap();
+    let length = body.len();
+    let expected = format!(
+        "status-code=200,content-type=application/json,content-length={length},\
+         x-request-id=5f0c3c1e-7a51-4d0e-9c57-6ad8b7a1f0d2"
+    );
+    assert_eq!(headers, expected);
+    let order: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!(order["items"][0]["sku"], "id-1234");
+    service.stop().await.unwrap();
+    stack.stop().await.unwrap();
+}
+
+async fn kcat(mut command: Command, input: &str) -> String {
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true);
+    let mut child = command
+        .spawn()
+        .expect("kcat on PATH: install kcat, or skip this test by name");
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.as_bytes())
+        .await
+        .unwrap();
+    let output = tokio::time::timeout(support::LIMIT, child.wait_with_output()).await;
+    let output = output.expect("kcat ends within the limit").unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}

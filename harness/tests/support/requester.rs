@@ -1,0 +1,178 @@
+//! A requester with nothing of ours in it: it sends records with literal header names and reads
+//! whatever comes to the reply topic.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use harness::stack::Stack;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{Consumer, StreamConsumer};
+use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::LIMIT;
+
+pub(crate) const ORDER: &str = r#"{"items":[{"sku":"id-1234","count":1}]}"#;
+
+/// A reply as it came.
+#[derive(Clone, Debug)]
+pub(crate) struct Reply {
+    pub(crate) key: Option<String>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Reply {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.iter().filter(|(own, _)| own == name);
+        values.next().map(|(_, value)| &**value)
+    }
+
+    pub(crate) fn status(&self) -> &str {
+        self.header("status-code").unwrap()
+    }
+
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.headers.iter().map(|(name, _)| &**name).collect()
+    }
+}
+
+/// Sends to one topic and reads the replies of another.
+pub(crate) struct Requester {
+    producer: FutureProducer,
+    consumer: StreamConsumer,
+    topic: String,
+    pub(crate) reply_topic: String,
+}
+
+impl Requester {
+    /// Creates `<prefix>createOrder` and its reply topic, and listens to the latter.
+    pub(crate) async fn new(stack: &Stack, prefix: &str, partitions: i32) -> Self {
+        let topic = format!("{prefix}createOrder");
+        let reply_topic = format!("{topic}.reply");
+        stack.create_topic(&topic, partitions).await.unwrap();
+        stack.create_topic(&reply_topic, 1).await.unwrap();
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", stack.bootstrap_servers())
+            .set("linger.ms", "0");
+        config
+            .set("group.id", "unused")
+            .set("enable.auto.commit", "false");
+        config.extend(stack.client_properties());
+        let consumer = listen(&config, &reply_topic);
+        Self {
+            producer: config.create().unwrap(),
+            consumer,
+            topic,
+            reply_topic,
+        }
+    }
+
+    /// Sends a record exactly as given and waits until the broker has it.
+    pub(crate) async fn send_raw(
+        &self,
+        key: &str,
+        value: Option<&[u8]>,
+        headers: &[(&str, &[u8])],
+    ) {
+        let headers = headers
+            .iter()
+            .fold(OwnedHeaders::new(), |headers, (key, value)| {
+                headers.insert(Header {
+                    key,
+                    value: Some(*value),
+                })
+            });
+        let mut record = FutureRecord::<str, [u8]>::to(&self.topic)
+            .key(key)
+            .headers(headers);
+        record.payload = value;
+        self.producer.send(record, LIMIT).await.unwrap();
+    }
+
+    /// Sends a request with the seed's headers.
+    pub(crate) async fn send(&self, id: &str, body: &str) {
+        let echo = format!("x-request-id:{id}");
+        let headers: [(&str, &[u8]); 2] = [
+            ("reply-to", self.reply_topic.as_bytes()),
+            ("x-reply-set-header", echo.as_bytes()),
+        ];
+        self.send_raw(id, Some(body.as_bytes()), &headers).await;
+    }
+
+    /// Waits for the next reply, whichever it is.
+    pub(crate) async fn next_reply(&self) -> Reply {
+        let message = tokio::time::timeout(LIMIT, self.consumer.recv()).await;
+        let message = message.expect("a reply within the limit").unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let headers = message.headers().into_iter().flat_map(Headers::iter);
+        Reply {
+            key: message.key().map(text),
+            headers: headers
+                .map(|header| {
+                    (
+                        header.key.to_owned(),
+                        text(header.value.unwrap_or_default()),
+                    )
+                })
+                .collect(),
+            body: message.payload().map(text).unwrap_or_default(),
+        }
+    }
+
+    /// Sends a request and waits for the reply with its key.
+    pub(crate) async fn ask(&self, id: &str, body: &str) -> Reply {
+        self.send(id, body).await;
+        let reply = self.next_reply().await;
+        assert_eq!(
+            reply.key.as_deref(),
+            Some(id),
+            "the reply to another request: {reply:?}"
+        );
+        reply
+    }
+
+    /// Collects replies by key until every id has at least one.
+    pub(crate) async fn replies_to(&self, ids: &[String]) -> BTreeMap<String, Vec<Reply>> {
+        let mut replies: BTreeMap<String, Vec<Reply>> = BTreeMap::new();
+        while !ids.iter().all(|id| replies.contains_key(id)) {
+            let reply = self.next_reply().await;
+            replies
+                .entry(reply.key.clone().unwrap_or_default())
+                .or_default()
+                .push(reply);
+        }
+        replies
+    }
+
+    /// Returns how many replies there are in the topic, seen or not.
+    pub(crate) fn replies_in_all(&self) -> i64 {
+        let limit = Duration::from_secs(30);
+        let (first, next) = self
+            .consumer
+            .fetch_watermarks(&self.reply_topic, 0, limit)
+            .unwrap();
+        next - first
+    }
+
+    /// Whether the cluster has a topic of that name. Asking must not create it.
+    pub(crate) fn topic_exists(&self, topic: &str) -> bool {
+        let metadata = self
+            .consumer
+            .fetch_metadata(None, Duration::from_secs(30))
+            .unwrap();
+        metadata.topics().iter().any(|one| one.name() == topic)
+    }
+}
+
+fn listen(config: &ClientConfig, topic: &str) -> StreamConsumer {
+    let consumer: StreamConsumer = config.create().unwrap();
+    let mut partitions = TopicPartitionList::new();
+    partitions
+        .add_partition_offset(topic, 0, Offset::Beginning)
+        .unwrap();
+    consumer.assign(&partitions).unwrap();
+    consumer
+}
