@@ -39,8 +39,8 @@ pub(super) fn conclusion(comparison: &Comparison) -> String {
     );
     let threshold = comparison.threshold * 100.0;
     let statement = match verdict {
-        Verdict::Faster => format!("Faster: the changed side's median round trip is {interval}"),
-        Verdict::Slower => format!("Slower: the changed side's median round trip is {interval}"),
+        Verdict::Faster => format!("Faster: the median round trip changed by {interval}"),
+        Verdict::Slower => format!("Slower: the median round trip changed by {interval}"),
         Verdict::Equivalent => format!(
             "Equivalent: the median round trip changed by {interval}, within the ±{threshold} % that count as no difference"
         ),

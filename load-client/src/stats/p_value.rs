@@ -49,12 +49,12 @@ impl fmt::Display for PValue {
             Some(value) if value < 1e-4 => {
                 write!(formatter, "{value:.2e} (log10 p = {:.1})", self.log10())
             }
-            Some(value) => write!(formatter, "{value:.4}"),
+            Some(value) => write!(formatter, "{value:.5}"),
         }
     }
 }
 
-/// `{"p": 0.031, "log10_p": -1.5, "text": "0.0313"}`; `p` is null where it underflows.
+/// `{"p": 0.031, "log10_p": -1.5, "text": "0.03100"}`; `p` is null where it underflows.
 impl Serialize for PValue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_struct("PValue", 3)?;
@@ -84,7 +84,7 @@ mod tests {
         );
         assert_eq!(
             PValue::from_probability(0.03125).unwrap().to_string(),
-            "0.0312"
+            "0.03125"
         );
         assert_eq!(PValue::from_probability(0.0), None);
     }

@@ -89,6 +89,14 @@ pub struct PendingReply {
     pending: Pending,
 }
 
+impl PendingReply {
+    /// The correlation id that the reply must carry.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+}
+
 impl Future for PendingReply {
     type Output = Ending;
 

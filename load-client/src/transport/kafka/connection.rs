@@ -67,9 +67,8 @@ impl KafkaTransport {
 
 impl Transport for KafkaTransport {
     fn send(&self, id: Uuid) -> InFlight {
-        // Registered before it is sent: a fast reply must find it.
         let reply = self.pending.register(id);
-        let sent = self.producer.send(id);
+        let sent = self.producer.send(&reply);
         InFlight { sent, reply }
     }
 

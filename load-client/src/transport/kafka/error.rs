@@ -67,6 +67,23 @@ impl KafkaTransportError {
         matches!(self, Self::Property { .. })
     }
 
+    /// Adds why the brokers are out of reach, where that is known.
+    pub(super) fn because(self, last_error: Option<String>) -> Self {
+        match (self, last_error) {
+            (
+                Self::Unreachable {
+                    brokers, seconds, ..
+                },
+                Some(reason),
+            ) => Self::Unreachable {
+                brokers,
+                seconds,
+                reason,
+            },
+            (other, _) => other,
+        }
+    }
+
     pub(super) fn client(role: &'static str, source: KafkaError) -> Self {
         match source {
             KafkaError::ClientConfig(_, reason, key, value) => {

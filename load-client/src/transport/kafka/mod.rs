@@ -2,6 +2,7 @@
 
 mod config;
 mod connection;
+mod diagnostics;
 mod error;
 mod preflight;
 mod producer;

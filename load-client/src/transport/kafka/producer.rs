@@ -4,13 +4,15 @@ use std::time::Instant;
 
 use rdkafka::ClientContext;
 use rdkafka::client::Client;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use uuid::Uuid;
 
+use super::diagnostics::Diagnostics;
 use super::{KafkaSettings, KafkaTransportError, preflight};
-use crate::transport::{Failure, Pending};
+use crate::transport::{Failure, Pending, PendingReply};
 
 /// The producer, with the parts of a request that stay the same.
 pub(super) struct RequestProducer {
@@ -26,11 +28,16 @@ struct DeliveryReports {
     pending: Pending,
     /// A report of success is the answer itself.
     publish_only: bool,
+    diagnostics: Diagnostics,
 }
 
 impl ClientContext for DeliveryReports {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.diagnostics.log(level, facility, message);
+    }
+
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, reason, "producer");
+        self.diagnostics.error(error, reason);
     }
 }
 
@@ -41,10 +48,7 @@ impl ProducerContext for DeliveryReports {
         // Either may find nobody waiting: a reply overtakes its report, a user may have given up.
         match result {
             Err((error, _)) => {
-                let cause = error
-                    .rdkafka_error_code()
-                    .map_or_else(|| error.to_string(), |code| code.to_string());
-                self.pending.complete(&id, Err(Failure::Send(cause)));
+                self.pending.complete(&id, Err(Failure::Send(short(error))));
             }
             Ok(_) if self.publish_only => {
                 self.pending.complete(&id, Ok(Instant::now()));
@@ -59,16 +63,19 @@ impl RequestProducer {
         settings: &KafkaSettings,
         pending: Pending,
     ) -> Result<Self, KafkaTransportError> {
+        let diagnostics = Diagnostics::default();
         let context = DeliveryReports {
             pending: pending.clone(),
             publish_only: settings.publish_only,
+            diagnostics: diagnostics.clone(),
         };
         let producer: ThreadedProducer<DeliveryReports> = settings
             .producer_config()
             .create_with_context(context)
             .map_err(|error| KafkaTransportError::client("producer", error))?;
         let client: &Client<DeliveryReports> = producer.client();
-        preflight::partitions(client, settings, &settings.topic, "--topic")?;
+        preflight::partitions(client, settings, &settings.topic, "--topic")
+            .map_err(|error| error.because(diagnostics.last_error()))?;
         Ok(Self {
             producer,
             pending,
@@ -78,8 +85,10 @@ impl RequestProducer {
         })
     }
 
-    /// Hands one registered request over; answers when.
-    pub(super) fn send(&self, id: Uuid) -> Instant {
+    /// Hands one request over; answers when. Takes the registered reply, so that no request can
+    /// be sent before it is registered.
+    pub(super) fn send(&self, reply: &PendingReply) -> Instant {
+        let id = reply.id();
         let echo = format!("x-request-id:{id}");
         let headers = self.headers.clone().insert(Header {
             key: "x-reply-set-header",
@@ -90,13 +99,17 @@ impl RequestProducer {
             .headers(headers);
         let sent = Instant::now();
         if let Err((error, _)) = self.producer.send(record) {
-            let cause = error
-                .rdkafka_error_code()
-                .map_or_else(|| error.to_string(), |code| code.to_string());
-            self.pending.complete(&id, Err(Failure::Send(cause)));
+            self.pending
+                .complete(&id, Err(Failure::Send(short(&error))));
         }
         sent
     }
+}
+
+/// The code of an error where it has one: `Local: Queue full` without the wrapping.
+fn short(error: &KafkaError) -> String {
+    let code = error.rdkafka_error_code();
+    code.map_or_else(|| error.to_string(), |code| code.to_string())
 }
 
 fn constant_headers(settings: &KafkaSettings) -> OwnedHeaders {

@@ -15,11 +15,14 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message};
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::diagnostics::Diagnostics;
 use super::{KafkaSettings, KafkaTransportError, preflight};
 use crate::transport::{Failure, Pending, Reply, read_reply};
 
 /// How soon the thread notices that it should stop.
 const POLL_PAUSE: Duration = Duration::from_millis(100);
+
+type PolledConsumer = BaseConsumer<Diagnostics>;
 
 /// The reply consumer. Dropping it stops and joins its thread.
 pub(super) struct ReplyConsumer {
@@ -41,7 +44,10 @@ impl ReplyConsumer {
         pending: Pending,
     ) -> Result<Self, KafkaTransportError> {
         let failed = |error| KafkaTransportError::client("consumer", error);
-        let consumer: BaseConsumer = settings.consumer_config().create().map_err(failed)?;
+        let consumer: PolledConsumer = settings
+            .consumer_config()
+            .create_with_context(Diagnostics::default())
+            .map_err(failed)?;
         let assignment = end_offsets(&consumer, settings)?;
         consumer.assign(&assignment).map_err(failed)?;
         let shared = Arc::new(Shared::default());
@@ -75,7 +81,7 @@ impl Drop for ReplyConsumer {
 }
 
 fn end_offsets(
-    consumer: &BaseConsumer,
+    consumer: &PolledConsumer,
     settings: &KafkaSettings,
 ) -> Result<TopicPartitionList, KafkaTransportError> {
     let topic = &settings.reply_topic;
@@ -95,7 +101,7 @@ fn end_offsets(
     Ok(assignment)
 }
 
-fn receive(consumer: &BaseConsumer, pending: &Pending, shared: &Shared, topic: &str) {
+fn receive(consumer: &PolledConsumer, pending: &Pending, shared: &Shared, topic: &str) {
     // Also on a panic: whoever waits must learn that no reply will come.
     let _close = CloseOnExit(pending);
     while !shared.stop.load(Ordering::Relaxed) {
