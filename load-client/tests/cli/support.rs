@@ -109,6 +109,7 @@ fn serve(brokers: &str, behaviour: Behaviour, seen: &Sender<Seen>, stop: &Atomic
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("group.id", "service")
+        .set("enable.auto.commit", "false")
         .set("fetch.wait.max.ms", "1")
         .create()
         .unwrap();
