@@ -9,8 +9,8 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{BenchArguments, Cli, Command, DemoArguments, ExperimentArguments, UpArguments};
-use crate::experiment::{Experiment, experiment};
-use crate::run::{RunEnd, RunFiles, run};
+use crate::experiment::{self, Experiment, experiment};
+use crate::run::{Identity, RunEnd, RunFiles, rehearse, run};
 use crate::stack::{Stack, StackKind, StackOptions};
 use crate::{Interrupted, demo};
 
@@ -90,8 +90,7 @@ async fn bench(arguments: BenchArguments, stop: &CancellationToken) -> Result<()
         ..arguments.target.options(stop)
     };
     let mut stack = start(arguments.target.kind(), options).await?;
-    let settings = arguments.load.settings();
-    let end = run(&mut stack, &settings, arguments.variant, &files, stop).await;
+    let end = rehearse_and_run(&mut stack, &arguments, &files, stop).await;
     let stopped = stack.stop().await;
     let end = end?;
     stopped?;
@@ -102,10 +101,22 @@ async fn bench(arguments: BenchArguments, stop: &CancellationToken) -> Result<()
     }
 }
 
+async fn rehearse_and_run(
+    stack: &mut Stack,
+    arguments: &BenchArguments,
+    files: &RunFiles,
+    stop: &CancellationToken,
+) -> Result<RunEnd> {
+    let settings = arguments.load.settings(stack.kind());
+    rehearse(stack, &settings, &files.logs, stop).await?;
+    let identity = Identity::alone_on(stack);
+    run(stack, &settings, arguments.variant, &identity, files, stop).await
+}
+
 async fn compare_variants(arguments: ExperimentArguments, stop: &CancellationToken) -> Result<()> {
     let mut stack = start(arguments.target.kind(), arguments.target.options(stop)).await?;
     let seed = arguments.seed.unwrap_or_else(seed_of_now);
-    let settings = arguments.load.settings();
+    let settings = arguments.load.settings(stack.kind());
     let plan = Experiment::plan(
         &stack,
         settings,
@@ -117,9 +128,14 @@ async fn compare_variants(arguments: ExperimentArguments, stop: &CancellationTok
     let stopped = stack.stop().await;
     let outcome = outcome?;
     stopped?;
+    let latest = arguments
+        .results
+        .join(experiment::LATEST)
+        .join(experiment::REPORT);
     print(&format!(
-        "{}\nreport: {}\n",
+        "{}\nreport: {} -> {}\n",
         outcome.text,
+        latest.display(),
         outcome.report.display()
     ))
 }

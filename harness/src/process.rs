@@ -45,6 +45,26 @@ impl Child {
         I: IntoIterator<Item = S>,
         S: AsRef<OsStr>,
     {
+        Self::spawn_with(name, program, arguments, &[], log)
+    }
+
+    /// As [`Child::spawn`], with further environment variables: the way to hand over secrets, which a command
+    /// line would show to every user of the machine.
+    ///
+    /// # Errors
+    ///
+    /// As [`Child::spawn`].
+    pub fn spawn_with<I, S>(
+        name: &str,
+        program: &Path,
+        arguments: I,
+        variables: &[(String, String)],
+        log: &Path,
+    ) -> Result<Self>
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
         if let Some(folder) = log.parent() {
             fs::create_dir_all(folder)
                 .with_context(|| format!("cannot create {}", folder.display()))?;
@@ -53,6 +73,9 @@ impl Child {
             File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
         let process = tied_to_this_thread(program)
             .args(arguments)
+            .envs(variables.iter().map(|(name, value)| (name, value)))
+            // Logs go to files; control codes for colours make them hard to read.
+            .env("NO_COLOR", "1")
             .stdin(Stdio::null())
             .stdout(output.try_clone().context("cannot share the log file")?)
             .stderr(output)

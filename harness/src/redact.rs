@@ -13,29 +13,50 @@ pub(crate) fn url(text: &str) -> String {
     }
 }
 
-/// A client property as it may be shown: `***` for the value of a secret.
-pub(crate) fn property(key: &str, value: &str) -> String {
-    let secret = [
+/// Whether the URL carries a user or password.
+pub(crate) fn has_credentials(text: &str) -> bool {
+    url(text) != text
+}
+
+/// Whether the value of this client property must not be seen.
+pub(crate) fn is_secret(key: &str) -> bool {
+    let words = [
         "password",
         "secret",
-        "sasl.jaas",
-        "ssl.key.pem",
+        "username",
         "token",
-        "sasl.username",
+        "ssl.key.pem",
+        "oauthbearer.config",
     ];
-    if secret.iter().any(|word| key.contains(word)) {
+    words.iter().any(|word| key.contains(word))
+}
+
+/// A client property as it may be shown: `***` for the value of a secret.
+pub(crate) fn property(key: &str, value: &str) -> String {
+    if is_secret(key) {
         "***".to_owned()
     } else {
-        url(value)
+        value.to_owned()
     }
 }
 
-/// One argument of a command line as it may be shown: a URL, or `key=value` as after `-X`.
-pub(crate) fn argument(text: &str) -> String {
-    match text.split_once('=') {
-        Some((key, value)) if !key.contains("://") => format!("{key}={}", property(key, value)),
-        _ => url(text),
+/// How to give client properties to a child: as `-X` flags, or, if one of them is a secret, all of them in
+/// the environment variable that stands for the flag.
+pub(crate) fn hand_over(
+    properties: &[(String, String)],
+    variable: &str,
+) -> (Vec<String>, Vec<(String, String)>) {
+    let pairs = properties
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"));
+    if properties.iter().any(|(key, _)| is_secret(key)) {
+        let joined = pairs.collect::<Vec<_>>().join("\n");
+        return (Vec::new(), vec![(variable.to_owned(), joined)]);
     }
+    (
+        pairs.flat_map(|pair| ["-X".to_owned(), pair]).collect(),
+        Vec::new(),
+    )
 }
 
 #[cfg(test)]
@@ -54,8 +75,24 @@ mod tests {
 
     #[test]
     fn secret_properties_are_masked_and_others_kept() {
-        assert_eq!(argument("sasl.password=hunter2"), "sasl.password=***");
-        assert_eq!(argument("fetch.wait.max.ms=1"), "fetch.wait.max.ms=1");
-        assert_eq!(argument("redis://:pw@host?a=b"), "redis://host?a=b");
+        assert_eq!(property("sasl.password", "hunter2"), "***");
+        assert_eq!(property("fetch.wait.max.ms", "1"), "1");
+    }
+
+    #[test]
+    fn a_secret_property_goes_through_the_environment() {
+        let mut properties = vec![("linger.ms".to_owned(), "5".to_owned())];
+        let (flags, variables) = hand_over(&properties, "X");
+        assert_eq!(
+            (flags, variables),
+            (vec!["-X".to_owned(), "linger.ms=5".to_owned()], vec![])
+        );
+        properties.push(("sasl.password".to_owned(), "hunter2".to_owned()));
+        let (flags, variables) = hand_over(&properties, "X");
+        let expected = (
+            "X".to_owned(),
+            "linger.ms=5\nsasl.password=hunter2".to_owned(),
+        );
+        assert_eq!((flags, variables), (vec![], vec![expected]));
     }
 }

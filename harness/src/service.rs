@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::process::Child;
 use crate::stack::{Stack, free_port};
-use crate::{programs, wait};
+use crate::{programs, redact, wait};
 
 /// The mock broker alone takes 3 s to form a group.
 const READY_LIMIT: Duration = Duration::from_secs(45);
@@ -82,8 +82,8 @@ impl Service {
             .group_id
             .clone()
             .unwrap_or_else(|| format!("harness-{}", uuid::Uuid::new_v4()));
-        let arguments = arguments(stack, options, &admin, &group_id);
-        let child = Child::spawn("order-service", &program, &arguments, &log)?;
+        let (arguments, variables) = arguments(stack, options, &admin, &group_id);
+        let child = Child::spawn_with("order-service", &program, &arguments, &variables, &log)?;
         let command = std::iter::once(program.display().to_string())
             .chain(arguments)
             .collect();
@@ -137,28 +137,42 @@ impl Service {
     }
 }
 
-fn arguments(stack: &Stack, options: &ServiceOptions, admin: &str, group_id: &str) -> Vec<String> {
-    let mut flags: Vec<(&str, &str)> = vec![
+/// The flags, and the environment variables that stand for those which hold a secret.
+fn arguments(
+    stack: &Stack,
+    options: &ServiceOptions,
+    admin: &str,
+    group_id: &str,
+) -> (Vec<String>, Vec<(String, String)>) {
+    let (properties, mut variables) =
+        redact::hand_over(&stack.client_properties(), "ORDER_SERVICE_PROPERTIES");
+    let mut flags = vec![
         ("--kafka", stack.kafka_url()),
-        ("--store", stack.store_url()),
         ("--group-id", group_id),
         ("--admin", admin),
     ];
+    if redact::has_credentials(stack.store_url()) {
+        variables.push((
+            "ORDER_SERVICE_STORE".to_owned(),
+            stack.store_url().to_owned(),
+        ));
+    } else {
+        flags.push(("--store", stack.store_url()));
+    }
     if let Some(dispatch) = &options.dispatch {
         flags.push(("--dispatch", dispatch));
     }
     if !options.topic_prefix.is_empty() {
         flags.push(("--topic-prefix", &options.topic_prefix));
     }
-    let mut arguments: Vec<String> = flags
+    let flags = flags
         .into_iter()
-        .flat_map(|(flag, value)| [flag.to_owned(), value.to_owned()])
+        .flat_map(|(flag, value)| [flag.to_owned(), value.to_owned()]);
+    let arguments = flags
+        .chain(properties)
+        .chain(options.arguments.iter().cloned())
         .collect();
-    for (key, value) in stack.client_properties() {
-        arguments.extend(["-X".to_owned(), format!("{key}={value}")]);
-    }
-    arguments.extend(options.arguments.iter().cloned());
-    arguments
+    (arguments, variables)
 }
 
 /// Whether `/readyz` answers 200, else why not.

@@ -1,15 +1,20 @@
 //! The commands end to end, with the real service and load client: what they print, what they leave behind,
 //! and that nothing of theirs survives them.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod support;
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
-use harness::stack::StackKind;
+use harness::stack::{Stack, StackKind, StackOptions};
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rustix::process::Signal;
 use support::{Harness, complaint, json, send, stack_kind};
 
-const SHORT: [&str; 4] = ["--run-time", "2s", "--warm-up", "0s"];
+const SHORT: [&str; 6] = ["--run-time", "2s", "--warm-up", "0s", "--rehearsal", "0s"];
 
 #[test]
 fn the_demo_shows_request_reply_and_stored_order() {
@@ -125,7 +130,7 @@ fn a_short_experiment_ends_with_a_report() {
 #[test]
 fn ctrl_c_stops_service_load_store_and_broker() {
     let harness = Harness::new();
-    let command = harness.on_stack("experiment", &["--run-time", "10m"]);
+    let command = harness.on_stack("experiment", &["--run-time", "10m", "--rehearsal", "0s"]);
     let running = harness.start_until(command, "starting stack");
     support::wait_for("the load client", || {
         !harness.processes(&["load-client"]).is_empty()
@@ -190,4 +195,69 @@ fn a_program_that_cannot_start_shows_its_log() {
     );
     assert!(complaint.contains("| no such feature"), "{complaint}");
     harness.assert_nothing_left();
+}
+
+/// On Apache Kafka only: the mock broker cannot create topics for an outsider.
+#[tokio::test]
+async fn an_external_stack_gets_its_topics_removed_and_its_password_kept() {
+    if stack_kind() != StackKind::Native {
+        return;
+    }
+    let stack = Stack::start(StackKind::Native, StackOptions::default())
+        .await
+        .unwrap();
+    let store = stack.store_url().replace("redis://", "redis://:hush-hush@");
+    let mut connection = redis::Client::open(stack.store_url())
+        .unwrap()
+        .get_connection()
+        .unwrap();
+    redis::cmd("CONFIG")
+        .arg(&["SET", "requirepass", "hush-hush"])
+        .exec(&mut connection)
+        .unwrap();
+
+    let harness = Harness::new();
+    let mut command = harness.command(&["bench", "--variant", "tasks", "--out", "run.csv"]);
+    command
+        .args(SHORT)
+        .args(["--kafka", stack.kafka_url(), "--store", &store]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", complaint(&output));
+    let environment = json(&harness.folder.path().join("run.environment.json"));
+    let topic = environment["topic"].as_str().unwrap();
+    assert!(
+        topic.starts_with("run-") && topic.ends_with(".createOrder"),
+        "{topic}"
+    );
+
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", stack.bootstrap_servers())
+        .create()
+        .unwrap();
+    support::wait_for("the topics to go", || {
+        let metadata = consumer.fetch_metadata(None, support::LIMIT).unwrap();
+        metadata
+            .topics()
+            .iter()
+            .all(|one| !one.name().starts_with(topic))
+    });
+    let leaks = files_with(harness.folder.path(), "hush-hush");
+    assert!(
+        leaks.is_empty() && !complaint(&output).contains("hush-hush"),
+        "{leaks:?}"
+    );
+    stack.stop().await.unwrap();
+}
+
+/// All files in the folder and below that contain the text.
+fn files_with(folder: &Path, text: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let search = |path: PathBuf| match path.is_dir() {
+        true => files_with(&path, text),
+        false if String::from_utf8_lossy(&fs::read(&path).unwrap()).contains(text) => vec![path],
+        false => vec![],
+    };
+    entries.flat_map(search).collect()
 }

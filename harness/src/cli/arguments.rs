@@ -168,9 +168,9 @@ pub struct TargetArguments {
         hide_env_values = true
     )]
     pub store: Option<String>,
-    /// A librdkafka property for every client, applied last; may be given many times, or separated by ;
+    /// A librdkafka property for every client, applied last; may be given many times, or one per line
     #[arg(short = 'X', value_name = "KEY=VALUE", value_parser = values::property,
-          env = "HARNESS_CLIENT_PROPERTIES", hide_env_values = true, value_delimiter = ';')]
+          env = "HARNESS_CLIENT_PROPERTIES", hide_env_values = true, value_delimiter = '\n')]
     pub properties: Vec<(String, String)>,
 }
 
@@ -185,14 +185,18 @@ pub struct LoadArguments {
     #[arg(short = 'r', long, default_value_t = 10.0, value_name = "N", env = "HARNESS_SPAWN_RATE",
           value_parser = values::positive_rate)]
     pub spawn_rate: f64,
-    /// Length of one run
+    /// Length of one run, warm-up included
     #[arg(short = 't', long, default_value = "10s", value_name = "TIME", env = "HARNESS_RUN_TIME",
           value_parser = values::positive_duration)]
     pub run_time: Duration,
-    /// Time before each run's measuring starts
+    /// First part of each run that is not measured
     #[arg(long, default_value = "2s", value_name = "TIME", env = "HARNESS_WARM_UP",
           value_parser = values::duration)]
     pub warm_up: Duration,
+    /// A first run that is thrown away: it warms a broker that has just been started, whose JVM would make
+    /// the first runs slower than the later ones [default: 15s with stack native, else 0s]
+    #[arg(long, value_name = "TIME", value_parser = values::duration, env = "HARNESS_REHEARSAL")]
+    pub rehearsal: Option<Duration>,
     /// Records that the service handles at once, at most
     #[arg(long, default_value_t = 1024, value_name = "N", env = "HARNESS_MAX_IN_FLIGHT",
           value_parser = RangedU64ValueParser::<u32>::new().range(1..=1_000_000))]

@@ -25,14 +25,7 @@ pub async fn demo(
     order_service: Option<PathBuf>,
     stop: &CancellationToken,
 ) -> Result<String> {
-    // On a broker of ours the topics have the article's names; on another's they must not meet its own.
-    let identity = match stack.kind() {
-        StackKind::External => Identity::fresh(),
-        _ => Identity {
-            topic_prefix: String::new(),
-            ..Identity::fresh()
-        },
-    };
+    let identity = Identity::alone_on(stack);
     let topics = [identity.topic(), identity.reply_topic()];
     for topic in &topics {
         stack.create_topic(topic, 1).await?;

@@ -7,4 +7,4 @@ mod record;
 pub use commit::Commit;
 pub use machine::Machine;
 pub use record::Environment;
-pub(crate) use record::now;
+pub(crate) use record::{OPTIMISED, now};

@@ -9,7 +9,6 @@ use rdkafka::util::get_rdkafka_version;
 use serde::Serialize;
 
 use super::{Commit, Machine};
-use crate::redact;
 use crate::run::{Identity, Settings, Variant};
 use crate::stack::{Description, Stack};
 
@@ -24,6 +23,8 @@ pub struct Environment {
     pub commit: Option<Commit>,
     /// The compiler that built the harness, and with it the workspace.
     pub rustc: &'static str,
+    /// Whether that build was optimised.
+    pub optimised: bool,
     /// The Kafka client library of all programs.
     pub librdkafka: String,
     /// Broker and store.
@@ -64,6 +65,7 @@ impl Environment {
             machine: Machine::this(),
             commit: Commit::current(),
             rustc: env!("HARNESS_RUSTC_VERSION"),
+            optimised: OPTIMISED,
             librdkafka: get_rdkafka_version().1,
             stack: stack.description(),
             variant,
@@ -73,14 +75,8 @@ impl Environment {
             reply_topic: identity.reply_topic(),
             group_id: identity.group_id.clone(),
             client_properties: stack.shown_properties(),
-            service_command: service_command
-                .iter()
-                .map(|one| redact::argument(one))
-                .collect(),
-            load_command: load_command
-                .iter()
-                .map(|one| redact::argument(one))
-                .collect(),
+            service_command: service_command.to_vec(),
+            load_command: load_command.to_vec(),
         }
     }
 
@@ -89,6 +85,9 @@ impl Environment {
         fs::write(file, text + "\n").with_context(|| format!("cannot write {}", file.display()))
     }
 }
+
+/// Whether this build is optimised: of a build without --release, no figure should be quoted.
+pub(crate) const OPTIMISED: bool = !cfg!(debug_assertions);
 
 /// Now, to the second, as `2026-01-31T12:00:00Z`.
 pub(crate) fn now() -> String {

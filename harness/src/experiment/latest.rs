@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-const LATEST: &str = "latest";
+/// The link to the last complete experiment, in the folder of results.
+pub const LATEST: &str = "latest";
 
 /// Creates `results/name`, or `results/name.2` and so on if an experiment of the same second has it.
 pub(super) fn new_folder(results: &Path, name: &str) -> Result<PathBuf> {

@@ -6,6 +6,7 @@ mod progress;
 mod report;
 mod trials;
 
+pub use latest::LATEST;
 pub use order::{Block, blocks};
-pub use report::Outcome;
+pub use report::{Outcome, REPORT};
 pub use trials::{Experiment, experiment};

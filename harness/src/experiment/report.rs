@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use humantime::format_duration;
@@ -11,6 +12,11 @@ use load_client::output::comparison_text;
 
 use super::trials::{Experiment, Side};
 
+/// The page's file name.
+pub const REPORT: &str = "report.html";
+
+const DEBUG_NOTICE: &str =
+    "The programs were built without --release: both variants are slower than they need be.";
 const MOCK_NOTICE: &str = "The broker was a mock: librdkafka's in-process cluster, not Apache Kafka. \
     These figures compare the two variants; they say nothing about Kafka's own latency.";
 
@@ -34,7 +40,7 @@ pub(super) fn write(
     };
     let comparison = compare(&baseline.runs, &tasks.runs, &options)?;
     let page = comparison_page(&comparison, &context(plan));
-    let report = folder.join("report.html");
+    let report = folder.join(REPORT);
     fs::write(&report, page).with_context(|| format!("cannot write {}", report.display()))?;
     write_json(&comparison, &folder.join("comparison.json"))?;
     let notices = notices(plan)
@@ -52,11 +58,9 @@ fn write_json(comparison: &Comparison, file: &Path) -> Result<()> {
 }
 
 fn notices(plan: &Experiment) -> Vec<String> {
-    plan.stack
-        .broker_is_mock
-        .then(|| MOCK_NOTICE.to_owned())
-        .into_iter()
-        .collect()
+    let mock = plan.stack.broker_is_mock.then_some(MOCK_NOTICE);
+    let debug = (!plan.optimised).then_some(DEBUG_NOTICE);
+    mock.into_iter().chain(debug).map(str::to_owned).collect()
 }
 
 fn context(plan: &Experiment) -> PageContext {
@@ -114,11 +118,19 @@ fn load(plan: &Experiment) -> Section {
             ("spawn rate", format!("{}/s", settings.spawn_rate)),
             ("run time", format_duration(settings.run_time).to_string()),
             ("warm-up", format_duration(settings.warm_up).to_string()),
+            ("rehearsal", rehearsal(settings.rehearsal)),
             ("partitions", settings.partitions.to_string()),
             ("max in flight", settings.max_in_flight.to_string()),
             ("client properties", plan.client_properties.join(", ")),
         ],
     )
+}
+
+fn rehearsal(time: Duration) -> String {
+    match time {
+        Duration::ZERO => "none".to_owned(),
+        time => format!("{}, thrown away", format_duration(time)),
+    }
 }
 
 fn place(plan: &Experiment) -> Section {

@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use super::progress::Progress;
 use super::report::{self, Outcome};
 use super::{Block, blocks, latest};
-use crate::environment::{Commit, Machine, now};
-use crate::run::{RunEnd, RunFiles, Settings, Variant, run};
+use crate::environment::{Commit, Machine, OPTIMISED, now};
+use crate::run::{Identity, RunEnd, RunFiles, Settings, Variant, rehearse, run};
 use crate::stack::{Description, Stack};
 
 /// What an experiment is; written to `experiment.json`, so that it can be repeated.
@@ -29,6 +29,8 @@ pub struct Experiment {
     pub order: Vec<Block>,
     /// The relative change that counts as a difference.
     pub threshold: f64,
+    /// Whether the harness, and with it the programs beside it, was built with optimisation.
+    pub optimised: bool,
     /// What all runs share.
     #[serde(flatten)]
     pub settings: Settings,
@@ -53,6 +55,7 @@ impl Experiment {
             seed,
             order: blocks(trials, seed),
             threshold,
+            optimised: OPTIMISED,
             settings,
             client_properties: stack.shown_properties(),
             stack: stack.description(),
@@ -83,6 +86,7 @@ pub async fn experiment(
     let name = format!("{}-{}", plan.date.replace(':', "-"), stack.kind().name());
     let folder = latest::new_folder(results, &name)?;
     write_plan(plan, &folder)?;
+    rehearse(stack, &plan.settings, &folder, stop).await?;
     let progress = Progress::new(u64::from(plan.trials) * 2);
     let (mut baseline, mut tasks) = (Side::default(), Side::default());
     for (index, block) in plan.order.iter().enumerate() {
@@ -98,7 +102,15 @@ pub async fn experiment(
                 &folder.join(format!("block-{number}-{}", variant.name())),
                 &name,
             );
-            let end = run(stack, &plan.settings, variant, &files, stop).await?;
+            let end = run(
+                stack,
+                &plan.settings,
+                variant,
+                &Identity::fresh(),
+                &files,
+                stop,
+            )
+            .await?;
             let finished = read_run(&files.requests)?;
             progress.done(&line(number, plan.trials, variant, &finished, end));
             let side = if variant == Variant::Baseline {

@@ -8,24 +8,39 @@ use humantime::format_duration;
 
 use super::{Identity, RunFiles, Settings};
 use crate::process::Child;
-use crate::programs;
 use crate::stack::Stack;
+use crate::{programs, redact};
 
 /// A reply that takes longer is a failure; the article's value.
 pub(super) const REPLY_LIMIT: Duration = Duration::from_secs(30);
 
-/// Starts the load client with its command line, program first.
-pub(super) fn spawn(command: &[String], log: &Path) -> Result<Child> {
-    Child::spawn("load-client", Path::new(&command[0]), &command[1..], log)
+/// How to start the load client: the command line, program first, and what must not stand there.
+#[derive(Debug)]
+pub(super) struct LoadCommand {
+    pub(super) line: Vec<String>,
+    variables: Vec<(String, String)>,
 }
 
-/// The command line of one run, program first.
+impl LoadCommand {
+    pub(super) fn spawn(&self, log: &Path) -> Result<Child> {
+        let program = Path::new(&self.line[0]);
+        Child::spawn_with(
+            "load-client",
+            program,
+            &self.line[1..],
+            &self.variables,
+            log,
+        )
+    }
+}
+
+/// The load client's start for one run.
 pub(super) fn command(
     stack: &Stack,
     settings: &Settings,
     identity: &Identity,
     files: &RunFiles,
-) -> Result<Vec<String>> {
+) -> Result<LoadCommand> {
     let program = programs::own(
         "load-client",
         "--load-client",
@@ -46,18 +61,17 @@ pub(super) fn command(
         ),
         ("--json", files.summary.display().to_string()),
     ];
-    let mut command = vec![
+    let (properties, variables) = redact::hand_over(&stack.client_properties(), "LOAD_CLIENT_X");
+    let mut line = vec![
         program.display().to_string(),
         "run".to_owned(),
         "--headless".to_owned(),
     ];
-    command.extend(
+    line.extend(
         flags
             .into_iter()
             .flat_map(|(flag, value)| [flag.to_owned(), value]),
     );
-    for (key, value) in stack.client_properties() {
-        command.extend(["-X".to_owned(), format!("{key}={value}")]);
-    }
-    Ok(command)
+    line.extend(properties);
+    Ok(LoadCommand { line, variables })
 }

@@ -3,8 +3,10 @@
 mod files;
 mod load;
 mod one;
+mod rehearsal;
 mod settings;
 
 pub use files::RunFiles;
 pub use one::{RunEnd, run};
+pub use rehearsal::rehearse;
 pub use settings::{Identity, Settings, Variant};

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::load;
+use super::load::{self, LoadCommand};
 use super::{Identity, RunFiles, Settings, Variant};
 use crate::environment::Environment;
 use crate::process::Child;
@@ -39,28 +39,28 @@ pub async fn run(
     stack: &mut Stack,
     settings: &Settings,
     variant: Variant,
+    identity: &Identity,
     files: &RunFiles,
     stop: &CancellationToken,
 ) -> Result<RunEnd> {
     files.prepare()?;
-    let identity = Identity::fresh();
     let topics = [identity.topic(), identity.reply_topic()];
     // Before the service starts, so that a missing load client costs no wait.
-    let load_command = load::command(stack, settings, &identity, files)?;
+    let load_command = load::command(stack, settings, identity, files)?;
     for topic in &topics {
         stack.create_topic(topic, settings.partitions).await?;
     }
-    let mut service = start_service(stack, settings, variant, &identity, files, stop).await?;
+    let mut service = start_service(stack, settings, variant, identity, files, stop).await?;
     Environment::of_run(
         stack,
         settings,
         variant,
-        &identity,
+        identity,
         service.command(),
-        &load_command,
+        &load_command.line,
     )
     .write(&files.environment)?;
-    let outcome = drive(stack, &mut service, settings, load_command, files, stop).await;
+    let outcome = drive(stack, &mut service, settings, &load_command, files, stop).await;
     let stopped = service.stop().await;
     // The load's failure is the cause, the service's and the store's only follow from it.
     let end = outcome?;
@@ -98,12 +98,12 @@ async fn drive(
     stack: &mut Stack,
     service: &mut Service,
     settings: &Settings,
-    load_command: Vec<String>,
+    load_command: &LoadCommand,
     files: &RunFiles,
     stop: &CancellationToken,
 ) -> Result<RunEnd> {
-    let mut load = load::spawn(&load_command, &files.logs.join("load-client.log"))?;
-    let limit = settings.warm_up + settings.run_time + load::REPLY_LIMIT + LOAD_SLACK;
+    let mut load = load_command.spawn(&files.logs.join("load-client.log"))?;
+    let limit = settings.run_time + load::REPLY_LIMIT + LOAD_SLACK;
     match watch(&mut load, service, stack, limit, stop).await {
         Ok(status) => judge(status, &load, files),
         Err(error) => {

@@ -7,6 +7,8 @@ use clap::ValueEnum;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::stack::{Stack, StackKind};
+
 /// The two ways to handle records that the experiment compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -44,12 +46,15 @@ pub struct Settings {
     pub users: u32,
     /// Users started each second.
     pub spawn_rate: f64,
-    /// Length of one run.
+    /// Length of one run, warm-up included.
     #[serde(serialize_with = "as_text")]
     pub run_time: Duration,
-    /// Time before measuring starts.
+    /// First part of a run that is not measured.
     #[serde(serialize_with = "as_text")]
     pub warm_up: Duration,
+    /// Length of the first run, which is thrown away; none if zero.
+    #[serde(serialize_with = "as_text")]
+    pub rehearsal: Duration,
     /// Records that the service handles at once, at most.
     pub max_in_flight: u32,
     /// Partitions of each topic.
@@ -76,7 +81,19 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Fresh names, such as `run-1f0c2a9b.`.
+    /// The article's topic names where a broker is there for one run only, fresh names elsewhere.
+    #[must_use]
+    pub fn alone_on(stack: &Stack) -> Self {
+        match stack.kind() {
+            StackKind::External => Self::fresh(),
+            _ => Self {
+                topic_prefix: String::new(),
+                ..Self::fresh()
+            },
+        }
+    }
+
+    /// Fresh names: the prefix is such as `run-1f0c2a9b3d4e.`.
     #[must_use]
     pub fn fresh() -> Self {
         let id = Uuid::new_v4().simple().to_string();

@@ -100,14 +100,20 @@ impl Compose {
         matches!(timeout(SHORT_LIMIT, asked).await, Ok(Ok(output)) if output.status.success())
     }
 
-    async fn run(&self, arguments: &[&str], limit: Duration) -> Result<()> {
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.docker);
         command
             .arg("compose")
             .arg("--file")
             .arg(&self.file)
             .args(arguments);
+        // A terminal's Ctrl-C must not reach it: the harness decides what is stopped, and when.
         command.process_group(0).kill_on_drop(true);
+        command
+    }
+
+    async fn run(&self, arguments: &[&str], limit: Duration) -> Result<()> {
+        let mut command = self.command(arguments);
         let what = format!("docker compose {}", arguments[0]);
         let output = timeout(limit, command.output())
             .await
