@@ -1,12 +1,25 @@
 //! Mean and variance of a sample.
 
 /// Arithmetic mean; `None` for an empty sample.
+///
+/// Summed with Neumaier's compensation ("Rundungsfehleranalyse einiger Verfahren zur Summation
+/// endlicher Summen", ZAMM 54, 1974): over a million requests the rounding of a plain sum reaches
+/// the tenth digit of a p-value.
 #[must_use]
 pub fn mean(sample: &[f64]) -> Option<f64> {
     if sample.is_empty() {
         return None;
     }
-    Some(sample.iter().sum::<f64>() / sample.len() as f64)
+    let (sum, lost) = sample.iter().fold((0.0_f64, 0.0), |(sum, lost), value| {
+        let next = sum + value;
+        let (large, small) = if sum.abs() >= value.abs() {
+            (sum, *value)
+        } else {
+            (*value, sum)
+        };
+        (next, lost + ((large - next) + small))
+    });
+    Some((sum + lost) / sample.len() as f64)
 }
 
 /// Unbiased sample variance (divisor n - 1); `None` below two values.
@@ -36,6 +49,11 @@ mod tests {
     fn undefined_results_are_none() {
         assert_eq!(mean(&[]), None);
         assert_eq!(variance(&[1.0]), None);
+    }
+
+    #[test]
+    fn a_small_value_beside_large_ones_is_not_lost() {
+        assert_eq!(mean(&[1e16, 1.0, -1e16, 1.0]), Some(0.5));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
 
-use crate::support::{Behaviour, Service, rows};
+use crate::support::{Behaviour, REPLY_TOPIC, Service, rows};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -164,6 +164,31 @@ fn foreign_records_on_the_reply_topic_are_passed_over() {
     let output = run(&service, &files, &["-t", "1s"]);
     assert_code(&output, 0);
     assert!(files.json()["unmatched_replies"].as_u64() > Some(0));
+}
+
+#[test]
+fn a_header_name_that_is_no_text_does_not_end_the_reply_consumer() {
+    let (service, files) = (Service::start(Behaviour::Answer("200")), Files::new());
+    let mut command = service.client();
+    let child = command
+        .args(files.arguments())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let child = child.spawn().unwrap();
+    service.seen.recv().unwrap();
+    // rdkafka cannot write such a name itself.
+    let produced = service.produce_with_kcat(REPLY_TOPIC, b"\xff\xfe=1");
+    // The queue may hold requests of before; those of after prove that replies still arrive.
+    while service.seen.try_recv().is_ok() {}
+    for _ in 0..20 {
+        service.seen.recv().unwrap();
+    }
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_code(&output, 0);
+    if produced {
+        assert_eq!(files.json()["unmatched_replies"], 1);
+    }
 }
 
 #[test]

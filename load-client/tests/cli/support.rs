@@ -1,7 +1,10 @@
 //! A service in memory: librdkafka's mock cluster, and a thread that answers requests on it.
 
+use std::ffi::OsStr;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -77,6 +80,23 @@ impl Service {
             &host,
         ]);
         command
+    }
+
+    /// Writes one record with a header given as bytes. False, with a note, when kcat is missing.
+    pub(crate) fn produce_with_kcat(&self, topic: &str, header: &[u8]) -> bool {
+        let brokers = self.cluster.bootstrap_servers();
+        let child = Command::new("kcat")
+            .args(["-P", "-b", &brokers, "-t", topic, "-H"])
+            .arg(OsStr::from_bytes(header))
+            .stdin(Stdio::piped())
+            .spawn();
+        let Ok(mut child) = child else {
+            eprintln!("NOT RUN: a record with a binary header name (kcat is not installed)");
+            return false;
+        };
+        child.stdin.take().unwrap().write_all(b"{}\n").unwrap();
+        assert!(child.wait().unwrap().success());
+        true
     }
 }
 

@@ -1,7 +1,8 @@
 //! The charts of the page. They are fed with counts and medians, never with every request.
 
-use plotly::common::{Marker, Mode, Title};
-use plotly::layout::{Axis, BarMode, Margin};
+use plotly::common::{Marker, Mode, Orientation, Title};
+use plotly::configuration::DisplayModeBar;
+use plotly::layout::{Axis, BarMode, Legend, Margin};
 use plotly::{Bar, Configuration, Layout, Plot, Scatter};
 
 use crate::compare::{Comparison, SideSummary};
@@ -79,7 +80,8 @@ fn layout(x_title: &str, y_title: &str) -> Layout {
     Layout::new()
         .paper_background_color("rgba(0,0,0,0)")
         .plot_background_color("rgba(0,0,0,0)")
-        .margin(Margin::new().top(16))
+        .margin(Margin::new().top(32))
+        .legend(Legend::new().orientation(Orientation::Horizontal).y(1.1))
         .x_axis(axis(x_title))
         .y_axis(axis(y_title))
 }
@@ -91,7 +93,9 @@ fn axis(title: &str) -> Axis {
 }
 
 fn figure(id: &str, heading: &str, note: &str, mut plot: Plot) -> String {
-    plot.set_configuration(Configuration::new().responsive(true).display_logo(false));
+    // Zoom by dragging and by double click stays; the bar of buttons would cover the legend.
+    let bar = DisplayModeBar::False;
+    plot.set_configuration(Configuration::new().responsive(true).display_mode_bar(bar));
     let chart = plot.to_inline_html(Some(id));
     format!(
         "<h2>{heading}</h2>\n<div class=\"chart\">{chart}</div>\n<p class=\"note\">{note}</p>\n"
