@@ -6,7 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::*;
-use crate::sample::Status;
+use crate::sample::{Outcome, Status};
 use crate::transport::{Failure, InFlight, Pending};
 
 /// What the service in memory does with a request.
@@ -14,6 +14,8 @@ use crate::transport::{Failure, InFlight, Pending};
 enum Service {
     RepliesAfter(Duration),
     RepliesBeforeSendReturns,
+    /// The stamp of the reply is later than the deadline, and yet the user sees it in time.
+    StampsAfter(Duration),
     Silent,
     Refuses,
     AnswersError,
@@ -47,6 +49,9 @@ impl Transport for Memory {
                     self.pending.complete(&id, Ok(sent)),
                     "registered before it is sent"
                 );
+            }
+            Service::StampsAfter(delay) => {
+                self.pending.complete(&id, Ok(sent + delay));
             }
             Service::RepliesAfter(delay) => {
                 let pending = self.pending.clone();
@@ -92,6 +97,20 @@ async fn collect(plan: Plan, transport: Arc<Memory>, control: Control) -> Vec<Sa
     }
     running.await.unwrap();
     samples
+}
+
+/// The first sample of a service that answers at once: paused time would never end its run.
+async fn first_sample(service: Service) -> Sample {
+    let control = Control::default();
+    let stop = control.stop.clone();
+    let (sender, mut receiver) = mpsc::channel(1);
+    let running =
+        tokio::spawn(async move { run(plan(1, 10), Memory::new(service), sender, &control).await });
+    let sample = receiver.recv().await.unwrap();
+    stop.cancel();
+    drop(receiver);
+    running.await.unwrap();
+    sample
 }
 
 fn statuses(samples: &[Sample]) -> Vec<Status> {
@@ -146,15 +165,8 @@ async fn users_start_at_the_spawn_rate() {
 
 #[tokio::test(start_paused = true)]
 async fn a_reply_that_beats_the_return_of_send_is_not_lost() {
-    let transport = Memory::new(Service::RepliesBeforeSendReturns);
-    let control = Control::default();
-    let (sender, mut receiver) = mpsc::channel(1);
-    let stop = control.stop.clone();
-    let running = tokio::spawn(async move { run(plan(1, 10), transport, sender, &control).await });
-    assert_eq!(receiver.recv().await.unwrap().outcome.status(), Status::Ok);
-    stop.cancel();
-    drop(receiver);
-    running.await.unwrap();
+    let sample = first_sample(Service::RepliesBeforeSendReturns).await;
+    assert_eq!(sample.outcome.status(), Status::Ok);
 }
 
 #[tokio::test(start_paused = true)]
@@ -177,43 +189,35 @@ async fn a_late_reply_does_not_resurrect_its_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stamp_after_the_deadline_is_a_time_out_though_it_is_seen_first() {
-    let transport = Memory::new(Service::RepliesAfter(
-        Duration::from_secs(30) + Duration::from_nanos(1),
-    ));
-    let samples = collect(plan(1, 10), transport, Control::default()).await;
-    assert_eq!(statuses(&samples), [Status::Timeout]);
+async fn the_stamp_decides_not_the_moment_when_it_is_seen() {
+    let beyond = Duration::from_secs(30) + Duration::from_nanos(1);
+    let sample = first_sample(Service::StampsAfter(beyond)).await;
+    assert_eq!(sample.outcome.status(), Status::Timeout);
+    let sample = first_sample(Service::StampsAfter(Duration::from_secs(30))).await;
+    assert_eq!(sample.latency_ns(), Some(30_000_000_000));
 }
 
 #[tokio::test(start_paused = true)]
-async fn failures_have_their_own_names() {
+async fn a_user_pauses_after_a_send_error() {
+    let sample = first_sample(Service::Refuses).await;
+    assert_eq!(sample.outcome, Outcome::SendError("queue full".to_owned()));
     let samples = collect(
         plan(1, 1),
         Memory::new(Service::Refuses),
         Control::default(),
     )
     .await;
-    assert_eq!(statuses(&samples), [Status::SendError]);
-    assert_eq!(samples.len(), 10, "a user pauses after a send error");
-    assert_eq!(samples[0].outcome.error(), "queue full");
+    assert_eq!(samples.len(), 10, "ten tries a second");
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_error_status_is_a_failure() {
-    let control = Control::default();
-    let (sender, mut receiver) = mpsc::channel(1);
-    let stop = control.stop.clone();
-    let transport = Memory::new(Service::AnswersError);
-    let running = tokio::spawn(async move { run(plan(1, 10), transport, sender, &control).await });
-    let sample = receiver.recv().await.unwrap();
+    let sample = first_sample(Service::AnswersError).await;
     assert_eq!(
         sample.outcome,
-        crate::sample::Outcome::ErrorStatus("status 500".to_owned())
+        Outcome::ErrorStatus("status 500".to_owned())
     );
     assert_eq!(sample.latency_ns(), None);
-    stop.cancel();
-    drop(receiver);
-    running.await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

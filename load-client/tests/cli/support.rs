@@ -82,6 +82,11 @@ impl Service {
         command
     }
 
+    /// The next request that was dealt with. The patience is for a failed test to end, no more.
+    pub(crate) fn next_seen(&self) -> Seen {
+        self.seen.recv_timeout(Duration::from_secs(60)).unwrap()
+    }
+
     /// Writes one record with a header given as bytes. False, with a note, when kcat is missing.
     pub(crate) fn produce_with_kcat(&self, topic: &str, header: &[u8]) -> bool {
         let brokers = self.cluster.bootstrap_servers();
@@ -91,7 +96,8 @@ impl Service {
             .stdin(Stdio::piped())
             .spawn();
         let Ok(mut child) = child else {
-            eprintln!("NOT RUN: a record with a binary header name (kcat is not installed)");
+            let note = "NOT RUN: a record with a binary header name (kcat is not installed)";
+            writeln!(std::io::stderr().lock(), "{note}").unwrap();
             return false;
         };
         child.stdin.take().unwrap().write_all(b"{}\n").unwrap();
@@ -141,7 +147,7 @@ fn serve(brokers: &str, behaviour: Behaviour, seen: &Sender<Seen>, stop: &Atomic
     let mut assignment = TopicPartitionList::new();
     for partition in 0..3 {
         assignment
-            .add_partition_offset(TOPIC, partition, Offset::Beginning)
+            .add_partition_offset(TOPIC, partition, Offset::Offset(0))
             .unwrap();
     }
     consumer.assign(&assignment).unwrap();
