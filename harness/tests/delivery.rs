@@ -1,9 +1,10 @@
-//! Nothing is lost against a broker: a graceful stop under load, and kill -9 under load.
+//! Nothing is lost against a broker: a graceful stop, a rebalance and kill -9, each under load.
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod support;
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use harness::service::{Service, ServiceOptions};
@@ -32,9 +33,11 @@ fn options(mode: &str, group: &str) -> ServiceOptions {
 }
 
 async fn send_all(requester: &Requester) -> Vec<String> {
-    let ids: Vec<String> = (0..REQUESTS)
-        .map(|number| format!("request-{number}"))
-        .collect();
+    send(requester, 0..REQUESTS).await
+}
+
+async fn send(requester: &Requester, numbers: Range<usize>) -> Vec<String> {
+    let ids: Vec<String> = numbers.map(|number| format!("request-{number}")).collect();
     for id in &ids {
         requester.send(id, ORDER).await;
     }
@@ -113,6 +116,35 @@ async fn a_kill_under_load_loses_no_request_and_no_reply() {
                 "{mode}: {key}"
             );
         }
+    }
+    stack.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn instances_that_come_and_go_answer_each_request_exactly_once() {
+    let stack = Stack::start(support::stack_kind(), StackOptions::default())
+        .await
+        .unwrap();
+    for mode in MODES {
+        let group = format!("rebalance-{mode}");
+        let requester = Requester::new(&stack, &format!("{group}-"), 4).await;
+        let first = Service::start(&stack, options(mode, &group)).await.unwrap();
+        // The newcomer joins under load, and the first one leaves under load.
+        let (mut ids, second) = tokio::join!(
+            send(&requester, 0..REQUESTS / 2),
+            Service::start(&stack, options(mode, &group)),
+        );
+        let second = second.unwrap();
+        let (rest, stopped) = tokio::join!(send(&requester, REQUESTS / 2..REQUESTS), first.stop());
+        stopped.unwrap();
+        ids.extend(rest);
+        requester.replies_to(&ids).await;
+        second.stop().await.unwrap();
+        let total = requester.replies_in_all();
+        assert_eq!(
+            total, REQUESTS as i64,
+            "{mode}: a rebalance repeats nothing that ends in time"
+        );
     }
     stack.stop().await.unwrap();
 }

@@ -65,9 +65,10 @@ fn to_http(headers: &Headers) -> Result<HeaderMap, Problem> {
     Ok(map)
 }
 
-/// Returns whether the header speaks of an HTTP connection or framing, which no record has.
+/// Returns whether the header speaks of an HTTP connection, which no record has. A content length
+/// is not among them: it is replaced by the body's own.
 fn is_transport(name: &HeaderName) -> bool {
-    hop_by_hop(name) || [header::CONTENT_LENGTH, header::HOST, header::EXPECT].contains(name)
+    hop_by_hop(name) || [header::HOST, header::EXPECT].contains(name)
 }
 
 /// States the body's real length, and its type when the record leaves it open.

@@ -1,7 +1,6 @@
 //! What happens when partitions come and go. Called by librdkafka from within `poll`.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
@@ -25,7 +24,8 @@ const GRACE: Duration = Duration::from_secs(1);
 pub(super) struct Rebalancing {
     events: UnboundedSender<Result<SourceEvent, Error>>,
     assignment: Mutex<Assignment>,
-    closing: AtomicBool,
+    /// Set when the dispatch has ended: where each partition that is still held stands for good.
+    last: Mutex<Option<Vec<Position>>>,
     drain_timeout: Duration,
 }
 
@@ -41,33 +41,47 @@ impl Rebalancing {
         events: UnboundedSender<Result<SourceEvent, Error>>,
         drain_timeout: Duration,
     ) -> Self {
-        let assignment = Mutex::default();
         Self {
             events,
-            assignment,
-            closing: AtomicBool::new(false),
+            assignment: Mutex::default(),
+            last: Mutex::default(),
             drain_timeout,
         }
     }
 
-    /// Tells an event; `false` when nobody listens any more.
-    pub(super) fn tell(&self, event: Result<SourceEvent, Error>) -> bool {
-        self.events.send(event).is_ok()
+    /// Tells an event; when nobody listens any more, nobody needs to know.
+    pub(super) fn tell(&self, event: Result<SourceEvent, Error>) {
+        let _ = self.events.send(event);
     }
 
-    /// From now on partitions are let go at once: the last commit is done.
-    pub(super) fn close(&self) {
-        self.closing.store(true, Ordering::Release);
+    /// From now on nothing moves any more: a revoked partition is committed where it stands here.
+    pub(super) fn close(&self, positions: Vec<Position>) {
+        *lock(&self.last) = Some(positions);
+    }
+
+    /// Returns what is still to be committed after [`Rebalancing::close`].
+    pub(super) fn uncommitted(&self) -> Vec<Position> {
+        lock(&self.last).clone().unwrap_or_default()
+    }
+
+    /// Takes out the last positions of partitions; `None` while the dispatch still runs.
+    fn take_last(&self, partitions: &[TopicPartition]) -> Option<Vec<Position>> {
+        let mut last = lock(&self.last);
+        let held = last.as_mut()?;
+        let taken = held.extract_if(.., |position| {
+            partitions.contains(&position.topic_partition)
+        });
+        Some(taken.collect())
     }
 
     /// Returns how many assignments there have been.
     pub(super) fn generation(&self) -> u64 {
-        self.lock().generation
+        lock(&self.assignment).generation
     }
 
     /// Returns a partition, its topic's name shared, and its generation; 0 when not assigned.
     pub(super) fn locate(&self, topic: &str, partition: i32) -> (TopicPartition, u64) {
-        let assignment = self.lock();
+        let assignment = lock(&self.assignment);
         match assignment.topics.get_key_value(topic) {
             Some((topic, partitions)) => {
                 let generation = partitions.get(&partition).copied().unwrap_or(0);
@@ -83,17 +97,10 @@ impl Rebalancing {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Assignment> {
-        // Every change is one insert or remove, so the map is whole even after a panic.
-        self.assignment
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn assign(&self, list: &TopicPartitionList) {
         let partitions = partitions(list);
         let generation = {
-            let mut assignment = self.lock();
+            let mut assignment = lock(&self.assignment);
             assignment.generation += 1;
             let generation = assignment.generation;
             for TopicPartition { topic, partition } in &partitions {
@@ -113,12 +120,12 @@ impl Rebalancing {
     fn revoke(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
         let partitions = partitions(list);
         if consumer.assignment_lost() {
+            self.take_last(&partitions);
             self.tell(Ok(SourceEvent::Lost(partitions.clone())));
-        } else if !partitions.is_empty() && !self.closing.load(Ordering::Acquire) {
-            let positions = self.await_release(partitions.clone());
-            commit_before_leaving(consumer, &positions);
+        } else if !partitions.is_empty() {
+            commit_before_leaving(consumer, &self.final_positions(&partitions));
         }
-        let mut assignment = self.lock();
+        let mut assignment = lock(&self.assignment);
         for TopicPartition { topic, partition } in &partitions {
             if let Some(of_topic) = assignment.topics.get_mut(topic) {
                 of_topic.remove(partition);
@@ -126,22 +133,27 @@ impl Rebalancing {
         }
     }
 
+    /// Finds out where the partitions stand for good.
+    fn final_positions(&self, partitions: &[TopicPartition]) -> Vec<Position> {
+        let positions = self.take_last(partitions);
+        let positions = positions.or_else(|| self.await_release(partitions.to_vec()));
+        // The dispatch may have ended while it was waited for, and left its last positions.
+        let positions = positions.or_else(|| self.take_last(partitions));
+        positions.unwrap_or_else(|| {
+            warn!("partitions are given up without a commit, their records will come again");
+            Vec::new()
+        })
+    }
+
     /// Waits for work, not for a commit: no commit could complete before this callback returns.
-    fn await_release(&self, partitions: Vec<TopicPartition>) -> Vec<Position> {
+    fn await_release(&self, partitions: Vec<TopicPartition>) -> Option<Vec<Position>> {
         let (sender, released) = mpsc::sync_channel(1);
         let revocation = Revocation::new(partitions, move |positions| {
             // The callback may have given up waiting.
             let _ = sender.send(positions);
         });
-        if !self.tell(Ok(SourceEvent::Revoked(revocation))) {
-            return Vec::new();
-        }
-        released
-            .recv_timeout(self.drain_timeout + GRACE)
-            .unwrap_or_else(|_| {
-                warn!("partitions are given up without a commit, their records will come again");
-                Vec::new()
-            })
+        self.tell(Ok(SourceEvent::Revoked(revocation)));
+        released.recv_timeout(self.drain_timeout + GRACE).ok()
     }
 }
 
@@ -173,6 +185,11 @@ impl ConsumerContext for Rebalancing {
             }
         }
     }
+}
+
+/// Locks; every change under these locks is one step, so the data is whole even after a panic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn commit_before_leaving(consumer: &BaseConsumer<Rebalancing>, positions: &[Position]) {

@@ -8,13 +8,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use metrics::counter;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers as _, Message};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, warn};
@@ -33,6 +33,11 @@ const POLL_WAIT: Duration = Duration::from_millis(100);
 const PAUSE_AFTER: Duration = Duration::from_millis(500);
 /// How often the thread looks for room while partitions are paused.
 const PAUSED_POLL_WAIT: Duration = Duration::from_millis(20);
+
+/// How long the last commit may wait for a rebalance to end. A member learns of one by its next
+/// heartbeat, 3 s at the most by default, and the others may take as long to join.
+const LAST_COMMIT_PATIENCE: Duration = Duration::from_secs(8);
+const LAST_COMMIT_RETRY_WAIT: Duration = Duration::from_millis(50);
 
 type Sender = mpsc::Sender<Record>;
 
@@ -135,11 +140,12 @@ impl RecordSource for KafkaSource {
         let (done, closed) = oneshot::channel();
         let (consumer, signals) = (Arc::clone(&self.consumer), Arc::clone(&self.signals));
         let thread = self.thread.take();
+        consumer.context().close(positions);
         drop(self);
         // A thread of its own: all of this blocks, for long if the broker is gone, and a stop
         // must be able to leave it behind.
         let closer = move || {
-            let committed = commit_last(&consumer, &positions);
+            let committed = commit_last(&consumer);
             signals.stop.store(true, Ordering::Release);
             thread.map(JoinHandle::join);
             // The last reference: dropping it leaves the group.
@@ -156,24 +162,45 @@ impl RecordSource for KafkaSource {
 
 impl Drop for KafkaSource {
     fn drop(&mut self) {
-        // Closed to the callbacks in any case, or one could wait for a dispatch that is gone. The
-        // thread's own stop waits for the last commit when there is one: see `close`.
-        self.consumer.context().close();
+        // With the thread taken this is the end of `close`, which stops it after the last commit.
         if self.thread.is_some() {
+            // Nobody is left to release partitions, so no callback may wait for it.
+            self.consumer.context().close(Vec::new());
             self.signals.stop.store(true, Ordering::Release);
         }
     }
 }
 
-fn commit_last(consumer: &BaseConsumer<Rebalancing>, positions: &[Position]) -> Result<(), Error> {
-    if positions.is_empty() {
-        return Ok(());
+/// Commits where the partitions stand, while the polling thread keeps the member in its group.
+///
+/// In the middle of a rebalance the broker refuses commits of the old generation; a moment later
+/// it takes them, unless the partition was revoked meanwhile: then the callback has committed it.
+fn commit_last(consumer: &BaseConsumer<Rebalancing>) -> Result<(), Error> {
+    let deadline = Instant::now() + LAST_COMMIT_PATIENCE;
+    loop {
+        let positions = consumer.context().uncommitted();
+        if positions.is_empty() {
+            return Ok(());
+        }
+        match consumer.commit(&to_list(&positions), CommitMode::Sync) {
+            Ok(()) => return Ok(()),
+            Err(error) if is_rebalancing(&error) && Instant::now() < deadline => {
+                thread::sleep(LAST_COMMIT_RETRY_WAIT);
+            }
+            Err(source) => {
+                let context = "committing the last offsets".to_owned();
+                return Err(Error::Kafka { context, source });
+            }
+        }
     }
-    let committed = consumer.commit(&to_list(positions), CommitMode::Sync);
-    committed.map_err(|source| Error::Kafka {
-        context: "committing the last offsets".into(),
-        source,
-    })
+}
+
+fn is_rebalancing(error: &KafkaError) -> bool {
+    let code = error.rdkafka_error_code();
+    matches!(
+        code,
+        Some(Code::IllegalGeneration | Code::RebalanceInProgress)
+    )
 }
 
 /// The polling thread's state.
