@@ -107,6 +107,10 @@ fn design(plan: &Experiment) -> Section {
 
 fn load(plan: &Experiment) -> Section {
     let settings = &plan.settings;
+    let properties = match plan.client_properties.as_slice() {
+        [] => "none beyond the programs' own".to_owned(),
+        properties => properties.join(", "),
+    };
     section(
         "Load",
         [
@@ -121,7 +125,7 @@ fn load(plan: &Experiment) -> Section {
             ("rehearsal", rehearsal(settings.rehearsal)),
             ("partitions", settings.partitions.to_string()),
             ("max in flight", settings.max_in_flight.to_string()),
-            ("client properties", plan.client_properties.join(", ")),
+            ("client properties", properties),
         ],
     )
 }
