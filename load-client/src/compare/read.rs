@@ -4,80 +4,15 @@
 //! out in silence. The one thing tolerated is the cut-off last line of a run that was killed.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use csv::{ByteRecord, Position};
 
+use super::read_error::ReadError;
 use super::summary::Run;
 use crate::sample::Status;
 use crate::stats::quantile_is_supported;
 use crate::window::ThroughputWindow;
-
-/// Why the CSV of a run cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// The file cannot be opened or read.
-    #[error("cannot read {path}: {source}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// A line does not have the shape of the header.
-    #[error("{path} line {line}: {reason}")]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// The line, counted from 1.
-        line: u64,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A field cannot be used.
-    #[error("{path} line {line}, column {column}: {reason}")]
-    Field {
-        /// The file.
-        path: PathBuf,
-        /// The line, counted from 1.
-        line: u64,
-        /// The column's name.
-        column: &'static str,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The header lacks a column.
-    #[error(
-        "{path} line 1: no column {column}; expected a header that starts with request_type,name,response_time"
-    )]
-    MissingColumn {
-        /// The file.
-        path: PathBuf,
-        /// The column that is not there.
-        column: &'static str,
-    },
-    /// There is nothing in the file.
-    #[error("{path} is empty; expected a header that starts with request_type,name,response_time")]
-    Empty {
-        /// The file.
-        path: PathBuf,
-    },
-    /// There is a header, and no measured request.
-    #[error("{path} has no measured request{}", warm_up_only(*.warm_up))]
-    NoRows {
-        /// The file.
-        path: PathBuf,
-        /// Requests of the warm-up, which do not count.
-        warm_up: u64,
-    },
-}
-
-fn warm_up_only(warm_up: u64) -> String {
-    match warm_up {
-        0 => String::new(),
-        count => format!(", only {count} of the warm-up; shorten --warm-up or lengthen --run-time"),
-    }
-}
 
 /// Reads the CSV of one run.
 ///

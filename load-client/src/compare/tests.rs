@@ -1,0 +1,147 @@
+//! When a comparison gives a verdict, when it refuses one, and why.
+
+use super::*;
+
+fn run(label: &str, median: f64) -> Run {
+    Run {
+        label: label.to_owned(),
+        latencies_ms: (0..401)
+            .map(|index| median * (0.8 + 0.001 * f64::from(index)))
+            .collect(),
+        failures: 0,
+        throughput: Some(1000.0 / median),
+        warm_up: 0,
+        censored: 0,
+        warnings: Vec::new(),
+    }
+}
+
+fn runs(medians: &[f64]) -> Vec<Run> {
+    medians.iter().map(|median| run("run", *median)).collect()
+}
+
+fn compared(baseline: &[Run], changed: &[Run]) -> Comparison {
+    compare(baseline, changed, &Options::default()).unwrap()
+}
+
+const BASELINE: [f64; 6] = [6.0, 6.1, 5.9, 6.05, 5.95, 6.0];
+
+#[test]
+fn lower_round_trips_are_faster_and_throughput_rises() {
+    let comparison = compared(
+        &runs(&BASELINE),
+        &runs(&BASELINE.map(|median| median * 0.7)),
+    );
+    assert_eq!(comparison.verdict, Some(Verdict::Faster));
+    let blocks = comparison.blocks.unwrap();
+    assert!((blocks.median.unwrap().change - -0.3).abs() < 1e-9);
+    // Little's law: -30 % in latency is +43 % in throughput.
+    assert!((blocks.throughput.unwrap().change - (1.0 / 0.7 - 1.0)).abs() < 1e-9);
+    assert!(
+        comparison.conclusion.contains("throughput +42.9 %"),
+        "{}",
+        comparison.conclusion
+    );
+}
+
+#[test]
+fn the_other_way_round_is_slower_and_no_change_is_equivalent() {
+    let (low, high) = (runs(&BASELINE), runs(&BASELINE.map(|median| median * 1.3)));
+    assert_eq!(compared(&low, &high).verdict, Some(Verdict::Slower));
+    assert_eq!(compared(&low, &low).verdict, Some(Verdict::Equivalent));
+}
+
+#[test]
+fn noise_between_runs_is_inconclusive_however_many_requests() {
+    let changed = [5.0, 7.2, 5.1, 6.9, 5.2, 6.4];
+    let comparison = compared(&runs(&BASELINE), &runs(&changed));
+    assert!(matches!(
+        comparison.verdict,
+        Some(Verdict::Inconclusive { .. })
+    ));
+    assert!(
+        comparison.conclusion.starts_with("Inconclusive"),
+        "{}",
+        comparison.conclusion
+    );
+}
+
+#[track_caller]
+fn assert_refused(baseline: &[Run], changed: &[Run], reason: &str) {
+    let comparison = compared(baseline, changed);
+    assert_eq!(comparison.verdict, None);
+    let refusal = comparison.refusal.unwrap();
+    assert!(refusal.contains(reason), "{refusal}");
+    assert!(comparison.conclusion.starts_with("No verdict: "));
+}
+
+#[test]
+fn one_run_a_side_or_unequal_numbers_carry_no_verdict() {
+    let reason = "run-to-run variation was not measured";
+    assert_refused(&runs(&[6.0]), &runs(&[4.0]), reason);
+    assert_refused(&runs(&[6.0, 6.1]), &runs(&[4.0]), "compared in pairs");
+}
+
+#[test]
+fn different_failure_rates_carry_no_verdict() {
+    let (baseline, mut changed) = (runs(&BASELINE), runs(&BASELINE.map(|median| median * 0.7)));
+    changed[3].failures = 40;
+    assert_refused(&baseline, &changed, "the failure rates differ (0.00 %");
+    // Two in two thousand is not material; it is a warning all the same.
+    changed[3].failures = 2;
+    let comparison = compared(&baseline, &changed);
+    assert_eq!(comparison.verdict, Some(Verdict::Faster));
+    assert!(
+        comparison
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("2 request(s)"))
+    );
+}
+
+#[test]
+fn a_run_without_replies_carries_no_verdict() {
+    let (baseline, mut changed) = (runs(&BASELINE), runs(&BASELINE));
+    changed[2].latencies_ms.clear();
+    changed[2].failures = 5;
+    assert_refused(&baseline, &changed, "of the changed side has no ok reply");
+}
+
+#[test]
+fn what_cannot_be_compared_is_an_error() {
+    let runs = runs(&BASELINE);
+    let options = Options::default();
+    assert_eq!(
+        compare(&[], &runs, &options),
+        Err(CompareError::NoRuns(Side::Baseline))
+    );
+    assert_eq!(
+        compare(&runs, &[], &options),
+        Err(CompareError::NoRuns(Side::Changed))
+    );
+    for threshold in [0.0, 1.0, -0.1] {
+        assert_eq!(
+            compare(&runs, &runs, &Options { threshold }),
+            Err(CompareError::Threshold(threshold))
+        );
+    }
+}
+
+#[test]
+fn few_blocks_and_runs_cut_short_are_warned_of() {
+    let (baseline, mut changed) = (runs(&[6.0, 6.1]), runs(&[4.0, 4.1]));
+    changed[0].censored = 3;
+    let warnings = compared(&baseline, &changed).warnings;
+    assert!(
+        warnings
+            .iter()
+            .any(|warning| warning.contains("only 2 blocks")),
+        "{warnings:?}"
+    );
+    assert!(
+        warnings
+            .iter()
+            .any(|warning| warning.contains("3 request(s) in flight")),
+        "{warnings:?}"
+    );
+}
