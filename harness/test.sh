@@ -20,7 +20,9 @@ title() {
 # The tests against a broker and a store, on one stack. Two at a time: each may have a JVM of its own.
 stack_tests() {
     title "stack tests, $1"
-    TEST_STACK=$1 "$cargo" test --locked -p harness --features stack-tests --test '*' -- --test-threads=2
+    stack=$1 && shift
+    has kcat || set -- "$@" --skip kcat_
+    TEST_STACK=$stack "$cargo" test --locked -p harness --features stack-tests --test '*' -- --test-threads=2 "$@"
 }
 
 title "unit and in-memory tests"
@@ -33,7 +35,7 @@ title "the same with \`tasks\` as the default dispatch"
 "$cargo" build --locked -p order-service -p load-client -p harness
 
 if has kvrocks || has redis-server || has valkey-server; then
-    stack_tests embedded
+    stack_tests embedded --skip apache_kafka_only
     if [ -n "${KAFKA_HOME:-}" ] && { has java || [ -n "${JAVA_HOME:-}" ]; }; then
         stack_tests native
     elif ! has java && [ -z "${JAVA_HOME:-}" ]; then
@@ -47,6 +49,10 @@ else
     skip "stack tests on the embedded broker" "no store: run make setup"
     skip "stack tests on Apache Kafka" "no store: run make setup"
     missing_store=yes
+fi
+
+if ! has kcat; then
+    skip "kcat_gets_the_seeds_reply" "no kcat: install kcat"
 fi
 
 title "docker/compose.yaml"
