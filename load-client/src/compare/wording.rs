@@ -49,7 +49,10 @@ pub(super) fn conclusion(comparison: &Comparison) -> String {
             further(further_blocks)
         ),
     };
-    match comparison.throughput_change {
+    // Paired like the latency it stands beside, so that the table below shows the same figure.
+    let blocks = comparison.blocks.as_ref();
+    let paired = blocks.and_then(|blocks| blocks.throughput.as_ref());
+    match paired.map(|effect| effect.change) {
         Some(change) => format!("{statement}; throughput {}.", percent(change)),
         None => format!("{statement}."),
     }

@@ -93,7 +93,12 @@ fn every_request_is_answered_from_the_first_on() {
     );
     // The CSV and the summary agree on the rate.
     let read = load_client::compare::read_run(&files.csv).unwrap();
-    assert_eq!(read.throughput, json["summary"]["throughput"].as_f64());
+    let (read, told) = (
+        read.throughput.unwrap(),
+        json["summary"]["throughput"].as_f64().unwrap(),
+    );
+    // serde_json reads a number to the last digit but one.
+    assert!((read / told - 1.0).abs() < 1e-12, "{read} {told}");
 }
 
 #[test]
@@ -184,7 +189,7 @@ fn foreign_records_on_the_reply_topic_are_passed_over() {
 }
 
 #[test]
-fn a_header_name_that_is_no_text_does_not_end_the_reply_consumer() {
+fn kcat_header_name_that_is_no_text_does_not_end_the_reply_consumer() {
     let (service, files) = (Service::start(Behaviour::Answer("200")), Files::new());
     let mut command = service.client();
     let child = command
@@ -194,7 +199,7 @@ fn a_header_name_that_is_no_text_does_not_end_the_reply_consumer() {
     let child = child.spawn().unwrap();
     service.next_seen();
     // rdkafka cannot write such a name itself.
-    let produced = service.produce_with_kcat(REPLY_TOPIC, b"\xff\xfe=1");
+    service.produce_with_kcat(REPLY_TOPIC, b"\xff\xfe=1");
     // The queue may hold requests of before; those of after prove that replies still arrive.
     while service.seen.try_recv().is_ok() {}
     for _ in 0..20 {
@@ -203,9 +208,7 @@ fn a_header_name_that_is_no_text_does_not_end_the_reply_consumer() {
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_code(&output, 0);
-    if produced {
-        assert_eq!(files.json()["unmatched_replies"], 1);
-    }
+    assert_eq!(files.json()["unmatched_replies"], 1);
 }
 
 #[test]
