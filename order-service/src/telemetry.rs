@@ -1,5 +1,7 @@
 //! Logs to standard error and the recorder of metrics.
 
+use std::io::{IsTerminal, stderr};
+
 use anyhow::Context;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
@@ -18,9 +20,11 @@ pub fn init_log(filter: &str) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter).with_context(|| {
         format!("--log {filter}: takes directives such as info,kafka_bridge=debug")
     })?;
+    let colours = stderr().is_terminal();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_ansi(colours)
+        .with_writer(stderr)
         .init();
     Ok(())
 }
