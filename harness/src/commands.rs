@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::{BenchArguments, Cli, Command, DemoArguments, ExperimentArguments, UpArguments};
 use crate::experiment::{self, Experiment, experiment};
-use crate::run::{Identity, RunEnd, RunFiles, rehearse, run};
+use crate::run::{Identity, RunEnd, RunFiles, Settings, Variant, rehearse, run};
 use crate::stack::{Stack, StackKind, StackOptions};
 use crate::{Interrupted, demo};
 
@@ -84,13 +84,15 @@ async fn show_demo(arguments: DemoArguments, stop: &CancellationToken) -> Result
 }
 
 async fn bench(arguments: BenchArguments, stop: &CancellationToken) -> Result<()> {
+    let settings = arguments.load.settings(arguments.target.kind());
+    settings.require_programs()?;
     let files = RunFiles::beside(&arguments.out);
     let options = StackOptions {
         logs: Some(files.logs.clone()),
         ..arguments.target.options(stop)
     };
     let mut stack = start(arguments.target.kind(), options).await?;
-    let end = rehearse_and_run(&mut stack, &arguments, &files, stop).await;
+    let end = rehearse_and_run(&mut stack, &settings, arguments.variant, &files, stop).await;
     let stopped = stack.stop().await;
     let end = end?;
     stopped?;
@@ -103,20 +105,21 @@ async fn bench(arguments: BenchArguments, stop: &CancellationToken) -> Result<()
 
 async fn rehearse_and_run(
     stack: &mut Stack,
-    arguments: &BenchArguments,
+    settings: &Settings,
+    variant: Variant,
     files: &RunFiles,
     stop: &CancellationToken,
 ) -> Result<RunEnd> {
-    let settings = arguments.load.settings(stack.kind());
-    rehearse(stack, &settings, &files.logs, stop).await?;
+    rehearse(stack, settings, &files.logs, stop).await?;
     let identity = Identity::alone_on(stack);
-    run(stack, &settings, arguments.variant, &identity, files, stop).await
+    run(stack, settings, variant, &identity, files, stop).await
 }
 
 async fn compare_variants(arguments: ExperimentArguments, stop: &CancellationToken) -> Result<()> {
+    let settings = arguments.load.settings(arguments.target.kind());
+    settings.require_programs()?;
     let mut stack = start(arguments.target.kind(), arguments.target.options(stop)).await?;
     let seed = arguments.seed.unwrap_or_else(seed_of_now);
-    let settings = arguments.load.settings(stack.kind());
     let plan = Experiment::plan(
         &stack,
         settings,

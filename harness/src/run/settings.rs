@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Result;
 use clap::ValueEnum;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::programs;
 use crate::stack::{Stack, StackKind};
 
 /// The two ways to handle records that the experiment compares.
@@ -65,6 +67,23 @@ pub struct Settings {
     /// The load client's executable, if not the one beside the harness.
     #[serde(skip)]
     pub load_client: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Looks for both programs, so that a missing one is reported before anything is started.
+    ///
+    /// # Errors
+    ///
+    /// When one is missing; the message says how to build or name it.
+    pub fn require_programs(&self) -> Result<()> {
+        programs::own(
+            "order-service",
+            "--order-service",
+            self.order_service.as_deref(),
+        )?;
+        programs::own("load-client", "--load-client", self.load_client.as_deref())?;
+        Ok(())
+    }
 }
 
 fn as_text<S: serde::Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
