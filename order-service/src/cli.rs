@@ -21,7 +21,7 @@ Exit codes: 0 stopped as asked, 1 failed, 2 wrong arguments.";
 #[derive(Clone, Debug, Parser)]
 #[command(version, after_help = EXAMPLES, args_override_self = true)]
 pub struct Cli {
-    /// The Kafka brokers, kafka://host:port[,host:port]
+    /// The Kafka brokers, `kafka://host:port[,host:port]`
     #[arg(
         long,
         env = "ORDER_SERVICE_KAFKA",
@@ -74,7 +74,7 @@ pub struct Cli {
     #[arg(long, env = "ORDER_SERVICE_ADMIN", value_name = "ADDRESS")]
     pub admin: Option<SocketAddr>,
 
-    /// Topics that replies may go to, exact or ending in `*` [default: <topic>.reply,<topic>.reply.*]
+    /// Topics that replies may go to, exact or ending in `*`; by default `<topic>.reply` and `<topic>.reply.*`
     #[arg(
         long,
         env = "ORDER_SERVICE_REPLY_TOPICS",
