@@ -12,7 +12,7 @@ Examples:
   order-service --kafka kafka://localhost:9092 --store redis://localhost:6666
   order-service --dispatch tasks --max-in-flight 256 --admin 127.0.0.1:9464
   order-service --http 127.0.0.1:8000          # the same application over HTTP, too
-  order-service -X security.protocol=SASL_PLAINTEXT -X sasl.mechanism=PLAIN
+  order-service -X session.timeout.ms=6000 -X group.instance.id=orders-1
 
 Exit codes: 0 stopped as asked, 1 failed, 2 wrong arguments.";
 
