@@ -94,11 +94,11 @@ It writes <results>/<time>-<stack>/ with report.html, comparison.json, experimen
 and one folder for each run (requests, environment.json, logs), and points
 <results>/latest at it.")]
 pub struct ExperimentArguments {
-    /// Blocks; each is one run of either variant, in random order
+    /// Blocks; each is one run of either variant, half of them with tasks first
     #[arg(long, default_value_t = 6, value_name = "N", env = "HARNESS_TRIALS",
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub trials: u32,
-    /// Decides the order inside the blocks [default: from the clock; recorded]
+    /// Decides which blocks start with which variant [default: from the clock; recorded]
     #[arg(long, value_name = "NUMBER", env = "HARNESS_SEED")]
     pub seed: Option<u64>,
     /// The relative change that counts as a difference
@@ -193,8 +193,8 @@ pub struct LoadArguments {
     #[arg(long, default_value = "2s", value_name = "TIME", env = "HARNESS_WARM_UP",
           value_parser = values::duration)]
     pub warm_up: Duration,
-    /// A first run that is thrown away: it warms a broker that has just been started, whose JVM would make
-    /// the first runs slower than the later ones [default: 15s with stack native, else 0s]
+    /// A first run of either variant, this long each, that is thrown away: it warms a broker that has just
+    /// been started, whose JVM makes the first runs slower [default: 15s with stack native, else 0s]
     #[arg(long, value_name = "TIME", value_parser = values::duration, env = "HARNESS_REHEARSAL")]
     pub rehearsal: Option<Duration>,
     /// Records that the service handles at once, at most

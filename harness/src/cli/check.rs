@@ -12,8 +12,9 @@ use super::arguments::{Cli, Command, LoadArguments, StartArguments, TargetArgume
 use crate::run::Settings;
 use crate::stack::{StackKind, StackOptions};
 
-/// By then the broker's JVM has compiled what a request touches: measured with 10 users, medians fell from
-/// run to run until about here, and were level after it.
+/// For each of the two variants. Measured with 10 users: after 15 s of `tasks` alone, the first run that
+/// counted still had a fifth less throughput than the later ones. So this is no promise that the broker's JVM
+/// is level by then; what is left of its warming up, the balanced order of the blocks spreads over both.
 const NATIVE_REHEARSAL: Duration = Duration::from_secs(15);
 
 /// Reads the command line.

@@ -133,7 +133,7 @@ fn load(plan: &Experiment) -> Section {
 fn rehearsal(time: Duration) -> String {
     match time {
         Duration::ZERO => "none".to_owned(),
-        time => format!("{}, thrown away", format_duration(time)),
+        time => format!("{} of either variant, thrown away", format_duration(time)),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The run before the first one that counts, for brokers that are slow at first.
+//! The runs before the first one that counts, for brokers that are slow at first.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,8 +9,10 @@ use tokio_util::sync::CancellationToken;
 use super::{Identity, RunFiles, Settings, Variant, run};
 use crate::stack::Stack;
 
-/// Runs the variant with the higher throughput, which touches the broker most, and throws the figures away;
-/// its files go to `folder/rehearsal`. Does nothing if the settings ask for none.
+/// Runs both variants, so that neither meets a broker that has only seen the other, and throws the figures
+/// away; their files go to `folder/rehearsal-<variant>`. Does nothing if the settings ask for none.
+///
+/// It shortens the warming up and does not prove its end: a broker may still become faster afterwards.
 ///
 /// # Errors
 ///
@@ -24,24 +26,17 @@ pub async fn rehearse(
     if settings.rehearsal.is_zero() {
         return Ok(());
     }
-    tracing::info!(
-        "rehearsal of {}",
-        humantime::format_duration(settings.rehearsal)
-    );
+    let length = humantime::format_duration(settings.rehearsal);
     let settings = Settings {
         run_time: settings.rehearsal,
         warm_up: Duration::ZERO,
         ..settings.clone()
     };
-    let files = RunFiles::in_folder(&folder.join("rehearsal"), "rehearsal");
-    run(
-        stack,
-        &settings,
-        Variant::Tasks,
-        &Identity::fresh(),
-        &files,
-        stop,
-    )
-    .await
-    .map(drop)
+    for variant in Variant::BOTH {
+        let name = variant.name();
+        tracing::info!("rehearsal of {name}, {length}");
+        let files = RunFiles::in_folder(&folder.join(format!("rehearsal-{name}")), "rehearsal");
+        run(stack, &settings, variant, &Identity::fresh(), &files, stop).await?;
+    }
+    Ok(())
 }

@@ -22,6 +22,9 @@ pub enum Variant {
 }
 
 impl Variant {
+    /// Both, the one to compare with first.
+    pub const BOTH: [Self; 2] = [Self::Baseline, Self::Tasks];
+
     /// The name as on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -54,7 +57,7 @@ pub struct Settings {
     /// First part of a run that is not measured.
     #[serde(serialize_with = "as_text")]
     pub warm_up: Duration,
-    /// Length of the first run, which is thrown away; none if zero.
+    /// Length of the first run of either variant, which is thrown away; none if zero.
     #[serde(serialize_with = "as_text")]
     pub rehearsal: Duration,
     /// Records that the service handles at once, at most.
