@@ -1,5 +1,6 @@
-//! In which order the variants run: blocks of one run each, shuffled inside the block, so that neither a
-//! drift of the machine nor "the second one always runs warmer" can pass for an effect.
+//! In which order the variants run: blocks of one run each. Half of the blocks start with either variant, so
+//! that "the second one always runs warmer" hits both alike also where there are few blocks; which ones is
+//! random, so that neither can a drift of the machine pass for an effect.
 
 use serde::Serialize;
 
@@ -8,15 +9,22 @@ use crate::run::Variant;
 /// The two runs of one block, first to last.
 pub type Block = [Variant; 2];
 
-/// The order for `count` blocks; the same for the same seed, on every machine and in every version.
+/// The order for `count` blocks, of which half start with either variant (of an odd number, one more with the
+/// baseline or with tasks, as the seed has it); the same for the same seed, on every machine.
 #[must_use]
 pub fn blocks(count: u32, seed: u64) -> Vec<Block> {
     let mut generator = SplitMix64(seed);
-    let block = |_| match generator.next() >> 63 {
-        0 => [Variant::Baseline, Variant::Tasks],
-        _ => [Variant::Tasks, Variant::Baseline],
-    };
-    (0..count).map(block).collect()
+    let [baseline, tasks] = Variant::BOTH;
+    let orders = [[baseline, tasks], [tasks, baseline]];
+    let odd_one = generator.below(2);
+    let mut blocks: Vec<Block> = (0..count)
+        .map(|index| orders[(index as usize + odd_one) % 2])
+        .collect();
+    // Fisher and Yates, from the end.
+    for last in (1..blocks.len()).rev() {
+        blocks.swap(last, generator.below(last + 1));
+    }
+    blocks
 }
 
 /// Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
@@ -30,6 +38,13 @@ impl SplitMix64 {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
+    }
+
+    /// A number from 0 up to and without `bound`. For bounds as small as a number of blocks, the share by
+    /// which the remainder favours low numbers is beyond measure.
+    fn below(&mut self, bound: usize) -> usize {
+        let bound = bound as u64;
+        usize::try_from(self.next() % bound).unwrap_or(0)
     }
 }
 
@@ -51,15 +66,53 @@ mod tests {
         );
     }
 
+    fn starting_with(variant: Variant, order: &[Block]) -> usize {
+        order.iter().filter(|block| block[0] == variant).count()
+    }
+
     #[test]
-    fn each_block_holds_both_variants_and_both_orders_occur() {
-        let order = blocks(64, 1);
-        assert!(order.iter().all(|[first, second]| first != second));
-        let baseline_first = order
-            .iter()
-            .filter(|block| block[0] == Variant::Baseline)
-            .count();
-        assert!((16..=48).contains(&baseline_first), "{baseline_first}");
-        assert_eq!(order, blocks(64, 1));
+    fn half_of_the_blocks_start_with_either_variant() {
+        for seed in 0..200 {
+            for count in 0..=13_u32 {
+                let order = blocks(count, seed);
+                assert_eq!(order.len(), count as usize);
+                assert!(order.iter().all(|[first, second]| first != second));
+                let starts = Variant::BOTH.map(|variant| starting_with(variant, &order));
+                assert!(
+                    starts[0].abs_diff(starts[1]) == count as usize % 2,
+                    "{starts:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_order() {
+        let firsts = |count, seed| blocks(count, seed).iter().map(|block| block[0]).collect();
+        let order: Vec<Variant> = firsts(6, 1);
+        assert_eq!(order, firsts(6, 1) as Vec<Variant>);
+        let [baseline, tasks] = Variant::BOTH;
+        // Written down: an experiment must be repeatable with a later version too.
+        assert_eq!(order, [baseline, tasks, tasks, baseline, tasks, baseline]);
+    }
+
+    #[test]
+    fn seeds_reach_every_balanced_order_about_equally_often() {
+        let mut seen = std::collections::HashMap::new();
+        for seed in 0..2000 {
+            let order: Vec<&str> = blocks(4, seed)
+                .iter()
+                .map(|block| block[0].name())
+                .collect();
+            *seen.entry(order).or_insert(0) += 1;
+        }
+        // Four blocks, two of which start with tasks: six ways, 333 times each on average.
+        assert_eq!(seen.len(), 6);
+        assert!(
+            seen.values().all(|times| (260..=410).contains(times)),
+            "{seen:?}"
+        );
+        let odd = (0..2000).filter(|seed| starting_with(Variant::Tasks, &blocks(3, *seed)) == 2);
+        assert!((900..=1100).contains(&odd.count()));
     }
 }
