@@ -23,7 +23,8 @@ use crate::{
 /// How a bridge is doing, for health checks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Status {
-    /// Whether the consumer group has answered with an assignment and no stop was asked for.
+    /// Whether the consumer group has given an assignment, which was not lost since, and no stop was
+    /// asked for.
     pub ready: bool,
 }
 
@@ -171,7 +172,12 @@ impl<A> Builder<A> {
         self.check()?;
         let topics: Vec<&str> = self.operations.iter().map(Operation::topic).collect();
         let cluster = kafka::Cluster::new(url, &self.properties)?;
-        let source = cluster.source(group_id, &topics, self.settings.drain_timeout)?;
+        let source = cluster.source(
+            group_id,
+            &topics,
+            self.settings.drain_timeout,
+            self.settings.limits.max_headers,
+        )?;
         let sink = cluster.sink()?;
         self.with_ports(source, sink)
     }
@@ -220,6 +226,7 @@ impl<A> Builder<A> {
         let bounds = [
             ("max_in_flight", limits.max_in_flight),
             ("max_in_flight_bytes", limits.max_in_flight_bytes),
+            ("max_uncommitted", limits.max_uncommitted),
         ];
         if let Some((name, _)) = bounds.iter().find(|(_, bound)| *bound == 0) {
             return Err(Error::ZeroBound(name));

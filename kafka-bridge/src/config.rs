@@ -69,11 +69,16 @@ pub enum WithoutReplyTo {
 pub struct Limits {
     /// Records delivered and not finished.
     pub max_in_flight: usize,
-    /// Bytes of the records delivered and not finished; one record may pass it alone.
+    /// Bytes of the records delivered and not finished; one record may pass it alone. Up to 32
+    /// more records may wait between the consumer and the dispatch.
     pub max_in_flight_bytes: usize,
+    /// Records that may be finished behind an unfinished one, and so not committed: what a crash
+    /// repeats at the most, and how far the others may run ahead of a record that hangs.
+    pub max_uncommitted: usize,
     /// Bytes of a record's value; above it the requester gets status 413.
     pub max_request_bytes: usize,
-    /// Headers of a record; above it the requester gets status 400.
+    /// Headers of a record; above it the requester gets status 400, if its return address is among
+    /// the first so many.
     pub max_headers: usize,
     /// Bytes of a record's headers; above it the requester gets status 400.
     pub max_header_bytes: usize,
@@ -86,6 +91,7 @@ impl Default for Limits {
         Self {
             max_in_flight: 1024,
             max_in_flight_bytes: 64 << 20,
+            max_uncommitted: 100_000,
             // A broker accepts records of about 1 MiB by default (`message.max.bytes`). A reply
             // stays well below it, so that its headers find room too.
             max_request_bytes: 1 << 20,

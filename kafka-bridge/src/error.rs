@@ -1,5 +1,7 @@
 //! What can end a bridge, or keep it from starting. Bad records do neither.
 
+use std::time::Duration;
+
 use rdkafka::error::KafkaError;
 
 /// Why a bridge could not be built or had to stop.
@@ -42,10 +44,48 @@ pub enum Error {
     /// The thread that polls the consumer ended early.
     #[error("the consumer's thread ended unexpectedly")]
     SourceGone,
+    /// The last commit or the farewell to the group took too long.
+    #[error("the consumer was not closed in time; the last offsets may not be committed")]
+    CloseTimedOut,
+    /// A partition that is taken away may be held longer than the group waits for its member.
+    #[error(
+        "drain_timeout ({drain:?}) must be at least {margin:?} below max.poll.interval.ms ({poll:?})"
+    )]
+    DrainTimeout {
+        /// The drain time-out that was asked for.
+        drain: Duration,
+        /// How far it has to stay below.
+        margin: Duration,
+        /// The poll interval in effect.
+        poll: Duration,
+    },
     /// A reply can no longer be produced at all.
     #[error("the producer failed for good: {0}")]
     Producer(String),
     /// A task that handled a record ended without a result.
     #[error("a record's task was lost: {0}")]
     TaskLost(String),
+}
+
+impl Error {
+    /// Returns whether a setting is at fault, rather than the cluster or the network.
+    #[must_use]
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::NoOperation
+            | Self::DuplicateTopic(_)
+            | Self::ZeroBound(_)
+            | Self::DeadLetterTopic(_)
+            | Self::Url(_)
+            | Self::DrainTimeout { .. }
+            | Self::Property { .. } => true,
+            Self::Kafka { source, .. } => {
+                matches!(
+                    source,
+                    KafkaError::ClientConfig(..) | KafkaError::ClientCreation(_)
+                )
+            }
+            Self::CloseTimedOut | Self::SourceGone | Self::Producer(_) | Self::TaskLost(_) => false,
+        }
+    }
 }

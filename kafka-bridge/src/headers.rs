@@ -47,13 +47,16 @@ impl Headers {
         self.0.is_empty()
     }
 
-    /// Returns the bytes of all names and values, the measure that limits are held against.
+    /// Returns the bytes that the headers take in memory, the measure that limits are held against:
+    /// names, values, and what each header costs however short it is.
     #[must_use]
     pub fn size(&self) -> usize {
         let value_len = |value: &Option<Bytes>| value.as_ref().map_or(0, Bytes::len);
         self.0
             .iter()
-            .map(|(name, value)| name.len() + value_len(value))
+            .map(|(name, value)| {
+                name.len() + value_len(value) + size_of::<(String, Option<Bytes>)>()
+            })
             .sum()
     }
 

@@ -17,20 +17,32 @@ pub struct Position {
     pub next_offset: i64,
 }
 
+/// What a delivered record is to its partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// The next record: to be handled.
+    Next,
+    /// A record below one that was delivered before: to be handled, and worth a warning.
+    Rewound,
+    /// A record that is not to be handled: its partition is not assigned, is being let go, or was
+    /// assigned anew since.
+    Stale,
+}
+
 /// Follows the records of all assigned partitions from delivery to their end.
 ///
 /// # Examples
 ///
 /// ```
-/// use kafka_bridge::{Coordinates, TopicPartition, offsets::OffsetTracker};
+/// use kafka_bridge::{Coordinates, TopicPartition, offsets::{Delivery, OffsetTracker}};
 ///
 /// let mut tracker = OffsetTracker::default();
 /// let topic_partition = TopicPartition::new("createOrder", 0);
 /// tracker.assign(&topic_partition, 1);
 /// let at = |offset| Coordinates { topic_partition: topic_partition.clone(), offset, generation: 1 };
 ///
-/// tracker.deliver(&at(10));
-/// tracker.deliver(&at(11));
+/// assert_eq!(tracker.deliver(&at(10)), Delivery::Next);
+/// assert_eq!(tracker.deliver(&at(11)), Delivery::Next);
 /// tracker.finish(&at(11));
 /// assert_eq!(tracker.take_changed()[0].next_offset, 10); // 10 is unfinished
 /// tracker.finish(&at(10));
@@ -39,6 +51,8 @@ pub struct Position {
 #[derive(Debug, Default)]
 pub struct OffsetTracker {
     partitions: HashMap<TopicPartition, Partition>,
+    /// How many offsets all partitions hold.
+    tracked: usize,
     changed: bool,
 }
 
@@ -62,11 +76,27 @@ impl Partition {
             .or(self.after_finished)
     }
 
-    fn take_off_finished(&mut self) {
+    fn last_delivered(&self) -> Option<i64> {
+        let last = self.delivered.back().map(|&(offset, _)| offset);
+        last.or(self.after_finished.map(|next| next - 1))
+    }
+
+    /// Forgets everything, after the partition was set back; returns how many offsets were held.
+    fn forget(&mut self) -> usize {
+        (self.after_finished, self.committed) = (None, None);
+        let held = self.delivered.len();
+        self.delivered.clear();
+        held
+    }
+
+    /// Takes off what is finished up to the first that is not, and returns how many.
+    fn take_off_finished(&mut self) -> usize {
+        let held = self.delivered.len();
         while let Some(&(offset, true)) = self.delivered.front() {
             self.delivered.pop_front();
             self.after_finished = Some(offset + 1);
         }
+        held - self.delivered.len()
     }
 }
 
@@ -80,26 +110,31 @@ impl OffsetTracker {
             after_finished: None,
             committed: None,
         };
+        self.revoke(topic_partition);
         self.partitions.insert(topic_partition.clone(), fresh);
     }
 
-    /// Notes a delivered record; `false` when it is not to be handled, because its partition is
-    /// not assigned, closed, or no longer under that generation, or the offset was seen already.
+    /// Notes a delivered record and tells whether it is to be handled.
+    ///
+    /// Offsets of a partition rise. When one does not, the partition was set back: its topic was
+    /// made anew, or its log truncated. It is then followed from there.
     #[must_use]
-    pub fn deliver(&mut self, at: &Coordinates) -> bool {
+    pub fn deliver(&mut self, at: &Coordinates) -> Delivery {
         let Some(partition) = self.current(at).filter(|partition| !partition.closed) else {
-            return false;
+            return Delivery::Stale;
         };
-        let last = partition.delivered.back().map(|&(offset, _)| offset);
-        if last
-            .or(partition.after_finished.map(|next| next - 1))
-            .is_some_and(|last| at.offset <= last)
-        {
-            return false;
-        }
+        let rewound = partition
+            .last_delivered()
+            .is_some_and(|last| at.offset <= last);
+        let forgotten = if rewound { partition.forget() } else { 0 };
         partition.delivered.push_back((at.offset, false));
+        self.tracked = self.tracked + 1 - forgotten;
         self.changed = true;
-        true
+        if rewound {
+            Delivery::Rewound
+        } else {
+            Delivery::Next
+        }
     }
 
     /// Takes no further record of a partition that is about to be revoked.
@@ -119,7 +154,8 @@ impl OffsetTracker {
             .binary_search_by_key(&at.offset, |&(offset, _)| offset)
         {
             partition.delivered[index].1 = true;
-            partition.take_off_finished();
+            let taken_off = partition.take_off_finished();
+            self.tracked -= taken_off;
             self.changed = true;
         }
     }
@@ -167,6 +203,7 @@ impl OffsetTracker {
     /// Stops following a partition and returns where it stands, if any of it was delivered.
     pub fn revoke(&mut self, topic_partition: &TopicPartition) -> Option<Position> {
         let partition = self.partitions.remove(topic_partition)?;
+        self.tracked -= partition.delivered.len();
         let next_offset = partition.next_offset()?;
         Some(Position {
             topic_partition: topic_partition.clone(),
@@ -190,10 +227,10 @@ impl OffsetTracker {
         standing.collect()
     }
 
-    /// Returns the number of partitions that are followed.
+    /// Returns how many offsets are held: unfinished ones, and finished ones behind them.
     #[must_use]
-    pub fn assigned(&self) -> usize {
-        self.partitions.len()
+    pub fn tracked(&self) -> usize {
+        self.tracked
     }
 
     fn current(&mut self, at: &Coordinates) -> Option<&mut Partition> {
@@ -222,7 +259,7 @@ mod tests {
         let mut tracker = OffsetTracker::default();
         tracker.assign(&partition(), 1);
         for &offset in offsets {
-            assert!(tracker.deliver(&at(offset, 1)));
+            assert_eq!(tracker.deliver(&at(offset, 1)), Delivery::Next);
         }
         tracker
     }
@@ -262,11 +299,13 @@ mod tests {
         assert_eq!(tracker.positions(), []);
 
         tracker.assign(&partition(), 2);
-        assert!(tracker.deliver(&at(5, 2)));
+        assert_eq!(tracker.deliver(&at(5, 2)), Delivery::Next);
         tracker.finish(&at(5, 1));
         assert_eq!(standing(&tracker), Some(5));
-        assert!(
-            !tracker.deliver(&at(6, 1)),
+        let late = tracker.deliver(&at(6, 1));
+        assert_eq!(
+            late,
+            Delivery::Stale,
             "a record of the old assignment is not handled"
         );
     }
@@ -275,7 +314,7 @@ mod tests {
     fn a_closed_partition_takes_no_record_but_finishes_what_it_has() {
         let mut tracker = tracker(&[5]);
         tracker.close(&partition());
-        assert!(!tracker.deliver(&at(6, 1)));
+        assert_eq!(tracker.deliver(&at(6, 1)), Delivery::Stale);
         tracker.finish(&at(5, 1));
         assert_eq!(standing(&tracker), Some(6));
     }
@@ -291,12 +330,27 @@ mod tests {
     }
 
     #[test]
-    fn an_offset_is_delivered_once() {
-        let mut tracker = tracker(&[5, 6]);
-        assert!(!tracker.deliver(&at(6, 1)));
-        tracker.finish(&at(5, 1));
+    fn a_partition_that_was_set_back_is_followed_from_there() {
+        for finished in [&[5, 6, 7][..], &[5]] {
+            let mut tracker = tracker(&[5, 6, 7]);
+            finished
+                .iter()
+                .for_each(|&offset| tracker.finish(&at(offset, 1)));
+            assert_eq!(tracker.deliver(&at(0, 1)), Delivery::Rewound);
+            assert_eq!((standing(&tracker), tracker.tracked()), (Some(0), 1));
+            tracker.finish(&at(0, 1));
+            assert_eq!((standing(&tracker), tracker.tracked()), (Some(1), 0));
+        }
+    }
+
+    #[test]
+    fn what_is_held_is_counted() {
+        let mut tracker = tracker(&[5, 6, 7]);
         tracker.finish(&at(6, 1));
-        assert!(!tracker.deliver(&at(6, 1)));
-        assert!(tracker.deliver(&at(7, 1)));
+        assert_eq!(tracker.tracked(), 3, "6 is finished and held by 5");
+        tracker.finish(&at(5, 1));
+        assert_eq!(tracker.tracked(), 1);
+        tracker.revoke(&partition());
+        assert_eq!(tracker.tracked(), 0);
     }
 }

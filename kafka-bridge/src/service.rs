@@ -26,6 +26,19 @@ use crate::{
     request, response,
 };
 
+impl SkipReason {
+    /// Names the reason in metrics.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::NoReplyTo => "no_reply_to",
+            Self::ReplyDropped => "reply_dropped",
+            Self::FailedUnanswered(_) => "failed_unanswered",
+            Self::AddressDenied(_) => "address_denied",
+            Self::NoOperation => "no_operation",
+        }
+    }
+}
+
 /// What the service makes of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -44,6 +57,9 @@ pub enum SkipReason {
     /// The record has no return address; the application was called and its answer dropped.
     #[error("processed, no reply wanted")]
     ReplyDropped,
+    /// The record has no return address, and the application's answer was a failure.
+    #[error("processed and failed with status {0}, nobody to tell")]
+    FailedUnanswered(StatusCode),
     /// The return address is not to be used; the application was not called.
     #[error(transparent)]
     AddressDenied(#[from] AddressDenied),
@@ -137,7 +153,8 @@ impl Shared {
         let status = response.status();
         match address {
             Some(topic) => Outcome::Reply(response::into_reply(response, topic, key), status),
-            None => Outcome::Skip(SkipReason::ReplyDropped),
+            None if status.is_success() => Outcome::Skip(SkipReason::ReplyDropped),
+            None => Outcome::Skip(SkipReason::FailedUnanswered(status)),
         }
     }
 

@@ -142,6 +142,57 @@ async fn bytes_in_flight_are_bounded() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_runs_ahead_of_a_hanging_record_is_bounded() {
+    let sink = MemorySink::default();
+    let (broker, source) = MemoryBroker::new();
+    broker.assign([partition()], 0);
+    broker.send(order(0, "hang"));
+    for offset in 1..50 {
+        broker.send(order(offset, "a"));
+    }
+    let limits = kafka_bridge::Limits {
+        max_uncommitted: 10,
+        ..Default::default()
+    };
+    let bridge = builder().dispatch(Dispatch::Tasks).limits(limits);
+    let bridge = tokio::spawn(
+        bridge
+            .with_ports(source, sink.clone())
+            .unwrap()
+            .into_future(),
+    );
+    settle().await;
+    assert_eq!(
+        sink.produced().len(),
+        9,
+        "ten are held, the hanging one among them"
+    );
+    // Its time-out lets the others go on.
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    assert_eq!(sink.produced().len(), 50);
+    bridge.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_that_abandons_records_releases_their_partition_at_once() {
+    let (broker, source) = MemoryBroker::new();
+    broker.assign([partition()], 0);
+    broker.send(order(0, "hang"));
+    let bridge = builder()
+        .dispatch(Dispatch::Tasks)
+        .drain_timeout(Duration::from_secs(20));
+    let bridge = bridge.with_ports(source, MemorySink::default()).unwrap();
+    // The stop's drain ends 21 s after the start, a second before the revocation's patience does.
+    let signal = tokio::time::sleep(Duration::from_secs(1));
+    let bridge = tokio::spawn(bridge.with_graceful_shutdown(signal));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let positions = broker.revoke([partition()]).await;
+    assert_eq!(positions[0].next_offset, 0);
+    let waited = bridge.await.unwrap().unwrap();
+    assert_eq!(waited.abandoned, 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_graceful_stop_finishes_and_commits_what_is_in_flight() {
     for mode in MODES {
         let sink = MemorySink::default();

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use kafka_bridge::offsets::OffsetTracker;
+use kafka_bridge::offsets::{Delivery, OffsetTracker};
 use kafka_bridge::{Coordinates, TopicPartition};
 use proptest::prelude::*;
 
@@ -92,7 +92,7 @@ fn run(steps: &[Step]) -> Result<(), TestCaseError> {
         match (step, model.assigned) {
             (Step::Deliver { gap }, Some(generation)) => {
                 let offset = model.next_offset + gap - 1;
-                prop_assert!(tracker.deliver(&at(offset, generation)));
+                prop_assert_eq!(tracker.deliver(&at(offset, generation)), Delivery::Next);
                 model.records.insert(offset, false);
                 model.started.push((offset, generation));
                 model.next_offset = offset + 1;

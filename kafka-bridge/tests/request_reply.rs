@@ -88,10 +88,21 @@ async fn a_record_without_return_address_is_skipped_or_processed() {
     );
     assert_eq!(commits.next_offset("createOrder", 0), Some(1));
 
-    let processing = builder().without_reply_to(WithoutReplyTo::Process);
-    let (replies, commits) = serve(processing, [silent(), order(1, "after")]).await;
-    assert_eq!(statuses(&replies), ["200"]);
-    assert_eq!(commits.next_offset("createOrder", 0), Some(2));
+    // Processed without a problem: nothing more to do. Failed: nobody can be told, so the record is
+    // a dead letter.
+    let processing = builder()
+        .without_reply_to(WithoutReplyTo::Process)
+        .dead_letter_topic("createOrder.dlq");
+    let fine = Record::new("createOrder", 0, 1).with_value("fine");
+    let (produced, commits) = serve(processing, [silent(), fine, order(2, "after")]).await;
+    let topics: Vec<_> = produced.iter().map(|record| &*record.topic).collect();
+    assert_eq!(topics, ["createOrder.dlq", "createOrder.reply"]);
+    assert!(
+        header(&produced[0], "dead-letter-cause")
+            .unwrap()
+            .contains("500")
+    );
+    assert_eq!(commits.next_offset("createOrder", 0), Some(3));
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,9 @@
 
 use std::ops::ControlFlow;
 use std::pin::pin;
+use std::time::Duration;
 
+use futures_util::FutureExt;
 use metrics::{counter, gauge};
 use tokio::select;
 use tokio::sync::watch;
@@ -14,7 +16,7 @@ use super::Summary;
 use super::job::{Done, Settled};
 use super::revocations::Revocations;
 use super::running::Running;
-use crate::offsets::OffsetTracker;
+use crate::offsets::{Delivery, OffsetTracker};
 use crate::ports::{Intake, RecordSource, SourceEvent};
 use crate::{Error, Record, Settings, Status, TopicPartition, metric_names};
 
@@ -75,10 +77,7 @@ where
             deadline.max(Instant::now()) + CLOSE_PATIENCE,
             self.source.close(positions),
         );
-        let closed = closing.await.unwrap_or_else(|_| {
-            warn!("the source did not close in time; the last offsets may not be committed");
-            Ok(())
-        });
+        let closed = closing.await.unwrap_or(Err(Error::CloseTimedOut));
         served.and(drained).and(closed).map(|()| self.summary)
     }
 
@@ -94,7 +93,7 @@ where
             // a steady stream of records can hold up neither a stop nor a commit.
             select! { biased;
                 () = &mut shutdown => return Ok(()),
-                _ = commits.tick(), if self.offsets.is_changed() => self.commit(),
+                _ = commits.tick(), if self.offsets.is_changed() => self.commit()?,
                 done = self.running.next() => self.on_done(done?)?,
                 () = expire(deadline) => self.revocations.release_ready(&mut self.offsets),
                 event = self.source.next(intake) => {
@@ -120,7 +119,7 @@ where
                 () = sleep_until(until) => {
                     self.revocations.release_ready(&mut self.offsets);
                     if Instant::now() >= deadline {
-                        self.abandon().await;
+                        self.abandon();
                     }
                 }
                 event = self.source.next(Intake::Closed), if source_alive => match event {
@@ -132,19 +131,23 @@ where
         Ok(())
     }
 
-    async fn abandon(&mut self) {
+    fn abandon(&mut self) {
         self.summary.abandoned += self.running.len() as u64;
         warn!(
             records = self.running.len(),
             "drain time is over, records will be delivered again"
         );
-        self.running.abandon().await;
+        self.running.abandon();
+        // Nothing will finish any more: whoever waits for these partitions need not.
+        self.revocations.release_all(&mut self.offsets);
     }
 
     fn intake(&self) -> Intake {
         let limits = &self.settings.limits;
         let bound = self.running.bound(limits.max_in_flight);
-        let room = self.running.len() < bound && self.in_flight_bytes < limits.max_in_flight_bytes;
+        let room = self.running.len() < bound
+            && self.in_flight_bytes < limits.max_in_flight_bytes
+            && self.offsets.tracked() < limits.max_uncommitted;
         if room { Intake::Open } else { Intake::Closed }
     }
 
@@ -180,9 +183,17 @@ where
     }
 
     fn on_record(&mut self, record: Record) {
-        if !self.offsets.deliver(&record.coordinates) {
-            debug!(record = %record.coordinates, "record of an earlier assignment dropped");
-            return;
+        match self.offsets.deliver(&record.coordinates) {
+            Delivery::Next => {}
+            Delivery::Rewound => {
+                counter!(metric_names::REWINDS).increment(1);
+                warn!(record = %record.coordinates, "the partition was set back");
+            }
+            Delivery::Stale => {
+                counter!(metric_names::STALE).increment(1);
+                debug!(record = %record.coordinates, "record of another assignment dropped");
+                return;
+            }
         }
         self.in_flight_bytes += record.size();
         self.running.start((self.make_job)(record));
@@ -194,8 +205,8 @@ where
         gauge!(metric_names::IN_FLIGHT).set(self.running.len() as f64);
         match done.settled.map_err(Error::Producer)? {
             Settled::Replied => self.summary.replied += 1,
-            Settled::DeadLettered => self.summary.dead_lettered += 1,
-            Settled::Skipped => self.summary.skipped += 1,
+            Settled::DeadLettered(_) => self.summary.dead_lettered += 1,
+            Settled::Skipped(_) => self.summary.skipped += 1,
         }
         self.offsets.finish(&done.coordinates);
         self.revocations.release_ready(&mut self.offsets);
@@ -215,18 +226,25 @@ where
             warn!(%partition, "partition lost");
             self.offsets.revoke(partition);
         }
+        self.status.send_modify(|status| status.ready = false);
     }
 
-    fn commit(&mut self) {
+    fn commit(&mut self) -> Result<(), Error> {
+        // What the source has to tell comes first: a partition that it lost must not be committed.
+        while let Some(event) = self.source.next(Intake::Closed).now_or_never() {
+            let _ = self.on_event(event?);
+        }
         let positions = self.offsets.take_changed();
         if !positions.is_empty() {
             self.source.commit(&positions);
         }
+        Ok(())
     }
 }
 
-/// How long the last commit and the farewell to the group may take after the drain.
-const CLOSE_PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+/// How long the last commit and the farewell to the group may take after the drain. Above what
+/// `kafka` allows the last commit alone, so that its outcome is known.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(8);
 
 async fn expire(deadline: Option<Instant>) {
     match deadline {

@@ -18,16 +18,19 @@ use crate::{Coordinates, OutboundRecord, Record, dead_letter, metric_names};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Settled {
     Replied,
-    DeadLettered,
-    Skipped,
+    /// Written to the dead-letter topic, for the named reason.
+    DeadLettered(&'static str),
+    /// Counted and logged only, for the named reason.
+    Skipped(&'static str),
 }
 
 impl Settled {
-    fn label(self) -> &'static str {
+    /// Names outcome and reason in metrics.
+    fn labels(self) -> (&'static str, &'static str) {
         match self {
-            Self::Replied => "replied",
-            Self::DeadLettered => "dead_lettered",
-            Self::Skipped => "skipped",
+            Self::Replied => ("replied", ""),
+            Self::DeadLettered(reason) => ("dead_lettered", reason),
+            Self::Skipped(reason) => ("skipped", reason),
         }
     }
 }
@@ -76,11 +79,7 @@ where
                 .await
                 .unwrap_or_else(|_| Err("a reply's production panicked".into()));
             if let Ok(settled) = settled {
-                let topic = topic.to_string();
-                histogram!(metric_names::HANDLING, "topic" => topic.clone())
-                    .record(started.elapsed());
-                counter!(metric_names::RECORDS, "topic" => topic, "outcome" => settled.label())
-                    .increment(1);
+                count(&topic, settled, started);
             }
             Done {
                 coordinates,
@@ -105,21 +104,34 @@ where
             },
             Outcome::Skip(reason @ (SkipReason::NoReplyTo | SkipReason::ReplyDropped)) => {
                 info!(record = %coordinates, %reason, "record skipped");
-                return Ok(Settled::Skipped);
+                return Ok(Settled::Skipped(reason.label()));
             }
-            Outcome::Skip(reason) => reason.to_string(),
+            Outcome::Skip(reason) => Cause {
+                label: reason.label(),
+                text: reason.to_string(),
+            },
         };
-        give_up(&self.sink, dead_letter_topic, &coordinates, &cause).await
+        give_up(&self.sink, dead_letter_topic, &coordinates, cause).await
     }
 }
 
+/// Why there was no reply: for metrics, and for people.
+struct Cause {
+    label: &'static str,
+    text: String,
+}
+
 /// Produces a reply; `Some` is why it was refused.
-async fn reply<K: ReplySink>(sink: &K, reply: OutboundRecord) -> Result<Option<String>, String> {
+async fn reply<K: ReplySink>(sink: &K, reply: OutboundRecord) -> Result<Option<Cause>, String> {
     let topic = Arc::clone(&reply.topic);
     match sink.produce(reply).await {
         Ok(()) => Ok(None),
         Err(ProduceError::Refused(cause)) => {
-            Ok(Some(format!("reply to `{topic}` refused: {cause}")))
+            let text = format!("reply to `{topic}` refused: {cause}");
+            Ok(Some(Cause {
+                label: "reply_refused",
+                text,
+            }))
         }
         Err(ProduceError::Fatal(cause)) => Err(cause),
     }
@@ -130,26 +142,34 @@ async fn give_up<K: ReplySink>(
     sink: &K,
     dead_letter_topic: Option<(Arc<str>, Record)>,
     coordinates: &Coordinates,
-    cause: &str,
+    Cause { label, text: cause }: Cause,
 ) -> Result<Settled, String> {
     let Some((topic, original)) = dead_letter_topic else {
         warn!(record = %coordinates, cause, "record skipped");
-        return Ok(Settled::Skipped);
+        return Ok(Settled::Skipped(label));
     };
-    let letter = dead_letter::letter(&original, Arc::clone(&topic), cause);
+    let letter = dead_letter::letter(&original, Arc::clone(&topic), &cause);
     match sink.produce(letter).await {
         Ok(()) => {
             warn!(record = %coordinates, cause, "record dead-lettered");
-            Ok(Settled::DeadLettered)
+            Ok(Settled::DeadLettered(label))
         }
         // Stopping here would let one record, made too large for a letter, stop the service at each
         // of its starts.
         Err(ProduceError::Refused(refused)) => {
             error!(record = %coordinates, cause, %topic, refused, "dead letter refused, record skipped");
-            Ok(Settled::Skipped)
+            Ok(Settled::Skipped("dead_letter_refused"))
         }
         Err(ProduceError::Fatal(failure)) => Err(failure),
     }
+}
+
+fn count(topic: &str, settled: Settled, started: Instant) {
+    let (outcome, reason) = settled.labels();
+    let topic = topic.to_owned();
+    histogram!(metric_names::HANDLING, "topic" => topic.clone()).record(started.elapsed());
+    counter!(metric_names::RECORDS, "topic" => topic, "outcome" => outcome, "reason" => reason)
+        .increment(1);
 }
 
 fn count_reply(coordinates: &Coordinates, status: u16) {

@@ -23,25 +23,34 @@ impl Revocations {
         self.waiting.iter().map(|(deadline, _)| *deadline).min()
     }
 
+    /// Releases all, with where they stand.
+    pub(super) fn release_all(&mut self, offsets: &mut OffsetTracker) {
+        for (_, revocation) in self.waiting.drain(..) {
+            release(revocation, offsets);
+        }
+    }
+
     /// Releases what has nothing unfinished any more or is out of time, with where it stands.
     pub(super) fn release_ready(&mut self, offsets: &mut OffsetTracker) {
         if self.waiting.is_empty() {
             return;
         }
         let now = Instant::now();
-        let ready = self.waiting.extract_if(.., |(deadline, revocation)| {
-            *deadline <= now
-                || revocation
-                    .partitions
-                    .iter()
-                    .all(|p| offsets.unfinished(p) == 0)
-        });
-        for (_, revocation) in ready.collect::<Vec<_>>() {
-            let partitions = revocation.partitions.iter();
-            let positions = partitions
-                .filter_map(|partition| offsets.revoke(partition))
-                .collect();
-            revocation.release(positions);
+        let is_ready = |(deadline, revocation): &mut (Instant, Revocation)| {
+            let mut partitions = revocation.partitions.iter();
+            *deadline <= now || partitions.all(|partition| offsets.unfinished(partition) == 0)
+        };
+        let ready: Vec<_> = self.waiting.extract_if(.., is_ready).collect();
+        for (_, revocation) in ready {
+            release(revocation, offsets);
         }
     }
+}
+
+fn release(revocation: Revocation, offsets: &mut OffsetTracker) {
+    let partitions = revocation.partitions.iter();
+    let positions = partitions
+        .filter_map(|partition| offsets.revoke(partition))
+        .collect();
+    revocation.release(positions);
 }

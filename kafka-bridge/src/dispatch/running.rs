@@ -54,10 +54,10 @@ impl<J: Future<Output = Done> + Send + 'static> Running<J> {
     }
 
     /// Drops what is under way; its records stay unfinished and will be delivered again.
-    pub(super) async fn abandon(&mut self) {
+    pub(super) fn abandon(&mut self) {
         match self {
             Self::Serial(serial) => serial.abandon(),
-            Self::Tasks(tasks) => tasks.abandon().await,
+            Self::Tasks(tasks) => tasks.abandon(),
         }
     }
 }

@@ -33,7 +33,8 @@ impl<T: Send + 'static> Tasks<T> {
         }
     }
 
-    pub(super) async fn abandon(&mut self) {
-        self.tasks.shutdown().await;
+    /// Aborts all and does not wait: a task that blocks its thread never sees the abort.
+    pub(super) fn abandon(&mut self) {
+        self.tasks = JoinSet::new();
     }
 }

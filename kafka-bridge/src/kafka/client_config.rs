@@ -1,5 +1,7 @@
 //! Client settings: what the guarantees need, what low latency needs, then the user's own.
 
+use std::time::Duration;
+
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
@@ -8,13 +10,17 @@ use tracing::{debug, error, info, warn};
 use crate::Error;
 
 /// Properties that the delivery guarantee rests on, and the values that they may have.
-const REQUIRED: [(&str, &[&str]); 4] = [
+const REQUIRED: [(&str, &[&str]); 6] = [
     // Offsets are committed by the dispatch, after the reply's delivery report.
     ("enable.auto.commit", &["false"]),
     ("enable.auto.offset.store", &["false"]),
     // A reply counts as produced when all in-sync replicas have it.
     ("acks", &["all", "-1"]),
     ("request.required.acks", &["all", "-1"]),
+    // A group without committed offsets that begins at the end skips what was sent before.
+    ("auto.offset.reset", &["earliest", "smallest", "beginning"]),
+    // A return address must not create topics.
+    ("allow.auto.create.topics", &["false"]),
 ];
 
 /// Takes the broker list out of `kafka://host:port[,host:port]`.
@@ -34,15 +40,16 @@ pub(super) fn brokers(url: &str) -> Result<String, Error> {
 /// Adds Kafka's usual port where there is none; `None` when this is no host and port.
 fn with_port(broker: &str) -> Option<String> {
     let authority: http::uri::Authority = broker.parse().ok()?;
+    let (host, text) = (authority.host(), authority.as_str());
     // Credentials have no place in a URL that ends up in logs and process lists.
-    if authority.host().is_empty() || authority.as_str().contains('@') {
+    if host.is_empty() || text.contains('@') {
         return None;
     }
-    Some(format!(
-        "{}:{}",
-        authority.host(),
-        authority.port_u16().unwrap_or(9092)
-    ))
+    let port = match text.strip_prefix(host)?.strip_prefix(':') {
+        Some(port) => port.parse().ok().filter(|&port: &u16| port > 0)?,
+        None => 9092,
+    };
+    Some(format!("{host}:{port}"))
 }
 
 /// Refuses properties that would break the guarantees without a word.
@@ -58,6 +65,29 @@ pub(super) fn check(properties: &[(String, String)]) -> Result<(), Error> {
                 required: allowed[0],
             });
         }
+    }
+    Ok(())
+}
+
+/// How far a drain has to stay below the poll interval: what else a rebalance does takes time too.
+const POLL_MARGIN: Duration = Duration::from_secs(5);
+
+/// Refuses a drain that may outlast the group's patience: it happens between two polls.
+pub(super) fn check_drain(drain: Duration, properties: &[(String, String)]) -> Result<(), Error> {
+    let set = properties
+        .iter()
+        .rev()
+        .find(|(name, _)| name == "max.poll.interval.ms");
+    let poll = set
+        .and_then(|(_, value)| value.parse().ok())
+        .map(Duration::from_millis);
+    let poll = poll.unwrap_or(Duration::from_secs(300));
+    if drain + POLL_MARGIN > poll {
+        return Err(Error::DrainTimeout {
+            drain,
+            margin: POLL_MARGIN,
+            poll,
+        });
     }
     Ok(())
 }
@@ -99,6 +129,8 @@ pub(super) fn producer(brokers: &str, properties: &[(String, String)]) -> Client
         .set("linger.ms", "0")
         // One attempt; attempts are repeated as long as they may help.
         .set("message.timeout.ms", "10000")
+        // What was received must fit into a dead letter: how large is too large, the broker says.
+        .set("message.max.bytes", "4194304")
         // A return address must not create topics, and one that does not exist must not hold a
         // record up for long.
         .set("allow.auto.create.topics", "false")
@@ -164,6 +196,9 @@ mod tests {
             "kafka://a:1,,b",
             "kafka://u:p@a",
             "kafka://a/b",
+            "kafka://a:99999",
+            "kafka://a:x",
+            "kafka://a:0",
         ] {
             assert!(matches!(brokers(url), Err(Error::Url(_))), "{url}");
         }
@@ -179,7 +214,23 @@ mod tests {
         );
         assert!(check(&property("acks", "1")).is_err());
         assert!(check(&property("acks", "all")).is_ok());
+        assert!(check(&property("auto.offset.reset", "latest")).is_err());
+        assert!(check(&property("allow.auto.create.topics", "true")).is_err());
         assert!(check(&property("fetch.wait.max.ms", "1")).is_ok());
+    }
+
+    #[test]
+    fn a_drain_stays_below_the_poll_interval() {
+        let short = [("max.poll.interval.ms".to_owned(), "6000".to_owned())];
+        let error = check_drain(Duration::from_secs(10), &short)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("drain_timeout (10s)") && error.contains("6s"),
+            "{error}"
+        );
+        assert!(check_drain(Duration::from_secs(1), &short).is_ok());
+        assert!(check_drain(Duration::from_secs(10), &[]).is_ok());
     }
 
     #[test]

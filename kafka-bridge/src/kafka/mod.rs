@@ -35,19 +35,23 @@ impl Cluster {
         })
     }
 
-    /// Joins a consumer group for the topics, in a thread of its own.
+    /// Joins a consumer group for the topics, in a thread of its own. One header more than
+    /// `max_headers` is copied of a record, so that having too many can be told.
     ///
     /// # Errors
     ///
-    /// Fails on properties that librdkafka refuses.
+    /// Fails on properties that librdkafka refuses, and on a drain that may outlast the group's
+    /// patience.
     pub fn source(
         &self,
         group_id: &str,
         topics: &[&str],
         drain_timeout: Duration,
+        max_headers: usize,
     ) -> Result<KafkaSource, Error> {
+        client_config::check_drain(drain_timeout, &self.properties)?;
         let config = client_config::consumer(&self.brokers, group_id, &self.properties);
-        KafkaSource::start(&config, topics, drain_timeout)
+        KafkaSource::start(&config, topics, drain_timeout, max_headers)
     }
 
     /// Makes a producer for replies.

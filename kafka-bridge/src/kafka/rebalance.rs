@@ -10,7 +10,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Reb
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc::UnboundedSender;
-use tracing::{debug, error, warn};
+use tracing::{error, warn};
 
 use super::client_config;
 use crate::offsets::Position;
@@ -177,12 +177,23 @@ impl ConsumerContext for Rebalancing {
     }
 
     fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        match result {
-            Ok(()) => debug!(partitions = offsets.count(), "offsets committed"),
-            Err(error) => {
-                warn!(%error, "offsets not committed");
-                self.tell(Ok(SourceEvent::CommitFailed(partitions(offsets))));
-            }
+        // The result is an error only if every partition failed, so each is asked for its own.
+        let failed = offsets
+            .elements()
+            .into_iter()
+            .filter(|one| one.error().is_err());
+        let failed: Vec<_> = failed
+            .map(|one| TopicPartition::new(one.topic(), one.partition()))
+            .collect();
+        if let Err(error) = result {
+            warn!(%error, "offsets not committed");
+            self.tell(Ok(SourceEvent::CommitFailed(partitions(offsets))));
+        } else if !failed.is_empty() {
+            warn!(
+                partitions = failed.len(),
+                "offsets of some partitions not committed"
+            );
+            self.tell(Ok(SourceEvent::CommitFailed(failed)));
         }
     }
 }

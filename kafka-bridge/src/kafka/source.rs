@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use metrics::counter;
-use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers as _, Message};
+use rdkafka::{ClientConfig, TopicPartitionList};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, warn};
 
@@ -25,7 +25,7 @@ use crate::ports::{Intake, RecordSource, SourceEvent};
 use crate::{Coordinates, Error, Headers, Record, metric_names};
 
 /// Records that wait between the thread and the dispatch.
-const BUFFERED: usize = 128;
+const BUFFERED: usize = 32;
 /// How long a poll waits for a record; also how soon the thread sees that it should stop.
 const POLL_WAIT: Duration = Duration::from_millis(100);
 /// How long there may be no room before partitions are paused. Pausing costs a new fetch, so a
@@ -36,7 +36,7 @@ const PAUSED_POLL_WAIT: Duration = Duration::from_millis(20);
 
 /// How long the last commit may wait for a rebalance to end. A member learns of one by its next
 /// heartbeat, 3 s at the most by default, and the others may take as long to join.
-const LAST_COMMIT_PATIENCE: Duration = Duration::from_secs(8);
+const LAST_COMMIT_PATIENCE: Duration = Duration::from_secs(6);
 const LAST_COMMIT_RETRY_WAIT: Duration = Duration::from_millis(50);
 
 type Sender = mpsc::Sender<Record>;
@@ -46,6 +46,8 @@ pub struct KafkaSource {
     consumer: Arc<BaseConsumer<Rebalancing>>,
     records: mpsc::Receiver<Record>,
     events: mpsc::UnboundedReceiver<Result<SourceEvent, Error>>,
+    /// A record that was received just before an event was told, which comes first.
+    held: Option<Record>,
     signals: Arc<Signals>,
     /// The polling thread; taken when the source is closed.
     thread: Option<JoinHandle<()>>,
@@ -70,6 +72,7 @@ impl KafkaSource {
         config: &ClientConfig,
         topics: &[&str],
         drain_timeout: Duration,
+        max_headers: usize,
     ) -> Result<Self, Error> {
         let failed = |context: &str| {
             let context = context.to_owned();
@@ -90,7 +93,8 @@ impl KafkaSource {
             records: sender,
             signals: Arc::clone(&signals),
             backlog: VecDeque::new(),
-            paused_at: None,
+            paused: None,
+            max_headers,
         };
         let thread = thread::Builder::new()
             .name("kafka-poll".to_owned())
@@ -100,6 +104,7 @@ impl KafkaSource {
             consumer,
             records,
             events,
+            held: None,
             signals,
             thread,
         })
@@ -116,13 +121,23 @@ impl KafkaSource {
 
 impl RecordSource for KafkaSource {
     async fn next(&mut self, intake: Intake) -> Result<SourceEvent, Error> {
-        // Events first: a revocation that is overtaken by its records would be waited for longer.
-        let record = tokio::select! { biased;
-            event = self.events.recv() => return event.unwrap_or(Err(Error::SourceGone)),
-            record = self.records.recv(), if intake == Intake::Open => record,
-        };
-        self.wake_if_waiting();
-        record.map(SourceEvent::Record).ok_or(Error::SourceGone)
+        if self.held.is_none() {
+            let record = tokio::select! { biased;
+                event = self.events.recv() => return event.unwrap_or(Err(Error::SourceGone)),
+                record = self.records.recv(), if intake == Intake::Open => record,
+            };
+            self.wake_if_waiting();
+            self.held = Some(record.ok_or(Error::SourceGone)?);
+        }
+        // The thread tells an assignment before it hands over its first record, but both may have
+        // happened between the looks at the two channels: a record must not overtake the event.
+        if let Ok(event) = self.events.try_recv() {
+            return event;
+        }
+        match self.held.take_if(|_| intake == Intake::Open) {
+            Some(record) => Ok(SourceEvent::Record(record)),
+            None => self.events.recv().await.unwrap_or(Err(Error::SourceGone)),
+        }
     }
 
     fn commit(&mut self, positions: &[Position]) {
@@ -210,8 +225,17 @@ struct Poller {
     signals: Arc<Signals>,
     /// Records that were polled and found no room; short, because polling stops or pauses then.
     backlog: VecDeque<Record>,
-    /// The generation whose partitions are paused.
-    paused_at: Option<u64>,
+    paused: Option<Paused>,
+    max_headers: usize,
+}
+
+/// What was paused, and under which generation that was all.
+///
+/// Kept because librdkafka keeps the pause of a partition that is revoked: when it comes back later
+/// it would still be paused, and nobody would know.
+struct Paused {
+    generation: u64,
+    partitions: TopicPartitionList,
 }
 
 impl Poller {
@@ -219,6 +243,11 @@ impl Poller {
         while !self.signals.stop.load(Ordering::Acquire) {
             match self.backlog.pop_front() {
                 Some(record) => self.hand_over(record),
+                None if self.paused.is_some() && self.records.capacity() < BUFFERED / 2 => {
+                    // Not at the first free place, or every record would cost a pause and a fetch.
+                    self.pause();
+                    self.poll(PAUSED_POLL_WAIT);
+                }
                 None => {
                     self.resume();
                     self.poll(POLL_WAIT);
@@ -231,7 +260,7 @@ impl Poller {
         match self.consumer.poll(wait) {
             None => {}
             Some(Ok(message)) => {
-                let record = to_record(&message, self.consumer.context());
+                let record = to_record(&message, self.consumer.context(), self.max_headers);
                 self.backlog.push_back(record);
             }
             Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => {
@@ -259,7 +288,7 @@ impl Poller {
     }
 
     fn wait_for_room(&mut self) {
-        if self.paused_at.is_some() {
+        if self.paused.is_some() {
             self.pause();
             self.poll(PAUSED_POLL_WAIT);
             return;
@@ -279,35 +308,55 @@ impl Poller {
     /// Pauses what is assigned; again when that has changed, because new partitions are not paused.
     fn pause(&mut self) {
         let generation = self.consumer.context().generation();
-        if self.paused_at == Some(generation) {
+        if self
+            .paused
+            .as_ref()
+            .is_some_and(|paused| paused.generation == generation)
+        {
             return;
         }
-        let paused = self
-            .consumer
-            .assignment()
-            .and_then(|list| self.consumer.pause(&list));
-        match paused {
-            Ok(()) => debug!(generation, "partitions paused"),
-            Err(error) => warn!(%error, "partitions not paused"),
+        let assigned = match self.consumer.assignment() {
+            Ok(assigned) => assigned,
+            Err(error) => return warn!(%error, "partitions not paused"),
+        };
+        if let Err(error) = self.consumer.pause(&assigned) {
+            warn!(%error, "partitions not paused");
         }
-        self.paused_at = Some(generation);
+        debug!(
+            generation,
+            partitions = assigned.count(),
+            "partitions paused"
+        );
+        let mut partitions = self
+            .paused
+            .take()
+            .map(|paused| paused.partitions)
+            .unwrap_or_default();
+        for one in assigned.elements() {
+            partitions.add_partition(one.topic(), one.partition());
+        }
+        self.paused = Some(Paused {
+            generation,
+            partitions,
+        });
     }
 
     fn resume(&mut self) {
-        if self.paused_at.take().is_some() {
-            let resumed = self
-                .consumer
-                .assignment()
-                .and_then(|list| self.consumer.resume(&list));
-            if let Err(error) = resumed {
-                warn!(%error, "partitions not resumed");
-            }
+        let Some(paused) = self.paused.take() else {
+            return;
+        };
+        debug!(partitions = paused.partitions.count(), "partitions resumed");
+        if let Err(error) = self.consumer.resume(&paused.partitions) {
+            warn!(%error, "partitions not resumed");
         }
     }
 }
 
-fn to_record(message: &BorrowedMessage<'_>, context: &Rebalancing) -> Record {
+fn to_record(message: &BorrowedMessage<'_>, context: &Rebalancing, max_headers: usize) -> Record {
     let (topic_partition, generation) = context.locate(message.topic(), message.partition());
+    let headers = message
+        .headers()
+        .map(|borrowed| to_headers(borrowed, max_headers));
     Record {
         coordinates: Coordinates {
             topic_partition,
@@ -317,13 +366,16 @@ fn to_record(message: &BorrowedMessage<'_>, context: &Rebalancing) -> Record {
         timestamp: message.timestamp().to_millis(),
         key: message.key().map(Bytes::copy_from_slice),
         value: message.payload().map(Bytes::copy_from_slice),
-        headers: message.headers().map(to_headers).unwrap_or_default(),
+        headers: headers.unwrap_or_default(),
     }
 }
 
-fn to_headers(borrowed: &BorrowedHeaders) -> Headers {
-    let mut headers = Headers::with_capacity(borrowed.count());
-    for index in 0..borrowed.count() {
+/// Copies the headers, at most one more than will be accepted: a record can hold a quarter of a
+/// million of them, and each costs far more here than on the wire.
+fn to_headers(borrowed: &BorrowedHeaders, max_headers: usize) -> Headers {
+    let count = borrowed.count().min(max_headers.saturating_add(1));
+    let mut headers = Headers::with_capacity(count);
+    for index in 0..count {
         // rdkafka 0.39 panics on a name that is not UTF-8 (`try_get` in its message.rs unwraps);
         // one hostile header must not cost the thread, so it costs itself only.
         match catch_unwind(AssertUnwindSafe(|| borrowed.try_get(index))) {
