@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use kafka_bridge::{EchoSetHeaderLayer, Limits};
+use kafka_bridge::EchoSetHeaderLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -12,8 +12,8 @@ use crate::openapi;
 use crate::routes::{create, fallback, read};
 use crate::store::OrderStore;
 
-/// Returns the application over a store.
-pub fn router(store: Arc<dyn OrderStore>) -> Router {
+/// Returns the application over a store; larger bodies than `max_body` bytes get 413.
+pub fn router(store: Arc<dyn OrderStore>, max_body: usize) -> Router {
     let (router, document) = OpenApiRouter::with_openapi(openapi::about())
         .routes(routes!(create::create_order))
         .routes(routes!(read::read_order))
@@ -24,6 +24,6 @@ pub fn router(store: Arc<dyn OrderStore>) -> Router {
         .fallback(fallback::no_such_path)
         .method_not_allowed_fallback(fallback::no_such_method)
         // The same bound as the bridge's, so that HTTP and Kafka agree on what is too large.
-        .layer(DefaultBodyLimit::max(Limits::default().max_request_bytes))
+        .layer(DefaultBodyLimit::max(max_body))
         .layer(EchoSetHeaderLayer::default())
 }

@@ -1,11 +1,14 @@
-//! The command line: what was typed, with value parsers that say what they take.
+//! The command line: what may be typed, and what a wrong use is told.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Parser;
-use clap::builder::TypedValueParser;
+use clap::builder::NonEmptyStringValueParser;
 use kafka_bridge::{Dispatch, WithoutReplyTo};
+
+use crate::parse;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,6 +29,7 @@ pub struct Cli {
         long,
         env = "ORDER_SERVICE_KAFKA",
         default_value = "kafka://localhost:9092",
+        value_parser = parse::kafka_url,
         value_name = "URL"
     )]
     pub kafka: String,
@@ -41,18 +45,23 @@ pub struct Cli {
     pub store: String,
 
     /// How records are handled: one at a time, or each in its own task
-    #[arg(long, env = "ORDER_SERVICE_DISPATCH", default_value_t, value_parser = dispatch(), value_name = "MODE")]
+    #[arg(long, env = "ORDER_SERVICE_DISPATCH", default_value_t, value_parser = parse::dispatch(), value_name = "MODE")]
     pub dispatch: Dispatch,
 
     /// How many records may be in flight
     #[arg(long, env = "ORDER_SERVICE_MAX_IN_FLIGHT", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..), value_name = "COUNT")]
     pub max_in_flight: u32,
 
+    /// How large a request may be, in bytes, before it is answered with 413
+    #[arg(long, env = "ORDER_SERVICE_MAX_REQUEST_BYTES", default_value_t = 1 << 20, value_parser = clap::value_parser!(u32).range(1..), value_name = "BYTES")]
+    pub max_request_bytes: u32,
+
     /// The consumer group
     #[arg(
         long,
         env = "ORDER_SERVICE_GROUP_ID",
         default_value = "order-service",
+        value_parser = NonEmptyStringValueParser::new(),
         value_name = "NAME"
     )]
     pub group_id: String,
@@ -62,6 +71,7 @@ pub struct Cli {
         long,
         env = "ORDER_SERVICE_TOPIC_PREFIX",
         default_value = "",
+        value_parser = parse::topic_prefix,
         value_name = "PREFIX"
     )]
     pub topic_prefix: String,
@@ -79,16 +89,17 @@ pub struct Cli {
         long,
         env = "ORDER_SERVICE_REPLY_TOPICS",
         value_delimiter = ',',
+        value_parser = parse::topic_pattern,
         value_name = "TOPICS"
     )]
     pub reply_topics: Option<Vec<String>>,
 
     /// Where records go that cannot be answered; without it they are counted and logged
-    #[arg(long, env = "ORDER_SERVICE_DEAD_LETTER_TOPIC", value_name = "TOPIC")]
+    #[arg(long, env = "ORDER_SERVICE_DEAD_LETTER_TOPIC", value_parser = parse::topic, value_name = "TOPIC")]
     pub dead_letter_topic: Option<String>,
 
     /// What to do with a record that has no reply-to header: skip, or process and drop the answer
-    #[arg(long, env = "ORDER_SERVICE_WITHOUT_REPLY_TO", default_value = "skip", value_parser = without_reply_to(), value_name = "skip|process")]
+    #[arg(long, env = "ORDER_SERVICE_WITHOUT_REPLY_TO", default_value = "skip", value_parser = parse::without_reply_to(), value_name = "skip|process")]
     pub without_reply_to: WithoutReplyTo,
 
     /// Send replies without their request's key
@@ -96,15 +107,15 @@ pub struct Cli {
     pub no_reply_key: bool,
 
     /// How long a request may take before it is answered with 504
-    #[arg(long, env = "ORDER_SERVICE_REQUEST_TIMEOUT", default_value = "30s", value_parser = duration, value_name = "TIME")]
+    #[arg(long, env = "ORDER_SERVICE_REQUEST_TIMEOUT", default_value = "30s", value_parser = parse::duration, value_name = "TIME")]
     pub request_timeout: Duration,
 
     /// How long a stop waits for requests in flight
-    #[arg(long, env = "ORDER_SERVICE_DRAIN_TIMEOUT", default_value = "10s", value_parser = duration, value_name = "TIME")]
+    #[arg(long, env = "ORDER_SERVICE_DRAIN_TIMEOUT", default_value = "10s", value_parser = parse::duration, value_name = "TIME")]
     pub drain_timeout: Duration,
 
     /// A librdkafka property for both clients, applied last; repeat for more
-    #[arg(short = 'X', env = "ORDER_SERVICE_PROPERTIES", hide_env_values = true, value_delimiter = '\n', value_parser = property, value_name = "KEY=VALUE")]
+    #[arg(short = 'X', env = "ORDER_SERVICE_PROPERTIES", hide_env_values = true, value_delimiter = '\n', value_parser = parse::property, value_name = "KEY=VALUE")]
     pub property: Vec<(String, String)>,
 
     /// What is logged, such as info,kafka_bridge=debug
@@ -112,37 +123,59 @@ pub struct Cli {
         long,
         env = "ORDER_SERVICE_LOG",
         default_value = "info",
+        value_parser = parse::log_filter,
         value_name = "FILTER"
     )]
     pub log: String,
 }
 
-fn dispatch() -> impl TypedValueParser<Value = Dispatch> {
-    clap::builder::PossibleValuesParser::new(["serial", "tasks"]).try_map(|mode| mode.parse())
-}
+/// A wrong use that shows only when the parts are put together.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(String);
 
-fn without_reply_to() -> impl TypedValueParser<Value = WithoutReplyTo> {
-    clap::builder::PossibleValuesParser::new(["skip", "process"]).map(|word| match &*word {
-        "process" => WithoutReplyTo::Process,
-        _ => WithoutReplyTo::Skip,
-    })
-}
+impl Cli {
+    /// Reads a command line; a wrong use is told in one line.
+    ///
+    /// # Errors
+    ///
+    /// Fails with clap's own error, also for `--help` and `--version`.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        Self::try_parse_from(arguments)
+    }
 
-fn duration(text: &str) -> Result<Duration, String> {
-    let parsed =
-        humantime::parse_duration(text).map_err(|_| "takes a time such as 30s or 500ms")?;
-    if parsed.is_zero() {
-        Err("must be above zero".to_owned())
-    } else {
-        Ok(parsed)
+    /// Returns the topic that orders are created by.
+    #[must_use]
+    pub fn topic(&self) -> String {
+        format!("{}{}", self.topic_prefix, parse::CREATE_ORDER)
     }
 }
 
-fn property(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text
-        .split_once('=')
-        .ok_or("takes key=value, such as linger.ms=0")?;
-    Ok((name.trim().to_owned(), value.to_owned()))
+/// Renders a wrong use in one line, without the usage that clap appends.
+#[must_use]
+pub fn one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let lines = text.lines().map(str::trim);
+    let told = lines.filter(|line| {
+        !line.is_empty() && !line.starts_with("Usage:") && !line.starts_with("For more information")
+    });
+    told.collect::<Vec<_>>()
+        .join(" ")
+        .trim_start_matches("error: ")
+        .to_owned()
+}
+
+/// Names the flag behind a setting that the bridge refuses.
+#[must_use]
+pub fn explain(error: kafka_bridge::Error) -> anyhow::Error {
+    let flag = match &error {
+        kafka_bridge::Error::Url(_) => "--kafka",
+        kafka_bridge::Error::DeadLetterTopic(_) => "--dead-letter-topic",
+        kafka_bridge::Error::DrainTimeout { .. } => "--drain-timeout",
+        other if other.is_configuration() => "-X",
+        _ => return anyhow::Error::new(error).context("--kafka"),
+    };
+    UsageError(format!("{flag}: {:#}", anyhow::Error::new(error))).into()
 }
 
 #[cfg(test)]
@@ -153,18 +186,6 @@ mod tests {
     fn the_definition_is_consistent() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn reads_times_and_properties() {
-        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
-        assert!(duration("soon").is_err());
-        assert!(duration("0s").is_err());
-        assert_eq!(
-            property("a.b=c=d"),
-            Ok(("a.b".to_owned(), "c=d".to_owned()))
-        );
-        assert!(property("a.b").is_err());
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod cli;
 pub mod error;
 pub mod openapi;
 pub mod order;
+mod parse;
 pub mod routes;
 pub mod run;
 pub mod store;

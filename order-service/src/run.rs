@@ -2,20 +2,25 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use axum::Router;
 use kafka_bridge::kafka::{KafkaSink, KafkaSource};
-use kafka_bridge::{Bridge, Operation};
+use kafka_bridge::{Bridge, Limits, Operation};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::Cli;
+use crate::cli::{self, Cli};
 use crate::store::{OrderStore, redis::RedisStore};
 use crate::{admin, app};
+
+/// How often the recorder puts its samples together; without it they pile up until somebody reads
+/// the metrics.
+const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 
 /// Runs the service until it is asked to stop.
 ///
@@ -23,14 +28,18 @@ use crate::{admin, app};
 ///
 /// Fails when an address is taken, the store does not answer at the start, or Kafka fails for good.
 pub async fn run(cli: Cli, metrics: PrometheusHandle) -> anyhow::Result<()> {
+    let mut signals = Signals::listen()?;
     let store = RedisStore::connect(&cli.store).await;
     let store: Arc<dyn OrderStore> =
         Arc::new(store.context("--store: the store cannot be used, is it running there?")?);
-    let app = app::router(Arc::clone(&store));
-    let bridge = bridge(&cli, app.clone())?;
+    let limits = limits(&cli);
+    let app = app::router(Arc::clone(&store), limits.max_request_bytes);
+    let bridge = bridge(&cli, limits, app.clone()).map_err(cli::explain)?;
 
     let stop = CancellationToken::new();
     let mut servers = JoinSet::new();
+    let mut background = JoinSet::new();
+    background.spawn(upkeep(metrics.clone()));
     if let Some(address) = cli.http {
         servers.spawn(http("--http", address, app, stop.clone()));
     }
@@ -40,30 +49,51 @@ pub async fn run(cli: Cli, metrics: PrometheusHandle) -> anyhow::Result<()> {
     }
     let stopping = stop.clone();
     let bridge = bridge.with_graceful_shutdown(async move { stopping.cancelled().await });
-    let mut bridge = std::pin::pin!(bridge);
+    // On a worker of the runtime, like the tasks that it starts: on the main thread each of its
+    // wake-ups would cross threads, and serial dispatch, which runs there, would look slower.
+    let mut bridge = tokio::spawn(bridge);
     tracing::info!(dispatch = %cli.dispatch, group = cli.group_id, "serving");
 
     let ended_early = tokio::select! {
-        summary = &mut bridge => return summary.map(|_| ()).context("--kafka"),
-        asked = stop_signal() => asked,
+        summary = &mut bridge => return summary.context("--kafka")?.map(|_| ()).context("--kafka"),
+        () = signals.next() => Ok(()),
         Some(ended) = servers.join_next() => ended.context("server").flatten(),
     };
     stop.cancel();
-    let summary = bridge.await.context("--kafka")?;
+    let drained = async {
+        // A request over HTTP may hang for ever; what does not end in time is cut by leaving.
+        let all = async { while servers.join_next().await.is_some() {} };
+        let (summary, _) = tokio::join!(bridge, tokio::time::timeout(cli.drain_timeout, all));
+        summary.context("--kafka")?.context("--kafka")
+    };
+    let summary = tokio::select! {
+        summary = drained => summary?,
+        () = signals.next() => bail!("a second signal: stopped at once, records will come again"),
+    };
     tracing::info!(?summary, "stopped");
-    while let Some(ended) = servers.join_next().await {
-        ended.context("server").flatten()?;
-    }
     ended_early
 }
 
-fn bridge(cli: &Cli, app: Router) -> anyhow::Result<Bridge<Router, KafkaSource, KafkaSink>> {
-    let topic = format!("{}createOrder", cli.topic_prefix);
-    let operation = Operation::post(&topic, "/orders").context("--topic-prefix")?;
+fn limits(cli: &Cli) -> Limits {
+    Limits {
+        max_in_flight: cli.max_in_flight as usize,
+        max_request_bytes: cli.max_request_bytes as usize,
+        ..Limits::default()
+    }
+}
+
+fn bridge(
+    cli: &Cli,
+    limits: Limits,
+    app: Router,
+) -> Result<Bridge<Router, KafkaSource, KafkaSink>, kafka_bridge::Error> {
+    let topic = cli.topic();
+    // The parser of --topic-prefix has made sure that this is a topic's name.
+    let operation = Operation::post(&topic, "/orders").expect("a checked name");
     let mut builder = Bridge::builder(app)
         .operation(operation)
         .dispatch(cli.dispatch)
-        .max_in_flight(cli.max_in_flight as usize)
+        .limits(limits)
         .request_timeout(cli.request_timeout)
         .drain_timeout(cli.drain_timeout)
         .without_reply_to(cli.without_reply_to)
@@ -77,7 +107,15 @@ fn bridge(cli: &Cli, app: Router) -> anyhow::Result<Bridge<Router, KafkaSource, 
     for (name, value) in &cli.property {
         builder = builder.property(name, value);
     }
-    Ok(builder.connect(&cli.kafka, &cli.group_id)?)
+    builder.connect(&cli.kafka, &cli.group_id)
+}
+
+async fn upkeep(metrics: PrometheusHandle) {
+    let mut ticks = tokio::time::interval(METRICS_UPKEEP);
+    loop {
+        ticks.tick().await;
+        metrics.run_upkeep();
+    }
 }
 
 async fn http(
@@ -93,12 +131,24 @@ async fn http(
     serving.await.with_context(|| format!("{flag} {address}"))
 }
 
-async fn stop_signal() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listening for Ctrl-C")?;
-    tokio::select! {
-        _ = terminate.recv() => tracing::info!("SIGTERM, stopping"),
-        _ = interrupt.recv() => tracing::info!("Ctrl-C, stopping"),
+/// The signals that ask for a stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).context("listening for SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("listening for Ctrl-C")?,
+        })
     }
-    Ok(())
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => tracing::info!("SIGTERM, stopping"),
+            _ = self.interrupt.recv() => tracing::info!("Ctrl-C, stopping"),
+        }
+    }
 }

@@ -18,7 +18,7 @@ fn run(arguments: &[&str]) -> (i32, String) {
 
 #[test]
 fn wrong_values_name_the_flag_and_exit_with_2() {
-    let rows: [(&[&str], &str, &str); 7] = [
+    let rows: [(&[&str], &str, &str); 16] = [
         (&["--dispatch", "parallel"], "--dispatch", "serial"),
         (&["--max-in-flight", "0"], "--max-in-flight", "1.."),
         (&["--request-timeout", "soon"], "--request-timeout", "30s"),
@@ -30,6 +30,35 @@ fn wrong_values_name_the_flag_and_exit_with_2() {
             "--without-reply-to",
             "process",
         ),
+        (
+            &["--kafka", "localhost:9092"],
+            "--kafka",
+            "kafka://host:port",
+        ),
+        (
+            &["--kafka", "kafka://a:99999"],
+            "--kafka",
+            "kafka://host:port",
+        ),
+        (
+            &["--topic-prefix", "a/"],
+            "--topic-prefix",
+            "legal topic name",
+        ),
+        (
+            &["--reply-topics", "a,,b"],
+            "--reply-topics",
+            "legal topic name",
+        ),
+        (
+            &["--dead-letter-topic", "a b"],
+            "--dead-letter-topic",
+            "legal topic name",
+        ),
+        (&["--log", "info,=="], "--log", "directives"),
+        (&["-X", "acks=1"], "-X", "has to be all"),
+        (&["--max-request-bytes", "0"], "--max-request-bytes", "1.."),
+        (&["--group-id", ""], "--group-id", "value is required"),
     ];
     for (arguments, flag, hint) in rows {
         let (code, text) = run(arguments);
@@ -38,6 +67,7 @@ fn wrong_values_name_the_flag_and_exit_with_2() {
             text.contains(flag) && text.contains(hint),
             "{arguments:?}: {text}"
         );
+        assert_eq!(text.lines().count(), 1, "{arguments:?}: {text}");
     }
 }
 

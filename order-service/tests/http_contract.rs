@@ -13,8 +13,13 @@ use order_service::store::memory::MemoryStore;
 use serde_json::Value;
 use tower::ServiceExt;
 
+const MAX_BODY: usize = 64 << 10;
+
 async fn call(store: &Arc<MemoryStore>, request: Request<Body>) -> (StatusCode, String, Value) {
-    let response = app::router(store.clone()).oneshot(request).await.unwrap();
+    let response = app::router(store.clone(), MAX_BODY)
+        .oneshot(request)
+        .await
+        .unwrap();
     let status = response.status();
     let media_type = response.headers()["content-type"]
         .to_str()
@@ -102,7 +107,7 @@ async fn other_media_types_and_large_bodies_are_refused() {
 
     let large = format!(
         r#"{{"items":[{{"sku":"{}","count":1}}]}}"#,
-        "a".repeat(2 << 20)
+        "a".repeat(MAX_BODY)
     );
     let (status, _, _) = call(&store, post(large)).await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
@@ -150,7 +155,7 @@ async fn the_requester_sets_headers_on_its_own_answer() {
     let mut request = post(order);
     let header = "x-request-id: 42".parse().unwrap();
     request.headers_mut().insert("x-reply-set-header", header);
-    let router = app::router(Arc::<MemoryStore>::default());
+    let router = app::router(Arc::<MemoryStore>::default(), MAX_BODY);
     let response = router.oneshot(request).await.unwrap();
     assert_eq!(response.headers()["x-request-id"], "42");
 }

@@ -55,7 +55,9 @@ impl RedisStore {
         let mut connection = ConnectionManager::new_with_config(client, config)
             .await
             .context("no answer")?;
-        let encoding = encoding(&mut connection).await.context("no answer")?;
+        let encoding = encoding(&mut connection)
+            .await
+            .context("asking it for JSON documents")?;
         tracing::info!(?encoding, "store connected");
         Ok(Self {
             connection,
