@@ -12,7 +12,7 @@ use crate::cli::{BenchArguments, Cli, Command, DemoArguments, ExperimentArgument
 use crate::experiment::{self, Experiment, experiment};
 use crate::run::{Identity, RunEnd, RunFiles, Settings, Variant, rehearse, run};
 use crate::stack::{Stack, StackKind, StackOptions};
-use crate::{Interrupted, demo};
+use crate::{CutShort, demo};
 
 const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -21,7 +21,7 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 ///
 /// # Errors
 ///
-/// Whatever the command reports; [`Interrupted`] after a signal.
+/// Whatever the command reports; [`crate::Interrupted`] after a signal, [`CutShort`] after a second one.
 pub async fn execute(cli: Cli) -> Result<()> {
     let stop = CancellationToken::new();
     let mut signals = Signals::listen()?;
@@ -33,7 +33,7 @@ pub async fn execute(cli: Cli) -> Result<()> {
     tokio::select! {
         done = work => done,
         // Dropping the work kills what it still runs.
-        () = signals.next() => Err(Interrupted.into()),
+        () = signals.next() => Err(CutShort.into()),
     }
 }
 
@@ -148,6 +148,11 @@ async fn start(kind: StackKind, options: StackOptions) -> Result<Stack> {
     let stack = Stack::start(kind, options).await?;
     let parts = stack.description();
     tracing::info!("{} at {}, {}", parts.broker, stack.kafka_url(), parts.store);
+    if parts.shared {
+        tracing::info!(
+            "both were there before: topics made here are removed, orders stay in the store"
+        );
+    }
     Ok(stack)
 }
 

@@ -35,4 +35,4 @@ pub mod stack;
 mod redact;
 mod wait;
 
-pub use wait::Interrupted;
+pub use wait::{CutShort, Interrupted};

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use harness::{Interrupted, cli, commands};
+use harness::{CutShort, Interrupted, cli, commands};
 use tracing_subscriber::EnvFilter;
 
 const EXIT_USAGE: u8 = 2;
@@ -23,6 +23,12 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is::<Interrupted>() => {
             complain("interrupted; everything that was started is stopped");
+            ExitCode::from(EXIT_INTERRUPTED)
+        }
+        Err(error) if error.is::<CutShort>() => {
+            complain(
+                "interrupted twice; the child processes are killed, a broker that was there before may keep topics run-...",
+            );
             ExitCode::from(EXIT_INTERRUPTED)
         }
         Err(error) => {

@@ -23,6 +23,18 @@ impl fmt::Display for Interrupted {
 
 impl std::error::Error for Interrupted {}
 
+/// The user asked a second time: what was started is killed, what was to be tidied up is not.
+#[derive(Debug)]
+pub struct CutShort;
+
+impl fmt::Display for CutShort {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("interrupted twice")
+    }
+}
+
+impl std::error::Error for CutShort {}
+
 /// Awaits `work` unless the user asks to stop first.
 pub(crate) async fn unless_stopped<T>(
     stop: &CancellationToken,

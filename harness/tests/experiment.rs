@@ -227,23 +227,74 @@ async fn apache_kafka_only_an_external_stack_gets_its_topics_removed_and_its_pas
         "{topic}"
     );
 
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", stack.bootstrap_servers())
-        .create()
-        .unwrap();
-    support::wait_for("the topics to go", || {
-        let metadata = consumer.fetch_metadata(None, support::LIMIT).unwrap();
-        metadata
-            .topics()
-            .iter()
-            .all(|one| !one.name().starts_with(topic))
-    });
+    assert_eq!(environment["shared"], true);
+    wait_for_no_run_topics(&stack);
     let leaks = files_with(harness.folder.path(), "hush-hush");
     assert!(
         leaks.is_empty() && !complaint(&output).contains("hush-hush"),
         "{leaks:?}"
     );
     stack.stop().await.unwrap();
+}
+
+/// Named as the test above, and for the same reason.
+#[tokio::test]
+async fn apache_kafka_only_an_interrupted_or_failed_run_removes_its_topics_from_an_external_stack()
+{
+    let stack = Stack::start(StackKind::Native, StackOptions::default())
+        .await
+        .unwrap();
+    for (signal, victim, code) in [
+        (Signal::INT, None, 130),
+        (Signal::KILL, Some("--dispatch"), 1),
+    ] {
+        let harness = Harness::new();
+        let mut command = harness.command(&["bench", "--variant", "tasks", "--out", "run.csv"]);
+        command.args(["--kafka", stack.kafka_url(), "--store", stack.store_url()]);
+        command.args(["--run-time", "10m"]);
+        let running = harness.start_until(command, "orders stay in the store");
+        support::wait_for("the load client", || {
+            !harness.processes(&["load-client"]).is_empty()
+        });
+        assert!(!run_topics(&stack).is_empty());
+        match victim {
+            Some(part) => send(harness.processes(&[part])[0], signal),
+            None => running.signal(signal),
+        }
+        assert_eq!(running.end().code(), Some(code));
+        harness.assert_nothing_left();
+        wait_for_no_run_topics(&stack);
+    }
+    let demo = [
+        "demo",
+        "--kafka",
+        stack.kafka_url(),
+        "--store",
+        stack.store_url(),
+    ];
+    let output = Harness::new().command(&demo).output().unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        shown.contains("note: the order stays in the store"),
+        "{shown}"
+    );
+    wait_for_no_run_topics(&stack);
+    stack.stop().await.unwrap();
+}
+
+fn wait_for_no_run_topics(stack: &Stack) {
+    support::wait_for("the topics to go", || run_topics(stack).is_empty());
+}
+
+/// The topics of runs that the broker still has.
+fn run_topics(stack: &Stack) -> Vec<String> {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", stack.bootstrap_servers())
+        .create()
+        .unwrap();
+    let metadata = consumer.fetch_metadata(None, support::LIMIT).unwrap();
+    let names = metadata.topics().iter().map(|one| one.name().to_owned());
+    names.filter(|name| name.starts_with("run-")).collect()
 }
 
 /// All files in the folder and below that contain the text.

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use self::exchange::Exchange;
 use crate::run::Identity;
 use crate::service::{Service, ServiceOptions};
-use crate::stack::{Stack, StackKind};
+use crate::stack::Stack;
 
 pub use self::exchange::WireRecord;
 
@@ -27,8 +27,18 @@ pub async fn demo(
 ) -> Result<String> {
     let identity = Identity::alone_on(stack);
     let topics = [identity.topic(), identity.reply_topic()];
-    for topic in &topics {
-        stack.create_topic(topic, 1).await?;
+    let shown = with_service(stack, &identity, order_service, stop).await;
+    stack.tidy_after(shown, &topics).await
+}
+
+async fn with_service(
+    stack: &Stack,
+    identity: &Identity,
+    order_service: Option<PathBuf>,
+    stop: &CancellationToken,
+) -> Result<String> {
+    for topic in [identity.topic(), identity.reply_topic()] {
+        stack.create_topic(&topic, 1).await?;
     }
     let options = ServiceOptions {
         program: order_service,
@@ -38,13 +48,10 @@ pub async fn demo(
         ..ServiceOptions::default()
     };
     let service = Service::start(stack, options).await?;
-    let shown = exchange_and_read(stack, &identity, stop).await;
+    let shown = exchange_and_read(stack, identity, stop).await;
     let stopped = service.stop().await;
     let shown = shown?;
     stopped?;
-    if stack.kind() == StackKind::External {
-        stack.tidy(&topics).await?;
-    }
     Ok(shown)
 }
 
@@ -59,5 +66,9 @@ async fn exchange_and_read(
         .order_key()
         .context("the reply names no order: its value has no id")?;
     let order = stack.stored(&key).await?;
-    Ok(show::all(&exchange, &key, &order))
+    let mut shown = show::all(&exchange, &key, &order);
+    if stack.is_shared() {
+        shown.push_str("\nnote: the order stays in the store, which was there before\n");
+    }
+    Ok(shown)
 }

@@ -20,6 +20,9 @@ const DEBUG_NOTICE: &str =
 const MOCK_NOTICE: &str = "The broker was a mock: librdkafka's in-process cluster, not Apache Kafka. \
     These figures compare the two variants; they say nothing about Kafka's own latency.";
 
+const SHARED_NOTICE: &str = "Broker and store were there before: the topics of the runs (run-...) are removed, \
+    their orders (keys order:<id>, one for each answered request, the rehearsal's and warm-up's too) are not.";
+
 /// What an experiment found.
 #[derive(Debug)]
 pub struct Outcome {
@@ -60,7 +63,9 @@ fn write_json(comparison: &Comparison, file: &Path) -> Result<()> {
 fn notices(plan: &Experiment) -> Vec<String> {
     let mock = plan.stack.broker_is_mock.then_some(MOCK_NOTICE);
     let debug = (!plan.optimised).then_some(DEBUG_NOTICE);
-    mock.into_iter().chain(debug).map(str::to_owned).collect()
+    let shared = plan.stack.shared.then_some(SHARED_NOTICE);
+    let notices = mock.into_iter().chain(debug).chain(shared);
+    notices.map(str::to_owned).collect()
 }
 
 fn context(plan: &Experiment) -> PageContext {

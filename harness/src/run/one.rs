@@ -29,7 +29,8 @@ pub enum RunEnd {
     WithFailures,
 }
 
-/// Runs `variant` once: creates topics, starts service and load client, waits, stops both, tidies up.
+/// Runs `variant` once: creates topics, starts service and load client, waits, stops both, tidies up (on a
+/// shared broker also when it fails).
 ///
 /// # Errors
 ///
@@ -47,8 +48,31 @@ pub async fn run(
     let topics = [identity.topic(), identity.reply_topic()];
     // Before the service starts, so that a missing load client costs no wait.
     let load_command = load::command(stack, settings, identity, files)?;
-    for topic in &topics {
-        stack.create_topic(topic, settings.partitions).await?;
+    let outcome = take_place(
+        stack,
+        settings,
+        variant,
+        identity,
+        files,
+        &load_command,
+        stop,
+    )
+    .await;
+    stack.tidy_after(outcome, &topics).await
+}
+
+/// The run itself, from its topics to the end of its service.
+async fn take_place(
+    stack: &mut Stack,
+    settings: &Settings,
+    variant: Variant,
+    identity: &Identity,
+    files: &RunFiles,
+    load_command: &LoadCommand,
+    stop: &CancellationToken,
+) -> Result<RunEnd> {
+    for topic in [identity.topic(), identity.reply_topic()] {
+        stack.create_topic(&topic, settings.partitions).await?;
     }
     let mut service = start_service(stack, settings, variant, identity, files, stop).await?;
     Environment::of_run(
@@ -60,12 +84,11 @@ pub async fn run(
         &load_command.line,
     )
     .write(&files.environment)?;
-    let outcome = drive(stack, &mut service, settings, &load_command, files, stop).await;
+    let outcome = drive(stack, &mut service, settings, load_command, files, stop).await;
     let stopped = service.stop().await;
     // The load's failure is the cause, the service's and the store's only follow from it.
     let end = outcome?;
     stopped?;
-    stack.tidy(&topics).await?;
     Ok(end)
 }
 

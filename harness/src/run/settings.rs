@@ -9,7 +9,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::programs;
-use crate::stack::{Stack, StackKind};
+use crate::stack::Stack;
 
 /// The two ways to handle records that the experiment compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
@@ -106,12 +106,12 @@ impl Identity {
     /// The article's topic names where a broker is there for one run only, fresh names elsewhere.
     #[must_use]
     pub fn alone_on(stack: &Stack) -> Self {
-        match stack.kind() {
-            StackKind::External => Self::fresh(),
-            _ => Self {
-                topic_prefix: String::new(),
-                ..Self::fresh()
-            },
+        if stack.is_shared() {
+            return Self::fresh();
+        }
+        Self {
+            topic_prefix: String::new(),
+            ..Self::fresh()
         }
     }
 

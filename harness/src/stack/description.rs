@@ -13,6 +13,8 @@ pub struct Description {
     pub broker: String,
     /// Whether the broker only imitates Kafka; its latencies are then no statement about Kafka.
     pub broker_is_mock: bool,
+    /// Whether broker and store were there before and stay: the orders of the runs then stay too.
+    pub shared: bool,
     /// Store and version, in words.
     pub store: String,
     /// The JVM of the broker, where the harness started one.

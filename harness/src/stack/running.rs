@@ -1,10 +1,12 @@
 //! A started stack: where its parts answer, what they are, and how they end.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use rdkafka::util::get_rdkafka_version;
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 use super::docker::{self, Compose};
 use super::embedded::{self, EmbeddedBroker};
@@ -12,6 +14,9 @@ use super::native::NativeBroker;
 use super::store::Store;
 use super::{Description, StackKind, StackOptions, external, topics};
 use crate::redact;
+
+/// Tidying up must not keep a user waiting who wants to stop.
+const TIDY_LIMIT: Duration = Duration::from_secs(15);
 
 #[derive(Debug)]
 enum Broker {
@@ -92,6 +97,15 @@ impl Stack {
         self.kind
     }
 
+    /// Whether broker and store were there before and stay when this stack stops.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        match &self.broker {
+            Broker::External => true,
+            Broker::Embedded(_) | Broker::Native(_) | Broker::Docker(_) => false,
+        }
+    }
+
     /// `kafka://host:port`, as both programs take it.
     #[must_use]
     pub fn kafka_url(&self) -> &str {
@@ -155,6 +169,7 @@ impl Stack {
             stack: self.kind,
             broker,
             broker_is_mock,
+            shared: self.is_shared(),
             store: self.store.version.clone(),
             java,
         }
@@ -181,18 +196,36 @@ impl Stack {
         self.store.read(key).await
     }
 
-    /// Removes what a run left behind where it would stay: topics on a broker that is not ours, orders in a
-    /// store that is ours.
+    /// Removes what work on `topics` left behind, and passes its outcome on: the topics where the broker is
+    /// shared, also after a failure or an interruption, and the orders where the store is not.
     ///
     /// # Errors
     ///
-    /// When broker or store refuses or does not answer.
-    pub async fn tidy(&self, topics: &[String]) -> Result<()> {
-        match self.broker {
-            Broker::External => {
-                topics::delete(self.bootstrap_servers(), &self.properties, topics).await
+    /// The failure of the work; else that broker or store refuses, or does not answer in time.
+    pub(crate) async fn tidy_after<T>(&self, outcome: Result<T>, topics: &[String]) -> Result<T> {
+        if outcome.is_err() && !self.is_shared() {
+            // It ends as a whole.
+            return outcome;
+        }
+        let tidied = timeout(TIDY_LIMIT, self.tidy(topics)).await;
+        let tidied = tidied.unwrap_or_else(|_| bail!("over {TIDY_LIMIT:?}"));
+        match (outcome, tidied) {
+            (outcome, Ok(())) => outcome,
+            (Ok(_), Err(error)) => Err(error.context("cannot tidy up")),
+            (Err(cause), Err(error)) => {
+                let topics = topics.join(", ");
+                tracing::warn!("cannot tidy up, topics may be left ({topics}): {error:#}");
+                Err(cause)
             }
-            _ => self.store.clear().await,
+        }
+    }
+
+    async fn tidy(&self, topics: &[String]) -> Result<()> {
+        if self.is_shared() {
+            // Its orders stay: the store may hold more than this harness put there.
+            topics::delete(self.bootstrap_servers(), &self.properties, topics).await
+        } else {
+            self.store.clear().await
         }
     }
 

@@ -45,7 +45,9 @@ pub(super) async fn delete(
     names: &[String],
 ) -> Result<()> {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let options = AdminOptions::new().operation_timeout(Some(REQUEST_LIMIT));
+    let options = AdminOptions::new()
+        .request_timeout(Some(REQUEST_LIMIT * 2))
+        .operation_timeout(Some(REQUEST_LIMIT));
     let answers = admin(servers, properties)?
         .delete_topics(&names, &options)
         .await;
