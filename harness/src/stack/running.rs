@@ -102,7 +102,8 @@ impl Stack {
     pub fn is_shared(&self) -> bool {
         match &self.broker {
             Broker::External => true,
-            Broker::Embedded(_) | Broker::Native(_) | Broker::Docker(_) => false,
+            Broker::Docker(compose) => compose.is_shared(),
+            Broker::Embedded(_) | Broker::Native(_) => false,
         }
     }
 
