@@ -17,8 +17,9 @@ use crate::{programs, redact, wait};
 /// The mock broker alone takes 3 s to form a group.
 const READY_LIMIT: Duration = Duration::from_secs(45);
 const PROBE_LIMIT: Duration = Duration::from_secs(2);
-/// Above the service's own drain time-out (10 s), so that it always gets to finish by itself.
-const STOP_GRACE: Duration = Duration::from_secs(20);
+/// Above the service's own drain time-out (10 s) and the limit of its last commit (8 s), so that it always
+/// gets to finish by itself.
+const STOP_GRACE: Duration = Duration::from_secs(25);
 
 /// How to start the service; the default suits a test.
 #[derive(Debug, Clone, Default)]
