@@ -12,7 +12,7 @@ use crate::cli::{BenchArguments, Cli, Command, DemoArguments, ExperimentArgument
 use crate::experiment::{self, Experiment, experiment};
 use crate::run::{Identity, RunEnd, RunFiles, Settings, Variant, rehearse, run};
 use crate::stack::{Stack, StackKind, StackOptions};
-use crate::{CutShort, demo};
+use crate::{CutShort, Interrupted, demo};
 
 const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -50,8 +50,7 @@ async fn up(arguments: UpArguments, stop: &CancellationToken) -> Result<()> {
     let kind = arguments.stack.stack.unwrap_or(StackKind::Embedded);
     let mut stack = start(kind, arguments.stack.options(stop)).await?;
     let outcome = serve(&mut stack, stop).await;
-    stack.stop().await?;
-    outcome
+    after_stop(outcome, stack.stop().await)
 }
 
 /// Prints the URLs, then waits for the user, or for a part of the stack to fail.
@@ -79,8 +78,10 @@ async fn show_demo(arguments: DemoArguments, stop: &CancellationToken) -> Result
     let stack = start(arguments.target.kind(), arguments.target.options(stop)).await?;
     let shown = demo::demo(&stack, arguments.order_service, stop).await;
     let stopped = stack.stop().await;
-    print(&shown?)?;
-    stopped
+    if let Ok(shown) = &shown {
+        print(shown)?;
+    }
+    after_stop(shown, stopped).map(drop)
 }
 
 async fn bench(arguments: BenchArguments, stop: &CancellationToken) -> Result<()> {
@@ -93,9 +94,7 @@ async fn bench(arguments: BenchArguments, stop: &CancellationToken) -> Result<()
     };
     let mut stack = start(arguments.target.kind(), options).await?;
     let end = rehearse_and_run(&mut stack, &settings, arguments.variant, &files, stop).await;
-    let stopped = stack.stop().await;
-    let end = end?;
-    stopped?;
+    let end = after_stop(end, stack.stop().await)?;
     print(&format!("{}\n", files.requests.display()))?;
     match end {
         RunEnd::Clean => Ok(()),
@@ -128,9 +127,7 @@ async fn compare_variants(arguments: ExperimentArguments, stop: &CancellationTok
         arguments.threshold,
     );
     let outcome = experiment(&mut stack, &plan, &arguments.results, stop).await;
-    let stopped = stack.stop().await;
-    let outcome = outcome?;
-    stopped?;
+    let outcome = after_stop(outcome, stack.stop().await)?;
     let latest = arguments
         .results
         .join(experiment::LATEST)
@@ -154,6 +151,19 @@ async fn start(kind: StackKind, options: StackOptions) -> Result<Stack> {
         );
     }
     Ok(stack)
+}
+
+/// The failure to show of work and of the stack's stop after it. That something is still there goes before an
+/// interruption, which promises the contrary, and not before any other failure, which it mostly follows from.
+fn after_stop<T>(outcome: Result<T>, stopped: Result<()>) -> Result<T> {
+    match (outcome, stopped) {
+        (outcome, Ok(())) => outcome,
+        (Err(cause), Err(error)) if !cause.is::<Interrupted>() => {
+            tracing::error!("{error:#}");
+            Err(cause)
+        }
+        (_, Err(error)) => Err(error),
+    }
 }
 
 fn seed_of_now() -> u64 {

@@ -72,7 +72,9 @@ impl Compose {
         };
         if let Err(error) = started {
             // The first failure is the one to show; what it left is removed as far as possible.
-            let _ = compose.stop().await;
+            if let Err(left) = compose.stop().await {
+                tracing::error!("{left:#}");
+            }
             return Err(error);
         }
         Ok(compose)
