@@ -1,21 +1,30 @@
-//! Nothing is lost against a broker: a graceful stop, a rebalance and kill -9, each under load.
+//! Nothing is lost against a broker: a graceful stop, a rebalance, kill -9 and a stalled store, each
+//! under load that goes on until the event is over.
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod support;
 
-use std::ops::Range;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use harness::service::{Service, ServiceOptions};
 use harness::stack::{Stack, StackKind, StackOptions};
 use rustix::process::Signal;
 use support::requester::{ORDER, Requester};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
-const REQUESTS: usize = 600;
-/// How many replies are seen before the service is stopped: some are done, most are not.
-const BEFORE_THE_STOP: usize = 50;
 const MODES: [&str; 2] = ["serial", "tasks"];
+/// Long enough for an offset commit (once a second) to fall into it, and below the 2 s after which
+/// the service answers 503.
+const STALL: Duration = Duration::from_millis(1500);
+
+async fn stack() -> Stack {
+    Stack::start(support::stack_kind(), StackOptions::default())
+        .await
+        .unwrap()
+}
 
 fn options(mode: &str, group: &str) -> ServiceOptions {
     let program = PathBuf::from(env!("CARGO_BIN_EXE_harness")).with_file_name("order-service");
@@ -32,43 +41,43 @@ fn options(mode: &str, group: &str) -> ServiceOptions {
     }
 }
 
-async fn send_all(requester: &Requester) -> Vec<String> {
-    send(requester, 0..REQUESTS).await
-}
-
-async fn send(requester: &Requester, numbers: Range<usize>) -> Vec<String> {
-    let ids: Vec<String> = numbers.map(|number| format!("request-{number}")).collect();
-    for id in &ids {
-        requester.send(id, ORDER).await;
+/// Sends one request after the other until it is told to stop; returns their ids.
+async fn load(requester: &Requester, stop: &CancellationToken) -> Vec<String> {
+    let mut ids = Vec::new();
+    while !stop.is_cancelled() {
+        let id = format!("request-{}", ids.len());
+        requester.send(&id, ORDER).await;
+        ids.push(id);
+        sleep(Duration::from_millis(1)).await;
     }
     ids
 }
 
-async fn some_replies(requester: &Requester) -> Vec<String> {
-    let mut seen = Vec::new();
-    for _ in 0..BEFORE_THE_STOP {
-        seen.push(requester.next_reply().await.key.unwrap());
-    }
-    seen
+/// Makes the store answer nobody for a while. A store that cannot be paused makes the test weaker,
+/// not wrong.
+async fn stall(stack: &Stack) {
+    let client = redis::Client::open(stack.store_url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let millis = u64::try_from(STALL.as_millis()).unwrap();
+    let pause = redis::cmd("CLIENT").arg("PAUSE").arg(millis).to_owned();
+    let _: Result<(), _> = pause.query_async(&mut connection).await;
 }
 
 #[tokio::test]
 async fn a_graceful_stop_under_load_answers_each_request_exactly_once() {
-    let stack = Stack::start(support::stack_kind(), StackOptions::default())
-        .await
-        .unwrap();
+    let stack = stack().await;
     for mode in MODES {
         let group = format!("stop-{mode}");
         let requester = Requester::new(&stack, &format!("{group}-"), 2).await;
         let first = Service::start(&stack, options(mode, &group)).await.unwrap();
-        let (ids, seen) = tokio::join!(send_all(&requester), async {
-            let seen = some_replies(&requester).await;
+        let over = CancellationToken::new();
+        let (ids, ()) = tokio::join!(load(&requester, &over), async {
+            sleep(Duration::from_millis(1300)).await;
             first.stop().await.unwrap();
-            seen
+            over.cancel();
         });
         let second = Service::start(&stack, options(mode, &group)).await.unwrap();
-        let unseen: Vec<String> = ids.into_iter().filter(|id| !seen.contains(id)).collect();
-        let replies = requester.replies_to(&unseen).await;
+        let replies = requester.replies_to(&ids).await;
         second.stop().await.unwrap();
 
         assert!(
@@ -80,7 +89,8 @@ async fn a_graceful_stop_under_load_answers_each_request_exactly_once() {
         );
         let total = requester.replies_in_all();
         assert_eq!(
-            total, REQUESTS as i64,
+            total,
+            ids.len() as i64,
             "{mode}: a graceful stop repeats nothing"
         );
     }
@@ -88,23 +98,25 @@ async fn a_graceful_stop_under_load_answers_each_request_exactly_once() {
 }
 
 #[tokio::test]
-async fn a_kill_under_load_loses_no_request_and_no_reply() {
-    let stack = Stack::start(support::stack_kind(), StackOptions::default())
-        .await
-        .unwrap();
+async fn a_kill_with_work_in_flight_loses_no_request_and_no_reply() {
+    let stack = stack().await;
     for mode in MODES {
         let group = format!("kill-{mode}");
         let requester = Requester::new(&stack, &format!("{group}-"), 2).await;
         let mut first = Service::start(&stack, options(mode, &group)).await.unwrap();
-        let (ids, seen) = tokio::join!(send_all(&requester), async {
-            let seen = some_replies(&requester).await;
+        let over = CancellationToken::new();
+        let (ids, ()) = tokio::join!(load(&requester, &over), async {
+            sleep(Duration::from_millis(1200)).await;
+            // Commits go on while nothing can be finished: one that passes what is in flight loses
+            // it here.
+            stall(&stack).await;
+            sleep(STALL - Duration::from_millis(200)).await;
             first.child().signal(Signal::KILL);
-            seen
+            over.cancel();
         });
         first.child().wait().await.unwrap();
         let second = Service::start(&stack, options(mode, &group)).await.unwrap();
-        let unseen: Vec<String> = ids.into_iter().filter(|id| !seen.contains(id)).collect();
-        let replies = requester.replies_to(&unseen).await;
+        let replies = requester.replies_to(&ids).await;
         second.stop().await.unwrap();
 
         for reply in replies.values().flatten() {
@@ -121,23 +133,21 @@ async fn a_kill_under_load_loses_no_request_and_no_reply() {
 }
 
 #[tokio::test]
-async fn instances_that_come_and_go_answer_each_request() {
-    let stack = Stack::start(support::stack_kind(), StackOptions::default())
-        .await
-        .unwrap();
+async fn instances_that_come_and_go_under_load_answer_each_request() {
+    let stack = stack().await;
     for mode in MODES {
         let group = format!("rebalance-{mode}");
         let requester = Requester::new(&stack, &format!("{group}-"), 4).await;
         let first = Service::start(&stack, options(mode, &group)).await.unwrap();
-        // The newcomer joins under load, and the first one leaves under load.
-        let (mut ids, second) = tokio::join!(
-            send(&requester, 0..REQUESTS / 2),
-            Service::start(&stack, options(mode, &group)),
-        );
-        let second = second.unwrap();
-        let (rest, stopped) = tokio::join!(send(&requester, REQUESTS / 2..REQUESTS), first.stop());
-        stopped.unwrap();
-        ids.extend(rest);
+        let over = CancellationToken::new();
+        let (ids, second) = tokio::join!(load(&requester, &over), async {
+            let second = Service::start(&stack, options(mode, &group)).await.unwrap();
+            until_at_least_one(second.admin(), "kafka_bridge_records_total").await;
+            until_at_least_one(first.admin(), "kafka_bridge_revoked_partitions_total").await;
+            first.stop().await.unwrap();
+            over.cancel();
+            second
+        });
         requester.replies_to(&ids).await;
         second.stop().await.unwrap();
         // librdkafka's mock refuses every commit while a group forms, also that of a partition which
@@ -145,10 +155,50 @@ async fn instances_that_come_and_go_answer_each_request() {
         if support::stack_kind() == StackKind::Native {
             let total = requester.replies_in_all();
             assert_eq!(
-                total, REQUESTS as i64,
+                total,
+                ids.len() as i64,
                 "{mode}: a rebalance repeats nothing"
             );
         }
     }
     stack.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stalled_store_pauses_intake_and_everything_is_answered_after_it() {
+    let stack = stack().await;
+    for mode in MODES {
+        let group = format!("stall-{mode}");
+        let requester = Requester::new(&stack, &format!("{group}-"), 2).await;
+        let mut options = options(mode, &group);
+        options
+            .arguments
+            .extend(["--max-in-flight", "4"].map(str::to_owned));
+        let service = Service::start(&stack, options).await.unwrap();
+        stall(&stack).await;
+        let over = CancellationToken::new();
+        let (ids, ()) = tokio::join!(load(&requester, &over), async {
+            until_at_least_one(service.admin(), "kafka_bridge_pauses_total").await;
+            over.cancel();
+        });
+        let replies = requester.replies_to(&ids).await;
+        assert!(
+            replies
+                .values()
+                .flatten()
+                .all(|reply| reply.status() == "200"),
+            "{mode}"
+        );
+        service.stop().await.unwrap();
+        assert_eq!(requester.replies_in_all(), ids.len() as i64, "{mode}");
+    }
+    stack.stop().await.unwrap();
+}
+
+async fn until_at_least_one(admin: &str, metric: &str) {
+    let deadline = tokio::time::Instant::now() + support::LIMIT;
+    while support::metric(admin, metric).await < 1.0 {
+        assert!(tokio::time::Instant::now() < deadline, "{metric} stays 0");
+        sleep(Duration::from_millis(50)).await;
+    }
 }

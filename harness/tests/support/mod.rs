@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use harness::stack::StackKind;
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Far above what anything here takes: the tests measure nothing, they only must not hang.
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);
@@ -175,4 +176,16 @@ pub(crate) fn json(file: &Path) -> serde_json::Value {
     let text =
         fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     serde_json::from_str(&text).unwrap()
+}
+
+/// The sum of a metric over all its labels, from a service's `/metrics`; 0 while it is not there.
+pub(crate) async fn metric(admin: &str, name: &str) -> f64 {
+    let mut stream = tokio::net::TcpStream::connect(admin).await.unwrap();
+    let request = format!("GET /metrics HTTP/1.0\r\nhost: {admin}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let samples = answer.lines().filter(|line| line.starts_with(name));
+    let value = |line: &str| line.rsplit(' ').next()?.parse::<f64>().ok();
+    samples.filter_map(value).sum()
 }
