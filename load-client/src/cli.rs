@@ -65,7 +65,7 @@ Exit codes: 0 compared; 1 a file cannot be used or written; 2 wrong command line
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
-    /// Brokers: kafka://HOST:PORT, or several of them, comma separated
+    /// Brokers: kafka://HOST[:PORT], or several of them, comma separated
     #[arg(long, env = "LOAD_CLIENT_HOST", value_parser = parse::brokers, value_name = "URL")]
     host: String,
     /// Number of users that send at the same time

@@ -1,22 +1,38 @@
 //! Parsers of single command-line values. Plain functions; each error says what the flag takes.
 
+use std::net::Ipv6Addr;
 use std::path::Path;
 use std::time::Duration;
 
-/// The brokers of `kafka://host:port`, or of several, comma separated.
+const KAFKA_PORT: u16 = 9092;
+
+/// The brokers of `kafka://host:port`, or of several, comma separated. A broker without a port has Kafka's
+/// usual one, as the service sees it.
 pub(crate) fn brokers(text: &str) -> Result<String, String> {
-    let takes = || "takes kafka://HOST:PORT, or several of them, comma separated".to_owned();
+    let takes = || "takes kafka://HOST[:PORT], or several of them, comma separated".to_owned();
     let rest = text.strip_prefix("kafka://").ok_or_else(takes)?;
-    let brokers = rest.split(',').map(|broker| {
-        let broker = broker.trim();
-        let broker = broker.strip_prefix("kafka://").unwrap_or(broker);
-        let (host, port) = broker.trim_end_matches('/').rsplit_once(':')?;
-        let port = port.parse::<u16>().ok().filter(|port| *port > 0)?;
-        let is_host = !host.is_empty() && !host.contains(['/', ' ', '@']);
-        is_host.then(|| format!("{host}:{port}"))
-    });
-    let brokers: Option<Vec<String>> = brokers.collect();
+    let brokers: Option<Vec<String>> = rest.split(',').map(broker).collect();
     Ok(brokers.ok_or_else(takes)?.join(","))
+}
+
+fn broker(text: &str) -> Option<String> {
+    let text = text.trim();
+    let text = text.strip_prefix("kafka://").unwrap_or(text);
+    let text = text.trim_end_matches('/');
+    // The colons inside the brackets of an IPv6 address are none before a port.
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()),
+        _ => (text, Some(KAFKA_PORT)),
+    };
+    let port = port.filter(|port: &u16| *port > 0)?;
+    let plain = |host: &str| !host.is_empty() && !host.contains(['/', ' ', '@', '[', ']', ':']);
+    let is_host = match host.strip_prefix('[') {
+        Some(address) => address
+            .strip_suffix(']')
+            .is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()),
+        None => plain(host),
+    };
+    is_host.then(|| format!("{host}:{port}"))
 }
 
 /// A number of users.
@@ -126,18 +142,30 @@ mod tests {
             brokers("kafka://a:1,kafka://[::1]:2/").unwrap(),
             "a:1,[::1]:2"
         );
+        assert_eq!(brokers("kafka://a").unwrap(), "a:9092");
+        assert_eq!(
+            brokers("kafka://a/,b:2,[::1]").unwrap(),
+            "a:9092,b:2,[::1]:9092"
+        );
         for wrong in [
             "localhost:9092",
             "http://a:1",
             "kafka://",
-            "kafka://a",
+            "kafka:///",
+            "kafka://a:",
             "kafka://a:0",
             "kafka://a:x",
+            "kafka://a:99999",
+            "kafka://::1",
+            "kafka://[::1",
+            "kafka://[x]:1",
+            "kafka://me:pw@a",
+            "kafka://a,,b",
             "kafka://a:1,",
             "kafka://:9092",
         ] {
             assert!(
-                brokers(wrong).unwrap_err().contains("kafka://HOST:PORT"),
+                brokers(wrong).unwrap_err().contains("kafka://HOST[:PORT]"),
                 "{wrong}"
             );
         }

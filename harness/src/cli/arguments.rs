@@ -150,7 +150,7 @@ pub struct TargetArguments {
     /// What to start.
     #[command(flatten)]
     pub start: StartArguments,
-    /// Your own broker, kafka://host:port[,host:port]; together with --store
+    /// Your own broker, kafka://host[:port][,host[:port]]; together with --store
     #[arg(
         long,
         value_name = "URL",

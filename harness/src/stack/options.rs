@@ -40,7 +40,7 @@ pub struct StackOptions {
     pub kafka_port: Option<u16>,
     /// The store's port; a free one if `None`.
     pub store_port: Option<u16>,
-    /// The broker of the external stack, `kafka://host:port[,host:port]`.
+    /// The broker of the external stack, `kafka://host[:port][,host[:port]]`.
     pub kafka: Option<String>,
     /// The store of the external stack, `redis://[user:password@]host:port`.
     pub store: Option<String>,

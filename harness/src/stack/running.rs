@@ -76,7 +76,7 @@ impl Stack {
             StackKind::External => {
                 let url = options.kafka.context("--stack external needs --kafka")?;
                 let store = options.store.context("--stack external needs --store")?;
-                external::connect(&url, &options.properties, stop).await?;
+                let url = external::connect(&url, &options.properties, stop).await?;
                 (Store::connect(&store).await?, Broker::External, url)
             }
         };
