@@ -1,6 +1,8 @@
 //! The ports over librdkafka; the only place that names `rdkafka`.
 
 mod client_config;
+mod message;
+mod poller;
 mod rebalance;
 mod reply_sink;
 mod source;
