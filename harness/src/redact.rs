@@ -25,8 +25,9 @@ pub(crate) fn is_secret(key: &str) -> bool {
         "secret",
         "username",
         "token",
-        "ssl.key.pem",
+        "key.pem",
         "oauthbearer.config",
+        "jaas",
     ];
     words.iter().any(|word| key.contains(word))
 }
@@ -76,6 +77,7 @@ mod tests {
     #[test]
     fn secret_properties_are_masked_and_others_kept() {
         assert_eq!(property("sasl.password", "hunter2"), "***");
+        assert_eq!(property("sasl.username", "me"), "***");
         assert_eq!(property("fetch.wait.max.ms", "1"), "1");
     }
 

@@ -93,7 +93,7 @@ impl KafkaSettings {
         let mut effective = BTreeMap::new();
         for key in keys.iter().copied().chain(given) {
             let value = if is_secret(key) {
-                "(hidden)".to_owned()
+                MASK.to_owned()
             } else {
                 // Settable and not readable: not worth failing a run for.
                 native.get(key).unwrap_or_else(|_| "(unknown)".to_owned())
@@ -150,10 +150,17 @@ pub fn librdkafka_version() -> String {
     rdkafka::util::get_rdkafka_version().1
 }
 
-fn is_secret(key: &str) -> bool {
+/// Stands for the value of a secret.
+pub(super) const MASK: &str = "***";
+
+/// Whether the value of this property must not be seen. A user's name tells less than a password, and still
+/// more than a report that is passed on should.
+pub(super) fn is_secret(key: &str) -> bool {
     [
         "password",
         "secret",
+        "username",
+        "token",
         "key.pem",
         "oauthbearer.config",
         "jaas",
@@ -208,9 +215,20 @@ mod tests {
 
     #[test]
     fn secrets_are_not_shown() {
-        let effective = settings(&[("sasl.password", "hunter2")])
+        for key in ["sasl.password", "sasl.username"] {
+            let effective = settings(&[(key, "hunter2")]).effective().unwrap();
+            assert_eq!(effective.producer[key], "***");
+            assert_eq!(effective.consumer[key], "***");
+        }
+    }
+
+    #[test]
+    fn a_refused_property_keeps_its_secret() {
+        let error = settings(&[("no.such.password", "hunter2")])
             .effective()
-            .unwrap();
-        assert_eq!(effective.producer["sasl.password"], "(hidden)");
+            .unwrap_err()
+            .to_string();
+        assert!(error.starts_with("-X no.such.password=***: "), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
     }
 }

@@ -2,6 +2,8 @@
 
 use rdkafka::error::KafkaError;
 
+use super::config::{MASK, is_secret};
+
 /// Why the transport could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum KafkaTransportError {
@@ -10,7 +12,7 @@ pub enum KafkaTransportError {
     Property {
         /// The property.
         key: String,
-        /// The value given.
+        /// The value given; masked if it is a secret.
         value: String,
         /// What librdkafka says.
         reason: String,
@@ -86,6 +88,16 @@ impl KafkaTransportError {
 
     pub(super) fn client(role: &'static str, source: KafkaError) -> Self {
         match source {
+            KafkaError::ClientConfig(_, reason, key, value) if is_secret(&key) => Self::Property {
+                // An empty value is found everywhere.
+                reason: if value.is_empty() {
+                    reason
+                } else {
+                    reason.replace(&value, MASK)
+                },
+                value: MASK.to_owned(),
+                key,
+            },
             KafkaError::ClientConfig(_, reason, key, value) => {
                 Self::Property { key, value, reason }
             }
