@@ -13,6 +13,14 @@ skip() {
   $1: $2"
 }
 
+# Whether the store that the harness takes (the first of these on PATH) has JSON documents.
+store_has_json() {
+    has kvrocks && return 0
+    has redis-server || return 1
+    version=$(redis-server --version | sed -n 's/.* v=\([0-9]*\).*/\1/p')
+    [ "${version:-0}" -ge 8 ]
+}
+
 title() {
     printf '\n== %s\n' "$*"
 }
@@ -49,6 +57,8 @@ if has kvrocks || has redis-server || has valkey-server; then
     else
         stack_tests native
     fi
+    store_has_json ||
+        skip "orders as JSON documents (JSON.SET)" "the store on PATH has none: install kvrocks or Redis 8"
 else
     skip "stack tests on the embedded broker" "no store: run make setup"
     skip "stack tests on Apache Kafka" "no store: run make setup"
