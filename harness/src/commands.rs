@@ -30,6 +30,7 @@ pub async fn execute(cli: Cli) -> Result<()> {
         done = &mut work => return done,
         () = signals.next() => stop.cancel(),
     }
+    tracing::info!("stopping in order; a second Ctrl-C stops at once");
     tokio::select! {
         done = work => done,
         // Dropping the work kills what it still runs.

@@ -146,6 +146,42 @@ fn ctrl_c_stops_service_load_store_and_broker() {
 }
 
 #[test]
+fn a_second_ctrl_c_kills_what_does_not_end_and_says_what_may_be_left() {
+    let harness = Harness::new();
+    let stubborn = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/stubborn");
+    let arguments = [
+        "--variant",
+        "tasks",
+        "--out",
+        "run.csv",
+        "--rehearsal",
+        "0s",
+    ];
+    let mut command = harness.on_stack("bench", &arguments);
+    command.args(["--load-client", stubborn]);
+    let running = harness.start_until(command, "starting stack");
+    support::wait_for("the load client", || {
+        // The harness itself has it on its command line.
+        harness.processes(&["data/stubborn"]).len() == 2
+    });
+    let log = harness.folder.path().join("stderr.log");
+    running.signal(Signal::INT);
+    support::wait_for("the first Ctrl-C to be seen", || {
+        fs::read_to_string(&log)
+            .unwrap()
+            .contains("stopping in order")
+    });
+    running.signal(Signal::INT);
+    assert_eq!(running.end().code(), Some(130));
+    let log = fs::read_to_string(&log).unwrap();
+    assert!(
+        log.contains("interrupted twice; the child processes are killed"),
+        "{log}"
+    );
+    harness.assert_nothing_left();
+}
+
+#[test]
 fn a_service_that_dies_during_a_run_ends_the_run() {
     let harness = Harness::new();
     let command = harness.on_stack(
