@@ -164,7 +164,11 @@ fn commit_last(consumer: &BaseConsumer<Rebalancing>) -> Result<(), Error> {
             return Ok(());
         }
         match consumer.commit(&to_list(&positions), CommitMode::Sync) {
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                // Or leaving the group would commit the same once more.
+                consumer.context().close(Vec::new());
+                return Ok(());
+            }
             Err(error) if is_rebalancing(&error) && Instant::now() < deadline => {
                 thread::sleep(LAST_COMMIT_RETRY_WAIT);
             }
