@@ -52,7 +52,7 @@ fn a_bench_leaves_requests_summary_environment_and_logs() {
         &["--variant", "tasks", "--out", "out/task_handler.csv"],
     );
     let output = command
-        .args(SHORT)
+        .args(["--run-time", "2s", "--warm-up", "0s", "--rehearsal", "1s"])
         .args(["-X", "client.id=bench"])
         .output()
         .unwrap();
@@ -88,6 +88,12 @@ fn a_bench_leaves_requests_summary_environment_and_logs() {
         assert!(!environment[field].is_null(), "{field} is missing");
     }
     assert!(out.join("task_handler.logs/order-service.log").is_file());
+    for variant in ["baseline", "tasks"] {
+        let rehearsal = out.join(format!("task_handler.logs/rehearsal-{variant}"));
+        let environment = json(&rehearsal.join("environment.json"));
+        assert_eq!(environment["variant"], variant);
+        assert_eq!(environment["run_time"], "1s");
+    }
     harness.assert_nothing_left();
 }
 
