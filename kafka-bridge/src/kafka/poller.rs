@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::thread;
 use std::time::Duration;
 
@@ -35,7 +35,15 @@ const PAUSED_POLL_WAIT: Duration = Duration::from_millis(20);
 pub(super) struct Signals {
     pub(super) stop: AtomicBool,
     /// Set by the thread while it waits for room: taking a record then has to wake it.
-    pub(super) waiting: AtomicBool,
+    waiting: AtomicBool,
+}
+
+impl Signals {
+    /// Returns whether the thread waits for room; to be asked after a record was taken.
+    pub(super) fn is_waiting(&self) -> bool {
+        fence(Ordering::SeqCst);
+        self.waiting.load(Ordering::Relaxed)
+    }
 }
 
 /// The polling thread's state.
@@ -132,12 +140,14 @@ impl Poller {
             self.poll(PAUSED_POLL_WAIT);
             return;
         }
-        self.signals.waiting.store(true, Ordering::Release);
+        self.signals.waiting.store(true, Ordering::Relaxed);
         // Looked at again after the flag is up: a record taken before would not wake this thread.
+        // The fence keeps the look after the flag; its other half is in `Signals::is_waiting`.
+        fence(Ordering::SeqCst);
         if self.records.capacity() == 0 {
             thread::park_timeout(PAUSE_AFTER);
         }
-        self.signals.waiting.store(false, Ordering::Release);
+        self.signals.waiting.store(false, Ordering::Relaxed);
         if self.records.capacity() == 0 {
             counter!(metric_names::PAUSES).increment(1);
             self.pause();

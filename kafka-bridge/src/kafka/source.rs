@@ -77,7 +77,7 @@ impl KafkaSource {
     }
 
     fn wake_if_waiting(&self) {
-        if self.signals.waiting.load(Ordering::Acquire)
+        if self.signals.is_waiting()
             && let Some(thread) = &self.thread
         {
             thread.thread().unpark();
