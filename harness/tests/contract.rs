@@ -10,7 +10,6 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use harness::process::Child;
 use harness::service::{Service, ServiceOptions};
 use harness::stack::{Stack, StackOptions, free_port};
 use support::requester::{ORDER, Requester};
@@ -194,26 +193,8 @@ async fn a_store_that_is_down_is_answered_with_503_until_it_is_back() {
     let stack = stack().await;
     let requester = Requester::new(&stack, "down-", 1).await;
     let folder = tempfile::tempdir().unwrap();
-    let port = free_port().unwrap().to_string();
-    let start_store = || {
-        let arguments = [
-            "--port",
-            &port,
-            "--bind",
-            "127.0.0.1",
-            "--save",
-            "",
-            "--appendonly",
-            "no",
-        ];
-        let log = folder.path().join("store.log");
-        Child::spawn("redis-server", "redis-server".as_ref(), arguments, &log).unwrap()
-    };
-    let store = start_store();
-    let address: std::net::SocketAddr = format!("127.0.0.1:{port}").parse().unwrap();
-    support::wait_for("the store's port", || {
-        std::net::TcpStream::connect(address).is_ok()
-    });
+    let port = free_port().unwrap();
+    let store = support::start_store(port, folder.path());
     let url = format!("redis://127.0.0.1:{port}");
     let service = Service::start(&stack, options("down-", &["--store", &url]))
         .await
@@ -227,14 +208,11 @@ async fn a_store_that_is_down_is_answered_with_503_until_it_is_back() {
         ("503", Some("down"))
     );
     assert!(
-        !reply.body.contains(&port),
+        !reply.body.contains(&port.to_string()),
         "the store's address is not for requesters: {reply:?}"
     );
 
-    let store = start_store();
-    support::wait_for("the store's port", || {
-        std::net::TcpStream::connect(address).is_ok()
-    });
+    let store = support::start_store(port, folder.path());
     // The connection mends itself; how many requests that takes is not part of the contract.
     for attempt in 0.. {
         assert!(

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use harness::service::{Service, ServiceOptions};
-use harness::stack::{Stack, StackKind, StackOptions};
+use harness::stack::{Stack, StackKind, StackOptions, free_port};
 use rustix::process::Signal;
 use support::requester::{ORDER, Requester};
 use tokio::time::sleep;
@@ -55,10 +55,10 @@ async fn load(requester: &Requester, stop: &CancellationToken) -> Vec<String> {
 
 /// Makes the store answer nobody for a while. A store that cannot be paused makes the test weaker,
 /// not wrong.
-async fn stall(stack: &Stack) {
+async fn stall(stack: &Stack, time: Duration) {
     let client = redis::Client::open(stack.store_url()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    let millis = u64::try_from(STALL.as_millis()).unwrap();
+    let millis = u64::try_from(time.as_millis()).unwrap();
     let pause = redis::cmd("CLIENT").arg("PAUSE").arg(millis).to_owned();
     let _: Result<(), _> = pause.query_async(&mut connection).await;
 }
@@ -109,7 +109,7 @@ async fn a_kill_with_work_in_flight_loses_no_request_and_no_reply() {
             sleep(Duration::from_millis(1200)).await;
             // Commits go on while nothing can be finished: one that passes what is in flight loses
             // it here.
-            stall(&stack).await;
+            stall(&stack, STALL).await;
             sleep(STALL - Duration::from_millis(200)).await;
             first.child().signal(Signal::KILL);
             over.cancel();
@@ -175,7 +175,7 @@ async fn a_stalled_store_pauses_intake_and_everything_is_answered_after_it() {
             .arguments
             .extend(["--max-in-flight", "4"].map(str::to_owned));
         let service = Service::start(&stack, options).await.unwrap();
-        stall(&stack).await;
+        stall(&stack, STALL).await;
         let over = CancellationToken::new();
         let (ids, ()) = tokio::join!(load(&requester, &over), async {
             until_at_least_one(service.admin(), "kafka_bridge_pauses_total").await;
@@ -192,6 +192,45 @@ async fn a_stalled_store_pauses_intake_and_everything_is_answered_after_it() {
         service.stop().await.unwrap();
         assert_eq!(requester.replies_in_all(), ids.len() as i64, "{mode}");
     }
+    stack.stop().await.unwrap();
+}
+
+/// librdkafka keeps the pause of a partition that is revoked meanwhile.
+#[tokio::test]
+async fn a_partition_that_was_revoked_while_paused_is_served_when_it_comes_back() {
+    let stack = stack().await;
+    let group = "paused";
+    let requester = Requester::new(&stack, "paused-", 4).await;
+    let mut first = options("tasks", group);
+    first
+        .arguments
+        .extend(["--max-in-flight", "4"].map(str::to_owned));
+    let first = Service::start(&stack, first).await.unwrap();
+    // The newcomer has a store of its own, because the first one's is stalled when it joins.
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port().unwrap();
+    let store = support::start_store(port, folder.path());
+    let mut second = options("tasks", group);
+    let url = format!("redis://127.0.0.1:{port}");
+    second.arguments.extend(["--store".to_owned(), url]);
+
+    let over = CancellationToken::new();
+    let (mut ids, ()) = tokio::join!(load(&requester, &over), async {
+        stall(&stack, 8 * STALL).await;
+        until_at_least_one(first.admin(), "kafka_bridge_pauses_total").await;
+        let second = Service::start(&stack, second).await.unwrap();
+        until_at_least_one(first.admin(), "kafka_bridge_revoked_partitions_total").await;
+        over.cancel();
+        second.stop().await.unwrap();
+    });
+    // Enough for each of the partitions.
+    for number in 0..100 {
+        ids.push(format!("later-{number}"));
+        requester.send(&ids[ids.len() - 1], ORDER).await;
+    }
+    requester.replies_to(&ids).await;
+    first.stop().await.unwrap();
+    store.stop(Duration::from_secs(10)).await.unwrap();
     stack.stop().await.unwrap();
 }
 

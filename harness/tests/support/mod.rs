@@ -178,6 +178,23 @@ pub(crate) fn json(file: &Path) -> serde_json::Value {
     serde_json::from_str(&text).unwrap()
 }
 
+/// A store beside the stack's own, to be stopped, stalled or left alone by itself.
+pub(crate) fn start_store(port: u16, folder: &Path) -> harness::process::Child {
+    let port = port.to_string();
+    let disk = ["--save", "", "--appendonly", "no"];
+    let arguments = ["--port", &port, "--bind", "127.0.0.1"]
+        .into_iter()
+        .chain(disk);
+    let log = folder.join("store.log");
+    let store =
+        harness::process::Child::spawn("redis-server", "redis-server".as_ref(), arguments, &log);
+    let address: std::net::SocketAddr = format!("127.0.0.1:{port}").parse().unwrap();
+    wait_for("the store's port", || {
+        std::net::TcpStream::connect(address).is_ok()
+    });
+    store.unwrap()
+}
+
 /// The sum of a metric over all its labels, from a service's `/metrics`; 0 while it is not there.
 pub(crate) async fn metric(admin: &str, name: &str) -> f64 {
     let mut stream = tokio::net::TcpStream::connect(admin).await.unwrap();
