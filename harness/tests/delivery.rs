@@ -215,20 +215,23 @@ async fn a_partition_that_was_revoked_while_paused_is_served_when_it_comes_back(
     second.arguments.extend(["--store".to_owned(), url]);
 
     let over = CancellationToken::new();
-    let (mut ids, ()) = tokio::join!(load(&requester, &over), async {
+    let (ids, second) = tokio::join!(load(&requester, &over), async {
         stall(&stack, 8 * STALL).await;
         until_at_least_one(first.admin(), "kafka_bridge_pauses_total").await;
         let second = Service::start(&stack, second).await.unwrap();
         until_at_least_one(first.admin(), "kafka_bridge_revoked_partitions_total").await;
         over.cancel();
-        second.stop().await.unwrap();
+        second
     });
-    // Enough for each of the partitions.
-    for number in 0..100 {
-        ids.push(format!("later-{number}"));
-        requester.send(&ids[ids.len() - 1], ORDER).await;
-    }
+    // The first one has resumed when all is answered; only then do the partitions come back.
     requester.replies_to(&ids).await;
+    second.stop().await.unwrap();
+    // Enough for each of the partitions.
+    let later: Vec<String> = (0..100).map(|number| format!("later-{number}")).collect();
+    for id in &later {
+        requester.send(id, ORDER).await;
+    }
+    requester.replies_to(&later).await;
     first.stop().await.unwrap();
     store.stop(Duration::from_secs(10)).await.unwrap();
     stack.stop().await.unwrap();
