@@ -4,173 +4,156 @@ mod support;
 
 use std::time::Duration;
 
+use axum::Router;
+use kafka_bridge::ports::ProduceError;
 use kafka_bridge::testing::{MemoryBroker, MemorySink};
-use kafka_bridge::{Dispatch, Error, TopicPartition, ports::ProduceError};
+use kafka_bridge::{Builder, Dispatch, Error, Limits, Summary, TopicPartition};
 use support::{MODES, builder, header, order, settle};
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 fn partition() -> TopicPartition {
     TopicPartition::new("createOrder", 0)
+}
+
+/// A bridge that runs, and both its ends. It ends when this is dropped.
+struct Started {
+    broker: MemoryBroker,
+    sink: MemorySink,
+    _bridge: AbortOnDrop,
+}
+
+struct AbortOnDrop(JoinHandle<Result<Summary, Error>>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Started {
+    /// Begins to serve records of these bodies, offsets from 0 on.
+    fn new<'a>(
+        builder: Builder<Router>,
+        sink: MemorySink,
+        bodies: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        let (broker, source) = MemoryBroker::new();
+        broker.assign([partition()], 0);
+        for (body, offset) in bodies.into_iter().zip(0..) {
+            broker.send(order(offset, body));
+        }
+        let bridge = builder
+            .with_ports(source, sink.clone())
+            .expect("settings that agree");
+        let _bridge = AbortOnDrop(tokio::spawn(bridge.into_future()));
+        Self {
+            broker,
+            sink,
+            _bridge,
+        }
+    }
+
+    fn produced(&self) -> usize {
+        self.sink.produced().len()
+    }
+
+    fn committed(&self) -> Option<i64> {
+        self.broker.commits().next_offset("createOrder", 0)
+    }
+}
+
+async fn seconds(count: u64) {
+    tokio::time::sleep(Duration::from_secs(count)).await;
+}
+
+fn tasks() -> Builder<Router> {
+    builder().dispatch(Dispatch::Tasks)
 }
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_committed_before_the_delivery_report() {
     for mode in MODES {
         let sink = MemorySink::default().gated();
-        let (broker, source) = MemoryBroker::new();
-        broker.assign([partition()], 0);
-        broker.send(order(0, "a"));
-        let bridge = builder()
-            .dispatch(mode)
-            .with_ports(source, sink.clone())
-            .unwrap();
-        let bridge = tokio::spawn(bridge.into_future());
-
-        tokio::time::sleep(Duration::from_secs(5)).await;
-        assert_eq!(sink.produced().len(), 1, "the reply is under way");
+        let started = Started::new(builder().dispatch(mode), sink, ["a"]);
+        seconds(5).await;
+        assert_eq!(started.produced(), 1, "the reply is under way");
         // The position of the first record may be committed, that after it may not.
-        assert_ne!(
-            broker.commits().next_offset("createOrder", 0),
-            Some(1),
-            "{mode}"
-        );
+        assert_ne!(started.committed(), Some(1), "{mode}");
 
-        sink.acknowledge(1);
-        tokio::time::sleep(Duration::from_secs(5)).await;
-        assert_eq!(
-            broker.commits().next_offset("createOrder", 0),
-            Some(1),
-            "{mode}"
-        );
-        bridge.abort();
+        started.sink.acknowledge(1);
+        seconds(5).await;
+        assert_eq!(started.committed(), Some(1), "{mode}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_record_holds_the_commit_of_those_behind_it() {
-    let (broker, source) = MemoryBroker::new();
-    broker.assign([partition()], 0);
-    for (offset, body) in ["a", "hang", "b", "c"].into_iter().enumerate() {
-        broker.send(order(offset as i64, body));
-    }
-    let sink = MemorySink::default();
-    let bridge = builder()
-        .dispatch(Dispatch::Tasks)
-        .with_ports(source, sink.clone())
-        .unwrap();
-    let bridge = tokio::spawn(bridge.into_future());
-
-    tokio::time::sleep(Duration::from_secs(10)).await;
-    assert_eq!(sink.produced().len(), 3, "the others are not held up");
-    assert_eq!(broker.commits().next_offset("createOrder", 0), Some(1));
+    let started = Started::new(tasks(), MemorySink::default(), ["a", "hang", "b", "c"]);
+    seconds(10).await;
+    assert_eq!(started.produced(), 3, "the others are not held up");
+    assert_eq!(started.committed(), Some(1));
     // The time-out answers the hanging one, and all is committed.
-    tokio::time::sleep(Duration::from_secs(30)).await;
-    assert_eq!(broker.commits().next_offset("createOrder", 0), Some(4));
-    bridge.abort();
+    seconds(30).await;
+    assert_eq!(started.committed(), Some(4));
 }
 
 #[tokio::test(start_paused = true)]
 async fn serial_starts_a_record_only_after_the_previous_reply_is_acknowledged() {
     let sink = MemorySink::default().gated();
-    let (broker, source) = MemoryBroker::new();
-    broker.assign([partition()], 0);
-    for offset in 0..3 {
-        broker.send(order(offset, "a"));
-    }
-    let bridge = builder()
-        .dispatch(Dispatch::Serial)
-        .with_ports(source, sink.clone())
-        .unwrap();
-    let bridge = tokio::spawn(bridge.into_future());
+    let started = Started::new(builder().dispatch(Dispatch::Serial), sink, ["a"; 3]);
     for produced in 1..=3 {
         settle().await;
-        assert_eq!(sink.produced().len(), produced);
-        sink.acknowledge(1);
+        assert_eq!(started.produced(), produced);
+        started.sink.acknowledge(1);
     }
-    bridge.abort();
 }
 
 #[tokio::test(start_paused = true)]
 async fn tasks_run_side_by_side_up_to_the_bound() {
     let sink = MemorySink::default().gated();
-    let (broker, source) = MemoryBroker::new();
-    broker.assign([partition()], 0);
-    for offset in 0..20 {
-        broker.send(order(offset, "a"));
-    }
-    let bridge = builder().dispatch(Dispatch::Tasks).max_in_flight(8);
-    let bridge = tokio::spawn(
-        bridge
-            .with_ports(source, sink.clone())
-            .unwrap()
-            .into_future(),
-    );
+    let started = Started::new(tasks().max_in_flight(8), sink, ["a"; 20]);
     settle().await;
-    assert_eq!(sink.produced().len(), 8, "as many as the bound, no more");
-    sink.acknowledge(5);
+    assert_eq!(started.produced(), 8, "as many as the bound, no more");
+    started.sink.acknowledge(5);
     settle().await;
-    assert_eq!(sink.produced().len(), 13);
-    bridge.abort();
+    assert_eq!(started.produced(), 13);
 }
 
 #[tokio::test(start_paused = true)]
 async fn bytes_in_flight_are_bounded() {
-    let sink = MemorySink::default().gated();
-    let (broker, source) = MemoryBroker::new();
-    broker.assign([partition()], 0);
-    for offset in 0..20 {
-        broker.send(order(offset, &"x".repeat(10_000)));
-    }
-    let limits = kafka_bridge::Limits {
+    let limits = Limits {
         max_in_flight_bytes: 35_000,
-        ..Default::default()
+        ..Limits::default()
     };
-    let bridge = builder().dispatch(Dispatch::Tasks).limits(limits);
-    let bridge = tokio::spawn(
-        bridge
-            .with_ports(source, sink.clone())
-            .unwrap()
-            .into_future(),
-    );
+    let body = "x".repeat(10_000);
+    let sink = MemorySink::default().gated();
+    let started = Started::new(tasks().limits(limits), sink, [body.as_str(); 20]);
     settle().await;
     assert_eq!(
-        sink.produced().len(),
+        started.produced(),
         4,
         "the record that passes the bound is the last"
     );
-    bridge.abort();
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_runs_ahead_of_a_hanging_record_is_bounded() {
-    let sink = MemorySink::default();
-    let (broker, source) = MemoryBroker::new();
-    broker.assign([partition()], 0);
-    broker.send(order(0, "hang"));
-    for offset in 1..50 {
-        broker.send(order(offset, "a"));
-    }
-    let limits = kafka_bridge::Limits {
+    let limits = Limits {
         max_uncommitted: 10,
-        ..Default::default()
+        ..Limits::default()
     };
-    let bridge = builder().dispatch(Dispatch::Tasks).limits(limits);
-    let bridge = tokio::spawn(
-        bridge
-            .with_ports(source, sink.clone())
-            .unwrap()
-            .into_future(),
-    );
+    let bodies = std::iter::once("hang").chain(["a"; 49]);
+    let started = Started::new(tasks().limits(limits), MemorySink::default(), bodies);
     settle().await;
     assert_eq!(
-        sink.produced().len(),
+        started.produced(),
         9,
         "ten are held, the hanging one among them"
     );
     // Its time-out lets the others go on.
-    tokio::time::sleep(Duration::from_secs(31)).await;
-    assert_eq!(sink.produced().len(), 50);
-    bridge.abort();
+    seconds(31).await;
+    assert_eq!(started.produced(), 50);
 }
 
 #[tokio::test(start_paused = true)]
@@ -246,21 +229,11 @@ async fn a_stop_abandons_what_does_not_end_and_does_not_commit_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_revoked_partition_is_released_when_its_records_are_finished() {
-    let (broker, source) = MemoryBroker::new();
-    broker.assign([partition()], 0);
-    broker.send(order(0, "slow"));
-    broker.send(order(1, "a"));
-    let sink = MemorySink::default();
-    let bridge = builder()
-        .dispatch(Dispatch::Tasks)
-        .with_ports(source, sink.clone())
-        .unwrap();
-    let bridge = tokio::spawn(bridge.into_future());
+    let started = Started::new(tasks(), MemorySink::default(), ["slow", "a"]);
     settle().await;
-    let positions = broker.revoke([partition()]).await;
+    let positions = started.broker.revoke([partition()]).await;
     assert_eq!(positions[0].next_offset, 2, "waited for the slow one");
-    assert_eq!(sink.produced().len(), 2);
-    bridge.abort();
+    assert_eq!(started.produced(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -294,24 +267,15 @@ async fn a_revocation_does_not_wait_for_ever_and_a_late_end_commits_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refused_commit_is_repeated() {
-    let (broker, source) = MemoryBroker::new();
-    broker.assign([partition()], 0);
-    broker.send(order(0, "a"));
-    let bridge = builder().with_ports(source, MemorySink::default()).unwrap();
-    let bridge = tokio::spawn(bridge.into_future());
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(broker.commits().next_offset("createOrder", 0), Some(1));
-    broker.forget_commits();
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(
-        broker.commits().next_offset("createOrder", 0),
-        None,
-        "only what moved is committed"
-    );
-    broker.refuse_commit([partition()]);
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(broker.commits().next_offset("createOrder", 0), Some(1));
-    bridge.abort();
+    let started = Started::new(builder(), MemorySink::default(), ["a"]);
+    seconds(3).await;
+    assert_eq!(started.committed(), Some(1));
+    started.broker.forget_commits();
+    seconds(3).await;
+    assert_eq!(started.committed(), None, "only what moved is committed");
+    started.broker.refuse_commit([partition()]);
+    seconds(3).await;
+    assert_eq!(started.committed(), Some(1));
 }
 
 #[tokio::test(start_paused = true)]
