@@ -135,6 +135,19 @@ async fn unusual_records_get_their_answer_and_the_next_one_is_served() {
         );
     }
 
+    // Too many headers: answered if the return address is among those that are read at all.
+    let names: Vec<String> = (0..2000).map(|number| format!("x-{number}")).collect();
+    let mut many: Vec<(&str, &[u8])> = vec![reply_to];
+    many.extend(names.iter().map(|name| (name.as_str(), &b"v"[..])));
+    requester
+        .send_raw("many", Some(ORDER.as_bytes()), &many)
+        .await;
+    assert_eq!(requester.next_reply().await.status(), "400");
+    many.rotate_left(1);
+    requester
+        .send_raw("hidden", Some(ORDER.as_bytes()), &many)
+        .await;
+
     // No answer is possible or allowed: nothing comes, and the record behind is served.
     requester
         .send_raw("silent", Some(ORDER.as_bytes()), &[])

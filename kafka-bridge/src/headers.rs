@@ -96,3 +96,16 @@ impl<N: Into<String>, V: Into<Bytes>> FromIterator<(N, V)> for Headers {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_costs_memory_however_short_it_is() {
+        let short: Headers = std::iter::repeat_n(("", ""), 1000).collect();
+        assert!(short.size() >= 1000 * 32, "{}", short.size());
+        let long: Headers = [("name", "value")].into_iter().collect();
+        assert_eq!(long.size() - short.size() / 1000, "namevalue".len());
+    }
+}

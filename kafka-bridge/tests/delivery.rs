@@ -176,6 +176,27 @@ async fn a_stop_that_abandons_records_releases_their_partition_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stopping_bridge_does_not_become_ready_again() {
+    let (broker, source) = MemoryBroker::new();
+    let bridge = builder().with_ports(source, MemorySink::default()).unwrap();
+    let status = bridge.status();
+    assert!(!status.borrow().ready);
+    broker.assign([partition()], 0);
+    broker.send(order(0, "slow"));
+    let (stop, stopped) = oneshot::channel::<()>();
+    let signal = async { stopped.await.unwrap_or(()) };
+    let bridge = tokio::spawn(bridge.with_graceful_shutdown(signal));
+    settle().await;
+    assert!(status.borrow().ready);
+    stop.send(()).unwrap();
+    settle().await;
+    broker.assign([TopicPartition::new("createOrder", 1)], 1);
+    settle().await;
+    assert!(!status.borrow().ready);
+    assert_eq!(bridge.await.unwrap().unwrap().replied, 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_graceful_stop_finishes_and_commits_what_is_in_flight() {
     for mode in MODES {
         let sink = MemorySink::default();

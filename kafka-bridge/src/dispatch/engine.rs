@@ -123,7 +123,11 @@ where
                     }
                 }
                 event = self.source.next(Intake::Closed), if source_alive => match event {
-                    Ok(event) => { let _ = self.on_event(event); }
+                    Ok(event) => {
+                        let _ = self.on_event(event);
+                        // An assignment that comes now does not make a stopping bridge ready.
+                        self.status.send_modify(|status| status.ready = false);
+                    }
                     Err(_) => source_alive = false,
                 }
             }
