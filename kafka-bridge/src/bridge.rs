@@ -16,17 +16,9 @@ use crate::kafka::{self, KafkaSink, KafkaSource};
 use crate::operation::is_legal_topic;
 use crate::ports::{RecordSource, ReplySink};
 use crate::{
-    Body, Dispatch, Error, Limits, Operation, RecordService, ReplyPolicy, Settings, Summary,
-    WithoutReplyTo,
+    Body, Dispatch, Error, FailurePolicy, Limits, Operation, RecordService, ReplyPolicy, Settings,
+    Status, Summary, WithoutReplyTo,
 };
-
-/// How a bridge is doing, for health checks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Status {
-    /// Whether the consumer group has given an assignment, which was not lost since, and no stop was
-    /// asked for.
-    pub ready: bool,
-}
 
 /// Collects what a bridge needs; made by [`Bridge::builder`].
 #[derive(Clone, Debug)]
@@ -150,6 +142,21 @@ impl<A> Builder<A> {
         self
     }
 
+    /// Sets what becomes of requests that fail on the service's side; by default the failure is the
+    /// answer. [`FailurePolicy::Retry`] needs a dead-letter topic.
+    #[must_use]
+    pub fn on_failure(mut self, policy: FailurePolicy) -> Self {
+        self.settings.on_failure = policy;
+        self
+    }
+
+    /// Sets how long a record may be unfinished before [`Status::health`] calls its partition stuck.
+    #[must_use]
+    pub fn stuck_after(mut self, age: Duration) -> Self {
+        self.settings.stuck_after = age;
+        self
+    }
+
     /// Sets a librdkafka property of both clients, after all others.
     #[must_use]
     pub fn property(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
@@ -200,7 +207,7 @@ impl<A> Builder<A> {
         };
         let policy = policy.reserve(self.settings.dead_letter_topic.clone());
         let service = RecordService::new(self.app, self.operations, policy, self.settings.clone());
-        let status = watch::Sender::new(Status::default());
+        let status = watch::Sender::new(Status::new(self.settings.stuck_after));
         Ok(Bridge {
             service,
             source,
@@ -230,6 +237,14 @@ impl<A> Builder<A> {
         ];
         if let Some((name, _)) = bounds.iter().find(|(_, bound)| *bound == 0) {
             return Err(Error::ZeroBound(name));
+        }
+        if let FailurePolicy::Retry(retry) = self.settings.on_failure {
+            if retry.max_attempts == 0 {
+                return Err(Error::ZeroBound("max_attempts"));
+            }
+            if self.settings.dead_letter_topic.is_none() {
+                return Err(Error::RetryWithoutDeadLetter);
+            }
         }
         if self.settings.commit_interval.is_zero() {
             return Err(Error::ZeroBound("commit_interval"));
@@ -268,8 +283,7 @@ where
         self,
         signal: impl Future<Output = ()> + Send,
     ) -> Result<Summary, Error> {
-        let dead_letter_topic = self.settings.dead_letter_topic.as_deref();
-        let jobs = JobFactory::new(self.service, self.sink, dead_letter_topic);
+        let jobs = JobFactory::new(self.service, self.sink, &self.settings);
         let make_job = |record| jobs.job(record);
         Engine::new(self.source, make_job, self.settings.clone(), self.status)
             .run(signal)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use crate::DEFAULT_ECHO_HEADER;
+use crate::{DEFAULT_ECHO_HEADER, FailurePolicy};
 
 /// In what order, and how many at a time, records are handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,9 @@ pub enum Dispatch {
     Serial,
     /// One spawned task per record, as many as the in-flight bound allows, in no order.
     Tasks,
+    /// As `Tasks`, but records of the same topic, partition and key keep their order: each starts
+    /// when the reply to the one before it is acknowledged. Records without a key have no order.
+    Keyed,
 }
 
 impl Default for Dispatch {
@@ -30,7 +33,7 @@ impl Default for Dispatch {
 
 /// The text names no dispatch mode.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a dispatch mode: serial or tasks")]
+#[error("`{0}` is not a dispatch mode: serial, tasks or keyed")]
 pub struct ParseDispatchError(String);
 
 impl FromStr for Dispatch {
@@ -40,6 +43,7 @@ impl FromStr for Dispatch {
         match text {
             "serial" => Ok(Self::Serial),
             "tasks" => Ok(Self::Tasks),
+            "keyed" => Ok(Self::Keyed),
             other => Err(ParseDispatchError(other.to_owned())),
         }
     }
@@ -50,6 +54,7 @@ impl fmt::Display for Dispatch {
         f.write_str(match self {
             Self::Serial => "serial",
             Self::Tasks => "tasks",
+            Self::Keyed => "keyed",
         })
     }
 }
@@ -123,6 +128,11 @@ pub struct Settings {
     pub echo_header: Option<HeaderName>,
     /// Where records go that cannot be answered; without it they are counted and logged only.
     pub dead_letter_topic: Option<String>,
+    /// What becomes of requests that fail on the service's side.
+    pub on_failure: FailurePolicy,
+    /// How long the lowest record of a partition may be unfinished before the bridge counts as
+    /// unhealthy.
+    pub stuck_after: Duration,
 }
 
 impl Default for Settings {
@@ -137,6 +147,8 @@ impl Default for Settings {
             reply_key: true,
             echo_header: Some(DEFAULT_ECHO_HEADER),
             dead_letter_topic: None,
+            on_failure: FailurePolicy::default(),
+            stuck_after: Duration::from_secs(60),
         }
     }
 }
@@ -157,13 +169,13 @@ mod tests {
 
     #[test]
     fn names_round_trip_and_others_are_refused() {
-        for name in ["serial", "tasks"] {
+        for name in ["serial", "tasks", "keyed"] {
             assert_eq!(name.parse::<Dispatch>().unwrap().to_string(), name);
         }
         let error = "parallel".parse::<Dispatch>().unwrap_err();
         assert_eq!(
             error.to_string(),
-            "`parallel` is not a dispatch mode: serial or tasks"
+            "`parallel` is not a dispatch mode: serial, tasks or keyed"
         );
     }
 }

@@ -19,6 +19,9 @@ pub enum Error {
     /// The dead-letter topic is consumed by this bridge, or Kafka would refuse its name.
     #[error("`{0}` cannot be the dead-letter topic: it is consumed here or no legal topic name")]
     DeadLetterTopic(String),
+    /// Requests are to be tried again, and there is nowhere to put those that fail for good.
+    #[error("retrying needs a dead-letter topic for the records that keep failing")]
+    RetryWithoutDeadLetter,
     /// The broker URL is not understood.
     #[error("`{0}` is not a Kafka URL: kafka://host:port[,host:port]")]
     Url(String),
@@ -76,6 +79,7 @@ impl Error {
             | Self::DuplicateTopic(_)
             | Self::ZeroBound(_)
             | Self::DeadLetterTopic(_)
+            | Self::RetryWithoutDeadLetter
             | Self::Url(_)
             | Self::DrainTimeout { .. }
             | Self::Property { .. } => true,

@@ -5,7 +5,11 @@ use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 pub(crate) const RECORDS: &str = "kafka_bridge_records_total";
 pub(crate) const REPLIES: &str = "kafka_bridge_replies_total";
 pub(crate) const IN_FLIGHT: &str = "kafka_bridge_in_flight_records";
-pub(crate) const HANDLING: &str = "kafka_bridge_handling_seconds";
+pub(crate) const HANDLER: &str = "kafka_bridge_handler_seconds";
+pub(crate) const TIME_TO_REPLY: &str = "kafka_bridge_time_to_reply_seconds";
+pub(crate) const RETRIES: &str = "kafka_bridge_retries_total";
+pub(crate) const OLDEST: &str = "kafka_bridge_oldest_unfinished_seconds";
+pub(crate) const UNCOMMITTED: &str = "kafka_bridge_uncommitted_records";
 pub(crate) const COMMIT_FAILURES: &str = "kafka_bridge_commit_failures_total";
 pub(crate) const REVOCATIONS: &str = "kafka_bridge_revoked_partitions_total";
 pub(crate) const PAUSES: &str = "kafka_bridge_pauses_total";
@@ -22,9 +26,27 @@ pub fn describe_metrics() {
     describe_counter!(REPLIES, "replies produced, by topic and HTTP status");
     describe_gauge!(IN_FLIGHT, "records delivered and not finished");
     describe_histogram!(
-        HANDLING,
+        HANDLER,
         Unit::Seconds,
-        "from the start of a record's handling to its reply's delivery report"
+        "the application's time for one request, by topic"
+    );
+    describe_histogram!(
+        TIME_TO_REPLY,
+        Unit::Seconds,
+        "from a record's arrival at the dispatch to its reply's delivery report, by topic"
+    );
+    describe_counter!(
+        RETRIES,
+        "requests that were made again after a failure, by topic"
+    );
+    describe_gauge!(
+        OLDEST,
+        Unit::Seconds,
+        "how long the lowest unfinished record of a partition has been there, by topic and partition"
+    );
+    describe_gauge!(
+        UNCOMMITTED,
+        "records delivered and held back from the commit by an unfinished one"
     );
     describe_counter!(COMMIT_FAILURES, "offset commits that the broker refused");
     describe_counter!(REVOCATIONS, "partitions that a rebalance took away");

@@ -4,8 +4,12 @@
 //! transaction markers) count as done; a partition is tracked per assignment, so that work of an
 //! earlier assignment that finishes late changes nothing.
 
-use std::collections::{HashMap, VecDeque};
+mod partition;
 
+use std::collections::HashMap;
+use std::time::Instant;
+
+use self::partition::Partition;
 use crate::{Coordinates, TopicPartition};
 
 /// What is to be committed for a partition.
@@ -15,6 +19,18 @@ pub struct Position {
     pub topic_partition: TopicPartition,
     /// The offset to resume from, so one more than that of the last finished record.
     pub next_offset: i64,
+}
+
+/// The delivered record of a partition that is unfinished and has the lowest offset: what the
+/// partition's position waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Oldest {
+    /// The partition.
+    pub topic_partition: TopicPartition,
+    /// The record's own offset.
+    pub offset: i64,
+    /// When it was delivered.
+    pub delivered: Instant,
 }
 
 /// What a delivered record is to its partition.
@@ -34,6 +50,7 @@ pub enum Delivery {
 /// # Examples
 ///
 /// ```
+/// use std::time::Instant;
 /// use kafka_bridge::{Coordinates, TopicPartition, offsets::{Delivery, OffsetTracker}};
 ///
 /// let mut tracker = OffsetTracker::default();
@@ -41,8 +58,9 @@ pub enum Delivery {
 /// tracker.assign(&topic_partition, 1);
 /// let at = |offset| Coordinates { topic_partition: topic_partition.clone(), offset, generation: 1 };
 ///
-/// assert_eq!(tracker.deliver(&at(10)), Delivery::Next);
-/// assert_eq!(tracker.deliver(&at(11)), Delivery::Next);
+/// let now = Instant::now();
+/// assert_eq!(tracker.deliver(&at(10), now), Delivery::Next);
+/// assert_eq!(tracker.deliver(&at(11), now), Delivery::Next);
 /// tracker.finish(&at(11));
 /// assert_eq!(tracker.take_changed()[0].next_offset, 10); // 10 is unfinished
 /// tracker.finish(&at(10));
@@ -56,61 +74,11 @@ pub struct OffsetTracker {
     changed: bool,
 }
 
-#[derive(Debug)]
-struct Partition {
-    generation: u64,
-    /// Set when the partition is about to be revoked: what comes now is for its next owner.
-    closed: bool,
-    /// Delivered offsets in order, from the lowest unfinished one on, and whether each is done.
-    delivered: VecDeque<(i64, bool)>,
-    /// One more than the last offset taken off `delivered`.
-    after_finished: Option<i64>,
-    committed: Option<i64>,
-}
-
-impl Partition {
-    fn next_offset(&self) -> Option<i64> {
-        self.delivered
-            .front()
-            .map(|&(offset, _)| offset)
-            .or(self.after_finished)
-    }
-
-    fn last_delivered(&self) -> Option<i64> {
-        let last = self.delivered.back().map(|&(offset, _)| offset);
-        last.or(self.after_finished.map(|next| next - 1))
-    }
-
-    /// Forgets everything, after the partition was set back; returns how many offsets were held.
-    fn forget(&mut self) -> usize {
-        (self.after_finished, self.committed) = (None, None);
-        let held = self.delivered.len();
-        self.delivered.clear();
-        held
-    }
-
-    /// Takes off what is finished up to the first that is not, and returns how many.
-    fn take_off_finished(&mut self) -> usize {
-        let held = self.delivered.len();
-        while let Some(&(offset, true)) = self.delivered.front() {
-            self.delivered.pop_front();
-            self.after_finished = Some(offset + 1);
-        }
-        held - self.delivered.len()
-    }
-}
-
 impl OffsetTracker {
     /// Begins to follow a partition, forgetting what an earlier assignment left.
     pub fn assign(&mut self, topic_partition: &TopicPartition, generation: u64) {
-        let fresh = Partition {
-            generation,
-            closed: false,
-            delivered: VecDeque::new(),
-            after_finished: None,
-            committed: None,
-        };
         self.revoke(topic_partition);
+        let fresh = Partition::new(generation);
         self.partitions.insert(topic_partition.clone(), fresh);
     }
 
@@ -119,15 +87,13 @@ impl OffsetTracker {
     /// Offsets of a partition rise. When one does not, the partition was set back: its topic was
     /// made anew, or its log truncated. It is then followed from there.
     #[must_use]
-    pub fn deliver(&mut self, at: &Coordinates) -> Delivery {
+    pub fn deliver(&mut self, at: &Coordinates, now: Instant) -> Delivery {
         let Some(partition) = self.current(at).filter(|partition| !partition.closed) else {
             return Delivery::Stale;
         };
-        let rewound = partition
-            .last_delivered()
-            .is_some_and(|last| at.offset <= last);
+        let rewound = partition.is_rewound_by(at.offset);
         let forgotten = if rewound { partition.forget() } else { 0 };
-        partition.delivered.push_back((at.offset, false));
+        partition.push(at.offset, now);
         self.tracked = self.tracked + 1 - forgotten;
         self.changed = true;
         if rewound {
@@ -149,12 +115,7 @@ impl OffsetTracker {
         let Some(partition) = self.current(at) else {
             return;
         };
-        if let Ok(index) = partition
-            .delivered
-            .binary_search_by_key(&at.offset, |&(offset, _)| offset)
-        {
-            partition.delivered[index].1 = true;
-            let taken_off = partition.take_off_finished();
+        if let Some(taken_off) = partition.finish(at.offset) {
             self.tracked -= taken_off;
             self.changed = true;
         }
@@ -195,15 +156,13 @@ impl OffsetTracker {
     #[must_use]
     pub fn unfinished(&self, topic_partition: &TopicPartition) -> usize {
         let partition = self.partitions.get(topic_partition);
-        partition.map_or(0, |partition| {
-            partition.delivered.iter().filter(|(_, done)| !done).count()
-        })
+        partition.map_or(0, Partition::unfinished)
     }
 
     /// Stops following a partition and returns where it stands, if any of it was delivered.
     pub fn revoke(&mut self, topic_partition: &TopicPartition) -> Option<Position> {
         let partition = self.partitions.remove(topic_partition)?;
-        self.tracked -= partition.delivered.len();
+        self.tracked -= partition.held();
         let next_offset = partition.next_offset()?;
         Some(Position {
             topic_partition: topic_partition.clone(),
@@ -233,6 +192,19 @@ impl OffsetTracker {
         self.tracked
     }
 
+    /// Returns what the position of each partition waits for; nothing for partitions that wait for
+    /// no record.
+    pub fn oldest(&self) -> impl Iterator<Item = Oldest> {
+        self.partitions.iter().filter_map(|(topic_partition, own)| {
+            let (offset, delivered) = own.oldest()?;
+            Some(Oldest {
+                topic_partition: topic_partition.clone(),
+                offset,
+                delivered,
+            })
+        })
+    }
+
     fn current(&mut self, at: &Coordinates) -> Option<&mut Partition> {
         let partition = self.partitions.get_mut(&at.topic_partition)?;
         (partition.generation == at.generation).then_some(partition)
@@ -259,7 +231,10 @@ mod tests {
         let mut tracker = OffsetTracker::default();
         tracker.assign(&partition(), 1);
         for &offset in offsets {
-            assert_eq!(tracker.deliver(&at(offset, 1)), Delivery::Next);
+            assert_eq!(
+                tracker.deliver(&at(offset, 1), Instant::now()),
+                Delivery::Next
+            );
         }
         tracker
     }
@@ -299,10 +274,10 @@ mod tests {
         assert_eq!(tracker.positions(), []);
 
         tracker.assign(&partition(), 2);
-        assert_eq!(tracker.deliver(&at(5, 2)), Delivery::Next);
+        assert_eq!(tracker.deliver(&at(5, 2), Instant::now()), Delivery::Next);
         tracker.finish(&at(5, 1));
         assert_eq!(standing(&tracker), Some(5));
-        let late = tracker.deliver(&at(6, 1));
+        let late = tracker.deliver(&at(6, 1), Instant::now());
         assert_eq!(
             late,
             Delivery::Stale,
@@ -314,7 +289,7 @@ mod tests {
     fn a_closed_partition_takes_no_record_but_finishes_what_it_has() {
         let mut tracker = tracker(&[5]);
         tracker.close(&partition());
-        assert_eq!(tracker.deliver(&at(6, 1)), Delivery::Stale);
+        assert_eq!(tracker.deliver(&at(6, 1), Instant::now()), Delivery::Stale);
         tracker.finish(&at(5, 1));
         assert_eq!(standing(&tracker), Some(6));
     }
@@ -336,7 +311,10 @@ mod tests {
             finished
                 .iter()
                 .for_each(|&offset| tracker.finish(&at(offset, 1)));
-            assert_eq!(tracker.deliver(&at(0, 1)), Delivery::Rewound);
+            assert_eq!(
+                tracker.deliver(&at(0, 1), Instant::now()),
+                Delivery::Rewound
+            );
             assert_eq!((standing(&tracker), tracker.tracked()), (Some(0), 1));
             tracker.finish(&at(0, 1));
             assert_eq!((standing(&tracker), tracker.tracked()), (Some(1), 0));

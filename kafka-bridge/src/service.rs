@@ -11,19 +11,22 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
+use metrics::histogram;
 use tower_service::Service;
 use tracing::{error, warn};
 
 use crate::config::{Settings, WithoutReplyTo};
 use crate::problem::Problem;
+use crate::trace_context::{self, TRACEPARENT};
 use crate::{
     AddressDenied, Body, Coordinates, Operation, OutboundRecord, Record, ReplyPolicy, echo,
-    request, response,
+    metric_names, request, response,
 };
 
 impl SkipReason {
@@ -46,6 +49,18 @@ pub enum Outcome {
     Reply(OutboundRecord, StatusCode),
     /// Nothing to be produced.
     Skip(SkipReason),
+}
+
+impl Outcome {
+    /// Returns the status of a failure that another attempt may change.
+    pub(crate) fn failure(&self) -> Option<StatusCode> {
+        let (Self::Reply(_, status) | Self::Skip(SkipReason::FailedUnanswered(status))) = self
+        else {
+            return None;
+        };
+        let lasting = *status == StatusCode::NOT_IMPLEMENTED;
+        (status.is_server_error() && !lasting).then_some(*status)
+    }
 }
 
 /// Why there is no reply.
@@ -168,15 +183,42 @@ impl Shared {
         let coordinates = record.coordinates.clone();
         let echo_header = self.settings.echo_header.as_ref();
         let wanted = echo_header.map(|name| request::echo_lines(&record.headers, name));
+        let trace = trace_context::of(&record.headers).map(str::to_owned);
         let answer = match request::from_record(record, operation, &self.settings.limits) {
-            Ok(request) => self.guard(app, request, &coordinates).await,
+            Ok(request) => self.timed(app, request, &coordinates).await,
             Err(problem) => Err(problem),
         };
-        answer.unwrap_or_else(|problem| {
+        let mut response = answer.unwrap_or_else(|problem| {
             let mut response = problem.into_response();
             echo::set(&mut response, wanted.unwrap_or_default());
             response
-        })
+        });
+        if let Some(trace) = trace.and_then(|trace| HeaderValue::try_from(trace).ok()) {
+            // An application that traces has its own word on where its answer belongs.
+            let headers = response.headers_mut();
+            if !headers.contains_key(TRACEPARENT) {
+                let _ = headers.try_insert(TRACEPARENT, trace);
+            }
+        }
+        response
+    }
+
+    async fn timed<S, B>(
+        &self,
+        app: S,
+        request: Request<Body>,
+        coordinates: &Coordinates,
+    ) -> Result<Response<Bytes>, Problem>
+    where
+        S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
+        B: http_body::Body<Data = Bytes>,
+        B::Error: Into<BoxError>,
+    {
+        let started = Instant::now();
+        let answer = self.guard(app, request, coordinates).await;
+        let topic = coordinates.topic_partition.topic.to_string();
+        histogram!(metric_names::HANDLER, "topic" => topic).record(started.elapsed());
+        answer
     }
 
     /// Calls the application within its time and behind a barrier for panics.

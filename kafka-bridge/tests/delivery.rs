@@ -72,7 +72,7 @@ fn tasks() -> Builder<Router> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_committed_before_the_delivery_report() {
+async fn h14_nothing_is_committed_before_the_delivery_report() {
     for mode in MODES {
         let sink = MemorySink::default().gated();
         let started = Started::new(builder().dispatch(mode), sink, ["a"]);
@@ -88,7 +88,7 @@ async fn nothing_is_committed_before_the_delivery_report() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_record_holds_the_commit_of_those_behind_it() {
+async fn h1_a_slow_record_holds_the_commit_of_those_behind_it() {
     let started = Started::new(tasks(), MemorySink::default(), ["a", "hang", "b", "c"]);
     seconds(10).await;
     assert_eq!(started.produced(), 3, "the others are not held up");
@@ -110,7 +110,7 @@ async fn serial_starts_a_record_only_after_the_previous_reply_is_acknowledged() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn tasks_run_side_by_side_up_to_the_bound() {
+async fn h8_tasks_run_side_by_side_up_to_the_bound() {
     let sink = MemorySink::default().gated();
     let started = Started::new(tasks().max_in_flight(8), sink, ["a"; 20]);
     settle().await;
@@ -121,7 +121,7 @@ async fn tasks_run_side_by_side_up_to_the_bound() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bytes_in_flight_are_bounded() {
+async fn h8_bytes_in_flight_are_bounded() {
     let limits = Limits {
         max_in_flight_bytes: 35_000,
         ..Limits::default()
@@ -197,7 +197,7 @@ async fn a_stopping_bridge_does_not_become_ready_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_graceful_stop_finishes_and_commits_what_is_in_flight() {
+async fn h7_a_graceful_stop_finishes_and_commits_what_is_in_flight() {
     for mode in MODES {
         let sink = MemorySink::default();
         let (broker, source) = MemoryBroker::new();
@@ -249,7 +249,7 @@ async fn a_stop_abandons_what_does_not_end_and_does_not_commit_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_revoked_partition_is_released_when_its_records_are_finished() {
+async fn h5_a_revoked_partition_is_released_when_its_records_are_finished() {
     let started = Started::new(tasks(), MemorySink::default(), ["slow", "a"]);
     settle().await;
     let positions = started.broker.revoke([partition()]).await;
@@ -258,7 +258,7 @@ async fn a_revoked_partition_is_released_when_its_records_are_finished() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_revocation_does_not_wait_for_ever_and_a_late_end_commits_nothing() {
+async fn h4_a_late_end_after_a_revocation_commits_nothing() {
     let (broker, source) = MemoryBroker::new();
     broker.assign([partition()], 1);
     let under = |mut record: kafka_bridge::Record, generation| {

@@ -8,20 +8,17 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use metrics::{counter, gauge};
 use tokio::select;
-use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout_at};
 use tracing::{debug, info, warn};
 
 use super::Summary;
 use super::job::{Done, Settled};
+use super::progress::{self, Progress, StatusSender};
 use super::revocations::Revocations;
 use super::running::Running;
 use crate::offsets::{Delivery, OffsetTracker};
 use crate::ports::{Intake, RecordSource, SourceEvent};
-use crate::{Error, Record, Settings, Status, TopicPartition, metric_names};
-
-/// Tells observers how the bridge is doing.
-pub(crate) type StatusSender = watch::Sender<Status>;
+use crate::{Error, Record, Settings, TopicPartition, metric_names};
 
 /// The loop's state. Owned by the bridge's one task; jobs only report back through `running`.
 pub(crate) struct Engine<Source, Make, Job> {
@@ -33,7 +30,7 @@ pub(crate) struct Engine<Source, Make, Job> {
     revocations: Revocations,
     in_flight_bytes: usize,
     summary: Summary,
-    status: StatusSender,
+    progress: Progress,
 }
 
 impl<Source, Make, Job> Engine<Source, Make, Job>
@@ -58,7 +55,7 @@ where
             revocations: Revocations::default(),
             in_flight_bytes: 0,
             summary: Summary::default(),
-            status,
+            progress: Progress::new(status),
         }
     }
 
@@ -69,7 +66,7 @@ where
         shutdown: impl Future<Output = ()>,
     ) -> Result<Summary, Error> {
         let served = self.serve(shutdown).await;
-        self.status.send_modify(|status| status.ready = false);
+        self.progress.stopping();
         let deadline = Instant::now() + self.settings.drain_timeout;
         let drained = self.drain(deadline).await;
         let positions = self.offsets.positions();
@@ -78,6 +75,7 @@ where
             self.source.close(positions),
         );
         let closed = closing.await.unwrap_or(Err(Error::CloseTimedOut));
+        self.progress.ended();
         served.and(drained).and(closed).map(|()| self.summary)
     }
 
@@ -86,6 +84,11 @@ where
         let period = self.settings.commit_interval;
         let mut commits = interval_at(Instant::now() + period, period);
         commits.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // Told before the first record, whose handler may block this loop.
+        self.progress.tell(&self.offsets);
+        let period = progress::INTERVAL;
+        let mut looks = interval_at(Instant::now() + period, period);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let intake = self.intake();
             let deadline = self.revocations.deadline();
@@ -94,8 +97,9 @@ where
             select! { biased;
                 () = &mut shutdown => return Ok(()),
                 _ = commits.tick(), if self.offsets.is_changed() => self.commit()?,
+                _ = looks.tick() => self.progress.tell(&self.offsets),
                 done = self.running.next() => self.on_done(done?)?,
-                () = expire(deadline) => self.revocations.release_ready(&mut self.offsets),
+                () = expire(deadline) => self.release_ready(),
                 event = self.source.next(intake) => {
                     if self.on_event(event?).is_break() {
                         return Ok(());
@@ -117,7 +121,7 @@ where
             select! { biased;
                 done = self.running.next() => self.on_done(done?)?,
                 () = sleep_until(until) => {
-                    self.revocations.release_ready(&mut self.offsets);
+                    self.release_ready();
                     if Instant::now() >= deadline {
                         self.abandon();
                     }
@@ -126,7 +130,7 @@ where
                     Ok(event) => {
                         let _ = self.on_event(event);
                         // An assignment that comes now does not make a stopping bridge ready.
-                        self.status.send_modify(|status| status.ready = false);
+                        self.progress.stopping();
                     }
                     Err(_) => source_alive = false,
                 }
@@ -172,7 +176,7 @@ where
                     .for_each(|partition| self.offsets.close(partition));
                 self.revocations
                     .add(revocation, self.settings.drain_timeout);
-                self.revocations.release_ready(&mut self.offsets);
+                self.release_ready();
             }
             SourceEvent::Lost(partitions) => self.on_lost(&partitions),
             SourceEvent::CommitFailed(partitions) => {
@@ -187,7 +191,8 @@ where
     }
 
     fn on_record(&mut self, record: Record) {
-        match self.offsets.deliver(&record.coordinates) {
+        let now = Instant::now().into_std();
+        match self.offsets.deliver(&record.coordinates, now) {
             Delivery::Next => {}
             Delivery::Rewound => {
                 counter!(metric_names::REWINDS).increment(1);
@@ -199,8 +204,9 @@ where
                 return;
             }
         }
-        self.in_flight_bytes += record.size();
-        self.running.start((self.make_job)(record));
+        let (lane, size) = (self.running.lane(&record), record.size());
+        self.in_flight_bytes += size;
+        self.running.start(lane, size, (self.make_job)(record));
         gauge!(metric_names::IN_FLIGHT).set(self.running.len() as f64);
     }
 
@@ -213,8 +219,23 @@ where
             Settled::Skipped(_) => self.summary.skipped += 1,
         }
         self.offsets.finish(&done.coordinates);
-        self.revocations.release_ready(&mut self.offsets);
+        self.release_ready();
         Ok(())
+    }
+
+    fn release_ready(&mut self) {
+        for partition in self.revocations.release_ready(&mut self.offsets) {
+            self.forget(&partition);
+        }
+    }
+
+    /// Drops the jobs of a partition that is gone, as far as they were not started.
+    fn forget(&mut self, partition: &TopicPartition) {
+        let dropped = self.running.forget(partition);
+        if dropped.records > 0 {
+            warn!(%partition, records = dropped.records, "records left to the partition's next owner");
+            self.in_flight_bytes -= dropped.bytes;
+        }
     }
 
     fn on_assigned(&mut self, partitions: &[TopicPartition], generation: u64) {
@@ -222,15 +243,16 @@ where
             info!(%partition, generation, "partition assigned");
             self.offsets.assign(partition, generation);
         }
-        self.status.send_modify(|status| status.ready = true);
+        self.progress.assigned();
     }
 
     fn on_lost(&mut self, partitions: &[TopicPartition]) {
         for partition in partitions {
             warn!(%partition, "partition lost");
             self.offsets.revoke(partition);
+            self.forget(partition);
         }
-        self.status.send_modify(|status| status.ready = false);
+        self.progress.evicted();
     }
 
     fn commit(&mut self) -> Result<(), Error> {

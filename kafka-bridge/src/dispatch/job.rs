@@ -1,18 +1,23 @@
 //! The way of one record: call the service, produce its reply, end in exactly one outcome.
 
 use std::convert::Infallible;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::FutureExt;
 use metrics::{counter, histogram};
+use tokio::time::sleep;
 use tower_service::Service;
-use tracing::{error, info, warn};
+use tracing::{Instrument, Span, error, info, info_span, warn};
 
 use crate::ports::{ProduceError, ReplySink};
 use crate::service::{Outcome, SkipReason};
-use crate::{Coordinates, OutboundRecord, Record, dead_letter, metric_names};
+use crate::{
+    Coordinates, FailurePolicy, OutboundRecord, Record, Settings, dead_letter, metric_names,
+    trace_context,
+};
 
 /// How a record ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +54,7 @@ pub(crate) struct JobFactory<V, K> {
     service: V,
     sink: K,
     dead_letter_topic: Option<Arc<str>>,
+    on_failure: FailurePolicy,
 }
 
 impl<V, K> JobFactory<V, K>
@@ -57,20 +63,23 @@ where
     V::Future: Send,
     K: ReplySink,
 {
-    pub(crate) fn new(service: V, sink: K, dead_letter_topic: Option<&str>) -> Self {
+    pub(crate) fn new(service: V, sink: K, settings: &Settings) -> Self {
+        let dead_letter_topic = settings.dead_letter_topic.as_deref();
         Self {
             service,
             sink,
             dead_letter_topic: dead_letter_topic.map(Into::into),
+            on_failure: settings.on_failure,
         }
     }
 
     /// Handles the record; the future never panics, and resolves only when the record is settled.
     pub(crate) fn job(&self, record: Record) -> impl Future<Output = Done> + Send + use<V, K> {
         let (coordinates, size) = (record.coordinates.clone(), record.size());
+        let arrived = Instant::now();
+        let span = span(&record);
         let factory = self.clone();
-        async move {
-            let started = Instant::now();
+        let job = async move {
             let topic = Arc::clone(&coordinates.topic_partition.topic);
             let work = AssertUnwindSafe(factory.settle(record)).catch_unwind();
             // The application's own panics end in a reply. One that gets here is the bridge's:
@@ -79,40 +88,86 @@ where
                 .await
                 .unwrap_or_else(|_| Err("a reply's production panicked".into()));
             if let Ok(settled) = settled {
-                count(&topic, settled, started);
+                count(&topic, settled, arrived);
             }
             Done {
                 coordinates,
                 size,
                 settled,
             }
-        }
+        };
+        job.instrument(span)
     }
 
     async fn settle(mut self, record: Record) -> Result<Settled, String> {
         // Kept only if it can be needed: most bridges never write a dead letter.
-        let dead_letter_topic = self.dead_letter_topic.map(|topic| (topic, record.clone()));
+        let dead_letter_topic = self.dead_letter_topic.take();
+        let dead_letter_topic = dead_letter_topic.map(|topic| (topic, record.clone()));
         let coordinates = record.coordinates.clone();
-        let Ok(outcome) = self.service.call(record).await;
-        let cause = match outcome {
-            Outcome::Reply(record, status) => match reply(&self.sink, record).await? {
+        let cause = match self.answer(record).await {
+            Err(exhausted) => exhausted,
+            Ok(Outcome::Reply(record, status)) => match reply(&self.sink, record).await? {
                 None => {
                     count_reply(&coordinates, status.as_u16());
                     return Ok(Settled::Replied);
                 }
                 Some(refused) => refused,
             },
-            Outcome::Skip(reason @ (SkipReason::NoReplyTo | SkipReason::ReplyDropped)) => {
+            Ok(Outcome::Skip(reason @ (SkipReason::NoReplyTo | SkipReason::ReplyDropped))) => {
                 info!(record = %coordinates, %reason, "record skipped");
                 return Ok(Settled::Skipped(reason.label()));
             }
-            Outcome::Skip(reason) => Cause {
+            Ok(Outcome::Skip(reason)) => Cause {
                 label: reason.label(),
                 text: reason.to_string(),
             },
         };
         give_up(&self.sink, dead_letter_topic, &coordinates, cause).await
     }
+
+    /// Calls the service, again after a failure if that is the policy. `Err` says that no attempt is
+    /// left.
+    async fn answer(&mut self, record: Record) -> Result<Outcome, Cause> {
+        let FailurePolicy::Retry(retry) = self.on_failure else {
+            let Ok(outcome) = self.service.call(record).await;
+            return Ok(outcome);
+        };
+        for attempt in 1_u32.. {
+            let Ok(outcome) = self.service.call(record.clone()).await;
+            let Some(status) = outcome.failure() else {
+                return Ok(outcome);
+            };
+            if attempt >= retry.max_attempts {
+                let text = format!("failed {attempt} times, at last with status {status}");
+                let label = "attempts_exhausted";
+                return Err(Cause { label, text });
+            }
+            let wait = retry.backoff(attempt, spread(&record.coordinates, attempt));
+            warn!(record = %record.coordinates, %status, attempt, ?wait, "request failed, trying again");
+            counter!(metric_names::RETRIES, "topic" => record.topic().to_owned()).increment(1);
+            sleep(wait).await;
+        }
+        unreachable!("the last attempt returns")
+    }
+}
+
+/// Names the record, and the trace that it belongs to, in whatever is logged on its way.
+fn span(record: &Record) -> Span {
+    let at = &record.coordinates;
+    info_span!(
+        "record",
+        topic = record.topic(),
+        partition = at.topic_partition.partition,
+        offset = at.offset,
+        traceparent = trace_context::of(&record.headers),
+    )
+}
+
+/// A number that differs between records and attempts, without a source of randomness.
+fn spread(coordinates: &Coordinates, attempt: u32) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (coordinates, attempt).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Why there was no reply: for metrics, and for people.
@@ -164,10 +219,10 @@ async fn give_up<K: ReplySink>(
     }
 }
 
-fn count(topic: &str, settled: Settled, started: Instant) {
+fn count(topic: &str, settled: Settled, arrived: Instant) {
     let (outcome, reason) = settled.labels();
     let topic = topic.to_owned();
-    histogram!(metric_names::HANDLING, "topic" => topic.clone()).record(started.elapsed());
+    histogram!(metric_names::TIME_TO_REPLY, "topic" => topic.clone()).record(arrived.elapsed());
     counter!(metric_names::RECORDS, "topic" => topic, "outcome" => outcome, "reason" => reason)
         .increment(1);
 }

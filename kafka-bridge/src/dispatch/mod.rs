@@ -1,10 +1,12 @@
 //! Runs a `Service<Record>` between a source and a sink. Knows neither HTTP nor Kafka.
 //!
 //! `engine` is the event loop, `job` the way of one record, `running` the jobs that are under way:
-//! one at a time (`serial`) or each in a task of its own (`tasks`).
+//! one at a time (`serial`), each in a task of its own (`tasks`), or so but in order per key (`keyed`).
 
 mod engine;
 mod job;
+mod keyed;
+mod progress;
 mod revocations;
 mod running;
 mod serial;
@@ -14,5 +16,6 @@ mod tasks;
 pub use summary::Summary;
 
 // Internal.
-pub(crate) use engine::{Engine, StatusSender};
+pub(crate) use engine::Engine;
 pub(crate) use job::JobFactory;
+pub(crate) use progress::StatusSender;

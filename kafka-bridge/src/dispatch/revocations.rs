@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::TopicPartition;
 use crate::offsets::OffsetTracker;
 use crate::ports::Revocation;
 
@@ -30,10 +31,11 @@ impl Revocations {
         }
     }
 
-    /// Releases what has nothing unfinished any more or is out of time, with where it stands.
-    pub(super) fn release_ready(&mut self, offsets: &mut OffsetTracker) {
+    /// Releases what has nothing unfinished any more or is out of time, with where it stands;
+    /// returns the partitions that are gone.
+    pub(super) fn release_ready(&mut self, offsets: &mut OffsetTracker) -> Vec<TopicPartition> {
         if self.waiting.is_empty() {
-            return;
+            return Vec::new();
         }
         let now = Instant::now();
         let is_ready = |(deadline, revocation): &mut (Instant, Revocation)| {
@@ -41,9 +43,12 @@ impl Revocations {
             *deadline <= now || partitions.all(|partition| offsets.unfinished(partition) == 0)
         };
         let ready: Vec<_> = self.waiting.extract_if(.., is_ready).collect();
+        let mut gone = Vec::new();
         for (_, revocation) in ready {
+            gone.extend(revocation.partitions.iter().cloned());
             release(revocation, offsets);
         }
+        gone
     }
 }
 

@@ -10,7 +10,7 @@ use kafka_bridge::{
     Bridge, Builder, Dispatch, EchoSetHeaderLayer, Operation, OutboundRecord, Record,
 };
 
-pub(crate) const MODES: [Dispatch; 2] = [Dispatch::Serial, Dispatch::Tasks];
+pub(crate) const MODES: [Dispatch; 3] = [Dispatch::Serial, Dispatch::Tasks, Dispatch::Keyed];
 
 /// Answers with the body it got; `panic`, `hang` and `slow` do as they say.
 async fn handler(body: String) -> String {

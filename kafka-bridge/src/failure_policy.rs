@@ -1,0 +1,76 @@
+//! What becomes of requests that fail on the service's side.
+
+use std::time::Duration;
+
+/// What becomes of a request that failed on the service's side: a status of 500 and above, except
+/// 501, which no later attempt changes.
+///
+/// A status below 500 is an answer under either policy: the same request would get it again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FailurePolicy {
+    /// The failure is the answer, and the requester decides what to do.
+    #[default]
+    Reply,
+    /// The request is made again; when no attempt is left the record goes to the dead-letter topic
+    /// and the requester gets no reply.
+    Retry(Retry),
+}
+
+/// How often a failed request is made, and how long it waits in between.
+///
+/// Each attempt has the whole request time-out. The waits double from the first to the longest, and
+/// each is spread by a quarter either way, so that records that failed together do not come back
+/// together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// How often the request is made in all, the first time included.
+    pub max_attempts: u32,
+    /// The wait before the second attempt.
+    pub first_backoff: Duration,
+    /// The longest wait.
+    pub max_backoff: Duration,
+}
+
+impl Default for Retry {
+    /// Returns 5 attempts, 100 ms to 5 s apart.
+    fn default() -> Self {
+        Self {
+            max_attempts: 5,
+            first_backoff: Duration::from_millis(100),
+            max_backoff: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Retry {
+    /// Returns the wait after the given attempt, counted from 1; `spread`, any number, decides where
+    /// in its range it falls.
+    pub(crate) fn backoff(&self, attempt: u32, spread: u64) -> Duration {
+        let doubled = 2_u32.saturating_pow(attempt.saturating_sub(1));
+        let wait = self.first_backoff.saturating_mul(doubled);
+        let per_mille = u32::try_from(spread % 501).unwrap_or_default() + 750;
+        wait.min(self.max_backoff).saturating_mul(per_mille) / 1000
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_longest_and_are_spread() {
+        let retry = Retry {
+            max_attempts: 9,
+            first_backoff: Duration::from_millis(100),
+            max_backoff: Duration::from_secs(1),
+        };
+        let middle = |attempt| retry.backoff(attempt, 250).as_millis();
+        assert_eq!(
+            [1, 2, 3, 4, 5, 40].map(middle),
+            [100, 200, 400, 800, 1000, 1000]
+        );
+        assert_eq!(retry.backoff(1, 0).as_millis(), 75);
+        assert_eq!(retry.backoff(1, 500).as_millis(), 125);
+        assert_eq!(retry.backoff(1, 501).as_millis(), 75);
+    }
+}

@@ -1,0 +1,89 @@
+//! How a bridge is doing, told so that it can be judged from outside even when the bridge hangs.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::TopicPartition;
+use crate::offsets::Oldest;
+
+/// How a bridge is doing; read through [`crate::Bridge::status`].
+///
+/// It says when things were last seen and not how old they are, so a look at it is right at any
+/// time after it was told.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// Whether the consumer group has given an assignment, which was not lost since, and no stop was
+    /// asked for.
+    pub ready: bool,
+    /// Whether partitions were lost without being asked for back, and none were given since: the
+    /// group took this member for dead.
+    pub evicted: bool,
+    /// Of each partition that waits for one, the lowest record that is not finished.
+    pub oldest: Vec<Oldest>,
+    /// When the event loop last told how it is doing; `None` while it does not run.
+    pub told: Option<Instant>,
+    /// How long a record may be unfinished, and the event loop silent.
+    pub stuck_after: Duration,
+}
+
+/// Why a bridge is not healthy. Starting its process anew may help, waiting will not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unhealthy {
+    /// The group took this member for dead and gave its partitions to others.
+    #[error("the consumer group evicted this member, which has no partitions since")]
+    Evicted,
+    /// A record is not finished after a long time, and holds back the commit of its partition.
+    #[error("{topic_partition} is stuck: the record at offset {offset} is unfinished for {age:?}")]
+    Stuck {
+        /// The partition.
+        topic_partition: TopicPartition,
+        /// The record's offset.
+        offset: i64,
+        /// For how long it has been handled.
+        age: Duration,
+    },
+    /// The event loop does not turn: a handler blocks its thread.
+    #[error("the event loop has not turned for {0:?}, a handler may block its thread")]
+    Unresponsive(Duration),
+}
+
+impl Status {
+    pub(crate) fn new(stuck_after: Duration) -> Self {
+        Self {
+            ready: false,
+            evicted: false,
+            oldest: Vec::new(),
+            told: None,
+            stuck_after,
+        }
+    }
+
+    /// Judges whether the bridge makes progress.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the first reason to think that it does not.
+    pub fn health(&self) -> Result<(), Unhealthy> {
+        if self.evicted {
+            return Err(Unhealthy::Evicted);
+        }
+        let now = Instant::now();
+        let silent = self.told.map_or(Duration::ZERO, |told| now - told);
+        if silent > self.stuck_after {
+            return Err(Unhealthy::Unresponsive(silent));
+        }
+        let Some(first) = self.oldest.iter().min_by_key(|oldest| oldest.delivered) else {
+            return Ok(());
+        };
+        let age = now.into_std().saturating_duration_since(first.delivered);
+        if age <= self.stuck_after {
+            return Ok(());
+        }
+        Err(Unhealthy::Stuck {
+            topic_partition: first.topic_partition.clone(),
+            offset: first.offset,
+            age,
+        })
+    }
+}

@@ -1,0 +1,99 @@
+//! What is known of one partition under one assignment.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+#[derive(Debug)]
+pub(super) struct Partition {
+    pub(super) generation: u64,
+    /// Set when the partition is about to be revoked: what comes now is for its next owner.
+    pub(super) closed: bool,
+    /// What was last taken to be committed.
+    pub(super) committed: Option<i64>,
+    /// What was delivered, in order, from the lowest unfinished offset on.
+    delivered: VecDeque<Delivered>,
+    /// One more than the last offset taken off `delivered`.
+    after_finished: Option<i64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Delivered {
+    offset: i64,
+    at: Instant,
+    finished: bool,
+}
+
+impl Partition {
+    pub(super) fn new(generation: u64) -> Self {
+        Self {
+            generation,
+            closed: false,
+            committed: None,
+            delivered: VecDeque::new(),
+            after_finished: None,
+        }
+    }
+
+    /// Returns the lowest unfinished offset, or the one after the last that was finished.
+    pub(super) fn next_offset(&self) -> Option<i64> {
+        let lowest = self.delivered.front().map(|first| first.offset);
+        lowest.or(self.after_finished)
+    }
+
+    /// Returns whether an offset does not rise above those before it.
+    pub(super) fn is_rewound_by(&self, offset: i64) -> bool {
+        let last = self.delivered.back().map(|last| last.offset);
+        let last = last.or(self.after_finished.map(|next| next - 1));
+        last.is_some_and(|last| offset <= last)
+    }
+
+    pub(super) fn push(&mut self, offset: i64, now: Instant) {
+        self.delivered.push_back(Delivered {
+            offset,
+            at: now,
+            finished: false,
+        });
+    }
+
+    /// Notes an end and returns how many offsets need not be held any more; `None` for an offset
+    /// that is not held.
+    pub(super) fn finish(&mut self, offset: i64) -> Option<usize> {
+        let found = self
+            .delivered
+            .binary_search_by_key(&offset, |one| one.offset);
+        self.delivered[found.ok()?].finished = true;
+        Some(self.take_off_finished())
+    }
+
+    /// Forgets everything, after the partition was set back; returns how many offsets were held.
+    pub(super) fn forget(&mut self) -> usize {
+        (self.after_finished, self.committed) = (None, None);
+        let held = self.delivered.len();
+        self.delivered.clear();
+        held
+    }
+
+    /// Returns how many offsets are held, finished behind unfinished ones among them.
+    pub(super) fn held(&self) -> usize {
+        self.delivered.len()
+    }
+
+    pub(super) fn unfinished(&self) -> usize {
+        self.delivered.iter().filter(|one| !one.finished).count()
+    }
+
+    /// Returns the lowest unfinished offset and when it was delivered.
+    pub(super) fn oldest(&self) -> Option<(i64, Instant)> {
+        self.delivered.front().map(|first| (first.offset, first.at))
+    }
+
+    /// Takes off what is finished up to the first that is not, and returns how many.
+    fn take_off_finished(&mut self) -> usize {
+        let held = self.delivered.len();
+        while let Some(first) = self.delivered.front().filter(|first| first.finished) {
+            self.after_finished = Some(first.offset + 1);
+            self.delivered.pop_front();
+        }
+        held - self.delivered.len()
+    }
+}

@@ -1,0 +1,81 @@
+//! The `traceparent` header of W3C Trace Context, <https://www.w3.org/TR/trace-context/>. Pure.
+//!
+//! The bridge takes part in no trace of its own: it passes the requester's context to the application
+//! and back with the reply, and names it in its log spans.
+
+use crate::Headers;
+
+/// The header that carries a trace's context.
+pub(crate) const TRACEPARENT: &str = "traceparent";
+
+/// Reads the context of a record: exactly one header, of a form that the recommendation allows.
+pub(crate) fn of(headers: &Headers) -> Option<&str> {
+    let mut values = headers.get_all(TRACEPARENT);
+    let (first, second) = (values.next()?, values.next());
+    if second.is_some() {
+        return None;
+    }
+    let text = std::str::from_utf8(first?).ok()?;
+    is_valid(text).then_some(text)
+}
+
+/// `version "-" trace-id "-" parent-id "-" trace-flags`, in lower-case hexadecimal. What a later
+/// version may append is not passed on.
+fn is_valid(text: &str) -> bool {
+    let fields: Vec<&str> = text.split('-').collect();
+    let [version, trace_id, parent_id, flags] = fields[..] else {
+        return false;
+    };
+    let is_hex = |field: &str, len| {
+        let digits = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        field.len() == len && field.bytes().all(digits)
+    };
+    let is_id = |field: &str, len| is_hex(field, len) && field.bytes().any(|byte| byte != b'0');
+    is_hex(version, 2)
+        && version != "ff"
+        && is_id(trace_id, 32)
+        && is_id(parent_id, 16)
+        && is_hex(flags, 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VALID: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    fn read(values: &[&str]) -> Option<String> {
+        let headers: Headers = values
+            .iter()
+            .map(|&value| ("Traceparent", value.to_owned()))
+            .collect();
+        of(&headers).map(str::to_owned)
+    }
+
+    #[test]
+    fn reads_one_valid_context() {
+        assert_eq!(read(&[VALID]).as_deref(), Some(VALID));
+        assert_eq!(read(&[]), None);
+        assert_eq!(read(&[VALID, VALID]), None);
+    }
+
+    #[test]
+    fn refuses_other_forms() {
+        let upper = VALID.to_uppercase();
+        let long = format!("{VALID}-00");
+        let refused = [
+            "",
+            "00",
+            &upper,
+            &long,
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e473-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-1\n",
+        ];
+        for text in refused {
+            assert_eq!(read(&[text]), None, "{text:?}");
+        }
+    }
+}
