@@ -15,7 +15,7 @@ use support::requester::{ORDER, Requester};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-const MODES: [&str; 2] = ["serial", "tasks"];
+const MODES: [&str; 3] = ["serial", "tasks", "keyed"];
 /// Long enough for an offset commit (once a second) to fall into it, and below the 2 s after which
 /// the service answers 503.
 const STALL: Duration = Duration::from_millis(1500);
@@ -53,18 +53,8 @@ async fn load(requester: &Requester, stop: &CancellationToken) -> Vec<String> {
     ids
 }
 
-/// Makes the store answer nobody for a while. A store that cannot be paused makes the test weaker,
-/// not wrong.
-async fn stall(stack: &Stack, time: Duration) {
-    let client = redis::Client::open(stack.store_url()).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    let millis = u64::try_from(time.as_millis()).unwrap();
-    let pause = redis::cmd("CLIENT").arg("PAUSE").arg(millis).to_owned();
-    let _: Result<(), _> = pause.query_async(&mut connection).await;
-}
-
 #[tokio::test]
-async fn a_graceful_stop_under_load_answers_each_request_exactly_once() {
+async fn h7_a_graceful_stop_under_load_answers_each_request_exactly_once() {
     let stack = stack().await;
     for mode in MODES {
         let group = format!("stop-{mode}");
@@ -98,7 +88,7 @@ async fn a_graceful_stop_under_load_answers_each_request_exactly_once() {
 }
 
 #[tokio::test]
-async fn a_kill_with_work_in_flight_loses_no_request_and_no_reply() {
+async fn h1_a_kill_with_work_in_flight_loses_no_request_and_no_reply() {
     let stack = stack().await;
     for mode in MODES {
         let group = format!("kill-{mode}");
@@ -109,7 +99,7 @@ async fn a_kill_with_work_in_flight_loses_no_request_and_no_reply() {
             sleep(Duration::from_millis(1200)).await;
             // Commits go on while nothing can be finished: one that passes what is in flight loses
             // it here.
-            stall(&stack, STALL).await;
+            support::stall(&stack, STALL).await;
             sleep(STALL - Duration::from_millis(200)).await;
             first.child().signal(Signal::KILL);
             over.cancel();
@@ -165,7 +155,7 @@ async fn instances_that_come_and_go_under_load_answer_each_request() {
 }
 
 #[tokio::test]
-async fn a_stalled_store_pauses_intake_and_everything_is_answered_after_it() {
+async fn h8_a_stalled_store_pauses_intake_and_everything_is_answered_after_it() {
     let stack = stack().await;
     for mode in MODES {
         let group = format!("stall-{mode}");
@@ -175,7 +165,7 @@ async fn a_stalled_store_pauses_intake_and_everything_is_answered_after_it() {
             .arguments
             .extend(["--max-in-flight", "4"].map(str::to_owned));
         let service = Service::start(&stack, options).await.unwrap();
-        stall(&stack, STALL).await;
+        support::stall(&stack, STALL).await;
         let over = CancellationToken::new();
         let (ids, ()) = tokio::join!(load(&requester, &over), async {
             until_at_least_one(service.admin(), "kafka_bridge_pauses_total").await;
@@ -216,7 +206,7 @@ async fn a_partition_that_was_revoked_while_paused_is_served_when_it_comes_back(
 
     let over = CancellationToken::new();
     let (ids, second) = tokio::join!(load(&requester, &over), async {
-        stall(&stack, 8 * STALL).await;
+        support::stall(&stack, 8 * STALL).await;
         until_at_least_one(first.admin(), "kafka_bridge_pauses_total").await;
         let second = Service::start(&stack, second).await.unwrap();
         until_at_least_one(first.admin(), "kafka_bridge_revoked_partitions_total").await;

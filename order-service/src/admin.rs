@@ -19,7 +19,13 @@ pub fn router(
     store: Arc<dyn OrderStore>,
 ) -> Router {
     Router::new()
-        .route("/healthz", get(|| async { "ok" }))
+        .route(
+            "/healthz",
+            get({
+                let status = status.clone();
+                move || std::future::ready(healthy(&status.borrow()))
+            }),
+        )
         .route(
             "/readyz",
             get(move || ready(status.clone(), Arc::clone(&store))),
@@ -28,6 +34,15 @@ pub fn router(
             "/metrics",
             get(move || std::future::ready(metrics.render())),
         )
+}
+
+/// Healthy: the bridge makes progress, so a restart would not help. A store that is down is no
+/// reason, and neither is a broker: both are waited for.
+fn healthy(status: &Status) -> (StatusCode, String) {
+    match status.health() {
+        Ok(()) => (StatusCode::OK, "ok".to_owned()),
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason.to_string()),
+    }
 }
 
 /// Ready: the consumer group has given an assignment, and the store answers.

@@ -29,6 +29,18 @@ pub(crate) fn stack_kind() -> StackKind {
     }
 }
 
+/// How often a suite is to be repeated, from `ROUNDS`; once if it is not set.
+pub(crate) fn rounds() -> usize {
+    let rounds = std::env::var("ROUNDS").ok();
+    rounds.map_or(1, |rounds| rounds.parse().expect("ROUNDS takes a number"))
+}
+
+/// Prints what a suite found, for those who run it with `--nocapture`.
+#[expect(clippy::print_stdout, reason = "a figure that is worth reading")]
+pub(crate) fn tell(finding: &str) {
+    println!("{finding}");
+}
+
 /// A harness to be run in a folder of its own, where all its files go, the temporary ones too. Its children
 /// are found by that: each writes its log there. (Their environment would not do: some servers overwrite it
 /// with their title.)
@@ -205,4 +217,24 @@ pub(crate) async fn metric(admin: &str, name: &str) -> f64 {
     let samples = answer.lines().filter(|line| line.starts_with(name));
     let value = |line: &str| line.rsplit(' ').next()?.parse::<f64>().ok();
     samples.filter_map(value).sum()
+}
+
+/// Makes the store answer nobody for a while. A store that cannot be paused makes the test weaker,
+/// not wrong.
+pub(crate) async fn stall(stack: &harness::stack::Stack, time: Duration) {
+    let client = redis::Client::open(stack.store_url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let millis = u64::try_from(time.as_millis()).unwrap();
+    let pause = redis::cmd("CLIENT").arg("PAUSE").arg(millis).to_owned();
+    let _: Result<(), _> = pause.query_async(&mut connection).await;
+}
+
+/// How many keys the store has.
+pub(crate) async fn order_count(stack: &harness::stack::Stack) -> i64 {
+    let client = redis::Client::open(stack.store_url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    redis::cmd("DBSIZE")
+        .query_async(&mut connection)
+        .await
+        .unwrap()
 }

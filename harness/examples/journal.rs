@@ -1,0 +1,114 @@
+//! A service whose only work is to write down when each request starts and ends, for the tests of
+//! rolling restarts: an axum application over `kafka-bridge`, started as a process of its own.
+//!
+//! One line an event, `start|end <nanoseconds> <key> <id>`, appended in one write; the clock is the
+//! machine's monotonic one, so that the lines of several instances can be put in order.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::routing::post;
+use clap::Parser;
+use kafka_bridge::{Bridge, Dispatch, EchoSetHeaderLayer, Operation};
+use rustix::time::{ClockId, clock_gettime};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Answers each record of a topic and keeps a journal of it.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// The brokers, `kafka://host:port`
+    #[arg(long)]
+    kafka: String,
+    /// The consumer group
+    #[arg(long)]
+    group_id: String,
+    /// The topic to serve
+    #[arg(long)]
+    topic: String,
+    /// serial, tasks or keyed
+    #[arg(long)]
+    dispatch: Dispatch,
+    /// The file to append to
+    #[arg(long)]
+    journal: PathBuf,
+    /// A librdkafka property, `key=value`
+    #[arg(short = 'X')]
+    property: Vec<String>,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let journal = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(&arguments.journal);
+    let journal = Arc::new(journal.context("--journal")?);
+    let app = Router::new()
+        .route("/work", post(work))
+        .layer(EchoSetHeaderLayer::default())
+        .with_state(Arc::clone(&journal));
+    let mut builder = Bridge::builder(app)
+        .operation(Operation::post(&arguments.topic, "/work")?)
+        .dispatch(arguments.dispatch);
+    for property in &arguments.property {
+        let (name, value) = property.split_once('=').context("-X takes key=value")?;
+        builder = builder.property(name, value);
+    }
+    let mut terminate = signal(SignalKind::terminate())?;
+    let bridge = builder.connect(&arguments.kafka, &arguments.group_id)?;
+    let mut status = bridge.status();
+    let stop = async move {
+        terminate.recv().await;
+    };
+    let ready = async move {
+        // Told once; the bridge goes on whether or not it was heard.
+        if status.wait_for(|status| status.ready).await.is_ok() {
+            let _ = writeln!(std::io::stderr(), "ready");
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        summary = bridge.with_graceful_shutdown(stop) => {
+            let _ = writeln!(std::io::stderr(), "{:?}", summary?);
+            Ok(())
+        }
+        () = ready => Ok(()),
+    }
+}
+
+/// Takes 0 to 7 ms, by the id, so that records overtake each other where nothing keeps their order.
+async fn work(State(journal): State<Arc<File>>, headers: HeaderMap) -> &'static str {
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or("-")
+    };
+    let (key, id) = (text("x-key"), text("x-id"));
+    note(&journal, "start", key, id);
+    let spread = id
+        .bytes()
+        .fold(0_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(byte))
+        % 8;
+    tokio::time::sleep(Duration::from_millis(spread)).await;
+    note(&journal, "end", key, id);
+    "done"
+}
+
+fn note(journal: &File, event: &str, key: &str, id: &str) {
+    let now = clock_gettime(ClockId::Monotonic);
+    let nanoseconds = i128::from(now.tv_sec) * 1_000_000_000 + i128::from(now.tv_nsec);
+    let line = format!("{event} {nanoseconds} {key} {id}\n");
+    let mut journal = journal;
+    journal
+        .write_all(line.as_bytes())
+        .expect("the journal can be written");
+}
