@@ -52,6 +52,7 @@ mod reply_to;
 mod request;
 mod response;
 mod service;
+mod target;
 
 pub mod kafka;
 pub mod offsets;

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use http::{Method, StatusCode, Uri};
+use http::{Method, Uri};
 
 use crate::Headers;
-use crate::path::{PathTemplate, encode, is_query};
 use crate::problem::Problem;
+use crate::target::Target;
 
 /// Maps a topic to an HTTP operation: records of the topic become requests of that method and path.
 ///
@@ -31,16 +31,7 @@ use crate::problem::Problem;
 pub struct Operation {
     topic: Arc<str>,
     method: Method,
-    path: PathTemplate,
-    /// What the template has after its question mark.
-    query: Option<String>,
-    /// Which header fills which path parameter, where it is not the one of the same name.
-    path_headers: Vec<(String, String)>,
-    /// Which query parameters there are, and their headers.
-    query_headers: Vec<(String, String)>,
-    raw_query_header: Option<String>,
-    /// The whole target, if it is the same for each record.
-    fixed: Option<Uri>,
+    target: Target,
 }
 
 /// Why an operation cannot be mapped.
@@ -91,40 +82,19 @@ impl Operation {
         if !is_legal_topic(topic) {
             return Err(OperationError::Topic(topic.to_owned()));
         }
-        let illegal = || OperationError::Path(path.to_owned(), topic.to_owned());
-        let broken = |reason| OperationError::Template {
-            path: path.to_owned(),
-            topic: topic.to_owned(),
-            reason,
-        };
-        // A fragment never reaches a server; it would be dropped without a word.
-        if !path.starts_with('/') || path.contains('#') {
-            return Err(illegal());
-        }
-        let (before, query) = match path.split_once('?') {
-            Some((before, query)) => (before, Some(query.to_owned())),
-            None => (path, None),
-        };
-        if query.as_ref().is_some_and(|query| !is_query(query)) {
-            return Err(illegal());
-        }
-        let mut operation = Self {
+        let target = Target::parse(path).map_err(|reason| match reason {
+            None => OperationError::Path(path.to_owned(), topic.to_owned()),
+            Some(reason) => OperationError::Template {
+                path: path.to_owned(),
+                topic: topic.to_owned(),
+                reason,
+            },
+        })?;
+        Ok(Self {
             topic: topic.into(),
             method,
-            path: PathTemplate::parse(before).map_err(broken)?,
-            query,
-            path_headers: Vec::new(),
-            query_headers: Vec::new(),
-            raw_query_header: None,
-            fixed: None,
-        };
-        // What is legal around one value is legal around any.
-        let sample = operation
-            .path
-            .fill(|_| Ok::<_, OperationError>("x".to_owned()))?;
-        let sample = operation.target(sample, None).map_err(|_| illegal())?;
-        operation.fixed = operation.is_fixed().then_some(sample);
-        Ok(operation)
+            target,
+        })
     }
 
     /// Maps `topic` to `POST path`, the usual case.
@@ -142,24 +112,19 @@ impl Operation {
     ///
     /// Fails if the path has no such parameter.
     pub fn path_parameter(mut self, parameter: &str, header: &str) -> Result<Self, OperationError> {
-        if !self.path.parameters().any(|own| own == parameter) {
-            return Err(OperationError::UnknownParameter {
-                parameter: parameter.to_owned(),
-                topic: self.topic.to_string(),
-            });
+        if self.target.fill_from(parameter, header) {
+            return Ok(self);
         }
-        self.path_headers.retain(|(own, _)| own != parameter);
-        self.path_headers
-            .push((parameter.to_owned(), header.to_owned()));
-        Ok(self)
+        Err(OperationError::UnknownParameter {
+            parameter: parameter.to_owned(),
+            topic: self.topic.to_string(),
+        })
     }
 
     /// Adds `parameter=value` to the query for each record header of that name; none adds nothing.
     #[must_use]
     pub fn query_parameter(mut self, parameter: &str, header: &str) -> Self {
-        self.query_headers
-            .push((parameter.to_owned(), header.to_owned()));
-        self.fixed = None;
+        self.target.add_query(parameter, header);
         self
     }
 
@@ -167,8 +132,7 @@ impl Operation {
     /// without it has none. What is no legal query is answered with status 400.
     #[must_use]
     pub fn query_header(mut self, header: &str) -> Self {
-        self.raw_query_header = Some(header.to_owned());
-        self.fixed = None;
+        self.target.take_query(header);
         self
     }
 
@@ -184,111 +148,8 @@ impl Operation {
 
     /// Makes the request's target of a record's headers.
     pub(crate) fn uri(&self, headers: &Headers) -> Result<Uri, Problem> {
-        if let Some(fixed) = &self.fixed {
-            return Ok(fixed.clone());
-        }
-        let path = self
-            .path
-            .fill(|parameter| path_value(headers, parameter, self.header_of(parameter)))?;
-        self.target(path, Some(headers))
+        self.target.uri(headers)
     }
-
-    fn is_fixed(&self) -> bool {
-        let has_query = self.raw_query_header.is_some() || !self.query_headers.is_empty();
-        self.path.parameters().next().is_none() && !has_query
-    }
-
-    fn header_of<'a>(&'a self, parameter: &'a str) -> &'a str {
-        let mut named = self.path_headers.iter();
-        named
-            .find(|(own, _)| own == parameter)
-            .map_or(parameter, |(_, header)| header)
-    }
-
-    fn target(&self, mut target: String, headers: Option<&Headers>) -> Result<Uri, Problem> {
-        let mut separator = '?';
-        let mut push = |text: &str| {
-            target.push(separator);
-            target.push_str(text);
-            separator = '&';
-        };
-        if let Some(query) = &self.query {
-            push(query);
-        }
-        if let Some(headers) = headers {
-            if let Some(header) = &self.raw_query_header
-                && let Some(query) = raw_query(headers, header)?
-            {
-                push(query);
-            }
-            for (parameter, header) in &self.query_headers {
-                for value in headers.get_all(header).flatten() {
-                    push(&pair(parameter, text(value, header)?));
-                }
-            }
-        }
-        // Of encoded parts, only their length can be too much.
-        target.parse().map_err(|_| {
-            let detail = "path and query, made of the record's headers, are too long";
-            Problem::new(StatusCode::URI_TOO_LONG, detail)
-        })
-    }
-}
-
-/// Reads the one value that a path parameter needs.
-fn path_value(headers: &Headers, parameter: &str, header: &str) -> Result<String, Problem> {
-    let refused = |why: &str| {
-        bad_request(format!(
-            "header `{header}` has to hold the path's `{parameter}`: {why}"
-        ))
-    };
-    let mut values = headers.get_all(header);
-    let Some(value) = values.next().flatten() else {
-        return Err(refused("it is missing"));
-    };
-    if values.next().is_some() {
-        return Err(refused("it is there more than once"));
-    }
-    let text = std::str::from_utf8(value).map_err(|_| refused("it is not UTF-8"))?;
-    match text {
-        "" => Err(refused("it is empty")),
-        // These name other places, encoded or not, once somebody resolves the path.
-        "." | ".." => Err(refused("it must not be `.` or `..`")),
-        text => Ok(text.to_owned()),
-    }
-}
-
-fn raw_query<'a>(headers: &'a Headers, header: &'a str) -> Result<Option<&'a str>, Problem> {
-    let mut values = headers.get_all(header).flatten();
-    let Some(value) = values.next() else {
-        return Ok(None);
-    };
-    if values.next().is_some() {
-        return Err(bad_request(format!(
-            "header `{header}` is there more than once"
-        )));
-    }
-    let query = text(value, header)?;
-    if !is_query(query) {
-        return Err(bad_request(format!("header `{header}` is no legal query")));
-    }
-    Ok(Some(query))
-}
-
-fn text<'a>(value: &'a [u8], header: &str) -> Result<&'a str, Problem> {
-    std::str::from_utf8(value).map_err(|_| bad_request(format!("header `{header}` is not UTF-8")))
-}
-
-fn pair(name: &str, value: &str) -> String {
-    let mut pair = String::new();
-    encode(name, &mut pair);
-    pair.push('=');
-    encode(value, &mut pair);
-    pair
-}
-
-fn bad_request(detail: String) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, detail)
 }
 
 /// Returns whether Kafka accepts the name (`org.apache.kafka.common.internals.Topic`).

@@ -139,7 +139,14 @@ fn judge(error: &KafkaError) -> Verdict {
 
 #[cfg(test)]
 mod tests {
+    use rdkafka::config::FromClientConfigAndContext;
+    use rdkafka::consumer::{BaseConsumer, Consumer};
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::producer::DefaultProducerContext;
+
     use super::*;
+    use crate::Headers;
+    use crate::kafka::client_config;
 
     #[test]
     fn only_hopeless_errors_are_given_up() {
@@ -151,5 +158,55 @@ mod tests {
         assert_eq!(judged(Code::QueueFull), Verdict::QueueFull);
         assert_eq!(judged(Code::Fatal), Verdict::Fatal);
         assert_eq!(judge(&KafkaError::Canceled), Verdict::Fatal);
+    }
+
+    /// A cluster in this process whose topic `r` has two partitions, and a sink for it.
+    fn cluster() -> (MockCluster<'static, DefaultProducerContext>, KafkaSink) {
+        let cluster = MockCluster::new(1).unwrap();
+        cluster.create_topic("r", 2, 1).unwrap();
+        let config = client_config::producer(&cluster.bootstrap_servers(), &[]);
+        let producer = FutureProducer::from_config_and_context(&config, ClientLog).unwrap();
+        (cluster, KafkaSink::new(producer))
+    }
+
+    /// Returns how many records the partitions of `r` hold.
+    fn counts(cluster: &MockCluster<'static, DefaultProducerContext>) -> [i64; 2] {
+        let config = client_config::consumer(&cluster.bootstrap_servers(), "g", &[]);
+        let consumer: BaseConsumer = config.create().unwrap();
+        [0, 1].map(|partition| {
+            let ends = consumer.fetch_watermarks("r", partition, Duration::from_secs(30));
+            ends.unwrap().1
+        })
+    }
+
+    fn reply(topic: &str, partition: Option<i32>) -> OutboundRecord {
+        OutboundRecord {
+            topic: topic.into(),
+            key: None,
+            value: Some("v".into()),
+            headers: Headers::default(),
+            partition,
+        }
+    }
+
+    #[tokio::test]
+    async fn h15_a_partition_that_the_topic_lacks_is_a_wish_and_not_the_end_of_the_reply() {
+        let (cluster, sink) = cluster();
+        sink.produce(reply("r", Some(1))).await.unwrap();
+        assert_eq!(counts(&cluster), [0, 1]);
+        for beyond in [2, 1_000_000, i32::MAX, -1, i32::MIN] {
+            sink.produce(reply("r", Some(beyond))).await.unwrap();
+        }
+        let after = counts(&cluster);
+        assert_eq!(after.iter().sum::<i64>(), 6, "{after:?}");
+    }
+
+    #[tokio::test]
+    async fn h15_a_missing_topic_is_refused_with_and_without_a_partition() {
+        let (_cluster, sink) = cluster();
+        for partition in [None, Some(0)] {
+            let refused = sink.produce(reply("missing", partition)).await.unwrap_err();
+            assert!(matches!(refused, ProduceError::Refused(_)), "{refused}");
+        }
     }
 }
