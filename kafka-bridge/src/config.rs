@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use crate::{DEFAULT_ECHO_HEADER, FailurePolicy};
+use crate::{DEFAULT_ECHO_HEADER, FailurePolicy, HeaderFilter, ReplyProfile};
 
 /// In what order, and how many at a time, records are handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +133,10 @@ pub struct Settings {
     /// How long the lowest record of a partition may be unfinished before the bridge counts as
     /// unhealthy.
     pub stuck_after: Duration,
+    /// What requesters there are; the first whose reply topic header a record has is answered.
+    pub profiles: Vec<ReplyProfile>,
+    /// Which record headers become request headers.
+    pub request_headers: HeaderFilter,
 }
 
 impl Default for Settings {
@@ -149,6 +153,8 @@ impl Default for Settings {
             dead_letter_topic: None,
             on_failure: FailurePolicy::default(),
             stuck_after: Duration::from_secs(60),
+            profiles: vec![ReplyProfile::reference()],
+            request_headers: HeaderFilter::default(),
         }
     }
 }

@@ -31,6 +31,7 @@
 //! The same bridge runs over any [`ports::RecordSource`] and [`ports::ReplySink`]; those in
 //! [`testing`] keep everything in memory, so an application's tests need no broker.
 
+mod address;
 mod body;
 mod bridge;
 mod config;
@@ -39,16 +40,21 @@ mod dispatch;
 mod echo;
 mod error;
 mod failure_policy;
+mod header_filter;
 mod headers;
 mod health;
 mod metric_names;
+mod openapi;
 mod operation;
+mod path;
 mod problem;
+mod profile;
 mod record;
 mod reply_to;
 mod request;
 mod response;
 mod service;
+mod target;
 mod trace_context;
 
 pub mod kafka;
@@ -63,10 +69,12 @@ pub use dispatch::Summary;
 pub use echo::{DEFAULT_ECHO_HEADER, EchoSetHeader, EchoSetHeaderLayer};
 pub use error::Error;
 pub use failure_policy::{FailurePolicy, Retry};
+pub use header_filter::HeaderFilter;
 pub use headers::Headers;
 pub use health::{Status, Unhealthy};
 pub use metric_names::describe_metrics;
 pub use operation::{Operation, OperationError};
+pub use profile::{ParseReplyProfileError, PartitionEncoding, ReplyProfile};
 pub use record::{Coordinates, OutboundRecord, Record, TopicPartition};
 pub use reply_to::{AddressDenied, ReplyPolicy};
 pub use service::{Outcome, RecordService, SkipReason};

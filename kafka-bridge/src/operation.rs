@@ -1,25 +1,37 @@
-//! Which HTTP method and path a topic stands for.
+//! Which HTTP method, path and query a topic stands for.
 
 use std::sync::Arc;
 
 use http::{Method, Uri};
 
+use crate::Headers;
+use crate::problem::Problem;
+use crate::target::Target;
+
 /// Maps a topic to an HTTP operation: records of the topic become requests of that method and path.
+///
+/// A path may have parameters. Each is filled by the record header of its own name, or by the one
+/// that [`Operation::path_parameter`] names; a record without a usable value is answered with
+/// status 400. Values are percent-encoded, so that none reaches beyond its place.
 ///
 /// # Examples
 ///
 /// ```
+/// use http::Method;
 /// use kafka_bridge::Operation;
 ///
-/// let operation = Operation::post("createOrder", "/orders")?;
-/// assert_eq!(operation.topic(), "createOrder");
+/// let create = Operation::post("createOrder", "/orders")?;
+/// let update = Operation::new("updateOrder", Method::PUT, "/orders/{id}")?
+///     .path_parameter("id", "order-id")?
+///     .query_parameter("dry-run", "x-dry-run");
+/// assert_eq!((create.topic(), update.topic()), ("createOrder", "updateOrder"));
 /// # Ok::<(), kafka_bridge::OperationError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Operation {
     topic: Arc<str>,
     method: Method,
-    path: Uri,
+    target: Target,
 }
 
 /// Why an operation cannot be mapped.
@@ -31,27 +43,57 @@ pub enum OperationError {
     /// The topic has a name that Kafka refuses.
     #[error("`{0}` is not a legal topic name: 1 to 249 of a-z A-Z 0-9 . _ -, not `.` or `..`")]
     Topic(String),
+    /// The path is no template.
+    #[error("operation path `{path}` of topic `{topic}`: {reason}")]
+    Template {
+        /// The path.
+        path: String,
+        /// The operation's topic.
+        topic: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A header was named for a parameter that the path does not have.
+    #[error("the path of topic `{topic}` has no parameter `{{{parameter}}}`")]
+    UnknownParameter {
+        /// The parameter.
+        parameter: String,
+        /// The operation's topic.
+        topic: String,
+    },
+    /// An `OpenAPI` document says something that cannot be mapped.
+    #[error("openapi document, {place}: {reason}")]
+    Document {
+        /// Where in the document.
+        place: String,
+        /// What is wrong there.
+        reason: String,
+    },
 }
 
 impl Operation {
-    /// Maps `topic` to a method and an absolute path.
+    /// Maps `topic` to a method and an absolute path, which may have parameters: `/orders/{id}`.
     ///
     /// # Errors
     ///
-    /// Fails if Kafka would refuse the topic's name or if the path is not absolute.
+    /// Fails if Kafka would refuse the topic's name, if the path is not absolute, and if its braces
+    /// are not those of parameters.
     pub fn new(topic: &str, method: Method, path: &str) -> Result<Self, OperationError> {
         if !is_legal_topic(topic) {
             return Err(OperationError::Topic(topic.to_owned()));
         }
-        let uri = path
-            .starts_with('/')
-            .then(|| path.parse::<Uri>().ok())
-            .flatten();
-        let path = uri.ok_or_else(|| OperationError::Path(path.to_owned(), topic.to_owned()))?;
+        let target = Target::parse(path).map_err(|reason| match reason {
+            None => OperationError::Path(path.to_owned(), topic.to_owned()),
+            Some(reason) => OperationError::Template {
+                path: path.to_owned(),
+                topic: topic.to_owned(),
+                reason,
+            },
+        })?;
         Ok(Self {
             topic: topic.into(),
             method,
-            path,
+            target,
         })
     }
 
@@ -64,6 +106,36 @@ impl Operation {
         Self::new(topic, Method::POST, path)
     }
 
+    /// Fills a path parameter from the record header of another name than its own.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the path has no such parameter.
+    pub fn path_parameter(mut self, parameter: &str, header: &str) -> Result<Self, OperationError> {
+        if self.target.fill_from(parameter, header) {
+            return Ok(self);
+        }
+        Err(OperationError::UnknownParameter {
+            parameter: parameter.to_owned(),
+            topic: self.topic.to_string(),
+        })
+    }
+
+    /// Adds `parameter=value` to the query for each record header of that name; none adds nothing.
+    #[must_use]
+    pub fn query_parameter(mut self, parameter: &str, header: &str) -> Self {
+        self.target.add_query(parameter, header);
+        self
+    }
+
+    /// Takes the query, as it is and without a question mark, from a record header; a record
+    /// without it has none. What is no legal query is answered with status 400.
+    #[must_use]
+    pub fn query_header(mut self, header: &str) -> Self {
+        self.target.take_query(header);
+        self
+    }
+
     /// Returns the topic's name.
     #[must_use]
     pub fn topic(&self) -> &str {
@@ -74,8 +146,9 @@ impl Operation {
         &self.method
     }
 
-    pub(crate) fn path(&self) -> &Uri {
-        &self.path
+    /// Makes the request's target of a record's headers.
+    pub(crate) fn uri(&self, headers: &Headers) -> Result<Uri, Problem> {
+        self.target.uri(headers)
     }
 }
 
@@ -88,6 +161,18 @@ pub(crate) fn is_legal_topic(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn put() -> Operation {
+        Operation::new("updateOrder", Method::PUT, "/orders/{id}").unwrap()
+    }
+
+    fn uri(operation: &Operation, headers: &[(&str, &str)]) -> Result<String, Problem> {
+        let headers: Headers = headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_bytes().to_vec()))
+            .collect();
+        operation.uri(&headers).map(|uri| uri.to_string())
+    }
 
     #[test]
     fn refuses_what_kafka_refuses() {
@@ -103,11 +188,113 @@ mod tests {
 
     #[test]
     fn refuses_a_path_that_is_not_absolute() {
-        for path in ["orders", "", "http://elsewhere/orders", "/or ders"] {
+        for path in [
+            "orders",
+            "",
+            "http://elsewhere/orders",
+            "/or ders",
+            "/orders#x",
+            "/orders?{id}",
+        ] {
             assert!(
                 matches!(Operation::post("t", path), Err(OperationError::Path(..))),
                 "{path}"
             );
         }
+    }
+
+    #[test]
+    fn refuses_broken_templates_and_unknown_parameters() {
+        let error = Operation::post("t", "/orders/{id").unwrap_err().to_string();
+        assert!(error.contains("`/orders/{id` of topic `t`"), "{error}");
+        let error = put().path_parameter("number", "x").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "the path of topic `updateOrder` has no parameter `{number}`"
+        );
+    }
+
+    #[test]
+    fn a_parameter_is_filled_by_its_own_name_or_by_the_named_header() {
+        assert_eq!(uri(&put(), &[("id", "7")]).unwrap(), "/orders/7");
+        assert_eq!(uri(&put(), &[("ID", "7")]).unwrap(), "/orders/7");
+        let named = put().path_parameter("id", "order-id").unwrap();
+        assert_eq!(
+            uri(&named, &[("id", "8"), ("order-id", "7")]).unwrap(),
+            "/orders/7"
+        );
+        assert_eq!(uri(&named, &[("id", "8")]).unwrap_err().status, 400);
+    }
+
+    #[test]
+    fn a_path_value_that_cannot_be_used_is_told_with_the_headers_name() {
+        let operation = put().path_parameter("id", "order-id").unwrap();
+        let refused = |headers: &Headers, why: &str| {
+            let problem = operation.uri(headers).unwrap_err();
+            assert_eq!(problem.status, 400);
+            assert!(problem.detail.contains("`order-id`"), "{}", problem.detail);
+            assert!(problem.detail.contains(why), "{why}: {}", problem.detail);
+        };
+        let one =
+            |value: &[u8]| -> Headers { [("order-id", value.to_vec())].into_iter().collect() };
+        refused(&Headers::default(), "missing");
+        let mut null = Headers::default();
+        null.push_nullable("order-id", None);
+        refused(&null, "missing");
+        null.push("order-id", "7");
+        refused(&null, "missing");
+        let twice = [("order-id", "7"), ("Order-Id", "7")];
+        refused(&twice.into_iter().collect(), "more than once");
+        refused(&one(b""), "empty");
+        refused(&one(b"."), "`.`");
+        refused(&one(b".."), "`..`");
+        refused(&one(b"\xff"), "UTF-8");
+    }
+
+    #[test]
+    fn query_parameters_are_there_when_their_headers_are() {
+        let operation = Operation::new("listOrders", Method::GET, "/orders?v=1")
+            .unwrap()
+            .query_parameter("limit", "x-limit")
+            .query_parameter("a&b", "x-text");
+        let uri = |headers: &[(&str, &str)]| uri(&operation, headers).unwrap();
+        assert_eq!(uri(&[]), "/orders?v=1");
+        assert_eq!(uri(&[("X-Limit", "5")]), "/orders?v=1&limit=5");
+        assert_eq!(
+            uri(&[
+                ("x-text", "x&limit=9#\r\n"),
+                ("x-limit", "1"),
+                ("x-limit", "")
+            ]),
+            "/orders?v=1&limit=1&limit=&a%26b=x%26limit%3D9%23%0D%0A"
+        );
+        let binary: Headers = [("x-limit", vec![0xff_u8])].into_iter().collect();
+        let problem = operation.uri(&binary).unwrap_err();
+        assert_eq!(problem.status, 400);
+        assert!(problem.detail.contains("`x-limit`"));
+    }
+
+    #[test]
+    fn a_raw_query_is_taken_as_it_is_when_it_is_legal() {
+        let operation = put().query_header("x-query");
+        let with = |query| uri(&operation, &[("id", "7"), ("x-query", query)]);
+        assert_eq!(with("a=b%20c&d").unwrap(), "/orders/7?a=b%20c&d");
+        assert_eq!(uri(&operation, &[("id", "7")]).unwrap(), "/orders/7");
+        for illegal in ["a b", "a#b", "%zz", "a\r\nHost: x", "\u{e9}"] {
+            let problem = with(illegal).unwrap_err();
+            assert_eq!(problem.status, 400, "{illegal}");
+            assert!(problem.detail.contains("`x-query`"), "{}", problem.detail);
+        }
+        let twice = uri(
+            &operation,
+            &[("id", "7"), ("x-query", "a"), ("x-query", "b")],
+        );
+        assert_eq!(twice.unwrap_err().status, 400);
+    }
+
+    #[test]
+    fn a_target_that_is_too_long_is_told() {
+        let problem = uri(&put(), &[("id", &"x".repeat(70_000))]).unwrap_err();
+        assert_eq!(problem.status, 414);
     }
 }

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use metrics::counter;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use tracing::warn;
 
 use super::client_config::ClientLog;
-use crate::OutboundRecord;
 use crate::ports::{ProduceError, ReplySink};
+use crate::{OutboundRecord, metric_names};
 
 /// How long to wait when the local queue is full; the client's own wait is 100 ms, a cliff.
 const QUEUE_FULL_WAIT: Duration = Duration::from_millis(2);
@@ -37,6 +38,8 @@ impl KafkaSink {
         let mut message = FutureRecord::<[u8], [u8]>::to(&record.topic).headers(headers(record));
         message.key = record.key.as_deref();
         message.payload = record.value.as_deref();
+        // A negative number is how librdkafka is told that any partition will do.
+        message.partition = record.partition.filter(|number| *number >= 0);
         let report = self
             .producer
             .send_result(message)
@@ -50,12 +53,20 @@ impl KafkaSink {
 }
 
 impl ReplySink for KafkaSink {
-    async fn produce(&self, record: OutboundRecord) -> Result<(), ProduceError> {
+    async fn produce(&self, mut record: OutboundRecord) -> Result<(), ProduceError> {
         let mut wait = FIRST_RETRY_WAIT;
         loop {
             let Err(error) = self.attempt(&record).await else {
                 return Ok(());
             };
+            if let Some(partition) = record.partition
+                && may_lack_partition(&error)
+            {
+                warn!(topic = %record.topic, partition, %error, "partition not found, any will do");
+                counter!(metric_names::IGNORED_PARTITIONS, "reason" => "unknown").increment(1);
+                record.partition = None;
+                continue;
+            }
             match judge(&error) {
                 Verdict::Refused => return Err(ProduceError::Refused(error.to_string())),
                 Verdict::Fatal => {
@@ -96,6 +107,12 @@ enum Verdict {
     Again,
 }
 
+/// Returns whether the topic may be there without the partition that was asked for.
+fn may_lack_partition(error: &KafkaError) -> bool {
+    let code = error.rdkafka_error_code();
+    code.is_some_and(|code| matches!(code, Code::UnknownPartition | Code::UnknownTopicOrPartition))
+}
+
 /// Tells what an error means for the record: only what no later attempt can change is refused.
 fn judge(error: &KafkaError) -> Verdict {
     match error.rdkafka_error_code() {
@@ -122,7 +139,14 @@ fn judge(error: &KafkaError) -> Verdict {
 
 #[cfg(test)]
 mod tests {
+    use rdkafka::config::FromClientConfigAndContext;
+    use rdkafka::consumer::{BaseConsumer, Consumer};
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::producer::DefaultProducerContext;
+
     use super::*;
+    use crate::Headers;
+    use crate::kafka::client_config;
 
     #[test]
     fn only_hopeless_errors_are_given_up() {
@@ -134,5 +158,55 @@ mod tests {
         assert_eq!(judged(Code::QueueFull), Verdict::QueueFull);
         assert_eq!(judged(Code::Fatal), Verdict::Fatal);
         assert_eq!(judge(&KafkaError::Canceled), Verdict::Fatal);
+    }
+
+    /// A cluster in this process whose topic `r` has two partitions, and a sink for it.
+    fn cluster() -> (MockCluster<'static, DefaultProducerContext>, KafkaSink) {
+        let cluster = MockCluster::new(1).unwrap();
+        cluster.create_topic("r", 2, 1).unwrap();
+        let config = client_config::producer(&cluster.bootstrap_servers(), &[]);
+        let producer = FutureProducer::from_config_and_context(&config, ClientLog).unwrap();
+        (cluster, KafkaSink::new(producer))
+    }
+
+    /// Returns how many records the partitions of `r` hold.
+    fn counts(cluster: &MockCluster<'static, DefaultProducerContext>) -> [i64; 2] {
+        let config = client_config::consumer(&cluster.bootstrap_servers(), "g", &[]);
+        let consumer: BaseConsumer = config.create().unwrap();
+        [0, 1].map(|partition| {
+            let ends = consumer.fetch_watermarks("r", partition, Duration::from_secs(30));
+            ends.unwrap().1
+        })
+    }
+
+    fn reply(topic: &str, partition: Option<i32>) -> OutboundRecord {
+        OutboundRecord {
+            topic: topic.into(),
+            key: None,
+            value: Some("v".into()),
+            headers: Headers::default(),
+            partition,
+        }
+    }
+
+    #[tokio::test]
+    async fn h15_a_partition_that_the_topic_lacks_is_a_wish_and_not_the_end_of_the_reply() {
+        let (cluster, sink) = cluster();
+        sink.produce(reply("r", Some(1))).await.unwrap();
+        assert_eq!(counts(&cluster), [0, 1]);
+        for beyond in [2, 1_000_000, i32::MAX, -1, i32::MIN] {
+            sink.produce(reply("r", Some(beyond))).await.unwrap();
+        }
+        let after = counts(&cluster);
+        assert_eq!(after.iter().sum::<i64>(), 6, "{after:?}");
+    }
+
+    #[tokio::test]
+    async fn h15_a_missing_topic_is_refused_with_and_without_a_partition() {
+        let (_cluster, sink) = cluster();
+        for partition in [None, Some(0)] {
+            let refused = sink.produce(reply("missing", partition)).await.unwrap_err();
+            assert!(matches!(refused, ProduceError::Refused(_)), "{refused}");
+        }
     }
 }
