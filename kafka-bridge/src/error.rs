@@ -19,9 +19,16 @@ pub enum Error {
     /// The dead-letter topic is consumed by this bridge, or Kafka would refuse its name.
     #[error("`{0}` cannot be the dead-letter topic: it is consumed here or no legal topic name")]
     DeadLetterTopic(String),
-    /// The broker URL is not understood.
-    #[error("`{0}` is not a Kafka URL: kafka://host:port[,host:port]")]
+    /// The broker URL is not understood; what is wrong with it is told, and nothing of it repeated,
+    /// since it may hold a password.
+    #[error(
+        "not a Kafka URL ({0}): it takes kafka://host:port[,host:port], kafka+ssl://host:port or \
+         kafka+sasl://user:password@host:port"
+    )]
     Url(String),
+    /// A URL or property asks for TLS or SCRAM, and librdkafka was built without OpenSSL.
+    #[error("{0} needs TLS, and this was built without TLS: build with --features tls")]
+    WithoutTls(String),
     /// A librdkafka property that the delivery guarantee rests on was overridden.
     #[error("property {name}={value} would break the delivery guarantee: it has to be {required}")]
     Property {
@@ -77,6 +84,7 @@ impl Error {
             | Self::ZeroBound(_)
             | Self::DeadLetterTopic(_)
             | Self::Url(_)
+            | Self::WithoutTls(_)
             | Self::DrainTimeout { .. }
             | Self::Property { .. } => true,
             Self::Kafka { source, .. } => {
