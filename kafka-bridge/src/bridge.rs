@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tower_service::Service;
 
 use crate::dispatch::{Engine, JobFactory, StatusSender};
-use crate::kafka::{self, KafkaSink, KafkaSource};
+use crate::kafka::{self, KafkaSink, KafkaSource, Properties};
 use crate::operation::is_legal_topic;
 use crate::ports::{RecordSource, ReplySink};
 use crate::{
@@ -26,7 +26,7 @@ pub struct Builder<A> {
     app: A,
     operations: Vec<Operation>,
     reply_topics: Option<Vec<String>>,
-    properties: Vec<(String, String)>,
+    properties: Properties,
     settings: Settings,
 }
 
@@ -47,7 +47,7 @@ impl Bridge<(), (), ()> {
             app,
             operations: Vec::new(),
             reply_topics: None,
-            properties: Vec::new(),
+            properties: Properties::default(),
             settings: Settings::default(),
         }
     }
@@ -161,7 +161,7 @@ impl<A> Builder<A> {
     /// Sets a librdkafka property of both clients, after all others.
     #[must_use]
     pub fn property(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.properties.push((name.into(), value.into()));
+        self.properties.push(name.into(), value.into());
         self
     }
 
@@ -201,7 +201,7 @@ impl<A> Builder<A> {
         self
     }
 
-    /// Joins the bridge to a Kafka cluster, `kafka://host:port[,host:port]`.
+    /// Joins the bridge to a Kafka cluster, by a URL as [`kafka::Cluster::new`] takes it.
     ///
     /// The clients connect in the background, and go on trying while no broker answers.
     ///

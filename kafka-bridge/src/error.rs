@@ -25,9 +25,16 @@ pub enum Error {
     /// Requests are to be tried again, and there is nowhere to put those that fail for good.
     #[error("retrying needs a dead-letter topic for the records that keep failing")]
     RetryWithoutDeadLetter,
-    /// The broker URL is not understood.
-    #[error("`{0}` is not a Kafka URL: kafka://host:port[,host:port]")]
+    /// The broker URL is not understood; what is wrong with it is told, and nothing of it repeated,
+    /// since it may hold a password.
+    #[error(
+        "not a Kafka URL ({0}): it takes kafka://host:port[,host:port], kafka+ssl://host:port or \
+         kafka+sasl://user:password@host:port"
+    )]
     Url(String),
+    /// A URL or property asks for TLS or SCRAM, and librdkafka was built without OpenSSL.
+    #[error("{0} needs TLS, and this was built without TLS: build with --features tls")]
+    WithoutTls(String),
     /// A librdkafka property that the delivery guarantee rests on was overridden.
     #[error("property {name}={value} would break the delivery guarantee: it has to be {required}")]
     Property {
@@ -85,6 +92,7 @@ impl Error {
             | Self::DeadLetterTopic(_)
             | Self::RetryWithoutDeadLetter
             | Self::Url(_)
+            | Self::WithoutTls(_)
             | Self::DrainTimeout { .. }
             | Self::Property { .. } => true,
             Self::Kafka { source, .. } => {

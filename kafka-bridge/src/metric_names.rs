@@ -12,6 +12,9 @@ pub(crate) const OLDEST: &str = "kafka_bridge_oldest_unfinished_seconds";
 pub(crate) const UNCOMMITTED: &str = "kafka_bridge_uncommitted_records";
 pub(crate) const COMMIT_FAILURES: &str = "kafka_bridge_commit_failures_total";
 pub(crate) const REVOCATIONS: &str = "kafka_bridge_revoked_partitions_total";
+pub(crate) const REBALANCES: &str = "kafka_bridge_rebalances_total";
+pub(crate) const MAX_POLL_EXCEEDED: &str = "kafka_bridge_max_poll_exceeded_total";
+pub(crate) const CONSUMER_LAG: &str = "kafka_bridge_consumer_lag_records";
 pub(crate) const PAUSES: &str = "kafka_bridge_pauses_total";
 pub(crate) const STALE: &str = "kafka_bridge_stale_records_total";
 pub(crate) const REWINDS: &str = "kafka_bridge_rewinds_total";
@@ -51,6 +54,18 @@ pub fn describe_metrics() {
     );
     describe_counter!(COMMIT_FAILURES, "offset commits that the broker refused");
     describe_counter!(REVOCATIONS, "partitions that a rebalance took away");
+    describe_counter!(
+        REBALANCES,
+        "changes of the assignment by kind: assign, revoke, or lost (without a chance to commit)"
+    );
+    describe_counter!(
+        MAX_POLL_EXCEEDED,
+        "times that the member left its group because it did not poll in time"
+    );
+    describe_gauge!(
+        CONSUMER_LAG,
+        "records behind the committed offset, by topic and partition; 0 when not assigned"
+    );
     describe_counter!(
         PAUSES,
         "times that intake was paused at the in-flight bound"

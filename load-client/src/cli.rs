@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::builder::BoolishValueParser;
-use clap::{Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use load_client::plan::{Plan, PlanError};
-use load_client::transport::kafka::KafkaSettings;
+use load_client::transport::kafka::{ClusterUrl, KafkaSettings, is_password};
 
-use crate::parse;
+use crate::parse::{self, Quietly};
 
 /// Measures round-trip times of request-reply services over Kafka, and compares sets of runs.
 ///
@@ -65,9 +67,10 @@ Exit codes: 0 compared; 1 a file cannot be used or written; 2 wrong command line
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
-    /// Brokers: kafka://HOST[:PORT], or several of them, comma separated
-    #[arg(long, env = "LOAD_CLIENT_HOST", value_parser = parse::brokers, value_name = "URL")]
-    host: String,
+    /// Brokers: kafka://HOST[:PORT], or several of them, comma separated; kafka+ssl://... over TLS, and
+    /// kafka+sasl://USER:PASSWORD@HOST[:PORT] with a password, which belongs into the variable
+    #[arg(long, env = "LOAD_CLIENT_HOST", hide_env_values = true, value_parser = Quietly(ClusterUrl::parse), value_name = "URL")]
+    host: ClusterUrl,
     /// Number of users that send at the same time
     #[arg(short, long, env = "LOAD_CLIENT_USERS", default_value = "1", value_parser = parse::users)]
     users: u32,
@@ -108,7 +111,7 @@ pub(crate) struct RunArguments {
     #[arg(long, env = "LOAD_CLIENT_WARM_UP", default_value = "0s", value_parser = parse::duration_or_zero, value_name = "TIME")]
     warm_up: Duration,
     /// librdkafka property, applied last to both clients; repeatable (in the variable: one per line)
-    #[arg(short = 'X', env = "LOAD_CLIENT_X", hide_env_values = true, value_parser = parse::pair, value_delimiter = '\n', value_name = "KEY=VALUE")]
+    #[arg(short = 'X', env = "LOAD_CLIENT_X", hide_env_values = true, value_parser = Quietly(parse::pair), value_delimiter = '\n', value_name = "KEY=VALUE")]
     properties: Vec<(String, String)>,
 }
 
@@ -146,18 +149,55 @@ impl RunArguments {
             timeout: self.timeout,
         };
         let settings = KafkaSettings {
-            brokers: self.host.clone(),
+            brokers: self.host.brokers.clone(),
             topic: self.topic.clone(),
             reply_topic: self.reply_topic.clone(),
             body: self.body.clone(),
             headers: self.header.clone(),
             timeout: self.timeout,
             publish_only: self.publish_only,
-            properties: self.properties.clone(),
+            properties: [&*self.host.properties, &*self.properties].concat(),
             run_id,
         };
         Ok((plan.validated()?, settings))
     }
+}
+
+/// Reads the command line.
+///
+/// # Errors
+///
+/// clap's own error; also for a password on the command line, which every user of the machine can read.
+pub(crate) fn read(arguments: impl Iterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let mut command = Cli::command();
+    let matches = command.try_get_matches_from_mut(with_default_command(arguments))?;
+    if let Some(("run", run)) = matches.subcommand() {
+        refuse_passwords(run)
+            .map_err(|message| command.error(ErrorKind::ValueValidation, message))?;
+    }
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+fn refuse_passwords(run: &ArgMatches) -> Result<(), String> {
+    let typed = |id: &str| run.value_source(id) == Some(ValueSource::CommandLine);
+    let lets_in = |(key, _): &(String, String)| is_password(key);
+    let host = run.get_one::<ClusterUrl>("host");
+    let host = host.is_some_and(|host| host.properties.iter().any(lets_in));
+    let own = run
+        .get_many("properties")
+        .into_iter()
+        .flatten()
+        .any(lets_in);
+    let (flag, variable) = if typed("host") && host {
+        ("--host", "LOAD_CLIENT_HOST")
+    } else if typed("properties") && own {
+        ("-X", "LOAD_CLIENT_X")
+    } else {
+        return Ok(());
+    };
+    Err(format!(
+        "{flag}: every user of the machine can read a password on the command line; give it in {variable}"
+    ))
 }
 
 /// Puts `run` in front of arguments that name no command.
@@ -187,14 +227,11 @@ pub(crate) fn one_line(error: &clap::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     fn parse(arguments: &[&str]) -> Result<Cli, String> {
         let arguments = std::iter::once("load-client").chain(arguments.iter().copied());
-        Cli::try_parse_from(with_default_command(arguments.map(OsString::from)))
-            .map_err(|error| one_line(&error))
+        read(arguments.map(OsString::from)).map_err(|error| one_line(&error))
     }
 
     #[test]
@@ -250,6 +287,27 @@ mod tests {
                 "{message}"
             );
         }
+    }
+
+    #[test]
+    fn a_password_on_the_command_line_is_refused_with_the_way_that_is_safe() {
+        for (arguments, variable) in [
+            (
+                &["--host", "kafka+sasl://me:hunter2@a"][..],
+                "LOAD_CLIENT_HOST",
+            ),
+            (
+                &["--host", "kafka://a", "-X", "sasl.password=hunter2"],
+                "LOAD_CLIENT_X",
+            ),
+            (&["--host", "kafka://me:hunter2@a"], "--host"),
+            (&["--host", "kafka://a", "-X", "hunter2"], "-X"),
+        ] {
+            let message = parse(arguments).unwrap_err();
+            assert!(message.contains(variable), "{message}");
+            assert!(!message.contains("hunter2"), "{message}");
+        }
+        assert!(parse(&["--host", "kafka+ssl://a", "-X", "sasl.username=me"]).is_ok());
     }
 
     #[test]

@@ -8,10 +8,9 @@ mod signals;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use cli::{Cli, Command};
+use cli::Command;
 
 /// A request failed, or the run could not be done.
 const FAILURE: u8 = 1;
@@ -19,7 +18,7 @@ const FAILURE: u8 = 1;
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse_from(cli::with_default_command(std::env::args_os())) {
+    let cli = match cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => return fail(USAGE, &cli::one_line(&error)),
         Err(help) => {

@@ -1,38 +1,33 @@
 //! Parsers of single command-line values. Plain functions; each error says what the flag takes.
 
-use std::net::Ipv6Addr;
+use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
 
-const KAFKA_PORT: u16 = 9092;
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, Command};
 
-/// The brokers of `kafka://host:port`, or of several, comma separated. A broker without a port has Kafka's
-/// usual one, as the service sees it.
-pub(crate) fn brokers(text: &str) -> Result<String, String> {
-    let takes = || "takes kafka://HOST[:PORT], or several of them, comma separated".to_owned();
-    let rest = text.strip_prefix("kafka://").ok_or_else(takes)?;
-    let brokers: Option<Vec<String>> = rest.split(',').map(broker).collect();
-    Ok(brokers.ok_or_else(takes)?.join(","))
-}
+/// Parses a value whose text must not be repeated in a message, as clap does by itself.
+#[derive(Clone)]
+pub(crate) struct Quietly<T>(pub(crate) fn(&str) -> Result<T, String>);
 
-fn broker(text: &str) -> Option<String> {
-    let text = text.trim();
-    let text = text.strip_prefix("kafka://").unwrap_or(text);
-    let text = text.trim_end_matches('/');
-    // The colons inside the brackets of an IPv6 address are none before a port.
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()),
-        _ => (text, Some(KAFKA_PORT)),
-    };
-    let port = port.filter(|port: &u16| *port > 0)?;
-    let plain = |host: &str| !host.is_empty() && !host.contains(['/', ' ', '@', '[', ']', ':']);
-    let is_host = match host.strip_prefix('[') {
-        Some(address) => address
-            .strip_suffix(']')
-            .is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()),
-        None => plain(host),
-    };
-    is_host.then(|| format!("{host}:{port}"))
+impl<T: Clone + Send + Sync + 'static> TypedValueParser for Quietly<T> {
+    type Value = T;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        argument: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<T, clap::Error> {
+        let parsed = value.to_str().ok_or_else(|| "takes UTF-8".to_owned());
+        parsed.and_then(self.0).map_err(|reason| {
+            let flag = argument.map(Arg::to_string).unwrap_or_default();
+            let message = format!("invalid value for '{flag}': {reason}");
+            command.clone().error(ErrorKind::ValueValidation, message)
+        })
+    }
 }
 
 /// A number of users.
@@ -133,43 +128,6 @@ pub(crate) fn threshold(text: &str) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn hosts() {
-        assert_eq!(brokers("kafka://localhost:9092").unwrap(), "localhost:9092");
-        assert_eq!(brokers("kafka://a:1,b:2").unwrap(), "a:1,b:2");
-        assert_eq!(
-            brokers("kafka://a:1,kafka://[::1]:2/").unwrap(),
-            "a:1,[::1]:2"
-        );
-        assert_eq!(brokers("kafka://a").unwrap(), "a:9092");
-        assert_eq!(
-            brokers("kafka://a/,b:2,[::1]").unwrap(),
-            "a:9092,b:2,[::1]:9092"
-        );
-        for wrong in [
-            "localhost:9092",
-            "http://a:1",
-            "kafka://",
-            "kafka:///",
-            "kafka://a:",
-            "kafka://a:0",
-            "kafka://a:x",
-            "kafka://a:99999",
-            "kafka://::1",
-            "kafka://[::1",
-            "kafka://[x]:1",
-            "kafka://me:pw@a",
-            "kafka://a,,b",
-            "kafka://a:1,",
-            "kafka://:9092",
-        ] {
-            assert!(
-                brokers(wrong).unwrap_err().contains("kafka://HOST[:PORT]"),
-                "{wrong}"
-            );
-        }
-    }
 
     #[test]
     fn durations() {

@@ -2,13 +2,16 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
 use clap::builder::NonEmptyStringValueParser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches, Parser};
 use kafka_bridge::{Dispatch, WithoutReplyTo};
 
 use crate::parse;
+use crate::secrets::{self, Quietly, Secret};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,15 +27,26 @@ Exit codes: 0 stopped as asked, 1 failed, 2 wrong arguments.";
 #[derive(Clone, Debug, Parser)]
 #[command(version, after_help = EXAMPLES, args_override_self = true)]
 pub struct Cli {
-    /// The Kafka brokers, `kafka://host:port[,host:port]`
+    /// The Kafka brokers, `kafka://host:port[,host:port]`, `kafka+ssl://...` or `kafka+sasl://...`; give a URL
+    /// with a password by the variable or the file
     #[arg(
         long,
         env = "ORDER_SERVICE_KAFKA",
+        hide_env_values = true,
         default_value = "kafka://localhost:9092",
-        value_parser = parse::kafka_url,
+        value_parser = Quietly(parse::kafka_url),
         value_name = "URL"
     )]
-    pub kafka: String,
+    pub kafka: Secret,
+
+    /// A file with that URL, such as `kafka+sasl://user:password@host:port?mechanism=PLAIN&ca=ca.pem`
+    #[arg(
+        long,
+        env = "ORDER_SERVICE_KAFKA_FILE",
+        conflicts_with = "kafka",
+        value_name = "FILE"
+    )]
+    pub kafka_file: Option<PathBuf>,
 
     /// The store: Kvrocks, Redis or Valkey; give a URL with a password by the variable
     #[arg(
@@ -114,8 +128,9 @@ pub struct Cli {
     #[arg(long, env = "ORDER_SERVICE_DRAIN_TIMEOUT", default_value = "10s", value_parser = parse::duration, value_name = "TIME")]
     pub drain_timeout: Duration,
 
-    /// A librdkafka property for both clients, applied last; repeat for more
-    #[arg(short = 'X', env = "ORDER_SERVICE_PROPERTIES", hide_env_values = true, value_delimiter = '\n', value_parser = parse::property, value_name = "KEY=VALUE")]
+    /// A librdkafka property for both clients, applied last; repeat for more (in the variable: one per line, the
+    /// place for secrets)
+    #[arg(short = 'X', env = "ORDER_SERVICE_PROPERTIES", hide_env_values = true, value_delimiter = '\n', value_parser = Quietly(parse::property), value_name = "KEY=VALUE")]
     pub property: Vec<(String, String)>,
 
     /// What is logged, such as info,kafka_bridge=debug
@@ -141,7 +156,16 @@ impl Cli {
     ///
     /// Fails with clap's own error, also for `--help` and `--version`.
     pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        Self::try_parse_from(arguments)
+        let mut command = Self::command();
+        let matches = command.try_get_matches_from_mut(arguments)?;
+        let mut cli =
+            Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+        let mut wrong = |message| command.error(ErrorKind::ValueValidation, message);
+        secrets::check(&matches).map_err(&mut wrong)?;
+        if let Some(file) = &cli.kafka_file {
+            cli.kafka = secrets::url_in(file).map_err(wrong)?;
+        }
+        Ok(cli)
     }
 
     /// Returns the topic that orders are created by.
@@ -169,7 +193,7 @@ pub fn one_line(error: &clap::Error) -> String {
 #[must_use]
 pub fn explain(error: kafka_bridge::Error) -> anyhow::Error {
     let flag = match &error {
-        kafka_bridge::Error::Url(_) => "--kafka",
+        kafka_bridge::Error::Url(_) | kafka_bridge::Error::WithoutTls(_) => "--kafka",
         kafka_bridge::Error::DeadLetterTopic(_) => "--dead-letter-topic",
         kafka_bridge::Error::DrainTimeout { .. } => "--drain-timeout",
         other if other.is_configuration() => "-X",

@@ -12,5 +12,6 @@ pub mod order;
 mod parse;
 pub mod routes;
 pub mod run;
+pub mod secrets;
 pub mod store;
 pub mod telemetry;

@@ -7,6 +7,8 @@ use kafka_bridge::kafka::Cluster;
 use kafka_bridge::{Dispatch, Operation, WithoutReplyTo};
 use tracing_subscriber::EnvFilter;
 
+use crate::secrets::Secret;
+
 /// The topic of new orders, after the prefix.
 pub(crate) const CREATE_ORDER: &str = "createOrder";
 
@@ -21,9 +23,10 @@ pub(crate) fn without_reply_to() -> impl TypedValueParser<Value = WithoutReplyTo
     })
 }
 
-pub(crate) fn kafka_url(text: &str) -> Result<String, String> {
-    Cluster::new(text, &[]).map_err(|_| "takes kafka://host:port[,host:port]")?;
-    Ok(text.to_owned())
+/// A cluster's URL; what is wrong with one is told without any part of it.
+pub(crate) fn kafka_url(text: &str) -> Result<Secret, String> {
+    Cluster::new(text, &[]).map_err(|error| error.to_string())?;
+    Ok(text.to_owned().into())
 }
 
 pub(crate) fn topic(text: &str) -> Result<String, String> {

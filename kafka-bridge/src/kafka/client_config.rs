@@ -7,6 +7,7 @@ use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
 use tracing::{debug, error, info, warn};
 
+use super::properties::last;
 use crate::Error;
 
 /// Properties that the delivery guarantee rests on, and the values that they may have.
@@ -22,35 +23,6 @@ const REQUIRED: [(&str, &[&str]); 6] = [
     // A return address must not create topics.
     ("allow.auto.create.topics", &["false"]),
 ];
-
-/// Takes the broker list out of `kafka://host:port[,host:port]`.
-pub(super) fn brokers(url: &str) -> Result<String, Error> {
-    let wrong = || Error::Url(url.to_owned());
-    let list = url
-        .strip_prefix("kafka://")
-        .ok_or_else(wrong)?
-        .trim_end_matches('/');
-    let brokers: Vec<String> = list
-        .split(',')
-        .map(|broker| with_port(broker).ok_or_else(wrong))
-        .collect::<Result<_, _>>()?;
-    Ok(brokers.join(","))
-}
-
-/// Adds Kafka's usual port where there is none; `None` when this is no host and port.
-fn with_port(broker: &str) -> Option<String> {
-    let authority: http::uri::Authority = broker.parse().ok()?;
-    let (host, text) = (authority.host(), authority.as_str());
-    // Credentials have no place in a URL that ends up in logs and process lists.
-    if host.is_empty() || text.contains('@') {
-        return None;
-    }
-    let port = match text.strip_prefix(host)?.strip_prefix(':') {
-        Some(port) => port.parse().ok().filter(|&port: &u16| port > 0)?,
-        None => 9092,
-    };
-    Some(format!("{host}:{port}"))
-}
 
 /// Refuses properties that would break the guarantees without a word.
 pub(super) fn check(properties: &[(String, String)]) -> Result<(), Error> {
@@ -74,12 +46,9 @@ const POLL_MARGIN: Duration = Duration::from_secs(5);
 
 /// Refuses a drain that may outlast the group's patience: it happens between two polls.
 pub(super) fn check_drain(drain: Duration, properties: &[(String, String)]) -> Result<(), Error> {
-    let set = properties
-        .iter()
-        .rev()
-        .find(|(name, _)| name == "max.poll.interval.ms");
+    let set = last(properties, "max.poll.interval.ms");
     let poll = set
-        .and_then(|(_, value)| value.parse().ok())
+        .and_then(|value| value.parse().ok())
         .map(Duration::from_millis);
     let poll = poll.unwrap_or(Duration::from_secs(300));
     if drain + POLL_MARGIN > poll {
@@ -107,15 +76,25 @@ pub(super) fn consumer(
         // A group without committed offsets begins with the oldest record, or a crash before its
         // first commit would lose what was sent before.
         .set("auto.offset.reset", "earliest")
-        // Only the partitions that move are revoked (KIP-429).
-        .set("partition.assignment.strategy", "cooperative-sticky")
         // Bounds what is fetched ahead; the wait after reaching it is 1 s by default, a cliff.
         .set("queued.max.messages.kbytes", "16384")
         .set("fetch.queue.backoff.ms", "10")
         // A topic that is created after the start is found within this time, not in 5 minutes.
-        .set("topic.metadata.refresh.interval.ms", "10000");
+        .set("topic.metadata.refresh.interval.ms", "10000")
+        // The lag in the metrics is as old as this.
+        .set("statistics.interval.ms", "5000");
+    if !is_broker_side_protocol(properties) {
+        // Only the partitions that move are revoked (KIP-429).
+        config.set("partition.assignment.strategy", "cooperative-sticky");
+    }
     apply(&mut config, properties);
     config
+}
+
+/// Returns whether the broker assigns the partitions (KIP-848), which is incremental by itself;
+/// librdkafka then refuses to be given a strategy.
+fn is_broker_side_protocol(properties: &[(String, String)]) -> bool {
+    last(properties, "group.protocol").is_some_and(|value| value.eq_ignore_ascii_case("consumer"))
 }
 
 /// Returns the settings of the producer of replies.
@@ -182,29 +161,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_the_broker_list() {
-        assert_eq!(brokers("kafka://localhost:9092").unwrap(), "localhost:9092");
-        assert_eq!(
-            brokers("kafka://a:1,b,[::1]:3/").unwrap(),
-            "a:1,b:9092,[::1]:3"
-        );
-        for url in [
-            "",
-            "localhost:9092",
-            "http://a:1",
-            "kafka://",
-            "kafka://a:1,,b",
-            "kafka://u:p@a",
-            "kafka://a/b",
-            "kafka://a:99999",
-            "kafka://a:x",
-            "kafka://a:0",
-        ] {
-            assert!(matches!(brokers(url), Err(Error::Url(_))), "{url}");
-        }
-    }
-
-    #[test]
     fn refuses_properties_that_break_the_guarantee() {
         let property = |name: &str, value: &str| [(name.to_owned(), value.to_owned())];
         let error = check(&property("enable.auto.commit", "true")).unwrap_err();
@@ -231,6 +187,22 @@ mod tests {
         );
         assert!(check_drain(Duration::from_secs(1), &short).is_ok());
         assert!(check_drain(Duration::from_secs(10), &[]).is_ok());
+    }
+
+    #[test]
+    fn a_group_that_the_broker_assigns_is_given_no_strategy() {
+        let strategy = |protocol: &str| {
+            let properties = [("group.protocol".to_owned(), protocol.to_owned())];
+            let config = consumer("a:1", "group", &properties);
+            let client = config.create::<rdkafka::consumer::BaseConsumer>();
+            assert!(client.is_ok(), "{protocol}: {:?}", client.err());
+            config
+                .get("partition.assignment.strategy")
+                .map(str::to_owned)
+        };
+        assert_eq!(strategy("consumer"), None);
+        assert_eq!(strategy("CONSUMER"), None);
+        assert_eq!(strategy("classic").as_deref(), Some("cooperative-sticky"));
     }
 
     #[test]

@@ -1,39 +1,61 @@
 //! The ports over librdkafka; the only place that names `rdkafka`.
 
 mod client_config;
+mod inbox;
+mod lag;
 mod message;
 mod poller;
+mod properties;
 mod rebalance;
 mod reply_sink;
 mod source;
+mod url;
 
 use std::time::Duration;
 
 use rdkafka::config::FromClientConfigAndContext;
 
+pub(crate) use self::properties::Properties;
+pub use self::properties::is_secret;
 pub use self::reply_sink::KafkaSink;
 pub use self::source::KafkaSource;
 use crate::Error;
 
-/// A Kafka cluster to consume from and to produce to.
+/// A Kafka cluster to consume from and to produce to; `Debug` shows no secret.
 #[derive(Clone, Debug)]
 pub struct Cluster {
     brokers: String,
-    properties: Vec<(String, String)>,
+    properties: Properties,
 }
 
 impl Cluster {
-    /// Names the cluster, `kafka://host:port[,host:port]`, and properties that both clients get.
+    /// Names the cluster, and properties that both clients get after those of the URL.
+    ///
+    /// - `kafka://host:port[,host:port]`: plain.
+    /// - `kafka+ssl://host:port[,...]`: over TLS. The broker's certificate and name are checked
+    ///   against the system's authorities, or those in the file of `?ca=FILE`.
+    /// - `kafka+sasl://user:password@host:port[,...]`: with a password, over TLS as above.
+    ///   `?mechanism=` is `SCRAM-SHA-512` (the default: it never tells the broker the password),
+    ///   `SCRAM-SHA-256` or `PLAIN`. `?security=plaintext` does without TLS, so that whoever can
+    ///   read the connection can take it over.
+    ///
+    /// User and password are percent-encoded where they hold what a URL gives a meaning.
     ///
     /// # Errors
     ///
-    /// Fails on a URL of another form, and on properties that would break the guarantees.
+    /// Fails on a URL of another form, none of which is repeated in the error; on properties that
+    /// would break the guarantees; and on TLS or SCRAM in a build without the cargo feature `tls`.
     pub fn new(url: &str, properties: &[(String, String)]) -> Result<Self, Error> {
-        let brokers = client_config::brokers(url)?;
-        client_config::check(properties)?;
+        let url::ClusterUrl {
+            brokers,
+            properties: mut all,
+        } = url::parse(url)?;
+        all.extend_from_slice(properties);
+        client_config::check(&all)?;
+        properties::check_tls(&all, properties::has_tls())?;
         Ok(Self {
             brokers,
-            properties: properties.to_vec(),
+            properties: all.into(),
         })
     }
 
@@ -67,7 +89,45 @@ impl Cluster {
             FromClientConfigAndContext::from_config_and_context(&config, client_config::ClientLog);
         producer.map(KafkaSink::new).map_err(|source| Error::Kafka {
             context: "creating the reply producer".to_owned(),
-            source,
+            source: properties::masked(source),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neither_the_cluster_nor_its_errors_show_a_password() {
+        let url = "kafka+sasl://me:hunter2@a?security=plaintext&mechanism=PLAIN";
+        let own = [("ssl.key.password".to_owned(), "hunter3".to_owned())];
+        let told = match Cluster::new(url, &own) {
+            Ok(cluster) => format!("{cluster:?}"),
+            Err(error) => format!("{error} {error:?}"),
+        };
+        assert!(told.contains("ssl.key.password"), "{told}");
+        assert!(!told.contains("hunter"), "{told}");
+        let cluster = Cluster::new(url, &[]).unwrap();
+        assert!(!format!("{cluster:?}").contains("hunter2"));
+
+        let misspelt = [("sasl.passwrod".to_owned(), "hunter3".to_owned())];
+        let cluster = Cluster::new(url, &misspelt).unwrap();
+        let source = cluster.source("g", &["t"], Duration::from_secs(1), 1);
+        for error in [source.err().unwrap(), cluster.sink().err().unwrap()] {
+            let told = format!("{error:?}");
+            assert!(told.contains("sasl.passwrod"), "{told}");
+            assert!(!told.contains("hunter"), "{told}");
+        }
+    }
+
+    #[test]
+    fn the_users_properties_come_after_those_of_the_url() {
+        let own = [("security.protocol".to_owned(), "plaintext".to_owned())];
+        let url = "kafka+sasl://me:hunter2@a?security=plaintext&mechanism=PLAIN";
+        let cluster = Cluster::new(url, &own).unwrap();
+        let config = client_config::producer(&cluster.brokers, &cluster.properties);
+        assert_eq!(config.get("security.protocol"), Some("plaintext"));
+        assert_eq!(config.get("sasl.password"), Some("hunter2"));
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use metrics::counter;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
@@ -117,6 +117,10 @@ impl Poller {
                     source: error,
                 }));
                 self.signals.stop.store(true, Ordering::Release);
+            }
+            Some(Err(KafkaError::MessageConsumption(Code::PollExceeded))) => {
+                warn!("polled too late, the group goes on without this member until it is back");
+                self.consumer.context().max_poll_exceeded();
             }
             Some(Err(error)) => warn!(%error, "consumer"),
         }

@@ -4,18 +4,20 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
+use metrics::counter;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::statistics::Statistics;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::{error, warn};
 
-use super::client_config;
+use super::{client_config, lag};
 use crate::offsets::Position;
 use crate::ports::{Revocation, SourceEvent};
-use crate::{Error, TopicPartition};
+use crate::{Error, TopicPartition, metric_names};
 
 /// How much longer than the drain a callback waits, so that the drain's own deadline decides.
 const GRACE: Duration = Duration::from_secs(1);
@@ -34,6 +36,29 @@ pub(super) struct Rebalancing {
 struct Assignment {
     generation: u64,
     topics: HashMap<Arc<str>, HashMap<i32, u64>>,
+}
+
+impl Assignment {
+    fn partitions(&self) -> Vec<TopicPartition> {
+        let topics = self.topics.iter();
+        let partitions = topics.flat_map(|(topic, partitions)| {
+            let topic_partition = |&partition| TopicPartition {
+                topic: Arc::clone(topic),
+                partition,
+            };
+            partitions.keys().map(topic_partition)
+        });
+        partitions.collect()
+    }
+
+    /// Takes partitions out, and returns those that were in.
+    fn remove(&mut self, mut partitions: Vec<TopicPartition>) -> Vec<TopicPartition> {
+        partitions.retain(|TopicPartition { topic, partition }| {
+            let of_topic = self.topics.get_mut(topic);
+            of_topic.is_some_and(|of_topic| of_topic.remove(partition).is_some())
+        });
+        partitions
+    }
 }
 
 impl Rebalancing {
@@ -98,6 +123,7 @@ impl Rebalancing {
     }
 
     fn assign(&self, list: &TopicPartitionList) {
+        count("assign");
         let partitions = partitions(list);
         let generation = {
             let mut assignment = lock(&self.assignment);
@@ -120,17 +146,43 @@ impl Rebalancing {
     fn revoke(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
         let partitions = partitions(list);
         if consumer.assignment_lost() {
-            self.take_last(&partitions);
-            self.tell(Ok(SourceEvent::Lost(partitions.clone())));
-        } else if !partitions.is_empty() {
+            count("lost");
+            self.lose(partitions);
+            return;
+        }
+        count("revoke");
+        if !partitions.is_empty() {
             commit_before_leaving(consumer, &self.final_positions(&partitions));
         }
-        let mut assignment = lock(&self.assignment);
-        for TopicPartition { topic, partition } in &partitions {
-            if let Some(of_topic) = assignment.topics.get_mut(topic) {
-                of_topic.remove(partition);
-            }
+        self.forget(partitions);
+    }
+
+    /// Gives up what the group has taken away already. What was told to be lost is not told again.
+    fn lose(&self, partitions: Vec<TopicPartition>) {
+        self.take_last(&partitions);
+        let lost = self.forget(partitions);
+        if !lost.is_empty() {
+            self.tell(Ok(SourceEvent::Lost(lost)));
         }
+    }
+
+    /// The member left its group, because the thread did not poll in time: another one may own the
+    /// partitions by now. librdkafka revokes them as lost with the next poll.
+    pub(super) fn max_poll_exceeded(&self) {
+        counter!(metric_names::MAX_POLL_EXCEEDED).increment(1);
+        let all = lock(&self.assignment).partitions();
+        self.lose(all);
+    }
+
+    fn forget(&self, partitions: Vec<TopicPartition>) -> Vec<TopicPartition> {
+        let removed = lock(&self.assignment).remove(partitions);
+        removed.iter().for_each(|partition| lag::show(partition, 0));
+        removed
+    }
+
+    /// Returns whether a partition is assigned just now.
+    fn is_assigned(&self, TopicPartition { topic, partition }: &TopicPartition) -> bool {
+        self.locate(topic, *partition).1 > 0
     }
 
     /// Finds out where the partitions stand for good.
@@ -165,6 +217,12 @@ impl ClientContext for Rebalancing {
     fn error(&self, error: KafkaError, reason: &str) {
         warn!(%error, reason, "kafka consumer");
     }
+
+    fn stats(&self, statistics: Statistics) {
+        let lags = lag::of_partitions(&statistics).into_iter();
+        lags.filter(|(partition, _)| self.is_assigned(partition))
+            .for_each(|(partition, lag)| lag::show(&partition, lag));
+    }
 }
 
 impl ConsumerContext for Rebalancing {
@@ -196,6 +254,10 @@ impl ConsumerContext for Rebalancing {
             self.tell(Ok(SourceEvent::CommitFailed(failed)));
         }
     }
+}
+
+fn count(kind: &'static str) {
+    counter!(metric_names::REBALANCES, "kind" => kind).increment(1);
 }
 
 /// Locks; every change under these locks is one step, so the data is whole even after a panic.
@@ -236,4 +298,63 @@ pub(super) fn to_list(positions: &[Position]) -> TopicPartitionList {
         }
     }
     list
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+    use super::*;
+
+    type Events = UnboundedReceiver<Result<SourceEvent, Error>>;
+
+    fn assigned(partitions: &[i32]) -> (Rebalancing, Events) {
+        let (tell, mut events) = unbounded_channel();
+        let context = Rebalancing::new(tell, Duration::from_secs(1));
+        let mut list = TopicPartitionList::new();
+        partitions.iter().for_each(|partition| {
+            list.add_partition("orders", *partition);
+        });
+        context.assign(&list);
+        let told = events.try_recv().unwrap().unwrap();
+        assert!(matches!(told, SourceEvent::Assigned { .. }), "{told:?}");
+        (context, events)
+    }
+
+    fn lost(events: &mut Events) -> Vec<i32> {
+        let Ok(SourceEvent::Lost(partitions)) = events.try_recv().unwrap() else {
+            panic!("another event");
+        };
+        let mut numbers: Vec<i32> = partitions.iter().map(|one| one.partition).collect();
+        numbers.sort_unstable();
+        numbers
+    }
+
+    #[test]
+    fn h20_a_member_that_did_not_poll_in_time_gives_up_all_it_had() {
+        let (context, mut events) = assigned(&[0, 1]);
+        let held = TopicPartition::new("orders", 0);
+        let position = Position {
+            topic_partition: held.clone(),
+            next_offset: 7,
+        };
+        context.close(vec![position]);
+        context.max_poll_exceeded();
+        assert_eq!(lost(&mut events), [0, 1]);
+        assert!(!context.is_assigned(&held));
+        assert!(
+            context.uncommitted().is_empty(),
+            "another member may be further by now"
+        );
+        assert_eq!(context.locate("orders", 0).1, 0, "its records are stale");
+    }
+
+    #[test]
+    fn a_loss_is_told_once() {
+        let (context, mut events) = assigned(&[0]);
+        context.max_poll_exceeded();
+        assert_eq!(lost(&mut events), [0]);
+        context.lose(vec![TopicPartition::new("orders", 0)]);
+        assert!(events.try_recv().is_err());
+    }
 }

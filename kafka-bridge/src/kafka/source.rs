@@ -11,11 +11,13 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 
+use super::inbox::Inbox;
 use super::poller::{Poller, Signals};
+use super::properties::masked;
 use super::rebalance::{Rebalancing, to_list};
+use crate::Error;
 use crate::offsets::Position;
 use crate::ports::{Intake, RecordSource, SourceEvent};
-use crate::{Error, Record};
 
 /// How long the last commit may wait for a rebalance to end. A member learns of one by its next
 /// heartbeat, 3 s at the most by default, and the others may take as long to join.
@@ -25,10 +27,7 @@ const LAST_COMMIT_RETRY_WAIT: Duration = Duration::from_millis(50);
 /// A consumer in a group. Dropping it ends the thread and leaves the group without a last commit.
 pub struct KafkaSource {
     consumer: Arc<BaseConsumer<Rebalancing>>,
-    records: mpsc::Receiver<Record>,
-    events: mpsc::UnboundedReceiver<Result<SourceEvent, Error>>,
-    /// A record that was received just before an event was told, which comes first.
-    held: Option<Record>,
+    inbox: Inbox,
     signals: Arc<Signals>,
     /// The polling thread; taken when the source is closed.
     thread: Option<JoinHandle<()>>,
@@ -49,7 +48,10 @@ impl KafkaSource {
     ) -> Result<Self, Error> {
         let failed = |context: &str| {
             let context = context.to_owned();
-            move |source| Error::Kafka { context, source }
+            move |source| {
+                let source = masked(source);
+                Error::Kafka { context, source }
+            }
         };
         let (tell, events) = mpsc::unbounded_channel();
         let context = Rebalancing::new(tell, drain_timeout);
@@ -68,42 +70,27 @@ impl KafkaSource {
         let thread = Some(thread.map_err(|_| Error::SourceGone)?);
         Ok(Self {
             consumer,
-            records,
-            events,
-            held: None,
+            inbox: Inbox::new(records, events),
             signals,
             thread,
         })
     }
+}
 
-    fn wake_if_waiting(&self) {
-        if self.signals.is_waiting()
-            && let Some(thread) = &self.thread
-        {
-            thread.thread().unpark();
-        }
+/// Wakes the thread if it waits for the room that taking a record has made.
+fn wake_if_waiting(signals: &Signals, thread: Option<&JoinHandle<()>>) {
+    if signals.is_waiting()
+        && let Some(thread) = thread
+    {
+        thread.thread().unpark();
     }
 }
 
 impl RecordSource for KafkaSource {
     async fn next(&mut self, intake: Intake) -> Result<SourceEvent, Error> {
-        if self.held.is_none() {
-            let record = tokio::select! { biased;
-                event = self.events.recv() => return event.unwrap_or(Err(Error::SourceGone)),
-                record = self.records.recv(), if intake == Intake::Open => record,
-            };
-            self.wake_if_waiting();
-            self.held = Some(record.ok_or(Error::SourceGone)?);
-        }
-        // The thread tells an assignment before it hands over its first record, but both may have
-        // happened between the looks at the two channels: a record must not overtake the event.
-        if let Ok(event) = self.events.try_recv() {
-            return event;
-        }
-        match self.held.take_if(|_| intake == Intake::Open) {
-            Some(record) => Ok(SourceEvent::Record(record)),
-            None => self.events.recv().await.unwrap_or(Err(Error::SourceGone)),
-        }
+        let (signals, thread) = (&*self.signals, self.thread.as_ref());
+        let on_received = || wake_if_waiting(signals, thread);
+        self.inbox.next(intake, on_received).await
     }
 
     fn commit(&mut self, positions: &[Position]) {

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::KafkaTransportError;
 
-/// What the transport needs to know.
-#[derive(Debug, Clone)]
+/// What the transport needs to know. Not `Debug`: properties hold secrets.
+#[derive(Clone)]
 pub struct KafkaSettings {
     /// `host:port`, comma separated.
     pub brokers: String,
@@ -26,7 +26,7 @@ pub struct KafkaSettings {
     pub timeout: Duration,
     /// Measure publishing only, to the delivery report.
     pub publish_only: bool,
-    /// librdkafka properties, applied last to both clients.
+    /// librdkafka properties, those of the URL first, applied last to both clients.
     pub properties: Vec<(String, String)>,
     /// Names the run; part of the consumer's group id, so that runs never share one.
     pub run_id: String,
@@ -156,17 +156,21 @@ pub(super) const MASK: &str = "***";
 /// Whether the value of this property must not be seen. A user's name tells less than a password, and still
 /// more than a report that is passed on should.
 pub(super) fn is_secret(key: &str) -> bool {
-    [
+    is_password(key) || key.contains("username") || key.contains("token")
+}
+
+/// Whether the value of this property lets its reader in, so that it has no place on a command line.
+#[must_use]
+pub fn is_password(key: &str) -> bool {
+    let words = [
         "password",
+        "passphrase",
         "secret",
-        "username",
-        "token",
         "key.pem",
         "oauthbearer.config",
         "jaas",
-    ]
-    .iter()
-    .any(|part| key.contains(part))
+    ];
+    words.iter().any(|word| key.contains(word))
 }
 
 #[cfg(test)]
@@ -201,6 +205,32 @@ mod tests {
             .unwrap();
         assert_eq!(changed.consumer["fetch.wait.max.ms"], "1");
         assert_eq!(changed.producer["linger.ms"], "7");
+    }
+
+    #[test]
+    fn without_tls_the_error_names_the_feature() {
+        if cfg!(feature = "tls") {
+            return;
+        }
+        let ssl = settings(&[("security.protocol", "ssl")]);
+        let scram = settings(&[
+            ("security.protocol", "sasl_plaintext"),
+            ("sasl.mechanism", "SCRAM-SHA-512"),
+            ("sasl.username", "me"),
+            ("sasl.password", "hunter2"),
+        ]);
+        let created = scram
+            .producer_config()
+            .create::<rdkafka::producer::BaseProducer>();
+        let scram = KafkaTransportError::client("producer", created.err().unwrap());
+        for error in [ssl.effective().unwrap_err(), scram] {
+            assert!(error.is_usage());
+            let told = error.to_string();
+            assert!(
+                told.starts_with("built without TLS: build with --features tls"),
+                "{told}"
+            );
+        }
     }
 
     #[test]

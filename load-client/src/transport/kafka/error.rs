@@ -17,6 +17,12 @@ pub enum KafkaTransportError {
         /// What librdkafka says.
         reason: String,
     },
+    /// The URL or a property asks for TLS or SCRAM, and librdkafka was built without OpenSSL.
+    #[error("built without TLS: build with --features tls ({reason})")]
+    WithoutTls {
+        /// What librdkafka says.
+        reason: String,
+    },
     /// No broker answers.
     #[error(
         "no broker answered at {brokers} within {seconds} s ({reason}); start one, or change --host"
@@ -66,7 +72,7 @@ impl KafkaTransportError {
     /// Whether the command line is at fault, rather than the cluster.
     #[must_use]
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Property { .. })
+        matches!(self, Self::Property { .. } | Self::WithoutTls { .. })
     }
 
     /// Adds why the brokers are out of reach, where that is known.
@@ -88,16 +94,27 @@ impl KafkaTransportError {
 
     pub(super) fn client(role: &'static str, source: KafkaError) -> Self {
         match source {
-            KafkaError::ClientConfig(_, reason, key, value) if is_secret(&key) => Self::Property {
-                // An empty value is found everywhere.
-                reason: if value.is_empty() {
-                    reason
-                } else {
-                    reason.replace(&value, MASK)
-                },
-                value: MASK.to_owned(),
-                key,
-            },
+            KafkaError::ClientConfig(_, reason, ..) if reason.contains("at build time") => {
+                Self::WithoutTls { reason }
+            }
+            // What librdkafka says of a SASL mechanism that needs OpenSSL.
+            KafkaError::ClientCreation(reason) if reason.contains("recompile librdkafka") => {
+                Self::WithoutTls { reason }
+            }
+            KafkaError::ClientConfig(_, reason, key, value)
+                if is_secret(&key) || key.starts_with("sasl.") =>
+            {
+                Self::Property {
+                    // An empty value is found everywhere.
+                    reason: if value.is_empty() {
+                        reason
+                    } else {
+                        reason.replace(&value, MASK)
+                    },
+                    value: MASK.to_owned(),
+                    key,
+                }
+            }
             KafkaError::ClientConfig(_, reason, key, value) => {
                 Self::Property { key, value, reason }
             }

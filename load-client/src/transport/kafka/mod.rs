@@ -7,7 +7,9 @@ mod error;
 mod preflight;
 mod producer;
 mod replies;
+mod url;
 
-pub use config::{ClientSettings, KafkaSettings, librdkafka_version};
+pub use config::{ClientSettings, KafkaSettings, is_password, librdkafka_version};
 pub use connection::KafkaTransport;
 pub use error::KafkaTransportError;
+pub use url::ClusterUrl;

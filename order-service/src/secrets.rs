@@ -1,0 +1,103 @@
+//! Passwords on their way in: by variable or file, never by the command line, never into a message.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::ops::Deref;
+use std::path::Path;
+
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Command};
+use kafka_bridge::kafka::is_secret;
+
+use crate::parse;
+
+/// A text that may hold a password; `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl Deref for Secret {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Parses a value whose text must not be repeated in a message, as clap does by itself.
+#[derive(Clone)]
+pub(crate) struct Quietly<T>(pub(crate) fn(&str) -> Result<T, String>);
+
+impl<T: Clone + Send + Sync + 'static> TypedValueParser for Quietly<T> {
+    type Value = T;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        argument: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<T, clap::Error> {
+        let parsed = value.to_str().ok_or_else(|| "takes UTF-8".to_owned());
+        parsed.and_then(self.0).map_err(|reason| {
+            let flag = argument.map(Arg::to_string).unwrap_or_default();
+            let message = format!("invalid value for '{flag}': {reason}");
+            command.clone().error(ErrorKind::ValueValidation, message)
+        })
+    }
+}
+
+/// Refuses passwords on the command line, which every user of the machine can read.
+pub(crate) fn check(matches: &ArgMatches) -> Result<(), String> {
+    let typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    let url = matches.get_one::<Secret>("kafka");
+    if typed("kafka") && url.is_some_and(|url| url.contains('@')) {
+        return Err(
+            "--kafka: every user of the machine can read a password on the command line; \
+             give the URL in ORDER_SERVICE_KAFKA or by --kafka-file"
+                .to_owned(),
+        );
+    }
+    let properties = matches.get_many::<(String, String)>("property");
+    let secret = properties
+        .into_iter()
+        .flatten()
+        .find(|(name, _)| is_secret(name));
+    match secret {
+        Some((name, _)) if typed("property") => Err(format!(
+            "-X {name}: every user of the machine can read a secret on the command line; \
+             give the properties in ORDER_SERVICE_PROPERTIES, one per line"
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Reads the URL that stands alone in a file.
+pub(crate) fn url_in(file: &Path) -> Result<Secret, String> {
+    let named = |reason: String| format!("--kafka-file {}: {reason}", file.display());
+    let text = std::fs::read_to_string(file).map_err(|error| named(error.to_string()))?;
+    parse::kafka_url(text.trim()).map_err(named)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let shown = format!("{:?}", Secret::from("hunter2".to_owned()));
+        assert_eq!(shown, "***");
+    }
+}
