@@ -16,8 +16,8 @@ use crate::kafka::{self, KafkaSink, KafkaSource};
 use crate::operation::is_legal_topic;
 use crate::ports::{RecordSource, ReplySink};
 use crate::{
-    Body, Dispatch, Error, Limits, Operation, RecordService, ReplyPolicy, Settings, Summary,
-    WithoutReplyTo,
+    Body, Dispatch, Error, Limits, Operation, RecordService, ReplyPolicy, ReplyProfile, Settings,
+    Summary, WithoutReplyTo,
 };
 
 /// How a bridge is doing, for health checks.
@@ -136,7 +136,8 @@ impl<A> Builder<A> {
 
     /// Allows replies to these topics only: exact names, or prefixes that end in `*`.
     ///
-    /// By default `<topic>.reply` and `<topic>.reply.*` of each operation's topic are allowed.
+    /// By default `<topic>.reply` and `<topic>.reply.*` of each operation's topic are allowed, and
+    /// what else the profiles have in [`ReplyProfile::reply_topic_suffixes`].
     #[must_use]
     pub fn reply_topics<T: Into<String>>(mut self, topics: impl IntoIterator<Item = T>) -> Self {
         self.reply_topics = Some(topics.into_iter().map(Into::into).collect());
@@ -154,6 +155,42 @@ impl<A> Builder<A> {
     #[must_use]
     pub fn property(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.properties.push((name.into(), value.into()));
+        self
+    }
+
+    /// Serves several topics more, say those of [`Operation::from_openapi`].
+    #[must_use]
+    pub fn operations(mut self, operations: impl IntoIterator<Item = Operation>) -> Self {
+        self.operations.extend(operations);
+        self
+    }
+
+    /// Sets what requesters there are; [`ReplyProfile::reference`] alone by default.
+    ///
+    /// The first profile whose reply topic header a record has decides how it is answered. Of
+    /// profiles that share that header, it is the first whose way to write a partition is the
+    /// record's.
+    #[must_use]
+    pub fn profiles(mut self, profiles: impl IntoIterator<Item = ReplyProfile>) -> Self {
+        self.settings.profiles = profiles.into_iter().collect();
+        self
+    }
+
+    /// Lets record headers of a name, or of a prefix that ends in `*`, become request headers.
+    ///
+    /// Denied by default is what an HTTP front would set or check, see [`crate::HeaderFilter`].
+    /// Allow such a name only where the broker decides who may write to the request topic. What
+    /// speaks of a connection or of framing never passes.
+    #[must_use]
+    pub fn allow_request_header(mut self, pattern: &str) -> Self {
+        self.settings.request_headers = self.settings.request_headers.allow(pattern);
+        self
+    }
+
+    /// Keeps record headers of a name, or of a prefix that ends in `*`, from the application.
+    #[must_use]
+    pub fn deny_request_header(mut self, pattern: &str) -> Self {
+        self.settings.request_headers = self.settings.request_headers.deny(pattern);
         self
     }
 
@@ -196,7 +233,7 @@ impl<A> Builder<A> {
         let topics: Vec<&str> = self.operations.iter().map(Operation::topic).collect();
         let policy = match &self.reply_topics {
             Some(allowed) => ReplyPolicy::new(allowed, topics),
-            None => ReplyPolicy::derived(topics),
+            None => ReplyPolicy::derived_for(&self.settings.profiles, topics),
         };
         let policy = policy.reserve(self.settings.dead_letter_topic.clone());
         let service = RecordService::new(self.app, self.operations, policy, self.settings.clone());
@@ -213,6 +250,9 @@ impl<A> Builder<A> {
     fn check(&self) -> Result<(), Error> {
         if self.operations.is_empty() {
             return Err(Error::NoOperation);
+        }
+        if self.settings.profiles.is_empty() {
+            return Err(Error::NoProfile);
         }
         let topics: Vec<&str> = self.operations.iter().map(Operation::topic).collect();
         let twice = topics

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use crate::DEFAULT_ECHO_HEADER;
+use crate::{DEFAULT_ECHO_HEADER, HeaderFilter, ReplyProfile};
 
 /// In what order, and how many at a time, records are handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,6 +123,10 @@ pub struct Settings {
     pub echo_header: Option<HeaderName>,
     /// Where records go that cannot be answered; without it they are counted and logged only.
     pub dead_letter_topic: Option<String>,
+    /// What requesters there are; the first whose reply topic header a record has is answered.
+    pub profiles: Vec<ReplyProfile>,
+    /// Which record headers become request headers.
+    pub request_headers: HeaderFilter,
 }
 
 impl Default for Settings {
@@ -137,6 +141,8 @@ impl Default for Settings {
             reply_key: true,
             echo_header: Some(DEFAULT_ECHO_HEADER),
             dead_letter_topic: None,
+            profiles: vec![ReplyProfile::reference()],
+            request_headers: HeaderFilter::default(),
         }
     }
 }

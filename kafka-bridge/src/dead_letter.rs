@@ -35,6 +35,7 @@ pub(crate) fn letter(record: &Record, topic: Arc<str>, cause: &str) -> OutboundR
         key: record.key.clone(),
         value: record.value.clone(),
         headers,
+        partition: None,
     }
 }
 
@@ -43,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn carries_cause_and_origin_and_drops_forgeries() {
+    fn h17_carries_cause_and_origin_and_drops_forgeries() {
         let record = Record::new("createOrder", 3, 7)
             .with_key("k")
             .with_value("v")
@@ -68,5 +69,22 @@ mod tests {
             (letter.key.as_deref(), letter.value.as_deref()),
             (Some(&b"k"[..]), Some(&b"v"[..]))
         );
+    }
+    #[test]
+    fn h18_headers_key_and_value_are_byte_identical_with_nulls_and_repeats() {
+        let every_byte: Vec<u8> = (0..=255).collect();
+        let mut record = Record::new("createOrder", 0, 0)
+            .with_key(every_byte.clone())
+            .with_value(every_byte.clone())
+            .with_header("A", every_byte.clone())
+            .with_header("\u{e9} \n", every_byte.clone());
+        record.headers.push_nullable("A", None);
+        record.headers.push("A", "");
+        let letter = letter(&record, "dead".into(), "cause");
+
+        let copied: Vec<_> = letter.headers.iter().take(4).collect();
+        assert_eq!(copied, record.headers.iter().collect::<Vec<_>>());
+        assert_eq!((&letter.key, &letter.value), (&record.key, &record.value));
+        assert_eq!(letter.headers.len(), 8);
     }
 }

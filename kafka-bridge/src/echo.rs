@@ -20,10 +20,16 @@ const MAX_ECHOED: usize = 16;
 
 /// Names that no requester may set, beside those of `hop_by_hop`: they frame the reply, or state
 /// what only the service or the bridge can know, or act on a browser behind an HTTP front.
-const PROTECTED: [&str; 14] = [
+const PROTECTED: [&str; 20] = [
     "status-code",
     ":status",
     "reply-to",
+    "reply_to",
+    "correlation_id",
+    "reply_topic",
+    "reply_partition",
+    "reply_correlation_id",
+    "spring_json_header_types",
     "x-reply-set-header",
     "content-type",
     "content-length",
@@ -38,7 +44,7 @@ const PROTECTED: [&str; 14] = [
 ];
 
 /// Prefixes of names that the bridge, or a messaging framework behind it, gives a meaning.
-const PROTECTED_PREFIXES: [&str; 4] = ["kafka_", "dead-letter-", "zilla:", "access-control-"];
+const PROTECTED_PREFIXES: [&str; 4] = ["kafka_", "dead-letter-", "retry-", "access-control-"];
 
 /// The names that the layer has set, left in the response's extensions: replies carry them last.
 #[derive(Clone, Debug)]
@@ -209,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn echoes_exactly_one_header() {
+    fn h17_echoes_exactly_one_header() {
         let vectors: [(&[u8], &str, &[u8]); 8] = [
             (b"x-request-id:abc", "x-request-id", b"abc"),
             (b"x-request-id: abc", "x-request-id", b"abc"),
@@ -230,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn skips_what_is_not_exactly_one_header() {
+    fn h17_skips_what_is_not_exactly_one_header() {
         let vectors: [&[u8]; 12] = [
             b"a: 1\r\nb: 2",
             b"a: 1\nb: 2",
@@ -251,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn protects_names_that_others_own() {
+    fn h17_protects_names_that_others_own() {
         let vectors = [
             "Set-Cookie: s=1",
             "status-code: 500",
@@ -262,6 +268,7 @@ mod tests {
             "reply-to: elsewhere",
             "kafka_nest-err: x",
             "dead-letter-cause: forged",
+            "Retry-Count: 99",
             "access-control-allow-origin: *",
         ];
         for line in vectors {
@@ -270,7 +277,18 @@ mod tests {
     }
 
     #[test]
-    fn caps_the_count_and_keeps_order_and_repeats() {
+    fn h17_protects_the_names_of_every_profile() {
+        for profile in crate::ReplyProfile::all() {
+            for name in profile.owned() {
+                // Names with a colon are no HTTP names; before theirs ends another one.
+                let set = parsed(format!("{name}: x").as_bytes());
+                assert!(set.is_none_or(|(set, _)| set != name), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn h17_caps_the_count_and_keeps_order_and_repeats() {
         let mut headers = HeaderMap::new();
         for number in 0..MAX_ECHOED + 5 {
             let value = HeaderValue::try_from(format!("x-n:{number}")).unwrap();

@@ -10,6 +10,9 @@ pub enum Error {
     /// No operation was mapped, so there is nothing to serve.
     #[error("no operation: map at least one topic with Builder::operation")]
     NoOperation,
+    /// No reply profile was given, so no record has a return address.
+    #[error("no reply profile: give Builder::profiles at least one, or leave it out")]
+    NoProfile,
     /// Two operations share a topic.
     #[error("topic `{0}` is mapped twice")]
     DuplicateTopic(String),
@@ -73,6 +76,7 @@ impl Error {
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::NoOperation
+            | Self::NoProfile
             | Self::DuplicateTopic(_)
             | Self::ZeroBound(_)
             | Self::DeadLetterTopic(_)

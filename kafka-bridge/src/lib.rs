@@ -31,6 +31,7 @@
 //! The same bridge runs over any [`ports::RecordSource`] and [`ports::ReplySink`]; those in
 //! [`testing`] keep everything in memory, so an application's tests need no broker.
 
+mod address;
 mod body;
 mod bridge;
 mod config;
@@ -38,10 +39,14 @@ mod dead_letter;
 mod dispatch;
 mod echo;
 mod error;
+mod header_filter;
 mod headers;
 mod metric_names;
+mod openapi;
 mod operation;
+mod path;
 mod problem;
+mod profile;
 mod record;
 mod reply_to;
 mod request;
@@ -59,9 +64,11 @@ pub use config::{Dispatch, Limits, ParseDispatchError, Settings, WithoutReplyTo}
 pub use dispatch::Summary;
 pub use echo::{DEFAULT_ECHO_HEADER, EchoSetHeader, EchoSetHeaderLayer};
 pub use error::Error;
+pub use header_filter::HeaderFilter;
 pub use headers::Headers;
 pub use metric_names::describe_metrics;
 pub use operation::{Operation, OperationError};
+pub use profile::{ParseReplyProfileError, PartitionEncoding, ReplyProfile};
 pub use record::{Coordinates, OutboundRecord, Record, TopicPartition};
 pub use reply_to::{AddressDenied, ReplyPolicy};
 pub use service::{Outcome, RecordService, SkipReason};

@@ -11,6 +11,7 @@ pub(crate) const REVOCATIONS: &str = "kafka_bridge_revoked_partitions_total";
 pub(crate) const PAUSES: &str = "kafka_bridge_pauses_total";
 pub(crate) const STALE: &str = "kafka_bridge_stale_records_total";
 pub(crate) const REWINDS: &str = "kafka_bridge_rewinds_total";
+pub(crate) const IGNORED_PARTITIONS: &str = "kafka_bridge_ignored_reply_partitions_total";
 pub(crate) const UNREADABLE_HEADERS: &str = "kafka_bridge_unreadable_headers_total";
 
 /// Describes the bridge's metrics to the installed recorder; call it once after installing one.
@@ -35,6 +36,10 @@ pub fn describe_metrics() {
     describe_counter!(
         UNREADABLE_HEADERS,
         "record headers dropped because their name is not UTF-8"
+    );
+    describe_counter!(
+        IGNORED_PARTITIONS,
+        "reply partitions that requesters asked for in vain, by reason (unreadable, unknown)"
     );
     describe_counter!(
         STALE,

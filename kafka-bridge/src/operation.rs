@@ -1,25 +1,46 @@
-//! Which HTTP method and path a topic stands for.
+//! Which HTTP method, path and query a topic stands for.
 
 use std::sync::Arc;
 
-use http::{Method, Uri};
+use http::{Method, StatusCode, Uri};
+
+use crate::Headers;
+use crate::path::{PathTemplate, encode, is_query};
+use crate::problem::Problem;
 
 /// Maps a topic to an HTTP operation: records of the topic become requests of that method and path.
+///
+/// A path may have parameters. Each is filled by the record header of its own name, or by the one
+/// that [`Operation::path_parameter`] names; a record without a usable value is answered with
+/// status 400. Values are percent-encoded, so that none reaches beyond its place.
 ///
 /// # Examples
 ///
 /// ```
+/// use http::Method;
 /// use kafka_bridge::Operation;
 ///
-/// let operation = Operation::post("createOrder", "/orders")?;
-/// assert_eq!(operation.topic(), "createOrder");
+/// let create = Operation::post("createOrder", "/orders")?;
+/// let update = Operation::new("updateOrder", Method::PUT, "/orders/{id}")?
+///     .path_parameter("id", "order-id")?
+///     .query_parameter("dry-run", "x-dry-run");
+/// assert_eq!((create.topic(), update.topic()), ("createOrder", "updateOrder"));
 /// # Ok::<(), kafka_bridge::OperationError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Operation {
     topic: Arc<str>,
     method: Method,
-    path: Uri,
+    path: PathTemplate,
+    /// What the template has after its question mark.
+    query: Option<String>,
+    /// Which header fills which path parameter, where it is not the one of the same name.
+    path_headers: Vec<(String, String)>,
+    /// Which query parameters there are, and their headers.
+    query_headers: Vec<(String, String)>,
+    raw_query_header: Option<String>,
+    /// The whole target, if it is the same for each record.
+    fixed: Option<Uri>,
 }
 
 /// Why an operation cannot be mapped.
@@ -31,28 +52,79 @@ pub enum OperationError {
     /// The topic has a name that Kafka refuses.
     #[error("`{0}` is not a legal topic name: 1 to 249 of a-z A-Z 0-9 . _ -, not `.` or `..`")]
     Topic(String),
+    /// The path is no template.
+    #[error("operation path `{path}` of topic `{topic}`: {reason}")]
+    Template {
+        /// The path.
+        path: String,
+        /// The operation's topic.
+        topic: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A header was named for a parameter that the path does not have.
+    #[error("the path of topic `{topic}` has no parameter `{{{parameter}}}`")]
+    UnknownParameter {
+        /// The parameter.
+        parameter: String,
+        /// The operation's topic.
+        topic: String,
+    },
+    /// An `OpenAPI` document says something that cannot be mapped.
+    #[error("openapi document, {place}: {reason}")]
+    Document {
+        /// Where in the document.
+        place: String,
+        /// What is wrong there.
+        reason: String,
+    },
 }
 
 impl Operation {
-    /// Maps `topic` to a method and an absolute path.
+    /// Maps `topic` to a method and an absolute path, which may have parameters: `/orders/{id}`.
     ///
     /// # Errors
     ///
-    /// Fails if Kafka would refuse the topic's name or if the path is not absolute.
+    /// Fails if Kafka would refuse the topic's name, if the path is not absolute, and if its braces
+    /// are not those of parameters.
     pub fn new(topic: &str, method: Method, path: &str) -> Result<Self, OperationError> {
         if !is_legal_topic(topic) {
             return Err(OperationError::Topic(topic.to_owned()));
         }
-        let uri = path
-            .starts_with('/')
-            .then(|| path.parse::<Uri>().ok())
-            .flatten();
-        let path = uri.ok_or_else(|| OperationError::Path(path.to_owned(), topic.to_owned()))?;
-        Ok(Self {
+        let illegal = || OperationError::Path(path.to_owned(), topic.to_owned());
+        let broken = |reason| OperationError::Template {
+            path: path.to_owned(),
+            topic: topic.to_owned(),
+            reason,
+        };
+        // A fragment never reaches a server; it would be dropped without a word.
+        if !path.starts_with('/') || path.contains('#') {
+            return Err(illegal());
+        }
+        let (before, query) = match path.split_once('?') {
+            Some((before, query)) => (before, Some(query.to_owned())),
+            None => (path, None),
+        };
+        if query.as_ref().is_some_and(|query| !is_query(query)) {
+            return Err(illegal());
+        }
+        let mut operation = Self {
             topic: topic.into(),
             method,
-            path,
-        })
+            path: PathTemplate::parse(before).map_err(broken)?,
+            query,
+            path_headers: Vec::new(),
+            query_headers: Vec::new(),
+            raw_query_header: None,
+            fixed: None,
+        };
+        // What is legal around one value is legal around any.
+        let sample = operation
+            .path
+            .fill(|_| Ok::<_, OperationError>("x".to_owned()))?;
+        let sample = operation.target(sample, None).map_err(|_| illegal())?;
+        operation.fixed = operation.is_fixed().then_some(sample);
+        Ok(operation)
     }
 
     /// Maps `topic` to `POST path`, the usual case.
@@ -62,6 +134,42 @@ impl Operation {
     /// As [`Operation::new`].
     pub fn post(topic: &str, path: &str) -> Result<Self, OperationError> {
         Self::new(topic, Method::POST, path)
+    }
+
+    /// Fills a path parameter from the record header of another name than its own.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the path has no such parameter.
+    pub fn path_parameter(mut self, parameter: &str, header: &str) -> Result<Self, OperationError> {
+        if !self.path.parameters().any(|own| own == parameter) {
+            return Err(OperationError::UnknownParameter {
+                parameter: parameter.to_owned(),
+                topic: self.topic.to_string(),
+            });
+        }
+        self.path_headers.retain(|(own, _)| own != parameter);
+        self.path_headers
+            .push((parameter.to_owned(), header.to_owned()));
+        Ok(self)
+    }
+
+    /// Adds `parameter=value` to the query for each record header of that name; none adds nothing.
+    #[must_use]
+    pub fn query_parameter(mut self, parameter: &str, header: &str) -> Self {
+        self.query_headers
+            .push((parameter.to_owned(), header.to_owned()));
+        self.fixed = None;
+        self
+    }
+
+    /// Takes the query, as it is and without a question mark, from a record header; a record
+    /// without it has none. What is no legal query is answered with status 400.
+    #[must_use]
+    pub fn query_header(mut self, header: &str) -> Self {
+        self.raw_query_header = Some(header.to_owned());
+        self.fixed = None;
+        self
     }
 
     /// Returns the topic's name.
@@ -74,9 +182,113 @@ impl Operation {
         &self.method
     }
 
-    pub(crate) fn path(&self) -> &Uri {
-        &self.path
+    /// Makes the request's target of a record's headers.
+    pub(crate) fn uri(&self, headers: &Headers) -> Result<Uri, Problem> {
+        if let Some(fixed) = &self.fixed {
+            return Ok(fixed.clone());
+        }
+        let path = self
+            .path
+            .fill(|parameter| path_value(headers, parameter, self.header_of(parameter)))?;
+        self.target(path, Some(headers))
     }
+
+    fn is_fixed(&self) -> bool {
+        let has_query = self.raw_query_header.is_some() || !self.query_headers.is_empty();
+        self.path.parameters().next().is_none() && !has_query
+    }
+
+    fn header_of<'a>(&'a self, parameter: &'a str) -> &'a str {
+        let mut named = self.path_headers.iter();
+        named
+            .find(|(own, _)| own == parameter)
+            .map_or(parameter, |(_, header)| header)
+    }
+
+    fn target(&self, mut target: String, headers: Option<&Headers>) -> Result<Uri, Problem> {
+        let mut separator = '?';
+        let mut push = |text: &str| {
+            target.push(separator);
+            target.push_str(text);
+            separator = '&';
+        };
+        if let Some(query) = &self.query {
+            push(query);
+        }
+        if let Some(headers) = headers {
+            if let Some(header) = &self.raw_query_header
+                && let Some(query) = raw_query(headers, header)?
+            {
+                push(query);
+            }
+            for (parameter, header) in &self.query_headers {
+                for value in headers.get_all(header).flatten() {
+                    push(&pair(parameter, text(value, header)?));
+                }
+            }
+        }
+        // Of encoded parts, only their length can be too much.
+        target.parse().map_err(|_| {
+            let detail = "path and query, made of the record's headers, are too long";
+            Problem::new(StatusCode::URI_TOO_LONG, detail)
+        })
+    }
+}
+
+/// Reads the one value that a path parameter needs.
+fn path_value(headers: &Headers, parameter: &str, header: &str) -> Result<String, Problem> {
+    let refused = |why: &str| {
+        bad_request(format!(
+            "header `{header}` has to hold the path's `{parameter}`: {why}"
+        ))
+    };
+    let mut values = headers.get_all(header);
+    let Some(value) = values.next().flatten() else {
+        return Err(refused("it is missing"));
+    };
+    if values.next().is_some() {
+        return Err(refused("it is there more than once"));
+    }
+    let text = std::str::from_utf8(value).map_err(|_| refused("it is not UTF-8"))?;
+    match text {
+        "" => Err(refused("it is empty")),
+        // These name other places, encoded or not, once somebody resolves the path.
+        "." | ".." => Err(refused("it must not be `.` or `..`")),
+        text => Ok(text.to_owned()),
+    }
+}
+
+fn raw_query<'a>(headers: &'a Headers, header: &'a str) -> Result<Option<&'a str>, Problem> {
+    let mut values = headers.get_all(header).flatten();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(bad_request(format!(
+            "header `{header}` is there more than once"
+        )));
+    }
+    let query = text(value, header)?;
+    if !is_query(query) {
+        return Err(bad_request(format!("header `{header}` is no legal query")));
+    }
+    Ok(Some(query))
+}
+
+fn text<'a>(value: &'a [u8], header: &str) -> Result<&'a str, Problem> {
+    std::str::from_utf8(value).map_err(|_| bad_request(format!("header `{header}` is not UTF-8")))
+}
+
+fn pair(name: &str, value: &str) -> String {
+    let mut pair = String::new();
+    encode(name, &mut pair);
+    pair.push('=');
+    encode(value, &mut pair);
+    pair
+}
+
+fn bad_request(detail: String) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, detail)
 }
 
 /// Returns whether Kafka accepts the name (`org.apache.kafka.common.internals.Topic`).
@@ -88,6 +300,18 @@ pub(crate) fn is_legal_topic(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn put() -> Operation {
+        Operation::new("updateOrder", Method::PUT, "/orders/{id}").unwrap()
+    }
+
+    fn uri(operation: &Operation, headers: &[(&str, &str)]) -> Result<String, Problem> {
+        let headers: Headers = headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_bytes().to_vec()))
+            .collect();
+        operation.uri(&headers).map(|uri| uri.to_string())
+    }
 
     #[test]
     fn refuses_what_kafka_refuses() {
@@ -103,11 +327,113 @@ mod tests {
 
     #[test]
     fn refuses_a_path_that_is_not_absolute() {
-        for path in ["orders", "", "http://elsewhere/orders", "/or ders"] {
+        for path in [
+            "orders",
+            "",
+            "http://elsewhere/orders",
+            "/or ders",
+            "/orders#x",
+            "/orders?{id}",
+        ] {
             assert!(
                 matches!(Operation::post("t", path), Err(OperationError::Path(..))),
                 "{path}"
             );
         }
+    }
+
+    #[test]
+    fn refuses_broken_templates_and_unknown_parameters() {
+        let error = Operation::post("t", "/orders/{id").unwrap_err().to_string();
+        assert!(error.contains("`/orders/{id` of topic `t`"), "{error}");
+        let error = put().path_parameter("number", "x").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "the path of topic `updateOrder` has no parameter `{number}`"
+        );
+    }
+
+    #[test]
+    fn a_parameter_is_filled_by_its_own_name_or_by_the_named_header() {
+        assert_eq!(uri(&put(), &[("id", "7")]).unwrap(), "/orders/7");
+        assert_eq!(uri(&put(), &[("ID", "7")]).unwrap(), "/orders/7");
+        let named = put().path_parameter("id", "order-id").unwrap();
+        assert_eq!(
+            uri(&named, &[("id", "8"), ("order-id", "7")]).unwrap(),
+            "/orders/7"
+        );
+        assert_eq!(uri(&named, &[("id", "8")]).unwrap_err().status, 400);
+    }
+
+    #[test]
+    fn a_path_value_that_cannot_be_used_is_told_with_the_headers_name() {
+        let operation = put().path_parameter("id", "order-id").unwrap();
+        let refused = |headers: &Headers, why: &str| {
+            let problem = operation.uri(headers).unwrap_err();
+            assert_eq!(problem.status, 400);
+            assert!(problem.detail.contains("`order-id`"), "{}", problem.detail);
+            assert!(problem.detail.contains(why), "{why}: {}", problem.detail);
+        };
+        let one =
+            |value: &[u8]| -> Headers { [("order-id", value.to_vec())].into_iter().collect() };
+        refused(&Headers::default(), "missing");
+        let mut null = Headers::default();
+        null.push_nullable("order-id", None);
+        refused(&null, "missing");
+        null.push("order-id", "7");
+        refused(&null, "missing");
+        let twice = [("order-id", "7"), ("Order-Id", "7")];
+        refused(&twice.into_iter().collect(), "more than once");
+        refused(&one(b""), "empty");
+        refused(&one(b"."), "`.`");
+        refused(&one(b".."), "`..`");
+        refused(&one(b"\xff"), "UTF-8");
+    }
+
+    #[test]
+    fn query_parameters_are_there_when_their_headers_are() {
+        let operation = Operation::new("listOrders", Method::GET, "/orders?v=1")
+            .unwrap()
+            .query_parameter("limit", "x-limit")
+            .query_parameter("a&b", "x-text");
+        let uri = |headers: &[(&str, &str)]| uri(&operation, headers).unwrap();
+        assert_eq!(uri(&[]), "/orders?v=1");
+        assert_eq!(uri(&[("X-Limit", "5")]), "/orders?v=1&limit=5");
+        assert_eq!(
+            uri(&[
+                ("x-text", "x&limit=9#\r\n"),
+                ("x-limit", "1"),
+                ("x-limit", "")
+            ]),
+            "/orders?v=1&limit=1&limit=&a%26b=x%26limit%3D9%23%0D%0A"
+        );
+        let binary: Headers = [("x-limit", vec![0xff_u8])].into_iter().collect();
+        let problem = operation.uri(&binary).unwrap_err();
+        assert_eq!(problem.status, 400);
+        assert!(problem.detail.contains("`x-limit`"));
+    }
+
+    #[test]
+    fn a_raw_query_is_taken_as_it_is_when_it_is_legal() {
+        let operation = put().query_header("x-query");
+        let with = |query| uri(&operation, &[("id", "7"), ("x-query", query)]);
+        assert_eq!(with("a=b%20c&d").unwrap(), "/orders/7?a=b%20c&d");
+        assert_eq!(uri(&operation, &[("id", "7")]).unwrap(), "/orders/7");
+        for illegal in ["a b", "a#b", "%zz", "a\r\nHost: x", "\u{e9}"] {
+            let problem = with(illegal).unwrap_err();
+            assert_eq!(problem.status, 400, "{illegal}");
+            assert!(problem.detail.contains("`x-query`"), "{}", problem.detail);
+        }
+        let twice = uri(
+            &operation,
+            &[("id", "7"), ("x-query", "a"), ("x-query", "b")],
+        );
+        assert_eq!(twice.unwrap_err().status, 400);
+    }
+
+    #[test]
+    fn a_target_that_is_too_long_is_told() {
+        let problem = uri(&put(), &[("id", &"x".repeat(70_000))]).unwrap_err();
+        assert_eq!(problem.status, 414);
     }
 }

@@ -18,8 +18,8 @@ impl Problem {
         }
     }
 
-    /// Renders the problem as `application/problem+json`.
-    pub(crate) fn into_response(self) -> Response<Bytes> {
+    /// Renders the problem as JSON text.
+    pub(crate) fn into_body(self) -> Bytes {
         let title = self.status.canonical_reason().unwrap_or("Unknown");
         let body = serde_json::json!({
             "type": "about:blank",
@@ -27,9 +27,15 @@ impl Problem {
             "status": self.status.as_u16(),
             "detail": self.detail,
         });
-        let body = Bytes::from(body.to_string());
+        Bytes::from(body.to_string())
+    }
+
+    /// Renders the problem as `application/problem+json`.
+    pub(crate) fn into_response(self) -> Response<Bytes> {
+        let status = self.status;
+        let body = self.into_body();
         let mut response = Response::new(body.clone());
-        *response.status_mut() = self.status;
+        *response.status_mut() = status;
         let headers = response.headers_mut();
         let media_type = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, media_type);

@@ -128,4 +128,7 @@ pub struct OutboundRecord {
     pub value: Option<Bytes>,
     /// The record's headers, in order.
     pub headers: Headers,
+    /// The partition to produce to; `None` leaves it to the key. One that the topic does not have
+    /// is a wish that cannot be met, and no reason to lose the record.
+    pub partition: Option<i32>,
 }

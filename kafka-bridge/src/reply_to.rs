@@ -1,33 +1,31 @@
-//! The return address: read from a record, and checked, because whoever writes records chooses it.
+//! Which topics replies may go to: whoever writes records chooses the return address, so it is
+//! checked. How it is read from a record is the business of `address`.
 //!
 //! Unchecked it would let any client make the service write to any topic that the service may
 //! write to: its own request topic (an endless loop), a broker's internal topic, another team's.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
-use crate::Headers;
+use crate::ReplyProfile;
 use crate::operation::is_legal_topic;
-
-/// The header that names the topic of the reply.
-pub(crate) const REPLY_TO: &str = "reply-to";
 
 /// Why a return address is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressDenied {
-    /// There are several `reply-to` headers, so it is open which one is meant.
-    #[error("more than one reply-to header")]
+    /// There are several reply topic headers, so it is open which one is meant.
+    #[error("more than one reply topic header")]
     Ambiguous,
     /// Kafka has no topic of that name: empty, too long, or with illegal characters.
-    #[error("reply-to is not a legal topic name")]
+    #[error("the reply topic header is not a legal topic name")]
     Illegal,
     /// The topic is one that the bridge consumes: the reply would come back as a request.
-    #[error("reply-to names a topic that this bridge consumes")]
+    #[error("the reply topic header names a topic that this bridge consumes")]
     Subscribed,
     /// The topic belongs to the broker or is the dead-letter topic.
-    #[error("reply-to names an internal topic")]
+    #[error("the reply topic header names an internal topic")]
     Internal,
     /// The topic is not on the allow-list.
-    #[error("reply-to names a topic that is not on the allow-list")]
+    #[error("the reply topic header names a topic that is not on the allow-list")]
     NotAllowed,
 }
 
@@ -92,11 +90,28 @@ impl ReplyPolicy {
 
     /// Allows `<topic>.reply` and `<topic>.reply.*` of each subscribed topic, the default.
     pub fn derived<S: Into<String>>(subscribed: impl IntoIterator<Item = S>) -> Self {
+        Self::derived_for(&[ReplyProfile::reference()], subscribed)
+    }
+
+    /// Allows, of each subscribed topic, what requesters of the profiles derive from its name: see
+    /// [`ReplyProfile::reply_topic_suffixes`].
+    pub fn derived_for<S: Into<String>>(
+        profiles: &[ReplyProfile],
+        subscribed: impl IntoIterator<Item = S>,
+    ) -> Self {
         let subscribed: Vec<String> = subscribed.into_iter().map(Into::into).collect();
-        let allowed = subscribed
+        let suffixes = profiles
             .iter()
-            .flat_map(|topic| [format!("{topic}.reply"), format!("{topic}.reply.*")])
-            .collect::<Vec<_>>();
+            .flat_map(|profile| &profile.reply_topic_suffixes);
+        let suffixes: BTreeSet<&String> = suffixes.collect();
+        let allowed: Vec<String> = subscribed
+            .iter()
+            .flat_map(|topic| {
+                suffixes
+                    .iter()
+                    .map(move |suffix| format!("{topic}{suffix}"))
+            })
+            .collect();
         Self::new(allowed, subscribed)
     }
 
@@ -125,24 +140,6 @@ impl ReplyPolicy {
         }
         let allowed = self.allowed.iter().any(|pattern| pattern.matches(topic));
         allowed.then_some(()).ok_or(AddressDenied::NotAllowed)
-    }
-
-    /// Reads and checks the return address of a record; `None` when it has none.
-    pub(crate) fn resolve(&self, headers: &Headers) -> Result<Option<Arc<str>>, AddressDenied> {
-        let mut addresses = headers.get_all(REPLY_TO);
-        let Some(address) = addresses.next() else {
-            return Ok(None);
-        };
-        if addresses.next().is_some() {
-            return Err(AddressDenied::Ambiguous);
-        }
-        // A null value is what a client sends that has the header but no address to put in it.
-        let Some(address) = address else {
-            return Ok(None);
-        };
-        let topic = std::str::from_utf8(address).map_err(|_| AddressDenied::Illegal)?;
-        self.check(topic)?;
-        Ok(Some(topic.into()))
     }
 }
 
@@ -183,19 +180,20 @@ mod tests {
     }
 
     #[test]
-    fn resolves_zero_one_and_several_addresses() {
-        let one: Headers = [("Reply-To", "r")].into_iter().collect();
-        assert_eq!(policy().resolve(&one), Ok(Some("r".into())));
-        assert_eq!(policy().resolve(&Headers::default()), Ok(None));
-
-        let two: Headers = [("reply-to", "r"), ("REPLY-TO", "s")].into_iter().collect();
-        assert_eq!(policy().resolve(&two), Err(AddressDenied::Ambiguous));
-
-        let binary: Headers = [("reply-to", &[0xff_u8][..])].into_iter().collect();
-        assert_eq!(policy().resolve(&binary), Err(AddressDenied::Illegal));
-
-        let mut null = Headers::default();
-        null.push_nullable("reply-to", None);
-        assert_eq!(policy().resolve(&null), Ok(None));
+    fn the_default_follows_the_profiles() {
+        let with = |profiles: &[ReplyProfile]| ReplyPolicy::derived_for(profiles, ["a"]);
+        let (reference, smallrye) = (ReplyProfile::reference(), ReplyProfile::smallrye());
+        assert!(
+            with(std::slice::from_ref(&reference))
+                .check("a-replies")
+                .is_err()
+        );
+        let both = with(&[reference, smallrye]);
+        for topic in ["a.reply", "a.reply.x", "a-replies"] {
+            assert_eq!(both.check(topic), Ok(()), "{topic}");
+        }
+        for topic in ["b-replies", "a-repliesx", "a"] {
+            assert!(both.check(topic).is_err(), "{topic}");
+        }
     }
 }

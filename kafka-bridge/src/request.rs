@@ -3,26 +3,30 @@
 //! The record is hostile input. What HTTP cannot carry is left out, what would change the
 //! message's framing is replaced by the truth, and what is beyond a limit is refused.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 
 use crate::config::Limits;
 use crate::echo::hop_by_hop;
 use crate::problem::Problem;
-use crate::{Body, Headers, Operation, Record};
+use crate::{Body, HeaderFilter, Headers, Operation, Record};
 
 /// Makes the request that the operation stands for.
 pub(crate) fn from_record(
     record: Record,
     operation: &Operation,
     limits: &Limits,
+    filter: &HeaderFilter,
 ) -> Result<Request<Body>, Problem> {
     check(&record, limits)?;
+    let uri = operation.uri(&record.headers)?;
     let body = record.value.unwrap_or_default();
     let mut request = Request::new(Body::from(body.clone()));
     *request.method_mut() = operation.method().clone();
-    *request.uri_mut() = operation.path().clone();
-    *request.headers_mut() = to_http(&record.headers)?;
+    *request.uri_mut() = uri;
+    *request.headers_mut() = to_http(&record.headers, filter)?;
     describe_body(request.headers_mut(), &body);
     request.extensions_mut().insert(record.coordinates);
     Ok(request)
@@ -45,8 +49,9 @@ fn check(record: &Record, limits: &Limits) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Converts the headers that HTTP can carry; names become lower case.
-fn to_http(headers: &Headers) -> Result<HeaderMap, Problem> {
+/// Converts the headers that HTTP can carry and the filter lets pass; names become lower case.
+fn to_http(headers: &Headers, filter: &HeaderFilter) -> Result<HeaderMap, Problem> {
+    let connection = connection_options(headers);
     let mut map = HeaderMap::with_capacity(headers.len().min(64));
     for (name, value) in headers.iter() {
         let (Ok(name), Some(value)) = (HeaderName::from_bytes(name.as_bytes()), value) else {
@@ -55,7 +60,7 @@ fn to_http(headers: &Headers) -> Result<HeaderMap, Problem> {
         let Ok(value) = HeaderValue::from_maybe_shared(value.clone()) else {
             continue;
         };
-        if is_transport(&name) {
+        if is_transport(&name) || connection.contains(&name) || !filter.allows(&name) {
             continue;
         }
         // `append` panics when the map is full, and a record could be made to fill it.
@@ -63,6 +68,16 @@ fn to_http(headers: &Headers) -> Result<HeaderMap, Problem> {
             .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "too many headers"))?;
     }
     Ok(map)
+}
+
+/// Lists the names that the record's own `connection` headers declare to be of one connection
+/// only (RFC 9110, 7.6.1).
+fn connection_options(headers: &Headers) -> HashSet<HeaderName> {
+    let lists = headers.get_all("connection").flatten();
+    lists
+        .flat_map(|list| list.split(|&byte| byte == b','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+        .collect()
 }
 
 /// Returns whether the header speaks of an HTTP connection, which no record has. A content length
@@ -103,7 +118,13 @@ mod tests {
     }
 
     fn request(record: Record) -> Request<Body> {
-        from_record(record, &operation(), &Limits::default()).unwrap()
+        from_record(
+            record,
+            &operation(),
+            &Limits::default(),
+            &HeaderFilter::default(),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -152,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn framing_and_connection_headers_never_pass() {
+    fn h16_framing_and_connection_headers_never_pass() {
         let names = [
             "Content-Length",
             "HOST",
@@ -174,7 +195,47 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_passes_or_is_left_out_and_nothing_panics() {
+    fn h16_names_that_the_connection_header_lists_never_pass() {
+        let record = Record::new("createOrder", 0, 0)
+            .with_header("X-Hop", "1")
+            .with_header("x-hop-2", "1")
+            .with_header("x-end", "1")
+            .with_header("Connection", "close, x-hop")
+            .with_header("connection", "\t,X-HOP-2 ,,");
+        let request = request(record);
+        let names: Vec<_> = request.headers().keys().map(HeaderName::as_str).collect();
+        assert_eq!(names, ["x-end", "content-type", "content-length"]);
+    }
+
+    #[test]
+    fn h16_the_filter_never_opens_the_way_for_framing() {
+        let open = HeaderFilter::default().allow("*");
+        let record = Record::new("createOrder", 0, 0)
+            .with_header("Authorization", "Basic x")
+            .with_header("transfer-encoding", "chunked")
+            .with_header("host", "elsewhere")
+            .with_header("proxy-authorization", "Basic x");
+        let request = from_record(record, &operation(), &Limits::default(), &open).unwrap();
+        let names: Vec<_> = request.headers().keys().map(HeaderName::as_str).collect();
+        assert_eq!(names, ["authorization", "content-type", "content-length"]);
+    }
+
+    #[test]
+    fn a_record_without_a_path_value_is_refused_after_the_limits() {
+        let operation = Operation::new("updateOrder", Method::PUT, "/orders/{id}").unwrap();
+        let (limits, filter) = (Limits::default(), HeaderFilter::default());
+        let status = |record| {
+            let refused = from_record(record, &operation, &limits, &filter);
+            refused.unwrap_err().status
+        };
+        let record = Record::new("updateOrder", 0, 0);
+        assert_eq!(status(record.clone()), StatusCode::BAD_REQUEST);
+        let big = record.with_value(vec![0; limits.max_request_bytes + 1]);
+        assert_eq!(status(big), StatusCode::PAYLOAD_TOO_LARGE);
+    }
+
+    #[test]
+    fn h18_every_byte_passes_or_is_left_out_and_nothing_panics() {
         for byte in 0..=255_u8 {
             let record = Record::new("createOrder", 0, 0).with_header("x-byte", vec![byte]);
             let passed = request(record)
@@ -191,19 +252,25 @@ mod tests {
         let limits = Limits::default();
         let big =
             Record::new("createOrder", 0, 0).with_value(vec![0; limits.max_request_bytes + 1]);
-        let status = from_record(big, &operation(), &limits).unwrap_err().status;
+        let filter = HeaderFilter::default();
+        let refused = |record| {
+            from_record(record, &operation(), &limits, &filter)
+                .unwrap_err()
+                .status
+        };
+        let status = refused(big);
         assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
 
         let mut many = Record::new("createOrder", 0, 0);
         for number in 0..30_000 {
             many.headers.push(format!("x-{number}"), "v");
         }
-        let status = from_record(many, &operation(), &limits).unwrap_err().status;
+        let status = refused(many);
         assert_eq!(status, StatusCode::BAD_REQUEST);
     }
 
     #[test]
-    fn a_full_header_map_is_refused_and_does_not_panic() {
+    fn h10_a_full_header_map_is_refused_and_does_not_panic() {
         let mut many = Record::new("createOrder", 0, 0);
         for number in 0..30_000 {
             many.headers.push(format!("x-{number}"), "v");
@@ -213,7 +280,8 @@ mod tests {
             max_header_bytes: usize::MAX,
             ..Limits::default()
         };
-        let status = from_record(many, &operation(), &limits).unwrap_err().status;
+        let refused = from_record(many, &operation(), &limits, &HeaderFilter::default());
+        let status = refused.unwrap_err().status;
         assert_eq!(status, StatusCode::BAD_REQUEST);
     }
 }

@@ -4,6 +4,7 @@
 //! the answer) and makes the reply. It produces nothing and knows no offsets: see `dispatch`.
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::future::poll_fn;
@@ -16,14 +17,16 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
+use metrics::counter;
 use tower_service::Service;
 use tracing::{error, warn};
 
+use crate::address::{self, ReplyPartition};
 use crate::config::{Settings, WithoutReplyTo};
 use crate::problem::Problem;
 use crate::{
     AddressDenied, Body, Coordinates, Operation, OutboundRecord, Record, ReplyPolicy, echo,
-    request, response,
+    metric_names, request, response,
 };
 
 impl SkipReason {
@@ -52,7 +55,7 @@ pub enum Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SkipReason {
     /// The record has no return address; the application was not called.
-    #[error("no reply-to header")]
+    #[error("no return address")]
     NoReplyTo,
     /// The record has no return address; the application was called and its answer dropped.
     #[error("processed, no reply wanted")]
@@ -80,7 +83,7 @@ pub struct RecordService<S> {
 
 #[derive(Debug)]
 struct Shared {
-    operations: Vec<Operation>,
+    operations: HashMap<Arc<str>, Operation>,
     policy: ReplyPolicy,
     settings: Settings,
 }
@@ -93,6 +96,8 @@ impl<S> RecordService<S> {
         policy: ReplyPolicy,
         settings: Settings,
     ) -> Self {
+        let by_topic = |operation: Operation| (operation.topic().into(), operation);
+        let operations = operations.into_iter().map(by_topic).collect();
         Self {
             app,
             shared: Arc::new(Shared {
@@ -134,25 +139,32 @@ impl Shared {
         B: http_body::Body<Data = Bytes>,
         B::Error: Into<BoxError>,
     {
-        let operation = self
-            .operations
-            .iter()
-            .find(|own| own.topic() == record.topic());
-        let Some(operation) = operation else {
+        let Some(operation) = self.operations.get(record.topic()) else {
             return Outcome::Skip(SkipReason::NoOperation);
         };
-        let address = match self.policy.resolve(&record.headers) {
+        let profiles = &self.settings.profiles;
+        let address = match address::resolve(&record.headers, &self.policy, profiles) {
             Ok(address) => address,
             Err(denied) => return Outcome::Skip(denied.into()),
         };
         if address.is_none() && self.settings.without_reply_to == WithoutReplyTo::Skip {
             return Outcome::Skip(SkipReason::NoReplyTo);
         }
+        if address
+            .as_ref()
+            .is_some_and(|own| own.partition == ReplyPartition::Unreadable)
+        {
+            warn!(record = %record.coordinates, "reply partition is unreadable, any will do");
+            counter!(metric_names::IGNORED_PARTITIONS, "reason" => "unreadable").increment(1);
+        }
         let key = record.key.clone().filter(|_| self.settings.reply_key);
         let response = self.respond(app, record, operation).await;
         let status = response.status();
         match address {
-            Some(topic) => Outcome::Reply(response::into_reply(response, topic, key), status),
+            Some(address) => {
+                let reply = response::into_reply(response, address, key, profiles);
+                Outcome::Reply(reply, status)
+            }
             None if status.is_success() => Outcome::Skip(SkipReason::ReplyDropped),
             None => Outcome::Skip(SkipReason::FailedUnanswered(status)),
         }
@@ -168,7 +180,12 @@ impl Shared {
         let coordinates = record.coordinates.clone();
         let echo_header = self.settings.echo_header.as_ref();
         let wanted = echo_header.map(|name| request::echo_lines(&record.headers, name));
-        let answer = match request::from_record(record, operation, &self.settings.limits) {
+        let answer = match request::from_record(
+            record,
+            operation,
+            &self.settings.limits,
+            &self.settings.request_headers,
+        ) {
             Ok(request) => self.guard(app, request, &coordinates).await,
             Err(problem) => Err(problem),
         };

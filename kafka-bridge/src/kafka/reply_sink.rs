@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use metrics::counter;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use tracing::warn;
 
 use super::client_config::ClientLog;
-use crate::OutboundRecord;
 use crate::ports::{ProduceError, ReplySink};
+use crate::{OutboundRecord, metric_names};
 
 /// How long to wait when the local queue is full; the client's own wait is 100 ms, a cliff.
 const QUEUE_FULL_WAIT: Duration = Duration::from_millis(2);
@@ -37,6 +38,8 @@ impl KafkaSink {
         let mut message = FutureRecord::<[u8], [u8]>::to(&record.topic).headers(headers(record));
         message.key = record.key.as_deref();
         message.payload = record.value.as_deref();
+        // A negative number is how librdkafka is told that any partition will do.
+        message.partition = record.partition.filter(|number| *number >= 0);
         let report = self
             .producer
             .send_result(message)
@@ -50,12 +53,20 @@ impl KafkaSink {
 }
 
 impl ReplySink for KafkaSink {
-    async fn produce(&self, record: OutboundRecord) -> Result<(), ProduceError> {
+    async fn produce(&self, mut record: OutboundRecord) -> Result<(), ProduceError> {
         let mut wait = FIRST_RETRY_WAIT;
         loop {
             let Err(error) = self.attempt(&record).await else {
                 return Ok(());
             };
+            if let Some(partition) = record.partition
+                && may_lack_partition(&error)
+            {
+                warn!(topic = %record.topic, partition, %error, "partition not found, any will do");
+                counter!(metric_names::IGNORED_PARTITIONS, "reason" => "unknown").increment(1);
+                record.partition = None;
+                continue;
+            }
             match judge(&error) {
                 Verdict::Refused => return Err(ProduceError::Refused(error.to_string())),
                 Verdict::Fatal => {
@@ -94,6 +105,12 @@ enum Verdict {
     Fatal,
     QueueFull,
     Again,
+}
+
+/// Returns whether the topic may be there without the partition that was asked for.
+fn may_lack_partition(error: &KafkaError) -> bool {
+    let code = error.rdkafka_error_code();
+    code.is_some_and(|code| matches!(code, Code::UnknownPartition | Code::UnknownTopicOrPartition))
 }
 
 /// Tells what an error means for the record: only what no later attempt can change is refused.

@@ -1,0 +1,313 @@
+//! Where a record's reply goes, and what makes it recognizable there: read from record headers,
+//! under the rules of the profiles and of the reply policy. Pure.
+//!
+//! Everything here is written by the requester. The topic has to pass the policy; the partition is
+//! a wish that is dropped when it makes no sense; the correlation is copied and never looked into.
+
+use std::sync::Arc;
+
+use crate::{AddressDenied, Headers, PartitionEncoding, ReplyPolicy, ReplyProfile};
+
+/// How many correlation headers a reply repeats; one is what requesters send.
+const MAX_CORRELATIONS: usize = 16;
+
+/// A return address that replies may go to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Address<'a> {
+    pub(crate) topic: Arc<str>,
+    pub(crate) partition: ReplyPartition,
+    pub(crate) profile: &'a ReplyProfile,
+    pub(crate) correlation: Headers,
+}
+
+/// The partition that a requester wants its reply on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReplyPartition {
+    Any,
+    Number(i32),
+    /// There is a wish, and it is no partition's number.
+    Unreadable,
+}
+
+impl ReplyPartition {
+    pub(crate) fn number(self) -> Option<i32> {
+        match self {
+            Self::Number(number) => Some(number),
+            Self::Any | Self::Unreadable => None,
+        }
+    }
+}
+
+/// Reads and checks the return address of a record; `None` when it has none.
+pub(crate) fn resolve<'a>(
+    headers: &Headers,
+    policy: &ReplyPolicy,
+    profiles: &'a [ReplyProfile],
+) -> Result<Option<Address<'a>>, AddressDenied> {
+    for profile in profiles {
+        let mut addresses = headers.get_all(&profile.reply_topic);
+        let Some(address) = addresses.next() else {
+            continue;
+        };
+        if addresses.next().is_some() {
+            return Err(AddressDenied::Ambiguous);
+        }
+        // A null value is what a client sends that has the header but no address to put in it.
+        let Some(address) = address else { continue };
+        let topic = std::str::from_utf8(address).map_err(|_| AddressDenied::Illegal)?;
+        policy.check(topic)?;
+        let profile = best_of_same_header(headers, profile, profiles);
+        return Ok(Some(Address {
+            topic: topic.into(),
+            partition: wanted_partition(headers, profile).0,
+            profile,
+            correlation: correlation(headers, profile),
+        }));
+    }
+    Ok(None)
+}
+
+/// Chooses between profiles that share a reply topic header: the first that writes partitions the
+/// way this record does, else the first of all.
+fn best_of_same_header<'a>(
+    headers: &Headers,
+    first: &'a ReplyProfile,
+    profiles: &'a [ReplyProfile],
+) -> &'a ReplyProfile {
+    let name = &first.reply_topic;
+    let mut same = profiles
+        .iter()
+        .filter(|profile| profile.reply_topic.eq_ignore_ascii_case(name));
+    let fits = |profile: &&ReplyProfile| match wanted_partition(headers, profile) {
+        (ReplyPartition::Any, _) => true,
+        (_, encoding) => encoding == Some(profile.partition_encoding),
+    };
+    same.find(fits).unwrap_or(first)
+}
+
+fn wanted_partition(
+    headers: &Headers,
+    profile: &ReplyProfile,
+) -> (ReplyPartition, Option<PartitionEncoding>) {
+    let Some(name) = &profile.reply_partition else {
+        return (ReplyPartition::Any, None);
+    };
+    let mut wishes = headers.get_all(name);
+    match (wishes.next(), wishes.next()) {
+        (None | Some(None), None) => (ReplyPartition::Any, None),
+        (Some(Some(bytes)), None) => match read_partition(bytes) {
+            Some((number, encoding)) => (ReplyPartition::Number(number), Some(encoding)),
+            None => (ReplyPartition::Unreadable, None),
+        },
+        (_, Some(_)) => (ReplyPartition::Unreadable, None),
+    }
+}
+
+/// Reads a partition's number in either encoding; see [`PartitionEncoding`].
+fn read_partition(bytes: &[u8]) -> Option<(i32, PartitionEncoding)> {
+    if let &[0, a, b, c] = bytes {
+        let number = i32::from_be_bytes([0, a, b, c]);
+        return Some((number, PartitionEncoding::BigEndian));
+    }
+    if bytes.is_empty() || !bytes.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let number = std::str::from_utf8(bytes).ok()?.parse().ok()?;
+    Some((number, PartitionEncoding::Decimal))
+}
+
+/// Copies the correlation under the names that the requester wrote, bytes unchanged. They never
+/// pass through HTTP's header map, which refuses most binary identifiers.
+fn correlation(headers: &Headers, profile: &ReplyProfile) -> Headers {
+    let mut copies = Headers::default();
+    let Some(correlation) = &profile.correlation else {
+        return copies;
+    };
+    let own = headers
+        .iter()
+        .filter(|(name, _)| name.eq_ignore_ascii_case(correlation));
+    for (name, value) in own.take(MAX_CORRELATIONS) {
+        copies.push_nullable(name, value.cloned());
+    }
+    copies
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy() -> ReplyPolicy {
+        ReplyPolicy::new(["r", "s"], ["t"])
+    }
+
+    fn resolved<'a>(
+        headers: &Headers,
+        profiles: &'a [ReplyProfile],
+    ) -> Result<Option<Address<'a>>, AddressDenied> {
+        resolve(headers, &policy(), profiles)
+    }
+
+    fn topic(headers: &Headers) -> Result<Option<String>, AddressDenied> {
+        let address = resolve(headers, &policy(), &[ReplyProfile::reference()])?.is_some();
+        Ok(address.then(|| "r".to_owned()))
+    }
+
+    #[test]
+    fn h15_resolves_zero_one_and_several_addresses() {
+        let one: Headers = [("Reply-To", "r")].into_iter().collect();
+        assert_eq!(topic(&one), Ok(Some("r".into())));
+        assert_eq!(topic(&Headers::default()), Ok(None));
+
+        let two: Headers = [("reply-to", "r"), ("REPLY-TO", "s")].into_iter().collect();
+        assert_eq!(topic(&two), Err(AddressDenied::Ambiguous));
+
+        let binary: Headers = [("reply-to", &[0xff_u8][..])].into_iter().collect();
+        assert_eq!(topic(&binary), Err(AddressDenied::Illegal));
+
+        let mut null = Headers::default();
+        null.push_nullable("reply-to", None);
+        assert_eq!(topic(&null), Ok(None));
+    }
+
+    #[test]
+    fn h15_the_rules_hold_for_the_header_of_each_profile() {
+        for profile in ReplyProfile::all() {
+            let name = profile.reply_topic.clone();
+            let profiles = [profile];
+            let denied = |values: &[&[u8]]| {
+                let headers: Headers = values
+                    .iter()
+                    .map(|value| (&*name, value.to_vec()))
+                    .collect();
+                resolved(&headers, &profiles).unwrap_err()
+            };
+            assert_eq!(denied(&[b"t"]), AddressDenied::Subscribed, "{name}");
+            assert_eq!(denied(&[b"__x"]), AddressDenied::Internal, "{name}");
+            assert_eq!(denied(&[b"other"]), AddressDenied::NotAllowed, "{name}");
+            assert_eq!(denied(&[b""]), AddressDenied::Illegal, "{name}");
+            assert_eq!(denied(&[b"\xff"]), AddressDenied::Illegal, "{name}");
+            assert_eq!(denied(&[b"r", b"r"]), AddressDenied::Ambiguous, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_first_profile_whose_reply_topic_is_there_wins() {
+        let profiles = [ReplyProfile::smallrye(), ReplyProfile::reference()];
+        let both: Headers = [("reply-to", "r"), ("REPLY_TOPIC", "s")]
+            .into_iter()
+            .collect();
+        let address = resolved(&both, &profiles).unwrap().unwrap();
+        assert_eq!((&*address.topic, &*address.profile.name), ("s", "smallrye"));
+
+        let mut null: Headers = [("reply-to", "r")].into_iter().collect();
+        null.push_nullable("REPLY_TOPIC", None);
+        let address = resolved(&null, &profiles).unwrap().unwrap();
+        assert_eq!(
+            (&*address.topic, &*address.profile.name),
+            ("r", "reference")
+        );
+
+        // The address that wins is the one that is checked: there is no falling back.
+        let bad: Headers = [("reply-to", "r"), ("REPLY_TOPIC", "t")]
+            .into_iter()
+            .collect();
+        assert_eq!(resolved(&bad, &profiles), Err(AddressDenied::Subscribed));
+    }
+
+    #[test]
+    fn profiles_of_one_reply_topic_header_are_told_apart_by_the_partition() {
+        let (spring, nest) = (ReplyProfile::spring(), ReplyProfile::nest());
+        let cases: [(&[u8], &str, &str); 4] = [
+            (b"3", "nest", "nest"),
+            (&[0, 0, 0, 3], "spring", "spring"),
+            // Neither can read it: the first wins.
+            (b"-3", "spring", "nest"),
+            (&[0xff; 4], "spring", "nest"),
+        ];
+        for (partition, first, swapped) in cases {
+            let mut headers: Headers = [("kafka_replyTopic", "r")].into_iter().collect();
+            headers.push("kafka_replyPartition", partition.to_vec());
+            for (profiles, expected) in [
+                ([spring.clone(), nest.clone()], first),
+                ([nest.clone(), spring.clone()], swapped),
+            ] {
+                let address = resolved(&headers, &profiles).unwrap().unwrap();
+                assert_eq!(address.profile.name, expected, "{partition:?}");
+            }
+        }
+        let headers: Headers = [("kafka_replyTopic", "r")].into_iter().collect();
+        let profiles = [spring, nest];
+        let address = resolved(&headers, &profiles).unwrap().unwrap();
+        assert_eq!(address.profile.name, "spring");
+    }
+
+    #[test]
+    fn partitions_are_read_in_both_encodings_and_nothing_else_is_a_partition() {
+        let cases: [(&[u8], Option<i32>); 17] = [
+            (&[0, 0, 0, 0], Some(0)),
+            (&[0, 0, 1, 2], Some(258)),
+            (&[0, 0xff, 0xff, 0xff], Some(0x00ff_ffff)),
+            (b"0", Some(0)),
+            (b"7", Some(7)),
+            (b"1234", Some(1234)),
+            (b"2147483647", Some(i32::MAX)),
+            (b"2147483648", None),
+            (b"", None),
+            (b"-1", None),
+            (b"+1", None),
+            (b" 1", None),
+            (&[0xff, 0xff, 0xff, 0xff], None),
+            (&[1, 0, 0, 0], None),
+            (&[0, 0, 1], None),
+            (&[0, 0, 0, 0, 1], None),
+            (&[0], None),
+        ];
+        for (bytes, expected) in cases {
+            let read = read_partition(bytes).map(|(number, _)| number);
+            assert_eq!(read, expected, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_repeated_partition_is_no_wish_and_a_null_one_is_none() {
+        let profiles = [ReplyProfile::spring()];
+        let partition = |headers: &Headers| {
+            let address = resolved(headers, &profiles).unwrap().unwrap();
+            address.partition
+        };
+        let mut headers: Headers = [("kafka_replyTopic", "r")].into_iter().collect();
+        headers.push_nullable("kafka_replyPartition", None);
+        assert_eq!(partition(&headers), ReplyPartition::Any);
+        headers.push("kafka_replyPartition", &[0, 0, 0, 1][..]);
+        assert_eq!(partition(&headers), ReplyPartition::Unreadable);
+        assert_eq!(partition(&headers).number(), None);
+    }
+
+    #[test]
+    fn h18_correlation_is_copied_whole_in_order_and_capped() {
+        let profiles = [ReplyProfile::spring()];
+        let every_byte: Vec<u8> = (0..=255).collect();
+        let mut headers: Headers = [("kafka_replyTopic", "r")].into_iter().collect();
+        headers.push("kafka_correlationId", every_byte.clone());
+        headers.push("other", "x");
+        headers.push_nullable("kafka_correlationId", None);
+        headers.push("kafka_correlationId", "");
+        let address = resolved(&headers, &profiles).unwrap().unwrap();
+        let copied: Vec<_> = address
+            .correlation
+            .iter()
+            .map(|(name, value)| (name, value.map(|value| value.to_vec())))
+            .collect();
+        let name = "kafka_correlationId";
+        assert_eq!(
+            copied,
+            [(name, Some(every_byte)), (name, None), (name, Some(vec![]))]
+        );
+
+        for number in 0..100 {
+            headers.push("kafka_correlationId", number.to_string());
+        }
+        let address = resolved(&headers, &profiles).unwrap().unwrap();
+        assert_eq!(address.correlation.len(), MAX_CORRELATIONS);
+    }
+}
