@@ -36,7 +36,7 @@ fn check(record: &Record, limits: &Limits) -> Result<(), Problem> {
     let size = record.value.as_ref().map_or(0, Bytes::len);
     if size > limits.max_request_bytes {
         let limit = limits.max_request_bytes;
-        let detail = format!("the record's value has {size} bytes, the limit is {limit}");
+        let detail = format!("the body has {size} bytes, the limit is {limit}");
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
     }
     let (count, size) = (record.headers.len(), record.headers.size());

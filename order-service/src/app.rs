@@ -2,28 +2,49 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::{Extension, Router};
 use kafka_bridge::EchoSetHeaderLayer;
+use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::asyncapi::{self, Deployment};
 use crate::openapi;
-use crate::routes::{create, fallback, read};
+use crate::routes::json::MaxBody;
+use crate::routes::{Store, cancel, create, fallback, read, update};
 use crate::store::OrderStore;
 
-/// Returns the application over a store; larger bodies than `max_body` bytes get 413.
-pub fn router(store: Arc<dyn OrderStore>, max_body: usize) -> Router {
-    let (router, document) = OpenApiRouter::with_openapi(openapi::about())
-        .routes(routes!(create::create_order))
-        .routes(routes!(read::read_order))
-        .split_for_parts();
-    router
-        .with_state(store)
-        .merge(openapi::route(document))
+/// Returns the application over a store; larger bodies than `max_body` bytes get 413. It describes
+/// itself as it is deployed.
+pub fn router(store: Arc<dyn OrderStore>, max_body: usize, deployment: &Deployment) -> Router {
+    let openapi = document();
+    let asyncapi = asyncapi::document(&openapi, deployment);
+    Router::from(operations().with_state(store))
+        .merge(openapi::routes(openapi, asyncapi))
         .fallback(fallback::no_such_path)
         .method_not_allowed_fallback(fallback::no_such_method)
         // The same bound as the bridge's, so that HTTP and Kafka agree on what is too large.
-        .layer(DefaultBodyLimit::max(max_body))
+        .layer((
+            DefaultBodyLimit::max(max_body),
+            Extension(MaxBody(max_body)),
+        ))
         .layer(EchoSetHeaderLayer::default())
+}
+
+/// Returns the description of the operations, an OpenAPI document.
+#[must_use]
+pub fn document() -> Value {
+    // The document is plain data with text keys, which JSON can always write.
+    serde_json::to_value(operations().into_openapi()).unwrap_or_default()
+}
+
+fn operations() -> OpenApiRouter<Store> {
+    OpenApiRouter::with_openapi(openapi::about())
+        .routes(routes!(create::create_order))
+        .routes(routes!(
+            read::read_order,
+            update::update_order,
+            cancel::cancel_order
+        ))
 }

@@ -7,30 +7,39 @@ use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use kafka_bridge::{Dispatch, WithoutReplyTo};
 
+use crate::asyncapi::Deployment;
 use crate::parse;
 use crate::secrets::{self, Quietly, Secret};
+use crate::telemetry::LogFormat;
 
 const EXAMPLES: &str = "\
 Examples:
   order-service --kafka kafka://localhost:9092 --store redis://localhost:6666
   order-service --dispatch tasks --max-in-flight 256 --admin 127.0.0.1:9464
   order-service --http 127.0.0.1:8000          # the same application over HTTP, too
+  order-service --log-format json --store-timeout 500ms
+  order-service asyncapi --topic-prefix shop.  # describes the topics, starts nothing
   order-service -X session.timeout.ms=6000 -X group.instance.id=orders-1
 
 Exit codes: 0 stopped as asked, 1 failed, 2 wrong arguments.";
 
-/// Creates and reads orders, served from Kafka: a record on `createOrder` is answered on the
-/// topic that its `reply-to` header names.
+/// Creates, reads, updates and cancels orders, served from Kafka: a record on `createOrder` is
+/// answered on the topic that its `reply-to` header names.
 #[derive(Clone, Debug, Parser)]
 #[command(version, after_help = EXAMPLES, args_override_self = true)]
 pub struct Cli {
+    /// What to do instead of serving
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// The Kafka brokers, `kafka://host:port[,host:port]`, `kafka+ssl://...` or `kafka+sasl://...`; give a URL
     /// with a password by the variable or the file
     #[arg(
         long,
+        global = true,
         env = "ORDER_SERVICE_KAFKA",
         hide_env_values = true,
         default_value = "kafka://localhost:9092",
@@ -58,6 +67,10 @@ pub struct Cli {
     )]
     pub store: String,
 
+    /// How long the store may take for a command before it is told as 503; below --request-timeout
+    #[arg(long, env = "ORDER_SERVICE_STORE_TIMEOUT", default_value = "2s", value_parser = parse::duration, value_name = "TIME")]
+    pub store_timeout: Duration,
+
     /// How records are handled: one at a time, or each in its own task
     #[arg(long, env = "ORDER_SERVICE_DISPATCH", default_value_t, value_parser = parse::dispatch(), value_name = "MODE")]
     pub dispatch: Dispatch,
@@ -73,6 +86,7 @@ pub struct Cli {
     /// The consumer group
     #[arg(
         long,
+        global = true,
         env = "ORDER_SERVICE_GROUP_ID",
         default_value = "order-service",
         value_parser = NonEmptyStringValueParser::new(),
@@ -83,6 +97,7 @@ pub struct Cli {
     /// Put before the name of each topic that is served
     #[arg(
         long,
+        global = true,
         env = "ORDER_SERVICE_TOPIC_PREFIX",
         default_value = "",
         value_parser = parse::topic_prefix,
@@ -142,6 +157,25 @@ pub struct Cli {
         value_name = "FILTER"
     )]
     pub log: String,
+
+    /// How log lines are written: for people or as JSON
+    #[arg(
+        long,
+        env = "ORDER_SERVICE_LOG_FORMAT",
+        default_value = "text",
+        value_enum,
+        value_name = "FORMAT"
+    )]
+    pub log_format: LogFormat,
+}
+
+/// What to do instead of serving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Print what can be asked over Kafka, as an AsyncAPI 3 document
+    Asyncapi,
+    /// Print what can be asked over HTTP, as an OpenAPI document
+    Openapi,
 }
 
 /// A wrong use that shows only when the parts are put together.
@@ -168,10 +202,10 @@ impl Cli {
         Ok(cli)
     }
 
-    /// Returns the topic that orders are created by.
+    /// Returns what the service's description says of this deployment.
     #[must_use]
-    pub fn topic(&self) -> String {
-        format!("{}{}", self.topic_prefix, parse::CREATE_ORDER)
+    pub fn deployment(&self) -> Deployment {
+        Deployment::new(&self.kafka, &self.topic_prefix, &self.group_id)
     }
 }
 

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::order::InvalidOrder;
+use crate::order::{Cancelled, InvalidOrder};
 use crate::store::StoreError;
 
 /// A failure's description, `application/problem+json`.
@@ -34,6 +34,12 @@ pub enum ApiError {
     /// The order breaks a rule.
     #[error(transparent)]
     Invalid(#[from] InvalidOrder),
+    /// The key stands for an order with other items.
+    #[error("the idempotency-key was used for another order, choose a new key for a new order")]
+    KeyReused,
+    /// The order is past changing.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
     /// There is no such order, path or method.
     #[error("{1}")]
     NotFound(StatusCode, String),
@@ -46,7 +52,8 @@ impl ApiError {
     fn status(&self) -> StatusCode {
         match self {
             Self::Unreadable(status, _) | Self::NotFound(status, _) => *status,
-            Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Cancelled(_) => StatusCode::CONFLICT,
+            Self::Invalid(_) | Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Store(StoreError::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Store(StoreError::Corrupt(..)) => StatusCode::INTERNAL_SERVER_ERROR,
         }

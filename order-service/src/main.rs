@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use order_service::cli::{self, Cli, UsageError};
-use order_service::{run, telemetry};
+use order_service::cli::{self, Cli, Command, UsageError};
+use order_service::{app, asyncapi, run, telemetry};
 
 const FAILURE: u8 = 1;
 const USAGE: u8 = 2;
@@ -24,15 +24,35 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
     };
-    match start(cli) {
+    let done = match cli.command {
+        Some(command) => describe(command, &cli),
+        None => start(cli),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is::<UsageError>() => fail(USAGE, &format!("{error:#}")),
         Err(error) => fail(FAILURE, &format!("{error:#}")),
     }
 }
 
+/// Prints a description.
+fn describe(command: Command, cli: &Cli) -> anyhow::Result<()> {
+    let openapi = app::document();
+    let document = match command {
+        Command::Asyncapi => asyncapi::document(&openapi, &cli.deployment()),
+        Command::Openapi => openapi,
+    };
+    // A reader that has seen enough closes the pipe, which is no failure of ours.
+    match writeln!(std::io::stdout(), "{document:#}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(error).context("writing to standard output")
+        }
+        _ => Ok(()),
+    }
+}
+
 fn start(cli: Cli) -> anyhow::Result<()> {
-    telemetry::init_log(&cli.log)?;
+    telemetry::init_log(&cli.log, cli.log_format)?;
     let metrics = telemetry::init_metrics()?;
     let runtime = tokio::runtime::Runtime::new().context("starting the runtime")?;
     let ended = runtime.block_on(run::run(cli, metrics));

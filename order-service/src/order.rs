@@ -30,13 +30,28 @@ pub struct NewOrder {
     pub items: Vec<Item>,
 }
 
-/// An order as it is stored and answered.
+/// An order as it is answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Order {
     /// The order's identity, chosen by the service.
     pub id: Uuid,
     /// What is ordered.
     pub items: Vec<Item>,
+    /// Whether the order was cancelled; left out when it was not.
+    #[serde(default, skip_serializing_if = "is_false")]
+    #[schema(default = false)]
+    pub cancelled: bool,
+}
+
+/// An order as it is stored: with what a repeated request is recognized by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredOrder {
+    /// The order as it is answered.
+    #[serde(flatten)]
+    pub order: Order,
+    /// The content of the request that made the order, when that request had an idempotency key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Uuid>,
 }
 
 /// Why an order is not valid.
@@ -56,13 +71,42 @@ pub enum InvalidOrder {
     Count(usize),
 }
 
+/// Why a change is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("order {0} is cancelled, it cannot be changed")]
+pub struct Cancelled(pub Uuid);
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+impl Order {
+    /// Replaces what is ordered.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the order is cancelled: nothing brings it back.
+    pub fn update(&mut self, items: &[Item]) -> Result<(), Cancelled> {
+        if self.cancelled {
+            return Err(Cancelled(self.id));
+        }
+        self.items = items.to_vec();
+        Ok(())
+    }
+
+    /// Cancels the order; doing so again changes nothing.
+    pub fn cancel(&mut self) {
+        self.cancelled = true;
+    }
+}
+
 impl NewOrder {
-    /// Checks the rules that the types do not carry, and gives the order its identity.
+    /// Checks the rules that the types do not carry, and returns what is ordered.
     ///
     /// # Errors
     ///
     /// Fails with the first rule that is broken.
-    pub fn accept(self, id: Uuid) -> Result<Order, InvalidOrder> {
+    pub fn accept(self) -> Result<Vec<Item>, InvalidOrder> {
         match self.items.len() {
             0 => return Err(InvalidOrder::NoItems),
             1..=MAX_ITEMS => {}
@@ -76,10 +120,7 @@ impl NewOrder {
                 return Err(InvalidOrder::Count(index));
             }
         }
-        Ok(Order {
-            id,
-            items: self.items,
-        })
+        Ok(self.items)
     }
 }
 
@@ -94,20 +135,22 @@ mod tests {
         }
     }
 
-    fn accept(items: Vec<Item>) -> Result<Order, InvalidOrder> {
-        NewOrder { items }.accept(Uuid::nil())
+    fn accept(items: Vec<Item>) -> Result<Vec<Item>, InvalidOrder> {
+        NewOrder { items }.accept()
+    }
+
+    fn order() -> Order {
+        Order {
+            id: Uuid::nil(),
+            items: vec![item("a", 1)],
+            cancelled: false,
+        }
     }
 
     #[test]
     fn accepts_items_as_sent() {
         let items = vec![item("id-1234", 1), item("id-1234", u32::MAX)];
-        assert_eq!(
-            accept(items.clone()),
-            Ok(Order {
-                id: Uuid::nil(),
-                items
-            })
-        );
+        assert_eq!(accept(items.clone()), Ok(items));
     }
 
     #[test]
@@ -126,5 +169,36 @@ mod tests {
             Err(InvalidOrder::Sku(0))
         );
         assert_eq!(accept(vec![item("a", 0)]), Err(InvalidOrder::Count(0)));
+    }
+
+    #[test]
+    fn a_cancelled_order_stays_cancelled() {
+        let mut order = order();
+        assert_eq!(order.update(&[item("b", 2)]), Ok(()));
+        order.cancel();
+        order.cancel();
+        assert_eq!(order.update(&[item("c", 3)]), Err(Cancelled(Uuid::nil())));
+        assert_eq!((order.items, order.cancelled), (vec![item("b", 2)], true));
+    }
+
+    #[test]
+    fn only_what_is_so_is_written() {
+        let mut stored = StoredOrder {
+            order: order(),
+            request: None,
+        };
+        let plain =
+            r#"{"id":"00000000-0000-0000-0000-000000000000","items":[{"sku":"a","count":1}]}"#;
+        assert_eq!(serde_json::to_string(&stored).unwrap(), plain);
+        assert_eq!(serde_json::from_str::<StoredOrder>(plain).unwrap(), stored);
+
+        stored.order.cancel();
+        stored.request = Some(Uuid::nil());
+        let text = serde_json::to_string(&stored).unwrap();
+        assert!(
+            text.contains(r#""cancelled":true,"request":"0000"#),
+            "{text}"
+        );
+        assert_eq!(serde_json::from_str::<StoredOrder>(&text).unwrap(), stored);
     }
 }

@@ -9,11 +9,11 @@ use tracing_subscriber::EnvFilter;
 
 use crate::secrets::Secret;
 
-/// The topic of new orders, after the prefix.
-pub(crate) const CREATE_ORDER: &str = "createOrder";
+/// As long as the longest name of an operation.
+const OPERATION: &str = "createOrder";
 
 pub(crate) fn dispatch() -> impl TypedValueParser<Value = Dispatch> {
-    PossibleValuesParser::new(["serial", "tasks"]).try_map(|mode| mode.parse())
+    PossibleValuesParser::new(["serial", "tasks", "keyed"]).try_map(|mode| mode.parse())
 }
 
 pub(crate) fn without_reply_to() -> impl TypedValueParser<Value = WithoutReplyTo> {
@@ -35,7 +35,7 @@ pub(crate) fn topic(text: &str) -> Result<String, String> {
 }
 
 pub(crate) fn topic_prefix(text: &str) -> Result<String, String> {
-    topic(&format!("{text}{CREATE_ORDER}")).map(|_| text.to_owned())
+    topic(&format!("{text}{OPERATION}")).map(|_| text.to_owned())
 }
 
 /// A topic's name, or the beginning of one and a `*`.

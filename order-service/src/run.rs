@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use axum::Router;
 use kafka_bridge::kafka::{KafkaSink, KafkaSource};
-use kafka_bridge::{Bridge, Limits, Operation};
+use kafka_bridge::{Bridge, Limits};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::{self, Cli};
 use crate::store::{OrderStore, redis::RedisStore};
-use crate::{admin, app};
+use crate::{admin, app, operations};
 
 /// How often the recorder puts its samples together; without it they pile up until somebody reads
 /// the metrics.
@@ -29,11 +29,15 @@ const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 /// Fails when an address is taken, the store does not answer at the start, or Kafka fails for good.
 pub async fn run(cli: Cli, metrics: PrometheusHandle) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
-    let store = RedisStore::connect(&cli.store).await;
+    let store = RedisStore::connect(&cli.store, cli.store_timeout).await;
     let store: Arc<dyn OrderStore> =
         Arc::new(store.context("--store: the store cannot be used, is it running there?")?);
     let limits = limits(&cli);
-    let app = app::router(Arc::clone(&store), limits.max_request_bytes);
+    let app = app::router(
+        Arc::clone(&store),
+        limits.max_request_bytes,
+        &cli.deployment(),
+    );
     let bridge = bridge(&cli, limits, app.clone()).map_err(cli::explain)?;
 
     let stop = CancellationToken::new();
@@ -87,17 +91,18 @@ fn bridge(
     limits: Limits,
     app: Router,
 ) -> Result<Bridge<Router, KafkaSource, KafkaSink>, kafka_bridge::Error> {
-    let topic = cli.topic();
-    // The parser of --topic-prefix has made sure that this is a topic's name.
-    let operation = Operation::post(&topic, "/orders").expect("a checked name");
+    // The parser of --topic-prefix has made sure that these are names of topics.
+    let operations = operations::operations(&app::document(), &cli.topic_prefix);
     let mut builder = Bridge::builder(app)
-        .operation(operation)
         .dispatch(cli.dispatch)
         .limits(limits)
         .request_timeout(cli.request_timeout)
         .drain_timeout(cli.drain_timeout)
         .without_reply_to(cli.without_reply_to)
         .reply_key(!cli.no_reply_key);
+    for operation in operations.expect("checked names") {
+        builder = builder.operation(operation);
+    }
     if let Some(topics) = &cli.reply_topics {
         builder = builder.reply_topics(topics);
     }

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, stderr};
 
 use anyhow::Context;
+use clap::ValueEnum;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 
@@ -11,21 +12,32 @@ const BUCKETS: [f64; 16] = [
     0.0001, 0.0003, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0,
 ];
 
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines: one JSON object a line.
+    Json,
+}
+
 /// Starts the log; `filter` is a list of directives such as `info,kafka_bridge=debug`.
 ///
 /// # Errors
 ///
 /// Fails on a filter that is not understood.
-pub fn init_log(filter: &str) -> anyhow::Result<()> {
+pub fn init_log(filter: &str, format: LogFormat) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter).with_context(|| {
         format!("--log {filter}: takes directives such as info,kafka_bridge=debug")
     })?;
-    let colours = stderr().is_terminal();
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(colours)
-        .with_writer(stderr)
-        .init();
+        .with_writer(stderr);
+    match format {
+        LogFormat::Text => log.with_ansi(stderr().is_terminal()).init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
     Ok(())
 }
 

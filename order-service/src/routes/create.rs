@@ -2,37 +2,68 @@
 
 use axum::Json;
 use axum::extract::State;
-use uuid::Uuid;
 
 use super::Store;
 use super::json::JsonBody;
 use crate::error::{ApiError, Problem};
-use crate::order::{NewOrder, Order};
+use crate::idempotency::RequestIdentity;
+use crate::order::{NewOrder, Order, StoredOrder};
 
 /// Creates an order and saves it.
 ///
+/// A request that comes again makes no second order, if it has an idempotency key or is a record:
+/// it gets the answer of the first one, whatever became of the order since.
+///
 /// # Errors
 ///
-/// Fails when the order is not valid or the store does not take it.
+/// Fails when the order is not valid, its key belongs to another order, or the store does not take
+/// it.
 #[utoipa::path(
     post,
     path = "/orders",
     operation_id = "createOrder",
+    params(
+        ("idempotency-key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
+            description = "names this request among those of all requesters; sent again with each repetition, it makes one order"),
+    ),
     request_body = NewOrder,
     responses(
-        (status = 200, description = "the order, saved", body = Order),
-        (status = 400, description = "malformed JSON", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "the order, saved now or by an earlier request with the same key", body = Order),
+        (status = 400, description = "malformed JSON, or not an idempotency key", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "body too large", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "not JSON", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "not a valid order", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "not a valid order, or the idempotency key was used for another one", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "store unavailable", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub async fn create_order(
     State(store): State<Store>,
+    identity: RequestIdentity,
     JsonBody(order): JsonBody<NewOrder>,
 ) -> Result<Json<Order>, ApiError> {
-    let order = order.accept(Uuid::new_v4())?;
-    store.save(&order).await?;
-    Ok(Json(order))
+    let items = order.accept()?;
+    let stored = StoredOrder {
+        request: identity.content(&items),
+        order: Order {
+            id: identity.order_id(&items),
+            items,
+            cancelled: false,
+        },
+    };
+    if !store.insert(&stored).await? {
+        check_repetition(&store, &stored).await?;
+    }
+    Ok(Json(stored.order))
+}
+
+/// Returns without error if the order that has the id already was made by the same request.
+async fn check_repetition(store: &Store, wanted: &StoredOrder) -> Result<(), ApiError> {
+    // Without a key the content is part of the id, and needs no comparison.
+    if wanted.request.is_none() {
+        return Ok(());
+    }
+    match store.find(wanted.order.id).await? {
+        Some(found) if found.stored.request == wanted.request => Ok(()),
+        _ => Err(ApiError::KeyReused),
+    }
 }

@@ -1,9 +1,16 @@
 //! The HTTP operations, one file each.
 
+pub mod cancel;
 pub mod create;
 pub mod fallback;
-pub mod json;
 pub mod read;
+pub mod update;
+
+// What the operations share.
+mod change;
+pub mod identity;
+pub mod json;
+pub mod order_id;
 
 use std::sync::Arc;
 

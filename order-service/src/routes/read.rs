@@ -1,12 +1,11 @@
-//! `GET /orders/{id}`.
+//! `GET /orders/{id}`, over Kafka the topic `readOrder`.
 
 use axum::Json;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use uuid::Uuid;
+use axum::extract::State;
 
 use super::Store;
+use super::change::missing;
+use super::order_id::OrderId;
 use crate::error::{ApiError, Problem};
 use crate::order::Order;
 
@@ -19,9 +18,11 @@ use crate::order::Order;
     get,
     path = "/orders/{id}",
     operation_id = "readOrder",
-    params(("id" = Uuid, Path, description = "the order's id")),
+    params(
+        ("id" = Uuid, Path, description = "the order's id", extensions(("x-kafka-header" = json!("order-id")))),
+    ),
     responses(
-        (status = 200, description = "the order", body = Order),
+        (status = 200, description = "the order, cancelled or not", body = Order),
         (status = 400, description = "the id is not a UUID", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "no such order", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "store unavailable", body = Problem, content_type = "application/problem+json"),
@@ -29,11 +30,8 @@ use crate::order::Order;
 )]
 pub async fn read_order(
     State(store): State<Store>,
-    id: Result<Path<Uuid>, PathRejection>,
+    OrderId(id): OrderId,
 ) -> Result<Json<Order>, ApiError> {
-    let Path(id) =
-        id.map_err(|error| ApiError::Unreadable(StatusCode::BAD_REQUEST, error.body_text()))?;
-    let order = store.find(id).await?;
-    let missing = || ApiError::NotFound(StatusCode::NOT_FOUND, format!("there is no order {id}"));
-    order.map(Json).ok_or_else(missing)
+    let found = store.find(id).await?.ok_or_else(|| missing(id))?;
+    Ok(Json(found.stored.order))
 }

@@ -7,7 +7,7 @@ use std::pin::Pin;
 
 use uuid::Uuid;
 
-use crate::order::Order;
+use crate::order::StoredOrder;
 
 /// Why the store did not do as asked.
 #[derive(Debug, thiserror::Error)]
@@ -20,16 +20,50 @@ pub enum StoreError {
     Corrupt(Uuid, String),
 }
 
+/// The state of an order at one moment, as only the store that gave it can read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version(String);
+
+impl Version {
+    /// Wraps what a store tells states apart by.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Returns what the store wrapped.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An order that was found, and the state that it was found in.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The order.
+    pub stored: StoredOrder,
+    /// Its state, to be given to [`OrderStore::replace`].
+    pub version: Version,
+}
+
 /// A future that a store returns; boxed, so that routes can share one trait object.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// Keeps orders.
+/// Keeps orders. Each call is atomic; orders are never removed.
 pub trait OrderStore: Send + Sync {
-    /// Saves an order under its id; saving it again changes nothing.
-    fn save<'a>(&'a self, order: &'a Order) -> StoreFuture<'a, ()>;
+    /// Saves an order under its id. Returns false, and changes nothing, if the id is taken.
+    fn insert<'a>(&'a self, stored: &'a StoredOrder) -> StoreFuture<'a, bool>;
 
     /// Finds an order by its id.
-    fn find(&self, id: Uuid) -> StoreFuture<'_, Option<Order>>;
+    fn find(&self, id: Uuid) -> StoreFuture<'_, Option<Found>>;
+
+    /// Replaces an order that is still as it was found. Returns false, and changes nothing, if
+    /// somebody else has changed it since.
+    fn replace<'a>(
+        &'a self,
+        version: &'a Version,
+        stored: &'a StoredOrder,
+    ) -> StoreFuture<'a, bool>;
 
     /// Returns without error if the store would serve a request now.
     fn ping(&self) -> StoreFuture<'_, ()>;

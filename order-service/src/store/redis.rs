@@ -10,12 +10,17 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Cmd, FromRedisValue, RedisError};
 use uuid::Uuid;
 
-use super::{OrderStore, StoreError, StoreFuture};
-use crate::order::Order;
+use super::{Found, OrderStore, StoreError, StoreFuture, Version};
+use crate::order::StoredOrder;
 
-/// How long one command, or the way to a connection, may take: well below a request's time-out,
-/// so that a store that is down is told to the requester and not waited out.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Compare and set: the order is replaced only if it is still the text that was read. A script,
+/// because no single command compares, and `WATCH` would need a connection of its own.
+const REPLACE_STRING: &str = "\
+if redis.call('GET', KEYS[1]) == ARGV[1] then \
+redis.call('SET', KEYS[1], ARGV[2], 'XX') return 1 end return 0";
+const REPLACE_DOCUMENT: &str = "\
+if redis.call('JSON.GET', KEYS[1]) == ARGV[1] then \
+redis.call('JSON.SET', KEYS[1], '$', ARGV[2], 'XX') return 1 end return 0";
 
 /// How the server takes an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,16 +45,17 @@ impl std::fmt::Debug for RedisStore {
 }
 
 impl RedisStore {
-    /// Connects, and finds out once whether the server has JSON documents.
+    /// Connects, and finds out once whether the server has JSON documents. `patience` bounds one
+    /// command, and the way to a connection.
     ///
     /// # Errors
     ///
     /// Fails when the URL is not understood or the server does not answer.
-    pub async fn connect(url: &str) -> anyhow::Result<Self> {
+    pub async fn connect(url: &str, patience: Duration) -> anyhow::Result<Self> {
         let client = redis::Client::open(url).context("not a redis://host:port URL")?;
         let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(PATIENCE))
-            .set_response_timeout(Some(PATIENCE))
+            .set_connection_timeout(Some(patience))
+            .set_response_timeout(Some(patience))
             .set_number_of_retries(1)
             .set_max_delay(Duration::from_millis(200));
         let mut connection = ConnectionManager::new_with_config(client, config)
@@ -87,7 +93,7 @@ fn key(id: Uuid) -> String {
     format!("order:{id}")
 }
 
-fn save_command(encoding: Encoding, id: Uuid, json: &str) -> Cmd {
+fn insert_command(encoding: Encoding, id: Uuid, json: &str) -> Cmd {
     let mut command = match encoding {
         Encoding::JsonDocument => redis::cmd("JSON.SET"),
         Encoding::String => redis::cmd("SET"),
@@ -96,7 +102,7 @@ fn save_command(encoding: Encoding, id: Uuid, json: &str) -> Cmd {
     if encoding == Encoding::JsonDocument {
         command.arg("$");
     }
-    command.arg(json);
+    command.arg(json).arg("NX");
     command
 }
 
@@ -109,24 +115,59 @@ fn find_command(encoding: Encoding, id: Uuid) -> Cmd {
     command
 }
 
-fn decode(id: Uuid, json: &str) -> Result<Order, StoreError> {
-    serde_json::from_str(json).map_err(|error| StoreError::Corrupt(id, error.to_string()))
+fn replace_command(encoding: Encoding, id: Uuid, version: &Version, json: &str) -> Cmd {
+    let mut command = redis::cmd("EVAL");
+    command.arg(match encoding {
+        Encoding::JsonDocument => REPLACE_DOCUMENT,
+        Encoding::String => REPLACE_STRING,
+    });
+    command.arg(1).arg(key(id)).arg(version.as_str()).arg(json);
+    command
+}
+
+fn encode(stored: &StoredOrder) -> Result<String, StoreError> {
+    serde_json::to_string(stored)
+        .map_err(|error| StoreError::Corrupt(stored.order.id, error.to_string()))
+}
+
+/// The text as the server has it is the version: its key order and blanks may not be ours.
+fn decode(id: Uuid, json: String) -> Result<Found, StoreError> {
+    let stored =
+        serde_json::from_str(&json).map_err(|error| StoreError::Corrupt(id, error.to_string()))?;
+    let version = Version::new(json);
+    Ok(Found { stored, version })
 }
 
 impl OrderStore for RedisStore {
-    fn save<'a>(&'a self, order: &'a Order) -> StoreFuture<'a, ()> {
+    fn insert<'a>(&'a self, stored: &'a StoredOrder) -> StoreFuture<'a, bool> {
         Box::pin(async move {
-            let json = serde_json::to_string(order)
-                .map_err(|error| StoreError::Corrupt(order.id, error.to_string()))?;
-            self.query(&save_command(self.encoding, order.id, &json))
-                .await
+            let command = insert_command(self.encoding, stored.order.id, &encode(stored)?);
+            let done: Option<String> = self.query(&command).await?;
+            Ok(done.is_some())
         })
     }
 
-    fn find(&self, id: Uuid) -> StoreFuture<'_, Option<Order>> {
+    fn find(&self, id: Uuid) -> StoreFuture<'_, Option<Found>> {
         Box::pin(async move {
             let json: Option<String> = self.query(&find_command(self.encoding, id)).await?;
-            json.map(|json| decode(id, &json)).transpose()
+            json.map(|json| decode(id, json)).transpose()
+        })
+    }
+
+    fn replace<'a>(
+        &'a self,
+        version: &'a Version,
+        stored: &'a StoredOrder,
+    ) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            let json = encode(stored)?;
+            self.query(&replace_command(
+                self.encoding,
+                stored.order.id,
+                version,
+                &json,
+            ))
+            .await
         })
     }
 
@@ -148,25 +189,34 @@ mod tests {
     #[test]
     fn documents_are_used_where_the_server_has_them() {
         let id = Uuid::nil();
-        let document = text(&save_command(Encoding::JsonDocument, id, "{}"));
+        let document = text(&insert_command(Encoding::JsonDocument, id, "{}"));
         assert!(document.contains("JSON.SET"), "{document}");
         assert!(document.contains("$1 $ "), "the root path: {document}");
-        let string = text(&save_command(Encoding::String, id, "{}"));
+        let string = text(&insert_command(Encoding::String, id, "{}"));
         assert!(
-            string.starts_with("*3 $3 SET $42 order:00000000-"),
+            string.starts_with("*4 $3 SET $42 order:00000000-"),
             "{string}"
         );
     }
 
     #[test]
+    fn an_insert_never_overwrites_and_a_replacement_never_makes_an_order() {
+        for encoding in [Encoding::JsonDocument, Encoding::String] {
+            let insert = text(&insert_command(encoding, Uuid::nil(), "{}"));
+            assert!(insert.ends_with("$2 {} $2 NX "), "{insert}");
+            let version = Version::new("{ }");
+            let replace = text(&replace_command(encoding, Uuid::nil(), &version, "{}"));
+            assert!(replace.contains("== ARGV[1]"), "{replace}");
+            assert!(replace.contains("'XX'"), "{replace}");
+            assert!(replace.ends_with("$3 { } $2 {} "), "{replace}");
+        }
+    }
+
+    #[test]
     fn foreign_content_is_corrupt() {
-        assert!(matches!(
-            decode(Uuid::nil(), "[1]"),
-            Err(StoreError::Corrupt(..))
-        ));
-        assert!(matches!(
-            decode(Uuid::nil(), "{"),
-            Err(StoreError::Corrupt(..))
-        ));
+        for json in ["[1]", "{"] {
+            let decoded = decode(Uuid::nil(), json.to_owned());
+            assert!(matches!(decoded, Err(StoreError::Corrupt(..))), "{json}");
+        }
     }
 }

@@ -1,0 +1,76 @@
+//! What a description says of one deployment: where its brokers are and how its topics are named.
+
+use serde_json::{Map, Value, json};
+
+/// Where the service is reached over Kafka.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deployment {
+    /// Each broker, `host:port`.
+    pub brokers: Vec<String>,
+    /// Whether they are spoken to over TLS.
+    pub secure: bool,
+    /// What stands before the name of each topic.
+    pub topic_prefix: String,
+    /// The consumer group.
+    pub group_id: String,
+}
+
+impl Default for Deployment {
+    fn default() -> Self {
+        Self::new("kafka://localhost:9092", "", "order-service")
+    }
+}
+
+impl Deployment {
+    /// Reads the brokers from a URL such as `kafka://host:port,host:port`; credentials in it are
+    /// left out.
+    #[must_use]
+    pub fn new(kafka: &str, topic_prefix: &str, group_id: &str) -> Self {
+        let (scheme, rest) = kafka.split_once("://").unwrap_or(("kafka", kafka));
+        let hosts = rest.rsplit_once('@').map_or(rest, |(_, hosts)| hosts);
+        let hosts = hosts.split(['/', '?']).next().unwrap_or_default();
+        Self {
+            brokers: hosts
+                .split(',')
+                .map(|host| host.trim().to_owned())
+                .collect(),
+            secure: scheme.contains("ssl"),
+            topic_prefix: topic_prefix.to_owned(),
+            group_id: group_id.to_owned(),
+        }
+    }
+
+    /// Returns the topic of an operation.
+    #[must_use]
+    pub fn topic(&self, operation_id: &str) -> String {
+        format!("{}{operation_id}", self.topic_prefix)
+    }
+
+    pub(super) fn servers(&self) -> Map<String, Value> {
+        let protocol = if self.secure { "kafka-secure" } else { "kafka" };
+        let brokers = self.brokers.iter().enumerate();
+        let server = |(index, host): (usize, &String)| {
+            let server = json!({ "host": host, "protocol": protocol });
+            (format!("broker-{}", index + 1), server)
+        };
+        brokers.map(server).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_no_part_of_a_description() {
+        for url in [
+            "kafka+sasl+ssl://me:p@ss,word@a:1,b:2",
+            "kafka+ssl://a:1,b:2",
+        ] {
+            let deployment = Deployment::new(url, "", "g");
+            assert_eq!(deployment.brokers, ["a:1", "b:2"], "{url}");
+            assert!(deployment.secure, "{url}");
+        }
+        assert!(!Deployment::new("kafka://a:1", "", "g").secure);
+    }
+}

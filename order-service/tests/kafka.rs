@@ -1,0 +1,91 @@
+//! The application behind the bridge, on ports and a store in memory: what becomes of a record that
+//! is delivered twice, and of changes that meet.
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+use std::sync::Arc;
+
+use kafka_bridge::testing::{MemoryBroker, MemorySink};
+use kafka_bridge::{Bridge, OutboundRecord, Record};
+use order_service::asyncapi::Deployment;
+use order_service::store::memory::MemoryStore;
+use order_service::{app, operations};
+use serde_json::Value;
+
+const ORDER: &str = r#"{"items":[{"sku":"id-1234","count":1}]}"#;
+
+fn record(offset: i64, request: &str) -> Record {
+    Record::new("createOrder", 0, offset)
+        .with_value(ORDER)
+        .with_header("reply-to", "createOrder.reply")
+        .with_header("x-reply-set-header", format!("x-request-id:{request}"))
+}
+
+/// Serves the records one after the other, then stops; each run is a service that started anew.
+async fn serve(store: &Arc<MemoryStore>, records: Vec<Record>) -> Vec<OutboundRecord> {
+    let app = app::router(store.clone(), 1 << 20, &Deployment::default());
+    let (_, source) = MemoryBroker::with_records(records);
+    let sink = MemorySink::default();
+    let mut builder = Bridge::builder(app);
+    for operation in operations::operations(&app::document(), "").unwrap() {
+        builder = builder.operation(operation);
+    }
+    builder
+        .with_ports(source, sink.clone())
+        .unwrap()
+        .await
+        .unwrap();
+    sink.produced()
+}
+
+fn answers(replies: &[OutboundRecord]) -> Vec<Value> {
+    let bodies = replies.iter().map(|reply| reply.value.as_deref().unwrap());
+    bodies
+        .map(|body| serde_json::from_slice(body).unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn h19_a_redelivered_record_makes_one_order_and_has_the_same_answer() {
+    let store = Arc::default();
+    let first = serve(&store, vec![record(7, "a")]).await;
+    let again = serve(&store, vec![record(7, "a")]).await;
+    assert_eq!(first[0].headers.get("status-code").unwrap(), b"200");
+    assert_eq!(first, again);
+    assert_eq!(store.count(), 1);
+}
+
+#[tokio::test]
+async fn h19_records_that_are_alike_are_two_orders() {
+    let store = Arc::default();
+    let replies = serve(&store, vec![record(7, "a"), record(8, "a")]).await;
+    let answers = answers(&replies);
+    assert_ne!(answers[0]["id"], answers[1]["id"]);
+    assert_eq!(store.count(), 2);
+}
+
+/// A topic that is deleted and made anew counts its offsets from 0 again.
+#[tokio::test]
+async fn h19_another_request_at_the_place_of_an_old_one_is_not_taken_for_it() {
+    let store = Arc::default();
+    let other = r#"{"items":[{"sku":"id-99","count":2}]}"#;
+    let requests = [
+        record(7, "a"),
+        record(7, "b"),
+        record(7, "a").with_value(other),
+    ];
+    for request in requests {
+        let replies = serve(&store, vec![request]).await;
+        assert_eq!(replies[0].headers.get("status-code").unwrap(), b"200");
+    }
+    assert_eq!(store.count(), 3);
+}
+
+#[tokio::test]
+async fn h19_a_request_that_is_sent_again_with_its_key_makes_one_order() {
+    let store = Arc::default();
+    let keyed = |offset, id| record(offset, id).with_header("Idempotency-Key", "order-1");
+    let replies = serve(&store, vec![keyed(7, "a"), keyed(8, "b")]).await;
+    let answers = answers(&replies);
+    assert_eq!(answers[0], answers[1]);
+    assert_eq!(store.count(), 1);
+}

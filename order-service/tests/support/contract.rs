@@ -1,0 +1,139 @@
+//! The contract's rows, read from `tests/data/contract.json`: what is asked, and what is answered.
+//!
+//! Included by the tests of each transport, also those of the harness, so that it uses nothing but
+//! serde and knows neither HTTP nor Kafka.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+const ROWS: &str = include_str!("../data/contract.json");
+
+/// The largest body that the service under test takes; the rows are made for it.
+pub(crate) const MAX_BODY: usize = 2000;
+
+/// A request and its answer.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Row {
+    pub(crate) name: String,
+    pub(crate) operation: String,
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) order: Option<String>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    body: Option<Value>,
+    body_bytes: Option<usize>,
+    status: u16,
+    answer: Option<Value>,
+    detail: Option<String>,
+    saves: Option<String>,
+}
+
+/// All rows, in the order in which they are to be sent.
+pub(crate) fn rows() -> Vec<Row> {
+    serde_json::from_str(ROWS).unwrap()
+}
+
+impl Row {
+    /// The request's body, if it has one.
+    pub(crate) fn body(&self) -> Option<String> {
+        if let Some(size) = self.body_bytes {
+            let sku = "a".repeat(size);
+            return Some(format!(r#"{{"items":[{{"sku":"{sku}","count":1}}]}}"#));
+        }
+        self.body.as_ref().map(|body| match body {
+            Value::String(text) => text.clone(),
+            document => document.to_string(),
+        })
+    }
+
+    /// Whether the request is one that the service does.
+    #[allow(dead_code, reason = "asked over one of the transports")]
+    pub(crate) fn succeeds(&self) -> bool {
+        self.status == 200
+    }
+}
+
+/// One pass through the rows: the ids that it was given.
+pub(crate) struct Pass {
+    /// Names and what they stand for.
+    names: Vec<(String, String)>,
+}
+
+impl Pass {
+    /// Starts a pass; `unique` is 36 characters that no other pass has.
+    pub(crate) fn new(unique: &str) -> Self {
+        assert_eq!(unique.len(), 36, "the longest key is made for that length");
+        let names = vec![("unique".to_owned(), unique.to_owned())];
+        Self { names }
+    }
+
+    /// Fills in the names of earlier answers.
+    fn fill(&self, text: &str) -> String {
+        let names = self.names.iter();
+        names.fold(text.to_owned(), |text, (name, value)| {
+            text.replace(&format!("{{{name}}}"), value)
+        })
+    }
+
+    /// The path, with the order's id in it.
+    pub(crate) fn path(&self, row: &Row) -> String {
+        let id = self.order(row).unwrap_or_default();
+        row.path.replace("{id}", &id)
+    }
+
+    /// The order's id, if the operation has one.
+    pub(crate) fn order(&self, row: &Row) -> Option<String> {
+        row.order.as_deref().map(|order| self.fill(order))
+    }
+
+    /// The row's headers.
+    pub(crate) fn headers(&self, row: &Row) -> Vec<(String, String)> {
+        let headers = row.headers.iter();
+        headers
+            .map(|(name, value)| (name.clone(), self.fill(value)))
+            .collect()
+    }
+
+    /// Holds an answer against the row. Returns status and body with names in place of the ids
+    /// that were chosen in this pass, to be compared with another pass's.
+    pub(crate) fn check(&mut self, row: &Row, status: u16, body: &str) -> (u16, Value) {
+        let name = &row.name;
+        assert_eq!(status, row.status, "{name}: {body}");
+        let answer: Value = serde_json::from_str(body).unwrap_or_else(|error| {
+            panic!("{name}: {error}: {body}");
+        });
+        if let Some(saved) = &row.saves {
+            let id = answer["id"]
+                .as_str()
+                .unwrap_or_else(|| panic!("{name}: {body}"));
+            let known = self.names.iter().any(|(_, value)| value == id);
+            assert!(!known, "{name}: {id} is another order's");
+            self.names.push((saved.clone(), id.to_owned()));
+        }
+        let answer = self.normalize(answer);
+        match (&row.answer, &row.detail) {
+            (Some(expected), _) => assert_eq!(&answer, expected, "{name}"),
+            (None, Some(part)) => {
+                assert_eq!(answer["status"], status, "{name}");
+                let detail = answer["detail"].as_str().unwrap_or_default();
+                assert!(detail.contains(part.as_str()), "{name}: {detail}");
+            }
+            (None, None) => panic!("{name}: a row has an answer or a detail"),
+        }
+        (status, answer)
+    }
+
+    fn normalize(&self, answer: Value) -> Value {
+        let text = self
+            .names
+            .iter()
+            .fold(answer.to_string(), |text, (name, value)| {
+                text.replace(value, &format!("{{{name}}}"))
+            });
+        serde_json::from_str(&text).unwrap()
+    }
+}
