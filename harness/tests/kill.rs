@@ -64,10 +64,11 @@ fn options(stack: &Stack, dispatch: &str, name: &str) -> ServiceOptions {
 }
 
 /// Sends requests of ten keys until it is told to stop; returns their ids.
-async fn load(requester: &Requester, stop: &CancellationToken) -> Vec<String> {
+async fn load(requester: &Requester, name: &str, stop: &CancellationToken) -> Vec<String> {
     let mut ids = Vec::new();
     while !stop.is_cancelled() {
-        let id = format!("request-{}", ids.len());
+        // Of this round alone, or the keys would be those of an earlier round's orders.
+        let id = format!("{name}-{}", ids.len());
         let echo = format!("x-request-id:{id}");
         let headers: [(&str, &[u8]); 3] = [
             ("reply-to", requester.reply_topic.as_bytes()),
@@ -108,7 +109,7 @@ async fn round(stack: &Stack, dispatch: &str, number: usize, seed: u64) {
     let mut chance = Chance { seed, drawn: 0 };
     let over = CancellationToken::new();
     let options = options(stack, dispatch, &name);
-    let (ids, service) = tokio::join!(load(&requester, &over), async {
+    let (ids, service) = tokio::join!(load(&requester, &name, &over), async {
         let service = kill_repeatedly(stack, &options, &mut chance).await;
         over.cancel();
         service
