@@ -69,6 +69,6 @@ pub use headers::Headers;
 pub use metric_names::describe_metrics;
 pub use operation::{Operation, OperationError};
 pub use profile::{ParseReplyProfileError, PartitionEncoding, ReplyProfile};
-pub use record::{Coordinates, OutboundRecord, Record, TopicPartition};
+pub use record::{Coordinates, OutboundRecord, Record, Timestamp, TopicPartition};
 pub use reply_to::{AddressDenied, ReplyPolicy};
 pub use service::{Outcome, RecordService, SkipReason};

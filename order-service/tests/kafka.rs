@@ -14,7 +14,9 @@ use serde_json::Value;
 const ORDER: &str = r#"{"items":[{"sku":"id-1234","count":1}]}"#;
 
 fn record(offset: i64, request: &str) -> Record {
-    Record::new("createOrder", 0, offset)
+    let mut record = Record::new("createOrder", 0, offset);
+    record.timestamp = Some(1);
+    record
         .with_value(ORDER)
         .with_header("reply-to", "createOrder.reply")
         .with_header("x-reply-set-header", format!("x-request-id:{request}"))
@@ -25,11 +27,9 @@ async fn serve(store: &Arc<MemoryStore>, records: Vec<Record>) -> Vec<OutboundRe
     let app = app::router(store.clone(), 1 << 20, &Deployment::default());
     let (_, source) = MemoryBroker::with_records(records);
     let sink = MemorySink::default();
-    let mut builder = Bridge::builder(app);
-    for operation in operations::operations(&app::document(), "").unwrap() {
-        builder = builder.operation(operation);
-    }
-    builder
+    let operations = operations::operations(&app::document(), &Deployment::default());
+    Bridge::builder(app)
+        .operations(operations.unwrap())
         .with_ports(source, sink.clone())
         .unwrap()
         .await
@@ -68,8 +68,11 @@ async fn h19_records_that_are_alike_are_two_orders() {
 async fn h19_another_request_at_the_place_of_an_old_one_is_not_taken_for_it() {
     let store = Arc::default();
     let other = r#"{"items":[{"sku":"id-99","count":2}]}"#;
+    let mut later = record(7, "a");
+    later.timestamp = Some(2);
     let requests = [
         record(7, "a"),
+        later,
         record(7, "b"),
         record(7, "a").with_value(other),
     ];
@@ -77,7 +80,7 @@ async fn h19_another_request_at_the_place_of_an_old_one_is_not_taken_for_it() {
         let replies = serve(&store, vec![request]).await;
         assert_eq!(replies[0].headers.get("status-code").unwrap(), b"200");
     }
-    assert_eq!(store.count(), 3);
+    assert_eq!(store.count(), 4);
 }
 
 #[tokio::test]
