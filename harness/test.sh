@@ -30,6 +30,7 @@ stack_tests() {
     title "stack tests, $1"
     stack=$1 && shift
     has kcat || set -- "$@" --skip kcat_
+    has curl || set -- "$@" --skip curl_
     TEST_STACK=$stack "$cargo" test --locked -p harness --features stack-tests --test '*' -- --test-threads=2 "$@"
 }
 
@@ -67,6 +68,10 @@ fi
 
 if ! has kcat; then
     skip "tests with another client (kcat_...)" "no kcat: install kcat"
+fi
+
+if ! has curl; then
+    skip "tests with another HTTP client (curl_...)" "no curl: install curl"
 fi
 
 title "docker/compose.yaml"

@@ -75,6 +75,6 @@ pub use health::{Status, Unhealthy};
 pub use metric_names::describe_metrics;
 pub use operation::{Operation, OperationError};
 pub use profile::{ParseReplyProfileError, PartitionEncoding, ReplyProfile};
-pub use record::{Coordinates, OutboundRecord, Record, TopicPartition};
+pub use record::{Coordinates, OutboundRecord, Record, Timestamp, TopicPartition};
 pub use reply_to::{AddressDenied, ReplyPolicy};
 pub use service::{Outcome, RecordService, SkipReason};

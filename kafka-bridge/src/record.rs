@@ -50,6 +50,10 @@ impl fmt::Display for Coordinates {
     }
 }
 
+/// When a record was written, in milliseconds since the Unix epoch; an extension of its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Timestamp(pub i64);
+
 /// A record as it was consumed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 use crate::config::Limits;
 use crate::echo::hop_by_hop;
 use crate::problem::Problem;
-use crate::{Body, HeaderFilter, Headers, Operation, Record};
+use crate::{Body, HeaderFilter, Headers, Operation, Record, Timestamp};
 
 /// Makes the request that the operation stands for.
 pub(crate) fn from_record(
@@ -29,6 +29,9 @@ pub(crate) fn from_record(
     *request.headers_mut() = to_http(&record.headers, filter)?;
     describe_body(request.headers_mut(), &body);
     request.extensions_mut().insert(record.coordinates);
+    if let Some(timestamp) = record.timestamp {
+        request.extensions_mut().insert(Timestamp(timestamp));
+    }
     Ok(request)
 }
 
@@ -142,6 +145,15 @@ mod tests {
                 .offset,
             7
         );
+        assert_eq!(request.extensions().get::<Timestamp>(), None);
+    }
+
+    #[test]
+    fn h19_the_application_is_told_when_the_record_was_written() {
+        let mut record = Record::new("createOrder", 3, 7);
+        record.timestamp = Some(5);
+        let request = request(record);
+        assert_eq!(request.extensions().get(), Some(&Timestamp(5)));
     }
 
     #[test]

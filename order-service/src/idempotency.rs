@@ -51,6 +51,9 @@ pub struct RecordIdentity {
     pub partition: i32,
     /// The record's offset.
     pub offset: i64,
+    /// When the record was written, if that is known. A topic that is made anew counts its offsets
+    /// from 0 again, but not its time.
+    pub timestamp: Option<i64>,
     /// Names and values of the headers that tell one request from another.
     pub correlation: Vec<(&'static str, Vec<u8>)>,
 }
@@ -93,6 +96,7 @@ impl RecordIdentity {
             .part(self.topic.as_bytes())
             .part(&self.partition.to_be_bytes())
             .part(&self.offset.to_be_bytes())
+            .part(&self.timestamp.map(i64::to_be_bytes).unwrap_or_default())
             .part(&self.correlation.len().to_be_bytes());
         let headers = self.correlation.iter();
         headers.fold(name, |name, (header, value)| {
@@ -145,6 +149,7 @@ mod tests {
             topic: "createOrder".to_owned(),
             partition: 3,
             offset: 7,
+            timestamp: Some(5),
             correlation: vec![("x-reply-set-header", b"x-request-id:1".to_vec())],
         }
     }
@@ -191,6 +196,7 @@ mod tests {
         assert_ne!(first, other(|record| record.topic.push('2')));
         assert_ne!(first, other(|record| record.partition = 4));
         assert_ne!(first, other(|record| record.offset = 8));
+        assert_ne!(first, other(|record| record.timestamp = Some(6)));
         assert_ne!(first, other(|record| record.correlation[0].1.push(b'1')));
         assert_ne!(first, other(|record| record.correlation.clear()));
     }

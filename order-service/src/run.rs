@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use axum::Router;
 use kafka_bridge::kafka::{KafkaSink, KafkaSource};
-use kafka_bridge::{Bridge, Limits};
+use kafka_bridge::{Bridge, Limits, Operation};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -33,12 +33,11 @@ pub async fn run(cli: Cli, metrics: PrometheusHandle) -> anyhow::Result<()> {
     let store: Arc<dyn OrderStore> =
         Arc::new(store.context("--store: the store cannot be used, is it running there?")?);
     let limits = limits(&cli);
-    let app = app::router(
-        Arc::clone(&store),
-        limits.max_request_bytes,
-        &cli.deployment(),
-    );
-    let bridge = bridge(&cli, limits, app.clone()).map_err(cli::explain)?;
+    let deployment = cli.deployment();
+    let app = app::router(Arc::clone(&store), limits.max_request_bytes, &deployment);
+    let operations = operations::operations(&app::document(), &deployment);
+    let operations = operations.context("--topic-prefix")?;
+    let bridge = bridge(&cli, limits, app.clone(), operations).map_err(cli::explain)?;
 
     let stop = CancellationToken::new();
     let mut servers = JoinSet::new();
@@ -90,19 +89,16 @@ fn bridge(
     cli: &Cli,
     limits: Limits,
     app: Router,
+    operations: Vec<Operation>,
 ) -> Result<Bridge<Router, KafkaSource, KafkaSink>, kafka_bridge::Error> {
-    // The parser of --topic-prefix has made sure that these are names of topics.
-    let operations = operations::operations(&app::document(), &cli.topic_prefix);
     let mut builder = Bridge::builder(app)
+        .operations(operations)
         .dispatch(cli.dispatch)
         .limits(limits)
         .request_timeout(cli.request_timeout)
         .drain_timeout(cli.drain_timeout)
         .without_reply_to(cli.without_reply_to)
         .reply_key(!cli.no_reply_key);
-    for operation in operations.expect("checked names") {
-        builder = builder.operation(operation);
-    }
     if let Some(topics) = &cli.reply_topics {
         builder = builder.reply_topics(topics);
     }

@@ -38,7 +38,7 @@ impl Reply {
     }
 }
 
-/// Sends to one topic and reads the replies of another.
+/// Sends to one topic, unless told another, and reads the replies of a third.
 pub(crate) struct Requester {
     producer: FutureProducer,
     consumer: StreamConsumer,
@@ -77,6 +77,17 @@ impl Requester {
         value: Option<&[u8]>,
         headers: &[(&str, &[u8])],
     ) {
+        self.send_to(&self.topic, key, value, headers).await;
+    }
+
+    /// The same to any topic.
+    pub(crate) async fn send_to(
+        &self,
+        topic: &str,
+        key: &str,
+        value: Option<&[u8]>,
+        headers: &[(&str, &[u8])],
+    ) {
         let headers = headers
             .iter()
             .fold(OwnedHeaders::new(), |headers, (key, value)| {
@@ -85,7 +96,7 @@ impl Requester {
                     value: Some(*value),
                 })
             });
-        let mut record = FutureRecord::<str, [u8]>::to(&self.topic)
+        let mut record = FutureRecord::<str, [u8]>::to(topic)
             .key(key)
             .headers(headers);
         record.payload = value;

@@ -60,6 +60,10 @@ fn operations(openapi: &Value) -> Vec<Source<'_>> {
         let methods = methods.as_object().into_iter().flatten();
         methods.filter_map(move |(method, description)| {
             let id = description["operationId"].as_str()?;
+            // As the bridge leaves it out.
+            if description["x-kafka"] == false {
+                return None;
+            }
             let http = format!("{} {path}", method.to_uppercase());
             Some(Source {
                 id,

@@ -3,7 +3,7 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
-use kafka_bridge::Coordinates;
+use kafka_bridge::{Coordinates, Timestamp};
 
 use crate::error::ApiError;
 use crate::idempotency::{IdempotencyKey, InvalidKey, RecordIdentity, RequestIdentity};
@@ -29,7 +29,11 @@ impl<S: Send + Sync> FromRequestParts<S> for RequestIdentity {
             return Ok(Self::Key(key));
         }
         let coordinates = parts.extensions.get::<Coordinates>();
-        let record = coordinates.map(|coordinates| record(coordinates, &parts.headers));
+        let timestamp = parts
+            .extensions
+            .get()
+            .map(|Timestamp(timestamp)| *timestamp);
+        let record = coordinates.map(|place| record(place, timestamp, &parts.headers));
         Ok(record.map_or(Self::Unknown, Self::Record))
     }
 }
@@ -47,7 +51,11 @@ fn key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, InvalidKey> {
     }
 }
 
-fn record(coordinates: &Coordinates, headers: &HeaderMap) -> RecordIdentity {
+fn record(
+    coordinates: &Coordinates,
+    timestamp: Option<i64>,
+    headers: &HeaderMap,
+) -> RecordIdentity {
     let values = |name: &'static str| {
         let values = headers.get_all(name).into_iter();
         values.map(move |value| (name, value.as_bytes().to_vec()))
@@ -56,6 +64,7 @@ fn record(coordinates: &Coordinates, headers: &HeaderMap) -> RecordIdentity {
         topic: coordinates.topic_partition.topic.to_string(),
         partition: coordinates.topic_partition.partition,
         offset: coordinates.offset,
+        timestamp,
         correlation: CORRELATION.into_iter().flat_map(values).collect(),
     }
 }
@@ -81,6 +90,7 @@ mod tests {
     fn as_record(mut request: Request<()>) -> Request<()> {
         let record = kafka_bridge::Record::new("createOrder", 3, 7);
         request.extensions_mut().insert(record.coordinates);
+        request.extensions_mut().insert(Timestamp(5));
         request
     }
 
@@ -115,6 +125,7 @@ mod tests {
             (&*record.topic, record.partition, record.offset),
             ("createOrder", 3, 7)
         );
+        assert_eq!(record.timestamp, Some(5));
         let names: Vec<_> = record.correlation.iter().map(|(name, _)| *name).collect();
         assert_eq!(names, ["x-reply-set-header", "kafka_correlationid"]);
 
