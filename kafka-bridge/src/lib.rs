@@ -54,6 +54,9 @@ mod response;
 mod service;
 mod target;
 
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod kafka;
 pub mod offsets;
 pub mod ports;
