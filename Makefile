@@ -8,6 +8,7 @@ RUN_TIME   ?= 10s
 WARM_UP    ?= 2s
 TRIALS     ?= 6
 RESULTS    ?= results
+FUZZ_TIME  ?= 30
 
 CARGO   ?= cargo
 HARNESS := target/release/harness
@@ -18,7 +19,7 @@ LOAD    := --stack $(STACK) --users $(USERS) --spawn-rate $(SPAWN_RATE) --run-ti
 .DEFAULT_GOAL := help
 # The targets of one command line run one after the other: two benchmarks at a time would measure each other.
 .NOTPARALLEL:
-.PHONY: help experiment bench-baseline bench-tasks compare demo up down test lint check setup fmt build
+.PHONY: help experiment bench-baseline bench-tasks compare demo up down test fuzz lint check setup fmt build
 
 help: ## List the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +52,9 @@ down: ## Stop what `make up` started
 
 test: ## All tests; says by name what it could not run and why
 	@sh harness/test.sh
+
+fuzz: ## Fuzz how records are read, FUZZ_TIME seconds a target; needs nightly and cargo-fuzz
+	@CARGO=$(CARGO) sh kafka-bridge/fuzz/run.sh $(FUZZ_TIME)
 
 lint: ## Formatting, clippy and rustdoc, warnings are errors
 	$(CARGO) fmt --all --check

@@ -57,6 +57,9 @@ mod service;
 mod target;
 mod trace_context;
 
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod kafka;
 pub mod offsets;
 pub mod ports;

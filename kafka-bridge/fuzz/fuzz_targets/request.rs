@@ -1,0 +1,7 @@
+//! From record to HTTP request: see `kafka_bridge::fuzzing` for what must hold.
+#![no_main]
+
+use kafka_bridge::fuzzing;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| fuzzing::request(&fuzzing::record(data)));

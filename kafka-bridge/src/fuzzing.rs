@@ -1,0 +1,433 @@
+//! What must hold for every input, as functions that panic if it does not.
+//!
+//! The fuzz targets call them with what libFuzzer makes up, the tests below with what proptest does
+//! and with the committed seeds. Not part of the public interface.
+
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use http::{HeaderName, Method, Request, Response};
+
+use crate::address::{self, ReplyPartition};
+use crate::config::Limits;
+use crate::{
+    Body, HeaderFilter, Headers, Operation, Record, ReplyPolicy, ReplyProfile, echo, path, request,
+    response,
+};
+
+const TOPIC: &str = "t";
+
+static OPERATION: LazyLock<Operation> = LazyLock::new(|| {
+    Operation::new(TOPIC, Method::PUT, "/orders/{id}/items/{item}.json")
+        .and_then(|operation| operation.path_parameter("item", "x-item"))
+        .expect("a legal operation")
+        .query_parameter("limit", "x-limit")
+        .query_header("x-query")
+});
+
+static POLICY: LazyLock<ReplyPolicy> = LazyLock::new(|| {
+    ReplyPolicy::derived_for(&ReplyProfile::all(), [TOPIC]).reserve(Some("t.reply.dead".to_owned()))
+});
+
+/// Names that no request may carry, however they are written.
+const NEVER_PASS: [&str; 12] = [
+    "authorization",
+    "connection",
+    "cookie",
+    "expect",
+    "forwarded",
+    "host",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "x-real-ip",
+];
+
+/// Reads a record from bytes that a person can write too: lines of `name=value`, those without an
+/// equals sign with a null value, then an empty line and the body. `\xHH` stands for any byte.
+#[must_use]
+pub fn record(data: &[u8]) -> Record {
+    let mut record = Record::new(TOPIC, 0, 0);
+    let mut rest = data;
+    while !rest.is_empty() {
+        let end = rest.iter().position(|&byte| byte == b'\n');
+        let (line, after) = match end {
+            Some(end) => (&rest[..end], &rest[end + 1..]),
+            None => (rest, &rest[rest.len()..]),
+        };
+        rest = after;
+        if line.is_empty() {
+            record.value = Some(Bytes::copy_from_slice(rest));
+            break;
+        }
+        let split = line.iter().position(|&byte| byte == b'=');
+        let name = unescape(&line[..split.unwrap_or(line.len())]);
+        let name = String::from_utf8_lossy(&name).into_owned();
+        let value = split.map(|at| Bytes::from(unescape(&line[at + 1..])));
+        record.headers.push_nullable(name, value);
+    }
+    record
+}
+
+fn unescape(mut text: &[u8]) -> Vec<u8> {
+    let digit = |byte: u8| {
+        char::from(byte)
+            .to_digit(16)
+            .and_then(|d| u8::try_from(d).ok())
+    };
+    let mut bytes = Vec::with_capacity(text.len());
+    while let [first, rest @ ..] = text {
+        text = rest;
+        if let [b'x', high, low, rest @ ..] = rest
+            && *first == b'\\'
+            && let (Some(high), Some(low)) = (digit(*high), digit(*low))
+        {
+            bytes.push(high << 4 | low);
+            text = rest;
+        } else {
+            bytes.push(*first);
+        }
+    }
+    bytes
+}
+
+/// Any record becomes a request that keeps to its operation, or a problem.
+///
+/// # Panics
+///
+/// Panics if a header smuggles something in.
+pub fn request(record: &Record) {
+    let limits = Limits::default();
+    match request::from_record(
+        record.clone(),
+        &OPERATION,
+        &limits,
+        &HeaderFilter::default(),
+    ) {
+        Err(problem) => {
+            assert!(problem.status.is_client_error(), "{problem:?}");
+            let body = problem.into_response().into_body();
+            serde_json::from_slice::<serde_json::Value>(&body).expect("problems are JSON");
+        }
+        Ok(request) => {
+            check_target(record, &request);
+            check_headers(record, &request);
+        }
+    }
+    // Without limits there may be more than a header map can hold; still nothing panics.
+    let unlimited = Limits {
+        max_headers: usize::MAX,
+        max_header_bytes: usize::MAX,
+        max_request_bytes: usize::MAX,
+        ..limits
+    };
+    let _ = request::from_record(
+        record.clone(),
+        &OPERATION,
+        &unlimited,
+        &HeaderFilter::default(),
+    );
+}
+
+/// The path has the template's segments, its own ones unchanged, and the values are the headers'.
+fn check_target(record: &Record, request: &Request<Body>) {
+    assert_eq!(request.method(), Method::PUT);
+    let uri = request.uri();
+    assert!(uri.host().is_none() && uri.scheme().is_none(), "{uri}");
+    let segments: Vec<&str> = uri.path().split('/').collect();
+    let ["", "orders", id, "items", item] = segments[..] else {
+        panic!("{uri} left its template")
+    };
+    let item = item.strip_suffix(".json").expect("the template's own text");
+    for (segment, header) in [(id, "id"), (item, "x-item")] {
+        assert!(!["", ".", ".."].contains(&segment), "{uri}");
+        let mut encoded = String::new();
+        let value = record.headers.get(header).expect("a required header");
+        path::encode(std::str::from_utf8(value).expect("UTF-8"), &mut encoded);
+        assert_eq!(segment, encoded, "{header}");
+    }
+    assert!(path::is_query(uri.query().unwrap_or_default()), "{uri}");
+}
+
+fn check_headers(record: &Record, request: &Request<Body>) {
+    let headers = request.headers();
+    let length = record.value.as_ref().map_or(0, Bytes::len).to_string();
+    let lengths: Vec<_> = headers.get_all("content-length").iter().collect();
+    assert_eq!(lengths, [length.as_str()]);
+    assert!(headers.contains_key("content-type"));
+    for (name, value) in headers {
+        check_line(name, value.as_bytes());
+        let text = name.as_str();
+        assert!(!NEVER_PASS.contains(&text), "{text} passed");
+        assert!(
+            !text.starts_with("proxy-") && !text.starts_with("x-forwarded-"),
+            "{text} passed"
+        );
+        let is_own = text == "content-length" || text == "content-type";
+        let mut inbound = record.headers.get_all(text).flatten();
+        assert!(
+            is_own || inbound.any(|own| own == value.as_bytes()),
+            "{text} was made up"
+        );
+    }
+}
+
+fn check_line(name: &HeaderName, value: &[u8]) {
+    let breaks = |byte: &u8| [b'\r', b'\n', 0].contains(byte);
+    assert!(!name.as_str().bytes().any(|byte| breaks(&byte)), "{name:?}");
+    assert!(!value.iter().any(breaks), "{name}: {value:?}");
+}
+
+/// Any line sets one header of a name that nobody owns, or nothing.
+///
+/// # Panics
+///
+/// Panics if more than that is set.
+pub fn reply_set_header(line: &[u8]) {
+    let Some((name, value)) = echo::parse(line) else {
+        return;
+    };
+    check_line(&name, value.as_bytes());
+    let start = &line[..name.as_str().len()];
+    assert!(start.eq_ignore_ascii_case(name.as_str().as_bytes()));
+    assert_eq!(line[start.len()], b':');
+    assert_eq!(
+        line[start.len() + 1..].trim_ascii(),
+        value.as_bytes().trim_ascii()
+    );
+    for profile in ReplyProfile::all() {
+        assert!(!profile.owns(name.as_str()), "{name} is owned by {profile}");
+    }
+    assert!(!echo::hop_by_hop(&name), "{name}");
+
+    let mut response = Response::new(Bytes::new());
+    echo::set(&mut response, vec![(name.clone(), value.clone())]);
+    let headers: Headers = [("reply-to", "t.reply")].into_iter().collect();
+    let profiles = [ReplyProfile::reference()];
+    let address = address::resolve(&headers, &POLICY, &profiles).expect("allowed");
+    let reply = response::into_reply(response, address.expect("there"), None, &profiles);
+    let own: Vec<_> = reply.headers.iter().collect();
+    let [status, echoed] = own[..] else {
+        panic!("{own:?} is not a status and one header")
+    };
+    assert_eq!(status.0, "status-code");
+    assert_eq!(echoed.0, name.as_str());
+    assert_eq!(echoed.1.map(|echoed| &echoed[..]), Some(value.as_bytes()));
+}
+
+/// Any record has an address that the policy allows, or none; its reply keeps to its profile.
+///
+/// # Panics
+///
+/// Panics if a reply could go elsewhere, or is not what its requester expects.
+pub fn reply_to(record: &Record, rotation: usize) {
+    let mut profiles = ReplyProfile::all();
+    let places = rotation % profiles.len();
+    profiles.rotate_left(places);
+    let Ok(Some(address)) = address::resolve(&record.headers, &POLICY, &profiles) else {
+        return;
+    };
+    let (topic, profile) = (address.topic.clone(), address.profile);
+    assert_eq!(POLICY.check(&topic), Ok(()));
+    assert!(
+        topic.starts_with("t.reply") || &*topic == "t-replies",
+        "{topic}"
+    );
+    let own = record
+        .headers
+        .get(&profile.reply_topic)
+        .expect("the profile's header");
+    assert_eq!(own, topic.as_bytes());
+    if let ReplyPartition::Number(number) = address.partition {
+        assert!(number >= 0, "{number}");
+    }
+    check_reply(record, address, &profiles);
+}
+
+fn check_reply(record: &Record, address: address::Address<'_>, profiles: &[ReplyProfile]) {
+    let profile = address.profile;
+    let name = profile.correlation.as_deref();
+    let sent: Vec<_> = record
+        .headers
+        .iter()
+        .filter(|(own, _)| name.is_some_and(|name| own.eq_ignore_ascii_case(name)))
+        .take(16)
+        .collect();
+    // An application that echoes whatever it was sent must not pass for the bridge.
+    let mut response = Response::new(Bytes::new());
+    for (name, value) in record.headers.iter() {
+        let name = HeaderName::from_bytes(name.as_bytes());
+        let value = value.map(|value| http::HeaderValue::from_bytes(value));
+        if let (Ok(name), Some(Ok(value))) = (name, value) {
+            let _ = response.headers_mut().try_append(name, value);
+        }
+    }
+    let reply = response::into_reply(response, address, None, profiles);
+    let all: Vec<_> = reply.headers.iter().collect();
+    assert_eq!(all[0].0, profile.status);
+    let (before, correlation) = all.split_at(all.len() - sent.len());
+    assert_eq!(correlation, sent);
+    for (name, _) in &before[1..] {
+        let is_constant = profile.constants.iter().any(|(own, _)| own == name);
+        assert!(
+            is_constant || !profiles.iter().any(|own| own.owns(name)),
+            "{name}"
+        );
+    }
+}
+
+/// A text is the name of one profile, or of none.
+///
+/// # Panics
+///
+/// Panics if a profile has another name than the one it was found by.
+pub fn profile(text: &str) {
+    if let Ok(profile) = text.parse::<ReplyProfile>() {
+        assert_eq!(profile.to_string(), text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::option::weighted;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+
+    /// Names that something reads, in odd case, among any others.
+    fn name() -> impl Strategy<Value = String> {
+        let known = select(vec![
+            "id",
+            "x-item",
+            "X-ITEM",
+            "x-limit",
+            "x-query",
+            "Content-Length",
+            "content-type",
+            "HOST",
+            "Connection",
+            "transfer-encoding",
+            "Authorization",
+            "x-Forwarded-For",
+            "X-a",
+            "reply-to",
+            "Reply-To",
+            "reply_to",
+            "REPLY_TOPIC",
+            "kafka_replyTopic",
+            "zilla:reply-to",
+            "kafka_replyPartition",
+            "REPLY_PARTITION",
+            "kafka_correlationId",
+            "REPLY_CORRELATION_ID",
+            "correlation_id",
+            "zilla:correlation-id",
+            "status-code",
+            "kafka_nest-err",
+        ]);
+        prop_oneof![8 => known.prop_map(str::to_owned), 1 => any::<String>()]
+    }
+
+    fn value() -> impl Strategy<Value = Vec<u8>> {
+        let known = select(vec![
+            &b"t.reply"[..],
+            b"t.reply.7",
+            b"t-replies",
+            b"t",
+            b"__x",
+            b"t.reply.dead",
+            b"..",
+            b"",
+            b"7",
+            b"a/b",
+            b"\0\0\0\x07",
+            b"-1",
+            b"X-A, id",
+            b"a=b&c=%20",
+            b"x-request-id: 7",
+            b"chunked",
+        ]);
+        let text = any::<String>().prop_map(String::into_bytes);
+        prop_oneof![4 => known.prop_map(<[u8]>::to_vec), 1 => text, 1 => vec(any::<u8>(), 0..40)]
+    }
+
+    prop_compose! {
+        fn any_record()(
+            id in weighted(0.8, value()),
+            item in weighted(0.8, value()),
+            headers in vec((name(), weighted(0.9, value())), 0..12),
+            body in weighted(0.8, vec(any::<u8>(), 0..64)),
+        ) -> Record {
+            let mut record = Record::new(TOPIC, 0, 0);
+            record.value = body.map(Bytes::from);
+            let parameters = [("id", id), ("x-item", item)];
+            let parameters = parameters.into_iter().filter(|(_, value)| value.is_some());
+            let parameters = parameters.map(|(name, value)| (name.to_owned(), value));
+            for (name, value) in parameters.chain(headers) {
+                record.headers.push_nullable(name, value.map(Bytes::from));
+            }
+            record
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn h16_any_record_is_a_request_of_its_operation_or_a_problem(record in any_record()) {
+            request(&record);
+        }
+
+        #[test]
+        fn h15_any_record_is_answered_where_the_policy_allows_or_nowhere(
+            record in any_record(),
+            rotation in 0..6_usize,
+        ) {
+            reply_to(&record, rotation);
+        }
+
+        #[test]
+        fn h17_any_line_sets_one_header_that_nobody_owns_or_none(
+            name in "[a-zA-Z_:-]{0,12}|status-code|Set-Cookie|reply-to|correlation_id",
+            rest in value(),
+            bytes in vec(any::<u8>(), 0..40),
+        ) {
+            reply_set_header(&[name.as_bytes(), b": ", &rest].concat());
+            reply_set_header(&[name.as_bytes(), b":", &bytes].concat());
+            reply_set_header(&bytes);
+        }
+    }
+
+    #[test]
+    fn the_seeds_of_the_fuzz_targets_keep_the_rules() {
+        let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/seeds");
+        for target in ["request", "reply_set_header", "reply_to"] {
+            let files = std::fs::read_dir(format!("{seeds}/{target}")).unwrap();
+            let mut count = 0;
+            for file in files {
+                let data = std::fs::read(file.unwrap().path()).unwrap();
+                match target {
+                    "request" => request(&record(&data)),
+                    "reply_to" => (0..6).for_each(|rotation| reply_to(&record(&data), rotation)),
+                    _ => reply_set_header(&data),
+                }
+                count += 1;
+            }
+            assert!(count > 2, "{target} has seeds");
+        }
+    }
+
+    #[test]
+    fn records_are_read_from_text() {
+        let record = record(b"a=\\x00\\xff\\x\nnull\n=\n\nbody\n\\x41");
+        let headers: Vec<_> = record.headers.iter().collect();
+        let (first, empty) = (Bytes::from_static(b"\0\xff\\x"), Bytes::new());
+        assert_eq!(
+            headers,
+            [("a", Some(&first)), ("null", None), ("", Some(&empty))]
+        );
+        assert_eq!(record.value.as_deref(), Some(&b"body\n\\x41"[..]));
+    }
+}
