@@ -16,7 +16,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 const MODES: [&str; 3] = ["serial", "tasks", "keyed"];
-/// Long enough for an offset commit (once a second) to fall into it, and below the 2 s after which
+/// Long enough for an offset commit (five times a second) to fall into it, and below the 2 s after which
 /// the service answers 503.
 const STALL: Duration = Duration::from_millis(1500);
 

@@ -1,34 +1,18 @@
-//! Joins the parts: builds a bridge from settings, an application and ports, and runs it.
+//! A bridge that was built (`builder`), and its run.
 
 use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::future::IntoFuture;
 use std::pin::Pin;
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderName, Request, Response};
+use http::{Request, Response};
 use tokio::sync::watch;
 use tower_service::Service;
 
 use crate::dispatch::{Engine, JobFactory, StatusSender};
-use crate::kafka::{self, KafkaSink, KafkaSource, Properties};
-use crate::operation::is_legal_topic;
 use crate::ports::{RecordSource, ReplySink};
-use crate::{
-    Body, Dispatch, Error, FailurePolicy, Limits, Operation, RecordService, ReplyPolicy,
-    ReplyProfile, Settings, Status, Summary, WithoutReplyTo,
-};
-
-/// Collects what a bridge needs; made by [`Bridge::builder`].
-#[derive(Clone, Debug)]
-pub struct Builder<A> {
-    app: A,
-    operations: Vec<Operation>,
-    reply_topics: Option<Vec<String>>,
-    properties: Properties,
-    settings: Settings,
-}
+use crate::{Body, Builder, Error, RecordService, Settings, Status, Summary};
 
 /// A bridge, ready to be run by awaiting it or by [`Bridge::with_graceful_shutdown`].
 #[derive(Debug)]
@@ -43,258 +27,31 @@ pub struct Bridge<A, Source, Sink> {
 impl Bridge<(), (), ()> {
     /// Begins to build a bridge to an application, say an axum `Router`.
     pub fn builder<A>(app: A) -> Builder<A> {
-        Builder {
-            app,
-            operations: Vec::new(),
-            reply_topics: None,
-            properties: Properties::default(),
-            settings: Settings::default(),
-        }
+        Builder::new(app)
     }
 }
 
-impl<A> Builder<A> {
-    /// Serves one more topic.
-    #[must_use]
-    pub fn operation(mut self, operation: Operation) -> Self {
-        self.operations.push(operation);
-        self
-    }
-
-    /// Sets the dispatch mode; see [`Dispatch`].
-    #[must_use]
-    pub fn dispatch(mut self, dispatch: Dispatch) -> Self {
-        self.settings.dispatch = dispatch;
-        self
-    }
-
-    /// Sets all bounds on memory.
-    #[must_use]
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.settings.limits = limits;
-        self
-    }
-
-    /// Sets how many records may be in flight; at the bound, intake pauses.
-    #[must_use]
-    pub fn max_in_flight(mut self, records: usize) -> Self {
-        self.settings.limits.max_in_flight = records;
-        self
-    }
-
-    /// Sets how long the application may take for one request before the requester gets 504.
-    #[must_use]
-    pub fn request_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.request_timeout = timeout;
-        self
-    }
-
-    /// Sets how long a stop or a revocation waits for records in flight.
-    #[must_use]
-    pub fn drain_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.drain_timeout = timeout;
-        self
-    }
-
-    /// Sets how often finished offsets are committed.
-    #[must_use]
-    pub fn commit_interval(mut self, interval: Duration) -> Self {
-        self.settings.commit_interval = interval;
-        self
-    }
-
-    /// Sets what happens to records without a return address.
-    #[must_use]
-    pub fn without_reply_to(mut self, without: WithoutReplyTo) -> Self {
-        self.settings.without_reply_to = without;
-        self
-    }
-
-    /// Sets whether a reply carries its request's key; it does by default.
-    #[must_use]
-    pub fn reply_key(mut self, carry: bool) -> Self {
-        self.settings.reply_key = carry;
-        self
-    }
-
-    /// Sets the request header whose wishes the bridge's own failure answers honour.
-    ///
-    /// The application's answers are the business of [`crate::EchoSetHeaderLayer`].
-    #[must_use]
-    pub fn echo_header(mut self, header: Option<HeaderName>) -> Self {
-        self.settings.echo_header = header;
-        self
-    }
-
-    /// Allows replies to these topics only: exact names, or prefixes that end in `*`.
-    ///
-    /// By default `<topic>.reply` and `<topic>.reply.*` of each operation's topic are allowed, and
-    /// what else the profiles have in [`ReplyProfile::reply_topic_suffixes`].
-    #[must_use]
-    pub fn reply_topics<T: Into<String>>(mut self, topics: impl IntoIterator<Item = T>) -> Self {
-        self.reply_topics = Some(topics.into_iter().map(Into::into).collect());
-        self
-    }
-
-    /// Sends records that cannot be answered to a topic, with the cause in their headers.
-    #[must_use]
-    pub fn dead_letter_topic(mut self, topic: impl Into<String>) -> Self {
-        self.settings.dead_letter_topic = Some(topic.into());
-        self
-    }
-
-    /// Sets what becomes of requests that fail on the service's side; by default the failure is the
-    /// answer. [`FailurePolicy::Retry`] needs a dead-letter topic.
-    #[must_use]
-    pub fn on_failure(mut self, policy: FailurePolicy) -> Self {
-        self.settings.on_failure = policy;
-        self
-    }
-
-    /// Sets how long a record may be unfinished before [`Status::health`] calls its partition stuck.
-    #[must_use]
-    pub fn stuck_after(mut self, age: Duration) -> Self {
-        self.settings.stuck_after = age;
-        self
-    }
-
-    /// Sets a librdkafka property of both clients, after all others.
-    #[must_use]
-    pub fn property(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.properties.push(name.into(), value.into());
-        self
-    }
-
-    /// Serves several topics more, say those of [`Operation::from_openapi`].
-    #[must_use]
-    pub fn operations(mut self, operations: impl IntoIterator<Item = Operation>) -> Self {
-        self.operations.extend(operations);
-        self
-    }
-
-    /// Sets what requesters there are; [`ReplyProfile::reference`] alone by default.
-    ///
-    /// The first profile whose reply topic header a record has decides how it is answered. Of
-    /// profiles that share that header, it is the first whose way to write a partition is the
-    /// record's.
-    #[must_use]
-    pub fn profiles(mut self, profiles: impl IntoIterator<Item = ReplyProfile>) -> Self {
-        self.settings.profiles = profiles.into_iter().collect();
-        self
-    }
-
-    /// Lets record headers of a name, or of a prefix that ends in `*`, become request headers.
-    ///
-    /// Denied by default is what an HTTP front would set or check, see [`crate::HeaderFilter`].
-    /// Allow such a name only where the broker decides who may write to the request topic. What
-    /// speaks of a connection or of framing never passes.
-    #[must_use]
-    pub fn allow_request_header(mut self, pattern: &str) -> Self {
-        self.settings.request_headers = self.settings.request_headers.allow(pattern);
-        self
-    }
-
-    /// Keeps record headers of a name, or of a prefix that ends in `*`, from the application.
-    #[must_use]
-    pub fn deny_request_header(mut self, pattern: &str) -> Self {
-        self.settings.request_headers = self.settings.request_headers.deny(pattern);
-        self
-    }
-
-    /// Joins the bridge to a Kafka cluster, by a URL as [`kafka::Cluster::new`] takes it.
-    ///
-    /// The clients connect in the background, and go on trying while no broker answers.
-    ///
-    /// # Errors
-    ///
-    /// Fails on settings that contradict one another, and on what librdkafka refuses.
-    pub fn connect(
-        self,
-        url: &str,
-        group_id: &str,
-    ) -> Result<Bridge<A, KafkaSource, KafkaSink>, Error> {
-        self.check()?;
-        let topics: Vec<&str> = self.operations.iter().map(Operation::topic).collect();
-        let cluster = kafka::Cluster::new(url, &self.properties)?;
-        let source = cluster.source(
-            group_id,
-            &topics,
-            self.settings.drain_timeout,
-            self.settings.limits.max_headers,
-        )?;
-        let sink = cluster.sink()?;
-        self.with_ports(source, sink)
-    }
-
-    /// Joins the bridge to any ports, such as those of [`crate::testing`].
-    ///
-    /// # Errors
-    ///
-    /// Fails on settings that contradict one another.
-    pub fn with_ports<Source, Sink>(
-        self,
+impl<A, Source, Sink> Bridge<A, Source, Sink> {
+    pub(crate) fn new(
+        service: RecordService<A>,
         source: Source,
         sink: Sink,
-    ) -> Result<Bridge<A, Source, Sink>, Error> {
-        self.check()?;
-        let topics: Vec<&str> = self.operations.iter().map(Operation::topic).collect();
-        let policy = match &self.reply_topics {
-            Some(allowed) => ReplyPolicy::new(allowed, topics),
-            None => ReplyPolicy::derived_for(&self.settings.profiles, topics),
-        };
-        let policy = policy.reserve(self.settings.dead_letter_topic.clone());
-        let service = RecordService::new(self.app, self.operations, policy, self.settings.clone());
-        let status = watch::Sender::new(Status::new(self.settings.stuck_after));
-        Ok(Bridge {
+        settings: Settings,
+    ) -> Self {
+        let status = watch::Sender::new(Status::new(settings.stuck_after));
+        Self {
             service,
             source,
             sink,
-            settings: self.settings,
+            settings,
             status,
-        })
+        }
     }
 
-    fn check(&self) -> Result<(), Error> {
-        if self.operations.is_empty() {
-            return Err(Error::NoOperation);
-        }
-        if self.settings.profiles.is_empty() {
-            return Err(Error::NoProfile);
-        }
-        let topics: Vec<&str> = self.operations.iter().map(Operation::topic).collect();
-        let twice = topics
-            .iter()
-            .enumerate()
-            .find(|(index, topic)| topics[..*index].contains(topic));
-        if let Some((_, topic)) = twice {
-            return Err(Error::DuplicateTopic((*topic).to_owned()));
-        }
-        let limits = &self.settings.limits;
-        let bounds = [
-            ("max_in_flight", limits.max_in_flight),
-            ("max_in_flight_bytes", limits.max_in_flight_bytes),
-            ("max_uncommitted", limits.max_uncommitted),
-        ];
-        if let Some((name, _)) = bounds.iter().find(|(_, bound)| *bound == 0) {
-            return Err(Error::ZeroBound(name));
-        }
-        if let FailurePolicy::Retry(retry) = self.settings.on_failure {
-            if retry.max_attempts == 0 {
-                return Err(Error::ZeroBound("max_attempts"));
-            }
-            if self.settings.dead_letter_topic.is_none() {
-                return Err(Error::RetryWithoutDeadLetter);
-            }
-        }
-        if self.settings.commit_interval.is_zero() {
-            return Err(Error::ZeroBound("commit_interval"));
-        }
-        match &self.settings.dead_letter_topic {
-            Some(topic) if topics.contains(&topic.as_str()) || !is_legal_topic(topic) => {
-                Err(Error::DeadLetterTopic(topic.clone()))
-            }
-            _ => Ok(()),
-        }
+    /// Returns a view of the bridge's health that outlives it.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
     }
 }
 
@@ -307,12 +64,6 @@ where
     Source: RecordSource,
     Sink: ReplySink,
 {
-    /// Returns a view of the bridge's health that outlives it.
-    #[must_use]
-    pub fn status(&self) -> watch::Receiver<Status> {
-        self.status.subscribe()
-    }
-
     /// Runs until the signal resolves, then stops: takes no further record, waits for those in
     /// flight (no longer than the drain time-out), commits, and leaves the group.
     ///

@@ -146,7 +146,7 @@ impl Default for Settings {
             limits: Limits::default(),
             request_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(10),
-            commit_interval: Duration::from_secs(1),
+            commit_interval: Duration::from_millis(200),
             without_reply_to: WithoutReplyTo::default(),
             reply_key: true,
             echo_header: Some(DEFAULT_ECHO_HEADER),

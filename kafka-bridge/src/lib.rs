@@ -34,6 +34,7 @@
 mod address;
 mod body;
 mod bridge;
+mod builder;
 mod config;
 mod dead_letter;
 mod dispatch;
@@ -66,7 +67,8 @@ pub mod ports;
 pub mod testing;
 
 pub use body::Body;
-pub use bridge::{Bridge, Builder};
+pub use bridge::Bridge;
+pub use builder::Builder;
 pub use config::{Dispatch, Limits, ParseDispatchError, Settings, WithoutReplyTo};
 pub use dispatch::Summary;
 pub use echo::{DEFAULT_ECHO_HEADER, EchoSetHeader, EchoSetHeaderLayer};

@@ -21,69 +21,134 @@ pub(crate) const REWINDS: &str = "kafka_bridge_rewinds_total";
 pub(crate) const IGNORED_PARTITIONS: &str = "kafka_bridge_ignored_reply_partitions_total";
 pub(crate) const UNREADABLE_HEADERS: &str = "kafka_bridge_unreadable_headers_total";
 
-/// Describes the bridge's metrics to the installed recorder; call it once after installing one.
-pub fn describe_metrics() {
-    describe_counter!(
+/// What a metric is, its name, its unit and its meaning.
+type Description = (Kind, &'static str, Unit, &'static str);
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+const DESCRIPTIONS: [Description; 18] = [
+    (
+        Kind::Counter,
         RECORDS,
-        "finished records by topic, outcome (replied, dead_lettered, skipped) and reason"
-    );
-    describe_counter!(REPLIES, "replies produced, by topic and HTTP status");
-    describe_gauge!(IN_FLIGHT, "records delivered and not finished");
-    describe_histogram!(
+        Unit::Count,
+        "finished records by topic, outcome (replied, dead_lettered, skipped) and reason",
+    ),
+    (
+        Kind::Counter,
+        REPLIES,
+        Unit::Count,
+        "replies produced, by topic and HTTP status",
+    ),
+    (
+        Kind::Gauge,
+        IN_FLIGHT,
+        Unit::Count,
+        "records delivered and not finished",
+    ),
+    (
+        Kind::Histogram,
         HANDLER,
         Unit::Seconds,
-        "the application's time for one request, by topic"
-    );
-    describe_histogram!(
+        "the application's time for one request, by topic",
+    ),
+    (
+        Kind::Histogram,
         TIME_TO_REPLY,
         Unit::Seconds,
-        "from a record's arrival at the dispatch to its reply's delivery report, by topic"
-    );
-    describe_counter!(
+        "from a record's arrival at the dispatch to its reply's delivery report, by topic",
+    ),
+    (
+        Kind::Counter,
         RETRIES,
-        "requests that were made again after a failure, by topic"
-    );
-    describe_gauge!(
+        Unit::Count,
+        "requests that were made again after a failure, by topic",
+    ),
+    (
+        Kind::Gauge,
         OLDEST,
         Unit::Seconds,
-        "how long the lowest unfinished record of a partition has been there, by topic and partition"
-    );
-    describe_gauge!(
+        "how long the lowest unfinished record of a partition has been there, by topic and partition",
+    ),
+    (
+        Kind::Gauge,
         UNCOMMITTED,
-        "records delivered and held back from the commit by an unfinished one"
-    );
-    describe_counter!(COMMIT_FAILURES, "offset commits that the broker refused");
-    describe_counter!(REVOCATIONS, "partitions that a rebalance took away");
-    describe_counter!(
+        Unit::Count,
+        "records delivered and held back from the commit by an unfinished one",
+    ),
+    (
+        Kind::Counter,
+        COMMIT_FAILURES,
+        Unit::Count,
+        "offset commits that the broker refused",
+    ),
+    (
+        Kind::Counter,
+        REVOCATIONS,
+        Unit::Count,
+        "partitions that a rebalance took away",
+    ),
+    (
+        Kind::Counter,
         REBALANCES,
-        "changes of the assignment by kind: assign, revoke, or lost (without a chance to commit)"
-    );
-    describe_counter!(
+        Unit::Count,
+        "changes of the assignment by kind: assign, revoke, or lost (without a chance to commit)",
+    ),
+    (
+        Kind::Counter,
         MAX_POLL_EXCEEDED,
-        "times that the member left its group because it did not poll in time"
-    );
-    describe_gauge!(
+        Unit::Count,
+        "times that the member left its group because it did not poll in time",
+    ),
+    (
+        Kind::Gauge,
         CONSUMER_LAG,
-        "records behind the committed offset, by topic and partition; 0 when not assigned"
-    );
-    describe_counter!(
+        Unit::Count,
+        "records behind the committed offset, by topic and partition; 0 when not assigned",
+    ),
+    (
+        Kind::Counter,
         PAUSES,
-        "times that intake was paused at the in-flight bound"
-    );
-    describe_counter!(
+        Unit::Count,
+        "times that intake was paused at the in-flight bound",
+    ),
+    (
+        Kind::Counter,
         UNREADABLE_HEADERS,
-        "record headers dropped because their name is not UTF-8"
-    );
-    describe_counter!(
+        Unit::Count,
+        "record headers dropped because their name is not UTF-8",
+    ),
+    (
+        Kind::Counter,
         IGNORED_PARTITIONS,
-        "reply partitions that requesters asked for in vain, by reason (unreadable, unknown)"
-    );
-    describe_counter!(
+        Unit::Count,
+        "reply partitions that requesters asked for in vain, by reason (unreadable, unknown)",
+    ),
+    (
+        Kind::Counter,
         STALE,
-        "delivered records that were dropped because they belong to another assignment"
-    );
-    describe_counter!(
+        Unit::Count,
+        "delivered records that were dropped because they belong to another assignment",
+    ),
+    (
+        Kind::Counter,
         REWINDS,
-        "times that a partition went on below an offset that was delivered before"
-    );
+        Unit::Count,
+        "times that a partition went on below an offset that was delivered before",
+    ),
+];
+
+/// Describes the bridge's metrics to the installed recorder; call it once after installing one.
+pub fn describe_metrics() {
+    for (kind, name, unit, meaning) in DESCRIPTIONS {
+        match kind {
+            Kind::Counter => describe_counter!(name, unit, meaning),
+            Kind::Gauge => describe_gauge!(name, unit, meaning),
+            Kind::Histogram => describe_histogram!(name, unit, meaning),
+        }
+    }
 }

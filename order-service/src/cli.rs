@@ -8,9 +8,10 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use kafka_bridge::{Dispatch, WithoutReplyTo};
+use kafka_bridge::{Dispatch, ReplyProfile, WithoutReplyTo};
 
 use crate::asyncapi::Deployment;
+use crate::failure_flags::{FailureFlags, OnFailure};
 use crate::parse;
 use crate::secrets::{self, Quietly, Secret};
 use crate::telemetry::LogFormat;
@@ -22,6 +23,8 @@ Examples:
   order-service --http 127.0.0.1:8000          # the same application over HTTP, too
   order-service --log-format json --store-timeout 500ms
   order-service asyncapi --topic-prefix shop.  # describes the topics, starts nothing
+  order-service --profile spring,nest --reply-topics 'replies.*'   # other requesters, too
+  order-service --on-failure retry --max-attempts 8 --dead-letter-topic orders.dlq
   order-service -X session.timeout.ms=6000 -X group.instance.id=orders-1
 
 Exit codes: 0 stopped as asked, 1 failed, 2 wrong arguments.";
@@ -131,6 +134,25 @@ pub struct Cli {
     #[arg(long, env = "ORDER_SERVICE_WITHOUT_REPLY_TO", default_value = "skip", value_parser = parse::without_reply_to(), value_name = "skip|process")]
     pub without_reply_to: WithoutReplyTo,
 
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "its flags are documented one by one")]
+    pub failure: FailureFlags,
+
+    /// Which requesters are served beside the reference one, in order of preference
+    #[arg(
+        long,
+        env = "ORDER_SERVICE_PROFILE",
+        default_value = "reference",
+        value_delimiter = ',',
+        value_parser = parse::profile(),
+        value_name = "NAMES"
+    )]
+    pub profile: Vec<ReplyProfile>,
+
+    /// How long a record may be unfinished before /healthz calls its partition stuck
+    #[arg(long, env = "ORDER_SERVICE_STUCK_AFTER", default_value = "60s", value_parser = parse::duration, value_name = "TIME")]
+    pub stuck_after: Duration,
+
     /// Send replies without their request's key
     #[arg(long, env = "ORDER_SERVICE_NO_REPLY_KEY")]
     pub no_reply_key: bool,
@@ -196,6 +218,10 @@ impl Cli {
             Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
         let mut wrong = |message| command.error(ErrorKind::ValueValidation, message);
         secrets::check(&matches).map_err(&mut wrong)?;
+        if cli.failure.on_failure == OnFailure::Retry && cli.dead_letter_topic.is_none() {
+            let nowhere = "--on-failure retry needs --dead-letter-topic for what keeps failing";
+            return Err(wrong(nowhere.to_owned()));
+        }
         if let Some(file) = &cli.kafka_file {
             cli.kafka = secrets::url_in(file).map_err(wrong)?;
         }
@@ -228,7 +254,9 @@ pub fn one_line(error: &clap::Error) -> String {
 pub fn explain(error: kafka_bridge::Error) -> anyhow::Error {
     let flag = match &error {
         kafka_bridge::Error::Url(_) | kafka_bridge::Error::WithoutTls(_) => "--kafka",
-        kafka_bridge::Error::DeadLetterTopic(_) => "--dead-letter-topic",
+        kafka_bridge::Error::DeadLetterTopic(_) | kafka_bridge::Error::RetryWithoutDeadLetter => {
+            "--dead-letter-topic"
+        }
         kafka_bridge::Error::DrainTimeout { .. } => "--drain-timeout",
         other if other.is_configuration() => "-X",
         _ => return anyhow::Error::new(error).context("--kafka"),

@@ -9,6 +9,7 @@ pub mod app;
 pub mod asyncapi;
 pub mod cli;
 pub mod error;
+pub mod failure_flags;
 pub mod idempotency;
 pub mod openapi;
 pub mod operations;

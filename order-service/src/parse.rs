@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use kafka_bridge::kafka::Cluster;
-use kafka_bridge::{Dispatch, Operation, WithoutReplyTo};
+use kafka_bridge::{Dispatch, Operation, ReplyProfile, WithoutReplyTo};
 use tracing_subscriber::EnvFilter;
 
 use crate::secrets::Secret;
@@ -21,6 +21,18 @@ pub(crate) fn without_reply_to() -> impl TypedValueParser<Value = WithoutReplyTo
         "process" => WithoutReplyTo::Process,
         _ => WithoutReplyTo::Skip,
     })
+}
+
+pub(crate) fn profile() -> impl TypedValueParser<Value = ReplyProfile> {
+    let names = [
+        "reference",
+        "spring",
+        "smallrye",
+        "nest",
+        "zilla",
+        "faststream",
+    ];
+    PossibleValuesParser::new(names).try_map(|name| name.parse())
 }
 
 /// A cluster's URL; what is wrong with one is told without any part of it.
@@ -88,6 +100,15 @@ mod tests {
         );
         assert!(property("a.b").is_err());
         assert!(property("acks=1").unwrap_err().contains("acks=1"));
+    }
+
+    #[test]
+    fn offers_every_profile() {
+        use clap::builder::TypedValueParser;
+        let parser = profile();
+        let offered = parser.possible_values().unwrap();
+        let offered: Vec<String> = offered.map(|one| one.get_name().to_owned()).collect();
+        assert_eq!(offered, ReplyProfile::all().map(|profile| profile.name));
     }
 
     #[test]

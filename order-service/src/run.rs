@@ -98,7 +98,10 @@ fn bridge(
         .request_timeout(cli.request_timeout)
         .drain_timeout(cli.drain_timeout)
         .without_reply_to(cli.without_reply_to)
-        .reply_key(!cli.no_reply_key);
+        .reply_key(!cli.no_reply_key)
+        .profiles(cli.profile.clone())
+        .on_failure(cli.failure.policy())
+        .stuck_after(cli.stuck_after);
     if let Some(topics) = &cli.reply_topics {
         builder = builder.reply_topics(topics);
     }

@@ -18,7 +18,15 @@ fn run(arguments: &[&str]) -> (i32, String) {
 
 #[test]
 fn wrong_values_name_the_flag_and_exit_with_2() {
-    let rows: [(&[&str], &str, &str); 16] = [
+    let rows: [(&[&str], &str, &str); 20] = [
+        (
+            &["--on-failure", "retry"],
+            "--dead-letter-topic",
+            "retrying needs",
+        ),
+        (&["--on-failure", "give-up"], "--on-failure", "retry"),
+        (&["--max-attempts", "0"], "--max-attempts", "1.."),
+        (&["--profile", "spring,foo"], "--profile", "smallrye"),
         (&["--dispatch", "parallel"], "--dispatch", "serial"),
         (&["--max-in-flight", "0"], "--max-in-flight", "1.."),
         (&["--request-timeout", "soon"], "--request-timeout", "30s"),
