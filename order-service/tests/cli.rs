@@ -22,7 +22,7 @@ fn wrong_values_name_the_flag_and_exit_with_2() {
         (
             &["--on-failure", "retry"],
             "--dead-letter-topic",
-            "retrying needs",
+            "keeps failing",
         ),
         (&["--on-failure", "give-up"], "--on-failure", "retry"),
         (&["--max-attempts", "0"], "--max-attempts", "1.."),
