@@ -132,8 +132,9 @@ async fn instances_that_come_and_go_under_load_answer_each_request() {
         let over = CancellationToken::new();
         let (ids, second) = tokio::join!(load(&requester, &over), async {
             let second = Service::start(&stack, options(mode, &group)).await.unwrap();
-            until_at_least_one(second.admin(), "kafka_bridge_records_total").await;
-            until_at_least_one(first.admin(), "kafka_bridge_revoked_partitions_total").await;
+            support::until_at_least_one(second.admin(), "kafka_bridge_records_total").await;
+            support::until_at_least_one(first.admin(), "kafka_bridge_revoked_partitions_total")
+                .await;
             first.stop().await.unwrap();
             over.cancel();
             second
@@ -168,7 +169,7 @@ async fn h8_a_stalled_store_pauses_intake_and_everything_is_answered_after_it() 
         support::stall(&stack, STALL).await;
         let over = CancellationToken::new();
         let (ids, ()) = tokio::join!(load(&requester, &over), async {
-            until_at_least_one(service.admin(), "kafka_bridge_pauses_total").await;
+            support::until_at_least_one(service.admin(), "kafka_bridge_pauses_total").await;
             over.cancel();
         });
         let replies = requester.replies_to(&ids).await;
@@ -207,9 +208,9 @@ async fn a_partition_that_was_revoked_while_paused_is_served_when_it_comes_back(
     let over = CancellationToken::new();
     let (ids, second) = tokio::join!(load(&requester, &over), async {
         support::stall(&stack, 8 * STALL).await;
-        until_at_least_one(first.admin(), "kafka_bridge_pauses_total").await;
+        support::until_at_least_one(first.admin(), "kafka_bridge_pauses_total").await;
         let second = Service::start(&stack, second).await.unwrap();
-        until_at_least_one(first.admin(), "kafka_bridge_revoked_partitions_total").await;
+        support::until_at_least_one(first.admin(), "kafka_bridge_revoked_partitions_total").await;
         over.cancel();
         second
     });
@@ -225,12 +226,4 @@ async fn a_partition_that_was_revoked_while_paused_is_served_when_it_comes_back(
     first.stop().await.unwrap();
     store.stop(Duration::from_secs(10)).await.unwrap();
     stack.stop().await.unwrap();
-}
-
-async fn until_at_least_one(admin: &str, metric: &str) {
-    let deadline = tokio::time::Instant::now() + support::LIMIT;
-    while support::metric(admin, metric).await < 1.0 {
-        assert!(tokio::time::Instant::now() < deadline, "{metric} stays 0");
-        sleep(Duration::from_millis(50)).await;
-    }
 }

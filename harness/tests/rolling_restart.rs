@@ -8,6 +8,8 @@
 
 #[path = "support/oracles.rs"]
 mod oracles;
+#[path = "support/sender.rs"]
+mod sender;
 mod support;
 
 use std::path::{Path, PathBuf};
@@ -17,14 +19,12 @@ use harness::process::Child;
 use harness::stack::{Stack, StackKind, StackOptions};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{Offset, TopicPartitionList};
+use sender::Sender;
 use tokio::time::{Instant, sleep};
 
 const INSTANCES: usize = 3;
 const PARTITIONS: i32 = 8;
-const KEYS: usize = 100;
 const RECORDS: usize = 10_000;
 /// Repeats that a graceful restart may cause, as a share of all records.
 const MAX_DUPLICATES: f64 = 0.01;
@@ -131,46 +131,6 @@ impl Round<'_> {
     }
 }
 
-/// Sends records and remembers key and id of each, in order.
-struct Sender {
-    producer: FutureProducer,
-    topic: String,
-    sent: Vec<(String, String)>,
-}
-
-impl Sender {
-    async fn send(&mut self, count: usize) {
-        let mut reports = Vec::new();
-        for number in self.sent.len()..self.sent.len() + count {
-            let (key, id) = (format!("key-{}", number % KEYS), format!("id-{number}"));
-            let reply_to = format!("{}.reply", self.topic);
-            let headers = [("reply-to", &reply_to), ("x-key", &key), ("x-id", &id)];
-            let headers = headers
-                .iter()
-                .fold(OwnedHeaders::new(), |headers, (key, value)| {
-                    headers.insert(Header {
-                        key,
-                        value: Some(value.as_bytes()),
-                    })
-                });
-            let record = FutureRecord::to(&self.topic)
-                .key(&key)
-                .payload("{}")
-                .headers(headers);
-            reports.push(
-                self.producer
-                    .send_result(record)
-                    .map_err(|(error, _)| error)
-                    .unwrap(),
-            );
-            self.sent.push((key, id));
-        }
-        for report in reports {
-            report.await.unwrap().map_err(|(error, _)| error).unwrap();
-        }
-    }
-}
-
 /// Stops and replaces each instance in turn.
 async fn replace_all(round: &mut Round<'_>, instances: &mut Vec<Child>) {
     for _ in 0..INSTANCES {
@@ -199,12 +159,8 @@ async fn round(stack: &Stack, dispatch: &str, number: usize) {
     for _ in 0..INSTANCES {
         instances.push(round.instance().await);
     }
-    let producer = round.client().create().unwrap();
-    let mut sender = Sender {
-        producer,
-        topic: name.clone(),
-        sent: Vec::new(),
-    };
+    let reply_topic = format!("{name}.reply");
+    let mut sender = Sender::new(&round.client(), &name, &reply_topic, "{}".to_owned());
     sender.send(RECORDS / 2).await;
     {
         let mut replacing = std::pin::pin!(replace_all(&mut round, &mut instances));

@@ -209,14 +209,46 @@ pub(crate) fn start_store(port: u16, folder: &Path) -> harness::process::Child {
 
 /// The sum of a metric over all its labels, from a service's `/metrics`; 0 while it is not there.
 pub(crate) async fn metric(admin: &str, name: &str) -> f64 {
-    let mut stream = tokio::net::TcpStream::connect(admin).await.unwrap();
-    let request = format!("GET /metrics HTTP/1.0\r\nhost: {admin}\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
+    let (_, answer) = get(admin, "/metrics").await;
     let samples = answer.lines().filter(|line| line.starts_with(name));
     let value = |line: &str| line.rsplit(' ').next()?.parse::<f64>().ok();
     samples.filter_map(value).sum()
+}
+
+/// Status and head and body of an answer, over the smallest of HTTP clients.
+pub(crate) async fn get(address: &str, path: &str) -> (u16, String) {
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.0\r\nhost: {address}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let status = answer.split(' ').nth(1).expect("a status line").parse();
+    (status.expect("a status"), answer)
+}
+
+/// Waits until a metric is there.
+pub(crate) async fn until_at_least_one(admin: &str, name: &str) {
+    let deadline = tokio::time::Instant::now() + LIMIT;
+    while metric(admin, name).await < 1.0 {
+        assert!(tokio::time::Instant::now() < deadline, "{name} stays 0");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Waits until `/healthz` says yes.
+pub(crate) async fn until_healthy(admin: &str) {
+    let deadline = tokio::time::Instant::now() + LIMIT;
+    loop {
+        let (status, answer) = get(admin, "/healthz").await;
+        if status == 200 {
+            return;
+        }
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "not healthy: {answer}"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// Makes the store answer nobody for a while. A store that cannot be paused makes the test weaker,
@@ -237,4 +269,27 @@ pub(crate) async fn order_count(stack: &harness::stack::Stack) -> i64 {
         .query_async(&mut connection)
         .await
         .unwrap()
+}
+
+/// Makes the store take no order until [`unstall_writes`], or for that time. What only reads is served,
+/// the end of it too: a store that answers nothing would not hear it.
+pub(crate) async fn stall_writes(stack: &harness::stack::Stack, time: Duration) {
+    let millis = u64::try_from(time.as_millis()).unwrap();
+    let pause = redis::cmd("CLIENT")
+        .arg("PAUSE")
+        .arg(millis)
+        .arg("WRITE")
+        .to_owned();
+    command(stack, &pause).await;
+}
+
+/// Lets the store take orders again.
+pub(crate) async fn unstall_writes(stack: &harness::stack::Stack) {
+    command(stack, redis::cmd("CLIENT").arg("UNPAUSE")).await;
+}
+
+async fn command(stack: &harness::stack::Stack, command: &redis::Cmd) {
+    let client = redis::Client::open(stack.store_url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let () = command.query_async(&mut connection).await.unwrap();
 }
