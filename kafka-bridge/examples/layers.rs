@@ -1,0 +1,62 @@
+//! An axum `Router` with layers, as one would have it over HTTP: state, a limit of concurrency, a
+//! middleware that looks at each request, and the header that lets requesters correlate replies.
+//!
+//! ```sh
+//! cargo run -p kafka-bridge --example layers
+//! echo 20 | kcat -P -b localhost:9092 -t double -H reply-to=double.reply -H x-reply-set-header=x-request-id:1
+//! ```
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::post;
+use kafka_bridge::{Bridge, Coordinates, Dispatch, EchoSetHeaderLayer, Operation};
+use tower::limit::GlobalConcurrencyLimitLayer;
+
+/// How many requests there were, shared by all handlers.
+type Count = Arc<AtomicU64>;
+
+async fn double(State(count): State<Count>, body: String) -> Result<String, StatusCode> {
+    let number: i64 = body.trim().parse().map_err(|_| StatusCode::BAD_REQUEST)?;
+    let count = count.fetch_add(1, Ordering::Relaxed) + 1;
+    let doubled = number
+        .checked_mul(2)
+        .ok_or(StatusCode::UNPROCESSABLE_ENTITY)?;
+    Ok(format!("{doubled}, request {count}"))
+}
+
+/// Tells the requester where its record stands; over HTTP there is none.
+async fn tell_coordinates(request: Request, next: Next) -> Response {
+    let coordinates = request
+        .extensions()
+        .get::<Coordinates>()
+        .map(ToString::to_string);
+    let mut response = next.run(request).await;
+    if let Some(Ok(value)) = coordinates.map(HeaderValue::try_from) {
+        response.headers_mut().insert("x-record", value);
+    }
+    response
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let kafka = std::env::var("KAFKA_URL").unwrap_or_else(|_| "kafka://localhost:9092".to_owned());
+    let app = Router::new()
+        .route("/doubles", post(double))
+        .with_state(Count::default())
+        .layer(middleware::from_fn(tell_coordinates))
+        .layer(GlobalConcurrencyLimitLayer::new(64))
+        .layer(EchoSetHeaderLayer::default());
+    Bridge::builder(app)
+        .operation(Operation::post("double", "/doubles")?)
+        .dispatch(Dispatch::Tasks)
+        .connect(&kafka, "layers")?
+        .with_graceful_shutdown(async { tokio::signal::ctrl_c().await.unwrap_or_default() })
+        .await?;
+    Ok(())
+}
