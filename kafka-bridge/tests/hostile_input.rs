@@ -1,55 +1,20 @@
-//! Records that mean harm, end to end over in-memory ports: none ends the loop, leaves its place, or
-//! passes for somebody else. The numbers are those of the hazards that each test stands for.
+//! Records that mean harm, end to end over in-memory ports: none ends the loop, is answered where it
+//! must not be, or changes on its way. Headers that mean harm over HTTP are in `hostile_headers`.
+//! The numbers are those of the hazards that each test stands for.
 
 mod support;
 
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
-use axum::Router;
-use axum::http::{HeaderMap, Request, Response};
+use axum::http::{Request, Response};
 use bytes::Bytes;
 use kafka_bridge::testing::{MemoryBroker, MemorySink};
-use kafka_bridge::{
-    Body, Bridge, Builder, EchoSetHeaderLayer, Limits, Operation, OutboundRecord, Record,
-    ReplyProfile,
-};
-use support::{MODES, builder, header, order, run, serve, statuses};
-
-type Seen = Arc<Mutex<Vec<(HeaderMap, Bytes)>>>;
-
-/// An application that notes what it is sent, and what it noted.
-fn witness() -> (Builder<Router>, Seen) {
-    let seen = Seen::default();
-    let notes = Arc::clone(&seen);
-    let note = move |headers: HeaderMap, body: Bytes| async move {
-        notes.lock().expect("no panic before").push((headers, body));
-    };
-    let app = Router::new()
-        .fallback(note)
-        .layer(EchoSetHeaderLayer::default());
-    let operation = Operation::post("createOrder", "/orders").expect("a legal operation");
-    (Bridge::builder(app).operation(operation), seen)
-}
-
-/// Serves one record and returns what the application saw of it.
-async fn seen(
-    change: impl FnOnce(Builder<Router>) -> Builder<Router>,
-    record: Record,
-) -> (HeaderMap, Bytes) {
-    let (builder, seen) = witness();
-    let (replies, _) = serve(change(builder), [record]).await;
-    assert_eq!(statuses(&replies), ["200"]);
-    let mut seen = seen.lock().expect("no panic before");
-    seen.pop().expect("the application was called")
-}
-
-fn values(record: &OutboundRecord, name: &str) -> Vec<Option<Vec<u8>>> {
-    let own = record.headers.iter().filter(|(own, _)| *own == name);
-    own.map(|(_, value)| value.map(|value| value.to_vec()))
-        .collect()
-}
+use kafka_bridge::{Body, Bridge, Limits, Operation, Record, ReplyProfile};
+use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, SharedString, Unit};
+use support::{MODES, builder, header, order, run, seen, serve, statuses, values, witness};
 
 #[tokio::test(start_paused = true)]
 async fn h10_headers_nulls_large_bodies_and_panics_do_not_end_the_loop() {
@@ -199,186 +164,6 @@ async fn h15_hostile_return_addresses_get_nothing_under_any_profile() {
     }
 }
 
-/// Writes every second letter in upper case.
-fn odd_case(name: &str) -> String {
-    let odd = |(index, letter): (usize, char)| match index % 2 {
-        0 => letter.to_ascii_uppercase(),
-        _ => letter,
-    };
-    name.chars().enumerate().map(odd).collect()
-}
-
-#[tokio::test(start_paused = true)]
-async fn h16_no_header_of_a_connection_or_of_a_front_passes_in_any_case() {
-    let names = [
-        "connection",
-        "keep-alive",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "host",
-        "expect",
-        "authorization",
-        "cookie",
-        "proxy-authorization",
-        "proxy-authenticate",
-        "forwarded",
-        "x-forwarded-for",
-        "x-forwarded-host",
-        "x-forwarded-proto",
-        "x-real-ip",
-        "dead-letter-offset",
-        ":method",
-        ":path",
-        ":authority",
-    ];
-    for name in names {
-        for name in [name.to_owned(), name.to_ascii_uppercase(), odd_case(name)] {
-            let record = order(0, "abc").with_header(&*name, "100");
-            let (headers, _) = seen(|builder| builder, record).await;
-            let names: Vec<_> = headers.keys().map(|name| name.as_str()).collect();
-            let expected = [
-                "reply-to",
-                "x-reply-set-header",
-                "content-type",
-                "content-length",
-            ];
-            assert_eq!(names, expected, "{name}");
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn h16_a_name_passes_when_it_is_allowed_and_not_when_it_is_denied() {
-    let record = || {
-        order(0, "abc")
-            .with_header("Authorization", "Basic eA==")
-            .with_header("X-Forwarded-For", "10.0.0.1")
-            .with_header("X-Tenant", "a")
-            .with_header("Host", "elsewhere")
-    };
-    let open = |builder: Builder<Router>| {
-        let builder = builder.allow_request_header("authorization");
-        builder
-            .allow_request_header("host")
-            .deny_request_header("X-Tenant")
-    };
-    let (headers, _) = seen(open, record()).await;
-    assert_eq!(headers["authorization"], "Basic eA==");
-    for name in ["x-forwarded-for", "x-tenant", "host"] {
-        assert!(!headers.contains_key(name), "{name}");
-    }
-    let (headers, _) = seen(|builder| builder, record()).await;
-    assert!(!headers.contains_key("authorization"));
-    assert_eq!(headers["x-tenant"], "a");
-}
-
-#[tokio::test(start_paused = true)]
-async fn h16_names_that_the_connection_header_lists_do_not_pass() {
-    let record = order(0, "abc")
-        .with_header("X-Hop", "1")
-        .with_header("x-end", "1")
-        .with_header("CONNECTION", "close, X-HOP");
-    let (headers, _) = seen(|builder| builder, record).await;
-    assert!(!headers.contains_key("x-hop"));
-    assert!(headers.contains_key("x-end"));
-}
-
-#[tokio::test(start_paused = true)]
-async fn h16_the_body_is_the_value_whatever_length_the_record_claims() {
-    for claim in ["0", "2", "4", "999999", "-1", "3, 5", "chunked", ""] {
-        for name in ["content-length", "Content-Length", "CONTENT-length"] {
-            let record = order(0, "abc")
-                .with_header(name, claim)
-                .with_header(name, "7")
-                .with_header("Transfer-Encoding", "chunked");
-            let (headers, body) = seen(|builder| builder, record).await;
-            let lengths: Vec<_> = headers.get_all("content-length").iter().collect();
-            assert_eq!(lengths, ["3"], "{name}: {claim}");
-            assert_eq!(body, "abc");
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn h17_reply_set_header_vectors_end_to_end() {
-    let echoed: [(&[u8], &str, &[u8]); 8] = [
-        (b"x-request-id:abc", "x-request-id", b"abc"),
-        (b"x-request-id: abc", "x-request-id", b"abc"),
-        (b"a:\t1", "a", b"1"),
-        (b"x-request-id:   abc  ", "x-request-id", b"abc"),
-        (b"x-a:", "x-a", b""),
-        (b"x-a: b: c", "x-a", b"b: c"),
-        (b"a: \xff", "a", b"\xff"),
-        (b"X-Foo: v", "x-foo", b"v"),
-    ];
-    let skipped: [&[u8]; 20] = [
-        b"a: 1\r\nb: 2",
-        b"a: 1\nb: 2",
-        b"a: 1\rb: 2",
-        b"a: 1\n folded",
-        b"a: 1\n\nbody",
-        b"novalue",
-        b": v",
-        b"X-Foo : v",
-        b" a: 1",
-        b"",
-        b"\xc3\xa9: 1",
-        b"Set-Cookie: s=1",
-        b"status-code: 500",
-        b"STATUS-code:500",
-        b"content-type: text/html",
-        b"transfer-encoding: chunked",
-        b"dead-letter-cause: forged",
-        b"retry-attempt: 99",
-        b"kafka_correlationId: forged",
-        b"correlation_id: forged",
-    ];
-    let lines = echoed.iter().map(|(line, ..)| *line).chain(skipped);
-    for (line, index) in lines.zip(0..) {
-        let record = Record::new("createOrder", 0, 0)
-            .with_value("hello")
-            .with_header("reply-to", "createOrder.reply")
-            .with_header("x-reply-set-header", line.to_vec());
-        let (replies, _) = serve(builder(), [record]).await;
-        let headers: Vec<_> = replies[0].headers.iter().collect();
-        let (own, set) = headers.split_at(3);
-        assert_eq!(own[0], ("status-code", Some(&Bytes::from_static(b"200"))));
-        assert_eq!((own[1].0, own[2].0), ("content-type", "content-length"));
-        let expected = echoed
-            .get(index)
-            .map(|(_, name, value)| (*name, &value[..]));
-        let set = set.iter().map(|(name, value)| (*name, &value.unwrap()[..]));
-        assert_eq!(
-            set.collect::<Vec<_>>(),
-            Vec::from_iter(expected),
-            "{line:?}"
-        );
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn h17_repeats_are_set_in_order_up_to_a_cap() {
-    let mut record = order(0, "hello");
-    for number in 1..100 {
-        record
-            .headers
-            .push("x-reply-set-header", format!("x-n: {number}"));
-    }
-    for (body, status) in [("hello", "200"), ("panic", "500")] {
-        record.value = Some(body.into());
-        let (replies, _) = serve(builder(), [record.clone()]).await;
-        assert_eq!(statuses(&replies), [status]);
-        let set = values(&replies[0], "x-n");
-        let expected: Vec<_> = (1..16_u8)
-            .map(|number| Some(number.to_string().into_bytes()))
-            .collect();
-        assert_eq!(set, expected);
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn h17_forged_dead_letter_headers_reach_neither_application_nor_letter() {
     let forged = || {
@@ -489,4 +274,58 @@ async fn h18_repeated_and_null_correlations_come_back_as_they_were() {
     assert_eq!(statuses(&replies), ["500"]);
     let copied = values(&replies[0], "kafka_correlationId");
     assert_eq!(copied, [Some(vec![0, 255]), None, Some(b"b".to_vec())]);
+}
+
+/// Counts how often a reply partition was ignored because it is unreadable.
+#[derive(Clone, Default)]
+struct Ignored(Arc<AtomicU64>);
+
+impl metrics::Recorder for Ignored {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        let is_it = key.name() == "kafka_bridge_ignored_reply_partitions_total"
+            && key
+                .labels()
+                .any(|label| (label.key(), label.value()) == ("reason", "unreadable"));
+        if is_it {
+            Counter::from_arc(Arc::clone(&self.0))
+        } else {
+            Counter::noop()
+        }
+    }
+
+    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::noop()
+    }
+
+    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::noop()
+    }
+}
+
+#[test]
+fn h15_a_partition_that_cannot_be_read_is_counted() {
+    let ignored = Ignored::default();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let with = |partition: &[u8]| {
+        let record = Record::new("createOrder", 0, 0)
+            .with_header("kafka_replyTopic", "createOrder.reply")
+            .with_header("kafka_replyPartition", partition.to_vec());
+        let bridge = builder().profiles([ReplyProfile::spring()]);
+        metrics::with_local_recorder(&ignored, || {
+            let (replies, _) = runtime.block_on(serve(bridge, [record]));
+            assert_eq!(statuses(&replies), ["200"]);
+        });
+        ignored.0.load(Ordering::Relaxed)
+    };
+    assert_eq!(with(&[0, 0, 0, 1]), 0);
+    assert_eq!(with(b"1"), 0);
+    assert_eq!(with(&[0xff; 4]), 1);
+    assert_eq!(with(b"-1"), 2);
 }

@@ -1,10 +1,13 @@
 //! What the tests of the bridge over in-memory ports share.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::HeaderMap;
 use axum::routing::post;
+use bytes::Bytes;
 use kafka_bridge::testing::{Commits, MemoryBroker, MemorySink, MemorySource};
 use kafka_bridge::{
     Bridge, Builder, Dispatch, EchoSetHeaderLayer, Operation, OutboundRecord, Record,
@@ -81,4 +84,39 @@ pub(crate) fn statuses(replies: &[OutboundRecord]) -> Vec<String> {
 /// Lets everything that can run do so; time is paused in these tests.
 pub(crate) async fn settle() {
     tokio::time::sleep(Duration::from_millis(1)).await;
+}
+
+/// What an application was sent.
+pub(crate) type Seen = Arc<Mutex<Vec<(HeaderMap, Bytes)>>>;
+
+/// An application that notes what it is sent, and what it noted.
+pub(crate) fn witness() -> (Builder<Router>, Seen) {
+    let seen = Seen::default();
+    let notes = Arc::clone(&seen);
+    let note = move |headers: HeaderMap, body: Bytes| async move {
+        notes.lock().expect("no panic before").push((headers, body));
+    };
+    let app = Router::new()
+        .fallback(note)
+        .layer(EchoSetHeaderLayer::default());
+    let operation = Operation::post("createOrder", "/orders").expect("a legal operation");
+    (Bridge::builder(app).operation(operation), seen)
+}
+
+/// Serves one record and returns what the application saw of it.
+pub(crate) async fn seen(
+    change: impl FnOnce(Builder<Router>) -> Builder<Router>,
+    record: Record,
+) -> (HeaderMap, Bytes) {
+    let (builder, seen) = witness();
+    let (replies, _) = serve(change(builder), [record]).await;
+    assert_eq!(statuses(&replies), ["200"]);
+    let mut seen = seen.lock().expect("no panic before");
+    seen.pop().expect("the application was called")
+}
+
+pub(crate) fn values(record: &OutboundRecord, name: &str) -> Vec<Option<Vec<u8>>> {
+    let own = record.headers.iter().filter(|(own, _)| *own == name);
+    own.map(|(_, value)| value.map(|value| value.to_vec()))
+        .collect()
 }
