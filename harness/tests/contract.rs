@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use harness::service::{Service, ServiceOptions};
 use harness::stack::{Stack, StackOptions, free_port};
+use rustix::process::Signal;
 use support::requester::{ORDER, Requester};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
@@ -221,6 +222,40 @@ async fn a_store_that_is_down_is_answered_with_503_until_it_is_back() {
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+    service.stop().await.unwrap();
+    store.stop(Duration::from_secs(10)).await.unwrap();
+    stack.stop().await.unwrap();
+}
+
+/// With the time-outs the other way round the requester would be told 504.
+#[tokio::test]
+async fn a_store_that_stalls_is_told_within_the_stores_own_timeout_and_logged_as_json() {
+    let stack = stack().await;
+    let requester = Requester::new(&stack, "stalled-", 1).await;
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port().unwrap();
+    let store = support::start_store(port, folder.path());
+    let url = format!("redis://127.0.0.1:{port}");
+    let flags = ["--store", &url, "--log-format", "json"];
+    let times = ["--store-timeout", "200ms", "--request-timeout", "1500ms"];
+    let flags = [&flags[..], &times].concat();
+    let mut service = Service::start(&stack, options("stalled-", &flags))
+        .await
+        .unwrap();
+
+    store.signal(Signal::STOP);
+    let reply = requester.ask("stalled", ORDER).await;
+    assert_eq!(reply.status(), "503", "{reply:?}");
+    store.signal(Signal::CONT);
+
+    let log = std::fs::read_to_string(service.child().log()).unwrap();
+    let lines: Vec<serde_json::Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    let told =
+        |line: &serde_json::Value| line["message"] == "store failed" && line["level"] == "ERROR";
+    assert!(lines.iter().any(told), "{log}");
     service.stop().await.unwrap();
     store.stop(Duration::from_secs(10)).await.unwrap();
     stack.stop().await.unwrap();

@@ -29,6 +29,13 @@ const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 /// Fails when an address is taken, the store does not answer at the start, or Kafka fails for good.
 pub async fn run(cli: Cli, metrics: PrometheusHandle) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
+    if cli.store_timeout >= cli.request_timeout {
+        tracing::warn!(
+            store = ?cli.store_timeout,
+            request = ?cli.request_timeout,
+            "a store that stalls is told as 504 and not as 503: choose --store-timeout below --request-timeout"
+        );
+    }
     let store = RedisStore::connect(&cli.store, cli.store_timeout).await;
     let store: Arc<dyn OrderStore> =
         Arc::new(store.context("--store: the store cannot be used, is it running there?")?);

@@ -32,6 +32,9 @@ impl Official {
     }
 }
 
+/// Makes a document invalid.
+type Break = fn(&mut Value);
+
 fn document(prefix: &str) -> Value {
     let deployment = Deployment::new("kafka://one:9092,two:9093", prefix, "orders");
     asyncapi::document(&app::document(), &deployment)
@@ -43,7 +46,7 @@ fn asyncapis_own_schema_accepts_the_document_and_refuses_broken_ones() {
     let document = document("shop.");
     official.accepts(&document).unwrap();
 
-    let breaks: [(&str, fn(&mut Value)); 8] = [
+    let breaks: [(&str, Break); 8] = [
         ("version", |all| all["asyncapi"] = json!("2.6.0")),
         ("no info", |all| all["info"] = json!(null)),
         ("server", |all| {

@@ -18,7 +18,7 @@ fn run(arguments: &[&str]) -> (i32, String) {
 
 #[test]
 fn wrong_values_name_the_flag_and_exit_with_2() {
-    let rows: [(&[&str], &str, &str); 20] = [
+    let rows: [(&[&str], &str, &str); 23] = [
         (
             &["--on-failure", "retry"],
             "--dead-letter-topic",
@@ -67,6 +67,9 @@ fn wrong_values_name_the_flag_and_exit_with_2() {
         (&["-X", "acks=1"], "-X", "has to be all"),
         (&["--max-request-bytes", "0"], "--max-request-bytes", "1.."),
         (&["--group-id", ""], "--group-id", "value is required"),
+        (&["--store-timeout", "0s"], "--store-timeout", "above zero"),
+        (&["--log-format", "xml"], "--log-format", "json"),
+        (&["describe"], "describe", "unrecognized subcommand"),
     ];
     for (arguments, flag, hint) in rows {
         let (code, text) = run(arguments);
