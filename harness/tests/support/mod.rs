@@ -197,12 +197,18 @@ pub(crate) fn start_store(port: u16, folder: &Path) -> harness::process::Child {
 
 /// The sum of a metric over all its labels, from a service's `/metrics`; 0 while it is not there.
 pub(crate) async fn metric(admin: &str, name: &str) -> f64 {
-    let mut stream = tokio::net::TcpStream::connect(admin).await.unwrap();
-    let request = format!("GET /metrics HTTP/1.0\r\nhost: {admin}\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
+    let answer = get(admin, "/metrics").await;
     let samples = answer.lines().filter(|line| line.starts_with(name));
     let value = |line: &str| line.rsplit(' ').next()?.parse::<f64>().ok();
     samples.filter_map(value).sum()
+}
+
+/// One HTTP/1.0 exchange; the whole answer, status line first.
+pub(crate) async fn get(address: &str, path: &str) -> String {
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.0\r\nhost: {address}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
 }
