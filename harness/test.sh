@@ -25,13 +25,22 @@ title() {
     printf '\n== %s\n' "$*"
 }
 
+# Whether librdkafka can be built with TLS: the system's OpenSSL, its headers included.
+has_tls() {
+    has pkg-config && pkg-config --exists openssl
+}
+
+# Yes where TLS can be built in: then the stack tests run with it, and so do the programs under test.
+tls=""
+! has_tls || tls=yes
+
 # The tests against a broker and a store, on one stack. Two at a time: each may have a JVM of its own.
 stack_tests() {
     title "stack tests, $1"
     stack=$1 && shift
     has kcat || set -- "$@" --skip kcat_
     has curl || set -- "$@" --skip curl_
-    TEST_STACK=$stack "$cargo" test --locked -p harness --features stack-tests --test '*' -- --test-threads=2 "$@"
+    TEST_STACK=$stack "$cargo" test --locked -p harness --features "stack-tests${tls:+,tls}" --test '*' -- --test-threads=2 "$@"
 }
 
 title "unit and in-memory tests"
@@ -41,11 +50,14 @@ else
     "$cargo" test --locked --workspace -- --skip kcat_
 fi
 
-title "the same with \`tasks\` as the default dispatch"
-"$cargo" test --locked -p kafka-bridge -p order-service --features kafka-bridge/tasks,order-service/tasks
+title "the same with \`tasks\` as the default dispatch${tls:+, and with TLS}"
+"$cargo" test --locked -p kafka-bridge -p order-service --features "kafka-bridge/tasks,order-service/tasks${tls:+,kafka-bridge/tls,order-service/tls}"
 
 # The stack tests start these as a user would; this also leaves them built without the feature `tasks`.
-"$cargo" build --locked -p order-service -p load-client -p harness
+"$cargo" build --locked -p order-service -p load-client -p harness \
+    --features "${tls:+order-service/tls,load-client/tls,harness/tls}"
+# The service of the rolling restarts.
+"$cargo" build --locked -p harness --example journal --features "${tls:+tls}"
 
 if has kvrocks || has redis-server || has valkey-server; then
     stack_tests embedded --skip apache_kafka_only
@@ -66,6 +78,9 @@ else
     missing_store=yes
 fi
 
+if [ -z "$tls" ]; then
+    skip "tests with TLS (harness/tests/security.rs)" "no OpenSSL: install libssl-dev and pkg-config"
+fi
 if ! has kcat; then
     skip "tests with another client (kcat_...)" "no kcat: install kcat"
 fi

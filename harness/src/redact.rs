@@ -1,14 +1,16 @@
 //! Keeps secrets out of whatever is logged, printed or written: user and password of URLs, and values of
 //! client properties that are secrets.
 
+use load_client::transport::kafka::is_password;
+
 /// The URL without `user:password@`, wherever one stands in the text.
 pub(crate) fn url(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else {
         return text.to_owned();
     };
-    let authority_end = rest.find('/').unwrap_or(rest.len());
-    match rest[..authority_end].rfind('@') {
-        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
+    // The last one: a password that is not encoded may hold one too, or a slash.
+    match rest.rsplit_once('@') {
+        Some((_, shown)) => format!("{scheme}://{shown}"),
         None => text.to_owned(),
     }
 }
@@ -20,16 +22,7 @@ pub(crate) fn has_credentials(text: &str) -> bool {
 
 /// Whether the value of this client property must not be seen.
 pub(crate) fn is_secret(key: &str) -> bool {
-    let words = [
-        "password",
-        "secret",
-        "username",
-        "token",
-        "key.pem",
-        "oauthbearer.config",
-        "jaas",
-    ];
-    words.iter().any(|word| key.contains(word))
+    is_password(key) || key.contains("username") || key.contains("token")
 }
 
 /// A client property as it may be shown: `***` for the value of a secret.
@@ -69,6 +62,11 @@ mod tests {
         assert_eq!(
             url("redis://me:p@ss@localhost:6666/0"),
             "redis://localhost:6666/0"
+        );
+        assert_eq!(url("redis://:p/ss@localhost"), "redis://localhost");
+        assert_eq!(
+            url("kafka+sasl://me:pw@a:1?ca=/ca.pem"),
+            "kafka+sasl://a:1?ca=/ca.pem"
         );
         assert_eq!(url("kafka://localhost:9092"), "kafka://localhost:9092");
         assert_eq!(url("plain text"), "plain text");

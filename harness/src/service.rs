@@ -30,6 +30,8 @@ pub struct ServiceOptions {
     pub dispatch: Option<String>,
     /// The consumer group; a fresh one if `None`.
     pub group_id: Option<String>,
+    /// The broker's URL, given by a variable if it holds a password; the stack's own if `None`.
+    pub kafka_url: Option<String>,
     /// Put before the topic's name `createOrder`.
     pub topic_prefix: String,
     /// Further flags, as on the command line.
@@ -145,13 +147,16 @@ fn arguments(
     admin: &str,
     group_id: &str,
 ) -> (Vec<String>, Vec<(String, String)>) {
-    let (properties, mut variables) =
-        redact::hand_over(&stack.client_properties(), "ORDER_SERVICE_PROPERTIES");
-    let mut flags = vec![
-        ("--kafka", stack.kafka_url()),
-        ("--group-id", group_id),
-        ("--admin", admin),
-    ];
+    let (properties, others) = split_properties(&options.arguments);
+    let properties = [stack.client_properties(), properties].concat();
+    let (properties, mut variables) = redact::hand_over(&properties, "ORDER_SERVICE_PROPERTIES");
+    let mut flags = vec![("--group-id", group_id), ("--admin", admin)];
+    let kafka = options.kafka_url.as_deref().unwrap_or(stack.kafka_url());
+    if redact::has_credentials(kafka) {
+        variables.push(("ORDER_SERVICE_KAFKA".to_owned(), kafka.to_owned()));
+    } else {
+        flags.push(("--kafka", kafka));
+    }
     if redact::has_credentials(stack.store_url()) {
         variables.push((
             "ORDER_SERVICE_STORE".to_owned(),
@@ -169,11 +174,22 @@ fn arguments(
     let flags = flags
         .into_iter()
         .flat_map(|(flag, value)| [flag.to_owned(), value.to_owned()]);
-    let arguments = flags
-        .chain(properties)
-        .chain(options.arguments.iter().cloned())
-        .collect();
+    let arguments = flags.chain(properties).chain(others).collect();
     (arguments, variables)
+}
+
+/// Takes the properties out of flags: those of the command line would replace those of the variable.
+fn split_properties(flags: &[String]) -> (Vec<(String, String)>, Vec<String>) {
+    let (mut properties, mut others) = (Vec::new(), Vec::new());
+    let mut flags = flags.iter();
+    while let Some(flag) = flags.next() {
+        let property = (flag == "-X").then(|| flags.next()?.split_once('='));
+        match property.flatten() {
+            Some((key, value)) => properties.push((key.to_owned(), value.to_owned())),
+            None => others.push(flag.clone()),
+        }
+    }
+    (properties, others)
 }
 
 /// Whether `/readyz` answers 200, else why not.
@@ -214,5 +230,18 @@ fn log_file(wanted: Option<&Path>) -> Result<(PathBuf, Option<TempDir>)> {
             let folder = TempDir::new().context("cannot create a folder for logs")?;
             Ok((folder.path().join("order-service.log"), Some(folder)))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn properties_are_taken_out_of_flags() {
+        let flags = ["--store", "x", "-X", "a=b=c", "--no-reply-key"].map(str::to_owned);
+        let (properties, others) = split_properties(&flags);
+        assert_eq!(properties, [("a".to_owned(), "b=c".to_owned())]);
+        assert_eq!(others, ["--store", "x", "--no-reply-key"]);
     }
 }

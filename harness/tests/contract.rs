@@ -145,7 +145,7 @@ async fn unusual_records_get_their_answer_and_the_next_one_is_served() {
 }
 
 #[tokio::test]
-async fn a_reply_topic_that_does_not_exist_is_not_created_and_the_record_is_dead_lettered() {
+async fn h14_a_reply_topic_that_does_not_exist_is_not_created_and_the_record_is_dead_lettered() {
     let stack = stack().await;
     let requester = Requester::new(&stack, "gone-", 1).await;
     let letters = Requester::new(&stack, "letters-", 1).await;

@@ -16,62 +16,66 @@ fn run(arguments: &[&str]) -> (i32, String) {
     )
 }
 
+/// Arguments, the flag that the complaint names, and what it says of it.
+type Row = (&'static [&'static str], &'static str, &'static str);
+
+const WRONG: [Row; 23] = [
+    (
+        &["--on-failure", "retry"],
+        "--dead-letter-topic",
+        "keeps failing",
+    ),
+    (&["--on-failure", "give-up"], "--on-failure", "retry"),
+    (&["--max-attempts", "0"], "--max-attempts", "1.."),
+    (&["--profile", "spring,foo"], "--profile", "smallrye"),
+    (&["--dispatch", "parallel"], "--dispatch", "serial"),
+    (&["--max-in-flight", "0"], "--max-in-flight", "1.."),
+    (&["--request-timeout", "soon"], "--request-timeout", "30s"),
+    (&["--drain-timeout", "0s"], "--drain-timeout", "above zero"),
+    (&["--http", "8000"], "--http", "socket address"),
+    (&["-X", "linger.ms"], "-X", "key=value"),
+    (
+        &["--without-reply-to", "drop"],
+        "--without-reply-to",
+        "process",
+    ),
+    (
+        &["--kafka", "localhost:9092"],
+        "--kafka",
+        "kafka://host:port",
+    ),
+    (
+        &["--kafka", "kafka://a:99999"],
+        "--kafka",
+        "kafka://host:port",
+    ),
+    (
+        &["--topic-prefix", "a/"],
+        "--topic-prefix",
+        "legal topic name",
+    ),
+    (
+        &["--reply-topics", "a,,b"],
+        "--reply-topics",
+        "legal topic name",
+    ),
+    (
+        &["--dead-letter-topic", "a b"],
+        "--dead-letter-topic",
+        "legal topic name",
+    ),
+    (&["--log", "info,=="], "--log", "directives"),
+    (&["-X", "acks=1"], "-X", "has to be all"),
+    (&["--max-request-bytes", "0"], "--max-request-bytes", "1.."),
+    (&["--group-id", ""], "--group-id", "value is required"),
+    (&["--store-timeout", "0s"], "--store-timeout", "above zero"),
+    (&["--log-format", "xml"], "--log-format", "json"),
+    (&["describe"], "describe", "unrecognized subcommand"),
+];
+
 #[test]
 fn wrong_values_name_the_flag_and_exit_with_2() {
-    let rows: [(&[&str], &str, &str); 23] = [
-        (
-            &["--on-failure", "retry"],
-            "--dead-letter-topic",
-            "keeps failing",
-        ),
-        (&["--on-failure", "give-up"], "--on-failure", "retry"),
-        (&["--max-attempts", "0"], "--max-attempts", "1.."),
-        (&["--profile", "spring,foo"], "--profile", "smallrye"),
-        (&["--dispatch", "parallel"], "--dispatch", "serial"),
-        (&["--max-in-flight", "0"], "--max-in-flight", "1.."),
-        (&["--request-timeout", "soon"], "--request-timeout", "30s"),
-        (&["--drain-timeout", "0s"], "--drain-timeout", "above zero"),
-        (&["--http", "8000"], "--http", "socket address"),
-        (&["-X", "linger.ms"], "-X", "key=value"),
-        (
-            &["--without-reply-to", "drop"],
-            "--without-reply-to",
-            "process",
-        ),
-        (
-            &["--kafka", "localhost:9092"],
-            "--kafka",
-            "kafka://host:port",
-        ),
-        (
-            &["--kafka", "kafka://a:99999"],
-            "--kafka",
-            "kafka://host:port",
-        ),
-        (
-            &["--topic-prefix", "a/"],
-            "--topic-prefix",
-            "legal topic name",
-        ),
-        (
-            &["--reply-topics", "a,,b"],
-            "--reply-topics",
-            "legal topic name",
-        ),
-        (
-            &["--dead-letter-topic", "a b"],
-            "--dead-letter-topic",
-            "legal topic name",
-        ),
-        (&["--log", "info,=="], "--log", "directives"),
-        (&["-X", "acks=1"], "-X", "has to be all"),
-        (&["--max-request-bytes", "0"], "--max-request-bytes", "1.."),
-        (&["--group-id", ""], "--group-id", "value is required"),
-        (&["--store-timeout", "0s"], "--store-timeout", "above zero"),
-        (&["--log-format", "xml"], "--log-format", "json"),
-        (&["describe"], "describe", "unrecognized subcommand"),
-    ];
-    for (arguments, flag, hint) in rows {
+    for (arguments, flag, hint) in WRONG {
         let (code, text) = run(arguments);
         assert_eq!(code, 2, "{arguments:?}: {text}");
         assert!(

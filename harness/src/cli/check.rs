@@ -4,11 +4,14 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use humantime::format_duration;
+use load_client::transport::kafka::is_password;
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::{Cli, Command, LoadArguments, StartArguments, TargetArguments};
+use crate::redact;
 use crate::run::Settings;
 use crate::stack::{StackKind, StackOptions};
 
@@ -26,7 +29,9 @@ pub fn parse<I>(arguments: I) -> Result<Cli, clap::Error>
 where
     I: IntoIterator<Item: Into<OsString> + Clone>,
 {
-    let cli = Cli::try_parse_from(arguments)?;
+    let mut command = Cli::command();
+    let matches = command.try_get_matches_from_mut(arguments)?;
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     let wrong = match &cli.command {
         Command::Up(up) if up.stack.stack == Some(StackKind::External) => Err(
             "--stack external: there is nothing to start; use embedded, native or docker"
@@ -43,8 +48,44 @@ where
         Command::Bench(bench) => bench.target.check().and(bench.load.check()),
         Command::Experiment(run) => run.target.check().and(run.load.check()),
     };
-    wrong.map_err(|message| Cli::command().error(ErrorKind::ValueValidation, message))?;
+    wrong
+        .and_then(|()| refuse_passwords(&matches))
+        .map_err(|message| command.error(ErrorKind::ValueValidation, message))?;
     Ok(cli)
+}
+
+/// Every user of the machine can read a command line. The harness hands passwords on by variables, and would
+/// be of no use if it were given them otherwise.
+fn refuse_passwords(matches: &ArgMatches) -> Result<(), String> {
+    let Some((_, own)) = matches.subcommand() else {
+        return Ok(());
+    };
+    // Not all sub-commands have these flags.
+    let typed = |id: &str| {
+        let has = own.try_contains_id(id).is_ok();
+        has && own.value_source(id) == Some(ValueSource::CommandLine)
+    };
+    let kafka = || {
+        own.get_one::<String>("kafka")
+            .is_some_and(|url| redact::has_credentials(url))
+    };
+    let secret = || {
+        let mut properties = own
+            .get_many::<(String, String)>("properties")
+            .into_iter()
+            .flatten();
+        properties.any(|(key, _)| is_password(key))
+    };
+    let (flag, variable) = if typed("kafka") && kafka() {
+        ("--kafka", "HARNESS_KAFKA")
+    } else if typed("properties") && secret() {
+        ("-X", "HARNESS_CLIENT_PROPERTIES")
+    } else {
+        return Ok(());
+    };
+    Err(format!(
+        "{flag}: every user of the machine can read a password on the command line; give it in {variable}"
+    ))
 }
 
 /// A usage error in one line: clap's text without its hints on usage and help.
@@ -206,6 +247,16 @@ mod tests {
             "embedded",
         ),
         ("harness up --store-port 0", "--store-port", "1..=65535"),
+        (
+            "harness demo --kafka kafka+sasl://me:hunter2@a --store b",
+            "--kafka",
+            "HARNESS_KAFKA",
+        ),
+        (
+            "harness demo -X sasl.password=hunter2",
+            "-X",
+            "HARNESS_CLIENT_PROPERTIES",
+        ),
     ];
 
     fn wrong(line: &str) -> String {
@@ -228,6 +279,7 @@ mod tests {
                 "{line}: {message}"
             );
             assert!(!message.contains('\n'), "{line}: {message}");
+            assert!(!message.contains("hunter2"), "{message}");
         }
     }
 

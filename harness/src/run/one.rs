@@ -112,6 +112,7 @@ async fn start_service(
         arguments: in_flight.to_vec(),
         log: Some(files.logs.join("order-service.log")),
         stop: stop.clone(),
+        ..ServiceOptions::default()
     };
     Service::start(stack, options).await
 }

@@ -204,9 +204,9 @@ impl Compose {
     }
 
     async fn until_answers(&self, stop: &CancellationToken) -> Result<()> {
-        let servers = super::external::bootstrap_servers(KAFKA_URL)?;
+        let servers = KAFKA_URL.trim_start_matches("kafka://");
         let deadline = Instant::now() + READY_LIMIT;
-        while let Err(error) = wait::unless_stopped(stop, topics::answers(&servers, &[])).await? {
+        while let Err(error) = wait::unless_stopped(stop, topics::answers(servers, &[])).await? {
             if Instant::now() >= deadline {
                 return Err(error.context(format!(
                     "the broker's container is not ready after {READY_LIMIT:?}"

@@ -15,6 +15,7 @@ mod store;
 mod topics;
 
 pub use description::Description;
+pub use native::{Login, SecureListener, authority};
 pub use options::{StackKind, StackOptions};
 pub use ports::any as free_port;
 pub use running::Stack;

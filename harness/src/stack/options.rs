@@ -40,12 +40,18 @@ pub struct StackOptions {
     pub kafka_port: Option<u16>,
     /// The store's port; a free one if `None`.
     pub store_port: Option<u16>,
-    /// The broker of the external stack, `kafka://host[:port][,host[:port]]`.
+    /// The broker of the external stack, `kafka://host[:port][,host[:port]]`, `kafka+ssl://...` or
+    /// `kafka+sasl://user:password@...`.
     pub kafka: Option<String>,
     /// The store of the external stack, `redis://[user:password@]host:port`.
     pub store: Option<String>,
     /// librdkafka properties that every client of the stack gets, this harness included (TLS, SASL, ...).
     pub properties: Vec<(String, String)>,
+    /// Whether the native stack's broker has a second listener, for passwords over TLS; see
+    /// [`crate::stack::Stack::secure`].
+    pub secure: bool,
+    /// Properties of the native stack's broker, which come last.
+    pub broker_properties: Vec<(String, String)>,
     /// Folder for the logs of broker and store; a temporary one if `None`.
     pub logs: Option<PathBuf>,
     /// The compose file of the docker stack.
@@ -62,6 +68,8 @@ impl Default for StackOptions {
             kafka: None,
             store: None,
             properties: Vec::new(),
+            secure: false,
+            broker_properties: Vec::new(),
             logs: None,
             compose_file: PathBuf::from("docker/compose.yaml"),
             stop: CancellationToken::new(),

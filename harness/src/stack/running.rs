@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use rdkafka::util::get_rdkafka_version;
+use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::time::timeout;
 
@@ -12,7 +13,7 @@ use super::docker::{self, Compose};
 use super::embedded::{self, EmbeddedBroker};
 use super::native::NativeBroker;
 use super::store::Store;
-use super::{Description, StackKind, StackOptions, external, topics};
+use super::{Description, SecureListener, StackKind, StackOptions, external, topics};
 use crate::redact;
 
 /// Tidying up must not keep a user waiting who wants to stop.
@@ -49,8 +50,9 @@ impl Stack {
     /// what to install or set. [`crate::Interrupted`] when `options.stop` is cancelled meanwhile.
     pub async fn start(kind: StackKind, options: StackOptions) -> Result<Self> {
         refuse_ports(kind, &options)?;
-        let (logs, temporary) = log_folder(options.logs)?;
+        let (logs, temporary) = log_folder(options.logs.clone())?;
         let stop = &options.stop;
+        let mut properties = options.properties.clone();
         // The store goes first: it starts in a moment, and is what a bare machine lacks.
         let (store, broker, kafka_url) = match kind {
             StackKind::Embedded => {
@@ -61,7 +63,7 @@ impl Stack {
             }
             StackKind::Native => {
                 let store = Store::start(options.store_port, &logs, stop).await?;
-                let broker = NativeBroker::start(options.kafka_port, &logs, stop).await?;
+                let broker = NativeBroker::start(&options, &logs).await?;
                 let url = broker.url.clone();
                 (store, Broker::Native(Box::new(broker)), url)
             }
@@ -74,13 +76,14 @@ impl Stack {
                 )
             }
             StackKind::External => {
-                let url = options.kafka.context("--stack external needs --kafka")?;
-                let store = options.store.context("--stack external needs --store")?;
-                let url = external::connect(&url, &options.properties, stop).await?;
-                (Store::connect(&store).await?, Broker::External, url)
+                let url = options.kafka.as_deref();
+                let url = url.context("--stack external needs --kafka")?;
+                let store = options.store.as_deref();
+                let store = store.context("--stack external needs --store")?;
+                let url = external::connect(url, &mut properties, stop).await?;
+                (Store::connect(store).await?, Broker::External, url)
             }
         };
-        let properties = options.properties;
         Ok(Self {
             kind,
             kafka_url,
@@ -107,7 +110,8 @@ impl Stack {
         }
     }
 
-    /// `kafka://host:port`, as both programs take it.
+    /// `kafka://host:port`, as both programs take it; it never holds a password, which is among
+    /// [`Stack::client_properties`] if there is one.
     #[must_use]
     pub fn kafka_url(&self) -> &str {
         &self.kafka_url
@@ -119,6 +123,28 @@ impl Stack {
         self.kafka_url
             .trim_start_matches("kafka://")
             .trim_end_matches('/')
+    }
+
+    /// The listener for passwords over TLS, where [`StackOptions::secure`] asked for one.
+    #[must_use]
+    pub fn secure(&self) -> Option<&SecureListener> {
+        match &self.broker {
+            Broker::Native(kafka) => kafka.secure.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Kills the broker, for tests of what its clients then do.
+    ///
+    /// # Errors
+    ///
+    /// When this stack has no broker in a process of its own.
+    pub async fn kill_broker(&mut self) -> Result<()> {
+        let Broker::Native(kafka) = &mut self.broker else {
+            bail!("the broker of stack {} is no child", self.kind.name());
+        };
+        kafka.child().signal(Signal::KILL);
+        kafka.child().wait().await.map(drop)
     }
 
     /// `redis://host:port`, as the service takes it.
@@ -273,6 +299,9 @@ fn refuse_ports(kind: StackKind, options: &StackOptions) -> Result<()> {
     let fixed_kafka = kind != StackKind::Native && options.kafka_port.is_some();
     let fixed_store =
         matches!(kind, StackKind::Docker | StackKind::External) && options.store_port.is_some();
+    if kind != StackKind::Native && (options.secure || !options.broker_properties.is_empty()) {
+        bail!("a secure listener and broker properties go with stack native");
+    }
     match (fixed_kafka, fixed_store) {
         (true, _) => bail!(
             "--kafka-port goes with --stack native; the stack {} has its own",

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use load_client::transport::kafka::KafkaTransportError;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
@@ -108,5 +109,6 @@ fn admin(servers: &str, properties: &[(String, String)]) -> Result<Admin> {
     // Settings for one kind of client only (a consumer's fetch settings) are warnings to the others.
     config.set("log_level", "3");
     config.extend(properties.iter().cloned());
-    config.create().context("wrong client property (-X)")
+    let client = config.create();
+    client.map_err(|error| KafkaTransportError::client("admin client", error).into())
 }

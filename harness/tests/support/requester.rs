@@ -70,14 +70,14 @@ impl Requester {
         }
     }
 
-    /// Sends a record exactly as given and waits until the broker has it.
+    /// Sends a record exactly as given, waits until the broker has it, and returns its partition and offset.
     pub(crate) async fn send_raw(
         &self,
         key: &str,
         value: Option<&[u8]>,
         headers: &[(&str, &[u8])],
-    ) {
-        self.send_to(&self.topic, key, value, headers).await;
+    ) -> (i32, i64) {
+        self.send_to(&self.topic, key, value, headers).await
     }
 
     /// The same to any topic.
@@ -87,7 +87,7 @@ impl Requester {
         key: &str,
         value: Option<&[u8]>,
         headers: &[(&str, &[u8])],
-    ) {
+    ) -> (i32, i64) {
         let headers = headers
             .iter()
             .fold(OwnedHeaders::new(), |headers, (key, value)| {
@@ -100,17 +100,18 @@ impl Requester {
             .key(key)
             .headers(headers);
         record.payload = value;
-        self.producer.send(record, LIMIT).await.unwrap();
+        let delivery = self.producer.send(record, LIMIT).await.unwrap();
+        (delivery.partition, delivery.offset)
     }
 
-    /// Sends a request with the seed's headers.
-    pub(crate) async fn send(&self, id: &str, body: &str) {
+    /// Sends a request with the seed's headers; returns its partition and offset.
+    pub(crate) async fn send(&self, id: &str, body: &str) -> (i32, i64) {
         let echo = format!("x-request-id:{id}");
         let headers: [(&str, &[u8]); 2] = [
             ("reply-to", self.reply_topic.as_bytes()),
             ("x-reply-set-header", echo.as_bytes()),
         ];
-        self.send_raw(id, Some(body.as_bytes()), &headers).await;
+        self.send_raw(id, Some(body.as_bytes()), &headers).await
     }
 
     /// Waits for the next reply, whichever it is.

@@ -67,9 +67,8 @@ pub(super) fn consumer(
     group_id: &str,
     properties: &[(String, String)],
 ) -> ClientConfig {
-    let mut config = ClientConfig::new();
+    let mut config = base(brokers);
     config
-        .set("bootstrap.servers", brokers)
         .set("group.id", group_id)
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
@@ -99,9 +98,8 @@ fn is_broker_side_protocol(properties: &[(String, String)]) -> bool {
 
 /// Returns the settings of the producer of replies.
 pub(super) fn producer(brokers: &str, properties: &[(String, String)]) -> ClientConfig {
-    let mut config = ClientConfig::new();
+    let mut config = base(brokers);
     config
-        .set("bootstrap.servers", brokers)
         .set("acks", "all")
         .set("enable.idempotence", "true")
         // Waiting for more replies to send along costs every round trip; the default is 5 ms.
@@ -115,6 +113,18 @@ pub(super) fn producer(brokers: &str, properties: &[(String, String)]) -> Client
         .set("allow.auto.create.topics", "false")
         .set("topic.metadata.propagation.max.ms", "2000");
     apply(&mut config, properties);
+    config
+}
+
+fn base(brokers: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", brokers);
+    // rdkafka would ask the `log` crate, which nobody listens to here, and get errors only.
+    config.set_log_level(if tracing::enabled!(tracing::Level::DEBUG) {
+        RDKafkaLogLevel::Debug
+    } else {
+        RDKafkaLogLevel::Warning
+    });
     config
 }
 

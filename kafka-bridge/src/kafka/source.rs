@@ -141,7 +141,7 @@ impl Drop for KafkaSource {
 
 /// Commits where the partitions stand, while the polling thread keeps the member in its group.
 ///
-/// In the middle of a rebalance the broker refuses commits of the old generation; a moment later
+/// In the middle of a rebalance the broker refuses commits of the old generation, or epoch; a moment later
 /// it takes them, unless the partition was revoked meanwhile: then the callback has committed it.
 fn commit_last(consumer: &BaseConsumer<Rebalancing>) -> Result<(), Error> {
     let deadline = Instant::now() + LAST_COMMIT_PATIENCE;
@@ -171,6 +171,6 @@ fn is_rebalancing(error: &KafkaError) -> bool {
     let code = error.rdkafka_error_code();
     matches!(
         code,
-        Some(Code::IllegalGeneration | Code::RebalanceInProgress)
+        Some(Code::IllegalGeneration | Code::RebalanceInProgress | Code::StaleMemberEpoch)
     )
 }

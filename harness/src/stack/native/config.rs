@@ -1,10 +1,11 @@
 //! The files that one broker is started from: its properties and its logging.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use uuid::Uuid;
+
+use super::security::{SecureListener, write_private};
 
 /// Where one broker keeps its files and listens.
 #[derive(Debug)]
@@ -12,10 +13,13 @@ pub(super) struct Layout<'a> {
     pub(super) folder: &'a Path,
     pub(super) port: u16,
     pub(super) controller_port: u16,
+    pub(super) secure: Option<&'a SecureListener>,
+    /// Broker properties of the caller's, which come last.
+    pub(super) properties: &'a [(String, String)],
 }
 
 impl Layout<'_> {
-    pub(super) fn properties(&self) -> PathBuf {
+    pub(super) fn properties_file(&self) -> PathBuf {
         self.folder.join("server.properties")
     }
 
@@ -24,14 +28,9 @@ impl Layout<'_> {
     }
 
     pub(super) fn write(&self) -> Result<()> {
-        let written = fs::write(self.properties(), self.server_properties())
-            .and_then(|()| fs::write(self.logging(), LOG4J2_PROPERTIES));
-        written.with_context(|| {
-            format!(
-                "cannot write Kafka's configuration to {}",
-                self.folder.display()
-            )
-        })
+        // It holds passwords where there is a secure listener.
+        write_private(&self.properties_file(), &self.server_properties())?;
+        write_private(&self.logging(), LOG4J2_PROPERTIES)
     }
 
     /// One node that is broker and controller. Replication factors are 1 because there is one node; groups
@@ -41,17 +40,19 @@ impl Layout<'_> {
             folder,
             port,
             controller_port,
-            ..
+            secure,
+            properties,
         } = self;
-        format!(
+        let secure_listener = secure.map(SecureListener::listener).unwrap_or_default();
+        let mut lines = format!(
             "process.roles=broker,controller\n\
              node.id=1\n\
              controller.quorum.voters=1@127.0.0.1:{controller_port}\n\
-             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}\n\
-             advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}{secure_listener}\n\
+             advertised.listeners=PLAINTEXT://127.0.0.1:{port}{secure_listener}\n\
              controller.listener.names=CONTROLLER\n\
              inter.broker.listener.name=PLAINTEXT\n\
-             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL\n\
              log.dirs={}\n\
              num.partitions=1\n\
              default.replication.factor=1\n\
@@ -66,7 +67,14 @@ impl Layout<'_> {
              group.initial.rebalance.delay.ms=0\n\
              auto.create.topics.enable=false\n",
             folder.join("data").display()
-        )
+        );
+        lines.extend(secure.map(SecureListener::properties));
+        lines.extend(
+            properties
+                .iter()
+                .map(|(name, value)| format!("{name}={value}\n")),
+        );
+        lines
     }
 }
 
@@ -96,6 +104,8 @@ mod tests {
             folder: Path::new("/k"),
             port: 1,
             controller_port: 2,
+            secure: None,
+            properties: &[("num.partitions".to_owned(), "3".to_owned())],
         };
         let properties = layout.server_properties();
         let listeners = properties
@@ -107,5 +117,6 @@ mod tests {
             "listeners=PLAINTEXT://127.0.0.1:1,CONTROLLER://127.0.0.1:2"
         );
         assert!(!properties.contains("0.0.0.0"));
+        assert!(properties.ends_with("\nnum.partitions=3\n"), "{properties}");
     }
 }

@@ -3,6 +3,7 @@
 mod config;
 mod jars;
 mod java;
+mod security;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,9 @@ use tokio_util::sync::CancellationToken;
 use self::config::Layout;
 use self::jars::Jars;
 use self::java::Java;
-use super::{ports, topics};
+use self::security::write_private;
+pub use self::security::{Login, SecureListener, authority};
+use super::{StackOptions, ports, topics};
 use crate::process::Child;
 use crate::wait;
 
@@ -29,24 +32,28 @@ pub(super) struct NativeBroker {
     pub(super) url: String,
     pub(super) version: String,
     pub(super) java: String,
+    pub(super) secure: Option<SecureListener>,
     child: Child,
     _data: TempDir,
 }
 
 impl NativeBroker {
-    pub(super) async fn start(
-        wanted: Option<u16>,
-        logs: &Path,
-        stop: &CancellationToken,
-    ) -> Result<Self> {
-        let port = ports::choose("--kafka-port", wanted)?;
+    pub(super) async fn start(options: &StackOptions, logs: &Path) -> Result<Self> {
+        let stop = &options.stop;
+        let port = ports::choose("--kafka-port", options.kafka_port)?;
         let java = Java::find(stop).await?;
         let jars = Jars::find(logs, stop).await?;
         let data = TempDir::new().context("cannot create Kafka's data folder")?;
+        let secure = match options.secure {
+            true => Some(SecureListener::prepare(data.path(), ports::any()?, stop).await?),
+            false => None,
+        };
         let layout = Layout {
             folder: data.path(),
             port,
             controller_port: ports::any()?,
+            secure: secure.as_ref(),
+            properties: &options.broker_properties,
         };
         layout.write()?;
         format_storage(&java.program, &jars, &layout, logs, stop).await?;
@@ -64,6 +71,7 @@ impl NativeBroker {
             url: format!("kafka://{servers}"),
             version: jars.version,
             java: java.version,
+            secure,
             child,
             _data: data,
         })
@@ -91,12 +99,18 @@ async fn format_storage(
     arguments.extend([
         config::cluster_id().into(),
         "-c".into(),
-        layout.properties().into(),
+        layout.properties_file().into(),
     ]);
+    if let Some(secure) = layout.secure {
+        arguments.extend(secure.format_arguments().map(OsString::from));
+    }
     let mut child = Child::spawn(
         "kafka-storage",
         java,
-        arguments,
+        [in_file(
+            &layout.folder.join("format.arguments"),
+            &arguments,
+        )?],
         &logs.join("kafka-storage.log"),
     )?;
     let ended =
@@ -106,6 +120,20 @@ async fn format_storage(
         Ok(_failed) => bail!("cannot format Kafka's storage; {}", child.log_tail()),
         Err(_elapsed) => bail!("formatting Kafka's storage took over {FORMAT_LIMIT:?}"),
     }
+}
+
+/// Puts a JVM's arguments into a file and returns what stands for it: passwords are among them, which the
+/// command line would show to every user of the machine.
+fn in_file(file: &Path, arguments: &[OsString]) -> Result<OsString> {
+    let quoted = arguments.iter().map(|argument| {
+        let text = argument.to_string_lossy();
+        let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
+        format!("\"{escaped}\"\n")
+    });
+    write_private(file, &quoted.collect::<String>())?;
+    let mut argument = OsString::from("@");
+    argument.push(file);
+    Ok(argument)
 }
 
 /// The broker's command line, with the JVM flags of Kafka's own start script.
@@ -120,7 +148,7 @@ fn server(jars: &Jars, layout: &Layout<'_>) -> Vec<OsString> {
     .map(OsString::from)
     .collect();
     arguments.extend(jvm("-Xmx512m", jars, layout));
-    arguments.extend(["kafka.Kafka".into(), layout.properties().into()]);
+    arguments.extend(["kafka.Kafka".into(), layout.properties_file().into()]);
     arguments
 }
 

@@ -58,7 +58,7 @@ pub enum KafkaTransportError {
     /// A client could not be built.
     #[error("the Kafka {role} could not be started: {source}")]
     Client {
-        /// Producer or consumer.
+        /// Producer, consumer or another.
         role: &'static str,
         /// What librdkafka says.
         source: KafkaError,
@@ -92,7 +92,9 @@ impl KafkaTransportError {
         }
     }
 
-    pub(super) fn client(role: &'static str, source: KafkaError) -> Self {
+    /// Why a client could not be built, with secrets masked.
+    #[must_use]
+    pub fn client(role: &'static str, source: KafkaError) -> Self {
         match source {
             KafkaError::ClientConfig(_, reason, ..) if reason.contains("at build time") => {
                 Self::WithoutTls { reason }

@@ -1,0 +1,100 @@
+//! The bridge in this process, on runtimes and with handlers that an application may bring along.
+
+use std::sync::mpsc;
+
+use kafka_bridge::Dispatch;
+use tokio_util::sync::CancellationToken;
+
+use crate::group::Group;
+use crate::member::{Handled, Member, app};
+use crate::support::LIMIT;
+use crate::support::requester::Requester;
+use crate::{ids, load, stack};
+
+/// Runs a scenario on a thread of its own and fails when it gets stuck, even if it blocks its runtime.
+fn unless_stuck(
+    scenario: impl Future<Output = ()> + Send + 'static,
+    runtime: tokio::runtime::Runtime,
+) {
+    let (done, ended) = mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        runtime.block_on(scenario);
+        let _ = done.send(());
+    });
+    if let Err(mpsc::RecvTimeoutError::Timeout) = ended.recv_timeout(3 * LIMIT) {
+        panic!("stuck");
+    }
+    thread.join().unwrap();
+}
+
+/// Members that share one executor thread, with work in flight whenever one comes or goes.
+async fn members_come_and_go() {
+    let stack = stack().await;
+    for dispatch in [Dispatch::Serial, Dispatch::Tasks] {
+        let group = format!("members-{dispatch}");
+        let requester = Requester::new(&stack, &format!("{group}-"), 4).await;
+        let handled = Handled::default();
+        let join = || Member::join(&stack, &group, app(&handled), dispatch, &[]);
+        let first = join().await;
+        let over = CancellationToken::new();
+        let (sent, last) = tokio::join!(load(&requester, "5", &over), async {
+            let second = join().await;
+            first.leave().await;
+            let third = join().await;
+            second.leave().await;
+            over.cancel();
+            third
+        });
+        requester.replies_to(&ids(&sent)).await;
+        last.leave().await;
+    }
+    stack.stop().await.unwrap();
+}
+
+#[test]
+fn h6_members_on_a_current_thread_runtime_come_and_go_and_answer_everything() {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    unless_stuck(members_come_and_go(), runtime.enable_all().build().unwrap());
+}
+
+#[test]
+fn h6_members_on_one_worker_thread_come_and_go_and_answer_everything() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(1).enable_all().build().unwrap();
+    // Also what the scenario itself awaits runs on the one worker.
+    unless_stuck(
+        async { tokio::spawn(members_come_and_go()).await.unwrap() },
+        runtime,
+    );
+}
+
+#[tokio::test]
+async fn h20_apache_kafka_only_a_handler_slower_than_the_poll_interval_costs_no_membership() {
+    let stack = stack().await;
+    let group = "slow";
+    let requester = Requester::new(&stack, "slow-", 1).await;
+    let handled = Handled::default();
+    let properties = [
+        ("max.poll.interval.ms", "6000"),
+        ("session.timeout.ms", "6000"),
+    ];
+    let member = Member::join(&stack, group, app(&handled), Dispatch::Serial, &properties).await;
+    let look = Group::of(&stack, group, "slow-createOrder", 1);
+    let before = look.members();
+    // Enough behind the slow one to fill every buffer on the way.
+    let ids: Vec<String> = (0..100).map(|number| format!("request-{number}")).collect();
+    for (number, id) in ids.iter().enumerate() {
+        let milliseconds = if number == 0 { "10000" } else { "0" };
+        requester.send(id, milliseconds).await;
+    }
+    requester.replies_to(&ids).await;
+    look.until_lag_is_at_most(0).await;
+    assert_eq!(before.len(), 1);
+    assert_eq!(look.members(), before, "it left and came back");
+    let counts = handled.counts();
+    assert_eq!(counts.len(), ids.len());
+    let twice = counts.iter().find(|(_, count)| **count > 1);
+    assert_eq!(twice, None, "handled twice");
+    member.leave().await;
+    stack.stop().await.unwrap();
+}
