@@ -8,6 +8,7 @@ RUN_TIME   ?= 10s
 WARM_UP    ?= 2s
 TRIALS     ?= 6
 RESULTS    ?= results
+ROUNDS     ?= 1
 FUZZ_TIME  ?= 30
 
 CARGO   ?= cargo
@@ -22,7 +23,7 @@ LOAD    := --stack $(STACK) --users $(USERS) --spawn-rate $(SPAWN_RATE) --run-ti
 .DEFAULT_GOAL := help
 # The targets of one command line run one after the other: two benchmarks at a time would measure each other.
 .NOTPARALLEL:
-.PHONY: help experiment bench-baseline bench-tasks compare demo up down test fuzz lint check setup fmt build
+.PHONY: help suites experiment bench-baseline bench-tasks compare demo up down test fuzz lint check setup fmt build
 
 help: ## List the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +56,11 @@ down: ## Stop what `make up` started
 
 test: ## All tests; says by name what it could not run and why
 	@sh harness/test.sh
+
+suites: setup ## Rolling restarts, kill -9 and a flood, ROUNDS times; prints duplicates and memory
+	$(CARGO) build --locked -p harness -p order-service --bins --example journal
+	TEST_STACK=$(STACK) ROUNDS=$(ROUNDS) $(CARGO) test --locked -p harness --features stack-tests \
+	  --test rolling_restart --test kill --test flood -- --nocapture
 
 fuzz: ## Fuzz how records are read, FUZZ_TIME seconds a target; needs nightly and cargo-fuzz
 	@CARGO=$(CARGO) sh kafka-bridge/fuzz/run.sh $(FUZZ_TIME)
