@@ -60,7 +60,7 @@ test: ## All tests; says by name what it could not run and why
 suites: setup ## Rolling restarts, kill -9 and a flood, ROUNDS times; prints duplicates and memory
 	$(CARGO) build --locked -p harness -p order-service --bins --example journal
 	TEST_STACK=$(STACK) ROUNDS=$(ROUNDS) $(CARGO) test --locked -p harness --features stack-tests \
-	  --test rolling_restart --test kill --test flood -- --nocapture
+	  --no-fail-fast --test rolling_restart --test kill --test flood -- --nocapture
 
 fuzz: ## Fuzz how records are read, FUZZ_TIME seconds a target; needs nightly and cargo-fuzz
 	@CARGO=$(CARGO) sh kafka-bridge/fuzz/run.sh $(FUZZ_TIME)
