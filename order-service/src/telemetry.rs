@@ -36,7 +36,11 @@ pub fn init_log(filter: &str, format: LogFormat) -> anyhow::Result<()> {
         .with_writer(stderr);
     match format {
         LogFormat::Text => log.with_ansi(stderr().is_terminal()).init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
+        LogFormat::Json => log
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .init(),
     }
     Ok(())
 }
