@@ -27,7 +27,7 @@ const INSTANCES: usize = 3;
 const PARTITIONS: i32 = 8;
 const RECORDS: usize = 10_000;
 /// Repeats that a graceful restart may cause, as a share of all records.
-const MAX_DUPLICATES: f64 = 0.01;
+const MAX_DUPLICATES: f64 = 0.001;
 const STOP_GRACE: Duration = Duration::from_secs(25);
 
 /// One round: its topic, its group, and where its instances write.
