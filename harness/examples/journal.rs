@@ -84,7 +84,7 @@ async fn main() -> anyhow::Result<()> {
     }
 }
 
-/// Takes 0 to 63 ms, by the id, so that records overtake each other where nothing keeps their order.
+/// Takes 0 to 255 ms, by the id, so that records overtake each other where nothing keeps their order.
 async fn work(State(journal): State<Arc<File>>, headers: HeaderMap) -> &'static str {
     let text = |name| {
         headers
@@ -97,7 +97,7 @@ async fn work(State(journal): State<Arc<File>>, headers: HeaderMap) -> &'static 
     let spread = id
         .bytes()
         .fold(0_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(byte))
-        % 64;
+        % 256;
     tokio::time::sleep(Duration::from_millis(spread)).await;
     note(&journal, "end", key, id);
     "done"
