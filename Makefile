@@ -9,6 +9,7 @@ WARM_UP    ?= 2s
 TRIALS     ?= 6
 RESULTS    ?= results
 ROUNDS     ?= 1
+FLOOD_RECORDS ?= 50000
 FUZZ_TIME  ?= 30
 
 CARGO   ?= cargo
@@ -59,7 +60,7 @@ test: ## All tests; says by name what it could not run and why
 
 suites: setup ## Rolling restarts, kill -9 and a flood, ROUNDS times; prints duplicates and memory
 	$(CARGO) build --locked -p harness -p order-service --bins --example journal
-	TEST_STACK=$(STACK) ROUNDS=$(ROUNDS) $(CARGO) test --locked -p harness --features stack-tests \
+	TEST_STACK=$(STACK) ROUNDS=$(ROUNDS) FLOOD_RECORDS=$(FLOOD_RECORDS) $(CARGO) test --locked -p harness --features stack-tests \
 	  --no-fail-fast --test rolling_restart --test kill --test flood -- --nocapture
 
 fuzz: ## Fuzz how records are read, FUZZ_TIME seconds a target; needs nightly and cargo-fuzz

@@ -13,44 +13,49 @@ use crate::support::LIMIT;
 use crate::support::requester::{ORDER, Requester};
 use crate::{MODES, Sent, load, options, stack, stall, until_at_least};
 
+/// The store answers nobody when the stop comes, for longer than the drain: what is in flight then is given up,
+/// and must not count as done.
 #[tokio::test]
 async fn h7_after_a_stop_under_load_what_is_committed_has_its_reply() {
     let stack = stack().await;
     for mode in MODES {
         let group = format!("term-{mode}");
         let requester = Requester::new(&stack, &format!("{group}-"), 2).await;
-        let service = Service::start(&stack, options(&group, mode, &[]))
-            .await
-            .unwrap();
+        let options = options(&group, mode, &["--drain-timeout", "1s"]);
+        let mut service = Service::start(&stack, options).await.unwrap();
         let over = CancellationToken::new();
         let (sent, ()) = tokio::join!(load(&requester, ORDER, &over), async {
             until_at_least(service.admin(), "kafka_bridge_records_total", 20.0).await;
-            service.stop().await.unwrap();
+            stall(&stack, Duration::from_secs(4)).await;
+            until_at_least(service.admin(), "kafka_bridge_in_flight_records", 1.0).await;
+            service.child().signal(Signal::TERM);
+            let ended = timeout(LIMIT, service.child().wait()).await;
+            ended.expect("the end within the limit").unwrap();
             over.cancel();
         });
         let committed = Group::of(&stack, &group, &format!("{group}-createOrder"), 2).committed();
         let is_committed = |one: &&Sent| committed.get(&one.partition) > Some(&one.offset);
-        let committed: Vec<String> = sent
-            .iter()
-            .filter(is_committed)
-            .map(|one| one.id.clone())
-            .collect();
+        let committed: Vec<&Sent> = sent.iter().filter(is_committed).collect();
         assert!(committed.len() >= 20, "{mode}: {}", committed.len());
+        assert!(
+            committed.len() < sent.len(),
+            "{mode}: nothing was in flight"
+        );
         // The service is gone: what is not in the topic by now never comes.
         let mut answered = BTreeSet::new();
         for _ in 0..requester.replies_in_all() {
             answered.extend(requester.next_reply().await.key);
         }
-        let lost = committed.iter().find(|id| !answered.contains(*id));
+        let lost = committed.iter().find(|one| !answered.contains(&one.id));
+        let lost = lost.map(|one| &one.id);
         assert_eq!(lost, None, "{mode}: committed without a reply");
-        assert_eq!(
-            answered.len(),
-            committed.len(),
-            "{mode}: answered and not committed"
-        );
     }
     stack.stop().await.unwrap();
 }
+
+/// Drain (2 s), last commit and farewell (8 s), and slack for a busy machine. Left to itself, librdkafka takes
+/// about 45 s to give up a broker.
+const END_LIMIT: Duration = Duration::from_secs(25);
 
 #[tokio::test]
 async fn h7_apache_kafka_only_a_stop_without_a_broker_ends() {
@@ -68,7 +73,7 @@ async fn h7_apache_kafka_only_a_stop_without_a_broker_ends() {
         until_at_least(service.admin(), "kafka_bridge_in_flight_records", 1.0).await;
         stack.kill_broker().await.unwrap();
         service.child().signal(Signal::TERM);
-        let ended = timeout(LIMIT, service.child().wait()).await;
+        let ended = timeout(END_LIMIT, service.child().wait()).await;
         let status = ended.expect("the end within the limit").unwrap();
         assert_eq!(status.code(), Some(1), "{mode}: offsets are not committed");
         drop(stack);

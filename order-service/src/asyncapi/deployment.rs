@@ -34,7 +34,7 @@ impl Deployment {
                 .split(',')
                 .map(|host| host.trim().to_owned())
                 .collect(),
-            secure: scheme.contains("ssl"),
+            secure: scheme != "kafka" && !rest.contains("security=plaintext"),
             topic_prefix: topic_prefix.to_owned(),
             group_id: group_id.to_owned(),
         }
@@ -64,13 +64,16 @@ mod tests {
     #[test]
     fn credentials_are_no_part_of_a_description() {
         for url in [
-            "kafka+sasl+ssl://me:p@ss,word@a:1,b:2",
+            "kafka+sasl://me:p%40ss@a:1,b:2?mechanism=PLAIN",
+            "kafka+sasl://me:p@ss,word@a:1,b:2",
             "kafka+ssl://a:1,b:2",
         ] {
             let deployment = Deployment::new(url, "", "g");
             assert_eq!(deployment.brokers, ["a:1", "b:2"], "{url}");
             assert!(deployment.secure, "{url}");
         }
-        assert!(!Deployment::new("kafka://a:1", "", "g").secure);
+        for url in ["kafka://a:1", "kafka+sasl://me:p@a:1?security=plaintext"] {
+            assert!(!Deployment::new(url, "", "g").secure, "{url}");
+        }
     }
 }
