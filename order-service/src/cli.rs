@@ -46,7 +46,7 @@ pub struct Cli {
         env = "ORDER_SERVICE_KAFKA",
         hide_env_values = true,
         default_value = "kafka://localhost:9092",
-        value_parser = Quietly(parse::kafka_url),
+        value_parser = Quietly(secrets::kafka_url),
         value_name = "URL"
     )]
     pub kafka: Secret,

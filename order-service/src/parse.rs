@@ -7,8 +7,6 @@ use kafka_bridge::kafka::Cluster;
 use kafka_bridge::{Dispatch, Operation, ReplyProfile, WithoutReplyTo};
 use tracing_subscriber::EnvFilter;
 
-use crate::secrets::Secret;
-
 /// As long as the longest name of an operation.
 const OPERATION: &str = "createOrder";
 
@@ -33,12 +31,6 @@ pub(crate) fn profile() -> impl TypedValueParser<Value = ReplyProfile> {
         "faststream",
     ];
     PossibleValuesParser::new(names).try_map(|name| name.parse())
-}
-
-/// A cluster's URL; what is wrong with one is told without any part of it.
-pub(crate) fn kafka_url(text: &str) -> Result<Secret, String> {
-    Cluster::new(text, &[]).map_err(|error| error.to_string())?;
-    Ok(text.to_owned().into())
 }
 
 pub(crate) fn topic(text: &str) -> Result<String, String> {

@@ -9,9 +9,7 @@ use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
-use kafka_bridge::kafka::is_secret;
-
-use crate::parse;
+use kafka_bridge::kafka::{Cluster, is_secret};
 
 /// A text that may hold a password; `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
@@ -59,6 +57,12 @@ impl<T: Clone + Send + Sync + 'static> TypedValueParser for Quietly<T> {
     }
 }
 
+/// A cluster's URL; what is wrong with one is told without any part of it.
+pub(crate) fn kafka_url(text: &str) -> Result<Secret, String> {
+    Cluster::new(text, &[]).map_err(|error| error.to_string())?;
+    Ok(text.to_owned().into())
+}
+
 /// Refuses passwords on the command line, which every user of the machine can read.
 pub(crate) fn check(matches: &ArgMatches) -> Result<(), String> {
     let typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
@@ -88,7 +92,7 @@ pub(crate) fn check(matches: &ArgMatches) -> Result<(), String> {
 pub(crate) fn url_in(file: &Path) -> Result<Secret, String> {
     let named = |reason: String| format!("--kafka-file {}: {reason}", file.display());
     let text = std::fs::read_to_string(file).map_err(|error| named(error.to_string()))?;
-    parse::kafka_url(text.trim()).map_err(named)
+    kafka_url(text.trim()).map_err(named)
 }
 
 #[cfg(test)]
