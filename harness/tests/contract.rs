@@ -4,6 +4,8 @@
 
 #[path = "contract/http.rs"]
 mod http;
+#[path = "contract/requesters.rs"]
+mod requesters;
 #[path = "../../order-service/tests/support/contract.rs"]
 mod rows;
 #[path = "contract/same_answers.rs"]
