@@ -70,6 +70,7 @@ mod tests {
             (Some(&b"k"[..]), Some(&b"v"[..]))
         );
     }
+
     #[test]
     fn h18_headers_key_and_value_are_byte_identical_with_nulls_and_repeats() {
         let every_byte: Vec<u8> = (0..=255).collect();

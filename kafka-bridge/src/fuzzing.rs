@@ -3,6 +3,8 @@
 //! The fuzz targets call them with what libFuzzer makes up, the tests below with what proptest does
 //! and with the committed seeds. Not part of the public interface.
 
+mod text;
+
 use std::sync::LazyLock;
 
 use bytes::Bytes;
@@ -14,6 +16,8 @@ use crate::{
     Body, HeaderFilter, Headers, Operation, Record, ReplyPolicy, ReplyProfile, echo, path, request,
     response,
 };
+
+pub use self::text::record;
 
 const TOPIC: &str = "t";
 
@@ -44,54 +48,6 @@ const NEVER_PASS: [&str; 12] = [
     "upgrade",
     "x-real-ip",
 ];
-
-/// Reads a record from bytes that a person can write too: lines of `name=value`, those without an
-/// equals sign with a null value, then an empty line and the body. `\xHH` stands for any byte.
-#[must_use]
-pub fn record(data: &[u8]) -> Record {
-    let mut record = Record::new(TOPIC, 0, 0);
-    let mut rest = data;
-    while !rest.is_empty() {
-        let end = rest.iter().position(|&byte| byte == b'\n');
-        let (line, after) = match end {
-            Some(end) => (&rest[..end], &rest[end + 1..]),
-            None => (rest, &rest[rest.len()..]),
-        };
-        rest = after;
-        if line.is_empty() {
-            record.value = Some(Bytes::copy_from_slice(rest));
-            break;
-        }
-        let split = line.iter().position(|&byte| byte == b'=');
-        let name = unescape(&line[..split.unwrap_or(line.len())]);
-        let name = String::from_utf8_lossy(&name).into_owned();
-        let value = split.map(|at| Bytes::from(unescape(&line[at + 1..])));
-        record.headers.push_nullable(name, value);
-    }
-    record
-}
-
-fn unescape(mut text: &[u8]) -> Vec<u8> {
-    let digit = |byte: u8| {
-        char::from(byte)
-            .to_digit(16)
-            .and_then(|d| u8::try_from(d).ok())
-    };
-    let mut bytes = Vec::with_capacity(text.len());
-    while let [first, rest @ ..] = text {
-        text = rest;
-        if let [b'x', high, low, rest @ ..] = rest
-            && *first == b'\\'
-            && let (Some(high), Some(low)) = (digit(*high), digit(*low))
-        {
-            bytes.push(high << 4 | low);
-            text = rest;
-        } else {
-            bytes.push(*first);
-        }
-    }
-    bytes
-}
 
 /// Any record becomes a request that keeps to its operation, or a problem.
 ///

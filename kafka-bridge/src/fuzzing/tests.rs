@@ -127,15 +127,3 @@ fn the_seeds_of_the_fuzz_targets_keep_the_rules() {
         assert!(count > 2, "{target} has seeds");
     }
 }
-
-#[test]
-fn records_are_read_from_text() {
-    let record = record(b"a=\\x00\\xff\\x\nnull\n=\n\nbody\n\\x41");
-    let headers: Vec<_> = record.headers.iter().collect();
-    let (first, empty) = (Bytes::from_static(b"\0\xff\\x"), Bytes::new());
-    assert_eq!(
-        headers,
-        [("a", Some(&first)), ("null", None), ("", Some(&empty))]
-    );
-    assert_eq!(record.value.as_deref(), Some(&b"body\n\\x41"[..]));
-}

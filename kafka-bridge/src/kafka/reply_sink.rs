@@ -38,8 +38,7 @@ impl KafkaSink {
         let mut message = FutureRecord::<[u8], [u8]>::to(&record.topic).headers(headers(record));
         message.key = record.key.as_deref();
         message.payload = record.value.as_deref();
-        // A negative number is how librdkafka is told that any partition will do.
-        message.partition = record.partition.filter(|number| *number >= 0);
+        message.partition = record.partition;
         let report = self
             .producer
             .send_result(message)
