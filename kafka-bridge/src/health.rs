@@ -40,7 +40,7 @@ pub enum Unhealthy {
         topic_partition: TopicPartition,
         /// The record's offset.
         offset: i64,
-        /// For how long it has been handled.
+        /// For how long the partition has waited for it.
         age: Duration,
     },
     /// The event loop does not turn: a handler blocks its thread.
@@ -73,10 +73,10 @@ impl Status {
         if silent > self.stuck_after {
             return Err(Unhealthy::Unresponsive(silent));
         }
-        let Some(first) = self.oldest.iter().min_by_key(|oldest| oldest.delivered) else {
+        let Some(first) = self.oldest.iter().min_by_key(|oldest| oldest.since) else {
             return Ok(());
         };
-        let age = now.into_std().saturating_duration_since(first.delivered);
+        let age = now.into_std().saturating_duration_since(first.since);
         if age <= self.stuck_after {
             return Ok(());
         }

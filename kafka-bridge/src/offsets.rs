@@ -29,8 +29,8 @@ pub struct Oldest {
     pub topic_partition: TopicPartition,
     /// The record's own offset.
     pub offset: i64,
-    /// When it was delivered.
-    pub delivered: Instant,
+    /// Since when it is waited for: its delivery, or when it became the lowest one.
+    pub since: Instant,
 }
 
 /// What a delivered record is to its partition.
@@ -196,11 +196,11 @@ impl OffsetTracker {
     /// no record.
     pub fn oldest(&self) -> impl Iterator<Item = Oldest> {
         self.partitions.iter().filter_map(|(topic_partition, own)| {
-            let (offset, delivered) = own.oldest()?;
+            let (offset, since) = own.oldest()?;
             Some(Oldest {
                 topic_partition: topic_partition.clone(),
                 offset,
-                delivered,
+                since,
             })
         })
     }
@@ -319,6 +319,23 @@ mod tests {
             tracker.finish(&at(0, 1));
             assert_eq!((standing(&tracker), tracker.tracked()), (Some(1), 0));
         }
+    }
+
+    #[test]
+    fn h4_a_late_end_from_before_a_rewind_is_not_that_of_the_new_record() {
+        let mut tracker = tracker(&[5]);
+        for offset in [0, 5] {
+            let _ = tracker.deliver(&at(offset, 1), Instant::now());
+        }
+        tracker.finish(&at(0, 1));
+        tracker.finish(&at(5, 1));
+        assert_eq!(
+            standing(&tracker),
+            Some(5),
+            "the old 5 ended, not the new one"
+        );
+        tracker.finish(&at(5, 1));
+        assert_eq!(standing(&tracker), Some(6));
     }
 
     #[test]

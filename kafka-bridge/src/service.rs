@@ -249,10 +249,13 @@ impl Shared {
         B: http_body::Body<Data = Bytes>,
         B::Error: Into<BoxError>,
     {
-        let work = call(app, request, self.settings.limits.max_reply_bytes);
-        let guarded = AssertUnwindSafe(work).catch_unwind();
-        let limit = self.settings.request_timeout;
-        match tokio::time::timeout(limit, guarded).await {
+        let (limit, max) = (
+            self.settings.request_timeout,
+            self.settings.limits.max_reply_bytes,
+        );
+        // Within the barrier also what the application drops when its time is over.
+        let work = async move { tokio::time::timeout(limit, call(app, request, max)).await };
+        match AssertUnwindSafe(work).catch_unwind().await {
             Ok(Ok(Ok(response))) => Ok(response),
             Ok(Ok(Err(body))) => {
                 error!(record = %coordinates, error = %body, "response body failed");
@@ -261,14 +264,14 @@ impl Shared {
                     "the response has no whole body",
                 ))
             }
-            Ok(Err(panic)) => {
+            Err(panic) => {
                 error!(record = %coordinates, panic = panic_text(&*panic), "handler panicked");
                 Err(Problem::new(
                     StatusCode::INTERNAL_SERVER_ERROR,
                     "the handler failed",
                 ))
             }
-            Err(_) => {
+            Ok(Err(_)) => {
                 warn!(record = %coordinates, timeout = ?limit, "handler timed out");
                 let detail = format!("the handler did not answer within {limit:?}");
                 Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, detail))

@@ -286,6 +286,30 @@ async fn h4_a_late_end_after_a_revocation_commits_nothing() {
     bridge.abort();
 }
 
+/// A source may give up waiting for a revocation, when the loop was blocked; what comes next is then
+/// a new assignment, which the old revocation must not take along.
+#[tokio::test(start_paused = true)]
+async fn h4_a_revocation_that_was_given_up_leaves_the_next_assignment_alone() {
+    let started = Started::new(tasks(), MemorySink::default(), ["hang"]);
+    settle().await;
+    let broker = started.broker.clone();
+    let waiting = tokio::spawn(async move { broker.revoke([partition()]).await });
+    settle().await;
+    started.broker.assign([partition()], 1);
+    settle().await;
+    assert_eq!(waiting.await.expect("no panic")[0].next_offset, 0);
+    let under = |mut record: kafka_bridge::Record| {
+        record.coordinates.generation = 1;
+        record
+    };
+    started.broker.send(under(order(0, "a")));
+    // Beyond the drain time-out, at which the old revocation would have ended.
+    seconds(15).await;
+    started.broker.send(under(order(1, "b")));
+    seconds(5).await;
+    assert_eq!(started.committed(), Some(2));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_refused_commit_is_repeated() {
     let started = Started::new(builder(), MemorySink::default(), ["a"]);

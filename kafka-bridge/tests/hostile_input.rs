@@ -8,8 +8,11 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use axum::Router;
 use axum::http::{Request, Response};
+use axum::routing::post;
 use bytes::Bytes;
 use kafka_bridge::testing::{MemoryBroker, MemorySink};
 use kafka_bridge::{Body, Bridge, Limits, Operation, Record, ReplyProfile};
@@ -328,4 +331,29 @@ fn h15_a_partition_that_cannot_be_read_is_counted() {
     assert_eq!(with(b"1"), 0);
     assert_eq!(with(&[0xff; 4]), 1);
     assert_eq!(with(b"-1"), 2);
+}
+
+/// What a handler holds is dropped when its time is over, and may panic then.
+#[tokio::test(start_paused = true)]
+async fn h10_a_panic_while_a_handler_is_dropped_is_an_answer_too() {
+    struct Guard;
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            assert!(std::thread::panicking(), "as the test asked");
+        }
+    }
+    let hang = || async {
+        let _guard = Guard;
+        std::future::pending::<()>().await;
+    };
+    let app = Router::new().route("/orders", post(hang));
+    let bridge = Bridge::builder(app)
+        .operation(Operation::post("createOrder", "/orders").unwrap())
+        .drain_timeout(Duration::from_secs(60));
+    let (commits, source) = MemoryBroker::with_records([support::order(0, "hang")]);
+    let sink = MemorySink::default();
+    let bridge = bridge.with_ports(source, sink.clone()).unwrap();
+    bridge.await.expect("no record ends a bridge");
+    assert_eq!(support::statuses(&sink.produced()), ["500"]);
+    assert_eq!(commits.next_offset("createOrder", 0), Some(1));
 }

@@ -146,6 +146,7 @@ where
             "drain time is over, records will be delivered again"
         );
         self.running.abandon();
+        gauge!(metric_names::IN_FLIGHT).set(0.0);
         // Nothing will finish any more: whoever waits for these partitions need not.
         self.revocations.release_all(&mut self.offsets);
     }
@@ -238,7 +239,16 @@ where
         }
     }
 
+    /// Ends what waits: the source tells one rebalance after the other, so it has given up waiting
+    /// for a revocation when the next one begins. Left alone it would take the new assignment along.
+    fn end_revocations(&mut self) {
+        for partition in self.revocations.release_all(&mut self.offsets) {
+            self.forget(&partition);
+        }
+    }
+
     fn on_assigned(&mut self, partitions: &[TopicPartition], generation: u64) {
+        self.end_revocations();
         for partition in partitions {
             info!(%partition, generation, "partition assigned");
             self.offsets.assign(partition, generation);
@@ -247,6 +257,7 @@ where
     }
 
     fn on_lost(&mut self, partitions: &[TopicPartition]) {
+        self.end_revocations();
         for partition in partitions {
             warn!(%partition, "partition lost");
             self.offsets.revoke(partition);

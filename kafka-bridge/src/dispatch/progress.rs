@@ -1,13 +1,13 @@
 //! Tells how the dispatch is doing: the health that is asked for and the gauges that are scraped.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use metrics::gauge;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::offsets::OffsetTracker;
+use crate::offsets::{OffsetTracker, Oldest};
 use crate::{Status, TopicPartition, metric_names};
 
 /// Tells observers how the bridge is doing.
@@ -20,14 +20,18 @@ pub(super) const INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Progress {
     status: StatusSender,
-    /// Partitions whose age was told as other than zero.
-    aged: HashSet<TopicPartition>,
+    /// Of each partition that waited for a record when it was last told: which, and since when.
+    lowest: HashMap<TopicPartition, Oldest>,
+    told: Option<Instant>,
 }
 
 impl Progress {
     pub(super) fn new(status: StatusSender) -> Self {
-        let aged = HashSet::new();
-        Self { status, aged }
+        Self {
+            status,
+            lowest: HashMap::new(),
+            told: None,
+        }
     }
 
     /// Partitions came, perhaps none: the group knows this member.
@@ -54,21 +58,35 @@ impl Progress {
     /// Tells where each partition stands.
     pub(super) fn tell(&mut self, offsets: &OffsetTracker) {
         let now = Instant::now();
-        let oldest: Vec<_> = offsets.oldest().collect();
-        let mut settled = std::mem::take(&mut self.aged);
+        let before = std::mem::take(&mut self.lowest);
+        let oldest: Vec<_> = offsets
+            .oldest()
+            .map(|one| self.since(one, &before))
+            .collect();
         for one in &oldest {
-            let age = now.into_std().saturating_duration_since(one.delivered);
+            let age = now.into_std().saturating_duration_since(one.since);
             age_gauge(&one.topic_partition, age);
-            settled.remove(&one.topic_partition);
-            self.aged.insert(one.topic_partition.clone());
+            self.lowest.insert(one.topic_partition.clone(), one.clone());
         }
-        for partition in settled {
-            age_gauge(&partition, Duration::ZERO);
+        for partition in before.keys().filter(|own| !self.lowest.contains_key(own)) {
+            age_gauge(partition, Duration::ZERO);
         }
+        self.told = Some(now);
         gauge!(metric_names::UNCOMMITTED).set(offsets.tracked() as f64);
         self.status.send_modify(|status| {
             (status.oldest, status.told) = (oldest, Some(now));
         });
+    }
+
+    /// A record that others were waited for counts from when it became the lowest: behind a hot key
+    /// it may have been there for long, and still the partition moves.
+    fn since(&self, mut one: Oldest, before: &HashMap<TopicPartition, Oldest>) -> Oldest {
+        match (before.get(&one.topic_partition), self.told) {
+            (Some(same), _) if same.offset == one.offset => one.since = same.since,
+            (Some(_), Some(told)) => one.since = one.since.max(told.into_std()),
+            _ => {}
+        }
+        one
     }
 
     /// Tells that nothing runs any more, so that a look at it later finds nothing old.

@@ -24,11 +24,14 @@ impl Revocations {
         self.waiting.iter().map(|(deadline, _)| *deadline).min()
     }
 
-    /// Releases all, with where they stand.
-    pub(super) fn release_all(&mut self, offsets: &mut OffsetTracker) {
+    /// Releases all, with where they stand; returns the partitions that are gone.
+    pub(super) fn release_all(&mut self, offsets: &mut OffsetTracker) -> Vec<TopicPartition> {
+        let mut gone = Vec::new();
         for (_, revocation) in self.waiting.drain(..) {
+            gone.extend(revocation.partitions.iter().cloned());
             release(revocation, offsets);
         }
+        gone
     }
 
     /// Releases what has nothing unfinished any more or is out of time, with where it stands;

@@ -51,7 +51,7 @@ pub(super) fn check_drain(drain: Duration, properties: &[(String, String)]) -> R
         .and_then(|value| value.parse().ok())
         .map(Duration::from_millis);
     let poll = poll.unwrap_or(Duration::from_secs(300));
-    if drain + POLL_MARGIN > poll {
+    if drain.saturating_add(POLL_MARGIN) > poll {
         return Err(Error::DrainTimeout {
             drain,
             margin: POLL_MARGIN,

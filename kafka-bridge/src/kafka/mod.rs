@@ -3,6 +3,7 @@
 mod client_config;
 mod inbox;
 mod lag;
+mod last_commit;
 mod message;
 mod poller;
 mod properties;

@@ -16,6 +16,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
+use super::last_commit::commit_last;
 use super::message::to_record;
 use super::rebalance::Rebalancing;
 use crate::{Error, Record, metric_names};
@@ -85,8 +86,8 @@ impl Poller {
         (poller, receiver)
     }
 
-    /// Polls until it is told to stop.
-    pub(super) fn run(mut self) {
+    /// Polls until it is told to stop, then commits where the partitions stand.
+    pub(super) fn run(mut self) -> Result<(), Error> {
         while !self.signals.stop.load(Ordering::Acquire) {
             match self.backlog.pop_front() {
                 Some(record) => self.hand_over(record),
@@ -101,6 +102,7 @@ impl Poller {
                 }
             }
         }
+        commit_last(&self.consumer)
     }
 
     fn poll(&mut self, wait: Duration) {

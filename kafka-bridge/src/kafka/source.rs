@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 
@@ -19,18 +18,13 @@ use crate::Error;
 use crate::offsets::Position;
 use crate::ports::{Intake, RecordSource, SourceEvent};
 
-/// How long the last commit may wait for a rebalance to end. A member learns of one by its next
-/// heartbeat, 3 s at the most by default, and the others may take as long to join.
-const LAST_COMMIT_PATIENCE: Duration = Duration::from_secs(6);
-const LAST_COMMIT_RETRY_WAIT: Duration = Duration::from_millis(50);
-
 /// A consumer in a group. Dropping it ends the thread and leaves the group without a last commit.
 pub struct KafkaSource {
     consumer: Arc<BaseConsumer<Rebalancing>>,
     inbox: Inbox,
     signals: Arc<Signals>,
-    /// The polling thread; taken when the source is closed.
-    thread: Option<JoinHandle<()>>,
+    /// The polling thread, which ends with the last commit; taken when the source is closed.
+    thread: Option<JoinHandle<Result<(), Error>>>,
 }
 
 impl std::fmt::Debug for KafkaSource {
@@ -78,7 +72,7 @@ impl KafkaSource {
 }
 
 /// Wakes the thread if it waits for the room that taking a record has made.
-fn wake_if_waiting(signals: &Signals, thread: Option<&JoinHandle<()>>) {
+fn wake_if_waiting<T>(signals: &Signals, thread: Option<&JoinHandle<T>>) {
     if signals.is_waiting()
         && let Some(thread) = thread
     {
@@ -106,19 +100,18 @@ impl RecordSource for KafkaSource {
 
     async fn close(mut self, positions: Vec<Position>) -> Result<(), Error> {
         let (done, closed) = oneshot::channel();
-        let (consumer, signals) = (Arc::clone(&self.consumer), Arc::clone(&self.signals));
+        let consumer = Arc::clone(&self.consumer);
         let thread = self.thread.take();
         consumer.context().close(positions);
+        self.signals.stop.store(true, Ordering::Release);
         drop(self);
         // A thread of its own: all of this blocks, for long if the broker is gone, and a stop
         // must be able to leave it behind.
         let closer = move || {
-            let committed = commit_last(&consumer);
-            signals.stop.store(true, Ordering::Release);
-            thread.map(JoinHandle::join);
+            let committed = thread.and_then(|thread| thread.join().ok());
             // The last reference: dropping it leaves the group.
             drop(consumer);
-            let _ = done.send(committed);
+            let _ = done.send(committed.unwrap_or(Err(Error::SourceGone)));
         };
         let spawned = thread::Builder::new()
             .name("kafka-close".to_owned())
@@ -130,47 +123,11 @@ impl RecordSource for KafkaSource {
 
 impl Drop for KafkaSource {
     fn drop(&mut self) {
-        // With the thread taken this is the end of `close`, which stops it after the last commit.
+        // With the thread taken this is the end of `close`, which has stopped it.
         if self.thread.is_some() {
             // Nobody is left to release partitions, so no callback may wait for it.
             self.consumer.context().close(Vec::new());
             self.signals.stop.store(true, Ordering::Release);
         }
     }
-}
-
-/// Commits where the partitions stand, while the polling thread keeps the member in its group.
-///
-/// In the middle of a rebalance the broker refuses commits of the old generation, or epoch; a moment later
-/// it takes them, unless the partition was revoked meanwhile: then the callback has committed it.
-fn commit_last(consumer: &BaseConsumer<Rebalancing>) -> Result<(), Error> {
-    let deadline = Instant::now() + LAST_COMMIT_PATIENCE;
-    loop {
-        let positions = consumer.context().uncommitted();
-        if positions.is_empty() {
-            return Ok(());
-        }
-        match consumer.commit(&to_list(&positions), CommitMode::Sync) {
-            Ok(()) => {
-                // Or leaving the group would commit the same once more.
-                consumer.context().close(Vec::new());
-                return Ok(());
-            }
-            Err(error) if is_rebalancing(&error) && Instant::now() < deadline => {
-                thread::sleep(LAST_COMMIT_RETRY_WAIT);
-            }
-            Err(source) => {
-                let context = "committing the last offsets".to_owned();
-                return Err(Error::Kafka { context, source });
-            }
-        }
-    }
-}
-
-fn is_rebalancing(error: &KafkaError) -> bool {
-    let code = error.rdkafka_error_code();
-    matches!(
-        code,
-        Some(Code::IllegalGeneration | Code::RebalanceInProgress | Code::StaleMemberEpoch)
-    )
 }

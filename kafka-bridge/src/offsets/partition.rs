@@ -14,6 +14,9 @@ pub(super) struct Partition {
     delivered: VecDeque<Delivered>,
     /// One more than the last offset taken off `delivered`.
     after_finished: Option<i64>,
+    /// Unfinished offsets from before the partition was set back. Their records may still come to
+    /// their end, which is not that of the new records at these offsets.
+    outdated: Vec<i64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +34,7 @@ impl Partition {
             committed: None,
             delivered: VecDeque::new(),
             after_finished: None,
+            outdated: Vec::new(),
         }
     }
 
@@ -57,7 +61,14 @@ impl Partition {
 
     /// Notes an end and returns how many offsets need not be held any more; `None` for an offset
     /// that is not held.
+    ///
+    /// While an outdated record of the same offset is under way, the first end is taken for its: the
+    /// commit then waits for both, which is late at worst.
     pub(super) fn finish(&mut self, offset: i64) -> Option<usize> {
+        if let Some(index) = self.outdated.iter().position(|own| *own == offset) {
+            self.outdated.swap_remove(index);
+            return None;
+        }
         let found = self
             .delivered
             .binary_search_by_key(&offset, |one| one.offset);
@@ -69,7 +80,8 @@ impl Partition {
     pub(super) fn forget(&mut self) -> usize {
         (self.after_finished, self.committed) = (None, None);
         let held = self.delivered.len();
-        self.delivered.clear();
+        let unfinished = self.delivered.drain(..).filter(|one| !one.finished);
+        self.outdated.extend(unfinished.map(|one| one.offset));
         held
     }
 
