@@ -1,5 +1,6 @@
 //! Bounds of one's own: order per key, few records in flight, and failures that are tried again
 //! before they end on a dead-letter topic.
+//! The topics have to exist: `work`, `work.reply` and `work.dlq`.
 //!
 //! ```sh
 //! cargo run -p kafka-bridge --example bounds

@@ -1,5 +1,6 @@
 //! An axum `Router` with layers, as one would have it over HTTP: state, a limit of concurrency, a
 //! middleware that looks at each request, and the header that lets requesters correlate replies.
+//! The topics have to exist: `double` and `double.reply`.
 //!
 //! ```sh
 //! cargo run -p kafka-bridge --example layers

@@ -1,4 +1,5 @@
 //! Several topics, one application; parameters of path and query come from record headers.
+//! The topics have to exist: `readUser`, `renameUser` and those with `.reply` behind.
 //!
 //! ```sh
 //! cargo run -p kafka-bridge --example path_parameters

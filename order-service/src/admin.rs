@@ -36,8 +36,8 @@ pub fn router(
         )
 }
 
-/// Healthy: the bridge makes progress, so a restart would not help. A store that is down is no
-/// reason, and neither is a broker: both are waited for.
+/// Healthy: the bridge makes progress. A store that is down is no reason to restart: its requests are
+/// answered with 503. A broker that takes no reply becomes one after --stuck-after.
 fn healthy(status: &Status) -> (StatusCode, String) {
     match status.health() {
         Ok(()) => (StatusCode::OK, "ok".to_owned()),

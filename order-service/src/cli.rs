@@ -74,7 +74,7 @@ pub struct Cli {
     #[arg(long, env = "ORDER_SERVICE_STORE_TIMEOUT", default_value = "2s", value_parser = parse::duration, value_name = "TIME")]
     pub store_timeout: Duration,
 
-    /// How records are handled: one at a time, or each in its own task
+    /// How records are handled: one at a time, each in its own task, or so but in order per key
     #[arg(long, env = "ORDER_SERVICE_DISPATCH", default_value_t, value_parser = parse::dispatch(), value_name = "MODE")]
     pub dispatch: Dispatch,
 
@@ -228,6 +228,16 @@ impl Cli {
         Ok(cli)
     }
 
+    /// Returns the profiles to be served; the reference one is always among them, last unless it was
+    /// given a place.
+    #[must_use]
+    pub fn profiles(&self) -> Vec<ReplyProfile> {
+        let reference = ReplyProfile::reference();
+        let typed = self.profile.iter().cloned();
+        let missing = !self.profile.contains(&reference);
+        typed.chain(missing.then_some(reference)).collect()
+    }
+
     /// Returns what the service's description says of this deployment.
     #[must_use]
     pub fn deployment(&self) -> Deployment {
@@ -272,6 +282,21 @@ mod tests {
     fn the_definition_is_consistent() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_reference_is_served_whatever_else_is() {
+        let names = |arguments: &[&str]| {
+            let cli = Cli::parse_from([&["order-service"], arguments].concat());
+            let names = cli.profiles().into_iter().map(|profile| profile.name);
+            names.collect::<Vec<_>>().join(",")
+        };
+        assert_eq!(names(&[]), "reference");
+        assert_eq!(
+            names(&["--profile", "spring,nest"]),
+            "spring,nest,reference"
+        );
+        assert_eq!(names(&["--profile", "reference,nest"]), "reference,nest");
     }
 
     #[test]

@@ -106,7 +106,7 @@ fn bridge(
         .drain_timeout(cli.drain_timeout)
         .without_reply_to(cli.without_reply_to)
         .reply_key(!cli.no_reply_key)
-        .profiles(cli.profile.clone())
+        .profiles(cli.profiles())
         .on_failure(cli.failure.policy())
         .stuck_after(cli.stuck_after);
     if let Some(topics) = &cli.reply_topics {

@@ -74,6 +74,14 @@ pub(crate) fn check(matches: &ArgMatches) -> Result<(), String> {
                 .to_owned(),
         );
     }
+    let store = matches.get_one::<String>("store");
+    if typed("store") && store.is_some_and(|url| url.contains('@')) {
+        return Err(
+            "--store: every user of the machine can read a password on the command line; \
+             give the URL in ORDER_SERVICE_STORE"
+                .to_owned(),
+        );
+    }
     let properties = matches.get_many::<(String, String)>("property");
     let secret = properties
         .into_iter()

@@ -87,10 +87,21 @@ fn wrong_values_name_the_flag_and_exit_with_2() {
 }
 
 #[test]
+fn a_password_of_the_store_on_the_command_line_is_refused() {
+    let (code, text) = run(&["--store", "redis://:hunter2@127.0.0.1:1"]);
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains("ORDER_SERVICE_STORE"), "{text}");
+    assert!(!text.contains("hunter2"), "{text}");
+}
+
+#[test]
 fn a_store_that_does_not_answer_is_named_by_its_flag() {
     // Port 1 on loopback: nothing listens there.
-    let (code, text) = run(&["--store", "redis://:secret@127.0.0.1:1", "--log", "error"]);
-    assert_eq!(code, 1, "{text}");
+    let mut command = Command::cargo_bin("order-service").unwrap();
+    command.env("ORDER_SERVICE_STORE", "redis://:secret@127.0.0.1:1");
+    let output = command.args(["--log", "error"]).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("--store"), "{text}");
     assert!(!text.contains("secret"), "{text}");
 }

@@ -20,7 +20,11 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then \
 redis.call('SET', KEYS[1], ARGV[2], 'XX') return 1 end return 0";
 const REPLACE_DOCUMENT: &str = "\
 if redis.call('JSON.GET', KEYS[1]) == ARGV[1] then \
-redis.call('JSON.SET', KEYS[1], '$', ARGV[2], 'XX') return 1 end return 0";
+redis.call('JSON.SET', KEYS[1], '$', ARGV[2]) return 1 end return 0";
+/// A script too, because Kvrocks' `JSON.SET` takes neither `NX` nor `XX`.
+const INSERT_DOCUMENT: &str = "\
+if redis.call('EXISTS', KEYS[1]) == 1 then return false end \
+return redis.call('JSON.SET', KEYS[1], '$', ARGV[1])";
 
 /// How the server takes an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,15 +98,17 @@ fn key(id: Uuid) -> String {
 }
 
 fn insert_command(encoding: Encoding, id: Uuid, json: &str) -> Cmd {
-    let mut command = match encoding {
-        Encoding::JsonDocument => redis::cmd("JSON.SET"),
-        Encoding::String => redis::cmd("SET"),
-    };
-    command.arg(key(id));
-    if encoding == Encoding::JsonDocument {
-        command.arg("$");
+    let mut command;
+    match encoding {
+        Encoding::JsonDocument => {
+            command = redis::cmd("EVAL");
+            command.arg(INSERT_DOCUMENT).arg(1).arg(key(id)).arg(json);
+        }
+        Encoding::String => {
+            command = redis::cmd("SET");
+            command.arg(key(id)).arg(json).arg("NX");
+        }
     }
-    command.arg(json).arg("NX");
     command
 }
 
@@ -191,7 +197,7 @@ mod tests {
         let id = Uuid::nil();
         let document = text(&insert_command(Encoding::JsonDocument, id, "{}"));
         assert!(document.contains("JSON.SET"), "{document}");
-        assert!(document.contains("$1 $ "), "the root path: {document}");
+        assert!(document.contains("'$'"), "the root path: {document}");
         let string = text(&insert_command(Encoding::String, id, "{}"));
         assert!(
             string.starts_with("*4 $3 SET $42 order:00000000-"),
@@ -201,13 +207,17 @@ mod tests {
 
     #[test]
     fn an_insert_never_overwrites_and_a_replacement_never_makes_an_order() {
+        let insert = text(&insert_command(Encoding::String, Uuid::nil(), "{}"));
+        assert!(insert.ends_with("$2 {} $2 NX "), "{insert}");
+        let insert = text(&insert_command(Encoding::JsonDocument, Uuid::nil(), "{}"));
+        assert!(
+            insert.contains("EXISTS") && !insert.contains("NX"),
+            "{insert}"
+        );
         for encoding in [Encoding::JsonDocument, Encoding::String] {
-            let insert = text(&insert_command(encoding, Uuid::nil(), "{}"));
-            assert!(insert.ends_with("$2 {} $2 NX "), "{insert}");
             let version = Version::new("{ }");
             let replace = text(&replace_command(encoding, Uuid::nil(), &version, "{}"));
             assert!(replace.contains("== ARGV[1]"), "{replace}");
-            assert!(replace.contains("'XX'"), "{replace}");
             assert!(replace.ends_with("$3 { } $2 {} "), "{replace}");
         }
     }
