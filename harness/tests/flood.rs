@@ -83,7 +83,8 @@ async fn watch(process: u32, time: Duration) -> (u64, u64) {
 }
 
 #[tokio::test]
-async fn h8_h20_h21_a_flood_with_a_stalled_store_keeps_memory_flat_and_is_answered_after_it() {
+async fn h8_h20_h21_apache_kafka_only_a_flood_with_a_stalled_store_keeps_memory_flat_and_is_answered_after_it()
+ {
     let stack = Stack::start(support::stack_kind(), StackOptions::default())
         .await
         .unwrap();

@@ -168,7 +168,8 @@ fn orders(replies: &BTreeMap<String, Vec<Reply>>, context: &str) -> BTreeSet<Str
 }
 
 #[tokio::test]
-async fn h1_h19_kill_9_at_random_instants_loses_nothing_and_makes_each_order_once() {
+async fn h1_h19_apache_kafka_only_kill_9_at_random_instants_loses_nothing_and_makes_each_order_once()
+ {
     let stack = Stack::start(support::stack_kind(), StackOptions::default())
         .await
         .unwrap();

@@ -152,6 +152,14 @@ impl OffsetTracker {
         }
     }
 
+    /// Makes every position count as not committed, so that all are taken once more.
+    pub fn commit_again(&mut self) {
+        for partition in self.partitions.values_mut() {
+            partition.committed = None;
+        }
+        self.changed = true;
+    }
+
     /// Returns the number of delivered records of a partition that are not finished.
     #[must_use]
     pub fn unfinished(&self, topic_partition: &TopicPartition) -> usize {

@@ -323,6 +323,17 @@ async fn a_refused_commit_is_repeated() {
     assert_eq!(started.committed(), Some(1));
 }
 
+/// A commit that arrives late, a former owner's, say, sets the position back.
+#[tokio::test(start_paused = true)]
+async fn h4_a_position_that_was_set_back_is_committed_again() {
+    let started = Started::new(builder(), MemorySink::default(), ["a"]);
+    seconds(3).await;
+    assert_eq!(started.committed(), Some(1));
+    started.broker.forget_commits();
+    seconds(12).await;
+    assert_eq!(started.committed(), Some(1));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_producer_that_failed_for_good_ends_the_bridge_without_committing_its_record() {
     for mode in MODES {

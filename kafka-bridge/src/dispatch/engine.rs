@@ -84,6 +84,8 @@ where
         let period = self.settings.commit_interval;
         let mut commits = interval_at(Instant::now() + period, period);
         commits.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut again = interval_at(Instant::now() + COMMIT_AGAIN, COMMIT_AGAIN);
+        again.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // Told before the first record, whose handler may block this loop.
         self.progress.tell(&self.offsets);
         let period = progress::INTERVAL;
@@ -97,6 +99,7 @@ where
             select! { biased;
                 () = &mut shutdown => return Ok(()),
                 _ = commits.tick(), if self.offsets.is_changed() => self.commit()?,
+                _ = again.tick() => self.offsets.commit_again(),
                 _ = looks.tick() => self.progress.tell(&self.offsets),
                 done = self.running.next() => self.on_done(done?)?,
                 () = expire(deadline) => self.release_ready(),
@@ -278,6 +281,12 @@ where
         Ok(())
     }
 }
+
+/// How often positions are committed although they have not moved. A broker takes commits from any
+/// member of the group, whoever owns the partition: one that arrives late, a former owner's or one
+/// that the client has tried again, sets the position back. This brings it forward again, and keeps
+/// the offsets of idle partitions from expiring.
+const COMMIT_AGAIN: Duration = Duration::from_secs(10);
 
 /// How long the last commit and the farewell to the group may take after the drain. Above what
 /// `kafka` allows the last commit alone, so that its outcome is known.
