@@ -38,6 +38,9 @@ struct Arguments {
     /// The file to append to
     #[arg(long)]
     journal: PathBuf,
+    /// Up to how many milliseconds a request takes
+    #[arg(long, default_value_t = 64)]
+    work: u64,
     /// A librdkafka property, `key=value`
     #[arg(short = 'X')]
     property: Vec<String>,
@@ -54,7 +57,7 @@ async fn main() -> anyhow::Result<()> {
     let app = Router::new()
         .route("/work", post(work))
         .layer(EchoSetHeaderLayer::default())
-        .with_state(Arc::clone(&journal));
+        .with_state((journal, arguments.work));
     let mut builder = Bridge::builder(app)
         .operation(Operation::post(&arguments.topic, "/work")?)
         .dispatch(arguments.dispatch);
@@ -84,8 +87,11 @@ async fn main() -> anyhow::Result<()> {
     }
 }
 
-/// Takes 0 to 255 ms, by the id, so that records overtake each other where nothing keeps their order.
-async fn work(State(journal): State<Arc<File>>, headers: HeaderMap) -> &'static str {
+/// Takes up to `--work` milliseconds, by the id, so that records overtake each other where nothing keeps their order.
+async fn work(
+    State((journal, longest)): State<(Arc<File>, u64)>,
+    headers: HeaderMap,
+) -> &'static str {
     let text = |name| {
         headers
             .get(name)
@@ -97,7 +103,7 @@ async fn work(State(journal): State<Arc<File>>, headers: HeaderMap) -> &'static 
     let spread = id
         .bytes()
         .fold(0_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(byte))
-        % 256;
+        % longest.max(1);
     tokio::time::sleep(Duration::from_millis(spread)).await;
     note(&journal, "end", key, id);
     "done"

@@ -2,7 +2,8 @@
 //! stopped and replaced in turn, under load. Nothing may be lost, and `keyed` keeps its promises
 //! (hazards H5 and H13).
 //!
-//! `ROUNDS=20` repeats it; each round prints the share of records that were handled twice.
+//! `ROUNDS=20` repeats it, `WORK_MS=256` makes requests take up to so long (64 by default); each round
+//! prints the share of records that were handled twice.
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
@@ -63,6 +64,8 @@ impl Round<'_> {
             "--journal",
             journal,
         ]);
+        let work = std::env::var("WORK_MS").unwrap_or_else(|_| "64".to_owned());
+        arguments.extend(["--work", &work]);
         // So that the group notices those who come sooner than after the usual 3 s.
         arguments.extend([
             "-X",
