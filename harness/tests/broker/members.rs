@@ -1,7 +1,10 @@
 //! Members of a group that freeze, restart under a name of their own, or are assigned by the broker.
 
+use std::time::Duration;
+
 use harness::service::Service;
 use rustix::process::Signal;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::group::Group;
@@ -44,13 +47,18 @@ async fn apache_kafka_only_a_static_member_that_restarts_moves_no_partition_of_a
     let stack = stack().await;
     let group = "static";
     let requester = Requester::new(&stack, "static-", 4).await;
-    let first = start(&stack, group, &["-X", "group.instance.id=first"]).await;
-    let second = start(&stack, group, &["-X", "group.instance.id=second"]).await;
+    // What moves, moves with the next heartbeat.
+    let member = ["-X", "heartbeat.interval.ms=300", "-X"];
+    let named = |name| [&member[..], &[name]].concat();
+    let first = start(&stack, group, &named("group.instance.id=first")).await;
+    let second = start(&stack, group, &named("group.instance.id=second")).await;
     let over = CancellationToken::new();
     let (sent, first) = tokio::join!(load(&requester, ORDER, &over), async {
         until_at_least(second.admin(), "kafka_bridge_records_total", 1.0).await;
         first.stop().await.unwrap();
-        let first = start(&stack, group, &["-X", "group.instance.id=first"]).await;
+        // Time enough for the other one to be given what a member that leaves had.
+        sleep(Duration::from_secs(2)).await;
+        let first = start(&stack, group, &named("group.instance.id=first")).await;
         until_at_least(first.admin(), "kafka_bridge_records_total", 1.0).await;
         over.cancel();
         first
