@@ -166,9 +166,16 @@ async fn h8_a_stalled_store_pauses_intake_and_everything_is_answered_after_it() 
             .arguments
             .extend(["--max-in-flight", "4"].map(str::to_owned));
         let service = Service::start(&stack, options).await.unwrap();
-        support::stall(&stack, STALL).await;
         let over = CancellationToken::new();
         let (ids, ()) = tokio::join!(load(&requester, &over), async {
+            // Again where a slow machine sends too few requests to fill the buffers meanwhile.
+            for _ in 0..30 {
+                support::stall(&stack, STALL).await;
+                sleep(STALL + Duration::from_millis(200)).await;
+                if support::metric(service.admin(), "kafka_bridge_pauses_total").await >= 1.0 {
+                    break;
+                }
+            }
             support::until_at_least_one(service.admin(), "kafka_bridge_pauses_total").await;
             over.cancel();
         });
