@@ -49,6 +49,13 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    // What a round that fails leaves behind; requests are in the journal.
+    let level = std::env::var("RUST_LOG").unwrap_or_else(|_| "kafka_bridge=debug".to_owned());
+    tracing_subscriber::fmt()
+        .with_env_filter(level)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
     let journal = OpenOptions::new()
         .append(true)
         .create(true)

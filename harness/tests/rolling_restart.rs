@@ -129,8 +129,9 @@ impl Round<'_> {
                 let journal = std::fs::read_to_string(self.journal()).unwrap();
                 let lost = oracles::lost(sent, &oracles::read(&journal)).len();
                 panic!(
-                    "{}: {behind} records are not committed, {lost} not handled: {committed:?}",
-                    self.name
+                    "{}: {behind} records are not committed, {lost} not handled: {committed:?}; logs: {}",
+                    self.name,
+                    self.folder.display()
                 );
             }
             sleep(Duration::from_millis(100)).await;
@@ -154,7 +155,9 @@ async fn round(stack: &Stack, dispatch: &str, number: usize) {
         .create_topic(&format!("{name}.reply"), 1)
         .await
         .unwrap();
-    let folder = tempfile::tempdir().unwrap();
+    let mut folder = tempfile::tempdir().unwrap();
+    // What a round that fails leaves behind: the journal and each instance's log.
+    folder.disable_cleanup(true);
     let mut round = Round {
         stack,
         name: name.clone(),
@@ -187,6 +190,7 @@ async fn round(stack: &Stack, dispatch: &str, number: usize) {
         assert!(instance.stop(STOP_GRACE).await.unwrap().success());
     }
     judge(&round, &sender.sent);
+    folder.disable_cleanup(false);
 }
 
 fn judge(round: &Round<'_>, sent: &[(String, String)]) {

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use tracing::debug;
 
 use super::rebalance::{Rebalancing, to_list};
 use crate::Error;
@@ -28,11 +29,13 @@ pub(super) fn commit_last(consumer: &BaseConsumer<Rebalancing>) -> Result<(), Er
         }
         match consumer.commit(&to_list(&positions), CommitMode::Sync) {
             Ok(()) => {
+                debug!(?positions, "last offsets committed");
                 // Or leaving the group would commit the same once more.
                 consumer.context().close(Vec::new());
                 return Ok(());
             }
             Err(error) if is_rebalancing(&error) && Instant::now() < deadline => {
+                debug!(%error, "last commit put off");
                 // Polls, or the rebalance would not come to its end; a record that comes is not
                 // committed, and will come again.
                 let _ = consumer.poll(LAST_COMMIT_RETRY_WAIT);

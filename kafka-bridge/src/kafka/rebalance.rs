@@ -12,7 +12,7 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::statistics::Statistics;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc::UnboundedSender;
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
 use super::{client_config, lag};
 use crate::offsets::Position;
@@ -269,8 +269,11 @@ fn commit_before_leaving(consumer: &BaseConsumer<Rebalancing>, positions: &[Posi
     if positions.is_empty() {
         return;
     }
-    if let Err(error) = consumer.commit(&to_list(positions), CommitMode::Sync) {
-        warn!(%error, "offsets of revoked partitions not committed, their records will come again");
+    match consumer.commit(&to_list(positions), CommitMode::Sync) {
+        Ok(()) => debug!(?positions, "offsets of revoked partitions committed"),
+        Err(error) => {
+            warn!(%error, ?positions, "offsets of revoked partitions not committed, their records will come again");
+        }
     }
 }
 

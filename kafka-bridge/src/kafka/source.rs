@@ -8,7 +8,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use tokio::sync::{mpsc, oneshot};
-use tracing::warn;
+use tracing::{trace, warn};
 
 use super::inbox::Inbox;
 use super::poller::{Poller, Signals};
@@ -88,6 +88,7 @@ impl RecordSource for KafkaSource {
     }
 
     fn commit(&mut self, positions: &[Position]) {
+        trace!(?positions, "commit");
         if let Err(error) = self.consumer.commit(&to_list(positions), CommitMode::Async) {
             warn!(%error, "commit not begun");
             let partitions = positions
