@@ -9,6 +9,7 @@
 
 pub mod compare;
 pub mod export;
+pub mod moment;
 pub mod output;
 pub mod plan;
 pub mod recorder;

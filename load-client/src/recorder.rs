@@ -2,14 +2,15 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::export::{ExportError, RequestsCsv};
+use crate::moment::{Bin, Moment};
 use crate::sample::Sample;
-use crate::summary::{Rates, Summary};
+use crate::summary::Summary;
 use crate::tally::Tally;
 
 /// Samples that may wait for the thread, so that memory stays flat.
@@ -31,18 +32,19 @@ pub struct TallyView {
 }
 
 impl Recorder {
-    /// Starts the thread. A CSV that cannot be written any more cancels `stop`.
+    /// Starts the thread. `names` are those of the request kinds. A CSV that cannot be written any more cancels `stop`.
     ///
     /// # Errors
     ///
     /// When the system has no thread to give.
     pub fn start(
+        names: &[String],
         csv: Option<RequestsCsv>,
         stop: CancellationToken,
     ) -> std::io::Result<(Self, mpsc::Sender<Sample>)> {
         let (sender, receiver) = mpsc::channel(CHANNEL_CAPACITY);
         let view = TallyView {
-            tally: Arc::default(),
+            tally: Arc::new(Mutex::new(Tally::new(names))),
             start: Instant::now(),
         };
         let recording = view.clone();
@@ -76,10 +78,19 @@ impl TallyView {
         self.lock().summary()
     }
 
-    /// Requests and failures a second, lately.
+    /// What the run did lately.
     #[must_use]
-    pub fn live_rates(&self) -> Rates {
-        self.lock().live_rates(self.start.elapsed().as_secs())
+    pub fn moment(&self, users: u32, warm_up: bool) -> Moment {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let unix_seconds = now.map_or(0, |since| since.as_secs());
+        let elapsed = self.start.elapsed();
+        self.lock().moment(elapsed, unix_seconds, users, warm_up)
+    }
+
+    /// The measured response times in bins of equal width on a logarithmic axis.
+    #[must_use]
+    pub fn histogram(&self, bins: u32) -> Vec<Bin> {
+        self.lock().histogram(bins)
     }
 
     fn lock(&self) -> MutexGuard<'_, Tally> {
@@ -104,10 +115,10 @@ fn record(
             csv = None;
             stop.cancel();
         }
-        let second = view.start.elapsed().as_secs();
+        let elapsed = view.start.elapsed();
         let mut tally = view.lock();
         for sample in batch.drain(..) {
-            tally.record(&sample, second);
+            tally.record(&sample, elapsed);
         }
     }
     match (failed, csv) {

@@ -89,29 +89,61 @@ impl Outcome {
 /// One request. Instants are nanoseconds since the start of the run, on one monotonic clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sample {
+    /// Which of the plan's request kinds it is, counted from 0.
+    pub kind: u16,
     /// The user that sent it, counted from 0.
     pub user: u32,
-    /// When the user meant to send it.
+    /// When it was to be sent: by the schedule (open loop), or when its user was free (closed loop).
     pub intended_ns: u64,
-    /// When it was handed to the producer: the start of its round trip.
+    /// When it was handed to the producer.
     pub sent_ns: u64,
+    /// When the broker's acknowledgement was seen; `None` when the request ended before it.
+    pub acked_ns: Option<u64>,
     /// When its answer was taken off the consumer, whatever the answer's status; `None` without one.
     pub replied_ns: Option<u64>,
+    /// Length of the answer's body in bytes; 0 without an answer.
+    pub reply_bytes: u32,
     /// How it ended.
     pub outcome: Outcome,
-    /// Sent during the warm-up: kept in the CSV, left out of the figures.
+    /// Meant for the warm-up: kept in the CSV, left out of the figures.
     pub warm_up: bool,
 }
 
 impl Sample {
-    /// The round-trip time in nanoseconds. Only a good reply has one: a failure is never a latency.
+    /// The response time in nanoseconds: from the intended instant to the reply, so that waiting to be
+    /// sent counts. Only a good reply has one: a failure is never a latency.
     #[must_use]
-    pub fn latency_ns(&self) -> Option<u64> {
-        match self.outcome {
-            Outcome::Ok => self
-                .replied_ns
-                .map(|replied| replied.saturating_sub(self.sent_ns)),
-            _ => None,
+    pub fn response_ns(&self) -> Option<u64> {
+        self.from(self.intended_ns)
+    }
+
+    /// The service time in nanoseconds: from the hand-over to the reply. It says nothing of what a stall
+    /// did to the requests that were not sent meanwhile (coordinated omission).
+    #[must_use]
+    pub fn service_ns(&self) -> Option<u64> {
+        self.from(self.sent_ns)
+    }
+
+    fn from(&self, start_ns: u64) -> Option<u64> {
+        let replied = self.replied_ns.filter(|_| self.outcome == Outcome::Ok);
+        replied.map(|replied| replied.saturating_sub(start_ns))
+    }
+}
+
+#[cfg(test)]
+impl Sample {
+    /// A request of kind 0 and user 0 that was sent when it was meant to be.
+    pub(crate) fn test(sent_ns: u64, latency_ns: u64, outcome: Outcome) -> Self {
+        Self {
+            kind: 0,
+            user: 0,
+            intended_ns: sent_ns,
+            sent_ns,
+            acked_ns: None,
+            replied_ns: Some(sent_ns + latency_ns),
+            reply_bytes: 0,
+            outcome,
+            warm_up: false,
         }
     }
 }
@@ -122,17 +154,12 @@ mod tests {
 
     #[test]
     fn a_failure_is_never_a_latency() {
-        let mut sample = Sample {
-            user: 0,
-            intended_ns: 0,
-            sent_ns: 5,
-            replied_ns: Some(25),
-            outcome: Outcome::Ok,
-            warm_up: false,
-        };
-        assert_eq!(sample.latency_ns(), Some(20));
+        let mut sample = Sample::test(5, 20, Outcome::Ok);
+        sample.intended_ns = 2;
+        assert_eq!(sample.service_ns(), Some(20));
+        assert_eq!(sample.response_ns(), Some(23));
         sample.outcome = Outcome::ErrorStatus("500".to_owned());
-        assert_eq!(sample.latency_ns(), None);
+        assert_eq!((sample.service_ns(), sample.response_ns()), (None, None));
         assert!(sample.outcome.status().is_failure());
         assert!(!Status::Censored.is_failure());
     }

@@ -1,4 +1,4 @@
-//! The result of a run as plain data, for the terminal and for `--json`.
+//! The result of a run as plain data, for the terminal, the files and the live page.
 
 use std::collections::BTreeMap;
 
@@ -9,24 +9,41 @@ use crate::sample::Status;
 /// What a run measured. The warm-up is counted apart and is in none of the other figures.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
+    /// One row for each request kind, in the plan's order.
+    pub kinds: Vec<Row>,
+    /// All kinds together, merged request by request.
+    pub total: Row,
+    /// Requests by outcome.
+    pub outcomes: BTreeMap<Status, u64>,
+    /// What the warm-up saw.
+    pub warm_up: WarmUp,
+    /// Good replies per second over the measured window.
+    pub throughput: Option<f64>,
+    /// From the first to the last measured send, in seconds.
+    pub window_seconds: Option<f64>,
+    /// Failures by kind and text, the most frequent first; the warm-up's are among them.
+    pub errors: Vec<ErrorCount>,
+}
+
+/// The figures of one kind of request, or of all of them.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Row {
+    /// The kind's name; `Aggregated` for all.
+    pub name: String,
     /// Requests that ended, well or not.
     pub requests: u64,
     /// Requests that failed.
     pub failures: u64,
     /// Requests still in flight when the run was cut short; in no other figure.
     pub censored: u64,
-    /// Requests by outcome.
-    pub outcomes: BTreeMap<Status, u64>,
-    /// What the warm-up saw.
-    pub warm_up: WarmUp,
-    /// Latencies of the good replies; `None` without any.
-    pub latency: Option<Latency>,
-    /// Good replies per second over the measured window.
-    pub throughput: Option<f64>,
-    /// From the first to the last measured send, in seconds.
-    pub window_seconds: Option<f64>,
-    /// Failures by their text, the most frequent first; the warm-up's are among them.
-    pub errors: Vec<ErrorCount>,
+    /// Response times of the good replies, from the intended instant; `None` without any.
+    pub response: Option<Latency>,
+    /// Service times of the good replies, from the hand-over; `None` without any.
+    pub service: Option<Latency>,
+    /// Mean length of the answers' bodies in bytes; `None` without any.
+    pub mean_bytes: Option<f64>,
+    /// Requests and failures per second over the measured window.
+    pub rates: Rates,
 }
 
 /// Requests of the warm-up.
@@ -41,6 +58,8 @@ pub struct WarmUp {
 /// Latencies of the good replies, in milliseconds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Latency {
+    /// How many there are.
+    pub count: u64,
     /// Mean.
     pub mean_ms: f64,
     /// Smallest.
@@ -63,18 +82,24 @@ pub struct Percentile {
 }
 
 /// How often one error occurred.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ErrorCount {
+    /// The name of the request kind.
+    pub name: String,
     /// The kind of failure.
     pub status: Status,
     /// Its text.
     pub error: String,
     /// Occurrences.
     pub count: u64,
+    /// When it was first recorded, in seconds from the start of the run.
+    pub first_seconds: f64,
+    /// When it was last recorded.
+    pub last_seconds: f64,
 }
 
 /// Requests and failures per second.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Rates {
     /// Requests that ended, per second.
     pub requests: f64,
@@ -82,23 +107,19 @@ pub struct Rates {
     pub failures: f64,
 }
 
-impl Summary {
-    /// The rates over the whole measured window.
+impl Latency {
+    /// Looks a percentile up; `None` when too few replies lie above it.
     #[must_use]
-    pub fn total_rates(&self) -> Rates {
-        let per_second = |count: u64| match self.window_seconds {
-            Some(seconds) if seconds > 0.0 => count as f64 / seconds,
-            _ => 0.0,
-        };
-        Rates {
-            requests: per_second(self.requests),
-            failures: per_second(self.failures),
-        }
+    pub fn percentile(&self, quantile: f64) -> Option<f64> {
+        let found = self.percentiles.iter().find(|own| own.quantile == quantile);
+        found.map(|found| found.ms)
     }
+}
 
+impl Summary {
     /// Whether any request failed, the warm-up's included.
     #[must_use]
     pub fn any_failure(&self) -> bool {
-        self.failures > 0 || self.warm_up.failures > 0
+        self.total.failures > 0 || self.warm_up.failures > 0
     }
 }

@@ -68,9 +68,12 @@ impl<T: Transport> Shared<T> {
         let sent = in_flight.sent;
         let (replied, outcome) = self.settle(in_flight).await;
         Sample {
+            kind: 0,
             user,
             intended_ns,
             sent_ns: self.offset(sent),
+            acked_ns: None,
+            reply_bytes: 0,
             replied_ns: replied.map(|replied| self.offset(replied)),
             outcome,
             warm_up: sent.saturating_duration_since(self.start) < self.plan.warm_up,

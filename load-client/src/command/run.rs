@@ -64,9 +64,13 @@ async fn measure(
     };
     announce(&plan, &settings);
     let control = Control::default();
-    let (recorder, samples) = Recorder::start(csv, control.stop.clone())?;
+    let (recorder, samples) = Recorder::start(
+        std::slice::from_ref(&settings.topic),
+        csv,
+        control.stop.clone(),
+    )?;
     let helpers = [
-        tokio::spawn(print_tables(settings.topic.clone(), recorder.view())),
+        tokio::spawn(print_tables(recorder.view())),
         tokio::spawn(signals.control(control.clone())),
     ];
     let (started, clock) = (SystemTime::now(), Instant::now());
@@ -74,7 +78,7 @@ async fn measure(
     let duration = clock.elapsed();
     helpers.iter().for_each(tokio::task::JoinHandle::abort);
     let (summary, recorded) = recorder.finish();
-    print(&format!("\n{}", run_end(&settings.topic, &summary)));
+    print(&format!("\n{}", run_end(&summary)));
     let defunct = transport.defunct();
     let facts = RunFacts {
         started,
@@ -125,14 +129,14 @@ fn announce(plan: &Plan, settings: &KafkaSettings) {
     ));
 }
 
-async fn print_tables(topic: String, view: TallyView) {
+async fn print_tables(view: TallyView) {
     let first = tokio::time::Instant::now() + TABLE_INTERVAL;
     let mut interval = tokio::time::interval_at(first, TABLE_INTERVAL);
     loop {
         interval.tick().await;
         print(&format!(
             "\n{}",
-            live_table(&topic, &view.summary(), view.live_rates())
+            live_table(&view.summary(), Some(&view.moment(0, false)))
         ));
     }
 }

@@ -1,7 +1,7 @@
 //! The CSV of all requests: one line each, in the order in which they ended.
 //!
 //! The first three columns are those of the seed's article, so that its notebook reads the file
-//! unchanged. `response_time` is milliseconds from hand-over to reply and is *empty* for a failed
+//! unchanged. `response_time` is milliseconds from the intended instant to the reply and is *empty* for a failed
 //! request: pandas reads that as missing, so no time-out ever enters a median. Nanoseconds count
 //! from the start of the run.
 
@@ -12,7 +12,7 @@ use super::file::{ExportError, part_path};
 use crate::sample::Sample;
 
 /// The columns, in order.
-const COLUMNS: [&str; 10] = [
+const COLUMNS: [&str; 12] = [
     "request_type",
     "name",
     "response_time",
@@ -23,6 +23,8 @@ const COLUMNS: [&str; 10] = [
     "user",
     "warm_up",
     "error",
+    "acked_ns",
+    "response_length",
 ];
 const REQUEST_TYPE: &str = "KAFKA";
 const BUFFER_BYTES: usize = 1 << 16;
@@ -65,9 +67,10 @@ impl RequestsCsv {
     /// When the disk is full, for example.
     pub fn write(&mut self, sample: &Sample) -> Result<(), ExportError> {
         let response_time = sample
-            .latency_ns()
+            .response_ns()
             .map(|latency| (latency as f64 / 1e6).to_string());
         let replied = sample.replied_ns.map(|replied| replied.to_string());
+        let acked = sample.acked_ns.map(|acked| acked.to_string());
         self.writer
             .write_record([
                 REQUEST_TYPE,
@@ -80,6 +83,8 @@ impl RequestsCsv {
                 &sample.user.to_string(),
                 if sample.warm_up { "true" } else { "false" },
                 sample.outcome.error(),
+                acked.as_deref().unwrap_or_default(),
+                &sample.reply_bytes.to_string(),
             ])
             .map_err(|error| self.failed(error))
     }
@@ -114,14 +119,11 @@ mod tests {
     use crate::sample::Outcome;
 
     fn sample(sent_ns: u64, outcome: Outcome) -> Sample {
-        Sample {
-            user: 3,
-            intended_ns: sent_ns,
-            sent_ns,
-            replied_ns: (outcome == Outcome::Ok).then_some(sent_ns + 3_271_000),
-            outcome,
-            warm_up: false,
-        }
+        let replied = outcome == Outcome::Ok;
+        let mut sample = Sample::test(sent_ns, 3_271_000, outcome);
+        (sample.user, sample.replied_ns) = (3, sample.replied_ns.filter(|_| replied));
+        sample.acked_ns = Some(sent_ns + 1_000_000);
+        sample
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
-use crate::summary::{Rates, Summary};
+use crate::moment::Moment;
+use crate::summary::{Latency, Rates, Row, Summary};
+use crate::tally::AGGREGATED;
 
 const TYPE: &str = "KAFKA";
-const AGGREGATED: &str = "Aggregated";
 /// The percentiles of Locust's table.
 const PERCENTILES: [(&str, f64); 10] = [
     ("50%", 0.5),
@@ -20,10 +21,10 @@ const PERCENTILES: [(&str, f64); 10] = [
     ("99.99%", 0.9999),
 ];
 
-/// The table that is printed every other second. `name` is the topic.
+/// The table that is printed every other second: figures of the whole run, rates of the moment.
 #[must_use]
-pub fn live_table(name: &str, summary: &Summary, rates: Rates) -> String {
-    let width = name.len().max(AGGREGATED.len());
+pub fn live_table(summary: &Summary, moment: Option<&Moment>) -> String {
+    let width = name_width(summary);
     let rule = format!(
         "{:-<8}|{:-<width$}|{:-<9}|{:-<15}|{:-<9}|{:-<9}|{:-<9}|{:-<9}|{:-<10}|{:-<11}\n",
         "", "", "", "", "", "", "", "", "", ""
@@ -32,10 +33,20 @@ pub fn live_table(name: &str, summary: &Summary, rates: Rates) -> String {
         "{:<8} {:<width$} {:>9} {:>15} |{:>8} {:>9} {:>9} {:>9} |{:>9} {:>11}\n{rule}",
         "Type", "Name", "# reqs", "# fails", "Avg", "Min", "Max", "Med", "req/s", "failures/s"
     );
-    let row = columns(summary, rates);
-    // Writing to a String cannot fail, here and below.
-    let _ = writeln!(table, "{TYPE:<8} {name:<width$} {row}");
-    let _ = writeln!(table, "{rule}{:<8} {AGGREGATED:<width$} {row}", "");
+    for (index, row) in summary.kinds.iter().enumerate() {
+        let lately = moment.and_then(|moment| moment.kinds.get(index));
+        let rates = lately.map_or(row.rates, |lately| lately.rates);
+        // Writing to a String cannot fail, here and below.
+        let _ = writeln!(
+            table,
+            "{TYPE:<8} {:<width$} {}",
+            row.name,
+            columns(row, rates)
+        );
+    }
+    let rates = moment.map_or(summary.total.rates, |moment| moment.total.rates);
+    let total = columns(&summary.total, rates);
+    let _ = writeln!(table, "{rule}{:<8} {AGGREGATED:<width$} {total}", "");
     if summary.warm_up.requests > 0 {
         let _ = writeln!(
             table,
@@ -48,25 +59,30 @@ pub fn live_table(name: &str, summary: &Summary, rates: Rates) -> String {
 
 /// The final tables: totals, percentiles, errors.
 #[must_use]
-pub fn run_end(name: &str, summary: &Summary) -> String {
-    let mut text = live_table(name, summary, summary.total_rates());
+pub fn run_end(summary: &Summary) -> String {
+    let mut text = live_table(summary, None);
     let _ = write_throughput(&mut text, summary);
-    let _ = write_percentiles(&mut text, name, summary);
+    let _ = write_percentiles(&mut text, summary);
     let _ = write_errors(&mut text, summary);
     text
 }
 
-fn columns(summary: &Summary, rates: Rates) -> String {
-    let share = match summary.requests {
+fn name_width(summary: &Summary) -> usize {
+    let names = summary.kinds.iter().map(|row| row.name.len());
+    names.max().unwrap_or(0).max(AGGREGATED.len())
+}
+
+fn columns(row: &Row, rates: Rates) -> String {
+    let share = match row.requests {
         0 => 0.0,
-        requests => 100.0 * summary.failures as f64 / requests as f64,
+        requests => 100.0 * row.failures as f64 / requests as f64,
     };
-    let fails = format!("{}({share:.2}%)", summary.failures);
-    let latency = summary.latency.as_ref();
+    let fails = format!("{}({share:.2}%)", row.failures);
+    let latency = row.response.as_ref();
     let ms = |figure: Option<f64>| figure.map_or_else(|| "-".to_owned(), milliseconds);
     format!(
         "{:>9} {fails:>15} |{:>8} {:>9} {:>9} {:>9} |{:>9.2} {:>11.2}",
-        summary.requests,
+        row.requests,
         ms(latency.map(|latency| latency.mean_ms)),
         ms(latency.map(|latency| latency.min_ms)),
         ms(latency.map(|latency| latency.max_ms)),
@@ -83,21 +99,21 @@ fn write_throughput(text: &mut String, summary: &Summary) -> std::fmt::Result {
             "\n{throughput:.2} good replies per second over {seconds:.1} s, times in ms"
         )?;
     }
-    if summary.censored > 0 {
+    if summary.total.censored > 0 {
         writeln!(
             text,
             "{} request(s) were still in flight when the run was cut short; they are in no figure",
-            summary.censored
+            summary.total.censored
         )?;
     }
     Ok(())
 }
 
-fn write_percentiles(text: &mut String, name: &str, summary: &Summary) -> std::fmt::Result {
-    let Some(latency) = &summary.latency else {
+fn write_percentiles(text: &mut String, summary: &Summary) -> std::fmt::Result {
+    if summary.total.response.is_none() {
         return Ok(());
-    };
-    let width = name.len().max(AGGREGATED.len());
+    }
+    let width = name_width(summary);
     writeln!(
         text,
         "\nResponse time percentiles (a dash where fewer than ten replies lie above)"
@@ -107,17 +123,23 @@ fn write_percentiles(text: &mut String, name: &str, summary: &Summary) -> std::f
         write!(text, " {title:>8}")?;
     }
     writeln!(text, " {:>8} {:>9}", "100%", "# replies")?;
-    write!(text, "{TYPE:<8} {name:<width$}")?;
-    for (_, quantile) in PERCENTILES {
-        let found = latency
-            .percentiles
-            .iter()
-            .find(|found| found.quantile == quantile);
-        let figure = found.map_or_else(|| "-".to_owned(), |found| milliseconds(found.ms));
-        write!(text, " {figure:>8}")?;
+    for row in &summary.kinds {
+        write!(text, "{TYPE:<8} {:<width$}", row.name)?;
+        write_percentile_row(text, row.response.as_ref())?;
     }
-    let replies = summary.requests - summary.failures;
-    writeln!(text, " {:>8} {replies:>9}", milliseconds(latency.max_ms))
+    write!(text, "{:<8} {AGGREGATED:<width$}", "")?;
+    write_percentile_row(text, summary.total.response.as_ref())
+}
+
+fn write_percentile_row(text: &mut String, latency: Option<&Latency>) -> std::fmt::Result {
+    let show = |figure: Option<f64>| figure.map_or_else(|| "-".to_owned(), milliseconds);
+    for (_, quantile) in PERCENTILES {
+        let figure = latency.and_then(|latency| latency.percentile(quantile));
+        write!(text, " {:>8}", show(figure))?;
+    }
+    let longest = show(latency.map(|latency| latency.max_ms));
+    let replies = latency.map_or(0, |latency| latency.count);
+    writeln!(text, " {longest:>8} {replies:>9}")
 }
 
 fn write_errors(text: &mut String, summary: &Summary) -> std::fmt::Result {
@@ -152,12 +174,14 @@ fn milliseconds(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::sample::{Outcome, Sample};
     use crate::tally::Tally;
 
     fn summary() -> Summary {
-        let mut tally = Tally::default();
+        let mut tally = Tally::new(&["createOrder".to_owned()]);
         for index in 0..250_u64 {
             let outcome = match index {
                 7 => Outcome::ErrorStatus("status 500".to_owned()),
@@ -165,27 +189,21 @@ mod tests {
                 _ => Outcome::Ok,
             };
             let sent_ns = index * 10_000_000;
-            let sample = Sample {
-                user: 0,
-                intended_ns: sent_ns,
-                sent_ns,
-                replied_ns: Some(sent_ns + 4_000_000 + index * 10_000),
-                outcome,
-                warm_up: index < 5,
-            };
-            tally.record(&sample, sent_ns / 1_000_000_000);
+            let mut sample = Sample::test(sent_ns, 4_000_000 + index * 10_000, outcome);
+            sample.warm_up = index < 5;
+            tally.record(&sample, Duration::from_nanos(sent_ns));
         }
         tally.summary()
     }
 
     #[test]
     fn the_tables_of_a_run() {
-        insta::assert_snapshot!(run_end("createOrder", &summary()));
+        insta::assert_snapshot!(run_end(&summary()));
     }
 
     #[test]
     fn a_run_that_has_not_begun_has_dashes_not_zeroes() {
-        let empty = Tally::default().summary();
-        insta::assert_snapshot!(live_table("createOrder", &empty, empty.total_rates()));
+        let empty = Tally::new(&["createOrder".to_owned()]).summary();
+        insta::assert_snapshot!(live_table(&empty, None));
     }
 }

@@ -134,7 +134,7 @@ async fn a_closed_loop_sends_the_next_request_after_the_reply() {
     assert!(
         samples
             .iter()
-            .all(|sample| sample.latency_ns() == Some(100_000_000))
+            .all(|sample| sample.service_ns() == Some(100_000_000))
     );
     assert!(
         samples
@@ -177,7 +177,7 @@ async fn silence_is_a_time_out_and_no_latency() {
     let samples = collect(plan(2, 60), transport, Control::default()).await;
     assert_eq!(samples.len(), 4);
     assert_eq!(statuses(&samples), [Status::Timeout]);
-    assert!(samples.iter().all(|sample| sample.latency_ns().is_none()));
+    assert!(samples.iter().all(|sample| sample.service_ns().is_none()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -196,7 +196,7 @@ async fn the_stamp_decides_not_the_moment_when_it_is_seen() {
     let sample = first_sample(Service::StampsAfter(beyond)).await;
     assert_eq!(sample.outcome.status(), Status::Timeout);
     let sample = first_sample(Service::StampsAfter(Duration::from_secs(30))).await;
-    assert_eq!(sample.latency_ns(), Some(30_000_000_000));
+    assert_eq!(sample.service_ns(), Some(30_000_000_000));
 }
 
 #[tokio::test(start_paused = true)]
@@ -219,7 +219,7 @@ async fn an_error_status_is_a_failure() {
         sample.outcome,
         Outcome::ErrorStatus("status 500".to_owned())
     );
-    assert_eq!(sample.latency_ns(), None);
+    assert_eq!(sample.service_ns(), None);
 }
 
 #[tokio::test(start_paused = true)]

@@ -157,7 +157,7 @@ fn an_error_status_is_a_failure_and_no_latency() {
             );
             assert_eq!(row[9], error);
         }
-        assert!(files.json()["summary"]["latency"].is_null());
+        assert!(files.json()["summary"]["total"]["response"].is_null());
         assert!(String::from_utf8_lossy(&output.stdout).contains(error));
     }
 }
@@ -335,7 +335,7 @@ fn interrupted_twice_it_stops_at_once_and_reports_the_censored() {
     assert_code(&output, 0);
     let rows = rows(&files.csv);
     assert_eq!((rows.len(), rows[0][STATUS].as_str()), (1, "censored"));
-    assert_eq!(files.json()["summary"]["censored"], 1);
+    assert_eq!(files.json()["summary"]["total"]["censored"], 1);
 }
 
 #[test]
