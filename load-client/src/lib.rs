@@ -15,6 +15,7 @@ pub mod plan;
 pub mod recorder;
 pub mod runner;
 pub mod sample;
+pub mod scenario;
 pub mod stats;
 pub mod summary;
 pub mod tally;

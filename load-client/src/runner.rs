@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::plan::Plan;
 use crate::sample::Sample;
+use crate::scenario::Scenario;
 use crate::transport::Transport;
 use crate::user::{Shared, closed_loop, now};
 
@@ -26,6 +27,7 @@ pub struct Control {
 /// behind slows the users between two requests, and never inside a measured one.
 pub async fn run<T: Transport>(
     plan: Plan,
+    scenario: Arc<dyn Scenario>,
     transport: Arc<T>,
     samples: mpsc::Sender<Sample>,
     control: &Control,
@@ -34,6 +36,7 @@ pub async fn run<T: Transport>(
     let count = plan.users;
     let shared = Arc::new(Shared {
         plan,
+        scenario,
         transport,
         samples,
         stop: control.stop.clone(),

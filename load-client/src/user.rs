@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use crate::plan::Plan;
 use crate::sample::{Outcome, Sample};
+use crate::scenario::Scenario;
 use crate::transport::{Failure, InFlight, Transport};
 
 /// Pause of a user whose request could not even be sent: without it a broken broker would be
@@ -18,6 +18,7 @@ const PAUSE_AFTER_BROKEN_TRANSPORT: Duration = Duration::from_millis(100);
 /// What the users of a run share.
 pub(crate) struct Shared<T> {
     pub(crate) plan: Plan,
+    pub(crate) scenario: Arc<dyn Scenario>,
     pub(crate) transport: Arc<T>,
     pub(crate) samples: mpsc::Sender<Sample>,
     /// No new requests; those in flight are waited for.
@@ -64,11 +65,12 @@ impl<T: Transport> Shared<T> {
     /// One request from its hand-over to its one outcome.
     async fn exchange(&self, user: u32) -> Sample {
         let intended_ns = self.offset(now());
-        let in_flight = self.transport.send(Uuid::new_v4());
+        let request = self.scenario.next(user);
+        let in_flight = self.transport.send(&request);
         let sent = in_flight.sent;
         let (replied, outcome) = self.settle(in_flight).await;
         Sample {
-            kind: 0,
+            kind: request.kind,
             user,
             intended_ns,
             sent_ns: self.offset(sent),

@@ -9,6 +9,7 @@ use load_client::output::{live_table, run_end};
 use load_client::plan::Plan;
 use load_client::recorder::{Recorder, TallyView};
 use load_client::runner::{self, Control};
+use load_client::scenario::Fixed;
 use load_client::transport::Transport;
 use load_client::transport::kafka::{
     ClientSettings, KafkaSettings, KafkaTransport, KafkaTransportError,
@@ -74,7 +75,15 @@ async fn measure(
         tokio::spawn(signals.control(control.clone())),
     ];
     let (started, clock) = (SystemTime::now(), Instant::now());
-    runner::run(plan.clone(), Arc::clone(&transport), samples, &control).await;
+    let scenario = Arc::new(Fixed::new(settings.topic.clone(), settings.body.clone()));
+    runner::run(
+        plan.clone(),
+        scenario,
+        Arc::clone(&transport),
+        samples,
+        &control,
+    )
+    .await;
     let duration = clock.elapsed();
     helpers.iter().for_each(tokio::task::JoinHandle::abort);
     let (summary, recorded) = recorder.finish();

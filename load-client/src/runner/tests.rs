@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::sample::{Outcome, Status};
+use crate::scenario::{Fixed, Request};
 use crate::transport::{Failure, InFlight, Pending};
 
 /// What the service in memory does with a request.
@@ -39,7 +40,8 @@ impl Memory {
 }
 
 impl Transport for Memory {
-    fn send(&self, id: Uuid) -> InFlight {
+    fn send(&self, request: &Request) -> InFlight {
+        let id = request.id;
         let (reply, sent) = (self.pending.register(id), now());
         self.sent.lock().unwrap().push(id);
         match self.service {
@@ -90,9 +92,14 @@ fn plan(users: u32, seconds: u64) -> Plan {
     }
 }
 
+fn scenario() -> Arc<dyn Scenario> {
+    Arc::new(Fixed::new("createOrder".to_owned(), bytes::Bytes::new()))
+}
+
 async fn collect(plan: Plan, transport: Arc<Memory>, control: Control) -> Vec<Sample> {
     let (sender, mut receiver) = mpsc::channel(64);
-    let running = tokio::spawn(async move { run(plan, transport, sender, &control).await });
+    let running =
+        tokio::spawn(async move { run(plan, scenario(), transport, sender, &control).await });
     let mut samples = Vec::new();
     while let Some(sample) = receiver.recv().await {
         samples.push(sample);
@@ -106,8 +113,16 @@ async fn first_sample(service: Service) -> Sample {
     let control = Control::default();
     let stop = control.stop.clone();
     let (sender, mut receiver) = mpsc::channel(1);
-    let running =
-        tokio::spawn(async move { run(plan(1, 10), Memory::new(service), sender, &control).await });
+    let running = tokio::spawn(async move {
+        run(
+            plan(1, 10),
+            scenario(),
+            Memory::new(service),
+            sender,
+            &control,
+        )
+        .await;
+    });
     let sample = receiver.recv().await.unwrap();
     stop.cancel();
     drop(receiver);

@@ -2,9 +2,8 @@
 
 use std::time::Instant;
 
-use uuid::Uuid;
-
 use super::PendingReply;
+use crate::scenario::Request;
 
 /// Why a request has no good reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +30,7 @@ pub struct InFlight {
 /// An implementation registers the request *before* it sends it: a fast reply must find it.
 pub trait Transport: Send + Sync + 'static {
     /// Hands one request over. Returns at once; what goes wrong is told by the reply.
-    fn send(&self, id: Uuid) -> InFlight;
+    fn send(&self, request: &Request) -> InFlight;
 
     /// Why no reply can arrive any more, once that is certain.
     fn defunct(&self) -> Option<String>;

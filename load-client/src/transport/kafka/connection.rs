@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
-use uuid::Uuid;
 
 use super::producer::RequestProducer;
 use super::replies::ReplyConsumer;
 use super::{KafkaSettings, KafkaTransportError};
+use crate::scenario::Request;
 use crate::transport::{InFlight, Pending, Transport};
 
 /// A connected transport: topics checked, reply consumer assigned and positioned.
@@ -66,9 +66,9 @@ impl KafkaTransport {
 }
 
 impl Transport for KafkaTransport {
-    fn send(&self, id: Uuid) -> InFlight {
-        let reply = self.pending.register(id);
-        let sent = self.producer.send(&reply);
+    fn send(&self, request: &Request) -> InFlight {
+        let reply = self.pending.register(request.id);
+        let sent = self.producer.send(request, &reply);
         InFlight { sent, reply }
     }
 

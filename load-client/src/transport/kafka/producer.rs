@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::diagnostics::Diagnostics;
 use super::{KafkaSettings, KafkaTransportError, preflight};
+use crate::scenario::Request;
 use crate::transport::{Failure, Pending, PendingReply};
 
 /// The producer, with the parts of a request that stay the same.
@@ -19,7 +20,6 @@ pub(super) struct RequestProducer {
     producer: ThreadedProducer<DeliveryReports>,
     pending: Pending,
     topic: String,
-    body: bytes::Bytes,
     headers: OwnedHeaders,
 }
 
@@ -80,23 +80,31 @@ impl RequestProducer {
             producer,
             pending,
             topic: settings.topic.clone(),
-            body: settings.body.clone(),
             headers: constant_headers(settings),
         })
     }
 
     /// Hands one request over; answers when. Takes the registered reply, so that no request can
     /// be sent before it is registered.
-    pub(super) fn send(&self, reply: &PendingReply) -> Instant {
+    pub(super) fn send(&self, request: &Request, reply: &PendingReply) -> Instant {
         let id = reply.id();
         let echo = format!("x-request-id:{id}");
-        let headers = self.headers.clone().insert(Header {
+        let mut headers = self.headers.clone();
+        for (key, value) in &request.headers {
+            headers = headers.insert(Header {
+                key,
+                value: Some(&**value),
+            });
+        }
+        let headers = headers.insert(Header {
             key: "x-reply-set-header",
             value: Some(&echo),
         });
-        let record = BaseRecord::<(), [u8], Box<Uuid>>::with_opaque_to(&self.topic, Box::new(id))
-            .payload(&self.body)
-            .headers(headers);
+        let mut record =
+            BaseRecord::<[u8], [u8], Box<Uuid>>::with_opaque_to(&self.topic, Box::new(id))
+                .headers(headers);
+        record.payload = request.body.as_deref();
+        record.key = request.key.as_deref();
         let sent = Instant::now();
         if let Err((error, _)) = self.producer.send(record) {
             self.pending
