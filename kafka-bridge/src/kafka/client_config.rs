@@ -7,13 +7,15 @@ use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
 use tracing::{debug, error, info, warn};
 
+use super::aliases::apply;
 use super::properties::last;
 use crate::Error;
 
 /// Properties that the delivery guarantee rests on, and the values that they may have.
-const REQUIRED: [(&str, &[&str]); 6] = [
+const REQUIRED: [(&str, &[&str]); 7] = [
     // Offsets are committed by the dispatch, after the reply's delivery report.
     ("enable.auto.commit", &["false"]),
+    ("auto.commit.enable", &["false"]),
     ("enable.auto.offset.store", &["false"]),
     // A reply counts as produced when all in-sync replicas have it.
     ("acks", &["all", "-1"]),
@@ -128,12 +130,6 @@ fn base(brokers: &str) -> ClientConfig {
     config
 }
 
-fn apply(config: &mut ClientConfig, properties: &[(String, String)]) {
-    for (name, value) in properties {
-        config.set(name, value);
-    }
-}
-
 /// Passes the client's log lines on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ClientLog;
@@ -178,6 +174,7 @@ mod tests {
             error.to_string().contains("enable.auto.commit=true"),
             "{error}"
         );
+        assert!(check(&property("auto.commit.enable", "true")).is_err());
         assert!(check(&property("acks", "1")).is_err());
         assert!(check(&property("acks", "all")).is_ok());
         assert!(check(&property("auto.offset.reset", "latest")).is_err());

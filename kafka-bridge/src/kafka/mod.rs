@@ -1,5 +1,6 @@
 //! The ports over librdkafka; the only place that names `rdkafka`.
 
+mod aliases;
 mod client_config;
 mod inbox;
 mod lag;
