@@ -19,15 +19,13 @@
 mod blocks;
 mod comparison;
 mod read;
-mod read_error;
 mod summary;
 mod verdict;
 mod wording;
 
 pub use blocks::{Blocks, Effect};
 pub use comparison::{CompareError, Comparison, Options, Parity, compare};
-pub use read::read_run;
-pub use read_error::ReadError;
+pub use read::{ReadError, TimeBin, read_run};
 pub use summary::{Figures, Run, RunFigures, Side, SideSummary};
 pub use verdict::Verdict;
 pub use wording::percent;

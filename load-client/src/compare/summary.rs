@@ -1,7 +1,10 @@
 //! What is known of one run, and the figures that describe a run or a side.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
+use super::read::TimeBin;
 use crate::stats::{mean, quantile_is_supported, quantile_of_sorted};
 
 /// The measured requests of one run, without its warm-up.
@@ -9,7 +12,9 @@ use crate::stats::{mean, quantile_is_supported, quantile_of_sorted};
 pub struct Run {
     /// Where the run came from, usually its file name.
     pub label: String,
-    /// Latencies of the requests that were answered well, in milliseconds, in file order.
+    /// What was asked for: request type and name of each kind of request.
+    pub kinds: BTreeSet<String>,
+    /// Latencies of the requests that were answered well, in milliseconds, in the order of sending.
     pub latencies_ms: Vec<f64>,
     /// Requests that failed: time-outs, send errors, error replies.
     pub failures: u64,
@@ -19,11 +24,32 @@ pub struct Run {
     pub warm_up: u64,
     /// Requests still in flight when the run was cut short: neither answered nor failed.
     pub censored: u64,
+    /// How the run went over its time, warm-up included; empty when the file has no timestamps.
+    pub timeline: Vec<TimeBin>,
     /// What was tolerated while reading, one sentence each.
     pub warnings: Vec<String>,
+    /// Why its figures must not be used, if its load client said so.
+    pub invalid: Vec<String>,
 }
 
 impl Run {
+    /// A run of good replies, with nothing else to tell.
+    #[must_use]
+    pub fn new(label: String, latencies_ms: Vec<f64>) -> Self {
+        Self {
+            label,
+            kinds: BTreeSet::new(),
+            latencies_ms,
+            failures: 0,
+            throughput: None,
+            warm_up: 0,
+            censored: 0,
+            timeline: Vec::new(),
+            warnings: Vec::new(),
+            invalid: Vec::new(),
+        }
+    }
+
     /// Share of the measured requests that failed; `None` when there was none.
     #[must_use]
     pub fn failure_rate(&self) -> Option<f64> {

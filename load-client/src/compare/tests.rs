@@ -4,15 +4,12 @@ use super::*;
 
 fn run(label: &str, median: f64) -> Run {
     Run {
-        label: label.to_owned(),
         latencies_ms: (0..401)
             .map(|index| median * (0.8 + 0.001 * f64::from(index)))
             .collect(),
         failures: 0,
         throughput: Some(1000.0 / median),
-        warm_up: 0,
-        censored: 0,
-        warnings: Vec::new(),
+        ..Run::new(label.to_owned(), Vec::new())
     }
 }
 

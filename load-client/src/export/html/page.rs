@@ -84,17 +84,10 @@ mod tests {
     use crate::compare::{Options, Run, compare};
 
     fn run(label: &str, offset: f64) -> Run {
-        Run {
-            label: label.to_owned(),
-            latencies_ms: (0..400)
-                .map(|index| offset + f64::from(index % 40) / 20.0)
-                .collect(),
-            failures: 0,
-            throughput: Some(1000.0 / offset),
-            warm_up: 0,
-            censored: 0,
-            warnings: Vec::new(),
-        }
+        let latencies = (0..400).map(|index| offset + f64::from(index % 40) / 20.0);
+        let mut run = Run::new(label.to_owned(), latencies.collect());
+        run.throughput = Some(1000.0 / offset);
+        run
     }
 
     fn page() -> String {

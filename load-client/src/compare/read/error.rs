@@ -51,6 +51,23 @@ pub enum ReadError {
         /// The file.
         path: PathBuf,
     },
+    /// The fields are not separated by commas.
+    #[error(
+        "{path} line 1: the fields are separated by {}; only commas are read",
+        separator_name(*.separator)
+    )]
+    Separator {
+        /// The file.
+        path: PathBuf,
+        /// What separates its fields.
+        separator: char,
+    },
+    /// The file is a gzip archive.
+    #[error("{path} is compressed; unpack it with gunzip first")]
+    Compressed {
+        /// The file.
+        path: PathBuf,
+    },
     /// There is a header, and no measured request.
     #[error("{path} has no measured request{}", warm_up_only(*.warm_up))]
     NoRows {
@@ -59,6 +76,13 @@ pub enum ReadError {
         /// Requests of the warm-up, which do not count.
         warm_up: u64,
     },
+}
+
+fn separator_name(separator: char) -> String {
+    match separator {
+        '\t' => "a tab".to_owned(),
+        other => format!("'{other}'"),
+    }
 }
 
 fn warm_up_only(warm_up: u64) -> String {

@@ -1,0 +1,366 @@
+//! Reads the CSV of a run: ours, the seed's with its three columns, Locust's or k6's.
+//!
+//! Strict on purpose: a number that cannot be read is an error with its place, never a value left
+//! out in silence. Tolerated are a byte-order mark, line ends of Windows, and the cut-off last line of
+//! a run that was killed, which is told.
+
+mod error;
+mod format;
+mod series;
+mod timestamp;
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+use csv::{ByteRecord, Position};
+
+pub use error::ReadError;
+pub use series::TimeBin;
+
+use self::format::{Ended, Format, Ours};
+use self::series::Reply;
+use super::summary::Run;
+use crate::stats::quantile_is_supported;
+use crate::window::ThroughputWindow;
+
+/// Bytes read at once.
+const BUFFER_BYTES: usize = 1 << 18;
+/// The first bytes of a gzip file (RFC 1952).
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+/// UTF-8's byte-order mark, which spreadsheets put in front.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Reads the CSV of one run.
+///
+/// # Errors
+///
+/// Names file, line and column of what cannot be used: see [`ReadError`].
+pub fn read_run(path: &Path) -> Result<Run, ReadError> {
+    let failed = |source| ReadError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(failed)?;
+    read(path, BufReader::with_capacity(BUFFER_BYTES, file))
+}
+
+fn read(path: &Path, source: impl Read) -> Result<Run, ReadError> {
+    let mut source = LastByte::new(source);
+    let start = source.start().map_err(|source| ReadError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
+    if start.starts_with(&GZIP) {
+        return Err(ReadError::Compressed {
+            path: path.to_owned(),
+        });
+    }
+    let start = start
+        .strip_prefix(BYTE_ORDER_MARK)
+        .unwrap_or(&start)
+        .to_vec();
+    // Flexible, so that a line of another length is reported in our words with its number.
+    let mut reader = csv::ReaderBuilder::new()
+        .flexible(true)
+        .buffer_capacity(BUFFER_BYTES)
+        .from_reader(start.chain(&mut source));
+    let header = reader
+        .byte_headers()
+        .map_err(|error| unreadable(path, &error))?;
+    let mut run = RunReader::new(path, header)?;
+    // One line ahead: whether a line is the last is known only after it.
+    let (mut line, mut next) = (ByteRecord::new(), ByteRecord::new());
+    let mut more = advance(path, &mut reader, &mut line)?;
+    while more {
+        more = advance(path, &mut reader, &mut next)?;
+        // A writer ends every line; a last one without an end was cut off when the run was killed.
+        if !more && !reader.get_ref().get_ref().1.ends_with_newline() {
+            run.skip_cut_off(&line);
+            break;
+        }
+        run.take(&line)?;
+        std::mem::swap(&mut line, &mut next);
+    }
+    run.finish()
+}
+
+fn advance(
+    path: &Path,
+    reader: &mut csv::Reader<impl Read>,
+    record: &mut ByteRecord,
+) -> Result<bool, ReadError> {
+    let read = reader.read_byte_record(record);
+    read.map_err(|error| unreadable(path, &error))
+}
+
+/// Remembers the last byte that passed.
+struct LastByte<R> {
+    source: R,
+    last: Option<u8>,
+}
+
+impl<R: Read> LastByte<R> {
+    fn new(source: R) -> Self {
+        Self { source, last: None }
+    }
+
+    /// The first bytes, as far as they tell what the file is.
+    fn start(&mut self) -> std::io::Result<Vec<u8>> {
+        let mut start = Vec::new();
+        self.by_ref().take(3).read_to_end(&mut start)?;
+        Ok(start)
+    }
+
+    fn ends_with_newline(&self) -> bool {
+        self.last == Some(b'\n')
+    }
+}
+
+impl<R: Read> Read for LastByte<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.source.read(buffer)?;
+        self.last = buffer[..count].last().copied().or(self.last);
+        Ok(count)
+    }
+}
+
+struct RunReader<'a> {
+    path: &'a Path,
+    format: Format,
+    width: usize,
+    run: Run,
+    window: ThroughputWindow,
+    replies: Vec<Reply>,
+    /// The kind of the line before: most lines repeat it.
+    kind: Vec<u8>,
+}
+
+impl<'a> RunReader<'a> {
+    fn new(path: &'a Path, header: &ByteRecord) -> Result<Self, ReadError> {
+        let path_of = || path.to_owned();
+        if header.iter().all(|field| field.trim_ascii().is_empty()) {
+            return Err(ReadError::Empty { path: path_of() });
+        }
+        let format = Format::of(header).map_err(|column| match separator(header) {
+            Some(separator) => ReadError::Separator {
+                path: path_of(),
+                separator,
+            },
+            None => ReadError::MissingColumn {
+                path: path_of(),
+                column,
+            },
+        })?;
+        let label = path.file_stem().unwrap_or(path.as_os_str());
+        Ok(Self {
+            path,
+            format,
+            width: header.len(),
+            run: Run::new(label.to_string_lossy().into_owned(), Vec::new()),
+            window: ThroughputWindow::default(),
+            replies: Vec::new(),
+            kind: Vec::new(),
+        })
+    }
+
+    fn skip_cut_off(&mut self, record: &ByteRecord) {
+        self.run.warnings.push(format!(
+            "{} line {}: the last line is cut off and was left out; the run was probably killed",
+            self.path.display(),
+            line_of(record)
+        ));
+    }
+
+    fn take(&mut self, record: &ByteRecord) -> Result<(), ReadError> {
+        if record.len() != self.width {
+            return Err(ReadError::Line {
+                path: self.path.to_owned(),
+                line: line_of(record),
+                reason: format!(
+                    "{} fields where the header has {}",
+                    record.len(),
+                    self.width
+                ),
+            });
+        }
+        if !self.format.is_request(record) {
+            return Ok(());
+        }
+        let ended = self.format.status(record);
+        let latency = match ended {
+            Ended::Well => Some(self.latency(record)?),
+            Ended::Badly | Ended::Censored => None,
+        };
+        let sent_s = self.sent_s(record, latency)?;
+        let warm_up = self.is_warm_up(record)?;
+        if let Some(latency_ms) = latency {
+            self.replies.push(Reply {
+                sent_s: sent_s.unwrap_or(0.0),
+                latency_ms,
+                warm_up,
+            });
+        }
+        if warm_up {
+            self.run.warm_up += 1;
+            return Ok(());
+        }
+        if ended == Ended::Censored {
+            self.run.censored += 1;
+            return Ok(());
+        }
+        self.note_kind(record);
+        self.run.failures += u64::from(latency.is_none());
+        if let Some(sent_s) = sent_s {
+            // Exact for our own files: their nanoseconds are below 2^53 for a hundred days.
+            self.window
+                .record((sent_s * 1e9).round() as u64, latency.is_some());
+        }
+        Ok(())
+    }
+
+    fn note_kind(&mut self, record: &ByteRecord) {
+        let parts = self
+            .format
+            .kind()
+            .map(|column| column.map(|at| &record[at]));
+        let is_same = {
+            let [one, two] = parts.map(Option::unwrap_or_default);
+            self.kind
+                .strip_prefix(one)
+                .and_then(|rest| rest.strip_prefix(b" "))
+                == Some(two)
+        };
+        if !is_same {
+            self.kind = parts.map(Option::unwrap_or_default).join(&b' ');
+            let kind = String::from_utf8_lossy(&self.kind).trim_end().to_owned();
+            self.run.kinds.insert(kind);
+        }
+    }
+
+    /// When it was sent, in seconds; other tools tell when it ended.
+    fn sent_s(&self, record: &ByteRecord, latency: Option<f64>) -> Result<Option<f64>, ReadError> {
+        let ended = match self.format {
+            Format::Ours(Ours { sent_ns: None, .. }) => return Ok(None),
+            Format::Ours(Ours {
+                sent_ns: Some(column),
+                ..
+            }) => {
+                let expected = "nanoseconds, a whole number";
+                let sent_ns = self.parse::<u64>(record, column, "sent_ns", expected)?;
+                return Ok(Some(sent_ns as f64 / 1e9));
+            }
+            Format::Locust(columns) => columns.timestamp,
+            Format::K6(columns) => Some(columns.timestamp),
+        };
+        let Some(column) = ended else { return Ok(None) };
+        let text = std::str::from_utf8(&record[column]).ok();
+        let seconds = text.and_then(timestamp::seconds).ok_or_else(|| {
+            let expected = "seconds since 1970, or RFC 3339";
+            self.field(record, "timestamp", expected, &record[column])
+        })?;
+        Ok(Some(seconds - latency.unwrap_or(0.0) / 1e3))
+    }
+
+    fn is_warm_up(&self, record: &ByteRecord) -> Result<bool, ReadError> {
+        let Format::Ours(Ours {
+            warm_up: Some(column),
+            ..
+        }) = self.format
+        else {
+            return Ok(false);
+        };
+        match &record[column] {
+            b"false" => Ok(false),
+            b"true" => Ok(true),
+            other => Err(self.field(record, "warm_up", "true or false", other)),
+        }
+    }
+
+    fn latency(&self, record: &ByteRecord) -> Result<f64, ReadError> {
+        let (column, name) = self.format.response_time();
+        let expected = "milliseconds, zero or more";
+        let latency = self.parse::<f64>(record, column, name, expected)?;
+        if latency.is_finite() && latency >= 0.0 {
+            Ok(latency)
+        } else {
+            Err(self.field(record, name, expected, &record[column]))
+        }
+    }
+
+    fn parse<T: std::str::FromStr>(
+        &self,
+        record: &ByteRecord,
+        column: usize,
+        name: &'static str,
+        expected: &str,
+    ) -> Result<T, ReadError> {
+        std::str::from_utf8(&record[column])
+            .ok()
+            .and_then(|text| text.trim().parse().ok())
+            .ok_or_else(|| self.field(record, name, expected, &record[column]))
+    }
+
+    fn field(
+        &self,
+        record: &ByteRecord,
+        column: &'static str,
+        expected: &str,
+        found: &[u8],
+    ) -> ReadError {
+        ReadError::Field {
+            path: self.path.to_owned(),
+            line: line_of(record),
+            column,
+            reason: format!(
+                "expected {expected}, found {:?}",
+                String::from_utf8_lossy(found)
+            ),
+        }
+    }
+
+    fn finish(mut self) -> Result<Run, ReadError> {
+        series::in_order_of_sending(&mut self.replies);
+        self.run.timeline = series::timeline(&self.replies);
+        let measured = self.replies.iter().filter(|reply| !reply.warm_up);
+        self.run.latencies_ms = measured.map(|reply| reply.latency_ms).collect();
+        let replies = self.run.latencies_ms.len() as u64;
+        if replies + self.run.failures == 0 {
+            return Err(ReadError::NoRows {
+                path: self.path.to_owned(),
+                warm_up: self.run.warm_up,
+            });
+        }
+        self.run.throughput = self.window.throughput();
+        if replies > 0 && !quantile_is_supported(replies, 0.95) {
+            self.run.warnings.push(format!(
+                "{} has {replies} replies, too few for a 95th percentile (200); lengthen --run-time",
+                self.path.display()
+            ));
+        }
+        Ok(self.run)
+    }
+}
+
+/// What separates the fields, if it is not the comma.
+fn separator(header: &ByteRecord) -> Option<char> {
+    let first = header.get(0).unwrap_or_default();
+    let others = [(b';', ';'), (b'\t', '\t'), (b'|', '|')];
+    let found = others.into_iter().find(|(byte, _)| first.contains(byte));
+    found.map(|(_, separator)| separator)
+}
+
+fn line_of(record: &ByteRecord) -> u64 {
+    record.position().map_or(0, Position::line)
+}
+
+fn unreadable(path: &Path, error: &csv::Error) -> ReadError {
+    ReadError::Line {
+        path: path.to_owned(),
+        line: error.position().map_or(0, Position::line),
+        reason: error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

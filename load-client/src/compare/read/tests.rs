@@ -1,0 +1,163 @@
+//! Files of every kind, good and bad.
+
+use super::*;
+
+fn read(text: &str) -> Result<Run, String> {
+    let path = Path::new("run.csv");
+    super::read(path, text.as_bytes()).map_err(|error| error.to_string())
+}
+
+const OURS: &str =
+    "request_type,name,response_time,status,intended_ns,sent_ns,replied_ns,user,warm_up,error\n";
+
+#[test]
+fn reads_the_three_columns_of_the_seed() {
+    let run =
+        read("request_type,name,response_time\nKAFKA,createOrder,3.271\nKAFKA,createOrder,4\n")
+            .unwrap();
+    assert_eq!(run.latencies_ms, [3.271, 4.0]);
+    assert_eq!((run.failures, run.throughput), (0, None));
+    assert_eq!(run.label, "run");
+}
+
+#[test]
+fn leaves_out_warm_up_and_counts_failures() {
+    let run = read(&format!(
+        "{OURS}KAFKA,createOrder,9,ok,0,0,9000000,0,true,\n\
+         KAFKA,createOrder,4,ok,1000000000,1000000000,1004000000,0,false,\n\
+         KAFKA,createOrder,,timeout,1100000000,1100000000,,0,false,no reply\n\
+         KAFKA,createOrder,5,ok,2000000000,2000000000,2005000000,0,false,\n"
+    ))
+    .unwrap();
+    assert_eq!(run.latencies_ms, [4.0, 5.0]);
+    assert_eq!((run.failures, run.warm_up), (1, 1));
+    assert_eq!(run.throughput, Some(1.0));
+}
+
+#[test]
+fn a_cut_off_last_line_is_left_out_with_a_warning() {
+    let run =
+        read("request_type,name,response_time\nKAFKA,createOrder,3\nKAFKA,createOrder,31").unwrap();
+    assert_eq!(run.latencies_ms, [3.0]);
+    assert!(run.warnings[0].contains("line 3"), "{:?}", run.warnings);
+    let run = read("request_type,name,response_time\nKAFKA,createOrder,3\nKAF").unwrap();
+    assert_eq!(run.latencies_ms, [3.0]);
+}
+
+#[test]
+fn bad_files_are_refused_with_their_place() {
+    let seed = "request_type,name,response_time\n";
+    for (text, expected) in [
+        (String::new(), "run.csv is empty"),
+        (
+            "a,b\n1,2\n".into(),
+            "run.csv line 1: no column request_type",
+        ),
+        ("request_type,name\nK,c\n".into(), "no column response_time"),
+        (seed.into(), "run.csv has no measured request"),
+        (
+            format!("{seed}K,c,3\nK,c,fast\n"),
+            "run.csv line 3, column response_time: expected milliseconds, zero or more, found \"fast\"",
+        ),
+        (format!("{seed}K,c,NaN\n"), "found \"NaN\""),
+        (format!("{seed}K,c,inf\n"), "found \"inf\""),
+        (format!("{seed}K,c,-1\n"), "found \"-1\""),
+        (format!("{seed}K,c,\n"), "found \"\""),
+        (
+            format!("{seed}K,c\nK,c,3\n"),
+            "line 2: 2 fields where the header has 3",
+        ),
+        (
+            format!("{OURS}K,c,4,ok,0,0,4,0,maybe,\n"),
+            "column warm_up: expected true or false",
+        ),
+        (format!("{OURS}K,c,4,ok,0,x,4,0,false,\n"), "column sent_ns"),
+        (
+            format!("{OURS}K,c,4,ok,0,0,4,0,true,\n"),
+            "only 1 of the warm-up",
+        ),
+    ] {
+        let error = read(&text).unwrap_err();
+        assert!(error.contains(expected), "{error} / {expected}");
+    }
+}
+
+#[test]
+fn a_run_of_failures_only_is_read() {
+    let run = read(&format!("{OURS}K,c,,timeout,0,0,,0,false,no reply\n")).unwrap();
+    assert_eq!((run.latencies_ms.len(), run.failures), (0, 1));
+}
+
+#[test]
+fn what_spreadsheets_do_is_tolerated() {
+    let run = read("\u{feff}request_type,name,response_time\r\nK,c,3\r\nK,c,4\r\n").unwrap();
+    assert_eq!(run.latencies_ms, [3.0, 4.0]);
+    assert!(
+        run.warnings
+            .iter()
+            .all(|warning| !warning.contains("cut off"))
+    );
+}
+
+#[test]
+fn a_separator_of_another_kind_is_named() {
+    let error = read("request_type;name;response_time\nK;c;3\n").unwrap_err();
+    assert!(error.contains("separated by ';'"), "{error}");
+    let error = read("request_type\tname\tresponse_time\nK\tc\t3\n").unwrap_err();
+    assert!(error.contains("separated by a tab"), "{error}");
+}
+
+#[test]
+fn a_compressed_file_is_told() {
+    let bytes: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0];
+    let error = super::read(Path::new("run.csv.gz"), bytes).unwrap_err();
+    assert!(error.to_string().contains("gunzip"), "{error}");
+}
+
+#[test]
+fn replies_come_in_the_order_of_sending() {
+    let run = read(&format!(
+        "{OURS}K,c,1,ok,0,2000000000,0,0,false,\n\
+         K,c,9,ok,0,1000000000,0,0,false,\n\
+         K,c,4,ok,0,500000000,0,0,true,\n"
+    ))
+    .unwrap();
+    assert_eq!(run.latencies_ms, [9.0, 1.0]);
+    assert!(run.timeline[0].warm_up && run.timeline[0].median_ms == 4.0);
+    assert_eq!(run.timeline.len(), 3);
+    assert_eq!(run.kinds.iter().collect::<Vec<_>>(), ["K c"]);
+}
+
+#[test]
+fn reads_locusts_log_of_requests() {
+    let run = read(
+        "timestamp,request_type,name,response_time_ms,response_length,status_code,exception\n\
+         1700000000.500,GET,/orders,12.34,120,200,\n\
+         1700000001.500,GET,/orders,10.00,120,200,\n\
+         1700000002.500,GET,/orders,30.00,0,503,HTTPError(503)\n",
+    )
+    .unwrap();
+    assert_eq!(run.latencies_ms, [12.34, 10.0]);
+    assert_eq!(run.failures, 1);
+    assert!((run.throughput.unwrap() - 2.0 / 2.012_34).abs() < 1e-6);
+    assert_eq!(run.kinds.iter().collect::<Vec<_>>(), ["GET /orders"]);
+}
+
+#[test]
+fn reads_k6s_metrics() {
+    let run = read(
+        "metric_name,timestamp,metric_value,check,error,error_code,expected_response,name,status\n\
+         http_reqs,1700000000,1,,,,true,/orders,200\n\
+         http_req_duration,1700000000,7.5,,,,true,/orders,200\n\
+         vus,1700000000,10,,,,,,\n\
+         http_req_duration,1700000002,6.5,,,,true,/orders,200\n\
+         http_req_duration,1700000003,60000,,timeout,1050,false,/orders,0\n",
+    )
+    .unwrap();
+    assert_eq!(run.latencies_ms, [7.5, 6.5]);
+    assert_eq!(run.failures, 1);
+    let error = read("metric_name,timestamp,metric_value\nvus,1700000000,10\n").unwrap_err();
+    assert!(error.contains("no measured request"), "{error}");
+    let error = read("metric_name,timestamp,metric_value\nhttp_req_duration,now,10\n").unwrap_err();
+    assert!(error.contains("line 2, column timestamp"), "{error}");
+}
