@@ -2,18 +2,19 @@
 
 use serde::Serialize;
 
-use super::blocks::{Blocks, log_interval, pair};
-use super::summary::{Run, Side, SideSummary, pooled_latencies, summarise};
-use super::verdict::{Verdict, judge};
-use super::wording;
-use crate::stats::{SharedHistogram, Welch, shared_histogram, welch};
-
-/// Bins of the overlay histogram.
-const HISTOGRAM_BINS: usize = 120;
-
-/// Failure rates further apart than this forbid a verdict: a closed loop waits out each time-out,
-/// so the faster side may only be the one that gave up on more of its slow requests.
-const MATERIAL_FAILURE_DIFFERENCE: f64 = 0.001;
+use super::curves::{Curves, curves};
+use super::effects::{Blocks, pair};
+use super::metric::Metric;
+use super::refusal::refusal;
+use super::shape::{Shape, shape};
+use super::summary::{Pooled, Run, Side, SideSummary, pool};
+use super::verdict::Verdict;
+use super::within::{WithinRuns, series, within_runs};
+use super::{notices, wording};
+use crate::stats::{
+    Bootstrap, Interval, RunPair, Series, Welch, hierarchical_quantile_changes, locust_median,
+    welch,
+};
 
 /// How to compare.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,7 +40,7 @@ pub enum CompareError {
     Threshold(f64),
 }
 
-/// The three figures of the seed's article, over all requests of each side.
+/// The figures of the seed's article, over all requests of each side.
 ///
 /// They take every request as independent evidence, which it is not; see the module's docs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -48,16 +49,18 @@ pub struct Parity {
     pub median_change: Option<f64>,
     /// Welch's t-test of the baseline's requests against the changed side's.
     pub welch: Option<Welch>,
-    /// Overlay histogram of both sides on one binning, in milliseconds.
-    pub histogram: Option<SharedHistogram>,
+    /// Relative change of the median as Locust rounds it, to whole milliseconds below 100.
+    pub locust_median_change: Option<f64>,
 }
 
 /// Everything that the outputs show.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
+    /// Version of this structure, as `docs/comparison.schema.json` describes it.
+    pub schema: u32,
     /// The answer in one plain sentence.
     pub conclusion: String,
-    /// The verdict; `None` when it is refused or the runs cannot carry one.
+    /// The verdict on the median; `None` when it is refused or the runs cannot carry one.
     pub verdict: Option<Verdict>,
     /// Why there is no verdict.
     pub refusal: Option<String>,
@@ -67,16 +70,25 @@ pub struct Comparison {
     pub baseline: SideSummary,
     /// The side that was changed.
     pub changed: SideSummary,
-    /// The seed's three figures.
-    pub parity: Parity,
     /// Effects over paired runs; `None` unless both sides have the same number, two or more.
     pub blocks: Option<Blocks>,
+    /// With one run a side: what the variation of requests within the runs tells.
+    pub within_runs: Option<WithinRuns>,
+    /// How the distributions differ beyond their medians; `None` when a side has no good reply.
+    pub shape: Option<Shape>,
+    /// The article's figures.
+    pub parity: Parity,
     /// Relative change of the pooled throughput (in a closed loop without think time the
     /// throughput is users / mean latency, so -30 % in latency *is* +43 % in throughput).
     pub throughput_change: Option<f64>,
+    /// Both distributions as curves.
+    pub curves: Curves,
     /// What makes the figures doubtful, with advice.
     pub warnings: Vec<String>,
 }
+
+/// Version of [`Comparison`]'s JSON; raised when a field changes its meaning or goes.
+const SCHEMA: u32 = 1;
 
 /// Compares the runs of two sides. Run i of one side is paired with run i of the other.
 ///
@@ -96,74 +108,116 @@ pub fn compare(
     if !(options.threshold > 0.0 && options.threshold < 1.0) {
         return Err(CompareError::Threshold(options.threshold));
     }
-    let warnings = wording::warnings(baseline, changed);
-    let parity = parity(baseline, changed);
-    let (baseline, changed) = (summarise(baseline), summarise(changed));
-    let blocks = pair(&baseline, &changed);
-    let refusal = refusal(&baseline, &changed, blocks.as_ref());
+    let sides = [pool(baseline), pool(changed)];
+    let [old, new] = &sides;
+    let resampled = resampled(baseline, changed, &sides);
+    let bootstrap = |metric: Metric| {
+        resampled
+            .iter()
+            .find(|own| own.0 == metric)
+            .map(|own| own.1)
+    };
+    let blocks = pair(&old.summary, &new.summary, options.threshold, bootstrap);
+    let refusal = refusal(baseline, changed, &sides, blocks.as_ref());
     let verdict = match refusal {
         Some(_) => None,
-        None => verdict(blocks.as_ref(), options.threshold),
+        None => blocks
+            .as_ref()
+            .and_then(|blocks| Some(blocks.effect(Metric::P50)?.verdict)),
     };
+    let single = baseline.len() == 1 && changed.len() == 1;
     let mut comparison = Comparison {
+        schema: SCHEMA,
         conclusion: String::new(),
         verdict,
         refusal,
         threshold: options.threshold,
-        throughput_change: change(baseline.pooled.throughput, changed.pooled.throughput),
-        baseline,
-        changed,
-        parity,
+        throughput_change: change(old.summary.pooled.throughput, new.summary.pooled.throughput),
+        within_runs: single.then(|| within(baseline, changed, &sides)),
+        shape: pooled_shape(&sides),
+        parity: parity(old, new),
+        curves: pooled_curves(&sides),
+        warnings: notices::warnings(baseline, changed, blocks.as_ref()),
         blocks,
-        warnings,
+        baseline: old.summary.clone(),
+        changed: new.summary.clone(),
     };
     comparison.conclusion = wording::conclusion(&comparison);
     Ok(comparison)
 }
 
-fn parity(baseline: &[Run], changed: &[Run]) -> Parity {
-    let (old, new) = (pooled_latencies(baseline), pooled_latencies(changed));
+/// The hierarchical bootstrap of those quantiles that every run has; nothing without blocks.
+fn resampled(baseline: &[Run], changed: &[Run], sides: &[Pooled; 2]) -> Vec<(Metric, Interval)> {
+    if baseline.len() < 2 || baseline.len() != changed.len() {
+        return Vec::new();
+    }
+    let [old, new] = sides.each_ref().map(|side| &side.summary.runs);
+    let runs = || old.iter().chain(new);
+    let told = |metric: &Metric| {
+        metric.quantile().is_some() && runs().all(|run| metric.of(&run.figures).is_some())
+    };
+    let metrics: Vec<Metric> = Metric::ALL.into_iter().filter(told).collect();
+    let probabilities: Vec<f64> = metrics
+        .iter()
+        .filter_map(|metric| metric.quantile())
+        .collect();
+    let pairs: Vec<RunPair<'_>> = (0..baseline.len())
+        .map(|index| RunPair {
+            baseline: series(&baseline[index], &old[index].dependence),
+            changed: series(&changed[index], &new[index].dependence),
+        })
+        .collect();
+    let estimates = hierarchical_quantile_changes(&pairs, &probabilities, Bootstrap::default());
+    let intervals = estimates
+        .into_iter()
+        .flatten()
+        .map(|estimate| estimate.interval);
+    metrics.into_iter().zip(intervals).collect()
+}
+
+fn within(baseline: &[Run], changed: &[Run], sides: &[Pooled; 2]) -> WithinRuns {
+    let [old, new] = sides
+        .each_ref()
+        .map(|side| &side.summary.runs[0].dependence);
+    within_runs(series(&baseline[0], old), series(&changed[0], new))
+}
+
+fn pooled_shape(sides: &[Pooled; 2]) -> Option<Shape> {
+    let series = sides.each_ref().map(|side| Series {
+        values: &side.latencies_ms,
+        block_length: longest_block(&side.summary),
+    });
+    let [baseline, changed] = sides;
+    let sorted = [baseline.sorted.as_ref()?, changed.sorted.as_ref()?];
+    Some(shape(series, sorted, Bootstrap::default()))
+}
+
+fn longest_block(side: &SideSummary) -> usize {
+    let lengths = side.runs.iter().map(|run| run.dependence.block_length);
+    lengths.max().unwrap_or(1)
+}
+
+fn pooled_curves(sides: &[Pooled; 2]) -> Curves {
+    let [old, new] = sides.each_ref().map(|side| {
+        side.sorted
+            .as_ref()
+            .map_or(&[][..], |sorted| sorted.values())
+    });
+    curves(old, new)
+}
+
+fn parity(old: &Pooled, new: &Pooled) -> Parity {
     Parity {
-        median_change: change(
-            crate::stats::quantile(&old, 0.5),
-            crate::stats::quantile(&new, 0.5),
+        median_change: change(old.summary.pooled.median_ms, new.summary.pooled.median_ms),
+        welch: welch(&old.latencies_ms, &new.latencies_ms),
+        locust_median_change: change(
+            locust_median(&old.latencies_ms),
+            locust_median(&new.latencies_ms),
         ),
-        welch: welch(&old, &new),
-        histogram: shared_histogram(&old, &new, HISTOGRAM_BINS),
     }
 }
 
 fn change(old: Option<f64>, new: Option<f64>) -> Option<f64> {
     let old = old.filter(|value| *value > 0.0)?;
     Some(new? / old - 1.0)
-}
-
-fn verdict(blocks: Option<&Blocks>, threshold: f64) -> Option<Verdict> {
-    let effect = blocks?.median.as_ref()?;
-    let (interval, deviation) = log_interval(&effect.log_ratios)?;
-    Some(judge(&interval, deviation, blocks?.count, threshold))
-}
-
-/// Why no verdict may be given, the gravest reason first.
-fn refusal(
-    baseline: &SideSummary,
-    changed: &SideSummary,
-    blocks: Option<&Blocks>,
-) -> Option<String> {
-    for (side, summary) in [(Side::Baseline, baseline), (Side::Changed, changed)] {
-        if let Some(run) = summary.runs.iter().find(|run| run.figures.count == 0) {
-            return Some(format!(
-                "run {} of the {side} side has no ok reply",
-                run.label
-            ));
-        }
-    }
-    let rates = (baseline.pooled.failure_rate?, changed.pooled.failure_rate?);
-    if (rates.0 - rates.1).abs() > MATERIAL_FAILURE_DIFFERENCE {
-        return Some(wording::unequal_failures(rates.0, rates.1));
-    }
-    if blocks.is_none() {
-        return Some(wording::no_blocks(baseline.runs.len(), changed.runs.len()));
-    }
-    None
 }

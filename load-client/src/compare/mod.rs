@@ -16,18 +16,28 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod blocks;
 mod comparison;
+mod curves;
+mod effects;
+mod metric;
+mod notices;
 mod read;
+mod refusal;
+mod shape;
 mod summary;
 mod verdict;
+mod within;
 mod wording;
 
-pub use blocks::{Blocks, Effect};
 pub use comparison::{CompareError, Comparison, Options, Parity, compare};
+pub use curves::{CurvePoint, Curves, Overlay};
+pub use effects::{Blocks, Effect};
+pub use metric::Metric;
 pub use read::{ReadError, TimeBin, read_run};
+pub use shape::Shape;
 pub use summary::{Figures, Run, RunFigures, Side, SideSummary};
 pub use verdict::Verdict;
+pub use within::{Dependence, WithinRuns};
 pub use wording::percent;
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::read::TimeBin;
-use crate::stats::{mean, quantile_is_supported, quantile_of_sorted};
+use super::within::{Dependence, dependence};
+use crate::stats::{SortedSample, mean, quantile_is_supported, quantile_of_sorted};
 
 /// The measured requests of one run, without its warm-up.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,8 +90,12 @@ pub struct Figures {
     pub mean_ms: Option<f64>,
     /// Median latency in milliseconds.
     pub median_ms: Option<f64>,
+    /// 90th percentile in milliseconds; `None` below 100 replies.
+    pub p90_ms: Option<f64>,
     /// 95th percentile in milliseconds; `None` below 200 replies.
     pub p95_ms: Option<f64>,
+    /// 99th percentile in milliseconds; `None` below 1,000 replies.
+    pub p99_ms: Option<f64>,
     /// Ok replies per second; for a side, the mean over its runs.
     pub throughput: Option<f64>,
 }
@@ -103,6 +108,10 @@ pub struct RunFigures {
     /// Its figures.
     #[serde(flatten)]
     pub figures: Figures,
+    /// How far its requests are from being independent.
+    pub dependence: Dependence,
+    /// How it went over its time, warm-up included.
+    pub timeline: Vec<TimeBin>,
 }
 
 /// All runs of one side, each on its own and pooled.
@@ -114,44 +123,62 @@ pub struct SideSummary {
     pub runs: Vec<RunFigures>,
 }
 
+/// The runs of one side while they are compared: their figures, and all requests pooled.
+pub(super) struct Pooled {
+    pub(super) summary: SideSummary,
+    /// Run after run, each in the order of sending.
+    pub(super) latencies_ms: Vec<f64>,
+    /// The same ascending; `None` without any.
+    pub(super) sorted: Option<SortedSample>,
+}
+
 /// Summarises the runs of one side.
-pub(super) fn summarise(runs: &[Run]) -> SideSummary {
+pub(super) fn pool(runs: &[Run]) -> Pooled {
     let throughputs: Option<Vec<f64>> = runs.iter().map(|run| run.throughput).collect();
     let failures = runs.iter().map(|run| run.failures).sum();
     let throughput = throughputs.and_then(|rates| mean(&rates));
-    SideSummary {
-        pooled: figures(&pooled_latencies(runs), failures, throughput),
-        runs: runs
-            .iter()
-            .map(|run| RunFigures {
-                label: run.label.clone(),
-                figures: figures(&run.latencies_ms, run.failures, run.throughput),
-            })
-            .collect(),
+    let latencies_ms: Vec<f64> = runs
+        .iter()
+        .flat_map(|run| run.latencies_ms.iter().copied())
+        .collect();
+    let sorted = SortedSample::new(&latencies_ms);
+    Pooled {
+        summary: SideSummary {
+            pooled: figures(sorted.as_ref(), failures, throughput),
+            runs: runs.iter().map(run_figures).collect(),
+        },
+        latencies_ms,
+        sorted,
     }
 }
 
-/// The latencies of all runs of a side, one after the other.
-pub(super) fn pooled_latencies(runs: &[Run]) -> Vec<f64> {
-    runs.iter()
-        .flat_map(|run| run.latencies_ms.iter().copied())
-        .collect()
+fn run_figures(run: &Run) -> RunFigures {
+    let sorted = SortedSample::new(&run.latencies_ms);
+    RunFigures {
+        label: run.label.clone(),
+        figures: figures(sorted.as_ref(), run.failures, run.throughput),
+        dependence: dependence(run),
+        timeline: run.timeline.clone(),
+    }
 }
 
-fn figures(latencies: &[f64], failures: u64, throughput: Option<f64>) -> Figures {
-    let mut sorted = latencies.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let count = sorted.len() as u64;
-    let p95_ms = quantile_is_supported(count, 0.95)
-        .then(|| quantile_of_sorted(&sorted, 0.95))
-        .flatten();
+fn figures(sorted: Option<&SortedSample>, failures: u64, throughput: Option<f64>) -> Figures {
+    let values = sorted.map_or(&[][..], SortedSample::values);
+    let count = values.len() as u64;
+    let percentile = |q: f64| {
+        quantile_is_supported(count, q)
+            .then(|| quantile_of_sorted(values, q))
+            .flatten()
+    };
     Figures {
         count,
         failures,
         failure_rate: failure_rate(count, failures),
-        mean_ms: mean(&sorted),
-        median_ms: quantile_of_sorted(&sorted, 0.5),
-        p95_ms,
+        mean_ms: mean(values),
+        median_ms: quantile_of_sorted(values, 0.5),
+        p90_ms: percentile(0.9),
+        p95_ms: percentile(0.95),
+        p99_ms: percentile(0.99),
         throughput,
     }
 }

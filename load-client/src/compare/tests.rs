@@ -31,9 +31,9 @@ fn lower_round_trips_are_faster_and_throughput_rises() {
     );
     assert_eq!(comparison.verdict, Some(Verdict::Faster));
     let blocks = comparison.blocks.unwrap();
-    assert!((blocks.median.unwrap().change - -0.3).abs() < 1e-9);
+    assert!((blocks.effect(Metric::P50).unwrap().change - -0.3).abs() < 1e-9);
     // Little's law: -30 % in latency is +43 % in throughput.
-    assert!((blocks.throughput.unwrap().change - (1.0 / 0.7 - 1.0)).abs() < 1e-9);
+    assert!((blocks.effect(Metric::Throughput).unwrap().change - (1.0 / 0.7 - 1.0)).abs() < 1e-9);
     assert!(
         comparison.conclusion.contains("throughput +42.9 %"),
         "{}",
@@ -141,4 +141,83 @@ fn few_blocks_and_runs_cut_short_are_warned_of() {
             .any(|warning| warning.contains("3 request(s) in flight")),
         "{warnings:?}"
     );
+}
+
+#[test]
+fn invalid_runs_and_other_services_carry_no_verdict() {
+    let (mut baseline, mut changed) = (runs(&BASELINE), runs(&BASELINE));
+    for run in baseline.iter_mut().chain(&mut changed) {
+        run.kinds.insert("KAFKA createOrder".to_owned());
+    }
+    assert_eq!(
+        compared(&baseline, &changed).verdict,
+        Some(Verdict::Equivalent)
+    );
+    changed[4].kinds = ["KAFKA readOrder".to_owned()].into();
+    assert_refused(
+        &baseline,
+        &changed,
+        "different requests: run of KAFKA createOrder",
+    );
+    changed[2].invalid = vec!["the client used 190 % of a core".to_owned()];
+    assert_refused(
+        &baseline,
+        &changed,
+        "of the changed side is invalid: the client used",
+    );
+}
+
+#[test]
+fn a_worse_tail_is_not_hidden_by_a_better_median() {
+    let stretch = |run: &mut Run| {
+        let tail = run.latencies_ms.len() * 94 / 100;
+        run.latencies_ms[tail..]
+            .iter_mut()
+            .for_each(|latency| *latency *= 3.0);
+    };
+    let (baseline, mut changed) = (runs(&BASELINE), runs(&BASELINE.map(|median| median * 0.8)));
+    changed.iter_mut().for_each(stretch);
+    let comparison = compared(&baseline, &changed);
+    assert_eq!(comparison.verdict, Some(Verdict::Faster));
+    assert!(
+        comparison
+            .conclusion
+            .contains("But the tail got slower: p95"),
+        "{}",
+        comparison.conclusion
+    );
+}
+
+#[test]
+fn two_single_runs_are_told_what_they_can_tell() {
+    let comparison = compared(&runs(&[6.0]), &runs(&[4.2]));
+    let within = comparison.within_runs.unwrap();
+    let change = within.median_change.unwrap();
+    assert!((change.estimate - -0.3).abs() < 1e-9);
+    assert!(change.low < -0.25 && change.high > -0.35);
+    assert!(within.batch_mean_welch.is_some());
+    assert!(
+        comparison.conclusion.contains("by resampling requests"),
+        "{}",
+        comparison.conclusion
+    );
+    assert!(
+        compared(&runs(&BASELINE), &runs(&BASELINE))
+            .within_runs
+            .is_none()
+    );
+}
+
+#[test]
+fn intervals_that_disagree_are_told() {
+    // Two blocks: Student's t with one degree of freedom is wide, the bootstrap cannot know.
+    let warnings = compared(&runs(&[6.0, 6.0]), &runs(&[5.0, 6.0])).warnings;
+    let told = |warnings: &[String]| {
+        warnings
+            .iter()
+            .any(|warning| warning.contains("of the median disagree"))
+    };
+    assert!(told(&warnings), "{warnings:?}");
+    let warnings = compared(&runs(&BASELINE), &runs(&[5.0, 6.2, 5.5, 6.1, 5.2, 5.9])).warnings;
+    assert!(!told(&warnings), "{warnings:?}");
 }

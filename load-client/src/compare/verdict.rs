@@ -24,6 +24,19 @@ pub enum Verdict {
     },
 }
 
+impl Verdict {
+    /// The verdict in one word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Faster => "faster",
+            Self::Slower => "slower",
+            Self::Equivalent => "equivalent",
+            Self::Inconclusive { .. } => "inconclusive",
+        }
+    }
+}
+
 /// Judges the interval of a mean log-ratio of latencies against `threshold` (0.02 is 2 %).
 pub(super) fn judge(
     interval: &PairedInterval,

@@ -1,11 +1,9 @@
-//! The sentences of a comparison: its conclusion, its refusals, its warnings.
+//! The sentence that a comparison comes down to.
 
 use super::comparison::Comparison;
-use super::summary::{Run, Side};
+use super::effects::{Blocks, Effect};
+use super::metric::Metric;
 use super::verdict::Verdict;
-
-/// Fewer blocks than this cannot reach p < 0.05 by sign flips, whatever the effect.
-const RECOMMENDED_BLOCKS: usize = 6;
 
 /// A relative change as people read it: `-30.1 %`, `+43.0 %`.
 #[must_use]
@@ -16,46 +14,92 @@ pub fn percent(change: f64) -> String {
 /// The answer in one plain sentence.
 pub(super) fn conclusion(comparison: &Comparison) -> String {
     if let Some(reason) = &comparison.refusal {
-        return match comparison.parity.median_change {
-            Some(change) => format!(
+        return match (
+            median_of_single_runs(comparison),
+            comparison.parity.median_change,
+        ) {
+            (Some(interval), _) => format!("No verdict: {reason}. {interval}"),
+            (None, Some(change)) => format!(
                 "No verdict: {reason}. The pooled median changed by {}.",
                 percent(change)
             ),
-            None => format!("No verdict: {reason}."),
+            (None, None) => format!("No verdict: {reason}."),
         };
     }
-    let effect = comparison
-        .blocks
-        .as_ref()
-        .and_then(|blocks| blocks.median.as_ref());
-    let (Some(verdict), Some(effect)) = (comparison.verdict, effect) else {
-        return "No verdict: a run has a median of zero, so there is no ratio.".to_owned();
+    let blocks = comparison.blocks.as_ref();
+    let Some((effect, blocks)) =
+        blocks.and_then(|blocks| Some((blocks.effect(Metric::P50)?, blocks)))
+    else {
+        return "No verdict.".to_owned();
     };
+    let statement = statement(effect, comparison.threshold);
+    let throughput = blocks.effect(Metric::Throughput);
+    // Paired like the latency it stands beside, so that the table below shows the same figure.
+    let throughput = throughput.map_or_else(String::new, |effect| {
+        format!("; throughput {}", percent(effect.change))
+    });
+    format!(
+        "{statement}{throughput}.{}",
+        contradictions(effect.verdict, blocks)
+    )
+}
+
+/// What two single runs say of each other.
+fn median_of_single_runs(comparison: &Comparison) -> Option<String> {
+    let interval = comparison.within_runs.as_ref()?.median_change?;
+    Some(format!(
+        "Between these two runs the median changed by {} ({} to {} by resampling requests, which \
+         leaves out what differs from run to run).",
+        percent(interval.estimate),
+        percent(interval.low),
+        percent(interval.high)
+    ))
+}
+
+fn statement(effect: &Effect, threshold: f64) -> String {
     let interval = format!(
-        "{} (95 % interval {} to {})",
+        "the median round trip changed by {} (95 % interval {} to {})",
         percent(effect.change),
         percent(effect.low),
         percent(effect.high)
     );
-    let threshold = comparison.threshold * 100.0;
-    let statement = match verdict {
-        Verdict::Faster => format!("Faster: the median round trip changed by {interval}"),
-        Verdict::Slower => format!("Slower: the median round trip changed by {interval}"),
-        Verdict::Equivalent => format!(
-            "Equivalent: the median round trip changed by {interval}, within the ±{threshold} % that count as no difference"
-        ),
+    let threshold = threshold * 100.0;
+    match effect.verdict {
+        Verdict::Faster => format!("Faster: {interval}"),
+        Verdict::Slower => format!("Slower: {interval}"),
+        Verdict::Equivalent => {
+            format!("Equivalent: {interval}, within the ±{threshold} % that count as no difference")
+        }
         Verdict::Inconclusive { further_blocks } => format!(
-            "Inconclusive: the median round trip changed by {interval}, which reaches over the ±{threshold} % threshold; {}",
+            "Inconclusive: {interval}, which reaches over the ±{threshold} % threshold; {}",
             further(further_blocks)
         ),
-    };
-    // Paired like the latency it stands beside, so that the table below shows the same figure.
-    let blocks = comparison.blocks.as_ref();
-    let paired = blocks.and_then(|blocks| blocks.throughput.as_ref());
-    match paired.map(|effect| effect.change) {
-        Some(change) => format!("{statement}; throughput {}.", percent(change)),
-        None => format!("{statement}."),
     }
+}
+
+/// Quantiles that went the other way: a better median must not hide a worse tail.
+fn contradictions(verdict: Verdict, blocks: &Blocks) -> String {
+    let other = match verdict {
+        Verdict::Slower => Verdict::Faster,
+        _ => Verdict::Slower,
+    };
+    let against = blocks.effects.iter().filter(|effect| {
+        effect.metric.quantile().is_some()
+            && effect.metric != Metric::P50
+            && effect.verdict == other
+    });
+    let against: Vec<String> = against
+        .map(|effect| format!("{} {}", effect.metric.name(), percent(effect.change)))
+        .collect();
+    if against.is_empty() {
+        return String::new();
+    }
+    let word = if other == Verdict::Slower {
+        "slower"
+    } else {
+        "faster"
+    };
+    format!(" But the tail got {word}: {}.", against.join(", "))
 }
 
 fn further(blocks: Option<u64>) -> String {
@@ -66,51 +110,4 @@ fn further(blocks: Option<u64>) -> String {
             "the change lies too near the threshold for any sensible number of blocks".to_owned()
         }
     }
-}
-
-pub(super) fn unequal_failures(baseline: f64, changed: f64) -> String {
-    format!(
-        "the failure rates differ ({:.2} % on the baseline side, {:.2} % on the changed side), so the latencies are not of the same work",
-        baseline * 100.0,
-        changed * 100.0
-    )
-}
-
-pub(super) fn no_blocks(baseline: usize, changed: usize) -> String {
-    if baseline == 1 && changed == 1 {
-        return "run-to-run variation was not measured, with one run on each side; repeat both, interleaved".to_owned();
-    }
-    format!(
-        "runs are compared in pairs, and there are {baseline} on the baseline side and {changed} on the changed side"
-    )
-}
-
-/// What makes the figures doubtful, with advice.
-pub(super) fn warnings(baseline: &[Run], changed: &[Run]) -> Vec<String> {
-    let mut warnings = Vec::new();
-    for (side, runs) in [(Side::Baseline, baseline), (Side::Changed, changed)] {
-        for run in runs {
-            warnings.extend(run.warnings.iter().cloned());
-            if run.censored > 0 {
-                warnings.push(format!(
-                    "run {} ({side}) was cut short with {} request(s) in flight; the slowest may be missing",
-                    run.label, run.censored
-                ));
-            }
-            if run.failures > 0 {
-                warnings.push(format!(
-                    "{} request(s) of run {} ({side}) failed; they are not among the latencies",
-                    run.failures, run.label
-                ));
-            }
-        }
-    }
-    let blocks = baseline.len();
-    if blocks == changed.len() && (2..RECOMMENDED_BLOCKS).contains(&blocks) {
-        warnings.push(format!(
-            "only {blocks} blocks: the sign-flip p cannot fall below {:.4}; use {RECOMMENDED_BLOCKS} or more",
-            2.0 / f64::from(1_u32 << blocks)
-        ));
-    }
-    warnings
 }

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::compare::{Comparison, Effect, Figures, percent};
+use crate::compare::{Comparison, Metric, percent};
+use crate::stats::Welch;
 
 /// Renders a comparison for a terminal: the conclusion, the figures of both sides with their
 /// change, the effects over the blocks, the seed's figures, the warnings.
@@ -12,6 +13,8 @@ pub fn comparison_text(comparison: &Comparison) -> String {
     // Writing to a String cannot fail, here and below.
     let _ = write_sides(&mut text, comparison);
     let _ = write_blocks(&mut text, comparison);
+    let _ = write_shape(&mut text, comparison);
+    let _ = write_within(&mut text, comparison);
     let _ = write_parity(&mut text, comparison);
     let _ = write_warnings(&mut text, comparison);
     text
@@ -24,35 +27,25 @@ fn write_sides(text: &mut String, comparison: &Comparison) -> std::fmt::Result {
         "{:<22}{:>14}{:>14}{:>12}",
         "all runs pooled", "baseline", "changed", "change"
     )?;
-    let count = |figures: &Figures| (figures.count.to_string(), figures.failures.to_string());
-    let (old_count, new_count) = (count(old), count(new));
-    writeln!(
-        text,
-        "{:<22}{:>14}{:>14}",
-        "replies", old_count.0, new_count.0
-    )?;
-    writeln!(
-        text,
-        "{:<22}{:>14}{:>14}",
-        "failures", old_count.1, new_count.1
-    )?;
-    let rows = [
-        ("median (ms)", old.median_ms, new.median_ms),
-        ("p95 (ms)", old.p95_ms, new.p95_ms),
-        ("mean (ms)", old.mean_ms, new.mean_ms),
-        ("throughput (1/s)", old.throughput, new.throughput),
-    ];
-    for (name, old, new) in rows {
+    for (name, old, new) in [
+        ("replies", old.count, new.count),
+        ("failures", old.failures, new.failures),
+    ] {
+        writeln!(text, "{name:<22}{old:>14}{new:>14}")?;
+    }
+    for metric in Metric::ALL {
+        let (old, new) = (metric.of(old), metric.of(new));
         let change = old
             .zip(new)
             .filter(|(old, _)| *old > 0.0)
             .map(|(old, new)| new / old - 1.0);
         writeln!(
             text,
-            "{name:<22}{:>14}{:>14}{:>12}",
+            "{:<22}{:>14}{:>14}{:>12}",
+            format!("{} ({})", metric.name(), metric.unit()),
             figure(old),
             figure(new),
-            change.map_or_else(|| "-".to_owned(), percent)
+            change.map_or_else(dash, percent)
         )?;
     }
     Ok(())
@@ -65,26 +58,109 @@ fn write_blocks(text: &mut String, comparison: &Comparison) -> std::fmt::Result 
     let title = format!("paired over {} blocks", blocks.count);
     writeln!(
         text,
-        "\n{title:<22}{:>14}{:>26}  p (sign flip)",
-        "change", "95 % interval"
+        "\n{title:<22}{:>10}{:>24}{:>24}{:>10}{:>10}  alone",
+        "change", "95 % interval", "by bootstrap", "p", "p (Holm)"
     )?;
-    for (name, effect) in [
-        ("median latency", &blocks.median),
-        ("p95 latency", &blocks.p95),
-        ("throughput", &blocks.throughput),
-    ] {
-        writeln!(text, "{name:<22}{}", effect_columns(effect.as_ref()))?;
+    for effect in &blocks.effects {
+        let bootstrap = effect
+            .bootstrap
+            .map(|interval| (interval.low, interval.high));
+        writeln!(
+            text,
+            "{:<22}{:>10}{:>24}{:>24}{:>10}{:>10}  {}",
+            effect.metric.name(),
+            percent(effect.change),
+            range(effect.low, effect.high),
+            bootstrap.map_or_else(dash, |(low, high)| range(low, high)),
+            effect.p.map_or_else(dash, |p| p.to_string()),
+            effect.p_holm.map_or_else(dash, |p| p.to_string()),
+            effect.verdict.name()
+        )?;
     }
     Ok(())
 }
 
-fn effect_columns(effect: Option<&Effect>) -> String {
-    let Some(effect) = effect else {
-        return format!("{:>14}{:>26}  -", "-", "-");
+fn write_shape(text: &mut String, comparison: &Comparison) -> std::fmt::Result {
+    let Some(shape) = &comparison.shape else {
+        return Ok(());
     };
-    let interval = format!("{} to {}", percent(effect.low), percent(effect.high));
-    let p = effect.p.map_or_else(|| "-".to_owned(), |p| p.to_string());
-    format!("{:>14}{interval:>26}  {p}", percent(effect.change))
+    writeln!(text, "\nall requests of both sides")?;
+    if let Some(shift) = shape.shift_ms {
+        writeln!(
+            text,
+            "{:<22}{:>14} ms",
+            "typical shift",
+            format!("{:+.3}", shift.estimate)
+        )?;
+    }
+    if let Some(share) = shape.probability_faster {
+        let delta = shape
+            .cliffs_delta
+            .map_or_else(dash, |delta| format!("{delta:+.3}"));
+        writeln!(
+            text,
+            "{:<22}{:>14}  Cliff's delta {delta}",
+            "P(changed is faster)",
+            format!("{:.1} %", 100.0 * share)
+        )?;
+    }
+    if let Some(test) = shape.kolmogorov_smirnov {
+        writeln!(
+            text,
+            "{:<22}{:>14}",
+            "Kolmogorov-Smirnov D",
+            format!("{:.4}", test.d)
+        )?;
+    }
+    Ok(())
+}
+
+fn write_within(text: &mut String, comparison: &Comparison) -> std::fmt::Result {
+    let Some(within) = &comparison.within_runs else {
+        return Ok(());
+    };
+    writeln!(
+        text,
+        "\nwithin the two runs (run-to-run variation was not measured)"
+    )?;
+    for (name, side) in [
+        ("baseline", &comparison.baseline),
+        ("changed", &comparison.changed),
+    ] {
+        let Some(run) = side.runs.first() else {
+            continue;
+        };
+        writeln!(
+            text,
+            "{:<22}{:>14}  of {} replies; autocorrelation {}",
+            format!("effective n, {name}"),
+            run.dependence
+                .effective_size
+                .map_or_else(dash, |size| format!("{size:.0}")),
+            run.figures.count,
+            run.dependence
+                .autocorrelation
+                .map_or_else(dash, |lag| format!("{lag:.3}"))
+        )?;
+    }
+    if let Some(change) = within.median_change {
+        let range = range(change.low, change.high);
+        writeln!(
+            text,
+            "{:<22}{:>14}  {range}, block bootstrap",
+            "median change",
+            percent(change.estimate)
+        )?;
+    }
+    match &within.batch_mean_welch {
+        Some(welch) => write_welch(text, "Welch, batch means", welch),
+        None => Ok(()),
+    }
+}
+
+fn write_welch(text: &mut String, name: &str, welch: &Welch) -> std::fmt::Result {
+    let t = format!("{:.3}", welch.t);
+    writeln!(text, "{name:<22}{t:>14}  df {:.1}, p {}", welch.df, welch.p)
 }
 
 fn write_parity(text: &mut String, comparison: &Comparison) -> std::fmt::Result {
@@ -92,22 +168,19 @@ fn write_parity(text: &mut String, comparison: &Comparison) -> std::fmt::Result 
         text,
         "\nper request, as if each were independent (the article's figures; not the verdict)"
     )?;
-    let change = comparison
-        .parity
-        .median_change
-        .map_or_else(|| "-".to_owned(), percent);
+    let parity = &comparison.parity;
+    let change = parity.median_change.map_or_else(dash, percent);
     writeln!(text, "{:<22}{change:>14}", "median change")?;
-    match &comparison.parity.welch {
-        Some(welch) => writeln!(
-            text,
-            "{:<22}{:>14}  df {:.1}, p {}",
-            "Welch's t",
-            format!("{:.3}", welch.t),
-            welch.df,
-            welch.p
-        ),
-        None => writeln!(text, "{:<22}{:>14}", "Welch's t", "-"),
+    match &parity.welch {
+        Some(welch) => write_welch(text, "Welch's t", welch)?,
+        None => writeln!(text, "{:<22}{:>14}", "Welch's t", "-")?,
     }
+    let rounded = parity.locust_median_change.map_or_else(dash, percent);
+    writeln!(
+        text,
+        "{:<22}{rounded:>14}  medians in whole milliseconds, as Locust shows them",
+        "rounded"
+    )
 }
 
 fn write_warnings(text: &mut String, comparison: &Comparison) -> std::fmt::Result {
@@ -118,5 +191,13 @@ fn write_warnings(text: &mut String, comparison: &Comparison) -> std::fmt::Resul
 }
 
 fn figure(value: Option<f64>) -> String {
-    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"))
+    value.map_or_else(dash, |value| format!("{value:.3}"))
+}
+
+fn range(low: f64, high: f64) -> String {
+    format!("{} to {}", percent(low), percent(high))
+}
+
+fn dash() -> String {
+    "-".to_owned()
 }

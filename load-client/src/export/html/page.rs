@@ -40,8 +40,8 @@ pub fn comparison_page(comparison: &Comparison, context: &PageContext) -> String
     let effects = tables::effects(comparison);
     let parity = tables::parity(comparison);
     let runs = tables::runs(comparison);
-    let histogram = charts::histogram(comparison);
-    let medians = charts::medians(comparison);
+    let shape = tables::shape(comparison);
+    let charts = charts::all(comparison);
     let sections: String = context.sections.iter().map(tables::section).collect();
     let library = chart_library();
     format!(
@@ -49,7 +49,7 @@ pub fn comparison_page(comparison: &Comparison, context: &PageContext) -> String
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{title}</title>\n<style>\n{STYLE}</style>\n{library}\n</head>\n<body>\n<main>\n\
          <h1>{title}</h1>\n<p class=\"verdict {tone}\">{conclusion}</p>\n{notices}\
-         {figures}{effects}{histogram}{medians}{runs}{parity}{warnings}{sections}\
+         {effects}{warnings}{charts}{figures}{shape}{runs}{parity}{sections}\
          </main>\n<script>\n{THEME}</script>\n</body>\n</html>\n"
     )
 }

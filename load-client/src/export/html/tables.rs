@@ -2,16 +2,8 @@
 
 use super::escape;
 use super::page::Section;
-use crate::compare::{Comparison, Effect, Figures, percent};
-
-type Column = fn(&Figures) -> Option<f64>;
-
-const FIGURES: [(&str, Column); 4] = [
-    ("median (ms)", |figures| figures.median_ms),
-    ("p95 (ms)", |figures| figures.p95_ms),
-    ("mean (ms)", |figures| figures.mean_ms),
-    ("throughput (replies/s)", |figures| figures.throughput),
-];
+use crate::compare::{Comparison, Effect, Metric, percent};
+use crate::stats::{Interval, Welch};
 
 /// Both sides pooled, with the change of each figure.
 pub(super) fn figures(comparison: &Comparison) -> String {
@@ -30,14 +22,14 @@ pub(super) fn figures(comparison: &Comparison) -> String {
             "",
         ]),
     ];
-    for (name, column) in FIGURES {
-        let (old, new) = (column(old), column(new));
+    for metric in Metric::ALL {
+        let (old, new) = (metric.of(old), metric.of(new));
         let change = old
             .zip(new)
             .filter(|(old, _)| *old > 0.0)
             .map(|(old, new)| new / old - 1.0);
         rows.push(cells(&[
-            name,
+            &with_unit(metric),
             &figure(old),
             &figure(new),
             &change.map_or_else(dash, percent),
@@ -55,13 +47,17 @@ pub(super) fn effects(comparison: &Comparison) -> String {
     let Some(blocks) = &comparison.blocks else {
         return String::new();
     };
-    let rows = [
-        effect_row("median latency", blocks.median.as_ref()),
-        effect_row("p95 latency", blocks.p95.as_ref()),
-        effect_row("throughput", blocks.throughput.as_ref()),
-    ];
+    let rows: Vec<String> = blocks.effects.iter().map(effect_row).collect();
     let heading = format!("Change, paired over {} blocks", blocks.count);
-    let columns = ["", "change", "95 % interval", "p (exact sign flip)"];
+    let columns = [
+        "",
+        "change",
+        "95 % interval",
+        "by bootstrap",
+        "p (sign flip)",
+        "p (Holm)",
+        "alone",
+    ];
     let note = "<p class=\"note\">In a closed loop without think time the throughput is the number of \
                 users divided by the mean latency, so the last row restates the latency; it is no \
                 second piece of evidence.</p>\n";
@@ -82,28 +78,103 @@ pub(super) fn runs(comparison: &Comparison) -> String {
                 run.figures.count.to_string(),
                 run.figures.failures.to_string(),
             ];
-            row.extend(FIGURES.map(|(_, column)| figure(column(&run.figures))));
+            row.extend(Metric::ALL.map(|metric| figure(metric.of(&run.figures))));
+            let dependence = &run.dependence;
+            row.push(
+                dependence
+                    .effective_size
+                    .map_or_else(dash, |size| format!("{size:.0}")),
+            );
+            row.push(figure(dependence.autocorrelation));
             rows.push(cells(&row.iter().map(String::as_str).collect::<Vec<_>>()));
         }
     }
+    let names = Metric::ALL.map(with_unit);
     let mut columns = vec!["side", "run", "replies", "failures"];
-    columns.extend(FIGURES.map(|(name, _)| name));
-    table("Each run", &columns, &rows)
+    columns.extend(names.iter().map(String::as_str));
+    columns.extend(["effective n", "autocorrelation"]);
+    let note = "<p class=\"note\">The requests of one run resemble their neighbours; the effective n is how many \
+                independent ones would tell as much about the mean.</p>\n";
+    table("Each run", &columns, &rows) + note
 }
 
-/// The figures of the seed's article.
+/// How the two distributions differ as wholes.
+pub(super) fn shape(comparison: &Comparison) -> String {
+    let Some(shape) = &comparison.shape else {
+        return String::new();
+    };
+    let interval = |interval: Option<Interval>, show: fn(f64) -> String| {
+        interval.map_or_else(dash, |found| {
+            let [estimate, low, high] = [found.estimate, found.low, found.high].map(show);
+            format!("{estimate} ({low} to {high})")
+        })
+    };
+    let share = shape
+        .probability_faster
+        .map_or_else(dash, |share| format!("{:.1} %", share * 100.0));
+    let test = shape
+        .kolmogorov_smirnov
+        .map_or_else(dash, |test| format!("D = {:.4}, p {}", test.d, test.p));
+    let milliseconds = |value: f64| format!("{value:+.3} ms");
+    let rows = [
+        cells(&[
+            "typical shift (Hodges and Lehmann)",
+            &interval(shape.shift_ms, milliseconds),
+        ]),
+        cells(&["typical ratio", &interval(shape.ratio_change, percent)]),
+        cells(&[
+            "a changed request is the faster one with probability",
+            &share,
+        ]),
+        cells(&["Cliff's delta", &figure(shape.cliffs_delta)]),
+        cells(&["Kolmogorov and Smirnov", &test]),
+    ];
+    let note = "<p class=\"note\">Over all requests; intervals and p take requests as independent and know nothing of \
+                what differs from run to run.</p>\n";
+    table("The distributions as wholes", &["", "value"], &rows) + note
+}
+
+/// The article's figures, and with one run a side the honest ones beside them.
 pub(super) fn parity(comparison: &Comparison) -> String {
-    let change = comparison.parity.median_change.map_or_else(dash, percent);
+    let parity = &comparison.parity;
+    let change = parity.median_change.map_or_else(dash, percent);
     let mut rows = vec![cells(&["median change", &change])];
-    if let Some(welch) = &comparison.parity.welch {
-        rows.push(cells(&["Welch's t", &format!("{:.4}", welch.t)]));
-        rows.push(cells(&["degrees of freedom", &format!("{:.1}", welch.df)]));
-        rows.push(cells(&["p", &welch.p.to_string()]));
-    }
+    rows.extend(
+        parity
+            .welch
+            .as_ref()
+            .map(|found| welch("Welch's t-test", found)),
+    );
+    let rounded = parity.locust_median_change.map_or_else(dash, percent);
+    rows.push(cells(&[
+        "change of medians in whole milliseconds, as Locust shows them",
+        &rounded,
+    ]));
     let note = "<p class=\"note\">These take every request as independent, which the requests of one \
                 run are not. They are here for comparison with the article; the verdict does not rest \
                 on them.</p>\n";
-    table("Per request", &["", "value"], &rows) + note
+    within(comparison) + &table("Per request", &["", "value"], &rows) + note
+}
+
+fn within(comparison: &Comparison) -> String {
+    let Some(within) = &comparison.within_runs else {
+        return String::new();
+    };
+    let change = within.median_change.map_or_else(dash, |found| {
+        let [estimate, low, high] = [found.estimate, found.low, found.high].map(percent);
+        format!("{estimate} ({low} to {high})")
+    });
+    let mut rows = vec![cells(&["median change, circular block bootstrap", &change])];
+    let batches = within.batch_mean_welch.as_ref();
+    rows.extend(batches.map(|found| welch("Welch's t-test on batch means", found)));
+    let note = "<p class=\"note\">Run-to-run variation was not measured: with one run on each side, a difference \
+                between two runs of the same program would look the same.</p>\n";
+    table("Within the two runs", &["", "value"], &rows) + note
+}
+
+fn welch(name: &str, welch: &Welch) -> String {
+    let text = format!("t = {:.4}, df = {:.1}, p {}", welch.t, welch.df, welch.p);
+    cells(&[name, &text])
 }
 
 /// A section of the context.
@@ -113,16 +184,24 @@ pub(super) fn section(section: &Section) -> String {
     table(&section.heading, &[], &rows)
 }
 
-fn effect_row(name: &str, effect: Option<&Effect>) -> String {
-    match effect {
-        None => cells(&[name, &dash(), &dash(), &dash()]),
-        Some(effect) => cells(&[
-            name,
-            &percent(effect.change),
-            &format!("{} to {}", percent(effect.low), percent(effect.high)),
-            &effect.p.map_or_else(dash, |p| p.to_string()),
-        ]),
-    }
+fn effect_row(effect: &Effect) -> String {
+    let range = |low: f64, high: f64| format!("{} to {}", percent(low), percent(high));
+    let bootstrap = effect
+        .bootstrap
+        .map_or_else(dash, |found| range(found.low, found.high));
+    cells(&[
+        effect.metric.name(),
+        &percent(effect.change),
+        &range(effect.low, effect.high),
+        &bootstrap,
+        &effect.p.map_or_else(dash, |p| p.to_string()),
+        &effect.p_holm.map_or_else(dash, |p| p.to_string()),
+        effect.verdict.name(),
+    ])
+}
+
+fn with_unit(metric: Metric) -> String {
+    format!("{} ({})", metric.name(), metric.unit())
 }
 
 /// A row: the first cell names it.

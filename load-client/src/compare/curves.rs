@@ -1,0 +1,172 @@
+//! The shapes of both sides' distributions, as few points as a chart can show.
+//!
+//! Every curve is made of counts or quantiles, so its size does not grow with the number of requests.
+
+use serde::Serialize;
+
+use crate::stats::{quantile_is_supported, quantile_of_sorted};
+
+/// Bins of the overlay histogram.
+const BINS: usize = 120;
+/// Steps of the empirical distribution function.
+const ECDF_STEPS: u32 = 400;
+/// The overlay ends where all but this share of both sides lies below; one outlier would flatten it.
+const GATHERED_TAIL: f64 = 0.001;
+
+/// Counts of both sides over one binning, the bins of equal width on a logarithmic axis.
+///
+/// Two overlaid histograms with bins of their own cannot be compared by eye: the article's had
+/// different widths, and one time-out of 30 s made every bin 30 ms wide.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Overlay {
+    /// Edges of the bins in milliseconds, one more than there are bins, ascending.
+    pub edges_ms: Vec<f64>,
+    /// Share of the baseline's replies in each bin.
+    pub baseline: Vec<f64>,
+    /// Share of the changed side's replies in each bin.
+    pub changed: Vec<f64>,
+    /// Replies of the baseline at or above the last edge.
+    pub baseline_above: u64,
+    /// Replies of the changed side at or above the last edge.
+    pub changed_above: u64,
+}
+
+/// A point of a curve over latencies.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct CurvePoint {
+    /// The latency in milliseconds.
+    pub ms: f64,
+    /// The share of replies that are no slower.
+    pub share: f64,
+}
+
+/// The curves of both sides.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Curves {
+    /// Histogram of both sides on shared bins; `None` unless both have a latency above zero.
+    pub overlay: Option<Overlay>,
+    /// Empirical distribution function of the baseline.
+    pub baseline_ecdf: Vec<CurvePoint>,
+    /// Empirical distribution function of the changed side.
+    pub changed_ecdf: Vec<CurvePoint>,
+    /// Percentile spectrum of the baseline: ever higher quantiles, as far as ten replies lie above.
+    pub baseline_spectrum: Vec<CurvePoint>,
+    /// Percentile spectrum of the changed side.
+    pub changed_spectrum: Vec<CurvePoint>,
+}
+
+/// Draws the curves of two samples, both sorted ascending.
+pub(super) fn curves(baseline: &[f64], changed: &[f64]) -> Curves {
+    Curves {
+        overlay: overlay(baseline, changed),
+        baseline_ecdf: ecdf(baseline),
+        changed_ecdf: ecdf(changed),
+        baseline_spectrum: spectrum(baseline),
+        changed_spectrum: spectrum(changed),
+    }
+}
+
+fn overlay(baseline: &[f64], changed: &[f64]) -> Option<Overlay> {
+    let smallest = |sorted: &[f64]| sorted.iter().copied().find(|value| *value > 0.0);
+    let low = smallest(baseline)?.min(smallest(changed)?);
+    let end = |sorted: &[f64]| quantile_of_sorted(sorted, 1.0 - GATHERED_TAIL);
+    // A little above, so that a sample of equal values has a bin to lie in.
+    let high = end(baseline)?.max(end(changed)?).max(low) * 1.001;
+    let ratio = (high / low).powf(1.0 / BINS as f64);
+    let edges_ms: Vec<f64> = (0..=BINS)
+        .map(|edge| low * ratio.powi(edge as i32))
+        .collect();
+    let (baseline, baseline_above) = shares(baseline, &edges_ms);
+    let (changed, changed_above) = shares(changed, &edges_ms);
+    Some(Overlay {
+        edges_ms,
+        baseline,
+        changed,
+        baseline_above,
+        changed_above,
+    })
+}
+
+/// The share of a sorted sample in each bin, and how many values lie above the last. The first bin also
+/// holds what is below it: latencies of zero, which no logarithmic axis has a place for.
+fn shares(sorted: &[f64], edges: &[f64]) -> (Vec<f64>, u64) {
+    let mut counted = 0;
+    let shares = edges[1..].iter().map(|edge| {
+        let below = sorted.partition_point(|value| value < edge);
+        let share = (below - counted) as f64 / sorted.len() as f64;
+        counted = below;
+        share
+    });
+    let shares = shares.collect();
+    (shares, (sorted.len() - counted) as u64)
+}
+
+fn ecdf(sorted: &[f64]) -> Vec<CurvePoint> {
+    let steps = (0..=ECDF_STEPS).map(|step| f64::from(step) / f64::from(ECDF_STEPS));
+    points(sorted, steps)
+}
+
+/// Quantiles at 1 - 2^-k/4: each four steps halve what lies above.
+fn spectrum(sorted: &[f64]) -> Vec<CurvePoint> {
+    let count = sorted.len() as u64;
+    let steps = (0_u32..200)
+        .map(|step| 1.0 - 0.5_f64.powf(f64::from(step) / 4.0))
+        .take_while(|q| quantile_is_supported(count, *q));
+    points(sorted, steps)
+}
+
+fn points(sorted: &[f64], quantiles: impl Iterator<Item = f64>) -> Vec<CurvePoint> {
+    let points = quantiles.filter_map(|share| {
+        let ms = quantile_of_sorted(sorted, share)?;
+        Some(CurvePoint { ms, share })
+    });
+    points.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(count: u32, factor: f64) -> Vec<f64> {
+        (1..=count).map(|index| f64::from(index) * factor).collect()
+    }
+
+    #[test]
+    fn both_sides_share_the_bins_and_nothing_is_lost() {
+        let (baseline, changed) = (sample(10_000, 0.01), sample(5_000, 0.01));
+        let overlay = curves(&baseline, &changed).overlay.unwrap();
+        assert_eq!(overlay.edges_ms.len(), BINS + 1);
+        let all = |shares: &[f64], above: u64, count: f64| {
+            shares.iter().sum::<f64>() + above as f64 / count
+        };
+        assert!((all(&overlay.baseline, overlay.baseline_above, 10_000.0) - 1.0).abs() < 1e-9);
+        assert!((all(&overlay.changed, overlay.changed_above, 5_000.0) - 1.0).abs() < 1e-9);
+        assert!(overlay.baseline_above > 0 && overlay.changed_above == 0);
+    }
+
+    #[test]
+    fn an_outlier_does_not_widen_the_bins() {
+        let mut baseline = sample(10_000, 0.001);
+        let changed = baseline.clone();
+        baseline.push(30_000.0);
+        let overlay = curves(&baseline, &changed).overlay.unwrap();
+        assert!(overlay.edges_ms[BINS] < 20.0);
+    }
+
+    #[test]
+    fn zeroes_and_equal_values_have_a_place() {
+        let overlay = curves(&[0.0, 5.0, 5.0], &[5.0]).overlay.unwrap();
+        assert!((overlay.baseline.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+        assert!(curves(&[0.0], &[0.0]).overlay.is_none());
+        assert!(curves(&[], &[1.0]).overlay.is_none());
+    }
+
+    #[test]
+    fn the_spectrum_ends_where_ten_replies_lie_above() {
+        let spectrum = curves(&sample(1000, 1.0), &[]).baseline_spectrum;
+        let last = spectrum.last().unwrap();
+        assert!((0.98..=0.99).contains(&last.share), "{last:?}");
+        assert_eq!(spectrum[0].ms, 1.0);
+        assert!(curves(&[], &[]).changed_spectrum.is_empty());
+    }
+}

@@ -1,0 +1,158 @@
+//! Block-by-block effects: run i of one side is paired with run i of the other.
+
+use serde::Serialize;
+
+use super::metric::Metric;
+use super::summary::SideSummary;
+use super::verdict::{Verdict, judge};
+use crate::stats::{
+    Interval, PValue, PairedInterval, holm, log_ratio, paired_interval, sign_flip, variance,
+};
+
+/// The relative change of one figure, estimated over the blocks.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Effect {
+    /// The figure.
+    pub metric: Metric,
+    /// Natural log of changed over baseline, for each block.
+    pub log_ratios: Vec<f64>,
+    /// Estimated relative change: -0.3 is 30 % lower.
+    pub change: f64,
+    /// Lower end of the 95 % interval of the change: Student's t on the log-ratios of the blocks.
+    pub low: f64,
+    /// Upper end of the 95 % interval of the change.
+    pub high: f64,
+    /// 95 % interval of the hierarchical block bootstrap, which also resamples the requests of each
+    /// run; for quantiles only.
+    pub bootstrap: Option<Interval>,
+    /// Exact two-sided sign-flip p-value; `None` above 24 blocks.
+    pub p: Option<PValue>,
+    /// The same over all quantiles together (Holm): one of four may be small by chance.
+    pub p_holm: Option<PValue>,
+    /// What the interval says of this figure alone. Of the throughput, faster means higher.
+    pub verdict: Verdict,
+}
+
+/// The effects that the blocks carry.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Blocks {
+    /// Number of blocks.
+    pub count: u64,
+    /// The figures that every run has.
+    pub effects: Vec<Effect>,
+}
+
+impl Blocks {
+    /// The effect on one figure; `None` when a run lacks it.
+    #[must_use]
+    pub fn effect(&self, metric: Metric) -> Option<&Effect> {
+        self.effects.iter().find(|effect| effect.metric == metric)
+    }
+}
+
+/// Pairs the runs of both sides; `None` unless both have the same number, two or more.
+pub(super) fn pair(
+    baseline: &SideSummary,
+    changed: &SideSummary,
+    threshold: f64,
+    bootstrap: impl Fn(Metric) -> Option<Interval>,
+) -> Option<Blocks> {
+    let count = baseline.runs.len();
+    if count < 2 || changed.runs.len() != count {
+        return None;
+    }
+    let effects = Metric::ALL.into_iter().filter_map(|metric| {
+        let log_ratios = log_ratios(metric, baseline, changed)?;
+        let mut effect = effect(metric, log_ratios, threshold)?;
+        effect.bootstrap = bootstrap(metric);
+        Some(effect)
+    });
+    let mut effects: Vec<Effect> = effects.collect();
+    adjust(&mut effects);
+    Some(Blocks {
+        count: count as u64,
+        effects,
+    })
+}
+
+fn log_ratios(metric: Metric, baseline: &SideSummary, changed: &SideSummary) -> Option<Vec<f64>> {
+    let pairs = baseline.runs.iter().zip(&changed.runs);
+    pairs
+        .map(|(old, new)| log_ratio(metric.of(&old.figures)?, metric.of(&new.figures)?))
+        .collect()
+}
+
+fn effect(metric: Metric, log_ratios: Vec<f64>, threshold: f64) -> Option<Effect> {
+    let interval = paired_interval(&log_ratios)?;
+    let deviation = variance(&log_ratios)?.sqrt();
+    let judged = match metric.direction() {
+        sign if sign < 0.0 => PairedInterval {
+            mean: -interval.mean,
+            low: -interval.high,
+            high: -interval.low,
+        },
+        _ => interval,
+    };
+    Some(Effect {
+        metric,
+        change: interval.mean.exp_m1(),
+        low: interval.low.exp_m1(),
+        high: interval.high.exp_m1(),
+        bootstrap: None,
+        p: sign_flip(&log_ratios),
+        p_holm: None,
+        verdict: judge(&judged, deviation, log_ratios.len() as u64, threshold),
+        log_ratios,
+    })
+}
+
+/// Adjusts the quantiles' p-values for being several. Mean and throughput restate the quantiles.
+fn adjust(effects: &mut [Effect]) {
+    let quantiles = effects
+        .iter_mut()
+        .filter(|effect| effect.metric.quantile().is_some());
+    let mut quantiles: Vec<&mut Effect> = quantiles.collect();
+    let p_values: Option<Vec<PValue>> = quantiles.iter().map(|effect| effect.p).collect();
+    let adjusted = p_values.map(|p_values| holm(&p_values)).unwrap_or_default();
+    for (effect, p_holm) in quantiles.iter_mut().zip(adjusted) {
+        effect.p_holm = Some(p_holm);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_estimate_is_the_geometric_mean_of_the_ratios() {
+        let effect = effect(Metric::P50, vec![0.7_f64.ln(), 0.8_f64.ln()], 0.02).unwrap();
+        assert!((effect.change - (0.56_f64.sqrt() - 1.0)).abs() < 1e-12);
+        assert!(effect.low < effect.change && effect.change < effect.high);
+    }
+
+    #[test]
+    fn more_throughput_is_faster() {
+        let ratios = vec![0.3, 0.31, 0.29, 0.3, 0.3, 0.3];
+        let verdict = |metric| effect(metric, ratios.clone(), 0.02).unwrap().verdict;
+        assert_eq!(verdict(Metric::Throughput), Verdict::Faster);
+        assert_eq!(verdict(Metric::P99), Verdict::Slower);
+    }
+
+    #[test]
+    fn a_zero_has_no_ratio() {
+        assert_eq!(log_ratio(0.0, 1.0), None);
+    }
+
+    #[test]
+    fn several_quantiles_are_adjusted_together() {
+        let ratios = vec![-0.3; 6];
+        let mut effects: Vec<Effect> = [Metric::P50, Metric::P95, Metric::Mean]
+            .into_iter()
+            .map(|metric| effect(metric, ratios.clone(), 0.02).unwrap())
+            .collect();
+        adjust(&mut effects);
+        let p = |effect: &Effect| effect.p_holm.map(|p| p.value().unwrap());
+        assert_eq!(p(&effects[0]), Some(2.0 * 2.0 / 64.0));
+        assert_eq!(p(&effects[2]), None);
+    }
+}
