@@ -35,6 +35,12 @@ impl PValue {
         (self.log10() >= SMALLEST_SHOWN_LOG10).then(|| self.ln.exp())
     }
 
+    /// The natural logarithm of the probability.
+    #[must_use]
+    pub fn ln(self) -> f64 {
+        self.ln
+    }
+
     /// The decimal logarithm of the probability.
     #[must_use]
     pub fn log10(self) -> f64 {

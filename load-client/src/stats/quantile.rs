@@ -1,14 +1,18 @@
-//! Quantiles of a sample, by linear interpolation of the order statistics.
+//! Quantiles of a sample, by linear interpolation of the order statistics and by nearest rank.
 
 /// Fewest observations that must lie above a quantile before it is worth printing.
 const SUPPORTING_OBSERVATIONS: f64 = 10.0;
 
-/// Quantile `q` (0 to 1) of a sample in any order; `None` when it is empty or `q` is out of range.
+/// Quantile `q` (0 to 1) of a sample in any order; `None` when it is empty, `q` is out of range or a
+/// value is not finite.
 ///
 /// Definition 7 of Hyndman & Fan, "Sample Quantiles in Statistical Packages" (The American
 /// Statistician 50, 1996): the default of R, NumPy, pandas and Excel's `PERCENTILE.INC`.
 #[must_use]
 pub fn quantile(sample: &[f64], q: f64) -> Option<f64> {
+    if sample.iter().any(|value| !value.is_finite()) {
+        return None;
+    }
     let mut sorted = sample.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
     quantile_of_sorted(&sorted, q)
@@ -24,7 +28,26 @@ pub fn quantile_of_sorted(sorted: &[f64], q: f64) -> Option<f64> {
     let below = position.floor() as usize;
     let above = (below + 1).min(sorted.len() - 1);
     let fraction = position - below as f64;
-    Some(sorted[below] + fraction * (sorted[above] - sorted[below]))
+    if fraction == 0.0 {
+        return finite(sorted[below]);
+    }
+    finite(sorted[below] + fraction * (sorted[above] - sorted[below]))
+}
+
+/// Quantile `q` of a sorted sample by nearest rank: the value at rank ceil(q n), one of those seen.
+///
+/// Definition 1 of Hyndman & Fan; what HdrHistogram and most load generators print.
+#[must_use]
+pub fn quantile_nearest_rank(sorted: &[f64], q: f64) -> Option<f64> {
+    if sorted.is_empty() || !(0.0..=1.0).contains(&q) {
+        return None;
+    }
+    let rank = (q * sorted.len() as f64).ceil() as usize;
+    finite(sorted[rank.max(1) - 1])
+}
+
+fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
 }
 
 /// Whether `count` observations carry quantile `q`: at least ten of them must lie above it.
@@ -54,6 +77,17 @@ mod tests {
         assert_eq!(quantile(&[], 0.5), None);
         assert_eq!(quantile(&[1.0], 1.5), None);
         assert_eq!(quantile(&[1.0], f64::NAN), None);
+        assert_eq!(quantile(&[1.0, f64::NAN], 0.0), None);
+        assert_eq!(quantile_nearest_rank(&[], 0.5), None);
+        assert_eq!(quantile_nearest_rank(&[1.0], -0.1), None);
+    }
+
+    #[test]
+    fn the_nearest_rank_is_a_value_seen() {
+        let values = [1.0, 2.0, 3.0, 4.0];
+        for (q, expected) in [(0.0, 1.0), (0.25, 1.0), (0.26, 2.0), (0.5, 2.0), (1.0, 4.0)] {
+            assert_eq!(quantile_nearest_rank(&values, q), Some(expected), "{q}");
+        }
     }
 
     #[test]

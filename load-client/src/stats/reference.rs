@@ -1,25 +1,13 @@
 //! Reference figures, published or computed with R and SciPy, that the statistics must reproduce.
 //!
-//! Test code only. The generated data sets come from SplitMix64 (Steele, Lea & Flood, OOPSLA
-//! 2014), so any language can build them again.
+//! Test code only. The generated data sets come from SplitMix64, so any language can build them
+//! again. Figures printed with fewer digits than a double has are held to those digits.
 
 use super::*;
 
-struct SplitMix64(u64);
-
-impl SplitMix64 {
-    fn draw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-}
-
 /// Round-trip times in whole microseconds: a body, a skew and a few stalls.
 fn generated(seed: u64, count: usize) -> Vec<u64> {
-    let mut random = SplitMix64(seed);
+    let mut random = SplitMix64::new(seed);
     (0..count)
         .map(|_| {
             let (a, b, c) = (
@@ -50,6 +38,20 @@ fn set_b() -> Vec<f64> {
     floats(&scaled)
 }
 
+fn sorted(values: &[f64]) -> SortedSample {
+    SortedSample::new(values).unwrap()
+}
+
+fn null_sets() -> (Vec<f64>, Vec<f64>) {
+    (floats(&generated(3, 1000)), floats(&generated(4, 1000)))
+}
+
+/// Holds a figure to the printed number of digits after the point.
+#[track_caller]
+fn assert_printed(found: f64, digits: usize, expected: &str) {
+    assert_eq!(format!("{found:.digits$}"), expected);
+}
+
 #[track_caller]
 fn assert_close(found: f64, expected: f64) {
     let relative = ((found - expected) / expected).abs();
@@ -61,14 +63,6 @@ fn assert_p(found: PValue, expected: f64) {
     let value = found.value().expect("within the range of doubles");
     let relative = ((value - expected) / expected).abs();
     assert!(relative < 1e-10, "{value} is not {expected} ({relative:e})");
-}
-
-#[test]
-fn the_generator_is_splitmix64() {
-    let mut random = SplitMix64(0);
-    assert_eq!(random.draw(), 0xe220_a839_7b1d_cdaf);
-    assert_eq!(random.draw(), 0x6e78_9e6a_a1b9_65f4);
-    assert_eq!(random.draw(), 0x06c4_5d18_8009_454f);
 }
 
 #[test]
@@ -84,6 +78,11 @@ fn moments_and_quantiles_of_set_a() {
     assert_close(quantile(&a, 0.9).unwrap(), 8314.7);
     assert_close(quantile(&a, 0.95).unwrap(), 8746.65);
     assert_close(quantile(&a, 0.99).unwrap(), 9803.08);
+    let sorted = sorted(&a);
+    for (q, expected) in [(0.5, 6544.0), (0.9, 8314.0), (0.95, 8746.0), (0.99, 9803.0)] {
+        assert_eq!(quantile_nearest_rank(sorted.values(), q), Some(expected));
+    }
+    assert_close(harrell_davis(&sorted, 0.5).unwrap(), 6_538.152_578_393_433);
 }
 
 #[test]
@@ -96,6 +95,10 @@ fn moments_and_quantiles_of_set_b() {
     assert_close(quantile(&b, 0.9).unwrap(), 5575.6);
     assert_close(quantile(&b, 0.95).unwrap(), 5991.95);
     assert_close(quantile(&b, 0.99).unwrap(), 6766.54);
+    assert_close(
+        harrell_davis(&sorted(&b), 0.5).unwrap(),
+        4_469.585_580_159_13,
+    );
 }
 
 #[test]
@@ -105,13 +108,16 @@ fn welch_of_sets_a_and_b() {
     assert_close(result.df, 1_718.645_689_819_899_4);
     assert_p(result.p, 2.447_738_375_836_641_3e-81);
     assert_close(result.p.log10(), 2.447_738_375_836_641_3e-81_f64.log10());
+    let interval = welch_interval(&set_a(), &set_b(), 0.95).unwrap();
+    assert_close(interval.low, 1_901.272_492_799_982);
+    assert_close(interval.high, 2_310.977_284_977_795);
     let change = quantile(&set_b(), 0.5).unwrap() / quantile(&set_a(), 0.5).unwrap() - 1.0;
     assert_close(change, -0.316_883_116_883_116_9);
 }
 
 #[test]
 fn welch_of_two_equal_systems() {
-    let (first, second) = (floats(&generated(3, 1000)), floats(&generated(4, 1000)));
+    let (first, second) = null_sets();
     let result = welch(&first, &second).unwrap();
     assert_close(result.t, 0.423_461_957_718_965_83);
     assert_p(result.p, 0.672_010_014_672_795_6);
@@ -133,4 +139,182 @@ fn welch_of_the_scipy_example() {
     assert_close(result.t, 2.283_148_255_687_047_7);
     assert_close(result.df, 6.928_837_482_846_501);
     assert_p(result.p, 0.056_750_925_921_875_74);
+}
+
+#[test]
+fn ranks_of_sets_a_and_b() {
+    let (a, b) = (sorted(&set_a()), sorted(&set_b()));
+    let result = mann_whitney_asymptotic(&a, &b, Alternative::TwoSided).unwrap();
+    assert_eq!(result.u_first, 819_171.5);
+    assert_p(result.p, 6.926_122_630_525_61e-210);
+    let counts = dominance(&b, &a).unwrap();
+    assert_close(counts.cliffs_delta(), -0.820_381_111_111_111_1);
+    assert_close(counts.probability_less(), 0.910_190_555_555_555_6);
+    let ks = kolmogorov_smirnov(&a, &b).unwrap();
+    assert_printed(ks.d, 10, "0.6693333333");
+}
+
+#[test]
+fn shift_and_ratio_of_sets_a_and_b() {
+    let (a, b) = (sorted(&set_a()), sorted(&set_b()));
+    let shift = hodges_lehmann_shift(&b, &a, 0.95).unwrap().interval;
+    assert_eq!(
+        (shift.estimate, shift.low, shift.high),
+        (-2028.0, -2130.0, -1924.0)
+    );
+    let ratio = pairwise_ratio(&b, &a, 0.95).unwrap().interval;
+    assert_close(ratio.estimate, 0.685_298_613_024_902);
+    assert_close(ratio.low, 0.672_997_191_386_920_6);
+    assert_close(ratio.high, 0.697_832_178_144_816_2);
+}
+
+#[test]
+fn decile_shifts_of_sets_a_and_b() {
+    let (a, b) = (sorted(&set_a()), sorted(&set_b()));
+    let found = quantile_shifts(&a, &b, &SHIFT_PROBABILITIES[..9]);
+    let expected = [
+        "-1503.550922",
+        "-1669.162797",
+        "-1801.143747",
+        "-1896.961519",
+        "-2068.566998",
+        "-2113.927019",
+        "-2287.781651",
+        "-2467.380292",
+        "-2700.064782",
+    ];
+    for (found, expected) in found.iter().zip(expected) {
+        assert_printed(found.unwrap(), 6, expected);
+    }
+}
+
+/// Blocks of one value are the plain scheme: 2,000 times len(A), then len(B) draws by remainder.
+#[test]
+fn bootstrap_of_the_median_ratio_of_sets_a_and_b() {
+    let (a, b) = (set_a(), set_b());
+    let series = |values| Series {
+        values,
+        block_length: 1,
+    };
+    let found = quantile_changes(series(&a), series(&b), &[0.5], Bootstrap::default()).unwrap();
+    assert_printed(found[0].interval.low, 8, "-0.33116689");
+    assert_printed(found[0].interval.high, 8, "-0.30097379");
+    assert_printed(found[0].deviation, 12, "0.007667908689");
+    assert_close(found[0].interval.estimate, -0.316_883_116_883_116_9);
+}
+
+#[test]
+fn locusts_medians_of_sets_a_and_b() {
+    let median = |values: Vec<f64>| {
+        let milliseconds: Vec<f64> = values.iter().map(|value| value / 1000.0).collect();
+        locust_median(&milliseconds).unwrap()
+    };
+    let (old, new) = (median(set_a()), median(set_b()));
+    assert_eq!((old, new), (7.0, 4.0));
+    assert_printed(100.0 * (new / old - 1.0), 2, "-42.86");
+}
+
+#[test]
+fn ranks_of_two_equal_systems() {
+    let (first, second) = null_sets();
+    let (first, second) = (sorted(&first), sorted(&second));
+    let result = mann_whitney_asymptotic(&first, &second, Alternative::TwoSided).unwrap();
+    assert_eq!(result.u_first, 493_277.5);
+    assert_printed(result.p.value().unwrap(), 10, "0.6026775938");
+    let shift = hodges_lehmann_shift(&second, &first, 0.95)
+        .unwrap()
+        .interval;
+    assert_eq!(
+        (shift.estimate, shift.low, shift.high),
+        (31.0, -86.0, 150.0)
+    );
+    assert_close(
+        dominance(&second, &first).unwrap().cliffs_delta(),
+        0.013_445,
+    );
+    let ks = kolmogorov_smirnov_asymptotic(&first, &second).unwrap();
+    assert_printed(ks.p.value().unwrap(), 12, "0.878987519561");
+}
+
+#[test]
+fn ranks_of_hollander_and_wolfe() {
+    let x = sorted(&[0.80, 0.83, 1.89, 1.04, 1.45, 1.38, 1.91, 1.64, 0.73, 1.46]);
+    let y = sorted(&[1.15, 0.88, 0.90, 0.74, 1.21]);
+    let one_sided = mann_whitney_exact(&x, &y, Alternative::Greater).unwrap();
+    assert_eq!(one_sided.u_first, 35.0);
+    assert_printed(one_sided.p.value().unwrap(), 10, "0.1272061272");
+    let two_sided = mann_whitney_exact(&x, &y, Alternative::TwoSided).unwrap();
+    assert_printed(two_sided.p.value().unwrap(), 10, "0.2544122544");
+    let shift = hodges_lehmann_shift(&x, &y, 0.95).unwrap();
+    assert_close(shift.interval.estimate, 0.305);
+    assert_close(shift.interval.low, -0.15);
+    assert_close(shift.interval.high, 0.76);
+    assert_printed(100.0 * shift.achieved_confidence, 1, "96.0");
+}
+
+#[test]
+fn ranks_of_the_scipy_example() {
+    let males = sorted(&[19.0, 22.0, 16.0, 29.0, 24.0]);
+    let females = sorted(&[20.0, 11.0, 17.0, 12.0]);
+    let exact = mann_whitney_exact(&males, &females, Alternative::TwoSided).unwrap();
+    assert_eq!(exact.u_first, 17.0);
+    assert_p(exact.p, 0.111_111_111_111_111_1);
+    let asymptotic = mann_whitney_asymptotic(&males, &females, Alternative::TwoSided).unwrap();
+    assert_p(asymptotic.p, 0.111_346_886_533_140_41);
+}
+
+#[test]
+fn ranks_of_the_statrs_examples() {
+    let first = sorted(&[19.0, 22.0, 16.0, 29.0, 24.0, 28.0, 7.0, 10.0, 30.0]);
+    let second = sorted(&[20.0, 11.0, 17.0, 12.0, 5.0, 31.0, 18.0, 2.0, 34.0]);
+    let result = mann_whitney_asymptotic(&first, &second, Alternative::TwoSided).unwrap();
+    assert_eq!(result.u_first, 49.0);
+    assert_p(result.p, 0.479_928_692_145_957_24);
+    let (low, high) = (
+        sorted(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]),
+        sorted(&[6.0, 7.0, 8.0, 9.0, 10.0]),
+    );
+    let result = mann_whitney_asymptotic(&low, &high, Alternative::TwoSided).unwrap();
+    assert_eq!(result.u_first, 0.5);
+    assert_p(result.p, 0.010_411_098_147_110_422);
+}
+
+#[test]
+fn the_figures_of_pragmastat() {
+    let range = |from: i32, to: i32| sorted(&(from..=to).map(f64::from).collect::<Vec<_>>());
+    let shift = hodges_lehmann_shift(&range(1, 30), &range(21, 50), 1.0 - 1e-4)
+        .unwrap()
+        .interval;
+    assert_eq!(
+        (shift.estimate, shift.low, shift.high),
+        (-20.0, -30.0, -10.0)
+    );
+    let ratio = pairwise_ratio(&range(1, 200), &range(101, 300), 0.95)
+        .unwrap()
+        .interval;
+    assert_close(ratio.estimate, 0.500_835_422_470_633_4);
+}
+
+/// The crate whose figures the reference quotes, on data that ties and data that does not.
+#[test]
+fn pragmastat_agrees_on_shifts_and_ratios() {
+    use pragmastat::estimators::raw;
+    for (first, second) in [
+        (set_b(), set_a()),
+        null_sets(),
+        (
+            (1..=40).map(|i| f64::from(i % 4 + 2)).collect(),
+            (1..=33).map(|i| f64::from(i % 5 + 1)).collect(),
+        ),
+    ] {
+        let (x, y) = (sorted(&first), sorted(&second));
+        let shift = hodges_lehmann_shift(&x, &y, 0.95)
+            .unwrap()
+            .interval
+            .estimate;
+        let expected = raw::shift(x.values(), y.values(), true).unwrap();
+        assert!((shift - expected).abs() < 1e-9, "{shift} {expected}");
+        let ratio = pairwise_ratio(&x, &y, 0.95).unwrap().interval.estimate;
+        assert_close(ratio, raw::ratio(x.values(), y.values(), true).unwrap());
+    }
 }

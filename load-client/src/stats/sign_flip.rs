@@ -1,6 +1,6 @@
 //! The exact sign-flip test of paired differences.
 
-use super::PValue;
+use super::{Alternative, PValue};
 
 /// Most pairs for which all 2^K sign patterns are visited; above it the test answers `None`.
 pub const MAX_SIGN_FLIP_PAIRS: usize = 24;
@@ -14,16 +14,29 @@ pub const MAX_SIGN_FLIP_PAIRS: usize = 24;
 /// [`MAX_SIGN_FLIP_PAIRS`].
 #[must_use]
 pub fn sign_flip(differences: &[f64]) -> Option<PValue> {
+    sign_flip_towards(differences, Alternative::TwoSided)
+}
+
+/// As [`sign_flip`], against an alternative: `Less` asks whether the differences lie below zero.
+///
+/// The smallest possible one-sided p is 1 / 2^K.
+#[must_use]
+pub fn sign_flip_towards(differences: &[f64], alternative: Alternative) -> Option<PValue> {
     let count = differences.len();
     if count == 0 || count > MAX_SIGN_FLIP_PAIRS || differences.iter().any(|d| !d.is_finite()) {
         return None;
     }
     // Sums that are equal on paper differ in the last digits; they count as ties.
     let slack = 1e-12 * differences.iter().map(|d| d.abs()).sum::<f64>();
-    let seen = differences.iter().sum::<f64>().abs() - slack;
+    let seen = differences.iter().sum::<f64>();
     let patterns = 1_u32 << count;
-    let extreme = (0..patterns).filter(|pattern| flipped_sum(differences, *pattern).abs() >= seen);
-    PValue::from_probability(extreme.count() as f64 / f64::from(patterns))
+    let sums = (0..patterns).map(|pattern| flipped_sum(differences, pattern));
+    let extreme = match alternative {
+        Alternative::TwoSided => sums.filter(|sum| sum.abs() >= seen.abs() - slack).count(),
+        Alternative::Less => sums.filter(|sum| *sum <= seen + slack).count(),
+        Alternative::Greater => sums.filter(|sum| *sum >= seen - slack).count(),
+    };
+    PValue::from_probability(extreme as f64 / f64::from(patterns))
 }
 
 fn flipped_sum(differences: &[f64], pattern: u32) -> f64 {
@@ -53,6 +66,22 @@ mod tests {
         assert_p(&[-0.31, -0.30, -0.32, -0.33, -0.29, -0.3], 0.03125);
         assert_p(&[1.0; 8], 2.0 / 256.0);
         assert_p(&[1.0; 10], 2.0 / 1024.0);
+    }
+
+    #[test]
+    fn one_side_alone_has_half_the_patterns() {
+        let differences = [-0.31, -0.30, -0.32, 0.01];
+        for (alternative, expected) in [
+            (Alternative::Less, 2.0),
+            (Alternative::Greater, 15.0),
+            (Alternative::TwoSided, 4.0),
+        ] {
+            let p = sign_flip_towards(&differences, alternative).and_then(PValue::value);
+            assert!(
+                (p.unwrap() - expected / 16.0).abs() < 1e-12,
+                "{alternative:?} {p:?}"
+            );
+        }
     }
 
     #[test]

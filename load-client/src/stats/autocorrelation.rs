@@ -1,0 +1,146 @@
+//! How strongly each request resembles the one before it, and how many independent ones a series
+//! of them is worth.
+
+use serde::Serialize;
+
+use super::moments::is_constant;
+use super::welch::welch_from_moments;
+use super::{Welch, mean, variance};
+
+/// Fewest values that have an effective sample size.
+const FEWEST_VALUES: usize = 8;
+
+/// Fewest batches from which a long-run variance is taken.
+const FEWEST_BATCHES: usize = 4;
+
+/// The autocorrelation of a series at `lag`, from -1 to 1.
+///
+/// The usual biased estimate, whose sums all have the mean of the whole series and divisor n (Box
+/// & Jenkins, *Time Series Analysis*, eq. 2.1.13). `None` when the series has no spread, is not
+/// longer than the lag, or holds something that is not finite.
+#[must_use]
+pub fn autocorrelation(series: &[f64], lag: usize) -> Option<f64> {
+    let centre = mean(series)?;
+    let later = series.get(lag..).filter(|later| !later.is_empty())?;
+    let squares: f64 = series.iter().map(|value| (value - centre).powi(2)).sum();
+    if squares <= 0.0 || is_constant(series) {
+        return None;
+    }
+    let pairs = series.iter().zip(later);
+    let products: f64 = pairs.map(|(a, b)| (a - centre) * (b - centre)).sum();
+    Some(products / squares).filter(|found| found.is_finite())
+}
+
+/// What a correlated series is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct EffectiveSize {
+    /// Number of independent values whose mean would be as uncertain as that of the series.
+    pub size: f64,
+    /// Variance of the mean of the series, its correlation taken into account.
+    pub variance_of_mean: f64,
+    /// Degrees of freedom of that variance: the batches that it comes from, less one.
+    pub degrees_of_freedom: f64,
+}
+
+/// The effective sample size of a series, from batch means of dyadic length.
+///
+/// Batches of b = 1, 2, 4, ... values have means whose variance, times b, rises to the long-run
+/// variance once b exceeds the reach of the correlation (Flyvbjerg & Petersen, "Error estimates on
+/// averages of correlated data", Journal of Chemical Physics 91, 1989). The length taken is the
+/// first with b³ > 2 n r², r being the long-run variance in units of the plain one: there the
+/// remaining bias and the noise of few batches balance (Lee, Conduit, Nemec, López Ríos &
+/// Drummond, Physical Review E 83, 066706, 2011). Should none be long enough, four batches are the
+/// least. O(n). A series that alternates is not credited with more than n values.
+///
+/// `None` for fewer than eight values, for a series without spread, and for one that holds
+/// something that is not finite.
+#[must_use]
+pub fn effective_sample_size(series: &[f64]) -> Option<EffectiveSize> {
+    if series.len() < FEWEST_VALUES || is_constant(series) {
+        return None;
+    }
+    let count = series.len() as f64;
+    let spread = variance(series).filter(|spread| *spread > 0.0)?;
+    let (mut means, mut length, mut inflation) = (series.to_vec(), 1.0_f64, 1.0);
+    while length.powi(3) <= 2.0 * count * inflation * inflation {
+        let longer = halved(&means);
+        if longer.len() < FEWEST_BATCHES {
+            break;
+        }
+        (means, length) = (longer, length * 2.0);
+        inflation = length * variance(&means)? / spread;
+    }
+    let inflation = inflation.max(1.0);
+    let size = count / inflation;
+    Some(EffectiveSize {
+        size,
+        variance_of_mean: spread * inflation / count,
+        degrees_of_freedom: (means.len() as f64 - 1.0).min(size - 1.0).max(1.0),
+    })
+}
+
+/// Welch's test of the means of two series, each counted as its effective sample size.
+///
+/// As [`super::welch`], with the standard errors and degrees of freedom of
+/// [`effective_sample_size`]. On equal AR(1) series of 4,000 values it calls 5 to 7 % different at
+/// the 5 % level, where the plain test reaches 90 %.
+#[must_use]
+pub fn welch_of_effective_sizes(first: &[f64], second: &[f64]) -> Option<Welch> {
+    let (one, two) = (
+        effective_sample_size(first)?,
+        effective_sample_size(second)?,
+    );
+    welch_from_moments(
+        mean(first)? - mean(second)?,
+        (one.variance_of_mean, one.degrees_of_freedom),
+        (two.variance_of_mean, two.degrees_of_freedom),
+    )
+}
+
+/// Means of neighbouring pairs; an odd last value has no partner and is left out.
+fn halved(series: &[f64]) -> Vec<f64> {
+    let pairs = series.chunks_exact(2);
+    pairs.map(|pair| 0.5 * pair[0] + 0.5 * pair[1]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn undefined_results_are_none() {
+        assert_eq!(autocorrelation(&[], 1), None);
+        assert_eq!(autocorrelation(&[1.0], 1), None);
+        assert_eq!(autocorrelation(&[0.1; 9], 1), None);
+        assert_eq!(effective_sample_size(&[0.1; 100]), None);
+        assert_eq!(effective_sample_size(&[1.0, 2.0, 3.0]), None);
+        assert_eq!(effective_sample_size(&[f64::NAN; 20]), None);
+        assert_eq!(welch_of_effective_sizes(&[0.1; 9], &[0.2; 9]), None);
+    }
+
+    #[test]
+    fn matches_the_sums_by_hand() {
+        // Deviations -1.5, -0.5, 0.5, 1.5: (0.75 - 0.25 + 0.75) / 5.
+        assert_eq!(autocorrelation(&[1.0, 2.0, 3.0, 4.0], 1), Some(0.25));
+        assert_eq!(autocorrelation(&[1.0, 2.0, 3.0, 4.0], 0), Some(1.0));
+    }
+
+    #[test]
+    fn repeated_values_count_once() {
+        // Each value four times in a row: a quarter of the values are independent.
+        let mut random = super::super::SplitMix64::new(5);
+        let series: Vec<f64> = (0..4096)
+            .flat_map(|_| [random.below(1000) as f64; 4])
+            .collect();
+        let found = effective_sample_size(&series).unwrap();
+        assert!((3200.0..5000.0).contains(&found.size), "{found:?}");
+        assert!(autocorrelation(&series, 1).unwrap() > 0.7);
+    }
+
+    #[test]
+    fn an_alternating_series_is_not_credited_with_more_than_its_length() {
+        let series: Vec<f64> = (0..1000).map(|index| f64::from(index % 2)).collect();
+        let found = effective_sample_size(&series).unwrap();
+        assert_eq!(found.size, 1000.0);
+    }
+}

@@ -1,0 +1,62 @@
+//! Which tests of two single runs survive correlation between neighbouring requests.
+//!
+//! Test code only: equal systems whose series are autoregressive, with a fixed seed.
+
+use super::*;
+
+const TRIALS: usize = 300;
+const VALUES: usize = 4_000;
+
+/// Sum of twelve uniform values less six: near enough to normal, with variance 1.
+fn noise(random: &mut SplitMix64) -> f64 {
+    let sum: f64 = (0..12)
+        .map(|_| random.below(1 << 32) as f64 / (1_u64 << 32) as f64)
+        .sum();
+    sum - 6.0
+}
+
+fn autoregressive(random: &mut SplitMix64, correlation: f64) -> Vec<f64> {
+    let mut state = noise(random) / (1.0 - correlation * correlation).sqrt();
+    (0..VALUES)
+        .map(|_| {
+            state = correlation * state + noise(random);
+            state
+        })
+        .collect()
+}
+
+/// Share of the trials that each test calls different at 5 %: Welch on all values, on batch means
+/// and on effective sizes.
+fn false_positives(correlation: f64) -> [f64; 3] {
+    let mut random = SplitMix64::new(2024);
+    let mut rejected = [0_usize; 3];
+    for _ in 0..TRIALS {
+        let first = autoregressive(&mut random, correlation);
+        let second = autoregressive(&mut random, correlation);
+        let tests = [welch, welch_of_batch_means, welch_of_effective_sizes];
+        for (count, test) in rejected.iter_mut().zip(tests) {
+            let p = test(&first, &second).unwrap().p;
+            *count += usize::from(p.log10() < 0.05_f64.log10());
+        }
+    }
+    rejected.map(|count| count as f64 / TRIALS as f64)
+}
+
+#[test]
+fn independent_values_suit_every_test() {
+    let shares = false_positives(0.0);
+    assert!(
+        shares.iter().all(|share| (0.01..=0.09).contains(share)),
+        "{shares:?}"
+    );
+}
+
+#[test]
+fn only_the_plain_test_is_deceived_by_correlation() {
+    let [plain, batches, effective] = false_positives(0.9);
+    assert!(plain > 0.5, "{plain}");
+    assert!(
+        batches <= 0.12 && effective <= 0.12,
+        "{batches} {effective}"
+    );
+}

@@ -1,0 +1,202 @@
+//! The Hodges-Lehmann shift and its counterpart for ratios, with their intervals.
+
+use serde::Serialize;
+
+use super::interval::is_level;
+use super::pairwise::Pairwise;
+use super::rank_sum::RankSumDistribution;
+use super::{Interval, SortedSample, ln_normal_upper_tail, normal_critical_value};
+
+/// A rank-based estimate with the confidence that its interval really has.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct PairwiseEstimate {
+    /// The estimate and its interval.
+    pub interval: Interval,
+    /// Confidence of the interval, at least about the one asked for: ranks come in whole steps.
+    pub achieved_confidence: f64,
+}
+
+/// The typical difference first - second: the median of all pairwise differences.
+///
+/// J. L. Hodges & E. L. Lehmann, "Estimates of Location Based on Rank Tests" (Annals of
+/// Mathematical Statistics 34, 1963); the interval consists of two order statistics of the
+/// differences (Hollander, Wolfe & Chicken, *Nonparametric Statistical Methods*, 3rd ed., section
+/// 4.3). Their ranks come from the exact distribution of U, as R's, while it is at hand (about 65
+/// values a side), beyond that from its Edgeworth expansion; ties make the interval wider than
+/// needed, never narrower. Exact in O((m + n) log(m n)) time and O(m + n) memory.
+///
+/// `None` for a level outside (0, 1), for samples too small to reach it, and where a difference
+/// overflows.
+#[must_use]
+pub fn hodges_lehmann_shift(
+    first: &SortedSample,
+    second: &SortedSample,
+    confidence: f64,
+) -> Option<PairwiseEstimate> {
+    let pairs = Pairwise::new(first, second, |x, y| x - y)?;
+    estimate(&pairs, first, second, confidence, |low, high| {
+        low + 0.5 * (high - low)
+    })
+}
+
+/// The typical ratio first / second: the median of all pairwise ratios.
+///
+/// It is [`hodges_lehmann_shift`] on the log scale: with an even number of pairs the median is the
+/// geometric mean of the middle two. `None` also where a value is not above zero.
+#[must_use]
+pub fn pairwise_ratio(
+    first: &SortedSample,
+    second: &SortedSample,
+    confidence: f64,
+) -> Option<PairwiseEstimate> {
+    if first.min() <= 0.0 || second.min() <= 0.0 {
+        return None;
+    }
+    let pairs = Pairwise::new(first, second, |x, y| x / y)?;
+    let result = estimate(&pairs, first, second, confidence, |low, high| {
+        low.sqrt() * high.sqrt()
+    })?;
+    // A ratio of the extremes of the range of doubles is 0 by underflow.
+    (result.interval.low > 0.0).then_some(result)
+}
+
+fn estimate<F: Fn(f64, f64) -> f64>(
+    pairs: &Pairwise<'_, F>,
+    first: &SortedSample,
+    second: &SortedSample,
+    confidence: f64,
+    middle_of: impl Fn(f64, f64) -> f64,
+) -> Option<PairwiseEstimate> {
+    let (rank, achieved_confidence) = lower_rank(first.count(), second.count(), confidence)?;
+    let all = pairs.pairs();
+    let (low, high) = pairs.select_with_next((all - 1) / 2);
+    let centre = if all % 2 == 1 || low == high {
+        low
+    } else {
+        middle_of(low, high)
+    };
+    let interval = Interval {
+        estimate: centre,
+        low: pairs.select(rank),
+        high: pairs.select(all - 1 - rank),
+    };
+    Some(PairwiseEstimate {
+        interval: interval.finite()?,
+        achieved_confidence,
+    })
+}
+
+/// Rank, from 0, of the lower end among the pairs, and the confidence that it gives.
+fn lower_rank(first: usize, second: usize, confidence: f64) -> Option<(u64, f64)> {
+    if !is_level(confidence) {
+        return None;
+    }
+    let tail = (1.0 - confidence) / 2.0;
+    if let Some(distribution) = RankSumDistribution::new(first, second) {
+        let rank = distribution.quantile(tail).checked_sub(1)?;
+        return Some((rank, 1.0 - 2.0 * distribution.at_most(rank)));
+    }
+    let approximation = EdgeworthRankSum::new(first as f64, second as f64);
+    let rank = approximation.rank(tail)?;
+    Some((rank as u64, 1.0 - 2.0 * approximation.at_most(rank)?))
+}
+
+/// The distribution of U by its first four moments.
+///
+/// E. Fix & J. L. Hodges, "Significance Probabilities of the Wilcoxon Test" (Annals of
+/// Mathematical Statistics 26, 1955): U is symmetric, so its first correction to the normal is the
+/// one of the fourth cumulant. For a thousand values a side it moves the rank by two.
+struct EdgeworthRankSum {
+    centre: f64,
+    deviation: f64,
+    excess_kurtosis: f64,
+}
+
+impl EdgeworthRankSum {
+    fn new(m: f64, n: f64) -> Self {
+        Self {
+            centre: m * n / 2.0,
+            deviation: (m * n * (m + n + 1.0) / 12.0).sqrt(),
+            excess_kurtosis: -1.2 * (m * m + n * n + m * n + m + n) / (m * n * (m + n + 1.0)),
+        }
+    }
+
+    /// The whole rank next to where P(U <= u) is `tail`, by the Cornish-Fisher expansion.
+    fn rank(&self, tail: f64) -> Option<f64> {
+        let z = normal_critical_value(tail)?;
+        let corrected = z + self.excess_kurtosis / 24.0 * (z * z * z - 3.0 * z);
+        let rank = (self.centre - corrected * self.deviation).round();
+        (rank >= 0.0).then_some(rank)
+    }
+
+    /// P(U <= `rank`), to within a rank: the ends of the interval are counted half.
+    fn at_most(&self, rank: f64) -> Option<f64> {
+        let z = (self.centre - rank) / self.deviation;
+        let density = (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt();
+        let correction = density * self.excess_kurtosis / 24.0 * (z * z * z - 3.0 * z);
+        Some(ln_normal_upper_tail(z)?.exp() + correction)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sorted(values: impl IntoIterator<Item = i32>) -> SortedSample {
+        SortedSample::new(&values.into_iter().map(f64::from).collect::<Vec<_>>()).unwrap()
+    }
+
+    #[test]
+    fn undefined_results_are_none() {
+        let (few, many) = (sorted(0..2), sorted(0..30));
+        assert_eq!(
+            hodges_lehmann_shift(&few, &few, 0.95),
+            None,
+            "too few for 95 %"
+        );
+        assert_eq!(hodges_lehmann_shift(&many, &many, 1.0), None);
+        assert_eq!(
+            pairwise_ratio(&many, &many, 0.95),
+            None,
+            "zero has no ratio"
+        );
+        let huge = SortedSample::new(&[-1.7e308, 1.7e308, 0.0, 1.0, 2.0, 3.0]).unwrap();
+        assert_eq!(
+            hodges_lehmann_shift(&huge, &huge, 0.95).map(|found| found.interval.estimate),
+            Some(0.0)
+        );
+    }
+
+    #[test]
+    fn approximate_ranks_continue_the_exact_ones() {
+        for (m, n) in [(40, 60), (64, 64), (20, 90)] {
+            let exact = RankSumDistribution::new(m, n).unwrap();
+            let approximation = EdgeworthRankSum::new(m as f64, n as f64);
+            for tail in [0.005, 0.025, 0.05] {
+                let (found, wanted) = (
+                    approximation.rank(tail).unwrap(),
+                    exact.quantile(tail) as f64,
+                );
+                assert!(
+                    (found - wanted).abs() <= 1.0,
+                    "{m} {n} {tail}: {found} {wanted}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn constants_have_an_interval_of_no_width() {
+        let result = hodges_lehmann_shift(&sorted([7; 40]), &sorted([5; 50]), 0.95).unwrap();
+        assert_eq!(
+            (
+                result.interval.low,
+                result.interval.estimate,
+                result.interval.high
+            ),
+            (2.0, 2.0, 2.0)
+        );
+        let ratio = pairwise_ratio(&sorted([7; 40]), &sorted([5; 50]), 0.95).unwrap();
+        assert_eq!((ratio.interval.low, ratio.interval.high), (1.4, 1.4));
+    }
+}

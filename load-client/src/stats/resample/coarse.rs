@@ -1,0 +1,165 @@
+//! Quantiles of resamples of a long series, from counts over thresholds.
+//!
+//! The number of values of a resample at or below a threshold is the sum, over the segments of the
+//! series, of how often the segment was drawn times how many of its values are that low. That is a
+//! product of two short vectors, and a quantile is found by halving over the thresholds.
+
+use super::Series;
+use super::ring::Ring;
+use crate::stats::{SortedSample, SplitMix64, quantile_of_sorted};
+
+/// Segments of a series, unless they would hold more values than an i16 counts.
+const SEGMENTS: usize = 1_024;
+
+/// Thresholds over the whole range.
+const OVERVIEW: usize = 64;
+
+/// Thresholds round each quantile.
+const CLOSE_UP: usize = 128;
+
+/// Standard deviations of a resample's quantile that the close-up reaches to either side.
+const REACH: f64 = 6.0;
+
+pub(super) struct Coarse {
+    ring: Ring,
+    /// Values of each segment.
+    lengths: Vec<i16>,
+    /// Some of the values, ascending, the smallest and the largest among them.
+    thresholds: Vec<f64>,
+    /// Whether no other value lies between a threshold and the one before it.
+    adjacent: Vec<bool>,
+    /// For each threshold one row: how many values of each segment are at or below it.
+    counts: Vec<i16>,
+    probabilities: Vec<f64>,
+}
+
+impl Coarse {
+    pub(super) fn new(series: Series<'_>, sorted: &SortedSample, probabilities: &[f64]) -> Self {
+        let count = series.values.len();
+        let segment = count.div_ceil(SEGMENTS).min(i16::MAX as usize);
+        let segments: Vec<&[f64]> = series.values.chunks(segment).collect();
+        let block = series.block_length.div_ceil(segment).min(segments.len());
+        let thresholds = thresholds(&segments, block, sorted, probabilities);
+        let adjacent = (0..thresholds.len())
+            .map(|index| match index.checked_sub(1) {
+                None => true,
+                Some(before) => {
+                    let values = sorted.values();
+                    let above = values.partition_point(|value| *value <= thresholds[before]);
+                    values[above] == thresholds[index]
+                }
+            })
+            .collect();
+        Self {
+            ring: Ring::new(segments.len(), block),
+            lengths: segments.iter().map(|values| values.len() as i16).collect(),
+            counts: counts_below(&segments, &thresholds),
+            thresholds,
+            adjacent,
+            probabilities: probabilities.to_vec(),
+        }
+    }
+
+    pub(super) fn draw(&mut self, random: &mut SplitMix64, quantiles: &mut [f64]) {
+        self.ring.draw(random);
+        let drawn = dot(&self.lengths, &self.ring.multiplicities);
+        for (quantile, probability) in quantiles.iter_mut().zip(&self.probabilities) {
+            *quantile = self.quantile(f64::from(drawn - 1) * probability);
+        }
+    }
+
+    /// The value at a position, counted from 0, among the drawn values.
+    fn quantile(&self, position: f64) -> f64 {
+        let rank = position.floor() as i32;
+        let (mut low, mut high) = (0, self.thresholds.len() - 1);
+        let (mut before, mut up_to) = (0, i32::MAX);
+        while low < high {
+            let middle = low.midpoint(high);
+            let count = self.at_or_below(middle);
+            if count > rank {
+                (high, up_to) = (middle, count);
+            } else {
+                (low, before) = (middle + 1, count);
+            }
+        }
+        if self.adjacent[low] {
+            return self.thresholds[low];
+        }
+        if up_to == i32::MAX {
+            up_to = self.at_or_below(low);
+        }
+        let share = (position - f64::from(before) + 1.0) / f64::from(up_to - before);
+        let below = self.thresholds[low - 1];
+        below + share.clamp(0.0, 1.0) * (self.thresholds[low] - below)
+    }
+
+    fn at_or_below(&self, threshold: usize) -> i32 {
+        let segments = self.lengths.len();
+        let row = &self.counts[threshold * segments..(threshold + 1) * segments];
+        dot(row, &self.ring.multiplicities)
+    }
+}
+
+fn dot(counts: &[i16], multiplicities: &[i16]) -> i32 {
+    let pairs = counts.iter().zip(multiplicities);
+    pairs.map(|(a, b)| i32::from(*a) * i32::from(*b)).sum()
+}
+
+/// An overview of all values, and a close-up of where each quantile of the resamples can fall.
+fn thresholds(
+    segments: &[&[f64]],
+    block: usize,
+    sorted: &SortedSample,
+    probabilities: &[f64],
+) -> Vec<f64> {
+    let values = sorted.values();
+    let last = (values.len() - 1) as f64;
+    let mut ranks: Vec<f64> = (0..OVERVIEW)
+        .map(|step| last * step as f64 / (OVERVIEW - 1) as f64)
+        .collect();
+    for probability in probabilities {
+        let at = quantile_of_sorted(values, *probability).unwrap_or(values[0]);
+        let reach = (REACH * rank_deviation(segments, block, at)).max(CLOSE_UP as f64 / 2.0);
+        let step = 2.0 * reach / (CLOSE_UP - 1) as f64;
+        let first = last * probability - reach;
+        ranks.extend((0..CLOSE_UP).map(|index| first + step * index as f64));
+    }
+    let mut thresholds: Vec<f64> = ranks
+        .iter()
+        .map(|rank| values[rank.clamp(0.0, last).round() as usize])
+        .collect();
+    thresholds.sort_unstable_by(f64::total_cmp);
+    thresholds.dedup();
+    thresholds
+}
+
+/// Standard deviation, over the resamples, of the number of values at or below `threshold`.
+fn rank_deviation(segments: &[&[f64]], block: usize, threshold: f64) -> f64 {
+    let low: Vec<f64> = segments
+        .iter()
+        .map(|values| values.iter().filter(|value| **value <= threshold).count() as f64)
+        .collect();
+    let centre = low.iter().sum::<f64>() / low.len() as f64 * block as f64;
+    let mut sum: f64 = low[..block].iter().sum();
+    let mut squares = 0.0;
+    for start in 0..low.len() {
+        squares += (sum - centre).powi(2);
+        sum += low[(start + block) % low.len()] - low[start];
+    }
+    (squares / block as f64).sqrt()
+}
+
+fn counts_below(segments: &[&[f64]], thresholds: &[f64]) -> Vec<i16> {
+    let width = segments.len();
+    let mut counts = vec![0_i16; thresholds.len() * width];
+    for (column, values) in segments.iter().enumerate() {
+        for value in *values {
+            let row = thresholds.partition_point(|threshold| threshold < value);
+            counts[row * width + column] += 1;
+        }
+    }
+    for index in width..counts.len() {
+        counts[index] += counts[index - width];
+    }
+    counts
+}
