@@ -24,7 +24,7 @@ LOAD    := --stack $(STACK) --users $(USERS) --spawn-rate $(SPAWN_RATE) --run-ti
 .DEFAULT_GOAL := help
 # The targets of one command line run one after the other: two benchmarks at a time would measure each other.
 .NOTPARALLEL:
-.PHONY: help suites experiment bench-baseline bench-tasks compare demo up down test fuzz lint check setup fmt build
+.PHONY: help suites experiment calibrate bench-baseline bench-tasks compare demo up down test fuzz lint check setup fmt build
 
 help: ## List the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ help: ## List the targets and variables
 
 experiment: setup build ## Both variants, interleaved; verdict and results/latest/report.html
 	$(HARNESS) experiment $(LOAD) --trials $(TRIALS) --results $(RESULTS)
+
+calibrate: setup build ## The baseline against itself: how small a change this machine can show
+	$(HARNESS) experiment $(LOAD) --trials $(TRIALS) --results $(RESULTS) --calibrate=only
 
 bench-baseline: setup build ## One run, one record at a time; results/baseline.csv
 	$(HARNESS) bench --variant baseline --out $(RESULTS)/baseline.csv $(LOAD)

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{BenchArguments, Cli, Command, DemoArguments, ExperimentArguments, UpArguments};
-use crate::experiment::{self, Experiment, experiment};
+use crate::experiment::{self, Design, Experiment, experiment};
 use crate::run::{Identity, RunEnd, RunFiles, Settings, Variant, rehearse, run};
 use crate::stack::{Stack, StackKind, StackOptions};
 use crate::{CutShort, Interrupted, demo};
@@ -120,13 +120,13 @@ async fn compare_variants(arguments: ExperimentArguments, stop: &CancellationTok
     settings.require_programs()?;
     let mut stack = start(arguments.target.kind(), arguments.target.options(stop)).await?;
     let seed = arguments.seed.unwrap_or_else(seed_of_now);
-    let plan = Experiment::plan(
-        &stack,
-        settings,
-        arguments.trials,
+    let design = Design {
+        trials: arguments.trials,
+        calibration: arguments.calibrate,
         seed,
-        arguments.threshold,
-    );
+        threshold: arguments.threshold,
+    };
+    let plan = Experiment::plan(&stack, settings, design);
     let outcome = experiment(&mut stack, &plan, &arguments.results, stop).await;
     let outcome = after_stop(outcome, stack.stop().await)?;
     let latest = arguments

@@ -134,6 +134,25 @@ fn a_short_experiment_ends_with_a_report() {
 }
 
 #[test]
+fn a_calibration_alone_compares_the_baseline_with_itself() {
+    let harness = Harness::new();
+    let mut command = harness.on_stack("experiment", &["--trials", "2", "--calibrate=only"]);
+    let output = command.args(SHORT).output().unwrap();
+    assert!(output.status.success(), "{}", complaint(&output));
+    let latest = harness.folder.path().join("results/latest");
+    for run in ["first", "second"] {
+        let folder = latest.join(format!("calibration-2-{run}"));
+        let environment = json(&folder.join("environment.json"));
+        assert_eq!(environment["variant"], "baseline");
+    }
+    assert!(!latest.join("block-1-tasks").exists());
+    assert!(json(&latest.join("comparison.json"))["blocks"]["count"] == 2);
+    let report = fs::read_to_string(latest.join("report.html")).unwrap();
+    assert!(report.contains("Calibration: the baseline against itself"));
+    harness.assert_nothing_left();
+}
+
+#[test]
 fn ctrl_c_stops_service_load_store_and_broker() {
     let harness = Harness::new();
     let command = harness.on_stack("experiment", &["--run-time", "10m", "--rehearsal", "0s"]);

@@ -7,6 +7,7 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use super::values;
+use crate::experiment::Calibration;
 use crate::run::Variant;
 use crate::stack::StackKind;
 
@@ -101,6 +102,10 @@ pub struct ExperimentArguments {
     /// Decides which blocks start with which variant [default: from the clock; recorded]
     #[arg(long, value_name = "NUMBER", env = "HARNESS_SEED")]
     pub seed: Option<u64>,
+    /// Run the baseline against itself too, as many blocks, and show what is noise; =only runs nothing else
+    #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "first",
+          env = "HARNESS_CALIBRATE")]
+    pub calibrate: Option<Calibration>,
     /// The relative change that counts as a difference
     #[arg(long, default_value = "2%", value_parser = values::share, env = "HARNESS_THRESHOLD")]
     pub threshold: f64,

@@ -2,6 +2,7 @@
 
 mod latest;
 mod order;
+mod pairing;
 mod progress;
 mod report;
 mod trials;
@@ -9,4 +10,4 @@ mod trials;
 pub use latest::LATEST;
 pub use order::{Block, blocks};
 pub use report::{Outcome, REPORT};
-pub use trials::{Experiment, experiment};
+pub use trials::{Calibration, Design, Experiment, experiment};

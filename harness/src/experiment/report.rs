@@ -4,13 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use humantime::format_duration;
-use load_client::compare::{Comparison, Options, compare};
+use load_client::compare::{Comparison, Options, Verdict, compare, percent};
 use load_client::export::html::{PageContext, Section, comparison_page};
 use load_client::output::comparison_text;
 
-use super::trials::{Experiment, Side};
+use super::pairing::Sides;
+use super::trials::Experiment;
 
 /// The page's file name.
 pub const REPORT: &str = "report.html";
@@ -32,26 +33,77 @@ pub struct Outcome {
     pub report: PathBuf,
 }
 
+/// Compares the sides and writes the page; without variants, the calibration is what is reported.
 pub(super) fn write(
     plan: &Experiment,
-    baseline: &Side,
-    tasks: &Side,
+    noise: Option<&Sides>,
+    variants: Option<&Sides>,
     folder: &Path,
 ) -> Result<Outcome> {
     let options = Options {
         threshold: plan.threshold,
     };
-    let comparison = compare(&baseline.runs, &tasks.runs, &options)?;
-    let page = comparison_page(&comparison, &context(plan));
+    let compared = |sides: &Sides| compare(&sides.baseline, &sides.changed, &options);
+    let noise = noise.map(compared).transpose()?;
+    let variants = variants.map(compared).transpose()?;
+    let mut context = context(plan, variants.is_some());
+    let comparison = match (&variants, &noise) {
+        (Some(variants), Some(noise)) => {
+            context.sections.insert(0, noise_floor(noise));
+            context.notices.extend(unsteady(noise));
+            write_json(noise, &folder.join("calibration.json"))?;
+            variants
+        }
+        (Some(only), None) | (None, Some(only)) => only,
+        (None, None) => bail!("there is nothing to compare"),
+    };
     let report = folder.join(REPORT);
-    fs::write(&report, page).with_context(|| format!("cannot write {}", report.display()))?;
-    write_json(&comparison, &folder.join("comparison.json"))?;
-    let notices = notices(plan)
-        .into_iter()
-        .map(|notice| format!("note: {notice}\n"));
+    fs::write(&report, comparison_page(comparison, &context))
+        .with_context(|| format!("cannot write {}", report.display()))?;
+    write_json(comparison, &folder.join("comparison.json"))?;
+    let noise = noise.as_ref().filter(|_| variants.is_some());
     Ok(Outcome {
-        text: comparison_text(&comparison) + &notices.collect::<String>(),
+        text: text(comparison, noise, &context.notices),
         report,
+    })
+}
+
+fn text(comparison: &Comparison, noise: Option<&Comparison>, notices: &[String]) -> String {
+    let noise = noise.map(|noise| {
+        format!(
+            "\nnoise floor, the baseline against itself: {}\n",
+            noise.conclusion
+        )
+    });
+    let notices = notices.iter().map(|notice| format!("note: {notice}\n"));
+    comparison_text(comparison) + &noise.unwrap_or_default() + &notices.collect::<String>()
+}
+
+/// How much the baseline differs from itself: smaller changes cannot be told from noise.
+fn noise_floor(noise: &Comparison) -> Section {
+    let effects = noise.blocks.iter().flat_map(|blocks| &blocks.effects);
+    let rows = effects.map(|effect| {
+        let [change, low, high] = [effect.change, effect.low, effect.high].map(percent);
+        (
+            effect.metric.name().to_owned(),
+            format!("{change} ({low} to {high})"),
+        )
+    });
+    Section {
+        heading: "Noise floor: the baseline against itself".to_owned(),
+        rows: rows.collect(),
+    }
+}
+
+/// A baseline that differs from itself shows a machine that drifts, or blocks that are too few.
+fn unsteady(noise: &Comparison) -> Option<String> {
+    let verdict = noise.verdict?;
+    matches!(verdict, Verdict::Faster | Verdict::Slower).then(|| {
+        format!(
+            "The baseline differs from itself ({}): this machine was not steady enough; use longer runs \
+             and more blocks.",
+            verdict.name()
+        )
     })
 }
 
@@ -68,18 +120,23 @@ fn notices(plan: &Experiment) -> Vec<String> {
     notices.map(str::to_owned).collect()
 }
 
-fn context(plan: &Experiment) -> PageContext {
+fn context(plan: &Experiment, variants: bool) -> PageContext {
     PageContext {
         title: format!(
-            "One task per record against one record at a time, stack {}",
+            "{}, stack {}",
+            if variants {
+                "One task per record against one record at a time"
+            } else {
+                "Calibration: the baseline against itself"
+            },
             plan.stack.stack.name()
         ),
         notices: notices(plan),
-        sections: vec![design(plan), load(plan), place(plan)],
+        sections: vec![design(plan, variants), load(plan), place(plan)],
     }
 }
 
-fn design(plan: &Experiment) -> Section {
+fn design(plan: &Experiment, variants: bool) -> Section {
     let order = plan
         .order
         .iter()
@@ -93,7 +150,11 @@ fn design(plan: &Experiment) -> Section {
             ),
             (
                 "changed",
-                "--dispatch tasks: one task for each record".to_owned(),
+                if variants {
+                    "--dispatch tasks: one task for each record".to_owned()
+                } else {
+                    "the same: --dispatch serial".to_owned()
+                },
             ),
             (
                 "blocks",

@@ -1,20 +1,43 @@
 //! Runs the blocks one after the other and hands what they left to the report.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
-use load_client::compare::{Run, read_run};
-use load_client::stats::quantile;
+use clap::ValueEnum;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use super::pairing::{Blocks, Pairing};
 use super::progress::Progress;
 use super::report::{self, Outcome};
 use super::{Block, blocks, latest};
 use crate::environment::{Commit, Machine, OPTIMISED, now};
-use crate::run::{Identity, RunEnd, RunFiles, Settings, Variant, rehearse, run};
+use crate::run::{Settings, rehearse};
 use crate::stack::{Description, Stack};
+
+/// Runs of the baseline against itself, whose differences are noise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Calibration {
+    /// before the experiment: shows how small a change it could have seen
+    First,
+    /// and nothing else: the verdict should be that nothing changed
+    Only,
+}
+
+/// How the runs are laid out and judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Design {
+    /// Blocks of two runs each.
+    pub trials: u32,
+    /// Whether the baseline is run against itself.
+    pub calibration: Option<Calibration>,
+    /// Decides the order inside the blocks.
+    pub seed: u64,
+    /// The relative change that counts as a difference.
+    pub threshold: f64,
+}
 
 /// What an experiment is; written to `experiment.json`, so that it can be repeated.
 #[derive(Debug, Clone, Serialize)]
@@ -23,6 +46,8 @@ pub struct Experiment {
     pub date: String,
     /// Blocks of one run of either variant.
     pub trials: u32,
+    /// Whether the baseline is run against itself.
+    pub calibration: Option<Calibration>,
     /// Decides the order inside the blocks.
     pub seed: u64,
     /// The order itself.
@@ -48,10 +73,17 @@ pub struct Experiment {
 impl Experiment {
     /// Plans an experiment on `stack`.
     #[must_use]
-    pub fn plan(stack: &Stack, settings: Settings, trials: u32, seed: u64, threshold: f64) -> Self {
+    pub fn plan(stack: &Stack, settings: Settings, design: Design) -> Self {
+        let Design {
+            trials,
+            calibration,
+            seed,
+            threshold,
+        } = design;
         Self {
             date: now(),
             trials,
+            calibration,
             seed,
             order: blocks(trials, seed),
             threshold,
@@ -63,16 +95,18 @@ impl Experiment {
             commit: Commit::current(),
         }
     }
+
+    /// How many runs it takes.
+    fn runs(&self) -> u64 {
+        let kinds = match self.calibration {
+            Some(Calibration::First) => 2,
+            Some(Calibration::Only) | None => 1,
+        };
+        u64::from(self.trials) * 2 * kinds
+    }
 }
 
-/// The runs of one variant, in the order of their blocks, with the files that they were read from.
-#[derive(Debug, Default)]
-pub(super) struct Side {
-    pub(super) runs: Vec<Run>,
-    pub(super) files: Vec<PathBuf>,
-}
-
-/// Runs all blocks of `plan`, compares the variants, and writes the report to a new folder in `results`.
+/// Runs all blocks of `plan`, compares the sides, and writes the report to a new folder in `results`.
 ///
 /// # Errors
 ///
@@ -87,43 +121,28 @@ pub async fn experiment(
     let folder = latest::new_folder(results, &name)?;
     write_plan(plan, &folder)?;
     rehearse(stack, &plan.settings, &folder, stop).await?;
-    let progress = Progress::new(u64::from(plan.trials) * 2);
-    let (mut baseline, mut tasks) = (Side::default(), Side::default());
-    for (index, block) in plan.order.iter().enumerate() {
-        for variant in *block {
-            let number = index + 1;
-            progress.doing(format!(
-                "block {number} of {}: {}",
-                plan.trials,
-                variant.name()
-            ));
-            let name = format!("{}-{number}", variant.name());
-            let files = RunFiles::in_folder(
-                &folder.join(format!("block-{number}-{}", variant.name())),
-                &name,
-            );
-            let end = run(
-                stack,
-                &plan.settings,
-                variant,
-                &Identity::fresh(),
-                &files,
-                stop,
-            )
-            .await?;
-            let finished = read_run(&files.requests)?;
-            progress.done(&line(number, plan.trials, variant, &finished, end));
-            let side = if variant == Variant::Baseline {
-                &mut baseline
-            } else {
-                &mut tasks
-            };
-            side.runs.push(finished);
-            side.files.push(files.requests);
+    let progress = Progress::new(plan.runs());
+    let mut blocks = Blocks {
+        stack,
+        settings: &plan.settings,
+        folder: &folder,
+        progress: &progress,
+        stop,
+    };
+    let noise = match plan.calibration {
+        // Another order than that of the variants, of the same seed.
+        Some(_) => {
+            let order = super::blocks(plan.trials, plan.seed.wrapping_add(1));
+            Some(blocks.run(Pairing::Calibration, &order).await?)
         }
-    }
+        None => None,
+    };
+    let variants = match plan.calibration {
+        Some(Calibration::Only) => None,
+        Some(Calibration::First) | None => Some(blocks.run(Pairing::Variants, &plan.order).await?),
+    };
     drop(progress);
-    let outcome = report::write(plan, &baseline, &tasks, &folder)?;
+    let outcome = report::write(plan, noise.as_ref(), variants.as_ref(), &folder)?;
     latest::point_to(results, &folder)?;
     Ok(outcome)
 }
@@ -132,21 +151,4 @@ fn write_plan(plan: &Experiment, folder: &Path) -> Result<()> {
     let text = serde_json::to_string_pretty(plan).context("cannot write JSON")?;
     let file = folder.join("experiment.json");
     fs::write(&file, text + "\n").with_context(|| format!("cannot write {}", file.display()))
-}
-
-fn line(number: usize, trials: u32, variant: Variant, run: &Run, end: RunEnd) -> String {
-    let figure =
-        |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
-    let failures = match end {
-        RunEnd::Clean => String::new(),
-        RunEnd::WithFailures => format!("  {} failed requests", run.failures),
-    };
-    format!(
-        "block {number} of {trials}  {:<8}  median {} ms  p95 {} ms  {} requests/s{failures}",
-        variant.name(),
-        figure(quantile(&run.latencies_ms, 0.5)),
-        figure(quantile(&run.latencies_ms, 0.95)),
-        run.throughput
-            .map_or_else(|| "-".to_owned(), |rate| format!("{rate:.0}")),
-    )
 }
