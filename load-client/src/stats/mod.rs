@@ -47,7 +47,9 @@ pub use dominance::{Dominance, dominance};
 pub use equivalence::{Equivalence, equivalence};
 pub use harrell_davis::harrell_davis;
 pub use histogram::{SharedHistogram, shared_histogram};
-pub use hodges_lehmann::{PairwiseEstimate, hodges_lehmann_shift, pairwise_ratio};
+pub use hodges_lehmann::{
+    PairwiseEstimate, PairwiseInterval, hodges_lehmann_shift, pairwise_ratio,
+};
 pub use holm::holm;
 pub use interval::{Alternative, Interval};
 pub use kolmogorov_smirnov::{
