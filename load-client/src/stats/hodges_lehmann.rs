@@ -5,14 +5,26 @@ use serde::Serialize;
 use super::interval::is_level;
 use super::pairwise::Pairwise;
 use super::rank_sum::RankSumDistribution;
-use super::{Interval, SortedSample, ln_normal_upper_tail, normal_critical_value};
+use super::{SortedSample, ln_normal_upper_tail, normal_critical_value};
 
-/// A rank-based estimate with the confidence that its interval really has.
+/// A rank-based estimate with its interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct PairwiseEstimate {
-    /// The estimate and its interval.
-    pub interval: Interval,
-    /// Confidence of the interval, at least about the one asked for: ranks come in whole steps.
+    /// The median over all pairs.
+    pub estimate: f64,
+    /// Its interval; `None` for samples too small to reach the confidence asked for.
+    pub interval: Option<PairwiseInterval>,
+}
+
+/// An interval between two order statistics of the pairs.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct PairwiseInterval {
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// Confidence that the interval really has, at least about the one asked for: ranks come in
+    /// whole steps.
     pub achieved_confidence: f64,
 }
 
@@ -25,8 +37,7 @@ pub struct PairwiseEstimate {
 /// values a side), beyond that from its Edgeworth expansion; ties make the interval wider than
 /// needed, never narrower. Exact in O((m + n) log(m n)) time and O(m + n) memory.
 ///
-/// `None` for a level outside (0, 1), for samples too small to reach it, and where a difference
-/// overflows.
+/// `None` for a level outside (0, 1) and where a difference overflows.
 #[must_use]
 pub fn hodges_lehmann_shift(
     first: &SortedSample,
@@ -57,7 +68,10 @@ pub fn pairwise_ratio(
         low.sqrt() * high.sqrt()
     })?;
     // A ratio of the extremes of the range of doubles is 0 by underflow.
-    (result.interval.low > 0.0).then_some(result)
+    let lowest = result
+        .interval
+        .map_or(result.estimate, |interval| interval.low);
+    (lowest > 0.0).then_some(result)
 }
 
 fn estimate<F: Fn(f64, f64) -> f64>(
@@ -67,30 +81,30 @@ fn estimate<F: Fn(f64, f64) -> f64>(
     confidence: f64,
     middle_of: impl Fn(f64, f64) -> f64,
 ) -> Option<PairwiseEstimate> {
-    let (rank, achieved_confidence) = lower_rank(first.count(), second.count(), confidence)?;
+    if !is_level(confidence) {
+        return None;
+    }
     let all = pairs.pairs();
     let (low, high) = pairs.select_with_next((all - 1) / 2);
-    let centre = if all % 2 == 1 || low == high {
+    let estimate = if all % 2 == 1 || low == high {
         low
     } else {
         middle_of(low, high)
     };
-    let interval = Interval {
-        estimate: centre,
+    let ends = lower_rank(first.count(), second.count(), confidence);
+    let interval = ends.map(|(rank, achieved_confidence)| PairwiseInterval {
         low: pairs.select(rank),
         high: pairs.select(all - 1 - rank),
-    };
-    Some(PairwiseEstimate {
-        interval: interval.finite()?,
         achieved_confidence,
-    })
+    });
+    let finite = |interval: PairwiseInterval| interval.low.is_finite() && interval.high.is_finite();
+    let defined = estimate.is_finite() && interval.is_none_or(finite);
+    defined.then_some(PairwiseEstimate { estimate, interval })
 }
 
-/// Rank, from 0, of the lower end among the pairs, and the confidence that it gives.
+/// Rank, from 0, of the lower end among the pairs, and the confidence that it gives; `None` where
+/// even the smallest and the largest pair are not far enough apart.
 fn lower_rank(first: usize, second: usize, confidence: f64) -> Option<(u64, f64)> {
-    if !is_level(confidence) {
-        return None;
-    }
     let tail = (1.0 - confidence) / 2.0;
     if let Some(distribution) = RankSumDistribution::new(first, second) {
         let rank = distribution.quantile(tail).checked_sub(1)?;
@@ -149,9 +163,10 @@ mod tests {
     #[test]
     fn undefined_results_are_none() {
         let (few, many) = (sorted(0..2), sorted(0..30));
+        let found = hodges_lehmann_shift(&few, &few, 0.95).unwrap();
         assert_eq!(
-            hodges_lehmann_shift(&few, &few, 0.95),
-            None,
+            (found.estimate, found.interval),
+            (0.0, None),
             "too few for 95 %"
         );
         assert_eq!(hodges_lehmann_shift(&many, &many, 1.0), None);
@@ -162,7 +177,7 @@ mod tests {
         );
         let huge = SortedSample::new(&[-1.7e308, 1.7e308, 0.0, 1.0, 2.0, 3.0]).unwrap();
         assert_eq!(
-            hodges_lehmann_shift(&huge, &huge, 0.95).map(|found| found.interval.estimate),
+            hodges_lehmann_shift(&huge, &huge, 0.95).map(|found| found.estimate),
             Some(0.0)
         );
     }
@@ -188,15 +203,22 @@ mod tests {
     #[test]
     fn constants_have_an_interval_of_no_width() {
         let result = hodges_lehmann_shift(&sorted([7; 40]), &sorted([5; 50]), 0.95).unwrap();
+        let interval = result.interval.unwrap();
         assert_eq!(
-            (
-                result.interval.low,
-                result.interval.estimate,
-                result.interval.high
-            ),
+            (interval.low, result.estimate, interval.high),
             (2.0, 2.0, 2.0)
         );
         let ratio = pairwise_ratio(&sorted([7; 40]), &sorted([5; 50]), 0.95).unwrap();
-        assert_eq!((ratio.interval.low, ratio.interval.high), (1.4, 1.4));
+        let interval = ratio.interval.unwrap();
+        assert_eq!(
+            (interval.low, ratio.estimate, interval.high),
+            (1.4, 1.4, 1.4)
+        );
+    }
+
+    #[test]
+    fn single_values_have_an_estimate_and_no_interval() {
+        let found = hodges_lehmann_shift(&sorted([3]), &sorted([1]), 0.95).unwrap();
+        assert_eq!((found.estimate, found.interval), (2.0, None));
     }
 }

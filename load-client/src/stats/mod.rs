@@ -47,7 +47,9 @@ pub use dominance::{Dominance, dominance};
 pub use equivalence::{Equivalence, equivalence};
 pub use harrell_davis::harrell_davis;
 pub use histogram::{SharedHistogram, shared_histogram};
-pub use hodges_lehmann::{PairwiseEstimate, hodges_lehmann_shift, pairwise_ratio};
+pub use hodges_lehmann::{
+    PairwiseEstimate, PairwiseInterval, hodges_lehmann_shift, pairwise_ratio,
+};
 pub use holm::holm;
 pub use interval::{Alternative, Interval};
 pub use kolmogorov_smirnov::{
@@ -71,7 +73,8 @@ pub use quantile::{quantile, quantile_is_supported, quantile_nearest_rank, quant
 pub use random::SplitMix64;
 pub use ratio_of_means::ratio_of_means;
 pub use resample::{
-    Bootstrap, BootstrapEstimate, RunPair, Series, hierarchical_quantile_changes, quantile_changes,
+    Bootstrap, BootstrapEstimate, RunPair, Series, hierarchical_mean_change,
+    hierarchical_quantile_changes, mean_change, quantile_changes,
 };
 pub use shift_function::{QuantileShift, SHIFT_PROBABILITIES, quantile_shifts, shift_function};
 pub use sign_flip::{MAX_SIGN_FLIP_PAIRS, sign_flip, sign_flip_towards};

@@ -12,8 +12,8 @@
 
 use super::{SortedSample, SplitMix64};
 
-/// Cells that a round draws.
-const DRAWS: usize = 2_048;
+/// Fewest and most cells that a round draws; in between the square root of what is left.
+const DRAWS: (f64, f64) = (512.0, 8_192.0);
 
 /// Cells, as a multiple of m + n, that are few enough to be written down and sorted.
 const FEW: u64 = 2;
@@ -135,26 +135,24 @@ impl<'a, F: Fn(f64, f64) -> f64> Pairwise<'a, F> {
         random: &mut SplitMix64,
     ) -> (f64, f64) {
         let ends = active.running_totals();
-        let mut drawn: Vec<f64> = (0..DRAWS)
+        let draws = (left as f64).sqrt().clamp(DRAWS.0, DRAWS.1).floor();
+        let mut drawn: Vec<f64> = (0..draws as usize)
             .map(|_| {
                 let position = random.draw() % left;
                 let row = ends.partition_point(|end| *end <= position);
                 let before = if row == 0 { 0 } else { ends[row - 1] };
-                self.cell(
-                    row,
-                    active.from[row] as usize + (position - before) as usize,
-                )
+                let column = active.from[row] as usize + (position - before) as usize;
+                self.cell(row, column)
             })
             .collect();
         drawn.sort_unstable_by(f64::total_cmp);
         // Three standard errors of a share enclose the wanted cell in 99.7 % of the rounds.
-        let draws = DRAWS as f64;
         let margin = if spread {
             3.0 * (share * (1.0 - share) / draws).sqrt() + 2.0 / draws
         } else {
             0.0
         };
-        let at = |share: f64| drawn[((share * draws) as usize).min(DRAWS - 1)];
+        let at = |share: f64| drawn[((share * draws) as usize).min(drawn.len() - 1)];
         (at((share - margin).max(0.0)), at(share + margin))
     }
 

@@ -28,23 +28,54 @@ pub fn hierarchical_quantile_changes(
     probabilities: &[f64],
     bootstrap: Bootstrap,
 ) -> Option<Vec<BootstrapEstimate>> {
+    let estimates: Vec<f64> = probabilities
+        .iter()
+        .map(|probability| change_seen(blocks, |values| quantile(values, *probability)))
+        .collect::<Option<_>>()?;
+    resampled(blocks, &estimates, bootstrap, |series| {
+        Resampler::of_quantiles(series, probabilities)
+    })
+}
+
+/// The relative change of the mean over the blocks of an experiment, with its bootstrap interval.
+///
+/// As [`hierarchical_quantile_changes`]. With the requests of each second as values it is the
+/// change of the throughput. `None` also where the mean of a run is not above zero.
+#[must_use]
+pub fn hierarchical_mean_change(
+    blocks: &[RunPair<'_>],
+    bootstrap: Bootstrap,
+) -> Option<BootstrapEstimate> {
+    let estimate = change_seen(blocks, mean)?;
+    let found = resampled(blocks, &[estimate], bootstrap, Resampler::of_mean)?;
+    found.first().copied()
+}
+
+/// The change in the data themselves: the geometric mean of the blocks' ratios, less one.
+fn change_seen(blocks: &[RunPair<'_>], figure: impl Fn(&[f64]) -> Option<f64>) -> Option<f64> {
+    let log_ratios: Option<Vec<f64>> = blocks
+        .iter()
+        .map(|pair| log_ratio(figure(pair.baseline.values)?, figure(pair.changed.values)?))
+        .collect();
+    Some(mean(&log_ratios?)?.exp_m1())
+}
+
+fn resampled(
+    blocks: &[RunPair<'_>],
+    estimates: &[f64],
+    bootstrap: Bootstrap,
+    resampler_of: impl Fn(Series<'_>) -> Option<Resampler>,
+) -> Option<Vec<BootstrapEstimate>> {
     if blocks.len() < 2 || !bootstrap.is_valid() {
         return None;
     }
-    let estimates: Vec<f64> = probabilities
-        .iter()
-        .map(|probability| seen(blocks, *probability))
-        .collect::<Option<_>>()?;
     let mut runs: Vec<(Resampler, Resampler)> = blocks
         .iter()
-        .map(|pair| {
-            let baseline = Resampler::new(pair.baseline, probabilities)?;
-            Some((baseline, Resampler::new(pair.changed, probabilities)?))
-        })
+        .map(|pair| Some((resampler_of(pair.baseline)?, resampler_of(pair.changed)?)))
         .collect::<Option<_>>()?;
     let mut random = SplitMix64::new(bootstrap.seed);
-    let mut replicates = vec![Vec::with_capacity(bootstrap.replicates); probabilities.len()];
-    let mut sums = vec![0.0; probabilities.len()];
+    let mut replicates = vec![Vec::with_capacity(bootstrap.replicates); estimates.len()];
+    let mut sums = vec![0.0; estimates.len()];
     for _ in 0..bootstrap.replicates {
         sums.fill(0.0);
         for _ in 0..blocks.len() {
@@ -58,20 +89,6 @@ pub fn hierarchical_quantile_changes(
     let each = estimates.iter().zip(&replicates);
     each.map(|(estimate, replicates)| bootstrap.estimate(*estimate, replicates))
         .collect()
-}
-
-/// The change in the data themselves: the geometric mean of the blocks' ratios, less one.
-fn seen(blocks: &[RunPair<'_>], probability: f64) -> Option<f64> {
-    let log_ratios: Option<Vec<f64>> = blocks
-        .iter()
-        .map(|pair| {
-            log_ratio(
-                quantile(pair.baseline.values, probability)?,
-                quantile(pair.changed.values, probability)?,
-            )
-        })
-        .collect();
-    Some(mean(&log_ratios?)?.exp_m1())
 }
 
 fn add_log_ratios(

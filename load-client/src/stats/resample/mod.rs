@@ -9,6 +9,7 @@
 mod coarse;
 mod exact;
 mod hierarchical;
+mod means;
 mod ring;
 mod sides;
 
@@ -16,9 +17,10 @@ use serde::Serialize;
 
 use coarse::Coarse;
 use exact::Exact;
-pub use hierarchical::{RunPair, hierarchical_quantile_changes};
+pub use hierarchical::{RunPair, hierarchical_mean_change, hierarchical_quantile_changes};
+use means::Means;
 pub(super) use sides::difference_replicates;
-pub use sides::quantile_changes;
+pub use sides::{mean_change, quantile_changes};
 
 use super::interval::is_level;
 use super::{Interval, SortedSample, SplitMix64, quantile_of_sorted, variance};
@@ -87,7 +89,7 @@ impl Bootstrap {
     }
 }
 
-/// Draws resamples of one series and reads their quantiles.
+/// Draws resamples of one series and reads their quantiles, or their mean.
 ///
 /// Up to 16,384 values the quantiles are exact. Longer series are cut into 1,024 segments, blocks
 /// begin and end between segments, and quantiles are read off a grid of thresholds that is dense
@@ -96,12 +98,13 @@ impl Bootstrap {
 enum Resampler {
     Exact(Exact),
     Coarse(Coarse),
+    Means(Means),
 }
 
 impl Resampler {
     /// `None` for an empty series, a block length of 0, values that are not finite, and
     /// probabilities that do not ascend within 0 to 1.
-    fn new(series: Series<'_>, probabilities: &[f64]) -> Option<Self> {
+    fn of_quantiles(series: Series<'_>, probabilities: &[f64]) -> Option<Self> {
         let ascending = probabilities.is_sorted_by(|a, b| a < b);
         let within = probabilities.iter().all(|q| (0.0..=1.0).contains(q));
         let sorted = SortedSample::new(series.values)?;
@@ -115,11 +118,19 @@ impl Resampler {
         })
     }
 
-    /// The quantiles of one resample, in the order of the probabilities.
-    fn draw(&mut self, random: &mut SplitMix64, quantiles: &mut [f64]) {
+    /// `None` for an empty series, a block length of 0, and values that are not finite.
+    fn of_mean(series: Series<'_>) -> Option<Self> {
+        let finite = series.values.iter().all(|value| value.is_finite());
+        let drawable = finite && !series.values.is_empty() && series.block_length > 0;
+        drawable.then(|| Self::Means(Means::new(series)))
+    }
+
+    /// The figures of one resample: the quantiles in the order of the probabilities, or the mean.
+    fn draw(&mut self, random: &mut SplitMix64, figures: &mut [f64]) {
         match self {
-            Self::Exact(exact) => exact.draw(random, quantiles),
-            Self::Coarse(coarse) => coarse.draw(random, quantiles),
+            Self::Exact(exact) => exact.draw(random, figures),
+            Self::Coarse(coarse) => coarse.draw(random, figures),
+            Self::Means(means) => figures.fill(means.draw(random)),
         }
     }
 }

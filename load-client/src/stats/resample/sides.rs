@@ -1,7 +1,7 @@
 //! The bootstrap of two single runs: both sides resampled on their own.
 
 use super::{Bootstrap, BootstrapEstimate, Resampler, Series};
-use crate::stats::{SplitMix64, quantile};
+use crate::stats::{SplitMix64, mean, quantile};
 
 /// The relative change of quantiles from one run to another, each with its bootstrap interval.
 ///
@@ -21,8 +21,11 @@ pub fn quantile_changes(
     if values().any(|value| *value <= 0.0) {
         return None;
     }
-    let change = |old: f64, new: f64| new / old - 1.0;
-    let replicates = replicates(baseline, changed, probabilities, bootstrap, change)?;
+    let sides = (
+        Resampler::of_quantiles(baseline, probabilities)?,
+        Resampler::of_quantiles(changed, probabilities)?,
+    );
+    let replicates = replicates(sides, probabilities.len(), bootstrap, change)?;
     let each = probabilities.iter().zip(&replicates);
     each.map(|(probability, replicates)| {
         let old = quantile(baseline.values, *probability)?;
@@ -32,6 +35,29 @@ pub fn quantile_changes(
     .collect()
 }
 
+/// The relative change of the mean from one run to another, with its bootstrap interval.
+///
+/// As [`quantile_changes`]. With the requests of each second as values it is the change of the
+/// throughput. `None` also where a mean is not above zero.
+#[must_use]
+pub fn mean_change(
+    baseline: Series<'_>,
+    changed: Series<'_>,
+    bootstrap: Bootstrap,
+) -> Option<BootstrapEstimate> {
+    let (old, new) = (mean(baseline.values)?, mean(changed.values)?);
+    if old <= 0.0 || new <= 0.0 {
+        return None;
+    }
+    let sides = (Resampler::of_mean(baseline)?, Resampler::of_mean(changed)?);
+    let replicates = replicates(sides, 1, bootstrap, change)?;
+    bootstrap.estimate(change(old, new), replicates.first()?)
+}
+
+fn change(old: f64, new: f64) -> f64 {
+    new / old - 1.0
+}
+
 /// For each probability, the replicates of the difference changed - baseline.
 pub(in crate::stats) fn difference_replicates(
     baseline: Series<'_>,
@@ -39,30 +65,29 @@ pub(in crate::stats) fn difference_replicates(
     probabilities: &[f64],
     bootstrap: Bootstrap,
 ) -> Option<Vec<Vec<f64>>> {
-    replicates(baseline, changed, probabilities, bootstrap, |old, new| {
-        new - old
-    })
+    let sides = (
+        Resampler::of_quantiles(baseline, probabilities)?,
+        Resampler::of_quantiles(changed, probabilities)?,
+    );
+    replicates(sides, probabilities.len(), bootstrap, |old, new| new - old)
 }
 
+/// For each figure of the resamples, its replicates.
 fn replicates(
-    baseline: Series<'_>,
-    changed: Series<'_>,
-    probabilities: &[f64],
+    (mut baseline, mut changed): (Resampler, Resampler),
+    figures: usize,
     bootstrap: Bootstrap,
     combine: impl Fn(f64, f64) -> f64,
 ) -> Option<Vec<Vec<f64>>> {
     if !bootstrap.is_valid() {
         return None;
     }
-    let mut old_side = Resampler::new(baseline, probabilities)?;
-    let mut new_side = Resampler::new(changed, probabilities)?;
     let mut random = SplitMix64::new(bootstrap.seed);
-    let mut old = vec![0.0; probabilities.len()];
-    let mut new = old.clone();
-    let mut replicates = vec![Vec::with_capacity(bootstrap.replicates); probabilities.len()];
+    let (mut old, mut new) = (vec![0.0; figures], vec![0.0; figures]);
+    let mut replicates = vec![Vec::with_capacity(bootstrap.replicates); figures];
     for _ in 0..bootstrap.replicates {
-        old_side.draw(&mut random, &mut old);
-        new_side.draw(&mut random, &mut new);
+        baseline.draw(&mut random, &mut old);
+        changed.draw(&mut random, &mut new);
         for ((list, old), new) in replicates.iter_mut().zip(&old).zip(&new) {
             list.push(combine(*old, *new));
         }

@@ -159,6 +159,15 @@ fn the_hierarchical_interval_holds_the_change_and_the_variation_between_blocks()
         "{found:?}"
     );
     assert!((0.01..0.05).contains(&(high - low)), "{found:?}");
+    let of_mean = hierarchical_mean_change(&blocks, bootstrap).unwrap();
+    assert!(
+        (of_mean.interval.estimate + 0.275).abs() < 0.01,
+        "{of_mean:?}"
+    );
+    assert!(
+        of_mean.interval.low < -0.28 && of_mean.interval.high > -0.27,
+        "{of_mean:?}"
+    );
     assert_eq!(
         hierarchical_quantile_changes(&blocks[..1], &[0.5], bootstrap),
         None
@@ -184,4 +193,32 @@ fn undefined_results_are_none() {
         ..settings
     };
     assert_eq!(change(good, &[0.5], empty), None);
+}
+
+#[test]
+fn the_mean_varies_as_its_standard_error() {
+    let (old, new) = (
+        correlated(1, 900, 0.0, 0.01),
+        correlated(2, 40_000, 0.0, 0.01),
+    );
+    let bootstrap = Bootstrap::default();
+    let found = mean_change(series(&old, 1), series(&new, 1), bootstrap).unwrap();
+    let relative = |values: &[f64]| {
+        let centre = crate::stats::mean(values).unwrap();
+        variance(values).unwrap() / values.len() as f64 / (centre * centre)
+    };
+    let expected = (relative(&old) + relative(&new)).sqrt();
+    assert!(
+        (found.deviation / expected - 1.0).abs() < 0.06,
+        "{found:?} {expected}"
+    );
+    let zero = [0.0; 5];
+    assert_eq!(
+        mean_change(series(&zero, 1), series(&old, 1), bootstrap),
+        None
+    );
+    assert_eq!(
+        mean_change(series(&old, 0), series(&old, 1), bootstrap),
+        None
+    );
 }
