@@ -4,8 +4,9 @@ mod exchange;
 pub mod kafka;
 mod pending;
 mod reply;
+pub mod wire;
 
 pub use exchange::{Failure, InFlight, Transport};
 pub use pending::{Pending, PendingReply};
 // internal: shared by the transports
-pub(crate) use reply::{Reply, read_reply};
+pub(crate) use reply::{Reply, ReplyReader, ReplyRecord};
