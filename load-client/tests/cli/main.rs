@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod responder;
 mod run;
+mod service;
 mod support;
 mod usage;
