@@ -361,68 +361,67 @@ fn placeholders_of_the_command_line() {
     assert_eq!(first, (r#"{"n":"1"}"#.to_owned(), one.clone(), one));
 }
 
+/// The command line is refused: exit code 2, and all parts in the message.
+#[track_caller]
+fn assert_refused(arguments: &[&str], parts: &[&str]) {
+    let mut command = client();
+    command.args(["run", "--host", "kafka://127.0.0.1:1"]);
+    assert_error(&command.args(arguments).output().unwrap(), 2, parts);
+}
+
 #[test]
-fn what_cannot_be_is_said_before_anything_is_sent() {
+fn files_that_cannot_be_used_are_named_with_the_place() {
     let folder = tempfile::tempdir().unwrap();
-    let scenario = write(
-        &folder,
-        "mix.toml",
-        "[[request]]\nname = 'a'\nbody = '{uid}'\n",
-    );
+    let text = "[[request]]\nname = 'a'\nbody = '{uid}'\n";
+    let scenario = write(&folder, "mix.toml", text);
     let scenario = scenario.to_str().unwrap();
-    let place = format!("{scenario}:3:8: unknown placeholder");
+    let place = format!("--scenario: {scenario}:3:8: unknown placeholder");
+    assert_refused(&["--scenario", scenario], &[&place, "{uuid}"]);
+    let both = ["--scenario", scenario, "--body", "{}"];
+    assert_refused(&both, &["--scenario", "--body"]);
+    let missing = "--scenario: no/such.toml cannot be read";
+    assert_refused(&["--scenario", "no/such.toml"], &[missing]);
+    let missing = "--body-lines: no/such cannot be read";
+    assert_refused(&["--body-lines", "no/such"], &[missing]);
+}
+
+#[test]
+fn contradictions_are_said_before_anything_is_sent() {
     for (arguments, parts) in [
         (
-            &["--scenario", scenario][..],
-            &["--scenario", &*place, "{uuid}"][..],
+            "--profile spring --expect-status 200",
+            ["--expect-status", "--status-header"],
         ),
         (
-            &["--scenario", "no/such.toml"],
-            &["--scenario: no/such.toml cannot be read"],
+            "--profile spring --header kafka_replyTopic=x",
+            ["--header", "cannot set kafka_replyTopic"],
         ),
         (
-            &["--scenario", scenario, "--body", "{}"],
-            &["--scenario", "--body"],
+            "--reply-partition 1",
+            ["--reply-partition", "--reply-partition-header"],
+        ),
+        ("--profile kafka", ["--profile", "faststream"]),
+        (
+            "--correlation body",
+            ["--correlation", "payload:/JSON/POINTER"],
+        ),
+        ("--correlation key --key x", ["--key", "--correlation"]),
+        (
+            "--correlation payload:/id --body []",
+            ["--correlation", "no JSON object"],
         ),
         (
-            &["--body-lines", "no/such"],
-            &["--body-lines: no/such cannot be read"],
+            "--own-reply-topic --reply-topic x",
+            ["--own-reply-topic", "--reply-topic"],
         ),
+        ("--own-reply-topic 0", ["--own-reply-topic", "0"]),
         (
-            &["--profile", "spring", "--expect-status", "200"],
-            &["--expect-status", "--status-header"],
-        ),
-        (
-            &["--profile", "spring", "--header", "kafka_replyTopic=x"],
-            &["--header: cannot set kafka_replyTopic"],
-        ),
-        (&["--reply-partition", "1"], &["--reply-partition-header"]),
-        (&["--profile", "kafka"], &["--profile", "faststream"]),
-        (
-            &["--correlation", "body"],
-            &["--correlation", "payload:/JSON/POINTER"],
-        ),
-        (
-            &["--correlation", "key", "--key", "x"],
-            &["--key", "--correlation"],
-        ),
-        (
-            &["--correlation", "payload:/id", "--body", "[]"],
-            &["--correlation", "no JSON object"],
-        ),
-        (
-            &["--own-reply-topic", "--reply-topic", "x"],
-            &["--own-reply-topic", "--reply-topic"],
-        ),
-        (&["--own-reply-topic", "0"], &["--own-reply-topic"]),
-        (
-            &["--template", "--body", r#""{uid}""#],
-            &["--body: unknown placeholder {uid}"],
+            "--template --body \"{uid}\"",
+            ["--body", "unknown placeholder {uid}"],
         ),
     ] {
-        let mut command = client();
-        command.args(["run", "--host", "kafka://127.0.0.1:1"]);
-        assert_error(&command.args(arguments).output().unwrap(), 2, parts);
+        let arguments: Vec<_> = arguments.split(' ').collect();
+        assert_refused(&arguments, &parts);
     }
 }
 
@@ -459,7 +458,7 @@ fn topics_and_partitions_of_a_scenario_are_checked_before_the_run() {
     fails(
         &service,
         &scenario,
-        &["topic noSuchTopic does not exist", "--topic"],
+        &["topic noSuchTopic does not exist", "the scenario's topic"],
     );
     let partition = ["--profile", "nest", "--reply-partition", "3"];
     fails(

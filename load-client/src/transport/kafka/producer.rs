@@ -85,8 +85,8 @@ impl RequestProducer {
             .create_with_context(context)
             .map_err(|error| KafkaTransportError::client("producer", error))?;
         let client: &Client<DeliveryReports> = producer.client();
-        for topic in settings.topics() {
-            preflight::partitions(client, settings, topic, "--topic")
+        for (topic, flag) in settings.topics() {
+            preflight::partitions(client, settings, topic, flag)
                 .map_err(|error| error.because(diagnostics.last_error()))?;
         }
         Ok(Self {
@@ -177,7 +177,9 @@ impl ConstantHeaders {
         let all = settings.reply_topics();
         Self {
             usual: made(&settings.reply_topic),
-            named: all.map(|topic| (topic.to_owned(), made(topic))).collect(),
+            named: all
+                .map(|(topic, _)| (topic.to_owned(), made(topic)))
+                .collect(),
         }
     }
 

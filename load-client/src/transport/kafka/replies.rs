@@ -23,8 +23,6 @@ use crate::transport::{Failure, Pending, Reply, ReplyReader, ReplyRecord};
 /// How soon the thread notices that it should stop.
 const POLL_PAUSE: Duration = Duration::from_millis(100);
 
-const REPLY_FLAG: &str = "--reply-topic";
-
 type PolledConsumer = BaseConsumer<Diagnostics>;
 
 /// The reply consumer. Dropping it stops and joins its thread.
@@ -62,7 +60,7 @@ impl ReplyConsumer {
             unmatched: AtomicU64::default(),
         });
         let thread = {
-            let topics: Vec<_> = settings.reply_topics().collect();
+            let topics: Vec<_> = settings.reply_topics().map(|(topic, _)| topic).collect();
             let (shared, topic) = (Arc::clone(&shared), topics.join(", "));
             std::thread::Builder::new()
                 .name("replies".to_owned())
@@ -96,14 +94,14 @@ fn end_offsets(
     settings: &KafkaSettings,
 ) -> Result<TopicPartitionList, KafkaTransportError> {
     let mut assignment = TopicPartitionList::new();
-    for topic in settings.reply_topics() {
-        for partition in partitions(consumer, settings, topic)? {
+    for (topic, flag) in settings.reply_topics() {
+        for partition in partitions(consumer, settings, topic, flag)? {
             let (_, end) = consumer
                 .fetch_watermarks(topic, partition, preflight::BROKER_PATIENCE)
                 .map_err(|error| KafkaTransportError::UnusableTopic {
                     topic: topic.to_owned(),
                     reason: format!("its end offset is unknown ({error})"),
-                    flag: REPLY_FLAG,
+                    flag,
                 })?;
             assignment
                 .add_partition_offset(topic, partition, Offset::Offset(end))
@@ -118,15 +116,16 @@ fn partitions(
     consumer: &PolledConsumer,
     settings: &KafkaSettings,
     topic: &str,
+    flag: &'static str,
 ) -> Result<Vec<i32>, KafkaTransportError> {
-    let all = preflight::partitions(consumer.client(), settings, topic, REPLY_FLAG)?;
+    let all = preflight::partitions(consumer.client(), settings, topic, flag)?;
     match settings.service.wire.reply_partition {
         None => Ok(all),
         Some(partition) if all.contains(&partition) => Ok(vec![partition]),
         Some(partition) => Err(KafkaTransportError::MissingPartition {
             topic: topic.to_owned(),
             partition,
-            flag: REPLY_FLAG,
+            flag,
         }),
     }
 }

@@ -1,6 +1,7 @@
 //! What the transport needs to know of the service beyond its two topics.
 
 use std::collections::HashSet;
+use std::iter::{once, repeat};
 
 use super::KafkaSettings;
 use crate::transport::wire::Wire;
@@ -24,20 +25,22 @@ pub struct ServiceSettings {
 }
 
 impl KafkaSettings {
-    /// Every topic that requests go to.
-    pub(super) fn topics(&self) -> impl Iterator<Item = &str> {
-        distinct(&self.topic, &self.service.more_topics)
+    /// Every topic that requests go to, with what names it.
+    pub(super) fn topics(&self) -> impl Iterator<Item = (&str, &'static str)> {
+        let all = distinct(&self.topic, &self.service.more_topics);
+        all.zip(once("--topic").chain(repeat("the scenario's topic")))
     }
 
-    /// Every topic that replies come from.
-    pub(super) fn reply_topics(&self) -> impl Iterator<Item = &str> {
-        distinct(&self.reply_topic, &self.service.more_reply_topics)
+    /// Every topic that replies come from, with what names it.
+    pub(super) fn reply_topics(&self) -> impl Iterator<Item = (&str, &'static str)> {
+        let all = distinct(&self.reply_topic, &self.service.more_reply_topics);
+        all.zip(once("--reply-topic").chain(repeat("the scenario's reply_topic")))
     }
 }
 
 /// Without repetition, so that no topic is read twice.
 fn distinct<'a>(first: &'a str, more: &'a [String]) -> impl Iterator<Item = &'a str> {
     let mut seen = HashSet::new();
-    let all = std::iter::once(first).chain(more.iter().map(|topic| &**topic));
+    let all = once(first).chain(more.iter().map(|topic| &**topic));
     all.filter(move |topic| seen.insert(*topic))
 }
