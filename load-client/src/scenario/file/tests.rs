@@ -81,6 +81,17 @@ fn other_files_are_found_from_the_folder_of_the_scenario() {
 }
 
 #[test]
+fn the_example_can_be_used() {
+    let example = include_str!("../../../examples/orders.toml");
+    let mix = Mix::try_new(parse(Path::new("orders.toml"), example).unwrap(), 1).unwrap();
+    let create = &mix.samples()[0];
+    let body: serde_json::Value = serde_json::from_slice(create.body.as_ref().unwrap()).unwrap();
+    assert!(body["items"][0]["sku"].is_string(), "{body}");
+    let shares: Vec<_> = mix.parts().iter().map(|kind| kind.weight).collect();
+    assert_eq!(shares, [8, 1, 1]);
+}
+
+#[test]
 fn errors_name_the_place_and_the_fix() {
     insta::assert_snapshot!(error(""), @"mix.toml:1:1: takes 1 to 1000 requests, each below a line [[request]]");
     insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = 'ä{uid}'\n"), @"mix.toml:3:8: unknown placeholder {uid} at byte 3; known are {uuid}, {request_id}, {counter}, {random:LOW:HIGH}, {user}, {now} and {timestamp_ms}; write {{uid}} for the text itself");

@@ -49,7 +49,10 @@ pub(super) fn read(path: &Path, data: &[u8]) -> Result<(Bytes, Vec<Captured>), R
 }
 
 fn capture(line: &[u8], content: &mut Content) -> Result<Captured, String> {
-    let envelope: Envelope = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    // The parser saw one line, whose number in the file the caller tells.
+    let told =
+        |error: serde_json::Error| error.to_string().replace(" at line 1 column", " at column");
+    let envelope: Envelope = serde_json::from_slice(line).map_err(told)?;
     let (pairs, rest) = envelope.headers.as_chunks::<2>();
     if !rest.is_empty() {
         return Err("headers are pairs of a name and a value".to_owned());
@@ -95,7 +98,7 @@ mod tests {
     use super::super::{Format, Record, Records};
     use super::*;
 
-    /// Lines as kcat 1.7 wrote them.
+    /// Lines of the form that kcat 1.7.1 writes; a null header was written by itself.
     const CAPTURED: &str = concat!(
         r#"{"topic":"createOrder","partition":0,"offset":0,"tstype":"create","ts":1767323045678,"broker":1,"headers":["reply-to","old.reply","tenant","blue","empty",null],"key":"k1","payload":"{\"a\":\"\u00e4\\n\"}"}"#,
         "\n",

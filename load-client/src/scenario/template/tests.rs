@@ -74,6 +74,10 @@ fn a_rendering_fits_into_its_one_allocation() {
     )
     .unwrap();
     assert!(template.render(&draw).len() <= template.capacity);
+    for alone in ["{uuid}", "{request_id}", "{now}", "{user}"] {
+        let template = Template::compile(alone.as_bytes()).unwrap();
+        assert_eq!(template.render(&draw).len(), template.capacity, "{alone}");
+    }
     let plain = Template::compile(b"{\"a\":1}").unwrap();
     let (first, second) = (plain.render(&draw), plain.render(&draw));
     assert_eq!(first.as_ptr(), second.as_ptr(), "text is shared");

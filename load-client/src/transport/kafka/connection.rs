@@ -130,3 +130,39 @@ impl Transport for KafkaTransport {
         self.pending.defunct()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::mocking::MockCluster;
+
+    use super::super::ServiceSettings;
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn the_queue_holds_what_no_broker_has_acknowledged() {
+        let cluster = MockCluster::new(1).unwrap();
+        cluster.create_topic("createOrder", 1, 1).unwrap();
+        let settings = KafkaSettings {
+            brokers: cluster.bootstrap_servers(),
+            topic: "createOrder".to_owned(),
+            reply_topic: "createOrder.reply".to_owned(),
+            body: bytes::Bytes::new(),
+            headers: Vec::new(),
+            timeout: Duration::from_secs(60),
+            publish_only: true,
+            properties: Vec::new(),
+            run_id: "test".to_owned(),
+            service: ServiceSettings::default(),
+        };
+        let transport = KafkaTransport::connect(&settings).unwrap();
+        assert_eq!(transport.producer_queue(), 0);
+        // From here on no acknowledgement arrives before the test is over.
+        cluster
+            .broker_round_trip_time(1, Duration::from_secs(600))
+            .unwrap();
+        let replies = [0; 3].map(|kind| transport.send(&Request::new(kind)));
+        assert_eq!(transport.producer_queue(), 3);
+        drop(replies);
+    }
+}

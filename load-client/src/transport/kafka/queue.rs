@@ -42,3 +42,42 @@ impl LastQueue {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(queue);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::statistics::Broker;
+
+    use super::*;
+
+    #[test]
+    fn brokers_are_added_up_and_unconnected_ones_left_out() {
+        let broker = |outbuf_cnt, waitresp_cnt| Broker {
+            outbuf_cnt,
+            waitresp_cnt,
+            ..Broker::default()
+        };
+        let brokers = [
+            ("a", broker(2, 3)),
+            ("b", broker(5, 7)),
+            ("c", broker(-1, -1)),
+        ];
+        let told = Statistics {
+            msg_cnt: 11,
+            msg_size: 13,
+            brokers: brokers
+                .map(|(name, broker)| (name.to_owned(), broker))
+                .into(),
+            ..Statistics::default()
+        };
+        let last = LastQueue::default();
+        assert_eq!(last.get(), None);
+        last.set(&told);
+        let queue = ProducerQueue {
+            messages: 11,
+            bytes: 13,
+            unsent: 7,
+            unanswered: 10,
+        };
+        assert_eq!(last.get(), Some(queue));
+    }
+}
