@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use clap::Args;
 use clap::builder::BoolishValueParser;
-use load_client::scenario::{Body, Format, Kind, Mix, Records, StatusSet, Template, read_scenario};
+use load_client::scenario::{
+    Body, Format, Kind, Mix, Records, Request, StatusSet, Template, read_scenario,
+};
 use load_client::transport::kafka::{KafkaSettings, OWN_REPLY_TOPIC_PREFIX};
 use load_client::transport::wire::{
     Correlation, IdFormat, PartitionHeader, Profile, ReplyCorrelation, Wire,
@@ -94,20 +96,12 @@ impl ServiceArguments {
     /// For values that contradict each other, and for a file that cannot be used.
     pub(crate) fn apply(&self, settings: &mut KafkaSettings) -> Result<Mix, ServiceError> {
         let wire = self.wire().map_err(ServiceError)?;
-        refuse_own_headers(&wire, &settings.headers).map_err(ServiceError)?;
-        if self.key.is_some() && wire.correlation == Correlation::Key {
-            let message = "--key: the id is the key, by --correlation; leave one of the two out";
-            return Err(ServiceError(message.to_owned()));
-        }
+        let names = settings.headers.iter().map(|(name, _)| name);
+        refuse_own_headers(&wire, names)
+            .map_err(|error| ServiceError(format!("--header: {error}")))?;
         let mix = self.mix(settings)?;
-        for request in mix.samples() {
-            let flag = self
-                .scenario
-                .as_ref()
-                .map_or("--correlation", |_| "--scenario");
-            let name = &mix.parts()[usize::from(request.kind)].name;
-            let failed = |error| ServiceError(format!("{flag}: request {name}: {error}"));
-            wire.check(&request).map_err(failed)?;
+        for (kind, sample) in mix.parts().iter().zip(mix.samples()) {
+            self.check(&wire, kind, &sample)?;
         }
         let service = &mut settings.service;
         service.wire = wire;
@@ -123,6 +117,22 @@ impl ServiceArguments {
             settings.reply_topic = format!("{OWN_REPLY_TOPIC_PREFIX}{}", settings.run_id);
         }
         Ok(mix)
+    }
+
+    /// Finds out before the run what would fail every request of a kind.
+    fn check(&self, wire: &Wire, kind: &Kind, sample: &Request) -> Result<(), ServiceError> {
+        let refused = |flag: &str, reason: String| match &self.scenario {
+            Some(_) => ServiceError(format!("--scenario: request {}: {reason}", kind.name)),
+            None => ServiceError(format!("{flag}: {reason}")),
+        };
+        if kind.key.is_some() && wire.correlation == Correlation::Key {
+            let reason = "the id is the key, by --correlation; leave one of the two out";
+            return Err(refused("--key", reason.to_owned()));
+        }
+        refuse_own_headers(wire, kind.headers.iter().map(|(name, _)| name))
+            .map_err(|reason| refused("--header", reason))?;
+        wire.check(sample)
+            .map_err(|error| refused("--correlation", error.to_string()))
     }
 
     fn wire(&self) -> Result<Wire, String> {
@@ -200,9 +210,14 @@ impl ServiceArguments {
     }
 }
 
-fn refuse_own_headers(wire: &Wire, headers: &[(String, String)]) -> Result<(), String> {
-    let own = headers.iter().find_map(|(name, _)| wire.own_header(name));
+fn refuse_own_headers<'a>(
+    wire: &Wire,
+    mut names: impl Iterator<Item = &'a String>,
+) -> Result<(), String> {
+    let own = names.find_map(|name| wire.own_header(name));
     own.map_or(Ok(()), |own| {
-        Err(format!("--header: cannot set {own}, which the run sets itself; see --reply-topic, --reply-partition and --correlation"))
+        Err(format!(
+            "cannot set {own}, which the run sets itself; see --reply-topic, --reply-partition and --correlation"
+        ))
     })
 }
