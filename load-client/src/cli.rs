@@ -10,8 +10,9 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use load_client::plan::{Plan, PlanError};
-use load_client::transport::kafka::{ClusterUrl, KafkaSettings, is_password};
+use load_client::transport::kafka::{ClusterUrl, KafkaSettings, ServiceSettings, is_password};
 
+use crate::cli_service::ServiceArguments;
 use crate::parse::{self, Quietly};
 
 /// Measures round-trip times of request-reply services over Kafka, and compares sets of runs.
@@ -113,6 +114,8 @@ pub(crate) struct RunArguments {
     /// librdkafka property, applied last to both clients; repeatable (in the variable: one per line)
     #[arg(short = 'X', env = "LOAD_CLIENT_X", hide_env_values = true, value_parser = Quietly(parse::pair), value_delimiter = '\n', value_name = "KEY=VALUE")]
     properties: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) service: ServiceArguments,
 }
 
 #[derive(Debug, Args)]
@@ -158,6 +161,7 @@ impl RunArguments {
             publish_only: self.publish_only,
             properties: [&*self.host.properties, &*self.properties].concat(),
             run_id,
+            service: ServiceSettings::default(),
         };
         Ok((plan.validated()?, settings))
     }

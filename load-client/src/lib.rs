@@ -3,6 +3,60 @@
 //! - [`compare`] answers whether one set of runs is faster than another, and how sure that is;
 //!   [`output`] and [`export`] show the answer.
 //! - [`runner`] drives a [`plan`] through a [`transport`]; a [`recorder`] takes the samples.
+//! - A [`scenario`] makes the requests. Most are files, see [`scenario::read_scenario`]; what a file
+//!   cannot say is a type of one's own:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! use load_client::plan::Plan;
+//! use load_client::recorder::Recorder;
+//! use load_client::runner::{self, Control};
+//! use load_client::scenario::{Request, Scenario};
+//! use load_client::transport::InMemory;
+//!
+//! /// Each user orders for one customer, in that customer's partition.
+//! struct Orders([String; 1]);
+//!
+//! impl Scenario for Orders {
+//!     fn kinds(&self) -> &[String] {
+//!         &self.0
+//!     }
+//!
+//!     fn next(&self, user: u32) -> Request {
+//!         Request {
+//!             key: Some(format!("customer-{user}").into()),
+//!             body: Some(r#"{"items":[]}"#.into()),
+//!             ..Request::new(0)
+//!         }
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let plan = Plan {
+//!     users: 2,
+//!     spawn_rate: 100.0,
+//!     run_time: Some(Duration::from_millis(50)),
+//!     warm_up: Duration::ZERO,
+//!     timeout: Duration::from_secs(30),
+//! };
+//! let orders = Orders(["createOrder".to_owned()]);
+//! // Over Kafka: KafkaTransport::connect_in_background(settings).await?
+//! let transport = InMemory::new(|request: &Request| match request.key {
+//!     Some(_) => Ok(()),
+//!     None => Err("no key".to_owned()),
+//! });
+//! let control = Control::default();
+//! let (recorder, samples) = Recorder::start(orders.kinds(), None, control.stop.clone())?;
+//! runner::run(plan, Arc::new(orders), Arc::new(transport), samples, &control).await;
+//! let (summary, recorded) = recorder.finish();
+//! recorded?;
+//! assert!(!summary.any_failure());
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! The crate is an outside observer: it shares no code with the service that it measures, so the
 //! header names of the wire contract are literals here on purpose.

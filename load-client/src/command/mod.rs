@@ -6,11 +6,14 @@ mod run;
 pub(crate) use compare::compare;
 pub(crate) use run::run;
 
+use crate::cli_service::ServiceError;
 use load_client::plan::PlanError;
 use load_client::transport::kafka::KafkaTransportError;
 
 /// Whether the command line is at fault, rather than the world.
 pub(crate) fn is_usage(error: &anyhow::Error) -> bool {
     let by_setting = error.downcast_ref::<KafkaTransportError>();
-    error.is::<PlanError>() || by_setting.is_some_and(KafkaTransportError::is_usage)
+    error.is::<PlanError>()
+        || error.is::<ServiceError>()
+        || by_setting.is_some_and(KafkaTransportError::is_usage)
 }

@@ -9,7 +9,7 @@ use load_client::output::{live_table, run_end};
 use load_client::plan::Plan;
 use load_client::recorder::{Recorder, TallyView};
 use load_client::runner::{self, Control};
-use load_client::scenario::Fixed;
+use load_client::scenario::{Mix, Scenario};
 use load_client::transport::Transport;
 use load_client::transport::kafka::{
     ClientSettings, KafkaSettings, KafkaTransport, KafkaTransportError,
@@ -29,7 +29,8 @@ const TABLE_INTERVAL: Duration = Duration::from_secs(2);
 /// When the command line contradicts itself, the cluster or a topic cannot be used, or a file
 /// cannot be written.
 pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<bool> {
-    let (plan, settings) = arguments.validated(Uuid::new_v4().to_string())?;
+    let (plan, mut settings) = arguments.validated(Uuid::new_v4().to_string())?;
+    let scenario = arguments.service.apply(&mut settings)?;
     let client_settings = settings.effective()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -37,6 +38,7 @@ pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<bool> {
     runtime.block_on(measure(
         arguments,
         plan,
+        scenario,
         Arc::new(settings),
         client_settings,
     ))
@@ -45,13 +47,14 @@ pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<bool> {
 async fn measure(
     arguments: RunArguments,
     plan: Plan,
+    scenario: Mix,
     settings: Arc<KafkaSettings>,
     client_settings: ClientSettings,
 ) -> anyhow::Result<bool> {
     let mut signals = Signals::catch()?;
     let csv = match &arguments.requests_record_file {
         // Before anything is sent: a place that cannot be written must not cost a run.
-        Some(path) => Some(RequestsCsv::create(path, &settings.topic)?),
+        Some(path) => Some(RequestsCsv::create(path, scenario.kinds())?),
         None => None,
     };
     let transport = match connect(&settings, &mut signals).await {
@@ -65,20 +68,15 @@ async fn measure(
     };
     announce(&plan, &settings);
     let control = Control::default();
-    let (recorder, samples) = Recorder::start(
-        std::slice::from_ref(&settings.topic),
-        csv,
-        control.stop.clone(),
-    )?;
+    let (recorder, samples) = Recorder::start(scenario.kinds(), csv, control.stop.clone())?;
     let helpers = [
         tokio::spawn(print_tables(recorder.view())),
         tokio::spawn(signals.control(control.clone())),
     ];
     let (started, clock) = (SystemTime::now(), Instant::now());
-    let scenario = Arc::new(Fixed::new(settings.topic.clone(), settings.body.clone()));
     runner::run(
         plan.clone(),
-        scenario,
+        Arc::new(scenario),
         Arc::clone(&transport),
         samples,
         &control,

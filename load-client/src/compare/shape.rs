@@ -46,7 +46,6 @@ pub(super) fn shape(
         |q: &f64| quantile_is_supported(smaller, *q) && quantile_is_supported(smaller, 1.0 - *q);
     let probabilities: Vec<f64> = SHIFT_PROBABILITIES.into_iter().filter(is_told).collect();
     let dominance = dominance(changed, baseline);
-    let interval = |estimate: Option<PairwiseEstimate>| Some(estimate?.interval);
     Shape {
         shift_function: shift_function(series[0], series[1], &probabilities, bootstrap)
             .unwrap_or_default(),
@@ -57,4 +56,14 @@ pub(super) fn shape(
         probability_faster: dominance.map(|dominance| dominance.probability_less()),
         kolmogorov_smirnov: kolmogorov_smirnov(baseline, changed),
     }
+}
+
+fn interval(found: Option<PairwiseEstimate>) -> Option<Interval> {
+    let PairwiseEstimate { estimate, interval } = found?;
+    let range = interval?;
+    Some(Interval {
+        estimate,
+        low: range.low,
+        high: range.high,
+    })
 }

@@ -33,23 +33,24 @@ const BUFFER_BYTES: usize = 1 << 16;
 pub struct RequestsCsv {
     path: PathBuf,
     part: PathBuf,
-    name: String,
+    kinds: Vec<String>,
     writer: csv::Writer<File>,
 }
 
 impl RequestsCsv {
-    /// Creates `path.part` with the header. `name` fills the name column: the topic.
+    /// Creates `path.part` with the header. A sample's kind is the place of its
+    /// name in `kinds`.
     ///
     /// # Errors
     ///
     /// When the file cannot be created.
-    pub fn create(path: &Path, name: &str) -> Result<Self, ExportError> {
+    pub fn create(path: &Path, kinds: &[String]) -> Result<Self, ExportError> {
         let part = part_path(path);
         let file = File::create(&part).map_err(|source| ExportError::io(&part, source))?;
         let mut csv = Self {
             path: path.to_owned(),
             part,
-            name: name.to_owned(),
+            kinds: kinds.to_vec(),
             writer: csv::WriterBuilder::new()
                 .buffer_capacity(BUFFER_BYTES)
                 .from_writer(file),
@@ -69,12 +70,14 @@ impl RequestsCsv {
         let response_time = sample
             .response_ns()
             .map(|latency| (latency as f64 / 1e6).to_string());
+        let kind = self.kinds.get(usize::from(sample.kind));
+        let kind = kind.map_or("", |name| name);
         let replied = sample.replied_ns.map(|replied| replied.to_string());
         let acked = sample.acked_ns.map(|acked| acked.to_string());
         self.writer
             .write_record([
                 REQUEST_TYPE,
-                &self.name,
+                kind,
                 response_time.as_deref().unwrap_or_default(),
                 sample.outcome.status().as_str(),
                 &sample.intended_ns.to_string(),
@@ -130,7 +133,7 @@ mod tests {
     fn appears_whole_and_reads_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("run.csv");
-        let mut csv = RequestsCsv::create(&path, "createOrder").unwrap();
+        let mut csv = RequestsCsv::create(&path, &["createOrder".to_owned()]).unwrap();
         csv.write(&sample(1000, Outcome::Ok)).unwrap();
         csv.write(&sample(
             2000,
@@ -154,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_place_that_cannot_be_written_is_named() {
-        let error = RequestsCsv::create(Path::new("/nonexistent/run.csv"), "x")
+        let error = RequestsCsv::create(Path::new("/nonexistent/run.csv"), &[])
             .err()
             .unwrap();
         assert!(

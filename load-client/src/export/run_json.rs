@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::plan::Plan;
 use crate::summary::Summary;
 use crate::transport::kafka::{ClientSettings, KafkaSettings, librdkafka_version};
+use crate::transport::wire::Wire;
 
 /// Why a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -44,7 +45,10 @@ struct Target {
     brokers: String,
     topic: String,
     reply_topic: Option<String>,
-    body_bytes: usize,
+    /// `None` when bodies differ from request to request.
+    body_bytes: Option<usize>,
+    /// How requests and replies find each other; runs that differ in it measure different things.
+    wire: Wire,
 }
 
 #[derive(Debug, Serialize)]
@@ -86,7 +90,8 @@ impl RunReport {
                 brokers: kafka.brokers.clone(),
                 topic: kafka.topic.clone(),
                 reply_topic: (!kafka.publish_only).then(|| kafka.reply_topic.clone()),
-                body_bytes: kafka.body.len(),
+                body_bytes: (!kafka.body.is_empty()).then(|| kafka.body.len()),
+                wire: kafka.service.wire.clone(),
             },
             plan: PlanReport {
                 users: plan.users,

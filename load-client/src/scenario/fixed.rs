@@ -1,7 +1,6 @@
 //! The same request, again and again.
 
 use bytes::Bytes;
-use uuid::Uuid;
 
 use super::{Request, Scenario};
 
@@ -27,11 +26,8 @@ impl Scenario for Fixed {
 
     fn next(&self, _user: u32) -> Request {
         Request {
-            kind: 0,
-            id: Uuid::new_v4(),
-            key: None,
-            headers: Vec::new(),
             body: Some(self.body.clone()),
+            ..Request::new(0)
         }
     }
 }

@@ -1,67 +1,169 @@
-//! Reads the headers of a reply record: whose reply it is, and whether it says success. Pure.
+//! Reads a reply record: whose reply it is, and whether it says success. Pure, and safe with any bytes.
 
 use uuid::Uuid;
 
-/// The header that carries our correlation id back.
-const CORRELATION: &str = "x-request-id";
-/// The header that carries the HTTP status of the answer.
-const STATUS: &str = "status-code";
+use super::wire::{ReplyCorrelation, Wire};
+use crate::scenario::StatusSet;
 
-/// Headers as pairs of a name and a value; a value may be null.
-type Headers<'a> = &'a mut dyn Iterator<Item = (&'a str, Option<&'a [u8]>)>;
+/// Most characters of an error header that go into a message.
+const ERROR_TEXT: usize = 120;
+
+/// A record of a reply topic. Header values may be null.
+pub(crate) struct ReplyRecord<'a, H> {
+    pub(crate) key: Option<&'a [u8]>,
+    pub(crate) body: Option<&'a [u8]>,
+    pub(crate) headers: H,
+}
 
 /// A reply that carries a correlation id.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Reply {
     /// The id of the request that it answers.
     pub(crate) id: Uuid,
-    /// `Err` when the status is not 2xx, missing or unreadable.
-    pub(crate) status: Result<(), String>,
+    /// What it says of its success.
+    pub(crate) answer: Answer,
 }
 
-/// Reads a reply; `None` when it has no correlation id, or none of our kind: not ours.
-pub(crate) fn read_reply(headers: Headers<'_>) -> Option<Reply> {
-    let (mut id, mut status) = (None, None);
-    for (name, value) in headers {
-        // The first of each name counts: the service's own headers precede the echoed ones.
-        if name.eq_ignore_ascii_case(CORRELATION) {
-            id = id.or_else(|| Uuid::try_parse_ascii(value?.trim_ascii()).ok());
-        } else if name.eq_ignore_ascii_case(STATUS) {
-            status.get_or_insert_with(|| read_status(value));
+/// What a reply says of its success.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// There is a reply, and more is not asked.
+    Good,
+    /// A status, which is good or bad by what the request expects.
+    Status(u16),
+    /// It says that it failed, or does not say what it has to.
+    Bad(String),
+}
+
+impl Answer {
+    /// `Err` when the reply is no good one for a request that expects these statuses.
+    pub(crate) fn judged(self, expected: &StatusSet) -> Result<(), String> {
+        match self {
+            Self::Good => Ok(()),
+            Self::Status(status) if expected.contains(status) => Ok(()),
+            Self::Status(status) => Err(format!("status {status}")),
+            Self::Bad(reason) => Err(reason),
         }
     }
-    let status = status.unwrap_or_else(|| Err("the reply has no status-code header".to_owned()));
-    Some(Reply { id: id?, status })
 }
 
-fn read_status(value: Option<&[u8]>) -> Result<(), String> {
+/// Reads replies by the conventions of a run.
+#[derive(Debug, Clone)]
+pub(crate) struct ReplyReader {
+    wire: Wire,
+    correlation: ReplyCorrelation,
+}
+
+impl ReplyReader {
+    pub(crate) fn new(wire: Wire) -> Self {
+        Self {
+            correlation: wire.reply_correlation(),
+            wire,
+        }
+    }
+
+    /// Reads a reply; `None` when it has no correlation id, or none of our kind: not ours.
+    pub(crate) fn read<'a, H>(&self, record: ReplyRecord<'a, H>) -> Option<Reply>
+    where
+        H: Iterator<Item = (&'a str, Option<&'a [u8]>)>,
+    {
+        let mut id = match &self.correlation {
+            ReplyCorrelation::Header(_) => None,
+            ReplyCorrelation::Key => record.key.and_then(|key| self.id(key)),
+            ReplyCorrelation::Payload(pointer) => self.id_in(record.body?, pointer),
+        };
+        let (mut status, mut error) = (None, None);
+        for (name, value) in record.headers {
+            // The first of each name counts: the service's own headers precede the echoed ones.
+            if self.carries_id(name) {
+                id = id.or_else(|| self.id(value?));
+            }
+            if is(name, self.wire.status_header.as_deref()) {
+                status.get_or_insert_with(|| read_status(name, value));
+            } else if self.tells_error(name) {
+                error.get_or_insert_with(|| read_error(name, value));
+            }
+        }
+        let answer = match (error, &self.wire.status_header) {
+            (Some(error), _) => error,
+            (None, None) => Answer::Good,
+            (None, Some(header)) => {
+                let missing = || Answer::Bad(format!("the reply has no {header} header"));
+                status.unwrap_or_else(missing)
+            }
+        };
+        Some(Reply { id: id?, answer })
+    }
+
+    fn carries_id(&self, name: &str) -> bool {
+        matches!(&self.correlation, ReplyCorrelation::Header(own) if own.eq_ignore_ascii_case(name))
+    }
+
+    fn tells_error(&self, name: &str) -> bool {
+        let mut headers = self.wire.error_headers.iter();
+        headers.any(|header| header.eq_ignore_ascii_case(name))
+    }
+
+    fn id(&self, value: &[u8]) -> Option<Uuid> {
+        self.wire.correlation_format.read(value)
+    }
+
+    /// The parser refuses more than 128 levels, so that no body overflows the stack.
+    fn id_in(&self, body: &[u8], pointer: &str) -> Option<Uuid> {
+        let json: serde_json::Value = serde_json::from_slice(body).ok()?;
+        self.id(json.pointer(pointer)?.as_str()?.as_bytes())
+    }
+}
+
+fn is(name: &str, header: Option<&str>) -> bool {
+    header.is_some_and(|header| header.eq_ignore_ascii_case(name))
+}
+
+fn read_status(name: &str, value: Option<&[u8]>) -> Answer {
     let text = String::from_utf8_lossy(value.unwrap_or_default());
     match text.trim().parse::<u16>() {
-        Ok(200..=299) => Ok(()),
-        Ok(code @ 100..=999) => Err(format!("status {code}")),
-        _ => Err("the reply's status-code header is not a number".to_owned()),
+        Ok(status @ 100..=999) => Answer::Status(status),
+        _ => Answer::Bad(format!("the reply's {name} header is not a number")),
     }
+}
+
+/// One line of limited length, for the text is the service's.
+fn read_error(name: &str, value: Option<&[u8]>) -> Answer {
+    let text = String::from_utf8_lossy(value.unwrap_or_default());
+    let text: String = text.trim().chars().take(ERROR_TEXT).collect();
+    let text = text.replace(char::is_control, " ");
+    Answer::Bad(format!("{name}: {text}"))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::wire::Profile;
     use super::*;
 
     const ID: &str = "67e55044-10b1-426f-9247-bb680e5fe0c8";
 
-    fn read(headers: &[(&str, Option<&str>)]) -> Option<Reply> {
-        read_reply(
-            &mut headers
-                .iter()
-                .map(|(name, value)| (*name, value.map(str::as_bytes))),
-        )
+    type Header<'a> = (&'a str, Option<&'a str>);
+
+    fn read_by(wire: &Wire, key: Option<&str>, headers: &[Header<'_>]) -> Option<Reply> {
+        let headers = headers.iter();
+        let headers = headers.map(|(name, value)| (*name, value.map(str::as_bytes)));
+        ReplyReader::new(wire.clone()).read(ReplyRecord {
+            key: key.map(str::as_bytes),
+            body: None,
+            headers,
+        })
+    }
+
+    fn read(headers: &[Header<'_>]) -> Option<Reply> {
+        read_by(&Wire::default(), None, headers)
     }
 
     #[track_caller]
     fn assert_status(value: Option<&str>, expected: Result<(), &str>) {
         let reply = read(&[("status-code", value), ("x-request-id", Some(ID))]).unwrap();
         assert_eq!(reply.id.to_string(), ID);
-        assert_eq!(reply.status, expected.map_err(str::to_owned));
+        let judged = reply.answer.judged(&StatusSet::default());
+        assert_eq!(judged, expected.map_err(str::to_owned));
     }
 
     #[test]
@@ -80,10 +182,14 @@ mod tests {
         );
         assert_status(None, Err("the reply's status-code header is not a number"));
         let reply = read(&[("x-request-id", Some(ID))]).unwrap();
-        assert_eq!(
-            reply.status,
-            Err("the reply has no status-code header".to_owned())
-        );
+        let missing = Answer::Bad("the reply has no status-code header".to_owned());
+        assert_eq!(reply.answer, missing);
+    }
+
+    #[test]
+    fn a_request_may_expect_another_status() {
+        let reply = read(&[("status-code", Some("404")), ("x-request-id", Some(ID))]).unwrap();
+        assert_eq!(reply.answer.judged(&"404".parse().unwrap()), Ok(()));
     }
 
     #[test]
@@ -91,5 +197,70 @@ mod tests {
         assert_eq!(read(&[("status-code", Some("200"))]), None);
         assert_eq!(read(&[("x-request-id", Some("42"))]), None);
         assert_eq!(read(&[("x-request-id", None)]), None);
+        let second = [("x-request-id", None), ("x-request-id", Some(ID))];
+        assert_eq!(read(&second).unwrap().id.to_string(), ID);
+    }
+
+    #[test]
+    fn without_a_status_header_any_reply_is_good_that_tells_no_error() {
+        let nest = Profile::Nest.wire();
+        let id = ("kafka_correlationId", Some(ID));
+        let good = read_by(&nest, None, &[id]).unwrap();
+        assert_eq!(good.answer, Answer::Good);
+        let long = format!("boom\n{}", "x".repeat(1000));
+        let bad = read_by(&nest, None, &[("kafka_nest-err", Some(&*long)), id]).unwrap();
+        let Answer::Bad(reason) = bad.answer else {
+            panic!("{bad:?}");
+        };
+        assert!(reason.starts_with("kafka_nest-err: boom x"), "{reason}");
+        assert!(reason.len() < 150);
+        assert!(!reason.contains('\n'));
+        let null = read_by(&nest, None, &[id, ("kafka_nest-err", None)]).unwrap();
+        assert_eq!(null.answer, Answer::Bad("kafka_nest-err: ".to_owned()));
+    }
+
+    #[test]
+    fn the_id_may_be_the_key() {
+        let wire = Wire {
+            reply_correlation: Some(ReplyCorrelation::Key),
+            ..Profile::FastStream.wire()
+        };
+        let reply = read_by(&wire, Some(ID), &[]).unwrap();
+        assert_eq!(reply.id.to_string(), ID);
+        assert_eq!(read_by(&wire, None, &[("correlation_id", Some(ID))]), None);
+    }
+
+    #[test]
+    fn hostile_bodies_are_not_ours() {
+        let wire = Wire {
+            reply_correlation: Some("payload:/meta/id".parse().unwrap()),
+            ..Profile::FastStream.wire()
+        };
+        let reader = ReplyReader::new(wire);
+        let read = |body: Option<&[u8]>| {
+            let headers = std::iter::empty();
+            reader.read(ReplyRecord {
+                key: None,
+                body,
+                headers,
+            })
+        };
+        let good = format!(r#"{{"meta":{{"id":"{ID}"}}}}"#);
+        assert_eq!(read(Some(good.as_bytes())).unwrap().id.to_string(), ID);
+        let deep = "[".repeat(100_000);
+        let null: Option<&[u8]> = None;
+        assert_eq!(read(null), None);
+        for body in [
+            deep.as_str(),
+            "",
+            "{",
+            "null",
+            r#"{"meta":{"id":1}}"#,
+            r#"{"meta":[]}"#,
+            r#"{"id":"x"}"#,
+        ] {
+            assert_eq!(read(Some(body.as_bytes())), None);
+        }
+        assert_eq!(read(Some(b"\xff\xfe")), None);
     }
 }

@@ -2,6 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod measured;
+mod refusal;
+mod responder;
 mod run;
+mod scenario;
+mod service;
 mod support;
 mod usage;

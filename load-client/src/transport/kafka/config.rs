@@ -7,7 +7,7 @@ use bytes::Bytes;
 use rdkafka::ClientConfig;
 use serde::Serialize;
 
-use super::KafkaTransportError;
+use super::{KafkaTransportError, ServiceSettings, aliases};
 
 /// What the transport needs to know. Not `Debug`: properties hold secrets.
 #[derive(Clone)]
@@ -30,6 +30,8 @@ pub struct KafkaSettings {
     pub properties: Vec<(String, String)>,
     /// Names the run; part of the consumer's group id, so that runs never share one.
     pub run_id: String,
+    /// How the service is talked to, and which topics there are beside the two above.
+    pub service: ServiceSettings,
 }
 
 /// Effective librdkafka properties that shape a latency. Runs that differ in these must not be
@@ -111,6 +113,8 @@ impl KafkaSettings {
             // The default of 5 ms would be added to every round trip.
             .set("linger.ms", "0")
             .set("acks", "all")
+            // For the depth of its queue, which tells a client that is too slow from a service that is.
+            .set("statistics.interval.ms", "1000")
             // A misspelt topic must fail, not come into being.
             .set("allow.auto.create.topics", "false")
             // A request that is delivered after its user gave up would be load that nobody asked for.
@@ -136,9 +140,18 @@ impl KafkaSettings {
         self.apply_properties(config)
     }
 
+    /// The settings of the client that creates and deletes topics: how to connect, and no more.
+    pub(super) fn admin_config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.brokers)
+            .set("client.id", "load-client");
+        self.apply_properties(config)
+    }
+
     fn apply_properties(&self, mut config: ClientConfig) -> ClientConfig {
         for (key, value) in &self.properties {
-            config.set(key, value);
+            aliases::set(&mut config, key, value);
         }
         config
     }
@@ -191,6 +204,7 @@ mod tests {
                 .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
                 .collect(),
             run_id: "test".to_owned(),
+            service: ServiceSettings::default(),
         }
     }
 
@@ -205,6 +219,41 @@ mod tests {
             .unwrap();
         assert_eq!(changed.consumer["fetch.wait.max.ms"], "1");
         assert_eq!(changed.producer["linger.ms"], "7");
+    }
+
+    #[test]
+    fn either_name_of_a_property_overrides_what_we_set() {
+        // Often, for the order of a hash map is another one each time.
+        for _ in 0..20 {
+            let given = [
+                ("queue.buffering.max.ms", "7"),
+                ("request.required.acks", "1"),
+                ("delivery.timeout.ms", "1234"),
+            ];
+            let producer = settings(&given).effective().unwrap().producer;
+            for (key, expected) in [
+                ("linger.ms", "7"),
+                ("acks", "1"),
+                ("message.timeout.ms", "1234"),
+            ] {
+                assert_eq!(producer[key], expected, "{key}");
+            }
+        }
+    }
+
+    #[test]
+    fn of_two_names_of_one_property_the_last_given_counts() {
+        let given = [("linger.ms", "7"), ("queue.buffering.max.ms", "8")];
+        for _ in 0..20 {
+            let producer = settings(&given).effective().unwrap().producer;
+            assert_eq!(producer["linger.ms"], "8");
+        }
+        let url_first = [("sasl.mechanism", "PLAIN"), ("sasl.mechanisms", "GSSAPI")];
+        let config = settings(&url_first).producer_config();
+        assert_eq!(config.get("sasl.mechanism"), None);
+        assert_eq!(config.get("sasl.mechanisms"), Some("GSSAPI"));
+        let brokers = settings(&[("metadata.broker.list", "other:1")]).consumer_config();
+        assert_eq!(brokers.get("bootstrap.servers"), None);
     }
 
     #[test]

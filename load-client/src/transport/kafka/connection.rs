@@ -1,12 +1,15 @@
 //! The two clients joined to one transport.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
+use super::expectations::Expectations;
+use super::own_topic::{Abandonment, OwnTopic};
 use super::producer::RequestProducer;
 use super::replies::ReplyConsumer;
-use super::{KafkaSettings, KafkaTransportError};
+use super::{KafkaSettings, KafkaTransportError, ProducerQueue};
 use crate::scenario::Request;
 use crate::transport::{InFlight, Pending, Transport};
 
@@ -16,6 +19,9 @@ pub struct KafkaTransport {
     /// `None` when only publishing. Dropping it stops its thread.
     consumer: Option<ReplyConsumer>,
     pending: Pending,
+    expectations: Expectations,
+    /// Deleted when dropped. The last field, so that nobody reads from it any more by then.
+    _own_topic: Option<OwnTopic>,
 }
 
 impl KafkaTransport {
@@ -26,17 +32,32 @@ impl KafkaTransport {
     /// When a setting is refused, no broker answers, or a topic cannot be used; the error names
     /// the flag to change.
     pub fn connect(settings: &KafkaSettings) -> Result<Self, KafkaTransportError> {
+        Self::connect_unless(&Abandonment::default(), settings)
+    }
+
+    fn connect_unless(
+        abandonment: &Abandonment,
+        settings: &KafkaSettings,
+    ) -> Result<Self, KafkaTransportError> {
         let pending = Pending::default();
+        let wire = &settings.service.wire;
+        let expectations = Expectations::new(wire.expect_status.clone(), settings.timeout);
         let producer = RequestProducer::connect(settings, pending.clone())?;
-        let consumer = if settings.publish_only {
-            None
-        } else {
-            Some(ReplyConsumer::connect(settings, pending.clone())?)
-        };
+        let (mut consumer, mut own_topic) = (None, None);
+        if !settings.publish_only {
+            if !abandonment.begin() {
+                return Err(KafkaTransportError::Interrupted);
+            }
+            own_topic = OwnTopic::create(settings)?;
+            let (pending, expectations) = (pending.clone(), expectations.clone());
+            consumer = Some(ReplyConsumer::connect(settings, pending, expectations)?);
+        }
         Ok(Self {
             producer,
             consumer,
             pending,
+            expectations,
+            _own_topic: own_topic,
         })
     }
 
@@ -49,9 +70,15 @@ impl KafkaTransport {
         settings: Arc<KafkaSettings>,
     ) -> Result<Self, KafkaTransportError> {
         let (done, connected) = oneshot::channel();
+        let creates = settings.service.own_reply_topic.is_some();
+        let abandonment = Abandonment::default();
+        // Dropped with this future: by whoever stops the run before it has begun.
+        let _waits = WaitsForDeletion(creates.then(|| abandonment.clone()));
         std::thread::spawn(move || {
-            // Nobody listens when the run was stopped before it began.
-            let _ = done.send(Self::connect(&settings));
+            let connected = Self::connect_unless(&abandonment, &settings);
+            // What nobody listens for any more is dropped here, and its topic deleted.
+            drop(done.send(connected));
+            abandonment.end();
         });
         connected
             .await
@@ -63,16 +90,79 @@ impl KafkaTransport {
     pub fn unmatched_replies(&self) -> u64 {
         self.consumer.as_ref().map_or(0, ReplyConsumer::unmatched)
     }
+
+    /// Requests handed over to librdkafka and not yet acknowledged by a broker, at this moment.
+    #[must_use]
+    pub fn producer_queue(&self) -> usize {
+        self.producer.in_flight()
+    }
+
+    /// What waits inside the producer, as librdkafka told it last; `None` in the first second.
+    #[must_use]
+    pub fn producer_statistics(&self) -> Option<ProducerQueue> {
+        self.producer.queue()
+    }
+}
+
+/// Keeps the program from ending before a topic is deleted that it has created.
+struct WaitsForDeletion(Option<Abandonment>);
+
+impl Drop for WaitsForDeletion {
+    fn drop(&mut self) {
+        if let Some(abandonment) = &self.0 {
+            abandonment.abandon();
+        }
+    }
 }
 
 impl Transport for KafkaTransport {
     fn send(&self, request: &Request) -> InFlight {
         let reply = self.pending.register(request.id);
+        if let (Some(expect), Some(_)) = (&request.expect, &self.consumer) {
+            let expect = Arc::clone(expect);
+            self.expectations.enter(request.id, expect, Instant::now());
+        }
         let sent = self.producer.send(request, &reply);
         InFlight { sent, reply }
     }
 
     fn defunct(&self) -> Option<String> {
         self.pending.defunct()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::mocking::MockCluster;
+
+    use super::super::ServiceSettings;
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn the_queue_holds_what_no_broker_has_acknowledged() {
+        let cluster = MockCluster::new(1).unwrap();
+        cluster.create_topic("createOrder", 1, 1).unwrap();
+        let settings = KafkaSettings {
+            brokers: cluster.bootstrap_servers(),
+            topic: "createOrder".to_owned(),
+            reply_topic: "createOrder.reply".to_owned(),
+            body: bytes::Bytes::new(),
+            headers: Vec::new(),
+            timeout: Duration::from_secs(60),
+            publish_only: true,
+            properties: Vec::new(),
+            run_id: "test".to_owned(),
+            service: ServiceSettings::default(),
+        };
+        let transport = KafkaTransport::connect(&settings).unwrap();
+        assert_eq!(transport.producer_queue(), 0);
+        // From here on no acknowledgement arrives before the test is over.
+        cluster
+            .broker_round_trip_time(1, Duration::from_secs(600))
+            .unwrap();
+        let replies = [0; 3].map(|kind| transport.send(&Request::new(kind)));
+        assert_eq!(transport.producer_queue(), 3);
+        drop(replies);
     }
 }

@@ -55,6 +55,26 @@ pub enum KafkaTransportError {
         /// The flag that names the topic.
         flag: &'static str,
     },
+    /// A topic has no such partition.
+    #[error("topic {topic} has no partition {partition}; change --reply-partition or {flag}")]
+    MissingPartition {
+        /// The topic.
+        topic: String,
+        /// The partition that replies are to come on.
+        partition: i32,
+        /// The flag that names the topic.
+        flag: &'static str,
+    },
+    /// The run's own reply topic could not be created.
+    #[error(
+        "--own-reply-topic: {topic} could not be created: {reason}; create a topic by hand and name it by --reply-topic"
+    )]
+    OwnTopic {
+        /// The topic.
+        topic: String,
+        /// What the broker says.
+        reason: String,
+    },
     /// A client could not be built.
     #[error("the Kafka {role} could not be started: {source}")]
     Client {

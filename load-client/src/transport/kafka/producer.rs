@@ -8,11 +8,14 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::statistics::Statistics;
 use uuid::Uuid;
 
 use super::diagnostics::Diagnostics;
+use super::queue::{LastQueue, ProducerQueue};
 use super::{KafkaSettings, KafkaTransportError, preflight};
 use crate::scenario::Request;
+use crate::transport::wire::Wire;
 use crate::transport::{Failure, Pending, PendingReply};
 
 /// The producer, with the parts of a request that stay the same.
@@ -20,7 +23,9 @@ pub(super) struct RequestProducer {
     producer: ThreadedProducer<DeliveryReports>,
     pending: Pending,
     topic: String,
-    headers: OwnedHeaders,
+    wire: Wire,
+    headers: ConstantHeaders,
+    queue: LastQueue,
 }
 
 /// Takes delivery reports, on the producer's polling thread.
@@ -29,6 +34,7 @@ struct DeliveryReports {
     /// A report of success is the answer itself.
     publish_only: bool,
     diagnostics: Diagnostics,
+    queue: LastQueue,
 }
 
 impl ClientContext for DeliveryReports {
@@ -38,6 +44,10 @@ impl ClientContext for DeliveryReports {
 
     fn error(&self, error: KafkaError, reason: &str) {
         self.diagnostics.error(error, reason);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        self.queue.set(&statistics);
     }
 }
 
@@ -63,24 +73,29 @@ impl RequestProducer {
         settings: &KafkaSettings,
         pending: Pending,
     ) -> Result<Self, KafkaTransportError> {
-        let diagnostics = Diagnostics::default();
+        let (diagnostics, queue) = (Diagnostics::default(), LastQueue::default());
         let context = DeliveryReports {
             pending: pending.clone(),
             publish_only: settings.publish_only,
             diagnostics: diagnostics.clone(),
+            queue: queue.clone(),
         };
         let producer: ThreadedProducer<DeliveryReports> = settings
             .producer_config()
             .create_with_context(context)
             .map_err(|error| KafkaTransportError::client("producer", error))?;
         let client: &Client<DeliveryReports> = producer.client();
-        preflight::partitions(client, settings, &settings.topic, "--topic")
-            .map_err(|error| error.because(diagnostics.last_error()))?;
+        for (topic, flag) in settings.topics() {
+            preflight::partitions(client, settings, topic, flag)
+                .map_err(|error| error.because(diagnostics.last_error()))?;
+        }
         Ok(Self {
             producer,
             pending,
             topic: settings.topic.clone(),
-            headers: constant_headers(settings),
+            wire: settings.service.wire.clone(),
+            headers: ConstantHeaders::of(settings),
+            queue,
         })
     }
 
@@ -88,29 +103,45 @@ impl RequestProducer {
     /// be sent before it is registered.
     pub(super) fn send(&self, request: &Request, reply: &PendingReply) -> Instant {
         let id = reply.id();
-        let echo = format!("x-request-id:{id}");
-        let mut headers = self.headers.clone();
-        for (key, value) in &request.headers {
+        match self.try_send(request, id) {
+            Ok(sent) => sent,
+            Err((reason, at)) => {
+                self.pending.complete(&id, Err(Failure::Send(reason)));
+                at
+            }
+        }
+    }
+
+    fn try_send(&self, request: &Request, id: Uuid) -> Result<Instant, (String, Instant)> {
+        let unsendable = |reason: String| (reason, Instant::now());
+        let mut headers = self.headers.to(request).map_err(unsendable)?;
+        let outgoing = self.wire.outgoing(request);
+        let outgoing = outgoing.map_err(|error| unsendable(error.to_string()))?;
+        for (key, value) in &outgoing.headers {
             headers = headers.insert(Header {
                 key,
                 value: Some(&**value),
             });
         }
-        let headers = headers.insert(Header {
-            key: "x-reply-set-header",
-            value: Some(&echo),
-        });
-        let mut record =
-            BaseRecord::<[u8], [u8], Box<Uuid>>::with_opaque_to(&self.topic, Box::new(id))
-                .headers(headers);
-        record.payload = request.body.as_deref();
-        record.key = request.key.as_deref();
+        let topic = request.topic.as_deref().unwrap_or(&self.topic);
+        let mut record = BaseRecord::<[u8], [u8], Box<Uuid>>::with_opaque_to(topic, Box::new(id))
+            .headers(headers);
+        record.payload = outgoing.body.as_deref();
+        record.key = outgoing.key.as_deref();
         let sent = Instant::now();
-        if let Err((error, _)) = self.producer.send(record) {
-            self.pending
-                .complete(&id, Err(Failure::Send(short(&error))));
-        }
-        sent
+        let handed_over = self.producer.send(record);
+        handed_over.map_err(|(error, _)| (short(&error), sent))?;
+        Ok(sent)
+    }
+
+    /// Requests handed over and not yet reported on, at this moment.
+    pub(super) fn in_flight(&self) -> usize {
+        usize::try_from(self.producer.in_flight_count()).unwrap_or(0)
+    }
+
+    /// What librdkafka told last.
+    pub(super) fn queue(&self) -> Option<ProducerQueue> {
+        self.queue.get()
     }
 }
 
@@ -120,19 +151,45 @@ fn short(error: &KafkaError) -> String {
     code.map_or_else(|| error.to_string(), |code| code.to_string())
 }
 
-fn constant_headers(settings: &KafkaSettings) -> OwnedHeaders {
-    let mut headers = OwnedHeaders::new();
-    if !settings.publish_only {
-        headers = headers.insert(Header {
-            key: "reply-to",
-            value: Some(&settings.reply_topic),
-        });
+/// Headers that requests have in common, made once for each reply topic.
+struct ConstantHeaders {
+    usual: OwnedHeaders,
+    named: Vec<(String, OwnedHeaders)>,
+}
+
+impl ConstantHeaders {
+    fn of(settings: &KafkaSettings) -> Self {
+        let wire = &settings.service.wire;
+        let made = |reply_topic: &str| {
+            let mut headers = OwnedHeaders::new();
+            if !settings.publish_only {
+                for (key, value) in wire.constant_headers(reply_topic) {
+                    let value = Some(&value);
+                    headers = headers.insert(Header { key, value });
+                }
+            }
+            for (key, value) in &settings.headers {
+                let value = Some(value);
+                headers = headers.insert(Header { key, value });
+            }
+            headers
+        };
+        let all = settings.reply_topics();
+        Self {
+            usual: made(&settings.reply_topic),
+            named: all
+                .map(|(topic, _)| (topic.to_owned(), made(topic)))
+                .collect(),
+        }
     }
-    for (key, value) in &settings.headers {
-        headers = headers.insert(Header {
-            key,
-            value: Some(value),
-        });
+
+    fn to(&self, request: &Request) -> Result<OwnedHeaders, String> {
+        let Some(topic) = &request.reply_topic else {
+            return Ok(self.usual.clone());
+        };
+        let found = self.named.iter().find(|(named, _)| **named == **topic);
+        found.map(|(_, headers)| headers.clone()).ok_or_else(|| {
+            format!("nobody reads replies from {topic}; add it to the settings' more_reply_topics")
+        })
     }
-    headers
 }

@@ -16,8 +16,9 @@ use rdkafka::message::{BorrowedMessage, Headers as _, Message};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::diagnostics::Diagnostics;
+use super::expectations::Expectations;
 use super::{KafkaSettings, KafkaTransportError, preflight};
-use crate::transport::{Failure, Pending, Reply, read_reply};
+use crate::transport::{Failure, Pending, Reply, ReplyReader, ReplyRecord};
 
 /// How soon the thread notices that it should stop.
 const POLL_PAUSE: Duration = Duration::from_millis(100);
@@ -31,8 +32,9 @@ pub(super) struct ReplyConsumer {
 }
 
 /// Shared by the thread, which counts, and the owner, which stops it.
-#[derive(Default)]
 struct Shared {
+    reader: ReplyReader,
+    expectations: Expectations,
     stop: AtomicBool,
     unmatched: AtomicU64,
 }
@@ -42,6 +44,7 @@ impl ReplyConsumer {
     pub(super) fn connect(
         settings: &KafkaSettings,
         pending: Pending,
+        expectations: Expectations,
     ) -> Result<Self, KafkaTransportError> {
         let failed = |error| KafkaTransportError::client("consumer", error);
         let consumer: PolledConsumer = settings
@@ -50,9 +53,15 @@ impl ReplyConsumer {
             .map_err(failed)?;
         let assignment = end_offsets(&consumer, settings)?;
         consumer.assign(&assignment).map_err(failed)?;
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared {
+            reader: ReplyReader::new(settings.service.wire.clone()),
+            expectations,
+            stop: AtomicBool::default(),
+            unmatched: AtomicU64::default(),
+        });
         let thread = {
-            let (shared, topic) = (Arc::clone(&shared), settings.reply_topic.clone());
+            let topics: Vec<_> = settings.reply_topics().map(|(topic, _)| topic).collect();
+            let (shared, topic) = (Arc::clone(&shared), topics.join(", "));
             std::thread::Builder::new()
                 .name("replies".to_owned())
                 .spawn(move || receive(&consumer, &pending, &shared, &topic))
@@ -84,21 +93,41 @@ fn end_offsets(
     consumer: &PolledConsumer,
     settings: &KafkaSettings,
 ) -> Result<TopicPartitionList, KafkaTransportError> {
-    let topic = &settings.reply_topic;
     let mut assignment = TopicPartitionList::new();
-    for partition in preflight::partitions(consumer.client(), settings, topic, "--reply-topic")? {
-        let (_, end) = consumer
-            .fetch_watermarks(topic, partition, preflight::BROKER_PATIENCE)
-            .map_err(|error| KafkaTransportError::UnusableTopic {
-                topic: topic.clone(),
-                reason: format!("its end offset is unknown ({error})"),
-                flag: "--reply-topic",
-            })?;
-        assignment
-            .add_partition_offset(topic, partition, Offset::Offset(end))
-            .map_err(|error| KafkaTransportError::client("consumer", error))?;
+    for (topic, flag) in settings.reply_topics() {
+        for partition in partitions(consumer, settings, topic, flag)? {
+            let (_, end) = consumer
+                .fetch_watermarks(topic, partition, preflight::BROKER_PATIENCE)
+                .map_err(|error| KafkaTransportError::UnusableTopic {
+                    topic: topic.to_owned(),
+                    reason: format!("its end offset is unknown ({error})"),
+                    flag,
+                })?;
+            assignment
+                .add_partition_offset(topic, partition, Offset::Offset(end))
+                .map_err(|error| KafkaTransportError::client("consumer", error))?;
+        }
     }
     Ok(assignment)
+}
+
+/// The partitions that replies come on.
+fn partitions(
+    consumer: &PolledConsumer,
+    settings: &KafkaSettings,
+    topic: &str,
+    flag: &'static str,
+) -> Result<Vec<i32>, KafkaTransportError> {
+    let all = preflight::partitions(consumer.client(), settings, topic, flag)?;
+    match settings.service.wire.reply_partition {
+        None => Ok(all),
+        Some(partition) if all.contains(&partition) => Ok(vec![partition]),
+        Some(partition) => Err(KafkaTransportError::MissingPartition {
+            topic: topic.to_owned(),
+            partition,
+            flag,
+        }),
+    }
 }
 
 fn receive(consumer: &PolledConsumer, pending: &Pending, shared: &Shared, topic: &str) {
@@ -127,11 +156,12 @@ impl Drop for CloseOnExit<'_> {
 
 fn hand_over(message: &BorrowedMessage<'_>, received: Instant, pending: &Pending, shared: &Shared) {
     // rdkafka panics on a header name that is not UTF-8. A foreign record must not end the run.
-    let reply = catch_unwind(AssertUnwindSafe(|| read_message(message)))
+    let reply = catch_unwind(AssertUnwindSafe(|| read_message(message, &shared.reader)))
         .ok()
         .flatten();
     let matched = reply.is_some_and(|reply| {
-        let ending = match reply.status {
+        let expected = shared.expectations.take(&reply.id);
+        let ending = match reply.answer.judged(&expected) {
             Ok(()) => Ok(received),
             Err(error) => Err(Failure::Status(error, received)),
         };
@@ -142,9 +172,14 @@ fn hand_over(message: &BorrowedMessage<'_>, received: Instant, pending: &Pending
     }
 }
 
-fn read_message(message: &BorrowedMessage<'_>) -> Option<Reply> {
-    let headers = message.headers()?;
-    read_reply(&mut headers.iter().map(|header| (header.key, header.value)))
+fn read_message(message: &BorrowedMessage<'_>, reader: &ReplyReader) -> Option<Reply> {
+    let headers = message.headers();
+    let headers = headers.iter().flat_map(|headers| headers.iter());
+    reader.read(ReplyRecord {
+        key: message.key(),
+        body: message.payload(),
+        headers: headers.map(|header| (header.key, header.value)),
+    })
 }
 
 enum Severity {

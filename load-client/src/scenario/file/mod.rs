@@ -1,0 +1,158 @@
+//! Scenarios in TOML files: from the file to kinds of request, or to an error with its place.
+
+mod error;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use toml::Spanned;
+
+pub use error::ScenarioError;
+use error::Source;
+
+use super::mix::MOST_KINDS;
+use super::{Body, Kind, Records, StatusSet, Template};
+use schema::{RawRequest, RawScenario};
+
+/// Reads the kinds of request of a scenario file. Other files that it names are found from its
+/// folder.
+///
+/// # Errors
+///
+/// When it or a file that it names cannot be read, or says something that cannot be; the message
+/// starts with file, line and column.
+pub fn read_scenario(path: &Path) -> Result<Vec<Kind>, ScenarioError> {
+    let text = std::fs::read_to_string(path).map_err(|error| ScenarioError::Read {
+        path: path.to_owned(),
+        source: error,
+    })?;
+    parse(path, &text)
+}
+
+fn parse(path: &Path, text: &str) -> Result<Vec<Kind>, ScenarioError> {
+    let source = Source { path, text };
+    let raw: RawScenario =
+        toml::from_str(text).map_err(|error| source.error(error.span(), error.message()))?;
+    if raw.request.is_empty() || raw.request.len() > MOST_KINDS {
+        let message = format!("takes 1 to {MOST_KINDS} requests, each below a line [[request]]");
+        return Err(source.error(None, &message));
+    }
+    let mut names = HashSet::new();
+    let requests = raw.request.into_iter();
+    requests
+        .map(|request| {
+            if !names.insert(request.get_ref().name.get_ref().clone()) {
+                let place = request.get_ref().name.span();
+                return Err(source.error(Some(place), "another request has this name"));
+            }
+            kind(&source, request)
+        })
+        .collect()
+}
+
+fn kind(source: &Source<'_>, request: Spanned<RawRequest>) -> Result<Kind, ScenarioError> {
+    let place = request.span();
+    let raw = request.into_inner();
+    if raw.name.get_ref().trim().is_empty() {
+        return Err(source.error(Some(raw.name.span()), "a request needs a name"));
+    }
+    let body = body(source, place, &raw)?;
+    let weight = match &raw.weight {
+        Some(weight) if !(1..=1_000_000).contains(weight.get_ref()) => {
+            let message =
+                "a weight is a whole number from 1 to 1000000; leave a request of no weight out";
+            return Err(source.error(Some(weight.span()), message));
+        }
+        Some(weight) => *weight.get_ref() as u32,
+        None => 1,
+    };
+    let template = |text: &Spanned<String>| template(source, text);
+    let headers = raw.headers.iter();
+    let headers = headers.map(|(name, value)| Ok((name.clone(), template(value)?)));
+    Ok(Kind {
+        weight,
+        topic: topic(source, raw.topic.as_ref())?,
+        reply_topic: topic(source, raw.reply_topic.as_ref())?,
+        expect: expect(source, raw.expect_status.as_ref())?,
+        key: raw.key.as_ref().map(template).transpose()?,
+        headers: headers.collect::<Result<_, ScenarioError>>()?,
+        ..Kind::new(raw.name.into_inner(), body)
+    })
+}
+
+fn body(source: &Source<'_>, place: Range<usize>, raw: &RawRequest) -> Result<Body, ScenarioError> {
+    let is_template = raw.template.unwrap_or(true);
+    match (&raw.body, &raw.body_file, &raw.body_lines) {
+        (Some(text), None, None) if is_template => Ok(Body::Template(template(source, text)?)),
+        (Some(text), None, None) => {
+            let text = Bytes::from(text.get_ref().clone());
+            Ok(Body::Template(Template::verbatim(text)))
+        }
+        (None, Some(file), None) => {
+            let path = source.beside(file.get_ref());
+            let failed = |reason: String| {
+                let message = format!("body_file {}: {reason}", path.display());
+                source.error(Some(file.span()), &message)
+            };
+            let content = std::fs::read(&path).map_err(|error| failed(error.to_string()))?;
+            if !is_template {
+                return Ok(Body::Template(Template::verbatim(content.into())));
+            }
+            let compiled = Template::compile(&content);
+            let hint = |error| failed(format!("{error}; or set template = false"));
+            Ok(Body::Template(compiled.map_err(hint)?))
+        }
+        (None, None, Some(file)) => {
+            let records = Records::read(&source.beside(file.get_ref()), raw.format);
+            let failed = |error: super::RecordsError| {
+                let message = format!("body_lines: {error}");
+                source.error(Some(file.span()), &message)
+            };
+            Ok(Body::Records(records.map_err(failed)?))
+        }
+        _ => {
+            let message = "a request needs exactly one of body, body_file and body_lines";
+            Err(source.error(Some(place), message))
+        }
+    }
+}
+
+fn template(source: &Source<'_>, text: &Spanned<String>) -> Result<Template, ScenarioError> {
+    Template::compile(text.get_ref().as_bytes())
+        .map_err(|error| source.error(Some(text.span()), &error.to_string()))
+}
+
+fn topic(
+    source: &Source<'_>,
+    name: Option<&Spanned<String>>,
+) -> Result<Option<Arc<str>>, ScenarioError> {
+    let Some(name) = name else {
+        return Ok(None);
+    };
+    let text = name.get_ref();
+    let legal = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);
+    let is_name = (1..=249).contains(&text.len()) && text.chars().all(legal);
+    if !is_name || matches!(&**text, "." | "..") {
+        let message = "a topic's name is up to 249 letters, digits, '.', '_' or '-'";
+        return Err(source.error(Some(name.span()), message));
+    }
+    Ok(Some(Arc::from(&**text)))
+}
+
+fn expect(
+    source: &Source<'_>,
+    raw: Option<&Spanned<schema::Expect>>,
+) -> Result<Option<Arc<StatusSet>>, ScenarioError> {
+    let Some(raw) = raw else {
+        return Ok(None);
+    };
+    let parsed = raw.get_ref().0.parse::<StatusSet>();
+    let parsed = parsed.map_err(|message| source.error(Some(raw.span()), &message))?;
+    Ok(Some(Arc::new(parsed)))
+}

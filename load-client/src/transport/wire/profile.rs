@@ -1,0 +1,118 @@
+//! The conventions of well-known frameworks, as each documents them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{Correlation, IdFormat, PartitionEncoding, PartitionHeader, Wire};
+use crate::scenario::StatusSet;
+
+/// A framework whose conventions are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// `reply-to`, `x-reply-set-header` and `status-code`, as the order service takes them.
+    Reference,
+    /// A `@KafkaListener` with `@SendTo` behind Spring's `ReplyingKafkaTemplate`.
+    Spring,
+    /// A service behind SmallRye's and Quarkus' `KafkaRequestReply`.
+    SmallRye,
+    /// A NestJS microservice behind `ClientKafka.send`. A reply that is a stream ends its request
+    /// by its first record.
+    Nest,
+    /// A FastStream subscriber that is asked by `broker.request`.
+    FastStream,
+    /// A service behind Zilla's `http-kafka` binding.
+    Zilla,
+}
+
+impl Profile {
+    /// Every profile.
+    pub const ALL: [Self; 6] = [
+        Self::Reference,
+        Self::Spring,
+        Self::SmallRye,
+        Self::Nest,
+        Self::FastStream,
+        Self::Zilla,
+    ];
+
+    /// Its conventions.
+    #[must_use]
+    pub fn wire(self) -> Wire {
+        match self {
+            Self::Reference => Wire {
+                correlation: Correlation::Echo("x-request-id".to_owned()),
+                status_header: Some("status-code".to_owned()),
+                ..named("reply-to", "")
+            },
+            Self::Spring => Wire {
+                correlation_format: IdFormat::UuidBytes,
+                reply_partition_header: partition("kafka_replyPartition", PartitionEncoding::Bytes),
+                // Set by error handlers that answer; a plain one sends no reply at all.
+                error_headers: ["kafka_exception-message", "kafka_exception-fqcn"]
+                    .map(str::to_owned)
+                    .to_vec(),
+                ..named("kafka_replyTopic", "kafka_correlationId")
+            },
+            Self::SmallRye => Wire {
+                reply_partition_header: partition("REPLY_PARTITION", PartitionEncoding::Bytes),
+                ..named("REPLY_TOPIC", "REPLY_CORRELATION_ID")
+            },
+            Self::Nest => Wire {
+                reply_partition_header: partition("kafka_replyPartition", PartitionEncoding::Text),
+                error_headers: vec!["kafka_nest-err".to_owned()],
+                ..named("kafka_replyTopic", "kafka_correlationId")
+            },
+            Self::FastStream => named("reply_to", "correlation_id"),
+            Self::Zilla => Wire {
+                status_header: Some(":status".to_owned()),
+                ..named("zilla:reply-to", "zilla:correlation-id")
+            },
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Reference => "reference",
+            Self::Spring => "spring",
+            Self::SmallRye => "smallrye",
+            Self::Nest => "nest",
+            Self::FastStream => "faststream",
+            Self::Zilla => "zilla",
+        }
+    }
+}
+
+fn named(reply_to: &str, correlation: &str) -> Wire {
+    Wire {
+        reply_to_header: reply_to.to_owned(),
+        correlation: Correlation::Header(correlation.to_owned()),
+        reply_correlation: None,
+        correlation_format: IdFormat::Uuid,
+        reply_partition_header: None,
+        reply_partition: None,
+        status_header: None,
+        expect_status: StatusSet::default(),
+        error_headers: Vec::new(),
+    }
+}
+
+fn partition(name: &str, encoding: PartitionEncoding) -> Option<PartitionHeader> {
+    let name = name.to_owned();
+    Some(PartitionHeader { name, encoding })
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Profile {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|profile| profile.name() == text);
+        let takes = || "takes reference, spring, smallrye, nest, faststream or zilla".to_owned();
+        found.ok_or_else(takes)
+    }
+}

@@ -1,0 +1,141 @@
+//! What is sent: scenarios, captured records, placeholders.
+
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use crate::measured::{ERROR, NAME, STATUS, assert_all_ok, orders, run, write};
+use crate::responder::Responder;
+
+#[test]
+fn a_scenario_sends_its_kinds_in_their_shares() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = write(
+        &folder,
+        "mix.toml",
+        r#"
+            [[request]]
+            name = "create"
+            weight = 3
+            body = '{"id":"{uuid}","number":{counter}}'
+            key = "customer-{user}"
+            expect_status = 201
+
+            [[request]]
+            name = "find"
+            topic = "findOrder"
+            reply_topic = "findOrder.reply"
+            body = "{random:1:100}"
+            headers = { tenant = "blue" }
+            expect_status = "404"
+        "#,
+    );
+    let (sender, seen) = channel();
+    let topics = ["createOrder", "findOrder"];
+    let replies = ["createOrder.reply", "findOrder.reply"];
+    let service = Responder::start(&topics, &replies, move |request| {
+        let text = String::from_utf8(request.payload.clone()).unwrap();
+        let _ = sender.send((request.topic.clone(), text, request.key.clone()));
+        if request.topic == "findOrder" {
+            assert_eq!(request.text("reply-to"), "findOrder.reply");
+            assert_eq!(request.text("tenant"), "blue");
+        }
+        orders(request)
+    });
+    let run = run(&service, &["--scenario", scenario.to_str().unwrap()]);
+    assert_all_ok(&run);
+    let creates = run.rows.iter().filter(|row| row[NAME] == "create").count();
+    let finds = run.rows.iter().filter(|row| row[NAME] == "find").count();
+    assert_eq!(creates + finds, run.rows.len());
+    // One user: the order is that of the wheel, which may stop in the midst of a turn.
+    assert!(creates.abs_diff(finds * 3) <= 3, "{creates} {finds}");
+    assert!(run.json["target"]["body_bytes"].is_null());
+    drop(service);
+    let seen: Vec<_> = seen.iter().collect();
+    assert_eq!(seen.len(), run.rows.len());
+    let (_, text, key) = &seen[0];
+    let body: serde_json::Value = serde_json::from_str(text).unwrap();
+    assert_eq!(body["number"], 1);
+    assert_eq!(key.as_deref(), Some(&b"customer-0"[..]));
+    for (topic, text, _) in &seen {
+        if topic == "findOrder" {
+            assert!((1..=100).contains(&text.parse::<i32>().unwrap()), "{text}");
+        }
+    }
+}
+
+#[test]
+fn an_answer_of_another_status_is_a_failure_of_its_kind_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[[request]]\nname = 'create'\nbody = ''\n[[request]]\nname = 'find'\ntopic = 'findOrder'\nbody = ''\n";
+    let scenario = write(&folder, "mix.toml", text);
+    let topics = ["createOrder", "findOrder"];
+    let service = Responder::start(&topics, &["createOrder.reply"], orders);
+    let run = run(&service, &["--scenario", scenario.to_str().unwrap()]);
+    assert_eq!(run.output.status.code(), Some(1));
+    for row in &run.rows {
+        let expected = match &*row[NAME] {
+            "create" => ("ok", ""),
+            _ => ("error_status", "status 404"),
+        };
+        assert_eq!((&*row[STATUS], &*row[ERROR]), expected);
+    }
+    assert!(run.rows.iter().any(|row| row[NAME] == "find"));
+}
+
+#[test]
+fn captured_records_are_sent_again_with_the_return_address_of_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let captured = concat!(
+        r#"{"topic":"x","partition":0,"offset":0,"tstype":"create","ts":1,"broker":0,"headers":["reply-to","old.reply","x-reply-set-header","x-request-id:old","trace","7"],"key":"k","payload":"first {uuid}"}"#,
+        "\n",
+        r#"{"topic":"x","partition":0,"offset":1,"tstype":"create","ts":1,"broker":0,"key":null,"payload":"second"}"#,
+        "\n"
+    );
+    let file = write(&folder, "captured", captured);
+    let (sender, seen) = channel();
+    let service = Responder::start(&["createOrder"], &["createOrder.reply"], move |request| {
+        let trace = request.headers.get("trace").cloned();
+        let _ = sender.send((request.payload.clone(), request.key.clone(), trace));
+        orders(request)
+    });
+    assert_all_ok(&run(&service, &["--body-lines", file.to_str().unwrap()]));
+    let next = || seen.recv_timeout(Duration::from_secs(60)).unwrap();
+    let first = (
+        b"first {uuid}".to_vec(),
+        Some(b"k".to_vec()),
+        Some(b"7".to_vec()),
+    );
+    assert_eq!(next(), first);
+    assert_eq!(next(), (b"second".to_vec(), None, None));
+    assert_eq!(next(), first, "around again");
+}
+
+#[test]
+fn placeholders_of_the_command_line() {
+    let (sender, seen) = channel();
+    let service = Responder::start(&["createOrder"], &["createOrder.reply"], move |request| {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        let key = text(request.key.as_deref().unwrap_or_default());
+        let _ = sender.send((text(&request.payload), key, request.text("n")));
+        orders(request)
+    });
+    let options = [
+        "--key",
+        "{counter}",
+        "--header",
+        "n={counter}",
+        "--body",
+        r#"{"n":"{counter}"}"#,
+    ];
+    let (one, literal) = ("1".to_owned(), "{counter}".to_owned());
+    assert_all_ok(&run(&service, &options));
+    let first = seen.recv_timeout(Duration::from_secs(60)).unwrap();
+    assert_eq!(
+        first,
+        (r#"{"n":"{counter}"}"#.to_owned(), one.clone(), literal)
+    );
+    while seen.try_recv().is_ok() {}
+    assert_all_ok(&run(&service, &[&options[..], &["--template"]].concat()));
+    let first = seen.recv_timeout(Duration::from_secs(60)).unwrap();
+    assert_eq!(first, (r#"{"n":"1"}"#.to_owned(), one.clone(), one));
+}
