@@ -9,6 +9,7 @@
 
 pub mod compare;
 pub mod export;
+pub mod keys;
 pub mod moment;
 pub mod output;
 pub mod plan;
@@ -16,9 +17,11 @@ pub mod recorder;
 pub mod runner;
 pub mod sample;
 pub mod scenario;
+pub mod selfcheck;
 pub mod stats;
 pub mod summary;
 pub mod tally;
+pub mod threshold;
 pub mod transport;
 mod user;
 pub mod window;
