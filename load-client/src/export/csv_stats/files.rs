@@ -18,6 +18,7 @@ pub struct StatsFiles {
     history: File,
     /// Bytes of whole rows in the history.
     history_bytes: u64,
+    has_gaps: bool,
     full_history: bool,
     start: f64,
 }
@@ -43,6 +44,7 @@ impl StatsFiles {
             history_path,
             history,
             history_bytes: 0,
+            has_gaps: false,
             full_history,
             start,
         };
@@ -80,6 +82,12 @@ impl StatsFiles {
         self.start = start;
     }
 
+    /// Whether moments are missing in the history, because it could not be written then.
+    #[must_use]
+    pub fn has_gaps(&self) -> bool {
+        self.has_gaps
+    }
+
     fn append(&mut self, rows: &[u8]) -> Result<(), ExportError> {
         match self.history.write_all(rows) {
             Ok(()) => {
@@ -87,6 +95,7 @@ impl StatsFiles {
                 Ok(())
             }
             Err(error) => {
+                self.has_gaps = true;
                 // A disk that is full took a part of a row; the next row must not continue it.
                 let _ = self.history.set_len(self.history_bytes);
                 let _ = self.history.seek(SeekFrom::Start(self.history_bytes));

@@ -75,7 +75,7 @@ fn median_points(side: &SideSummary) -> (Vec<usize>, Vec<f64>) {
         .unzip()
 }
 
-fn layout(x_title: &str, y_title: &str) -> Layout {
+pub(super) fn layout(x_title: &str, y_title: &str) -> Layout {
     // Transparent paper: the page's own background shows through, light or dark.
     Layout::new()
         .paper_background_color("rgba(0,0,0,0)")
@@ -86,13 +86,13 @@ fn layout(x_title: &str, y_title: &str) -> Layout {
         .y_axis(axis(y_title))
 }
 
-fn axis(title: &str) -> Axis {
+pub(super) fn axis(title: &str) -> Axis {
     Axis::new()
         .title(Title::with_text(title))
         .grid_color("rgba(128,128,128,0.25)")
 }
 
-fn figure(id: &str, heading: &str, note: &str, mut plot: Plot) -> String {
+pub(super) fn figure(id: &str, heading: &str, note: &str, mut plot: Plot) -> String {
     // Zoom by dragging and by double click stays; the bar of buttons would cover the legend.
     let bar = DisplayModeBar::False;
     plot.set_configuration(Configuration::new().responsive(true).display_mode_bar(bar));

@@ -126,7 +126,7 @@ fn effect_row(name: &str, effect: Option<&Effect>) -> String {
 }
 
 /// A row: the first cell names it.
-fn cells(values: &[&str]) -> String {
+pub(super) fn cells(values: &[&str]) -> String {
     let mut row = String::from("<tr>");
     for (index, value) in values.iter().enumerate() {
         let tag = if index == 0 { "th" } else { "td" };
@@ -135,7 +135,7 @@ fn cells(values: &[&str]) -> String {
     row + "</tr>\n"
 }
 
-fn table(heading: &str, columns: &[&str], rows: &[String]) -> String {
+pub(super) fn table(heading: &str, columns: &[&str], rows: &[String]) -> String {
     let names: String = columns
         .iter()
         .map(|name| format!("<th>{}</th>", escape(name)))
