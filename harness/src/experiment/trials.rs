@@ -111,7 +111,11 @@ pub async fn experiment(
                 stop,
             )
             .await?;
-            let finished = read_run(&files.requests)?;
+            let mut finished = read_run(&files.requests)?;
+            if end == RunEnd::Invalid {
+                let warning = format!("{name}: the load client was the bottleneck, see its JSON");
+                finished.warnings.push(warning);
+            }
             progress.done(&line(number, plan.trials, variant, &finished, end));
             let side = if variant == Variant::Baseline {
                 &mut baseline
@@ -140,6 +144,7 @@ fn line(number: usize, trials: u32, variant: Variant, run: &Run, end: RunEnd) ->
     let failures = match end {
         RunEnd::Clean => String::new(),
         RunEnd::WithFailures => format!("  {} failed requests", run.failures),
+        RunEnd::Invalid => format!("  {} failed requests, INVALID", run.failures),
     };
     format!(
         "block {number} of {trials}  {:<8}  median {} ms  p95 {} ms  {} requests/s{failures}",
