@@ -12,6 +12,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 use load_client::plan::{Plan, PlanError};
 use load_client::transport::kafka::{ClusterUrl, KafkaSettings, is_password};
 
+use crate::cli_output::{self, OutputArguments};
 use crate::parse::{self, Quietly};
 
 /// Measures round-trip times of request-reply services over Kafka, and compares sets of runs.
@@ -27,7 +28,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Sends requests in a closed loop and measures the time to each reply
-    #[command(after_help = RUN_HELP, allow_negative_numbers = true)]
+    #[command(after_help = format!("{RUN_HELP}\n\n{}", cli_output::help()), allow_negative_numbers = true)]
     Run(Box<RunArguments>),
     /// Compares two sets of runs: faster or slower, by how much, how sure
     #[command(after_help = COMPARE_HELP)]
@@ -36,9 +37,10 @@ pub(crate) enum Command {
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done, and every request was answered well
-  1  a request failed, or the run or comparison could not be done (no broker, missing topic, bad file)
+  0  done, and all well
+  1  the run or comparison could not be done (no broker, missing topic, bad file)
   2  the command line is wrong
+  3, 4, 5, 6, 130  verdicts of a run: see `load-client run --help`
 
 Diagnostics of the Kafka clients go to standard error with LOAD_CLIENT_LOG=debug.";
 
@@ -51,9 +53,7 @@ Examples:
 
 Each user sends a request, waits for its reply and sends the next at once. A request fails by a
 time-out, a send error, a status that is not 2xx or a dead reply consumer; a failure is counted and
-is never a latency. Ctrl-C stops sending and waits for what is in flight; a second one does not wait.
-
-Exit codes: 0 all answered well; 1 a request failed or the run could not be done; 2 wrong command line.";
+is never a latency. Ctrl-C stops sending and waits for what is in flight; a second one does not wait.";
 
 const COMPARE_HELP: &str = "\
 Examples:
@@ -113,6 +113,8 @@ pub(crate) struct RunArguments {
     /// librdkafka property, applied last to both clients; repeatable (in the variable: one per line)
     #[arg(short = 'X', env = "LOAD_CLIENT_X", hide_env_values = true, value_parser = Quietly(parse::pair), value_delimiter = '\n', value_name = "KEY=VALUE")]
     properties: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
 }
 
 #[derive(Debug, Args)]

@@ -58,6 +58,12 @@ impl KafkaTransport {
             .unwrap_or(Err(KafkaTransportError::Interrupted))
     }
 
+    /// Messages that the producer has taken and the broker has not acknowledged.
+    #[must_use]
+    pub fn queued(&self) -> u64 {
+        self.producer.queued()
+    }
+
     /// Replies that nobody waited for: late, or of somebody else.
     #[must_use]
     pub fn unmatched_replies(&self) -> u64 {

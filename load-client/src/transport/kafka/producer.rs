@@ -84,6 +84,11 @@ impl RequestProducer {
         })
     }
 
+    /// Messages that are handed over and not yet acknowledged.
+    pub(super) fn queued(&self) -> u64 {
+        u64::try_from(self.producer.in_flight_count()).unwrap_or_default()
+    }
+
     /// Hands one request over; answers when. Takes the registered reply, so that no request can
     /// be sent before it is registered.
     pub(super) fn send(&self, request: &Request, reply: &PendingReply) -> Instant {
