@@ -3,6 +3,7 @@
 mod compare;
 mod cpu;
 mod exit;
+mod history;
 mod outputs;
 mod report;
 mod run;

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use load_client::export::html::run_page;
-use load_client::export::{EndedBy, RunFacts, RunReport, StatsFiles, check_writable, write_whole};
+use load_client::export::{
+    EndedBy, ExportError, RunFacts, RunReport, StatsFiles, check_writable, write_whole,
+};
 use load_client::moment::Moment;
 use load_client::output::{run_end, run_verdicts};
 use load_client::plan::Plan;
@@ -32,7 +34,6 @@ pub(super) struct Outputs {
     arguments: OutputArguments,
     html: Option<PathBuf>,
     json: Option<PathBuf>,
-    files: Option<StatsFiles>,
 }
 
 /// Outputs of a run that goes on.
@@ -84,9 +85,8 @@ impl Outputs {
         for path in [&html, &arguments.json].into_iter().flatten() {
             check_writable(path)?;
         }
-        let create = |prefix| StatsFiles::create(prefix, output.csv_full_history, 0.0);
+        output.csv.as_deref().map_or(Ok(()), StatsFiles::check)?;
         Ok(Self {
-            files: output.csv.as_deref().map(create).transpose()?,
             html,
             json: arguments.json.clone(),
             arguments: output.clone(),
@@ -97,19 +97,15 @@ impl Outputs {
     ///
     /// # Errors
     ///
-    /// When the system has no thread to give, or the terminal cannot be set up.
+    /// When the system has no thread to give, or the statistics' files cannot be created.
     pub(super) fn watch(
-        mut self,
+        self,
         view: TallyView,
         plan: &Plan,
         control: &Control,
         queue: Box<dyn Fn() -> u64 + Send>,
         on_key: Option<Box<dyn Fn(i32) + Send>>,
-    ) -> std::io::Result<Running> {
-        if let Some(files) = &mut self.files {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH);
-            files.started_at(now.map_or(0.0, |since| since.as_secs_f64()));
-        }
+    ) -> anyhow::Result<Running> {
         let own = plan.clone();
         let settings = watch::Settings {
             view: view.clone(),
@@ -121,7 +117,7 @@ impl Outputs {
             quantiles: threshold::extra_quantiles(&self.arguments.fail_on),
             abort: self.abort(),
             only_summary: self.arguments.only_summary,
-            files: self.files,
+            files: self.create_files()?,
         };
         Ok(Running {
             arguments: self.arguments,
@@ -130,6 +126,16 @@ impl Outputs {
             view,
             watch: watch::start(settings, on_key)?,
         })
+    }
+
+    /// Creates the statistics' files; the run starts now.
+    fn create_files(&self) -> Result<Option<StatsFiles>, ExportError> {
+        let Some(prefix) = &self.arguments.csv else {
+            return Ok(None);
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let start = now.map_or(0.0, |since| since.as_secs_f64());
+        StatsFiles::create(prefix, self.arguments.csv_full_history, start).map(Some)
     }
 
     fn abort(&self) -> Option<(Vec<Threshold>, Duration)> {

@@ -19,6 +19,7 @@ use load_client::threshold::{Threshold, Verdict, evaluate};
 use rustix::termios::tcgetwinsize;
 
 use super::cpu;
+use super::history::History;
 use crate::signals::{CLEAR_LINE, say};
 
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -69,14 +70,22 @@ pub(super) fn start(
     let watcher = Watcher::new(settings);
     let thread = std::thread::Builder::new().name("watch".to_owned());
     let thread = thread.spawn(move || watcher.run(&stopped))?;
-    let keys = match on_key {
-        Some(on_key) => Keys::listen(standard_input()?, on_key)?,
-        None => None,
-    };
+    let keys = on_key.and_then(listen);
     Ok(Watch {
         stop,
         thread,
         _keys: keys,
+    })
+}
+
+/// A terminal that cannot be set up costs the keys, not the run.
+fn listen(on_key: Box<dyn Fn(i32) + Send>) -> Option<Keys> {
+    let keys = standard_input().and_then(|terminal| Keys::listen(terminal, on_key));
+    keys.unwrap_or_else(|error| {
+        say(&format!(
+            "the keys w, W, s and S are not available: {error}"
+        ));
+        None
     })
 }
 
@@ -101,7 +110,7 @@ struct Watcher {
     ticks: u64,
     columns: Option<usize>,
     on_terminal: bool,
-    moments: Vec<Moment>,
+    moments: History,
     queue: Vec<u64>,
     threshold_broke: bool,
     file_failed: bool,
@@ -119,7 +128,7 @@ impl Watcher {
             ticks: 0,
             columns: terminal_columns(std::io::stdout()),
             on_terminal: std::io::stderr().is_terminal(),
-            moments: Vec::new(),
+            moments: History::default(),
             queue: Vec::new(),
             threshold_broke: false,
             file_failed: false,
@@ -144,7 +153,7 @@ impl Watcher {
     fn finish(self) -> Watched {
         Watched {
             cpu: cpu_use(&self.first, &self.last),
-            moments: self.moments,
+            moments: self.moments.into_moments(),
             queue: self.queue,
             files: self.settings.files,
             threshold_broke: self.threshold_broke,

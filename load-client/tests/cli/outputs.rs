@@ -231,7 +231,7 @@ fn a_broken_threshold_ends_the_run() {
         &service,
         &[
             "-t",
-            "10m",
+            "30s",
             "--json",
             "run.json",
             "--fail-on",

@@ -6,9 +6,11 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::rows;
-use crate::export::{ExportError, write_whole};
+use crate::export::{ExportError, check_writable, write_whole};
 use crate::moment::Moment;
 use crate::summary::Summary;
+
+const HISTORY: &str = "_stats_history.csv";
 
 /// The files of `--csv PREFIX`. Whatever fails, what is on the disk stays whole: no file ends in half a row.
 pub struct StatsFiles {
@@ -24,18 +26,23 @@ pub struct StatsFiles {
 }
 
 impl StatsFiles {
+    /// Finds out before a run whether the files could be written; those of an earlier run stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// When their folder takes no file.
+    pub fn check(prefix: &Path) -> Result<(), ExportError> {
+        check_writable(&with_ending(prefix, HISTORY))
+    }
+
     /// Creates the four files with their headers. `start` is the start of the run in seconds since 1970.
     ///
     /// # Errors
     ///
     /// When one of them cannot be written.
     pub fn create(prefix: &Path, full_history: bool, start: f64) -> Result<Self, ExportError> {
-        let path = |ending: &str| {
-            let mut name = OsString::from(prefix);
-            name.push(ending);
-            PathBuf::from(name)
-        };
-        let history_path = path("_stats_history.csv");
+        let path = |ending: &str| with_ending(prefix, ending);
+        let history_path = path(HISTORY);
         let history =
             File::create(&history_path).map_err(|error| ExportError::io(&history_path, error))?;
         let mut files = Self {
@@ -77,11 +84,6 @@ impl StatsFiles {
         stats.and(write_whole(&self.failures, &failures))
     }
 
-    /// Moves the start, which is known better once the set-up is over.
-    pub fn started_at(&mut self, start: f64) {
-        self.start = start;
-    }
-
     /// Whether moments are missing in the history, because it could not be written then.
     #[must_use]
     pub fn has_gaps(&self) -> bool {
@@ -103,4 +105,10 @@ impl StatsFiles {
             }
         }
     }
+}
+
+fn with_ending(prefix: &Path, ending: &str) -> PathBuf {
+    let mut name = OsString::from(prefix);
+    name.push(ending);
+    name.into()
 }

@@ -132,6 +132,7 @@ fn a_queue_that_grows_is_told_from_one_that_swings() {
     assert_finds(&check(&summary(3, 4000), &own), "grew from 20 to 280");
     for queue in [
         vec![0, 400, 0, 400, 0, 400],
+        vec![0, 0, 100, 900, 0, 900, 900, 0, 900],
         vec![1, 2, 3, 4, 5, 6],
         vec![300, 310, 320, 330, 340, 350],
         vec![0, 100, 200, 300, 400],
