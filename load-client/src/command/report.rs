@@ -17,6 +17,7 @@ use super::cpu;
 pub(super) struct Words {
     title: String,
     during: String,
+    warm_up_seconds: f64,
     header: Vec<Section>,
     circumstances: Vec<Section>,
 }
@@ -33,6 +34,7 @@ impl Words {
                 format_rfc3339_seconds(ended),
                 kafka.run_id
             ),
+            warm_up_seconds: plan.warm_up.as_secs_f64(),
             header: vec![target(kafka), load(plan, facts.ended_by)],
             circumstances: circumstances(facts),
         }
@@ -50,6 +52,7 @@ impl Words {
             during: &self.during,
             summary,
             moments,
+            warm_up_seconds: self.warm_up_seconds,
             bins,
             validity: &facts.validity,
             thresholds: &facts.thresholds,

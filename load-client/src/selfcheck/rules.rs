@@ -150,7 +150,7 @@ fn little(summary: &Summary, readings: &Readings) -> Option<Finding> {
     let busy = rate * mean / 1000.0;
     let deviation = busy / f64::from(users) - 1.0;
     let advice = if deviation < 0.0 {
-        "its users waited for the load client between two requests: lower --users, or give it more cores"
+        "its users waited for the load client between two requests: lower --users, or give the load client cores of its own"
     } else {
         "the figures contradict each other: please report this run"
     };

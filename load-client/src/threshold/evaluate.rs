@@ -164,7 +164,10 @@ fn too_few(count: u64, quantile: f64) -> String {
     if quantile_is_supported(count, quantile) {
         return "the percentile was not computed".to_owned();
     }
-    let needed = (10.0 / (1.0 - quantile) - 1e-6).ceil();
+    // Rounding may make the quotient a little too large or too small.
+    let about = (10.0 / (1.0 - quantile)) as u64;
+    let needed = (about.saturating_sub(1)..).find(|count| quantile_is_supported(*count, quantile));
+    let needed = needed.unwrap_or(about);
     format!("{count} replies are too few: it takes {needed}, so that ten lie above; run longer")
 }
 

@@ -126,6 +126,8 @@ fn a_percentile_of_too_few_replies_is_undecided_and_does_not_hold() {
         reason.starts_with("394 replies are too few: it takes 10000,"),
         "{reason}"
     );
+    let reason = judge("p99.999<1s").reason.unwrap();
+    assert!(reason.contains("it takes 1000000,"), "{reason}");
 }
 
 #[test]

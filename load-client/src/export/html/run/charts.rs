@@ -34,7 +34,7 @@ const TIMES: [(&str, &str, Curve); 3] = [
 ];
 
 /// Requests per second, response times and users, over the time since the start.
-pub(super) fn course(moments: &[Moment]) -> String {
+pub(super) fn course(moments: &[Moment], warm_up_seconds: f64) -> String {
     if moments.is_empty() {
         return String::new();
     }
@@ -53,7 +53,7 @@ pub(super) fn course(moments: &[Moment]) -> String {
             .line(Line::new().color(BLUE).shape(LineShape::Hv))
             .y_axis("y3"),
     );
-    plot.set_layout(panels(moments));
+    plot.set_layout(panels(warm_up_seconds));
     let note = "Drag to look closer; all three panels follow. Rates are those of the ten seconds that ended two \
                 seconds before, percentiles those of the last ten seconds. The shaded part is the warm-up, which \
                 is in none of the figures above.";
@@ -77,7 +77,7 @@ fn line(
 }
 
 /// Three panels, one above the other, that share the time axis.
-fn panels(moments: &[Moment]) -> Layout {
+fn panels(warm_up_seconds: f64) -> Layout {
     let panel = |title: &str, domain: [f64; 2]| {
         let range = plotly::layout::RangeMode::ToZero;
         axis(title).domain(&domain).range_mode(range)
@@ -93,25 +93,24 @@ fn panels(moments: &[Moment]) -> Layout {
         .y_axis2(panel("response time (ms)", [0.32, 0.64]))
         .y_axis3(panel("users", [0.0, 0.26]))
         .hover_mode(HoverMode::X)
-        .shapes(warm_up(moments).into_iter().collect())
+        .shapes(warm_up(warm_up_seconds).into_iter().collect())
 }
 
-/// A shade from the start to the last moment of the warm-up.
-fn warm_up(moments: &[Moment]) -> Option<Shape> {
-    let last = moments.iter().rfind(|moment| moment.warm_up)?;
-    Some(
+/// A shade from the start to the end of the warm-up; none without one.
+fn warm_up(seconds: f64) -> Option<Shape> {
+    (seconds > 0.0).then(|| {
         Shape::new()
             .shape_type(ShapeType::Rect)
             .layer(ShapeLayer::Below)
             .x_ref("x")
             .y_ref("paper")
             .x0(0.0)
-            .x1(last.seconds)
+            .x1(seconds)
             .y0(0.0)
             .y1(1.0)
             .fill_color("rgba(128,128,128,0.18)")
-            .line(plotly::layout::ShapeLine::new().width(0.0)),
-    )
+            .line(plotly::layout::ShapeLine::new().width(0.0))
+    })
 }
 
 /// The measured response times, on a logarithmic axis so that the tail is seen.

@@ -12,6 +12,7 @@ use crate::summary::Summary;
 use crate::threshold::Answer;
 
 const RUN_STYLE: &str = include_str!("run.css");
+const PRINT: &str = include_str!("print.js");
 
 /// What the page shows.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +25,8 @@ pub struct RunPage<'a> {
     pub summary: &'a Summary,
     /// The course of the run, a moment for each second.
     pub moments: &'a [Moment],
+    /// Length of the warm-up, in seconds.
+    pub warm_up_seconds: f64,
     /// The measured response times.
     pub bins: &'a [Bin],
     /// Whether the load client was the bottleneck.
@@ -52,7 +55,7 @@ pub fn run_page(page: &RunPage<'_>) -> String {
     let requests = tables::requests(page.summary);
     let times = tables::times(page.summary);
     let failures = tables::failures(page.summary);
-    let course = charts::course(page.moments);
+    let course = charts::course(page.moments, page.warm_up_seconds);
     let histogram = charts::histogram(page.bins);
     let stages = tables::stages(page.stages);
     let circumstances: String = page
@@ -67,9 +70,9 @@ pub fn run_page(page: &RunPage<'_>) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{title}</title>\n<style>\n{STYLE}{RUN_STYLE}</style>\n{library}\n</head>\n<body>\n<main>\n\
          <h1>{title}</h1>\n<p class=\"note\">{during}</p>\n{verdict}{validity}{header}{thresholds}\
-         {requests}{times}{failures}{course}{histogram}{stages}{circumstances}\
+         <div class=\"figures\">\n{requests}{times}</div>\n{failures}{course}{histogram}{stages}{circumstances}\
          <h2>Command</h2>\n<pre class=\"command\">{command}</pre>\n\
-         </main>\n<script>\n{THEME}</script>\n</body>\n</html>\n"
+         </main>\n<script>\n{THEME}{PRINT}</script>\n</body>\n</html>\n"
     )
 }
 

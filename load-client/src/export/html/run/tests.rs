@@ -58,6 +58,7 @@ fn render(run: &Run, validity: &Validity, thresholds: &Answer) -> String {
         during: "2026-01-01T00:00:00Z, 10 s",
         summary: &run.summary,
         moments: &run.moments,
+        warm_up_seconds: 2.0,
         bins: &run.bins,
         validity,
         thresholds,
@@ -117,7 +118,7 @@ fn the_course_has_three_panels_on_one_axis_and_the_warm_up_shaded() {
         "\"yaxis\":\"y2\"",
         "\"yaxis\":\"y3\"",
         "\"anchor\":\"y3\"",
-        "\"x1\":1.0",
+        "\"x1\":2.0",
         "p99 (ms)",
     ] {
         assert!(body.contains(part), "{part}");
