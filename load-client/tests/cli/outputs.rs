@@ -288,8 +288,9 @@ fn a_file_that_cannot_be_written_costs_neither_the_run_nor_the_others() {
 fn a_place_that_cannot_be_written_is_told_before_the_run() {
     let service = Service::start(Behaviour::Answer("200"));
     for flag in ["--html", "--json", "--csv"] {
-        let run = Run::new(&service, &["-t", "10m", flag, "no/such/folder/run"]);
+        let run = Run::new(&service, &["-t", "1s", flag, "no/such/folder/run"]);
         run.assert_code(1);
+        assert!(!run.stderr().contains("user(s)"), "the run has not begun");
         assert!(
             run.stderr().contains("cannot write no/such/folder/run"),
             "{}",
