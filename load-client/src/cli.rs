@@ -12,6 +12,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 use load_client::plan::{Plan, PlanError};
 use load_client::transport::kafka::{ClusterUrl, KafkaSettings, ServiceSettings, is_password};
 
+use crate::cli_output::{self, OutputArguments};
 use crate::cli_service::ServiceArguments;
 use crate::parse::{self, Quietly};
 
@@ -28,7 +29,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Sends requests in a closed loop and measures the time to each reply
-    #[command(after_help = RUN_HELP, allow_negative_numbers = true)]
+    #[command(after_help = format!("{RUN_HELP}\n\n{}", cli_output::help()), allow_negative_numbers = true)]
     Run(Box<RunArguments>),
     /// Compares two sets of runs: faster or slower, by how much, how sure
     #[command(after_help = COMPARE_HELP)]
@@ -37,9 +38,10 @@ pub(crate) enum Command {
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done, and every request was answered well
-  1  a request failed, or the run or comparison could not be done (no broker, missing topic, bad file)
+  0  done, and all well
+  1  the run or comparison could not be done (no broker, missing topic, bad file)
   2  the command line is wrong
+  3, 4, 5, 6, 130  verdicts of a run: see `load-client run --help`
 
 Diagnostics of the Kafka clients go to standard error with LOAD_CLIENT_LOG=debug.";
 
@@ -52,9 +54,7 @@ Examples:
 
 Each user sends a request, waits for its reply and sends the next at once. A request fails by a
 time-out, a send error, a status that is not 2xx or a dead reply consumer; a failure is counted and
-is never a latency. Ctrl-C stops sending and waits for what is in flight; a second one does not wait.
-
-Exit codes: 0 all answered well; 1 a request failed or the run could not be done; 2 wrong command line.";
+is never a latency. Ctrl-C stops sending and waits for what is in flight; a second one does not wait.";
 
 const COMPARE_HELP: &str = "\
 Examples:
@@ -116,6 +116,8 @@ pub(crate) struct RunArguments {
     properties: Vec<(String, String)>,
     #[command(flatten)]
     pub(crate) service: ServiceArguments,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
 }
 
 #[derive(Debug, Args)]

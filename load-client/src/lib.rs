@@ -63,6 +63,7 @@
 
 pub mod compare;
 pub mod export;
+pub mod keys;
 pub mod moment;
 pub mod output;
 pub mod plan;
@@ -70,9 +71,11 @@ pub mod recorder;
 pub mod runner;
 pub mod sample;
 pub mod scenario;
+pub mod selfcheck;
 pub mod stats;
 pub mod summary;
 pub mod tally;
+pub mod threshold;
 pub mod transport;
 mod user;
 pub mod window;

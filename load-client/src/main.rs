@@ -1,6 +1,7 @@
 //! The `load-client` program: parses the command line, runs the command, picks the exit code.
 
 mod cli;
+mod cli_output;
 mod cli_service;
 mod command;
 mod parse;
@@ -13,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 
 use cli::Command;
 
-/// A request failed, or the run could not be done.
+/// The command could not be done.
 const FAILURE: u8 = 1;
 /// The command line is wrong.
 const USAGE: u8 = 2;
@@ -38,8 +39,7 @@ fn main() -> ExitCode {
         Command::Compare(arguments) => command::compare(&arguments),
     };
     match done {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(FAILURE),
+        Ok(code) => ExitCode::from(code),
         Err(error) if command::is_usage(&error) => fail(USAGE, &format!("{error:#}")),
         Err(error) => fail(FAILURE, &format!("{error:#}")),
     }

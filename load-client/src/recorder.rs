@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::export::{ExportError, RequestsCsv};
 use crate::moment::{Bin, Moment};
 use crate::sample::Sample;
-use crate::summary::Summary;
+use crate::summary::{Latency, Summary};
 use crate::tally::Tally;
 
 /// Samples that may wait for the thread, so that memory stays flat.
@@ -76,6 +76,18 @@ impl TallyView {
     #[must_use]
     pub fn summary(&self) -> Summary {
         self.lock().summary()
+    }
+
+    /// As [`Self::summary`], with further quantiles (0 to 1) beside the usual ones.
+    #[must_use]
+    pub fn summary_with(&self, quantiles: &[f64]) -> Summary {
+        self.lock().summary_with(quantiles)
+    }
+
+    /// How long measured requests waited to be sent; `None` before the first.
+    #[must_use]
+    pub fn schedule_lag(&self) -> Option<Latency> {
+        self.lock().schedule_lag()
     }
 
     /// What the run did lately.

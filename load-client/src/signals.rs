@@ -1,9 +1,12 @@
 //! Ctrl-C and SIGTERM: the first stops the sending, the second stops the waiting.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 use load_client::runner::Control;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Empties the line of a terminal that the cursor is in.
+pub(crate) const CLEAR_LINE: &str = "\r\x1b[2K";
 
 /// Both signals, caught from the moment of creation on.
 pub(crate) struct Signals {
@@ -45,6 +48,9 @@ impl Signals {
 
 /// A line for the person at the terminal.
 pub(crate) fn say(message: &str) {
+    let mut stderr = std::io::stderr().lock();
+    // The status line, if there is one, gives way.
+    let clear = if stderr.is_terminal() { CLEAR_LINE } else { "" };
     // Nowhere is left to report a standard error that is closed.
-    let _ = writeln!(std::io::stderr().lock(), "{message}");
+    let _ = writeln!(stderr, "{clear}{message}");
 }

@@ -116,6 +116,21 @@ impl Latency {
     }
 }
 
+impl Row {
+    /// Whether requests waited to be sent for so long that response and service times tell different
+    /// stories: mean, median or maximum more than 1 % apart.
+    #[must_use]
+    pub fn times_differ(&self) -> bool {
+        let (Some(response), Some(service)) = (&self.response, &self.service) else {
+            return false;
+        };
+        let apart = |response: f64, service: f64| response > service * 1.01;
+        apart(response.mean_ms, service.mean_ms)
+            || apart(response.median_ms, service.median_ms)
+            || apart(response.max_ms, service.max_ms)
+    }
+}
+
 impl Summary {
     /// Whether any request failed, the warm-up's included.
     #[must_use]

@@ -12,7 +12,7 @@ use self::latencies::Latencies;
 use self::recent::Recent;
 use crate::moment::{Bin, Moment, MomentRow};
 use crate::sample::{Sample, Status};
-use crate::summary::{Rates, Row, Summary, WarmUp};
+use crate::summary::{Latency, Rates, Row, Summary, WarmUp};
 use crate::window::ThroughputWindow;
 
 /// The name of the row of all kinds, as in Locust.
@@ -27,6 +27,7 @@ pub struct Tally {
     outcomes: BTreeMap<Status, u64>,
     warm_up: WarmUp,
     window: ThroughputWindow,
+    lag: Latencies,
     errors: Errors,
 }
 
@@ -84,12 +85,12 @@ impl Counts {
         }
     }
 
-    fn row(&self, name: &str, window_seconds: Option<f64>) -> Row {
+    fn row(&self, name: &str, window_seconds: Option<f64>, quantiles: &[f64]) -> Row {
         let per_second = |count: u64| match window_seconds {
             Some(seconds) if seconds > 0.0 => count as f64 / seconds,
             _ => 0.0,
         };
-        let response = self.response.summary();
+        let response = self.response.summary_with(quantiles);
         let mean_bytes = response
             .as_ref()
             .map(|response| self.bytes as f64 / response.count as f64);
@@ -99,7 +100,7 @@ impl Counts {
             failures: self.failures,
             censored: self.censored,
             response,
-            service: self.service.summary(),
+            service: self.service.summary_with(quantiles),
             mean_bytes,
             rates: Rates {
                 requests: per_second(self.requests),
@@ -132,6 +133,7 @@ impl Tally {
             outcomes: BTreeMap::new(),
             warm_up: WarmUp::default(),
             window: ThroughputWindow::default(),
+            lag: Latencies::with_digits(3),
             errors: Errors::default(),
         }
     }
@@ -153,6 +155,8 @@ impl Tally {
             return;
         }
         *self.outcomes.entry(status).or_default() += 1;
+        self.lag
+            .record(sample.sent_ns.saturating_sub(sample.intended_ns));
         if status != Status::Censored {
             self.window.record(sample.sent_ns, status == Status::Ok);
         }
@@ -161,13 +165,19 @@ impl Tally {
     /// Sums up what was recorded so far.
     #[must_use]
     pub fn summary(&self) -> Summary {
+        self.summary_with(&[])
+    }
+
+    /// As [`Self::summary`], with further quantiles (0 to 1) beside the usual ones.
+    #[must_use]
+    pub fn summary_with(&self, quantiles: &[f64]) -> Summary {
         let seconds = self.window.seconds();
         let kinds = self.names.iter().enumerate();
         Summary {
             kinds: kinds
-                .map(|(index, name)| self.counts(index).row(name, seconds))
+                .map(|(index, name)| self.counts(index).row(name, seconds, quantiles))
                 .collect(),
-            total: self.total.row(AGGREGATED, seconds),
+            total: self.total.row(AGGREGATED, seconds, quantiles),
             outcomes: self.outcomes.clone(),
             warm_up: self.warm_up,
             throughput: self.window.throughput(),
@@ -197,6 +207,12 @@ impl Tally {
                 .collect(),
             total: self.total.moment(AGGREGATED, second),
         }
+    }
+
+    /// How long measured requests waited to be sent, failed ones included; `None` before the first.
+    #[must_use]
+    pub fn schedule_lag(&self) -> Option<Latency> {
+        self.lag.summary()
     }
 
     /// The measured response times in bins of equal width on a logarithmic axis.

@@ -92,7 +92,11 @@ impl Blocks<'_> {
             self.stop,
         )
         .await?;
-        let finished = read_run(&files.requests)?;
+        let mut finished = read_run(&files.requests)?;
+        if end == RunEnd::Invalid {
+            let reason = format!("see {}", files.summary.display());
+            finished.invalid.push(reason);
+        }
         let line = line(&finished, end);
         self.progress
             .done(&format!("{word} {number} of {count}  {name:<8}  {line}"));
@@ -111,6 +115,7 @@ fn line(run: &Run, end: RunEnd) -> String {
     let failures = match end {
         RunEnd::Clean => String::new(),
         RunEnd::WithFailures => format!("  {} failed requests", run.failures),
+        RunEnd::Invalid => format!("  {} failed requests, INVALID", run.failures),
     };
     format!(
         "median {} ms  p95 {} ms  {} requests/s{failures}",

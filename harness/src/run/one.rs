@@ -27,6 +27,9 @@ pub enum RunEnd {
     Clean,
     /// Some requests failed; they are in the files, and the comparison takes them into account.
     WithFailures,
+    /// The load client was the bottleneck: the figures are in the files, and speak of it rather than of the
+    /// service.
+    Invalid,
 }
 
 /// Runs `variant` once: creates topics, starts service and load client, waits, stops both, tidies up (on a
@@ -171,11 +174,44 @@ async fn watch(
     }
 }
 
-/// The load client's exit codes: 0 all well, 1 some request failed or the run itself, 2 wrong use.
+/// What the load client's exit code says of a run. Without its files, no run took place.
 fn judge(status: ExitStatus, load: &Child, files: &RunFiles) -> Result<RunEnd> {
-    match status.code() {
-        Some(0) => Ok(RunEnd::Clean),
-        Some(1) if files.requests.is_file() && files.summary.is_file() => Ok(RunEnd::WithFailures),
+    let is_recorded = files.requests.is_file() && files.summary.is_file();
+    match end_of(status.code()) {
+        Some(RunEnd::Clean) => Ok(RunEnd::Clean),
+        Some(end) if is_recorded => Ok(end),
         _ => bail!("load-client failed ({status}); {}", load.log_tail()),
+    }
+}
+
+/// Exit codes of the load client that stand for a run that took place. The others: 1 it could not be done, 2
+/// wrong use, 6 it ended early, 130 it was interrupted; 4 needs a threshold, and we give none.
+fn end_of(code: Option<i32>) -> Option<RunEnd> {
+    match code? {
+        0 => Some(RunEnd::Clean),
+        3 => Some(RunEnd::WithFailures),
+        5 => Some(RunEnd::Invalid),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_runs_to_the_end_count() {
+        for (code, end) in [
+            (Some(0), Some(RunEnd::Clean)),
+            (Some(3), Some(RunEnd::WithFailures)),
+            (Some(5), Some(RunEnd::Invalid)),
+            (Some(1), None),
+            (Some(2), None),
+            (Some(6), None),
+            (Some(130), None),
+            (None, None),
+        ] {
+            assert_eq!(end_of(code), end, "{code:?}");
+        }
     }
 }

@@ -15,7 +15,7 @@ use crate::cli::CompareArguments;
 /// # Errors
 ///
 /// When a file cannot be read or written.
-pub(crate) fn compare(arguments: &CompareArguments) -> anyhow::Result<bool> {
+pub(crate) fn compare(arguments: &CompareArguments) -> anyhow::Result<u8> {
     let (baseline, changed) = (
         read_all(&arguments.baseline)?,
         read_all(&arguments.changed)?,
@@ -36,7 +36,7 @@ pub(crate) fn compare(arguments: &CompareArguments) -> anyhow::Result<bool> {
             comparison_page(&comparison, &context(arguments)).as_bytes(),
         )?;
     }
-    Ok(true)
+    Ok(0)
 }
 
 fn read_all(paths: &[PathBuf]) -> Result<Vec<Run>, ReadError> {

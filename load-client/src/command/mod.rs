@@ -1,11 +1,18 @@
-//! The two commands. Each answers whether its exit code is 0.
+//! The two commands. Each answers its exit code.
 
 mod compare;
+mod cpu;
+mod exit;
+mod history;
+mod outputs;
+mod report;
 mod run;
+mod watch;
 
 pub(crate) use compare::compare;
 pub(crate) use run::run;
 
+use crate::cli_output::OutputError;
 use crate::cli_service::ServiceError;
 use load_client::plan::PlanError;
 use load_client::transport::kafka::KafkaTransportError;
@@ -15,5 +22,6 @@ pub(crate) fn is_usage(error: &anyhow::Error) -> bool {
     let by_setting = error.downcast_ref::<KafkaTransportError>();
     error.is::<PlanError>()
         || error.is::<ServiceError>()
+        || error.is::<OutputError>()
         || by_setting.is_some_and(KafkaTransportError::is_usage)
 }

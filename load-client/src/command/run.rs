@@ -1,13 +1,11 @@
 //! `load-client run`: joins plan, transport, runner, recorder and outputs.
 
-use std::io::Write;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
-use load_client::export::{EndedBy, RequestsCsv, RunFacts, RunReport, write_whole};
-use load_client::output::{live_table, run_end};
+use load_client::export::RequestsCsv;
 use load_client::plan::Plan;
-use load_client::recorder::{Recorder, TallyView};
+use load_client::recorder::Recorder;
 use load_client::runner::{self, Control};
 use load_client::scenario::{Mix, Scenario};
 use load_client::transport::Transport;
@@ -16,19 +14,17 @@ use load_client::transport::kafka::{
 };
 use uuid::Uuid;
 
+use super::outputs::{Course, Outputs};
 use crate::cli::RunArguments;
 use crate::signals::{Signals, say};
 
-/// How often the table is printed while the run goes on.
-const TABLE_INTERVAL: Duration = Duration::from_secs(2);
-
-/// Runs the load. False when a request failed.
+/// Runs the load; answers the exit code.
 ///
 /// # Errors
 ///
 /// When the command line contradicts itself, the cluster or a topic cannot be used, or a file
 /// cannot be written.
-pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<bool> {
+pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<u8> {
     let (plan, mut settings) = arguments.validated(Uuid::new_v4().to_string())?;
     let scenario = arguments.service.apply(&mut settings)?;
     let client_settings = settings.effective()?;
@@ -50,8 +46,9 @@ async fn measure(
     scenario: Mix,
     settings: Arc<KafkaSettings>,
     client_settings: ClientSettings,
-) -> anyhow::Result<bool> {
+) -> anyhow::Result<u8> {
     let mut signals = Signals::catch()?;
+    let outputs = Outputs::prepare(&arguments, &plan, scenario.kinds())?;
     let csv = match &arguments.requests_record_file {
         // Before anything is sent: a place that cannot be written must not cost a run.
         Some(path) => Some(RequestsCsv::create(path, scenario.kinds())?),
@@ -69,10 +66,10 @@ async fn measure(
     announce(&plan, &settings);
     let control = Control::default();
     let (recorder, samples) = Recorder::start(scenario.kinds(), csv, control.stop.clone())?;
-    let helpers = [
-        tokio::spawn(print_tables(recorder.view())),
-        tokio::spawn(signals.control(control.clone())),
-    ];
+    let signals = tokio::spawn(signals.control(control.clone()));
+    let producer = Arc::clone(&transport);
+    let queue = Box::new(move || producer.producer_queue() as u64);
+    let outputs = outputs.watch(recorder.view(), &plan, &control, queue, None)?;
     let (started, clock) = (SystemTime::now(), Instant::now());
     runner::run(
         plan.clone(),
@@ -83,27 +80,25 @@ async fn measure(
     )
     .await;
     let duration = clock.elapsed();
-    helpers.iter().for_each(tokio::task::JoinHandle::abort);
-    let (summary, recorded) = recorder.finish();
-    print(&format!("\n{}", run_end(&summary)));
-    let defunct = transport.defunct();
-    let facts = RunFacts {
+    signals.abort();
+    let outputs = outputs.stop();
+    let (_, recorded) = recorder.finish();
+    let course = Course {
         started,
         duration,
-        ended_by: ended_by(&plan, duration, defunct.is_some() || recorded.is_err()),
+        defunct: transport.defunct(),
+        recording_failed: recorded.is_err(),
+        interrupted_twice: control.abort.is_cancelled(),
         unmatched_replies: transport.unmatched_replies(),
         client_settings,
     };
-    let any_failure = summary.any_failure();
-    if let Some(path) = &arguments.json {
-        let report = RunReport::new(&plan, &settings, facts, summary);
-        write_whole(path, &serde_json::to_vec_pretty(&report)?)?;
+    let concluded = outputs.conclude(course, &plan, &settings);
+    if let (Err(_), Err(error)) = (&recorded, &concluded) {
+        // Only one error can be the program's last word.
+        say(&format!("error: {error:#}"));
     }
     recorded?;
-    match defunct {
-        Some(cause) => Err(anyhow::anyhow!("the run ended early: {cause}")),
-        None => Ok(!any_failure),
-    }
+    concluded
 }
 
 async fn connect(
@@ -113,14 +108,6 @@ async fn connect(
     tokio::select! {
         connected = KafkaTransport::connect_in_background(Arc::clone(settings)) => connected,
         () = signals.next() => Err(KafkaTransportError::Interrupted),
-    }
-}
-
-fn ended_by(plan: &Plan, duration: Duration, failed: bool) -> EndedBy {
-    match plan.run_time {
-        _ if failed => EndedBy::Failure,
-        Some(run_time) if duration >= run_time => EndedBy::RunTime,
-        _ => EndedBy::Signal,
     }
 }
 
@@ -134,21 +121,4 @@ fn announce(plan: &Plan, settings: &KafkaSettings) {
         "{} user(s), {} started per second, to {} at {}, {replies}",
         plan.users, plan.spawn_rate, settings.topic, settings.brokers
     ));
-}
-
-async fn print_tables(view: TallyView) {
-    let first = tokio::time::Instant::now() + TABLE_INTERVAL;
-    let mut interval = tokio::time::interval_at(first, TABLE_INTERVAL);
-    loop {
-        interval.tick().await;
-        print(&format!(
-            "\n{}",
-            live_table(&view.summary(), Some(&view.moment(0, false)))
-        ));
-    }
-}
-
-fn print(text: &str) {
-    // A reader that closed the pipe must not end the run.
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }

@@ -40,6 +40,25 @@ pub(super) fn part_path(path: &Path) -> PathBuf {
 /// When the file cannot be written or renamed.
 pub fn write_whole(path: &Path, content: &[u8]) -> Result<(), ExportError> {
     let part = part_path(path);
-    fs::write(&part, content).map_err(|source| ExportError::io(&part, source))?;
+    if let Err(source) = fs::write(&part, content) {
+        // A half of a file is of no use, and its room may be what is missing. The error is what counts.
+        let _ = fs::remove_file(&part);
+        return Err(ExportError::io(&part, source));
+    }
     fs::rename(&part, path).map_err(|source| ExportError::io(path, source))
+}
+
+/// Finds out before a run whether a file could be written after it. Leaves nothing behind.
+///
+/// # Errors
+///
+/// When its folder takes no file.
+pub fn check_writable(path: &Path) -> Result<(), ExportError> {
+    if path.is_dir() {
+        let error = io::Error::from(io::ErrorKind::IsADirectory);
+        return Err(ExportError::io(path, error));
+    }
+    let part = part_path(path);
+    fs::File::create(&part).map_err(|source| ExportError::io(&part, source))?;
+    fs::remove_file(&part).map_err(|source| ExportError::io(&part, source))
 }

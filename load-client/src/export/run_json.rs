@@ -1,11 +1,35 @@
 //! The JSON summary of a run: what was asked for, what was in effect, what was measured.
+//!
+//! The shape is stable: fields are added, and none is renamed, removed or given another unit, without a new
+//! `format`. Times are milliseconds where the name ends in `_ms`, seconds where it ends in `_seconds`, shares
+//! and quantiles are 0 to 1, and what is undefined is `null`, never 0.
+//!
+//! | field | content |
+//! |---|---|
+//! | `format` | the number of this shape |
+//! | `run_id`, `started`, `duration_seconds`, `ended_by` | which run, when (RFC 3339), for how long, why it ended |
+//! | `load_model`, `target`, `plan`, `client_settings`, `command` | what was asked for, and what was in effect |
+//! | `summary.total`, `summary.kinds[]` | requests, failures, rates, `response` and `service` times of all kinds, of each |
+//! | `summary.outcomes`, `summary.errors[]` | requests by outcome; failures by kind and text |
+//! | `summary.throughput`, `summary.window_seconds` | good replies per second of the measured window, and its length |
+//! | `stages[]` | figures of each stage of a run that has stages |
+//! | `thresholds[]` | `threshold`, `verdict` (`holds`, `broken`, `undecided`), `measured`, `reason` |
+//! | `validity` | `verdict` (`valid`, `not_judged`, `invalid`) with `reason` or `findings[]` |
+//! | `schedule_lag` | how long requests waited to be sent |
+//! | `exit_code` | what the program ends with |
 
 use serde::Serialize;
 
+use super::Stage;
 use crate::plan::Plan;
-use crate::summary::Summary;
+use crate::selfcheck::Validity;
+use crate::summary::{Latency, Summary};
+use crate::threshold::Answer;
 use crate::transport::kafka::{ClientSettings, KafkaSettings, librdkafka_version};
 use crate::transport::wire::Wire;
+
+/// The number of the shape.
+const FORMAT: u32 = 1;
 
 /// Why a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -15,6 +39,8 @@ pub enum EndedBy {
     RunTime,
     /// It was told to stop.
     Signal,
+    /// A threshold was broken, and that was to end it.
+    Threshold,
     /// Replies could not be received, or the requests could not be recorded, any more.
     Failure,
 }
@@ -22,6 +48,7 @@ pub enum EndedBy {
 /// All that `--json` writes.
 #[derive(Debug, Serialize)]
 pub struct RunReport {
+    format: u32,
     run_id: String,
     /// When the run started, RFC 3339.
     started: String,
@@ -38,6 +65,12 @@ pub struct RunReport {
     /// Replies that nobody waited for: late, or of somebody else.
     unmatched_replies: u64,
     summary: Summary,
+    stages: Vec<Stage>,
+    thresholds: Answer,
+    validity: Validity,
+    schedule_lag: Option<Latency>,
+    command: String,
+    exit_code: u8,
 }
 
 #[derive(Debug, Serialize)]
@@ -72,6 +105,18 @@ pub struct RunFacts {
     pub unmatched_replies: u64,
     /// Client settings in effect.
     pub client_settings: ClientSettings,
+    /// Figures of each stage; empty for a run without stages.
+    pub stages: Vec<Stage>,
+    /// What became of the thresholds.
+    pub thresholds: Answer,
+    /// Whether the load client was the bottleneck.
+    pub validity: Validity,
+    /// How long requests waited to be sent.
+    pub schedule_lag: Option<Latency>,
+    /// The command that repeats the run, secrets masked.
+    pub command: String,
+    /// What the program ends with.
+    pub exit_code: u8,
 }
 
 impl RunReport {
@@ -79,6 +124,7 @@ impl RunReport {
     #[must_use]
     pub fn new(plan: &Plan, kafka: &KafkaSettings, facts: RunFacts, summary: Summary) -> Self {
         Self {
+            format: FORMAT,
             run_id: kafka.run_id.clone(),
             started: humantime::format_rfc3339_millis(facts.started).to_string(),
             duration_seconds: facts.duration.as_secs_f64(),
@@ -103,6 +149,162 @@ impl RunReport {
             client_settings: facts.client_settings,
             unmatched_replies: facts.unmatched_replies,
             summary,
+            stages: facts.stages,
+            thresholds: facts.thresholds,
+            validity: facts.validity,
+            schedule_lag: facts.schedule_lag,
+            command: facts.command,
+            exit_code: facts.exit_code,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::sample::{Outcome, Sample};
+    use crate::tally::Tally;
+    use crate::threshold::{Threshold, evaluate};
+
+    fn report() -> Value {
+        let mut tally = Tally::new(&["createOrder".to_owned()]);
+        for index in 0..250_u64 {
+            let outcome = if index == 9 {
+                Outcome::TimeOut
+            } else {
+                Outcome::Ok
+            };
+            let sample = Sample::test(index * 10_000_000, 4_000_000, outcome);
+            tally.record(&sample, Duration::from_millis(index * 10));
+        }
+        let plan = Plan {
+            users: 2,
+            spawn_rate: 1.0,
+            run_time: None,
+            warm_up: Duration::ZERO,
+            timeout: Duration::from_secs(30),
+        };
+        let kafka = KafkaSettings {
+            brokers: "localhost:9092".to_owned(),
+            topic: "createOrder".to_owned(),
+            reply_topic: "createOrder.reply".to_owned(),
+            body: bytes::Bytes::from_static(b"{}"),
+            headers: Vec::new(),
+            timeout: Duration::from_secs(30),
+            publish_only: false,
+            properties: Vec::new(),
+            service: crate::transport::kafka::ServiceSettings::default(),
+            run_id: "id".to_owned(),
+        };
+        let threshold: Threshold = "p95<20ms".parse().unwrap();
+        let summary = tally.summary();
+        let facts = RunFacts {
+            started: UNIX_EPOCH,
+            duration: Duration::from_secs(3),
+            ended_by: EndedBy::Threshold,
+            unmatched_replies: 0,
+            client_settings: kafka.effective().unwrap(),
+            stages: Vec::new(),
+            thresholds: evaluate(&[threshold], &summary),
+            validity: Validity::NotJudged {
+                reason: "short".to_owned(),
+            },
+            schedule_lag: tally.schedule_lag(),
+            command: "load-client run".to_owned(),
+            exit_code: 4,
+        };
+        serde_json::to_value(RunReport::new(&plan, &kafka, facts, summary)).unwrap()
+    }
+
+    fn keys(value: &Value) -> Vec<&str> {
+        value
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect()
+    }
+
+    #[test]
+    fn the_shape_is_what_the_documentation_says() {
+        let report = report();
+        assert_eq!(
+            keys(&report),
+            [
+                "client_settings",
+                "command",
+                "duration_seconds",
+                "ended_by",
+                "exit_code",
+                "format",
+                "librdkafka_version",
+                "load_client_version",
+                "load_model",
+                "plan",
+                "run_id",
+                "schedule_lag",
+                "stages",
+                "started",
+                "summary",
+                "target",
+                "thresholds",
+                "unmatched_replies",
+                "validity"
+            ]
+        );
+        let summary = &report["summary"];
+        for key in [
+            "kinds",
+            "total",
+            "outcomes",
+            "warm_up",
+            "throughput",
+            "window_seconds",
+            "errors",
+        ] {
+            assert!(summary.get(key).is_some(), "{key}");
+        }
+        let row = [
+            "censored",
+            "failures",
+            "mean_bytes",
+            "name",
+            "rates",
+            "requests",
+            "response",
+            "service",
+        ];
+        assert_eq!(keys(&summary["total"]), row);
+        assert_eq!(keys(&summary["kinds"][0]), row);
+        let latency = [
+            "count",
+            "max_ms",
+            "mean_ms",
+            "median_ms",
+            "min_ms",
+            "percentiles",
+        ];
+        assert_eq!(keys(&summary["total"]["response"]), latency);
+        assert_eq!(keys(&report["schedule_lag"]), latency);
+    }
+
+    #[test]
+    fn verdicts_are_words_and_what_is_undefined_is_null() {
+        let report = report();
+        assert_eq!(
+            (&report["format"], &report["exit_code"]),
+            (&1.into(), &4.into())
+        );
+        assert_eq!(report["ended_by"], "threshold");
+        assert_eq!(report["thresholds"][0]["verdict"], "holds");
+        assert_eq!(report["thresholds"][0]["threshold"], "p95<20ms");
+        assert!(report["thresholds"][0]["reason"].is_null());
+        assert_eq!(report["validity"]["verdict"], "not_judged");
+        assert!(report["plan"]["run_time_seconds"].is_null());
+        assert_eq!(report["summary"]["outcomes"]["timeout"], 1);
     }
 }

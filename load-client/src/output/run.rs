@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::fit::{fitted, name_width};
 use crate::moment::Moment;
 use crate::summary::{Latency, Rates, Row, Summary};
 use crate::tally::AGGREGATED;
@@ -21,10 +22,17 @@ const PERCENTILES: [(&str, f64); 10] = [
     ("99.99%", 0.9999),
 ];
 
-/// The table that is printed every other second: figures of the whole run, rates of the moment.
+/// What the figures of the tables take beside the name.
+const TABLE_COLUMNS: usize = 98;
+const PERCENTILE_COLUMNS: usize = 118;
+const OMISSION: &str = "Response times count from when a request was to be sent, service times from when it was: \
+    requests waited, and a user would have felt the response times (coordinated omission).";
+
+/// The table that is printed every other second: figures of the whole run, rates of the moment. Names are
+/// cut to a terminal of `columns`; `None` keeps them whole.
 #[must_use]
-pub fn live_table(summary: &Summary, moment: Option<&Moment>) -> String {
-    let width = name_width(summary);
+pub fn live_table(summary: &Summary, moment: Option<&Moment>, columns: Option<usize>) -> String {
+    let width = name_width(summary, columns, TABLE_COLUMNS);
     let rule = format!(
         "{:-<8}|{:-<width$}|{:-<9}|{:-<15}|{:-<9}|{:-<9}|{:-<9}|{:-<9}|{:-<10}|{:-<11}\n",
         "", "", "", "", "", "", "", "", "", ""
@@ -40,12 +48,12 @@ pub fn live_table(summary: &Summary, moment: Option<&Moment>) -> String {
         let _ = writeln!(
             table,
             "{TYPE:<8} {:<width$} {}",
-            row.name,
-            columns(row, rates)
+            fitted(&row.name, width),
+            figures(row, rates)
         );
     }
     let rates = moment.map_or(summary.total.rates, |moment| moment.total.rates);
-    let total = columns(&summary.total, rates);
+    let total = figures(&summary.total, rates);
     let _ = writeln!(table, "{rule}{:<8} {AGGREGATED:<width$} {total}", "");
     if summary.warm_up.requests > 0 {
         let _ = writeln!(
@@ -59,20 +67,15 @@ pub fn live_table(summary: &Summary, moment: Option<&Moment>) -> String {
 
 /// The final tables: totals, percentiles, errors.
 #[must_use]
-pub fn run_end(summary: &Summary) -> String {
-    let mut text = live_table(summary, None);
+pub fn run_end(summary: &Summary, columns: Option<usize>) -> String {
+    let mut text = live_table(summary, None, columns);
     let _ = write_throughput(&mut text, summary);
-    let _ = write_percentiles(&mut text, summary);
+    let _ = write_percentiles(&mut text, summary, columns);
     let _ = write_errors(&mut text, summary);
     text
 }
 
-fn name_width(summary: &Summary) -> usize {
-    let names = summary.kinds.iter().map(|row| row.name.len());
-    names.max().unwrap_or(0).max(AGGREGATED.len())
-}
-
-fn columns(row: &Row, rates: Rates) -> String {
+fn figures(row: &Row, rates: Rates) -> String {
     let share = match row.requests {
         0 => 0.0,
         requests => 100.0 * row.failures as f64 / requests as f64,
@@ -109,11 +112,15 @@ fn write_throughput(text: &mut String, summary: &Summary) -> std::fmt::Result {
     Ok(())
 }
 
-fn write_percentiles(text: &mut String, summary: &Summary) -> std::fmt::Result {
+fn write_percentiles(
+    text: &mut String,
+    summary: &Summary,
+    columns: Option<usize>,
+) -> std::fmt::Result {
     if summary.total.response.is_none() {
         return Ok(());
     }
-    let width = name_width(summary);
+    let width = name_width(summary, columns, PERCENTILE_COLUMNS);
     writeln!(
         text,
         "\nResponse time percentiles (a dash where fewer than ten replies lie above)"
@@ -123,12 +130,20 @@ fn write_percentiles(text: &mut String, summary: &Summary) -> std::fmt::Result {
         write!(text, " {title:>8}")?;
     }
     writeln!(text, " {:>8} {:>9}", "100%", "# replies")?;
-    for row in &summary.kinds {
-        write!(text, "{TYPE:<8} {:<width$}", row.name)?;
+    let both = summary.total.times_differ();
+    let kinds = summary.kinds.iter().map(|row| (TYPE, row));
+    for (kind, row) in kinds.chain([("", &summary.total)]) {
+        write!(text, "{kind:<8} {:<width$}", fitted(&row.name, width))?;
         write_percentile_row(text, row.response.as_ref())?;
+        if both {
+            write!(text, "{:<8} {:<width$}", "", fitted(".. service", width))?;
+            write_percentile_row(text, row.service.as_ref())?;
+        }
     }
-    write!(text, "{:<8} {AGGREGATED:<width$}", "")?;
-    write_percentile_row(text, summary.total.response.as_ref())
+    if both {
+        writeln!(text, "{OMISSION}")?;
+    }
+    Ok(())
 }
 
 fn write_percentile_row(text: &mut String, latency: Option<&Latency>) -> std::fmt::Result {
@@ -154,9 +169,10 @@ fn write_errors(text: &mut String, summary: &Summary) -> std::fmt::Result {
     for entry in &summary.errors {
         writeln!(
             text,
-            "{:>13}  {:<18} {}",
+            "{:>13}  {:<18} {}: {}",
             entry.count,
             entry.status.as_str(),
+            entry.name,
             entry.error
         )?;
     }
@@ -180,7 +196,7 @@ mod tests {
     use crate::sample::{Outcome, Sample};
     use crate::tally::Tally;
 
-    fn summary() -> Summary {
+    fn summary(lag_ms: u64) -> Summary {
         let mut tally = Tally::new(&["createOrder".to_owned()]);
         for index in 0..250_u64 {
             let outcome = match index {
@@ -188,8 +204,9 @@ mod tests {
                 8 | 9 => Outcome::TimeOut,
                 _ => Outcome::Ok,
             };
-            let sent_ns = index * 10_000_000;
+            let sent_ns = (index + 1) * 10_000_000;
             let mut sample = Sample::test(sent_ns, 4_000_000 + index * 10_000, outcome);
+            sample.intended_ns -= lag_ms * 1_000_000;
             sample.warm_up = index < 5;
             tally.record(&sample, Duration::from_nanos(sent_ns));
         }
@@ -198,12 +215,28 @@ mod tests {
 
     #[test]
     fn the_tables_of_a_run() {
-        insta::assert_snapshot!(run_end(&summary()));
+        insta::assert_snapshot!(run_end(&summary(0), None));
+    }
+
+    #[test]
+    fn service_times_stand_beside_response_times_where_requests_waited() {
+        let text = run_end(&summary(5), None);
+        assert_eq!(text.matches(".. service").count(), 2, "{text}");
+        assert!(text.contains("coordinated omission"), "{text}");
+    }
+
+    #[test]
+    fn a_long_name_is_cut_to_the_terminal() {
+        let names = ["createOrder".repeat(10)];
+        let table = live_table(&Tally::new(&names).summary(), None, Some(120));
+        let longest = table.lines().map(|line| line.chars().count()).max();
+        assert_eq!(longest, Some(120), "{table}");
+        assert!(table.contains("createOrdercreateOrde…"), "{table}");
     }
 
     #[test]
     fn a_run_that_has_not_begun_has_dashes_not_zeroes() {
         let empty = Tally::new(&["createOrder".to_owned()]).summary();
-        insta::assert_snapshot!(live_table(&empty, None));
+        insta::assert_snapshot!(live_table(&empty, None, None));
     }
 }

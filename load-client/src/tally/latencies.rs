@@ -8,8 +8,10 @@ use crate::summary::{Latency, Percentile};
 
 /// Longest latency that the histogram tells apart; longer ones count as this.
 const LONGEST_NS: u64 = 3_600_000_000_000;
-/// Locust's percentiles.
-const QUANTILES: [f64; 10] = [0.5, 0.66, 0.75, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999, 0.9999];
+/// The percentiles of Locust's tables and files.
+const QUANTILES: [f64; 12] = [
+    0.5, 0.6, 0.66, 0.7, 0.75, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999, 0.9999,
+];
 
 /// Latencies in nanoseconds, to a fixed number of significant digits.
 #[derive(Debug, Clone)]
@@ -59,10 +61,18 @@ impl Latencies {
     }
 
     pub(super) fn summary(&self) -> Option<Latency> {
+        self.summary_with(&[])
+    }
+
+    /// As [`Self::summary`], with further quantiles that somebody asked for, in ascending order.
+    pub(super) fn summary_with(&self, further: &[f64]) -> Option<Latency> {
         let (low, high) = self.bounds_ns?;
         let count = self.histogram.len();
         let at = |q: f64| milliseconds(self.histogram.value_at_quantile(q).clamp(low, high));
-        let supported = QUANTILES
+        let mut quantiles = [&QUANTILES, further].concat();
+        quantiles.sort_unstable_by(f64::total_cmp);
+        quantiles.dedup();
+        let supported = quantiles
             .into_iter()
             .filter(|q| quantile_is_supported(count, *q));
         let percentiles = supported.map(|q| Percentile {

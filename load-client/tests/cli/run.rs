@@ -147,7 +147,7 @@ fn an_error_status_is_a_failure_and_no_latency() {
     ] {
         let (service, files) = (Service::start(behaviour), Files::new());
         let output = run(&service, &files, &["-t", "1s"]);
-        assert_code(&output, 1);
+        assert_code(&output, 3);
         let rows = rows(&files.csv);
         assert!(!rows.is_empty());
         for row in rows {
@@ -166,7 +166,7 @@ fn an_error_status_is_a_failure_and_no_latency() {
 fn silence_is_a_time_out_and_no_latency() {
     let (service, files) = (Service::start(Behaviour::Ignore), Files::new());
     let output = run(&service, &files, &["-t", "1s", "--timeout", "1s"]);
-    assert_code(&output, 1);
+    assert_code(&output, 3);
     let rows = rows(&files.csv);
     assert!(!rows.is_empty());
     for row in rows {
@@ -332,7 +332,7 @@ fn interrupted_twice_it_stops_at_once_and_reports_the_censored() {
     }
     kill_process(pid, Signal::INT).unwrap();
     let output = child.wait_with_output().unwrap();
-    assert_code(&output, 0);
+    assert_code(&output, 130);
     let rows = rows(&files.csv);
     assert_eq!((rows.len(), rows[0][STATUS].as_str()), (1, "censored"));
     assert_eq!(files.json()["summary"]["total"]["censored"], 1);
@@ -353,7 +353,7 @@ fn a_broker_that_dies_fails_the_requests_in_flight_with_its_cause() {
     service.next_seen();
     service.cluster.broker_down(-1).unwrap();
     let output = child.wait_with_output().unwrap();
-    assert_code(&output, 1);
+    assert_code(&output, 3);
     let rows = rows(&files.csv);
     assert_eq!(rows[0][STATUS], "consumer_failure", "{rows:?}");
     assert!(rows[0][9].contains("createOrder.reply failed"), "{rows:?}");

@@ -71,7 +71,7 @@ fn an_answer_of_another_status_is_a_failure_of_its_kind_alone() {
     let topics = ["createOrder", "findOrder"];
     let service = Responder::start(&topics, &["createOrder.reply"], orders);
     let run = run(&service, &["--scenario", scenario.to_str().unwrap()]);
-    assert_eq!(run.output.status.code(), Some(1));
+    assert_eq!(run.output.status.code(), Some(3));
     for row in &run.rows {
         let expected = match &*row[NAME] {
             "create" => ("ok", ""),

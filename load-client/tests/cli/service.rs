@@ -83,7 +83,7 @@ fn an_error_of_a_nest_service_is_a_failure() {
     let topics = ["--topic", "sum", "--reply-topic", "sum.reply"];
     let more = ["--profile", "nest", "--reply-partition", "1"];
     let run = run(&service, &[topics, more].concat());
-    assert_eq!(run.output.status.code(), Some(1));
+    assert_eq!(run.output.status.code(), Some(3));
     assert!(!run.rows.is_empty());
     for row in &run.rows {
         assert_eq!(row[STATUS], "error_status");

@@ -114,6 +114,8 @@ pub(crate) fn client() -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LOAD_CLIENT_")) {
         command.env_remove(name);
     }
+    // A machine that is busy with other tests makes the client a bottleneck, and says nothing of it.
+    command.env("LOAD_CLIENT_EXIT_CODE_ON_INVALID", "0");
     command
 }
 

@@ -1,10 +1,12 @@
-//! The comparison as one self-contained HTML page that opens offline.
+//! A comparison, or a run, as one self-contained HTML page that opens offline.
 
 mod charts;
 mod page;
+mod run;
 mod tables;
 
 pub use page::{PageContext, Section, comparison_page};
+pub use run::{RunPage, run_page};
 
 /// Escapes text for element content and for quoted attributes.
 fn escape(text: &str) -> String {

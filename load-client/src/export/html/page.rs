@@ -5,8 +5,8 @@ use plotly::Plot;
 use super::{charts, escape, tables};
 use crate::compare::{Comparison, Verdict};
 
-const STYLE: &str = include_str!("page.css");
-const THEME: &str = include_str!("theme.js");
+pub(super) const STYLE: &str = include_str!("page.css");
+pub(super) const THEME: &str = include_str!("theme.js");
 
 /// What the page says about the circumstances of the runs.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -62,14 +62,14 @@ fn tone(verdict: Option<Verdict>) -> &'static str {
     }
 }
 
-fn paragraphs(class: &str, texts: &[String]) -> String {
+pub(super) fn paragraphs(class: &str, texts: &[String]) -> String {
     let paragraph = |text: &String| format!("<p class=\"{class}\">{}</p>\n", escape(text));
     texts.iter().map(paragraph).collect()
 }
 
 /// The script element with plotly.js. The crate hands out plotly.js and MathJax together; the
 /// second would add 2 MB for formulae that the page does not have.
-fn chart_library() -> String {
+pub(super) fn chart_library() -> String {
     const END: &str = "</script>";
     let mut scripts = Plot::offline_js_sources();
     if let Some(position) = scripts.find(END) {

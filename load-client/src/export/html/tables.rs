@@ -205,7 +205,7 @@ fn with_unit(metric: Metric) -> String {
 }
 
 /// A row: the first cell names it.
-fn cells(values: &[&str]) -> String {
+pub(super) fn cells(values: &[&str]) -> String {
     let mut row = String::from("<tr>");
     for (index, value) in values.iter().enumerate() {
         let tag = if index == 0 { "th" } else { "td" };
@@ -214,7 +214,7 @@ fn cells(values: &[&str]) -> String {
     row + "</tr>\n"
 }
 
-fn table(heading: &str, columns: &[&str], rows: &[String]) -> String {
+pub(super) fn table(heading: &str, columns: &[&str], rows: &[String]) -> String {
     let names: String = columns
         .iter()
         .map(|name| format!("<th>{}</th>", escape(name)))

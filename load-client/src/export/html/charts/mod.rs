@@ -47,7 +47,7 @@ pub(super) fn all(comparison: &Comparison) -> String {
     charts.into_iter().flatten().collect()
 }
 
-fn layout(x: Axis, y: Axis) -> Layout {
+pub(super) fn layout(x: Axis, y: Axis) -> Layout {
     // Transparent paper: the page's own background shows through, light or dark.
     Layout::new()
         .paper_background_color(NamedColor::Transparent)
@@ -58,7 +58,7 @@ fn layout(x: Axis, y: Axis) -> Layout {
         .y_axis(y)
 }
 
-fn axis(title: &str) -> Axis {
+pub(super) fn axis(title: &str) -> Axis {
     Axis::new()
         .title(Title::with_text(title))
         .grid_color("rgba(128,128,128,0.25)")
@@ -69,7 +69,7 @@ fn log_axis(title: &str) -> Axis {
     axis(title).type_(AxisType::Log)
 }
 
-fn figure(id: &str, heading: &str, note: &str, mut plot: Plot) -> String {
+pub(super) fn figure(id: &str, heading: &str, note: &str, mut plot: Plot) -> String {
     // Zoom by dragging and by double click stays; the bar of buttons would cover the legend.
     let bar = DisplayModeBar::False;
     plot.set_configuration(Configuration::new().responsive(true).display_mode_bar(bar));

@@ -1,0 +1,315 @@
+//! All that a run shows and leaves behind: prepared before it, fed while it goes on, concluded after it.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use load_client::export::html::run_page;
+use load_client::export::{
+    EndedBy, ExportError, RunFacts, RunReport, StatsFiles, check_writable, write_whole,
+};
+use load_client::moment::Moment;
+use load_client::output::{run_end, run_verdicts};
+use load_client::plan::Plan;
+use load_client::recorder::TallyView;
+use load_client::runner::Control;
+use load_client::selfcheck::{self, LoadModel, Readings, Validity};
+use load_client::summary::Summary;
+use load_client::threshold::{self, Answer, Threshold, evaluate};
+use load_client::transport::kafka::{ClientSettings, KafkaSettings};
+
+use super::exit::{Causes, exit_code};
+use super::watch::{self, Watch, Watched, print, terminal_columns};
+use super::{cpu, report};
+use crate::cli::RunArguments;
+use crate::cli_output::OutputArguments;
+use crate::signals::say;
+
+/// Bins of the report's histogram.
+const BINS: u32 = 80;
+/// A ramp that reaches this far into the measured window is no constant number of users.
+const RAMP_SHARE: f64 = 0.01;
+
+/// What was asked for, checked.
+pub(super) struct Outputs {
+    arguments: OutputArguments,
+    html: Option<PathBuf>,
+    json: Option<PathBuf>,
+}
+
+/// Outputs of a run that goes on.
+pub(super) struct Running {
+    arguments: OutputArguments,
+    html: Option<PathBuf>,
+    json: Option<PathBuf>,
+    view: TallyView,
+    watch: Watch,
+}
+
+/// Outputs of a run that is over, up to what only the recorder's end makes final.
+pub(super) struct Ended {
+    arguments: OutputArguments,
+    html: Option<PathBuf>,
+    json: Option<PathBuf>,
+    view: TallyView,
+    watched: Watched,
+}
+
+/// How the run went, besides its figures.
+pub(super) struct Course {
+    pub(super) started: SystemTime,
+    pub(super) duration: Duration,
+    /// Why replies could not be received any more.
+    pub(super) defunct: Option<String>,
+    /// The requests could not be recorded any more.
+    pub(super) recording_failed: bool,
+    /// It was interrupted a second time.
+    pub(super) interrupted_twice: bool,
+    pub(super) unmatched_replies: u64,
+    pub(super) client_settings: ClientSettings,
+}
+
+impl Outputs {
+    /// Checks flags and places, before anything is sent: neither must cost a run.
+    ///
+    /// # Errors
+    ///
+    /// When flags contradict each other, or a file cannot be written.
+    pub(super) fn prepare(
+        arguments: &RunArguments,
+        plan: &Plan,
+        kinds: &[String],
+    ) -> anyhow::Result<Self> {
+        let output = &arguments.output;
+        output.validated(kinds)?;
+        let html = output.html(plan.users, plan.spawn_rate, plan.run_time);
+        for path in [&html, &arguments.json].into_iter().flatten() {
+            check_writable(path)?;
+        }
+        output.csv.as_deref().map_or(Ok(()), StatsFiles::check)?;
+        Ok(Self {
+            html,
+            json: arguments.json.clone(),
+            arguments: output.clone(),
+        })
+    }
+
+    /// Begins to watch the run; it starts now.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no thread to give, or the statistics' files cannot be created.
+    pub(super) fn watch(
+        self,
+        view: TallyView,
+        plan: &Plan,
+        control: &Control,
+        queue: Box<dyn Fn() -> u64 + Send>,
+        on_key: Option<Box<dyn Fn(i32) + Send>>,
+    ) -> anyhow::Result<Running> {
+        let own = plan.clone();
+        let settings = watch::Settings {
+            view: view.clone(),
+            control: control.clone(),
+            warm_up: plan.warm_up,
+            run_time: plan.run_time,
+            users: Box::new(move |elapsed| started_users(&own, elapsed)),
+            queue,
+            quantiles: threshold::extra_quantiles(&self.arguments.fail_on),
+            abort: self.abort(),
+            only_summary: self.arguments.only_summary,
+            files: self.create_files()?,
+        };
+        Ok(Running {
+            arguments: self.arguments,
+            html: self.html,
+            json: self.json,
+            view,
+            watch: watch::start(settings, on_key)?,
+        })
+    }
+
+    /// Creates the statistics' files; the run starts now.
+    fn create_files(&self) -> Result<Option<StatsFiles>, ExportError> {
+        let Some(prefix) = &self.arguments.csv else {
+            return Ok(None);
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let start = now.map_or(0.0, |since| since.as_secs_f64());
+        StatsFiles::create(prefix, self.arguments.csv_full_history, start).map(Some)
+    }
+
+    fn abort(&self) -> Option<(Vec<Threshold>, Duration)> {
+        let all = self.arguments.fail_on.iter();
+        let may: Vec<_> = all.filter(|own| own.may_abort()).cloned().collect();
+        self.arguments
+            .abort_on_fail
+            .then_some((may, self.arguments.abort_delay))
+    }
+}
+
+impl Running {
+    /// Ends the watching, and gives the terminal back.
+    pub(super) fn stop(self) -> Ended {
+        Ended {
+            watched: self.watch.stop(),
+            arguments: self.arguments,
+            html: self.html,
+            json: self.json,
+            view: self.view,
+        }
+    }
+}
+
+impl Ended {
+    /// Prints and writes everything; answers the exit code. The recorder must have finished.
+    ///
+    /// # Errors
+    ///
+    /// The first file that could not be written. The others are written all the same.
+    pub(super) fn conclude(
+        mut self,
+        course: Course,
+        plan: &Plan,
+        kafka: &KafkaSettings,
+    ) -> anyhow::Result<u8> {
+        let thresholds = &self.arguments.fail_on;
+        let summary = self
+            .view
+            .summary_with(&threshold::extra_quantiles(thresholds));
+        let users = started_users(plan, course.duration);
+        let warm_up = course.duration < plan.warm_up;
+        let moment = self.view.moment(users, warm_up);
+        let csv = self.write_statistics(&moment, &summary);
+        self.watched.moments.push(moment);
+        let validity = selfcheck::check(&summary, &self.readings(plan, &summary));
+        let answer = evaluate(&self.arguments.fail_on, &summary);
+        let columns = terminal_columns(std::io::stdout());
+        print(&format!("\n{}", run_end(&summary, columns)));
+        print(&run_verdicts(&answer, &validity));
+        let exit_code = self.exit_code(&course, &summary, &validity, &answer);
+        let facts = RunFacts {
+            ended_by: self.ended_by(plan, &course),
+            started: course.started,
+            duration: course.duration,
+            unmatched_replies: course.unmatched_replies,
+            client_settings: course.client_settings,
+            stages: Vec::new(),
+            thresholds: answer,
+            validity,
+            schedule_lag: self.view.schedule_lag(),
+            command: report::command(),
+            exit_code,
+        };
+        let html = self.write_page(plan, kafka, &facts, &summary);
+        let json = self.write_json(plan, kafka, facts, summary);
+        if let Some(cause) = course.defunct {
+            say(&format!("error: the run ended early: {cause}"));
+        }
+        csv.and(html).and(json)?;
+        if self
+            .watched
+            .files
+            .as_ref()
+            .is_some_and(StatsFiles::has_gaps)
+        {
+            anyhow::bail!("--csv: rows are missing in the history, see above");
+        }
+        Ok(exit_code)
+    }
+
+    fn write_statistics(&mut self, moment: &Moment, summary: &Summary) -> anyhow::Result<()> {
+        match &mut self.watched.files {
+            Some(files) => Ok(files.update(moment, summary)?),
+            None => Ok(()),
+        }
+    }
+
+    fn write_page(
+        &self,
+        plan: &Plan,
+        kafka: &KafkaSettings,
+        facts: &RunFacts,
+        summary: &Summary,
+    ) -> anyhow::Result<()> {
+        let Some(path) = &self.html else {
+            return Ok(());
+        };
+        let bins = self.view.histogram(BINS);
+        let words = report::Words::new(plan, kafka, facts);
+        let page = words.page(facts, summary, &self.watched.moments, &bins);
+        Ok(write_whole(path, run_page(&page).as_bytes())?)
+    }
+
+    fn write_json(
+        &self,
+        plan: &Plan,
+        kafka: &KafkaSettings,
+        facts: RunFacts,
+        summary: Summary,
+    ) -> anyhow::Result<()> {
+        let Some(path) = &self.json else {
+            return Ok(());
+        };
+        let report = RunReport::new(plan, kafka, facts, summary);
+        Ok(write_whole(path, &serde_json::to_vec_pretty(&report)?)?)
+    }
+
+    fn readings(&self, plan: &Plan, summary: &Summary) -> Readings {
+        let window = summary.window_seconds.unwrap_or_default();
+        let users = constant_users(plan, &self.watched.moments, window);
+        Readings {
+            model: LoadModel::ClosedLoop { users },
+            cores: cpu::cores(),
+            cpu: self.watched.cpu.clone(),
+            schedule_lag: self.view.schedule_lag(),
+            queue: self.watched.queue.clone(),
+        }
+    }
+
+    fn ended_by(&self, plan: &Plan, course: &Course) -> EndedBy {
+        match plan.run_time {
+            _ if course.defunct.is_some() || course.recording_failed => EndedBy::Failure,
+            _ if self.watched.threshold_broke => EndedBy::Threshold,
+            Some(run_time) if course.duration >= run_time => EndedBy::RunTime,
+            _ => EndedBy::Signal,
+        }
+    }
+
+    fn exit_code(
+        &self,
+        course: &Course,
+        summary: &Summary,
+        validity: &Validity,
+        answer: &Answer,
+    ) -> u8 {
+        exit_code(Causes {
+            ended_early: course.defunct.is_some(),
+            interrupted_twice: course.interrupted_twice,
+            invalid: validity.is_invalid(),
+            thresholds_hold: answer.all_hold(),
+            any_failure: summary.any_failure(),
+            failures_are_judged: self
+                .arguments
+                .fail_on
+                .iter()
+                .any(Threshold::judges_failures),
+            code_on_invalid: self.arguments.exit_code_on_invalid,
+            code_on_error: self.arguments.exit_code_on_error,
+        })
+    }
+}
+
+/// Users that the plan has started by then.
+fn started_users(plan: &Plan, elapsed: Duration) -> u32 {
+    let started = elapsed.as_secs_f64() * plan.spawn_rate + 1.0;
+    (started as u32).min(plan.users)
+}
+
+/// The number of users, if it stayed the same over the measured window.
+fn constant_users(plan: &Plan, moments: &[Moment], window_seconds: f64) -> Option<u32> {
+    let ramp = plan.starts_at(plan.users.saturating_sub(1)).as_secs_f64();
+    let is_early = ramp <= plan.warm_up.as_secs_f64() + RAMP_SHARE * window_seconds;
+    let mut measured = moments.iter().filter(|moment| !moment.warm_up);
+    let is_constant = measured.all(|moment| moment.users == plan.users);
+    (is_early && is_constant).then_some(plan.users)
+}

@@ -1,0 +1,114 @@
+//! The files on the disk: three that are replaced as a whole, and one that grows.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use super::rows;
+use crate::export::{ExportError, check_writable, write_whole};
+use crate::moment::Moment;
+use crate::summary::Summary;
+
+const HISTORY: &str = "_stats_history.csv";
+
+/// The files of `--csv PREFIX`. Whatever fails, what is on the disk stays whole: no file ends in half a row.
+pub struct StatsFiles {
+    stats: PathBuf,
+    failures: PathBuf,
+    history_path: PathBuf,
+    history: File,
+    /// Bytes of whole rows in the history.
+    history_bytes: u64,
+    has_gaps: bool,
+    full_history: bool,
+    start: f64,
+}
+
+impl StatsFiles {
+    /// Finds out before a run whether the files could be written; those of an earlier run stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// When their folder takes no file.
+    pub fn check(prefix: &Path) -> Result<(), ExportError> {
+        check_writable(&with_ending(prefix, HISTORY))
+    }
+
+    /// Creates the four files with their headers. `start` is the start of the run in seconds since 1970.
+    ///
+    /// # Errors
+    ///
+    /// When one of them cannot be written.
+    pub fn create(prefix: &Path, full_history: bool, start: f64) -> Result<Self, ExportError> {
+        let path = |ending: &str| with_ending(prefix, ending);
+        let history_path = path(HISTORY);
+        let history =
+            File::create(&history_path).map_err(|error| ExportError::io(&history_path, error))?;
+        let mut files = Self {
+            stats: path("_stats.csv"),
+            failures: path("_failures.csv"),
+            history_path,
+            history,
+            history_bytes: 0,
+            has_gaps: false,
+            full_history,
+            start,
+        };
+        files.append(&rows::history_header())?;
+        write_whole(&path("_exceptions.csv"), &rows::exceptions_csv())?;
+        write_whole(&files.failures, &rows::failures_csv(&[], start))?;
+        Ok(files)
+    }
+
+    /// Adds a moment to the history, and replaces the others by the present figures.
+    ///
+    /// # Errors
+    ///
+    /// The first that occurred; the files that can be written are written all the same.
+    pub fn update(&mut self, moment: &Moment, summary: &Summary) -> Result<(), ExportError> {
+        let row = rows::history_rows(moment, summary, self.full_history);
+        let appended = self.append(&row);
+        let replaced = self.replace(summary);
+        appended.and(replaced)
+    }
+
+    /// Replaces statistics and failures by the present figures.
+    ///
+    /// # Errors
+    ///
+    /// As [`StatsFiles::update`].
+    pub fn replace(&self, summary: &Summary) -> Result<(), ExportError> {
+        let stats = write_whole(&self.stats, &rows::stats_csv(summary));
+        let failures = rows::failures_csv(&summary.errors, self.start);
+        stats.and(write_whole(&self.failures, &failures))
+    }
+
+    /// Whether moments are missing in the history, because it could not be written then.
+    #[must_use]
+    pub fn has_gaps(&self) -> bool {
+        self.has_gaps
+    }
+
+    fn append(&mut self, rows: &[u8]) -> Result<(), ExportError> {
+        match self.history.write_all(rows) {
+            Ok(()) => {
+                self.history_bytes += rows.len() as u64;
+                Ok(())
+            }
+            Err(error) => {
+                self.has_gaps = true;
+                // A disk that is full took a part of a row; the next row must not continue it.
+                let _ = self.history.set_len(self.history_bytes);
+                let _ = self.history.seek(SeekFrom::Start(self.history_bytes));
+                Err(ExportError::io(&self.history_path, error))
+            }
+        }
+    }
+}
+
+fn with_ending(prefix: &Path, ending: &str) -> PathBuf {
+    let mut name = OsString::from(prefix);
+    name.push(ending);
+    name.into()
+}
