@@ -7,8 +7,11 @@
 //! The crate is an outside observer: it shares no code with the service that it measures, so the
 //! header names of the wire contract are literals here on purpose.
 
+pub mod analysis;
 pub mod compare;
 pub mod export;
+pub mod history;
+pub mod memory;
 pub mod moment;
 pub mod output;
 pub mod plan;
@@ -16,9 +19,9 @@ pub mod recorder;
 pub mod runner;
 pub mod sample;
 pub mod scenario;
+pub mod shape;
 pub mod stats;
 pub mod summary;
 pub mod tally;
 pub mod transport;
-mod user;
 pub mod window;

@@ -2,6 +2,7 @@
 
 mod compare;
 mod run;
+mod watch;
 
 pub(crate) use compare::compare;
 pub(crate) use run::run;

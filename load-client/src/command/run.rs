@@ -10,12 +10,12 @@ use load_client::plan::Plan;
 use load_client::recorder::{Recorder, TallyView};
 use load_client::runner::{self, Control};
 use load_client::scenario::Fixed;
-use load_client::transport::Transport;
 use load_client::transport::kafka::{
     ClientSettings, KafkaSettings, KafkaTransport, KafkaTransportError,
 };
 use uuid::Uuid;
 
+use super::watch::Watch;
 use crate::cli::RunArguments;
 use crate::signals::{Signals, say};
 
@@ -54,26 +54,21 @@ async fn measure(
         Some(path) => Some(RequestsCsv::create(path, &settings.topic)?),
         None => None,
     };
-    let transport = match connect(&settings, &mut signals).await {
-        Ok(transport) => Arc::new(transport),
-        Err(error) => {
-            if let Some(csv) = csv {
-                csv.discard();
-            }
-            return Err(error.into());
-        }
-    };
+    let connected = connect(&settings, &mut signals).await;
+    let (transport, csv) = keep_csv_if(connected, csv)?;
     announce(&plan, &settings);
     let control = Control::default();
     let (recorder, samples) = Recorder::start(
         std::slice::from_ref(&settings.topic),
+        plan.spans(),
         csv,
         control.stop.clone(),
     )?;
     let helpers = [
-        tokio::spawn(print_tables(recorder.view())),
+        tokio::spawn(print_tables(recorder.view(), control.clone())),
         tokio::spawn(signals.control(control.clone())),
     ];
+    let watch = Watch::start(&arguments.load, &plan, recorder.view(), &control);
     let (started, clock) = (SystemTime::now(), Instant::now());
     let scenario = Arc::new(Fixed::new(settings.topic.clone(), settings.body.clone()));
     runner::run(
@@ -86,8 +81,11 @@ async fn measure(
     .await;
     let duration = clock.elapsed();
     helpers.iter().for_each(tokio::task::JoinHandle::abort);
-    let (summary, recorded) = recorder.finish();
+    let view = recorder.view();
+    let (mut summary, recorded) = recorder.finish();
+    watch.finish(&view, &control, &mut summary);
     print(&format!("\n{}", run_end(&summary)));
+    summary.findings.sentences().into_iter().for_each(say);
     let defunct = transport.defunct();
     let facts = RunFacts {
         started,
@@ -105,6 +103,21 @@ async fn measure(
     match defunct {
         Some(cause) => Err(anyhow::anyhow!("the run ended early: {cause}")),
         None => Ok(!any_failure),
+    }
+}
+
+/// Removes the CSV of a run that cannot begin.
+fn keep_csv_if(
+    connected: Result<KafkaTransport, KafkaTransportError>,
+    csv: Option<RequestsCsv>,
+) -> Result<(Arc<KafkaTransport>, Option<RequestsCsv>), KafkaTransportError> {
+    match (connected, csv) {
+        (Ok(transport), csv) => Ok((Arc::new(transport), csv)),
+        (Err(error), None) => Err(error),
+        (Err(error), Some(csv)) => {
+            csv.discard();
+            Err(error)
+        }
     }
 }
 
@@ -132,20 +145,28 @@ fn announce(plan: &Plan, settings: &KafkaSettings) {
     } else {
         format!("replies from {}", settings.reply_topic)
     };
+    let load = if plan.users > 0 {
+        format!(
+            "{} user(s), {} started per second",
+            plan.users, plan.spawn_rate
+        )
+    } else {
+        plan.load_model()
+    };
     say(&format!(
-        "{} user(s), {} started per second, to {} at {}, {replies}",
-        plan.users, plan.spawn_rate, settings.topic, settings.brokers
+        "{load}, to {} at {}, {replies}",
+        settings.topic, settings.brokers
     ));
 }
 
-async fn print_tables(view: TallyView) {
+async fn print_tables(view: TallyView, control: Control) {
     let first = tokio::time::Instant::now() + TABLE_INTERVAL;
     let mut interval = tokio::time::interval_at(first, TABLE_INTERVAL);
     loop {
         interval.tick().await;
         print(&format!(
             "\n{}",
-            live_table(&view.summary(), Some(&view.moment(0, false)))
+            live_table(&view.summary(), Some(&view.moment(control.active(), false)))
         ));
     }
 }

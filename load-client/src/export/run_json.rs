@@ -30,7 +30,7 @@ pub struct RunReport {
     load_client_version: &'static str,
     librdkafka_version: String,
     /// How the load was made, which decides what its latencies mean.
-    load_model: &'static str,
+    load_model: String,
     target: Target,
     plan: PlanReport,
     client_settings: ClientSettings,
@@ -81,7 +81,7 @@ impl RunReport {
             ended_by: facts.ended_by,
             load_client_version: env!("CARGO_PKG_VERSION"),
             librdkafka_version: librdkafka_version(),
-            load_model: "closed loop, no think time",
+            load_model: plan.load_model(),
             target: Target {
                 brokers: kafka.brokers.clone(),
                 topic: kafka.topic.clone(),

@@ -10,6 +10,7 @@ mod paired;
 mod quantile;
 mod sign_flip;
 mod student;
+mod trend;
 mod welch;
 
 pub use histogram::{SharedHistogram, shared_histogram};
@@ -19,6 +20,7 @@ pub use paired::{PairedInterval, blocks_for_half_width, paired_interval};
 pub use quantile::{quantile, quantile_is_supported, quantile_of_sorted};
 pub use sign_flip::{MAX_SIGN_FLIP_PAIRS, sign_flip};
 pub use student::{ln_two_sided_tail, two_sided_critical_value};
+pub use trend::{Trend, trend};
 pub use welch::{Welch, welch};
 
 #[cfg(test)]

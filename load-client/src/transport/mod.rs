@@ -5,7 +5,7 @@ pub mod kafka;
 mod pending;
 mod reply;
 
-pub use exchange::{Failure, InFlight, Transport};
-pub use pending::{Pending, PendingReply};
+pub use exchange::{Answer, Ending, Failure, Flight, Listener, Transport};
+pub use pending::Pending;
 // internal: shared by the transports
 pub(crate) use reply::{Reply, read_reply};

@@ -8,7 +8,7 @@ use super::producer::RequestProducer;
 use super::replies::ReplyConsumer;
 use super::{KafkaSettings, KafkaTransportError};
 use crate::scenario::Request;
-use crate::transport::{InFlight, Pending, Transport};
+use crate::transport::{Pending, Transport};
 
 /// A connected transport: topics checked, reply consumer assigned and positioned.
 pub struct KafkaTransport {
@@ -58,6 +58,12 @@ impl KafkaTransport {
             .unwrap_or(Err(KafkaTransportError::Interrupted))
     }
 
+    /// Why no reply can arrive any more, once that is certain.
+    #[must_use]
+    pub fn defunct(&self) -> Option<String> {
+        self.pending.defunct()
+    }
+
     /// Replies that nobody waited for: late, or of somebody else.
     #[must_use]
     pub fn unmatched_replies(&self) -> u64 {
@@ -66,13 +72,11 @@ impl KafkaTransport {
 }
 
 impl Transport for KafkaTransport {
-    fn send(&self, request: &Request) -> InFlight {
-        let reply = self.pending.register(request.id);
-        let sent = self.producer.send(request, &reply);
-        InFlight { sent, reply }
+    fn pending(&self) -> &Pending {
+        &self.pending
     }
 
-    fn defunct(&self) -> Option<String> {
-        self.pending.defunct()
+    fn send(&self, request: &Request) {
+        self.producer.send(request);
     }
 }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::diagnostics::Diagnostics;
 use super::{KafkaSettings, KafkaTransportError, preflight};
 use crate::scenario::Request;
-use crate::transport::{Failure, Pending, PendingReply};
+use crate::transport::{Answer, Failure, Pending};
 
 /// The producer, with the parts of a request that stay the same.
 pub(super) struct RequestProducer {
@@ -50,10 +50,20 @@ impl ProducerContext for DeliveryReports {
             Err((error, _)) => {
                 self.pending.complete(&id, Err(Failure::Send(short(error))));
             }
-            Ok(_) if self.publish_only => {
-                self.pending.complete(&id, Ok(Instant::now()));
-            }
-            Ok(_) => {}
+            Ok(_) => self.acknowledged(&id, Instant::now()),
+        }
+    }
+}
+
+impl DeliveryReports {
+    fn acknowledged(&self, id: &Uuid, acked: Instant) {
+        self.pending.acknowledge(id, acked);
+        if self.publish_only {
+            let answer = Answer {
+                replied: acked,
+                bytes: 0,
+            };
+            self.pending.complete(id, Ok(answer));
         }
     }
 }
@@ -84,10 +94,9 @@ impl RequestProducer {
         })
     }
 
-    /// Hands one request over; answers when. Takes the registered reply, so that no request can
-    /// be sent before it is registered.
-    pub(super) fn send(&self, request: &Request, reply: &PendingReply) -> Instant {
-        let id = reply.id();
+    /// Hands over one request that is registered.
+    pub(super) fn send(&self, request: &Request) {
+        let id = request.id;
         let echo = format!("x-request-id:{id}");
         let mut headers = self.headers.clone();
         for (key, value) in &request.headers {
@@ -105,12 +114,10 @@ impl RequestProducer {
                 .headers(headers);
         record.payload = request.body.as_deref();
         record.key = request.key.as_deref();
-        let sent = Instant::now();
         if let Err((error, _)) = self.producer.send(record) {
             self.pending
                 .complete(&id, Err(Failure::Send(short(&error))));
         }
-        sent
     }
 }
 
