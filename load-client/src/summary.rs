@@ -61,7 +61,8 @@ pub struct Lag {
     pub p99_ms: f64,
     /// Largest.
     pub max_ms: f64,
-    /// Requests that had to wait because too many were in flight, or the recorder was too far behind.
+    /// Requests whose turn it was and that had to wait, because too many were in flight or the recorder was
+    /// too far behind. Those behind them were late with them.
     pub held_back: u64,
     /// Requests that were due and not sent, because the run was stopped first.
     pub unsent: u64,
@@ -173,7 +174,7 @@ impl Lag {
         let mut parts = Vec::new();
         if self.held_back > 0 {
             parts.push(format!(
-                "{} request(s) were held back by --max-in-flight",
+                "{} request(s) were held back by --max-in-flight or a slow disk",
                 self.held_back
             ));
         }

@@ -184,8 +184,9 @@ impl Control {
             .expect("a histogram that resizes takes a day");
     }
 
-    pub(super) fn request_is_held_back(&self) {
-        self.live.held_back.fetch_add(1, Ordering::Relaxed);
+    /// Counts a request that is held back; answers how many were before.
+    pub(super) fn request_is_held_back(&self) -> u64 {
+        self.live.held_back.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(super) fn requests_stay_unsent(&self, count: u64) {

@@ -113,8 +113,14 @@ impl<T: Transport> Dispatcher<T> {
             self.is_held_back = false;
             return true;
         }
-        if !std::mem::replace(&mut self.is_held_back, true) {
-            self.engine.control.request_is_held_back();
+        if !std::mem::replace(&mut self.is_held_back, true)
+            && self.engine.control.request_is_held_back() == 0
+        {
+            let most = self.max_in_flight;
+            tracing::warn!(
+                most,
+                "requests are held back from now on, see --max-in-flight"
+            );
         }
         false
     }
