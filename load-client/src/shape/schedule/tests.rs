@@ -77,6 +77,15 @@ fn a_change_holds_to_the_end_of_its_segment() {
 }
 
 #[test]
+fn a_change_is_followed_though_the_schedule_had_looked_beyond_it() {
+    let mut schedule = constant(&[segment(1.0, 1.0, 1.0), segment(1.0, 0.0, 0.0)]);
+    assert_eq!(milliseconds(schedule.by_ref().take(1)), [0]);
+    assert_eq!(schedule.peek(), None);
+    schedule.set_rate(Duration::from_millis(500), 10.0);
+    assert_eq!(milliseconds(schedule), [550, 650, 750, 850, 950]);
+}
+
+#[test]
 fn poisson_arrivals_are_the_same_for_a_seed_and_keep_the_rate() {
     let run = |seed| {
         let arrivals = Arrivals::Poisson { seed };
