@@ -24,7 +24,7 @@ LOAD    := --stack $(STACK) --users $(USERS) --spawn-rate $(SPAWN_RATE) --run-ti
 .DEFAULT_GOAL := help
 # The targets of one command line run one after the other: two benchmarks at a time would measure each other.
 .NOTPARALLEL:
-.PHONY: help suites experiment calibrate bench-baseline bench-tasks compare demo up down test fuzz lint check setup fmt build
+.PHONY: help suites experiment calibrate bench-baseline bench-tasks bench-client compare demo up down test fuzz lint check setup fmt build
 
 help: ## List the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ bench-baseline: setup build ## One run, one record at a time; results/baseline.c
 
 bench-tasks: setup build ## One run, one task per record; results/task_handler.csv
 	$(HARNESS) bench --variant tasks --out $(RESULTS)/task_handler.csv $(LOAD)
+
+bench-client: ## What the load client itself costs: requests per CPU second, memory, schedule lag
+	$(CARGO) bench --locked -p load-client --bench client
 
 compare: build ## Compare the two runs of bench-*; results/comparison.html
 	target/release/load-client compare $(RESULTS)/baseline.csv --with $(RESULTS)/task_handler.csv \

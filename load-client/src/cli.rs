@@ -12,6 +12,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 use load_client::plan::{Plan, PlanError};
 use load_client::transport::kafka::{ClusterUrl, KafkaSettings, ServiceSettings, is_password};
 
+use crate::cli_load::{Basics, LoadArguments};
 use crate::cli_output::{self, OutputArguments};
 use crate::cli_service::ServiceArguments;
 use crate::parse::{self, Quietly};
@@ -28,7 +29,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Sends requests in a closed loop and measures the time to each reply
+    /// Sends requests, by users or by a schedule, and measures the time to each reply
     #[command(after_help = format!("{RUN_HELP}\n\n{}", cli_output::help()), allow_negative_numbers = true)]
     Run(Box<RunArguments>),
     /// Compares two sets of runs: faster or slower, by how much, how sure
@@ -51,8 +52,26 @@ Examples:
               --headless --requests-record-file baseline.csv
   load-client run --host kafka://a:9092,b:9092 -u 1 -t 30s --body order.json --header tenant=blue
   load-client run --host kafka://localhost:9092 -t 10s --publish-only
+  load-client run --host kafka://localhost:9092 -t 5m --rate 500/s
+  load-client run --host kafka://localhost:9092 -t 20m --rate 2000/s --preset stress --until 'p95<50ms'
 
-Each user sends a request, waits for its reply and sends the next at once. A request fails by a
+Closed loop: each user sends a request, waits for its reply and sends the next at once, or after its
+--think-time or at its --pace. Open loop (--rate): requests go by a schedule, whatever the replies do;
+response times count from the scheduled moment, so that a stall is seen by all who would have waited.
+A request that is late is sent as soon as possible, and none is left out.
+
+Presets, of --users or --rate and --run-time: load (a tenth to ramp up, hold, a tenth to ramp down), soak
+(a twentieth to ramp up, then hold), stress (ten equal steps up to the target; ends with the step that
+breaks --until), spike (a tenth of the target, the target for a fifth of the time, a tenth again).
+A --shape file is TOML:
+  [[stage]]
+  name = \"up\"            # in reports; one named spike is what the recovery is measured from
+  duration = \"30s\"
+  users = 50             # or rate = \"500/s\"
+  spawn_rate = 10        # with users; default 1
+  ramp = true            # in a straight line from the stage before, over the whole stage
+
+A request fails by a
 time-out, a send error, a status that is not 2xx or a dead reply consumer; a failure is counted and
 is never a latency. Ctrl-C stops sending and waits for what is in flight; a second one does not wait.";
 
@@ -115,6 +134,8 @@ pub(crate) struct RunArguments {
     #[arg(short = 'X', env = "LOAD_CLIENT_X", hide_env_values = true, value_parser = Quietly(parse::pair), value_delimiter = '\n', value_name = "KEY=VALUE")]
     properties: Vec<(String, String)>,
     #[command(flatten)]
+    pub(crate) load: LoadArguments,
+    #[command(flatten)]
     pub(crate) service: ServiceArguments,
     #[command(flatten)]
     pub(crate) output: OutputArguments,
@@ -146,13 +167,13 @@ impl RunArguments {
     ///
     /// When values contradict each other.
     pub(crate) fn validated(&self, run_id: String) -> Result<(Plan, KafkaSettings), PlanError> {
-        let plan = Plan {
+        let plan = self.load.plan(Basics {
             users: self.users,
             spawn_rate: self.spawn_rate,
             run_time: self.run_time,
             warm_up: self.warm_up,
             timeout: self.timeout,
-        };
+        })?;
         let settings = KafkaSettings {
             brokers: self.host.brokers.clone(),
             topic: self.topic.clone(),
@@ -165,7 +186,7 @@ impl RunArguments {
             run_id,
             service: ServiceSettings::default(),
         };
-        Ok((plan.validated()?, settings))
+        Ok((plan, settings))
     }
 }
 

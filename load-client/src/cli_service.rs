@@ -36,9 +36,6 @@ pub(crate) struct ServiceArguments {
     /// Fill the placeholders in --body and --header in as well; without it they are sent as they stand
     #[arg(long, env = "LOAD_CLIENT_TEMPLATE", value_parser = BoolishValueParser::new(), help_heading = WORKLOAD)]
     template: bool,
-    /// Seed of {random:...}, to send the same numbers again
-    #[arg(long, env = "LOAD_CLIENT_SEED", value_name = "NUMBER", default_value = "1", help_heading = WORKLOAD)]
-    seed: u64,
     /// Statuses that are good: 200, 2xx, 200-204 or several, comma separated [default: 2xx]
     #[arg(long, env = "LOAD_CLIENT_EXPECT_STATUS", value_name = "STATUS", help_heading = SERVICE)]
     expect_status: Option<StatusSet>,
@@ -94,12 +91,16 @@ impl ServiceArguments {
     /// # Errors
     ///
     /// For values that contradict each other, and for a file that cannot be used.
-    pub(crate) fn apply(&self, settings: &mut KafkaSettings) -> Result<Mix, ServiceError> {
+    pub(crate) fn apply(
+        &self,
+        settings: &mut KafkaSettings,
+        seed: u64,
+    ) -> Result<Mix, ServiceError> {
         let wire = self.wire().map_err(ServiceError)?;
         let names = settings.headers.iter().map(|(name, _)| name);
         refuse_own_headers(&wire, names)
             .map_err(|error| ServiceError(format!("--header: {error}")))?;
-        let mix = self.mix(settings)?;
+        let mix = self.mix(settings, seed)?;
         for (kind, sample) in mix.parts().iter().zip(mix.samples()) {
             self.check(&wire, kind, &sample)?;
         }
@@ -170,7 +171,7 @@ impl ServiceArguments {
         wire.validated()
     }
 
-    fn mix(&self, settings: &mut KafkaSettings) -> Result<Mix, ServiceError> {
+    fn mix(&self, settings: &mut KafkaSettings, seed: u64) -> Result<Mix, ServiceError> {
         let kinds = match &self.scenario {
             Some(path) => {
                 let failed = |error| ServiceError(format!("--scenario: {error}"));
@@ -180,7 +181,7 @@ impl ServiceArguments {
             }
             None => vec![self.only_kind(settings).map_err(ServiceError)?],
         };
-        Mix::try_new(kinds, self.seed).map_err(ServiceError)
+        Mix::try_new(kinds, seed).map_err(ServiceError)
     }
 
     fn only_kind(&self, settings: &mut KafkaSettings) -> Result<Kind, String> {

@@ -61,9 +61,12 @@
 //! The crate is an outside observer: it shares no code with the service that it measures, so the
 //! header names of the wire contract are literals here on purpose.
 
+pub mod analysis;
 pub mod compare;
 pub mod export;
+pub mod history;
 pub mod keys;
+pub mod memory;
 pub mod moment;
 pub mod output;
 pub mod plan;
@@ -72,10 +75,10 @@ pub mod runner;
 pub mod sample;
 pub mod scenario;
 pub mod selfcheck;
+pub mod shape;
 pub mod stats;
 pub mod summary;
 pub mod tally;
 pub mod threshold;
 pub mod transport;
-mod user;
 pub mod window;

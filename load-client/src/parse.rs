@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, Command};
+use load_client::shape::Preset;
 
 /// Parses a value whose text must not be repeated in a message, as clap does by itself.
 #[derive(Clone)]
@@ -66,6 +67,26 @@ pub(crate) fn duration_or_zero(text: &str) -> Result<Duration, String> {
     // A year: beyond it the arithmetic of instants may overflow.
     let duration = duration.filter(|duration| duration.as_secs() <= 366 * 24 * 3600);
     duration.ok_or_else(|| "takes a time such as 300, 30s, 5m or 1h30m".to_owned())
+}
+
+/// A time, or a range of times: `100ms`, `50ms..150ms`.
+pub(crate) fn times(text: &str) -> Result<(Duration, Duration), String> {
+    let (least, most) = text.split_once("..").unwrap_or((text, text));
+    let times = duration_or_zero(least).and_then(|least| Ok((least, duration_or_zero(most)?)));
+    let times = times.ok().filter(|(least, most)| least <= most);
+    times.ok_or_else(|| "takes a time such as 100ms, or a range such as 50ms..150ms".to_owned())
+}
+
+/// Requests per second, above zero.
+pub(crate) fn rate(text: &str) -> Result<f64, String> {
+    let rate = load_client::shape::parse_rate(text)?;
+    let rate = (rate > 0.0).then_some(rate);
+    rate.ok_or_else(|| "takes a rate above 0 such as 500/s, 30/m or 1.5/s".to_owned())
+}
+
+/// The name of a ready-made shape.
+pub(crate) fn preset(text: &str) -> Result<Preset, String> {
+    Preset::named(text).ok_or_else(|| "takes load, soak, stress or spike".to_owned())
 }
 
 /// A topic's name.
@@ -151,6 +172,22 @@ mod tests {
         assert_eq!(threshold("2%"), Ok(0.02));
         assert_eq!(threshold("0.05"), Ok(0.05));
         assert!(threshold("0").is_err() && threshold("2").is_err() && threshold("x%").is_err());
+    }
+
+    #[test]
+    fn ranges_and_rates() {
+        let milliseconds = Duration::from_millis;
+        assert_eq!(times("100ms"), Ok((milliseconds(100), milliseconds(100))));
+        assert_eq!(
+            times("50ms..2s"),
+            Ok((milliseconds(50), milliseconds(2000)))
+        );
+        for wrong in ["", "..", "2s..1s", "1s..", "1s...2s", "-1s"] {
+            assert!(times(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(rate("30/m"), Ok(0.5));
+        assert!(rate("0/s").is_err() && rate("500").is_err());
+        assert!(preset("soak").is_ok() && preset("Soak").is_err());
     }
 
     #[test]

@@ -1,22 +1,26 @@
 //! Takes samples off the users: one thread writes the CSV and keeps the tally.
 
+mod samples;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::mpsc;
+pub use samples::{SampleReceiver, Samples};
 use tokio_util::sync::CancellationToken;
 
 use crate::export::{ExportError, RequestsCsv};
+use crate::history::History;
 use crate::moment::{Bin, Moment};
-use crate::sample::Sample;
-use crate::summary::{Latency, Summary};
-use crate::tally::Tally;
+use crate::shape::Span;
+use crate::summary::{Latency, StageResult, Summary};
+use crate::tally::{StageTally, Tally};
 
-/// Samples that may wait for the thread, so that memory stays flat.
-const CHANNEL_CAPACITY: usize = 65_536;
 /// Samples taken at once.
 const BATCH: usize = 1024;
+/// Pause between batches. Without it every sample would wake the thread, which costs the threads that
+/// measure more than the recording does.
+const GATHERING: Duration = Duration::from_millis(5);
 
 /// The recorder of a run. The thread ends when the last sender of samples is gone.
 pub struct Recorder {
@@ -27,30 +31,42 @@ pub struct Recorder {
 /// A look at the running tally. Clones see the same one.
 #[derive(Clone)]
 pub struct TallyView {
-    tally: Arc<Mutex<Tally>>,
+    recorded: Arc<Mutex<Recorded>>,
     start: Instant,
 }
 
+struct Recorded {
+    tally: Tally,
+    stages: StageTally,
+    history: History<Moment>,
+}
+
 impl Recorder {
-    /// Starts the thread. `names` are those of the request kinds. A CSV that cannot be written any more cancels `stop`.
+    /// Starts the thread. `names` are those of the request kinds, `stages` the parts of the run that have
+    /// results of their own. A CSV that cannot be written any more cancels `stop`.
     ///
     /// # Errors
     ///
     /// When the system has no thread to give.
     pub fn start(
         names: &[String],
+        stages: Vec<Span>,
         csv: Option<RequestsCsv>,
         stop: CancellationToken,
-    ) -> std::io::Result<(Self, mpsc::Sender<Sample>)> {
-        let (sender, receiver) = mpsc::channel(CHANNEL_CAPACITY);
+    ) -> std::io::Result<(Self, Samples)> {
+        let (sender, receiver) = Samples::channel();
         let view = TallyView {
-            tally: Arc::new(Mutex::new(Tally::new(names))),
+            recorded: Arc::new(Mutex::new(Recorded {
+                tally: Tally::new(names),
+                stages: StageTally::new(stages),
+                history: History::default(),
+            })),
             start: Instant::now(),
         };
         let recording = view.clone();
         let thread = std::thread::Builder::new()
             .name("recorder".to_owned())
-            .spawn(move || record(receiver, csv, &recording, &stop))?;
+            .spawn(move || record(&receiver, csv, &recording, &stop))?;
         Ok((Self { thread, view }, sender))
     }
 
@@ -75,19 +91,48 @@ impl TallyView {
     /// Sums up what was recorded so far.
     #[must_use]
     pub fn summary(&self) -> Summary {
-        self.lock().summary()
+        let recorded = self.lock();
+        let mut summary = recorded.tally.summary();
+        summary.stages = recorded.stages.results();
+        summary
+    }
+
+    /// What each stage of the run measured so far.
+    #[must_use]
+    pub fn stages(&self) -> Vec<StageResult> {
+        self.lock().stages.results()
+    }
+
+    /// The moments that were kept, the oldest first; see [`History`].
+    #[must_use]
+    pub fn history(&self) -> Vec<Moment> {
+        self.lock().history.entries().to_vec()
+    }
+
+    /// Keeps a moment for the history.
+    pub fn keep(&self, moment: Moment) {
+        self.lock().history.push(moment);
+    }
+
+    /// Time since the recorder was started, which is just before the run.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.start.elapsed()
     }
 
     /// As [`Self::summary`], with further quantiles (0 to 1) beside the usual ones.
     #[must_use]
     pub fn summary_with(&self, quantiles: &[f64]) -> Summary {
-        self.lock().summary_with(quantiles)
+        let recorded = self.lock();
+        let mut summary = recorded.tally.summary_with(quantiles);
+        summary.stages = recorded.stages.results();
+        summary
     }
 
     /// How long measured requests waited to be sent; `None` before the first.
     #[must_use]
     pub fn schedule_lag(&self) -> Option<Latency> {
-        self.lock().schedule_lag()
+        self.lock().tally.schedule_lag()
     }
 
     /// What the run did lately.
@@ -96,29 +141,31 @@ impl TallyView {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let unix_seconds = now.map_or(0, |since| since.as_secs());
         let elapsed = self.start.elapsed();
-        self.lock().moment(elapsed, unix_seconds, users, warm_up)
+        self.lock()
+            .tally
+            .moment(elapsed, unix_seconds, users, warm_up)
     }
 
     /// The measured response times in bins of equal width on a logarithmic axis.
     #[must_use]
     pub fn histogram(&self, bins: u32) -> Vec<Bin> {
-        self.lock().histogram(bins)
+        self.lock().tally.histogram(bins)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Tally> {
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Recorded> {
+        self.recorded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 fn record(
-    mut receiver: mpsc::Receiver<Sample>,
+    receiver: &SampleReceiver,
     mut csv: Option<RequestsCsv>,
     view: &TallyView,
     stop: &CancellationToken,
 ) -> Result<(), ExportError> {
     let mut batch = Vec::with_capacity(BATCH);
     let mut failed = None;
-    while receiver.blocking_recv_many(&mut batch, BATCH) > 0 {
+    while receiver.receive(&mut batch, BATCH) {
         if let Some(file) = &mut csv
             && let Err(error) = batch.iter().try_for_each(|sample| file.write(sample))
         {
@@ -128,9 +175,15 @@ fn record(
             stop.cancel();
         }
         let elapsed = view.start.elapsed();
-        let mut tally = view.lock();
+        let is_behind = batch.len() == BATCH;
+        let mut recorded = view.lock();
         for sample in batch.drain(..) {
-            tally.record(&sample, elapsed);
+            recorded.tally.record(&sample, elapsed);
+            recorded.stages.record(&sample);
+        }
+        drop(recorded);
+        if !is_behind {
+            std::thread::sleep(GATHERING);
         }
     }
     match (failed, csv) {

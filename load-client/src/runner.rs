@@ -1,71 +1,79 @@
-//! Drives the users of a run through a transport. Knows neither Kafka nor files nor terminals.
+//! Drives the load of a run through a transport. Knows neither Kafka nor files nor terminals.
+
+mod closed;
+mod control;
+mod course;
+mod engine;
+mod open;
+mod pacer;
+mod rhythm;
+mod user;
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
+pub use control::Control;
+pub use pacer::Pacer;
 
-use crate::plan::Plan;
-use crate::sample::Sample;
+use self::engine::Engine;
+use crate::plan::{Model, Plan};
+pub use crate::recorder::Samples;
 use crate::scenario::Scenario;
+pub use crate::summary::Lag;
 use crate::transport::Transport;
-use crate::user::{Shared, closed_loop, now};
 
-/// How a run is ended from outside. Clones share the tokens.
-#[derive(Debug, Clone, Default)]
-pub struct Control {
-    /// Cancelled to send nothing more; requests in flight are waited for, up to the time-out.
-    pub stop: CancellationToken,
-    /// Cancelled to wait for nothing; requests in flight are recorded as censored.
-    pub abort: CancellationToken,
-}
-
-/// Runs a plan to its end: every user started, every request in exactly one sample.
+/// Runs a plan to its end: every request ends in exactly one sample.
 ///
-/// Returns when the last user has stopped. The samples' channel is bounded: a recorder that falls
-/// behind slows the users between two requests, and never inside a measured one.
+/// Returns when the last request has ended. No sample waits for the recorder: one that falls behind holds
+/// back new requests, and never delays a stamp.
 pub async fn run<T: Transport>(
     plan: Plan,
     scenario: Arc<dyn Scenario>,
     transport: Arc<T>,
-    samples: mpsc::Sender<Sample>,
+    samples: Samples,
     control: &Control,
 ) {
-    let run_time = plan.run_time;
-    let count = plan.users;
-    let shared = Arc::new(Shared {
+    run_paced_by(Pacer::Thread, plan, scenario, transport, samples, control).await;
+}
+
+/// As [`run`], with a choice of what an open loop waits with.
+pub async fn run_paced_by<T: Transport>(
+    pacer: Pacer,
+    plan: Plan,
+    scenario: Arc<dyn Scenario>,
+    transport: Arc<T>,
+    samples: Samples,
+    control: &Control,
+) {
+    control.begin(plan.first_target());
+    let engine = Arc::new(Engine {
         plan,
         scenario,
         transport,
         samples,
-        stop: control.stop.clone(),
-        abort: control.abort.clone(),
+        control: control.clone(),
         start: now(),
     });
-    let mut users: JoinSet<()> = (0..count)
-        .map(|user| closed_loop(user, Arc::clone(&shared)))
-        .collect();
-    let end_of_run_time = async {
-        match run_time {
-            Some(run_time) => tokio::time::sleep_until((shared.start + run_time).into()).await,
-            None => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        () = end_of_run_time => {}
-        () = control.stop.cancelled() => {}
-        () = control.abort.cancelled() => {}
+    let helpers = [
+        tokio::spawn(Arc::clone(&engine).time_out()),
+        tokio::spawn(Arc::clone(&engine).cut_on_abort()),
+    ];
+    match engine.plan.model {
+        Model::Closed(_) => closed::drive(&engine).await,
+        Model::Open(_) => open::drive(&engine, pacer).await,
     }
     control.stop.cancel();
-    while let Some(ended) = users.join_next().await {
-        if let Err(error) = ended
-            && error.is_panic()
-        {
-            // A bug of ours: figures without that user's requests would mislead.
-            std::panic::resume_unwind(error.into_panic());
-        }
+    engine.drained().await;
+    for helper in helpers {
+        helper.abort();
+        // Until it is gone it holds on to the samples' channel, whose end the recorder waits for.
+        let _ = helper.await;
     }
+}
+
+/// The present, on the clock that tests pause.
+pub(crate) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 #[cfg(test)]

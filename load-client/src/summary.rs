@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::analysis::Findings;
 use crate::sample::Status;
+use crate::shape::Span;
 
 /// What a run measured. The warm-up is counted apart and is in none of the other figures.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -23,6 +25,47 @@ pub struct Summary {
     pub window_seconds: Option<f64>,
     /// Failures by kind and text, the most frequent first; the warm-up's are among them.
     pub errors: Vec<ErrorCount>,
+    /// What each stage measured, in their order; none when the load was one.
+    pub stages: Vec<StageResult>,
+    /// How late requests were sent; open loop only.
+    pub schedule_lag: Option<Lag>,
+    /// What the run shows beyond its figures.
+    pub findings: Findings,
+}
+
+/// What one stage of a run measured, of the requests that were meant for it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StageResult {
+    /// Its name, target and place.
+    #[serde(flatten)]
+    pub span: Span,
+    /// Requests that ended, well or not.
+    pub requests: u64,
+    /// Requests that failed.
+    pub failures: u64,
+    /// Good replies per second, from the stage's first send to its last.
+    pub throughput: Option<f64>,
+    /// Response times of the good replies; `None` without any.
+    pub response: Option<Latency>,
+}
+
+/// How late an open loop sent its requests: from the intended instant to the hand-over. The warm-up is not
+/// in it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Lag {
+    /// Requests that were sent.
+    pub requests: u64,
+    /// Median in milliseconds.
+    pub p50_ms: f64,
+    /// 99th percentile.
+    pub p99_ms: f64,
+    /// Largest.
+    pub max_ms: f64,
+    /// Requests whose turn it was and that had to wait, because too many were in flight or the recorder was
+    /// too far behind. Those behind them were late with them.
+    pub held_back: u64,
+    /// Requests that were due and not sent, because the run was stopped first.
+    pub unsent: u64,
 }
 
 /// The figures of one kind of request, or of all of them.
@@ -136,5 +179,26 @@ impl Summary {
     #[must_use]
     pub fn any_failure(&self) -> bool {
         self.total.failures > 0 || self.warm_up.failures > 0
+    }
+}
+
+impl Lag {
+    /// What a reader must know before the figures mean anything; `None` when requests were sent as intended.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        let mut parts = Vec::new();
+        if self.held_back > 0 {
+            parts.push(format!(
+                "{} request(s) were held back by --max-in-flight or a slow disk",
+                self.held_back
+            ));
+        }
+        if self.unsent > 0 {
+            parts.push(format!("{} due request(s) were never sent", self.unsent));
+        }
+        (!parts.is_empty()).then(|| {
+            let late = format!("requests were up to {:.1} ms late", self.max_ms);
+            format!("{}; {late}", parts.join(", "))
+        })
     }
 }

@@ -3,6 +3,7 @@
 mod errors;
 mod latencies;
 mod recent;
+mod stages;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,6 +11,8 @@ use std::time::Duration;
 use self::errors::Errors;
 use self::latencies::Latencies;
 use self::recent::Recent;
+pub(crate) use self::stages::StageTally;
+use crate::analysis::Findings;
 use crate::moment::{Bin, Moment, MomentRow};
 use crate::sample::{Sample, Status};
 use crate::summary::{Latency, Rates, Row, Summary, WarmUp};
@@ -183,6 +186,9 @@ impl Tally {
             throughput: self.window.throughput(),
             window_seconds: seconds,
             errors: self.errors.counts(|kind| self.name(kind)),
+            stages: Vec::new(),
+            schedule_lag: None,
+            findings: Findings::default(),
         }
     }
 

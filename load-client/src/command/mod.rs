@@ -1,9 +1,9 @@
 //! The two commands. Each answers its exit code.
 
+mod beside;
 mod compare;
 mod cpu;
 mod exit;
-mod history;
 mod outputs;
 mod report;
 mod run;

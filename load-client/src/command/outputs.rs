@@ -3,17 +3,18 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use load_client::analysis::Findings;
 use load_client::export::html::run_page;
 use load_client::export::{
     EndedBy, ExportError, RunFacts, RunReport, StatsFiles, check_writable, write_whole,
 };
 use load_client::moment::Moment;
 use load_client::output::{run_end, run_verdicts};
-use load_client::plan::Plan;
+use load_client::plan::{Model, Pause, Plan};
 use load_client::recorder::TallyView;
 use load_client::runner::Control;
 use load_client::selfcheck::{self, LoadModel, Readings, Validity};
-use load_client::summary::Summary;
+use load_client::summary::{Lag, Summary};
 use load_client::threshold::{self, Answer, Threshold, evaluate};
 use load_client::transport::kafka::{ClientSettings, KafkaSettings};
 
@@ -64,6 +65,12 @@ pub(super) struct Course {
     pub(super) recording_failed: bool,
     /// It was interrupted a second time.
     pub(super) interrupted_twice: bool,
+    /// Users that are active at its end.
+    pub(super) active: u32,
+    /// What was looked at beside it.
+    pub(super) findings: Findings,
+    /// How late an open loop sent its requests.
+    pub(super) lag: Option<Lag>,
     pub(super) unmatched_replies: u64,
     pub(super) client_settings: ClientSettings,
 }
@@ -106,13 +113,11 @@ impl Outputs {
         queue: Box<dyn Fn() -> u64 + Send>,
         on_key: Option<Box<dyn Fn(i32) + Send>>,
     ) -> anyhow::Result<Running> {
-        let own = plan.clone();
         let settings = watch::Settings {
             view: view.clone(),
             control: control.clone(),
             warm_up: plan.warm_up,
             run_time: plan.run_time,
-            users: Box::new(move |elapsed| started_users(&own, elapsed)),
             queue,
             quantiles: threshold::extra_quantiles(&self.arguments.fail_on),
             abort: self.abort(),
@@ -173,19 +178,24 @@ impl Ended {
         kafka: &KafkaSettings,
     ) -> anyhow::Result<u8> {
         let thresholds = &self.arguments.fail_on;
-        let summary = self
+        let mut summary = self
             .view
             .summary_with(&threshold::extra_quantiles(thresholds));
-        let users = started_users(plan, course.duration);
+        (summary.findings, summary.schedule_lag) = (course.findings.clone(), course.lag.clone());
         let warm_up = course.duration < plan.warm_up;
-        let moment = self.view.moment(users, warm_up);
+        let moment = self.view.moment(course.active, warm_up);
         let csv = self.write_statistics(&moment, &summary);
-        self.watched.moments.push(moment);
+        self.view.keep(moment);
         let validity = selfcheck::check(&summary, &self.readings(plan, &summary));
         let answer = evaluate(&self.arguments.fail_on, &summary);
         let columns = terminal_columns(std::io::stdout());
         print(&format!("\n{}", run_end(&summary, columns)));
         print(&run_verdicts(&answer, &validity));
+        summary
+            .findings
+            .sentences()
+            .iter()
+            .for_each(|sentence| say(sentence));
         let exit_code = self.exit_code(&course, &summary, &validity, &answer);
         let facts = RunFacts {
             ended_by: self.ended_by(plan, &course),
@@ -193,10 +203,8 @@ impl Ended {
             duration: course.duration,
             unmatched_replies: course.unmatched_replies,
             client_settings: course.client_settings,
-            stages: Vec::new(),
             thresholds: answer,
             validity,
-            schedule_lag: self.view.schedule_lag(),
             command: report::command(),
             exit_code,
         };
@@ -236,7 +244,8 @@ impl Ended {
         };
         let bins = self.view.histogram(BINS);
         let words = report::Words::new(plan, kafka, facts);
-        let page = words.page(facts, summary, &self.watched.moments, &bins);
+        let history = self.view.history();
+        let page = words.page(facts, summary, &history, &bins);
         Ok(write_whole(path, run_page(&page).as_bytes())?)
     }
 
@@ -256,9 +265,13 @@ impl Ended {
 
     fn readings(&self, plan: &Plan, summary: &Summary) -> Readings {
         let window = summary.window_seconds.unwrap_or_default();
-        let users = constant_users(plan, &self.watched.moments, window);
+        let users = constant_users(plan, &self.view.history(), window);
         Readings {
-            model: LoadModel::ClosedLoop { users },
+            model: match plan.model {
+                Model::Open(_) => LoadModel::OpenLoop,
+                Model::Closed(Pause::None) => LoadModel::ClosedLoop { users },
+                Model::Closed(_) => LoadModel::ClosedLoopWithThinkTime,
+            },
             cores: cpu::cores(),
             cpu: self.watched.cpu.clone(),
             schedule_lag: self.view.schedule_lag(),
@@ -299,17 +312,11 @@ impl Ended {
     }
 }
 
-/// Users that the plan has started by then.
-fn started_users(plan: &Plan, elapsed: Duration) -> u32 {
-    let started = elapsed.as_secs_f64() * plan.spawn_rate + 1.0;
-    (started as u32).min(plan.users)
-}
-
 /// The number of users, if it stayed the same over the measured window.
 fn constant_users(plan: &Plan, moments: &[Moment], window_seconds: f64) -> Option<u32> {
-    let ramp = plan.starts_at(plan.users.saturating_sub(1)).as_secs_f64();
+    let ramp = f64::from(plan.users.saturating_sub(1)) / plan.spawn_rate;
     let is_early = ramp <= plan.warm_up.as_secs_f64() + RAMP_SHARE * window_seconds;
     let mut measured = moments.iter().filter(|moment| !moment.warm_up);
     let is_constant = measured.all(|moment| moment.users == plan.users);
-    (is_early && is_constant).then_some(plan.users)
+    (plan.users > 0 && is_early && is_constant).then_some(plan.users)
 }

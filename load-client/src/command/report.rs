@@ -56,7 +56,6 @@ impl Words {
             bins,
             validity: &facts.validity,
             thresholds: &facts.thresholds,
-            stages: &facts.stages,
             header: &self.header,
             circumstances: &self.circumstances,
             command: &facts.command,
@@ -115,13 +114,9 @@ fn load(plan: &Plan, ended_by: EndedBy) -> Section {
     section(
         "Load",
         vec![
-            (
-                "model",
-                "closed loop, no think time: each user sends when its last reply is there"
-                    .to_owned(),
-            ),
-            ("users", plan.users.to_string()),
-            ("spawn rate", format!("{} per second", plan.spawn_rate)),
+            ("model", plan.load_model()),
+            ("target", plan.first_target().to_string()),
+            ("stages", plan.stages.len().to_string()),
             ("run time", run_time),
             ("warm-up", format_duration(plan.warm_up).to_string()),
             ("time-out", format_duration(plan.timeout).to_string()),

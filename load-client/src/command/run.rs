@@ -14,6 +14,7 @@ use load_client::transport::kafka::{
 };
 use uuid::Uuid;
 
+use super::beside::Beside;
 use super::outputs::{Course, Outputs};
 use crate::cli::RunArguments;
 use crate::signals::{Signals, say};
@@ -26,7 +27,9 @@ use crate::signals::{Signals, say};
 /// cannot be written.
 pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<u8> {
     let (plan, mut settings) = arguments.validated(Uuid::new_v4().to_string())?;
-    let scenario = arguments.service.apply(&mut settings)?;
+    let scenario = arguments
+        .service
+        .apply(&mut settings, arguments.load.seed())?;
     let client_settings = settings.effective()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -54,22 +57,19 @@ async fn measure(
         Some(path) => Some(RequestsCsv::create(path, scenario.kinds())?),
         None => None,
     };
-    let transport = match connect(&settings, &mut signals).await {
-        Ok(transport) => Arc::new(transport),
-        Err(error) => {
-            if let Some(csv) = csv {
-                csv.discard();
-            }
-            return Err(error.into());
-        }
-    };
+    let connected = connect(&settings, &mut signals).await;
+    let (transport, csv) = keep_csv_if(connected, csv)?;
     announce(&plan, &settings);
     let control = Control::default();
-    let (recorder, samples) = Recorder::start(scenario.kinds(), csv, control.stop.clone())?;
+    let (kinds, stop) = (scenario.kinds(), control.stop.clone());
+    let (recorder, samples) = Recorder::start(kinds, plan.spans(), csv, stop)?;
     let signals = tokio::spawn(signals.control(control.clone()));
     let producer = Arc::clone(&transport);
     let queue = Box::new(move || producer.producer_queue() as u64);
-    let outputs = outputs.watch(recorder.view(), &plan, &control, queue, None)?;
+    let keyed = control.clone();
+    let on_key = Box::new(move |more| keyed.add_users(more));
+    let outputs = outputs.watch(recorder.view(), &plan, &control, queue, Some(on_key))?;
+    let beside = Beside::start(&arguments.load, recorder.view(), &control);
     let (started, clock) = (SystemTime::now(), Instant::now());
     runner::run(
         plan.clone(),
@@ -81,12 +81,17 @@ async fn measure(
     .await;
     let duration = clock.elapsed();
     signals.abort();
+    let active = control.active();
     let outputs = outputs.stop();
+    let view = recorder.view();
     let (_, recorded) = recorder.finish();
     let course = Course {
         started,
         duration,
-        defunct: transport.defunct(),
+        active,
+        findings: beside.finish(&view),
+        lag: control.lag(),
+        defunct: transport.pending().defunct(),
         recording_failed: recorded.is_err(),
         interrupted_twice: control.abort.is_cancelled(),
         unmatched_replies: transport.unmatched_replies(),
@@ -99,6 +104,21 @@ async fn measure(
     }
     recorded?;
     concluded
+}
+
+/// Removes the CSV of a run that cannot begin.
+fn keep_csv_if(
+    connected: Result<KafkaTransport, KafkaTransportError>,
+    csv: Option<RequestsCsv>,
+) -> Result<(Arc<KafkaTransport>, Option<RequestsCsv>), KafkaTransportError> {
+    match (connected, csv) {
+        (Ok(transport), csv) => Ok((Arc::new(transport), csv)),
+        (Err(error), None) => Err(error),
+        (Err(error), Some(csv)) => {
+            csv.discard();
+            Err(error)
+        }
+    }
 }
 
 async fn connect(
@@ -117,8 +137,16 @@ fn announce(plan: &Plan, settings: &KafkaSettings) {
     } else {
         format!("replies from {}", settings.reply_topic)
     };
+    let load = if plan.users > 0 {
+        format!(
+            "{} user(s), {} started per second",
+            plan.users, plan.spawn_rate
+        )
+    } else {
+        plan.load_model()
+    };
     say(&format!(
-        "{} user(s), {} started per second, to {} at {}, {replies}",
-        plan.users, plan.spawn_rate, settings.topic, settings.brokers
+        "{load}, to {} at {}, {replies}",
+        settings.topic, settings.brokers
     ));
 }

@@ -19,7 +19,6 @@ use load_client::threshold::{Threshold, Verdict, evaluate};
 use rustix::termios::tcgetwinsize;
 
 use super::cpu;
-use super::history::History;
 use crate::signals::{CLEAR_LINE, say};
 
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -32,8 +31,6 @@ pub(super) struct Settings {
     pub(super) control: Control,
     pub(super) warm_up: Duration,
     pub(super) run_time: Option<Duration>,
-    /// Users that are active, that long after the start.
-    pub(super) users: Box<dyn Fn(Duration) -> u32 + Send>,
     /// Messages in the producer's queue.
     pub(super) queue: Box<dyn Fn() -> u64 + Send>,
     /// Quantiles that the thresholds need.
@@ -53,7 +50,6 @@ pub(super) struct Watch {
 
 /// What the thread saw.
 pub(super) struct Watched {
-    pub(super) moments: Vec<Moment>,
     pub(super) cpu: Option<CpuUse>,
     pub(super) queue: Vec<u64>,
     pub(super) files: Option<StatsFiles>,
@@ -110,7 +106,6 @@ struct Watcher {
     ticks: u64,
     columns: Option<usize>,
     on_terminal: bool,
-    moments: History,
     queue: Vec<u64>,
     threshold_broke: bool,
     file_failed: bool,
@@ -128,7 +123,6 @@ impl Watcher {
             ticks: 0,
             columns: terminal_columns(std::io::stdout()),
             on_terminal: std::io::stderr().is_terminal(),
-            moments: History::default(),
             queue: Vec::new(),
             threshold_broke: false,
             file_failed: false,
@@ -153,7 +147,6 @@ impl Watcher {
     fn finish(self) -> Watched {
         Watched {
             cpu: cpu_use(&self.first, &self.last),
-            moments: self.moments.into_moments(),
             queue: self.queue,
             files: self.settings.files,
             threshold_broke: self.threshold_broke,
@@ -168,7 +161,7 @@ impl Watcher {
             self.in_warm_up = false;
             self.first = cpu::read();
         }
-        let users = (self.settings.users)(elapsed);
+        let users = self.settings.control.active();
         let moment = self.settings.view.moment(users, warm_up);
         let summary = self.settings.view.summary_with(&self.settings.quantiles);
         if !warm_up {
@@ -177,7 +170,7 @@ impl Watcher {
         self.write_files(&moment, &summary);
         self.show(&moment, &summary, elapsed);
         self.abort_on_broken(&summary, elapsed);
-        self.moments.push(moment);
+        self.settings.view.keep(moment);
     }
 
     fn write_files(&mut self, moment: &Moment, summary: &Summary) {

@@ -5,10 +5,8 @@ mod file;
 pub mod html;
 mod requests_csv;
 mod run_json;
-mod stage;
 
 pub use csv_stats::{StatsFiles, failures_csv, history_rows, stats_csv};
 pub use file::{ExportError, check_writable, write_whole};
 pub use requests_csv::RequestsCsv;
 pub use run_json::{EndedBy, RunFacts, RunReport};
-pub use stage::Stage;

@@ -12,18 +12,17 @@
 //! | `summary.total`, `summary.kinds[]` | requests, failures, rates, `response` and `service` times of all kinds, of each |
 //! | `summary.outcomes`, `summary.errors[]` | requests by outcome; failures by kind and text |
 //! | `summary.throughput`, `summary.window_seconds` | good replies per second of the measured window, and its length |
-//! | `stages[]` | figures of each stage of a run that has stages |
+//! | `summary.stages[]`, `summary.findings` | figures of each stage of a run that has stages; drift, breaking point, recovery |
 //! | `thresholds[]` | `threshold`, `verdict` (`holds`, `broken`, `undecided`), `measured`, `reason` |
 //! | `validity` | `verdict` (`valid`, `not_judged`, `invalid`) with `reason` or `findings[]` |
-//! | `schedule_lag` | how long requests waited to be sent |
+//! | `summary.schedule_lag` | how late an open loop sent its requests |
 //! | `exit_code` | what the program ends with |
 
 use serde::Serialize;
 
-use super::Stage;
 use crate::plan::Plan;
 use crate::selfcheck::Validity;
-use crate::summary::{Latency, Summary};
+use crate::summary::Summary;
 use crate::threshold::Answer;
 use crate::transport::kafka::{ClientSettings, KafkaSettings, librdkafka_version};
 use crate::transport::wire::Wire;
@@ -58,17 +57,15 @@ pub struct RunReport {
     load_client_version: &'static str,
     librdkafka_version: String,
     /// How the load was made, which decides what its latencies mean.
-    load_model: &'static str,
+    load_model: String,
     target: Target,
     plan: PlanReport,
     client_settings: ClientSettings,
     /// Replies that nobody waited for: late, or of somebody else.
     unmatched_replies: u64,
     summary: Summary,
-    stages: Vec<Stage>,
     thresholds: Answer,
     validity: Validity,
-    schedule_lag: Option<Latency>,
     command: String,
     exit_code: u8,
 }
@@ -105,14 +102,10 @@ pub struct RunFacts {
     pub unmatched_replies: u64,
     /// Client settings in effect.
     pub client_settings: ClientSettings,
-    /// Figures of each stage; empty for a run without stages.
-    pub stages: Vec<Stage>,
     /// What became of the thresholds.
     pub thresholds: Answer,
     /// Whether the load client was the bottleneck.
     pub validity: Validity,
-    /// How long requests waited to be sent.
-    pub schedule_lag: Option<Latency>,
     /// The command that repeats the run, secrets masked.
     pub command: String,
     /// What the program ends with.
@@ -131,7 +124,7 @@ impl RunReport {
             ended_by: facts.ended_by,
             load_client_version: env!("CARGO_PKG_VERSION"),
             librdkafka_version: librdkafka_version(),
-            load_model: "closed loop, no think time",
+            load_model: plan.load_model(),
             target: Target {
                 brokers: kafka.brokers.clone(),
                 topic: kafka.topic.clone(),
@@ -149,10 +142,8 @@ impl RunReport {
             client_settings: facts.client_settings,
             unmatched_replies: facts.unmatched_replies,
             summary,
-            stages: facts.stages,
             thresholds: facts.thresholds,
             validity: facts.validity,
-            schedule_lag: facts.schedule_lag,
             command: facts.command,
             exit_code: facts.exit_code,
         }
@@ -187,6 +178,8 @@ mod tests {
             run_time: None,
             warm_up: Duration::ZERO,
             timeout: Duration::from_secs(30),
+            model: crate::plan::Model::Closed(crate::plan::Pause::None),
+            stages: Vec::new(),
         };
         let kafka = KafkaSettings {
             brokers: "localhost:9092".to_owned(),
@@ -208,12 +201,10 @@ mod tests {
             ended_by: EndedBy::Threshold,
             unmatched_replies: 0,
             client_settings: kafka.effective().unwrap(),
-            stages: Vec::new(),
             thresholds: evaluate(&[threshold], &summary),
             validity: Validity::NotJudged {
                 reason: "short".to_owned(),
             },
-            schedule_lag: tally.schedule_lag(),
             command: "load-client run".to_owned(),
             exit_code: 4,
         };
@@ -246,8 +237,6 @@ mod tests {
                 "load_model",
                 "plan",
                 "run_id",
-                "schedule_lag",
-                "stages",
                 "started",
                 "summary",
                 "target",
@@ -289,7 +278,7 @@ mod tests {
             "percentiles",
         ];
         assert_eq!(keys(&summary["total"]["response"]), latency);
-        assert_eq!(keys(&report["schedule_lag"]), latency);
+        assert!(summary["schedule_lag"].is_null(), "a closed loop has none");
     }
 
     #[test]

@@ -6,9 +6,16 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::*;
-use crate::sample::{Outcome, Status};
+use crate::plan::{OpenLoop, Pause};
+use crate::recorder::SampleReceiver;
+use crate::sample::{Outcome, Sample, Status};
 use crate::scenario::{Fixed, Request};
-use crate::transport::{Failure, InFlight, Pending};
+use crate::shape::{Arrivals, Stage, Target};
+use crate::transport::{Answer, Failure, Pending};
+
+mod live;
+mod open;
+mod stall;
 
 /// What the service in memory does with a request.
 #[derive(Clone)]
@@ -40,26 +47,29 @@ impl Memory {
 }
 
 impl Transport for Memory {
-    fn send(&self, request: &Request) -> InFlight {
-        let id = request.id;
-        let (reply, sent) = (self.pending.register(id), now());
+    fn pending(&self) -> &Pending {
+        &self.pending
+    }
+
+    fn send(&self, request: &Request) {
+        let (id, sent) = (request.id, now());
         self.sent.lock().unwrap().push(id);
         match self.service {
             Service::Silent => {}
             Service::RepliesBeforeSendReturns => {
                 assert!(
-                    self.pending.complete(&id, Ok(sent)),
+                    self.pending.complete(&id, answered(sent)),
                     "registered before it is sent"
                 );
             }
             Service::StampsAfter(delay) => {
-                self.pending.complete(&id, Ok(sent + delay));
+                self.pending.complete(&id, answered(sent + delay));
             }
             Service::RepliesAfter(delay) => {
                 let pending = self.pending.clone();
                 tokio::spawn(async move {
                     tokio::time::sleep(delay).await;
-                    pending.complete(&id, Ok(now()));
+                    pending.complete(&id, answered(now()));
                 });
             }
             Service::Refuses => {
@@ -69,17 +79,20 @@ impl Transport for Memory {
                     .complete(&id, Err(Failure::Send("queue full".to_owned())));
             }
             Service::AnswersError => {
-                self.pending
-                    .complete(&id, Err(Failure::Status("status 500".to_owned(), sent)));
+                let answer = Answer {
+                    replied: sent,
+                    bytes: 3,
+                };
+                let failure = Failure::Status("status 500".to_owned(), answer);
+                self.pending.complete(&id, Err(failure));
             }
             Service::LosesItsConsumer => self.pending.close("fenced"),
         }
-        InFlight { sent, reply }
     }
+}
 
-    fn defunct(&self) -> Option<String> {
-        self.pending.defunct()
-    }
+fn answered(replied: Instant) -> crate::transport::Ending {
+    Ok(Answer { replied, bytes: 2 })
 }
 
 fn plan(users: u32, seconds: u64) -> Plan {
@@ -89,45 +102,55 @@ fn plan(users: u32, seconds: u64) -> Plan {
         run_time: Some(Duration::from_secs(seconds)),
         warm_up: Duration::ZERO,
         timeout: Duration::from_secs(30),
+        model: Model::Closed(Pause::None),
+        stages: Vec::new(),
     }
+}
+
+fn open_plan(rate: f64, seconds: u64) -> Plan {
+    let mut plan = plan(0, seconds);
+    plan.model = Model::Open(OpenLoop {
+        rate,
+        arrivals: Arrivals::Constant,
+        max_in_flight: 100_000,
+    });
+    plan
 }
 
 fn scenario() -> Arc<dyn Scenario> {
     Arc::new(Fixed::new("createOrder".to_owned(), bytes::Bytes::new()))
 }
 
-async fn collect(plan: Plan, transport: Arc<Memory>, control: Control) -> Vec<Sample> {
-    let (sender, mut receiver) = mpsc::channel(64);
-    let running =
-        tokio::spawn(async move { run(plan, scenario(), transport, sender, &control).await });
-    let mut samples = Vec::new();
-    while let Some(sample) = receiver.recv().await {
-        samples.push(sample);
-    }
-    running.await.unwrap();
-    samples
+/// Runs a plan on paused time; answers its samples in the order in which they ended.
+async fn collect<T: Transport>(plan: Plan, transport: Arc<T>, control: Control) -> Vec<Sample> {
+    let (samples, receiver) = Samples::channel();
+    let pacer = Pacer::Timer;
+    run_paced_by(pacer, plan, scenario(), transport, samples, &control).await;
+    receiver.take()
 }
 
 /// The first sample of a service that answers at once: paused time would never end its run.
 async fn first_sample(service: Service) -> Sample {
     let control = Control::default();
     let stop = control.stop.clone();
-    let (sender, mut receiver) = mpsc::channel(1);
+    let (samples, receiver) = Samples::channel();
     let running = tokio::spawn(async move {
-        run(
-            plan(1, 10),
-            scenario(),
-            Memory::new(service),
-            sender,
-            &control,
-        )
-        .await;
+        let transport = Memory::new(service);
+        run(plan(1, 10), scenario(), transport, samples, &control).await;
     });
-    let sample = receiver.recv().await.unwrap();
+    let sample = next_sample(&receiver).await;
     stop.cancel();
-    drop(receiver);
     running.await.unwrap();
     sample
+}
+
+async fn next_sample(receiver: &SampleReceiver) -> Sample {
+    loop {
+        if let Some(first) = receiver.take().into_iter().next() {
+            return first;
+        }
+        tokio::task::yield_now().await;
+    }
 }
 
 fn statuses(samples: &[Sample]) -> Vec<Status> {
@@ -202,7 +225,7 @@ async fn a_late_reply_does_not_resurrect_its_request() {
     assert_eq!(statuses(&samples), [Status::Timeout]);
     tokio::time::sleep(Duration::from_secs(5)).await;
     let id = transport.sent.lock().unwrap()[0];
-    assert!(!transport.pending.complete(&id, Ok(now())));
+    assert!(!transport.pending.complete(&id, answered(now())));
 }
 
 #[tokio::test(start_paused = true)]
@@ -235,6 +258,10 @@ async fn an_error_status_is_a_failure() {
         Outcome::ErrorStatus("status 500".to_owned())
     );
     assert_eq!(sample.service_ns(), None);
+    assert_eq!(
+        (sample.reply_bytes, sample.replied_ns),
+        (3, Some(sample.sent_ns))
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -35,6 +35,7 @@ mod shift_function;
 mod sign_flip;
 mod sorted;
 mod student;
+mod trend;
 mod welch;
 
 pub use autocorrelation::{
@@ -80,6 +81,7 @@ pub use shift_function::{QuantileShift, SHIFT_PROBABILITIES, quantile_shifts, sh
 pub use sign_flip::{MAX_SIGN_FLIP_PAIRS, sign_flip, sign_flip_towards};
 pub use sorted::SortedSample;
 pub use student::{ln_two_sided_tail, ln_upper_tail, two_sided_critical_value};
+pub use trend::{Trend, trend};
 pub use welch::{Welch, welch, welch_interval};
 
 #[cfg(test)]

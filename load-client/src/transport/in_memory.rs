@@ -1,8 +1,6 @@
 //! A service in memory, to try a scenario without a broker.
 
-use std::time::Instant;
-
-use super::{Failure, InFlight, Pending, Transport};
+use super::{Answer, Failure, Pending, Transport};
 use crate::scenario::Request;
 
 /// Answers every request at once, as a function says. See the example of the [crate](crate).
@@ -27,30 +25,41 @@ impl<F> Transport for InMemory<F>
 where
     F: Fn(&Request) -> Result<(), String> + Send + Sync + 'static,
 {
-    fn send(&self, request: &Request) -> InFlight {
-        let reply = self.pending.register(request.id);
-        let sent = now();
-        let ending = match (self.answer)(request) {
-            Ok(()) => Ok(now()),
-            Err(error) => Err(Failure::Status(error, now())),
+    fn pending(&self) -> &Pending {
+        &self.pending
+    }
+
+    fn send(&self, request: &Request) {
+        let answered = (self.answer)(request);
+        let answer = Answer {
+            // The present, on the clock that tests pause.
+            replied: tokio::time::Instant::now().into_std(),
+            bytes: 0,
+        };
+        let ending = match answered {
+            Ok(()) => Ok(answer),
+            Err(error) => Err(Failure::Status(error, answer)),
         };
         self.pending.complete(&request.id, ending);
-        InFlight { sent, reply }
     }
-
-    fn defunct(&self) -> Option<String> {
-        None
-    }
-}
-
-/// The present, on the clock that tests pause.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+    use std::time::{Duration, Instant};
+
     use super::*;
+    use crate::transport::{Ending, Flight, Listener};
+
+    #[derive(Default)]
+    struct Endings(Mutex<Vec<Ending>>);
+
+    impl Listener for Endings {
+        fn ended(&self, _flight: &Flight, ending: Ending) {
+            self.0.lock().unwrap().push(ending);
+        }
+    }
 
     #[tokio::test]
     async fn each_request_ends_as_the_function_says() {
@@ -58,9 +67,23 @@ mod tests {
             0 => Ok(()),
             _ => Err("status 404".to_owned()),
         });
-        let good = service.send(&Request::new(0));
-        assert!(good.reply.await.is_ok_and(|replied| replied >= good.sent));
-        let bad = service.send(&Request::new(1)).reply.await;
-        assert!(matches!(bad, Err(Failure::Status(error, _)) if error == "status 404"));
+        let endings = Arc::new(Endings::default());
+        for kind in [0, 1] {
+            let (request, now) = (Request::new(kind), Instant::now());
+            let flight = Flight {
+                kind,
+                user: 0,
+                intended: now,
+                sent: now,
+                deadline: now + Duration::from_secs(1),
+                acked: None,
+            };
+            let listener: Arc<dyn Listener> = endings.clone();
+            assert!(service.pending().register(request.id, flight, listener));
+            service.send(&request);
+        }
+        let endings = endings.0.lock().unwrap();
+        assert!(endings[0].is_ok());
+        assert!(matches!(&endings[1], Err(Failure::Status(error, _)) if error == "status 404"));
     }
 }

@@ -7,8 +7,8 @@ mod pending;
 mod reply;
 pub mod wire;
 
-pub use exchange::{Failure, InFlight, Transport};
+pub use exchange::{Answer, Ending, Failure, Flight, Listener, Transport};
 pub use in_memory::InMemory;
-pub use pending::{Pending, PendingReply};
+pub use pending::Pending;
 // internal: shared by the transports
 pub(crate) use reply::{Reply, ReplyReader, ReplyRecord};

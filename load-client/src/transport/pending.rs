@@ -1,66 +1,108 @@
 //! The table of requests in flight. It lets each of them end exactly once.
 
-use std::collections::HashMap;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Instant;
 
-use tokio::sync::oneshot;
+use hashlink::LinkedHashMap;
 use uuid::Uuid;
 
-use super::Failure;
-
-type Ending = Result<Instant, Failure>;
+use super::{Ending, Failure, Flight, Listener};
 
 /// Requests that wait for their reply, by correlation id. Clones share one table.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Pending {
     table: Arc<Mutex<Table>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Table {
-    waiting: HashMap<Uuid, oneshot::Sender<Ending>>,
+    /// In the order of their hand-over, which is that of their deadlines: a run has one time-out. So
+    /// the request that times out next is in front, and no request needs a timer of its own.
+    waiting: LinkedHashMap<Uuid, Entry>,
     defunct: Option<String>,
+    is_cut: bool,
+}
+
+struct Entry {
+    flight: Flight,
+    listener: Arc<dyn Listener>,
+}
+
+impl Entry {
+    fn end(self, ending: Ending) {
+        // The stamp decides, not the moment when somebody looks.
+        let is_late = |ending: &Ending| match ending {
+            Ok(answer) | Err(Failure::Status(_, answer)) => answer.replied > self.flight.deadline,
+            Err(_) => false,
+        };
+        let ending = if is_late(&ending) {
+            Err(Failure::TimeOut)
+        } else {
+            ending
+        };
+        self.listener.ended(&self.flight, ending);
+    }
 }
 
 impl Pending {
-    /// Enters a request, before it is sent. Dropping the returned reply takes it out again, so
-    /// that a reply after the time-out finds nobody.
-    #[must_use]
-    pub fn register(&self, id: Uuid) -> PendingReply {
-        let (sender, receiver) = oneshot::channel();
+    /// Enters a request, before it is sent. False when it must not be sent, because no reply could
+    /// arrive or the run was cut short; the listener was told then.
+    pub fn register(&self, id: Uuid, flight: Flight, listener: Arc<dyn Listener>) -> bool {
+        let entry = Entry { flight, listener };
         let mut table = self.lock();
-        if let Some(cause) = &table.defunct {
-            // The receiver is at hand below, so this cannot fail.
-            let _ = sender.send(Err(Failure::Consumer(cause.clone())));
-        } else if let Some(displaced) = table.waiting.insert(id, sender) {
-            let _ = displaced.send(Err(Failure::Send(format!(
+        let refused = match &table.defunct {
+            _ if table.is_cut => Some(Failure::Cut),
+            Some(cause) => Some(Failure::Consumer(cause.clone())),
+            None => None,
+        };
+        if let Some(failure) = refused {
+            drop(table);
+            entry.end(Err(failure));
+            return false;
+        }
+        let displaced = table.waiting.insert(id, entry);
+        drop(table);
+        if let Some(displaced) = displaced {
+            displaced.end(Err(Failure::Send(format!(
                 "another request took the id {id}"
             ))));
         }
-        drop(table);
-        PendingReply {
-            id,
-            receiver,
-            pending: self.clone(),
+        true
+    }
+
+    /// Notes when the broker acknowledged a request. One that has ended already stays as it is.
+    pub fn acknowledge(&self, id: &Uuid, acked: Instant) {
+        if let Some(entry) = self.lock().waiting.get_mut(id) {
+            entry.flight.acked.get_or_insert(acked);
         }
     }
 
     /// Ends a request. False when nobody waits for it: it is unknown, timed out or has ended.
     pub fn complete(&self, id: &Uuid, ending: Ending) -> bool {
-        let sender = self.lock().waiting.remove(id);
-        sender.is_some_and(|sender| sender.send(ending).is_ok())
+        // A statement of its own, so that the listener is not told under the lock.
+        let entry = self.lock().waiting.remove(id);
+        entry.map(|entry| entry.end(ending)).is_some()
+    }
+
+    /// Ends the requests whose deadline has come; answers the next deadline.
+    pub fn time_out(&self, now: Instant) -> Option<Instant> {
+        loop {
+            let mut table = self.lock();
+            let next = table.waiting.front()?.1.flight.deadline;
+            if next > now {
+                return Some(next);
+            }
+            let front = table.waiting.pop_front();
+            drop(table);
+            if let Some((_, entry)) = front {
+                entry.end(Err(Failure::TimeOut));
+            }
+        }
     }
 
     /// Ends all requests in flight with a consumer failure. Later ones may still succeed.
     pub fn fail_all(&self, cause: &str) {
-        let waiting = std::mem::take(&mut self.lock().waiting);
-        for sender in waiting.into_values() {
-            // A receiver that is gone has timed out in this instant; it has its outcome.
-            let _ = sender.send(Err(Failure::Consumer(cause.to_owned())));
-        }
+        self.end_all(&Failure::Consumer(cause.to_owned()));
     }
 
     /// Ends all requests in flight, and every later one at once: no reply can arrive any more.
@@ -69,10 +111,23 @@ impl Pending {
         self.fail_all(cause);
     }
 
+    /// Ends all requests in flight, and every later one at once: the run is cut short.
+    pub fn cut(&self) {
+        self.lock().is_cut = true;
+        self.end_all(&Failure::Cut);
+    }
+
     /// Why the table was closed.
     #[must_use]
     pub fn defunct(&self) -> Option<String> {
         self.lock().defunct.clone()
+    }
+
+    fn end_all(&self, failure: &Failure) {
+        let waiting = std::mem::take(&mut self.lock().waiting);
+        for (_, entry) in waiting {
+            entry.end(Err(failure.clone()));
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
@@ -81,92 +136,160 @@ impl Pending {
     }
 }
 
-/// The reply to come of one request. Owned by the user that waits; dropping it gives up.
-#[derive(Debug)]
-pub struct PendingReply {
-    id: Uuid,
-    receiver: oneshot::Receiver<Ending>,
-    pending: Pending,
-}
-
-impl PendingReply {
-    /// The correlation id that the reply must carry.
-    #[must_use]
-    pub fn id(&self) -> Uuid {
-        self.id
-    }
-}
-
-impl Future for PendingReply {
-    type Output = Ending;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Ending> {
-        let received = std::task::ready!(Pin::new(&mut self.receiver).poll(context));
-        Poll::Ready(
-            received
-                .unwrap_or_else(|_| Err(Failure::Consumer("the transport was stopped".to_owned()))),
-        )
-    }
-}
-
-impl Drop for PendingReply {
-    fn drop(&mut self) {
-        self.pending.lock().waiting.remove(&self.id);
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
 
-    #[tokio::test]
-    async fn a_request_ends_once() {
-        let (pending, id, now) = (Pending::default(), Uuid::from_u128(1), Instant::now());
-        let reply = pending.register(id);
-        assert!(pending.complete(&id, Ok(now)));
-        assert!(!pending.complete(&id, Err(Failure::Send("late".to_owned()))));
-        assert_eq!(reply.await, Ok(now));
+    use super::*;
+    use crate::transport::Answer;
+
+    /// Keeps what it is told.
+    #[derive(Default)]
+    struct Told(Mutex<Vec<(u32, Option<Instant>, Ending)>>);
+
+    impl Listener for Told {
+        fn ended(&self, flight: &Flight, ending: Ending) {
+            let told = (flight.user, flight.acked, ending);
+            self.0.lock().unwrap().push(told);
+        }
+    }
+
+    struct Desk {
+        pending: Pending,
+        told: Arc<Told>,
+        start: Instant,
+    }
+
+    impl Desk {
+        fn new() -> Self {
+            Self {
+                pending: Pending::default(),
+                told: Arc::default(),
+                start: Instant::now(),
+            }
+        }
+
+        /// Registers request `user`, handed over that many seconds after the start, for 30 seconds.
+        fn register(&self, user: u32, seconds: u64) -> Uuid {
+            let (id, sent) = (Uuid::from_u128(user.into()), self.at(seconds));
+            let flight = Flight {
+                kind: 0,
+                user,
+                intended: sent,
+                sent,
+                deadline: sent + Duration::from_secs(30),
+                acked: None,
+            };
+            self.pending
+                .register(id, flight, Arc::<Told>::clone(&self.told));
+            id
+        }
+
+        fn at(&self, seconds: u64) -> Instant {
+            self.start + Duration::from_secs(seconds)
+        }
+
+        fn answer(&self, seconds: u64) -> Answer {
+            Answer {
+                replied: self.at(seconds),
+                bytes: 7,
+            }
+        }
+
+        fn told(&self) -> Vec<(u32, Ending)> {
+            let told = std::mem::take(&mut *self.told.0.lock().unwrap());
+            told.into_iter()
+                .map(|(user, _, ending)| (user, ending))
+                .collect()
+        }
     }
 
     #[test]
-    fn a_reply_after_giving_up_finds_nobody() {
-        let (pending, id) = (Pending::default(), Uuid::from_u128(1));
-        drop(pending.register(id));
-        assert!(
-            pending.lock().waiting.is_empty(),
-            "time-outs do not fill memory"
-        );
-        assert!(!pending.complete(&id, Ok(Instant::now())));
+    fn a_request_ends_once() {
+        let desk = Desk::new();
+        let id = desk.register(1, 0);
+        assert!(desk.pending.complete(&id, Ok(desk.answer(1))));
+        let late = Err(Failure::Send("late".to_owned()));
+        assert!(!desk.pending.complete(&id, late));
+        desk.pending.acknowledge(&id, desk.at(2));
+        assert_eq!(desk.pending.time_out(desk.at(100)), None);
+        assert_eq!(desk.told(), [(1, Ok(desk.answer(1)))]);
     }
 
-    #[tokio::test]
-    async fn a_dead_consumer_fails_what_waits_and_what_comes() {
-        let pending = Pending::default();
-        let before = pending.register(Uuid::from_u128(1));
-        pending.close("fenced");
-        pending.close("a later cause");
-        let after = pending.register(Uuid::from_u128(2));
-        assert_eq!(before.await, Err(Failure::Consumer("fenced".to_owned())));
-        assert_eq!(after.await, Err(Failure::Consumer("fenced".to_owned())));
-        assert_eq!(pending.defunct().as_deref(), Some("fenced"));
+    #[test]
+    fn the_first_acknowledgement_is_kept() {
+        let desk = Desk::new();
+        let id = desk.register(1, 0);
+        desk.pending.acknowledge(&id, desk.at(1));
+        desk.pending.acknowledge(&id, desk.at(2));
+        desk.pending.complete(&id, Ok(desk.answer(3)));
+        assert_eq!(desk.told.0.lock().unwrap()[0].1, Some(desk.at(1)));
     }
 
-    #[tokio::test]
-    async fn a_passing_fault_fails_only_what_waits() {
-        let pending = Pending::default();
-        let before = pending.register(Uuid::from_u128(1));
-        pending.fail_all("all brokers down");
-        assert!(before.await.is_err());
-        let after = pending.register(Uuid::from_u128(2));
-        assert!(pending.complete(&Uuid::from_u128(2), Ok(Instant::now())));
-        assert!(after.await.is_ok());
+    #[test]
+    fn time_outs_are_found_in_order_and_leave_nothing() {
+        let desk = Desk::new();
+        let first = desk.register(1, 0);
+        desk.register(2, 5);
+        desk.register(3, 10);
+        assert_eq!(desk.pending.time_out(desk.at(29)), Some(desk.at(30)));
+        assert_eq!(desk.pending.time_out(desk.at(35)), Some(desk.at(40)));
+        let timed_out = [1, 2].map(|user| (user, Err(Failure::TimeOut)));
+        assert_eq!(desk.told(), timed_out);
+        assert!(!desk.pending.complete(&first, Ok(desk.answer(36))));
+        assert_eq!(desk.pending.lock().waiting.len(), 1);
     }
 
-    #[tokio::test]
-    async fn a_displaced_request_is_not_lost() {
-        let (pending, id) = (Pending::default(), Uuid::from_u128(1));
-        let displaced = pending.register(id);
-        let _displacing = pending.register(id);
-        assert!(matches!(displaced.await, Err(Failure::Send(_))));
+    #[test]
+    fn the_stamp_decides_about_a_time_out() {
+        let desk = Desk::new();
+        for (user, seconds, ending) in
+            [(1, 30, Ok(desk.answer(30))), (2, 31, Err(Failure::TimeOut))]
+        {
+            let id = desk.register(user, 0);
+            desk.pending.complete(&id, Ok(desk.answer(seconds)));
+            assert_eq!(desk.told(), [(user, ending)]);
+        }
+    }
+
+    #[test]
+    fn a_dead_consumer_fails_what_waits_and_what_comes() {
+        let desk = Desk::new();
+        desk.register(1, 0);
+        desk.pending.close("fenced");
+        desk.pending.close("a later cause");
+        desk.register(2, 0);
+        let failure = || Err(Failure::Consumer("fenced".to_owned()));
+        assert_eq!(desk.told(), [(1, failure()), (2, failure())]);
+        assert_eq!(desk.pending.defunct().as_deref(), Some("fenced"));
+    }
+
+    #[test]
+    fn a_passing_fault_fails_only_what_waits() {
+        let desk = Desk::new();
+        desk.register(1, 0);
+        desk.pending.fail_all("all brokers down");
+        let after = desk.register(2, 0);
+        assert!(desk.pending.complete(&after, Ok(desk.answer(1))));
+        assert!(matches!(desk.told()[..], [(1, Err(_)), (2, Ok(_))]));
+    }
+
+    #[test]
+    fn a_cut_ends_what_waits_and_what_comes() {
+        let desk = Desk::new();
+        desk.register(1, 0);
+        desk.pending.cut();
+        desk.register(2, 0);
+        let cut = || Err(Failure::Cut);
+        assert_eq!(desk.told(), [(1, cut()), (2, cut())]);
+    }
+
+    #[test]
+    fn a_displaced_request_is_not_lost() {
+        let desk = Desk::new();
+        desk.register(1, 0);
+        let id = desk.register(1, 1);
+        assert!(matches!(desk.told()[..], [(1, Err(Failure::Send(_)))]));
+        assert!(desk.pending.complete(&id, Ok(desk.answer(2))));
     }
 }

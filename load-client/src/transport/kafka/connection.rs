@@ -11,7 +11,7 @@ use super::producer::RequestProducer;
 use super::replies::ReplyConsumer;
 use super::{KafkaSettings, KafkaTransportError, ProducerQueue};
 use crate::scenario::Request;
-use crate::transport::{InFlight, Pending, Transport};
+use crate::transport::{Pending, Transport};
 
 /// A connected transport: topics checked, reply consumer assigned and positioned.
 pub struct KafkaTransport {
@@ -85,6 +85,12 @@ impl KafkaTransport {
             .unwrap_or(Err(KafkaTransportError::Interrupted))
     }
 
+    /// Why no reply can arrive any more, once that is certain.
+    #[must_use]
+    pub fn defunct(&self) -> Option<String> {
+        self.pending.defunct()
+    }
+
     /// Replies that nobody waited for: late, or of somebody else.
     #[must_use]
     pub fn unmatched_replies(&self) -> u64 {
@@ -116,18 +122,16 @@ impl Drop for WaitsForDeletion {
 }
 
 impl Transport for KafkaTransport {
-    fn send(&self, request: &Request) -> InFlight {
-        let reply = self.pending.register(request.id);
+    fn pending(&self) -> &Pending {
+        &self.pending
+    }
+
+    fn send(&self, request: &Request) {
         if let (Some(expect), Some(_)) = (&request.expect, &self.consumer) {
             let expect = Arc::clone(expect);
             self.expectations.enter(request.id, expect, Instant::now());
         }
-        let sent = self.producer.send(request, &reply);
-        InFlight { sent, reply }
-    }
-
-    fn defunct(&self) -> Option<String> {
-        self.pending.defunct()
+        self.producer.send(request);
     }
 }
 
@@ -161,8 +165,7 @@ mod tests {
         cluster
             .broker_round_trip_time(1, Duration::from_secs(600))
             .unwrap();
-        let replies = [0; 3].map(|kind| transport.send(&Request::new(kind)));
+        (0..3).for_each(|_| transport.send(&Request::new(0)));
         assert_eq!(transport.producer_queue(), 3);
-        drop(replies);
     }
 }

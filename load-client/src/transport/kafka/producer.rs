@@ -16,7 +16,7 @@ use super::queue::{LastQueue, ProducerQueue};
 use super::{KafkaSettings, KafkaTransportError, preflight};
 use crate::scenario::Request;
 use crate::transport::wire::Wire;
-use crate::transport::{Failure, Pending, PendingReply};
+use crate::transport::{Answer, Failure, Pending};
 
 /// The producer, with the parts of a request that stay the same.
 pub(super) struct RequestProducer {
@@ -60,10 +60,20 @@ impl ProducerContext for DeliveryReports {
             Err((error, _)) => {
                 self.pending.complete(&id, Err(Failure::Send(short(error))));
             }
-            Ok(_) if self.publish_only => {
-                self.pending.complete(&id, Ok(Instant::now()));
-            }
-            Ok(_) => {}
+            Ok(_) => self.acknowledged(&id, Instant::now()),
+        }
+    }
+}
+
+impl DeliveryReports {
+    fn acknowledged(&self, id: &Uuid, acked: Instant) {
+        self.pending.acknowledge(id, acked);
+        if self.publish_only {
+            let answer = Answer {
+                replied: acked,
+                bytes: 0,
+            };
+            self.pending.complete(id, Ok(answer));
         }
     }
 }
@@ -99,24 +109,19 @@ impl RequestProducer {
         })
     }
 
-    /// Hands one request over; answers when. Takes the registered reply, so that no request can
-    /// be sent before it is registered.
-    pub(super) fn send(&self, request: &Request, reply: &PendingReply) -> Instant {
-        let id = reply.id();
-        match self.try_send(request, id) {
-            Ok(sent) => sent,
-            Err((reason, at)) => {
-                self.pending.complete(&id, Err(Failure::Send(reason)));
-                at
-            }
+    /// Hands over one request that is registered.
+    pub(super) fn send(&self, request: &Request) {
+        if let Err(reason) = self.try_send(request) {
+            self.pending
+                .complete(&request.id, Err(Failure::Send(reason)));
         }
     }
 
-    fn try_send(&self, request: &Request, id: Uuid) -> Result<Instant, (String, Instant)> {
-        let unsendable = |reason: String| (reason, Instant::now());
-        let mut headers = self.headers.to(request).map_err(unsendable)?;
+    fn try_send(&self, request: &Request) -> Result<(), String> {
+        let id = request.id;
+        let mut headers = self.headers.to(request)?;
         let outgoing = self.wire.outgoing(request);
-        let outgoing = outgoing.map_err(|error| unsendable(error.to_string()))?;
+        let outgoing = outgoing.map_err(|error| error.to_string())?;
         for (key, value) in &outgoing.headers {
             headers = headers.insert(Header {
                 key,
@@ -128,10 +133,9 @@ impl RequestProducer {
             .headers(headers);
         record.payload = outgoing.body.as_deref();
         record.key = outgoing.key.as_deref();
-        let sent = Instant::now();
-        let handed_over = self.producer.send(record);
-        handed_over.map_err(|(error, _)| (short(&error), sent))?;
-        Ok(sent)
+        self.producer
+            .send(record)
+            .map_err(|(error, _)| short(&error))
     }
 
     /// Requests handed over and not yet reported on, at this moment.

@@ -18,7 +18,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::diagnostics::Diagnostics;
 use super::expectations::Expectations;
 use super::{KafkaSettings, KafkaTransportError, preflight};
-use crate::transport::{Failure, Pending, Reply, ReplyReader, ReplyRecord};
+use crate::transport::{Answer, Failure, Pending, Reply, ReplyReader, ReplyRecord};
 
 /// How soon the thread notices that it should stop.
 const POLL_PAUSE: Duration = Duration::from_millis(100);
@@ -160,10 +160,14 @@ fn hand_over(message: &BorrowedMessage<'_>, received: Instant, pending: &Pending
         .ok()
         .flatten();
     let matched = reply.is_some_and(|reply| {
+        let answer = Answer {
+            replied: received,
+            bytes: u32::try_from(message.payload_len()).unwrap_or(u32::MAX),
+        };
         let expected = shared.expectations.take(&reply.id);
         let ending = match reply.answer.judged(&expected) {
-            Ok(()) => Ok(received),
-            Err(error) => Err(Failure::Status(error, received)),
+            Ok(()) => Ok(answer),
+            Err(error) => Err(Failure::Status(error, answer)),
         };
         pending.complete(&reply.id, ending)
     });

@@ -5,7 +5,6 @@ mod tables;
 
 use super::page::{STYLE, THEME, chart_library, paragraphs};
 use super::{Section, escape};
-use crate::export::Stage;
 use crate::moment::{Bin, Moment};
 use crate::selfcheck::Validity;
 use crate::summary::Summary;
@@ -33,8 +32,6 @@ pub struct RunPage<'a> {
     pub validity: &'a Validity,
     /// What became of the thresholds.
     pub thresholds: &'a Answer,
-    /// Stages with figures of their own; may be empty.
-    pub stages: &'a [Stage],
     /// Target and load, shown before the figures.
     pub header: &'a [Section],
     /// Client settings and environment, shown after them.
@@ -57,7 +54,7 @@ pub fn run_page(page: &RunPage<'_>) -> String {
     let failures = tables::failures(page.summary);
     let course = charts::course(page.moments, page.warm_up_seconds);
     let histogram = charts::histogram(page.bins);
-    let stages = tables::stages(page.stages);
+    let stages = tables::stages(page.summary);
     let circumstances: String = page
         .circumstances
         .iter()

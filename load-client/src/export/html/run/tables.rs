@@ -2,8 +2,7 @@
 
 use super::super::escape;
 use super::super::tables::{cells, table};
-use crate::export::Stage;
-use crate::summary::{Latency, Row, Summary};
+use crate::summary::{Latency, Row, StageResult, Summary};
 use crate::threshold::{Answer, Judgement, Verdict};
 
 const TYPE: &str = "KAFKA";
@@ -158,37 +157,50 @@ fn threshold_row(judgement: &Judgement) -> String {
     )
 }
 
-/// Figures of each stage; nothing without stages.
-pub(super) fn stages(stages: &[Stage]) -> String {
-    if stages.is_empty() {
-        return String::new();
+/// Figures of each stage, and what they show; nothing without stages.
+pub(super) fn stages(summary: &Summary) -> String {
+    let sentences = summary.findings.sentences();
+    let sentences: String = sentences
+        .iter()
+        .map(|sentence| format!("<p>{}</p>\n", escape(sentence)))
+        .collect();
+    if summary.stages.is_empty() {
+        return sentences;
     }
-    let row = |stage: &Stage| {
-        let latency = stage.figures.response.as_ref();
+    let row = |stage: &StageResult| {
+        let latency = stage.response.as_ref();
         let at = |quantile| figure(latency.and_then(|own| own.percentile(quantile)));
         cells(&[
-            &stage.name,
-            &format!("{:.1} to {:.1} s", stage.start_seconds, stage.end_seconds),
-            &stage.figures.requests.to_string(),
-            &stage.figures.failures.to_string(),
-            &format!("{:.2}", stage.figures.rates.requests),
+            &stage.span.name,
+            &stage.span.target,
+            &format!(
+                "{:.1} to {:.1} s",
+                stage.span.start_seconds, stage.span.end_seconds
+            ),
+            &stage.requests.to_string(),
+            &stage.failures.to_string(),
+            &stage
+                .throughput
+                .map_or_else(|| "–".to_owned(), |rate| format!("{rate:.2}")),
             &figure(latency.map(|own| own.median_ms)),
             &at(0.95),
             &at(0.99),
         ])
     };
+    let stages = &summary.stages;
     let rows: Vec<String> = stages.iter().map(row).collect();
     let columns = [
         "stage",
+        "target",
         "from, to",
         "# requests",
         "# fails",
-        "requests/s",
+        "good replies/s",
         "median (ms)",
         "95 % (ms)",
         "99 % (ms)",
     ];
-    table("Stages", &columns, &rows)
+    table("Stages", &columns, &rows) + &sentences
 }
 
 fn rows(summary: &Summary) -> impl Iterator<Item = (&'static str, &Row)> {

@@ -1,5 +1,7 @@
 //! The page as a whole: what is on it, and that nothing from outside gets into its markup.
 
+use crate::shape::Span;
+use crate::summary::StageResult;
 use std::time::Duration;
 
 use super::*;
@@ -47,22 +49,28 @@ fn render(run: &Run, validity: &Validity, thresholds: &Answer) -> String {
         heading: heading.to_owned(),
         rows: vec![("topic".to_owned(), HOSTILE.to_owned())],
     };
-    let stage = Stage {
-        name: format!("1: {HOSTILE}"),
-        start_seconds: 2.0,
-        end_seconds: 10.0,
-        figures: run.summary.total.clone(),
-    };
+    let mut summary = run.summary.clone();
+    summary.stages.push(StageResult {
+        span: Span {
+            name: format!("1: {HOSTILE}"),
+            target: HOSTILE.to_owned(),
+            start_seconds: 2.0,
+            end_seconds: 10.0,
+        },
+        requests: summary.total.requests,
+        failures: summary.total.failures,
+        throughput: summary.throughput,
+        response: summary.total.response.clone(),
+    });
     run_page(&RunPage {
         title: HOSTILE,
         during: "2026-01-01T00:00:00Z, 10 s",
-        summary: &run.summary,
+        summary: &summary,
         moments: &run.moments,
         warm_up_seconds: 2.0,
         bins: &run.bins,
         validity,
         thresholds,
-        stages: &[stage],
         header: &[section("Target")],
         circumstances: &[section("Producer")],
         command: HOSTILE,
@@ -107,7 +115,7 @@ fn text_from_outside_stays_text() {
     let page = render(&run, &Validity::Valid, &Answer::default());
     let body = body(&page);
     assert!(!body.contains("<script>alert"));
-    assert_eq!(body.matches("&lt;script&gt;alert(1)").count(), 8);
+    assert_eq!(body.matches("&lt;script&gt;alert(1)").count(), 9);
 }
 
 #[test]

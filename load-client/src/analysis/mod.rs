@@ -1,0 +1,17 @@
+//! What a shape is run for: the drift of a soak, the breaking point of a stress, the recovery from a spike.
+//! Pure: history and results in, a finding with a sentence out.
+
+mod drift;
+mod findings;
+mod limit;
+mod spike;
+mod stress;
+
+pub use drift::{Drift, latency_drift, memory_growth};
+pub use findings::{Findings, broken_limit};
+pub use limit::Limit;
+pub use spike::{Recovery, recovery};
+pub use stress::{BreakingPoint, breaking_point};
+
+#[cfg(test)]
+pub(crate) mod tests;

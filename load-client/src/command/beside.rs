@@ -1,0 +1,76 @@
+//! What is looked at beside a run: the service's memory, and the limit of a stage that ends the run.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use load_client::analysis::{Findings, Limit, broken_limit};
+use load_client::history::History;
+use load_client::memory::{self, MemoryPoint};
+use load_client::recorder::TallyView;
+use load_client::runner::Control;
+use tokio::task::JoinHandle;
+
+use crate::cli_load::LoadArguments;
+use crate::signals::say;
+
+/// How often the stages are held against the limits.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What goes on beside a run.
+pub(super) struct Beside {
+    tasks: Vec<JoinHandle<()>>,
+    memory: Arc<Mutex<History<MemoryPoint>>>,
+    limits: Vec<Limit>,
+}
+
+impl Beside {
+    /// Starts to watch.
+    pub(super) fn start(arguments: &LoadArguments, view: TallyView, control: &Control) -> Self {
+        let memory = Arc::<Mutex<History<MemoryPoint>>>::default();
+        let limits = arguments.until.clone();
+        let mut tasks = Vec::new();
+        if let Some(url) = arguments.metrics_url.clone() {
+            tasks.push(tokio::spawn(memory::watch(url, Arc::clone(&memory))));
+        }
+        if !limits.is_empty() {
+            tasks.push(tokio::spawn(end_when_broken(
+                view,
+                control.clone(),
+                limits.clone(),
+            )));
+        }
+        Self {
+            tasks,
+            memory,
+            limits,
+        }
+    }
+
+    /// Stops, and tells what was seen.
+    pub(super) fn finish(self, view: &TallyView) -> Findings {
+        self.tasks.iter().for_each(JoinHandle::abort);
+        let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        Findings::of(
+            &view.history(),
+            &view.stages(),
+            memory.entries(),
+            &self.limits,
+        )
+    }
+}
+
+/// Ends the run when a stage that is over has broken a limit.
+async fn end_when_broken(view: TallyView, control: Control, limits: Vec<Limit>) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let now = view.elapsed().as_secs_f64();
+        let stages = view.stages();
+        let over = stages.iter().filter(|stage| stage.span.end_seconds <= now);
+        let broken = over.filter_map(|stage| Some((stage, broken_limit(&limits, stage)?)));
+        if let Some((stage, reason)) = broken.into_iter().next() {
+            say(&format!("ending after {}: {reason}", stage.span.name));
+            control.stop.cancel();
+            return;
+        }
+    }
+}

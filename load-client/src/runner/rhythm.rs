@@ -1,0 +1,94 @@
+//! When a user sends its next request. Pure.
+
+use std::time::{Duration, Instant};
+
+use crate::plan::Pause;
+use crate::shape::SplitMix64;
+
+/// The pauses of one user.
+#[derive(Debug)]
+pub(super) enum Rhythm {
+    None,
+    Think {
+        least: Duration,
+        most: Duration,
+        random: SplitMix64,
+    },
+    Pace {
+        pace: Duration,
+        /// When the last request was to be sent.
+        due: Option<Instant>,
+    },
+}
+
+impl Rhythm {
+    pub(super) fn new(pause: &Pause, user: u32) -> Self {
+        match *pause {
+            Pause::None => Self::None,
+            Pause::Think { least, most, seed } => Self::Think {
+                least,
+                most,
+                random: SplitMix64::new(seed ^ (u64::from(user) << 32)),
+            },
+            Pause::Pace(pace) => Self::Pace { pace, due: None },
+        }
+    }
+
+    /// When the request after the one sent at `sent` and ended at `now` is to be sent; `None` for at once.
+    pub(super) fn next(&mut self, sent: Instant, now: Instant) -> Option<Instant> {
+        match self {
+            Self::None => None,
+            Self::Think {
+                least,
+                most,
+                random,
+            } => {
+                let spread = (*most - *least).mul_f64(random.next_unit());
+                Some(now + *least + spread)
+            }
+            Self::Pace { pace, due } => {
+                // From the planned moment, so that late timers do not add up.
+                let next = due.unwrap_or(sent) + *pace;
+                *due = Some(next.max(now));
+                (next > now).then_some(next)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PACE: Duration = Duration::from_millis(10);
+
+    #[test]
+    fn a_pace_is_kept_and_begins_anew_after_a_long_request() {
+        let mut rhythm = Rhythm::new(&Pause::Pace(PACE), 0);
+        let start = Instant::now();
+        let at = |milliseconds| start + Duration::from_millis(milliseconds);
+        assert_eq!(rhythm.next(at(0), at(1)), Some(at(10)));
+        assert_eq!(rhythm.next(at(11), at(13)), Some(at(20)), "a late timer");
+        assert_eq!(rhythm.next(at(20), at(75)), None);
+        assert_eq!(rhythm.next(at(75), at(76)), Some(at(85)));
+    }
+
+    #[test]
+    fn think_times_lie_between_their_bounds_and_differ_by_user() {
+        let pause = Pause::Think {
+            least: PACE,
+            most: 3 * PACE,
+            seed: 1,
+        };
+        let now = Instant::now();
+        let times = |user| {
+            let mut rhythm = Rhythm::new(&pause, user);
+            let times = (0..200).map(move |_| rhythm.next(now, now).unwrap() - now);
+            times.collect::<Vec<_>>()
+        };
+        assert!(times(0).iter().all(|time| (PACE..3 * PACE).contains(time)));
+        assert!(times(0).iter().any(|time| *time < 2 * PACE));
+        assert!(times(0).iter().any(|time| *time > 2 * PACE));
+        assert_ne!(times(0), times(1));
+    }
+}

@@ -1,0 +1,163 @@
+//! The open loop.
+
+use super::*;
+
+fn sent(samples: &[Sample]) -> Vec<u64> {
+    let mut sent: Vec<_> = samples
+        .iter()
+        .map(|sample| sample.sent_ns / 1_000_000)
+        .collect();
+    sent.sort_unstable();
+    sent
+}
+
+fn bounded(rate: f64, seconds: u64, max: usize) -> Plan {
+    let mut plan = open_plan(rate, seconds);
+    if let Model::Open(open) = &mut plan.model {
+        open.max_in_flight = max;
+    }
+    plan
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_go_by_the_schedule_whatever_the_replies_do() {
+    let slow = Memory::new(Service::RepliesAfter(Duration::from_secs(7)));
+    let control = Control::default();
+    let samples = collect(open_plan(4.0, 2), slow, control.clone()).await;
+    assert_eq!(sent(&samples), [0, 250, 500, 750, 1000, 1250, 1500, 1750]);
+    assert_eq!(statuses(&samples), [Status::Ok]);
+    let responses = samples.iter().map(Sample::response_ns);
+    assert!(responses.eq([Some(7_000_000_000); 8]));
+    assert!(samples.iter().all(|one| one.reply_bytes == 2));
+    assert_eq!(samples[7].user, 7);
+    let lag = control.lag().unwrap();
+    assert_eq!((lag.requests, lag.max_ms, lag.warning()), (8, 0.0, None));
+    assert_eq!(control.in_flight(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_over_the_bound_are_late_and_told_and_not_dropped() {
+    let slow = Memory::new(Service::RepliesAfter(Duration::from_millis(200)));
+    let control = Control::default();
+    let samples = collect(bounded(10.0, 1, 1), slow, control.clone()).await;
+    assert_eq!(samples.len(), 10);
+    let lag = control.lag().unwrap();
+    assert_eq!((lag.requests, lag.held_back, lag.unsent), (10, 9, 0));
+    // Each takes 200 ms, so it is 100 ms later than the one before; tokio's timer is 1 ms coarse.
+    assert!((900.0..950.0).contains(&lag.max_ms), "{lag:?}");
+    let service = samples.iter().filter_map(Sample::service_ns).max();
+    let response = samples.iter().filter_map(Sample::response_ns).max();
+    assert!(service.unwrap() < 205_000_000);
+    assert!(
+        response.unwrap() > 1_090_000_000,
+        "waiting to be sent counts"
+    );
+    let warning = lag.warning().unwrap();
+    assert!(
+        warning.starts_with("9 request(s) were held back"),
+        "{warning}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_due_and_never_sent_is_counted() {
+    let control = Control::default();
+    let stop = control.stop.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(1950)).await;
+        stop.cancel();
+    });
+    let transport = Memory::new(Service::Silent);
+    let samples = collect(bounded(10.0, 100, 5), transport, control.clone()).await;
+    assert_eq!(samples.len(), 5);
+    assert_eq!(statuses(&samples), [Status::Timeout]);
+    let lag = control.lag().unwrap();
+    assert_eq!((lag.held_back, lag.unsent), (1, 15));
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_outs_need_no_reply_and_no_further_request() {
+    let mut plan = open_plan(2.0, 1);
+    plan.timeout = Duration::from_secs(3);
+    let samples = collect(plan, Memory::new(Service::Silent), Control::default()).await;
+    assert_eq!(statuses(&samples), [Status::Timeout]);
+    assert_eq!(sent(&samples), [0, 500]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_consumer_ends_an_open_loop() {
+    let transport = Memory::new(Service::RepliesAfter(Duration::from_secs(10)));
+    let pending = transport.pending.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        pending.close("fenced");
+    });
+    let samples = collect(open_plan(1.0, 3600), transport, Control::default()).await;
+    assert_eq!(statuses(&samples), [Status::ConsumerFailure]);
+    assert!(samples.len() <= 6, "{}", samples.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn send_errors_do_not_slow_an_open_loop() {
+    let transport = Memory::new(Service::Refuses);
+    let samples = collect(open_plan(100.0, 2), transport, Control::default()).await;
+    assert_eq!(samples.len(), 200);
+    assert_eq!(statuses(&samples), [Status::SendError]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn aborting_an_open_loop_censors_what_is_in_flight() {
+    let control = Control::default();
+    let abort = control.abort.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(950)).await;
+        abort.cancel();
+    });
+    let transport = Memory::new(Service::Silent);
+    let samples = collect(open_plan(10.0, 3600), transport, control).await;
+    assert_eq!(samples.len(), 10);
+    assert_eq!(statuses(&samples), [Status::Censored]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_warm_up_is_flagged_by_what_was_intended() {
+    let mut plan = open_plan(1.0, 4);
+    plan.warm_up = Duration::from_secs(2);
+    let control = Control::default();
+    let transport = Memory::new(Service::RepliesAfter(Duration::from_millis(1)));
+    let samples = collect(plan, transport, control.clone()).await;
+    let flags: Vec<_> = samples.iter().map(|sample| sample.warm_up).collect();
+    assert_eq!(flags, [true, true, false, false]);
+    assert_eq!(control.lag().unwrap().requests, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stages_of_rates_follow_each_other() {
+    let stage = |rate, ramp| Stage {
+        name: String::new(),
+        duration: Duration::from_secs(2),
+        target: Target::Rate(rate),
+        ramp,
+    };
+    let mut plan = open_plan(0.0, 4);
+    plan.stages = vec![stage(2.0, true), stage(1.0, false)];
+    let transport = Memory::new(Service::RepliesAfter(Duration::from_millis(1)));
+    let samples = collect(plan, transport, Control::default()).await;
+    // The ramp's integral is t²/2: requests at 0 and √2 s; tokio's timer wakes on whole milliseconds.
+    assert_eq!(sent(&samples), [0, 1415, 2000, 3000]);
+}
+
+/// The pacer's thread runs on real time: what it sends is asserted, and not when.
+#[tokio::test]
+async fn the_thread_sends_the_same_schedule() {
+    let (samples, receiver) = Samples::channel();
+    let control = Control::default();
+    let transport = Memory::new(Service::RepliesBeforeSendReturns);
+    let mut plan = open_plan(1000.0, 1);
+    plan.run_time = Some(Duration::from_millis(200));
+    run(plan, scenario(), transport, samples, &control).await;
+    let samples = receiver.take();
+    let intended = samples.iter().map(|sample| sample.intended_ns);
+    assert!(intended.eq((0..200).map(|index| index * 1_000_000)));
+    assert!(samples.iter().all(|one| one.sent_ns >= one.intended_ns));
+}

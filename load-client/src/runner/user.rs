@@ -1,0 +1,79 @@
+//! One user of a closed loop: sends a request, waits for its end, pauses, sends the next.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use super::engine::Engine;
+use super::now;
+use super::rhythm::Rhythm;
+use crate::plan::{Model, Pause};
+use crate::sample::Status;
+use crate::transport::{Ending, Flight, Listener, Transport};
+
+/// Pause of a user whose request could not even be sent: without it a broken broker would be
+/// hammered, and the CSV filled with thousands of equal failures a second.
+const PAUSE_AFTER_BROKEN_TRANSPORT: Duration = Duration::from_millis(100);
+/// Pause of a user while the recorder is too far behind.
+const PAUSE_FOR_RECORDER: Duration = Duration::from_millis(10);
+
+/// Wakes the user when its request has ended.
+struct Turn<T> {
+    engine: Arc<Engine<T>>,
+    ended: Notify,
+    transport_is_broken: AtomicBool,
+}
+
+impl<T: Transport> Listener for Turn<T> {
+    fn ended(&self, flight: &Flight, ending: Ending) {
+        let status = self.engine.take(flight, ending);
+        let is_broken = matches!(status, Status::SendError | Status::ConsumerFailure);
+        self.transport_is_broken.store(is_broken, Ordering::Relaxed);
+        self.ended.notify_one();
+    }
+}
+
+/// Runs a user until it is not wanted any more; answers its number.
+pub(super) async fn closed_loop<T: Transport>(user: u32, engine: Arc<Engine<T>>) -> u32 {
+    let mut rhythm = Rhythm::new(
+        match &engine.plan.model {
+            Model::Closed(pause) => pause,
+            Model::Open(_) => &Pause::None,
+        },
+        user,
+    );
+    let turn = Arc::new(Turn {
+        engine: Arc::clone(&engine),
+        ended: Notify::new(),
+        transport_is_broken: AtomicBool::new(false),
+    });
+    while engine.control.wants(user) {
+        if !engine.samples.has_room() {
+            engine.pause(now() + PAUSE_FOR_RECORDER).await;
+            continue;
+        }
+        let sent = engine.send(user, None, Arc::<Turn<T>>::clone(&turn));
+        turn.ended.notified().await;
+        // A transport that ends requests at once must not keep this thread for itself.
+        tokio::task::consume_budget().await;
+        if turn.transport_is_broken.load(Ordering::Relaxed) {
+            engine.pause(now() + PAUSE_AFTER_BROKEN_TRANSPORT).await;
+        } else if let Some(next) = rhythm.next(sent, now()) {
+            engine.pause(next).await;
+        }
+    }
+    user
+}
+
+impl<T: Transport> Engine<T> {
+    /// Waits until then, or until the run stops.
+    async fn pause(&self, until: Instant) {
+        tokio::select! {
+            biased;
+            () = self.control.stop.cancelled() => {}
+            () = tokio::time::sleep_until(until.into()) => {}
+        }
+    }
+}

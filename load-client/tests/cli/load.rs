@@ -1,0 +1,120 @@
+//! The load models and shapes of the built program, against a service on librdkafka's mock cluster.
+
+use std::path::Path;
+use std::process::Output;
+
+use crate::support::{Behaviour, Service, rows};
+
+const INTENDED: usize = 4;
+const SENT: usize = 5;
+const REPLIED: usize = 6;
+const ACKED: usize = 10;
+const LENGTH: usize = 11;
+
+/// Runs the client with files in this folder; the run must succeed.
+fn run(service: &Service, folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = service.client();
+    command
+        .current_dir(folder)
+        .args(["--requests-record-file", "run.csv", "--json", "run.json"])
+        .args(arguments);
+    let output = command.output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}");
+    output
+}
+
+fn json(folder: &Path) -> serde_json::Value {
+    serde_json::from_slice(&std::fs::read(folder.join("run.json")).unwrap()).unwrap()
+}
+
+fn number(row: &[String], column: usize) -> u64 {
+    row[column].parse().unwrap()
+}
+
+#[test]
+fn an_open_loop_sends_its_schedule_and_stamps_each_step() {
+    let (service, folder) = (
+        Service::start(Behaviour::Answer("200")),
+        tempfile::tempdir().unwrap(),
+    );
+    run(&service, folder.path(), &["--rate", "50/s", "-t", "2s"]);
+    let mut rows = rows(&folder.path().join("run.csv"));
+    rows.sort_by_key(|row| number(row, INTENDED));
+    let intended = rows.iter().map(|row| number(row, INTENDED));
+    assert!(intended.eq((0..100).map(|index| index * 20_000_000)));
+    for row in &rows {
+        assert!(number(row, SENT) >= number(row, INTENDED), "{row:?}");
+        assert!(number(row, REPLIED) > number(row, SENT), "{row:?}");
+        assert_eq!(row[LENGTH], "2", "{row:?}");
+        // A reply may overtake the acknowledgement of its request, which is unknown then.
+        if !row[ACKED].is_empty() {
+            let acked = number(row, ACKED);
+            assert!((number(row, SENT)..=number(row, REPLIED)).contains(&acked));
+        }
+    }
+    assert!(rows.iter().any(|row| !row[ACKED].is_empty()));
+    let json = json(folder.path());
+    assert_eq!(json["load_model"], "open loop, 50/s, constant spacing");
+    assert_eq!(json["summary"]["schedule_lag"]["requests"], 100);
+    assert_eq!(json["summary"]["schedule_lag"]["held_back"], 0);
+}
+
+#[test]
+fn stages_have_results_of_their_own() {
+    let (service, folder) = (
+        Service::start(Behaviour::Answer("200")),
+        tempfile::tempdir().unwrap(),
+    );
+    let shape = "[[stage]]\nname = \"slow\"\nduration = \"1s\"\nrate = \"20/s\"\n\
+                 [[stage]]\nname = \"fast\"\nduration = \"1s\"\nrate = \"60/s\"\n";
+    std::fs::write(folder.path().join("shape.toml"), shape).unwrap();
+    run(&service, folder.path(), &["--shape", "shape.toml"]);
+    let json = json(folder.path());
+    let stages = json["summary"]["stages"].as_array().unwrap();
+    let told: Vec<_> = stages
+        .iter()
+        .map(|stage| (stage["name"].as_str().unwrap(), stage["requests"].as_u64()))
+        .collect();
+    assert_eq!(told, [("slow", Some(20)), ("fast", Some(60))]);
+    assert!(stages[1]["response"]["median_ms"].as_f64().unwrap() > 0.0);
+    assert_eq!(stages[1]["start_seconds"], 1.0);
+}
+
+#[test]
+fn a_stress_run_ends_with_the_step_that_breaks() {
+    let (service, folder) = (
+        Service::start(Behaviour::Answer("200")),
+        tempfile::tempdir().unwrap(),
+    );
+    // A limit that no network holds breaks at the first of the steps, which are of 6 s.
+    let stress = ["--rate", "40/s", "--preset", "stress", "-t", "60s"];
+    let output = run(
+        &service,
+        folder.path(),
+        &[&stress[..], &["--until", "avg<1us"]].concat(),
+    );
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("broke at step 1 (4/s)"), "{error}");
+    let json = json(folder.path());
+    assert_eq!(json["ended_by"], "signal");
+    assert_eq!(json["summary"]["stages"][9]["requests"], 0);
+    let found = &json["summary"]["findings"]["breaking_point"];
+    assert!(found["held"].is_null() && found["broke"]["name"] == "step 1");
+}
+
+#[test]
+fn a_paced_user_sends_at_its_pace() {
+    let (service, folder) = (
+        Service::start(Behaviour::Answer("200")),
+        tempfile::tempdir().unwrap(),
+    );
+    run(&service, folder.path(), &["--pace", "250ms", "-t", "1s"]);
+    let rows = rows(&folder.path().join("run.csv"));
+    // Fewer on a machine that stalls; never more.
+    assert!((1..=4).contains(&rows.len()), "{}", rows.len());
+    let equal = rows.iter().all(|row| row[INTENDED] == row[SENT]);
+    assert!(equal, "a closed loop intends what it does");
+    let json = json(folder.path());
+    assert!(json["summary"]["schedule_lag"].is_null());
+}
