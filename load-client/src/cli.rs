@@ -1,5 +1,9 @@
 //! The command line as it was typed, and the validated plan that it stands for.
 
+mod web;
+
+pub(crate) use web::{NotAllowed, WebArguments};
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -80,7 +84,7 @@ pub(crate) struct RunArguments {
     /// Stop sending after this time from the start, ramp and warm-up included [default: on Ctrl-C]
     #[arg(short = 't', long, env = "LOAD_CLIENT_RUN_TIME", value_parser = parse::duration, value_name = "TIME")]
     run_time: Option<Duration>,
-    /// Accepted for parity with Locust; there is no web page, so the run is the same without it
+    /// Run without the live page, which is what happens without --web too
     #[arg(long, env = "LOAD_CLIENT_HEADLESS", value_parser = BoolishValueParser::new())]
     headless: bool,
     /// Write every request to this CSV; the time column is empty for failed requests
@@ -113,6 +117,8 @@ pub(crate) struct RunArguments {
     /// librdkafka property, applied last to both clients; repeatable (in the variable: one per line)
     #[arg(short = 'X', env = "LOAD_CLIENT_X", hide_env_values = true, value_parser = Quietly(parse::pair), value_delimiter = '\n', value_name = "KEY=VALUE")]
     properties: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) web: WebArguments,
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 //!
 //! - [`compare`] answers whether one set of runs is faster than another, and how sure that is;
 //!   [`output`] and [`export`] show the answer.
+//! - [`web`] shows a run while it goes on, and takes orders for it.
 //! - [`runner`] drives a [`plan`] through a [`transport`]; a [`recorder`] takes the samples.
 //!
 //! The crate is an outside observer: it shares no code with the service that it measures, so the
@@ -21,4 +22,5 @@ pub mod summary;
 pub mod tally;
 pub mod transport;
 mod user;
+pub mod web;
 pub mod window;

@@ -93,6 +93,11 @@ impl TallyView {
         self.lock().histogram(bins)
     }
 
+    /// Forgets what was recorded so far; the run and its clock go on.
+    pub fn reset(&self) {
+        self.lock().reset();
+    }
+
     fn lock(&self) -> MutexGuard<'_, Tally> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -2,6 +2,7 @@
 
 mod compare;
 mod run;
+mod web;
 
 pub(crate) use compare::compare;
 pub(crate) use run::run;
@@ -9,8 +10,12 @@ pub(crate) use run::run;
 use load_client::plan::PlanError;
 use load_client::transport::kafka::KafkaTransportError;
 
+use crate::cli::NotAllowed;
+
 /// Whether the command line is at fault, rather than the world.
 pub(crate) fn is_usage(error: &anyhow::Error) -> bool {
     let by_setting = error.downcast_ref::<KafkaTransportError>();
-    error.is::<PlanError>() || by_setting.is_some_and(KafkaTransportError::is_usage)
+    error.is::<PlanError>()
+        || error.is::<NotAllowed>()
+        || by_setting.is_some_and(KafkaTransportError::is_usage)
 }

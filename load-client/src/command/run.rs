@@ -29,6 +29,9 @@ const TABLE_INTERVAL: Duration = Duration::from_secs(2);
 /// When the command line contradicts itself, the cluster or a topic cannot be used, or a file
 /// cannot be written.
 pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<bool> {
+    if arguments.web.web.is_some() {
+        return super::web::serve(arguments);
+    }
     let (plan, settings) = arguments.validated(Uuid::new_v4().to_string())?;
     let client_settings = settings.effective()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -1,0 +1,200 @@
+//! One run of the page, from its connecting to its last figures.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use load_client::export::{EndedBy, RequestsCsv, RunFacts, RunReport, write_whole};
+use load_client::plan::Plan;
+use load_client::recorder::{Recorder, TallyView};
+use load_client::runner::{self, Control};
+use load_client::scenario::{Fixed, Scenario};
+use load_client::transport::Transport;
+use load_client::transport::kafka::{KafkaSettings, KafkaTransport};
+use load_client::web::{Board, Figures, Phase, RunMark};
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::files::numbered;
+
+/// How often the board is brought up to date.
+const MOMENT: Duration = Duration::from_secs(1);
+const BINS: u32 = 60;
+
+/// What became of the last run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// There was none.
+    None,
+    /// It goes on.
+    Pending,
+    /// Every request was answered well.
+    Good,
+    /// A request failed, or the run could not be done.
+    Bad,
+}
+
+/// All that a run needs.
+pub(super) struct Job {
+    pub(super) number: u32,
+    pub(super) plan: Plan,
+    pub(super) settings: Arc<KafkaSettings>,
+    pub(super) control: Control,
+    pub(super) view: Arc<OnceLock<TallyView>>,
+    pub(super) board: Board,
+    pub(super) requests_record_file: Option<PathBuf>,
+    pub(super) json: Option<PathBuf>,
+}
+
+/// Does the run; tells on the board, and to who waits for it, how it ended.
+pub(super) async fn supervise(job: Job, outcome: watch::Sender<Outcome>) {
+    let board = job.board.clone();
+    let stop = job.control.stop.clone();
+    // In a task of its own: a panic in it, which is a bug of ours, must not leave the page waiting.
+    let done = match tokio::spawn(run(job)).await {
+        Ok(done) => done.map_err(|error| format!("{error:#}")),
+        Err(_panic) => Err("internal error; standard error has the details".to_owned()),
+    };
+    board.change(|state| {
+        state.ended_unix_ms = state.started_unix_ms.map(|_| unix_ms(SystemTime::now()));
+        state.phase = Phase::Stopped;
+        // Stopped before it could send, it has not failed.
+        let was_given_up = state.started_unix_ms.is_none() && stop.is_cancelled();
+        if let Err(error) = &done
+            && !was_given_up
+        {
+            state.phase = Phase::Failed;
+            state.error = Some(error.clone());
+        }
+        // Here, so that who sees the end on the board may start the next run.
+        outcome.send_replace(match done {
+            Ok(true) => Outcome::Good,
+            _ => Outcome::Bad,
+        });
+    });
+}
+
+async fn run(job: Job) -> anyhow::Result<bool> {
+    let Job {
+        number,
+        plan,
+        settings,
+        control,
+        board,
+        ..
+    } = job;
+    let client_settings = settings.effective()?;
+    let transport = tokio::select! {
+        connected = KafkaTransport::connect_in_background(Arc::clone(&settings)) => Arc::new(connected?),
+        () = control.stop.cancelled() => anyhow::bail!("stopped before it was connected"),
+    };
+    let csv = job.requests_record_file.map(|path| numbered(&path, number));
+    let csv = csv.map(|path| RequestsCsv::create(&path, &settings.topic));
+    let scenario = Arc::new(Fixed::new(settings.topic.clone(), settings.body.clone()));
+    let (recorder, samples) =
+        Recorder::start(scenario.kinds(), csv.transpose()?, control.stop.clone())?;
+    let view = job.view.get_or_init(|| recorder.view()).clone();
+    let (started, clock) = (SystemTime::now(), Instant::now());
+    board.begin(RunMark {
+        number,
+        run_id: settings.run_id.clone(),
+        started_unix_ms: unix_ms(started),
+    });
+    let follower = Follower {
+        board,
+        view,
+        plan: plan.clone(),
+        clock,
+    };
+    let following = tokio::spawn(follower.clone().follow(control.clone()));
+    let following = AbortOnDropHandle::new(following);
+    runner::run(
+        plan.clone(),
+        scenario,
+        Arc::clone(&transport),
+        samples,
+        &control,
+    )
+    .await;
+    let duration = clock.elapsed();
+    following.abort();
+    // Until it has ended it may still write on the board.
+    let _ = following.await;
+    let (summary, recorded) = recorder.finish();
+    follower.tell(0);
+    let defunct = transport.defunct();
+    let any_failure = summary.any_failure();
+    if let Some(path) = job.json.map(|path| numbered(&path, number)) {
+        let facts = RunFacts {
+            started,
+            duration,
+            ended_by: ended_by(&plan, duration, defunct.is_some() || recorded.is_err()),
+            unmatched_replies: transport.unmatched_replies(),
+            client_settings,
+        };
+        let report = RunReport::new(&plan, &settings, facts, summary);
+        write_whole(&path, &serde_json::to_vec_pretty(&report)?)?;
+    }
+    recorded?;
+    match defunct {
+        Some(cause) => Err(anyhow::anyhow!("the run ended early: {cause}")),
+        None => Ok(!any_failure),
+    }
+}
+
+/// Keeps the board up to date while a run goes on.
+#[derive(Clone)]
+struct Follower {
+    board: Board,
+    view: TallyView,
+    plan: Plan,
+    clock: Instant,
+}
+
+impl Follower {
+    async fn follow(self, control: Control) {
+        let mut interval = tokio::time::interval_at(tokio::time::Instant::now() + MOMENT, MOMENT);
+        let mut stopped = false;
+        loop {
+            tokio::select! {
+                _ = interval.tick() => self.tell(users(&self.plan, self.clock.elapsed())),
+                () = control.stop.cancelled(), if !stopped => {
+                    stopped = true;
+                    self.board.change(|state| state.phase = Phase::Stopping);
+                }
+            }
+        }
+    }
+
+    fn tell(&self, users: u32) {
+        let warm_up = self.clock.elapsed() < self.plan.warm_up;
+        let figures = Figures {
+            summary: self.view.summary(),
+            histogram: self.view.histogram(BINS),
+        };
+        self.board.record(self.view.moment(users, warm_up), figures);
+    }
+}
+
+/// Users that have started by then.
+fn users(plan: &Plan, elapsed: Duration) -> u32 {
+    // The first starts at once; a rate so high that the product has no u32 means all of them.
+    let started = (elapsed.as_secs_f64() * plan.spawn_rate) as u32;
+    started.saturating_add(1).min(plan.users)
+}
+
+fn ended_by(plan: &Plan, duration: Duration, failed: bool) -> EndedBy {
+    match plan.run_time {
+        _ if failed => EndedBy::Failure,
+        Some(run_time) if duration >= run_time => EndedBy::RunTime,
+        _ => EndedBy::Signal,
+    }
+}
+
+fn unix_ms(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH);
+    // 2^64 ms are 584 million years; a clock before 1970 is 1970.
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
+}
