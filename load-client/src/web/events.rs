@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::sse::{Event as SseEvent, KeepAlive};
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{Stream, stream};
 use serde::Serialize;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio_util::sync::CancellationToken;
@@ -120,6 +120,7 @@ struct Feed {
     board: Board,
     told: std::vec::IntoIter<Event>,
     live: Receiver<Event>,
+    closed: CancellationToken,
     /// Held for as long as the browser listens.
     _place: tokio::sync::OwnedSemaphorePermit,
 }
@@ -136,13 +137,13 @@ pub(super) fn feed(
         board,
         told: told.into_iter(),
         live,
+        closed,
         _place: place,
     };
-    let events = stream::unfold(feed, |mut feed| async move {
+    stream::unfold(feed, |mut feed| async move {
         let event = feed.next().await?;
         Some((Ok(event.to_sse()), feed))
-    });
-    events.take_until(async move { closed.cancelled().await })
+    })
 }
 
 impl Feed {
@@ -151,7 +152,13 @@ impl Feed {
             if let Some(event) = self.told.next() {
                 return Some(event);
             }
-            match self.live.recv().await {
+            let event = tokio::select! {
+                // How the last run ended is told before the end.
+                biased;
+                event = self.live.recv() => event,
+                () = self.closed.cancelled() => return None,
+            };
+            match event {
                 Ok(event) => return Some(event),
                 Err(RecvError::Closed) => return None,
                 // Too slow: what was missed is not kept for it, the whole is told anew.

@@ -60,11 +60,13 @@ impl History {
 
     fn thin_out(&mut self, now: u64) {
         let mut next_kept = now;
+        let first = self.moments.first().map(|(number, _)| *number);
         self.moments.reverse();
-        self.moments.retain(|(_, own)| {
+        self.moments.retain(|(number, own)| {
             let seconds = own.moment.unix_seconds;
             let age = now.saturating_sub(seconds);
-            let is_kept = next_kept.saturating_sub(seconds) >= (age / PARTS_OF_AGE).max(1);
+            let is_far = next_kept.saturating_sub(seconds) >= (age / PARTS_OF_AGE).max(1);
+            let is_kept = is_far || Some(*number) == first;
             if is_kept {
                 next_kept = seconds;
             }
@@ -125,7 +127,7 @@ mod tests {
         assert!(seconds.is_sorted());
         for two in seconds.windows(2) {
             let age = week as f64 - two[0];
-            assert!(two[1] - two[0] <= 2.0 + age / 100.0, "{two:?}");
+            assert!(two[1] - two[0] <= 2.0 + age / 50.0, "{two:?}");
         }
         assert!(
             seconds

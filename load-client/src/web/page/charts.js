@@ -13,9 +13,9 @@ const SERIES = [
   { name: "Users", chart: 3, colour: "#56b4e9", value: (moment) => moment.users, shape: "hv" },
 ];
 const CHARTS = [
-  { title: "Requests and failures per second", domain: [0.74, 0.97] },
-  { title: "Response times, last 10 s (ms)", domain: [0.39, 0.62] },
-  { title: "Users", domain: [0.04, 0.27] },
+  { title: "Requests and failures per second", domain: [0.715, 0.96] },
+  { title: "Response times, last 10 s (ms)", domain: [0.37, 0.615] },
+  { title: "Users", domain: [0.025, 0.27] },
 ];
 const CONFIG = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
 
@@ -113,13 +113,12 @@ export class Charts {
       const legend = { orientation: "h", x: 1, xanchor: "right", y: chart.domain[1], yanchor: "bottom", bgcolor: "rgba(0,0,0,0)" };
       layout[nth("legend", index + 1)] = legend;
     });
-    layout.yaxis3.rangemode = "tozero";
     for (const run of this.runs.values()) {
       const at = new Date(run.started_unix_ms);
       const line = { color: look.quiet, width: 1, dash: "dash" };
-      layout.shapes.push({ type: "line", xref: "x", yref: "paper", x0: at, x1: at, y0: 0.04, y1: 0.97, line });
+      CHARTS.forEach(({ domain: [y0, y1] }) => layout.shapes.push({ type: "line", xref: "x", yref: "paper", x0: at, x1: at, y0, y1, line }));
       const text = { text: `Run #${run.number}`, showarrow: false, font: { size: 11, color: look.quiet } };
-      layout.annotations.push({ ...text, xref: "x", x: at, xanchor: "left", yref: "paper", y: 0.27, yanchor: "top" });
+      layout.annotations.push({ ...text, xref: "x", x: at, xanchor: "left", yref: "paper", y: CHARTS[0].domain[1], yanchor: "top" });
     }
     return layout;
   }

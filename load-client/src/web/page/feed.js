@@ -37,5 +37,14 @@ export function follow(handlers, onConnection) {
     }
     watch = setTimeout(lost, SILENCE_MS);
   };
+  // A page that the browser keeps for its back button would keep the connection too, and a browser
+  // has only six of them for all its tabs.
+  addEventListener("pagehide", () => {
+    source.close();
+    clearTimeout(watch);
+  });
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) connect();
+  });
   connect();
 }

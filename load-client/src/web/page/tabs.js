@@ -1,4 +1,5 @@
-// Tabs: one panel at a time; arrow keys move between them, the address keeps the choice.
+// Tabs: one panel at a time; arrow keys move between them, the address keeps the choice. The address
+// names no element, or the browser would put the focus on it.
 
 export function setUpTabs(onShow) {
   const tabs = [...document.querySelectorAll('[role="tab"]')];
@@ -11,7 +12,7 @@ export function setUpTabs(onShow) {
       tab.tabIndex = is ? 0 : -1;
       panel(tab).hidden = !is;
     }
-    history.replaceState(null, "", `#${panel(chosen).id}`);
+    history.replaceState(null, "", `#/${panel(chosen).id}`);
     onShow(panel(chosen).id);
   };
 
@@ -26,5 +27,5 @@ export function setUpTabs(onShow) {
       show(next);
     });
   });
-  show(tabs.find((tab) => `#${panel(tab).id}` === location.hash) ?? tabs[0]);
+  show(tabs.find((tab) => `#/${panel(tab).id}` === location.hash) ?? tabs[0]);
 }

@@ -124,12 +124,15 @@ async fn a_reset_empties_every_browser() {
 }
 
 #[tokio::test]
-async fn the_end_of_the_server_ends_the_streams() {
+async fn the_end_of_the_server_ends_the_streams_after_the_last_event() {
     let site = Site::new();
     let response = site.get("/events").await;
+    site.post("/stop", "{}").await;
     site.closed.cancel();
     // Would wait for ever otherwise.
-    assert!(events_until(response, "never", 1).await.len() <= REPLAY.len());
+    let events = events_until(response, "never", 1).await;
+    assert_eq!(names(&events), [&REPLAY[..], &["state"]].concat());
+    assert_eq!(events.last().unwrap().data["phase"], "stopping");
 }
 
 #[tokio::test]
