@@ -52,6 +52,7 @@ Examples:
               --headless --requests-record-file baseline.csv
   load-client run --host kafka://a:9092,b:9092 -u 1 -t 30s --body order.json --header tenant=blue
   load-client run --host kafka://localhost:9092 -t 10s --publish-only
+  load-client --host kafka://localhost:9092 --web
 
 Each user sends a request, waits for its reply and sends the next at once. A request fails by a
 time-out, a send error, a status that is not 2xx or a dead reply consumer; a failure is counted and

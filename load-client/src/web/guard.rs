@@ -65,7 +65,7 @@ impl Doors {
         if authority.as_str().contains('@') {
             return false;
         }
-        if self.names.iter().any(|own| *own == host) {
+        if self.names.contains(&host) {
             return true;
         }
         let is_address = name.trim_matches(['[', ']']).parse::<IpAddr>();

@@ -4,15 +4,18 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use load_client::export::{EndedBy, RequestsCsv, RunFacts, RunReport, write_whole};
+use load_client::export::{EndedBy, ExportError, RequestsCsv, RunFacts, RunReport, write_whole};
 use load_client::plan::Plan;
 use load_client::recorder::{Recorder, TallyView};
 use load_client::runner::{self, Control};
 use load_client::scenario::{Fixed, Scenario};
+use load_client::summary::Summary;
 use load_client::transport::Transport;
 use load_client::transport::kafka::{KafkaSettings, KafkaTransport};
 use load_client::web::{Board, Figures, Phase, RunMark};
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::files::numbered;
@@ -75,71 +78,75 @@ pub(super) async fn supervise(job: Job, outcome: watch::Sender<Outcome>) {
 }
 
 async fn run(job: Job) -> anyhow::Result<bool> {
-    let Job {
-        number,
-        plan,
-        settings,
-        control,
-        board,
-        ..
-    } = job;
-    let client_settings = settings.effective()?;
+    let client_settings = job.settings.effective()?;
     let transport = tokio::select! {
-        connected = KafkaTransport::connect_in_background(Arc::clone(&settings)) => Arc::new(connected?),
-        () = control.stop.cancelled() => anyhow::bail!("stopped before it was connected"),
+        connected = KafkaTransport::connect_in_background(Arc::clone(&job.settings)) => Arc::new(connected?),
+        () = job.control.stop.cancelled() => anyhow::bail!("stopped before it was connected"),
     };
-    let csv = job.requests_record_file.map(|path| numbered(&path, number));
-    let csv = csv.map(|path| RequestsCsv::create(&path, &settings.topic));
-    let scenario = Arc::new(Fixed::new(settings.topic.clone(), settings.body.clone()));
-    let (recorder, samples) =
-        Recorder::start(scenario.kinds(), csv.transpose()?, control.stop.clone())?;
-    let view = job.view.get_or_init(|| recorder.view()).clone();
-    let (started, clock) = (SystemTime::now(), Instant::now());
-    board.begin(RunMark {
-        number,
-        run_id: settings.run_id.clone(),
-        started_unix_ms: unix_ms(started),
-    });
-    let follower = Follower {
-        board,
-        view,
-        plan: plan.clone(),
-        clock,
-    };
-    let following = tokio::spawn(follower.clone().follow(control.clone()));
-    let following = AbortOnDropHandle::new(following);
-    runner::run(
-        plan.clone(),
-        scenario,
-        Arc::clone(&transport),
-        samples,
-        &control,
-    )
-    .await;
-    let duration = clock.elapsed();
-    following.abort();
-    // Until it has ended it may still write on the board.
-    let _ = following.await;
-    let (summary, recorded) = recorder.finish();
-    follower.tell(0);
+    let started = SystemTime::now();
+    let (duration, summary, recorded) = drive(&job, &transport, started).await?;
     let defunct = transport.defunct();
     let any_failure = summary.any_failure();
-    if let Some(path) = job.json.map(|path| numbered(&path, number)) {
+    if let Some(path) = &job.json {
         let facts = RunFacts {
             started,
             duration,
-            ended_by: ended_by(&plan, duration, defunct.is_some() || recorded.is_err()),
+            ended_by: ended_by(&job.plan, duration, defunct.is_some() || recorded.is_err()),
             unmatched_replies: transport.unmatched_replies(),
             client_settings,
         };
-        let report = RunReport::new(&plan, &settings, facts, summary);
-        write_whole(&path, &serde_json::to_vec_pretty(&report)?)?;
+        let report = RunReport::new(&job.plan, &job.settings, facts, summary);
+        let report = serde_json::to_vec_pretty(&report)?;
+        write_whole(&numbered(path, job.number), &report)?;
     }
     recorded?;
     match defunct {
         Some(cause) => Err(anyhow::anyhow!("the run ended early: {cause}")),
         None => Ok(!any_failure),
     }
+}
+
+/// Sends and records until the run is over, with the board up to date all the while.
+async fn drive(
+    job: &Job,
+    transport: &Arc<KafkaTransport>,
+    started: SystemTime,
+) -> anyhow::Result<(Duration, Summary, Result<(), ExportError>)> {
+    let (settings, control) = (&job.settings, &job.control);
+    let csv = match &job.requests_record_file {
+        Some(path) => Some(RequestsCsv::create(
+            &numbered(path, job.number),
+            &settings.topic,
+        )?),
+        None => None,
+    };
+    let scenario = Arc::new(Fixed::new(settings.topic.clone(), settings.body.clone()));
+    let (recorder, samples) = Recorder::start(scenario.kinds(), csv, control.stop.clone())?;
+    let clock = Instant::now();
+    job.board.begin(RunMark {
+        number: job.number,
+        run_id: settings.run_id.clone(),
+        started_unix_ms: unix_ms(started),
+    });
+    let follower = Follower {
+        board: job.board.clone(),
+        view: job.view.get_or_init(|| recorder.view()).clone(),
+        plan: job.plan.clone(),
+        clock,
+    };
+    let sent_all = CancellationToken::new();
+    let following = follower.clone().follow(control.clone(), sent_all.clone());
+    // Does not outlive a panic of the run.
+    let following = AbortOnDropHandle::new(tokio::spawn(following));
+    let (plan, transport) = (job.plan.clone(), Arc::clone(transport));
+    runner::run(plan, scenario, transport, samples, control).await;
+    let duration = clock.elapsed();
+    sent_all.cancel();
+    // Until it has ended it may still write on the board.
+    following.await?;
+    let (summary, recorded) = recorder.finish();
+    follower.tell(0);
+    Ok((duration, summary, recorded))
 }
 
 /// Keeps the board up to date while a run goes on.
@@ -152,17 +159,32 @@ struct Follower {
 }
 
 impl Follower {
-    async fn follow(self, control: Control) {
+    async fn follow(self, control: Control, sent_all: CancellationToken) {
         let mut interval = tokio::time::interval_at(tokio::time::Instant::now() + MOMENT, MOMENT);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut stopped = false;
         loop {
             tokio::select! {
-                _ = interval.tick() => self.tell(users(&self.plan, self.clock.elapsed())),
+                () = sent_all.cancelled() => return,
+                _ = interval.tick() => self.tell_aside().await,
                 () = control.stop.cancelled(), if !stopped => {
                     stopped = true;
                     self.board.change(|state| state.phase = Phase::Stopping);
                 }
             }
+        }
+    }
+
+    /// Summing up takes a while, which must not be a request's while.
+    async fn tell_aside(&self) {
+        let own = self.clone();
+        let telling = tokio::task::spawn_blocking(move || {
+            own.tell(users(&own.plan, own.clock.elapsed()));
+        });
+        if let Err(error) = telling.await
+            && error.is_panic()
+        {
+            std::panic::resume_unwind(error.into_panic());
         }
     }
 

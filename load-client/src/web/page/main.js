@@ -56,6 +56,7 @@ function showElapsed() {
 function showFigures() {
   const { rows, total } = statisticsRows(summary, moment);
   statistics.fill(rows, total);
+  find("statistics-empty").hidden = rows.length > 0;
   write("users", moment ? `${count(moment.users)}${state ? ` / ${count(state.users)}` : ""}` : "–");
   write("rps", rate(moment?.total.rates.requests));
   write("failure-share", total ? share(total.failures, total.requests) : "–");
@@ -115,6 +116,7 @@ follow({
   find("lost").hidden = connected;
 });
 
+showFigures();
 setInterval(showElapsed, 500);
 
 let shown = "statistics";
