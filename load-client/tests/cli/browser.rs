@@ -135,14 +135,29 @@ impl Browser {
         self.wait_for(&format!(
             "document.querySelector({selector:?})?.checkVisibility()"
         ));
+        let (x, y) = self.place(selector);
+        for kind in ["mousePressed", "mouseReleased"] {
+            let event = json!({ "type": kind, "x": x, "y": y, "button": "left", "clickCount": 1 });
+            self.call("Input.dispatchMouseEvent", event);
+        }
+    }
+
+    /// Moves the mouse over an element.
+    pub(crate) fn hover(&mut self, selector: &str) {
+        let place = self.place(selector);
+        for (x, y) in [(1.into(), 1.into()), place] {
+            let event: Value = json!({ "type": "mouseMoved", "x": x, "y": y });
+            self.call("Input.dispatchMouseEvent", event);
+        }
+    }
+
+    /// The middle of an element, which is scrolled into view.
+    fn place(&mut self, selector: &str) -> (Value, Value) {
         let place = self.evaluate(&format!(
             "(() => {{ const found = document.querySelector({selector:?}); found.scrollIntoView({{ block: 'center' }});
                const box = found.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]; }})()"
         ));
-        for kind in ["mousePressed", "mouseReleased"] {
-            let event = json!({ "type": kind, "x": place[0], "y": place[1], "button": "left", "clickCount": 1 });
-            self.call("Input.dispatchMouseEvent", event);
-        }
+        (place[0].clone(), place[1].clone())
     }
 
     /// Sets a field of a form, as typing does.

@@ -78,6 +78,9 @@ impl LiveRuns {
         let mut outcome = self.outcome.subscribe();
         // The sender is ours, so it is there.
         let _ = outcome.wait_for(|last| *last != Outcome::Pending).await;
+        // The outcome is set while the board is being written: wait for that to be done, so that the
+        // browsers are told before the server ends.
+        let _ = self.board.state();
     }
 
     pub(super) fn is_idle(&self) -> bool {

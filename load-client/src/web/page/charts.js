@@ -24,6 +24,7 @@ const nth = (name, chart) => (chart === 1 ? name : `${name}${chart}`);
 export class Charts {
   constructor(course, histogram) {
     [this.course, this.histogram] = [course, histogram];
+    this.revision = 0;
     this.replace({ runs: [], moments: [] });
     this.bins = null;
     this.visible = false;
@@ -33,6 +34,7 @@ export class Charts {
   // Takes the whole history.
   replace({ runs, moments }) {
     this.runs = new Map(runs.map((run) => [run.number, run]));
+    this.revision += 1;
     this.times = [];
     this.values = SERIES.map(() => []);
     this.last = null;
@@ -52,6 +54,7 @@ export class Charts {
   }
 
   push(time, value) {
+    this.revision += 1;
     this.times.push(time);
     SERIES.forEach((series, index) => this.values[index].push(value(series)));
   }
@@ -103,7 +106,8 @@ export class Charts {
     const narrow = this.course.clientWidth < 560;
     const layout = {
       ...base(look), height: narrow ? 640 : 760, hovermode: "x unified", hoversubplots: "axis",
-      uirevision: "course", margin: { l: 52, r: 12, t: 24, b: 36 },
+      // Each moment has its own number here: of an array that grew in place plotly.js does not notice.
+      uirevision: "course", datarevision: this.revision, hoverdistance: -1, margin: { l: 52, r: 12, t: 24, b: 36 },
       xaxis: { ...axis(look), type: "date", anchor: "y3", hoverformat: "%H:%M:%S", showspikes: true, spikemode: "across", spikethickness: 1, spikedash: "dot" },
       annotations: CHARTS.map((chart) => title(chart, look)), shapes: [],
     };

@@ -75,7 +75,10 @@ async fn a_browser_that_reconnects_is_told_what_it_missed() {
     assert_eq!(events[1].data["seconds"], 2.0);
     // A position of before a reset, of another server, or of nowhere.
     site.fake.board.clear();
-    for unknown in [&*id, "1-1", "x", ""] {
+    let now = events_until(site.get("/events").await, "histogram", 1).await;
+    let (_, number) = now[4].id.as_ref().unwrap().split_once('-').unwrap();
+    let other_server = format!("1-{number}");
+    for unknown in [&*id, &other_server, "x", ""] {
         let response = site.send(again(unknown).body(Body::empty()).unwrap()).await;
         let events = events_until(response, "histogram", 1).await;
         assert_eq!(names(&events), REPLAY, "{unknown}");
@@ -91,11 +94,12 @@ async fn a_browser_that_does_not_read_is_told_the_whole_anew() {
     for second in 1..=500 {
         site.fake.second(second);
     }
-    let events = events_until(response, "history", 2).await;
+    site.closed.cancel();
+    let events = events_until(response, "never", 1).await;
     // What waited for it was bounded, and what it missed it has all the same.
     assert!(events.len() < 100, "{}", events.len());
-    let last = events.last().unwrap();
-    assert_eq!(seconds(last).len(), 500);
+    let last = events.iter().rfind(|event| event.name == "history");
+    assert_eq!(seconds(last.unwrap()).len(), 500);
 }
 
 #[tokio::test]

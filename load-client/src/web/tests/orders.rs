@@ -137,7 +137,11 @@ async fn downloads_have_the_figures_of_the_run() {
     assert_eq!(summary["state"]["run_id"], "id-1");
     let history = json(text(site.get("/download/history.json").await).await);
     assert_eq!(history["moments"][0]["seconds"], 1.0);
-    for missing in ["/download/passwd", "/download/stats.csv%0d%0a"] {
+    for missing in [
+        "/download/hidden",
+        "/download/passwd",
+        "/download/stats.csv%0d%0a",
+    ] {
         assert_eq!(site.get(missing).await.status(), StatusCode::NOT_FOUND);
     }
 }

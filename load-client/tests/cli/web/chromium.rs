@@ -6,6 +6,11 @@ use super::page::Page;
 use crate::browser::Browser;
 use crate::support::{Behaviour, Service};
 
+/// The seconds that the drawn time axis spans, which is not what the page was told but what is seen.
+const DRAWN_SECONDS: &str = "(() => { const { data, layout } = document.querySelector('#course'); \
+    const [low, high] = layout?.xaxis?.range ?? []; \
+    return data?.[0].x.length > 1 ? (new Date(high) - new Date(low)) / 1000 : 0; })()";
+
 #[test]
 fn chromium_a_run_by_clicking() {
     let service = Service::start(Behaviour::Work(Duration::from_millis(2)));
@@ -30,12 +35,17 @@ fn chromium_a_run_by_clicking() {
     browser.wait_for("document.querySelector('#users').textContent === '4 / 4'");
 
     browser.click("#tab-charts");
-    let points = "document.querySelector('#course').data?.[0].x.length";
-    browser.wait_for(&format!("{points} > 1"));
-    let before = browser.evaluate(points).as_u64().unwrap();
-    browser.wait_for(&format!("{points} >= {}", before + 2));
+    browser.wait_for(&format!("{DRAWN_SECONDS} > 0"));
+    let before = browser.evaluate(DRAWN_SECONDS).as_f64().unwrap();
+    browser.wait_for(&format!("{DRAWN_SECONDS} >= {}", before + 2.0));
     browser.wait_for("document.querySelectorAll('#course .trace.scatter').length === 6");
     browser.wait_for("document.querySelectorAll('#histogram .point').length > 5");
+
+    // The hover is shared: the figures of all three charts are told at once.
+    browser.hover("#course .nsewdrag");
+    browser.wait_for(
+        "['Requests/s', '95 %', 'Users'].every((name) => document.querySelector('#course .hoverlayer')?.textContent.includes(name))",
+    );
 
     browser.click("#tab-failures");
     browser.wait_for("document.querySelector('#failures-table tbody').textContent.includes('503')");

@@ -150,6 +150,27 @@ fn an_open_browser_does_not_hold_up_the_end_and_sees_the_run_drain() {
 }
 
 #[test]
+fn whoever_does_not_want_to_wait_for_silence_says_so_twice() {
+    let service = Service::start(Behaviour::Ignore);
+    let page = Page::open(&brokers(&service), &["--autostart", "--timeout", "10m"]);
+    service.next_seen();
+    assert_eq!(page.post("/stop", "{}").1["phase"], "stopping");
+    assert_eq!(page.post("/stop", r#"{"now":true}"#).0, 202);
+    page.wait_for("stopped");
+    let (_, summary) = page.get("/download/summary.json");
+    assert!(summary.contains("\"censored\": 1"), "{summary}");
+
+    page.post("/start", START);
+    service.next_seen();
+    page.signal();
+    page.wait_for("stopping");
+    page.signal();
+    let output = page.ended();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("at once"));
+}
+
+#[test]
 fn started_by_itself_it_writes_its_files_and_ends_by_itself() {
     let service = Service::start(Behaviour::Answer("500"));
     let folder = tempfile::tempdir().unwrap();

@@ -33,6 +33,8 @@ fn chromium_screenshots() {
             browser.wait_for("document.querySelector('tfoot td') !== null");
             if tab == "charts" {
                 browser.wait_for("document.querySelectorAll('#histogram .point').length > 5");
+                browser.hover("#course .nsewdrag");
+                browser.wait_for("document.querySelector('#course .hoverlayer .legend') !== null");
             }
             browser.picture(&folder.join(format!("live-{tab}-{theme}.png")));
         }
