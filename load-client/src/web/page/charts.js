@@ -108,7 +108,9 @@ export class Charts {
       ...base(look), height: narrow ? 640 : 760, hovermode: "x unified", hoversubplots: "axis",
       // Each moment has its own number here: of an array that grew in place plotly.js does not notice.
       uirevision: "course", datarevision: this.revision, hoverdistance: -1, margin: { l: 52, r: 12, t: 24, b: 36 },
-      xaxis: { ...axis(look), type: "date", anchor: "y3", hoverformat: "%H:%M:%S", showspikes: true, spikemode: "across", spikethickness: 1, spikedash: "dot" },
+      xaxis: { ...axis(look), type: "date", anchor: "y3", hoverformat: "%H:%M:%S",
+        // Below zero: without the white rim that plotly.js gives it.
+        showspikes: true, spikemode: "across", spikethickness: -2, spikedash: "dot", spikecolor: look.quiet },
       annotations: CHARTS.map((chart) => title(chart, look)), shapes: [],
     };
     CHARTS.forEach((chart, index) => {

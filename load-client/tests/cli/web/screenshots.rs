@@ -8,7 +8,7 @@ use crate::browser::Browser;
 use crate::support::{Behaviour, Service};
 
 /// Seconds of load before the pictures are taken: long enough for charts with a course.
-const SECONDS: u32 = 40;
+const SECONDS: u32 = 35;
 const WIDTH: u32 = 1280;
 
 #[test]
@@ -16,11 +16,11 @@ const WIDTH: u32 = 1280;
 fn chromium_screenshots() {
     let folder = std::env::var_os("SCREENSHOTS").expect("SCREENSHOTS: the folder for the pictures");
     let folder = PathBuf::from(folder);
-    let service = Service::start(Behaviour::Work(Duration::from_millis(3)));
+    let service = Service::start(Behaviour::Work(Duration::from_millis(5)));
     let page = Page::open(&service.cluster.bootstrap_servers(), &[]);
     page.post("/start", r#"{"users":3,"spawn_rate":0.5,"run_time":"15s"}"#);
     page.wait_for("stopped");
-    page.post("/start", r#"{"users":8,"spawn_rate":0.5,"run_time":"5m"}"#);
+    page.post("/start", r#"{"users":4,"spawn_rate":0.2,"run_time":"5m"}"#);
     page.events().until("moment", |moment| {
         moment["run"] == 2 && moment["seconds"].as_f64() > Some(f64::from(SECONDS))
     });
