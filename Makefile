@@ -24,7 +24,7 @@ LOAD    := --stack $(STACK) --users $(USERS) --spawn-rate $(SPAWN_RATE) --run-ti
 .DEFAULT_GOAL := help
 # The targets of one command line run one after the other: two benchmarks at a time would measure each other.
 .NOTPARALLEL:
-.PHONY: help suites experiment calibrate bench-baseline bench-tasks bench-client compare demo up down test fuzz lint check setup fmt build
+.PHONY: help suites experiment calibrate bench-baseline bench-tasks bench-client compare demo up down test fuzz screenshots lint check setup fmt build
 
 help: ## List the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ suites: setup ## Rolling restarts, kill -9 and a flood, ROUNDS times; prints dup
 
 fuzz: ## Fuzz how records are read, FUZZ_TIME seconds a target; needs nightly and cargo-fuzz
 	@CARGO=$(CARGO) sh kafka-bridge/fuzz/run.sh $(FUZZ_TIME)
+
+screenshots: ## Pictures of the live page into docs/images; needs chromium
+	@CARGO=$(CARGO) sh docs/screenshots.sh
 
 lint: ## Formatting, clippy and rustdoc, warnings are errors
 	$(CARGO) fmt --all --check

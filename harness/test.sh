@@ -44,11 +44,11 @@ stack_tests() {
 }
 
 title "unit and in-memory tests"
-if has kcat; then
-    "$cargo" test --locked --workspace
-else
-    "$cargo" test --locked --workspace -- --skip kcat_
-fi
+set --
+has kcat || set -- "$@" --skip kcat_
+has chromium || set -- "$@" --skip chromium_
+"$cargo" test --locked --workspace -- "$@"
+set --
 
 title "the same with \`tasks\` as the default dispatch${tls:+, and with TLS}"
 "$cargo" test --locked -p kafka-bridge -p order-service --features "kafka-bridge/tasks,order-service/tasks${tls:+,kafka-bridge/tls,order-service/tls}"
@@ -87,6 +87,10 @@ fi
 
 if ! has curl; then
     skip "tests with another HTTP client (curl_...)" "no curl: install curl"
+fi
+
+if ! has chromium; then
+    skip "tests of the live page in a browser (chromium_...)" "no chromium: install chromium"
 fi
 
 title "docker/compose.yaml"

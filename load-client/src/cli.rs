@@ -1,5 +1,9 @@
 //! The command line as it was typed, and the validated plan that it stands for.
 
+mod web;
+
+pub(crate) use web::{NotAllowed, WebArguments};
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -54,6 +58,7 @@ Examples:
   load-client run --host kafka://localhost:9092 -t 10s --publish-only
   load-client run --host kafka://localhost:9092 -t 5m --rate 500/s
   load-client run --host kafka://localhost:9092 -t 20m --rate 2000/s --preset stress --until 'p95<50ms'
+  load-client --host kafka://localhost:9092 --web
 
 Closed loop: each user sends a request, waits for its reply and sends the next at once, or after its
 --think-time or at its --pace. Open loop (--rate): requests go by a schedule, whatever the replies do;
@@ -100,7 +105,7 @@ pub(crate) struct RunArguments {
     /// Stop sending after this time from the start, ramp and warm-up included [default: on Ctrl-C]
     #[arg(short = 't', long, env = "LOAD_CLIENT_RUN_TIME", value_parser = parse::duration, value_name = "TIME")]
     run_time: Option<Duration>,
-    /// Accepted for parity with Locust; there is no web page, so the run is the same without it
+    /// Run without the live page, which is what happens without --web too
     #[arg(long, env = "LOAD_CLIENT_HEADLESS", value_parser = BoolishValueParser::new())]
     headless: bool,
     /// Write every request to this CSV; the time column is empty for failed requests
@@ -139,6 +144,8 @@ pub(crate) struct RunArguments {
     pub(crate) service: ServiceArguments,
     #[command(flatten)]
     pub(crate) output: OutputArguments,
+    #[command(flatten)]
+    pub(crate) web: WebArguments,
 }
 
 #[derive(Debug, Args)]

@@ -138,14 +138,13 @@ impl LoadArguments {
     }
 
     fn open_loop(&self) -> OpenLoop {
-        let most = self.max_in_flight.unwrap_or(DEFAULT_MAX_IN_FLIGHT);
         OpenLoop {
             rate: self.rate.unwrap_or(0.0),
             arrivals: match self.arrivals.as_deref() {
                 Some("poisson") => Arrivals::Poisson { seed: self.seed() },
                 _ => Arrivals::Constant,
             },
-            max_in_flight: most as usize,
+            max_in_flight: self.max_in_flight(),
         }
     }
 
@@ -159,6 +158,11 @@ impl LoadArguments {
             (None, Some(pace)) => Pause::Pace(pace),
             (None, None) => Pause::None,
         }
+    }
+
+    /// Requests in flight that hold back further ones of an open loop.
+    pub(crate) fn max_in_flight(&self) -> usize {
+        self.max_in_flight.unwrap_or(DEFAULT_MAX_IN_FLIGHT) as usize
     }
 
     /// The seed, or its default.

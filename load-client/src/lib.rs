@@ -2,6 +2,7 @@
 //!
 //! - [`compare`] answers whether one set of runs is faster than another, and how sure that is;
 //!   [`output`] and [`export`] show the answer.
+//! - [`web`] shows a run while it goes on, and takes orders for it.
 //! - [`runner`] drives a [`plan`] through a [`transport`]; a [`recorder`] takes the samples.
 //! - A [`scenario`] makes the requests. Most are files, see [`scenario::read_scenario`]; what a file
 //!   cannot say is a type of one's own:
@@ -10,7 +11,7 @@
 //! use std::sync::Arc;
 //! use std::time::Duration;
 //!
-//! use load_client::plan::Plan;
+//! use load_client::plan::{Model, Pause, Plan};
 //! use load_client::recorder::Recorder;
 //! use load_client::runner::{self, Control};
 //! use load_client::scenario::{Request, Scenario};
@@ -41,6 +42,8 @@
 //!     run_time: Some(Duration::from_millis(50)),
 //!     warm_up: Duration::ZERO,
 //!     timeout: Duration::from_secs(30),
+//!     model: Model::Closed(Pause::None),
+//!     stages: Vec::new(),
 //! };
 //! let orders = Orders(["createOrder".to_owned()]);
 //! // Over Kafka: KafkaTransport::connect_in_background(settings).await?
@@ -49,7 +52,7 @@
 //!     None => Err("no key".to_owned()),
 //! });
 //! let control = Control::default();
-//! let (recorder, samples) = Recorder::start(orders.kinds(), None, control.stop.clone())?;
+//! let (recorder, samples) = Recorder::start(orders.kinds(), plan.spans(), None, control.stop.clone())?;
 //! runner::run(plan, Arc::new(orders), Arc::new(transport), samples, &control).await;
 //! let (summary, recorded) = recorder.finish();
 //! recorded?;
@@ -81,4 +84,5 @@ pub mod summary;
 pub mod tally;
 pub mod threshold;
 pub mod transport;
+pub mod web;
 pub mod window;

@@ -152,6 +152,13 @@ impl TallyView {
         self.lock().tally.histogram(bins)
     }
 
+    /// Forgets what was recorded so far; the run and its clock go on.
+    pub fn reset(&self) {
+        let mut recorded = self.lock();
+        recorded.tally.reset();
+        recorded.history = History::default();
+    }
+
     fn lock(&self) -> MutexGuard<'_, Recorded> {
         self.recorded.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -8,6 +8,7 @@ mod outputs;
 mod report;
 mod run;
 mod watch;
+mod web;
 
 pub(crate) use compare::compare;
 pub(crate) use run::run;
@@ -17,11 +18,14 @@ use crate::cli_service::ServiceError;
 use load_client::plan::PlanError;
 use load_client::transport::kafka::KafkaTransportError;
 
+use crate::cli::NotAllowed;
+
 /// Whether the command line is at fault, rather than the world.
 pub(crate) fn is_usage(error: &anyhow::Error) -> bool {
     let by_setting = error.downcast_ref::<KafkaTransportError>();
     error.is::<PlanError>()
         || error.is::<ServiceError>()
         || error.is::<OutputError>()
+        || error.is::<NotAllowed>()
         || by_setting.is_some_and(KafkaTransportError::is_usage)
 }

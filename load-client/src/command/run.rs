@@ -26,6 +26,9 @@ use crate::signals::{Signals, say};
 /// When the command line contradicts itself, the cluster or a topic cannot be used, or a file
 /// cannot be written.
 pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<u8> {
+    if arguments.web.web.is_some() {
+        return super::web::serve(arguments);
+    }
     let (plan, mut settings) = arguments.validated(Uuid::new_v4().to_string())?;
     let scenario = arguments
         .service

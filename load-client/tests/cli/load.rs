@@ -111,8 +111,8 @@ fn a_paced_user_sends_at_its_pace() {
     );
     run(&service, folder.path(), &["--pace", "250ms", "-t", "1s"]);
     let rows = rows(&folder.path().join("run.csv"));
-    // Fewer on a machine that stalls; never more.
-    assert!((1..=4).contains(&rows.len()), "{}", rows.len());
+    // Fewer on a machine that stalls; the fifth is due in the moment in which the run ends.
+    assert!((1..=5).contains(&rows.len()), "{}", rows.len());
     let equal = rows.iter().all(|row| row[INTENDED] == row[SENT]);
     assert!(equal, "a closed loop intends what it does");
     let json = json(folder.path());

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod browser;
 mod load;
 mod measured;
 mod outputs;
@@ -12,3 +13,4 @@ mod scenario;
 mod service;
 mod support;
 mod usage;
+mod web;

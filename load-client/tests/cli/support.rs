@@ -25,6 +25,8 @@ pub(crate) const REPLY_TOPIC: &str = "createOrder.reply";
 pub(crate) enum Behaviour {
     Answer(&'static str),
     AnswerWithoutStatus,
+    /// Works on each request for some time, and answers one in sixteen with status 503.
+    Work(Duration),
     Ignore,
     /// Answers after a foreign record whose header name is not UTF-8.
     PrecededByHostileRecord,
@@ -192,6 +194,11 @@ fn answer(producer: &BaseProducer, behaviour: Behaviour, request: &[(String, Str
         Behaviour::Ignore => return,
         Behaviour::Answer(status) => Some(status),
         Behaviour::AnswerWithoutStatus => None,
+        Behaviour::Work(time) => {
+            std::thread::sleep(time);
+            // The ids are random, so their last digit picks one in sixteen.
+            Some(if value.ends_with('7') { "503" } else { "200" })
+        }
         Behaviour::PrecededByHostileRecord => {
             send_hostile_record(producer, reply_to);
             Some("200")

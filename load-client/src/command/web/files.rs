@@ -1,0 +1,32 @@
+//! Where the files of each run go.
+
+use std::path::{Path, PathBuf};
+
+/// The file of run `number`: the first has the name that was given, later ones their number before the
+/// extension (`run.2.csv`), so that no run writes over another.
+pub(super) fn numbered(path: &Path, number: u32) -> PathBuf {
+    if number <= 1 {
+        return path.to_owned();
+    }
+    match path.extension() {
+        Some(extension) => {
+            let mut last = std::ffi::OsString::from(format!("{number}."));
+            last.push(extension);
+            path.with_extension(last)
+        }
+        None => path.with_extension(number.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_run_writes_over_another() {
+        let path = Path::new("results/run.csv");
+        assert_eq!(numbered(path, 1), path);
+        assert_eq!(numbered(path, 2), Path::new("results/run.2.csv"));
+        assert_eq!(numbered(Path::new("run"), 3), Path::new("run.3"));
+    }
+}

@@ -1,0 +1,77 @@
+//! `load-client --web`: serves the live page, and owns the runs that it asks for.
+
+mod edit;
+mod end;
+mod files;
+mod order;
+mod run;
+mod runs;
+
+use std::future::IntoFuture;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use load_client::web::{Conductor, Doors, router};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use self::runs::LiveRuns;
+use crate::cli::RunArguments;
+use crate::signals::{Signals, say};
+
+/// A request of the last run failed, a threshold broke, or the run could not be done.
+const FAILURE: u8 = 1;
+/// How long a browser that reads nothing may hold up the end.
+const SERVER_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Serves the page until a signal, or until the run that was started by itself is over. False when a
+/// request of the last run failed, or that run could not be done; true without any run.
+///
+/// # Errors
+///
+/// When the command line contradicts itself, or the address cannot be listened at.
+pub(crate) fn serve(arguments: RunArguments) -> anyhow::Result<u8> {
+    // What is wrong with the settings is told here and now, not at the first run.
+    let (_, mut settings) = arguments.validated(Uuid::new_v4().to_string())?;
+    let seed = arguments.load.seed();
+    arguments.service.apply(&mut settings, seed)?;
+    settings.effective()?;
+    let address = arguments.web.address()?;
+    let address = address.context("--web is needed to serve the page")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(listen(arguments, address))
+}
+
+async fn listen(arguments: RunArguments, address: SocketAddr) -> anyhow::Result<u8> {
+    let mut signals = Signals::catch()?;
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!("--web {address} cannot be listened at; give another address or port")
+    })?;
+    let address = listener.local_addr()?;
+    let (autostart, autoquit) = (arguments.web.autostart, arguments.web.autoquit);
+    let doors = Doors::new(address, &arguments.web.web_name);
+    let runs = Arc::new(LiveRuns::new(arguments)?);
+    let closed = CancellationToken::new();
+    let page = router(Arc::clone(&runs), doors, closed.clone());
+    let server =
+        axum::serve(listener, page).with_graceful_shutdown(closed.clone().cancelled_owned());
+    let server = tokio::spawn(server.into_future());
+    say(&format!("live page: http://{address} (Ctrl-C ends)"));
+    if autostart {
+        runs.start(runs.proposed()).await?;
+    }
+    tokio::select! {
+        () = signals.next() => {}
+        () = end::after_the_run(&runs, autoquit.filter(|_| autostart)) => {}
+    }
+    end::end(&runs, &mut signals).await;
+    closed.cancel();
+    // What does not end in time ends with the process.
+    let _ = tokio::time::timeout(SERVER_PATIENCE, server).await;
+    Ok(if runs.last_was_good() { 0 } else { FAILURE })
+}

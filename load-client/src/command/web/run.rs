@@ -1,0 +1,247 @@
+//! One run of the page, from its connecting to its last figures.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use load_client::export::{EndedBy, ExportError, RequestsCsv, RunFacts, RunReport, write_whole};
+use load_client::plan::{Model, Plan};
+use load_client::recorder::{Recorder, TallyView};
+use load_client::runner::{self, Control};
+use load_client::scenario::{Mix, Scenario};
+use load_client::selfcheck::{self, CpuReading, LoadModel, Readings, Validity, cpu_use};
+use load_client::summary::Summary;
+use load_client::threshold::{Threshold, evaluate};
+use load_client::transport::Transport;
+use load_client::transport::kafka::{KafkaSettings, KafkaTransport};
+use load_client::web::{Board, Figures, Phase, RunMark};
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::files::numbered;
+use crate::command::cpu;
+
+/// How often the board is brought up to date.
+const MOMENT: Duration = Duration::from_secs(1);
+const BINS: u32 = 60;
+
+/// What became of the last run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// There was none.
+    None,
+    /// It goes on.
+    Pending,
+    /// Every request was answered well.
+    Good,
+    /// A request failed, or the run could not be done.
+    Bad,
+}
+
+/// All that a run needs.
+pub(super) struct Job {
+    pub(super) number: u32,
+    pub(super) plan: Plan,
+    pub(super) settings: Arc<KafkaSettings>,
+    pub(super) scenario: Arc<Mix>,
+    pub(super) thresholds: Vec<Threshold>,
+    pub(super) control: Control,
+    pub(super) view: Arc<OnceLock<TallyView>>,
+    pub(super) board: Board,
+    pub(super) requests_record_file: Option<PathBuf>,
+    pub(super) json: Option<PathBuf>,
+}
+
+/// Does the run; tells on the board, and to who waits for it, how it ended.
+pub(super) async fn supervise(job: Job, outcome: watch::Sender<Outcome>) {
+    let board = job.board.clone();
+    let stop = job.control.stop.clone();
+    // In a task of its own: a panic in it, which is a bug of ours, must not leave the page waiting.
+    let done = match tokio::spawn(run(job)).await {
+        Ok(done) => done.map_err(|error| format!("{error:#}")),
+        Err(_panic) => Err("internal error; standard error has the details".to_owned()),
+    };
+    board.change(|state| {
+        state.ended_unix_ms = state.started_unix_ms.map(|_| unix_ms(SystemTime::now()));
+        state.phase = Phase::Stopped;
+        // Stopped before it could send, it has not failed.
+        let was_given_up = state.started_unix_ms.is_none() && stop.is_cancelled();
+        if let Err(error) = &done
+            && !was_given_up
+        {
+            state.phase = Phase::Failed;
+            state.error = Some(error.clone());
+        }
+        // Here, so that who sees the end on the board may start the next run.
+        outcome.send_replace(match done {
+            Ok(true) => Outcome::Good,
+            _ => Outcome::Bad,
+        });
+    });
+}
+
+async fn run(mut job: Job) -> anyhow::Result<bool> {
+    let client_settings = job.settings.effective()?;
+    let transport = tokio::select! {
+        connected = KafkaTransport::connect_in_background(Arc::clone(&job.settings)) => Arc::new(connected?),
+        () = job.control.stop.cancelled() => anyhow::bail!("stopped before it was connected"),
+    };
+    let started = SystemTime::now();
+    let before = cpu::read();
+    let (duration, mut summary, recorded) = drive(&mut job, &transport, started).await?;
+    summary.schedule_lag = job.control.lag();
+    let defunct = transport.pending().defunct();
+    let answer = evaluate(&job.thresholds, &summary);
+    let good = !summary.any_failure() && answer.all_hold();
+    if let Some(path) = &job.json {
+        let facts = RunFacts {
+            started,
+            duration,
+            ended_by: ended_by(&job.plan, duration, defunct.is_some() || recorded.is_err()),
+            unmatched_replies: transport.unmatched_replies(),
+            client_settings,
+            thresholds: answer,
+            validity: validity(&job, &summary, &before),
+            command: super::super::report::command(),
+            exit_code: u8::from(!good),
+        };
+        let report = RunReport::new(&job.plan, &job.settings, facts, summary);
+        let report = serde_json::to_vec_pretty(&report)?;
+        write_whole(&numbered(path, job.number), &report)?;
+    }
+    recorded?;
+    match defunct {
+        Some(cause) => Err(anyhow::anyhow!("the run ended early: {cause}")),
+        None => Ok(good),
+    }
+}
+
+/// Users may be changed at any moment, so Little's law is not held against a run of the page.
+fn validity(job: &Job, summary: &Summary, before: &CpuReading) -> Validity {
+    let model = match job.plan.model {
+        Model::Open(_) => LoadModel::OpenLoop,
+        Model::Closed(_) => LoadModel::ClosedLoop { users: None },
+    };
+    let readings = Readings {
+        model,
+        cores: cpu::cores(),
+        cpu: cpu_use(before, &cpu::read()),
+        schedule_lag: job.view.get().and_then(TallyView::schedule_lag),
+        queue: Vec::new(),
+    };
+    selfcheck::check(summary, &readings)
+}
+
+/// Sends and records until the run is over, with the board up to date all the while.
+async fn drive(
+    job: &mut Job,
+    transport: &Arc<KafkaTransport>,
+    started: SystemTime,
+) -> anyhow::Result<(Duration, Summary, Result<(), ExportError>)> {
+    let (settings, control) = (&job.settings, &job.control);
+    let csv = match &job.requests_record_file {
+        Some(path) => Some(RequestsCsv::create(
+            &numbered(path, job.number),
+            job.scenario.kinds(),
+        )?),
+        None => None,
+    };
+    let (kinds, stop) = (job.scenario.kinds(), control.stop.clone());
+    let (recorder, samples) = Recorder::start(kinds, job.plan.spans(), csv, stop)?;
+    let clock = Instant::now();
+    job.board.begin(RunMark {
+        number: job.number,
+        run_id: settings.run_id.clone(),
+        started_unix_ms: unix_ms(started),
+    });
+    let follower = Follower {
+        board: job.board.clone(),
+        view: job.view.get_or_init(|| recorder.view()).clone(),
+        warm_up: job.plan.warm_up,
+        control: control.clone(),
+        clock,
+    };
+    let sent_all = CancellationToken::new();
+    let following = follower.clone().follow(sent_all.clone());
+    // Does not outlive a panic of the run.
+    let following = AbortOnDropHandle::new(tokio::spawn(following));
+    let (plan, transport) = (job.plan.clone(), Arc::clone(transport));
+    let scenario = Arc::clone(&job.scenario);
+    runner::run(plan, scenario, transport, samples, control).await;
+    let duration = clock.elapsed();
+    sent_all.cancel();
+    // Until it has ended it may still write on the board.
+    following.await?;
+    let (summary, recorded) = recorder.finish();
+    follower.tell();
+    Ok((duration, summary, recorded))
+}
+
+/// Keeps the board up to date while a run goes on.
+#[derive(Clone)]
+struct Follower {
+    board: Board,
+    view: TallyView,
+    warm_up: Duration,
+    control: Control,
+    clock: Instant,
+}
+
+impl Follower {
+    async fn follow(self, sent_all: CancellationToken) {
+        let mut interval = tokio::time::interval_at(tokio::time::Instant::now() + MOMENT, MOMENT);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut stopped = false;
+        loop {
+            tokio::select! {
+                () = sent_all.cancelled() => return,
+                _ = interval.tick() => self.tell_aside().await,
+                () = self.control.stop.cancelled(), if !stopped => {
+                    stopped = true;
+                    self.board.change(|state| state.phase = Phase::Stopping);
+                }
+            }
+        }
+    }
+
+    /// Summing up takes a while, which must not be a request's while.
+    async fn tell_aside(&self) {
+        let own = self.clone();
+        let telling = tokio::task::spawn_blocking(move || {
+            own.tell();
+        });
+        if let Err(error) = telling.await
+            && error.is_panic()
+        {
+            std::panic::resume_unwind(error.into_panic());
+        }
+    }
+
+    fn tell(&self) {
+        let warm_up = self.clock.elapsed() < self.warm_up;
+        let figures = Figures {
+            summary: self.view.summary(),
+            histogram: self.view.histogram(BINS),
+        };
+        self.board
+            .record(self.view.moment(self.control.active(), warm_up), figures);
+    }
+}
+
+fn ended_by(plan: &Plan, duration: Duration, failed: bool) -> EndedBy {
+    match plan.run_time {
+        _ if failed => EndedBy::Failure,
+        Some(run_time) if duration >= run_time => EndedBy::RunTime,
+        _ => EndedBy::Signal,
+    }
+}
+
+fn unix_ms(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH);
+    // 2^64 ms are 584 million years; a clock before 1970 is 1970.
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
+}

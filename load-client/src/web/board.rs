@@ -1,0 +1,212 @@
+//! What every browser sees: one state, one history, one set of figures. Whoever owns the runs writes
+//! it, each browser reads it from where it stands.
+//!
+//! Memory is bounded: the history is thinned out, and a browser that does not read its events misses
+//! them and is told the whole anew.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::sync::broadcast;
+
+use super::events::{Event, Position};
+use super::history::{History, RunMark, RunMoment};
+use super::{Phase, State};
+use crate::moment::{Bin, Moment};
+use crate::summary::Summary;
+
+/// Events that a browser may be behind before it is told the whole anew.
+const BACKLOG: usize = 64;
+
+/// The board. Clones are the same one.
+#[derive(Clone)]
+pub struct Board {
+    inner: Arc<Mutex<Inner>>,
+    live: broadcast::Sender<Event>,
+    /// Tells this server's events from those of the one before it on the same port.
+    server: u64,
+}
+
+#[derive(Default)]
+struct Inner {
+    /// The number of the last event.
+    number: u64,
+    /// The number of the last event that made older history invalid.
+    cleared: u64,
+    state: State,
+    history: History,
+    figures: Option<Figures>,
+}
+
+/// The figures of the present or the last run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figures {
+    /// The statistics.
+    pub summary: Summary,
+    /// Response times in bins.
+    pub histogram: Vec<Bin>,
+}
+
+/// All that the board holds, at one instant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    /// The state.
+    pub state: State,
+    /// The runs of the history.
+    pub runs: Vec<RunMark>,
+    /// The moments of the history.
+    pub moments: Vec<RunMoment>,
+    /// The figures, once there are some.
+    pub figures: Option<Figures>,
+}
+
+impl Board {
+    /// A board of a load that was not started yet.
+    #[must_use]
+    pub fn new(state: State) -> Self {
+        let inner = Inner {
+            state,
+            ..Inner::default()
+        };
+        Self {
+            inner: Arc::new(Mutex::new(inner)),
+            live: broadcast::Sender::new(BACKLOG),
+            server: unix_ms(),
+        }
+    }
+
+    /// The state, as of now.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.lock().state_now()
+    }
+
+    /// All that the board holds.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let inner = self.lock();
+        Snapshot {
+            state: inner.state_now(),
+            runs: inner.history.runs().to_vec(),
+            moments: inner.history.moments().cloned().collect(),
+            figures: inner.figures.clone(),
+        }
+    }
+
+    /// Changes the state; answers the new one.
+    pub fn change(&self, change: impl FnOnce(&mut State)) -> State {
+        let mut inner = self.lock();
+        change(&mut inner.state);
+        let state = inner.state_now();
+        self.tell(&mut inner, |_| Event::state(&state));
+        state
+    }
+
+    /// A run begins to send: its start is marked, the figures of the one before it are gone.
+    pub fn begin(&self, run: RunMark) {
+        let mut inner = self.lock();
+        // Told to stop in the same instant, it still stops.
+        if inner.state.phase != Phase::Stopping {
+            inner.state.phase = Phase::Running;
+        }
+        inner.state.run = run.number;
+        inner.state.run_id = Some(run.run_id.clone());
+        inner.state.started_unix_ms = Some(run.started_unix_ms);
+        inner.history.begin(run);
+        inner.figures = None;
+        self.tell_all(&mut inner);
+    }
+
+    /// The run as it stands.
+    pub fn record(&self, moment: Moment, figures: Figures) {
+        let mut inner = self.lock();
+        let moment = RunMoment {
+            run: inner.state.run,
+            moment,
+        };
+        let event = Event::moment(&moment);
+        self.tell(&mut inner, |_| event);
+        let number = inner.number;
+        inner.history.push(number, moment);
+        for event in Event::figures(Some(&figures)) {
+            self.tell(&mut inner, |_| event);
+        }
+        inner.figures = Some(figures);
+    }
+
+    /// Forgets history and figures.
+    pub fn clear(&self) {
+        let mut inner = self.lock();
+        let active = inner.state.phase.is_active().then_some(inner.state.run);
+        inner.history.clear(active);
+        inner.figures = None;
+        self.tell_all(&mut inner);
+    }
+
+    /// What happened up to now, from a position on if it is known, and what happens from now on.
+    pub(super) fn subscribe(
+        &self,
+        position: Option<Position>,
+    ) -> (Vec<Event>, broadcast::Receiver<Event>) {
+        let inner = self.lock();
+        let known = position.filter(|position| {
+            let is_of_now = (inner.cleared..=inner.number).contains(&position.number);
+            position.server == self.server && is_of_now
+        });
+        let mut events = match known {
+            Some(position) => {
+                let missed = inner.history.after(position.number);
+                let event = |(number, moment): &(u64, RunMoment)| {
+                    Event::moment(moment).at(self.server, *number)
+                };
+                missed.map(event).collect()
+            }
+            None => vec![Event::history(&inner.history)],
+        };
+        events.insert(0, Event::state(&inner.state_now()));
+        let [summary, failures, histogram] = Event::figures(inner.figures.as_ref());
+        // Only the last one has the position: who has not read that far has not read all.
+        let last = histogram.at(self.server, inner.number);
+        events.extend([summary, failures, last]);
+        (events, self.live.subscribe())
+    }
+
+    /// Tells all browsers everything anew, because what they know of the history is not so any more.
+    fn tell_all(&self, inner: &mut Inner) {
+        let state = inner.state_now();
+        self.tell(inner, |_| Event::state(&state));
+        self.tell(inner, |inner| Event::history(&inner.history));
+        inner.cleared = inner.number;
+        for event in Event::figures(inner.figures.as_ref()) {
+            self.tell(inner, |_| event);
+        }
+    }
+
+    fn tell(&self, inner: &mut Inner, event: impl FnOnce(&Inner) -> Event) {
+        let event = event(inner);
+        inner.number += 1;
+        // Without a browser nobody listens.
+        let _ = self.live.send(event.at(self.server, inner.number));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn state_now(&self) -> State {
+        State {
+            now_unix_ms: unix_ms(),
+            ..self.state.clone()
+        }
+    }
+}
+
+fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    // 2^64 ms are 584 million years; a clock before 1970 is 1970.
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
+}

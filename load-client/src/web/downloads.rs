@@ -1,0 +1,134 @@
+//! The files that can be made of what the board holds.
+
+use serde::Serialize;
+
+use super::{Board, Download, Refusal, Snapshot, State};
+use crate::export::html::{RunPage, Section, run_page};
+use crate::export::{failures_csv, stats_csv};
+use crate::moment::Moment;
+use crate::selfcheck::Validity;
+use crate::summary::Summary;
+use crate::threshold::Answer;
+
+const JSON: &str = "application/json";
+const CSV: &str = "text/csv; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
+
+/// The files that [`board_download`] makes.
+#[must_use]
+pub fn board_downloads() -> Vec<String> {
+    [
+        "stats.csv",
+        "failures.csv",
+        "report.html",
+        "summary.json",
+        "history.json",
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
+/// Makes one of the files; `None` without such a file.
+///
+/// # Errors
+///
+/// When there are no figures yet.
+pub fn board_download(board: &Board, file: &str) -> Result<Option<Download>, Refusal> {
+    let snapshot = board.snapshot();
+    match file {
+        "stats.csv" => Ok(Some(csv(stats_csv(summary(&snapshot)?)))),
+        "failures.csv" => {
+            let start = snapshot.state.started_unix_ms.unwrap_or_default() as f64 / 1e3;
+            let failures = failures_csv(&summary(&snapshot)?.errors, start);
+            Ok(Some(csv(failures)))
+        }
+        "report.html" => report(&snapshot).map(Some),
+        "summary.json" => {
+            let report = SummaryFile {
+                state: &snapshot.state,
+                summary: summary(&snapshot)?,
+            };
+            json(&report).map(Some)
+        }
+        "history.json" => {
+            let history = serde_json::json!({ "runs": snapshot.runs, "moments": snapshot.moments });
+            json(&history).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+#[derive(Serialize)]
+struct SummaryFile<'a> {
+    state: &'a State,
+    summary: &'a Summary,
+}
+
+fn summary(snapshot: &Snapshot) -> Result<&Summary, Refusal> {
+    let figures = snapshot.figures.as_ref();
+    let none = || Refusal::Conflict("there are no figures yet; start a run".to_owned());
+    figures.map(|figures| &figures.summary).ok_or_else(none)
+}
+
+fn json(value: &impl Serialize) -> Result<Download, Refusal> {
+    let content = serde_json::to_vec_pretty(value).map_err(cannot)?;
+    Ok(Download {
+        media_type: JSON,
+        content,
+    })
+}
+
+fn csv(content: Vec<u8>) -> Download {
+    Download {
+        media_type: CSV,
+        content,
+    }
+}
+
+/// The report of the last run, as far as the board knows it.
+fn report(snapshot: &Snapshot) -> Result<Download, Refusal> {
+    let summary = summary(snapshot)?;
+    let state = &snapshot.state;
+    let moments = snapshot.moments.iter().filter(|own| own.run == state.run);
+    let moments: Vec<Moment> = moments.map(|own| own.moment.clone()).collect();
+    let bins = snapshot.figures.as_ref().map(|figures| &figures.histogram);
+    let row = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let header = [Section {
+        heading: "Target".to_owned(),
+        rows: vec![
+            row("brokers", &state.target.brokers),
+            row("topic", &state.target.topic),
+            row(
+                "replies",
+                state.target.reply_topic.as_deref().unwrap_or("none"),
+            ),
+        ],
+    }];
+    let reason = "the live page does not judge its runs; --json does".to_owned();
+    let page = RunPage {
+        title: &format!("Run {} on {}", state.run, state.target.topic),
+        during: state.run_id.as_deref().unwrap_or_default(),
+        summary,
+        moments: &moments,
+        warm_up_seconds: warm_up_end(&moments),
+        bins: bins.map_or(&[][..], Vec::as_slice),
+        validity: &Validity::NotJudged { reason },
+        thresholds: &Answer::default(),
+        header: &header,
+        circumstances: &[],
+        command: "load-client --web",
+    };
+    Ok(Download {
+        media_type: HTML,
+        content: run_page(&page).into_bytes(),
+    })
+}
+
+fn warm_up_end(moments: &[Moment]) -> f64 {
+    let warm = moments.iter().filter(|moment| moment.warm_up);
+    warm.map(|moment| moment.seconds).fold(0.0, f64::max)
+}
+
+fn cannot(error: impl std::fmt::Display) -> Refusal {
+    Refusal::Conflict(format!("the file cannot be made: {error}"))
+}

@@ -1,0 +1,215 @@
+//! Lets in the page's own requests only. A page of another site that the user has open must neither
+//! drive the load nor read of it.
+//!
+//! - A foreign name that was made to point to this address (DNS rebinding) shows in `Host`.
+//! - A foreign page's request shows in `Origin` and `Sec-Fetch-Site`, which a page cannot set.
+//! - Where a browser sends neither, an order still has to be JSON, which a foreign page may not send
+//!   without being asked first; the question (a CORS preflight) is never answered with a yes.
+//!
+//! Programs such as curl send no `Origin` and are let in: they run as somebody who may connect anyway.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::Refusal;
+
+/// Scripts and styles are files of our own. plotly.js sets styles of single elements, which is why
+/// inline styles are allowed; it draws images from data and blob URLs to save them.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; \
+    style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'; \
+    base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const HEADERS: [(&str, &str); 6] = [
+    ("content-security-policy", CONTENT_SECURITY_POLICY),
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("referrer-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("cross-origin-opener-policy", "same-origin"),
+];
+
+/// The names by which the page may be called.
+#[derive(Debug, Clone)]
+pub struct Doors {
+    address: SocketAddr,
+    /// `host` or `host:port`, lower case.
+    names: Vec<String>,
+}
+
+impl Doors {
+    /// The doors of a server bound to `address`: its own address and, on loopback, `localhost`. Bound
+    /// to anything else it answers to every IP address, for those are not names that could be rebound;
+    /// host names need to be among `names` (`host` or `host:port`).
+    #[must_use]
+    pub fn new(address: SocketAddr, names: &[String]) -> Self {
+        let names = names.iter().map(|name| name.to_ascii_lowercase());
+        Self {
+            address,
+            names: names.collect(),
+        }
+    }
+
+    fn admit(&self, host: &str) -> bool {
+        let host = host.to_ascii_lowercase();
+        let Ok(authority) = host.parse::<Authority>() else {
+            return false;
+        };
+        let (name, port) = (authority.host(), authority.port_u16().unwrap_or(80));
+        if authority.as_str().contains('@') {
+            return false;
+        }
+        if self.names.contains(&host) {
+            return true;
+        }
+        let is_address = name.trim_matches(['[', ']']).parse::<IpAddr>();
+        let is_ours = name == "localhost"
+            || self.names.iter().any(|own| own == name)
+            || is_address.is_ok_and(|ip| {
+                ip.is_loopback() || ip == self.address.ip() || !self.address.ip().is_loopback()
+            });
+        is_ours && port == self.address.port()
+    }
+}
+
+/// Refuses what is not the page's own, and adds the headers that keep the page to itself.
+pub(super) async fn guard(
+    State(doors): State<Arc<Doors>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let admitted = check(
+        &doors,
+        request.method(),
+        request.uri().path(),
+        request.headers(),
+    );
+    let mut response = match admitted {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refusal.into_response(),
+    };
+    for (name, value) in HEADERS {
+        let value = HeaderValue::from_static(value);
+        response.headers_mut().insert(name, value);
+    }
+    response
+}
+
+fn check(doors: &Doors, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Refusal> {
+    let host = only(headers, HOST.as_str())?.unwrap_or_default();
+    if !doors.admit(host) {
+        return Err(Refusal::Foreign(format!(
+            "{host:?} is not a name of this page; open it by the address that was printed, or add the name with --web-name"
+        )));
+    }
+    let is_order = !matches!(*method, Method::GET | Method::HEAD);
+    // Others may link to the page itself.
+    let is_page = path == "/" && !is_order;
+    let site = only(headers, "sec-fetch-site")?;
+    let is_foreign_site = site.is_some_and(|site| !matches!(site, "same-origin" | "none"));
+    let origin = only(headers, ORIGIN.as_str())?;
+    let is_foreign_origin = origin.is_some_and(|origin| !is_origin_of(origin, host));
+    if !is_page && (is_foreign_site || is_foreign_origin) {
+        return Err(Refusal::Foreign(
+            "a page of another site may not ask for this".to_owned(),
+        ));
+    }
+    if is_order && !is_json(headers) {
+        return Err(Refusal::WrongForm(
+            "orders are JSON: send content-type: application/json".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+fn is_origin_of(origin: &str, host: &str) -> bool {
+    // Behind a proxy that speaks TLS the page's own origin is https.
+    let authority = origin
+        .strip_prefix("http://")
+        .or_else(|| origin.strip_prefix("https://"));
+    authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    let essence = kind.and_then(|kind| kind.split(';').next());
+    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// The one value of a header; two of them, or one that is no text, come from nobody we serve.
+fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Refusal> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) if value.to_str().is_ok() => Ok(value.to_str().ok()),
+        _ => Err(Refusal::Malformed(format!("one {name} header is expected"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn doors(address: &str, names: &[&str]) -> Doors {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        Doors::new(address.parse().unwrap(), &names)
+    }
+
+    #[test]
+    fn a_loopback_page_has_loopback_names() {
+        let doors = doors("127.0.0.1:8089", &[]);
+        for own in [
+            "localhost:8089",
+            "127.0.0.1:8089",
+            "[::1]:8089",
+            "LOCALHOST:8089",
+        ] {
+            assert!(doors.admit(own), "{own}");
+        }
+        for foreign in [
+            "evil.example:8089",
+            "localhost",
+            "localhost:8090",
+            "localhost.evil.example:8089",
+            "192.168.0.7:8089",
+            "evil@localhost:8089",
+            "",
+            "[::1",
+        ] {
+            assert!(!doors.admit(foreign), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_remote_page_has_addresses_and_the_names_that_were_given() {
+        let doors = doors("0.0.0.0:8089", &["Bench.example", "front.example:443"]);
+        for own in [
+            "192.168.0.7:8089",
+            "[fe80::7]:8089",
+            "bench.example:8089",
+            "front.example:443",
+        ] {
+            assert!(doors.admit(own), "{own}");
+        }
+        for foreign in [
+            "evil.example:8089",
+            "bench.example:80",
+            "front.example:8089",
+        ] {
+            assert!(!doors.admit(foreign), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn port_80_need_not_be_named() {
+        assert!(doors("127.0.0.1:80", &[]).admit("localhost"));
+    }
+}

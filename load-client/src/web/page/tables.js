@@ -1,0 +1,110 @@
+// The tables of statistics and failures. Text of the server goes in by textContent only.
+
+import { bytes, count, elapsed, milliseconds, percentile, rate } from "./format.js";
+
+const STATISTICS = [
+  { title: "Type", value: (row) => row.type, show: (text) => text, text: true },
+  { title: "Name", value: (row) => row.name, show: (text) => text, text: true },
+  { title: "# Requests", value: (row) => row.requests, show: count },
+  { title: "# Fails", value: (row) => row.failures, show: count },
+  { title: "Median", value: (row) => row.response?.median_ms, show: milliseconds },
+  { title: "95%ile", value: (row) => percentile(row.response, 0.95), show: milliseconds },
+  { title: "99%ile", value: (row) => percentile(row.response, 0.99), show: milliseconds },
+  { title: "Average", value: (row) => row.response?.mean_ms, show: milliseconds },
+  { title: "Min", value: (row) => row.response?.min_ms, show: milliseconds },
+  { title: "Max", value: (row) => row.response?.max_ms, show: milliseconds },
+  { title: "Average size", value: (row) => row.mean_bytes, show: bytes },
+  { title: "Current RPS", value: (row) => row.now?.requests, show: rate },
+  { title: "Current Failures/s", value: (row) => row.now?.failures, show: rate },
+];
+
+const FAILURES = [
+  { title: "# Occurrences", value: (row) => row.count, show: count },
+  { title: "Name", value: (row) => row.name, show: (text) => text, text: true },
+  { title: "Kind", value: (row) => row.status.replaceAll("_", " "), show: (text) => text, text: true },
+  { title: "Error", value: (row) => row.error, show: (text) => text, text: true, wide: true },
+  { title: "First seen", value: (row) => row.first_seconds, show: elapsed },
+  { title: "Last seen", value: (row) => row.last_seconds, show: elapsed },
+];
+
+class SortableTable {
+  constructor(table, columns, sorted) {
+    this.table = table;
+    this.columns = columns;
+    this.sorted = sorted;
+    this.rows = [];
+    const line = document.createElement("tr");
+    this.heads = columns.map((column, index) => {
+      const head = document.createElement("th");
+      head.scope = "col";
+      head.className = column.text ? "text" : "";
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = column.title;
+      button.addEventListener("click", () => this.sortBy(index));
+      head.append(button);
+      line.append(head);
+      return head;
+    });
+    table.tHead.append(line);
+  }
+
+  sortBy(index) {
+    const again = this.sorted?.index === index;
+    this.sorted = { index, falling: again ? !this.sorted.falling : !this.columns[index].text };
+    this.draw();
+  }
+
+  fill(rows, total) {
+    this.rows = rows;
+    this.total = total;
+    this.draw();
+  }
+
+  draw() {
+    this.heads.forEach((head, index) => {
+      if (this.sorted?.index !== index) head.removeAttribute("aria-sort");
+      else head.setAttribute("aria-sort", this.sorted.falling ? "descending" : "ascending");
+    });
+    this.write(this.table.tBodies[0], this.inOrder());
+    if (this.table.tFoot) this.write(this.table.tFoot, this.total ? [this.total] : []);
+  }
+
+  inOrder() {
+    if (!this.sorted) return this.rows;
+    const { value } = this.columns[this.sorted.index];
+    const sign = this.sorted.falling ? -1 : 1;
+    // What is undefined comes last, whatever the direction.
+    return [...this.rows].sort((one, two) => {
+      const [left, right] = [value(one), value(two)];
+      if (left == null || right == null) return (left == null) - (right == null);
+      return sign * (typeof left === "string" ? left.localeCompare(right) : left - right);
+    });
+  }
+
+  // Cells are used again: a selection of text, or a focus, survives the next second.
+  write(body, rows) {
+    while (body.rows.length > rows.length) body.deleteRow(-1);
+    rows.forEach((row, at) => {
+      const line = body.rows[at] ?? body.insertRow();
+      this.columns.forEach((column, index) => {
+        const cell = line.cells[index] ?? line.insertCell();
+        const text = column.show(column.value(row));
+        cell.className = [column.text ? "text" : "", column.wide ? "wide" : ""].join(" ").trim();
+        if (cell.textContent !== text) cell.textContent = text;
+      });
+    });
+  }
+}
+
+export const statisticsTable = (table) => new SortableTable(table, STATISTICS, null);
+
+export const failuresTable = (table) => new SortableTable(table, FAILURES, { index: 0, falling: true });
+
+// The rows of the statistics: figures of the run, rates of the last moment.
+export function statisticsRows(summary, moment) {
+  const kinds = summary?.kinds ?? [];
+  const rows = kinds.map((row, index) => ({ ...row, type: "KAFKA", now: moment?.kinds[index]?.rates }));
+  const total = summary && { ...summary.total, type: "", now: moment?.total.rates };
+  return { rows, total };
+}

@@ -1,0 +1,31 @@
+// Tabs: one panel at a time; arrow keys move between them, the address keeps the choice. The address
+// names no element, or the browser would put the focus on it.
+
+export function setUpTabs(onShow) {
+  const tabs = [...document.querySelectorAll('[role="tab"]')];
+  const panel = (tab) => document.getElementById(tab.getAttribute("aria-controls"));
+
+  const show = (chosen) => {
+    for (const tab of tabs) {
+      const is = tab === chosen;
+      tab.setAttribute("aria-selected", String(is));
+      tab.tabIndex = is ? 0 : -1;
+      panel(tab).hidden = !is;
+    }
+    history.replaceState(null, "", `#/${panel(chosen).id}`);
+    onShow(panel(chosen).id);
+  };
+
+  tabs.forEach((tab, index) => {
+    tab.addEventListener("click", () => show(tab));
+    tab.addEventListener("keydown", (event) => {
+      const to = { ArrowRight: index + 1, ArrowLeft: index - 1, Home: 0, End: tabs.length - 1 }[event.key];
+      if (to === undefined) return;
+      event.preventDefault();
+      const next = tabs[(to + tabs.length) % tabs.length];
+      next.focus();
+      show(next);
+    });
+  });
+  show(tabs.find((tab) => `#/${panel(tab).id}` === location.hash) ?? tabs[0]);
+}

@@ -1,0 +1,55 @@
+//! Pictures of the live page for the documentation: `make screenshots`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::page::Page;
+use crate::browser::Browser;
+use crate::support::{Behaviour, Service};
+
+/// Seconds of load before the pictures are taken: long enough for charts with a course.
+const SECONDS: u32 = 35;
+const WIDTH: u32 = 1280;
+
+#[test]
+#[ignore = "makes pictures and asserts little: make screenshots"]
+fn chromium_screenshots() {
+    let folder = std::env::var_os("SCREENSHOTS").expect("SCREENSHOTS: the folder for the pictures");
+    let folder = PathBuf::from(folder);
+    let service = Service::start(Behaviour::Work(Duration::from_millis(5)));
+    let page = Page::open(&service.cluster.bootstrap_servers(), &[]);
+    page.post("/start", r#"{"users":3,"spawn_rate":0.5,"run_time":"15s"}"#);
+    page.wait_for("stopped");
+    page.post("/start", r#"{"users":4,"spawn_rate":0.2,"run_time":"5m"}"#);
+    page.events().until("moment", |moment| {
+        moment["run"] == 2 && moment["seconds"].as_f64() > Some(f64::from(SECONDS))
+    });
+    let mut browser = Browser::start();
+    for theme in ["light", "dark"] {
+        for (tab, height) in [("statistics", 420), ("charts", 1330), ("failures", 420)] {
+            browser.look(WIDTH, height, theme);
+            browser.open("about:blank");
+            browser.open(&format!("http://{}/#/{tab}", page.address));
+            browser.wait_for("document.querySelector('tfoot td') !== null");
+            if tab == "charts" {
+                browser.wait_for("document.querySelectorAll('#histogram .point').length > 5");
+                browser.hover("#course .nsewdrag");
+                browser.wait_for("document.querySelector('#course .hoverlayer .legend') !== null");
+            }
+            browser.picture(&folder.join(format!("live-{tab}-{theme}.png")));
+        }
+    }
+    browser.look(400, 860, "light");
+    browser.open("about:blank");
+    browser.open(&format!("http://{}/#/statistics", page.address));
+    browser.wait_for("document.querySelector('tfoot td') !== null");
+    browser.picture(&folder.join("live-narrow.png"));
+    browser.look(WIDTH, 560, "light");
+    page.post("/stop", r#"{"now":true}"#);
+    browser.click("#new");
+    browser.wait_for("document.querySelector('#order').open");
+    browser.picture(&folder.join("live-new-run.png"));
+    assert_eq!(browser.complaints, Vec::<String>::new());
+    page.signal();
+    page.ended();
+}
