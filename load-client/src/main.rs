@@ -1,6 +1,7 @@
 //! The `load-client` program: parses the command line, runs the command, picks the exit code.
 
 mod cli;
+mod cli_compare;
 mod command;
 mod parse;
 mod signals;

@@ -8,7 +8,7 @@ use load_client::export::html::{PageContext, Section, comparison_page};
 use load_client::export::write_whole;
 use load_client::output::comparison_text;
 
-use crate::cli::CompareArguments;
+use crate::cli_compare::CompareArguments;
 
 /// Compares the runs.
 ///
