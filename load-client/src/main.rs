@@ -34,12 +34,13 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .init();
     let done = match cli.command {
-        Command::Run(arguments) => command::run(*arguments),
+        Command::Run(arguments) => {
+            command::run(*arguments).map(|well| if well { 0 } else { FAILURE })
+        }
         Command::Compare(arguments) => command::compare(&arguments),
     };
     match done {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(FAILURE),
+        Ok(code) => ExitCode::from(code),
         Err(error) if command::is_usage(&error) => fail(USAGE, &format!("{error:#}")),
         Err(error) => fail(FAILURE, &format!("{error:#}")),
     }

@@ -40,6 +40,7 @@ pub(super) fn write(
 ) -> Result<Outcome> {
     let options = Options {
         threshold: plan.threshold,
+        ..Options::default()
     };
     let comparison = compare(&baseline.runs, &tasks.runs, &options)?;
     let page = comparison_page(&comparison, &context(plan));
