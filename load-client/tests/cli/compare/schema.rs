@@ -116,24 +116,24 @@ fn broken_comparisons_are_refused() {
         }),
         ("an unknown field", |all| all["colour"] = json!("green")),
         ("an unknown verdict", |all| {
-            all["verdict"] = json!({"kind": "nice"})
+            all["verdict"] = json!({"kind": "nice"});
         }),
         ("a verdict and a refusal", |all| {
-            all["refusal"] = json!("why")
+            all["refusal"] = json!("why");
         }),
         ("neither", |all| all["verdict"] = json!(null)),
         ("a verdict without blocks", |all| {
-            all["blocks"] = json!(null)
+            all["blocks"] = json!(null);
         }),
         ("a p above 1", |all| {
-            all["blocks"]["effects"][0]["p"]["p"] = json!(1.5)
+            all["blocks"]["effects"][0]["p"]["p"] = json!(1.5);
         }),
         ("an effect without its interval", |all| {
-            all["blocks"]["effects"][0]["low"] = json!(null)
+            all["blocks"]["effects"][0]["low"] = json!(null);
         }),
         ("no run", |all| all["changed"]["runs"] = json!([])),
         ("a count as text", |all| {
-            all["baseline"]["pooled"]["count"] = json!("400")
+            all["baseline"]["pooled"]["count"] = json!("400");
         }),
     ];
     for (name, break_it) in breaks {
