@@ -23,7 +23,11 @@ const BROKEN: u8 = 4;
 ///
 /// When a file is named twice, or cannot be read or written.
 pub(crate) fn compare(arguments: &CompareArguments) -> anyhow::Result<u8> {
-    let commit = arguments.commit().map_err(anyhow::Error::msg)?;
+    // Of no matter to those who keep no history.
+    let commit = match &arguments.history {
+        Some(_) => arguments.commit().map_err(anyhow::Error::msg)?,
+        None => String::new(),
+    };
     let (baseline, changed) = read_sides(arguments)?;
     let options = Options {
         threshold: arguments.threshold,
