@@ -24,7 +24,7 @@ LOAD    := --stack $(STACK) --users $(USERS) --spawn-rate $(SPAWN_RATE) --run-ti
 .DEFAULT_GOAL := help
 # The targets of one command line run one after the other: two benchmarks at a time would measure each other.
 .NOTPARALLEL:
-.PHONY: help suites experiment calibrate bench-baseline bench-tasks bench-client compare demo up down test fuzz screenshots lint check setup fmt build
+.PHONY: help suites experiment calibrate bench-baseline bench-tasks bench-client bench-compare simulate compare demo up down test fuzz screenshots lint check setup fmt build
 
 help: ## List the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,13 @@ bench-client: ## What the load client itself costs: requests per CPU second, mem
 compare: build ## Compare the two runs of bench-*; results/comparison.html
 	target/release/load-client compare $(RESULTS)/baseline.csv --with $(RESULTS)/task_handler.csv \
 	  --html $(RESULTS)/comparison.html
+
+simulate: ## What the verdict answers to 8,000 simulated experiments whose truth is known
+	$(CARGO) run --release --locked -p load-client --example null_experiments
+
+bench-compare: ## Time and memory of comparing two files of a million requests, on one core
+	$(CARGO) build --release --locked -p load-client --bin load-client --example bench_compare
+	target/release/examples/bench_compare
 
 demo: setup build ## One order: request and reply as on the wire, and the order as stored
 	$(HARNESS) demo --stack $(STACK)

@@ -16,6 +16,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 use load_client::plan::{Plan, PlanError};
 use load_client::transport::kafka::{ClusterUrl, KafkaSettings, ServiceSettings, is_password};
 
+use crate::cli_compare::{self, CompareArguments};
 use crate::cli_load::{Basics, LoadArguments};
 use crate::cli_output::{self, OutputArguments};
 use crate::cli_service::ServiceArguments;
@@ -37,8 +38,8 @@ pub(crate) enum Command {
     #[command(after_help = format!("{RUN_HELP}\n\n{}", cli_output::help()), allow_negative_numbers = true)]
     Run(Box<RunArguments>),
     /// Compares two sets of runs: faster or slower, by how much, how sure
-    #[command(after_help = COMPARE_HELP)]
-    Compare(CompareArguments),
+    #[command(after_help = cli_compare::HELP)]
+    Compare(Box<CompareArguments>),
 }
 
 const EXIT_CODES: &str = "\
@@ -79,16 +80,6 @@ A --shape file is TOML:
 A request fails by a
 time-out, a send error, a status that is not 2xx or a dead reply consumer; a failure is counted and
 is never a latency. Ctrl-C stops sending and waits for what is in flight; a second one does not wait.";
-
-const COMPARE_HELP: &str = "\
-Examples:
-  load-client compare baseline.csv --with task_handler.csv --html report.html
-  load-client compare base-*.csv --with new-*.csv --threshold 5%
-
-Reads the CSV of `run`, and the three columns request_type,name,response_time. Give both sides the
-same number of runs, six or more, made in turns: run i of one side is paired with run i of the other.
-
-Exit codes: 0 compared; 1 a file cannot be used or written; 2 wrong command line.";
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
@@ -146,25 +137,6 @@ pub(crate) struct RunArguments {
     pub(crate) output: OutputArguments,
     #[command(flatten)]
     pub(crate) web: WebArguments,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct CompareArguments {
-    /// CSV of each baseline run
-    #[arg(required = true, value_name = "BASELINE")]
-    pub(crate) baseline: Vec<PathBuf>,
-    /// CSV of each changed run
-    #[arg(long = "with", required = true, num_args = 1.., env = "LOAD_CLIENT_WITH", value_delimiter = '\n', value_name = "CHANGED")]
-    pub(crate) changed: Vec<PathBuf>,
-    /// Write the comparison as one HTML page that opens offline
-    #[arg(long, env = "LOAD_CLIENT_COMPARE_HTML", value_name = "FILE")]
-    pub(crate) html: Option<PathBuf>,
-    /// Write the comparison as JSON
-    #[arg(long, env = "LOAD_CLIENT_COMPARE_JSON", value_name = "FILE")]
-    pub(crate) json: Option<PathBuf>,
-    /// Change of the median that counts as a difference
-    #[arg(long, env = "LOAD_CLIENT_THRESHOLD", default_value = "2%", value_parser = parse::threshold, value_name = "SHARE")]
-    pub(crate) threshold: f64,
 }
 
 impl RunArguments {

@@ -1,6 +1,7 @@
 //! The `load-client` program: parses the command line, runs the command, picks the exit code.
 
 mod cli;
+mod cli_compare;
 mod cli_load;
 mod cli_output;
 mod cli_service;

@@ -42,6 +42,7 @@ pub(super) fn write(
 ) -> Result<Outcome> {
     let options = Options {
         threshold: plan.threshold,
+        ..Options::default()
     };
     let compared = |sides: &Sides| compare(&sides.baseline, &sides.changed, &options);
     let noise = noise.map(compared).transpose()?;

@@ -3,44 +3,124 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use load_client::compare::{self, Options, ReadError, Run, read_run};
+use load_client::compare::{
+    self, Comparison, FailOn, Options, ReadError, Run, Side, SideSummary, read_run,
+};
 use load_client::export::html::{PageContext, Section, comparison_page};
-use load_client::export::write_whole;
-use load_client::output::comparison_text;
+use load_client::export::{HistoryRow, append_history, write_whole};
+use load_client::output::{comparison_markdown, comparison_text};
 
-use crate::cli::CompareArguments;
+use super::compare_files::{on_both_sides, refuse_repetitions};
+use crate::cli_compare::CompareArguments;
+use crate::signals::say;
 
-/// Compares the runs.
+/// `--fail-on` is broken.
+const BROKEN: u8 = 4;
+
+/// Compares the runs; the answer is the exit code.
 ///
 /// # Errors
 ///
-/// When a file cannot be read or written.
+/// When a file is named twice, or cannot be read or written.
 pub(crate) fn compare(arguments: &CompareArguments) -> anyhow::Result<u8> {
-    let (baseline, changed) = (
-        read_all(&arguments.baseline)?,
-        read_all(&arguments.changed)?,
-    );
+    // Of no matter to those who keep no history.
+    let commit = match &arguments.history {
+        Some(_) => arguments.commit().map_err(anyhow::Error::msg)?,
+        None => String::new(),
+    };
+    let (baseline, changed) = read_sides(arguments)?;
     let options = Options {
         threshold: arguments.threshold,
+        ..Options::default()
     };
     let comparison = compare::compare(&baseline, &changed, &options)?;
     let text = comparison_text(&comparison);
     // A reader that closed the pipe early has what it wanted; the files below are still due.
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
-    if let Some(path) = &arguments.json {
-        write_whole(path, &serde_json::to_vec_pretty(&comparison)?)?;
+    write_reports(arguments, &comparison)?;
+    write_history(arguments, &commit, &comparison, [&baseline, &changed])?;
+    Ok(exit_code(arguments, &comparison))
+}
+
+fn read_sides(arguments: &CompareArguments) -> anyhow::Result<(Vec<Run>, Vec<Run>)> {
+    refuse_repetitions(Side::Baseline, &arguments.baseline)?;
+    refuse_repetitions(Side::Changed, &arguments.changed)?;
+    let baseline = read_all(&arguments.baseline)?;
+    let mut changed = read_all(&arguments.changed)?;
+    let shared = on_both_sides(&arguments.baseline, &arguments.changed);
+    for (run, _) in changed.iter_mut().zip(shared).filter(|(_, shared)| *shared) {
+        // Its ratio is 1 by itself, which would be taken for evidence that nothing changed.
+        run.invalid
+            .push("the same file is on both sides".to_owned());
     }
-    if let Some(path) = &arguments.html {
-        write_whole(
-            path,
-            comparison_page(&comparison, &context(arguments)).as_bytes(),
-        )?;
-    }
-    Ok(0)
+    Ok((baseline, changed))
 }
 
 fn read_all(paths: &[PathBuf]) -> Result<Vec<Run>, ReadError> {
     paths.iter().map(|path| read_run(path)).collect()
+}
+
+fn write_reports(arguments: &CompareArguments, comparison: &Comparison) -> anyhow::Result<()> {
+    if let Some(path) = &arguments.json {
+        let mut json = serde_json::to_vec_pretty(comparison)?;
+        json.push(b'\n');
+        write_whole(path, &json)?;
+    }
+    if let Some(path) = &arguments.markdown {
+        write_whole(path, comparison_markdown(comparison).as_bytes())?;
+    }
+    if let Some(path) = &arguments.html {
+        let page = comparison_page(comparison, &context(arguments));
+        write_whole(path, page.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// The figures of an invalid run speak of its load client: in a history they would be a change of the service.
+fn write_history(
+    arguments: &CompareArguments,
+    commit: &str,
+    comparison: &Comparison,
+    [baseline, changed]: [&[Run]; 2],
+) -> anyhow::Result<()> {
+    let Some(path) = &arguments.history else {
+        return Ok(());
+    };
+    let sides: [(Side, &[Run], &SideSummary); 2] = [
+        (Side::Baseline, baseline, &comparison.baseline),
+        (Side::Changed, changed, &comparison.changed),
+    ];
+    let mut rows = Vec::new();
+    for (side, runs, summary) in sides {
+        if !arguments.history_side.includes(side) {
+            continue;
+        }
+        for (run, own) in runs.iter().zip(&summary.runs) {
+            if run.invalid.is_empty() && own.figures.count > 0 {
+                rows.push(HistoryRow::new(side, commit, run, own));
+            } else {
+                say(&format!(
+                    "run {} ({side}) does not enter the history: it is not valid",
+                    run.label
+                ));
+            }
+        }
+    }
+    append_history(path, &rows)?;
+    Ok(())
+}
+
+fn exit_code(arguments: &CompareArguments, comparison: &Comparison) -> u8 {
+    let Some(word) = arguments.fail_on else {
+        return 0;
+    };
+    match FailOn::from(word).broken_by(comparison) {
+        None => 0,
+        Some(reason) => {
+            say(&format!("error: --fail-on {word}: {reason}"));
+            BROKEN
+        }
+    }
 }
 
 fn context(arguments: &CompareArguments) -> PageContext {

@@ -2,6 +2,7 @@
 
 mod beside;
 mod compare;
+mod compare_files;
 mod cpu;
 mod exit;
 mod outputs;
@@ -15,6 +16,7 @@ pub(crate) use run::run;
 
 use crate::cli_output::OutputError;
 use crate::cli_service::ServiceError;
+use compare_files::GivenTwice;
 use load_client::plan::PlanError;
 use load_client::transport::kafka::KafkaTransportError;
 
@@ -24,6 +26,7 @@ use crate::cli::NotAllowed;
 pub(crate) fn is_usage(error: &anyhow::Error) -> bool {
     let by_setting = error.downcast_ref::<KafkaTransportError>();
     error.is::<PlanError>()
+        || error.is::<GivenTwice>()
         || error.is::<ServiceError>()
         || error.is::<OutputError>()
         || error.is::<NotAllowed>()

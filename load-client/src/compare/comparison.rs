@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::curves::{Curves, curves};
 use super::effects::{Blocks, pair};
 use super::metric::Metric;
+use super::options::Options;
 use super::refusal::refusal;
 use super::shape::{Shape, shape};
 use super::summary::{Pooled, Run, Side, SideSummary, pool};
@@ -12,22 +13,9 @@ use super::verdict::Verdict;
 use super::within::{WithinRuns, series, within_runs};
 use super::{notices, wording};
 use crate::stats::{
-    Bootstrap, Interval, RunPair, Series, Welch, hierarchical_quantile_changes, locust_median,
-    welch,
+    Bootstrap, Interval, RunPair, Series, Welch, hierarchical_mean_change,
+    hierarchical_quantile_changes, locust_median, welch,
 };
-
-/// How to compare.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Options {
-    /// The relative change that matters in practice; 0.02 is 2 %.
-    pub threshold: f64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { threshold: 0.02 }
-    }
-}
 
 /// Why two sets of runs cannot be compared at all.
 #[derive(Debug, thiserror::Error, PartialEq)]
@@ -110,14 +98,17 @@ pub fn compare(
     }
     let sides = [pool(baseline), pool(changed)];
     let [old, new] = &sides;
-    let resampled = resampled(baseline, changed, &sides);
-    let bootstrap = |metric: Metric| {
+    let bootstrap = options.bootstrap();
+    let resampled = bootstrap.map_or_else(Vec::new, |bootstrap| {
+        resampled(baseline, changed, &sides, bootstrap)
+    });
+    let interval = |metric: Metric| {
         resampled
             .iter()
             .find(|own| own.0 == metric)
             .map(|own| own.1)
     };
-    let blocks = pair(&old.summary, &new.summary, options.threshold, bootstrap);
+    let blocks = pair(&old.summary, &new.summary, options.threshold, interval);
     let refusal = refusal(baseline, changed, &sides, blocks.as_ref());
     let verdict = match refusal {
         Some(_) => None,
@@ -125,7 +116,7 @@ pub fn compare(
             .as_ref()
             .and_then(|blocks| Some(blocks.effect(Metric::P50)?.verdict)),
     };
-    let single = baseline.len() == 1 && changed.len() == 1;
+    let single = bootstrap.filter(|_| baseline.len() == 1 && changed.len() == 1);
     let mut comparison = Comparison {
         schema: SCHEMA,
         conclusion: String::new(),
@@ -133,10 +124,10 @@ pub fn compare(
         refusal,
         threshold: options.threshold,
         throughput_change: change(old.summary.pooled.throughput, new.summary.pooled.throughput),
-        within_runs: single.then(|| within(baseline, changed, &sides)),
-        shape: pooled_shape(&sides),
+        within_runs: single.map(|bootstrap| within(baseline, changed, &sides, bootstrap)),
+        shape: bootstrap.and_then(|bootstrap| pooled_shape(&sides, bootstrap)),
         parity: parity(old, new),
-        curves: pooled_curves(&sides),
+        curves: bootstrap.map_or_else(Curves::default, |_| pooled_curves(&sides)),
         warnings: notices::warnings(baseline, changed, blocks.as_ref()),
         blocks,
         baseline: old.summary.clone(),
@@ -146,8 +137,14 @@ pub fn compare(
     Ok(comparison)
 }
 
-/// The hierarchical bootstrap of those quantiles that every run has; nothing without blocks.
-fn resampled(baseline: &[Run], changed: &[Run], sides: &[Pooled; 2]) -> Vec<(Metric, Interval)> {
+/// The hierarchical bootstrap of the mean and of those quantiles that every run has; nothing without
+/// blocks.
+fn resampled(
+    baseline: &[Run],
+    changed: &[Run],
+    sides: &[Pooled; 2],
+    bootstrap: Bootstrap,
+) -> Vec<(Metric, Interval)> {
     if baseline.len() < 2 || baseline.len() != changed.len() {
         return Vec::new();
     }
@@ -167,29 +164,40 @@ fn resampled(baseline: &[Run], changed: &[Run], sides: &[Pooled; 2]) -> Vec<(Met
             changed: series(&changed[index], &new[index].dependence),
         })
         .collect();
-    let estimates = hierarchical_quantile_changes(&pairs, &probabilities, Bootstrap::default());
+    let estimates = hierarchical_quantile_changes(&pairs, &probabilities, bootstrap);
     let intervals = estimates
         .into_iter()
         .flatten()
         .map(|estimate| estimate.interval);
-    metrics.into_iter().zip(intervals).collect()
+    let mean = hierarchical_mean_change(&pairs, bootstrap);
+    let mean = mean.map(|estimate| (Metric::Mean, estimate.interval));
+    metrics.into_iter().zip(intervals).chain(mean).collect()
 }
 
-fn within(baseline: &[Run], changed: &[Run], sides: &[Pooled; 2]) -> WithinRuns {
+fn within(
+    baseline: &[Run],
+    changed: &[Run],
+    sides: &[Pooled; 2],
+    bootstrap: Bootstrap,
+) -> WithinRuns {
     let [old, new] = sides
         .each_ref()
         .map(|side| &side.summary.runs[0].dependence);
-    within_runs(series(&baseline[0], old), series(&changed[0], new))
+    within_runs(
+        series(&baseline[0], old),
+        series(&changed[0], new),
+        bootstrap,
+    )
 }
 
-fn pooled_shape(sides: &[Pooled; 2]) -> Option<Shape> {
+fn pooled_shape(sides: &[Pooled; 2], bootstrap: Bootstrap) -> Option<Shape> {
     let series = sides.each_ref().map(|side| Series {
         values: &side.latencies_ms,
         block_length: longest_block(&side.summary),
     });
     let [baseline, changed] = sides;
     let sorted = [baseline.sorted.as_ref()?, changed.sorted.as_ref()?];
-    Some(shape(series, sorted, Bootstrap::default()))
+    Some(shape(series, sorted, bootstrap))
 }
 
 fn longest_block(side: &SideSummary) -> usize {

@@ -41,7 +41,7 @@ pub struct CurvePoint {
 }
 
 /// The curves of both sides.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Curves {
     /// Histogram of both sides on shared bins; `None` unless both have a latency above zero.
     pub overlay: Option<Overlay>,

@@ -23,7 +23,7 @@ pub struct Effect {
     /// Upper end of the 95 % interval of the change.
     pub high: f64,
     /// 95 % interval of the hierarchical block bootstrap, which also resamples the requests of each
-    /// run; for quantiles only.
+    /// run; not for the throughput.
     pub bootstrap: Option<Interval>,
     /// Exact two-sided sign-flip p-value; `None` above 24 blocks.
     pub p: Option<PValue>,

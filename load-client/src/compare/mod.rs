@@ -19,8 +19,10 @@
 mod comparison;
 mod curves;
 mod effects;
+mod fail_on;
 mod metric;
 mod notices;
+mod options;
 mod read;
 mod refusal;
 mod shape;
@@ -29,10 +31,12 @@ mod verdict;
 mod within;
 mod wording;
 
-pub use comparison::{CompareError, Comparison, Options, Parity, compare};
+pub use comparison::{CompareError, Comparison, Parity, compare};
 pub use curves::{CurvePoint, Curves, Overlay};
 pub use effects::{Blocks, Effect};
+pub use fail_on::FailOn;
 pub use metric::Metric;
+pub use options::{Detail, Options};
 pub use read::{ReadError, TimeBin, read_run};
 pub use shape::Shape;
 pub use summary::{Figures, Run, RunFigures, Side, SideSummary};

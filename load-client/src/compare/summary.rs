@@ -1,6 +1,7 @@
 //! What is known of one run, and the figures that describe a run or a side.
 
 use std::collections::BTreeSet;
+use std::time::SystemTime;
 
 use serde::Serialize;
 
@@ -31,6 +32,8 @@ pub struct Run {
     pub warnings: Vec<String>,
     /// Why its figures must not be used, if its load client said so.
     pub invalid: Vec<String>,
+    /// When it started, if anything says so.
+    pub started: Option<SystemTime>,
 }
 
 impl Run {
@@ -48,6 +51,7 @@ impl Run {
             timeline: Vec::new(),
             warnings: Vec::new(),
             invalid: Vec::new(),
+            started: None,
         }
     }
 

@@ -118,7 +118,14 @@ fn what_cannot_be_compared_is_an_error() {
     );
     for threshold in [0.0, 1.0, -0.1] {
         assert_eq!(
-            compare(&runs, &runs, &Options { threshold }),
+            compare(
+                &runs,
+                &runs,
+                &Options {
+                    threshold,
+                    ..options
+                }
+            ),
             Err(CompareError::Threshold(threshold))
         );
     }
@@ -220,4 +227,24 @@ fn intervals_that_disagree_are_told() {
     assert!(told(&warnings), "{warnings:?}");
     let warnings = compared(&runs(&BASELINE), &runs(&[5.0, 6.2, 5.5, 6.1, 5.2, 5.9])).warnings;
     assert!(!told(&warnings), "{warnings:?}");
+}
+
+#[test]
+fn the_verdict_alone_is_the_same_verdict() {
+    let (baseline, changed) = (runs(&BASELINE), runs(&BASELINE.map(|median| median * 0.7)));
+    let full = compared(&baseline, &changed);
+    let options = Options {
+        detail: Detail::Verdict,
+        ..Options::default()
+    };
+    let brief = compare(&baseline, &changed, &options).unwrap();
+    assert_eq!(brief.verdict, full.verdict);
+    assert_eq!(brief.conclusion, full.conclusion);
+    assert!(brief.shape.is_none() && full.shape.is_some());
+    assert!(brief.curves.overlay.is_none() && full.curves.overlay.is_some());
+    let bootstrap = |comparison: Comparison| {
+        let blocks = comparison.blocks.unwrap();
+        blocks.effect(Metric::P50).unwrap().bootstrap
+    };
+    assert!(bootstrap(brief).is_none() && bootstrap(full).is_some());
 }

@@ -63,8 +63,12 @@ pub(super) fn series<'a>(run: &'a Run, dependence: &Dependence) -> Series<'a> {
 }
 
 /// Compares two single runs.
-pub(super) fn within_runs(baseline: Series<'_>, changed: Series<'_>) -> WithinRuns {
-    let changes = quantile_changes(baseline, changed, &[0.5], Bootstrap::default());
+pub(super) fn within_runs(
+    baseline: Series<'_>,
+    changed: Series<'_>,
+    bootstrap: Bootstrap,
+) -> WithinRuns {
+    let changes = quantile_changes(baseline, changed, &[0.5], bootstrap);
     WithinRuns {
         batch_mean_welch: welch_of_batch_means(baseline.values, changed.values),
         median_change: changes.and_then(|changes| Some(changes.first()?.interval)),

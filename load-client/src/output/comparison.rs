@@ -190,14 +190,14 @@ fn write_warnings(text: &mut String, comparison: &Comparison) -> std::fmt::Resul
     Ok(())
 }
 
-fn figure(value: Option<f64>) -> String {
+pub(super) fn figure(value: Option<f64>) -> String {
     value.map_or_else(dash, |value| format!("{value:.3}"))
 }
 
-fn range(low: f64, high: f64) -> String {
+pub(super) fn range(low: f64, high: f64) -> String {
     format!("{} to {}", percent(low), percent(high))
 }
 
-fn dash() -> String {
+pub(super) fn dash() -> String {
     "-".to_owned()
 }

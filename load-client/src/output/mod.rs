@@ -2,13 +2,16 @@
 
 mod command_line;
 mod comparison;
+mod comparison_markdown;
 mod fit;
+mod markdown;
 mod progress;
 mod run;
 mod verdicts;
 
 pub use command_line::repeat_command;
 pub use comparison::comparison_text;
+pub use comparison_markdown::comparison_markdown;
 pub use progress::{Progress, progress_line};
 pub use run::{live_table, run_end};
 pub use verdicts::run_verdicts;

@@ -7,6 +7,7 @@
 mod error;
 mod format;
 mod series;
+mod sidecar;
 mod timestamp;
 
 use std::fs::File;
@@ -31,7 +32,7 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// UTF-8's byte-order mark, which spreadsheets put in front.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Reads the CSV of one run.
+/// Reads the CSV of one run, and the JSON summary of the same run if it lies beside it: `X.json` of `X.csv`.
 ///
 /// # Errors
 ///
@@ -42,7 +43,12 @@ pub fn read_run(path: &Path) -> Result<Run, ReadError> {
         source,
     };
     let file = File::open(path).map_err(failed)?;
-    read(path, BufReader::with_capacity(BUFFER_BYTES, file))
+    // Without a summary the end of the writing is the best that is known of the run's time.
+    let modified = file.metadata().and_then(|facts| facts.modified()).ok();
+    let mut run = read(path, BufReader::with_capacity(BUFFER_BYTES, file))?;
+    run.started = modified;
+    sidecar::add(path, &mut run);
+    Ok(run)
 }
 
 fn read(path: &Path, source: impl Read) -> Result<Run, ReadError> {

@@ -18,11 +18,13 @@ const BASELINE: Line = Line {
     name: "baseline",
     colour: "#e69f00",
     shade: "rgba(230,159,0,0.25)",
+    pale: "rgba(230,159,0,0.5)",
 };
 const CHANGED: Line = Line {
     name: "changed",
     colour: "#56b4e9",
     shade: "rgba(86,180,233,0.25)",
+    pale: "rgba(86,180,233,0.5)",
 };
 
 /// How a side is drawn.
@@ -30,7 +32,10 @@ const CHANGED: Line = Line {
 struct Line {
     name: &'static str,
     colour: &'static str,
+    /// For areas.
     shade: &'static str,
+    /// For lines of second rank.
+    pale: &'static str,
 }
 
 /// All charts of a comparison, in the order of the page.

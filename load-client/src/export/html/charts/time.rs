@@ -30,12 +30,10 @@ pub(super) fn over_time(comparison: &Comparison) -> Option<String> {
             let seconds: Vec<f64> = bins.iter().map(|bin| bin.seconds).collect();
             let medians = bins.iter().map(|bin| bin.median_ms).collect();
             let p95 = bins.iter().map(|bin| bin.p95_ms).collect();
-            for (name, values, colour) in
-                [("median", medians, line.colour), ("p95", p95, line.shade)]
-            {
+            for (name, values, colour) in [("p50", medians, line.colour), ("p95", p95, line.pale)] {
                 plot.add_trace(
                     Scatter::new(seconds.clone(), values)
-                        .name(format!("{}, {name}", line.name))
+                        .name(format!("{} {name}", line.name))
                         .legend_group(format!("{} {name}", line.name))
                         .show_legend(index == 0)
                         .mode(Mode::Lines)
