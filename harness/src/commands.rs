@@ -50,8 +50,19 @@ async fn command(cli: Cli, stop: &CancellationToken) -> Result<()> {
 async fn up(arguments: UpArguments, stop: &CancellationToken) -> Result<()> {
     let kind = arguments.stack.stack.unwrap_or(StackKind::Embedded);
     let mut stack = start(kind, arguments.stack.options(stop)).await?;
-    let outcome = serve(&mut stack, stop).await;
+    let outcome = match create(&stack, &arguments.topics).await {
+        Ok(()) => serve(&mut stack, stop).await,
+        Err(error) => Err(error),
+    };
     after_stop(outcome, stack.stop().await)
+}
+
+async fn create(stack: &Stack, topics: &[(String, i32)]) -> Result<()> {
+    for (name, partitions) in topics {
+        stack.create_topic(name, *partitions).await?;
+        tracing::info!("topic {name}, {partitions} partition(s)");
+    }
+    Ok(())
 }
 
 /// Prints the URLs, then waits for the user, or for a part of the stack to fail.

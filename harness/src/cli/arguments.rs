@@ -55,6 +55,10 @@ pub struct UpArguments {
     /// What to start.
     #[command(flatten)]
     pub stack: StartArguments,
+    /// Create this topic; repeatable, or comma separated
+    #[arg(long = "topic", value_name = "NAME[:PARTITIONS]", value_parser = values::topic, value_delimiter = ',',
+          default_value = "createOrder,createOrder.reply", env = "HARNESS_TOPICS")]
+    pub topics: Vec<(String, i32)>,
 }
 
 /// `harness demo`

@@ -36,6 +36,22 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
     share.ok_or_else(|| "takes a percentage above 0% and below 100%, such as 2%".to_owned())
 }
 
+/// A topic and its number of partitions, one if none is given.
+pub(super) fn topic(text: &str) -> Result<(String, i32), String> {
+    let (name, partitions) = match text.split_once(':') {
+        Some((name, count)) => (name, count.parse().ok()),
+        None => (text, Some(1)),
+    };
+    let legal = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+    let is_name = (1..=249).contains(&name.len()) && name.chars().all(legal);
+    let partitions = partitions.filter(|count| is_name && (1..=1000).contains(count));
+    partitions
+        .map(|count| (name.to_owned(), count))
+        .ok_or_else(|| {
+            "takes a topic, and a number of partitions from 1 to 1000 after a colon".to_owned()
+        })
+}
+
 /// A librdkafka property.
 pub(super) fn property(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
@@ -75,5 +91,14 @@ mod tests {
     fn a_property_keeps_everything_after_the_first_equals_sign() {
         assert_eq!(property("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
         assert!(property("a").is_err() && property("=b").is_err());
+    }
+
+    #[test]
+    fn topics() {
+        assert_eq!(topic("createOrder"), Ok(("createOrder".to_owned(), 1)));
+        assert_eq!(topic("a.b-c:8"), Ok(("a.b-c".to_owned(), 8)));
+        for wrong in ["", "a b", "a:0", "a:x", ":3", "a:1001"] {
+            assert!(topic(wrong).is_err(), "{wrong}");
+        }
     }
 }
