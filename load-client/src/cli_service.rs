@@ -23,6 +23,9 @@ pub(crate) struct ServiceArguments {
     /// reply_topic, body | body_file | body_lines, template, format, key, headers, expect_status
     #[arg(long, env = "LOAD_CLIENT_SCENARIO", value_name = "FILE", conflicts_with_all = ["body", "body_lines", "key", "template"], help_heading = WORKLOAD)]
     scenario: Option<PathBuf>,
+    /// What results call the requests, which need one name to be compared [default: the topic]
+    #[arg(long, env = "LOAD_CLIENT_NAME", value_name = "NAME", conflicts_with = "scenario", help_heading = WORKLOAD)]
+    name: Option<String>,
     /// Bodies from a file, one per line, in order and around again; or whole records of `kcat -C -J`
     #[arg(long, env = "LOAD_CLIENT_BODY_LINES", value_name = "FILE", conflicts_with = "body", help_heading = WORKLOAD)]
     body_lines: Option<PathBuf>,
@@ -197,7 +200,8 @@ impl ServiceArguments {
             None if self.template => Body::Template(compile("--body", &settings.body)?),
             None => Body::Template(Template::verbatim(settings.body.clone())),
         };
-        let mut kind = Kind::new(settings.topic.clone(), body);
+        let name = self.name.as_ref().unwrap_or(&settings.topic);
+        let mut kind = Kind::new(name.clone(), body);
         if let Some(key) = &self.key {
             kind.key = Some(compile("--key", key.as_bytes())?);
         }

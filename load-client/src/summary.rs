@@ -183,6 +183,15 @@ impl Summary {
 }
 
 impl Lag {
+    /// The lag in words.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        format!(
+            "schedule lag of {} requests: p50 {:.3} ms, p99 {:.3} ms, largest {:.3} ms",
+            self.requests, self.p50_ms, self.p99_ms, self.max_ms
+        )
+    }
+
     /// What a reader must know before the figures mean anything; `None` when requests were sent as intended.
     #[must_use]
     pub fn warning(&self) -> Option<String> {

@@ -49,6 +49,8 @@ pub(super) fn command(
     let flags = [
         ("--host", stack.kafka_url().to_owned()),
         ("--topic", identity.topic()),
+        // The topic is another one in each run, and the requests are the same.
+        ("--name", "createOrder".to_owned()),
         ("--reply-topic", identity.reply_topic()),
         ("--users", settings.users.to_string()),
         ("--spawn-rate", settings.spawn_rate.to_string()),

@@ -275,6 +275,7 @@ impl Ended {
             cores: cpu::cores(),
             cpu: self.watched.cpu.clone(),
             schedule_lag: self.view.schedule_lag(),
+            held_back: summary.schedule_lag.as_ref().map_or(0, |lag| lag.held_back),
             queue: self.watched.queue.clone(),
         }
     }

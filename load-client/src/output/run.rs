@@ -102,6 +102,12 @@ fn write_throughput(text: &mut String, summary: &Summary) -> std::fmt::Result {
             "\n{throughput:.2} good replies per second over {seconds:.1} s, times in ms"
         )?;
     }
+    if let Some(lag) = &summary.schedule_lag {
+        writeln!(text, "{}", lag.sentence())?;
+        if let Some(warning) = lag.warning() {
+            writeln!(text, "warning: {warning}; response times count the wait")?;
+        }
+    }
     if summary.total.censored > 0 {
         writeln!(
             text,

@@ -2,7 +2,7 @@
 //!
 //! | rule | limit | why |
 //! |---|---|---|
-//! | schedule lag (open loop) | p99 at most 10 % of the median service time | what waits to be sent is measured as slow |
+//! | schedule lag (open loop, nothing held back) | p99 at most 10 % of the median service time | what waits to be sent is measured as slow |
 //! | processors | 80 % of the cores that the process may use | the others must run the users in time |
 //! | busiest thread | 80 % of one core | one thread takes all replies, another sends all requests |
 //! | Little's law (closed loop) | users = rate x mean response time, to 5 % | users that do neither wait for a reply nor send wait for the client |
@@ -60,6 +60,8 @@ pub struct Readings {
     pub cpu: Option<CpuUse>,
     /// How long requests waited to be sent.
     pub schedule_lag: Option<Latency>,
+    /// Requests that the bound on those in flight held back, and all behind them: not the client's fault.
+    pub held_back: u64,
     /// Messages in the producer's queue, once a second of the measured window.
     pub queue: Vec<u64>,
 }
@@ -98,7 +100,7 @@ fn too_short(summary: &Summary) -> Option<String> {
 }
 
 fn lag(summary: &Summary, readings: &Readings) -> Option<Finding> {
-    if readings.model != LoadModel::OpenLoop {
+    if readings.model != LoadModel::OpenLoop || readings.held_back > 0 {
         return None;
     }
     let lag = readings.schedule_lag.as_ref()?.percentile(0.99)?;

@@ -90,7 +90,21 @@ pub(super) fn times(summary: &Summary) -> String {
     } else {
         note.to_owned()
     };
-    table("Response time statistics", &columns, &lines) + &note
+    table("Response time statistics", &columns, &lines) + &note + &lag(summary)
+}
+
+/// How late an open loop sent its requests.
+fn lag(summary: &Summary) -> String {
+    let Some(lag) = &summary.schedule_lag else {
+        return String::new();
+    };
+    let warning = lag.warning().map_or_else(String::new, |warning| {
+        format!(
+            "<p class=\"warning\">{}; response times count the wait.</p>\n",
+            escape(&warning)
+        )
+    });
+    format!("<p>{}.</p>\n{warning}", escape(&lag.sentence()))
 }
 
 fn time_row(kind: &str, name: &str, time: &str, latency: Option<&Latency>) -> String {
