@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use self::config::Layout;
+use self::config::{Layout, Proxied};
 use self::jars::Jars;
 use self::java::Java;
 use self::security::write_private;
@@ -33,8 +33,41 @@ pub(super) struct NativeBroker {
     pub(super) version: String,
     pub(super) java: String,
     pub(super) secure: Option<SecureListener>,
+    /// The port of the listener whose clients are told another one.
+    pub(super) proxied_port: Option<u16>,
     child: Child,
+    server: Server,
     _data: TempDir,
+}
+
+/// How the broker is started, again if need be.
+#[derive(Debug)]
+struct Server {
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    logs: PathBuf,
+    servers: String,
+    starts: u32,
+}
+
+impl Server {
+    /// Each start has a log of its own.
+    async fn start(&mut self, stop: &CancellationToken) -> Result<Child> {
+        self.starts += 1;
+        let log = match self.starts {
+            1 => self.logs.join("kafka.log"),
+            again => self.logs.join(format!("kafka-{again}.log")),
+        };
+        let mut child = Child::spawn("kafka", &self.program, &self.arguments, &log)?;
+        wait::until_ready(&mut child, START_LIMIT, stop, || async {
+            topics::answers(&self.servers, &[])
+                .await
+                .map_err(|error| format!("{error:#}"))
+        })
+        .await
+        .context("Apache Kafka did not start")?;
+        Ok(child)
+    }
 }
 
 impl NativeBroker {
@@ -48,37 +81,52 @@ impl NativeBroker {
             true => Some(SecureListener::prepare(data.path(), ports::any()?, stop).await?),
             false => None,
         };
+        let proxied = match options.advertise {
+            Some(advertised) => Some(Proxied {
+                port: ports::any()?,
+                advertised,
+            }),
+            None => None,
+        };
         let layout = Layout {
             folder: data.path(),
             port,
             controller_port: ports::any()?,
             secure: secure.as_ref(),
+            proxied,
             properties: &options.broker_properties,
         };
         layout.write()?;
         format_storage(&java.program, &jars, &layout, logs, stop).await?;
-        let log = logs.join("kafka.log");
-        let mut child = Child::spawn("kafka", &java.program, server(&jars, &layout), &log)?;
         let servers = format!("127.0.0.1:{port}");
-        wait::until_ready(&mut child, START_LIMIT, stop, || async {
-            topics::answers(&servers, &[])
-                .await
-                .map_err(|error| format!("{error:#}"))
-        })
-        .await
-        .context("Apache Kafka did not start")?;
+        let mut server = Server {
+            program: java.program,
+            arguments: server(&jars, &layout),
+            logs: logs.to_owned(),
+            servers: servers.clone(),
+            starts: 0,
+        };
+        let child = server.start(stop).await?;
         Ok(Self {
             url: format!("kafka://{servers}"),
             version: jars.version,
             java: java.version,
             secure,
+            proxied_port: proxied.map(|proxied| proxied.port),
             child,
+            server,
             _data: data,
         })
     }
 
     pub(super) fn child(&mut self) -> &mut Child {
         &mut self.child
+    }
+
+    /// Starts a broker that was killed again, on its data, and waits until it answers.
+    pub(super) async fn restart(&mut self, stop: &CancellationToken) -> Result<()> {
+        self.child = self.server.start(stop).await?;
+        Ok(())
     }
 
     pub(super) async fn stop(self) -> Result<()> {
