@@ -12,7 +12,7 @@ use crate::cli::{BenchArguments, Cli, Command, DemoArguments, ExperimentArgument
 use crate::experiment::{self, Experiment, experiment};
 use crate::run::{Identity, RunEnd, RunFiles, Settings, Variant, rehearse, run};
 use crate::stack::{Stack, StackKind, StackOptions};
-use crate::{CutShort, Interrupted, demo};
+use crate::{CutShort, Interrupted, demo, faults};
 
 const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -44,6 +44,15 @@ async fn command(cli: Cli, stop: &CancellationToken) -> Result<()> {
         Command::Demo(arguments) => show_demo(arguments, stop).await,
         Command::Bench(arguments) => bench(arguments, stop).await,
         Command::Experiment(arguments) => compare_variants(arguments, stop).await,
+        Command::Faults(arguments) => {
+            let seed = arguments.seed.unwrap_or_else(seed_of_now);
+            let (report, is_clean) = faults::faults(arguments, seed, stop).await?;
+            print(&report)?;
+            if !is_clean {
+                bail!("promises were broken: see below the table");
+            }
+            Ok(())
+        }
     }
 }
 

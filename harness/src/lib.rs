@@ -26,6 +26,7 @@ pub mod commands;
 pub mod demo;
 pub mod environment;
 pub mod experiment;
+pub mod faults;
 pub mod process;
 pub mod programs;
 pub mod run;

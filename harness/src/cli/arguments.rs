@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 
-use super::values;
+use super::{FaultsArguments, values};
 use crate::run::Variant;
 use crate::stack::StackKind;
 
@@ -46,6 +46,8 @@ pub enum Command {
     Bench(BenchArguments),
     /// Interleaved runs of both variants, compared, with a report
     Experiment(ExperimentArguments),
+    /// Let parts of the system fail under load, and prove that nothing is lost
+    Faults(FaultsArguments),
 }
 
 /// `harness up`

@@ -57,13 +57,15 @@ impl Stack {
         // The store goes first: it starts in a moment, and is what a bare machine lacks.
         let (store, broker, kafka_url) = match kind {
             StackKind::Embedded => {
-                let store = Store::start(options.store_port, options.durable_store, &logs, stop).await?;
+                let store =
+                    Store::start(options.store_port, options.durable_store, &logs, stop).await?;
                 let broker = EmbeddedBroker::start().await?;
                 let url = broker.url.clone();
                 (store, Broker::Embedded(broker), url)
             }
             StackKind::Native => {
-                let store = Store::start(options.store_port, options.durable_store, &logs, stop).await?;
+                let store =
+                    Store::start(options.store_port, options.durable_store, &logs, stop).await?;
                 let broker = NativeBroker::start(&options, &logs).await?;
                 let url = broker.url.clone();
                 (store, Broker::Native(Box::new(broker)), url)

@@ -79,7 +79,11 @@ impl Store {
             starts: 0,
         };
         let url = format!("redis://127.0.0.1:{port}");
-        let child = until_ready(command.spawn()?, &url, stop).await?;
+        let mut child = command.spawn()?;
+        wait::until_ready(&mut child, START_LIMIT, stop, || async {
+            ping(&url).await.map_err(|error| format!("{error:#}"))
+        })
+        .await?;
         let version = version(&url).await?;
         Ok(Self {
             url,
@@ -89,10 +93,10 @@ impl Store {
         })
     }
 
-    /// Starts a server that was killed again, on what it left in its folder, and waits until it answers.
-    pub(super) async fn restart(&mut self, stop: &CancellationToken) -> Result<()> {
+    /// Starts a server that has ended again, on what it left in its folder.
+    pub(super) fn respawn(&mut self) -> Result<()> {
         let command = self.again.as_mut().context("the store is no child")?;
-        let child = until_ready(command.spawn()?, &self.url, stop).await?;
+        let child = command.spawn()?;
         if let Some((old, _folder)) = &mut self.child {
             *old = child;
         }
@@ -154,16 +158,8 @@ impl Store {
     }
 }
 
-async fn until_ready(mut child: Child, url: &str, stop: &CancellationToken) -> Result<Child> {
-    wait::until_ready(&mut child, START_LIMIT, stop, || async {
-        ping(url).await.map_err(|error| format!("{error:#}"))
-    })
-    .await?;
-    Ok(child)
-}
-
 /// A connection to the store at `url`, or an error after a few seconds.
-pub(super) async fn open(url: &str) -> Result<MultiplexedConnection> {
+pub(crate) async fn open(url: &str) -> Result<MultiplexedConnection> {
     let client = redis::Client::open(url).context("not a redis URL")?;
     let connecting = client.get_multiplexed_async_connection();
     let connection = timeout(ANSWER_LIMIT, connecting)
@@ -226,7 +222,14 @@ fn arguments(name: &str, port: u16, folder: &Path, durable: bool) -> Vec<OsStrin
     if name == "kvrocks" {
         arguments.extend(["--log-dir", "stdout"].map(OsString::from));
     } else if durable {
-        let log_first = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"];
+        let log_first = [
+            "--save",
+            "",
+            "--appendonly",
+            "yes",
+            "--appendfsync",
+            "always",
+        ];
         arguments.extend(log_first.map(OsString::from));
     } else {
         arguments.extend(["--save", "", "--appendonly", "no"].map(OsString::from));

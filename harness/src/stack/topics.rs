@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use load_client::transport::kafka::KafkaTransportError;
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::RDKafkaErrorCode;
@@ -61,28 +61,8 @@ pub(super) async fn delete(
     Ok(())
 }
 
-/// Gives the topic more partitions, so many in all.
-pub(super) async fn grow(
-    servers: &str,
-    properties: &[(String, String)],
-    name: &str,
-    partitions: usize,
-) -> Result<()> {
-    let options = AdminOptions::new().operation_timeout(Some(REQUEST_LIMIT));
-    let wanted = NewPartitions::new(name, partitions);
-    let answers = admin(servers, properties)?
-        .create_partitions([&wanted], &options)
-        .await;
-    for answer in answers.context("no answer to CreatePartitions")? {
-        answer.map_err(|(topic, code)| {
-            anyhow::anyhow!("cannot give topic {topic} {partitions} partitions: {code}")
-        })?;
-    }
-    Ok(())
-}
-
 /// Whether a broker answers a metadata request at all.
-pub(super) async fn answers(servers: &str, properties: &[(String, String)]) -> Result<()> {
+pub(crate) async fn answers(servers: &str, properties: &[(String, String)]) -> Result<()> {
     let admin = admin(servers, properties)?;
     // librdkafka blocks here, and a blocked main thread would not see Ctrl-C.
     let asked = spawn_blocking(move || admin.inner().fetch_metadata(None, REQUEST_LIMIT).map(drop));

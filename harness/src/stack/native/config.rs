@@ -53,8 +53,12 @@ impl Layout<'_> {
             properties,
         } = self;
         let listener = |port: u16| format!(",PROXIED://127.0.0.1:{port}");
-        let behind = proxied.map(|proxied| listener(proxied.port)).unwrap_or_default();
-        let advertised = proxied.map(|proxied| listener(proxied.advertised)).unwrap_or_default();
+        let behind = proxied
+            .map(|proxied| listener(proxied.port))
+            .unwrap_or_default();
+        let advertised = proxied
+            .map(|proxied| listener(proxied.advertised))
+            .unwrap_or_default();
         let secure_listener = secure.map(SecureListener::listener).unwrap_or_default();
         let mut lines = format!(
             "process.roles=broker,controller\n\
@@ -117,7 +121,10 @@ mod tests {
             port: 1,
             controller_port: 2,
             secure: None,
-            proxied: Some(Proxied { port: 3, advertised: 4 }),
+            proxied: Some(Proxied {
+                port: 3,
+                advertised: 4,
+            }),
             properties: &[("num.partitions".to_owned(), "3".to_owned())],
         };
         let properties = layout.server_properties();

@@ -46,27 +46,18 @@ struct Server {
     program: PathBuf,
     arguments: Vec<OsString>,
     logs: PathBuf,
-    servers: String,
     starts: u32,
 }
 
 impl Server {
     /// Each start has a log of its own.
-    async fn start(&mut self, stop: &CancellationToken) -> Result<Child> {
+    fn spawn(&mut self) -> Result<Child> {
         self.starts += 1;
         let log = match self.starts {
             1 => self.logs.join("kafka.log"),
             again => self.logs.join(format!("kafka-{again}.log")),
         };
-        let mut child = Child::spawn("kafka", &self.program, &self.arguments, &log)?;
-        wait::until_ready(&mut child, START_LIMIT, stop, || async {
-            topics::answers(&self.servers, &[])
-                .await
-                .map_err(|error| format!("{error:#}"))
-        })
-        .await
-        .context("Apache Kafka did not start")?;
-        Ok(child)
+        Child::spawn("kafka", &self.program, &self.arguments, &log)
     }
 }
 
@@ -103,10 +94,16 @@ impl NativeBroker {
             program: java.program,
             arguments: server(&jars, &layout),
             logs: logs.to_owned(),
-            servers: servers.clone(),
             starts: 0,
         };
-        let child = server.start(stop).await?;
+        let mut child = server.spawn()?;
+        wait::until_ready(&mut child, START_LIMIT, stop, || async {
+            topics::answers(&servers, &[])
+                .await
+                .map_err(|error| format!("{error:#}"))
+        })
+        .await
+        .context("Apache Kafka did not start")?;
         Ok(Self {
             url: format!("kafka://{servers}"),
             version: jars.version,
@@ -123,9 +120,9 @@ impl NativeBroker {
         &mut self.child
     }
 
-    /// Starts a broker that was killed again, on its data, and waits until it answers.
-    pub(super) async fn restart(&mut self, stop: &CancellationToken) -> Result<()> {
-        self.child = self.server.start(stop).await?;
+    /// Starts a broker that has ended again, on its data.
+    pub(super) fn respawn(&mut self) -> Result<()> {
+        self.child = self.server.spawn()?;
         Ok(())
     }
 
