@@ -12,7 +12,7 @@ use crate::cli::{BenchArguments, Cli, Command, DemoArguments, ExperimentArgument
 use crate::experiment::{self, Experiment, experiment};
 use crate::run::{Identity, RunEnd, RunFiles, Settings, Variant, rehearse, run};
 use crate::stack::{Stack, StackKind, StackOptions};
-use crate::{CutShort, Interrupted, demo, faults};
+use crate::{CutShort, Interrupted, demo, faults, soak};
 
 const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -46,14 +46,19 @@ async fn command(cli: Cli, stop: &CancellationToken) -> Result<()> {
         Command::Experiment(arguments) => compare_variants(arguments, stop).await,
         Command::Faults(arguments) => {
             let seed = arguments.seed.unwrap_or_else(seed_of_now);
-            let (report, is_clean) = faults::faults(arguments, seed, stop).await?;
-            print(&report)?;
-            if !is_clean {
-                bail!("promises were broken: see below the table");
-            }
-            Ok(())
+            conclude(faults::faults(arguments, seed, stop).await?)
         }
+        Command::Soak(arguments) => conclude(soak::soak(arguments, stop).await?),
     }
+}
+
+/// Prints a report; a broken promise in it is a failure.
+fn conclude((report, is_clean): (String, bool)) -> Result<()> {
+    print(&report)?;
+    if !is_clean {
+        bail!("a promise was broken: see below the table");
+    }
+    Ok(())
 }
 
 async fn up(arguments: UpArguments, stop: &CancellationToken) -> Result<()> {

@@ -31,6 +31,7 @@ pub mod process;
 pub mod programs;
 pub mod run;
 pub mod service;
+pub mod soak;
 pub mod stack;
 
 mod redact;

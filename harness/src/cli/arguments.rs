@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 
-use super::{FaultsArguments, values};
+use super::{FaultsArguments, SoakArguments, values};
 use crate::run::Variant;
 use crate::stack::StackKind;
 
@@ -48,6 +48,8 @@ pub enum Command {
     Experiment(ExperimentArguments),
     /// Let parts of the system fail under load, and prove that nothing is lost
     Faults(FaultsArguments),
+    /// Half of the possible load for long, with an eye on memory and latency
+    Soak(SoakArguments),
 }
 
 /// `harness up`

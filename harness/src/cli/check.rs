@@ -37,7 +37,7 @@ where
             "--stack external: there is nothing to start; use embedded, native or docker"
                 .to_owned(),
         ),
-        Command::Up(_) | Command::Faults(_) => Ok(()),
+        Command::Up(_) | Command::Faults(_) | Command::Soak(_) => Ok(()),
         Command::Demo(demo) => demo.target.check(),
         Command::Bench(bench) if bench.out.extension().is_none_or(|end| end != "csv") => {
             Err(format!(

@@ -59,6 +59,9 @@ pub struct FaultsArguments {
         env = "HARNESS_LOGS"
     )]
     pub logs: PathBuf,
+    /// Keep the logs of clean rounds too
+    #[arg(long)]
+    pub keep_logs: bool,
     /// The service's executable [default: beside this one]
     #[arg(long, value_name = "FILE", env = "HARNESS_ORDER_SERVICE")]
     pub order_service: Option<PathBuf>,

@@ -86,7 +86,7 @@ impl Drop for Reader {
 }
 
 /// A client that reads and never commits. What it has to say while the broker is down is of no interest.
-pub(super) fn config(servers: &str, group: &str) -> ClientConfig {
+pub(crate) fn config(servers: &str, group: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
     config
         .set("bootstrap.servers", servers)
@@ -100,7 +100,7 @@ pub(super) fn config(servers: &str, group: &str) -> ClientConfig {
     config
 }
 
-pub(super) fn all_of(topic: &str, partitions: i32) -> Result<TopicPartitionList> {
+pub(crate) fn all_of(topic: &str, partitions: i32) -> Result<TopicPartitionList> {
     let mut list = TopicPartitionList::new();
     for partition in 0..partitions {
         list.add_partition_offset(topic, partition, Offset::Beginning)?;

@@ -44,6 +44,7 @@ pub async fn faults(
         requests: arguments.requests,
         quiet: Duration::from_secs(4),
         folder: arguments.logs.clone(),
+        keep_logs: arguments.keep_logs,
         order_service: arguments.order_service.clone(),
         load_client: arguments.load_client.clone(),
         stop: stop.clone(),

@@ -81,8 +81,6 @@ pub(super) struct Evidence {
     pub(super) quiet: Option<Span>,
     /// From the begin of the first fault to the end of the last one.
     pub(super) fault: Option<Span>,
-    /// Until when the load went on.
-    pub(super) load_end: i64,
     /// While the topic of the replies was not there; replies from before are gone with it.
     pub(super) topic_gone: Option<Span>,
     /// Records between what is committed and the end, for each partition, when the round was over.

@@ -110,7 +110,6 @@ impl Fault {
                 | Self::KillBroker
         )
     }
-
 }
 
 impl fmt::Display for Fault {

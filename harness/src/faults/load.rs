@@ -37,7 +37,7 @@ pub(super) struct Amount {
 }
 
 /// A producer that keeps what it cannot send until the broker is back.
-pub(super) fn producer(servers: &str) -> Result<FutureProducer> {
+pub(crate) fn producer(servers: &str) -> Result<FutureProducer> {
     let mut config = ClientConfig::new();
     config
         .set("bootstrap.servers", servers)

@@ -27,9 +27,14 @@ mod verdict;
 mod watch;
 mod world;
 
+pub(crate) use answers::{all_of as assign_all, config as reading};
 pub use command::faults;
 pub use kind::Fault;
+pub(crate) use load::producer;
 pub use oracles::Finding;
 pub use plan::{Planned, Policy, Round, plan};
 pub use table::table;
+pub(crate) use topics::create as create_topic;
 pub use verdict::{Figures, Verdict};
+pub(crate) use watch::resident;
+pub(crate) use world::World;

@@ -107,7 +107,7 @@ pub fn plan(seed: u64, rounds: usize, faults: &[Fault]) -> Vec<Round> {
         .map(|index| {
             let chosen = match alone.get(index) {
                 Some(fault) => vec![*fault],
-                None if (index - alone.len()) % 2 == 0 => mix(&mut chance, faults),
+                None if (index - alone.len()).is_multiple_of(2) => mix(&mut chance, faults),
                 None => chance.one_of(faults).into_iter().collect(),
             };
             round(&mut chance, index + 1, &chosen)

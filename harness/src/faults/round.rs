@@ -42,6 +42,8 @@ pub(crate) struct Conditions {
     pub(crate) quiet: Duration,
     /// Where each round has a folder for its logs.
     pub(crate) folder: PathBuf,
+    /// Whether a clean round's logs stay.
+    pub(crate) keep_logs: bool,
     pub(crate) order_service: Option<PathBuf>,
     pub(crate) load_client: Option<PathBuf>,
     pub(crate) stop: CancellationToken,
@@ -124,21 +126,17 @@ async fn look_after(
 ) -> Result<Evidence> {
     loop {
         fleet.supervise()?;
-        let mut memory = memory.borrow_mut();
-        for (name, process) in fleet.processes() {
-            memory.look(&name, process);
-        }
-        let mut stack = world.stack.borrow_mut();
-        let parts = [
-            ("broker", stack.broker_process()?.id()),
-            ("store", stack.store_process()?.id()),
-        ];
-        for (name, process) in parts {
-            process.into_iter().for_each(|id| memory.look(name, id));
-        }
-        drop((memory, stack));
+        look(world, fleet, memory)?;
         sleep(LOOK).await;
     }
+}
+
+fn look(world: &World, fleet: &Fleet<'_>, memory: &RefCell<MemoryWatch>) -> Result<()> {
+    let mut memory = memory.borrow_mut();
+    for (name, process) in fleet.processes().into_iter().chain(world.processes()?) {
+        memory.look(&name, process);
+    }
+    Ok(())
 }
 
 /// Load from begin to end, and the faults in its middle.
@@ -165,7 +163,6 @@ async fn under_load(scene: &Scene<'_>, round: &Round, conditions: &Conditions) -
     });
     let mut evidence = played?;
     evidence.accepted = accepted?;
-    evidence.load_end = clock::now();
     if round.has(|fault| fault.target() == Target::Client) {
         scene.client.stop().await?;
     }

@@ -69,11 +69,11 @@ pub(crate) async fn run(
         let verdict = judge(round, &evidence);
         tell(&verdict, rounds.len());
         let folder = conditions.folder.join(format!("round-{:03}", round.number));
-        if verdict.findings.is_empty() {
+        if !verdict.findings.is_empty() {
+            tracing::error!("logs are in {}", folder.display());
+        } else if !conditions.keep_logs {
             // What cannot be removed is in nobody's way.
             let _ = fs::remove_dir_all(folder);
-        } else {
-            tracing::error!("logs are in {}", folder.display());
         }
         verdicts.push(verdict);
     }

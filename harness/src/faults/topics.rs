@@ -82,7 +82,7 @@ async fn patiently<F: Future<Output = Result<()>>>(mut work: impl FnMut() -> F) 
 }
 
 /// Makes a topic; one that is there already, from a request whose answer was lost, will do.
-pub(super) async fn create(servers: &str, topic: &str, partitions: i32) -> Result<()> {
+pub(crate) async fn create(servers: &str, topic: &str, partitions: i32) -> Result<()> {
     let admin = admin(servers)?;
     let wanted = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
     patiently(|| async {

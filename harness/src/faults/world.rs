@@ -7,7 +7,8 @@ use anyhow::{Context, Result};
 use tokio_util::sync::CancellationToken;
 
 use super::proxy::{Proxy, Waiting};
-use crate::stack::{Stack, StackKind, StackOptions};
+use crate::service::{Service, ServiceOptions};
+use crate::stack::{Description, Stack, StackKind, StackOptions};
 
 /// A stack whose parts can be struck. The service reaches both through proxies; this program's own clients,
 /// which send the load and gather the evidence, do not.
@@ -64,6 +65,38 @@ impl World {
             store_url,
             stack: RefCell::new(stack),
         })
+    }
+
+    /// The brokers, without a proxy in between.
+    pub(crate) fn servers(&self) -> &str {
+        &self.servers
+    }
+
+    /// Starts an instance that reaches broker and store without a proxy, and waits for nothing.
+    pub(crate) fn start_service(&self, options: &ServiceOptions) -> Result<Service> {
+        Service::spawn(&self.stack.borrow(), options)
+    }
+
+    /// Names and versions, for reports.
+    pub(crate) fn description(&self) -> Description {
+        self.stack.borrow().description()
+    }
+
+    /// Fails if broker or store has ended by itself.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.stack.borrow_mut().check()
+    }
+
+    /// The processes of broker and store; one that has ended has none.
+    pub(crate) fn processes(&self) -> Result<Vec<(String, u32)>> {
+        let mut stack = self.stack.borrow_mut();
+        let broker = stack.broker_process()?.id();
+        let store = stack.store_process()?.id();
+        let named = [("broker", broker), ("store", store)];
+        let there = named
+            .into_iter()
+            .filter_map(|(name, id)| Some((name.to_owned(), id?)));
+        Ok(there.collect())
     }
 
     /// Stops broker and store.

@@ -11,7 +11,7 @@ const SHARE: f64 = 0.9;
 const WINDOW: i64 = 1000;
 const STEP: i64 = 100;
 /// Far above a session time-out, a start and a backlog, on a machine that is busy with other things.
-pub(in super::super) const LIMIT: i64 = 60_000;
+pub(in super::super) const LIMIT: i64 = 120_000;
 
 /// Milliseconds from the end of the fault to the begin of the first second in which at least 90 % of the
 /// throughput before was answered; `None` if there is no such second, or nothing to compare with.
