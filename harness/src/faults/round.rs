@@ -30,6 +30,8 @@ const AFTER: Duration = Duration::from_secs(4);
 const LOOK: Duration = Duration::from_millis(500);
 /// Until all is committed, and until the group has the members that it should have.
 const END_LIMIT: Duration = Duration::from_secs(120);
+/// Half of the session time-out.
+const LEAVE_LIMIT: Duration = Duration::from_secs(3);
 
 /// What all rounds have in common.
 #[derive(Debug, Clone)]
@@ -243,7 +245,9 @@ async fn until_no_lag(
 
 /// Waits until the group has so many members, and returns how many it has.
 async fn members(world: &World, names: &Names, wanted: usize) -> Result<usize> {
-    let deadline = Instant::now() + END_LIMIT / 4;
+    // Who stops says so to the group; that it would be given up for lost later is not good enough.
+    let limit = if wanted == 0 { LEAVE_LIMIT } else { END_LIMIT };
+    let deadline = Instant::now() + limit;
     loop {
         let (servers, group) = (world.servers.clone(), names.group.clone());
         let members = off_thread(move || topics::members(&servers, &group)).await;
