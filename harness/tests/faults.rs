@@ -38,8 +38,8 @@ fn apache_kafka_only_nothing_is_lost_while_service_store_and_connections_fail() 
         assert!(figures["commits"].as_u64().unwrap() > 8, "{round}");
         assert_eq!(figures["lost"], 0, "{round}");
     }
-    // Three alone and a mix of them.
-    assert_eq!(rounds[3]["round"]["faults"].as_array().unwrap().len(), 3);
+    // Each alone, then a mix.
+    assert!(rounds[3]["round"]["faults"].as_array().unwrap().len() > 1);
     assert!(table.contains("| broker-cut"), "{table}");
     assert!(
         table.lines().any(|line| line.starts_with("| all")),

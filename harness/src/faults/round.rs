@@ -252,8 +252,11 @@ async fn members(world: &World, names: &Names, wanted: usize) -> Result<usize> {
         let (servers, group) = (world.servers.clone(), names.group.clone());
         let members = off_thread(move || topics::members(&servers, &group)).await;
         match members {
-            Ok(members) if members == wanted => return Ok(members),
-            members if Instant::now() > deadline => return members,
+            Ok(Some(members)) if members == wanted => return Ok(members),
+            Ok(Some(members)) if Instant::now() > deadline => return Ok(members),
+            // A group that never settles has nobody who could be counted on.
+            Ok(None) if Instant::now() > deadline + END_LIMIT => return Ok(usize::MAX),
+            Err(error) if Instant::now() > deadline => return Err(error),
             _ => sleep(LOOK).await,
         }
     }

@@ -158,13 +158,15 @@ pub(super) fn lag(servers: &str, names: &Names, partitions: i32) -> Result<BTree
     Ok(behind.collect())
 }
 
-/// How many members the group has. It blocks.
-pub(super) fn members(servers: &str, group: &str) -> Result<usize> {
+/// How many members the group has, or `None` while it is dividing the partitions: a member that has just
+/// asked to be let in, and ends, cannot take its leave yet. It blocks.
+pub(super) fn members(servers: &str, group: &str) -> Result<Option<usize>> {
     let consumer: BaseConsumer = config(servers, "reader").create()?;
     let groups = consumer.fetch_group_list(Some(group), LIMIT)?;
-    Ok(groups
-        .groups()
+    let groups = groups.groups();
+    let is_settled = groups
         .iter()
-        .map(|group| group.members().len())
-        .sum())
+        .all(|group| matches!(group.state(), "Stable" | "Empty" | "Dead"));
+    let members = groups.iter().map(|group| group.members().len()).sum();
+    Ok(is_settled.then_some(members))
 }
