@@ -85,9 +85,9 @@ pub(super) struct Evidence {
     pub(super) topic_gone: Option<Span>,
     /// Records between what is committed and the end, for each partition, when the round was over.
     pub(super) lag: BTreeMap<i32, i64>,
-    /// Members of the group while all instances ran, and when they had stopped.
-    pub(super) members: usize,
-    pub(super) members_left: usize,
+    /// Members of the group while all instances ran, and when they had stopped; `None` if it never settled.
+    pub(super) members: Option<usize>,
+    pub(super) members_left: Option<usize>,
     pub(super) memory: Vec<Memory>,
     /// What a part did that it must not do, in words: an instance that ended by itself, a load client that
     /// did not say that its disk is full.

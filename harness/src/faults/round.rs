@@ -243,8 +243,8 @@ async fn until_no_lag(
     }
 }
 
-/// Waits until the group has so many members, and returns how many it has.
-async fn members(world: &World, names: &Names, wanted: usize) -> Result<usize> {
+/// Waits until the group has so many members, and returns how many it has; `None` if it never settles.
+async fn members(world: &World, names: &Names, wanted: usize) -> Result<Option<usize>> {
     // Who stops says so to the group; that it would be given up for lost later is not good enough.
     let limit = if wanted == 0 { LEAVE_LIMIT } else { END_LIMIT };
     let deadline = Instant::now() + limit;
@@ -252,10 +252,9 @@ async fn members(world: &World, names: &Names, wanted: usize) -> Result<usize> {
         let (servers, group) = (world.servers.clone(), names.group.clone());
         let members = off_thread(move || topics::members(&servers, &group)).await;
         match members {
-            Ok(Some(members)) if members == wanted => return Ok(members),
-            Ok(Some(members)) if Instant::now() > deadline => return Ok(members),
-            // A group that never settles has nobody who could be counted on.
-            Ok(None) if Instant::now() > deadline + END_LIMIT => return Ok(usize::MAX),
+            Ok(Some(members)) if members == wanted => return Ok(Some(members)),
+            Ok(Some(members)) if Instant::now() > deadline => return Ok(Some(members)),
+            Ok(None) if Instant::now() > deadline + END_LIMIT => return Ok(None),
             Err(error) if Instant::now() > deadline => return Err(error),
             _ => sleep(LOOK).await,
         }

@@ -22,8 +22,9 @@ pub(in super::super) fn lag(evidence: &Evidence) -> Option<Finding> {
 /// As many members as instances, and none when those have stopped.
 pub(in super::super) fn group(evidence: &Evidence) -> Option<Finding> {
     let (members, left) = (evidence.members, evidence.members_left);
-    (members != INSTANCES || left != 0).then(|| {
-        let text = format!("{members} members of {INSTANCES} instances, {left} after they stopped");
+    (members != Some(INSTANCES) || left != Some(0)).then(|| {
+        let text =
+            format!("{members:?} members of {INSTANCES} instances, {left:?} after they stopped");
         Finding::new("group", text)
     })
 }
@@ -55,7 +56,8 @@ mod tests {
 
     fn ended() -> Evidence {
         Evidence {
-            members: INSTANCES,
+            members: Some(INSTANCES),
+            members_left: Some(0),
             lag: [(0, 0), (1, 0)].into(),
             ..Evidence::default()
         }
@@ -76,13 +78,20 @@ mod tests {
 
     #[test]
     fn zombies_and_missing_members_are_found() {
-        for (members, left) in [(INSTANCES + 1, 0), (INSTANCES - 1, 0), (INSTANCES, 1)] {
+        let (all, none) = (Some(INSTANCES), Some(0));
+        let too_many = Some(INSTANCES + 1);
+        for (members, left) in [
+            (too_many, none),
+            (Some(2), none),
+            (None, none),
+            (all, Some(1)),
+        ] {
             let evidence = Evidence {
                 members,
                 members_left: left,
                 ..ended()
             };
-            assert!(group(&evidence).is_some(), "{members}, {left}");
+            assert!(group(&evidence).is_some(), "{members:?}, {left:?}");
         }
     }
 
