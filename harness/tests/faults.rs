@@ -1,5 +1,5 @@
-//! A short form of the fault suite: a few quick rounds against Apache Kafka, run as a user runs them. The
-//! long form is `make faults ROUNDS=50`.
+//! A short form of the fault suite: a few quick rounds, always against Apache Kafka, run as a user runs
+//! them. The long form is `make faults ROUNDS=50`.
 
 mod support;
 
@@ -17,9 +17,6 @@ fn faults(harness: &Harness, only: &str, rounds: &str) -> std::process::Command 
 
 #[test]
 fn apache_kafka_only_nothing_is_lost_while_service_store_and_connections_fail() {
-    if support::stack_kind().name() != "native" {
-        return;
-    }
     let harness = Harness::new();
     let output = faults(&harness, "kill-service,store-errors,broker-cut", "4")
         .output()
@@ -50,9 +47,6 @@ fn apache_kafka_only_nothing_is_lost_while_service_store_and_connections_fail() 
 
 #[test]
 fn apache_kafka_only_an_interrupted_suite_leaves_nothing() {
-    if support::stack_kind().name() != "native" {
-        return;
-    }
     let harness = Harness::new();
     let running = harness.start_until(faults(&harness, "kill-store", "1"), "round 1:");
     assert!(!harness.processes(&STORES).is_empty());
