@@ -212,6 +212,9 @@ mod tests {
             "above zero",
         ),
         ("harness experiment --trials 0", "--trials", "1..=1000"),
+        ("harness faults --rounds 0", "--rounds", "1..=10000"),
+        ("harness faults --only flood", "--only", "kill-service"),
+        ("harness soak --time 0s", "--time", "above zero"),
         ("harness experiment --threshold 2", "--threshold", "2%"),
         (
             "harness experiment --stack x",

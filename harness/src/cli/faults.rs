@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 
 use super::values;
 use crate::faults::Fault;
@@ -20,7 +21,8 @@ pub struct FaultsArguments {
     #[arg(long, default_value = "native", env = "HARNESS_STACK")]
     pub stack: StackKind,
     /// How many rounds
-    #[arg(long, default_value_t = 17, value_name = "N", env = "HARNESS_ROUNDS")]
+    #[arg(long, default_value_t = 17, value_name = "N", env = "HARNESS_ROUNDS",
+          value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
     pub rounds: usize,
     /// Decides what fails when [default: from the clock; printed]
     #[arg(long, value_name = "NUMBER", env = "HARNESS_SEED")]
@@ -45,7 +47,8 @@ pub struct FaultsArguments {
         long,
         default_value_t = 4000,
         value_name = "N",
-        env = "HARNESS_REQUESTS"
+        env = "HARNESS_REQUESTS",
+        value_parser = clap::value_parser!(u64).range(1..=10_000_000)
     )]
     pub requests: u64,
     /// Write plan, figures and findings of each round to this file

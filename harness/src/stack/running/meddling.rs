@@ -63,7 +63,8 @@ impl Stack {
         self.store.respawn()
     }
 
-    /// The port of the broker's second listener, where [`StackOptions::advertise`] asked for one.
+    /// The port of the broker's second listener, where
+    /// [`crate::stack::StackOptions::advertise`] asked for one.
     #[must_use]
     pub fn proxied_port(&self) -> Option<u16> {
         match &self.broker {
