@@ -11,6 +11,7 @@ RESULTS    ?= results
 ROUNDS     ?= 1
 FLOOD_RECORDS ?= 50000
 FUZZ_TIME  ?= 30
+SOAK_TIME  ?= 1h
 
 CARGO   ?= cargo
 HARNESS := target/release/harness
@@ -24,7 +25,7 @@ LOAD    := --stack $(STACK) --users $(USERS) --spawn-rate $(SPAWN_RATE) --run-ti
 .DEFAULT_GOAL := help
 # The targets of one command line run one after the other: two benchmarks at a time would measure each other.
 .NOTPARALLEL:
-.PHONY: help suites experiment calibrate bench-baseline bench-tasks bench-client bench-compare simulate compare demo up down test fuzz screenshots lint check setup fmt build
+.PHONY: help suites faults soak experiment calibrate bench-baseline bench-tasks bench-client bench-compare simulate compare demo up down test fuzz screenshots lint check setup fmt build
 
 help: ## List the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +76,16 @@ suites: setup ## Rolling restarts, kill -9 and a flood, ROUNDS times; prints dup
 	$(CARGO) build --locked -p harness -p order-service --bins --example journal
 	TEST_STACK=$(STACK) ROUNDS=$(ROUNDS) FLOOD_RECORDS=$(FLOOD_RECORDS) $(CARGO) test --locked -p harness --features stack-tests \
 	  --no-fail-fast --test rolling_restart --test kill --test flood -- --nocapture
+
+# Their broker has to be one that can be killed, whatever the stack of the benchmarks is.
+faults soak: STACK = native
+
+faults: setup build ## Faults under load, ROUNDS of them, from SEED; proves that nothing is lost
+	$(HARNESS) faults --stack $(STACK) --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED)) \
+	  --logs $(RESULTS)/faults --json $(RESULTS)/faults.json
+
+soak: setup build ## Half of the possible load for SOAK_TIME; fails if memory or latency grows
+	$(HARNESS) soak --stack $(STACK) --time $(SOAK_TIME) --logs $(RESULTS)/soak --json $(RESULTS)/soak.json
 
 fuzz: ## Fuzz how records are read, FUZZ_TIME seconds a target; needs nightly and cargo-fuzz
 	@CARGO=$(CARGO) sh kafka-bridge/fuzz/run.sh $(FUZZ_TIME)

@@ -12,7 +12,7 @@ use crate::cli::{BenchArguments, Cli, Command, DemoArguments, ExperimentArgument
 use crate::experiment::{self, Design, Experiment, experiment};
 use crate::run::{Identity, RunEnd, RunFiles, Settings, Variant, rehearse, run};
 use crate::stack::{Stack, StackKind, StackOptions};
-use crate::{CutShort, Interrupted, demo};
+use crate::{CutShort, Interrupted, demo, faults, soak};
 
 const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -44,7 +44,21 @@ async fn command(cli: Cli, stop: &CancellationToken) -> Result<()> {
         Command::Demo(arguments) => show_demo(arguments, stop).await,
         Command::Bench(arguments) => bench(arguments, stop).await,
         Command::Experiment(arguments) => compare_variants(arguments, stop).await,
+        Command::Faults(arguments) => {
+            let seed = arguments.seed.unwrap_or_else(seed_of_now);
+            conclude(faults::faults(arguments, seed, stop).await?)
+        }
+        Command::Soak(arguments) => conclude(soak::soak(arguments, stop).await?),
     }
+}
+
+/// Prints a report; a broken promise in it is a failure.
+fn conclude((report, is_clean): (String, bool)) -> Result<()> {
+    print(&report)?;
+    if !is_clean {
+        bail!("a promise was broken: see below the table");
+    }
+    Ok(())
 }
 
 async fn up(arguments: UpArguments, stop: &CancellationToken) -> Result<()> {

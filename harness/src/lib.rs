@@ -26,10 +26,12 @@ pub mod commands;
 pub mod demo;
 pub mod environment;
 pub mod experiment;
+pub mod faults;
 pub mod process;
 pub mod programs;
 pub mod run;
 pub mod service;
+pub mod soak;
 pub mod stack;
 
 mod redact;

@@ -32,6 +32,8 @@ pub struct ServiceOptions {
     pub group_id: Option<String>,
     /// The broker's URL, given by a variable if it holds a password; the stack's own if `None`.
     pub kafka_url: Option<String>,
+    /// The store's URL, without a password; the stack's own if `None`.
+    pub store_url: Option<String>,
     /// Put before the topic's name `createOrder`.
     pub topic_prefix: String,
     /// Further flags, as on the command line.
@@ -60,12 +62,18 @@ impl Service {
     /// When the executable is missing, or the service ends or does not become ready; with its log's end.
     pub async fn start(stack: &Stack, options: ServiceOptions) -> Result<Self> {
         let mut service = Self::spawn(stack, &options)?;
-        let admin = service.admin.clone();
-        wait::until_ready(&mut service.child, READY_LIMIT, &options.stop, || {
-            ready(&admin)
-        })
-        .await?;
+        service.until_ready(&options.stop).await?;
         Ok(service)
+    }
+
+    /// Waits until `/readyz` says yes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Service::start`].
+    pub async fn until_ready(&mut self, stop: &CancellationToken) -> Result<()> {
+        let admin = self.admin.clone();
+        wait::until_ready(&mut self.child, READY_LIMIT, stop, || ready(&admin)).await
     }
 
     /// Starts the service and waits for nothing, for tests of a service that cannot become ready.
@@ -157,13 +165,11 @@ fn arguments(
     } else {
         flags.push(("--kafka", kafka));
     }
-    if redact::has_credentials(stack.store_url()) {
-        variables.push((
-            "ORDER_SERVICE_STORE".to_owned(),
-            stack.store_url().to_owned(),
-        ));
+    let store = options.store_url.as_deref().unwrap_or(stack.store_url());
+    if redact::has_credentials(store) {
+        variables.push(("ORDER_SERVICE_STORE".to_owned(), store.to_owned()));
     } else {
-        flags.push(("--store", stack.store_url()));
+        flags.push(("--store", store));
     }
     if let Some(dispatch) = &options.dispatch {
         flags.push(("--dispatch", dispatch));

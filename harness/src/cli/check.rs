@@ -37,7 +37,7 @@ where
             "--stack external: there is nothing to start; use embedded, native or docker"
                 .to_owned(),
         ),
-        Command::Up(_) => Ok(()),
+        Command::Up(_) | Command::Faults(_) | Command::Soak(_) => Ok(()),
         Command::Demo(demo) => demo.target.check(),
         Command::Bench(bench) if bench.out.extension().is_none_or(|end| end != "csv") => {
             Err(format!(
@@ -212,6 +212,9 @@ mod tests {
             "above zero",
         ),
         ("harness experiment --trials 0", "--trials", "1..=1000"),
+        ("harness faults --rounds 0", "--rounds", "1..=10000"),
+        ("harness faults --only flood", "--only", "kill-service"),
+        ("harness soak --time 0s", "--time", "above zero"),
         ("harness experiment --threshold 2", "--threshold", "2%"),
         (
             "harness experiment --stack x",

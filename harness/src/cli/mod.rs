@@ -2,9 +2,11 @@
 
 mod arguments;
 mod check;
+mod faults;
 mod values;
 
 pub use arguments::{
     BenchArguments, Cli, Command, DemoArguments, ExperimentArguments, UpArguments,
 };
 pub use check::{one_line, parse};
+pub use faults::{FaultsArguments, SoakArguments};

@@ -52,6 +52,11 @@ pub struct StackOptions {
     pub secure: bool,
     /// Properties of the native stack's broker, which come last.
     pub broker_properties: Vec<(String, String)>,
+    /// The port that a second listener of the native stack's broker tells its clients to use, for a
+    /// [`crate::faults`] proxy in between; see [`crate::stack::Stack::proxied_port`].
+    pub advertise: Option<u16>,
+    /// Whether the store writes each command to its disk before it answers, so that it may be killed.
+    pub durable_store: bool,
     /// Folder for the logs of broker and store; a temporary one if `None`.
     pub logs: Option<PathBuf>,
     /// The compose file of the docker stack.
@@ -70,6 +75,8 @@ impl Default for StackOptions {
             properties: Vec::new(),
             secure: false,
             broker_properties: Vec::new(),
+            advertise: None,
+            durable_store: false,
             logs: None,
             compose_file: PathBuf::from("docker/compose.yaml"),
             stop: CancellationToken::new(),

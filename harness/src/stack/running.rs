@@ -1,11 +1,12 @@
 //! A started stack: where its parts answer, what they are, and how they end.
 
+mod meddling;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use rdkafka::util::get_rdkafka_version;
-use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::time::timeout;
 
@@ -56,13 +57,15 @@ impl Stack {
         // The store goes first: it starts in a moment, and is what a bare machine lacks.
         let (store, broker, kafka_url) = match kind {
             StackKind::Embedded => {
-                let store = Store::start(options.store_port, &logs, stop).await?;
+                let store =
+                    Store::start(options.store_port, options.durable_store, &logs, stop).await?;
                 let broker = EmbeddedBroker::start().await?;
                 let url = broker.url.clone();
                 (store, Broker::Embedded(broker), url)
             }
             StackKind::Native => {
-                let store = Store::start(options.store_port, &logs, stop).await?;
+                let store =
+                    Store::start(options.store_port, options.durable_store, &logs, stop).await?;
                 let broker = NativeBroker::start(&options, &logs).await?;
                 let url = broker.url.clone();
                 (store, Broker::Native(Box::new(broker)), url)
@@ -132,19 +135,6 @@ impl Stack {
             Broker::Native(kafka) => kafka.secure.as_ref(),
             _ => None,
         }
-    }
-
-    /// Kills the broker, for tests of what its clients then do.
-    ///
-    /// # Errors
-    ///
-    /// When this stack has no broker in a process of its own.
-    pub async fn kill_broker(&mut self) -> Result<()> {
-        let Broker::Native(kafka) = &mut self.broker else {
-            bail!("the broker of stack {} is no child", self.kind.name());
-        };
-        kafka.child().signal(Signal::KILL);
-        kafka.child().wait().await.map(drop)
     }
 
     /// `redis://host:port`, as the service takes it.
@@ -299,8 +289,10 @@ fn refuse_ports(kind: StackKind, options: &StackOptions) -> Result<()> {
     let fixed_kafka = kind != StackKind::Native && options.kafka_port.is_some();
     let fixed_store =
         matches!(kind, StackKind::Docker | StackKind::External) && options.store_port.is_some();
-    if kind != StackKind::Native && (options.secure || !options.broker_properties.is_empty()) {
-        bail!("a secure listener and broker properties go with stack native");
+    let broker_is_ours =
+        options.secure || options.advertise.is_some() || !options.broker_properties.is_empty();
+    if kind != StackKind::Native && broker_is_ours {
+        bail!("further listeners and broker properties go with stack native");
     }
     match (fixed_kafka, fixed_store) {
         (true, _) => bail!(

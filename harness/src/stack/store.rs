@@ -1,7 +1,7 @@
 //! The store: a Redis-compatible server as a child without disk, or one that runs elsewhere.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -27,12 +27,37 @@ pub(super) struct Store {
     pub(super) version: String,
     /// The server, where the harness started it, and the folder that Kvrocks cannot do without.
     child: Option<(Child, TempDir)>,
+    /// How the child is started again.
+    again: Option<Command>,
+}
+
+/// A server's command line, and where it logs.
+#[derive(Debug)]
+struct Command {
+    name: &'static str,
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    logs: PathBuf,
+    starts: u32,
+}
+
+impl Command {
+    /// Each start has a log of its own: that of a killed one tells why the next has to load its files.
+    fn spawn(&mut self) -> Result<Child> {
+        self.starts += 1;
+        let log = match self.starts {
+            1 => self.logs.join("store.log"),
+            again => self.logs.join(format!("store-{again}.log")),
+        };
+        Child::spawn(self.name, &self.program, &self.arguments, &log)
+    }
 }
 
 impl Store {
     /// Starts the first of kvrocks, redis-server and valkey-server that is on PATH.
     pub(super) async fn start(
         wanted: Option<u16>,
+        durable: bool,
         logs: &Path,
         stop: &CancellationToken,
     ) -> Result<Self> {
@@ -46,9 +71,15 @@ impl Store {
             })?;
         let port = ports::choose("--store-port", wanted)?;
         let folder = TempDir::new().context("cannot create a folder for the store")?;
-        let arguments = arguments(name, port, folder.path());
-        let mut child = Child::spawn(name, &program, arguments, &logs.join("store.log"))?;
+        let mut command = Command {
+            name,
+            program,
+            arguments: arguments(name, port, folder.path(), durable),
+            logs: logs.to_owned(),
+            starts: 0,
+        };
         let url = format!("redis://127.0.0.1:{port}");
+        let mut child = command.spawn()?;
         wait::until_ready(&mut child, START_LIMIT, stop, || async {
             ping(&url).await.map_err(|error| format!("{error:#}"))
         })
@@ -58,7 +89,18 @@ impl Store {
             url,
             version,
             child: Some((child, folder)),
+            again: Some(command),
         })
+    }
+
+    /// Starts a server that has ended again, on what it left in its folder.
+    pub(super) fn respawn(&mut self) -> Result<()> {
+        let command = self.again.as_mut().context("the store is no child")?;
+        let child = command.spawn()?;
+        if let Some((old, _folder)) = &mut self.child {
+            *old = child;
+        }
+        Ok(())
     }
 
     /// Uses the store at `url`, which must answer now.
@@ -71,6 +113,7 @@ impl Store {
             url: url.to_owned(),
             version: version(url).await?,
             child: None,
+            again: None,
         })
     }
 
@@ -116,7 +159,7 @@ impl Store {
 }
 
 /// A connection to the store at `url`, or an error after a few seconds.
-async fn open(url: &str) -> Result<MultiplexedConnection> {
+pub(crate) async fn open(url: &str) -> Result<MultiplexedConnection> {
     let client = redis::Client::open(url).context("not a redis URL")?;
     let connecting = client.get_multiplexed_async_connection();
     let connection = timeout(ANSWER_LIMIT, connecting)
@@ -161,7 +204,9 @@ fn name_and_version(info: &str) -> String {
         .unwrap_or_else(|| "unknown".to_owned())
 }
 
-fn arguments(name: &str, port: u16, folder: &Path) -> Vec<OsString> {
+/// Kvrocks keeps what it has answered without being told, at a kill -9; the others do if they write it to
+/// their log first.
+fn arguments(name: &str, port: u16, folder: &Path, durable: bool) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = [
         "--bind",
         "127.0.0.1",
@@ -176,6 +221,16 @@ fn arguments(name: &str, port: u16, folder: &Path) -> Vec<OsString> {
     arguments.extend(["--dir".into(), folder.into()]);
     if name == "kvrocks" {
         arguments.extend(["--log-dir", "stdout"].map(OsString::from));
+    } else if durable {
+        let log_first = [
+            "--save",
+            "",
+            "--appendonly",
+            "yes",
+            "--appendfsync",
+            "always",
+        ];
+        arguments.extend(log_first.map(OsString::from));
     } else {
         arguments.extend(["--save", "", "--appendonly", "no"].map(OsString::from));
     }
@@ -185,6 +240,14 @@ fn arguments(name: &str, port: u16, folder: &Path) -> Vec<OsString> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_durable_store_writes_before_it_answers() {
+        let durable = arguments("redis-server", 1, Path::new("/s"), true);
+        assert!(durable.ends_with(&["--appendfsync".into(), "always".into()]));
+        let light = arguments("redis-server", 1, Path::new("/s"), false);
+        assert!(light.ends_with(&["--appendonly".into(), "no".into()]));
+    }
 
     #[test]
     fn a_fork_is_called_by_its_own_name() {

@@ -62,7 +62,7 @@ pub(super) async fn delete(
 }
 
 /// Whether a broker answers a metadata request at all.
-pub(super) async fn answers(servers: &str, properties: &[(String, String)]) -> Result<()> {
+pub(crate) async fn answers(servers: &str, properties: &[(String, String)]) -> Result<()> {
     let admin = admin(servers, properties)?;
     // librdkafka blocks here, and a blocked main thread would not see Ctrl-C.
     let asked = spawn_blocking(move || admin.inner().fetch_metadata(None, REQUEST_LIMIT).map(drop));

@@ -14,8 +14,16 @@ pub(super) struct Layout<'a> {
     pub(super) port: u16,
     pub(super) controller_port: u16,
     pub(super) secure: Option<&'a SecureListener>,
+    pub(super) proxied: Option<Proxied>,
     /// Broker properties of the caller's, which come last.
     pub(super) properties: &'a [(String, String)],
+}
+
+/// A listener whose clients are told another port, where something stands between them and the broker.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Proxied {
+    pub(super) port: u16,
+    pub(super) advertised: u16,
 }
 
 impl Layout<'_> {
@@ -41,18 +49,26 @@ impl Layout<'_> {
             port,
             controller_port,
             secure,
+            proxied,
             properties,
         } = self;
+        let listener = |port: u16| format!(",PROXIED://127.0.0.1:{port}");
+        let behind = proxied
+            .map(|proxied| listener(proxied.port))
+            .unwrap_or_default();
+        let advertised = proxied
+            .map(|proxied| listener(proxied.advertised))
+            .unwrap_or_default();
         let secure_listener = secure.map(SecureListener::listener).unwrap_or_default();
         let mut lines = format!(
             "process.roles=broker,controller\n\
              node.id=1\n\
              controller.quorum.voters=1@127.0.0.1:{controller_port}\n\
-             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}{secure_listener}\n\
-             advertised.listeners=PLAINTEXT://127.0.0.1:{port}{secure_listener}\n\
+             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}{behind}{secure_listener}\n\
+             advertised.listeners=PLAINTEXT://127.0.0.1:{port}{advertised}{secure_listener}\n\
              controller.listener.names=CONTROLLER\n\
              inter.broker.listener.name=PLAINTEXT\n\
-             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL\n\
+             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT,SASL_SSL:SASL_SSL\n\
              log.dirs={}\n\
              num.partitions=1\n\
              default.replication.factor=1\n\
@@ -105,6 +121,10 @@ mod tests {
             port: 1,
             controller_port: 2,
             secure: None,
+            proxied: Some(Proxied {
+                port: 3,
+                advertised: 4,
+            }),
             properties: &[("num.partitions".to_owned(), "3".to_owned())],
         };
         let properties = layout.server_properties();
@@ -114,8 +134,10 @@ mod tests {
             .unwrap();
         assert_eq!(
             listeners,
-            "listeners=PLAINTEXT://127.0.0.1:1,CONTROLLER://127.0.0.1:2"
+            "listeners=PLAINTEXT://127.0.0.1:1,CONTROLLER://127.0.0.1:2,PROXIED://127.0.0.1:3"
         );
+        let advertised = "\nadvertised.listeners=PLAINTEXT://127.0.0.1:1,PROXIED://127.0.0.1:4\n";
+        assert!(properties.contains(advertised), "{properties}");
         assert!(!properties.contains("0.0.0.0"));
         assert!(properties.ends_with("\nnum.partitions=3\n"), "{properties}");
     }

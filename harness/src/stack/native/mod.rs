@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use self::config::Layout;
+use self::config::{Layout, Proxied};
 use self::jars::Jars;
 use self::java::Java;
 use self::security::write_private;
@@ -33,8 +33,32 @@ pub(super) struct NativeBroker {
     pub(super) version: String,
     pub(super) java: String,
     pub(super) secure: Option<SecureListener>,
+    /// The port of the listener whose clients are told another one.
+    pub(super) proxied_port: Option<u16>,
     child: Child,
+    server: Server,
     _data: TempDir,
+}
+
+/// How the broker is started, again if need be.
+#[derive(Debug)]
+struct Server {
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    logs: PathBuf,
+    starts: u32,
+}
+
+impl Server {
+    /// Each start has a log of its own.
+    fn spawn(&mut self) -> Result<Child> {
+        self.starts += 1;
+        let log = match self.starts {
+            1 => self.logs.join("kafka.log"),
+            again => self.logs.join(format!("kafka-{again}.log")),
+        };
+        Child::spawn("kafka", &self.program, &self.arguments, &log)
+    }
 }
 
 impl NativeBroker {
@@ -48,18 +72,31 @@ impl NativeBroker {
             true => Some(SecureListener::prepare(data.path(), ports::any()?, stop).await?),
             false => None,
         };
+        let proxied = match options.advertise {
+            Some(advertised) => Some(Proxied {
+                port: ports::any()?,
+                advertised,
+            }),
+            None => None,
+        };
         let layout = Layout {
             folder: data.path(),
             port,
             controller_port: ports::any()?,
             secure: secure.as_ref(),
+            proxied,
             properties: &options.broker_properties,
         };
         layout.write()?;
         format_storage(&java.program, &jars, &layout, logs, stop).await?;
-        let log = logs.join("kafka.log");
-        let mut child = Child::spawn("kafka", &java.program, server(&jars, &layout), &log)?;
         let servers = format!("127.0.0.1:{port}");
+        let mut server = Server {
+            program: java.program,
+            arguments: server(&jars, &layout),
+            logs: logs.to_owned(),
+            starts: 0,
+        };
+        let mut child = server.spawn()?;
         wait::until_ready(&mut child, START_LIMIT, stop, || async {
             topics::answers(&servers, &[])
                 .await
@@ -72,13 +109,21 @@ impl NativeBroker {
             version: jars.version,
             java: java.version,
             secure,
+            proxied_port: proxied.map(|proxied| proxied.port),
             child,
+            server,
             _data: data,
         })
     }
 
     pub(super) fn child(&mut self) -> &mut Child {
         &mut self.child
+    }
+
+    /// Starts a broker that has ended again, on its data.
+    pub(super) fn respawn(&mut self) -> Result<()> {
+        self.child = self.server.spawn()?;
+        Ok(())
     }
 
     pub(super) async fn stop(self) -> Result<()> {

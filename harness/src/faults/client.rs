@@ -1,0 +1,111 @@
+//! A load client beside the suite's own load: to be killed, or given a full disk.
+
+use std::cell::{Cell, RefCell};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::time::timeout;
+
+use super::topics::Names;
+use crate::process::Child;
+use crate::programs;
+
+/// What each of its orders is of.
+pub(super) const SKU: &str = "load-client";
+const GRACE: Duration = Duration::from_secs(45);
+/// Above its run time, and a reply's time-out.
+const DISK_LIMIT: Duration = Duration::from_secs(60);
+
+/// The program, the broker and the topics, and where its files go.
+#[derive(Debug)]
+pub(super) struct Client {
+    program: PathBuf,
+    servers: String,
+    names: Names,
+    folder: PathBuf,
+    child: RefCell<Option<Child>>,
+    starts: Cell<u32>,
+}
+
+impl Client {
+    pub(super) fn new(
+        program: Option<&Path>,
+        servers: &str,
+        names: &Names,
+        folder: &Path,
+    ) -> Result<Self> {
+        Ok(Self {
+            program: programs::own("load-client", "--load-client", program)?,
+            servers: servers.to_owned(),
+            names: names.clone(),
+            folder: folder.to_owned(),
+            child: RefCell::default(),
+            starts: Cell::new(0),
+        })
+    }
+
+    /// Starts one user, who sends a request whenever the last one was answered.
+    pub(super) fn start(&self) -> Result<()> {
+        let file = self.folder.join("client.csv");
+        *self.child.borrow_mut() = Some(self.spawn(&file, "10m")?);
+        Ok(())
+    }
+
+    fn spawn(&self, file: &Path, run_time: &str) -> Result<Child> {
+        self.starts.set(self.starts.get() + 1);
+        let log = self
+            .folder
+            .join(format!("client-start-{}.log", self.starts.get()));
+        let body = format!(r#"{{"items":[{{"sku":"{SKU}","count":1}}]}}"#);
+        let host = format!("kafka://{}", self.servers);
+        let file = file.display().to_string();
+        let arguments = [
+            ["--host", &host],
+            ["--topic", &self.names.requests],
+            ["--reply-topic", &self.names.client_replies],
+            ["--users", "1"],
+            ["--run-time", run_time],
+            ["--body", &body],
+            ["--requests-record-file", &file],
+        ];
+        let arguments = ["run", "--headless"]
+            .into_iter()
+            .chain(arguments.into_iter().flatten());
+        Child::spawn("load-client", &self.program, arguments, &log)
+    }
+
+    /// Takes the running client, to kill it.
+    pub(super) fn take(&self) -> Option<Child> {
+        self.child.borrow_mut().take()
+    }
+
+    /// Stops it gently: it waits for what is in flight.
+    pub(super) async fn stop(&self) -> Result<()> {
+        if let Some(child) = self.take() {
+            // How it ends says nothing: replies may have timed out while something was down.
+            child.stop(GRACE).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs a client whose file is on a full disk; returns what it did wrong. It must fail, name the file,
+    /// and leave none that looks whole.
+    pub(super) async fn on_full_disk(&self) -> Result<Option<String>> {
+        let file = self.folder.join("full-disk.csv");
+        // It grows under another name until it is whole; that name is a device that is always full.
+        let part = self.folder.join("full-disk.csv.part");
+        let _ = fs::remove_file(&part);
+        symlink("/dev/full", &part).context("cannot link to /dev/full")?;
+        let mut child = self.spawn(&file, "2s")?;
+        let Ok(status) = timeout(DISK_LIMIT, child.wait()).await else {
+            return Ok(Some("a load client on a full disk does not end".to_owned()));
+        };
+        let (status, told) = (status?, child.log_tail());
+        let names_it = told.contains("cannot write") && told.contains("full-disk.csv");
+        let wrong = status.success() || !names_it || file.exists();
+        Ok(wrong.then(|| format!("a load client on a full disk ended with {status}; {told}")))
+    }
+}

@@ -1,0 +1,10 @@
+//! The wall clock, to compare with the broker's timestamps and for nothing else: waits are by the
+//! monotonic one.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since 1970, as the broker writes them.
+pub(super) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,61 @@
+//! `harness faults`: from the flags to the report.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use tokio_util::sync::CancellationToken;
+
+use super::kind::Fault;
+use super::plan::{Round, plan};
+use super::round::Conditions;
+use super::suite::{self, Report};
+use super::world::World;
+use crate::cli::FaultsArguments;
+use crate::stack::StackKind;
+
+/// Plays the rounds that the flags ask for; returns what to print, and whether nothing was found.
+///
+/// # Errors
+///
+/// When a part cannot be started or asked, or after an interruption.
+pub async fn faults(
+    arguments: FaultsArguments,
+    seed: u64,
+    stop: &CancellationToken,
+) -> Result<(String, bool)> {
+    if arguments.stack != StackKind::Native {
+        bail!(
+            "--stack {}: faults need --stack native, whose broker can be killed",
+            arguments.stack.name()
+        );
+    }
+    let faults = match arguments.only.as_slice() {
+        [] => Fault::all(),
+        chosen => chosen,
+    };
+    let rounds = plan(seed, arguments.rounds, faults);
+    let listed: Vec<String> = rounds.iter().map(Round::to_string).collect();
+    tracing::info!("seed {seed}; --seed {seed} plans the same rounds again");
+    if arguments.dry_run {
+        return Ok((format!("{}\n", listed.join("\n")), true));
+    }
+    let conditions = Conditions {
+        rate: arguments.rate,
+        requests: arguments.requests,
+        quiet: Duration::from_secs(4),
+        folder: arguments.logs.clone(),
+        keep_logs: arguments.keep_logs,
+        order_service: arguments.order_service.clone(),
+        load_client: arguments.load_client.clone(),
+        stop: stop.clone(),
+    };
+    let world = World::start(Some(arguments.logs.join("stack")), &[], stop).await?;
+    let report = suite::run(&world, seed, &rounds, &conditions).await;
+    let stopped = world.stop().await;
+    let report: Report = report?;
+    stopped?;
+    if let Some(file) = &arguments.json {
+        report.write(file)?;
+    }
+    Ok((report.text(), report.is_clean()))
+}

@@ -1,0 +1,187 @@
+//! The instances of the service in a round, started again as a supervisor would.
+
+use std::cell::{Cell, RefCell};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::plan::{INSTANCES, Policy, Round};
+use super::topics::Names;
+use super::world::World;
+use crate::service::{Service, ServiceOptions};
+
+/// The group gives up a member that was not heard of for so long.
+const SESSION: &str = "session.timeout.ms=6000";
+const PAUSE: Duration = Duration::from_millis(300);
+/// Until an instance is up, which may need a broker and a store that are starting too.
+const START_LIMIT: Duration = Duration::from_secs(120);
+
+/// All instances; what is not there is in somebody's hands.
+#[derive(Debug)]
+pub(super) struct Fleet<'a> {
+    world: &'a World,
+    options: ServiceOptions,
+    folder: PathBuf,
+    instances: Vec<RefCell<Option<Service>>>,
+    starts: Cell<u32>,
+    misbehaviour: RefCell<Vec<String>>,
+}
+
+/// How the service is run in a round.
+pub(super) fn options(
+    world: &World,
+    names: &Names,
+    round: &Round,
+    program: Option<PathBuf>,
+    stop: &CancellationToken,
+) -> ServiceOptions {
+    let mut arguments = vec!["-X", SESSION, "--dead-letter-topic", &names.dead_letters];
+    if round.policy == Policy::Retry {
+        arguments.extend(["--on-failure", "retry", "--max-attempts", "8"]);
+        arguments.extend(["--retry-backoff", "100ms", "--max-retry-backoff", "2s"]);
+    }
+    ServiceOptions {
+        program,
+        dispatch: Some(round.dispatch.to_owned()),
+        group_id: Some(names.group.clone()),
+        kafka_url: Some(world.proxied_kafka.clone()),
+        store_url: Some(world.proxied_store.clone()),
+        topic_prefix: names.prefix.clone(),
+        arguments: arguments.into_iter().map(str::to_owned).collect(),
+        log: None,
+        stop: stop.clone(),
+    }
+}
+
+impl<'a> Fleet<'a> {
+    /// Starts all instances and waits until they are ready. Their logs go to the folder.
+    pub(super) async fn start(
+        world: &'a World,
+        options: ServiceOptions,
+        folder: PathBuf,
+    ) -> Result<Self> {
+        let fleet = Self {
+            world,
+            options,
+            folder,
+            instances: (0..INSTANCES).map(|_| RefCell::new(None)).collect(),
+            starts: Cell::new(0),
+            misbehaviour: RefCell::default(),
+        };
+        for index in 0..INSTANCES {
+            fleet.spawn(index)?;
+        }
+        for index in 0..INSTANCES {
+            fleet.until_ready(index).await?;
+        }
+        Ok(fleet)
+    }
+
+    /// Starts an instance, which waits for nothing.
+    pub(super) fn spawn(&self, index: usize) -> Result<()> {
+        self.starts.set(self.starts.get() + 1);
+        let name = format!("service-{index}-start-{}.log", self.starts.get());
+        let options = ServiceOptions {
+            log: Some(self.folder.join(name)),
+            ..self.options.clone()
+        };
+        let service = Service::spawn(&self.world.stack.borrow(), &options)?;
+        self.give_back(index, service);
+        Ok(())
+    }
+
+    /// Waits until an instance is ready. One that finds no broker or store at its start ends, which it
+    /// says it does, and is started again.
+    pub(super) async fn until_ready(&self, index: usize) -> Result<()> {
+        let deadline = Instant::now() + START_LIMIT;
+        loop {
+            let Some(mut service) = self.take(index) else {
+                return Ok(());
+            };
+            let Err(error) = service.until_ready(&self.options.stop).await else {
+                self.give_back(index, service);
+                return Ok(());
+            };
+            let has_ended = service.child().try_wait()?.is_some();
+            if error.is::<crate::Interrupted>() || !has_ended || Instant::now() > deadline {
+                return Err(error);
+            }
+            sleep(PAUSE).await;
+            self.spawn(index)?;
+        }
+    }
+
+    /// Takes an instance, to do something to it that is not misbehaviour of its own.
+    pub(super) fn take(&self, index: usize) -> Option<Service> {
+        self.instances.get(index)?.borrow_mut().take()
+    }
+
+    pub(super) fn give_back(&self, index: usize, service: Service) {
+        if let Some(place) = self.instances.get(index) {
+            *place.borrow_mut() = Some(service);
+        }
+    }
+
+    pub(super) fn blame(&self, what: String) {
+        self.misbehaviour.borrow_mut().push(what);
+    }
+
+    pub(super) fn misbehaviour(&self) -> Vec<String> {
+        self.misbehaviour.borrow().clone()
+    }
+
+    /// The processes of the instances that are there.
+    pub(super) fn processes(&self) -> Vec<(String, u32)> {
+        let ids = self
+            .instances
+            .iter()
+            .enumerate()
+            .filter_map(|(index, place)| {
+                let id = place.borrow_mut().as_mut()?.child().id()?;
+                Some((format!("service-{index}"), id))
+            });
+        ids.collect()
+    }
+
+    /// Notes each instance that has ended by itself, and starts it again.
+    pub(super) fn supervise(&self) -> Result<()> {
+        for index in 0..INSTANCES {
+            let Some(mut service) = self.take(index) else {
+                continue;
+            };
+            match service.child().try_wait()? {
+                None => self.give_back(index, service),
+                Some(status) => {
+                    let tail = service.child().log_tail();
+                    self.blame(format!(
+                        "instance {index} ended by itself ({status}); {tail}"
+                    ));
+                    self.spawn(index)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops all instances at once, gently.
+    pub(super) async fn stop(&self) -> Result<()> {
+        let mut stopping = tokio::task::JoinSet::new();
+        for index in 0..INSTANCES {
+            match self.take(index) {
+                Some(service) => {
+                    stopping.spawn(service.stop());
+                }
+                None => bail!("instance {index} is not there"),
+            }
+        }
+        while let Some(stopped) = stopping.join_next().await {
+            if let Err(error) = stopped? {
+                self.blame(format!("{error:#}"));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,218 @@
+//! Makes each fault happen, and unmakes it.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rustix::process::Signal;
+use tokio::time::{Instant, sleep};
+
+use super::answers::{Log, Reader};
+use super::client::Client;
+use super::evidence::Span;
+use super::fleet::Fleet;
+use super::kind::Fault;
+use super::plan::{INSTANCES, Planned};
+use super::proxy::Quality;
+use super::topics::{self, MORE_PARTITIONS, Names, REPLY_PARTITIONS};
+use super::world::World;
+use super::{clock, store};
+use crate::process::Child;
+use crate::stack::{Stack, broker_answers, open_store};
+
+const PAUSE: Duration = Duration::from_millis(50);
+/// Until a killed process is gone, and until one that was started answers.
+const LIMIT: Duration = Duration::from_secs(90);
+const STORE_LATE: Duration = Duration::from_millis(300);
+const BROKER_LATE: Duration = Duration::from_millis(200);
+/// Bytes a second: below what the load makes.
+const NARROW: u32 = 16 << 10;
+
+/// The parts that a fault may strike.
+pub(super) struct Scene<'a> {
+    pub(super) world: &'a World,
+    pub(super) names: &'a Names,
+    pub(super) fleet: &'a Fleet<'a>,
+    pub(super) client: &'a Client,
+    /// The reader of the replies, which is made anew with its topic.
+    pub(super) replies: &'a RefCell<Option<Reader>>,
+    pub(super) log: &'a Log,
+    /// While the topic of the replies was not there.
+    pub(super) topic_gone: &'a RefCell<Option<Span>>,
+}
+
+impl Scene<'_> {
+    /// Makes one fault and waits until what it struck is there again. The span ends with the repair's begin:
+    /// that a start takes its time is part of the recovery.
+    pub(super) async fn inject(&self, planned: &Planned) -> Result<Span> {
+        sleep(planned.begin()).await;
+        let begin = clock::now();
+        let (length, victim) = (planned.duration(), planned.victim);
+        let end = match planned.fault {
+            Fault::KillService => self.kill_service(victim, length).await?,
+            Fault::StopService => self.stop_service(victim, length).await?,
+            Fault::RollingRestart => self.restart_all(length).await?,
+            Fault::PauseShort | Fault::PauseLong => self.pause(victim, length).await?,
+            Fault::KillBroker => self.kill_broker(length).await?,
+            Fault::KillStore => self.kill_store(length).await?,
+            Fault::KillClient => self.kill_client(length).await?,
+            Fault::StoreSlow => self.store(Quality::Late(STORE_LATE), length).await,
+            Fault::StoreFull => self.configure(("maxmemory", "1", "0"), length).await?,
+            Fault::StoreErrors => {
+                let nobody_has = ("min-replicas-to-write", "1", "0");
+                self.configure(nobody_has, length).await?
+            }
+            Fault::BrokerCut => self.broker(Quality::Cut, length).await,
+            Fault::BrokerDelay => self.broker(Quality::Late(BROKER_LATE), length).await,
+            Fault::BrokerThrottle => self.broker(Quality::Narrow(NARROW), length).await,
+            Fault::ReplyTopicRemade => self.remake_replies(length).await?,
+            Fault::PartitionsAdded => {
+                let topic = &self.names.requests;
+                topics::grow(&self.world.servers, topic, MORE_PARTITIONS).await?;
+                clock::now()
+            }
+            Fault::ClientDiskFull => {
+                let wrong = self.client.on_full_disk().await?;
+                wrong.into_iter().for_each(|what| self.fleet.blame(what));
+                clock::now()
+            }
+        };
+        Ok(Span { begin, end })
+    }
+
+    async fn kill_service(&self, index: usize, length: Duration) -> Result<i64> {
+        let mut service = self.fleet.take(index).context("no such instance")?;
+        service.child().signal(Signal::KILL);
+        service.child().wait().await?;
+        sleep(length).await;
+        self.bring_up(index).await
+    }
+
+    async fn bring_up(&self, index: usize) -> Result<i64> {
+        let end = clock::now();
+        self.fleet.spawn(index)?;
+        self.fleet.until_ready(index).await?;
+        Ok(end)
+    }
+
+    async fn stop_service(&self, index: usize, length: Duration) -> Result<i64> {
+        let service = self.fleet.take(index).context("no such instance")?;
+        if let Err(error) = service.stop().await {
+            self.fleet.blame(format!("{error:#}"));
+        }
+        sleep(length).await;
+        self.bring_up(index).await
+    }
+
+    async fn restart_all(&self, length: Duration) -> Result<i64> {
+        let mut end = clock::now();
+        for index in 0..INSTANCES {
+            end = self.stop_service(index, length).await?;
+        }
+        Ok(end)
+    }
+
+    async fn pause(&self, index: usize, length: Duration) -> Result<i64> {
+        let mut service = self.fleet.take(index).context("no such instance")?;
+        service.child().signal(Signal::STOP);
+        sleep(length).await;
+        service.child().signal(Signal::CONT);
+        self.fleet.give_back(index, service);
+        Ok(clock::now())
+    }
+
+    async fn kill_broker(&self, length: Duration) -> Result<i64> {
+        self.kill(Stack::broker_process).await?;
+        sleep(length).await;
+        let end = clock::now();
+        self.world.stack.borrow_mut().respawn_broker()?;
+        let servers = &self.world.servers;
+        until(|| async { broker_answers(servers, &[]).await }).await?;
+        Ok(end)
+    }
+
+    async fn kill_store(&self, length: Duration) -> Result<i64> {
+        self.kill(Stack::store_process).await?;
+        sleep(length).await;
+        let end = clock::now();
+        self.world.stack.borrow_mut().respawn_store()?;
+        let url = &self.world.store_url;
+        until(|| async { open_store(url).await.map(drop) }).await?;
+        Ok(end)
+    }
+
+    /// Kills a part of the stack, and waits until it is gone; its port is free then.
+    async fn kill(&self, part: fn(&mut Stack) -> Result<&mut Child>) -> Result<()> {
+        part(&mut self.world.stack.borrow_mut())?.signal(Signal::KILL);
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let ended = part(&mut self.world.stack.borrow_mut())?.try_wait()?;
+            if ended.is_some() {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!("a killed process is still there after {LIMIT:?}");
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    async fn kill_client(&self, length: Duration) -> Result<i64> {
+        let mut client = self.client.take().context("no load client runs")?;
+        client.signal(Signal::KILL);
+        client.wait().await?;
+        sleep(length).await;
+        self.client.start()?;
+        Ok(clock::now())
+    }
+
+    async fn store(&self, quality: Quality, length: Duration) -> i64 {
+        self.world.store_proxy.set(quality);
+        sleep(length).await;
+        self.world.store_proxy.set(Quality::Good);
+        clock::now()
+    }
+
+    async fn broker(&self, quality: Quality, length: Duration) -> i64 {
+        self.world.broker_proxy.set(quality);
+        sleep(length).await;
+        self.world.broker_proxy.set(Quality::Good);
+        clock::now()
+    }
+
+    /// Gives a setting of the store's a value that makes it refuse to write, then its old one.
+    async fn configure(&self, setting: (&str, &str, &str), length: Duration) -> Result<i64> {
+        let (name, bad, good) = setting;
+        store::configure(&self.world.store_url, name, bad).await?;
+        sleep(length).await;
+        store::configure(&self.world.store_url, name, good).await?;
+        Ok(clock::now())
+    }
+
+    /// The reader ends first, and begins anew with the new topic: it would otherwise go on where it was in
+    /// the old one.
+    async fn remake_replies(&self, length: Duration) -> Result<i64> {
+        let (servers, topic) = (&self.world.servers, &self.names.replies);
+        let begin = clock::now();
+        drop(self.replies.borrow_mut().take());
+        topics::delete(servers, &[topic]).await?;
+        sleep(length).await;
+        topics::create(servers, topic, REPLY_PARTITIONS).await?;
+        let end = clock::now();
+        *self.topic_gone.borrow_mut() = Some(Span { begin, end });
+        let reader = Reader::start(servers, topic, REPLY_PARTITIONS, self.log)?;
+        *self.replies.borrow_mut() = Some(reader);
+        Ok(end)
+    }
+}
+
+/// Asks until the answer is right, for a bounded time.
+async fn until<F: Future<Output = Result<()>>>(mut ask: impl FnMut() -> F) -> Result<()> {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        match ask().await {
+            Err(_) if Instant::now() < deadline => sleep(PAUSE).await,
+            answer => return answer,
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The faults: what each is called, what it strikes, and how long it lasts.
+
+use std::fmt;
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+/// What goes wrong in a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fault {
+    /// kill -9 of one instance of the service, which is started again
+    KillService,
+    /// SIGTERM to one instance, which is started again
+    StopService,
+    /// SIGTERM and a new start for each instance in turn
+    RollingRestart,
+    /// SIGSTOP of one instance for 1 to 3 s, below the group's session time-out
+    PauseShort,
+    /// SIGSTOP of one instance for longer than the group's session time-out
+    PauseLong,
+    /// kill -9 of the broker, which is started again on its data
+    KillBroker,
+    /// kill -9 of the store, which is started again on its data
+    KillStore,
+    /// kill -9 of a load client, which is started again
+    KillClient,
+    /// each answer of the store comes late
+    StoreSlow,
+    /// the store has no memory left and refuses to write
+    StoreFull,
+    /// the store answers each write with an error
+    StoreErrors,
+    /// the service's connections to the broker are cut, and refused for a while
+    BrokerCut,
+    /// what goes between service and broker comes late
+    BrokerDelay,
+    /// little goes between service and broker at a time
+    BrokerThrottle,
+    /// the topic of the replies is deleted and made again
+    ReplyTopicRemade,
+    /// the topic of the requests is given more partitions
+    PartitionsAdded,
+    /// a load client writes its file to a full disk
+    ClientDiskFull,
+}
+
+/// What a fault strikes; in a mix each part is struck once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    Service,
+    Broker,
+    Store,
+    Client,
+}
+
+impl Fault {
+    /// All of them.
+    pub(super) fn all() -> &'static [Self] {
+        Self::value_variants()
+    }
+
+    pub(super) fn target(self) -> Target {
+        match self {
+            Self::KillService
+            | Self::StopService
+            | Self::RollingRestart
+            | Self::PauseShort
+            | Self::PauseLong => Target::Service,
+            Self::KillBroker
+            | Self::BrokerCut
+            | Self::BrokerDelay
+            | Self::BrokerThrottle
+            | Self::ReplyTopicRemade
+            | Self::PartitionsAdded => Target::Broker,
+            Self::KillStore | Self::StoreSlow | Self::StoreFull | Self::StoreErrors => {
+                Target::Store
+            }
+            Self::KillClient | Self::ClientDiskFull => Target::Client,
+        }
+    }
+
+    /// Shortest and longest, milliseconds. Of what is killed: how long it stays away.
+    pub(super) fn length(self) -> (u64, u64) {
+        match self {
+            Self::KillService | Self::KillBroker | Self::KillStore | Self::KillClient => {
+                (200, 3000)
+            }
+            Self::StopService | Self::RollingRestart => (0, 500),
+            Self::PauseShort => (1000, 3000),
+            // The session time-out is 6 s.
+            Self::PauseLong => (8000, 11_000),
+            Self::StoreSlow | Self::BrokerDelay | Self::BrokerThrottle => (2000, 5000),
+            Self::StoreFull | Self::StoreErrors | Self::BrokerCut => (1000, 4000),
+            Self::ReplyTopicRemade => (0, 1000),
+            Self::PartitionsAdded | Self::ClientDiskFull => (0, 0),
+        }
+    }
+
+    /// Whether after it a member that was replaced may still finish what it had begun: its late replies
+    /// may then repeat what is committed.
+    pub(super) fn leaves_zombies(self) -> bool {
+        matches!(
+            self,
+            Self::PauseShort
+                | Self::PauseLong
+                | Self::BrokerCut
+                | Self::BrokerDelay
+                | Self::BrokerThrottle
+                | Self::KillBroker
+        )
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.to_possible_value();
+        formatter.write_str(value.as_ref().map_or("", |value| value.get_name()))
+    }
+}

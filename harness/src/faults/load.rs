@@ -1,0 +1,115 @@
+//! The requests of a round: a steady rate, each with an id and an idempotency key, some sent twice.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rdkafka::config::ClientConfig;
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+const TICK: Duration = Duration::from_millis(20);
+const KEYS: u64 = 64;
+/// Every so many requests one is sent a second time, as a client does that got no answer.
+const REPEATED: u64 = 20;
+
+/// Where requests go, and where their replies shall.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    pub(super) servers: String,
+    pub(super) topic: String,
+    pub(super) reply_topic: String,
+    /// Before each id, so that no two rounds share one.
+    pub(super) name: String,
+}
+
+/// How much, and until when.
+#[derive(Debug, Clone)]
+pub(super) struct Amount {
+    /// Requests a second.
+    pub(super) rate: u32,
+    /// So many at least, also after the stop.
+    pub(super) least: u64,
+    pub(super) stop: CancellationToken,
+}
+
+/// A producer that keeps what it cannot send until the broker is back.
+pub(crate) fn producer(servers: &str) -> Result<FutureProducer> {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", servers)
+        .set("linger.ms", "0")
+        .set("acks", "all")
+        .set("enable.idempotence", "true")
+        .set("message.timeout.ms", "120000")
+        .set("topic.metadata.refresh.interval.ms", "5000")
+        // A broker that is down is part of the test.
+        .set("log_level", "0");
+    config.create().context("cannot make a producer")
+}
+
+/// Sends until it is told to stop and has sent enough; returns the ids whose delivery was reported.
+pub(super) async fn send(target: &Target, amount: &Amount) -> Result<BTreeSet<String>> {
+    let producer = producer(&target.servers)?;
+    let mut reports = JoinSet::new();
+    let mut accepted = BTreeSet::new();
+    let mut sent = 0;
+    let begin = Instant::now();
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    while sent < amount.least || !amount.stop.is_cancelled() {
+        ticks.tick().await;
+        let due = (begin.elapsed().as_secs_f64() * f64::from(amount.rate)) as u64;
+        while sent < due {
+            enqueue(&producer, target, sent, "", &mut reports);
+            if sent % REPEATED == 0 {
+                enqueue(&producer, target, sent, "-again", &mut reports);
+            }
+            sent += 1;
+        }
+        while let Some(report) = reports.try_join_next() {
+            accepted.extend(report.ok().flatten());
+        }
+    }
+    while let Some(report) = reports.join_next().await {
+        accepted.extend(report.ok().flatten());
+    }
+    Ok(accepted)
+}
+
+/// Puts a record into the producer's queue; its report ends as its id, if the broker has it.
+fn enqueue(
+    producer: &FutureProducer,
+    target: &Target,
+    number: u64,
+    suffix: &str,
+    reports: &mut JoinSet<Option<String>>,
+) {
+    let request = format!("{}-{number}", target.name);
+    let id = format!("{request}{suffix}");
+    let echo = format!("x-request-id:{id}");
+    let headers = [
+        ("reply-to", target.reply_topic.as_str()),
+        ("x-reply-set-header", &echo),
+        ("idempotency-key", &request),
+    ];
+    let headers = headers
+        .into_iter()
+        .fold(OwnedHeaders::new(), |headers, (key, value)| {
+            let value = Some(value);
+            headers.insert(Header { key, value })
+        });
+    let key = format!("key-{}", number % KEYS);
+    let body = format!(r#"{{"items":[{{"sku":"{request}","count":1}}]}}"#);
+    let record = FutureRecord::to(&target.topic)
+        .key(&key)
+        .payload(&body)
+        .headers(headers);
+    // What does not even fit into the queue was not accepted by anybody.
+    if let Ok(report) = producer.send_result(record) {
+        reports.spawn(async move { report.await.ok()?.ok().map(|_delivery| id) });
+    }
+}

@@ -1,0 +1,40 @@
+//! The fault suite: the whole system under load while parts of it fail, and the proof, by comparison of
+//! sets of ids, that nothing was lost. See `docs/reliability.md`.
+//!
+//! `plan` decides what happens, from a seed alone. `round` makes it happen (`fleet`, `client`, `load`,
+//! `inject`) and gathers what was seen (`answers`, `watch`, `store`, `topics`) as `evidence`, which the
+//! `oracles` judge.
+
+mod answers;
+mod chance;
+mod client;
+mod clock;
+mod command;
+mod evidence;
+mod fleet;
+mod inject;
+mod kind;
+mod load;
+mod oracles;
+mod plan;
+mod proxy;
+mod round;
+mod store;
+mod suite;
+mod table;
+mod topics;
+mod verdict;
+mod watch;
+mod world;
+
+pub(crate) use answers::{all_of as assign_all, config as reading};
+pub use command::faults;
+pub use kind::Fault;
+pub(crate) use load::producer;
+pub use oracles::Finding;
+pub use plan::{Planned, Policy, Round, plan};
+pub use table::table;
+pub(crate) use topics::create as create_topic;
+pub use verdict::{Figures, Verdict};
+pub(crate) use watch::resident;
+pub(crate) use world::World;

@@ -1,0 +1,153 @@
+//! What is committed is finished: no committed offset passes a record without an answer, and what was
+//! committed is not handled again.
+
+use std::collections::BTreeMap;
+
+use super::super::evidence::{Commit, Evidence, Record};
+use super::{Finding, none_of};
+
+/// A reply that was on its way when its sender was killed may reach the broker so much later.
+const ON_ITS_WAY: i64 = 1000;
+
+/// Each sampled commit `N` of a partition requires an answer, by then, to every record below `N`.
+pub(in super::super) fn passed(evidence: &Evidence) -> Option<Finding> {
+    let answers = evidence.answers_by_record();
+    let first = |record: &Record| answers.get(&*record.id)?.iter().map(|one| one.at).min();
+    // Of a record whose first reply may be gone with its topic, nobody knows when it was answered.
+    let is_known = |record: &Record, answered: i64| {
+        let gone = evidence.topic_gone;
+        gone.is_none_or(|gone| record.at > gone.end || answered <= gone.begin)
+    };
+    let mut open: BTreeMap<i32, Vec<(i64, i64, &str)>> = BTreeMap::new();
+    for record in &evidence.records {
+        let answered = first(record).unwrap_or(i64::MAX);
+        if is_known(record, answered) {
+            let of_partition = open.entry(record.partition).or_default();
+            of_partition.push((record.offset, answered, &record.id));
+        }
+    }
+    let mut passed = Vec::new();
+    for records in open.values_mut() {
+        records.sort_unstable();
+    }
+    for commit in &evidence.commits {
+        let records = open.get(&commit.partition).map_or(&[][..], Vec::as_slice);
+        let below = records.partition_point(|(offset, ..)| *offset < commit.offset);
+        let late = records[..below].iter().filter(|(_, at, _)| *at > commit.at);
+        passed.extend(late.take(1).map(|(offset, at, id)| {
+            let answered = match *at {
+                i64::MAX => "never answered".to_owned(),
+                at => format!("answered {} ms later", at - commit.at),
+            };
+            format!(
+                "{} over {id} ({}/{offset}, {answered})",
+                commit.offset, commit.partition
+            )
+        }));
+    }
+    none_of(
+        "commits",
+        "committed offsets pass an unfinished record",
+        &passed,
+    )
+}
+
+/// A record is handled again only from a committed offset on: below one that was seen a while ago, no
+/// further answers come. Not to be asked where a replaced member may still finish what it began.
+pub(in super::super) fn replays(evidence: &Evidence) -> Option<Finding> {
+    let mut commits: BTreeMap<i32, Vec<Commit>> = BTreeMap::new();
+    for commit in &evidence.commits {
+        commits.entry(commit.partition).or_default().push(*commit);
+    }
+    let places: BTreeMap<&str, &Record> = evidence
+        .records
+        .iter()
+        .map(|record| (&*record.id, record))
+        .collect();
+    let late = evidence.answers.iter().filter_map(|answer| {
+        let record = places.get(&*answer.id)?;
+        let mut commits = commits.get(&record.partition)?.iter();
+        let commit = commits
+            .find(|commit| commit.offset > record.offset && commit.at + ON_ITS_WAY < answer.at)?;
+        Some(format!(
+            "{} ({}/{}) {} ms after {} was committed",
+            answer.id,
+            record.partition,
+            record.offset,
+            answer.at - commit.at,
+            commit.offset
+        ))
+    });
+    let late: Vec<String> = late.collect();
+    none_of("replays", "answers repeat what was committed", &late)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::evidence::Span;
+    use super::super::examples::{reply, sound};
+    use super::*;
+
+    fn commit(offset: i64, at: i64) -> Commit {
+        Commit {
+            partition: 0,
+            offset,
+            at,
+        }
+    }
+
+    #[test]
+    fn a_commit_after_the_answers_below_it_is_right() {
+        let mut evidence = sound();
+        evidence.commits = vec![commit(0, 0), commit(1, 10), commit(2, 11)];
+        assert_eq!(passed(&evidence), None);
+        // Another partition's records are no matter.
+        evidence.records[1].partition = 1;
+        evidence.commits.push(commit(2, 10));
+        assert_eq!(passed(&evidence), None);
+    }
+
+    #[test]
+    fn a_commit_before_an_answer_below_it_is_found() {
+        let mut evidence = sound();
+        evidence.commits = vec![commit(2, 10)];
+        let finding = passed(&evidence).unwrap();
+        assert!(
+            finding.text.contains("2 over b (0/1, answered 1 ms later)"),
+            "{finding:?}"
+        );
+    }
+
+    #[test]
+    fn a_commit_over_what_is_never_answered_is_found_behind_duplicates() {
+        let mut evidence = sound();
+        evidence.answers = vec![reply("b", 5), reply("b", 6)];
+        evidence.commits = vec![commit(2, 1000)];
+        assert!(
+            passed(&evidence)
+                .unwrap()
+                .text
+                .contains("a (0/0, never answered)")
+        );
+        // Unless its reply went with the topic.
+        evidence.topic_gone = Some(Span { begin: 2, end: 5 });
+        assert_eq!(passed(&evidence), None);
+    }
+
+    #[test]
+    fn a_replay_of_what_is_not_committed_is_right_and_any_other_is_found() {
+        let mut evidence = sound();
+        evidence.commits = vec![commit(1, 20)];
+        evidence.answers.push(reply("b", 5000));
+        assert_eq!(replays(&evidence), None);
+        evidence.answers.push(reply("a", 900));
+        assert_eq!(replays(&evidence), None, "it may have been on its way");
+        evidence.answers.push(reply("a", 5000));
+        assert!(
+            replays(&evidence)
+                .unwrap()
+                .text
+                .contains("a (0/0) 4980 ms after 1")
+        );
+    }
+}

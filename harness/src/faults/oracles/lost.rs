@@ -1,0 +1,145 @@
+//! Nothing is lost: each record is answered, and each answer is worth something.
+
+use std::collections::BTreeSet;
+
+use super::super::evidence::{Evidence, Outcome, Record};
+use super::{Finding, none_of};
+
+const NAME: &str = "lost";
+
+/// Each record that the broker reported as delivered is in its topic at the end.
+pub(in super::super) fn kept(evidence: &Evidence) -> Option<Finding> {
+    let there: BTreeSet<&str> = evidence.records.iter().map(|one| &*one.id).collect();
+    let gone = evidence
+        .accepted
+        .iter()
+        .filter(|id| !there.contains(&***id));
+    let gone: Vec<String> = gone.cloned().collect();
+    none_of("kept", "accepted requests are not in their topic", &gone)
+}
+
+/// Records without any answer. Those whose reply may have gone with its deleted topic are not among them,
+/// if they have their order.
+pub(in super::super) fn unanswered(evidence: &Evidence) -> Vec<String> {
+    let answers = evidence.answers_by_record();
+    let stored: BTreeSet<&str> = evidence.orders.iter().map(|one| &*one.request).collect();
+    let excused = |record: &Record| {
+        let gone = evidence
+            .topic_gone
+            .is_some_and(|gone| record.at <= gone.end);
+        gone && stored.contains(&*record.request)
+    };
+    let open = evidence
+        .records
+        .iter()
+        .filter(|record| !answers.contains_key(&*record.id));
+    open.filter(|record| !excused(record))
+        .map(|record| format!("{} ({}/{})", record.id, record.partition, record.offset))
+        .collect()
+}
+
+/// Each record has an order and a reply, or a failure that names its cause: a dead letter, or a reply
+/// that says 5xx.
+pub(in super::super) fn lost(evidence: &Evidence) -> Vec<Finding> {
+    let stored: BTreeSet<&str> = evidence.orders.iter().map(|one| &*one.id).collect();
+    let mut without_order = Vec::new();
+    let mut without_cause = Vec::new();
+    let mut wrong = Vec::new();
+    for answer in &evidence.answers {
+        match &answer.outcome {
+            Outcome::Reply { status: 200, order } => match order {
+                Some(order) if stored.contains(&**order) => {}
+                order => without_order.push(format!("{} (order {order:?})", answer.id)),
+            },
+            Outcome::Reply { status, .. } if (500..600).contains(status) => {}
+            Outcome::Reply { status, .. } => wrong.push(format!("{} ({status})", answer.id)),
+            Outcome::DeadLetter { cause } if cause.is_empty() => {
+                without_cause.push(answer.id.clone());
+            }
+            Outcome::DeadLetter { .. } => {}
+        }
+    }
+    let findings = [
+        none_of(NAME, "records were never answered", &unanswered(evidence)),
+        none_of(
+            NAME,
+            "replies tell of an order that is not stored",
+            &without_order,
+        ),
+        none_of(NAME, "replies refuse a request that is right", &wrong),
+        none_of(NAME, "dead letters name no cause", &without_cause),
+    ];
+    findings.into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::evidence::Span;
+    use super::super::examples::{dead_letter, reply, sound};
+    use super::*;
+
+    #[test]
+    fn a_sound_round_has_nothing_to_object_to() {
+        assert_eq!(kept(&sound()), None);
+        assert!(lost(&sound()).is_empty());
+    }
+
+    #[test]
+    fn what_the_broker_took_and_has_not_is_found() {
+        let mut evidence = sound();
+        evidence.accepted.insert("c".to_owned());
+        assert!(kept(&evidence).unwrap().text.starts_with("1 accepted"));
+    }
+
+    #[test]
+    fn a_loss_is_found_behind_a_duplicate() {
+        let mut evidence = sound();
+        evidence.answers = vec![reply("a", 10), reply("a", 12)];
+        assert_eq!(unanswered(&evidence), ["b (0/1)"]);
+        assert_eq!(lost(&evidence).len(), 1);
+    }
+
+    #[test]
+    fn a_reply_needs_its_order() {
+        let mut evidence = sound();
+        evidence.orders.pop();
+        assert!(lost(&evidence)[0].text.contains("order-b"));
+    }
+
+    #[test]
+    fn a_dead_letter_is_an_answer_if_it_names_its_cause() {
+        let mut evidence = sound();
+        evidence.orders.pop();
+        evidence.answers[1] = dead_letter("b", "failed 8 times");
+        assert!(lost(&evidence).is_empty());
+        evidence.answers[1] = dead_letter("b", "");
+        assert!(lost(&evidence)[0].text.contains("no cause"));
+    }
+
+    #[test]
+    fn a_failure_of_the_service_is_an_answer_and_a_refusal_is_none() {
+        let status = |status| {
+            let mut evidence = sound();
+            let order = None;
+            evidence.answers[1].outcome = Outcome::Reply { status, order };
+            lost(&evidence).len()
+        };
+        assert_eq!(status(503), 0);
+        assert_eq!(status(422), 1);
+        assert_eq!(status(404), 1);
+    }
+
+    #[test]
+    fn replies_go_with_their_topic_but_orders_do_not() {
+        let mut evidence = sound();
+        evidence.answers.pop();
+        evidence.topic_gone = Some(Span { begin: 0, end: 5 });
+        assert!(lost(&evidence).is_empty());
+        let mut without_order = evidence.clone();
+        without_order.orders.pop();
+        assert_eq!(lost(&without_order).len(), 1);
+        // What was sent when the topic was back has no such excuse.
+        evidence.topic_gone = Some(Span { begin: 0, end: 0 });
+        assert_eq!(unanswered(&evidence).len(), 1);
+    }
+}

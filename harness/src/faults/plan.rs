@@ -1,0 +1,224 @@
+//! What a run will do, round by round. Pure: the same seed makes the same plan.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::chance::Chance;
+use super::kind::Fault;
+
+/// Instances of the service in each round.
+pub(super) const INSTANCES: usize = 3;
+
+/// What becomes of requests that the service fails to serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Policy {
+    /// It tries again, then writes a dead letter
+    Retry,
+    /// The failure is the reply
+    Reply,
+}
+
+/// One fault of a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Planned {
+    /// Which.
+    pub fault: Fault,
+    /// Milliseconds from the end of the quiet part of the round to its begin.
+    pub after: u64,
+    /// How long it lasts, in milliseconds.
+    pub length: u64,
+    /// Which instance of the service it strikes, if it strikes one.
+    pub victim: usize,
+}
+
+/// One round: load, what fails meanwhile, and how the service is run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Round {
+    /// Counted from 1.
+    pub number: usize,
+    /// All of them overlap.
+    pub faults: Vec<Planned>,
+    /// `tasks` or `keyed`.
+    pub dispatch: &'static str,
+    /// What becomes of failures.
+    pub policy: Policy,
+}
+
+impl Planned {
+    pub(super) fn begin(&self) -> Duration {
+        Duration::from_millis(self.after)
+    }
+
+    pub(super) fn duration(&self) -> Duration {
+        Duration::from_millis(self.length)
+    }
+}
+
+impl Round {
+    /// The faults' names, `a+b` of a mix.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let names: Vec<String> = self
+            .faults
+            .iter()
+            .map(|one| one.fault.to_string())
+            .collect();
+        names.join("+")
+    }
+
+    pub(super) fn has(&self, is_so: impl Fn(Fault) -> bool) -> bool {
+        self.faults.iter().any(|one| is_so(one.fault))
+    }
+}
+
+impl fmt::Display for Round {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let policy = match self.policy {
+            Policy::Retry => "retry",
+            Policy::Reply => "reply",
+        };
+        write!(
+            formatter,
+            "round {}: dispatch {}, on failure {policy};",
+            self.number, self.dispatch
+        )?;
+        for one in &self.faults {
+            write!(
+                formatter,
+                " {} (instance {}) after {} ms for {} ms;",
+                one.fault, one.victim, one.after, one.length
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Plans so many rounds of these faults: first each alone, in an order of chance, then by turns mixes and
+/// single ones.
+#[must_use]
+pub fn plan(seed: u64, rounds: usize, faults: &[Fault]) -> Vec<Round> {
+    let mut chance = Chance::new(seed);
+    let mut alone = faults.to_vec();
+    chance.shuffle(&mut alone);
+    (0..rounds)
+        .map(|index| {
+            let chosen = match alone.get(index) {
+                Some(fault) => vec![*fault],
+                None if (index - alone.len()).is_multiple_of(2) => mix(&mut chance, faults),
+                None => chance.one_of(faults).into_iter().collect(),
+            };
+            round(&mut chance, index + 1, &chosen)
+        })
+        .collect()
+}
+
+/// Two or three faults that strike different parts, or fewer where there are no more.
+fn mix(chance: &mut Chance, faults: &[Fault]) -> Vec<Fault> {
+    let mut order = faults.to_vec();
+    chance.shuffle(&mut order);
+    let wanted = if chance.below(2) == 0 { 2 } else { 3 };
+    let mut chosen: Vec<Fault> = Vec::new();
+    for fault in order {
+        let is_struck = chosen.iter().any(|one| one.target() == fault.target());
+        if chosen.len() < wanted && !is_struck {
+            chosen.push(fault);
+        }
+    }
+    chosen
+}
+
+fn round(chance: &mut Chance, number: usize, faults: &[Fault]) -> Round {
+    let faults = faults.iter().map(|fault| {
+        let (shortest, longest) = fault.length();
+        Planned {
+            fault: *fault,
+            after: chance.below(800),
+            length: chance.between(shortest, longest),
+            victim: usize::try_from(chance.below(INSTANCES as u64)).unwrap_or(0),
+        }
+    });
+    let faults = faults.collect();
+    Round {
+        number,
+        faults,
+        dispatch: if chance.below(2) == 0 {
+            "tasks"
+        } else {
+            "keyed"
+        },
+        policy: if chance.below(3) == 0 {
+            Policy::Reply
+        } else {
+            Policy::Retry
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_seed_decides_the_plan() {
+        assert_eq!(plan(7, 60, Fault::all()), plan(7, 60, Fault::all()));
+        assert_ne!(plan(7, 60, Fault::all()), plan(8, 60, Fault::all()));
+        // More rounds go on where fewer ended.
+        assert_eq!(plan(7, 60, Fault::all())[..20], plan(7, 20, Fault::all()));
+    }
+
+    #[test]
+    fn each_fault_comes_alone_before_any_mix() {
+        let rounds = plan(1, Fault::all().len(), Fault::all());
+        let alone: BTreeSet<Fault> = rounds.iter().map(|round| round.faults[0].fault).collect();
+        assert_eq!(alone.len(), Fault::all().len());
+        assert!(rounds.iter().all(|round| round.faults.len() == 1));
+    }
+
+    #[test]
+    fn a_mix_strikes_each_part_once_and_all_modes_are_drawn() {
+        let rounds = plan(1, 200, Fault::all());
+        let mixes: Vec<&Round> = rounds
+            .iter()
+            .filter(|round| round.faults.len() > 1)
+            .collect();
+        assert!(mixes.len() > 80, "{}", mixes.len());
+        for round in &mixes {
+            let targets: BTreeSet<String> = round
+                .faults
+                .iter()
+                .map(|one| format!("{:?}", one.fault.target()))
+                .collect();
+            assert_eq!(targets.len(), round.faults.len(), "{round}");
+        }
+        for policy in [Policy::Retry, Policy::Reply] {
+            for dispatch in ["tasks", "keyed"] {
+                let drawn = |round: &&Round| round.policy == policy && round.dispatch == dispatch;
+                assert!(rounds.iter().filter(drawn).count() > 20);
+            }
+        }
+    }
+
+    #[test]
+    fn a_pause_outlasts_the_session_or_does_not() {
+        for round in plan(5, 200, Fault::all()) {
+            for one in round.faults {
+                match one.fault {
+                    Fault::PauseLong => assert!(one.length > 6000),
+                    Fault::PauseShort => assert!((1000..6000).contains(&one.length)),
+                    _ => assert!(one.length <= 5000),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_single_fault_can_be_repeated() {
+        let rounds = plan(2, 5, &[Fault::KillStore]);
+        assert!(rounds.iter().all(|round| round.name() == "kill-store"));
+    }
+}

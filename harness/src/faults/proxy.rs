@@ -1,0 +1,217 @@
+//! Stands between a client and a server on loopback, and makes the connection bad: late, narrow, or cut.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, sleep_until};
+
+const CHUNK: usize = 16 << 10;
+/// Chunks on their way in one direction; a sender that goes on has to wait.
+const CHUNKS: usize = 256;
+
+/// How bad the connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Quality {
+    Good,
+    /// What is open is closed, and what is opened is closed at once.
+    Cut,
+    /// Everything comes so much later, in either direction.
+    Late(Duration),
+    /// So many bytes a second, in each direction of each connection.
+    Narrow(u32),
+}
+
+/// A proxy that serves until it is dropped.
+#[derive(Debug)]
+pub(super) struct Proxy {
+    quality: watch::Sender<Quality>,
+    server: JoinHandle<()>,
+}
+
+/// A port that is taken, for a proxy whose server is not there yet.
+#[derive(Debug)]
+pub(super) struct Waiting(TcpListener);
+
+impl Waiting {
+    /// Takes this port on loopback.
+    pub(super) async fn at(port: u16) -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+        Ok(Self(listener.context("cannot listen for the proxy")?))
+    }
+
+    pub(super) fn port(&self) -> Result<u16> {
+        let address = self.0.local_addr();
+        Ok(address.context("the proxy has no address")?.port())
+    }
+
+    /// Serves in front of the server at that port of loopback.
+    pub(super) fn serve(self, port: u16) -> Proxy {
+        let (quality, watched) = watch::channel(Quality::Good);
+        let upstream = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Proxy {
+            quality,
+            server: tokio::spawn(serve(self.0, upstream, watched)),
+        }
+    }
+}
+
+impl Proxy {
+    pub(super) fn set(&self, quality: Quality) {
+        self.quality.send_replace(quality);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        // The connections end by themselves: their watched sender is gone.
+        self.server.abort();
+    }
+}
+
+async fn serve(listener: TcpListener, upstream: SocketAddr, quality: watch::Receiver<Quality>) {
+    loop {
+        match listener.accept().await {
+            Ok((client, _)) if *quality.borrow() != Quality::Cut => {
+                tokio::spawn(connect(client, upstream, quality.clone()));
+            }
+            Ok((refused, _)) => drop(refused),
+            // Too many open files, for one: it passes.
+            Err(_) => sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
+async fn connect(client: TcpStream, upstream: SocketAddr, quality: watch::Receiver<Quality>) {
+    let Ok(server) = TcpStream::connect(upstream).await else {
+        return;
+    };
+    // What is late is late by our doing alone.
+    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    let (client_read, client_write) = client.into_split();
+    let (server_read, server_write) = server.into_split();
+    let mut watched = quality.clone();
+    tokio::select! {
+        () = pass(client_read, server_write, quality.clone()) => {}
+        () = pass(server_read, client_write, quality) => {}
+        _ = watched.wait_for(|quality| *quality == Quality::Cut) => {}
+    }
+}
+
+/// Passes on what comes, each chunk at its time, until either side ends.
+async fn pass(from: OwnedReadHalf, to: OwnedWriteHalf, quality: watch::Receiver<Quality>) {
+    let (chunks, queue) = mpsc::channel(CHUNKS);
+    tokio::select! {
+        () = read(from, &chunks, &quality) => {}
+        () = write(to, queue, &quality) => {}
+    }
+}
+
+type Chunk = (Instant, Vec<u8>);
+
+async fn read(
+    mut from: OwnedReadHalf,
+    chunks: &mpsc::Sender<Chunk>,
+    quality: &watch::Receiver<Quality>,
+) {
+    let mut buffer = vec![0; CHUNK];
+    while let Ok(count @ 1..) = from.read(&mut buffer).await {
+        let late = match *quality.borrow() {
+            Quality::Late(late) => late,
+            _ => Duration::ZERO,
+        };
+        let chunk = (Instant::now() + late, buffer[..count].to_vec());
+        if chunks.send(chunk).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn write(
+    mut to: OwnedWriteHalf,
+    mut chunks: mpsc::Receiver<Chunk>,
+    quality: &watch::Receiver<Quality>,
+) {
+    while let Some((due, bytes)) = chunks.recv().await {
+        sleep_until(due).await;
+        if to.write_all(&bytes).await.is_err() {
+            return;
+        }
+        let narrow = match *quality.borrow() {
+            Quality::Narrow(rate) => Some(rate),
+            _ => None,
+        };
+        if let Some(rate) = narrow {
+            sleep(Duration::from_secs_f64(
+                bytes.len() as f64 / f64::from(rate),
+            ))
+            .await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A server that sends back what it gets, and a proxy in front of it.
+    async fn echo() -> (Proxy, u16) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let server = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let (mut from, mut to) = stream.split();
+                    let _ = tokio::io::copy(&mut from, &mut to).await;
+                });
+            }
+        });
+        let waiting = Waiting::at(0).await.unwrap();
+        let port = waiting.port().unwrap();
+        (waiting.serve(server), port)
+    }
+
+    async fn ask(stream: &mut TcpStream, text: &[u8]) -> Vec<u8> {
+        stream.write_all(text).await.unwrap();
+        let mut answer = vec![0; text.len()];
+        stream.read_exact(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn bytes_pass_as_they_are_late_or_narrow() {
+        let (proxy, port) = echo().await;
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let text: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+        assert_eq!(ask(&mut stream, &text).await, text);
+        proxy.set(Quality::Late(Duration::from_millis(30)));
+        let begin = Instant::now();
+        assert_eq!(ask(&mut stream, b"late").await, b"late");
+        // There and back; the least is certain, the most is the machine's.
+        assert!(begin.elapsed() >= Duration::from_millis(60));
+        proxy.set(Quality::Narrow(10_000));
+        let begin = Instant::now();
+        assert_eq!(ask(&mut stream, &[7; 1000]).await, [7; 1000]);
+        assert_eq!(ask(&mut stream, b"next").await, b"next");
+        assert!(begin.elapsed() >= Duration::from_millis(100));
+    }
+
+    #[tokio::test]
+    async fn a_cut_ends_what_is_open_and_refuses_what_is_new_until_it_is_over() {
+        let (proxy, port) = echo().await;
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        assert_eq!(ask(&mut stream, b"x").await, b"x");
+        proxy.set(Quality::Cut);
+        assert!(matches!(stream.read(&mut [0; 1]).await, Ok(0) | Err(_)));
+        let mut refused = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        assert!(matches!(refused.read(&mut [0; 1]).await, Ok(0) | Err(_)));
+        proxy.set(Quality::Good);
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        assert_eq!(ask(&mut stream, b"y").await, b"y");
+    }
+}

@@ -1,0 +1,285 @@
+//! One round: topics and instances, load, faults, and the gathering of what was seen.
+
+use std::cell::RefCell;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::answers::{self, Log, Reader, off_thread, so_far};
+use super::client::Client;
+use super::evidence::{Evidence, Record, Span};
+use super::fleet::{self, Fleet};
+use super::inject::Scene;
+use super::kind::{Fault, Target};
+use super::load::{self, Amount};
+use super::oracles;
+use super::plan::{INSTANCES, Round};
+use super::topics::{self, MORE_PARTITIONS, Names, PARTITIONS, REPLY_PARTITIONS};
+use super::watch::{CommitWatch, MemoryWatch};
+use super::world::World;
+use super::{clock, store};
+
+/// Load before the part that counts, for connections and code to be warm.
+const WARM_UP: Duration = Duration::from_secs(2);
+/// Load after the faults, at least.
+const AFTER: Duration = Duration::from_secs(4);
+const LOOK: Duration = Duration::from_millis(500);
+/// Until all is committed, and until the group has the members that it should have.
+const END_LIMIT: Duration = Duration::from_secs(120);
+/// Half of the session time-out.
+const LEAVE_LIMIT: Duration = Duration::from_secs(3);
+
+/// What all rounds have in common.
+#[derive(Debug, Clone)]
+pub(crate) struct Conditions {
+    /// Requests a second.
+    pub(crate) rate: u32,
+    /// Requests of a round, at least.
+    pub(crate) requests: u64,
+    /// The part of a round before the faults that their recovery is measured against.
+    pub(crate) quiet: Duration,
+    /// Where each round has a folder for its logs.
+    pub(crate) folder: PathBuf,
+    /// Whether a clean round's logs stay.
+    pub(crate) keep_logs: bool,
+    pub(crate) order_service: Option<PathBuf>,
+    pub(crate) load_client: Option<PathBuf>,
+    pub(crate) stop: CancellationToken,
+}
+
+/// Plays a round and returns what was seen; nothing of it is left running, nor in broker and store.
+pub(super) async fn play(
+    world: &World,
+    round: &Round,
+    conditions: &Conditions,
+) -> Result<Evidence> {
+    let folder = conditions.folder.join(format!("round-{:03}", round.number));
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let names = Names::of(&format!("round{}", round.number));
+    for (topic, partitions) in names.topics() {
+        topics::create(&world.servers, topic, partitions).await?;
+    }
+    let evidence = on_topics(world, round, conditions, &names, &folder).await;
+    let all = names.topics().map(|(topic, _)| topic);
+    topics::delete(&world.servers, &all).await?;
+    store::clear(&world.store_url).await?;
+    evidence
+}
+
+async fn on_topics(
+    world: &World,
+    round: &Round,
+    conditions: &Conditions,
+    names: &Names,
+    folder: &Path,
+) -> Result<Evidence> {
+    let log = Log::default();
+    let read = |topic: &str, partitions| Reader::start(&world.servers, topic, partitions, &log);
+    let replies = RefCell::new(Some(read(&names.replies, REPLY_PARTITIONS)?));
+    let others = [
+        read(&names.client_replies, 1)?,
+        read(&names.dead_letters, 1)?,
+    ];
+    let program = conditions.load_client.as_deref();
+    let client = Client::new(program, &world.servers, names, folder)?;
+    let program = conditions.order_service.clone();
+    let options = fleet::options(world, names, round, program, &conditions.stop);
+    let fleet = Fleet::start(world, options, folder.to_owned()).await?;
+    let commits = CommitWatch::start(&world.servers, names)?;
+    let memory = RefCell::new(MemoryWatch::default());
+    let scene = Scene {
+        world,
+        names,
+        fleet: &fleet,
+        client: &client,
+        replies: &replies,
+        log: &log,
+        topic_gone: &RefCell::default(),
+    };
+    let mut evidence = tokio::select! {
+        evidence = under_load(&scene, round, conditions) => evidence?,
+        failure = look_after(world, &fleet, &memory) => failure?,
+    };
+    fleet.stop().await?;
+    evidence.members_left = members(world, names, 0).await?;
+    evidence.commits = commits.samples();
+    evidence.memory = memory.borrow().seen();
+    evidence.misbehaviour = fleet.misbehaviour();
+    evidence.topic_gone = *scene.topic_gone.borrow();
+    evidence.records = read_back(world, names, round).await?;
+    let replies = replies.borrow_mut().take();
+    for reader in replies.iter().chain(&others) {
+        reader.until_end().await?;
+    }
+    evidence.answers = so_far(&log);
+    evidence.orders = store::orders(&world.store_url).await?;
+    Ok(evidence)
+}
+
+/// Notes what ends by itself and what grows, for as long as it is polled.
+async fn look_after(
+    world: &World,
+    fleet: &Fleet<'_>,
+    memory: &RefCell<MemoryWatch>,
+) -> Result<Evidence> {
+    loop {
+        fleet.supervise()?;
+        look(world, fleet, memory)?;
+        sleep(LOOK).await;
+    }
+}
+
+fn look(world: &World, fleet: &Fleet<'_>, memory: &RefCell<MemoryWatch>) -> Result<()> {
+    let mut memory = memory.borrow_mut();
+    for (name, process) in fleet.processes().into_iter().chain(world.processes()?) {
+        memory.look(&name, process);
+    }
+    Ok(())
+}
+
+/// Load from begin to end, and the faults in its middle.
+async fn under_load(scene: &Scene<'_>, round: &Round, conditions: &Conditions) -> Result<Evidence> {
+    let target = load::Target {
+        servers: scene.world.servers.clone(),
+        topic: scene.names.requests.clone(),
+        reply_topic: scene.names.replies.clone(),
+        name: format!("r{}", round.number),
+    };
+    let amount = Amount {
+        rate: conditions.rate,
+        least: conditions.requests,
+        stop: CancellationToken::new(),
+    };
+    let with_client = round.has(|fault| fault == Fault::KillClient);
+    if with_client {
+        scene.client.start()?;
+    }
+    let (accepted, played) = tokio::join!(load::send(&target, &amount), async {
+        let played = strike(scene, round, conditions).await;
+        amount.stop.cancel();
+        played
+    });
+    let mut evidence = played?;
+    evidence.accepted = accepted?;
+    if round.has(|fault| fault.target() == Target::Client) {
+        scene.client.stop().await?;
+    }
+    evidence.lag = until_no_lag(scene.world, scene.names, round).await?;
+    evidence.members = members(scene.world, scene.names, INSTANCES).await?;
+    Ok(evidence)
+}
+
+/// Quiet, faults, recovery.
+async fn strike(scene: &Scene<'_>, round: &Round, conditions: &Conditions) -> Result<Evidence> {
+    sleep(WARM_UP).await;
+    let begin = clock::now();
+    sleep(conditions.quiet).await;
+    let end = clock::now();
+    let faults = round.faults.iter().map(|planned| scene.inject(planned));
+    let spans = join_all(faults.collect()).await?;
+    let fault = Span {
+        begin: spans.iter().map(|span| span.begin).min().unwrap_or(end),
+        end: spans.iter().map(|span| span.end).max().unwrap_or(end),
+    };
+    let mut evidence = Evidence {
+        quiet: Some(Span { begin, end }),
+        fault: Some(fault),
+        ..Evidence::default()
+    };
+    sleep(AFTER).await;
+    let deadline = Instant::now() + Duration::from_millis(oracles::RECOVERY_LIMIT.unsigned_abs());
+    while oracles::recovery(&evidence).is_none() && Instant::now() < deadline {
+        sleep(LOOK).await;
+        evidence.answers = so_far(scene.log);
+    }
+    Ok(evidence)
+}
+
+/// Runs up to three faults side by side, to the end of all or the first failure.
+async fn join_all<F: Future<Output = Result<Span>>>(faults: Vec<F>) -> Result<Vec<Span>> {
+    let mut faults = faults.into_iter();
+    let next = |faults: &mut std::vec::IntoIter<F>| {
+        let fault = faults.next();
+        async move {
+            match fault {
+                Some(fault) => fault.await.map(Some),
+                None => Ok(None),
+            }
+        }
+    };
+    let (first, second, third) = (next(&mut faults), next(&mut faults), next(&mut faults));
+    let (first, second, third) = tokio::try_join!(first, second, third)?;
+    Ok([first, second, third].into_iter().flatten().collect())
+}
+
+fn partitions(round: &Round) -> i32 {
+    if round.has(|fault| fault == Fault::PartitionsAdded) {
+        MORE_PARTITIONS
+    } else {
+        PARTITIONS
+    }
+}
+
+/// Waits until everything is committed, and returns how far it is not, if the time is over first.
+async fn until_no_lag(
+    world: &World,
+    names: &Names,
+    round: &Round,
+) -> Result<std::collections::BTreeMap<i32, i64>> {
+    let deadline = Instant::now() + END_LIMIT;
+    loop {
+        let (servers, own) = (world.servers.clone(), names.clone());
+        let partitions = partitions(round);
+        let lag = off_thread(move || topics::lag(&servers, &own, partitions)).await;
+        match lag {
+            Ok(lag) if lag.values().all(|behind| *behind == 0) => return Ok(lag),
+            lag if Instant::now() > deadline => return lag,
+            _ => sleep(LOOK).await,
+        }
+    }
+}
+
+/// Waits until the group has so many members, and returns how many it has; `None` if it never settles.
+async fn members(world: &World, names: &Names, wanted: usize) -> Result<Option<usize>> {
+    // Who stops says so to the group; that it would be given up for lost later is not good enough.
+    let limit = if wanted == 0 { LEAVE_LIMIT } else { END_LIMIT };
+    let deadline = Instant::now() + limit;
+    loop {
+        let (servers, group) = (world.servers.clone(), names.group.clone());
+        let members = off_thread(move || topics::members(&servers, &group)).await;
+        match members {
+            Ok(Some(members)) if members == wanted => return Ok(Some(members)),
+            Ok(Some(members)) if Instant::now() > deadline => return Ok(Some(members)),
+            Ok(None) if Instant::now() > deadline + END_LIMIT => return Ok(None),
+            Err(error) if Instant::now() > deadline => return Err(error),
+            _ => sleep(LOOK).await,
+        }
+    }
+}
+
+/// Reads the topic of the requests: what is there was accepted, whoever sent it.
+async fn read_back(world: &World, names: &Names, round: &Round) -> Result<Vec<Record>> {
+    let (servers, topic) = (world.servers.clone(), names.requests.clone());
+    let partitions = partitions(round);
+    off_thread(move || answers::read_whole(&servers, &topic, partitions, record)).await
+}
+
+fn record(message: &rdkafka::message::BorrowedMessage<'_>) -> Option<Record> {
+    use rdkafka::message::Message;
+    let id = answers::echoed(&answers::header(message, "x-reply-set-header")?)?;
+    let request = answers::header(message, "idempotency-key");
+    let key = message.key().unwrap_or_default();
+    Some(Record {
+        foreign: request.is_none(),
+        request: request.unwrap_or_else(|| id.clone()),
+        id,
+        key: String::from_utf8_lossy(key).into_owned(),
+        partition: message.partition(),
+        offset: message.offset(),
+        at: message.timestamp().to_millis()?,
+    })
+}

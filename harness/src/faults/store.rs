@@ -1,0 +1,110 @@
+//! Reads the orders of a round from the store, and makes it fail in the ways that it has itself.
+
+use anyhow::{Context, Result};
+use redis::aio::MultiplexedConnection;
+
+use super::evidence::Order;
+use crate::stack::open_store;
+
+const PAGE: usize = 1000;
+
+/// All orders, with the request that each names.
+pub(super) async fn orders(url: &str) -> Result<Vec<Order>> {
+    let mut connection = open_store(url).await?;
+    let mut keys: std::collections::BTreeSet<String> = std::collections::BTreeSet::new();
+    let mut cursor: u64 = 0;
+    loop {
+        let page: (u64, Vec<String>) = redis::cmd("SCAN")
+            .arg(cursor)
+            .arg("MATCH")
+            .arg("order:*")
+            .arg("COUNT")
+            .arg(PAGE)
+            .query_async(&mut connection)
+            .await
+            .context("cannot list the orders")?;
+        // A key may come more than once.
+        keys.extend(page.1);
+        cursor = page.0;
+        if cursor == 0 {
+            break;
+        }
+    }
+    let keys: Vec<String> = keys.into_iter().collect();
+    let mut orders = Vec::with_capacity(keys.len());
+    for page in keys.chunks(PAGE) {
+        let texts = texts(&mut connection, page).await?;
+        for (key, text) in page.iter().zip(texts) {
+            orders.push(order(key, &text)?);
+        }
+    }
+    Ok(orders)
+}
+
+/// The values of the keys: as JSON documents where the server has those, which it does not tell as text.
+async fn texts(connection: &mut MultiplexedConnection, keys: &[String]) -> Result<Vec<String>> {
+    let found: Vec<Option<String>> = redis::cmd("MGET")
+        .arg(keys)
+        .query_async(connection)
+        .await
+        .context("cannot read the orders")?;
+    let mut texts = Vec::with_capacity(keys.len());
+    for (key, text) in keys.iter().zip(found) {
+        texts.push(match text {
+            Some(text) => text,
+            None => redis::cmd("JSON.GET")
+                .arg(key)
+                .query_async(connection)
+                .await
+                .with_context(|| format!("cannot read {key}"))?,
+        });
+    }
+    Ok(texts)
+}
+
+fn order(key: &str, text: &str) -> Result<Order> {
+    let order: serde_json::Value =
+        serde_json::from_str(text).with_context(|| format!("{key} is not JSON"))?;
+    let field = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+    let id = field(&order["id"]).with_context(|| format!("{key} has no id"))?;
+    let request = field(&order["items"][0]["sku"]).with_context(|| format!("{key} has no sku"))?;
+    Ok(Order { id, request })
+}
+
+/// Removes all that it holds.
+pub(super) async fn clear(url: &str) -> Result<()> {
+    let mut connection = open_store(url).await?;
+    let done = redis::cmd("FLUSHALL").exec_async(&mut connection).await;
+    done.context("cannot clear the store")
+}
+
+/// A setting of the server's.
+pub(super) async fn configure(url: &str, name: &str, value: &str) -> Result<()> {
+    let mut connection = open_store(url).await?;
+    redis::cmd("CONFIG")
+        .arg("SET")
+        .arg(name)
+        .arg(value)
+        .exec_async(&mut connection)
+        .await
+        .with_context(|| {
+            format!("the store takes no {name}: this fault needs redis-server or valkey-server")
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_names_its_request() {
+        let text = r#"{"id":"x","items":[{"sku":"r1-7","count":1}]}"#;
+        let expected = Order {
+            id: "x".to_owned(),
+            request: "r1-7".to_owned(),
+        };
+        assert_eq!(order("order:x", text).unwrap(), expected);
+        let error = order("order:x", r#"{"id":"x"}"#).unwrap_err().to_string();
+        assert_eq!(error, "order:x has no sku");
+    }
+}

@@ -1,0 +1,107 @@
+//! All rounds, one after the other, on one broker and one store.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use super::plan::Round;
+use super::round::{Conditions, play};
+use super::table::table;
+use super::verdict::{Verdict, judge};
+use super::world::World;
+use crate::stack::Description;
+use crate::wait;
+
+/// What a run came to.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    /// What makes the same plan again.
+    pub(crate) seed: u64,
+    pub(crate) stack: Description,
+    pub(crate) rounds: Vec<Verdict>,
+}
+
+impl Report {
+    /// The table, and each finding below it.
+    pub(crate) fn text(&self) -> String {
+        let mut text = table(&self.rounds);
+        for verdict in &self.rounds {
+            for finding in &verdict.findings {
+                let (oracle, found) = (finding.oracle, &finding.text);
+                text += &format!("\n{}\n  {oracle}: {found}\n", verdict.round);
+            }
+        }
+        text += &format!("\nseed {}\n", self.seed);
+        text
+    }
+
+    pub(crate) fn is_clean(&self) -> bool {
+        self.rounds
+            .iter()
+            .all(|verdict| verdict.findings.is_empty())
+    }
+
+    pub(crate) fn write(&self, file: &Path) -> Result<()> {
+        let json = serde_json::to_vec_pretty(self).context("cannot write the report as JSON")?;
+        if let Some(folder) = file.parent() {
+            fs::create_dir_all(folder)
+                .with_context(|| format!("--json: cannot create {}", folder.display()))?;
+        }
+        fs::write(file, json).with_context(|| format!("--json: cannot write {}", file.display()))
+    }
+}
+
+/// Plays the rounds. The logs of those that were clean are removed.
+pub(crate) async fn run(
+    world: &World,
+    seed: u64,
+    rounds: &[Round],
+    conditions: &Conditions,
+) -> Result<Report> {
+    let mut verdicts = Vec::with_capacity(rounds.len());
+    for round in rounds {
+        tracing::info!("{round}");
+        let played = play(world, round, conditions);
+        let evidence = wait::unless_stopped(&conditions.stop, played).await?;
+        let evidence = evidence.with_context(|| format!("{round}"))?;
+        let verdict = judge(round, &evidence);
+        tell(&verdict, rounds.len());
+        let folder = conditions.folder.join(format!("round-{:03}", round.number));
+        if !verdict.findings.is_empty() {
+            tracing::error!("logs are in {}", folder.display());
+        } else if !conditions.keep_logs {
+            // What cannot be removed is in nobody's way.
+            let _ = fs::remove_dir_all(folder);
+        }
+        verdicts.push(verdict);
+    }
+    Ok(Report {
+        seed,
+        stack: world.stack.borrow().description(),
+        rounds: verdicts,
+    })
+}
+
+fn tell(verdict: &Verdict, rounds: usize) {
+    let figures = &verdict.figures;
+    let recovery = figures
+        .recovery_ms
+        .map_or("none".to_owned(), |time| format!("{time} ms"));
+    tracing::info!(
+        "round {} of {rounds}, {}: {} requests, {} lost, {:.3} % repeated, {} dead-lettered, {} failure \
+         replies, recovery {recovery}, {} commits compared",
+        verdict.round.number,
+        verdict.round.name(),
+        figures.requests,
+        figures.lost,
+        100.0 * figures.duplicates,
+        figures.dead_lettered,
+        figures.failed,
+        figures.commits,
+    );
+    for finding in &verdict.findings {
+        tracing::error!("{}: {}", finding.oracle, finding.text);
+    }
+}

@@ -1,0 +1,172 @@
+//! The topics of a round, and what is asked of the broker about them and the group.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rdkafka::TopicPartitionList;
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode as Code;
+use tokio::time::{Instant, sleep};
+
+use super::answers::{config, ends};
+
+const LIMIT: Duration = Duration::from_secs(5);
+/// A broker that has just been started again takes a while to take orders.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Partitions of the requests' topic, and of that after it was given more.
+pub(super) const PARTITIONS: i32 = 8;
+pub(super) const MORE_PARTITIONS: i32 = 12;
+pub(super) const REPLY_PARTITIONS: i32 = 4;
+
+/// The names of one round.
+#[derive(Debug, Clone)]
+pub(super) struct Names {
+    pub(super) prefix: String,
+    pub(super) group: String,
+    pub(super) requests: String,
+    pub(super) replies: String,
+    /// Of the load client.
+    pub(super) client_replies: String,
+    pub(super) dead_letters: String,
+}
+
+impl Names {
+    pub(super) fn of(round: &str) -> Self {
+        let requests = format!("{round}-createOrder");
+        Self {
+            prefix: format!("{round}-"),
+            group: format!("{round}-group"),
+            replies: format!("{requests}.reply"),
+            client_replies: format!("{requests}.reply.client"),
+            dead_letters: format!("{requests}.dead"),
+            requests,
+        }
+    }
+
+    /// Each topic with its partitions.
+    pub(super) fn topics(&self) -> [(&str, i32); 4] {
+        [
+            (&self.requests, PARTITIONS),
+            (&self.replies, REPLY_PARTITIONS),
+            (&self.client_replies, 1),
+            (&self.dead_letters, 1),
+        ]
+    }
+}
+
+fn admin(servers: &str) -> Result<AdminClient<DefaultClientContext>> {
+    let admin = config(servers, "admin").create();
+    admin.context("cannot make an admin client")
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new()
+        .request_timeout(Some(LIMIT))
+        .operation_timeout(Some(LIMIT))
+}
+
+/// Does something again until it is done: the broker may be away meanwhile.
+async fn patiently<F: Future<Output = Result<()>>>(mut work: impl FnMut() -> F) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match work().await {
+            Err(_) if Instant::now() < deadline => sleep(PAUSE).await,
+            done => return done,
+        }
+    }
+}
+
+/// Makes a topic; one that is there already, from a request whose answer was lost, will do.
+pub(crate) async fn create(servers: &str, topic: &str, partitions: i32) -> Result<()> {
+    let admin = admin(servers)?;
+    let wanted = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+    patiently(|| async {
+        for answer in admin.create_topics([&wanted], &options()).await? {
+            match answer {
+                Ok(_) | Err((_, Code::TopicAlreadyExists)) => {}
+                Err((_, code)) => return Err(code).context("cannot create a topic"),
+            }
+        }
+        Ok(())
+    })
+    .await
+}
+
+pub(super) async fn delete(servers: &str, topics: &[&str]) -> Result<()> {
+    let admin = admin(servers)?;
+    patiently(|| async {
+        for answer in admin.delete_topics(topics, &options()).await? {
+            match answer {
+                Ok(_) | Err((_, Code::UnknownTopicOrPartition)) => {}
+                Err((_, code)) => return Err(code).context("cannot delete a topic"),
+            }
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Gives a topic more partitions.
+pub(super) async fn grow(servers: &str, topic: &str, partitions: i32) -> Result<()> {
+    let admin = admin(servers)?;
+    let count = usize::try_from(partitions).context("partitions")?;
+    let wanted = NewPartitions::new(topic, count);
+    patiently(|| async {
+        for answer in admin.create_partitions([&wanted], &options()).await? {
+            match answer {
+                // It has them already, from a request whose answer was lost.
+                Ok(_) | Err((_, Code::InvalidPartitions)) => {}
+                Err((_, code)) => return Err(code).context("cannot add partitions"),
+            }
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// What is committed of each partition that has a commit. It blocks.
+pub(super) fn committed(
+    consumer: &BaseConsumer,
+    topic: &str,
+    partitions: i32,
+) -> Result<BTreeMap<i32, i64>> {
+    let mut list = TopicPartitionList::new();
+    for partition in 0..partitions {
+        list.add_partition(topic, partition);
+    }
+    let list = consumer.committed_offsets(list, LIMIT)?;
+    let found = list.elements().into_iter().filter_map(|element| {
+        element.error().ok()?;
+        Some((element.partition(), element.offset().to_raw()?))
+    });
+    Ok(found.filter(|(_, offset)| *offset >= 0).collect())
+}
+
+/// How far what is committed is behind the end of each partition. It blocks.
+pub(super) fn lag(servers: &str, names: &Names, partitions: i32) -> Result<BTreeMap<i32, i64>> {
+    let consumer: BaseConsumer = config(servers, &names.group).create()?;
+    let ends = ends(&consumer, &names.requests, partitions)?;
+    let committed = committed(&consumer, &names.requests, partitions)?;
+    let behind = ends
+        .into_iter()
+        .map(|(partition, end)| (partition, end - committed.get(&partition).unwrap_or(&0)));
+    Ok(behind.collect())
+}
+
+/// How many members the group has, or `None` while it is dividing the partitions: a member that has just
+/// asked to be let in, and ends, cannot take its leave yet. It blocks.
+pub(super) fn members(servers: &str, group: &str) -> Result<Option<usize>> {
+    let consumer: BaseConsumer = config(servers, "reader").create()?;
+    let groups = consumer.fetch_group_list(Some(group), LIMIT)?;
+    let groups = groups.groups();
+    let is_settled = groups
+        .iter()
+        .all(|group| matches!(group.state(), "Stable" | "Empty" | "Dead"));
+    let members = groups.iter().map(|group| group.members().len()).sum();
+    Ok(is_settled.then_some(members))
+}

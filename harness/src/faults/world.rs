@@ -1,0 +1,106 @@
+//! What outlasts the rounds: broker and store, and the proxies that stand before them.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use tokio_util::sync::CancellationToken;
+
+use super::proxy::{Proxy, Waiting};
+use crate::service::{Service, ServiceOptions};
+use crate::stack::{Description, Stack, StackKind, StackOptions};
+
+/// A stack whose parts can be struck. The service reaches both through proxies; this program's own clients,
+/// which send the load and gather the evidence, do not.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(super) stack: RefCell<Stack>,
+    pub(super) servers: String,
+    pub(super) store_url: String,
+    pub(super) broker_proxy: Proxy,
+    pub(super) store_proxy: Proxy,
+    /// What the service is told.
+    pub(super) proxied_kafka: String,
+    pub(super) proxied_store: String,
+}
+
+impl World {
+    /// Starts Apache Kafka and the store, whose data outlast a kill.
+    pub(crate) async fn start(
+        logs: Option<PathBuf>,
+        broker_properties: &[(&str, &str)],
+        stop: &CancellationToken,
+    ) -> Result<Self> {
+        let broker = Waiting::at(0).await?;
+        let store = Waiting::at(0).await?;
+        let advertised = broker.port()?;
+        let store_port = store.port()?;
+        // The broker's clock stamps what it writes: replies can then be put in order with commits.
+        let stamps = ("log.message.timestamp.type", "LogAppendTime");
+        let properties = broker_properties.iter().chain([&stamps]);
+        let properties = properties.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let options = StackOptions {
+            advertise: Some(advertised),
+            durable_store: true,
+            broker_properties: properties.collect(),
+            logs,
+            stop: stop.clone(),
+            ..StackOptions::default()
+        };
+        let stack = Stack::start(StackKind::Native, options).await?;
+        let behind = stack
+            .proxied_port()
+            .context("the broker has one listener")?;
+        let store_url = stack.store_url().to_owned();
+        let own = store_url
+            .rsplit(':')
+            .next()
+            .and_then(|port| port.parse().ok());
+        Ok(Self {
+            servers: stack.bootstrap_servers().to_owned(),
+            broker_proxy: broker.serve(behind),
+            store_proxy: store.serve(own.context("the store's URL has no port")?),
+            proxied_kafka: format!("kafka://127.0.0.1:{advertised}"),
+            proxied_store: format!("redis://127.0.0.1:{store_port}"),
+            store_url,
+            stack: RefCell::new(stack),
+        })
+    }
+
+    /// The brokers, without a proxy in between.
+    pub(crate) fn servers(&self) -> &str {
+        &self.servers
+    }
+
+    /// Starts an instance that reaches broker and store without a proxy, and waits for nothing.
+    pub(crate) fn start_service(&self, options: &ServiceOptions) -> Result<Service> {
+        Service::spawn(&self.stack.borrow(), options)
+    }
+
+    /// Names and versions, for reports.
+    pub(crate) fn description(&self) -> Description {
+        self.stack.borrow().description()
+    }
+
+    /// Fails if broker or store has ended by itself.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.stack.borrow_mut().check()
+    }
+
+    /// The processes of broker and store; one that has ended has none.
+    pub(crate) fn processes(&self) -> Result<Vec<(String, u32)>> {
+        let mut stack = self.stack.borrow_mut();
+        let broker = stack.broker_process()?.id();
+        let store = stack.store_process()?.id();
+        let named = [("broker", broker), ("store", store)];
+        let there = named
+            .into_iter()
+            .filter_map(|(name, id)| Some((name.to_owned(), id?)));
+        Ok(there.collect())
+    }
+
+    /// Stops broker and store.
+    pub(crate) async fn stop(self) -> Result<()> {
+        self.stack.into_inner().stop().await
+    }
+}

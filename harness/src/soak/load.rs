@@ -1,0 +1,176 @@
+//! Requests at a steady rate whose round trips are measured, in bounded memory.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rdkafka::consumer::{Consumer, StreamConsumer};
+use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::faults::{assign_all, producer, reading};
+
+const TICK: Duration = Duration::from_millis(10);
+const KEYS: u64 = 64;
+
+/// What was sent and not answered yet, and how long the others took.
+#[derive(Debug, Default)]
+struct Book {
+    open: HashMap<u64, Instant>,
+    /// Milliseconds, since they were last taken.
+    took: Vec<f64>,
+    failed: u64,
+}
+
+/// Sends, and reads the replies on a task of its own, until it is dropped.
+pub(super) struct Load {
+    producer: FutureProducer,
+    topic: String,
+    reply_topic: String,
+    book: Arc<Mutex<Book>>,
+    reader: JoinHandle<()>,
+    sent: u64,
+}
+
+impl Load {
+    pub(super) fn start(
+        servers: &str,
+        topic: &str,
+        reply_topic: &str,
+        reply_partitions: i32,
+    ) -> Result<Self> {
+        let consumer: StreamConsumer = reading(servers, "soak").create()?;
+        consumer.assign(&assign_all(reply_topic, reply_partitions)?)?;
+        let book = Arc::new(Mutex::new(Book::default()));
+        let reader = tokio::spawn(read(consumer, Arc::clone(&book)));
+        Ok(Self {
+            producer: producer(servers)?,
+            topic: topic.to_owned(),
+            reply_topic: reply_topic.to_owned(),
+            book,
+            reader,
+            sent: 0,
+        })
+    }
+
+    /// Sends at that rate until it is told to stop.
+    pub(super) async fn send(&mut self, rate: u32, stop: &CancellationToken) -> Result<()> {
+        let (begin, before) = (Instant::now(), self.sent);
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        while !stop.is_cancelled() {
+            ticks.tick().await;
+            let due = (begin.elapsed().as_secs_f64() * f64::from(rate)) as u64;
+            while self.sent - before < due {
+                self.send_one()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends so many at once, and returns how many were answered a second; `None` if some were not within
+    /// the limit.
+    pub(super) async fn burst(&mut self, count: u64, limit: Duration) -> Result<Option<f64>> {
+        let begin = Instant::now();
+        for _ in 0..count {
+            self.send_one()?;
+        }
+        let all = self.until_answered(limit).await;
+        Ok(all.then(|| count as f64 / begin.elapsed().as_secs_f64()))
+    }
+
+    fn send_one(&mut self) -> Result<()> {
+        let number = self.sent;
+        self.sent += 1;
+        let echo = format!("x-request-id:{number}");
+        let headers = [
+            ("reply-to", self.reply_topic.as_str()),
+            ("x-reply-set-header", &echo),
+        ];
+        let headers = headers
+            .into_iter()
+            .fold(OwnedHeaders::new(), |headers, (key, value)| {
+                let value = Some(value);
+                headers.insert(Header { key, value })
+            });
+        let key = format!("key-{}", number % KEYS);
+        let record = FutureRecord::to(&self.topic)
+            .key(&key)
+            .payload(r#"{"items":[{"sku":"soak","count":1}]}"#)
+            .headers(headers);
+        lock(&self.book).open.insert(number, Instant::now());
+        // What is not delivered is not answered either, which is counted.
+        let queued = self.producer.send_result(record).map(drop);
+        queued.map_err(|(error, _)| error).context("cannot send")
+    }
+
+    /// Whether everything was answered within the limit.
+    pub(super) async fn until_answered(&self, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
+        while !lock(&self.book).open.is_empty() {
+            if Instant::now() > deadline {
+                return false;
+            }
+            sleep(TICK).await;
+        }
+        true
+    }
+
+    /// A handle on what the load came to.
+    pub(super) fn results(&self) -> Results {
+        Results(Arc::clone(&self.book))
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}
+
+/// What the load came to.
+#[derive(Debug, Clone)]
+pub(super) struct Results(Arc<Mutex<Book>>);
+
+impl Results {
+    /// Round trips since the last call, milliseconds.
+    pub(super) fn take(&self) -> Vec<f64> {
+        std::mem::take(&mut lock(&self.0).took)
+    }
+
+    /// Requests without a reply, and with one that is no success.
+    pub(super) fn unanswered_and_failed(&self) -> (usize, u64) {
+        let book = lock(&self.0);
+        (book.open.len(), book.failed)
+    }
+}
+
+fn lock(book: &Mutex<Book>) -> MutexGuard<'_, Book> {
+    book.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn read(consumer: StreamConsumer, book: Arc<Mutex<Book>>) {
+    loop {
+        let Ok(message) = consumer.recv().await else {
+            sleep(TICK).await;
+            continue;
+        };
+        let now = Instant::now();
+        let header = |name: &str| {
+            let mut headers = message.headers()?.iter();
+            let header = headers.find(|header| header.key == name)?;
+            std::str::from_utf8(header.value?).ok().map(str::to_owned)
+        };
+        let number = header("x-request-id").and_then(|id| id.parse().ok());
+        let mut book = lock(&book);
+        // A repeated reply is none the second time.
+        if let Some(sent) = number.and_then(|number: u64| book.open.remove(&number)) {
+            book.took.push((now - sent).as_secs_f64() * 1000.0);
+            book.failed += u64::from(header("status-code").as_deref() != Some("200"));
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! A clock that is set does not matter: nothing that waits or measures asks the wall clock. Shown of the
+//! sources, since setting the machine's clock takes privileges that a test must not need.
+
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What asks the wall clock, and what such a file does with it.
+const ALLOWED: [(&str, &str); 3] = [
+    (
+        "load-client/src/recorder.rs",
+        "the timestamp column of a record file",
+    ),
+    (
+        "load-client/src/command/run.rs",
+        "the date of a report, and the origin of that column",
+    ),
+    ("load-client/src/export/run_json.rs", "the date of a report"),
+];
+const WALL_CLOCKS: [&str; 4] = ["SystemTime", "Utc::now", "Local::now", "CLOCK_REALTIME"];
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Sources of the crates below `root` that name a wall clock.
+fn that_ask(root: &Path) -> Vec<String> {
+    let mut files = Vec::new();
+    for part in ["kafka-bridge", "order-service", "load-client"] {
+        sources(&root.join(part).join("src"), &mut files);
+    }
+    assert!(files.len() > 100, "the sources are elsewhere");
+    files.retain(|file| {
+        let text = fs::read_to_string(file).unwrap();
+        WALL_CLOCKS.iter().any(|name| text.contains(name))
+    });
+    let name = |file: &PathBuf| file.strip_prefix(root).unwrap().display().to_string();
+    files.iter().map(name).collect()
+}
+
+#[test]
+fn only_dates_of_reports_come_from_the_wall_clock() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut found = that_ask(root);
+    found.retain(|file| !ALLOWED.iter().any(|(allowed, _why)| allowed == file));
+    assert_eq!(
+        found,
+        Vec::<String>::new(),
+        "use Instant, or say here what the date is for"
+    );
+}

@@ -1,0 +1,78 @@
+//! A short form of the fault suite: a few quick rounds, always against Apache Kafka, run as a user runs
+//! them. The long form is `make faults ROUNDS=50`.
+
+mod support;
+
+use rustix::process::Signal;
+use support::{Harness, STORES, json};
+
+const QUICK: [&str; 6] = ["--requests", "600", "--rate", "60", "--seed", "7"];
+
+fn faults(harness: &Harness, only: &str, rounds: &str) -> std::process::Command {
+    let mut arguments = vec!["faults", "--stack", "native", "--json", "faults.json"];
+    arguments.extend(["--rounds", rounds, "--only", only]);
+    arguments.extend(QUICK);
+    harness.command(&arguments)
+}
+
+#[test]
+fn apache_kafka_only_nothing_is_lost_while_service_store_and_connections_fail() {
+    let harness = Harness::new();
+    let output = faults(&harness, "kill-service,store-errors,broker-cut", "4")
+        .output()
+        .unwrap();
+    let (table, log) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(output.status.success(), "{table}\n{log}");
+    let report = json(&harness.folder.path().join("faults.json"));
+    let rounds = report["rounds"].as_array().unwrap();
+    assert_eq!(rounds.len(), 4);
+    for round in rounds {
+        let figures = &round["figures"];
+        assert!(figures["requests"].as_u64().unwrap() >= 600, "{round}");
+        assert!(figures["commits"].as_u64().unwrap() > 8, "{round}");
+        assert_eq!(figures["lost"], 0, "{round}");
+    }
+    // Each alone, then a mix.
+    assert!(rounds[3]["round"]["faults"].as_array().unwrap().len() > 1);
+    assert!(table.contains("| broker-cut"), "{table}");
+    assert!(
+        table.lines().any(|line| line.starts_with("| all")),
+        "{table}"
+    );
+    harness.assert_nothing_left();
+}
+
+#[test]
+fn apache_kafka_only_an_interrupted_suite_leaves_nothing() {
+    let harness = Harness::new();
+    let running = harness.start_until(faults(&harness, "kill-store", "1"), "round 1:");
+    assert!(!harness.processes(&STORES).is_empty());
+    running.signal(Signal::INT);
+    assert_eq!(running.end().code(), Some(130));
+    harness.assert_nothing_left();
+}
+
+#[test]
+fn a_seed_makes_the_same_plan_and_another_stack_is_refused() {
+    let harness = Harness::new();
+    let plan = |seed| {
+        let arguments = ["faults", "--dry-run", "--rounds", "40", "--seed", seed];
+        let output = harness.command(&arguments).output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(plan("3"), plan("3"));
+    assert_ne!(plan("3"), plan("4"));
+    assert_eq!(plan("3").lines().count(), 40);
+
+    let refused = harness
+        .command(&["faults", "--stack", "embedded"])
+        .output()
+        .unwrap();
+    assert!(!refused.status.success());
+    let complaint = support::complaint(&refused);
+    assert!(complaint.contains("--stack native"), "{complaint}");
+}
