@@ -53,3 +53,48 @@ fn chromium_screenshots() {
     page.signal();
     page.ended();
 }
+
+#[test]
+#[ignore = "makes pictures and asserts little: make screenshots"]
+fn chromium_screenshots_of_reports() {
+    let folder = std::env::var_os("SCREENSHOTS").expect("SCREENSHOTS: the folder for the pictures");
+    let folder = PathBuf::from(folder);
+    let reports = tempfile::tempdir().unwrap();
+    let run = reports.path().join("run.html");
+    let service = Service::start(Behaviour::Work(Duration::from_millis(5)));
+    let status = service
+        .client()
+        .args([
+            "-u",
+            "4",
+            "-r",
+            "1",
+            "-t",
+            "20s",
+            "--warm-up",
+            "3s",
+            "--only-summary",
+        ])
+        .args(["--html".as_ref(), run.as_os_str()])
+        .status()
+        .unwrap();
+    // The mock's figures are not for keeping, so that it does not matter whether they are valid.
+    assert!(matches!(status.code(), Some(0 | 5)), "{status}");
+    let mut pages = vec![("run", run, 1500)];
+    // The report of a real experiment, when there is one.
+    pages.extend(std::env::var_os("EXPERIMENT").map(|path| ("experiment", path.into(), 2300)));
+    let mut browser = Browser::start();
+    for (name, page, height) in pages {
+        for theme in ["light", "dark"] {
+            browser.look(1000, height, theme);
+            browser.open("about:blank");
+            browser.open(&format!(
+                "file://{}",
+                page.canonicalize().unwrap().display()
+            ));
+            browser.wait_for("document.querySelectorAll('.main-svg').length >= 2");
+            browser.picture(&folder.join(format!("report-{name}-{theme}.png")));
+        }
+    }
+    assert_eq!(browser.complaints, Vec::<String>::new());
+}
