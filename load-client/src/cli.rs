@@ -79,7 +79,8 @@ A --shape file is TOML:
 
 A request fails by a
 time-out, a send error, a status that is not 2xx or a dead reply consumer; a failure is counted and
-is never a latency. Ctrl-C stops sending and waits for what is in flight; a second one does not wait.";
+is never a latency. Ctrl-C stops sending and waits for what is in flight; a second one does not wait.
+On a terminal the keys w and W add 1 and 10 users, s and S take them away (requests per second with --rate).";
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {

@@ -9,6 +9,7 @@ use clap::builder::BoolishValueParser;
 use crate::parse;
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Live page")]
 pub(crate) struct WebArguments {
     /// Serve the live page at this address and wait for its orders; 127.0.0.1:8089 if none is given,
     /// port 0 takes a free one
