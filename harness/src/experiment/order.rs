@@ -2,7 +2,7 @@
 //! that "the second one always runs warmer" hits both alike also where there are few blocks; which ones is
 //! random, so that neither can a drift of the machine pass for an effect.
 
-use serde::Serialize;
+use load_client::stats::SplitMix64;
 
 use crate::run::Variant;
 
@@ -13,7 +13,7 @@ pub type Block = [Variant; 2];
 /// baseline or with tasks, as the seed has it); the same for the same seed, on every machine.
 #[must_use]
 pub fn blocks(count: u32, seed: u64) -> Vec<Block> {
-    let mut generator = SplitMix64(seed);
+    let mut generator = SplitMix64::new(seed);
     let [baseline, tasks] = Variant::BOTH;
     let orders = [[baseline, tasks], [tasks, baseline]];
     let odd_one = generator.below(2);
@@ -27,44 +27,9 @@ pub fn blocks(count: u32, seed: u64) -> Vec<Block> {
     blocks
 }
 
-/// Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
-#[derive(Debug, Serialize)]
-struct SplitMix64(u64);
-
-impl SplitMix64 {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number from 0 up to and without `bound`. For bounds as small as a number of blocks, the share by
-    /// which the remainder favours low numbers is beyond measure.
-    fn below(&mut self, bound: usize) -> usize {
-        let bound = bound as u64;
-        usize::try_from(self.next() % bound).unwrap_or(0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_generator_gives_the_published_numbers() {
-        let mut generator = SplitMix64(0);
-        let numbers = [generator.next(), generator.next(), generator.next()];
-        assert_eq!(
-            numbers,
-            [
-                0xe220_a839_7b1d_cdaf,
-                0x6e78_9e6a_a1b9_65f4,
-                0x06c4_5d18_8009_454f
-            ]
-        );
-    }
 
     fn starting_with(variant: Variant, order: &[Block]) -> usize {
         order.iter().filter(|block| block[0] == variant).count()

@@ -1,25 +1,19 @@
 //! Numbers that follow from a seed, so that a plan can be had again. Pure.
 
-/// A sequence of numbers that a seed decides (SplitMix64: Steele, Lea and Flood, 2014).
+use load_client::stats::SplitMix64;
+
+/// A sequence of numbers that a seed decides.
 #[derive(Debug, Clone)]
-pub(super) struct Chance(u64);
+pub(super) struct Chance(SplitMix64);
 
 impl Chance {
     pub(super) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        Self(SplitMix64::new(seed))
     }
 
     /// A number below `bound`, which is above 0. What the remainder prefers is not measurable here.
     pub(super) fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound.max(1)
+        self.0.draw() % bound.max(1)
     }
 
     /// A number from `least` to `most`, both included.

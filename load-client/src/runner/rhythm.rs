@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::plan::Pause;
-use crate::shape::SplitMix64;
+use crate::stats::SplitMix64;
 
 /// The pauses of one user.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Rhythm {
                 most,
                 random,
             } => {
-                let spread = (*most - *least).mul_f64(random.next_unit());
+                let spread = (*most - *least).mul_f64(random.unit());
                 Some(now + *least + spread)
             }
             Self::Pace { pace, due } => {

@@ -3,7 +3,6 @@
 mod file;
 mod preset;
 mod ramp;
-mod random;
 mod rate;
 mod schedule;
 mod stage;
@@ -11,7 +10,6 @@ mod stage;
 pub use file::{ShapeError, parse};
 pub use preset::Preset;
 pub use ramp::Ramp;
-pub use random::SplitMix64;
 pub use rate::{parse_rate, show_rate};
 pub use schedule::{Arrivals, Schedule, Segment};
 pub use stage::{Span, Stage, Target, segments, spans};

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::SplitMix64;
+use crate::stats::SplitMix64;
 
 /// How requests are spread around the rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +105,7 @@ impl Schedule {
         Self {
             segments,
             place: Place::default(),
-            level: random.as_mut().map_or(0.0, SplitMix64::next_exponential),
+            level: random.as_mut().map_or(0.0, SplitMix64::exponential),
             random,
         }
     }
@@ -155,10 +155,7 @@ impl Iterator for Schedule {
 
     fn next(&mut self) -> Option<Duration> {
         let due = self.peek()?;
-        self.level += self
-            .random
-            .as_mut()
-            .map_or(1.0, SplitMix64::next_exponential);
+        self.level += self.random.as_mut().map_or(1.0, SplitMix64::exponential);
         Some(due)
     }
 }

@@ -1,4 +1,5 @@
-//! The named generator behind every resampling: the same seed gives the same report, byte for byte.
+//! The named generator behind every resampling and every random schedule: the same seed gives the same
+//! report, byte for byte, and the same load.
 
 /// SplitMix64: Steele, Lea & Flood, "Fast Splittable Pseudorandom Number Generators" (OOPSLA 2014).
 ///
@@ -23,6 +24,18 @@ impl SplitMix64 {
         mixed ^ (mixed >> 31)
     }
 
+    /// A number from 0, included, to 1, excluded; of 53 bits.
+    pub fn unit(&mut self) -> f64 {
+        (self.draw() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// A number of the exponential distribution with mean 1: the gap between arrivals of a Poisson
+    /// process, in units of its mean gap.
+    pub fn exponential(&mut self) -> f64 {
+        // 1 - u is never 0, so the logarithm is finite.
+        -(1.0 - self.unit()).ln()
+    }
+
     /// An index below `count`, which must not be zero: one draw, by remainder.
     ///
     /// The remainder favours low indices by `count` / 2^64, less than 1e-13 for a million values.
@@ -45,5 +58,16 @@ mod tests {
             SplitMix64::new(0).below(10),
             0xe220_a839_7b1d_cdaf_u64 as usize % 10
         );
+    }
+
+    #[test]
+    fn exponential_gaps_have_mean_and_spread_1() {
+        let mut random = SplitMix64::new(7);
+        let gaps: Vec<f64> = (0..100_000).map(|_| random.exponential()).collect();
+        let mean = gaps.iter().sum::<f64>() / 1e5;
+        let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / 1e5;
+        // Ten standard errors.
+        assert!((mean - 1.0).abs() < 0.032, "{mean}");
+        assert!((variance - 1.0).abs() < 0.09, "{variance}");
     }
 }
