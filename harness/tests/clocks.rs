@@ -7,16 +7,41 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What asks the wall clock, and what such a file does with it.
-const ALLOWED: [(&str, &str); 3] = [
+const ALLOWED: [(&str, &str); 10] = [
     (
         "load-client/src/recorder.rs",
-        "the timestamp column of a record file",
+        "the timestamp column of the history",
     ),
     (
         "load-client/src/command/run.rs",
         "the date of a report, and the origin of that column",
     ),
+    (
+        "load-client/src/command/outputs.rs",
+        "first and last seen of a failure, as Locust writes them",
+    ),
+    (
+        "load-client/src/command/web/run.rs",
+        "when a run of the live page began and ended, for its time axis",
+    ),
+    (
+        "load-client/src/web/board.rs",
+        "the server's present, which that axis is shown against",
+    ),
     ("load-client/src/export/run_json.rs", "the date of a report"),
+    (
+        "load-client/src/export/run_history.rs",
+        "the date of a run in the history of runs",
+    ),
+    ("load-client/src/compare/run.rs", "that date"),
+    (
+        "load-client/src/compare/read/sidecar.rs",
+        "that date, read from a report",
+    ),
+    (
+        "load-client/src/scenario/values.rs",
+        "the placeholders {now} and {timestamp_ms}",
+    ),
 ];
 const WALL_CLOCKS: [&str; 4] = ["SystemTime", "Utc::now", "Local::now", "CLOCK_REALTIME"];
 

@@ -3,11 +3,13 @@
 mod latest;
 mod order;
 mod pairing;
+mod plan;
 mod progress;
 mod report;
 mod trials;
 
 pub use latest::LATEST;
 pub use order::{Block, blocks};
+pub use plan::{Calibration, Design, Experiment};
 pub use report::{Outcome, REPORT};
-pub use trials::{Calibration, Design, Experiment, experiment};
+pub use trials::experiment;

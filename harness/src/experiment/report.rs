@@ -11,7 +11,7 @@ use load_client::export::html::{PageContext, Section, comparison_page};
 use load_client::output::comparison_text;
 
 use super::pairing::Sides;
-use super::trials::Experiment;
+use super::plan::Experiment;
 
 /// The page's file name.
 pub const REPORT: &str = "report.html";

@@ -4,107 +4,15 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use clap::ValueEnum;
-use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::pairing::{Blocks, Pairing};
+use super::plan::{Calibration, Experiment};
 use super::progress::Progress;
 use super::report::{self, Outcome};
-use super::{Block, blocks, latest};
-use crate::environment::{Commit, Machine, OPTIMISED, now};
-use crate::run::{Settings, rehearse};
-use crate::stack::{Description, Stack};
-
-/// Runs of the baseline against itself, whose differences are noise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Calibration {
-    /// before the experiment: shows how small a change it could have seen
-    First,
-    /// and nothing else: the verdict should be that nothing changed
-    Only,
-}
-
-/// How the runs are laid out and judged.
-#[derive(Debug, Clone, Copy)]
-pub struct Design {
-    /// Blocks of two runs each.
-    pub trials: u32,
-    /// Whether the baseline is run against itself.
-    pub calibration: Option<Calibration>,
-    /// Decides the order inside the blocks.
-    pub seed: u64,
-    /// The relative change that counts as a difference.
-    pub threshold: f64,
-}
-
-/// What an experiment is; written to `experiment.json`, so that it can be repeated.
-#[derive(Debug, Clone, Serialize)]
-pub struct Experiment {
-    /// When it started, UTC.
-    pub date: String,
-    /// Blocks of one run of either variant.
-    pub trials: u32,
-    /// Whether the baseline is run against itself.
-    pub calibration: Option<Calibration>,
-    /// Decides the order inside the blocks.
-    pub seed: u64,
-    /// The order itself.
-    pub order: Vec<Block>,
-    /// The relative change that counts as a difference.
-    pub threshold: f64,
-    /// Whether the harness, and with it the programs beside it, was built with optimisation.
-    pub optimised: bool,
-    /// What all runs share.
-    #[serde(flatten)]
-    pub settings: Settings,
-    /// librdkafka properties given to both clients (`-X`), secrets masked.
-    pub client_properties: Vec<String>,
-    /// Broker and store.
-    #[serde(flatten)]
-    pub stack: Description,
-    /// Where it ran.
-    pub machine: Machine,
-    /// The sources, where known.
-    pub commit: Option<Commit>,
-}
-
-impl Experiment {
-    /// Plans an experiment on `stack`.
-    #[must_use]
-    pub fn plan(stack: &Stack, settings: Settings, design: Design) -> Self {
-        let Design {
-            trials,
-            calibration,
-            seed,
-            threshold,
-        } = design;
-        Self {
-            date: now(),
-            trials,
-            calibration,
-            seed,
-            order: blocks(trials, seed),
-            threshold,
-            optimised: OPTIMISED,
-            settings,
-            client_properties: stack.shown_properties(),
-            stack: stack.description(),
-            machine: Machine::this(),
-            commit: Commit::current(),
-        }
-    }
-
-    /// How many runs it takes.
-    fn runs(&self) -> u64 {
-        let kinds = match self.calibration {
-            Some(Calibration::First) => 2,
-            Some(Calibration::Only) | None => 1,
-        };
-        u64::from(self.trials) * 2 * kinds
-    }
-}
+use super::{blocks, latest};
+use crate::run::rehearse;
+use crate::stack::Stack;
 
 /// Runs all blocks of `plan`, compares the sides, and writes the report to a new folder in `results`.
 ///
@@ -122,7 +30,7 @@ pub async fn experiment(
     write_plan(plan, &folder)?;
     rehearse(stack, &plan.settings, &folder, stop).await?;
     let progress = Progress::new(plan.runs());
-    let mut blocks = Blocks {
+    let mut runs = Blocks {
         stack,
         settings: &plan.settings,
         folder: &folder,
@@ -132,14 +40,14 @@ pub async fn experiment(
     let noise = match plan.calibration {
         // Another order than that of the variants, of the same seed.
         Some(_) => {
-            let order = super::blocks(plan.trials, plan.seed.wrapping_add(1));
-            Some(blocks.run(Pairing::Calibration, &order).await?)
+            let order = blocks(plan.trials, plan.seed.wrapping_add(1));
+            Some(runs.run(Pairing::Calibration, &order).await?)
         }
         None => None,
     };
     let variants = match plan.calibration {
         Some(Calibration::Only) => None,
-        Some(Calibration::First) | None => Some(blocks.run(Pairing::Variants, &plan.order).await?),
+        Some(Calibration::First) | None => Some(runs.run(Pairing::Variants, &plan.order).await?),
     };
     drop(progress);
     let outcome = report::write(plan, noise.as_ref(), variants.as_ref(), &folder)?;

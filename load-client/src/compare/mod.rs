@@ -23,26 +23,33 @@ mod fail_on;
 mod metric;
 mod notices;
 mod options;
+mod percent;
 mod read;
 mod refusal;
+mod run;
 mod shape;
+mod steps;
 mod summary;
+mod timeline;
 mod verdict;
 mod within;
 mod wording;
 
-pub use comparison::{CompareError, Comparison, Parity, compare};
+pub use comparison::{Comparison, Parity};
 pub use curves::{CurvePoint, Curves, Overlay};
 pub use effects::{Blocks, Effect};
 pub use fail_on::FailOn;
 pub use metric::Metric;
 pub use options::{Detail, Options};
-pub use read::{ReadError, TimeBin, read_run};
+pub use percent::percent;
+pub use read::{ReadError, read_run};
+pub use run::Run;
 pub use shape::Shape;
-pub use summary::{Figures, Run, RunFigures, Side, SideSummary};
+pub use steps::{CompareError, compare};
+pub use summary::{Figures, RunFigures, Side, SideSummary};
+pub use timeline::TimeBin;
 pub use verdict::Verdict;
 pub use within::{Dependence, WithinRuns};
-pub use wording::percent;
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,9 @@
 //! What makes the figures of a comparison doubtful, with advice.
 
 use super::effects::{Blocks, Effect};
-use super::summary::{Run, Side};
-use super::wording::percent;
+use super::percent::percent;
+use super::run::Run;
+use super::summary::Side;
 
 /// Fewer blocks than this cannot reach p < 0.05 by sign flips, whatever the effect.
 const RECOMMENDED_BLOCKS: usize = 6;

@@ -2,7 +2,8 @@
 
 use super::effects::Blocks;
 use super::metric::Metric;
-use super::summary::{Pooled, Run, Side};
+use super::run::Run;
+use super::summary::{Pooled, Side};
 
 /// Failure rates further apart than this forbid a verdict: a closed loop waits out each time-out,
 /// so the faster side may only be the one that gave up on more of its slow requests.

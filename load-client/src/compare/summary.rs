@@ -1,66 +1,11 @@
 //! What is known of one run, and the figures that describe a run or a side.
 
-use std::collections::BTreeSet;
-use std::time::SystemTime;
-
 use serde::Serialize;
 
-use super::read::TimeBin;
+use super::run::{Run, failure_rate};
+use super::timeline::TimeBin;
 use super::within::{Dependence, dependence};
 use crate::stats::{SortedSample, mean, quantile_is_supported, quantile_of_sorted};
-
-/// The measured requests of one run, without its warm-up.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Run {
-    /// Where the run came from, usually its file name.
-    pub label: String,
-    /// What was asked for: request type and name of each kind of request.
-    pub kinds: BTreeSet<String>,
-    /// Latencies of the requests that were answered well, in milliseconds, in the order of sending.
-    pub latencies_ms: Vec<f64>,
-    /// Requests that failed: time-outs, send errors, error replies.
-    pub failures: u64,
-    /// Ok replies per second over the measured window; `None` when the file has no timestamps.
-    pub throughput: Option<f64>,
-    /// Requests left out because they were sent during the warm-up.
-    pub warm_up: u64,
-    /// Requests still in flight when the run was cut short: neither answered nor failed.
-    pub censored: u64,
-    /// How the run went over its time, warm-up included; empty when the file has no timestamps.
-    pub timeline: Vec<TimeBin>,
-    /// What was tolerated while reading, one sentence each.
-    pub warnings: Vec<String>,
-    /// Why its figures must not be used, if its load client said so.
-    pub invalid: Vec<String>,
-    /// When it started, if anything says so.
-    pub started: Option<SystemTime>,
-}
-
-impl Run {
-    /// A run of good replies, with nothing else to tell.
-    #[must_use]
-    pub fn new(label: String, latencies_ms: Vec<f64>) -> Self {
-        Self {
-            label,
-            kinds: BTreeSet::new(),
-            latencies_ms,
-            failures: 0,
-            throughput: None,
-            warm_up: 0,
-            censored: 0,
-            timeline: Vec::new(),
-            warnings: Vec::new(),
-            invalid: Vec::new(),
-            started: None,
-        }
-    }
-
-    /// Share of the measured requests that failed; `None` when there was none.
-    #[must_use]
-    pub fn failure_rate(&self) -> Option<f64> {
-        failure_rate(self.latencies_ms.len() as u64, self.failures)
-    }
-}
 
 /// One of the two sides of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -185,9 +130,4 @@ fn figures(sorted: Option<&SortedSample>, failures: u64, throughput: Option<f64>
         p99_ms: percentile(0.99),
         throughput,
     }
-}
-
-fn failure_rate(ok: u64, failures: u64) -> Option<f64> {
-    let total = ok + failures;
-    (total > 0).then(|| failures as f64 / total as f64)
 }

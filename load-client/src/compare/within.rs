@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::summary::Run;
+use super::run::Run;
 use crate::stats::{
     Bootstrap, Interval, Series, Welch, autocorrelation, automatic_block_length,
     effective_sample_size, quantile_changes, welch_of_batch_means,

@@ -3,13 +3,8 @@
 use super::comparison::Comparison;
 use super::effects::{Blocks, Effect};
 use super::metric::Metric;
+use super::percent::percent;
 use super::verdict::Verdict;
-
-/// A relative change as people read it: `-30.1 %`, `+43.0 %`.
-#[must_use]
-pub fn percent(change: f64) -> String {
-    format!("{:+.1} %", change * 100.0)
-}
 
 /// The answer in one plain sentence.
 pub(super) fn conclusion(comparison: &Comparison) -> String {

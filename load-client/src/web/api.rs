@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response, Sse};
 use serde::de::DeserializeOwned;
 
 use super::events::{Position, feed, keep_alive};
-use super::router::Shared;
+use super::shared::Shared;
 use super::{Conductor, EditOrder, Refusal, StartOrder, State as RunState, StopOrder};
 
 /// The most users, as on the command line.

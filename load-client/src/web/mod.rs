@@ -11,6 +11,7 @@ mod guard;
 mod history;
 mod problem;
 mod router;
+mod shared;
 mod state;
 
 pub use board::{Board, Figures, Snapshot};

@@ -10,31 +10,13 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::guard::guard;
+use super::shared::Shared;
 use super::{Conductor, Doors, Refusal, api, assets};
 
 /// No order is longer.
 const BODY_BYTES: usize = 4096;
 /// Browsers that may listen at the same time.
 const LISTENERS: usize = 64;
-
-/// What the handlers share.
-pub(super) struct Shared<C> {
-    pub(super) conductor: Arc<C>,
-    /// One for each browser that may listen.
-    pub(super) places: Arc<Semaphore>,
-    /// Cancelled when the server ends: streams of events end with it.
-    pub(super) closed: CancellationToken,
-}
-
-impl<C> Clone for Shared<C> {
-    fn clone(&self) -> Self {
-        Self {
-            conductor: Arc::clone(&self.conductor),
-            places: Arc::clone(&self.places),
-            closed: self.closed.clone(),
-        }
-    }
-}
 
 /// The page and all that it asks for. Cancel `closed` to end the streams of events, which would
 /// otherwise hold up a graceful end of the server for ever.

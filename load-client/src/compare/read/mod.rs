@@ -17,11 +17,10 @@ use std::path::Path;
 use csv::{ByteRecord, Position};
 
 pub use error::ReadError;
-pub use series::TimeBin;
 
 use self::format::{Ended, Format, Ours};
 use self::series::Reply;
-use super::summary::Run;
+use super::run::Run;
 use crate::stats::quantile_is_supported;
 use crate::window::ThroughputWindow;
 

@@ -1,7 +1,6 @@
 //! The replies of a run in the order in which they were asked for, and how they went over time.
 
-use serde::Serialize;
-
+use crate::compare::timeline::TimeBin;
 use crate::stats::quantile_of_sorted;
 
 /// Bins of the time line: as many as a chart can show.
@@ -14,19 +13,6 @@ pub(super) struct Reply {
     pub(super) sent_s: f64,
     pub(super) latency_ms: f64,
     pub(super) warm_up: bool,
-}
-
-/// A stretch of a run's time, for charts.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct TimeBin {
-    /// Its middle, in seconds from the first request.
-    pub seconds: f64,
-    /// Median of the replies to what was sent in it, in milliseconds.
-    pub median_ms: f64,
-    /// Their 95th percentile.
-    pub p95_ms: f64,
-    /// Whether it belongs to the warm-up.
-    pub warm_up: bool,
 }
 
 /// Sorts by the moment of sending. Files are in the order of the replies, in which a slow request is

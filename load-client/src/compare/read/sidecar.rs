@@ -10,7 +10,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::compare::Run;
+use crate::compare::run::Run;
 
 /// Larger files are no summary of a run.
 const LARGEST_BYTES: u64 = 16 << 20;

@@ -3,10 +3,12 @@
 mod charts;
 mod page;
 mod run;
+mod section;
 mod tables;
 
-pub use page::{PageContext, Section, comparison_page};
+pub use page::comparison_page;
 pub use run::{RunPage, run_page};
+pub use section::{PageContext, Section};
 
 /// Escapes text for element content and for quoted attributes.
 fn escape(text: &str) -> String {

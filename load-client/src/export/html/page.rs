@@ -2,31 +2,12 @@
 
 use plotly::Plot;
 
+use super::section::PageContext;
 use super::{charts, escape, tables};
 use crate::compare::{Comparison, Verdict};
 
 pub(super) const STYLE: &str = include_str!("page.css");
 pub(super) const THEME: &str = include_str!("theme.js");
-
-/// What the page says about the circumstances of the runs.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct PageContext {
-    /// Heading and window title.
-    pub title: String,
-    /// Sentences that a reader must not miss, for example that the broker was a mock.
-    pub notices: Vec<String>,
-    /// What was run: environment, settings, commands.
-    pub sections: Vec<Section>,
-}
-
-/// A table of names and values under a heading.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Section {
-    /// The heading.
-    pub heading: String,
-    /// Names and values.
-    pub rows: Vec<(String, String)>,
-}
 
 /// Renders a comparison as one HTML page: no file beside it, no request to any server.
 #[must_use]
@@ -82,6 +63,7 @@ pub(super) fn chart_library() -> String {
 mod tests {
     use super::*;
     use crate::compare::{Options, Run, compare};
+    use crate::export::html::Section;
 
     fn run(label: &str, offset: f64) -> Run {
         let latencies = (0..400).map(|index| offset + f64::from(index % 40) / 20.0);

@@ -1,7 +1,7 @@
 //! The tables of the page.
 
 use super::escape;
-use super::page::Section;
+use super::section::Section;
 use crate::compare::{Comparison, Effect, Metric, percent};
 use crate::stats::{Interval, Welch};
 

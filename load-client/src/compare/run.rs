@@ -1,0 +1,65 @@
+//! What is known of one run.
+
+use std::collections::BTreeSet;
+use std::time::SystemTime;
+
+use super::timeline::TimeBin;
+
+/// The measured requests of one run, without its warm-up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// Where the run came from, usually its file name.
+    pub label: String,
+    /// What was asked for: request type and name of each kind of request.
+    pub kinds: BTreeSet<String>,
+    /// Latencies of the requests that were answered well, in milliseconds, in the order of sending.
+    pub latencies_ms: Vec<f64>,
+    /// Requests that failed: time-outs, send errors, error replies.
+    pub failures: u64,
+    /// Ok replies per second over the measured window; `None` when the file has no timestamps.
+    pub throughput: Option<f64>,
+    /// Requests left out because they were sent during the warm-up.
+    pub warm_up: u64,
+    /// Requests still in flight when the run was cut short: neither answered nor failed.
+    pub censored: u64,
+    /// How the run went over its time, warm-up included; empty when the file has no timestamps.
+    pub timeline: Vec<TimeBin>,
+    /// What was tolerated while reading, one sentence each.
+    pub warnings: Vec<String>,
+    /// Why its figures must not be used, if its load client said so.
+    pub invalid: Vec<String>,
+    /// When it started, if anything says so.
+    pub started: Option<SystemTime>,
+}
+
+impl Run {
+    /// A run of good replies, with nothing else to tell.
+    #[must_use]
+    pub fn new(label: String, latencies_ms: Vec<f64>) -> Self {
+        Self {
+            label,
+            kinds: BTreeSet::new(),
+            latencies_ms,
+            failures: 0,
+            throughput: None,
+            warm_up: 0,
+            censored: 0,
+            timeline: Vec::new(),
+            warnings: Vec::new(),
+            invalid: Vec::new(),
+            started: None,
+        }
+    }
+
+    /// Share of the measured requests that failed; `None` when there was none.
+    #[must_use]
+    pub fn failure_rate(&self) -> Option<f64> {
+        failure_rate(self.latencies_ms.len() as u64, self.failures)
+    }
+}
+
+/// Share of the requests that failed; `None` without any.
+pub(super) fn failure_rate(ok: u64, failures: u64) -> Option<f64> {
+    let total = ok + failures;
+    (total > 0).then(|| failures as f64 / total as f64)
+}
