@@ -163,12 +163,38 @@ fn design(plan: &Experiment, variants: bool) -> Section {
             ),
             ("order", order.collect::<Vec<_>>().join(" | ")),
             ("seed of the order", plan.seed.to_string()),
+            ("to repeat it", command(plan, variants)),
             (
                 "fresh for each run",
                 "topics, consumer group, service and load client; broker and store stay up"
                     .to_owned(),
             ),
         ],
+    )
+}
+
+/// What to type for the same experiment, but for the stack's address and the properties below.
+fn command(plan: &Experiment, variants: bool) -> String {
+    let settings = &plan.settings;
+    let calibrate = match (plan.calibration, variants) {
+        (None, _) => "",
+        (Some(_), true) => " --calibrate",
+        (Some(_), false) => " --calibrate=only",
+    };
+    format!(
+        "harness experiment --stack {} --trials {} --seed {} --users {} --spawn-rate {} --run-time {} --warm-up {} \
+         --rehearsal {} --partitions {} --max-in-flight {} --threshold {}%{calibrate}",
+        plan.stack.stack.name(),
+        plan.trials,
+        plan.seed,
+        settings.users,
+        settings.spawn_rate,
+        format_duration(settings.run_time),
+        format_duration(settings.warm_up),
+        format_duration(settings.rehearsal),
+        settings.partitions,
+        settings.max_in_flight,
+        plan.threshold * 100.0
     )
 }
 

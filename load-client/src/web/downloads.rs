@@ -12,6 +12,18 @@ use crate::threshold::Answer;
 
 const JSON: &str = "application/json";
 const CSV: &str = "text/csv; charset=utf-8";
+const HISTORY_COLUMNS: [&str; 10] = [
+    "Run",
+    "Timestamp",
+    "User Count",
+    "Requests/s",
+    "Failures/s",
+    "50%",
+    "95%",
+    "99%",
+    "Total Request Count",
+    "Total Failure Count",
+];
 const HTML: &str = "text/html; charset=utf-8";
 
 /// The files that [`board_download`] makes.
@@ -19,6 +31,7 @@ const HTML: &str = "text/html; charset=utf-8";
 pub fn board_downloads() -> Vec<String> {
     [
         "stats.csv",
+        "history.csv",
         "failures.csv",
         "report.html",
         "summary.json",
@@ -42,6 +55,7 @@ pub fn board_download(board: &Board, file: &str) -> Result<Option<Download>, Ref
             let failures = failures_csv(&summary(&snapshot)?.errors, start);
             Ok(Some(csv(failures)))
         }
+        "history.csv" => history(&snapshot).map(csv).map(Some),
         "report.html" => report(&snapshot).map(Some),
         "summary.json" => {
             let report = SummaryFile {
@@ -83,6 +97,37 @@ fn csv(content: Vec<u8>) -> Download {
         media_type: CSV,
         content,
     }
+}
+
+/// A row for each moment of every run on the page: rates and percentiles of the last ten seconds, counts from
+/// the run's start. A figure that is not known is an empty field.
+fn history(snapshot: &Snapshot) -> Result<Vec<u8>, Refusal> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(HISTORY_COLUMNS).map_err(cannot)?;
+    for own in &snapshot.moments {
+        let (moment, total) = (&own.moment, &own.moment.total);
+        let at = |quantile| {
+            let found = total
+                .window
+                .as_ref()
+                .and_then(|window| window.percentile(quantile));
+            found.map(|ms| ms.to_string()).unwrap_or_default()
+        };
+        let row = [
+            own.run.to_string(),
+            moment.unix_seconds.to_string(),
+            moment.users.to_string(),
+            total.rates.requests.to_string(),
+            total.rates.failures.to_string(),
+            at(0.5),
+            at(0.95),
+            at(0.99),
+            total.requests.to_string(),
+            total.failures.to_string(),
+        ];
+        writer.write_record(row).map_err(cannot)?;
+    }
+    writer.into_inner().map_err(cannot)
 }
 
 /// The report of the last run, as far as the board knows it.

@@ -137,6 +137,24 @@ async fn downloads_have_the_figures_of_the_run() {
     assert_eq!(summary["state"]["run_id"], "id-1");
     let history = json(text(site.get("/download/history.json").await).await);
     assert_eq!(history["moments"][0]["seconds"], 1.0);
+    let history = text(site.get("/download/history.csv").await).await;
+    let lines: Vec<&str> = history.lines().collect();
+    assert_eq!(lines.len(), 2, "{history}");
+    assert!(
+        lines[0].starts_with("Run,Timestamp,User Count,"),
+        "{history}"
+    );
+    assert!(
+        lines[1].starts_with("1,1,1,") && lines[1].ends_with(",1,0"),
+        "{history}"
+    );
+    let failures = text(site.get("/download/failures.csv").await).await;
+    assert_eq!(failures.lines().count(), 2, "{failures}");
+    let report = text(site.get("/download/report.html").await).await;
+    assert!(
+        report.contains("Aggregated") && report.contains("not judge"),
+        "{report:.200}"
+    );
     for missing in [
         "/download/hidden",
         "/download/passwd",
