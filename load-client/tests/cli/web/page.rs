@@ -99,11 +99,26 @@ impl Page {
 
     /// Waits for the program to end by itself.
     pub(super) fn ended(mut self) -> Output {
-        let mut rest = Vec::new();
-        self.stderr.read_to_end(&mut rest).unwrap();
-        let mut output = self.child.wait_with_output().unwrap();
-        output.stderr = rest;
-        output
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        self.stderr.read_to_end(&mut stderr).unwrap();
+        if let Some(pipe) = &mut self.child.stdout {
+            pipe.read_to_end(&mut stdout).unwrap();
+        }
+        let status = self.child.wait().unwrap();
+        Output {
+            status,
+            stdout,
+            stderr,
+        }
+    }
+}
+
+/// A test that fails must not leave a load behind.
+impl Drop for Page {
+    fn drop(&mut self) {
+        // It has ended already, where all went well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
