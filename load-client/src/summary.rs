@@ -8,6 +8,20 @@ use crate::analysis::Findings;
 use crate::sample::Status;
 use crate::shape::Span;
 
+/// The percentiles of Locust's tables and files, as they call them, and as quantiles.
+pub(crate) const LOCUST_PERCENTILES: [(&str, f64); 10] = [
+    ("50%", 0.5),
+    ("66%", 0.66),
+    ("75%", 0.75),
+    ("80%", 0.8),
+    ("90%", 0.9),
+    ("95%", 0.95),
+    ("98%", 0.98),
+    ("99%", 0.99),
+    ("99.9%", 0.999),
+    ("99.99%", 0.9999),
+];
+
 /// What a run measured. The warm-up is counted apart and is in none of the other figures.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {

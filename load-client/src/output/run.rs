@@ -4,23 +4,10 @@ use std::fmt::Write;
 
 use super::fit::{fitted, name_width};
 use crate::moment::Moment;
-use crate::summary::{Latency, Rates, Row, Summary};
+use crate::summary::{LOCUST_PERCENTILES, Latency, Rates, Row, Summary};
 use crate::tally::AGGREGATED;
 
 const TYPE: &str = "KAFKA";
-/// The percentiles of Locust's table.
-const PERCENTILES: [(&str, f64); 10] = [
-    ("50%", 0.5),
-    ("66%", 0.66),
-    ("75%", 0.75),
-    ("80%", 0.8),
-    ("90%", 0.9),
-    ("95%", 0.95),
-    ("98%", 0.98),
-    ("99%", 0.99),
-    ("99.9%", 0.999),
-    ("99.99%", 0.9999),
-];
 
 /// What the figures of the tables take beside the name.
 const TABLE_COLUMNS: usize = 98;
@@ -132,7 +119,7 @@ fn write_percentiles(
         "\nResponse time percentiles (a dash where fewer than ten replies lie above)"
     )?;
     write!(text, "{:<8} {:<width$}", "Type", "Name")?;
-    for (title, _) in PERCENTILES {
+    for (title, _) in LOCUST_PERCENTILES {
         write!(text, " {title:>8}")?;
     }
     writeln!(text, " {:>8} {:>9}", "100%", "# replies")?;
@@ -154,7 +141,7 @@ fn write_percentiles(
 
 fn write_percentile_row(text: &mut String, latency: Option<&Latency>) -> std::fmt::Result {
     let show = |figure: Option<f64>| figure.map_or_else(|| "-".to_owned(), milliseconds);
-    for (_, quantile) in PERCENTILES {
+    for (_, quantile) in LOCUST_PERCENTILES {
         let figure = latency.and_then(|latency| latency.percentile(quantile));
         write!(text, " {:>8}", show(figure))?;
     }

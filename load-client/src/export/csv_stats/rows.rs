@@ -1,24 +1,12 @@
 //! The content of the files: figures in, text out.
 
 use crate::moment::{Moment, MomentRow};
-use crate::summary::{ErrorCount, Latency, Row, Summary};
+use crate::summary::{ErrorCount, LOCUST_PERCENTILES, Latency, Row, Summary};
 
 const TYPE: &str = "KAFKA";
 /// What stands where a figure is undefined.
 const UNDEFINED: &str = "N/A";
 
-pub(super) const PERCENTILES: [(&str, f64); 10] = [
-    ("50%", 0.5),
-    ("66%", 0.66),
-    ("75%", 0.75),
-    ("80%", 0.8),
-    ("90%", 0.9),
-    ("95%", 0.95),
-    ("98%", 0.98),
-    ("99%", 0.99),
-    ("99.9%", 0.999),
-    ("99.99%", 0.9999),
-];
 const LONGEST: &str = "100%";
 
 const STATS: [&str; 11] = [
@@ -169,13 +157,14 @@ fn totals(row: &Row) -> [String; 5] {
 }
 
 fn percentiles(latency: Option<&Latency>) -> impl Iterator<Item = String> {
-    let own = PERCENTILES.map(|(_, quantile)| latency.and_then(|own| own.percentile(quantile)));
+    let own =
+        LOCUST_PERCENTILES.map(|(_, quantile)| latency.and_then(|own| own.percentile(quantile)));
     let longest = latency.map(|own| own.max_ms);
     own.into_iter().chain([longest]).map(field)
 }
 
 fn percentile_names() -> impl Iterator<Item = &'static str> {
-    PERCENTILES
+    LOCUST_PERCENTILES
         .into_iter()
         .map(|(name, _)| name)
         .chain([LONGEST])
