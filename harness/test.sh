@@ -93,6 +93,8 @@ if ! has chromium; then
     skip "tests of the live page in a browser (chromium_...)" "no chromium: install chromium"
 fi
 
+skip "pictures for the documentation (chromium_screenshots...)" "they assert little: make screenshots"
+
 title "docker/compose.yaml"
 if docker compose version >/dev/null 2>&1; then
     docker compose -f docker/compose.yaml --profile '*' config --quiet && echo "accepted by docker compose"

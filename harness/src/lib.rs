@@ -34,6 +34,7 @@ pub mod service;
 pub mod soak;
 pub mod stack;
 
+mod record_headers;
 mod redact;
 mod wait;
 

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rdkafka::config::ClientConfig;
-use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
+
+use crate::record_headers::record_headers;
 
 const TICK: Duration = Duration::from_millis(20);
 const KEYS: u64 = 64;
@@ -96,12 +97,7 @@ fn enqueue(
         ("x-reply-set-header", &echo),
         ("idempotency-key", &request),
     ];
-    let headers = headers
-        .into_iter()
-        .fold(OwnedHeaders::new(), |headers, (key, value)| {
-            let value = Some(value);
-            headers.insert(Header { key, value })
-        });
+    let headers = record_headers(&headers);
     let key = format!("key-{}", number % KEYS);
     let body = format!(r#"{{"items":[{{"sku":"{request}","count":1}}]}}"#);
     let record = FutureRecord::to(&target.topic)

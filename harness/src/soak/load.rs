@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rdkafka::consumer::{Consumer, StreamConsumer};
-use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
+use rdkafka::message::{Headers, Message};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::faults::{assign_all, producer, reading};
+use crate::record_headers::record_headers;
 
 const TICK: Duration = Duration::from_millis(10);
 const KEYS: u64 = 64;
@@ -91,12 +92,7 @@ impl Load {
             ("reply-to", self.reply_topic.as_str()),
             ("x-reply-set-header", &echo),
         ];
-        let headers = headers
-            .into_iter()
-            .fold(OwnedHeaders::new(), |headers, (key, value)| {
-                let value = Some(value);
-                headers.insert(Header { key, value })
-            });
+        let headers = record_headers(&headers);
         let key = format!("key-{}", number % KEYS);
         let record = FutureRecord::to(&self.topic)
             .key(&key)

@@ -1,12 +1,13 @@
 //! What a run leaves behind and ends with, as scripts and people find it.
 
+mod report;
+mod terminal;
+
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::PathBuf;
+use std::process::Output;
 
-use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -300,26 +301,6 @@ fn a_place_that_cannot_be_written_is_told_before_the_run() {
 }
 
 #[test]
-fn the_report_is_named_by_the_load() {
-    let service = Service::start(Behaviour::Answer("200"));
-    let run = Run::new(
-        &service,
-        &[
-            "-u",
-            "2",
-            "-r",
-            "50",
-            "-t",
-            "1s",
-            "--html",
-            "load-{u}-{r}-{t}.html",
-        ],
-    );
-    run.assert_code(0);
-    assert!(run.path("load-2-50-1.html").exists());
-}
-
-#[test]
 fn a_password_is_in_no_file() {
     let service = Service::start(Behaviour::Answer("200"));
     let folder = tempfile::tempdir().unwrap();
@@ -344,97 +325,6 @@ fn a_password_is_in_no_file() {
         run.text("run.json")
             .contains("--header 'authorization=***'")
     );
-}
-
-#[test]
-fn only_the_summary_is_printed_when_asked_for() {
-    let service = Service::start(Behaviour::Answer("200"));
-    let count = |arguments: &[&str]| {
-        let run = Run::new(&service, arguments);
-        run.assert_code(0);
-        assert!(
-            !run.stderr().contains('\r'),
-            "no status line without a terminal"
-        );
-        run.stdout().matches("Aggregated").count()
-    };
-    assert_eq!(count(&["-t", "3s", "--only-summary"]), 2);
-    assert!(count(&["-t", "3s"]) > 2);
-}
-
-#[test]
-fn a_terminal_has_a_status_line() {
-    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
-    let person = openpt(flags).unwrap();
-    grantpt(&person).unwrap();
-    unlockpt(&person).unwrap();
-    let terminal = ioctl_tiocgptpeer(&person, flags).unwrap();
-    let service = Service::start(Behaviour::Answer("200"));
-    let mut command = service.client();
-    command
-        .args(["-u", "2", "-r", "100", "-t", "2s"])
-        .stdout(Stdio::null());
-    let mut child = command.stderr(terminal).spawn().unwrap();
-    // The command holds our copy of the terminal's end.
-    drop(command);
-    let mut seen = Vec::new();
-    // The end of a terminal whose other side is closed is an error.
-    let _ = fs::File::from(person).read_to_end(&mut seen);
-    assert_eq!(child.wait().unwrap().code(), Some(0));
-    let seen = String::from_utf8_lossy(&seen);
-    assert!(seen.contains("00:01 of 00:02, 2 users, "), "{seen:?}");
-    assert!(seen.contains("\r\x1b[2K"), "{seen:?}");
-}
-
-#[test]
-fn chromium_opens_the_report_without_a_network() {
-    let service = Service::start(Behaviour::Answer("200"));
-    let run = Run::new(
-        &service,
-        &["-t", "3s", "--warm-up", "1s", "--html", "run.html"],
-    );
-    run.assert_code(0);
-    let output = browse(&run.path("run.html"), run.folder.path());
-    let (dom, log) = (
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
-    );
-    assert!(output.status.success(), "{log}");
-    let messages: Vec<_> = log
-        .lines()
-        .filter(|line| line.contains("CONSOLE"))
-        .collect();
-    assert!(messages.is_empty(), "{messages:?}");
-    let body = &dom[dom.find("<main>").unwrap()..];
-    assert!(
-        body.matches("class=\"main-svg\"").count() >= 2,
-        "both charts are drawn"
-    );
-    assert!(body.contains("Request statistics") && body.contains("Aggregated"));
-    for curve in ["requests/s", "p95 (ms)", "users"] {
-        assert!(
-            body.contains(&format!("data-unformatted=\"{curve}\"")),
-            "{curve}"
-        );
-    }
-}
-
-/// Opens a page, and gives out what became of it. Every host name leads nowhere.
-fn browse(page: &Path, folder: &Path) -> Output {
-    Command::new("chromium")
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"])
-        .args(["--enable-logging=stderr", "--virtual-time-budget=20000"])
-        .args([
-            "--host-resolver-rules=MAP * ~NOTFOUND",
-            "--proxy-server=127.0.0.1:9",
-        ])
-        .arg(format!(
-            "--user-data-dir={}",
-            folder.join("browser").display()
-        ))
-        .arg(format!("file://{}", page.display()))
-        .output()
-        .unwrap()
 }
 
 #[test]
