@@ -96,10 +96,14 @@ fn all_files_agree_to_the_request() {
         run.assert_code(code);
         let all = rows(&run.path("requests.csv"));
         let measured: Vec<_> = all.iter().filter(|row| row[8] == "false").collect();
-        assert!(measured.len() < all.len(), "there was a warm-up");
+        let shown = run.stdout();
+        assert!(measured.len() < all.len(), "there was a warm-up: {shown}");
         let requests = measured.len() as u64;
         let failures = measured.iter().filter(|row| row[3] != "ok").count() as u64;
-        assert!(requests > 0 && (failures == 0 || failures == requests));
+        assert!(
+            requests > 0 && (failures == 0 || failures == requests),
+            "{failures} of {requests} failed: {shown}"
+        );
 
         let json = run.json();
         let total = &json["summary"]["total"];
