@@ -12,6 +12,8 @@ ROUNDS     ?= 1
 FLOOD_RECORDS ?= 50000
 FUZZ_TIME  ?= 30
 SOAK_TIME  ?= 1h
+# Further flags of `harness limits`, such as --rounds 3 --only bridge-tasks.
+LIMITS     ?=
 
 CARGO   ?= cargo
 HARNESS := target/release/harness
@@ -25,7 +27,7 @@ LOAD    := --stack $(STACK) --users $(USERS) --spawn-rate $(SPAWN_RATE) --run-ti
 .DEFAULT_GOAL := help
 # The targets of one command line run one after the other: two benchmarks at a time would measure each other.
 .NOTPARALLEL:
-.PHONY: help suites faults soak experiment calibrate bench-baseline bench-tasks bench-client bench-compare simulate compare demo up down test fuzz screenshots lint check setup fmt build
+.PHONY: help suites faults soak experiment calibrate limits bench-baseline bench-tasks bench-client bench-compare simulate compare demo up down test fuzz screenshots lint check setup fmt build
 
 help: ## List the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +50,10 @@ bench-tasks: setup build ## One run, one task per record; results/task_handler.c
 
 bench-client: ## What the load client itself costs: requests per CPU second, memory, schedule lag
 	$(CARGO) bench --locked -p load-client --bench client
+
+limits: setup build ## The bridge against a bare client loop, by turns; results/<time>-limits-<stack>/
+	$(CARGO) build --release --locked -p harness --example echo --example no_op
+	$(HARNESS) limits --stack $(STACK) --results $(RESULTS) $(LIMITS)
 
 compare: build ## Compare the two runs of bench-*; results/comparison.html
 	target/release/load-client compare $(RESULTS)/baseline.csv --with $(RESULTS)/task_handler.csv \

@@ -8,11 +8,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{BenchArguments, Cli, Command, DemoArguments, ExperimentArguments, UpArguments};
+use crate::cli::{
+    BenchArguments, Cli, Command, DemoArguments, ExperimentArguments, LimitsArguments, UpArguments,
+};
 use crate::experiment::{self, Design, Experiment, experiment};
 use crate::run::{Identity, RunEnd, RunFiles, Settings, Variant, rehearse, run};
 use crate::stack::{Stack, StackKind, StackOptions};
-use crate::{CutShort, Interrupted, demo, faults, soak};
+use crate::{CutShort, Interrupted, demo, faults, limits, soak};
 
 const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -48,6 +50,7 @@ async fn command(cli: Cli, stop: &CancellationToken) -> Result<()> {
             let seed = arguments.seed.unwrap_or_else(seed_of_now);
             conclude(faults::faults(arguments, seed, stop).await?)
         }
+        Command::Limits(arguments) => measure_limits(arguments, stop).await,
         Command::Soak(arguments) => conclude(soak::soak(arguments, stop).await?),
     }
 }
@@ -172,6 +175,13 @@ async fn compare_variants(arguments: ExperimentArguments, stop: &CancellationTok
         latest.display(),
         outcome.report.display()
     ))
+}
+
+async fn measure_limits(arguments: LimitsArguments, stop: &CancellationToken) -> Result<()> {
+    let mut stack = start(arguments.target.kind(), arguments.target.options(stop)).await?;
+    let seed = arguments.seed.unwrap_or_else(seed_of_now);
+    let outcome = limits::limits(&mut stack, &arguments, seed, stop).await;
+    print(&after_stop(outcome, stack.stop().await)?)
 }
 
 async fn start(kind: StackKind, options: StackOptions) -> Result<Stack> {

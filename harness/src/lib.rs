@@ -27,6 +27,7 @@ pub mod demo;
 pub mod environment;
 pub mod experiment;
 pub mod faults;
+pub mod limits;
 pub mod process;
 pub mod programs;
 pub mod run;

@@ -42,6 +42,26 @@ pub fn own(name: &str, flag: &str, given: Option<&Path>) -> Result<PathBuf> {
     }
 }
 
+/// An example program of this workspace, in the folder `examples` beside the running executable.
+///
+/// # Errors
+///
+/// When it is not there; the message names how to build it.
+pub fn example(name: &str) -> Result<PathBuf> {
+    let exe = env::current_exe().ok();
+    let beside = exe.as_deref().and_then(Path::parent);
+    let candidates = beside
+        .into_iter()
+        .flat_map(|folder| folder.ancestors().take(2));
+    let mut files = candidates.map(|folder| folder.join("examples").join(name));
+    match files.find(|file| is_executable(file)) {
+        Some(file) => Ok(file),
+        None => bail!(
+            "the example {name} is not built: cargo build --release -p harness --example {name}, or make limits"
+        ),
+    }
+}
+
 fn is_executable(file: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     file.metadata()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 
-use super::{FaultsArguments, SoakArguments, values};
+use super::{FaultsArguments, LimitsArguments, SoakArguments, values};
 use crate::experiment::Calibration;
 use crate::run::Variant;
 use crate::stack::StackKind;
@@ -47,6 +47,8 @@ pub enum Command {
     Bench(BenchArguments),
     /// Interleaved runs of both variants, compared, with a report
     Experiment(ExperimentArguments),
+    /// How close the bridge comes to a bare client, under several loads, in one run
+    Limits(LimitsArguments),
     /// Let parts of the system fail under load, and prove that nothing is lost
     Faults(FaultsArguments),
     /// Half of the possible load for long, with an eye on memory and latency

@@ -39,6 +39,7 @@ where
         ),
         Command::Up(_) | Command::Faults(_) | Command::Soak(_) => Ok(()),
         Command::Demo(demo) => demo.target.check(),
+        Command::Limits(limits) => limits.target.check().and(limits.check()),
         Command::Bench(bench) if bench.out.extension().is_none_or(|end| end != "csv") => {
             Err(format!(
                 "--out {}: it takes a file that ends in .csv",
@@ -214,6 +215,13 @@ mod tests {
         ("harness experiment --trials 0", "--trials", "1..=1000"),
         ("harness faults --rounds 0", "--rounds", "1..=10000"),
         ("harness faults --only flood", "--only", "kill-service"),
+        ("harness limits --only flood", "--only", "bridge-tasks"),
+        ("harness limits --run-time 1s", "--warm-up", "shorter"),
+        (
+            "harness limits --instances 2",
+            "--instances 2",
+            "--partitions",
+        ),
         ("harness soak --time 0s", "--time", "above zero"),
         ("harness experiment --threshold 2", "--threshold", "2%"),
         (

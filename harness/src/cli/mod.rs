@@ -3,6 +3,7 @@
 mod arguments;
 mod check;
 mod faults;
+mod limits;
 mod values;
 
 pub use arguments::{
@@ -10,3 +11,4 @@ pub use arguments::{
 };
 pub use check::{one_line, parse};
 pub use faults::{FaultsArguments, SoakArguments};
+pub use limits::LimitsArguments;

@@ -13,9 +13,10 @@ mod reply_sink;
 mod source;
 mod url;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
 
 pub(crate) use self::properties::Properties;
 pub use self::properties::is_secret;
@@ -80,6 +81,21 @@ impl Cluster {
         KafkaSource::start(&config, topics, drain_timeout, max_headers)
     }
 
+    /// Returns the librdkafka properties of a source's consumer, secrets included: for a client of
+    /// one's own that has to behave alike, say one to compare the bridge with.
+    #[must_use]
+    pub fn consumer_properties(&self, group_id: &str) -> BTreeMap<String, String> {
+        let config = client_config::consumer(&self.brokers, group_id, &self.properties);
+        owned(&config)
+    }
+
+    /// Returns the librdkafka properties of a sink's producer, secrets included.
+    #[must_use]
+    pub fn producer_properties(&self) -> BTreeMap<String, String> {
+        let config = client_config::producer(&self.brokers, &self.properties);
+        owned(&config)
+    }
+
     /// Makes a producer for replies.
     ///
     /// # Errors
@@ -94,6 +110,13 @@ impl Cluster {
             source: properties::masked(source),
         })
     }
+}
+
+fn owned(config: &ClientConfig) -> BTreeMap<String, String> {
+    let properties = config.config_map().into_iter();
+    properties
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
 }
 
 #[cfg(test)]

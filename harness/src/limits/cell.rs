@@ -1,0 +1,240 @@
+//! One cell of the table: start a subject on topics of its own, put the load on it, stop it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::figures::Cell;
+use super::load::{Course, Measured, SLACK};
+use super::subject::{Programs, Running, Subject};
+use super::usage::Usage;
+use crate::Interrupted;
+use crate::process::Child;
+use crate::run::Identity;
+use crate::stack::Stack;
+
+/// How often the load client is looked at, whose figures are gone with it.
+const LOOK: Duration = Duration::from_millis(20);
+const LOAD_STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// Topics, group and logs of one cell.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) prefix: String,
+    pub(super) group: String,
+    logs: PathBuf,
+    /// The bare loop and the bridge alone are not called `order-service`; their topics are.
+    identity: Identity,
+}
+
+impl Place {
+    /// Names that no other cell has; logs of an earlier cell in that folder are overwritten.
+    pub(super) fn fresh(logs: &Path) -> Self {
+        let identity = Identity::fresh();
+        Self {
+            prefix: identity.topic_prefix.clone(),
+            group: identity.group_id.clone(),
+            logs: logs.to_owned(),
+            identity,
+        }
+    }
+
+    pub(super) fn topic(&self) -> String {
+        self.identity.topic()
+    }
+
+    pub(super) fn reply_topic(&self) -> String {
+        self.identity.reply_topic()
+    }
+
+    pub(super) fn log(&self, program: &str) -> PathBuf {
+        self.logs.join(format!("{program}.log"))
+    }
+}
+
+/// What a cell is run with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Setup {
+    pub(super) subject: Subject,
+    pub(super) course: Course,
+    pub(super) partitions: i32,
+    pub(super) instances: usize,
+    /// How long the bridge's handler takes.
+    pub(super) work: Duration,
+}
+
+/// What all cells share.
+pub(super) struct Bench<'a> {
+    pub(super) stack: &'a mut Stack,
+    pub(super) programs: &'a Programs,
+    pub(super) logs: &'a Path,
+    pub(super) stop: &'a CancellationToken,
+}
+
+impl Bench<'_> {
+    /// Runs one cell, and leaves nothing of it behind but logs.
+    pub(super) async fn cell(&mut self, round: u32, setup: &Setup) -> Result<Cell> {
+        let place = Place::fresh(self.logs);
+        let outcome = self.on_topics(round, setup, &place).await;
+        let outcome = outcome.with_context(|| {
+            let (subject, load) = (setup.subject.name(), setup.course.load.name());
+            format!("round {round}, {subject}, {load}")
+        });
+        let topics = [place.topic(), place.reply_topic()];
+        self.stack.tidy_after(outcome, &topics).await
+    }
+
+    async fn on_topics(&mut self, round: u32, setup: &Setup, place: &Place) -> Result<Cell> {
+        self.stack
+            .create_topic(&place.topic(), setup.partitions)
+            .await?;
+        self.stack.create_topic(&place.reply_topic(), 1).await?;
+        let mut running = self.start(setup, place).await?;
+        let outcome = self.drive(round, setup, place, &mut running).await;
+        let mut stopped = Ok(());
+        for one in running {
+            stopped = one.stop().await.and(stopped);
+        }
+        let cell = outcome?;
+        stopped?;
+        Ok(cell)
+    }
+
+    /// Starts a subject's instances and waits until all have their partitions.
+    pub(super) async fn start(&self, setup: &Setup, place: &Place) -> Result<Vec<Running>> {
+        let (stack, programs, stop) = (&*self.stack, self.programs, self.stop);
+        let mut running = Vec::new();
+        for _ in 0..setup.instances {
+            let (subject, work) = (setup.subject, setup.work);
+            running.push(Running::spawn(subject, stack, place, programs, work, stop)?);
+        }
+        for one in &mut running {
+            one.until_ready(stop).await?;
+        }
+        Ok(running)
+    }
+
+    async fn drive(
+        &mut self,
+        round: u32,
+        setup: &Setup,
+        place: &Place,
+        running: &mut [Running],
+    ) -> Result<Cell> {
+        let summary = place.log("load-client").with_extension("json");
+        if summary.exists() {
+            // What a failed load client leaves must not be taken for its result.
+            fs::remove_file(&summary).context("cannot remove an earlier summary")?;
+        }
+        let parts = self.parts(running)?;
+        let before = usages(&parts);
+        let program = &self.programs.load_client;
+        let mut client = setup.course.spawn(program, self.stack, place, &summary)?;
+        let client_usage = match self.watch(&mut client, running, setup).await {
+            Ok(usage) => usage,
+            Err(error) => {
+                client.stop(LOAD_STOP_GRACE).await?;
+                return Err(error);
+            }
+        };
+        let after = usages(&parts);
+        let text = fs::read_to_string(&summary);
+        let text = text.with_context(|| format!("no summary; {}", client.log_tail()))?;
+        let mut usage: BTreeMap<String, Usage> = after
+            .into_iter()
+            .filter_map(|(part, after)| {
+                let before = *before.get(&part)?;
+                Some((part, after.since(before)))
+            })
+            .collect();
+        usage.extend(client_usage.map(|usage| ("client".to_owned(), usage)));
+        Ok(cell(round, setup, &Measured::read(&text)?, usage))
+    }
+
+    /// The processes of each part, but for the load client.
+    pub(super) fn parts(&mut self, running: &mut [Running]) -> Result<BTreeMap<String, Vec<u32>>> {
+        let service = running.iter_mut().filter_map(|one| one.child().id());
+        let broker = match self.stack.broker_process() {
+            Ok(child) => child.id(),
+            // The mock broker is a part of this program. A broker elsewhere has no process here.
+            Err(_) => self
+                .stack
+                .description()
+                .broker_is_mock
+                .then(std::process::id),
+        };
+        let store = self.stack.store_process().ok().and_then(|child| child.id());
+        let mut parts = BTreeMap::from([("service".to_owned(), service.collect())]);
+        parts.extend(broker.map(|id| ("broker".to_owned(), vec![id])));
+        parts.extend(store.map(|id| ("store".to_owned(), vec![id])));
+        Ok(parts)
+    }
+
+    /// Waits for the load client's end; returns what it took, as far as that was seen.
+    async fn watch(
+        &mut self,
+        client: &mut Child,
+        running: &mut [Running],
+        setup: &Setup,
+    ) -> Result<Option<Usage>> {
+        let deadline = Instant::now() + setup.course.run_time + SLACK;
+        let mut usage = None;
+        loop {
+            usage = client.id().and_then(Usage::of).or(usage);
+            if let Some(status) = client.try_wait()? {
+                return judge(status, client).map(|()| usage);
+            }
+            for one in running.iter_mut() {
+                let child = one.child();
+                if let Some(status) = child.try_wait()? {
+                    bail!("{} ended ({status}); {}", child.name(), child.log_tail());
+                }
+            }
+            self.stack.check()?;
+            if Instant::now() >= deadline {
+                bail!("load-client did not end in time; {}", client.log_tail());
+            }
+            if self.stop.run_until_cancelled(sleep(LOOK)).await.is_none() {
+                return Err(Interrupted.into());
+            }
+        }
+    }
+}
+
+/// Exit codes of a run that took place: 0, 3 some requests failed, 5 the client was a bottleneck.
+fn judge(status: ExitStatus, client: &Child) -> Result<()> {
+    match status.code() {
+        Some(0 | 3 | 5) => Ok(()),
+        _ => bail!("load-client failed ({status}); {}", client.log_tail()),
+    }
+}
+
+pub(super) fn usages(parts: &BTreeMap<String, Vec<u32>>) -> BTreeMap<String, Usage> {
+    let known = parts
+        .iter()
+        .filter_map(|(part, processes)| Some((part.clone(), Usage::sum(processes)?)));
+    known.collect()
+}
+
+fn cell(round: u32, setup: &Setup, measured: &Measured, usage: BTreeMap<String, Usage>) -> Cell {
+    Cell {
+        round,
+        subject: setup.subject,
+        load: setup.course.load,
+        rate: setup.course.rate,
+        throughput: measured.throughput,
+        p50_ms: measured.p50_ms,
+        p95_ms: measured.p95_ms,
+        p99_ms: measured.p99_ms,
+        requests: measured.requests,
+        failures: measured.failures,
+        valid: measured.valid,
+        usage,
+    }
+}

@@ -1,0 +1,302 @@
+//! The figures of a run, and their ratios within a round. Pure.
+
+use std::collections::BTreeMap;
+
+use load_client::stats::paired_log_ratio;
+use serde::Serialize;
+
+use super::load::Load;
+use super::subject::Subject;
+use super::usage::Usage;
+
+/// One subject under one load, in one round.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Cell {
+    /// From 1.
+    pub round: u32,
+    /// What answered.
+    pub subject: Subject,
+    /// What was asked.
+    pub load: Load,
+    /// Requests a second that were offered, of an open loop.
+    pub rate: Option<u32>,
+    /// Good replies a second.
+    pub throughput: f64,
+    /// Round trips, in milliseconds.
+    pub p50_ms: f64,
+    /// The 95th percentile.
+    pub p95_ms: f64,
+    /// The 99th percentile.
+    pub p99_ms: f64,
+    /// Those of the warm-up included.
+    pub requests: u64,
+    /// Requests without a good reply.
+    pub failures: u64,
+    /// Whether the load client was no bottleneck itself.
+    pub valid: bool,
+    /// What each process took, by its part: service, client, broker, store. The broker of the embedded stack is
+    /// a part of this program. Peaks of broker and store are those since their start.
+    pub usage: BTreeMap<String, Usage>,
+}
+
+impl Cell {
+    /// Processor seconds of one part for a thousand requests.
+    #[must_use]
+    pub fn cpu_per_thousand(&self, part: &str) -> Option<f64> {
+        let usage = self.usage.get(part)?;
+        (self.requests > 0).then(|| usage.cpu_seconds * 1000.0 / self.requests as f64)
+    }
+}
+
+/// A figure of a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// Good replies a second.
+    Throughput,
+    /// The median round trip.
+    P50,
+    /// The 95th percentile.
+    P95,
+    /// The 99th percentile.
+    P99,
+    /// Processor seconds of the service for a thousand requests.
+    ServiceCpu,
+}
+
+impl Metric {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Throughput,
+        Self::P50,
+        Self::P95,
+        Self::P99,
+        Self::ServiceCpu,
+    ];
+
+    /// In words.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Throughput => "throughput",
+            Self::P50 => "p50",
+            Self::P95 => "p95",
+            Self::P99 => "p99",
+            Self::ServiceCpu => "service CPU",
+        }
+    }
+
+    pub(super) fn of(self, cell: &Cell) -> Option<f64> {
+        match self {
+            Self::Throughput => Some(cell.throughput),
+            Self::P50 => Some(cell.p50_ms),
+            Self::P95 => Some(cell.p95_ms),
+            Self::P99 => Some(cell.p99_ms),
+            Self::ServiceCpu => cell.cpu_per_thousand("service"),
+        }
+    }
+}
+
+/// One figure of a subject over that of another one in the same rounds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Ratio {
+    /// What is held against the reference.
+    pub subject: Subject,
+    /// What it is held against.
+    pub reference: Subject,
+    /// Under which load.
+    pub load: Load,
+    /// Which figure.
+    pub metric: Metric,
+    /// The median of the rounds' ratios.
+    pub median: f64,
+    /// The 95 % interval of their geometric mean, by Student's t over the logarithms; `None` of one round.
+    pub interval: Option<(f64, f64)>,
+}
+
+/// The ratio of one figure; `None` if no round has both, or one of them is not above zero.
+pub(super) fn ratio(
+    cells: &[Cell],
+    subject: Subject,
+    reference: Subject,
+    load: Load,
+    metric: Metric,
+) -> Option<Ratio> {
+    let of = |wanted: Subject| {
+        let own = cells
+            .iter()
+            .filter(move |cell| cell.subject == wanted && cell.load == load);
+        own.filter_map(move |cell| Some((cell.round, metric.of(cell)?)))
+            .collect::<BTreeMap<_, _>>()
+    };
+    let (references, subjects) = (of(reference), of(subject));
+    let pairs = subjects.iter().filter_map(|(round, new)| {
+        let old = references.get(round)?;
+        Some((*old, *new))
+    });
+    let (old, new): (Vec<f64>, Vec<f64>) = pairs.unzip();
+    let quotients = old.iter().zip(&new).map(|(old, new)| new / old);
+    let median = median(quotients.collect())?;
+    let effect = paired_log_ratio(&old, &new, 0.95);
+    (median.is_finite() && median > 0.0).then(|| Ratio {
+        subject,
+        reference,
+        load,
+        metric,
+        median,
+        interval: effect.map(|effect| (1.0 + effect.change.low, 1.0 + effect.change.high)),
+    })
+}
+
+/// All ratios of subjects over their floors.
+pub(super) fn ratios(cells: &[Cell]) -> Vec<Ratio> {
+    let mut all = Vec::new();
+    for load in loads(cells) {
+        for subject in subjects(cells) {
+            let floor = subject.floor();
+            if subject != floor {
+                let one = |metric| ratio(cells, subject, floor, load, metric);
+                all.extend(Metric::ALL.into_iter().filter_map(one));
+            }
+        }
+    }
+    all
+}
+
+/// The median of one figure over the rounds; `None` where there is none.
+pub(super) fn typical(cells: &[Cell], subject: Subject, load: Load, metric: Metric) -> Option<f64> {
+    let own = cells
+        .iter()
+        .filter(|cell| cell.subject == subject && cell.load == load);
+    median(own.filter_map(|cell| metric.of(cell)).collect())
+}
+
+/// Half of what a floor answered at its best, in requests a second; `None` if it has not run.
+pub(super) fn half_rate(cells: &[Cell], floor: Subject) -> Option<u32> {
+    let closed = cells
+        .iter()
+        .filter(|cell| cell.subject == floor && cell.load != Load::HalfOfFloor);
+    let best = closed.map(|cell| cell.throughput).max_by(f64::total_cmp)?;
+    Some(((best / 2.0) as u32).max(1))
+}
+
+/// Loads in the order in which they were run first.
+pub(super) fn loads(cells: &[Cell]) -> Vec<Load> {
+    let mut loads = Vec::new();
+    for cell in cells {
+        if !loads.contains(&cell.load) {
+            loads.push(cell.load);
+        }
+    }
+    loads
+}
+
+/// Subjects, floors first.
+pub(super) fn subjects(cells: &[Cell]) -> Vec<Subject> {
+    let all = Subject::ALL.into_iter();
+    all.filter(|subject| cells.iter().any(|cell| cell.subject == *subject))
+        .collect()
+}
+
+pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => None,
+        count if count % 2 == 1 => Some(values[middle]),
+        _ => Some((values[middle - 1] + values[middle]) / 2.0),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(crate) fn cell(round: u32, subject: Subject, load: Load, throughput: f64) -> Cell {
+        let usage = Usage {
+            cpu_seconds: 2.0,
+            peak_bytes: 20 << 20,
+        };
+        Cell {
+            round,
+            subject,
+            load,
+            rate: None,
+            throughput,
+            p50_ms: 1000.0 / throughput,
+            p95_ms: 2000.0 / throughput,
+            p99_ms: 3000.0 / throughput,
+            requests: 4000,
+            failures: 0,
+            valid: true,
+            usage: [("service".to_owned(), usage)].into(),
+        }
+    }
+
+    const LOAD: Load = Load::Users(10);
+
+    #[test]
+    fn ratios_are_those_of_the_same_round() {
+        // The machine gets slower by half; the ratio stays.
+        let cells = [
+            cell(1, Subject::EchoPipelined, LOAD, 1000.0),
+            cell(1, Subject::BridgeTasks, LOAD, 900.0),
+            cell(2, Subject::BridgeTasks, LOAD, 450.0),
+            cell(2, Subject::EchoPipelined, LOAD, 500.0),
+            // Without a partner.
+            cell(3, Subject::EchoPipelined, LOAD, 1.0),
+        ];
+        let one = |metric| {
+            let pair = (Subject::BridgeTasks, Subject::EchoPipelined);
+            ratio(&cells, pair.0, pair.1, LOAD, metric).unwrap()
+        };
+        let throughput = one(Metric::Throughput);
+        assert!((throughput.median - 0.9).abs() < 1e-12);
+        let (low, high) = throughput.interval.unwrap();
+        assert!(
+            (low - 0.9).abs() < 1e-9 && (high - 0.9).abs() < 1e-9,
+            "{low} {high}"
+        );
+        assert!((one(Metric::P50).median - 1.0 / 0.9).abs() < 1e-12);
+        assert_eq!(one(Metric::ServiceCpu).median, 1.0);
+        assert_eq!(ratios(&cells).len(), Metric::ALL.len());
+    }
+
+    #[test]
+    fn what_is_lacking_has_no_ratio() {
+        let cells = [cell(1, Subject::BridgeTasks, LOAD, 900.0)];
+        assert_eq!(ratios(&cells), []);
+        let (subject, floor) = (Subject::BridgeTasks, Subject::EchoPipelined);
+        assert_eq!(ratio(&cells, subject, floor, LOAD, Metric::P50), None);
+        let both = [cells[0].clone(), cell(1, floor, LOAD, 1000.0)];
+        let single = ratio(&both, subject, floor, LOAD, Metric::P50).unwrap();
+        assert_eq!(single.interval, None, "one round tells no spread");
+    }
+
+    #[test]
+    fn the_rate_is_half_of_the_floors_best() {
+        let cells = [
+            cell(1, Subject::EchoPipelined, Load::Users(1), 100.0),
+            cell(1, Subject::EchoPipelined, Load::Users(10), 901.0),
+            cell(1, Subject::EchoPipelined, Load::HalfOfFloor, 5000.0),
+            cell(1, Subject::BridgeTasks, Load::Users(10), 9000.0),
+        ];
+        assert_eq!(half_rate(&cells, Subject::EchoPipelined), Some(450));
+        assert_eq!(half_rate(&cells, Subject::EchoSerial), None);
+        assert_eq!(loads(&cells).len(), 3);
+    }
+
+    #[test]
+    fn cpu_is_told_for_a_thousand_requests() {
+        let cell = cell(1, Subject::BridgeTasks, LOAD, 900.0);
+        assert_eq!(cell.cpu_per_thousand("service"), Some(0.5));
+        assert_eq!(cell.cpu_per_thousand("broker"), None);
+    }
+
+    #[test]
+    fn medians() {
+        assert_eq!(median(vec![]), None);
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), Some(2.5));
+    }
+}

@@ -1,0 +1,126 @@
+//! What the bridge takes when it does nothing, and what it holds with many records under way.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use serde::Serialize;
+use tokio::time::sleep;
+
+use super::cell::{Bench, Place, Setup, usages};
+use super::load::{Course, Load};
+use super::subject::Subject;
+use crate::cli::LimitsArguments;
+use crate::wait;
+
+/// How long an idle subject is looked at.
+const IDLE: Duration = Duration::from_secs(10);
+/// What a subject that has just its partitions still does.
+const SETTLE: Duration = Duration::from_secs(2);
+/// So many users have a request under way, as each takes a while.
+const MANY: u32 = 10_000;
+const WORK: Duration = Duration::from_secs(2);
+const RUN_TIME: Duration = Duration::from_secs(10);
+const WARM_UP: Duration = Duration::from_secs(4);
+
+/// What one subject took in one state.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Footprint {
+    /// What was looked at.
+    pub(super) subject: Subject,
+    /// In words: idle, or how many records were under way.
+    pub(super) state: String,
+    /// The most that it had in memory, in bytes.
+    pub(super) peak_bytes: u64,
+    /// Share of one core, where that says something.
+    pub(super) cpu_share: Option<f64>,
+    /// Good replies a second.
+    pub(super) throughput: Option<f64>,
+}
+
+/// Looks at the bridge and at the service, idle, then at the bridge with many records under way.
+pub(super) async fn measure(
+    bench: &mut Bench<'_>,
+    arguments: &LimitsArguments,
+) -> Result<Vec<Footprint>> {
+    let mut all = Vec::new();
+    for subject in [
+        Subject::EchoPipelined,
+        Subject::BridgeTasks,
+        Subject::OrdersTasks,
+    ] {
+        all.extend(idle(bench, arguments, subject).await?);
+    }
+    all.extend(many(bench, arguments).await?);
+    for footprint in &all {
+        let memory = footprint.peak_bytes as f64 / f64::from(1 << 20);
+        let (subject, state) = (footprint.subject.name(), &footprint.state);
+        tracing::info!("{subject}, {state}: {memory:.1} MiB");
+    }
+    Ok(all)
+}
+
+fn setup(arguments: &LimitsArguments, subject: Subject, work: Duration) -> Setup {
+    let course = Course {
+        load: Load::Users(MANY),
+        rate: None,
+        run_time: RUN_TIME,
+        warm_up: WARM_UP,
+    };
+    Setup {
+        subject,
+        course,
+        partitions: arguments.partitions,
+        instances: 1,
+        work,
+    }
+}
+
+async fn idle(
+    bench: &mut Bench<'_>,
+    arguments: &LimitsArguments,
+    subject: Subject,
+) -> Result<Option<Footprint>> {
+    let place = Place::fresh(bench.logs);
+    for topic in [place.topic(), place.reply_topic()] {
+        bench
+            .stack
+            .create_topic(&topic, arguments.partitions)
+            .await?;
+    }
+    let setup = setup(arguments, subject, Duration::ZERO);
+    let mut running = bench.start(&setup, &place).await?;
+    let parts = bench.parts(&mut running)?;
+    let looked = wait::unless_stopped(bench.stop, async {
+        sleep(SETTLE).await;
+        let before = usages(&parts);
+        sleep(IDLE).await;
+        (before, usages(&parts))
+    });
+    let looked = looked.await;
+    for one in running {
+        one.stop().await?;
+    }
+    let topics = [place.topic(), place.reply_topic()];
+    let (before, after) = bench.stack.tidy_after(looked, &topics).await?;
+    let taken = before.get("service").zip(after.get("service"));
+    Ok(taken.map(|(before, after)| Footprint {
+        subject,
+        state: "idle".to_owned(),
+        peak_bytes: after.peak_bytes,
+        cpu_share: Some(after.since(*before).cpu_seconds / IDLE.as_secs_f64()),
+        throughput: None,
+    }))
+}
+
+async fn many(bench: &mut Bench<'_>, arguments: &LimitsArguments) -> Result<Option<Footprint>> {
+    let setup = setup(arguments, Subject::BridgeTasks, WORK);
+    let cell = bench.cell(0, &setup).await?;
+    let service = cell.usage.get("service");
+    Ok(service.map(|usage| Footprint {
+        subject: cell.subject,
+        state: format!("{MANY} requests under way, {} s each", WORK.as_secs()),
+        peak_bytes: usage.peak_bytes,
+        cpu_share: None,
+        throughput: Some(cell.throughput),
+    }))
+}

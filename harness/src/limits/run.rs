@@ -1,0 +1,192 @@
+//! `harness limits`: all subjects under all loads, by turns, round after round.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use load_client::stats::SplitMix64;
+use tokio_util::sync::CancellationToken;
+
+use super::cell::{Bench, Setup};
+use super::figures::{Cell, half_rate};
+use super::footprint::{self, Footprint};
+use super::load::{Course, Load};
+use super::report::{self, Report};
+use super::subject::{Programs, Subject};
+use crate::cli::LimitsArguments;
+use crate::environment::now;
+use crate::stack::Stack;
+
+/// What a broker that has just been started gets to do before the first figure counts.
+const REHEARSAL: Duration = Duration::from_secs(10);
+
+/// Runs everything, writes the files, and returns what to print.
+///
+/// # Errors
+///
+/// When a program is missing, a part fails, or after an interruption.
+pub async fn limits(
+    stack: &mut Stack,
+    arguments: &LimitsArguments,
+    seed: u64,
+    stop: &CancellationToken,
+) -> Result<String> {
+    let programs = Programs::find(
+        arguments.order_service.as_deref(),
+        arguments.load_client.as_deref(),
+    )?;
+    let folder = folder(arguments, stack)?;
+    let logs = folder.join("logs");
+    fs::create_dir_all(&logs).with_context(|| format!("cannot create {}", logs.display()))?;
+    let mut bench = Bench {
+        stack,
+        programs: &programs,
+        logs: &logs,
+        stop,
+    };
+    let cells = rounds(&mut bench, arguments, seed).await?;
+    let footprints = match arguments.skip_footprint {
+        true => Vec::new(),
+        false => footprint::measure(&mut bench, arguments).await?,
+    };
+    finish(stack, arguments, seed, (cells, footprints), &folder)
+}
+
+fn folder(arguments: &LimitsArguments, stack: &Stack) -> Result<PathBuf> {
+    let name = format!("{}-limits-{}", now().replace(':', "-"), stack.kind().name());
+    let folder = arguments.results.join(name);
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    Ok(folder)
+}
+
+fn finish(
+    stack: &Stack,
+    arguments: &LimitsArguments,
+    seed: u64,
+    (cells, footprints): (Vec<Cell>, Vec<Footprint>),
+    folder: &std::path::Path,
+) -> Result<String> {
+    let report = Report::new(stack, arguments, seed, cells, footprints);
+    report::write(&report, folder)
+}
+
+async fn rounds(
+    bench: &mut Bench<'_>,
+    arguments: &LimitsArguments,
+    seed: u64,
+) -> Result<Vec<Cell>> {
+    let mut generator = SplitMix64::new(seed);
+    let mut cells = Vec::new();
+    rehearse(bench, arguments).await?;
+    for round in 1..=arguments.rounds {
+        for load in loads(arguments) {
+            for subject in shuffled(subjects(arguments), &mut generator) {
+                let rate = match load {
+                    Load::HalfOfFloor => half_rate(&of_round(&cells, 1), subject.floor()),
+                    Load::Users(_) => None,
+                };
+                let setup = setup(arguments, subject, load, rate);
+                let cell = bench.cell(round, &setup).await?;
+                tell(&cell, arguments.rounds);
+                cells.push(cell);
+            }
+        }
+    }
+    Ok(cells)
+}
+
+/// The rate is the same in all rounds, or they could not be compared.
+fn of_round(cells: &[Cell], round: u32) -> Vec<Cell> {
+    let own = cells.iter().filter(|cell| cell.round == round);
+    own.cloned().collect()
+}
+
+/// One run of the busiest load whose figures are thrown away: a JVM is slow at first.
+async fn rehearse(bench: &mut Bench<'_>, arguments: &LimitsArguments) -> Result<()> {
+    if bench.stack.description().broker_is_mock {
+        return Ok(());
+    }
+    tracing::info!("rehearsal, {REHEARSAL:?}");
+    let users = arguments.users.iter().copied().max().unwrap_or(1).min(100);
+    let mut setup = setup(arguments, Subject::EchoPipelined, Load::Users(users), None);
+    setup.course.run_time = REHEARSAL;
+    bench.cell(0, &setup).await.map(drop)
+}
+
+fn setup(arguments: &LimitsArguments, subject: Subject, load: Load, rate: Option<u32>) -> Setup {
+    Setup {
+        subject,
+        course: Course {
+            load,
+            rate,
+            run_time: arguments.run_time,
+            warm_up: arguments.warm_up,
+        },
+        partitions: arguments.partitions,
+        instances: arguments.instances,
+        work: Duration::ZERO,
+    }
+}
+
+/// Closed loops first: they tell what the open one is to offer.
+fn loads(arguments: &LimitsArguments) -> Vec<Load> {
+    let closed = arguments.users.iter().map(|users| Load::Users(*users));
+    let open = (!arguments.skip_open_loop).then_some(Load::HalfOfFloor);
+    closed.chain(open).collect()
+}
+
+/// What was asked for, and the floors that it is held against.
+fn subjects(arguments: &LimitsArguments) -> Vec<Subject> {
+    let only = &arguments.only;
+    let wanted = |subject: Subject| {
+        let is_floor = |asked: &Subject| *asked == subject || asked.floor() == subject;
+        only.is_empty() || only.iter().any(is_floor)
+    };
+    let all = Subject::ALL.into_iter();
+    all.filter(|subject| wanted(*subject)).collect()
+}
+
+/// Fisher and Yates, from the end.
+fn shuffled(mut subjects: Vec<Subject>, generator: &mut SplitMix64) -> Vec<Subject> {
+    for last in (1..subjects.len()).rev() {
+        subjects.swap(last, generator.below(last + 1));
+    }
+    subjects
+}
+
+fn tell(cell: &Cell, rounds: u32) {
+    let failed = match cell.failures {
+        0 => String::new(),
+        count => format!(", {count} failed"),
+    };
+    let bound = if cell.valid { "" } else { ", client-bound" };
+    tracing::info!(
+        "round {} of {rounds}, {}, {}: {:.0}/s, p50 {:.2} ms, p99 {:.2} ms{failed}{bound}",
+        cell.round,
+        cell.load.name(),
+        cell.subject.name(),
+        cell.throughput,
+        cell.p50_ms,
+        cell.p99_ms
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_is_of_chance_and_nothing_is_left_out() {
+        let orders = |seed| {
+            let mut generator = SplitMix64::new(seed);
+            [(); 3].map(|()| shuffled(Subject::ALL.to_vec(), &mut generator))
+        };
+        assert_eq!(orders(7), orders(7), "the same seed, the same order");
+        let [first, second, _] = orders(7);
+        assert_ne!(first, second);
+        let mut sorted = first;
+        sorted.sort();
+        assert_eq!(sorted, Subject::ALL);
+    }
+}

@@ -1,0 +1,218 @@
+//! What answers the load: the bare loops, the bridge without work, the service with its store.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::ValueEnum;
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::cell::Place;
+use crate::process::Child;
+use crate::service::{Service, ServiceOptions};
+use crate::stack::Stack;
+use crate::{programs, redact, wait};
+
+const READY_LIMIT: Duration = Duration::from_secs(45);
+const STOP_GRACE: Duration = Duration::from_secs(25);
+/// More than any load has under way, so that no subject holds back what another one takes.
+pub(super) const MAX_IN_FLIGHT: usize = 16_384;
+
+/// What answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subject {
+    /// bare rdkafka loop, one record at a time: the floor of the serial ones
+    EchoSerial,
+    /// bare rdkafka loop that waits for no report: the floor of all others
+    EchoPipelined,
+    /// the bridge with a handler that does nothing, serial
+    BridgeSerial,
+    /// the same, a task for each record
+    BridgeTasks,
+    /// the same, in order per key
+    BridgeKeyed,
+    /// order-service with its store, serial
+    OrdersSerial,
+    /// the same, a task for each record
+    OrdersTasks,
+    /// the same, in order per key
+    OrdersKeyed,
+}
+
+impl Subject {
+    /// All of them, floors first.
+    pub const ALL: [Self; 8] = [
+        Self::EchoSerial,
+        Self::EchoPipelined,
+        Self::BridgeSerial,
+        Self::BridgeTasks,
+        Self::BridgeKeyed,
+        Self::OrdersSerial,
+        Self::OrdersTasks,
+        Self::OrdersKeyed,
+    ];
+
+    /// The name as on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::EchoSerial => "echo-serial",
+            Self::EchoPipelined => "echo-pipelined",
+            Self::BridgeSerial => "bridge-serial",
+            Self::BridgeTasks => "bridge-tasks",
+            Self::BridgeKeyed => "bridge-keyed",
+            Self::OrdersSerial => "orders-serial",
+            Self::OrdersTasks => "orders-tasks",
+            Self::OrdersKeyed => "orders-keyed",
+        }
+    }
+
+    /// The bare loop that does the same work in the same order; a floor's own is itself.
+    #[must_use]
+    pub fn floor(self) -> Self {
+        match self {
+            Self::EchoSerial | Self::BridgeSerial | Self::OrdersSerial => Self::EchoSerial,
+            _ => Self::EchoPipelined,
+        }
+    }
+
+    /// The flags that tell the subject's own way from those of its kind.
+    fn way(self) -> [&'static str; 2] {
+        match self {
+            Self::EchoSerial => ["--mode", "serial"],
+            Self::EchoPipelined => ["--mode", "pipelined"],
+            Self::BridgeSerial | Self::OrdersSerial => ["--dispatch", "serial"],
+            Self::BridgeTasks | Self::OrdersTasks => ["--dispatch", "tasks"],
+            Self::BridgeKeyed | Self::OrdersKeyed => ["--dispatch", "keyed"],
+        }
+    }
+}
+
+/// The executables that are no part of an installation.
+#[derive(Debug, Clone)]
+pub(super) struct Programs {
+    pub(super) echo: PathBuf,
+    pub(super) no_op: PathBuf,
+    pub(super) order_service: Option<PathBuf>,
+    pub(super) load_client: PathBuf,
+}
+
+impl Programs {
+    /// Looks for all of them, so that a missing one is reported before anything is started.
+    pub(super) fn find(order_service: Option<&Path>, load_client: Option<&Path>) -> Result<Self> {
+        programs::own("order-service", "--order-service", order_service)?;
+        Ok(Self {
+            echo: programs::example("echo")?,
+            no_op: programs::example("no_op")?,
+            order_service: order_service.map(Path::to_owned),
+            load_client: programs::own("load-client", "--load-client", load_client)?,
+        })
+    }
+}
+
+/// A subject at work.
+pub(super) enum Running {
+    Example(Child),
+    Service(Box<Service>),
+}
+
+impl Running {
+    /// Starts it and waits for nothing. `work` is how long the bridge's handler takes.
+    pub(super) fn spawn(
+        subject: Subject,
+        stack: &Stack,
+        place: &Place,
+        programs: &Programs,
+        work: Duration,
+        stop: &CancellationToken,
+    ) -> Result<Self> {
+        let own = |flags: &[&str]| flags.iter().map(|&flag| flag.to_owned()).collect();
+        let bound = MAX_IN_FLIGHT.to_string();
+        let mut flags: Vec<String> = own(&subject.way());
+        let (name, program) = match subject {
+            Subject::EchoSerial | Subject::EchoPipelined => ("echo", &programs.echo),
+            Subject::BridgeSerial | Subject::BridgeTasks | Subject::BridgeKeyed => {
+                let work = work.as_millis().to_string();
+                flags.extend::<Vec<_>>(own(&["--max-in-flight", &bound, "--work", &work]));
+                ("no_op", &programs.no_op)
+            }
+            Subject::OrdersSerial | Subject::OrdersTasks | Subject::OrdersKeyed => {
+                flags.extend::<Vec<_>>(own(&["--max-in-flight", &bound]));
+                let options = ServiceOptions {
+                    program: programs.order_service.clone(),
+                    group_id: Some(place.group.clone()),
+                    topic_prefix: place.prefix.clone(),
+                    arguments: flags,
+                    log: Some(place.log("order-service")),
+                    stop: stop.clone(),
+                    ..ServiceOptions::default()
+                };
+                let service = Service::spawn(stack, &options)?;
+                return Ok(Self::Service(Box::new(service)));
+            }
+        };
+        let (properties, variables) =
+            redact::hand_over(&stack.client_properties(), "LIMITS_PROPERTIES");
+        let (group, topic) = (place.group.as_str(), place.topic());
+        flags.extend::<Vec<_>>(own(&["--kafka", stack.kafka_url(), "--group-id", group]));
+        flags.extend::<Vec<_>>(own(&["--topic", &topic]));
+        flags.extend(properties);
+        let child = Child::spawn_with(name, program, &flags, &variables, &place.log(name))?;
+        Ok(Self::Example(child))
+    }
+
+    /// Waits until it has its partitions.
+    pub(super) async fn until_ready(&mut self, stop: &CancellationToken) -> Result<()> {
+        match self {
+            Self::Service(service) => service.until_ready(stop).await,
+            Self::Example(child) => {
+                let log = child.log().to_owned();
+                let told = || {
+                    let text = std::fs::read_to_string(&log).unwrap_or_default();
+                    let ready = text.lines().any(|line| line == "ready");
+                    std::future::ready(ready.then_some(()).ok_or("no partitions yet".to_owned()))
+                };
+                wait::until_ready(child, READY_LIMIT, stop, told).await
+            }
+        }
+    }
+
+    pub(super) fn child(&mut self) -> &mut Child {
+        match self {
+            Self::Example(child) => child,
+            Self::Service(service) => service.child(),
+        }
+    }
+
+    pub(super) async fn stop(self) -> Result<()> {
+        match self {
+            Self::Service(service) => service.stop().await,
+            Self::Example(child) => {
+                let (name, log) = (child.name().to_owned(), child.log().to_owned());
+                let status = child.stop(STOP_GRACE).await?;
+                if !status.success() {
+                    anyhow::bail!("{name} ended with {status}; its log is {}", log.display());
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_subject_has_a_floor_that_is_its_own() {
+        for subject in Subject::ALL {
+            let floor = subject.floor();
+            assert_eq!(floor.floor(), floor);
+            assert!(floor.name().starts_with("echo-"), "{}", floor.name());
+            let serial = subject.name().ends_with("serial");
+            assert_eq!(serial, floor == Subject::EchoSerial, "{}", subject.name());
+        }
+    }
+}
