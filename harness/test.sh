@@ -56,8 +56,8 @@ title "the same with \`tasks\` as the default dispatch${tls:+, and with TLS}"
 # The stack tests start these as a user would; this also leaves them built without the feature `tasks`.
 "$cargo" build --locked -p order-service -p load-client -p harness \
     --features "${tls:+order-service/tls,load-client/tls,harness/tls}"
-# The service of the rolling restarts.
-"$cargo" build --locked -p harness --example journal --features "${tls:+tls}"
+# The service of the rolling restarts, and the subjects of `harness limits`.
+"$cargo" build --locked -p harness --example journal --example echo --example no_op --features "${tls:+tls}"
 
 if has kvrocks || has redis-server || has valkey-server; then
     stack_tests embedded --skip apache_kafka_only

@@ -69,6 +69,7 @@ async fn main() -> anyhow::Result<()> {
     let stop = async move {
         terminate.recv().await;
     };
-    bridge.with_graceful_shutdown(stop).await?;
+    // On a worker of the runtime, as order-service does: on the main thread each wake-up would cross threads.
+    tokio::spawn(bridge.with_graceful_shutdown(stop)).await??;
     Ok(())
 }
