@@ -32,7 +32,12 @@ fn a_short_run_holds_the_bridge_against_its_floors() {
         .map(|cell| cell["subject"].as_str().unwrap())
         .collect();
     subjects.sort_unstable();
-    let expected = ["bridge-keyed", "bridge-serial", "echo-pipelined", "echo-serial"];
+    let expected = [
+        "bridge-keyed",
+        "bridge-serial",
+        "echo-pipelined",
+        "echo-serial",
+    ];
     // Under 10 users, and in an open loop.
     assert_eq!(subjects, expected.map(|name| [name; 2]).concat());
     for cell in cells {
@@ -40,11 +45,20 @@ fn a_short_run_holds_the_bridge_against_its_floors() {
         assert!(cell["requests"].as_u64().unwrap() > 10, "{cell}");
         for part in ["service", "client", "broker"] {
             let usage = &cell["usage"][part];
-            assert!(usage["cpu_seconds"].as_f64().unwrap() > 0.0, "{part}: {cell}");
-            assert!(usage["peak_bytes"].as_u64().unwrap() > 1 << 20, "{part}: {cell}");
+            assert!(
+                usage["cpu_seconds"].as_f64().unwrap() > 0.0,
+                "{part}: {cell}"
+            );
+            assert!(
+                usage["peak_bytes"].as_u64().unwrap() > 1 << 20,
+                "{part}: {cell}"
+            );
         }
     }
-    assert!(shown.contains("| bridge-keyed / echo-pipelined |"), "{shown}");
+    assert!(
+        shown.contains("| bridge-keyed / echo-pipelined |"),
+        "{shown}"
+    );
     assert!(shown.contains("| bridge-serial / echo-serial |"), "{shown}");
     for picture in ["throughput.svg", "p50.svg", "p99.svg"] {
         let drawn = fs::read_to_string(folder.join(picture)).unwrap();

@@ -18,6 +18,8 @@ Examples:
       everything; about half an hour
   harness limits --stack native --only bridge-tasks --users 1,100 --rounds 3
       one subject, and its floor
+  harness limits --stack native --only bridge-tasks --users 100 --partitions 1,8,64 --skip-open-loop
+      how the cost grows with the partitions
 
 It writes <results>/<time>-limits-<stack>/ with limits.md, limits.json, throughput.svg,
 p50.svg, p99.svg and logs. The bare loop and the bridge without work are built by
@@ -53,14 +55,14 @@ pub struct LimitsArguments {
     /// Leave out memory and processor time when idle, and with 10,000 requests under way
     #[arg(long)]
     pub skip_footprint: bool,
-    /// Partitions of each request topic
-    #[arg(long, default_value_t = 1, value_name = "N", env = "HARNESS_PARTITIONS",
+    /// Partitions of each request topic; of several numbers, each is measured
+    #[arg(long, default_value = "1", value_name = "LIST", value_delimiter = ',', env = "HARNESS_PARTITIONS",
           value_parser = clap::value_parser!(i32).range(1..=1000))]
-    pub partitions: i32,
-    /// Instances of each subject, in one consumer group
-    #[arg(long, default_value_t = 1, value_name = "N", env = "HARNESS_INSTANCES",
+    pub partitions: Vec<i32>,
+    /// Instances of each subject, in one consumer group; each number with each of partitions that suffices
+    #[arg(long, default_value = "1", value_name = "LIST", value_delimiter = ',', env = "HARNESS_INSTANCES",
           value_parser = RangedU64ValueParser::<usize>::new().range(1..=100))]
-    pub instances: usize,
+    pub instances: Vec<usize>,
     /// Decides the order within the rounds [default: from the clock; recorded]
     #[arg(long, value_name = "NUMBER", env = "HARNESS_SEED")]
     pub seed: Option<u64>,
@@ -89,12 +91,29 @@ impl LimitsArguments {
         if self.warm_up >= self.run_time {
             return Err("--warm-up is part of --run-time and must be shorter".to_owned());
         }
-        if usize::try_from(self.partitions).is_ok_and(|count| count < self.instances) {
-            return Err(format!(
-                "--instances {}: an instance without a partition never gets ready; raise --partitions",
-                self.instances
-            ));
-        }
-        Ok(())
+        let unused = self.instances.iter().find(|instances| {
+            let mut spreads = self.spreads().into_iter();
+            !spreads.any(|(_, used)| used == **instances)
+        });
+        unused.map_or(Ok(()), |instances| {
+            Err(format!(
+                "--instances {instances}: an instance without a partition never gets ready; raise --partitions"
+            ))
+        })
+    }
+
+    /// Each number of partitions with each of instances that all get one.
+    pub(crate) fn spreads(&self) -> Vec<(i32, usize)> {
+        let suffice = |partitions: i32, instances: usize| {
+            usize::try_from(partitions).is_ok_and(|partitions| partitions >= instances)
+        };
+        let partitions = self.partitions.iter();
+        let pairs = partitions.flat_map(|partitions| {
+            let instances = self.instances.iter();
+            instances.map(|instances| (*partitions, *instances))
+        });
+        pairs
+            .filter(|(partitions, instances)| suffice(*partitions, *instances))
+            .collect()
     }
 }

@@ -63,8 +63,6 @@ impl Place {
 pub(super) struct Setup {
     pub(super) subject: Subject,
     pub(super) course: Course,
-    pub(super) partitions: i32,
-    pub(super) instances: usize,
     /// How long the bridge's handler takes.
     pub(super) work: Duration,
 }
@@ -92,7 +90,7 @@ impl Bench<'_> {
 
     async fn on_topics(&mut self, round: u32, setup: &Setup, place: &Place) -> Result<Cell> {
         self.stack
-            .create_topic(&place.topic(), setup.partitions)
+            .create_topic(&place.topic(), setup.course.load.partitions)
             .await?;
         self.stack.create_topic(&place.reply_topic(), 1).await?;
         let mut running = self.start(setup, place).await?;
@@ -110,7 +108,7 @@ impl Bench<'_> {
     pub(super) async fn start(&self, setup: &Setup, place: &Place) -> Result<Vec<Running>> {
         let (stack, programs, stop) = (&*self.stack, self.programs, self.stop);
         let mut running = Vec::new();
-        for _ in 0..setup.instances {
+        for _ in 0..setup.course.load.instances {
             let (subject, work) = (setup.subject, setup.work);
             running.push(Running::spawn(subject, stack, place, programs, work, stop)?);
         }

@@ -109,7 +109,7 @@ fn text(x: f64, y: f64, anchor: &str, content: &str, more: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::load::Load;
+    use super::super::load::{Load, Pressure};
     use super::super::subject::Subject;
     use super::*;
 
@@ -117,7 +117,7 @@ mod tests {
         Ratio {
             subject: Subject::BridgeTasks,
             reference: Subject::EchoPipelined,
-            load: Load::HalfOfFloor,
+            load: Load::alone(Pressure::HalfOfFloor),
             metric: Metric::P50,
             median,
             interval,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use load_client::stats::paired_log_ratio;
 use serde::Serialize;
 
-use super::load::Load;
+use super::load::{Load, Pressure};
 use super::subject::Subject;
 use super::usage::Usage;
 
@@ -172,10 +172,12 @@ pub(super) fn typical(cells: &[Cell], subject: Subject, load: Load, metric: Metr
 }
 
 /// Half of what a floor answered at its best, in requests a second; `None` if it has not run.
-pub(super) fn half_rate(cells: &[Cell], floor: Subject) -> Option<u32> {
-    let closed = cells
-        .iter()
-        .filter(|cell| cell.subject == floor && cell.load != Load::HalfOfFloor);
+pub(super) fn half_rate(cells: &[Cell], floor: Subject, load: Load) -> Option<u32> {
+    let place = |load: Load| (load.partitions, load.instances);
+    let closed = cells.iter().filter(|cell| {
+        let is_closed = cell.load.pressure != Pressure::HalfOfFloor;
+        cell.subject == floor && is_closed && place(cell.load) == place(load)
+    });
     let best = closed.map(|cell| cell.throughput).max_by(f64::total_cmp)?;
     Some(((best / 2.0) as u32).max(1))
 }
@@ -233,7 +235,11 @@ pub(super) mod tests {
         }
     }
 
-    const LOAD: Load = Load::Users(10);
+    const LOAD: Load = Load {
+        pressure: Pressure::Users(10),
+        partitions: 1,
+        instances: 1,
+    };
 
     #[test]
     fn ratios_are_those_of_the_same_round() {
@@ -275,15 +281,24 @@ pub(super) mod tests {
 
     #[test]
     fn the_rate_is_half_of_the_floors_best() {
+        const HALF: Load = Load {
+            pressure: Pressure::HalfOfFloor,
+            ..LOAD
+        };
+        let spread = Load {
+            partitions: 4,
+            ..Load::users(10)
+        };
         let cells = [
-            cell(1, Subject::EchoPipelined, Load::Users(1), 100.0),
-            cell(1, Subject::EchoPipelined, Load::Users(10), 901.0),
-            cell(1, Subject::EchoPipelined, Load::HalfOfFloor, 5000.0),
-            cell(1, Subject::BridgeTasks, Load::Users(10), 9000.0),
+            cell(1, Subject::EchoPipelined, Load::users(1), 100.0),
+            cell(1, Subject::EchoPipelined, Load::users(10), 901.0),
+            cell(1, Subject::EchoPipelined, HALF, 5000.0),
+            cell(1, Subject::BridgeTasks, Load::users(10), 9000.0),
+            cell(1, Subject::EchoPipelined, spread, 9000.0),
         ];
-        assert_eq!(half_rate(&cells, Subject::EchoPipelined), Some(450));
-        assert_eq!(half_rate(&cells, Subject::EchoSerial), None);
-        assert_eq!(loads(&cells).len(), 3);
+        assert_eq!(half_rate(&cells, Subject::EchoPipelined, HALF), Some(450));
+        assert_eq!(half_rate(&cells, Subject::EchoSerial, HALF), None);
+        assert_eq!(loads(&cells).len(), 4);
     }
 
     #[test]

@@ -9,7 +9,6 @@ use tokio::time::sleep;
 use super::cell::{Bench, Place, Setup, usages};
 use super::load::{Course, Load};
 use super::subject::Subject;
-use crate::cli::LimitsArguments;
 use crate::wait;
 
 /// How long an idle subject is looked at.
@@ -38,19 +37,16 @@ pub(super) struct Footprint {
 }
 
 /// Looks at the bridge and at the service, idle, then at the bridge with many records under way.
-pub(super) async fn measure(
-    bench: &mut Bench<'_>,
-    arguments: &LimitsArguments,
-) -> Result<Vec<Footprint>> {
+pub(super) async fn measure(bench: &mut Bench<'_>) -> Result<Vec<Footprint>> {
     let mut all = Vec::new();
     for subject in [
         Subject::EchoPipelined,
         Subject::BridgeTasks,
         Subject::OrdersTasks,
     ] {
-        all.extend(idle(bench, arguments, subject).await?);
+        all.extend(idle(bench, subject).await?);
     }
-    all.extend(many(bench, arguments).await?);
+    all.extend(many(bench).await?);
     for footprint in &all {
         let memory = footprint.peak_bytes as f64 / f64::from(1 << 20);
         let (subject, state) = (footprint.subject.name(), &footprint.state);
@@ -59,9 +55,9 @@ pub(super) async fn measure(
     Ok(all)
 }
 
-fn setup(arguments: &LimitsArguments, subject: Subject, work: Duration) -> Setup {
+fn setup(subject: Subject, work: Duration) -> Setup {
     let course = Course {
-        load: Load::Users(MANY),
+        load: Load::users(MANY),
         rate: None,
         run_time: RUN_TIME,
         warm_up: WARM_UP,
@@ -69,25 +65,16 @@ fn setup(arguments: &LimitsArguments, subject: Subject, work: Duration) -> Setup
     Setup {
         subject,
         course,
-        partitions: arguments.partitions,
-        instances: 1,
         work,
     }
 }
 
-async fn idle(
-    bench: &mut Bench<'_>,
-    arguments: &LimitsArguments,
-    subject: Subject,
-) -> Result<Option<Footprint>> {
+async fn idle(bench: &mut Bench<'_>, subject: Subject) -> Result<Option<Footprint>> {
     let place = Place::fresh(bench.logs);
     for topic in [place.topic(), place.reply_topic()] {
-        bench
-            .stack
-            .create_topic(&topic, arguments.partitions)
-            .await?;
+        bench.stack.create_topic(&topic, 1).await?;
     }
-    let setup = setup(arguments, subject, Duration::ZERO);
+    let setup = setup(subject, Duration::ZERO);
     let mut running = bench.start(&setup, &place).await?;
     let parts = bench.parts(&mut running)?;
     let looked = wait::unless_stopped(bench.stop, async {
@@ -112,8 +99,8 @@ async fn idle(
     }))
 }
 
-async fn many(bench: &mut Bench<'_>, arguments: &LimitsArguments) -> Result<Option<Footprint>> {
-    let setup = setup(arguments, Subject::BridgeTasks, WORK);
+async fn many(bench: &mut Bench<'_>) -> Result<Option<Footprint>> {
+    let setup = setup(Subject::BridgeTasks, WORK);
     let cell = bench.cell(0, &setup).await?;
     let service = cell.usage.get("service");
     Ok(service.map(|usage| Footprint {

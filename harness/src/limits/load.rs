@@ -19,9 +19,20 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const KEY: &str = "key-{random:1:1000}";
 
 /// How much is asked of a subject.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Load {
+    /// Requests.
+    pub pressure: Pressure,
+    /// Partitions of the request topic.
+    pub partitions: i32,
+    /// Instances of the subject, in one consumer group.
+    pub instances: usize,
+}
+
+/// What decides when a request is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Load {
+pub enum Pressure {
     /// A closed loop: so many users, each with one request at a time.
     Users(u32),
     /// An open loop at half of what the subject's floor answered at its best.
@@ -29,13 +40,36 @@ pub enum Load {
 }
 
 impl Load {
+    /// A closed loop on one partition against one instance.
+    #[must_use]
+    pub fn users(users: u32) -> Self {
+        Self::alone(Pressure::Users(users))
+    }
+
+    /// As much on one partition against one instance.
+    #[must_use]
+    pub fn alone(pressure: Pressure) -> Self {
+        Self {
+            pressure,
+            partitions: 1,
+            instances: 1,
+        }
+    }
+
     /// In words.
     #[must_use]
     pub fn name(self) -> String {
-        match self {
-            Self::Users(1) => "1 user".to_owned(),
-            Self::Users(count) => format!("{count} users"),
-            Self::HalfOfFloor => "open loop at half of the floor's rate".to_owned(),
+        let pressure = match self.pressure {
+            Pressure::Users(1) => "1 user".to_owned(),
+            Pressure::Users(count) => format!("{count} users"),
+            Pressure::HalfOfFloor => "open loop at half of the floor's rate".to_owned(),
+        };
+        match (self.partitions, self.instances) {
+            (1, 1) => pressure,
+            (partitions, 1) => format!("{pressure}, {partitions} partitions"),
+            (partitions, instances) => {
+                format!("{pressure}, {partitions} partitions, {instances} instances")
+            }
         }
     }
 }
@@ -86,13 +120,13 @@ impl Course {
             ("--timeout", format_duration(TIMEOUT).to_string()),
             ("--json", file.display().to_string()),
         ];
-        match (self.load, self.rate) {
-            (Load::Users(users), _) => {
+        match (self.load.pressure, self.rate) {
+            (Pressure::Users(users), _) => {
                 flags.push(("--users", users.to_string()));
                 // All within a part of the warm-up.
                 flags.push(("--spawn-rate", (users * 10).to_string()));
             }
-            (Load::HalfOfFloor, rate) => {
+            (Pressure::HalfOfFloor, rate) => {
                 flags.push(("--rate", format!("{}/s", rate.unwrap_or(1))));
             }
         }

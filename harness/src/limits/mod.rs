@@ -17,7 +17,7 @@ mod targets;
 mod usage;
 
 pub use figures::{Cell, Metric, Ratio};
-pub use load::Load;
+pub use load::{Load, Pressure};
 pub use run::limits;
 pub use subject::Subject;
 pub use usage::Usage;

@@ -104,15 +104,15 @@ impl Report {
 fn command(stack: &Stack, arguments: &LimitsArguments, seed: u64) -> String {
     let join = |items: Vec<String>| items.join(",");
     let users = join(arguments.users.iter().map(u32::to_string).collect());
+    let partitions = join(arguments.partitions.iter().map(i32::to_string).collect());
+    let instances = join(arguments.instances.iter().map(usize::to_string).collect());
     let mut command = format!(
-        "harness limits --stack {} --rounds {} --users {users} --run-time {} --warm-up {} --partitions {} \
-         --instances {} --seed {seed}",
+        "harness limits --stack {} --rounds {} --users {users} --run-time {} --warm-up {} --partitions {partitions} \
+         --instances {instances} --seed {seed}",
         stack.kind().name(),
         arguments.rounds,
         typed(arguments.run_time),
         typed(arguments.warm_up),
-        arguments.partitions,
-        arguments.instances,
     );
     if !arguments.only.is_empty() {
         let only = arguments

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::cell::{Bench, Setup};
 use super::figures::{Cell, half_rate};
 use super::footprint::{self, Footprint};
-use super::load::{Course, Load};
+use super::load::{Course, Load, Pressure};
 use super::report::{self, Report};
 use super::subject::{Programs, Subject};
 use crate::cli::LimitsArguments;
@@ -82,9 +82,9 @@ async fn rounds(
     for round in 1..=arguments.rounds {
         for load in loads(arguments) {
             for subject in shuffled(subjects(arguments), &mut generator) {
-                let rate = match load {
-                    Load::HalfOfFloor => half_rate(&of_round(&cells, 1), subject.floor()),
-                    Load::Users(_) => None,
+                let rate = match load.pressure {
+                    Pressure::HalfOfFloor => half_rate(&of_round(&cells, 1), subject.floor(), load),
+                    Pressure::Users(_) => None,
                 };
                 let setup = setup(arguments, subject, load, rate);
                 let cell = bench.cell(round, &setup).await?;
@@ -109,7 +109,7 @@ async fn rehearse(bench: &mut Bench<'_>, arguments: &LimitsArguments) -> Result<
     }
     tracing::info!("rehearsal, {REHEARSAL:?}");
     let users = arguments.users.iter().copied().max().unwrap_or(1).min(100);
-    let mut setup = setup(arguments, Subject::EchoPipelined, Load::Users(users), None);
+    let mut setup = setup(arguments, Subject::EchoPipelined, Load::users(users), None);
     setup.course.run_time = REHEARSAL;
     bench.cell(0, &setup).await.map(drop)
 }
@@ -123,17 +123,24 @@ fn setup(arguments: &LimitsArguments, subject: Subject, load: Load, rate: Option
             run_time: arguments.run_time,
             warm_up: arguments.warm_up,
         },
-        partitions: arguments.partitions,
-        instances: arguments.instances,
         work: Duration::ZERO,
     }
 }
 
 /// Closed loops first: they tell what the open one is to offer.
 fn loads(arguments: &LimitsArguments) -> Vec<Load> {
-    let closed = arguments.users.iter().map(|users| Load::Users(*users));
-    let open = (!arguments.skip_open_loop).then_some(Load::HalfOfFloor);
-    closed.chain(open).collect()
+    let closed = arguments.users.iter().map(|users| Pressure::Users(*users));
+    let open = (!arguments.skip_open_loop).then_some(Pressure::HalfOfFloor);
+    let pressures: Vec<Pressure> = closed.chain(open).collect();
+    let mut loads = Vec::new();
+    for (partitions, instances) in arguments.spreads() {
+        loads.extend(pressures.iter().map(|pressure| Load {
+            pressure: *pressure,
+            partitions,
+            instances,
+        }));
+    }
+    loads
 }
 
 /// What was asked for, and the floors that it is held against.

@@ -169,11 +169,12 @@ fn capital(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::figures::tests::cell;
+    use super::super::load::Pressure;
     use super::*;
 
     #[test]
     fn a_table_has_a_row_for_each_subject_and_each_ratio() {
-        let load = Load::Users(10);
+        let load = Load::users(10);
         let mut cells = vec![
             cell(1, Subject::EchoPipelined, load, 1000.0),
             cell(1, Subject::BridgeTasks, load, 900.0),
@@ -194,7 +195,12 @@ mod tests {
 
     #[test]
     fn an_open_loop_says_what_was_offered() {
-        let mut one = cell(1, Subject::EchoSerial, Load::HalfOfFloor, 10.0);
+        let mut one = cell(
+            1,
+            Subject::EchoSerial,
+            Load::alone(Pressure::HalfOfFloor),
+            10.0,
+        );
         one.rate = Some(450);
         let text = of_cells(&[one]);
         assert!(

@@ -117,7 +117,7 @@ pub(super) fn targets(cells: &[Cell], footprints: &[Footprint]) -> Vec<Target> {
             metric,
             limit,
         } = bound;
-        let load = Load::Users(users);
+        let load = Load::users(users);
         let measured = ratio(cells, subject, reference, load, metric)?.median;
         let (subject, reference) = (subject.name(), reference.name());
         Some(Target {
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn bounds_are_judged_on_their_own_side() {
-        let load = Load::Users(100);
+        let load = Load::users(100);
         let cells = [
             cell(1, Subject::EchoPipelined, load, 1000.0),
             cell(1, Subject::BridgeTasks, load, 899.0),
@@ -185,7 +185,7 @@ mod tests {
         ];
         assert_eq!(texts, expected);
 
-        let load = Load::Users(1);
+        let load = Load::users(1);
         let cells = [
             cell(1, Subject::EchoPipelined, load, 1000.0),
             cell(1, Subject::BridgeTasks, load, 900.0),
