@@ -15,7 +15,7 @@ use super::evidence::{Evidence, Record, Span};
 use super::fleet::{self, Fleet};
 use super::inject::Scene;
 use super::kind::{Fault, Target};
-use super::load::{self, Amount};
+use super::load::{self, Amount, Due};
 use super::oracles;
 use super::plan::{INSTANCES, Round};
 use super::topics::{self, MORE_PARTITIONS, Names, PARTITIONS, REPLY_PARTITIONS};
@@ -25,8 +25,6 @@ use super::{clock, store};
 
 /// Load before the part that counts, for connections and code to be warm.
 const WARM_UP: Duration = Duration::from_secs(2);
-/// Load after the faults, at least.
-const AFTER: Duration = Duration::from_secs(4);
 const LOOK: Duration = Duration::from_millis(500);
 /// Until all is committed, and until the group has the members that it should have.
 const END_LIMIT: Duration = Duration::from_secs(120);
@@ -51,7 +49,8 @@ pub(crate) struct Conditions {
     pub(crate) stop: CancellationToken,
 }
 
-/// Plays a round and returns what was seen; nothing of it is left running, nor in broker and store.
+/// Plays a round and returns what was seen; nothing of it is left running. Nor is anything left in broker and
+/// store, unless it broke off: they may not answer then, and its names are not used again.
 pub(super) async fn play(
     world: &World,
     round: &Round,
@@ -63,11 +62,11 @@ pub(super) async fn play(
     for (topic, partitions) in names.topics() {
         topics::create(&world.servers, topic, partitions).await?;
     }
-    let evidence = on_topics(world, round, conditions, &names, &folder).await;
+    let evidence = on_topics(world, round, conditions, &names, &folder).await?;
     let all = names.topics().map(|(topic, _)| topic);
     topics::delete(&world.servers, &all).await?;
     store::clear(&world.store_url).await?;
-    evidence
+    Ok(evidence)
 }
 
 async fn on_topics(
@@ -158,13 +157,15 @@ async fn under_load(scene: &Scene<'_>, round: &Round, conditions: &Conditions) -
     if with_client {
         scene.client.start()?;
     }
-    let (accepted, played) = tokio::join!(load::send(&target, &amount), async {
-        let played = strike(scene, round, conditions).await;
+    let due = Due::default();
+    let (accepted, played) = tokio::join!(load::send(&target, &amount, &due), async {
+        let played = strike(scene, round, conditions, &due).await;
         amount.stop.cancel();
         played
     });
     let mut evidence = played?;
     evidence.accepted = accepted?;
+    evidence.due = due.into_inner();
     if round.has(|fault| fault.target() == Target::Client) {
         scene.client.stop().await?;
     }
@@ -174,7 +175,12 @@ async fn under_load(scene: &Scene<'_>, round: &Round, conditions: &Conditions) -
 }
 
 /// Quiet, faults, recovery.
-async fn strike(scene: &Scene<'_>, round: &Round, conditions: &Conditions) -> Result<Evidence> {
+async fn strike(
+    scene: &Scene<'_>,
+    round: &Round,
+    conditions: &Conditions,
+    due: &Due,
+) -> Result<Evidence> {
     sleep(WARM_UP).await;
     let begin = clock::now();
     sleep(conditions.quiet).await;
@@ -190,11 +196,15 @@ async fn strike(scene: &Scene<'_>, round: &Round, conditions: &Conditions) -> Re
         fault: Some(fault),
         ..Evidence::default()
     };
-    sleep(AFTER).await;
+    let whole = members(scene.world, scene.names, INSTANCES).await?;
+    evidence.whole = (whole == Some(INSTANCES)).then(clock::now);
+    // What is compared is as long as the quiet part.
+    sleep(conditions.quiet).await;
     let deadline = Instant::now() + Duration::from_millis(oracles::RECOVERY_LIMIT.unsigned_abs());
     while oracles::recovery(&evidence).is_none() && Instant::now() < deadline {
         sleep(LOOK).await;
         evidence.answers = so_far(scene.log);
+        evidence.due = due.borrow().clone();
     }
     Ok(evidence)
 }
