@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -88,6 +88,10 @@ async fn on_topics(
     let program = conditions.order_service.clone();
     let options = fleet::options(world, names, round, program, &conditions.stop);
     let fleet = Fleet::start(world, options, folder.to_owned()).await?;
+    // A rebalance in the quiet part would leave nothing to compare the recovery with.
+    if members(world, names, INSTANCES).await? != Some(INSTANCES) {
+        bail!("the group did not settle before the load");
+    }
     let commits = CommitWatch::start(&world.servers, names)?;
     let memory = RefCell::new(MemoryWatch::default());
     let scene = Scene {
@@ -253,16 +257,20 @@ async fn until_no_lag(
     }
 }
 
-/// Waits until the group has so many members, and returns how many it has; `None` if it never settles.
+/// Waits until the group has so many members in two looks, and returns how many it has; `None` if it never
+/// settles. One look may fall between two rebalances: of partitions that move, the first takes them away.
 async fn members(world: &World, names: &Names, wanted: usize) -> Result<Option<usize>> {
     // Who stops says so to the group; that it would be given up for lost later is not good enough.
     let limit = if wanted == 0 { LEAVE_LIMIT } else { END_LIMIT };
     let deadline = Instant::now() + limit;
+    let mut right = 0;
     loop {
         let (servers, group) = (world.servers.clone(), names.group.clone());
         let members = off_thread(move || topics::members(&servers, &group)).await;
+        let is_right = matches!(members, Ok(Some(members)) if members == wanted);
+        right = if is_right { right + 1 } else { 0 };
         match members {
-            Ok(Some(members)) if members == wanted => return Ok(Some(members)),
+            Ok(members) if right == 2 => return Ok(members),
             Ok(Some(members)) if Instant::now() > deadline => return Ok(Some(members)),
             Ok(None) if Instant::now() > deadline + END_LIMIT => return Ok(None),
             Err(error) if Instant::now() > deadline => return Err(error),
