@@ -169,7 +169,7 @@ async fn under_load(scene: &Scene<'_>, round: &Round, conditions: &Conditions) -
     });
     let mut evidence = played?;
     evidence.accepted = accepted?;
-    evidence.due = due.into_inner();
+    evidence.due.append(&mut due.into_inner());
     if round.has(|fault| fault.target() == Target::Client) {
         scene.client.stop().await?;
     }
@@ -205,12 +205,18 @@ async fn strike(
     // What is compared is as long as the quiet part.
     sleep(conditions.quiet).await;
     let deadline = Instant::now() + Duration::from_millis(oracles::RECOVERY_LIMIT.unsigned_abs());
-    while oracles::recovery(&evidence).is_none() && Instant::now() < deadline {
+    loop {
+        evidence.due.append(&mut due.borrow_mut());
+        answers::catch_up(scene.log, &mut evidence.answers);
+        // Not on this thread, which sends the load: a judge that works longer and longer would slow it.
+        let judged = off_thread(move || Ok((oracles::recovery(&evidence).is_some(), evidence)));
+        let is_back;
+        (is_back, evidence) = judged.await?;
+        if is_back || Instant::now() > deadline {
+            return Ok(evidence);
+        }
         sleep(LOOK).await;
-        evidence.answers = so_far(scene.log);
-        evidence.due = due.borrow().clone();
     }
-    Ok(evidence)
 }
 
 /// Runs up to three faults side by side, to the end of all or the first failure.

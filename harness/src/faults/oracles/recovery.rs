@@ -69,9 +69,11 @@ fn served(evidence: &Evidence, begin: i64) -> Vec<(i64, i64)> {
 /// Requests that were due and answered in a span.
 fn within(served: &[(i64, i64)], span: Span) -> usize {
     let upto = |end: i64| served.partition_point(|(due, _)| *due < end);
-    let due = served.get(upto(span.begin)..upto(span.end));
-    let due = due.unwrap_or_default();
-    due.iter().filter(|(_, at)| *at < span.end).count()
+    let (begin, end) = (upto(span.begin), upto(span.end));
+    // What was due a second before the end is answered: only what is prompt is here.
+    let sure = upto(span.end - PROMPT).max(begin);
+    let rest = served.get(sure..end).unwrap_or_default();
+    sure - begin + rest.iter().filter(|(_, at)| *at < span.end).count()
 }
 
 /// Whether the recovery is within the limit.
