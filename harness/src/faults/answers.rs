@@ -27,6 +27,12 @@ pub(super) fn so_far(log: &Log) -> Vec<Answer> {
     log.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
+/// Adds what was read since.
+pub(super) fn catch_up(log: &Log, known: &mut Vec<Answer>) {
+    let log = log.lock().unwrap_or_else(PoisonError::into_inner);
+    known.extend(log.iter().skip(known.len()).cloned());
+}
+
 /// A reader of one topic; dropping it ends it.
 pub(super) struct Reader {
     consumer: Arc<StreamConsumer>,

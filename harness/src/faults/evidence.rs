@@ -73,6 +73,8 @@ pub(super) struct Span {
 pub(super) struct Evidence {
     /// Ids of the records whose delivery the broker reported.
     pub(super) accepted: BTreeSet<String>,
+    /// When each request of the steady load was to be sent, by its id: the rate says so, however late it went.
+    pub(super) due: BTreeMap<String, i64>,
     pub(super) records: Vec<Record>,
     pub(super) answers: Vec<Answer>,
     pub(super) orders: Vec<Order>,
@@ -81,6 +83,8 @@ pub(super) struct Evidence {
     pub(super) quiet: Option<Span>,
     /// From the begin of the first fault to the end of the last one.
     pub(super) fault: Option<Span>,
+    /// When, after the fault, the group was seen to be settled and to have all members.
+    pub(super) whole: Option<i64>,
     /// While the topic of the replies was not there; replies from before are gone with it.
     pub(super) topic_gone: Option<Span>,
     /// Records between what is committed and the end, for each partition, when the round was over.

@@ -15,6 +15,8 @@ use crate::service::{Service, ServiceOptions};
 
 /// The group gives up a member that was not heard of for so long.
 const SESSION: &str = "session.timeout.ms=6000";
+/// How soon members hear of a rebalance; below a third of the session time-out, as Kafka advises.
+const HEARTBEAT: &str = "heartbeat.interval.ms=1000";
 const PAUSE: Duration = Duration::from_millis(300);
 /// Until an instance is up, which may need a broker and a store that are starting too.
 const START_LIMIT: Duration = Duration::from_secs(120);
@@ -38,7 +40,8 @@ pub(super) fn options(
     program: Option<PathBuf>,
     stop: &CancellationToken,
 ) -> ServiceOptions {
-    let mut arguments = vec!["-X", SESSION, "--dead-letter-topic", &names.dead_letters];
+    let mut arguments = vec!["-X", SESSION, "-X", HEARTBEAT];
+    arguments.extend(["--dead-letter-topic", &names.dead_letters]);
     if round.policy == Policy::Retry {
         arguments.extend(["--on-failure", "retry", "--max-attempts", "8"]);
         arguments.extend(["--retry-backoff", "100ms", "--max-retry-backoff", "2s"]);

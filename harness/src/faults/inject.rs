@@ -57,11 +57,8 @@ impl Scene<'_> {
             Fault::KillStore => self.kill_store(length).await?,
             Fault::KillClient => self.kill_client(length).await?,
             Fault::StoreSlow => self.store(Quality::Late(STORE_LATE), length).await,
-            Fault::StoreFull => self.configure(("maxmemory", "1", "0"), length).await?,
-            Fault::StoreErrors => {
-                let nobody_has = ("min-replicas-to-write", "1", "0");
-                self.configure(nobody_has, length).await?
-            }
+            Fault::StoreFull => self.configure(store::FULL, length).await?,
+            Fault::StoreErrors => self.configure(store::ALONE, length).await?,
             Fault::BrokerCut => self.broker(Quality::Cut, length).await,
             Fault::BrokerDelay => self.broker(Quality::Late(BROKER_LATE), length).await,
             Fault::BrokerThrottle => self.broker(Quality::Narrow(NARROW), length).await,
@@ -181,7 +178,7 @@ impl Scene<'_> {
     }
 
     /// Gives a setting of the store's a value that makes it refuse to write, then its old one.
-    async fn configure(&self, setting: (&str, &str, &str), length: Duration) -> Result<i64> {
+    async fn configure(&self, setting: store::Setting, length: Duration) -> Result<i64> {
         let (name, bad, good) = setting;
         store::configure(&self.world.store_url, name, bad).await?;
         sleep(length).await;
@@ -207,7 +204,9 @@ impl Scene<'_> {
 }
 
 /// Asks until the answer is right, for a bounded time.
-async fn until<F: Future<Output = Result<()>>>(mut ask: impl FnMut() -> F) -> Result<()> {
+pub(super) async fn until<F: Future<Output = Result<()>>>(
+    mut ask: impl FnMut() -> F,
+) -> Result<()> {
     let deadline = Instant::now() + LIMIT;
     loop {
         match ask().await {

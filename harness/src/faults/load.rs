@@ -1,6 +1,7 @@
 //! The requests of a round: a steady rate, each with an id and an idempotency key, some sent twice.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -10,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use super::clock;
 use crate::record_headers::record_headers;
 
 const TICK: Duration = Duration::from_millis(20);
@@ -52,22 +54,31 @@ pub(crate) fn producer(servers: &str) -> Result<FutureProducer> {
     config.create().context("cannot make a producer")
 }
 
+/// When each request was to be sent, by its id: milliseconds since 1970.
+pub(super) type Due = RefCell<BTreeMap<String, i64>>;
+
 /// Sends until it is told to stop and has sent enough; returns the ids whose delivery was reported.
-pub(super) async fn send(target: &Target, amount: &Amount) -> Result<BTreeSet<String>> {
+pub(super) async fn send(
+    target: &Target,
+    amount: &Amount,
+    due_times: &Due,
+) -> Result<BTreeSet<String>> {
     let producer = producer(&target.servers)?;
     let mut reports = JoinSet::new();
     let mut accepted = BTreeSet::new();
     let mut sent = 0;
-    let begin = Instant::now();
+    let (begin, begin_time) = (Instant::now(), clock::now());
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     while sent < amount.least || !amount.stop.is_cancelled() {
         ticks.tick().await;
         let due = (begin.elapsed().as_secs_f64() * f64::from(amount.rate)) as u64;
         while sent < due {
-            enqueue(&producer, target, sent, "", &mut reports);
-            if sent % REPEATED == 0 {
-                enqueue(&producer, target, sent, "-again", &mut reports);
+            let time = begin_time + milliseconds(sent, amount.rate);
+            let copies = if sent % REPEATED == 0 { 2 } else { 1 };
+            for suffix in &["", "-again"][..copies] {
+                let id = enqueue(&producer, target, sent, suffix, &mut reports);
+                due_times.borrow_mut().insert(id, time);
             }
             sent += 1;
         }
@@ -81,14 +92,19 @@ pub(super) async fn send(target: &Target, amount: &Amount) -> Result<BTreeSet<St
     Ok(accepted)
 }
 
-/// Puts a record into the producer's queue; its report ends as its id, if the broker has it.
+/// From the begin of the load to when that request is due.
+fn milliseconds(number: u64, rate: u32) -> i64 {
+    i64::try_from(number * 1000 / u64::from(rate.max(1))).unwrap_or(i64::MAX)
+}
+
+/// Puts a record into the producer's queue and returns its id; its report ends as that, if the broker has it.
 fn enqueue(
     producer: &FutureProducer,
     target: &Target,
     number: u64,
     suffix: &str,
     reports: &mut JoinSet<Option<String>>,
-) {
+) -> String {
     let request = format!("{}-{number}", target.name);
     let id = format!("{request}{suffix}");
     let echo = format!("x-request-id:{id}");
@@ -106,6 +122,8 @@ fn enqueue(
         .headers(headers);
     // What does not even fit into the queue was not accepted by anybody.
     if let Ok(report) = producer.send_result(record) {
+        let id = id.clone();
         reports.spawn(async move { report.await.ok()?.ok().map(|_delivery| id) });
     }
+    id
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +15,7 @@ use super::evidence::{Evidence, Record, Span};
 use super::fleet::{self, Fleet};
 use super::inject::Scene;
 use super::kind::{Fault, Target};
-use super::load::{self, Amount};
+use super::load::{self, Amount, Due};
 use super::oracles;
 use super::plan::{INSTANCES, Round};
 use super::topics::{self, MORE_PARTITIONS, Names, PARTITIONS, REPLY_PARTITIONS};
@@ -25,8 +25,6 @@ use super::{clock, store};
 
 /// Load before the part that counts, for connections and code to be warm.
 const WARM_UP: Duration = Duration::from_secs(2);
-/// Load after the faults, at least.
-const AFTER: Duration = Duration::from_secs(4);
 const LOOK: Duration = Duration::from_millis(500);
 /// Until all is committed, and until the group has the members that it should have.
 const END_LIMIT: Duration = Duration::from_secs(120);
@@ -51,7 +49,8 @@ pub(crate) struct Conditions {
     pub(crate) stop: CancellationToken,
 }
 
-/// Plays a round and returns what was seen; nothing of it is left running, nor in broker and store.
+/// Plays a round and returns what was seen; nothing of it is left running. Nor is anything left in broker and
+/// store, unless it broke off: they may not answer then, and its names are not used again.
 pub(super) async fn play(
     world: &World,
     round: &Round,
@@ -63,11 +62,11 @@ pub(super) async fn play(
     for (topic, partitions) in names.topics() {
         topics::create(&world.servers, topic, partitions).await?;
     }
-    let evidence = on_topics(world, round, conditions, &names, &folder).await;
+    let evidence = on_topics(world, round, conditions, &names, &folder).await?;
     let all = names.topics().map(|(topic, _)| topic);
     topics::delete(&world.servers, &all).await?;
     store::clear(&world.store_url).await?;
-    evidence
+    Ok(evidence)
 }
 
 async fn on_topics(
@@ -89,6 +88,10 @@ async fn on_topics(
     let program = conditions.order_service.clone();
     let options = fleet::options(world, names, round, program, &conditions.stop);
     let fleet = Fleet::start(world, options, folder.to_owned()).await?;
+    // A rebalance in the quiet part would leave nothing to compare the recovery with.
+    if members(world, names, INSTANCES).await? != Some(INSTANCES) {
+        bail!("the group did not settle before the load");
+    }
     let commits = CommitWatch::start(&world.servers, names)?;
     let memory = RefCell::new(MemoryWatch::default());
     let scene = Scene {
@@ -158,13 +161,15 @@ async fn under_load(scene: &Scene<'_>, round: &Round, conditions: &Conditions) -
     if with_client {
         scene.client.start()?;
     }
-    let (accepted, played) = tokio::join!(load::send(&target, &amount), async {
-        let played = strike(scene, round, conditions).await;
+    let due = Due::default();
+    let (accepted, played) = tokio::join!(load::send(&target, &amount, &due), async {
+        let played = strike(scene, round, conditions, &due).await;
         amount.stop.cancel();
         played
     });
     let mut evidence = played?;
     evidence.accepted = accepted?;
+    evidence.due.append(&mut due.into_inner());
     if round.has(|fault| fault.target() == Target::Client) {
         scene.client.stop().await?;
     }
@@ -174,7 +179,12 @@ async fn under_load(scene: &Scene<'_>, round: &Round, conditions: &Conditions) -
 }
 
 /// Quiet, faults, recovery.
-async fn strike(scene: &Scene<'_>, round: &Round, conditions: &Conditions) -> Result<Evidence> {
+async fn strike(
+    scene: &Scene<'_>,
+    round: &Round,
+    conditions: &Conditions,
+    due: &Due,
+) -> Result<Evidence> {
     sleep(WARM_UP).await;
     let begin = clock::now();
     sleep(conditions.quiet).await;
@@ -190,13 +200,23 @@ async fn strike(scene: &Scene<'_>, round: &Round, conditions: &Conditions) -> Re
         fault: Some(fault),
         ..Evidence::default()
     };
-    sleep(AFTER).await;
+    let whole = members(scene.world, scene.names, INSTANCES).await?;
+    evidence.whole = (whole == Some(INSTANCES)).then(clock::now);
+    // What is compared is as long as the quiet part.
+    sleep(conditions.quiet).await;
     let deadline = Instant::now() + Duration::from_millis(oracles::RECOVERY_LIMIT.unsigned_abs());
-    while oracles::recovery(&evidence).is_none() && Instant::now() < deadline {
+    loop {
+        evidence.due.append(&mut due.borrow_mut());
+        answers::catch_up(scene.log, &mut evidence.answers);
+        // Not on this thread, which sends the load: a judge that works longer and longer would slow it.
+        let judged = off_thread(move || Ok((oracles::recovery(&evidence).is_some(), evidence)));
+        let is_back;
+        (is_back, evidence) = judged.await?;
+        if is_back || Instant::now() > deadline {
+            return Ok(evidence);
+        }
         sleep(LOOK).await;
-        evidence.answers = so_far(scene.log);
     }
-    Ok(evidence)
 }
 
 /// Runs up to three faults side by side, to the end of all or the first failure.
@@ -243,16 +263,20 @@ async fn until_no_lag(
     }
 }
 
-/// Waits until the group has so many members, and returns how many it has; `None` if it never settles.
+/// Waits until the group has so many members in two looks, and returns how many it has; `None` if it never
+/// settles. One look may fall between two rebalances: of partitions that move, the first takes them away.
 async fn members(world: &World, names: &Names, wanted: usize) -> Result<Option<usize>> {
     // Who stops says so to the group; that it would be given up for lost later is not good enough.
     let limit = if wanted == 0 { LEAVE_LIMIT } else { END_LIMIT };
     let deadline = Instant::now() + limit;
+    let mut right = 0;
     loop {
         let (servers, group) = (world.servers.clone(), names.group.clone());
         let members = off_thread(move || topics::members(&servers, &group)).await;
+        let is_right = matches!(members, Ok(Some(members)) if members == wanted);
+        right = if is_right { right + 1 } else { 0 };
         match members {
-            Ok(Some(members)) if members == wanted => return Ok(Some(members)),
+            Ok(members) if right == 2 => return Ok(members),
             Ok(Some(members)) if Instant::now() > deadline => return Ok(Some(members)),
             Ok(None) if Instant::now() > deadline + END_LIMIT => return Ok(None),
             Err(error) if Instant::now() > deadline => return Err(error),

@@ -8,6 +8,12 @@ use crate::stack::open_store;
 
 const PAGE: usize = 1000;
 
+/// A setting of the store's: its name, a value with which it refuses to write, and its default.
+pub(super) type Setting = (&'static str, &'static str, &'static str);
+pub(super) const FULL: Setting = ("maxmemory", "1", "0");
+/// Writes need a replica, which nobody has.
+pub(super) const ALONE: Setting = ("min-replicas-to-write", "1", "0");
+
 /// All orders, with the request that each names.
 pub(super) async fn orders(url: &str) -> Result<Vec<Order>> {
     let mut connection = open_store(url).await?;

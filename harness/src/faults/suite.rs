@@ -6,13 +6,14 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+use super::evidence::Evidence;
 use super::plan::Round;
 use super::round::{Conditions, play};
 use super::table::table;
-use super::verdict::{Verdict, judge};
+use super::verdict::{Verdict, broken_off, judge};
 use super::world::World;
 use crate::stack::Description;
-use crate::wait;
+use crate::{Interrupted, wait};
 
 /// What a run came to.
 #[derive(Debug, Serialize)]
@@ -53,7 +54,8 @@ impl Report {
     }
 }
 
-/// Plays the rounds. The logs of those that were clean are removed.
+/// Plays the rounds. The logs of those that were clean are removed. One that breaks off is a finding, and the
+/// rest are played, unless broker or store cannot be had again.
 pub(crate) async fn run(
     world: &World,
     seed: u64,
@@ -64,9 +66,9 @@ pub(crate) async fn run(
     for round in rounds {
         tracing::info!("{round}");
         let played = play(world, round, conditions);
-        let evidence = wait::unless_stopped(&conditions.stop, played).await?;
-        let evidence = evidence.with_context(|| format!("{round}"))?;
-        let verdict = judge(round, &evidence);
+        let played = wait::unless_stopped(&conditions.stop, played).await?;
+        let has_broken_off = played.is_err();
+        let verdict = verdict(round, played)?;
         tell(&verdict, rounds.len());
         let folder = conditions.folder.join(format!("round-{:03}", round.number));
         if !verdict.findings.is_empty() {
@@ -76,6 +78,13 @@ pub(crate) async fn run(
             let _ = fs::remove_dir_all(folder);
         }
         verdicts.push(verdict);
+        if has_broken_off {
+            let repaired = wait::unless_stopped(&conditions.stop, world.repair()).await?;
+            if let Err(error) = repaired {
+                tracing::error!("the suite ends here: {error:#}");
+                break;
+            }
+        }
     }
     Ok(Report {
         seed,
@@ -84,8 +93,21 @@ pub(crate) async fn run(
     })
 }
 
+fn verdict(round: &Round, played: Result<Evidence>) -> Result<Verdict> {
+    match played {
+        Ok(evidence) => Ok(judge(round, &evidence)),
+        Err(error) if error.is::<Interrupted>() => Err(error),
+        Err(error) => Ok(broken_off(round, &error)),
+    }
+}
+
 fn tell(verdict: &Verdict, rounds: usize) {
-    let figures = &verdict.figures;
+    for finding in &verdict.findings {
+        tracing::error!("{}: {}", finding.oracle, finding.text);
+    }
+    let Some(figures) = &verdict.figures else {
+        return;
+    };
     let recovery = figures
         .recovery_ms
         .map_or("none".to_owned(), |time| format!("{time} ms"));
@@ -101,7 +123,25 @@ fn tell(verdict: &Verdict, rounds: usize) {
         figures.failed,
         figures.commits,
     );
-    for finding in &verdict.findings {
-        tracing::error!("{}: {}", finding.oracle, finding.text);
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::super::kind::Fault;
+    use super::super::oracles::examples::sound;
+    use super::super::plan::plan;
+    use super::*;
+
+    #[test]
+    fn a_round_that_breaks_off_is_a_finding_and_an_interruption_ends_the_suite() {
+        let round = plan(1, 1, &[Fault::KillBroker]).remove(0);
+        let broken = verdict(&round, Err(anyhow!("no end of a topic"))).unwrap();
+        assert_eq!(broken.figures, None);
+        assert_eq!(broken.findings.len(), 1);
+        assert!(broken.findings[0].text.contains("no end of a topic"));
+        assert!(verdict(&round, Err(Interrupted.into())).is_err());
+        assert!(verdict(&round, Ok(sound())).unwrap().figures.is_some());
     }
 }

@@ -38,7 +38,15 @@ fn group(round: &Round) -> String {
 }
 
 fn row(name: &str, verdicts: &[&Verdict]) -> [String; 9] {
-    let figures = || verdicts.iter().map(|one| &one.figures);
+    let figures = || verdicts.iter().filter_map(|one| one.figures.as_ref());
+    let rounds = verdicts.len().to_string();
+    if figures().next().is_none() {
+        // A round that broke off has lost nothing and proved nothing.
+        let mut cells = [(); 9].map(|()| "none".to_owned());
+        cells[0] = name.to_owned();
+        cells[1] = rounds;
+        return cells;
+    }
     let requests: usize = figures().map(|one| one.requests).sum();
     let repeated: f64 = figures()
         .map(|one| one.duplicates * one.requests as f64)
@@ -57,7 +65,7 @@ fn row(name: &str, verdicts: &[&Verdict]) -> [String; 9] {
     );
     [
         name.to_owned(),
-        verdicts.len().to_string(),
+        rounds,
         requests.to_string(),
         format!("{:.3}", 100.0 * repeated / requests.max(1) as f64),
         figures()
@@ -116,7 +124,7 @@ mod tests {
     fn verdict(fault: Fault, requests: usize, recovery_ms: Option<i64>) -> Verdict {
         Verdict {
             round: plan(1, 1, &[fault]).remove(0),
-            figures: Figures {
+            figures: Some(Figures {
                 requests,
                 duplicates: 0.01,
                 dead_lettered: 1,
@@ -126,7 +134,7 @@ mod tests {
                 lost: 0,
                 service_memory: None,
                 commits: 3,
-            },
+            }),
             findings: Vec::new(),
         }
     }
@@ -166,5 +174,19 @@ mod tests {
             text.lines()
                 .all(|line| line.len() == text.lines().next().unwrap().len())
         );
+    }
+
+    #[test]
+    fn rounds_that_broke_off_have_no_figures_and_are_counted() {
+        let mut broken_off = verdict(Fault::KillStore, 100, None);
+        broken_off.figures = None;
+        let text = table(&[broken_off, verdict(Fault::BrokerCut, 500, Some(100))]);
+        let line = |name: &str| {
+            let start = format!("| {name} ");
+            let line = text.lines().find(|line| line.starts_with(&start)).unwrap();
+            line.split('|').map(str::trim).skip(2).collect::<Vec<_>>()
+        };
+        assert_eq!(line("kill-store")[..3], ["1", "none", "none"]);
+        assert_eq!(line("all")[..2], ["2", "500"]);
     }
 }

@@ -37,8 +37,8 @@ pub struct Figures {
 pub struct Verdict {
     /// What was planned.
     pub round: Round,
-    /// What came.
-    pub figures: Figures,
+    /// What came; `None` of a round that could not be played to its end.
+    pub figures: Option<Figures>,
     /// What must not have come.
     pub findings: Vec<Finding>,
 }
@@ -63,8 +63,21 @@ pub(super) fn judge(round: &Round, evidence: &Evidence) -> Verdict {
     findings.extend(oracles::misbehaviour(evidence));
     Verdict {
         round: round.clone(),
-        figures: figures(evidence),
+        figures: Some(figures(evidence)),
         findings,
+    }
+}
+
+/// Of a round that broke off, which proves nothing.
+#[must_use]
+pub(super) fn broken_off(round: &Round, cause: &anyhow::Error) -> Verdict {
+    Verdict {
+        round: round.clone(),
+        figures: None,
+        findings: vec![Finding {
+            oracle: "round",
+            text: format!("could not be played to its end: {cause:#}"),
+        }],
     }
 }
 

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use tokio_util::sync::CancellationToken;
 
-use super::proxy::{Proxy, Waiting};
+use super::inject::until;
+use super::proxy::{Proxy, Quality, Waiting};
+use super::store;
 use crate::service::{Service, ServiceOptions};
-use crate::stack::{Description, Stack, StackKind, StackOptions};
+use crate::stack::{Description, Stack, StackKind, StackOptions, broker_answers, open_store};
 
 /// A stack whose parts can be struck. The service reaches both through proxies; this program's own clients,
 /// which send the load and gather the evidence, do not.
@@ -97,6 +99,30 @@ impl World {
             .into_iter()
             .filter_map(|(name, id)| Some((name.to_owned(), id?)));
         Ok(there.collect())
+    }
+
+    /// Makes both whole again after a round that broke off in the middle of a fault: good connections, a broker
+    /// and a store that run and answer, and nothing in the store.
+    pub(super) async fn repair(&self) -> Result<()> {
+        self.broker_proxy.set(Quality::Good);
+        self.store_proxy.set(Quality::Good);
+        {
+            let mut stack = self.stack.borrow_mut();
+            if stack.broker_process()?.try_wait()?.is_some() {
+                stack.respawn_broker()?;
+            }
+            if stack.store_process()?.try_wait()?.is_some() {
+                stack.respawn_store()?;
+            }
+        }
+        let servers = &self.servers;
+        until(|| async { broker_answers(servers, &[]).await }).await?;
+        until(|| async { open_store(&self.store_url).await.map(drop) }).await?;
+        for (name, _bad, good) in [store::FULL, store::ALONE] {
+            // A store that does not know the setting has not been given a bad value either.
+            let _ = store::configure(&self.store_url, name, good).await;
+        }
+        store::clear(&self.store_url).await
     }
 
     /// Stops broker and store.
