@@ -102,6 +102,9 @@ mod service;
 mod target;
 mod trace_context;
 
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
