@@ -8,7 +8,9 @@ mod support;
 use std::time::Duration;
 
 use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{
+    BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
+};
 use kafka_bridge::Dispatch;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -97,6 +99,8 @@ fn group<'a>(criterion: &'a mut Criterion, name: &str) -> BenchmarkGroup<'a, Wal
     group
         .sample_size(20)
         .warm_up_time(Duration::from_millis(500));
+    // As many runs in each sample: those of 100,000 records in flight take seconds to prepare.
+    group.sampling_mode(SamplingMode::Flat);
     group.measurement_time(Duration::from_secs(3));
     group
 }

@@ -88,6 +88,7 @@ mod failure_policy;
 mod header_filter;
 mod headers;
 mod health;
+mod meters;
 mod metric_names;
 mod openapi;
 mod operation;
