@@ -27,7 +27,7 @@ LOAD    := --stack $(STACK) --users $(USERS) --spawn-rate $(SPAWN_RATE) --run-ti
 .DEFAULT_GOAL := help
 # The targets of one command line run one after the other: two benchmarks at a time would measure each other.
 .NOTPARALLEL:
-.PHONY: help suites faults soak experiment calibrate limits bench-baseline bench-tasks bench-client bench-compare simulate compare demo up down test fuzz screenshots lint check setup fmt build
+.PHONY: help suites faults soak experiment calibrate limits bench-baseline bench-tasks bench-client bench-compare bench-bridge budgets simulate compare demo up down test fuzz screenshots lint check setup fmt build
 
 help: ## List the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,12 @@ simulate: ## What the verdict answers to 8,000 simulated experiments whose truth
 bench-compare: ## Time and memory of comparing two files of a million requests, on one core
 	$(CARGO) build --release --locked -p load-client --bin load-client --example bench_compare
 	target/release/examples/bench_compare
+
+bench-bridge: ## What a record takes of one core in the bridge, step by step; no broker
+	$(CARGO) bench --locked -p kafka-bridge
+
+budgets: ## Allocations and instructions a record, held against kafka-bridge/benches/budget.toml
+	$(CARGO) bench --locked -p kafka-bridge --bench budgets
 
 demo: setup build ## One order: request and reply as on the wire, and the order as stored
 	$(HARNESS) demo --stack $(STACK)

@@ -55,10 +55,10 @@ pub(crate) fn resolve<'a>(
         // A null value is what a client sends that has the header but no address to put in it.
         let Some(address) = address else { continue };
         let topic = std::str::from_utf8(address).map_err(|_| AddressDenied::Illegal)?;
-        policy.check(topic)?;
+        let topic = policy.resolve(topic)?;
         let profile = best_of_same_header(headers, profile, profiles);
         return Ok(Some(Address {
-            topic: topic.into(),
+            topic,
             partition: wanted_partition(headers, profile).0,
             profile,
             correlation: correlation(headers, profile),

@@ -74,7 +74,7 @@ where
         self,
         signal: impl Future<Output = ()> + Send,
     ) -> Result<Summary, Error> {
-        let jobs = JobFactory::new(self.service, self.sink, &self.settings);
+        let mut jobs = JobFactory::new(self.service, self.sink, &self.settings);
         let make_job = |record| jobs.job(record);
         Engine::new(self.source, make_job, self.settings.clone(), self.status)
             .run(signal)

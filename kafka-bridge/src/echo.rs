@@ -7,16 +7,23 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
+
+use crate::Headers;
+use crate::headers::http_name;
 
 /// The request header that the layer reads unless another name is given.
 pub const DEFAULT_ECHO_HEADER: HeaderName = HeaderName::from_static("x-reply-set-header");
 
 /// How many headers one request may have set; the rest are left out.
 const MAX_ECHOED: usize = 16;
+
+/// How many lines of a record are looked at for them when the application does not answer.
+const MAX_LINES: usize = 64;
 
 /// Names that no requester may set, beside those of `hop_by_hop`: they frame the reply, or state
 /// what only the service or the bridge can know, or act on a browser behind an HTTP front.
@@ -148,21 +155,48 @@ pub(crate) fn set<R>(response: &mut Response<R>, wanted: Vec<(HeaderName, Header
     if wanted.is_empty() {
         return;
     }
-    let names = wanted.iter().map(|(name, _)| name.clone()).collect();
-    for (name, value) in wanted {
+    let headers = response.headers_mut();
+    let names = wanted.into_iter().map(|(name, value)| {
         // A full map refuses the header; the response itself is worth more than its echo.
-        let _ = response.headers_mut().try_append(name, value);
-    }
-    response.extensions_mut().insert(Echoed(names));
+        let _ = headers.try_append(name.clone(), value);
+        name
+    });
+    let echoed = Echoed(names.collect());
+    response.extensions_mut().insert(echoed);
 }
 
 /// Reads what the request wants to be set, in order.
 pub(crate) fn wanted(headers: &HeaderMap, header: &HeaderName) -> Vec<(HeaderName, HeaderValue)> {
     let values = headers.get_all(header).iter();
-    values
-        .filter_map(|value| parse(value.as_bytes()))
-        .take(MAX_ECHOED)
-        .collect()
+    parse_all(values.map(HeaderValue::as_bytes))
+}
+
+fn parse_all<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Vec<(HeaderName, HeaderValue)> {
+    lines.filter_map(parse).take(MAX_ECHOED).collect()
+}
+
+/// What a record wants to be set on its reply, kept for an answer that does not come from the
+/// application: most do, so it is not parsed before it is needed.
+#[derive(Debug, Default)]
+pub(crate) struct Lines {
+    /// Requests have one, which then takes no list.
+    first: Option<Bytes>,
+    others: Vec<Bytes>,
+}
+
+impl Lines {
+    /// Keeps the lines of a record, even of one that will be refused.
+    pub(crate) fn of(headers: &Headers, name: &HeaderName) -> Self {
+        let mut lines = headers.get_all(name.as_str()).flatten().cloned();
+        Self {
+            first: lines.next(),
+            others: lines.take(MAX_LINES - 1).collect(),
+        }
+    }
+
+    pub(crate) fn wanted(&self) -> Vec<(HeaderName, HeaderValue)> {
+        parse_all(self.first.iter().chain(&self.others).map(Bytes::as_ref))
+    }
 }
 
 /// Parses `name: value`, exactly one header on one line, of a name that may be set.
@@ -170,7 +204,7 @@ pub(crate) fn wanted(headers: &HeaderMap, header: &HeaderName) -> Vec<(HeaderNam
 /// Blanks around the value are dropped; its bytes pass unchanged, those above 0x7F too.
 pub(crate) fn parse(line: &[u8]) -> Option<(HeaderName, HeaderValue)> {
     let colon = line.iter().position(|&byte| byte == b':')?;
-    let name = HeaderName::from_bytes(&line[..colon]).ok()?;
+    let name = http_name(&line[..colon])?;
     let value = HeaderValue::from_bytes(trim(&line[colon + 1..])).ok()?;
     may_set(&name).then_some((name, value))
 }

@@ -3,6 +3,7 @@
 //! Not HTTP headers: those accept fewer names and values (see `request`).
 
 use bytes::Bytes;
+use http::{HeaderName, header};
 
 /// The headers of one record, in the order in which they were written.
 ///
@@ -16,7 +17,39 @@ use bytes::Bytes;
 /// assert_eq!(headers.get("Reply-To"), Some(&b"createOrder.reply"[..]));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Headers(Vec<(String, Option<Bytes>)>);
+pub struct Headers(Vec<(Name, Option<Bytes>)>);
+
+/// A header's name: any text, or one that HTTP knows and that costs no memory of its own.
+#[derive(Clone, Debug)]
+pub(crate) enum Name {
+    Text(String),
+    Http(HeaderName),
+}
+
+impl Name {
+    /// Returns the name as HTTP has it, in lower case, if HTTP can carry it.
+    pub(crate) fn into_http(self) -> Option<HeaderName> {
+        match self {
+            Self::Text(text) => http_name(text.as_bytes()),
+            Self::Http(name) => Some(name),
+        }
+    }
+
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            Self::Http(name) => name.as_str(),
+        }
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Name {}
 
 impl Headers {
     /// Returns an empty list with room for `capacity` headers.
@@ -27,12 +60,17 @@ impl Headers {
 
     /// Appends a header.
     pub fn push(&mut self, name: impl Into<String>, value: impl Into<Bytes>) {
-        self.0.push((name.into(), Some(value.into())));
+        self.0.push((Name::Text(name.into()), Some(value.into())));
+    }
+
+    /// Appends a header of a name that HTTP has already.
+    pub(crate) fn push_http(&mut self, name: HeaderName, value: impl Into<Bytes>) {
+        self.0.push((Name::Http(name), Some(value.into())));
     }
 
     /// Appends a header whose value may be null, as Kafka allows.
     pub fn push_nullable(&mut self, name: impl Into<String>, value: Option<Bytes>) {
-        self.0.push((name.into(), value));
+        self.0.push((Name::Text(name.into()), value));
     }
 
     /// Returns the number of headers, repeats included.
@@ -55,7 +93,7 @@ impl Headers {
         self.0
             .iter()
             .map(|(name, value)| {
-                name.len() + value_len(value) + size_of::<(String, Option<Bytes>)>()
+                name.as_str().len() + value_len(value) + size_of::<(Name, Option<Bytes>)>()
             })
             .sum()
     }
@@ -65,6 +103,11 @@ impl Headers {
         self.0
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_ref()))
+    }
+
+    /// Takes the headers apart, in order.
+    pub(crate) fn into_values(self) -> impl Iterator<Item = (Name, Option<Bytes>)> {
+        self.0.into_iter()
     }
 
     /// Iterates over the values of `name`, compared without regard to ASCII case.
@@ -91,11 +134,32 @@ impl<N: Into<String>, V: Into<Bytes>> FromIterator<(N, V)> for Headers {
         Self(
             headers
                 .into_iter()
-                .map(|(name, value)| (name.into(), Some(value.into())))
+                .map(|(name, value)| (Name::Text(name.into()), Some(value.into())))
                 .collect(),
         )
     }
 }
+
+/// Reads a name that HTTP can carry, in lower case. Those that nearly every record has are there
+/// already and take no memory.
+pub(crate) fn http_name(text: &[u8]) -> Option<HeaderName> {
+    Some(match text {
+        b"reply-to" => REPLY_TO,
+        b"status-code" => STATUS_CODE,
+        b"traceparent" => TRACEPARENT,
+        b"x-reply-set-header" => crate::DEFAULT_ECHO_HEADER,
+        b"x-request-id" => X_REQUEST_ID,
+        b"idempotency-key" => IDEMPOTENCY_KEY,
+        b"content-type" => header::CONTENT_TYPE,
+        _ => return HeaderName::from_bytes(text).ok(),
+    })
+}
+
+const REPLY_TO: HeaderName = HeaderName::from_static("reply-to");
+const STATUS_CODE: HeaderName = HeaderName::from_static("status-code");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 #[cfg(test)]
 mod tests {
@@ -107,5 +171,23 @@ mod tests {
         assert!(short.size() >= 1000 * 32, "{}", short.size());
         let long: Headers = [("name", "value")].into_iter().collect();
         assert_eq!(long.size() - short.size() / 1000, "namevalue".len());
+    }
+
+    #[test]
+    fn names_that_are_there_already_are_those_that_were_written() {
+        for text in [
+            "reply-to",
+            "status-code",
+            "traceparent",
+            "x-reply-set-header",
+            "x-request-id",
+            "idempotency-key",
+            "content-type",
+            "X-Other",
+        ] {
+            let read = HeaderName::from_bytes(text.as_bytes()).ok();
+            assert_eq!(http_name(text.as_bytes()), read, "{text}");
+        }
+        assert_eq!(http_name(b"no name"), None);
     }
 }

@@ -88,6 +88,7 @@ mod failure_policy;
 mod header_filter;
 mod headers;
 mod health;
+mod meters;
 mod metric_names;
 mod openapi;
 mod operation;
@@ -102,6 +103,9 @@ mod service;
 mod target;
 mod trace_context;
 
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;

@@ -5,6 +5,7 @@
 //! write to: its own request topic (an endless loop), a broker's internal topic, another team's.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::ReplyProfile;
 use crate::operation::is_legal_topic;
@@ -50,7 +51,7 @@ pub struct ReplyPolicy {
 
 #[derive(Clone, Debug)]
 enum Pattern {
-    Exact(String),
+    Exact(Arc<str>),
     Prefix(String),
 }
 
@@ -58,13 +59,13 @@ impl Pattern {
     fn parse(pattern: &str) -> Self {
         match pattern.strip_suffix('*') {
             Some(prefix) => Self::Prefix(prefix.to_owned()),
-            None => Self::Exact(pattern.to_owned()),
+            None => Self::Exact(pattern.into()),
         }
     }
 
     fn matches(&self, topic: &str) -> bool {
         match self {
-            Self::Exact(name) => name == topic,
+            Self::Exact(name) => **name == *topic,
             Self::Prefix(prefix) => topic.starts_with(prefix.as_str()),
         }
     }
@@ -128,6 +129,18 @@ impl ReplyPolicy {
     ///
     /// Fails with the first rule that the address breaks.
     pub fn check(&self, topic: &str) -> Result<(), AddressDenied> {
+        self.allowed(topic).map(|_| ())
+    }
+
+    /// Checks one address and returns it as a topic's name: the allow-list's own where it has it.
+    pub(crate) fn resolve(&self, topic: &str) -> Result<Arc<str>, AddressDenied> {
+        Ok(match self.allowed(topic)? {
+            Pattern::Exact(name) => Arc::clone(name),
+            Pattern::Prefix(_) => topic.into(),
+        })
+    }
+
+    fn allowed(&self, topic: &str) -> Result<&Pattern, AddressDenied> {
         if !is_legal_topic(topic) {
             return Err(AddressDenied::Illegal);
         }
@@ -138,8 +151,9 @@ impl ReplyPolicy {
         if topic.starts_with("__") || self.reserved.as_deref() == Some(topic) {
             return Err(AddressDenied::Internal);
         }
-        let allowed = self.allowed.iter().any(|pattern| pattern.matches(topic));
-        allowed.then_some(()).ok_or(AddressDenied::NotAllowed)
+        let mut allowed = self.allowed.iter();
+        let found = allowed.find(|pattern| pattern.matches(topic));
+        found.ok_or(AddressDenied::NotAllowed)
     }
 }
 

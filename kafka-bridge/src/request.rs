@@ -3,8 +3,6 @@
 //! The record is hostile input. What HTTP cannot carry is left out, what would change the
 //! message's framing is replaced by the truth, and what is beyond a limit is refused.
 
-use std::collections::HashSet;
-
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 
@@ -23,11 +21,12 @@ pub(crate) fn from_record(
     check(&record, limits)?;
     let uri = operation.uri(&record.headers)?;
     let body = record.value.unwrap_or_default();
-    let mut request = Request::new(Body::from(body.clone()));
+    let size = body.len();
+    let mut request = Request::new(Body::from(body));
     *request.method_mut() = operation.method().clone();
     *request.uri_mut() = uri;
-    *request.headers_mut() = to_http(&record.headers, filter)?;
-    describe_body(request.headers_mut(), &body);
+    *request.headers_mut() = to_http(record.headers, filter)?;
+    describe_body(request.headers_mut(), size);
     request.extensions_mut().insert(record.coordinates);
     if let Some(timestamp) = record.timestamp {
         request.extensions_mut().insert(Timestamp(timestamp));
@@ -53,14 +52,15 @@ fn check(record: &Record, limits: &Limits) -> Result<(), Problem> {
 }
 
 /// Converts the headers that HTTP can carry and the filter lets pass; names become lower case.
-fn to_http(headers: &Headers, filter: &HeaderFilter) -> Result<HeaderMap, Problem> {
-    let connection = connection_options(headers);
-    let mut map = HeaderMap::with_capacity(headers.len().min(64));
-    for (name, value) in headers.iter() {
-        let (Ok(name), Some(value)) = (HeaderName::from_bytes(name.as_bytes()), value) else {
+fn to_http(headers: Headers, filter: &HeaderFilter) -> Result<HeaderMap, Problem> {
+    let connection = connection_options(&headers);
+    // With room for what describes the body.
+    let mut map = HeaderMap::with_capacity(headers.len().min(64) + 2);
+    for (name, value) in headers.into_values() {
+        let (Some(name), Some(value)) = (name.into_http(), value) else {
             continue;
         };
-        let Ok(value) = HeaderValue::from_maybe_shared(value.clone()) else {
+        let Ok(value) = HeaderValue::from_maybe_shared(value) else {
             continue;
         };
         if is_transport(&name) || connection.contains(&name) || !filter.allows(&name) {
@@ -75,7 +75,7 @@ fn to_http(headers: &Headers, filter: &HeaderFilter) -> Result<HeaderMap, Proble
 
 /// Lists the names that the record's own `connection` headers declare to be of one connection
 /// only (RFC 9110, 7.6.1).
-fn connection_options(headers: &Headers) -> HashSet<HeaderName> {
+fn connection_options(headers: &Headers) -> Vec<HeaderName> {
     let lists = headers.get_all("connection").flatten();
     lists
         .flat_map(|list| list.split(|&byte| byte == b','))
@@ -90,24 +90,13 @@ fn is_transport(name: &HeaderName) -> bool {
 }
 
 /// States the body's real length, and its type when the record leaves it open.
-fn describe_body(headers: &mut HeaderMap, body: &Bytes) {
+fn describe_body(headers: &mut HeaderMap, size: usize) {
     // Records seldom carry a media type, and JSON is what they nearly always hold.
     if !headers.contains_key(header::CONTENT_TYPE) {
         let json = HeaderValue::from_static("application/json");
         let _ = headers.try_insert(header::CONTENT_TYPE, json);
     }
-    let _ = headers.try_insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
-}
-
-/// Reads the header map that failure answers need, even of a record that was refused.
-pub(crate) fn echo_lines(headers: &Headers, name: &HeaderName) -> Vec<(HeaderName, HeaderValue)> {
-    let mut map = HeaderMap::new();
-    for value in headers.get_all(name.as_str()).flatten().take(64) {
-        if let Ok(value) = HeaderValue::from_maybe_shared(value.clone()) {
-            let _ = map.try_append(name.clone(), value);
-        }
-    }
-    crate::echo::wanted(&map, name)
+    let _ = headers.try_insert(header::CONTENT_LENGTH, HeaderValue::from(size));
 }
 
 #[cfg(test)]

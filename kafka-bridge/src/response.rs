@@ -5,6 +5,7 @@ use http::{HeaderName, Response, StatusCode, header};
 
 use crate::address::Address;
 use crate::echo::{Echoed, hop_by_hop};
+use crate::headers::http_name;
 use crate::problem::Problem;
 use crate::{Headers, OutboundRecord, ReplyProfile};
 
@@ -33,7 +34,7 @@ pub(crate) fn into_reply(
         .get::<Echoed>()
         .map_or(&[][..], |echoed| &echoed.0);
     let mut headers = Headers::with_capacity(response.headers().len() + 4);
-    headers.push(profile.status.as_str(), status.as_str().to_owned());
+    push(&mut headers, &profile.status, digits(status));
     let push_own = |headers: &mut Headers, last: bool| {
         let own = response
             .headers()
@@ -41,7 +42,7 @@ pub(crate) fn into_reply(
             .filter(|(name, _)| echoed.contains(name) == last)
             .filter(|(name, _)| value.is_some() || *name != header::CONTENT_LENGTH);
         for (name, value) in own.filter(|(name, _)| !is_bridge_owned(name, profiles)) {
-            headers.push(name.as_str(), Bytes::copy_from_slice(value.as_bytes()));
+            headers.push_http(name.clone(), Bytes::copy_from_slice(value.as_bytes()));
         }
     };
     push_own(&mut headers, false);
@@ -56,6 +57,25 @@ pub(crate) fn into_reply(
         value,
         headers,
         partition: address.partition.number(),
+    }
+}
+
+/// Appends a header that a profile names; the usual names take no memory.
+fn push(headers: &mut Headers, name: &str, value: impl Into<Bytes>) {
+    match http_name(name.as_bytes()) {
+        Some(own) if own.as_str() == name => headers.push_http(own, value),
+        // Names that HTTP does not have, or not in this case.
+        _ => headers.push(name, value),
+    }
+}
+
+/// Returns a status as text.
+fn digits(status: StatusCode) -> Bytes {
+    match status {
+        StatusCode::OK => Bytes::from_static(b"200"),
+        StatusCode::CREATED => Bytes::from_static(b"201"),
+        StatusCode::NO_CONTENT => Bytes::from_static(b"204"),
+        other => Bytes::copy_from_slice(other.as_str().as_bytes()),
     }
 }
 

@@ -9,8 +9,8 @@ use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
-use std::sync::Arc;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -18,7 +18,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
-use metrics::{counter, histogram};
+use metrics::{Histogram, counter, histogram};
 use tower_service::Service;
 use tracing::{error, warn};
 
@@ -95,9 +95,26 @@ pub struct RecordService<S> {
     shared: Arc<Shared>,
 }
 
+/// An operation, and the meter of the application's time for it.
+#[derive(Debug)]
+struct Served {
+    operation: Operation,
+    handler: OnceLock<Histogram>,
+}
+
+impl Served {
+    /// Returns the meter, made at the first use: by then a recorder is there, if there will be one.
+    fn handler(&self) -> &Histogram {
+        self.handler.get_or_init(|| {
+            let topic = self.operation.topic().to_owned();
+            histogram!(metric_names::HANDLER, "topic" => topic)
+        })
+    }
+}
+
 #[derive(Debug)]
 struct Shared {
-    operations: HashMap<Arc<str>, Operation>,
+    operations: HashMap<Arc<str>, Served>,
     policy: ReplyPolicy,
     settings: Settings,
 }
@@ -110,7 +127,11 @@ impl<S> RecordService<S> {
         policy: ReplyPolicy,
         settings: Settings,
     ) -> Self {
-        let by_topic = |operation: Operation| (operation.topic().into(), operation);
+        let by_topic = |operation: Operation| {
+            let topic = operation.topic().into();
+            let handler = OnceLock::new();
+            (topic, Served { operation, handler })
+        };
         let operations = operations.into_iter().map(by_topic).collect();
         Self {
             app,
@@ -147,13 +168,13 @@ where
 }
 
 impl Shared {
-    async fn handle<S, B>(&self, app: S, record: Record) -> Outcome
+    async fn handle<S, B>(&self, app: S, mut record: Record) -> Outcome
     where
         S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
         B: http_body::Body<Data = Bytes>,
         B::Error: Into<BoxError>,
     {
-        let Some(operation) = self.operations.get(record.topic()) else {
+        let Some(served) = self.operations.get(record.topic()) else {
             return Outcome::Skip(SkipReason::NoOperation);
         };
         let profiles = &self.settings.profiles;
@@ -171,8 +192,8 @@ impl Shared {
             warn!(record = %record.coordinates, "reply partition is unreadable, any will do");
             counter!(metric_names::IGNORED_PARTITIONS, "reason" => "unreadable").increment(1);
         }
-        let key = record.key.clone().filter(|_| self.settings.reply_key);
-        let response = self.respond(app, record, operation).await;
+        let key = record.key.take().filter(|_| self.settings.reply_key);
+        let response = self.respond(app, record, served).await;
         let status = response.status();
         match address {
             Some(address) => {
@@ -185,7 +206,7 @@ impl Shared {
     }
 
     /// Answers in every case: what goes wrong becomes a problem that is echoed like any answer.
-    async fn respond<S, B>(&self, app: S, record: Record, operation: &Operation) -> Response<Bytes>
+    async fn respond<S, B>(&self, app: S, record: Record, served: &Served) -> Response<Bytes>
     where
         S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
         B: http_body::Body<Data = Bytes>,
@@ -193,20 +214,25 @@ impl Shared {
     {
         let coordinates = record.coordinates.clone();
         let echo_header = self.settings.echo_header.as_ref();
-        let wanted = echo_header.map(|name| request::echo_lines(&record.headers, name));
+        let lines = echo_header.map(|name| echo::Lines::of(&record.headers, name));
         let trace = trace_context::of(&record.headers).map(str::to_owned);
         let answer = match request::from_record(
             record,
-            operation,
+            &served.operation,
             &self.settings.limits,
             &self.settings.request_headers,
         ) {
-            Ok(request) => self.timed(app, request, &coordinates).await,
+            Ok(request) => {
+                let started = Instant::now();
+                let answer = self.guard(app, request, &coordinates).await;
+                served.handler().record(started.elapsed());
+                answer
+            }
             Err(problem) => Err(problem),
         };
         let mut response = answer.unwrap_or_else(|problem| {
             let mut response = problem.into_response();
-            echo::set(&mut response, wanted.unwrap_or_default());
+            echo::set(&mut response, lines.unwrap_or_default().wanted());
             response
         });
         if let Some(trace) = trace.and_then(|trace| HeaderValue::try_from(trace).ok()) {
@@ -217,24 +243,6 @@ impl Shared {
             }
         }
         response
-    }
-
-    async fn timed<S, B>(
-        &self,
-        app: S,
-        request: Request<Body>,
-        coordinates: &Coordinates,
-    ) -> Result<Response<Bytes>, Problem>
-    where
-        S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
-        B: http_body::Body<Data = Bytes>,
-        B::Error: Into<BoxError>,
-    {
-        let started = Instant::now();
-        let answer = self.guard(app, request, coordinates).await;
-        let topic = coordinates.topic_partition.topic.to_string();
-        histogram!(metric_names::HANDLER, "topic" => topic).record(started.elapsed());
-        answer
     }
 
     /// Calls the application within its time and behind a barrier for panics.
@@ -294,8 +302,29 @@ where
     let Ok(()) = poll_fn(|context| app.poll_ready(context)).await;
     let Ok(response) = app.call(request).await;
     let (parts, body) = response.into_parts();
-    let body = Limited::new(body, max).collect().await?.to_bytes();
+    let body = whole(Limited::new(body, max)).await?;
     Ok(Response::from_parts(parts, body))
+}
+
+/// Reads a body to its end. Nearly all are one buffer, which is then taken as it is.
+async fn whole<B>(body: B) -> Result<Bytes, B::Error>
+where
+    B: http_body::Body<Data = Bytes>,
+{
+    let mut body = pin!(body);
+    let mut first = Bytes::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else {
+            continue;
+        };
+        if first.is_empty() {
+            first = data;
+        } else if !data.is_empty() {
+            let rest = body.collect().await?.to_bytes();
+            return Ok([first, data, rest].concat().into());
+        }
+    }
+    Ok(first)
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> &str {

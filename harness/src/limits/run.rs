@@ -48,7 +48,7 @@ pub async fn limits(
     let cells = rounds(&mut bench, arguments, seed).await?;
     let footprints = match arguments.skip_footprint {
         true => Vec::new(),
-        false => footprint::measure(&mut bench, arguments).await?,
+        false => footprint::measure(&mut bench).await?,
     };
     finish(stack, arguments, seed, (cells, footprints), &folder)
 }

@@ -36,7 +36,7 @@ pub(crate) struct Engine<Source, Make, Job> {
 impl<Source, Make, Job> Engine<Source, Make, Job>
 where
     Source: RecordSource,
-    Make: Fn(Record) -> Job,
+    Make: FnMut(Record) -> Job,
     Job: Future<Output = Done> + Send + 'static,
 {
     pub(crate) fn new(

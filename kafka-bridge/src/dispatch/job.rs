@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::FutureExt;
-use metrics::{counter, histogram};
+use metrics::counter;
 use tokio::time::sleep;
 use tower_service::Service;
 use tracing::{Instrument, Span, error, info, info_span, warn};
 
+use crate::meters::{Meters, TopicMeters};
 use crate::ports::{ProduceError, ReplySink};
 use crate::service::{Outcome, SkipReason};
 use crate::{
@@ -49,8 +50,15 @@ pub(crate) struct Done {
 }
 
 /// Makes a job of each record.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct JobFactory<V, K> {
+    worker: Worker<V, K>,
+    meters: Meters,
+}
+
+/// What each job has of its own.
+#[derive(Clone, Debug)]
+struct Worker<V, K> {
     service: V,
     sink: K,
     dead_letter_topic: Option<Arc<str>>,
@@ -66,29 +74,34 @@ where
     pub(crate) fn new(service: V, sink: K, settings: &Settings) -> Self {
         let dead_letter_topic = settings.dead_letter_topic.as_deref();
         Self {
-            service,
-            sink,
-            dead_letter_topic: dead_letter_topic.map(Into::into),
-            on_failure: settings.on_failure,
+            worker: Worker {
+                service,
+                sink,
+                dead_letter_topic: dead_letter_topic.map(Into::into),
+                on_failure: settings.on_failure,
+            },
+            meters: Meters::default(),
         }
     }
 
     /// Handles the record; the future never panics, and resolves only when the record is settled.
-    pub(crate) fn job(&self, record: Record) -> impl Future<Output = Done> + Send + use<V, K> {
+    pub(crate) fn job(&mut self, record: Record) -> impl Future<Output = Done> + Send + use<V, K> {
         let (coordinates, size) = (record.coordinates.clone(), record.size());
         let arrived = Instant::now();
         let span = span(&record);
-        let factory = self.clone();
+        let meters = self.meters.of(&coordinates.topic_partition.topic);
+        let worker = self.worker.clone();
         let job = async move {
-            let topic = Arc::clone(&coordinates.topic_partition.topic);
-            let work = AssertUnwindSafe(factory.settle(record)).catch_unwind();
+            let work = AssertUnwindSafe(worker.settle(record, &meters)).catch_unwind();
             // The application's own panics end in a reply. One that gets here is the bridge's:
             // the record must stay unfinished, so it counts as a failure for good.
             let settled = work
                 .await
                 .unwrap_or_else(|_| Err("a reply's production panicked".into()));
             if let Ok(settled) = settled {
-                count(&topic, settled, arrived);
+                let (outcome, reason) = settled.labels();
+                meters.time_to_reply().record(arrived.elapsed());
+                meters.count_record(outcome, reason);
             }
             Done {
                 coordinates,
@@ -98,8 +111,14 @@ where
         };
         job.instrument(span)
     }
+}
 
-    async fn settle(mut self, record: Record) -> Result<Settled, String> {
+impl<V, K> Worker<V, K>
+where
+    V: Service<Record, Response = Outcome, Error = Infallible>,
+    K: ReplySink,
+{
+    async fn settle(mut self, record: Record, meters: &TopicMeters) -> Result<Settled, String> {
         // Kept only if it can be needed: most bridges never write a dead letter.
         let dead_letter_topic = self.dead_letter_topic.take();
         let dead_letter_topic = dead_letter_topic.map(|topic| (topic, record.clone()));
@@ -108,7 +127,7 @@ where
             Err(exhausted) => exhausted,
             Ok(Outcome::Reply(record, status)) => match reply(&self.sink, record).await? {
                 None => {
-                    count_reply(&coordinates, status.as_u16());
+                    meters.count_reply(status.as_u16());
                     return Ok(Settled::Replied);
                 }
                 Some(refused) => refused,
@@ -217,17 +236,4 @@ async fn give_up<K: ReplySink>(
         }
         Err(ProduceError::Fatal(failure)) => Err(failure),
     }
-}
-
-fn count(topic: &str, settled: Settled, arrived: Instant) {
-    let (outcome, reason) = settled.labels();
-    let topic = topic.to_owned();
-    histogram!(metric_names::TIME_TO_REPLY, "topic" => topic.clone()).record(arrived.elapsed());
-    counter!(metric_names::RECORDS, "topic" => topic, "outcome" => outcome, "reason" => reason)
-        .increment(1);
-}
-
-fn count_reply(coordinates: &Coordinates, status: u16) {
-    let topic = coordinates.topic_partition.topic.to_string();
-    counter!(metric_names::REPLIES, "topic" => topic, "status" => status.to_string()).increment(1);
 }

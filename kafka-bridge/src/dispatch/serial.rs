@@ -2,15 +2,17 @@
 
 use std::pin::Pin;
 
-/// Holds at most one job.
+/// Holds at most one job, in memory that is the next one's afterwards.
 #[derive(Debug)]
 pub(super) struct Serial<J> {
-    current: Option<Pin<Box<J>>>,
+    current: Pin<Box<Option<J>>>,
 }
 
 impl<J> Default for Serial<J> {
     fn default() -> Self {
-        Self { current: None }
+        Self {
+            current: Box::pin(None),
+        }
     }
 }
 
@@ -25,20 +27,20 @@ impl<J: Future> Serial<J> {
             self.current.is_none(),
             "serial dispatch runs one job at a time"
         );
-        self.current = Some(Box::pin(job));
+        self.current.set(Some(job));
     }
 
     /// Drives the job to its end; waits for ever when there is none. Safe to cancel.
     pub(super) async fn next(&mut self) -> J::Output {
-        let output = match &mut self.current {
-            Some(job) => job.as_mut().await,
+        let output = match self.current.as_mut().as_pin_mut() {
+            Some(job) => job.await,
             None => std::future::pending().await,
         };
-        self.current = None;
+        self.current.set(None);
         output
     }
 
     pub(super) fn abandon(&mut self) {
-        self.current = None;
+        self.current.set(None);
     }
 }

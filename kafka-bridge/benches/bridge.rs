@@ -1,0 +1,109 @@
+//! What a record takes of one core, step by step and as a whole: `make bench-bridge`.
+//!
+//! Measured is the thread's own CPU time: what else the machine does is felt through its caches and
+//! its clock rate only. What CI holds, counts and no times, is in `budgets`.
+
+mod support;
+
+use std::time::Duration;
+
+use criterion::measurement::WallTime;
+use criterion::{
+    BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
+};
+use kafka_bridge::Dispatch;
+use rustix::time::{ClockId, clock_gettime};
+
+use support::rows::{self, Work};
+
+/// Records that one measured run handles: enough that its start and end do not count, and few enough
+/// that caches hold them, as they hold a record that was just received.
+const RECORDS: usize = 3000;
+
+const MODES: [Dispatch; 3] = [Dispatch::Serial, Dispatch::Tasks, Dispatch::Keyed];
+
+/// Measures the work alone, not what prepares its records.
+fn row(group: &mut BenchmarkGroup<'_, WallTime>, name: String, prepare: impl Fn() -> Work) {
+    group.bench_function(name, |bencher| {
+        bencher.iter_custom(|iterations| {
+            let mut taken = Duration::ZERO;
+            for _ in 0..iterations {
+                let work = prepare();
+                let started = cpu_time();
+                work();
+                taken += cpu_time() - started;
+            }
+            taken
+        });
+    });
+}
+
+fn steps(criterion: &mut Criterion) {
+    let mut group = group(criterion, "step");
+    row(&mut group, "request".into(), || rows::request(RECORDS));
+    row(&mut group, "reply".into(), || rows::reply(RECORDS));
+    row(&mut group, "axum".into(), || {
+        rows::axum_alone(RECORDS, support::app())
+    });
+    row(&mut group, "axum-bare".into(), || {
+        rows::axum_alone(RECORDS, support::app_without_layer())
+    });
+    for in_flight in [1, 1000, 100_000] {
+        let name = format!("offsets/{in_flight}");
+        row(&mut group, name, || rows::offsets(RECORDS, in_flight));
+    }
+}
+
+fn dispatch(criterion: &mut Criterion) {
+    let mut group = group(criterion, "dispatch");
+    for mode in MODES {
+        row(&mut group, mode.to_string(), || {
+            rows::dispatch(RECORDS, mode)
+        });
+        let name = format!("{mode}/metered");
+        row(&mut group, name, || rows::dispatch_metered(RECORDS, mode));
+    }
+}
+
+fn scale(criterion: &mut Criterion) {
+    let mut group = group(criterion, "scale");
+    for mode in [Dispatch::Tasks, Dispatch::Keyed] {
+        for in_flight in [1, 100, 10_000, 100_000] {
+            let name = format!("{mode}/in-flight/{in_flight}");
+            // Most of the records have to be handled while all others are in flight.
+            let records = RECORDS.max(3 * in_flight);
+            group.throughput(Throughput::Elements(records as u64));
+            row(&mut group, name, || rows::held(records, mode, in_flight));
+        }
+    }
+    group.throughput(Throughput::Elements(RECORDS as u64));
+    for mode in MODES {
+        for partitions in [1, 8, 64] {
+            let name = format!("{mode}/partitions/{partitions}");
+            row(&mut group, name, || {
+                rows::partitions(RECORDS, mode, partitions)
+            });
+        }
+    }
+}
+
+/// What this thread has had of its core.
+fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(time).expect("a time after the start")
+}
+
+fn group<'a>(criterion: &'a mut Criterion, name: &str) -> BenchmarkGroup<'a, WallTime> {
+    let mut group = criterion.benchmark_group(name);
+    group.throughput(Throughput::Elements(RECORDS as u64));
+    group
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(500));
+    // As many runs in each sample: those of 100,000 records in flight take seconds to prepare.
+    group.sampling_mode(SamplingMode::Flat);
+    group.measurement_time(Duration::from_secs(3));
+    group
+}
+
+criterion_group!(benches, steps, dispatch, scale);
+criterion_main!(benches);

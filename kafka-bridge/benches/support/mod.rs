@@ -1,0 +1,51 @@
+//! What is measured, shared by the timed benches and by the budgets: the record and the application
+//! (here), the ports (`ports`), the rows (`rows`).
+
+pub(crate) mod ports;
+pub(crate) mod rows;
+
+use axum::Router;
+use axum::routing::post;
+use kafka_bridge::{EchoSetHeaderLayer, Operation, Record};
+
+pub(crate) const TOPIC: &str = "createOrder";
+
+/// A request as the load client writes it: return address, correlation to be set, JSON, a key.
+///
+/// Keys and values are buffers of their own, as those that are copied out of librdkafka.
+pub(crate) fn record(partition: i32, offset: i64) -> Record {
+    let id = format!("9f3c1a52-6d0e-4b7a-8c11-{offset:012x}");
+    let mut record = Record::new(TOPIC, partition, offset)
+        .with_key(id.clone().into_bytes())
+        .with_value(br#"{"items":[{"sku":"id-1234","count":1}]}"#.to_vec())
+        .with_header("reply-to", b"createOrder.reply".to_vec())
+        .with_header("x-reply-set-header", format!("x-request-id:{id}"));
+    record.timestamp = Some(1_795_000_000_000 + offset);
+    record
+}
+
+/// Returns records of partitions in turn, each partition's offsets rising from 0. They share their
+/// topic's name, as those of a source do.
+pub(crate) fn records(count: usize, partitions: i32) -> Vec<Record> {
+    let topic: std::sync::Arc<str> = TOPIC.into();
+    let turns = (0_i64..).flat_map(|offset| (0..partitions).map(move |own| (own, offset)));
+    let made = turns.take(count).map(|(partition, offset)| {
+        let mut record = record(partition, offset);
+        record.coordinates.topic_partition.topic = topic.clone();
+        record
+    });
+    made.collect()
+}
+
+pub(crate) fn operation() -> Operation {
+    Operation::post(TOPIC, "/orders").expect("a legal operation")
+}
+
+/// An application that does nothing, behind the layer that every service of the bridge has.
+pub(crate) fn app() -> Router {
+    app_without_layer().layer(EchoSetHeaderLayer::default())
+}
+
+pub(crate) fn app_without_layer() -> Router {
+    Router::new().route("/orders", post(|| async { r#"{"id":"1"}"# }))
+}
