@@ -1,30 +1,36 @@
 //! A bare echo loop over rdkafka, without HTTP and without a store: the floor of `harness limits`.
 //!
-//! One thread polls, produces and commits, with the properties of the bridge's own clients and at least once,
+//! One thread consumes, produces and commits, with the properties of the bridge's own clients and at least once,
 //! as the bridge does: an offset is committed after its reply's delivery report. `serial` waits for each report
 //! before the next record, `pipelined` does not wait. It trusts its requesters, limits nothing and survives no
 //! failure: what is left is what broker and client library take.
+//!
+//! `pipelined` serves the reports on the loop's own thread, which is the least that can be done. `serial` cannot:
+//! rdkafka's `BaseProducer::poll` returns at its time-out and not at the first report, so that a thread of the
+//! client's own has to serve them.
 //!
 //! It writes `ready` to standard error when it has its partitions.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::{Parser, ValueEnum};
 use kafka_bridge::kafka::Cluster;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, DeliveryResult, Header, Headers, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use rdkafka::producer::{BaseProducer, BaseRecord, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientConfig, ClientContext, Message, Offset, TopicPartitionList};
 use tokio::signal::unix::{SignalKind, signal};
 
 const POLL: Duration = Duration::from_millis(100);
-const REPORT: Duration = Duration::from_millis(100);
+/// Longer than the producer tries.
+const REPORT: Duration = Duration::from_secs(30);
+const SERVE: Duration = Duration::from_millis(1);
 /// As the bridge's.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -57,9 +63,10 @@ enum Mode {
 /// Which record a reply belongs to.
 type Place = (i32, i64);
 
-/// Collects delivery reports. Only the loop's own thread polls, so it never waits for the lock.
-#[derive(Default)]
-struct Reports(std::sync::Mutex<Vec<Result<Place, KafkaError>>>);
+/// Passes delivery reports on.
+struct Reports(mpsc::Sender<Report>);
+
+type Report = Result<Place, KafkaError>;
 
 impl ClientContext for Reports {}
 
@@ -71,7 +78,40 @@ impl ProducerContext for Reports {
             Ok(_) => Ok(*place),
             Err((error, _)) => Err(error.clone()),
         };
-        self.0.lock().expect("no holder panics").push(report);
+        // Nobody listens any more once the loop has failed.
+        let _ = self.0.send(report);
+    }
+}
+
+/// A record, and what its report brings back.
+type Reply<'a> = BaseRecord<'a, [u8], [u8], Box<Place>>;
+
+/// The producer, by who serves its reports.
+enum Replies {
+    Polled(BaseProducer<Reports>),
+    Threaded(ThreadedProducer<Reports>),
+}
+
+impl Replies {
+    fn new(mode: Mode, config: &ClientConfig, reports: Reports) -> KafkaResult<Self> {
+        Ok(match mode {
+            Mode::Pipelined => Self::Polled(config.create_with_context(reports)?),
+            Mode::Serial => Self::Threaded(config.create_with_context(reports)?),
+        })
+    }
+
+    fn send<'a>(&self, reply: Reply<'a>) -> Result<(), (KafkaError, Reply<'a>)> {
+        match self {
+            Self::Polled(producer) => producer.send(reply),
+            Self::Threaded(producer) => producer.send(reply),
+        }
+    }
+
+    fn serve(&self, wait: Duration) {
+        match self {
+            Self::Polled(producer) => producer.poll(wait),
+            Self::Threaded(_) => std::thread::sleep(wait),
+        }
     }
 }
 
@@ -90,7 +130,8 @@ async fn main() -> anyhow::Result<()> {
 
 struct Echo {
     consumer: BaseConsumer,
-    producer: BaseProducer<Reports>,
+    replies: Replies,
+    reports: mpsc::Receiver<Report>,
     topic: String,
     mode: Mode,
     /// Of each partition: what was reported and not yet committed, as the next offset.
@@ -111,11 +152,13 @@ impl Echo {
         let consumer: BaseConsumer =
             config(cluster.consumer_properties(&arguments.group_id)).create()?;
         consumer.subscribe(&[&arguments.topic])?;
-        let producer =
-            config(cluster.producer_properties()).create_with_context(Reports::default())?;
+        let (sender, reports) = mpsc::channel();
+        let producer = config(cluster.producer_properties());
+        let replies = Replies::new(arguments.mode, &producer, Reports(sender))?;
         Ok(Self {
             consumer,
-            producer,
+            replies,
+            reports,
             topic: arguments.topic.clone(),
             mode: arguments.mode,
             done: HashMap::new(),
@@ -126,20 +169,19 @@ impl Echo {
     fn run(mut self, stop: &AtomicBool) -> anyhow::Result<()> {
         let mut ready = false;
         let mut committed = Instant::now();
-        // The consumer is borrowed by its messages, and the rest of `self` is changed while one is there.
         while !stop.load(Ordering::Relaxed) {
             let polled = self.consumer.poll(POLL);
             if let Some(message) = polled {
                 let message = message.context("consuming")?;
                 self.in_flight += 1;
-                answer(&self.producer, &message)?;
+                answer(&self.replies, &message)?;
             }
             if !ready && self.consumer.assignment()?.count() > 0 {
                 ready = true;
                 writeln!(std::io::stderr(), "ready")?;
             }
             match self.mode {
-                Mode::Pipelined => self.take_reports(Duration::ZERO)?,
+                Mode::Pipelined => self.take_reports()?,
                 Mode::Serial => self.until_reported()?,
             }
             if committed.elapsed() >= COMMIT_INTERVAL {
@@ -153,20 +195,29 @@ impl Echo {
 
     fn until_reported(&mut self) -> anyhow::Result<()> {
         while self.in_flight > 0 {
-            self.take_reports(REPORT)?;
+            if let Replies::Polled(producer) = &self.replies {
+                producer.poll(SERVE);
+            }
+            // Ends with the channel's other end, which is as long-lived as the producer.
+            let report = self.reports.recv_timeout(REPORT);
+            self.note(report.context("no delivery report")?)?;
+        }
+        Ok(())
+    }
+
+    fn take_reports(&mut self) -> anyhow::Result<()> {
+        self.replies.serve(Duration::ZERO);
+        while let Ok(report) = self.reports.try_recv() {
+            self.note(report)?;
         }
         Ok(())
     }
 
     /// Reports come in the order of the replies, as there is one reply partition.
-    fn take_reports(&mut self, wait: Duration) -> anyhow::Result<()> {
-        self.producer.poll(wait);
-        let reports = &self.producer.context().0;
-        for report in reports.lock().expect("no holder panics").drain(..) {
-            let (partition, offset) = report.context("producing")?;
-            self.in_flight -= 1;
-            self.done.insert(partition, offset + 1);
-        }
+    fn note(&mut self, report: Report) -> anyhow::Result<()> {
+        let (partition, offset) = report.context("producing")?;
+        self.in_flight -= 1;
+        self.done.insert(partition, offset + 1);
         Ok(())
     }
 
@@ -187,7 +238,7 @@ impl Echo {
 }
 
 /// Produces the reply: status and the header that was asked for, to the topic that was named.
-fn answer(producer: &BaseProducer<Reports>, request: &BorrowedMessage<'_>) -> anyhow::Result<()> {
+fn answer(replies: &Replies, request: &BorrowedMessage<'_>) -> anyhow::Result<()> {
     let headers = request.headers().context("a request without headers")?;
     let value = |name: &str| {
         let header = headers.iter().find(|header| header.key == name)?;
@@ -208,10 +259,10 @@ fn answer(producer: &BaseProducer<Reports>, request: &BorrowedMessage<'_>) -> an
         .payload(&[]);
     record.key = request.key();
     loop {
-        match producer.send(record) {
+        match replies.send(record) {
             Ok(()) => return Ok(()),
             Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
-                producer.poll(REPORT);
+                replies.serve(SERVE);
                 record = back;
             }
             Err((error, _)) => bail!("producing: {error}"),

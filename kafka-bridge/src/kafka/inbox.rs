@@ -27,19 +27,19 @@ impl Inbox {
         }
     }
 
-    /// Waits for the next event or record; `on_received` is called for each record that makes room.
-    /// Safe to cancel.
+    /// Waits for the next event or record; `on_received` is called for each record that makes room, with
+    /// how much there is now. Safe to cancel.
     pub(super) async fn next(
         &mut self,
         intake: Intake,
-        on_received: impl Fn() + Send,
+        on_received: impl Fn(usize) + Send,
     ) -> Result<SourceEvent, Error> {
         if self.held.is_none() {
             let record = tokio::select! { biased;
                 event = self.events.recv() => return event.unwrap_or(Err(Error::SourceGone)),
                 record = self.records.recv(), if intake == Intake::Open => record,
             };
-            on_received();
+            on_received(self.records.capacity());
             self.held = Some(record.ok_or(Error::SourceGone)?);
         }
         // The thread tells an assignment before it hands over its first record, but both may have
@@ -89,7 +89,10 @@ mod tests {
     }
 
     fn now(inbox: &mut Inbox, intake: Intake) -> Option<SourceEvent> {
-        inbox.next(intake, || {}).now_or_never().map(Result::unwrap)
+        inbox
+            .next(intake, |_| {})
+            .now_or_never()
+            .map(Result::unwrap)
     }
 
     fn is_record(event: Option<&SourceEvent>, offset: i64) -> bool {
@@ -101,7 +104,7 @@ mod tests {
     fn a_record_does_not_overtake_an_event_that_is_told_between_the_two_looks() {
         let (thread, mut inbox) = Thread::new();
         thread.hand_over(0);
-        let first = inbox.next(Intake::Open, || thread.tell_assignment());
+        let first = inbox.next(Intake::Open, |_| thread.tell_assignment());
         let first = first.now_or_never().unwrap().unwrap();
         assert!(matches!(first, SourceEvent::Assigned { .. }), "{first:?}");
         let second = now(&mut inbox, Intake::Open);
@@ -114,7 +117,7 @@ mod tests {
         let (thread, mut inbox) = Thread::new();
         thread.hand_over(0);
         thread.hand_over(1);
-        let event = inbox.next(Intake::Open, || thread.tell_assignment());
+        let event = inbox.next(Intake::Open, |_| thread.tell_assignment());
         drop(event.now_or_never());
         assert!(now(&mut inbox, Intake::Closed).is_none());
         thread.tell_assignment();
@@ -133,7 +136,7 @@ mod tests {
     fn the_end_of_the_thread_is_an_error() {
         let (thread, mut inbox) = Thread::new();
         drop(thread);
-        let end = inbox.next(Intake::Open, || {}).now_or_never().unwrap();
+        let end = inbox.next(Intake::Open, |_| {}).now_or_never().unwrap();
         assert!(matches!(end, Err(Error::SourceGone)));
     }
 }

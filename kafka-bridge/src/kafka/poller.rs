@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use metrics::counter;
 use rdkafka::TopicPartitionList;
@@ -23,6 +23,9 @@ use crate::{Error, Record, metric_names};
 
 /// Records that wait between the thread and the dispatch.
 const BUFFERED: usize = 32;
+/// How much room the thread waits for once there is none. Woken for each place it would hand over one
+/// record a wake-up, and the two threads would do little else than wake each other.
+const ENOUGH_ROOM: usize = BUFFERED / 2;
 /// How long a poll waits for a record; also how soon the thread sees that it should stop.
 const POLL_WAIT: Duration = Duration::from_millis(100);
 /// How long there may be no room before partitions are paused. Pausing costs a new fetch, so a
@@ -40,10 +43,29 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Returns whether the thread waits for room; to be asked after a record was taken.
-    pub(super) fn is_waiting(&self) -> bool {
+    /// Returns whether the thread waits and there is room enough now; to be asked after a record was
+    /// taken that left `room`.
+    pub(super) fn is_to_be_woken(&self, room: usize) -> bool {
         fence(Ordering::SeqCst);
-        self.waiting.load(Ordering::Relaxed)
+        room >= ENOUGH_ROOM && self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Parks the calling thread until there is room enough, at most for so long.
+    fn wait_for_room(&self, room: impl Fn() -> usize, limit: Duration) {
+        self.waiting.store(true, Ordering::Relaxed);
+        // Looked at again after the flag is up: a record taken before would not wake this thread.
+        // The fence keeps the look after the flag; its other half is in `is_to_be_woken`.
+        fence(Ordering::SeqCst);
+        let until = Instant::now() + limit;
+        // Again and again: a wake-up that came too late for the last wait ends the next one at once.
+        while room() < ENOUGH_ROOM {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            thread::park_timeout(left);
+        }
+        self.waiting.store(false, Ordering::Relaxed);
     }
 }
 
@@ -91,7 +113,7 @@ impl Poller {
         while !self.signals.stop.load(Ordering::Acquire) {
             match self.backlog.pop_front() {
                 Some(record) => self.hand_over(record),
-                None if self.paused.is_some() && self.records.capacity() < BUFFERED / 2 => {
+                None if self.paused.is_some() && self.records.capacity() < ENOUGH_ROOM => {
                     // Not at the first free place, or every record would cost a pause and a fetch.
                     self.pause();
                     self.poll(PAUSED_POLL_WAIT);
@@ -146,14 +168,9 @@ impl Poller {
             self.poll(PAUSED_POLL_WAIT);
             return;
         }
-        self.signals.waiting.store(true, Ordering::Relaxed);
-        // Looked at again after the flag is up: a record taken before would not wake this thread.
-        // The fence keeps the look after the flag; its other half is in `Signals::is_waiting`.
-        fence(Ordering::SeqCst);
-        if self.records.capacity() == 0 {
-            thread::park_timeout(PAUSE_AFTER);
-        }
-        self.signals.waiting.store(false, Ordering::Relaxed);
+        let records = &self.records;
+        self.signals
+            .wait_for_room(|| records.capacity(), PAUSE_AFTER);
         if self.records.capacity() == 0 {
             counter!(metric_names::PAUSES).increment(1);
             self.pause();
@@ -204,5 +221,45 @@ impl Poller {
         if let Err(error) = self.consumer.resume(&paused.partitions) {
             warn!(%error, "partitions not resumed");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    /// A pause costs a new fetch, which Kafka may answer a second later: one must not follow from a
+    /// wake-up that was meant for the wait before.
+    #[test]
+    fn a_wake_up_of_an_earlier_wait_does_not_end_the_next_one() {
+        let (signals, room) = (Arc::new(Signals::default()), Arc::new(AtomicUsize::new(0)));
+        let waiting = thread::current();
+        waiting.unpark();
+        let (flags, freed) = (Arc::clone(&signals), Arc::clone(&room));
+        let taker = thread::spawn(move || {
+            while !flags.waiting.load(Ordering::Relaxed) {
+                thread::yield_now();
+            }
+            // Longer than the wait takes that ends at once.
+            thread::sleep(Duration::from_millis(20));
+            for taken in 1..=ENOUGH_ROOM {
+                freed.store(taken, Ordering::Relaxed);
+                if flags.is_to_be_woken(taken) {
+                    waiting.unpark();
+                }
+            }
+        });
+        signals.wait_for_room(|| room.load(Ordering::Relaxed), Duration::from_secs(60));
+        assert_eq!(room.load(Ordering::Relaxed), ENOUGH_ROOM);
+        taker.join().unwrap();
+    }
+
+    #[test]
+    fn a_wait_without_room_ends_by_itself() {
+        let signals = Signals::default();
+        signals.wait_for_room(|| ENOUGH_ROOM - 1, Duration::from_millis(1));
+        assert!(!signals.is_to_be_woken(BUFFERED), "nobody waits any more");
     }
 }

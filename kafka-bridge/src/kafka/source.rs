@@ -72,8 +72,8 @@ impl KafkaSource {
 }
 
 /// Wakes the thread if it waits for the room that taking a record has made.
-fn wake_if_waiting<T>(signals: &Signals, thread: Option<&JoinHandle<T>>) {
-    if signals.is_waiting()
+fn wake_if_waiting<T>(signals: &Signals, thread: Option<&JoinHandle<T>>, room: usize) {
+    if signals.is_to_be_woken(room)
         && let Some(thread) = thread
     {
         thread.thread().unpark();
@@ -83,7 +83,7 @@ fn wake_if_waiting<T>(signals: &Signals, thread: Option<&JoinHandle<T>>) {
 impl RecordSource for KafkaSource {
     async fn next(&mut self, intake: Intake) -> Result<SourceEvent, Error> {
         let (signals, thread) = (&*self.signals, self.thread.as_ref());
-        let on_received = || wake_if_waiting(signals, thread);
+        let on_received = |room| wake_if_waiting(signals, thread, room);
         self.inbox.next(intake, on_received).await
     }
 
