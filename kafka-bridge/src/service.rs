@@ -162,8 +162,26 @@ where
     }
 
     fn call(&mut self, record: Record) -> ServiceFuture {
-        let (app, shared) = (self.app.clone(), Arc::clone(&self.shared));
-        Box::pin(async move { Ok(shared.handle(app, record).await) })
+        let service = self.clone();
+        Box::pin(async move { Ok(service.answer(record).await) })
+    }
+}
+
+/// The same as a `Service<Record>`, for the dispatch: without the box that a nameable future takes.
+pub(crate) trait Answer: Clone + Send + 'static {
+    /// Handles one record and is used up, so that the application is dropped within its barrier.
+    fn answer(self, record: Record) -> impl Future<Output = Outcome> + Send;
+}
+
+impl<S, B> Answer for RecordService<S>
+where
+    S: Service<Request<Body>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    async fn answer(self, record: Record) -> Outcome {
+        self.shared.handle(self.app, record).await
     }
 }
 

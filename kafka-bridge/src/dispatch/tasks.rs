@@ -1,36 +1,65 @@
 //! Each record in a task of its own, finished in any order.
+//!
+//! A task's future and its result share one place, and tokio moves that place several times. So the
+//! job, of a kilobyte and more, stays where it is put: in a slot, which the next job takes over.
+
+use std::pin::Pin;
 
 use tokio::task::{JoinError, JoinSet};
 
-/// Holds the tasks under way; dropping it aborts them.
+/// How many empty slots are kept for later jobs; what a burst took beyond it is given back.
+const KEPT: usize = 1024;
+
+type Slot<J> = Pin<Box<Option<J>>>;
+
+/// Holds the tasks under way, each with a label; dropping it aborts them.
 #[derive(Debug)]
-pub(super) struct Tasks<T> {
-    tasks: JoinSet<T>,
+pub(super) struct Tasks<J, L, T> {
+    tasks: JoinSet<(Slot<J>, L, T)>,
+    free: Vec<Slot<J>>,
 }
 
-impl<T: 'static> Default for Tasks<T> {
+impl<J: 'static, L: 'static, T: 'static> Default for Tasks<J, L, T> {
     fn default() -> Self {
         Self {
             tasks: JoinSet::new(),
+            free: Vec::new(),
         }
     }
 }
 
-impl<T: Send + 'static> Tasks<T> {
+impl<J, L, T> Tasks<J, L, T>
+where
+    J: Future<Output = T> + Send + 'static,
+    L: Send + 'static,
+    T: Send + 'static,
+{
     pub(super) fn len(&self) -> usize {
         self.tasks.len()
     }
 
-    pub(super) fn start(&mut self, job: impl Future<Output = T> + Send + 'static) {
-        self.tasks.spawn(job);
+    pub(super) fn start(&mut self, label: L, job: J) {
+        let mut slot = self.free.pop().unwrap_or_else(|| Box::pin(None));
+        slot.set(Some(job));
+        self.tasks.spawn(async move {
+            let job = slot.as_mut().as_pin_mut();
+            let done = job.expect("a job was put there").await;
+            // Here and not in the loop: a job's end is its task's work.
+            slot.set(None);
+            (slot, label, done)
+        });
     }
 
     /// Waits for the next task to end; for ever when there is none. Safe to cancel.
-    pub(super) async fn next(&mut self) -> Result<T, JoinError> {
-        match self.tasks.join_next().await {
-            Some(result) => result,
+    pub(super) async fn next(&mut self) -> Result<(L, T), JoinError> {
+        let (slot, label, done) = match self.tasks.join_next().await {
+            Some(result) => result?,
             None => std::future::pending().await,
+        };
+        if self.free.len() < KEPT {
+            self.free.push(slot);
         }
+        Ok((label, done))
     }
 
     /// Aborts all and does not wait: a task that blocks its thread never sees the abort.
