@@ -3,11 +3,10 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
 
 use futures_util::FutureExt;
 use metrics::counter;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tracing::{Instrument, Span, error, info, info_span, warn};
 
 use crate::meters::{Meters, TopicMeters};
@@ -82,9 +81,12 @@ where
     }
 
     /// Handles the record; the future never panics, and resolves only when the record is settled.
-    pub(crate) fn job(&mut self, record: Record) -> impl Future<Output = Done> + Send + use<V, K> {
+    pub(crate) fn job(
+        &mut self,
+        record: Record,
+        arrived: Instant,
+    ) -> impl Future<Output = Done> + Send + use<V, K> {
         let (coordinates, size) = (record.coordinates.clone(), record.size());
-        let arrived = Instant::now();
         let span = span(&record);
         let meters = self.meters.of(&coordinates.topic_partition.topic);
         let worker = self.worker.clone();
