@@ -127,7 +127,12 @@ where
         } = self;
         let dead_letter_topic = dead_letter_topic.map(|topic| (topic, record.clone()));
         let coordinates = record.coordinates.clone();
-        let cause = match answer(service, on_failure, record).await {
+        let answer = match on_failure {
+            FailurePolicy::Reply => Ok(service.answer(record).await),
+            // Attempts are what hardly any record needs: apart, they take no room in each job.
+            FailurePolicy::Retry(retry) => Box::pin(attempts(service, retry, record)).await,
+        };
+        let cause = match answer {
             Err(exhausted) => exhausted,
             Ok(Outcome::Reply(record, status)) => match reply(&sink, record).await? {
                 None => {
@@ -149,20 +154,7 @@ where
     }
 }
 
-/// Calls the service, again after a failure if that is the policy. `Err` says that no attempt is
-/// left.
-async fn answer<V: Answer>(
-    service: V,
-    on_failure: FailurePolicy,
-    record: Record,
-) -> Result<Outcome, Cause> {
-    match on_failure {
-        FailurePolicy::Reply => Ok(service.answer(record).await),
-        // Attempts are what hardly any record needs: apart, they take no room in each job.
-        FailurePolicy::Retry(retry) => Box::pin(attempts(service, retry, record)).await,
-    }
-}
-
+/// Calls the service again after a failure, as the policy says. `Err` says that no attempt is left.
 async fn attempts<V: Answer>(service: V, retry: Retry, record: Record) -> Result<Outcome, Cause> {
     for attempt in 1_u32.. {
         let outcome = service.clone().answer(record.clone()).await;

@@ -67,3 +67,36 @@ where
         self.tasks = JoinSet::new();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_job_is_gone_when_its_end_is_told_and_its_slot_is_taken_over() {
+        let held = Arc::new(());
+        let job = |number: usize| {
+            let held = Arc::clone(&held);
+            async move {
+                tokio::task::yield_now().await;
+                drop(held);
+                number
+            }
+        };
+        let mut tasks = Tasks::default();
+        for round in 1..=2 {
+            for number in 0..KEPT + 3 {
+                tasks.start(number, job(number));
+            }
+            assert_eq!(tasks.free.len(), 0);
+            for left in (0..KEPT + 3).rev() {
+                let (label, number) = tasks.next().await.unwrap();
+                assert_eq!((label, tasks.len()), (number, left), "round {round}");
+            }
+            assert_eq!((tasks.free.len(), Arc::strong_count(&held)), (KEPT, 1));
+            assert!(tasks.free.iter().all(|slot| slot.is_none()));
+        }
+    }
+}
