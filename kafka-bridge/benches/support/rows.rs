@@ -1,7 +1,7 @@
 //! The rows that are measured: each prepares so many records, and returns the work on them.
 
 use std::hint::black_box;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use bytes::Bytes;
@@ -146,6 +146,8 @@ fn run<K: kafka_bridge::ports::ReplySink>(
             max_uncommitted: usize::MAX,
             ..Limits::default()
         })
+        // Under valgrind the last 100,000 take their time.
+        .drain_timeout(Duration::from_secs(3600))
         .with_ports(source, sink)
         .expect("settings that agree");
     Box::new(move || {
