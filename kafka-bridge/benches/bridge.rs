@@ -43,10 +43,10 @@ fn steps(criterion: &mut Criterion) {
     row(&mut group, "request".into(), || rows::request(RECORDS));
     row(&mut group, "reply".into(), || rows::reply(RECORDS));
     row(&mut group, "axum".into(), || {
-        rows::axum_alone(RECORDS, support::app())
+        rows::axum_alone(RECORDS, support::bare_app())
     });
-    row(&mut group, "axum-bare".into(), || {
-        rows::axum_alone(RECORDS, support::app_without_layer())
+    row(&mut group, "axum-echo".into(), || {
+        rows::axum_alone(RECORDS, support::app_with_echo())
     });
     for in_flight in [1, 1000, 100_000] {
         let name = format!("offsets/{in_flight}");
@@ -60,8 +60,12 @@ fn dispatch(criterion: &mut Criterion) {
         row(&mut group, mode.to_string(), || {
             rows::dispatch(RECORDS, mode)
         });
-        let name = format!("{mode}/metered");
-        row(&mut group, name, || rows::dispatch_metered(RECORDS, mode));
+        row(&mut group, format!("{mode}/echo"), || {
+            rows::dispatch_with_echo(RECORDS, mode)
+        });
+        row(&mut group, format!("{mode}/echo-metered"), || {
+            rows::dispatch_with_echo_metered(RECORDS, mode)
+        });
     }
 }
 

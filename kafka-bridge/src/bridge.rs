@@ -75,7 +75,7 @@ where
         signal: impl Future<Output = ()> + Send,
     ) -> Result<Summary, Error> {
         let mut jobs = JobFactory::new(self.service, self.sink, &self.settings);
-        let make_job = |record| jobs.job(record);
+        let make_job = |record, arrived| jobs.job(record, arrived);
         Engine::new(self.source, make_job, self.settings.clone(), self.status)
             .run(signal)
             .await

@@ -3,7 +3,7 @@
 //! A recorder finds a meter by a key made of texts, which costs more than all of the dispatch. The
 //! price is that a recorder installed after a topic's first record sees nothing of these meters.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use metrics::{Counter, Histogram, counter, histogram};
@@ -12,7 +12,7 @@ use crate::metric_names;
 
 /// The meters of all topics, each made at its first record.
 #[derive(Debug, Default)]
-pub(crate) struct Meters(HashMap<Arc<str>, Arc<TopicMeters>>);
+pub(crate) struct Meters(BTreeMap<Arc<str>, Arc<TopicMeters>>);
 
 impl Meters {
     pub(crate) fn of(&mut self, topic: &Arc<str>) -> Arc<TopicMeters> {

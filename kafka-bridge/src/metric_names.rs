@@ -143,6 +143,11 @@ const DESCRIPTIONS: [Description; 18] = [
 ];
 
 /// Describes the bridge's metrics to the installed recorder; call it once after installing one.
+///
+/// The recorder has to be installed before a bridge is run: the meters that each record moves are
+/// looked up once, at the run's start or a topic's first record, and kept. A recorder that is installed
+/// later sees none of them. For the same reason an exporter must not forget meters that rest (the
+/// Prometheus exporter's `idle_timeout`): what is forgotten is moved on unseen.
 pub fn describe_metrics() {
     for (kind, name, unit, meaning) in DESCRIPTIONS {
         match kind {

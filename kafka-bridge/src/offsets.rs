@@ -5,11 +5,12 @@
 //! earlier assignment that finishes late changes nothing.
 
 mod partition;
+mod table;
 
-use std::collections::HashMap;
 use std::time::Instant;
 
 use self::partition::Partition;
+use self::table::Table;
 use crate::{Coordinates, TopicPartition};
 
 /// What is to be committed for a partition.
@@ -68,7 +69,7 @@ pub enum Delivery {
 /// ```
 #[derive(Debug, Default)]
 pub struct OffsetTracker {
-    partitions: HashMap<TopicPartition, Partition>,
+    partitions: Table,
     /// How many offsets all partitions hold.
     tracked: usize,
     changed: bool,
@@ -154,7 +155,7 @@ impl OffsetTracker {
 
     /// Makes every position count as not committed, so that all are taken once more.
     pub fn commit_again(&mut self) {
-        for partition in self.partitions.values_mut() {
+        for (_, partition) in self.partitions.iter_mut() {
             partition.committed = None;
         }
         self.changed = true;

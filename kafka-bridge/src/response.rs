@@ -1,7 +1,7 @@
 //! From HTTP response to reply record. Pure: neither Kafka nor IO.
 
 use bytes::Bytes;
-use http::{HeaderName, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
 use crate::address::Address;
 use crate::echo::{Echoed, hop_by_hop};
@@ -42,7 +42,7 @@ pub(crate) fn into_reply(
             .filter(|(name, _)| echoed.contains(name) == last)
             .filter(|(name, _)| value.is_some() || *name != header::CONTENT_LENGTH);
         for (name, value) in own.filter(|(name, _)| !is_bridge_owned(name, profiles)) {
-            headers.push_http(name.clone(), Bytes::copy_from_slice(value.as_bytes()));
+            headers.push_http(name.clone(), copied(value));
         }
     };
     push_own(&mut headers, false);
@@ -66,6 +66,16 @@ fn push(headers: &mut Headers, name: &str, value: impl Into<Bytes>) {
         Some(own) if own.as_str() == name => headers.push_http(own, value),
         // Names that HTTP does not have, or not in this case.
         _ => headers.push(name, value),
+    }
+}
+
+/// Copies a value, unless it is one that most replies have.
+fn copied(value: &HeaderValue) -> Bytes {
+    match value.as_bytes() {
+        b"application/json" => Bytes::from_static(b"application/json"),
+        b"text/plain; charset=utf-8" => Bytes::from_static(b"text/plain; charset=utf-8"),
+        b"application/problem+json" => Bytes::from_static(b"application/problem+json"),
+        other => Bytes::copy_from_slice(other),
     }
 }
 
@@ -117,8 +127,6 @@ fn is_bridge_owned(name: &HeaderName, profiles: &[ReplyProfile]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
     use crate::address::ReplyPartition;
     use crate::echo;

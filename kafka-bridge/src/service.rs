@@ -4,7 +4,7 @@
 //! the answer) and makes the reply. It produces nothing and knows no offsets: see `dispatch`.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::future::poll_fn;
@@ -19,10 +19,12 @@ use futures_util::FutureExt;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use metrics::{Histogram, counter, histogram};
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
 use tower_service::Service;
 use tracing::{error, warn};
 
-use crate::address::{self, ReplyPartition};
+use crate::address::{self, Address, ReplyPartition};
 use crate::config::{Settings, WithoutReplyTo};
 use crate::problem::Problem;
 use crate::trace_context::{self, TRACEPARENT};
@@ -114,7 +116,8 @@ impl Served {
 
 #[derive(Debug)]
 struct Shared {
-    operations: HashMap<Arc<str>, Served>,
+    /// Few, and found faster by comparing than by hashing.
+    operations: BTreeMap<Arc<str>, Served>,
     policy: ReplyPolicy,
     settings: Settings,
 }
@@ -162,79 +165,73 @@ where
     }
 
     fn call(&mut self, record: Record) -> ServiceFuture {
-        let (app, shared) = (self.app.clone(), Arc::clone(&self.shared));
-        Box::pin(async move { Ok(shared.handle(app, record).await) })
+        let service = self.clone();
+        Box::pin(async move { Ok(service.answer(record).await) })
     }
 }
 
-impl Shared {
-    async fn handle<S, B>(&self, app: S, mut record: Record) -> Outcome
-    where
-        S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
-        B: http_body::Body<Data = Bytes>,
-        B::Error: Into<BoxError>,
-    {
-        let Some(served) = self.operations.get(record.topic()) else {
+/// The same as a `Service<Record>`, for the dispatch: without the box that a nameable future takes.
+pub(crate) trait Answer: Clone + Send + 'static {
+    /// Handles one record and is used up, so that the application is dropped within its barrier.
+    fn answer(self, record: Record) -> impl Future<Output = Outcome> + Send;
+}
+
+impl<S, B> Answer for RecordService<S>
+where
+    S: Service<Request<Body>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    // One body, with steps that do not wait: each async function that a record is handed on to would
+    // have room for it of its own, and a job is moved.
+    async fn answer(self, mut record: Record) -> Outcome {
+        let Self { app, shared } = self;
+        let Some(served) = shared.operations.get(record.topic()) else {
             return Outcome::Skip(SkipReason::NoOperation);
         };
-        let profiles = &self.settings.profiles;
-        let address = match address::resolve(&record.headers, &self.policy, profiles) {
+        let address = match shared.address(&record) {
             Ok(address) => address,
-            Err(denied) => return Outcome::Skip(denied.into()),
+            Err(reason) => return Outcome::Skip(reason),
         };
-        if address.is_none() && self.settings.without_reply_to == WithoutReplyTo::Skip {
-            return Outcome::Skip(SkipReason::NoReplyTo);
-        }
-        if address
-            .as_ref()
-            .is_some_and(|own| own.partition == ReplyPartition::Unreadable)
-        {
-            warn!(record = %record.coordinates, "reply partition is unreadable, any will do");
-            counter!(metric_names::IGNORED_PARTITIONS, "reason" => "unreadable").increment(1);
-        }
-        let key = record.key.take().filter(|_| self.settings.reply_key);
-        let response = self.respond(app, record, served).await;
-        let status = response.status();
-        match address {
-            Some(address) => {
-                let reply = response::into_reply(response, address, key, profiles);
-                Outcome::Reply(reply, status)
-            }
-            None if status.is_success() => Outcome::Skip(SkipReason::ReplyDropped),
-            None => Outcome::Skip(SkipReason::FailedUnanswered(status)),
-        }
-    }
-
-    /// Answers in every case: what goes wrong becomes a problem that is echoed like any answer.
-    async fn respond<S, B>(&self, app: S, record: Record, served: &Served) -> Response<Bytes>
-    where
-        S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
-        B: http_body::Body<Data = Bytes>,
-        B::Error: Into<BoxError>,
-    {
-        let coordinates = record.coordinates.clone();
-        let echo_header = self.settings.echo_header.as_ref();
-        let lines = echo_header.map(|name| echo::Lines::of(&record.headers, name));
-        let trace = trace_context::of(&record.headers).map(str::to_owned);
-        let answer = match request::from_record(
+        let key = record.key.take().filter(|_| shared.settings.reply_key);
+        let wishes = shared.wishes(&record);
+        let request = request::from_record(
             record,
             &served.operation,
-            &self.settings.limits,
-            &self.settings.request_headers,
-        ) {
+            &shared.settings.limits,
+            &shared.settings.request_headers,
+        );
+        let answer = match request {
             Ok(request) => {
                 let started = Instant::now();
-                let answer = self.guard(app, request, &coordinates).await;
+                let answer = guarded(app, request, &shared.settings).await;
                 served.handler().record(started.elapsed());
-                answer
+                shared.judge(answer, &wishes.coordinates)
             }
             Err(problem) => Err(problem),
         };
+        shared.outcome(wishes.met_by(answer), address, key)
+    }
+}
+
+/// What an answer needs of a record that has become a request.
+struct Wishes {
+    coordinates: Coordinates,
+    lines: Option<echo::Lines>,
+    trace: Option<String>,
+}
+
+impl Wishes {
+    /// Answers in every case: what went wrong becomes a problem that is echoed like any answer.
+    fn met_by(self, answer: Result<Response<Bytes>, Problem>) -> Response<Bytes> {
+        let lines = self.lines;
         let mut response = answer.unwrap_or_else(|problem| {
             let mut response = problem.into_response();
             echo::set(&mut response, lines.unwrap_or_default().wanted());
             response
         });
+        let trace = self.trace;
         if let Some(trace) = trace.and_then(|trace| HeaderValue::try_from(trace).ok()) {
             // An application that traces has its own word on where its answer belongs.
             let headers = response.headers_mut();
@@ -244,48 +241,99 @@ impl Shared {
         }
         response
     }
+}
 
-    /// Calls the application within its time and behind a barrier for panics.
-    async fn guard<S, B>(
-        &self,
-        app: S,
-        request: Request<Body>,
-        coordinates: &Coordinates,
-    ) -> Result<Response<Bytes>, Problem>
-    where
-        S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
-        B: http_body::Body<Data = Bytes>,
-        B::Error: Into<BoxError>,
-    {
-        let (limit, max) = (
-            self.settings.request_timeout,
-            self.settings.limits.max_reply_bytes,
-        );
-        // Within the barrier also what the application drops when its time is over.
-        let work = async move { tokio::time::timeout(limit, call(app, request, max)).await };
-        match AssertUnwindSafe(work).catch_unwind().await {
+impl Shared {
+    /// Returns where the answer goes; `None` if it is wanted nowhere and the application is called
+    /// all the same.
+    fn address(&self, record: &Record) -> Result<Option<Address<'_>>, SkipReason> {
+        let address = address::resolve(&record.headers, &self.policy, &self.settings.profiles)?;
+        if address.is_none() && self.settings.without_reply_to == WithoutReplyTo::Skip {
+            return Err(SkipReason::NoReplyTo);
+        }
+        if address
+            .as_ref()
+            .is_some_and(|own| own.partition == ReplyPartition::Unreadable)
+        {
+            warn!(record = %record.coordinates, "reply partition is unreadable, any will do");
+            counter!(metric_names::IGNORED_PARTITIONS, "reason" => "unreadable").increment(1);
+        }
+        Ok(address)
+    }
+
+    fn wishes(&self, record: &Record) -> Wishes {
+        let echo_header = self.settings.echo_header.as_ref();
+        Wishes {
+            coordinates: record.coordinates.clone(),
+            lines: echo_header.map(|name| echo::Lines::of(&record.headers, name)),
+            trace: trace_context::of(&record.headers).map(str::to_owned),
+        }
+    }
+
+    /// Tells what the application's answer, or the lack of one, is to the requester.
+    fn judge(&self, answer: Guarded, at: &Coordinates) -> Result<Response<Bytes>, Problem> {
+        match answer {
             Ok(Ok(Ok(response))) => Ok(response),
             Ok(Ok(Err(body))) => {
-                error!(record = %coordinates, error = %body, "response body failed");
+                error!(record = %at, error = %body, "response body failed");
                 Err(Problem::new(
                     StatusCode::INTERNAL_SERVER_ERROR,
                     "the response has no whole body",
                 ))
             }
             Err(panic) => {
-                error!(record = %coordinates, panic = panic_text(&*panic), "handler panicked");
+                error!(record = %at, panic = panic_text(&*panic), "handler panicked");
                 Err(Problem::new(
                     StatusCode::INTERNAL_SERVER_ERROR,
                     "the handler failed",
                 ))
             }
             Ok(Err(_)) => {
-                warn!(record = %coordinates, timeout = ?limit, "handler timed out");
+                let limit = self.settings.request_timeout;
+                warn!(record = %at, timeout = ?limit, "handler timed out");
                 let detail = format!("the handler did not answer within {limit:?}");
                 Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, detail))
             }
         }
     }
+
+    fn outcome(
+        &self,
+        response: Response<Bytes>,
+        address: Option<Address<'_>>,
+        key: Option<Bytes>,
+    ) -> Outcome {
+        let status = response.status();
+        match address {
+            Some(address) => {
+                let profiles = &self.settings.profiles;
+                let reply = response::into_reply(response, address, key, profiles);
+                Outcome::Reply(reply, status)
+            }
+            None if status.is_success() => Outcome::Skip(SkipReason::ReplyDropped),
+            None => Outcome::Skip(SkipReason::FailedUnanswered(status)),
+        }
+    }
+}
+
+/// An answer; or its body failed; or it was late; or the application panicked.
+type Guarded = Result<Result<Result<Response<Bytes>, BoxError>, Elapsed>, Box<dyn Any + Send>>;
+
+/// Calls the application within its time and behind a barrier for panics.
+fn guarded<S, B>(
+    app: S,
+    request: Request<Body>,
+    settings: &Settings,
+) -> impl Future<Output = Guarded> + use<S, B>
+where
+    S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
+    B: http_body::Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    let (limit, max) = (settings.request_timeout, settings.limits.max_reply_bytes);
+    // Within the barrier also what the application drops when its time is over.
+    let work = async move { timeout(limit, call(app, request, max)).await };
+    AssertUnwindSafe(work).catch_unwind()
 }
 
 /// Awaits readiness, calls, and reads the whole body, at most `max` bytes of it.

@@ -3,9 +3,10 @@
 use kafka_bridge::Dispatch;
 
 use crate::support::rows::{
-    Work, axum_alone, dispatch, dispatch_metered, held, offsets, partitions, reply, request,
+    Work, axum_alone, dispatch, dispatch_with_echo, dispatch_with_echo_metered, held, offsets,
+    partitions, reply, request,
 };
-use crate::support::{app, app_without_layer};
+use crate::support::{app_with_echo, bare_app};
 
 /// One row of the budgets.
 pub(crate) struct Row {
@@ -29,20 +30,30 @@ impl Row {
 pub(crate) const ROWS: &[Row] = &[
     Row::new("request", 1000, request),
     Row::new("reply", 1000, reply),
-    Row::new("axum-bare", 1000, |count| {
-        axum_alone(count, app_without_layer())
+    Row::new("axum", 1000, |count| axum_alone(count, bare_app())),
+    Row::new("axum-echo", 1000, |count| {
+        axum_alone(count, app_with_echo())
     }),
-    Row::new("axum", 1000, |count| axum_alone(count, app())),
     Row::new("offsets-1", 1000, |count| offsets(count, 1)),
     Row::new("offsets-1000", 1000, |count| offsets(count, 1000)),
     Row::new("offsets-100000", 1000, |count| offsets(count, 100_000)),
     Row::new("serial", 500, |count| dispatch(count, Dispatch::Serial)),
-    Row::new("serial-metered", 1000, |count| {
-        dispatch_metered(count, Dispatch::Serial)
-    }),
     Row::new("tasks", 2500, |count| dispatch(count, Dispatch::Tasks)),
-    Row::new("tasks-metered", 2500, |count| {
-        dispatch_metered(count, Dispatch::Tasks)
+    Row::new("keyed", 2500, |count| dispatch(count, Dispatch::Keyed)),
+    Row::new("serial-echo", 500, |count| {
+        dispatch_with_echo(count, Dispatch::Serial)
+    }),
+    Row::new("tasks-echo", 2500, |count| {
+        dispatch_with_echo(count, Dispatch::Tasks)
+    }),
+    Row::new("keyed-echo", 2500, |count| {
+        dispatch_with_echo(count, Dispatch::Keyed)
+    }),
+    Row::new("serial-echo-metered", 1000, |count| {
+        dispatch_with_echo_metered(count, Dispatch::Serial)
+    }),
+    Row::new("tasks-echo-metered", 2500, |count| {
+        dispatch_with_echo_metered(count, Dispatch::Tasks)
     }),
     Row::new("tasks-in-flight-1", 1000, |count| {
         held(count, Dispatch::Tasks, 1)
@@ -50,8 +61,13 @@ pub(crate) const ROWS: &[Row] = &[
     Row::new("tasks-in-flight-10000", 15_000, |count| {
         held(count, Dispatch::Tasks, 10_000)
     }),
+    Row::new("tasks-in-flight-100000", 150_000, |count| {
+        held(count, Dispatch::Tasks, 100_000)
+    }),
     Row::new("tasks-partitions-64", 2500, |count| {
         partitions(count, Dispatch::Tasks, 64)
     }),
-    Row::new("keyed", 2500, |count| dispatch(count, Dispatch::Keyed)),
+    Row::new("keyed-partitions-64", 2500, |count| {
+        partitions(count, Dispatch::Keyed, 64)
+    }),
 ];

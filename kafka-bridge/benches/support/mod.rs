@@ -41,11 +41,12 @@ pub(crate) fn operation() -> Operation {
     Operation::post(TOPIC, "/orders").expect("a legal operation")
 }
 
-/// An application that does nothing, behind the layer that every service of the bridge has.
-pub(crate) fn app() -> Router {
-    app_without_layer().layer(EchoSetHeaderLayer::default())
+/// An application that does nothing.
+pub(crate) fn bare_app() -> Router {
+    Router::new().route("/orders", post(|| async { r#"{"id":"1"}"# }))
 }
 
-pub(crate) fn app_without_layer() -> Router {
-    Router::new().route("/orders", post(|| async { r#"{"id":"1"}"# }))
+/// The same behind the layer that most services of the bridge have.
+pub(crate) fn app_with_echo() -> Router {
+    bare_app().layer(EchoSetHeaderLayer::default())
 }

@@ -1,7 +1,7 @@
 //! The rows that are measured: each prepares so many records, and returns the work on them.
 
 use std::hint::black_box;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use tokio::runtime::{Builder, Runtime};
 use tower::ServiceExt;
 
 use super::ports::{Dropping, Gate, Prepared};
-use super::{TOPIC, app, operation, record, records};
+use super::{TOPIC, app_with_echo, bare_app, operation, record, records};
 
 /// What a row does with its records; run once.
 pub(crate) type Work = Box<dyn FnOnce()>;
@@ -97,13 +97,19 @@ pub(crate) fn axum_alone(count: usize, app: Router) -> Work {
 /// The whole dispatch, replies acknowledged at once.
 pub(crate) fn dispatch(count: usize, mode: Dispatch) -> Work {
     let source = Prepared::new(records(count, 1), 1, None);
-    run(source, Dropping, mode, 1024, count)
+    run(bare_app(), source, Dropping, mode, 1024, count)
 }
 
-/// The whole dispatch, with a Prometheus recorder that is never scraped.
-pub(crate) fn dispatch_metered(count: usize, mode: Dispatch) -> Work {
+/// The whole dispatch, with the layer that sets the header that each record asks for.
+pub(crate) fn dispatch_with_echo(count: usize, mode: Dispatch) -> Work {
+    let source = Prepared::new(records(count, 1), 1, None);
+    run(app_with_echo(), source, Dropping, mode, 1024, count)
+}
+
+/// The same, with a Prometheus recorder that is never scraped.
+pub(crate) fn dispatch_with_echo_metered(count: usize, mode: Dispatch) -> Work {
     let (work, recorder) = (
-        dispatch(count, mode),
+        dispatch_with_echo(count, mode),
         PrometheusBuilder::new().build_recorder(),
     );
     Box::new(move || metrics::with_local_recorder(&recorder, work))
@@ -113,16 +119,17 @@ pub(crate) fn dispatch_metered(count: usize, mode: Dispatch) -> Work {
 pub(crate) fn held(count: usize, mode: Dispatch, in_flight: usize) -> Work {
     let gate = Gate::holding(in_flight - 1);
     let source = Prepared::new(records(count, 1), 1, Some(gate.clone()));
-    run(source, gate, mode, in_flight, count)
+    run(bare_app(), source, gate, mode, in_flight, count)
 }
 
 /// The whole dispatch, records of so many partitions in turn.
 pub(crate) fn partitions(count: usize, mode: Dispatch, partitions: i32) -> Work {
     let source = Prepared::new(records(count, partitions), partitions, None);
-    run(source, Dropping, mode, 1024, count)
+    run(bare_app(), source, Dropping, mode, 1024, count)
 }
 
 fn run<K: kafka_bridge::ports::ReplySink>(
+    app: Router,
     source: Prepared,
     sink: K,
     mode: Dispatch,
@@ -130,7 +137,7 @@ fn run<K: kafka_bridge::ports::ReplySink>(
     count: usize,
 ) -> Work {
     let runtime = runtime();
-    let bridge = Bridge::builder(app())
+    let bridge = Bridge::builder(app)
         .operation(operation())
         .dispatch(mode)
         .limits(Limits {
@@ -139,6 +146,8 @@ fn run<K: kafka_bridge::ports::ReplySink>(
             max_uncommitted: usize::MAX,
             ..Limits::default()
         })
+        // Under valgrind the last 100,000 take their time.
+        .drain_timeout(Duration::from_secs(3600))
         .with_ports(source, sink)
         .expect("settings that agree");
     Box::new(move || {

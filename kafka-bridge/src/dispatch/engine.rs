@@ -6,16 +6,17 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use metrics::{counter, gauge};
+use metrics::{Gauge, counter, gauge};
 use tokio::select;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::{debug, info, warn};
 
 use super::Summary;
 use super::job::{Done, Settled};
-use super::progress::{self, Progress, StatusSender};
+use super::progress::{Progress, StatusSender};
 use super::revocations::Revocations;
 use super::running::Running;
+use super::timers::Timers;
 use crate::offsets::{Delivery, OffsetTracker};
 use crate::ports::{Intake, RecordSource, SourceEvent};
 use crate::{Error, Record, Settings, TopicPartition, metric_names};
@@ -31,12 +32,17 @@ pub(crate) struct Engine<Source, Make, Job> {
     in_flight_bytes: usize,
     summary: Summary,
     progress: Progress,
+    /// When the latest record came: near enough to tell whether a timer is due.
+    now: Instant,
+    timers: Timers,
+    /// Kept, for a recorder finds it by its name.
+    in_flight: Gauge,
 }
 
 impl<Source, Make, Job> Engine<Source, Make, Job>
 where
     Source: RecordSource,
-    Make: FnMut(Record) -> Job,
+    Make: FnMut(Record, Instant) -> Job,
     Job: Future<Output = Done> + Send + 'static,
 {
     pub(crate) fn new(
@@ -46,6 +52,8 @@ where
         status: StatusSender,
     ) -> Self {
         let running = Running::new(settings.dispatch);
+        let now = Instant::now();
+        let timers = Timers::new(settings.commit_interval, now);
         Self {
             source,
             make_job,
@@ -56,6 +64,9 @@ where
             in_flight_bytes: 0,
             summary: Summary::default(),
             progress: Progress::new(status),
+            now,
+            timers,
+            in_flight: gauge!(metric_names::IN_FLIGHT),
         }
     }
 
@@ -81,26 +92,25 @@ where
 
     async fn serve(&mut self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
         let mut shutdown = pin!(shutdown);
-        let period = self.settings.commit_interval;
-        let mut commits = interval_at(Instant::now() + period, period);
-        commits.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut again = interval_at(Instant::now() + COMMIT_AGAIN, COMMIT_AGAIN);
-        again.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // Told before the first record, whose handler may block this loop.
         self.progress.tell(&self.offsets);
-        let period = progress::INTERVAL;
-        let mut looks = interval_at(Instant::now() + period, period);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut alarm = pin!(sleep_until(self.now));
         loop {
+            let due = self.timers.next(self.offsets.is_changed());
+            if self.now >= due {
+                self.on_time()?;
+                continue;
+            }
+            if alarm.deadline() != due {
+                alarm.as_mut().reset(due);
+            }
             let intake = self.intake();
             let deadline = self.revocations.deadline();
             // Biased: what ends comes before what begins, so that memory is given back first and
-            // a steady stream of records can hold up neither a stop nor a commit.
+            // a steady stream of records cannot hold up a stop. Nor a timer: each record brings the
+            // time along, and the alarm is for when nothing else happens.
             select! { biased;
                 () = &mut shutdown => return Ok(()),
-                _ = commits.tick(), if self.offsets.is_changed() => self.commit()?,
-                _ = again.tick() => self.offsets.commit_again(),
-                _ = looks.tick() => self.progress.tell(&self.offsets),
                 done = self.running.next() => self.on_done(done?)?,
                 () = expire(deadline) => self.release_ready(),
                 event = self.source.next(intake) => {
@@ -108,8 +118,24 @@ where
                         return Ok(());
                     }
                 }
+                () = &mut alarm => self.now = Instant::now(),
             }
         }
+    }
+
+    /// Does what is due.
+    fn on_time(&mut self) -> Result<(), Error> {
+        let now = self.now;
+        if self.offsets.is_changed() && self.timers.commit.is_due(now) {
+            self.commit()?;
+        }
+        if self.timers.again.is_due(now) {
+            self.offsets.commit_again();
+        }
+        if self.timers.look.is_due(now) {
+            self.progress.tell(&self.offsets);
+        }
+        Ok(())
     }
 
     /// Lets what is under way come to its end; what does not by the deadline is abandoned.
@@ -149,7 +175,7 @@ where
             "drain time is over, records will be delivered again"
         );
         self.running.abandon();
-        gauge!(metric_names::IN_FLIGHT).set(0.0);
+        self.in_flight.set(0.0);
         // Nothing will finish any more: whoever waits for these partitions need not.
         self.revocations.release_all(&mut self.offsets);
     }
@@ -195,8 +221,11 @@ where
     }
 
     fn on_record(&mut self, record: Record) {
-        let now = Instant::now().into_std();
-        match self.offsets.deliver(&record.coordinates, now) {
+        self.now = Instant::now();
+        match self
+            .offsets
+            .deliver(&record.coordinates, self.now.into_std())
+        {
             Delivery::Next => {}
             Delivery::Rewound => {
                 counter!(metric_names::REWINDS).increment(1);
@@ -210,13 +239,14 @@ where
         }
         let (lane, size) = (self.running.lane(&record), record.size());
         self.in_flight_bytes += size;
-        self.running.start(lane, size, (self.make_job)(record));
-        gauge!(metric_names::IN_FLIGHT).set(self.running.len() as f64);
+        let job = (self.make_job)(record, self.now);
+        self.running.start(lane, size, job);
+        self.in_flight.set(self.running.len() as f64);
     }
 
     fn on_done(&mut self, done: Done) -> Result<(), Error> {
         self.in_flight_bytes -= done.size;
-        gauge!(metric_names::IN_FLIGHT).set(self.running.len() as f64);
+        self.in_flight.set(self.running.len() as f64);
         match done.settled.map_err(Error::Producer)? {
             Settled::Replied => self.summary.replied += 1,
             Settled::DeadLettered(_) => self.summary.dead_lettered += 1,
@@ -281,12 +311,6 @@ where
         Ok(())
     }
 }
-
-/// How often positions are committed although they have not moved. A broker takes commits from any
-/// member of the group, whoever owns the partition: one that arrives late, a former owner's or one
-/// that the client has tried again, sets the position back. This brings it forward again, and keeps
-/// the offsets of idle partitions from expiring.
-const COMMIT_AGAIN: Duration = Duration::from_secs(10);
 
 /// How long the last commit and the farewell to the group may take after the drain. Above what
 /// `kafka` allows the last commit alone, so that its outcome is known.

@@ -1,22 +1,19 @@
 //! The way of one record: call the service, produce its reply, end in exactly one outcome.
 
-use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
 
 use futures_util::FutureExt;
 use metrics::counter;
-use tokio::time::sleep;
-use tower_service::Service;
+use tokio::time::{Instant, sleep};
 use tracing::{Instrument, Span, error, info, info_span, warn};
 
 use crate::meters::{Meters, TopicMeters};
 use crate::ports::{ProduceError, ReplySink};
-use crate::service::{Outcome, SkipReason};
+use crate::service::{Answer, Outcome, SkipReason};
 use crate::{
-    Coordinates, FailurePolicy, OutboundRecord, Record, Settings, dead_letter, metric_names,
+    Coordinates, FailurePolicy, OutboundRecord, Record, Retry, Settings, dead_letter, metric_names,
     trace_context,
 };
 
@@ -67,8 +64,7 @@ struct Worker<V, K> {
 
 impl<V, K> JobFactory<V, K>
 where
-    V: Service<Record, Response = Outcome, Error = Infallible> + Clone + Send + 'static,
-    V::Future: Send,
+    V: Answer,
     K: ReplySink,
 {
     pub(crate) fn new(service: V, sink: K, settings: &Settings) -> Self {
@@ -85,9 +81,12 @@ where
     }
 
     /// Handles the record; the future never panics, and resolves only when the record is settled.
-    pub(crate) fn job(&mut self, record: Record) -> impl Future<Output = Done> + Send + use<V, K> {
+    pub(crate) fn job(
+        &mut self,
+        record: Record,
+        arrived: Instant,
+    ) -> impl Future<Output = Done> + Send + use<V, K> {
         let (coordinates, size) = (record.coordinates.clone(), record.size());
-        let arrived = Instant::now();
         let span = span(&record);
         let meters = self.meters.of(&coordinates.topic_partition.topic);
         let worker = self.worker.clone();
@@ -115,17 +114,27 @@ where
 
 impl<V, K> Worker<V, K>
 where
-    V: Service<Record, Response = Outcome, Error = Infallible>,
+    V: Answer,
     K: ReplySink,
 {
-    async fn settle(mut self, record: Record, meters: &TopicMeters) -> Result<Settled, String> {
+    async fn settle(self, record: Record, meters: &TopicMeters) -> Result<Settled, String> {
         // Kept only if it can be needed: most bridges never write a dead letter.
-        let dead_letter_topic = self.dead_letter_topic.take();
+        let Self {
+            service,
+            sink,
+            dead_letter_topic,
+            on_failure,
+        } = self;
         let dead_letter_topic = dead_letter_topic.map(|topic| (topic, record.clone()));
         let coordinates = record.coordinates.clone();
-        let cause = match self.answer(record).await {
+        let answer = match on_failure {
+            FailurePolicy::Reply => Ok(service.answer(record).await),
+            // Attempts are what hardly any record needs: apart, they take no room in each job.
+            FailurePolicy::Retry(retry) => Box::pin(attempts(service, retry, record)).await,
+        };
+        let cause = match answer {
             Err(exhausted) => exhausted,
-            Ok(Outcome::Reply(record, status)) => match reply(&self.sink, record).await? {
+            Ok(Outcome::Reply(record, status)) => match reply(&sink, record).await? {
                 None => {
                     meters.count_reply(status.as_u16());
                     return Ok(Settled::Replied);
@@ -141,33 +150,28 @@ where
                 text: reason.to_string(),
             },
         };
-        give_up(&self.sink, dead_letter_topic, &coordinates, cause).await
+        give_up(&sink, dead_letter_topic, &coordinates, cause).await
     }
+}
 
-    /// Calls the service, again after a failure if that is the policy. `Err` says that no attempt is
-    /// left.
-    async fn answer(&mut self, record: Record) -> Result<Outcome, Cause> {
-        let FailurePolicy::Retry(retry) = self.on_failure else {
-            let Ok(outcome) = self.service.call(record).await;
+/// Calls the service again after a failure, as the policy says. `Err` says that no attempt is left.
+async fn attempts<V: Answer>(service: V, retry: Retry, record: Record) -> Result<Outcome, Cause> {
+    for attempt in 1_u32.. {
+        let outcome = service.clone().answer(record.clone()).await;
+        let Some(status) = outcome.failure() else {
             return Ok(outcome);
         };
-        for attempt in 1_u32.. {
-            let Ok(outcome) = self.service.call(record.clone()).await;
-            let Some(status) = outcome.failure() else {
-                return Ok(outcome);
-            };
-            if attempt >= retry.max_attempts {
-                let text = format!("failed {attempt} times, at last with status {status}");
-                let label = "attempts_exhausted";
-                return Err(Cause { label, text });
-            }
-            let wait = retry.backoff(attempt, spread(&record.coordinates, attempt));
-            warn!(record = %record.coordinates, %status, attempt, ?wait, "request failed, trying again");
-            counter!(metric_names::RETRIES, "topic" => record.topic().to_owned()).increment(1);
-            sleep(wait).await;
+        if attempt >= retry.max_attempts {
+            let text = format!("failed {attempt} times, at last with status {status}");
+            let label = "attempts_exhausted";
+            return Err(Cause { label, text });
         }
-        unreachable!("the last attempt returns")
+        let wait = retry.backoff(attempt, spread(&record.coordinates, attempt));
+        warn!(record = %record.coordinates, %status, attempt, ?wait, "request failed, trying again");
+        counter!(metric_names::RETRIES, "topic" => record.topic().to_owned()).increment(1);
+        sleep(wait).await;
     }
+    unreachable!("the last attempt returns")
 }
 
 /// Names the record, and the trace that it belongs to, in whatever is logged on its way.

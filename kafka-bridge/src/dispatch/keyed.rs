@@ -25,7 +25,7 @@ pub(super) fn lane(record: &Record) -> Option<Lane> {
 /// Holds the tasks under way and the jobs that wait behind them.
 #[derive(Debug)]
 pub(super) struct Keyed<J> {
-    tasks: Tasks<(Option<Lane>, Done)>,
+    tasks: Tasks<J, Option<Lane>, Done>,
     /// The lanes that have a task under way, and what waits behind it.
     lanes: HashMap<Lane, VecDeque<Waiting<J>>>,
     waiting: usize,
@@ -45,7 +45,7 @@ pub(super) struct Dropped {
     pub(super) bytes: usize,
 }
 
-impl<J> Default for Keyed<J> {
+impl<J: 'static> Default for Keyed<J> {
     fn default() -> Self {
         Self {
             tasks: Tasks::default(),
@@ -75,7 +75,7 @@ impl<J: Future<Output = Done> + Send + 'static> Keyed<J> {
                 }
             }
         }
-        self.spawn(lane, job);
+        self.tasks.start(lane, job);
     }
 
     /// Waits for the next job to end and starts the one behind it; for ever when there is none.
@@ -110,18 +110,15 @@ impl<J: Future<Output = Done> + Send + 'static> Keyed<J> {
     }
 
     fn advance(&mut self, lane: Lane) {
-        let Some(jobs) = self.lanes.get_mut(&lane) else {
+        let Entry::Occupied(mut own) = self.lanes.entry(lane) else {
             return;
         };
-        if let Some(Waiting { job, .. }) = jobs.pop_front() {
+        if let Some(Waiting { job, .. }) = own.get_mut().pop_front() {
             self.waiting -= 1;
-            self.spawn(Some(lane), job);
+            let lane = own.key().clone();
+            self.tasks.start(Some(lane), job);
         } else {
-            self.lanes.remove(&lane);
+            own.remove();
         }
-    }
-
-    fn spawn(&mut self, lane: Option<Lane>, job: J) {
-        self.tasks.start(async move { (lane, job.await) });
     }
 }

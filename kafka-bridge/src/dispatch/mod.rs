@@ -12,6 +12,7 @@ mod running;
 mod serial;
 mod summary;
 mod tasks;
+mod timers;
 
 pub use summary::Summary;
 

@@ -10,7 +10,7 @@ use crate::{Dispatch, Error, Record, TopicPartition};
 #[derive(Debug)]
 pub(super) enum Running<J> {
     Serial(Serial<J>),
-    Tasks(Tasks<Done>),
+    Tasks(Tasks<J, (), Done>),
     Keyed(Keyed<J>),
 }
 
@@ -51,7 +51,7 @@ impl<J: Future<Output = Done> + Send + 'static> Running<J> {
     pub(super) fn start(&mut self, lane: Option<Lane>, size: usize, job: J) {
         match self {
             Self::Serial(serial) => serial.start(job),
-            Self::Tasks(tasks) => tasks.start(job),
+            Self::Tasks(tasks) => tasks.start((), job),
             Self::Keyed(keyed) => keyed.start(lane, size, job),
         }
     }
@@ -60,7 +60,7 @@ impl<J: Future<Output = Done> + Send + 'static> Running<J> {
     pub(super) async fn next(&mut self) -> Result<Done, Error> {
         let done = match self {
             Self::Serial(serial) => Ok(serial.next().await),
-            Self::Tasks(tasks) => tasks.next().await,
+            Self::Tasks(tasks) => tasks.next().await.map(|((), done)| done),
             Self::Keyed(keyed) => keyed.next().await,
         };
         done.map_err(|error| Error::TaskLost(error.to_string()))
