@@ -100,6 +100,10 @@ impl Replies {
         })
     }
 
+    #[expect(
+        clippy::result_large_err,
+        reason = "rdkafka's own: the record comes back to be sent again"
+    )]
     fn send<'a>(&self, reply: Reply<'a>) -> Result<(), (KafkaError, Reply<'a>)> {
         match self {
             Self::Polled(producer) => producer.send(reply),

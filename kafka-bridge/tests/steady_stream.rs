@@ -1,5 +1,7 @@
 //! What the loop does from time to time happens in time while records never cease to come.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

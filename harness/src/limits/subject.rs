@@ -114,7 +114,7 @@ impl Programs {
 
 /// A subject at work.
 pub(super) enum Running {
-    Example(Child),
+    Example(Box<Child>),
     Service(Box<Service>),
 }
 
@@ -160,7 +160,7 @@ impl Running {
         flags.extend::<Vec<_>>(own(&["--topic", &topic]));
         flags.extend(properties);
         let child = Child::spawn_with(name, program, &flags, &variables, &place.log(name))?;
-        Ok(Self::Example(child))
+        Ok(Self::Example(Box::new(child)))
     }
 
     /// Waits until it has its partitions.
