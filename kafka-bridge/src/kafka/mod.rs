@@ -16,7 +16,7 @@ mod url;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
+use rdkafka::config::ClientConfig;
 
 pub(crate) use self::properties::Properties;
 pub use self::properties::is_secret;
@@ -103,9 +103,7 @@ impl Cluster {
     /// Fails on properties that librdkafka refuses.
     pub fn sink(&self) -> Result<KafkaSink, Error> {
         let config = client_config::producer(&self.brokers, &self.properties);
-        let producer =
-            FromClientConfigAndContext::from_config_and_context(&config, client_config::ClientLog);
-        producer.map(KafkaSink::new).map_err(|source| Error::Kafka {
+        KafkaSink::start(&config).map_err(|source| Error::Kafka {
             context: "creating the reply producer".to_owned(),
             source: properties::masked(source),
         })

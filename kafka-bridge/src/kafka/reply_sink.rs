@@ -1,11 +1,16 @@
 //! Produces replies with librdkafka and waits for each one's delivery report.
 
+use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use metrics::counter;
+use rdkafka::ClientContext;
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
+use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use tokio::sync::oneshot;
 use tracing::warn;
 
 use super::client_config::ClientLog;
@@ -17,10 +22,44 @@ const QUEUE_FULL_WAIT: Duration = Duration::from_millis(2);
 const FIRST_RETRY_WAIT: Duration = Duration::from_millis(50);
 const LAST_RETRY_WAIT: Duration = Duration::from_secs(2);
 
+/// How long the thread that serves delivery reports waits for one; also how long it outlives the sink.
+/// Each wait ends in up to a millisecond of spinning, because rdkafka rounds what is left of it down to
+/// whole ones, so it must not be short: its own `FutureProducer` waits 100 ms, which costs an idle
+/// process nearly a hundredth of a core.
+const REPORT_WAIT: Duration = Duration::from_secs(1);
+
 /// A producer of replies and dead letters; cheap to clone.
 #[derive(Clone)]
 pub struct KafkaSink {
-    producer: FutureProducer<ClientLog>,
+    producer: Arc<BaseProducer<Reports>>,
+}
+
+/// Passes a record's delivery report to whoever waits for it.
+struct Reports;
+
+type Report = Result<(), KafkaError>;
+
+impl ClientContext for Reports {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        ClientLog.log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        ClientLog.error(error, reason);
+    }
+}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = Box<oneshot::Sender<Report>>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, waiting: Self::DeliveryOpaque) {
+        let report = match result {
+            Ok(_) => Ok(()),
+            Err((error, _)) => Err(error.clone()),
+        };
+        // Who waited may have been abandoned meanwhile.
+        let _ = waiting.send(report);
+    }
 }
 
 impl std::fmt::Debug for KafkaSink {
@@ -30,24 +69,32 @@ impl std::fmt::Debug for KafkaSink {
 }
 
 impl KafkaSink {
-    pub(super) fn new(producer: FutureProducer<ClientLog>) -> Self {
-        Self { producer }
+    /// Starts a producer, and the thread that serves its delivery reports until all clones are gone.
+    pub(super) fn start(config: &ClientConfig) -> Result<Self, KafkaError> {
+        let producer = BaseProducer::from_config_and_context(config, Reports)?;
+        let producer = Arc::new(producer);
+        let weak = Arc::downgrade(&producer);
+        let serve = move || {
+            while let Some(producer) = weak.upgrade() {
+                producer.poll(REPORT_WAIT);
+            }
+        };
+        let thread = thread::Builder::new().name("kafka-reports".to_owned());
+        let started = thread.spawn(serve);
+        started.map_err(|error| KafkaError::ClientCreation(error.to_string()))?;
+        Ok(Self { producer })
     }
 
     async fn attempt(&self, record: &OutboundRecord) -> Result<(), KafkaError> {
-        let mut message = FutureRecord::<[u8], [u8]>::to(&record.topic).headers(headers(record));
+        let (waiting, report) = oneshot::channel();
+        let mut message =
+            BaseRecord::<[u8], [u8], _>::with_opaque_to(&record.topic, Box::new(waiting))
+                .headers(headers(record));
         message.key = record.key.as_deref();
         message.payload = record.value.as_deref();
         message.partition = record.partition;
-        let report = self
-            .producer
-            .send_result(message)
-            .map_err(|(error, _)| error)?;
-        match report.await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err((error, _))) => Err(error),
-            Err(_) => Err(KafkaError::Canceled),
-        }
+        self.producer.send(message).map_err(|(error, _)| error)?;
+        report.await.unwrap_or(Err(KafkaError::Canceled))
     }
 }
 
@@ -138,7 +185,6 @@ fn judge(error: &KafkaError) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use rdkafka::config::FromClientConfigAndContext;
     use rdkafka::consumer::{BaseConsumer, Consumer};
     use rdkafka::mocking::MockCluster;
     use rdkafka::producer::DefaultProducerContext;
@@ -164,8 +210,8 @@ mod tests {
         let cluster = MockCluster::new(1).unwrap();
         cluster.create_topic("r", 2, 1).unwrap();
         let config = client_config::producer(&cluster.bootstrap_servers(), &[]);
-        let producer = FutureProducer::from_config_and_context(&config, ClientLog).unwrap();
-        (cluster, KafkaSink::new(producer))
+        let sink = KafkaSink::start(&config).unwrap();
+        (cluster, sink)
     }
 
     /// Returns how many records the partitions of `r` hold.
