@@ -18,9 +18,13 @@ use crate::Interrupted;
 use crate::process::Child;
 use crate::run::Identity;
 use crate::stack::Stack;
+use crate::wait;
 
 /// How often the load client is looked at, whose figures are gone with it.
 const LOOK: Duration = Duration::from_millis(20);
+/// Members that joined one after the other hand partitions over in further rebalances, at the pace of
+/// their heartbeats (3 s).
+const SETTLE: Duration = Duration::from_secs(7);
 const LOAD_STOP_GRACE: Duration = Duration::from_secs(5);
 
 /// Topics, group and logs of one cell.
@@ -114,6 +118,9 @@ impl Bench<'_> {
         }
         for one in &mut running {
             one.until_ready(stop).await?;
+        }
+        if running.len() > 1 {
+            wait::unless_stopped(stop, sleep(SETTLE)).await?;
         }
         Ok(running)
     }

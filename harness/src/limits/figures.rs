@@ -22,12 +22,12 @@ pub struct Cell {
     pub rate: Option<u32>,
     /// Good replies a second.
     pub throughput: f64,
-    /// Round trips, in milliseconds.
-    pub p50_ms: f64,
+    /// The median round trip, in milliseconds; `None` of too few replies, as the other two.
+    pub p50_ms: Option<f64>,
     /// The 95th percentile.
-    pub p95_ms: f64,
+    pub p95_ms: Option<f64>,
     /// The 99th percentile.
-    pub p99_ms: f64,
+    pub p99_ms: Option<f64>,
     /// Those of the warm-up included.
     pub requests: u64,
     /// Requests without a good reply.
@@ -89,9 +89,9 @@ impl Metric {
     pub(super) fn of(self, cell: &Cell) -> Option<f64> {
         match self {
             Self::Throughput => Some(cell.throughput),
-            Self::P50 => Some(cell.p50_ms),
-            Self::P95 => Some(cell.p95_ms),
-            Self::P99 => Some(cell.p99_ms),
+            Self::P50 => cell.p50_ms,
+            Self::P95 => cell.p95_ms,
+            Self::P99 => cell.p99_ms,
             Self::ServiceCpu => cell.cpu_per_thousand("service"),
         }
     }
@@ -225,9 +225,9 @@ pub(super) mod tests {
             load,
             rate: None,
             throughput,
-            p50_ms: 1000.0 / throughput,
-            p95_ms: 2000.0 / throughput,
-            p99_ms: 3000.0 / throughput,
+            p50_ms: Some(1000.0 / throughput),
+            p95_ms: Some(2000.0 / throughput),
+            p99_ms: Some(3000.0 / throughput),
             requests: 4000,
             failures: 0,
             valid: true,

@@ -168,14 +168,15 @@ fn tell(cell: &Cell, rounds: u32) {
         count => format!(", {count} failed"),
     };
     let bound = if cell.valid { "" } else { ", client-bound" };
+    let time = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.2} ms"));
     tracing::info!(
-        "round {} of {rounds}, {}, {}: {:.0}/s, p50 {:.2} ms, p99 {:.2} ms{failed}{bound}",
+        "round {} of {rounds}, {}, {}: {:.0}/s, p50 {}, p99 {}{failed}{bound}",
         cell.round,
         cell.load.name(),
         cell.subject.name(),
         cell.throughput,
-        cell.p50_ms,
-        cell.p99_ms
+        time(cell.p50_ms),
+        time(cell.p99_ms)
     );
 }
 
