@@ -78,16 +78,18 @@ impl Report {
         text
     }
 
+    fn commit(&self) -> String {
+        let Some(commit) = &self.commit else {
+            return "no commit".to_owned();
+        };
+        let changed = if commit.dirty { ", with changes" } else { "" };
+        let short = commit.id.get(..7).unwrap_or(&commit.id);
+        format!("commit {short}{changed}")
+    }
+
     fn place(&self) -> String {
         let Machine { cpu, cores, os, .. } = &self.machine;
-        let commit = self.commit.as_ref();
-        let commit = commit.map_or("no commit".to_owned(), |commit| {
-            let changed = if commit.dirty { ", with changes" } else { "" };
-            format!(
-                "commit {}{changed}",
-                commit.id.get(..7).unwrap_or(&commit.id)
-            )
-        });
+        let commit = self.commit();
         let debug = if self.optimised {
             ""
         } else {
@@ -144,14 +146,15 @@ pub(super) fn write(report: &Report, folder: &Path) -> Result<String> {
     };
     let json = serde_json::to_string_pretty(report).context("cannot write JSON")?;
     put("limits.json", &(json + "\n"))?;
-    let caption = report.place();
-    let caption = caption.lines().next().unwrap_or_default();
+    let day = report.date.split('T').next().unwrap_or_default();
+    let (stack, commit) = (report.stack.stack.name(), report.commit());
+    let caption = format!("{day}, stack {stack}, {commit}; 95 % intervals");
     for (metric, name) in [
         (Metric::Throughput, "throughput.svg"),
         (Metric::P50, "p50.svg"),
         (Metric::P99, "p99.svg"),
     ] {
-        put(name, &chart::svg(&report.ratios, metric, caption))?;
+        put(name, &chart::svg(&report.ratios, metric, &caption))?;
     }
     let text = report.text();
     put("limits.md", &text)?;
