@@ -12,6 +12,7 @@ use super::client::Client;
 use super::evidence::Span;
 use super::fleet::Fleet;
 use super::kind::Fault;
+use super::patience::until;
 use super::plan::{INSTANCES, Planned};
 use super::proxy::Quality;
 use super::topics::{self, MORE_PARTITIONS, Names, REPLY_PARTITIONS};
@@ -21,7 +22,7 @@ use crate::process::Child;
 use crate::stack::{Stack, broker_answers, open_store};
 
 const PAUSE: Duration = Duration::from_millis(50);
-/// Until a killed process is gone, and until one that was started answers.
+/// Until a killed process is gone.
 const LIMIT: Duration = Duration::from_secs(90);
 const STORE_LATE: Duration = Duration::from_millis(300);
 const BROKER_LATE: Duration = Duration::from_millis(200);
@@ -200,18 +201,5 @@ impl Scene<'_> {
         let reader = Reader::start(servers, topic, REPLY_PARTITIONS, self.log)?;
         *self.replies.borrow_mut() = Some(reader);
         Ok(end)
-    }
-}
-
-/// Asks until the answer is right, for a bounded time.
-pub(super) async fn until<F: Future<Output = Result<()>>>(
-    mut ask: impl FnMut() -> F,
-) -> Result<()> {
-    let deadline = Instant::now() + LIMIT;
-    loop {
-        match ask().await {
-            Err(_) if Instant::now() < deadline => sleep(PAUSE).await,
-            answer => return answer,
-        }
     }
 }

@@ -16,6 +16,7 @@ mod inject;
 mod kind;
 mod load;
 mod oracles;
+mod patience;
 mod plan;
 mod proxy;
 mod round;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use tokio_util::sync::CancellationToken;
 
-use super::inject::until;
+use super::patience::until;
 use super::proxy::{Proxy, Quality, Waiting};
 use super::store;
 use crate::service::{Service, ServiceOptions};

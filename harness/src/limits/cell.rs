@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use anyhow::{Context, Result, bail};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use super::client::{Course, Measured, SLACK};
 use super::figures::Cell;
-use super::load::{Course, Measured, SLACK};
+use super::place::Place;
 use super::subject::{Programs, Running, Subject};
 use super::usage::Usage;
 use crate::Interrupted;
 use crate::process::Child;
-use crate::run::Identity;
 use crate::stack::Stack;
 use crate::wait;
 
@@ -26,41 +26,6 @@ const LOOK: Duration = Duration::from_millis(20);
 /// their heartbeats (3 s).
 const SETTLE: Duration = Duration::from_secs(7);
 const LOAD_STOP_GRACE: Duration = Duration::from_secs(5);
-
-/// Topics, group and logs of one cell.
-#[derive(Debug)]
-pub(super) struct Place {
-    pub(super) prefix: String,
-    pub(super) group: String,
-    logs: PathBuf,
-    /// The bare loop and the bridge alone are not called `order-service`; their topics are.
-    identity: Identity,
-}
-
-impl Place {
-    /// Names that no other cell has; logs of an earlier cell in that folder are overwritten.
-    pub(super) fn fresh(logs: &Path) -> Self {
-        let identity = Identity::fresh();
-        Self {
-            prefix: identity.topic_prefix.clone(),
-            group: identity.group_id.clone(),
-            logs: logs.to_owned(),
-            identity,
-        }
-    }
-
-    pub(super) fn topic(&self) -> String {
-        self.identity.topic()
-    }
-
-    pub(super) fn reply_topic(&self) -> String {
-        self.identity.reply_topic()
-    }
-
-    pub(super) fn log(&self, program: &str) -> PathBuf {
-        self.logs.join(format!("{program}.log"))
-    }
-}
 
 /// What a cell is run with.
 #[derive(Debug, Clone, Copy)]

@@ -6,8 +6,10 @@ use anyhow::Result;
 use serde::Serialize;
 use tokio::time::sleep;
 
-use super::cell::{Bench, Place, Setup, usages};
-use super::load::{Course, Load};
+use super::cell::{Bench, Setup, usages};
+use super::client::Course;
+use super::load::Load;
+use super::place::Place;
 use super::subject::Subject;
 use crate::wait;
 

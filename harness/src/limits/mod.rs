@@ -6,9 +6,11 @@
 
 mod cell;
 mod chart;
+mod client;
 mod figures;
 mod footprint;
 mod load;
+mod place;
 mod report;
 mod run;
 mod subject;

@@ -9,9 +9,10 @@ use load_client::stats::SplitMix64;
 use tokio_util::sync::CancellationToken;
 
 use super::cell::{Bench, Setup};
+use super::client::Course;
 use super::figures::{Cell, half_rate};
 use super::footprint::{self, Footprint};
-use super::load::{Course, Load, Pressure};
+use super::load::{Load, Pressure};
 use super::report::{self, Report};
 use super::subject::{Programs, Subject};
 use crate::cli::LimitsArguments;

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::cell::Place;
+use super::place::Place;
 use crate::process::Child;
 use crate::service::{Service, ServiceOptions};
 use crate::stack::Stack;

@@ -1,0 +1,22 @@
+//! Asking again until something that was started answers.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use tokio::time::{Instant, sleep};
+
+const PAUSE: Duration = Duration::from_millis(50);
+const LIMIT: Duration = Duration::from_secs(90);
+
+/// Asks until the answer is right, for a bounded time.
+pub(super) async fn until<F: Future<Output = Result<()>>>(
+    mut ask: impl FnMut() -> F,
+) -> Result<()> {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        match ask().await {
+            Err(_) if Instant::now() < deadline => sleep(PAUSE).await,
+            answer => return answer,
+        }
+    }
+}

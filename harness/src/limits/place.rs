@@ -1,0 +1,40 @@
+//! Where a cell takes place: names that no other one has.
+
+use std::path::{Path, PathBuf};
+
+use crate::run::Identity;
+
+/// Topics, group and logs of one cell.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) prefix: String,
+    pub(super) group: String,
+    logs: PathBuf,
+    /// The bare loop and the bridge alone are not called `order-service`; their topics are.
+    identity: Identity,
+}
+
+impl Place {
+    /// Names that no other cell has; logs of an earlier cell in that folder are overwritten.
+    pub(super) fn fresh(logs: &Path) -> Self {
+        let identity = Identity::fresh();
+        Self {
+            prefix: identity.topic_prefix.clone(),
+            group: identity.group_id.clone(),
+            logs: logs.to_owned(),
+            identity,
+        }
+    }
+
+    pub(super) fn topic(&self) -> String {
+        self.identity.topic()
+    }
+
+    pub(super) fn reply_topic(&self) -> String {
+        self.identity.reply_topic()
+    }
+
+    pub(super) fn log(&self, program: &str) -> PathBuf {
+        self.logs.join(format!("{program}.log"))
+    }
+}
