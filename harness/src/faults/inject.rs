@@ -24,6 +24,8 @@ use crate::stack::{Stack, broker_answers, open_store};
 const PAUSE: Duration = Duration::from_millis(50);
 /// Until a killed process is gone.
 const LIMIT: Duration = Duration::from_secs(90);
+/// Lines of a log in which the cause of an unwell end is looked for.
+const LAST_WORDS: usize = 20;
 const STORE_LATE: Duration = Duration::from_millis(300);
 const BROKER_LATE: Duration = Duration::from_millis(200);
 /// Bytes a second: below what the load makes.
@@ -94,9 +96,13 @@ impl Scene<'_> {
     }
 
     async fn stop_service(&self, index: usize, length: Duration) -> Result<i64> {
-        let service = self.fleet.take(index).context("no such instance")?;
+        let mut service = self.fleet.take(index).context("no such instance")?;
+        let log = service.child().log().to_owned();
         if let Err(error) = service.stop().await {
-            self.fleet.blame(format!("{error:#}"));
+            let told = std::fs::read_to_string(log).unwrap_or_default();
+            if !is_without_broker(&told) {
+                self.fleet.blame(format!("{error:#}"));
+            }
         }
         sleep(length).await;
         self.bring_up(index).await
@@ -201,5 +207,33 @@ impl Scene<'_> {
         let reader = Reader::start(servers, topic, REPLY_PARTITIONS, self.log)?;
         *self.replies.borrow_mut() = Some(reader);
         Ok(end)
+    }
+}
+
+/// Whether a service ended unwell because a mix had taken the broker away when it was told to stop. It cannot
+/// commit then, and is right to say so with its exit code; that nothing is lost by it, the other oracles ask.
+fn is_without_broker(log: &str) -> bool {
+    let mut last = log.lines().rev().take(LAST_WORDS);
+    let says_so = last
+        .next()
+        .is_some_and(|line| line.contains("the last offsets may not be committed"));
+    says_so && last.any(|line| line.contains("AllBrokersDown"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_service_that_lost_its_broker_may_end_without_its_last_commit() {
+        let down = "WARN kafka consumer error=Global error: AllBrokersDown";
+        let end = "order-service: --kafka: closed late; the last offsets may not be committed";
+        assert!(is_without_broker(&format!("{down}\n{end}\n")));
+        assert!(!is_without_broker(end));
+        assert!(!is_without_broker(&format!(
+            "{down}\norder-service: panicked"
+        )));
+        let long_ago = format!("{down}\n{}{end}\n", "INFO fine\n".repeat(LAST_WORDS));
+        assert!(!is_without_broker(&long_ago));
     }
 }
