@@ -3,6 +3,8 @@
 //! The record is hostile input. What HTTP cannot carry is left out, what would change the
 //! message's framing is replaced by the truth, and what is beyond a limit is refused.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 
@@ -74,8 +76,9 @@ fn to_http(headers: Headers, filter: &HeaderFilter) -> Result<HeaderMap, Problem
 }
 
 /// Lists the names that the record's own `connection` headers declare to be of one connection
-/// only (RFC 9110, 7.6.1).
-fn connection_options(headers: &Headers) -> Vec<HeaderName> {
+/// only (RFC 9110, 7.6.1). A set, because a hostile record can declare thousands, and each of its
+/// headers is looked up; an empty one takes no memory.
+fn connection_options(headers: &Headers) -> HashSet<HeaderName> {
     let lists = headers.get_all("connection").flatten();
     lists
         .flat_map(|list| list.split(|&byte| byte == b','))
