@@ -11,6 +11,8 @@
 //!
 //! It writes `ready` to standard error when it has its partitions.
 
+mod common;
+
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,21 +39,11 @@ const COMMIT_INTERVAL: Duration = Duration::from_millis(200);
 /// Answers each record of a topic with status 200 and no value.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// The brokers, `kafka://host:port`
-    #[arg(long)]
-    kafka: String,
-    /// The consumer group
-    #[arg(long)]
-    group_id: String,
-    /// The topic to serve
-    #[arg(long)]
-    topic: String,
+    #[command(flatten)]
+    member: common::Member,
     /// Whether the next record waits for the report of the one before
     #[arg(long)]
     mode: Mode,
-    /// A librdkafka property, `key=value`
-    #[arg(short = 'X', env = "LIMITS_PROPERTIES", value_delimiter = '\n')]
-    property: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -145,26 +137,21 @@ struct Echo {
 
 impl Echo {
     fn start(arguments: &Arguments) -> anyhow::Result<Self> {
-        let properties = arguments.property.iter();
-        let properties = properties.map(|property| {
-            let (name, value) = property.split_once('=').context("-X takes key=value")?;
-            Ok((name.to_owned(), value.to_owned()))
-        });
-        let properties: Vec<_> = properties.collect::<anyhow::Result<_>>()?;
-        let cluster = Cluster::new(&arguments.kafka, &properties)?;
+        let Arguments { member, mode } = arguments;
+        let cluster = Cluster::new(&member.kafka, &member.properties()?)?;
         let config = |properties: BTreeMap<String, String>| ClientConfig::from_iter(properties);
         let consumer: BaseConsumer =
-            config(cluster.consumer_properties(&arguments.group_id)).create()?;
-        consumer.subscribe(&[&arguments.topic])?;
+            config(cluster.consumer_properties(&member.group_id)).create()?;
+        consumer.subscribe(&[&member.topic])?;
         let (sender, reports) = mpsc::channel();
         let producer = config(cluster.producer_properties());
-        let replies = Replies::new(arguments.mode, &producer, Reports(sender))?;
+        let replies = Replies::new(*mode, &producer, Reports(sender))?;
         Ok(Self {
             consumer,
             replies,
             reports,
-            topic: arguments.topic.clone(),
-            mode: arguments.mode,
+            topic: member.topic.clone(),
+            mode: *mode,
             done: HashMap::new(),
             in_flight: 0,
         })

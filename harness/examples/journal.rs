@@ -4,6 +4,8 @@
 //! One line an event, `start|end <nanoseconds> <key> <id>`, appended in one write; the clock is the
 //! machine's monotonic one, so that the lines of several instances can be put in order.
 
+mod common;
+
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::PathBuf;
@@ -23,15 +25,8 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Answers each record of a topic and keeps a journal of it.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// The brokers, `kafka://host:port`
-    #[arg(long)]
-    kafka: String,
-    /// The consumer group
-    #[arg(long)]
-    group_id: String,
-    /// The topic to serve
-    #[arg(long)]
-    topic: String,
+    #[command(flatten)]
+    member: common::Member,
     /// serial, tasks or keyed
     #[arg(long)]
     dispatch: Dispatch,
@@ -41,14 +36,12 @@ struct Arguments {
     /// Up to how many milliseconds a request takes
     #[arg(long, default_value_t = 64)]
     work: u64,
-    /// A librdkafka property, `key=value`
-    #[arg(short = 'X')]
-    property: Vec<String>,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    let member = &arguments.member;
     // What a round that fails leaves behind; requests are in the journal.
     let level = std::env::var("RUST_LOG").unwrap_or_else(|_| "kafka_bridge=debug".to_owned());
     tracing_subscriber::fmt()
@@ -66,14 +59,13 @@ async fn main() -> anyhow::Result<()> {
         .layer(EchoSetHeaderLayer::default())
         .with_state((journal, arguments.work));
     let mut builder = Bridge::builder(app)
-        .operation(Operation::post(&arguments.topic, "/work")?)
+        .operation(Operation::post(&member.topic, "/work")?)
         .dispatch(arguments.dispatch);
-    for property in &arguments.property {
-        let (name, value) = property.split_once('=').context("-X takes key=value")?;
+    for (name, value) in member.properties()? {
         builder = builder.property(name, value);
     }
     let mut terminate = signal(SignalKind::terminate())?;
-    let bridge = builder.connect(&arguments.kafka, &arguments.group_id)?;
+    let bridge = builder.connect(&member.kafka, &member.group_id)?;
     let mut status = bridge.status();
     let stop = async move {
         terminate.recv().await;

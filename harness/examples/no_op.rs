@@ -1,10 +1,11 @@
 //! The bridge with an application that does nothing: what `harness limits` holds against the bare echo loop
 //! of `echo.rs`. It writes `ready` to standard error when it has its partitions.
 
+mod common;
+
 use std::io::Write;
 use std::time::Duration;
 
-use anyhow::Context;
 use axum::Router;
 use axum::routing::post;
 use clap::Parser;
@@ -14,15 +15,8 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Answers each record of a topic with 200 and no body.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// The brokers, `kafka://host:port`
-    #[arg(long)]
-    kafka: String,
-    /// The consumer group
-    #[arg(long)]
-    group_id: String,
-    /// The topic to serve
-    #[arg(long)]
-    topic: String,
+    #[command(flatten)]
+    member: common::Member,
     /// serial, tasks or keyed
     #[arg(long)]
     dispatch: Dispatch,
@@ -32,14 +26,12 @@ struct Arguments {
     /// How long each request takes, in milliseconds
     #[arg(long, default_value_t = 0)]
     work: u64,
-    /// A librdkafka property, `key=value`
-    #[arg(short = 'X', env = "LIMITS_PROPERTIES", value_delimiter = '\n')]
-    property: Vec<String>,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    let member = &arguments.member;
     let level = std::env::var("RUST_LOG").unwrap_or_else(|_| "warn".to_owned());
     tracing_subscriber::fmt()
         .with_env_filter(level)
@@ -56,15 +48,14 @@ async fn main() -> anyhow::Result<()> {
         .route("/work", post(handler))
         .layer(EchoSetHeaderLayer::default());
     let mut builder = Bridge::builder(app)
-        .operation(Operation::post(&arguments.topic, "/work")?)
+        .operation(Operation::post(&member.topic, "/work")?)
         .max_in_flight(arguments.max_in_flight)
         .dispatch(arguments.dispatch);
-    for property in &arguments.property {
-        let (name, value) = property.split_once('=').context("-X takes key=value")?;
+    for (name, value) in member.properties()? {
         builder = builder.property(name, value);
     }
     let mut terminate = signal(SignalKind::terminate())?;
-    let bridge = builder.connect(&arguments.kafka, &arguments.group_id)?;
+    let bridge = builder.connect(&member.kafka, &member.group_id)?;
     let mut status = bridge.status();
     tokio::spawn(async move {
         if status.wait_for(|status| status.ready).await.is_ok() {
