@@ -111,7 +111,7 @@ lint: ## Formatting, clippy and rustdoc, warnings are errors
 	$(CARGO) clippy --workspace --all-targets $(FEATURES) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
 
-check: lint test ## What CI runs
+check: lint test ## What CI runs, but for the budgets
 
 fmt: ## Format the sources
 	$(CARGO) fmt --all

@@ -1,7 +1,8 @@
 //! Stacks, child processes and runs: what the binary `harness` is made of, and what end-to-end tests build on.
 //!
 //! It knows the system under test and the load client only as programs with flags. It links one crate of
-//! this workspace, `load-client`, and of that only the comparison of finished runs.
+//! this workspace, `load-client`, and of that what judges and writes finished runs, and what reads a
+//! cluster's URL.
 //!
 //! # Examples
 //!
@@ -35,6 +36,7 @@ pub mod service;
 pub mod soak;
 pub mod stack;
 
+mod files;
 mod record_headers;
 mod redact;
 mod wait;

@@ -220,6 +220,14 @@ pub struct LoadArguments {
     #[arg(long, default_value_t = 1, value_name = "N", env = "HARNESS_PARTITIONS",
           value_parser = clap::value_parser!(i32).range(1..=1000))]
     pub partitions: i32,
+    /// What is run.
+    #[command(flatten)]
+    pub programs: ProgramArguments,
+}
+
+/// The programs under test, where they are not the ones that were built together with this one.
+#[derive(Debug, Clone, Args)]
+pub struct ProgramArguments {
     /// The service's executable [default: beside this one]
     #[arg(long, value_name = "FILE", env = "HARNESS_ORDER_SERVICE")]
     pub order_service: Option<PathBuf>,

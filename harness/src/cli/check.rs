@@ -183,8 +183,8 @@ impl LoadArguments {
             warm_up: self.warm_up,
             max_in_flight: self.max_in_flight,
             partitions: self.partitions,
-            order_service: self.order_service.clone(),
-            load_client: self.load_client.clone(),
+            order_service: self.programs.order_service.clone(),
+            load_client: self.programs.load_client.clone(),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 
+use super::arguments::ProgramArguments;
 use super::values;
 use crate::faults::Fault;
 use crate::stack::StackKind;
@@ -65,12 +66,9 @@ pub struct FaultsArguments {
     /// Keep the logs of clean rounds too
     #[arg(long)]
     pub keep_logs: bool,
-    /// The service's executable [default: beside this one]
-    #[arg(long, value_name = "FILE", env = "HARNESS_ORDER_SERVICE")]
-    pub order_service: Option<PathBuf>,
-    /// The load client's executable [default: beside this one]
-    #[arg(long, value_name = "FILE", env = "HARNESS_LOAD_CLIENT")]
-    pub load_client: Option<PathBuf>,
+    /// What is run.
+    #[command(flatten)]
+    pub programs: ProgramArguments,
 }
 
 /// `harness soak`

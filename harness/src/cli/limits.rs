@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 
-use super::arguments::TargetArguments;
+use super::arguments::{ProgramArguments, TargetArguments};
 use super::values;
 use crate::limits::Subject;
 
@@ -77,12 +77,9 @@ pub struct LimitsArguments {
     /// Where to run.
     #[command(flatten)]
     pub target: TargetArguments,
-    /// The service's executable [default: beside this one]
-    #[arg(long, value_name = "FILE", env = "HARNESS_ORDER_SERVICE")]
-    pub order_service: Option<PathBuf>,
-    /// The load client's executable [default: beside this one]
-    #[arg(long, value_name = "FILE", env = "HARNESS_LOAD_CLIENT")]
-    pub load_client: Option<PathBuf>,
+    /// What is run.
+    #[command(flatten)]
+    pub programs: ProgramArguments,
 }
 
 impl LimitsArguments {

@@ -2,9 +2,10 @@
 
 mod commit;
 mod machine;
+mod provenance;
 mod record;
 
 pub use commit::Commit;
 pub use machine::Machine;
+pub use provenance::Provenance;
 pub use record::Environment;
-pub(crate) use record::{OPTIMISED, now};

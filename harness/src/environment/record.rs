@@ -1,32 +1,21 @@
 //! The record itself: `environment.json`.
 
-use std::fs;
 use std::path::Path;
-use std::time::SystemTime;
 
-use anyhow::{Context, Result};
-use rdkafka::util::get_rdkafka_version;
+use anyhow::Result;
 use serde::Serialize;
 
-use super::{Commit, Machine};
+use super::Provenance;
+use crate::files;
 use crate::run::{Identity, Settings, Variant};
 use crate::stack::{Description, Stack};
 
 /// What `environment.json` says of one run. It holds no secret.
 #[derive(Debug, Clone, Serialize)]
 pub struct Environment {
-    /// When the run started, UTC.
-    pub date: String,
-    /// Where it ran.
-    pub machine: Machine,
-    /// The sources, where known.
-    pub commit: Option<Commit>,
-    /// The compiler that built the harness, and with it the workspace.
-    pub rustc: &'static str,
-    /// Whether that build was optimised.
-    pub optimised: bool,
-    /// The Kafka client library of all programs.
-    pub librdkafka: String,
+    /// Where, when and of what.
+    #[serde(flatten)]
+    pub provenance: Provenance,
     /// Broker and store.
     #[serde(flatten)]
     pub stack: Description,
@@ -61,12 +50,7 @@ impl Environment {
         load_command: &[String],
     ) -> Self {
         Self {
-            date: now(),
-            machine: Machine::this(),
-            commit: Commit::current(),
-            rustc: env!("HARNESS_RUSTC_VERSION"),
-            optimised: OPTIMISED,
-            librdkafka: get_rdkafka_version().1,
+            provenance: Provenance::now(),
             stack: stack.description(),
             variant,
             dispatch: variant.dispatch(),
@@ -81,15 +65,6 @@ impl Environment {
     }
 
     pub(crate) fn write(&self, file: &Path) -> Result<()> {
-        let text = serde_json::to_string_pretty(self).context("cannot write JSON")?;
-        fs::write(file, text + "\n").with_context(|| format!("cannot write {}", file.display()))
+        files::write_json(file, self)
     }
-}
-
-/// Whether this build is optimised: of a build without --release, no figure should be quoted.
-pub(crate) const OPTIMISED: bool = !cfg!(debug_assertions);
-
-/// Now, to the second, as `2026-01-31T12:00:00Z`.
-pub(crate) fn now() -> String {
-    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::{Block, blocks};
-use crate::environment::{Commit, Machine, OPTIMISED, now};
+use crate::environment::Provenance;
 use crate::run::Settings;
 use crate::stack::{Description, Stack};
 
@@ -34,8 +34,9 @@ pub struct Design {
 /// What an experiment is; written to `experiment.json`, so that it can be repeated.
 #[derive(Debug, Clone, Serialize)]
 pub struct Experiment {
-    /// When it started, UTC.
-    pub date: String,
+    /// Where, when and of what.
+    #[serde(flatten)]
+    pub provenance: Provenance,
     /// Blocks of one run of either variant.
     pub trials: u32,
     /// Whether the baseline is run against itself.
@@ -46,8 +47,6 @@ pub struct Experiment {
     pub order: Vec<Block>,
     /// The relative change that counts as a difference.
     pub threshold: f64,
-    /// Whether the harness, and with it the programs beside it, was built with optimisation.
-    pub optimised: bool,
     /// What all runs share.
     #[serde(flatten)]
     pub settings: Settings,
@@ -56,10 +55,6 @@ pub struct Experiment {
     /// Broker and store.
     #[serde(flatten)]
     pub stack: Description,
-    /// Where it ran.
-    pub machine: Machine,
-    /// The sources, where known.
-    pub commit: Option<Commit>,
 }
 
 impl Experiment {
@@ -73,18 +68,15 @@ impl Experiment {
             threshold,
         } = design;
         Self {
-            date: now(),
+            provenance: Provenance::now(),
             trials,
             calibration,
             seed,
             order: blocks(trials, seed),
             threshold,
-            optimised: OPTIMISED,
             settings,
             client_properties: stack.shown_properties(),
             stack: stack.description(),
-            machine: Machine::this(),
-            commit: Commit::current(),
         }
     }
 

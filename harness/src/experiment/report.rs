@@ -1,10 +1,9 @@
 //! The comparison of an experiment's runs: for the terminal, as JSON, and as a page that opens offline.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use humantime::format_duration;
 use load_client::compare::{Comparison, Options, Verdict, compare, percent};
 use load_client::export::html::{PageContext, Section, comparison_page};
@@ -12,6 +11,8 @@ use load_client::output::comparison_text;
 
 use super::pairing::Sides;
 use super::plan::Experiment;
+use crate::environment::Provenance;
+use crate::files;
 
 /// The page's file name.
 pub const REPORT: &str = "report.html";
@@ -52,16 +53,15 @@ pub(super) fn write(
         (Some(variants), Some(noise)) => {
             context.sections.insert(0, noise_floor(noise));
             context.notices.extend(unsteady(noise));
-            write_json(noise, &folder.join("calibration.json"))?;
+            files::write_json(&folder.join("calibration.json"), noise)?;
             variants
         }
         (Some(only), None) | (None, Some(only)) => only,
         (None, None) => bail!("there is nothing to compare"),
     };
     let report = folder.join(REPORT);
-    fs::write(&report, comparison_page(comparison, &context))
-        .with_context(|| format!("cannot write {}", report.display()))?;
-    write_json(comparison, &folder.join("comparison.json"))?;
+    files::write(&report, &comparison_page(comparison, &context))?;
+    files::write_json(&folder.join("comparison.json"), comparison)?;
     let noise = noise.as_ref().filter(|_| variants.is_some());
     Ok(Outcome {
         text: text(comparison, noise, &context.notices),
@@ -108,14 +108,9 @@ fn unsteady(noise: &Comparison) -> Option<String> {
     })
 }
 
-fn write_json(comparison: &Comparison, file: &Path) -> Result<()> {
-    let text = serde_json::to_string_pretty(comparison).context("cannot write JSON")?;
-    fs::write(file, text + "\n").with_context(|| format!("cannot write {}", file.display()))
-}
-
 fn notices(plan: &Experiment) -> Vec<String> {
     let mock = plan.stack.broker_is_mock.then_some(MOCK_NOTICE);
-    let debug = (!plan.optimised).then_some(DEBUG_NOTICE);
+    let debug = (!plan.provenance.optimised).then_some(DEBUG_NOTICE);
     let shared = plan.stack.shared.then_some(SHARED_NOTICE);
     let notices = mock.into_iter().chain(debug).chain(shared);
     notices.map(str::to_owned).collect()
@@ -231,11 +226,19 @@ fn rehearsal(time: Duration) -> String {
 }
 
 fn place(plan: &Experiment) -> Section {
-    let (machine, stack) = (&plan.machine, &plan.stack);
+    let Provenance {
+        date,
+        machine,
+        commit,
+        rustc,
+        librdkafka,
+        ..
+    } = &plan.provenance;
+    let stack = &plan.stack;
     let memory = machine
         .memory_mib
         .map_or_else(|| "unknown".to_owned(), |size| format!("{size} MiB"));
-    let commit = plan.commit.as_ref().map_or_else(
+    let commit = commit.as_ref().map_or_else(
         || "unknown".to_owned(),
         |commit| {
             format!(
@@ -248,15 +251,15 @@ fn place(plan: &Experiment) -> Section {
     section(
         "Environment",
         [
-            ("date", plan.date.clone()),
+            ("date", date.clone()),
             ("broker", stack.broker.clone()),
             ("store", stack.store.clone()),
             (
                 "java",
                 stack.java.clone().unwrap_or_else(|| "none".to_owned()),
             ),
-            ("librdkafka", rdkafka::util::get_rdkafka_version().1),
-            ("rustc", env!("HARNESS_RUSTC_VERSION").to_owned()),
+            ("librdkafka", librdkafka.clone()),
+            ("rustc", (*rustc).to_owned()),
             ("cpu", format!("{}, {} cores", machine.cpu, machine.cores)),
             ("memory", memory),
             (

@@ -1,9 +1,8 @@
 //! Runs the blocks one after the other and hands what they left to the report.
 
-use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use tokio_util::sync::CancellationToken;
 
 use super::pairing::{Blocks, Pairing};
@@ -11,6 +10,7 @@ use super::plan::{Calibration, Experiment};
 use super::progress::Progress;
 use super::report::{self, Outcome};
 use super::{blocks, latest};
+use crate::files;
 use crate::run::rehearse;
 use crate::stack::Stack;
 
@@ -25,7 +25,11 @@ pub async fn experiment(
     results: &Path,
     stop: &CancellationToken,
 ) -> Result<Outcome> {
-    let name = format!("{}-{}", plan.date.replace(':', "-"), stack.kind().name());
+    let name = format!(
+        "{}-{}",
+        plan.provenance.date.replace(':', "-"),
+        stack.kind().name()
+    );
     let folder = latest::new_folder(results, &name)?;
     write_plan(plan, &folder)?;
     rehearse(stack, &plan.settings, &folder, stop).await?;
@@ -56,7 +60,5 @@ pub async fn experiment(
 }
 
 fn write_plan(plan: &Experiment, folder: &Path) -> Result<()> {
-    let text = serde_json::to_string_pretty(plan).context("cannot write JSON")?;
-    let file = folder.join("experiment.json");
-    fs::write(&file, text + "\n").with_context(|| format!("cannot write {}", file.display()))
+    files::write_json(&folder.join("experiment.json"), plan)
 }

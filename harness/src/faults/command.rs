@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use tokio_util::sync::CancellationToken;
 
 use super::kind::Fault;
@@ -11,6 +11,7 @@ use super::round::Conditions;
 use super::suite::{self, Report};
 use super::world::World;
 use crate::cli::FaultsArguments;
+use crate::files;
 use crate::stack::StackKind;
 
 /// Plays the rounds that the flags ask for; returns what to print, and whether nothing was found.
@@ -39,14 +40,17 @@ pub async fn faults(
     if arguments.dry_run {
         return Ok((format!("{}\n", listed.join("\n")), true));
     }
+    if let Some(file) = &arguments.json {
+        files::prepare(file).context("--json")?;
+    }
     let conditions = Conditions {
         rate: arguments.rate,
         requests: arguments.requests,
         quiet: Duration::from_secs(4),
         folder: arguments.logs.clone(),
         keep_logs: arguments.keep_logs,
-        order_service: arguments.order_service.clone(),
-        load_client: arguments.load_client.clone(),
+        order_service: arguments.programs.order_service.clone(),
+        load_client: arguments.programs.load_client.clone(),
         stop: stop.clone(),
     };
     let world = World::start(Some(arguments.logs.join("stack")), &[], stop).await?;

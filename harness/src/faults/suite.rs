@@ -12,6 +12,8 @@ use super::round::{Conditions, play};
 use super::table::table;
 use super::verdict::{Verdict, broken_off, judge};
 use super::world::World;
+use crate::environment::Provenance;
+use crate::files;
 use crate::stack::Description;
 use crate::{Interrupted, wait};
 
@@ -20,6 +22,8 @@ use crate::{Interrupted, wait};
 pub(crate) struct Report {
     /// What makes the same plan again.
     pub(crate) seed: u64,
+    #[serde(flatten)]
+    pub(crate) provenance: Provenance,
     pub(crate) stack: Description,
     pub(crate) rounds: Vec<Verdict>,
 }
@@ -34,7 +38,7 @@ impl Report {
                 text += &format!("\n{}\n  {oracle}: {found}\n", verdict.round);
             }
         }
-        text += &format!("\nseed {}\n", self.seed);
+        text += &format!("\n{}; seed {}\n", self.provenance.line(), self.seed);
         text
     }
 
@@ -45,12 +49,7 @@ impl Report {
     }
 
     pub(crate) fn write(&self, file: &Path) -> Result<()> {
-        let json = serde_json::to_vec_pretty(self).context("cannot write the report as JSON")?;
-        if let Some(folder) = file.parent() {
-            fs::create_dir_all(folder)
-                .with_context(|| format!("--json: cannot create {}", folder.display()))?;
-        }
-        fs::write(file, json).with_context(|| format!("--json: cannot write {}", file.display()))
+        files::write_json(file, self).context("--json")
     }
 }
 
@@ -62,6 +61,7 @@ pub(crate) async fn run(
     rounds: &[Round],
     conditions: &Conditions,
 ) -> Result<Report> {
+    let provenance = Provenance::now();
     let mut verdicts = Vec::with_capacity(rounds.len());
     for round in rounds {
         tracing::info!("{round}");
@@ -88,6 +88,7 @@ pub(crate) async fn run(
     }
     Ok(Report {
         seed,
+        provenance,
         stack: world.stack.borrow().description(),
         rounds: verdicts,
     })

@@ -1,10 +1,9 @@
 //! The files of a run: `limits.json`, `limits.md` and the pictures.
 
-use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Serialize;
 
 use super::figures::{Cell, Metric, Ratio, ratios};
@@ -12,18 +11,15 @@ use super::footprint::Footprint;
 use super::targets::{Target, targets};
 use super::{chart, table};
 use crate::cli::LimitsArguments;
-use crate::environment::{Commit, Machine, OPTIMISED, now};
+use crate::environment::Provenance;
+use crate::files;
 use crate::stack::{Description, Stack};
 
 /// All that `limits.json` says. It holds no secret.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
-    date: String,
-    machine: Machine,
-    commit: Option<Commit>,
-    rustc: &'static str,
-    optimised: bool,
-    librdkafka: String,
+    #[serde(flatten)]
+    provenance: Provenance,
     #[serde(flatten)]
     stack: Description,
     client_properties: Vec<String>,
@@ -39,17 +35,13 @@ impl Report {
     pub(super) fn new(
         stack: &Stack,
         arguments: &LimitsArguments,
+        provenance: Provenance,
         seed: u64,
         cells: Vec<Cell>,
         footprints: Vec<Footprint>,
     ) -> Self {
         Self {
-            date: now(),
-            machine: Machine::this(),
-            commit: Commit::current(),
-            rustc: env!("HARNESS_RUSTC_VERSION"),
-            optimised: OPTIMISED,
-            librdkafka: rdkafka::util::get_rdkafka_version().1,
+            provenance,
             stack: stack.description(),
             client_properties: stack.shown_properties(),
             command: command(stack, arguments, seed),
@@ -78,27 +70,10 @@ impl Report {
         text
     }
 
-    fn commit(&self) -> String {
-        let Some(commit) = &self.commit else {
-            return "no commit".to_owned();
-        };
-        let changed = if commit.dirty { ", with changes" } else { "" };
-        let short = commit.id.get(..7).unwrap_or(&commit.id);
-        format!("commit {short}{changed}")
-    }
-
     fn place(&self) -> String {
-        let Machine { cpu, cores, os, .. } = &self.machine;
-        let commit = self.commit();
-        let debug = if self.optimised {
-            ""
-        } else {
-            " Built without --release: no figure should be quoted."
-        };
-        format!(
-            "{}: {cores} cores of {cpu}, {os}; {}, {}; {commit}.{debug}\n\n`{}`",
-            self.date, self.stack.broker, self.stack.store, self.command
-        )
+        let Description { broker, store, .. } = &self.stack;
+        let line = self.provenance.line();
+        format!("{line}. {broker}, {store}.\n\n`{}`", self.command)
     }
 }
 
@@ -142,12 +117,11 @@ fn typed(time: Duration) -> String {
 pub(super) fn write(report: &Report, folder: &Path) -> Result<String> {
     let put = |name: &str, text: &str| {
         let file = folder.join(name);
-        fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))
+        files::write(&file, text)
     };
-    let json = serde_json::to_string_pretty(report).context("cannot write JSON")?;
-    put("limits.json", &(json + "\n"))?;
-    let day = report.date.split('T').next().unwrap_or_default();
-    let (stack, commit) = (report.stack.stack.name(), report.commit());
+    files::write_json(&folder.join("limits.json"), report)?;
+    let (day, commit) = (report.provenance.day(), report.provenance.short_commit());
+    let stack = report.stack.stack.name();
     let caption = format!("{day}, stack {stack}, {commit}; 95 % intervals");
     for (metric, name) in [
         (Metric::Throughput, "throughput.svg"),

@@ -11,12 +11,12 @@ use tokio_util::sync::CancellationToken;
 use super::cell::{Bench, Setup};
 use super::client::Course;
 use super::figures::{Cell, half_rate};
-use super::footprint::{self, Footprint};
+use super::footprint;
 use super::load::{Load, Pressure};
 use super::report::{self, Report};
 use super::subject::{Programs, Subject};
 use crate::cli::LimitsArguments;
-use crate::environment::now;
+use crate::environment::Provenance;
 use crate::stack::Stack;
 
 /// What a broker that has just been started gets to do before the first figure counts.
@@ -34,10 +34,11 @@ pub async fn limits(
     stop: &CancellationToken,
 ) -> Result<String> {
     let programs = Programs::find(
-        arguments.order_service.as_deref(),
-        arguments.load_client.as_deref(),
+        arguments.programs.order_service.as_deref(),
+        arguments.programs.load_client.as_deref(),
     )?;
-    let folder = folder(arguments, stack)?;
+    let provenance = Provenance::now();
+    let folder = folder(arguments, stack, &provenance)?;
     let logs = folder.join("logs");
     fs::create_dir_all(&logs).with_context(|| format!("cannot create {}", logs.display()))?;
     let mut bench = Bench {
@@ -51,25 +52,16 @@ pub async fn limits(
         true => Vec::new(),
         false => footprint::measure(&mut bench).await?,
     };
-    finish(stack, arguments, seed, (cells, footprints), &folder)
+    let report = Report::new(stack, arguments, provenance, seed, cells, footprints);
+    report::write(&report, &folder)
 }
 
-fn folder(arguments: &LimitsArguments, stack: &Stack) -> Result<PathBuf> {
-    let name = format!("{}-limits-{}", now().replace(':', "-"), stack.kind().name());
+fn folder(arguments: &LimitsArguments, stack: &Stack, provenance: &Provenance) -> Result<PathBuf> {
+    let date = provenance.date.replace(':', "-");
+    let name = format!("{date}-limits-{}", stack.kind().name());
     let folder = arguments.results.join(name);
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     Ok(folder)
-}
-
-fn finish(
-    stack: &Stack,
-    arguments: &LimitsArguments,
-    seed: u64,
-    (cells, footprints): (Vec<Cell>, Vec<Footprint>),
-    folder: &std::path::Path,
-) -> Result<String> {
-    let report = Report::new(stack, arguments, seed, cells, footprints);
-    report::write(&report, folder)
 }
 
 async fn rounds(

@@ -1,8 +1,6 @@
 //! `harness soak`: starts all parts, finds out what half of the load is, keeps it up, and looks.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -13,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 use super::drift::{Drift, Growth, Sample, drift, mebibytes, quantile};
 use super::load::{Load, Results};
 use crate::cli::SoakArguments;
+use crate::environment::Provenance;
 use crate::faults::{World, create_topic, resident};
+use crate::files;
 use crate::service::{Service, ServiceOptions};
 use crate::stack::{Description, StackKind};
 use crate::wait;
@@ -37,6 +37,8 @@ const RETENTION: [(&str, &str); 3] = [
 /// What a soak came to.
 #[derive(Debug, Serialize)]
 struct Report {
+    #[serde(flatten)]
+    provenance: Provenance,
     stack: Description,
     /// Requests a second.
     rate: u32,
@@ -59,17 +61,21 @@ pub async fn soak(arguments: SoakArguments, stop: &CancellationToken) -> Result<
     if arguments.time < arguments.sample_time * FEWEST_SAMPLES {
         bail!("--time must be at least {FEWEST_SAMPLES} times --sample-time, to show a trend");
     }
+    if let Some(file) = &arguments.json {
+        files::prepare(file).context("--json")?;
+    }
     let world = World::start(Some(arguments.logs.join("stack")), &RETENTION, stop).await?;
     let report = wait::unless_stopped(stop, on(&world, &arguments, stop)).await;
     world.stop().await?;
     let report = report??;
     if let Some(file) = &arguments.json {
-        write(&report, file)?;
+        files::write_json(file, &report).context("--json")?;
     }
     Ok((text(&report), report.drift.findings.is_empty()))
 }
 
 async fn on(world: &World, arguments: &SoakArguments, stop: &CancellationToken) -> Result<Report> {
+    let provenance = Provenance::now();
     create_topic(world.servers(), TOPIC, PARTITIONS).await?;
     create_topic(world.servers(), REPLY_TOPIC, REPLY_PARTITIONS).await?;
     let mut services = start(world, arguments, stop).await?;
@@ -100,6 +106,7 @@ async fn on(world: &World, arguments: &SoakArguments, stop: &CancellationToken) 
         service.stop().await?;
     }
     Ok(Report {
+        provenance,
         stack: world.description(),
         rate,
         samples,
@@ -232,10 +239,5 @@ fn text(report: &Report) -> String {
     for finding in &report.drift.findings {
         text += &format!("\nbeyond its bound: {finding}\n");
     }
-    text
-}
-
-fn write(report: &Report, file: &Path) -> Result<()> {
-    let json = serde_json::to_vec_pretty(report).context("cannot write the report as JSON")?;
-    fs::write(file, json).with_context(|| format!("--json: cannot write {}", file.display()))
+    text + &format!("\n{}\n", report.provenance.line())
 }
