@@ -105,7 +105,7 @@ fn each_operation_is_a_topic_whose_replies_go_where_the_request_says() {
             json!(["reply-to"])
         };
         assert_eq!(*required, expected, "{operation}");
-        for status in ["200", "400", "503", "504"] {
+        for status in ["200", "400", "413", "503", "504"] {
             let reply = &messages[format!("{operation}.{status}")];
             assert_eq!(
                 reply["headers"]["properties"]["status-code"]["const"], status,

@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 use super::KAFKA_BINDING;
 
 /// Failures that the bridge answers with beside those of the application.
-const OF_THE_BRIDGE: [(&str, &str); 2] = [
+const OF_THE_BRIDGE: [(&str, &str); 3] = [
+    ("413", "the value is too large"),
     ("500", "the handler failed"),
     ("504", "the handler did not answer in time"),
 ];
