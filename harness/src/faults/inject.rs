@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn only_a_service_that_lost_its_broker_may_end_without_its_last_commit() {
-        let down = "WARN kafka consumer error=Global error: AllBrokersDown";
+        let down = r#"WARN kafka client="consumer" error=Global error: AllBrokersDown"#;
         let end = "order-service: --kafka: closed late; the last offsets may not be committed";
         assert!(is_without_broker(&format!("{down}\n{end}\n")));
         assert!(!is_without_broker(end));

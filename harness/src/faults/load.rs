@@ -49,6 +49,8 @@ pub(crate) fn producer(servers: &str) -> Result<FutureProducer> {
         .set("enable.idempotence", "true")
         .set("message.timeout.ms", "120000")
         .set("topic.metadata.refresh.interval.ms", "5000")
+        // Or its own wait of up to 10 s would be taken for the service's.
+        .set("reconnect.backoff.max.ms", "1000")
         // A broker that is down is part of the test.
         .set("log_level", "0");
     config.create().context("cannot make a producer")

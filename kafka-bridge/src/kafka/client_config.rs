@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
-use rdkafka::error::KafkaError;
-use tracing::{debug, error, info, warn};
 
 use super::aliases::apply;
 use super::properties::last;
@@ -120,7 +117,11 @@ pub(super) fn producer(brokers: &str, properties: &[(String, String)]) -> Client
 
 fn base(brokers: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", brokers);
+    config
+        .set("bootstrap.servers", brokers)
+        // As Java's clients have it (KIP-144). At the default of 10 s, members find a broker that is
+        // back one by one, some after their session is over, and the group rebalances each time.
+        .set("reconnect.backoff.max.ms", "1000");
     // rdkafka would ask the `log` crate, which nobody listens to here, and get errors only.
     config.set_log_level(if tracing::enabled!(tracing::Level::DEBUG) {
         RDKafkaLogLevel::Debug
@@ -128,38 +129,6 @@ fn base(brokers: &str) -> ClientConfig {
         RDKafkaLogLevel::Warning
     });
     config
-}
-
-/// Passes the client's log lines on.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ClientLog;
-
-impl ClientContext for ClientLog {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        warn!(%error, reason, "kafka client");
-    }
-}
-
-/// Passes one of librdkafka's log lines on.
-pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
-    // Properties are given to both clients, and each warns of those that only the other one has.
-    if facility == "CONFWARN" {
-        debug!(facility, message, "librdkafka");
-        return;
-    }
-    match level {
-        RDKafkaLogLevel::Emerg
-        | RDKafkaLogLevel::Alert
-        | RDKafkaLogLevel::Critical
-        | RDKafkaLogLevel::Error => error!(facility, message, "librdkafka"),
-        RDKafkaLogLevel::Warning => warn!(facility, message, "librdkafka"),
-        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => info!(facility, message, "librdkafka"),
-        RDKafkaLogLevel::Debug => debug!(facility, message, "librdkafka"),
-    }
 }
 
 #[cfg(test)]
@@ -217,5 +186,10 @@ mod tests {
         let properties = [("linger.ms".to_owned(), "3".to_owned())];
         assert_eq!(producer("a:1", &properties).get("linger.ms"), Some("3"));
         assert_eq!(producer("a:1", &[]).get("linger.ms"), Some("0"));
+        let patient = [("reconnect.backoff.max.ms".to_owned(), "60000".to_owned())];
+        for (properties, backoff) in [(&patient[..], "60000"), (&[], "1000")] {
+            let consumer = consumer("a:1", "group", properties);
+            assert_eq!(consumer.get("reconnect.backoff.max.ms"), Some(backoff));
+        }
     }
 }

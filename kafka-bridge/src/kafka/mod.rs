@@ -2,6 +2,7 @@
 
 mod aliases;
 mod client_config;
+mod client_log;
 mod inbox;
 mod lag;
 mod last_commit;

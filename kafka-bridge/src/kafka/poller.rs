@@ -146,7 +146,8 @@ impl Poller {
                 warn!("polled too late, the group goes on without this member until it is back");
                 self.consumer.context().max_poll_exceeded();
             }
-            Some(Err(error)) => warn!(%error, "consumer"),
+            // The context was told before, with the reason.
+            Some(Err(error)) => debug!(%error, "consumer"),
         }
     }
 

@@ -14,7 +14,8 @@ use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::{debug, error, warn};
 
-use super::{client_config, lag};
+use super::client_log::ClientLog;
+use super::lag;
 use crate::offsets::Position;
 use crate::ports::{Revocation, SourceEvent};
 use crate::{Error, TopicPartition, metric_names};
@@ -29,6 +30,7 @@ pub(super) struct Rebalancing {
     /// Set when the dispatch has ended: where each partition that is still held stands for good.
     last: Mutex<Option<Vec<Position>>>,
     drain_timeout: Duration,
+    log: ClientLog,
 }
 
 /// The generation under which each partition is assigned just now.
@@ -71,6 +73,7 @@ impl Rebalancing {
             assignment: Mutex::default(),
             last: Mutex::default(),
             drain_timeout,
+            log: ClientLog::new("consumer"),
         }
     }
 
@@ -211,11 +214,11 @@ impl Rebalancing {
 
 impl ClientContext for Rebalancing {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        client_config::log(level, facility, message);
+        self.log.line(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        warn!(%error, reason, "kafka consumer");
+        self.log.error(&error, reason);
     }
 
     fn stats(&self, statistics: Statistics) {

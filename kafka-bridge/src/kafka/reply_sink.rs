@@ -13,7 +13,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use tokio::sync::oneshot;
 use tracing::warn;
 
-use super::client_config::ClientLog;
+use super::client_log::ClientLog;
 use crate::ports::{ProduceError, ReplySink};
 use crate::{OutboundRecord, metric_names};
 
@@ -35,17 +35,17 @@ pub struct KafkaSink {
 }
 
 /// Passes a record's delivery report to whoever waits for it.
-struct Reports;
+struct Reports(ClientLog);
 
 type Report = Result<(), KafkaError>;
 
 impl ClientContext for Reports {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        ClientLog.log(level, facility, message);
+        self.0.line(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        ClientLog.error(error, reason);
+        self.0.error(&error, reason);
     }
 }
 
@@ -71,7 +71,8 @@ impl std::fmt::Debug for KafkaSink {
 impl KafkaSink {
     /// Starts a producer, and the thread that serves its delivery reports until all clones are gone.
     pub(super) fn start(config: &ClientConfig) -> Result<Self, KafkaError> {
-        let producer = BaseProducer::from_config_and_context(config, Reports)?;
+        let producer =
+            BaseProducer::from_config_and_context(config, Reports(ClientLog::new("producer")))?;
         let producer = Arc::new(producer);
         let weak = Arc::downgrade(&producer);
         let serve = move || {

@@ -106,10 +106,8 @@ impl KafkaSettings {
     }
 
     pub(super) fn producer_config(&self) -> ClientConfig {
-        let mut config = ClientConfig::new();
+        let mut config = self.base_config();
         config
-            .set("bootstrap.servers", &self.brokers)
-            .set("client.id", "load-client")
             // The default of 5 ms would be added to every round trip.
             .set("linger.ms", "0")
             .set("acks", "all")
@@ -126,10 +124,8 @@ impl KafkaSettings {
     }
 
     pub(super) fn consumer_config(&self) -> ClientConfig {
-        let mut config = ClientConfig::new();
+        let mut config = self.base_config();
         config
-            .set("bootstrap.servers", &self.brokers)
-            .set("client.id", "load-client")
             // Never joined: partitions are assigned by hand. librdkafka wants one all the same.
             .set("group.id", format!("load-client-{}", self.run_id))
             .set("enable.auto.commit", "false")
@@ -142,11 +138,18 @@ impl KafkaSettings {
 
     /// The settings of the client that creates and deletes topics: how to connect, and no more.
     pub(super) fn admin_config(&self) -> ClientConfig {
+        self.apply_properties(self.base_config())
+    }
+
+    fn base_config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config
             .set("bootstrap.servers", &self.brokers)
-            .set("client.id", "load-client");
-        self.apply_properties(config)
+            .set("client.id", "load-client")
+            // As Java's clients have it (KIP-144). At the default of 10 s a client that does not look yet
+            // would be measured as a broker that is not back yet.
+            .set("reconnect.backoff.max.ms", "1000");
+        config
     }
 
     fn apply_properties(&self, mut config: ClientConfig) -> ClientConfig {
@@ -219,6 +222,23 @@ mod tests {
             .unwrap();
         assert_eq!(changed.consumer["fetch.wait.max.ms"], "1");
         assert_eq!(changed.producer["linger.ms"], "7");
+    }
+
+    #[test]
+    fn each_client_looks_for_its_broker_every_second_unless_told_otherwise() {
+        for (given, expected) in [
+            (&[][..], "1000"),
+            (&[("reconnect.backoff.max.ms", "7")], "7"),
+        ] {
+            let settings = settings(given);
+            for config in [
+                settings.producer_config(),
+                settings.consumer_config(),
+                settings.admin_config(),
+            ] {
+                assert_eq!(config.get("reconnect.backoff.max.ms"), Some(expected));
+            }
+        }
     }
 
     #[test]
