@@ -37,7 +37,8 @@ where
             "--stack external: there is nothing to start; use embedded, native or docker"
                 .to_owned(),
         ),
-        Command::Up(_) | Command::Faults(_) | Command::Soak(_) => Ok(()),
+        Command::Up(_) | Command::Soak(_) => Ok(()),
+        Command::Faults(faults) => faults.check(),
         Command::Demo(demo) => demo.target.check(),
         Command::Limits(limits) => limits.target.check().and(limits.check()),
         Command::Bench(bench) if bench.out.extension().is_none_or(|end| end != "csv") => {
@@ -268,6 +269,12 @@ mod tests {
             "-X",
             "HARNESS_CLIENT_PROPERTIES",
         ),
+        (
+            "harness faults -X sasl.password=hunter2",
+            "-X sasl.password",
+            "asks for no password",
+        ),
+        ("harness faults -X linger", "-X", "key=value"),
     ];
 
     fn wrong(line: &str) -> String {

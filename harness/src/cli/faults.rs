@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
+use load_client::transport::kafka::is_password;
 
 use super::arguments::ProgramArguments;
 use super::values;
@@ -66,9 +67,24 @@ pub struct FaultsArguments {
     /// Keep the logs of clean rounds too
     #[arg(long)]
     pub keep_logs: bool,
+    /// A librdkafka property of the service's clients, applied last; may be given many times
+    #[arg(short = 'X', value_name = "KEY=VALUE", value_parser = values::property)]
+    pub properties: Vec<(String, String)>,
     /// What is run.
     #[command(flatten)]
     pub programs: ProgramArguments,
+}
+
+impl FaultsArguments {
+    /// Properties are handed on in a command line, which every user of the machine can read.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let mut secrets = self.properties.iter().filter(|(key, _)| is_password(key));
+        secrets.next().map_or(Ok(()), |(key, _)| {
+            Err(format!(
+                "-X {key}: the suite starts a broker of its own, which asks for no password"
+            ))
+        })
+    }
 }
 
 /// `harness soak`

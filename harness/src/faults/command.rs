@@ -5,9 +5,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use tokio_util::sync::CancellationToken;
 
+use super::conditions::Conditions;
 use super::kind::Fault;
 use super::plan::{Round, plan};
-use super::round::Conditions;
 use super::suite::{self, Report};
 use super::world::World;
 use crate::cli::FaultsArguments;
@@ -49,6 +49,7 @@ pub async fn faults(
         quiet: Duration::from_secs(4),
         folder: arguments.logs.clone(),
         keep_logs: arguments.keep_logs,
+        properties: arguments.properties.iter().map(typed).collect(),
         order_service: arguments.programs.order_service.clone(),
         load_client: arguments.programs.load_client.clone(),
         stop: stop.clone(),
@@ -62,4 +63,8 @@ pub async fn faults(
         report.write(file)?;
     }
     Ok((report.text(), report.is_clean()))
+}
+
+fn typed((key, value): &(String, String)) -> String {
+    format!("{key}={value}")
 }

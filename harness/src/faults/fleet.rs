@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use tokio::time::{Instant, sleep};
-use tokio_util::sync::CancellationToken;
 
+use super::conditions::Conditions;
 use super::plan::{INSTANCES, Policy, Round};
 use super::topics::Names;
 use super::world::World;
@@ -37,17 +37,19 @@ pub(super) fn options(
     world: &World,
     names: &Names,
     round: &Round,
-    program: Option<PathBuf>,
-    stop: &CancellationToken,
+    conditions: &Conditions,
 ) -> ServiceOptions {
     let mut arguments = vec!["-X", SESSION, "-X", HEARTBEAT];
+    for property in &conditions.properties {
+        arguments.extend(["-X", property]);
+    }
     arguments.extend(["--dead-letter-topic", &names.dead_letters]);
     if round.policy == Policy::Retry {
         arguments.extend(["--on-failure", "retry", "--max-attempts", "8"]);
         arguments.extend(["--retry-backoff", "100ms", "--max-retry-backoff", "2s"]);
     }
     ServiceOptions {
-        program,
+        program: conditions.order_service.clone(),
         dispatch: Some(round.dispatch.to_owned()),
         group_id: Some(names.group.clone()),
         kafka_url: Some(world.proxied_kafka.clone()),
@@ -55,7 +57,7 @@ pub(super) fn options(
         topic_prefix: names.prefix.clone(),
         arguments: arguments.into_iter().map(str::to_owned).collect(),
         log: None,
-        stop: stop.clone(),
+        stop: conditions.stop.clone(),
     }
 }
 

@@ -10,6 +10,7 @@ mod chance;
 mod client;
 mod clock;
 mod command;
+mod conditions;
 mod evidence;
 mod fleet;
 mod inject;

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::answers::{self, Log, Reader, off_thread, so_far};
 use super::client::Client;
+use super::conditions::Conditions;
 use super::evidence::{Evidence, Record, Span};
 use super::fleet::{self, Fleet};
 use super::inject::Scene;
@@ -30,24 +31,6 @@ const LOOK: Duration = Duration::from_millis(500);
 const END_LIMIT: Duration = Duration::from_secs(120);
 /// Half of the session time-out.
 const LEAVE_LIMIT: Duration = Duration::from_secs(3);
-
-/// What all rounds have in common.
-#[derive(Debug, Clone)]
-pub(crate) struct Conditions {
-    /// Requests a second.
-    pub(crate) rate: u32,
-    /// Requests of a round, at least.
-    pub(crate) requests: u64,
-    /// The part of a round before the faults that their recovery is measured against.
-    pub(crate) quiet: Duration,
-    /// Where each round has a folder for its logs.
-    pub(crate) folder: PathBuf,
-    /// Whether a clean round's logs stay.
-    pub(crate) keep_logs: bool,
-    pub(crate) order_service: Option<PathBuf>,
-    pub(crate) load_client: Option<PathBuf>,
-    pub(crate) stop: CancellationToken,
-}
 
 /// Plays a round and returns what was seen; nothing of it is left running. Nor is anything left in broker and
 /// store, unless it broke off: they may not answer then, and its names are not used again.
@@ -85,8 +68,7 @@ async fn on_topics(
     ];
     let program = conditions.load_client.as_deref();
     let client = Client::new(program, &world.servers, names, folder)?;
-    let program = conditions.order_service.clone();
-    let options = fleet::options(world, names, round, program, &conditions.stop);
+    let options = fleet::options(world, names, round, conditions);
     let fleet = Fleet::start(world, options, folder.to_owned()).await?;
     // A rebalance in the quiet part would leave nothing to compare the recovery with.
     if members(world, names, INSTANCES).await? != Some(INSTANCES) {

@@ -6,9 +6,10 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+use super::conditions::Conditions;
 use super::evidence::Evidence;
 use super::plan::Round;
-use super::round::{Conditions, play};
+use super::round::play;
 use super::table::table;
 use super::verdict::{Verdict, broken_off, judge};
 use super::world::World;
