@@ -40,6 +40,11 @@ pub(super) fn check(properties: &[(String, String)]) -> Result<(), Error> {
     Ok(())
 }
 
+/// Milliseconds between two attempts to connect, as Java's clients have it (KIP-144). At librdkafka's 10 s,
+/// members find a broker that is back one by one, some after their session is over, and the group
+/// rebalances each time.
+const LONGEST_BACKOFF: u32 = 1000;
+
 /// How far a drain has to stay below the poll interval: what else a rebalance does takes time too.
 const POLL_MARGIN: Duration = Duration::from_secs(5);
 
@@ -66,7 +71,7 @@ pub(super) fn consumer(
     group_id: &str,
     properties: &[(String, String)],
 ) -> ClientConfig {
-    let mut config = base(brokers);
+    let mut config = base(brokers, properties);
     config
         .set("group.id", group_id)
         .set("enable.auto.commit", "false")
@@ -97,7 +102,7 @@ fn is_broker_side_protocol(properties: &[(String, String)]) -> bool {
 
 /// Returns the settings of the producer of replies.
 pub(super) fn producer(brokers: &str, properties: &[(String, String)]) -> ClientConfig {
-    let mut config = base(brokers);
+    let mut config = base(brokers, properties);
     config
         .set("acks", "all")
         .set("enable.idempotence", "true")
@@ -115,13 +120,16 @@ pub(super) fn producer(brokers: &str, properties: &[(String, String)]) -> Client
     config
 }
 
-fn base(brokers: &str) -> ClientConfig {
+fn base(brokers: &str, properties: &[(String, String)]) -> ClientConfig {
+    let first = last(properties, "reconnect.backoff.ms").and_then(|first| first.parse().ok());
     let mut config = ClientConfig::new();
     config
         .set("bootstrap.servers", brokers)
-        // As Java's clients have it (KIP-144). At the default of 10 s, members find a broker that is
-        // back one by one, some after their session is over, and the group rebalances each time.
-        .set("reconnect.backoff.max.ms", "1000");
+        // The user's first wait may be longer, and must not be longer than the longest.
+        .set(
+            "reconnect.backoff.max.ms",
+            first.unwrap_or(0).max(LONGEST_BACKOFF).to_string(),
+        );
     // rdkafka would ask the `log` crate, which nobody listens to here, and get errors only.
     config.set_log_level(if tracing::enabled!(tracing::Level::DEBUG) {
         RDKafkaLogLevel::Debug
@@ -182,14 +190,26 @@ mod tests {
     }
 
     #[test]
+    fn a_broker_is_looked_for_every_second_unless_the_user_wants_to_wait_longer() {
+        let property = |name: &str| (format!("reconnect.backoff.{name}"), "60000".to_owned());
+        let (first, longest) = ([property("ms")], [property("max.ms")]);
+        for (properties, backoff) in [(&first[..], "60000"), (&longest, "60000"), (&[], "1000")] {
+            let configs = [
+                consumer("a:1", "group", properties),
+                producer("a:1", properties),
+            ];
+            for config in configs {
+                assert_eq!(config.get("reconnect.backoff.max.ms"), Some(backoff));
+                let accepted = config.create::<rdkafka::producer::BaseProducer>();
+                assert!(accepted.is_ok(), "{:?}", accepted.err());
+            }
+        }
+    }
+
+    #[test]
     fn the_users_properties_come_last() {
         let properties = [("linger.ms".to_owned(), "3".to_owned())];
         assert_eq!(producer("a:1", &properties).get("linger.ms"), Some("3"));
         assert_eq!(producer("a:1", &[]).get("linger.ms"), Some("0"));
-        let patient = [("reconnect.backoff.max.ms".to_owned(), "60000".to_owned())];
-        for (properties, backoff) in [(&patient[..], "60000"), (&[], "1000")] {
-            let consumer = consumer("a:1", "group", properties);
-            assert_eq!(consumer.get("reconnect.backoff.max.ms"), Some(backoff));
-        }
     }
 }

@@ -146,10 +146,21 @@ impl KafkaSettings {
         config
             .set("bootstrap.servers", &self.brokers)
             .set("client.id", "load-client")
-            // As Java's clients have it (KIP-144). At the default of 10 s a client that does not look yet
-            // would be measured as a broker that is not back yet.
-            .set("reconnect.backoff.max.ms", "1000");
+            .set(
+                "reconnect.backoff.max.ms",
+                self.longest_backoff().to_string(),
+            );
         config
+    }
+
+    /// Milliseconds between two attempts to connect: 1 s, as Java's clients have it (KIP-144), or the user's
+    /// first wait where that is longer. At librdkafka's 10 s, a client that does not look yet would be
+    /// measured as a broker that is not back yet.
+    fn longest_backoff(&self) -> u32 {
+        let mut given = self.properties.iter().rev();
+        let first = given.find(|(key, _)| key == "reconnect.backoff.ms");
+        let first = first.and_then(|(_, value)| value.parse().ok());
+        first.unwrap_or(0).max(1000)
     }
 
     fn apply_properties(&self, mut config: ClientConfig) -> ClientConfig {
@@ -228,7 +239,8 @@ mod tests {
     fn each_client_looks_for_its_broker_every_second_unless_told_otherwise() {
         for (given, expected) in [
             (&[][..], "1000"),
-            (&[("reconnect.backoff.max.ms", "7")], "7"),
+            (&[("reconnect.backoff.max.ms", "200")], "200"),
+            (&[("reconnect.backoff.ms", "2000")], "2000"),
         ] {
             let settings = settings(given);
             for config in [
@@ -237,6 +249,7 @@ mod tests {
                 settings.admin_config(),
             ] {
                 assert_eq!(config.get("reconnect.backoff.max.ms"), Some(expected));
+                assert!(config.create::<rdkafka::producer::BaseProducer>().is_ok());
             }
         }
     }
