@@ -8,6 +8,9 @@ use crate::Headers;
 /// The header that carries a trace's context.
 pub(crate) const TRACEPARENT: &str = "traceparent";
 
+/// Four fields of 2, 32, 16 and 2 digits, and what stands between them.
+const LENGTH: usize = 55;
+
 /// Reads the context of a record: exactly one header, of a form that the recommendation allows.
 pub(crate) fn of(headers: &Headers) -> Option<&str> {
     let mut values = headers.get_all(TRACEPARENT);
@@ -22,6 +25,10 @@ pub(crate) fn of(headers: &Headers) -> Option<&str> {
 /// `version "-" trace-id "-" parent-id "-" trace-flags`, in lower-case hexadecimal. What a later
 /// version may append is not passed on.
 fn is_valid(text: &str) -> bool {
+    // First of all, because the fields of a long one would take many times its room.
+    if text.len() != LENGTH {
+        return false;
+    }
     let fields: Vec<&str> = text.split('-').collect();
     let [version, trace_id, parent_id, flags] = fields[..] else {
         return false;

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 use metrics::counter;
-use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers as _, Message};
+use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Header, Headers as _, Message};
 
 use super::rebalance::Rebalancing;
 use crate::{Coordinates, Headers, Record, metric_names};
@@ -32,21 +32,60 @@ pub(super) fn to_record(
     }
 }
 
+/// How many headers with unreadable names a record may have; none after the last of them is read.
+const MAX_UNREADABLE: u32 = 4;
+
 /// Copies the headers, at most one more than will be accepted: a record can hold a quarter of a
 /// million of them, and each costs far more here than on the wire.
 fn to_headers(borrowed: &BorrowedHeaders, max_headers: usize) -> Headers {
     let count = borrowed.count().min(max_headers.saturating_add(1));
-    let mut headers = Headers::with_capacity(count);
+    copied(count, |index| borrowed.try_get(index))
+}
+
+fn copied<'a>(count: usize, get: impl Fn(usize) -> Option<Header<'a, &'a [u8]>>) -> Headers {
+    let (mut headers, mut unreadable) = (Headers::with_capacity(count), 0);
     for index in 0..count {
-        // rdkafka 0.39 panics on a name that is not UTF-8 (`try_get` in its message.rs unwraps);
-        // one hostile header must not cost the thread, so it costs itself only.
-        match catch_unwind(AssertUnwindSafe(|| borrowed.try_get(index))) {
+        // rdkafka 0.39 panics on a name that is not UTF-8 (`try_get` in its message.rs unwraps). Such a
+        // header must not cost the thread, and many of them not its time: each panic is told and unwound.
+        match catch_unwind(AssertUnwindSafe(|| get(index))) {
             Ok(Some(header)) => {
                 headers.push_nullable(header.key, header.value.map(Bytes::copy_from_slice));
             }
             Ok(None) => {}
-            Err(_) => counter!(metric_names::UNREADABLE_HEADERS).increment(1),
+            Err(_) => {
+                counter!(metric_names::UNREADABLE_HEADERS).increment(1);
+                unreadable += 1;
+                if unreadable == MAX_UNREADABLE {
+                    break;
+                }
+            }
         }
     }
     headers
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn h10_unreadable_header_names_cost_themselves_and_many_of_them_no_time() {
+        let looks = Cell::new(0);
+        let read = |unreadable: fn(usize) -> bool| {
+            looks.set(0);
+            copied(257, |index| {
+                looks.set(looks.get() + 1);
+                assert!(!unreadable(index), "as rdkafka does");
+                let value = Some(&b"value"[..]);
+                Some(Header { key: "key", value })
+            })
+        };
+        assert_eq!(read(|index| index == 1).len(), 256);
+        assert_eq!(read(|_| true).len(), 0);
+        assert_eq!(looks.get(), 4);
+        assert_eq!(read(|index| index % 2 == 1).len(), 4);
+        assert_eq!(looks.get(), 8);
+    }
 }
