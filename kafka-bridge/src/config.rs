@@ -74,7 +74,7 @@ pub enum WithoutReplyTo {
 pub struct Limits {
     /// Records delivered and not finished.
     pub max_in_flight: usize,
-    /// Bytes of the records delivered and not finished; one record may pass it alone. Up to 32
+    /// Bytes of the records delivered and not finished; one record may pass it alone. Some 35
     /// more records may wait between the consumer and the dispatch.
     pub max_in_flight_bytes: usize,
     /// Records that may be finished behind an unfinished one, and so not committed: what a crash

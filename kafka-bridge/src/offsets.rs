@@ -168,6 +168,12 @@ impl OffsetTracker {
         partition.map_or(0, Partition::unfinished)
     }
 
+    /// Returns whether a partition has delivered records that are not finished.
+    pub(crate) fn has_unfinished(&self, topic_partition: &TopicPartition) -> bool {
+        let partition = self.partitions.get(topic_partition);
+        partition.is_some_and(Partition::has_unfinished)
+    }
+
     /// Stops following a partition and returns where it stands, if any of it was delivered.
     pub fn revoke(&mut self, topic_partition: &TopicPartition) -> Option<Position> {
         let partition = self.partitions.remove(topic_partition)?;

@@ -43,7 +43,7 @@ impl Revocations {
         let now = Instant::now();
         let is_ready = |(deadline, revocation): &mut (Instant, Revocation)| {
             let mut partitions = revocation.partitions.iter();
-            *deadline <= now || partitions.all(|partition| offsets.unfinished(partition) == 0)
+            *deadline <= now || !partitions.any(|partition| offsets.has_unfinished(partition))
         };
         let ready: Vec<_> = self.waiting.extract_if(.., is_ready).collect();
         let mut gone = Vec::new();

@@ -94,6 +94,11 @@ impl Partition {
         self.delivered.iter().filter(|one| !one.finished).count()
     }
 
+    /// Returns whether anything is unfinished, without looking at all that is held: what stands first always is.
+    pub(super) fn has_unfinished(&self) -> bool {
+        !self.delivered.is_empty()
+    }
+
     /// Returns the lowest unfinished offset and when it was delivered.
     pub(super) fn oldest(&self) -> Option<(i64, Instant)> {
         self.delivered.front().map(|first| (first.offset, first.at))
