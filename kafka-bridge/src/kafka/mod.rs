@@ -11,6 +11,7 @@ mod poller;
 mod properties;
 mod rebalance;
 mod reply_sink;
+mod reply_topics;
 mod source;
 mod url;
 

@@ -1,5 +1,6 @@
 //! Produces replies with librdkafka and waits for each one's delivery report.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use tokio::sync::oneshot;
 use tracing::warn;
 
 use super::client_log::ClientLog;
+use super::reply_topics::ReplyTopics;
 use crate::ports::{ProduceError, ReplySink};
 use crate::{OutboundRecord, metric_names};
 
@@ -21,6 +23,10 @@ use crate::{OutboundRecord, metric_names};
 const QUEUE_FULL_WAIT: Duration = Duration::from_millis(2);
 const FIRST_RETRY_WAIT: Duration = Duration::from_millis(50);
 const LAST_RETRY_WAIT: Duration = Duration::from_secs(2);
+/// How long the list of all topics is waited for.
+const LIST_WAIT: Duration = Duration::from_secs(5);
+
+const UNKNOWN_TOPIC: KafkaError = KafkaError::MessageProduction(Code::UnknownTopic);
 
 /// How long the thread that serves delivery reports waits for one; also how long it outlives the sink.
 /// Each wait ends in up to a millisecond of spinning, because rdkafka rounds what is left of it down to
@@ -32,6 +38,7 @@ const REPORT_WAIT: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct KafkaSink {
     producer: Arc<BaseProducer<Reports>>,
+    topics: Arc<ReplyTopics>,
 }
 
 /// Passes a record's delivery report to whoever waits for it.
@@ -83,7 +90,29 @@ impl KafkaSink {
         let thread = thread::Builder::new().name("kafka-reports".to_owned());
         let started = thread.spawn(serve);
         started.map_err(|error| KafkaError::ClientCreation(error.to_string()))?;
-        Ok(Self { producer })
+        let topics = Arc::default();
+        Ok(Self { producer, topics })
+    }
+
+    /// Returns whether a record may be given to librdkafka for a topic.
+    async fn may_produce(&self, topic: &Arc<str>) -> Result<bool, KafkaError> {
+        if self.topics.take(topic) {
+            return Ok(true);
+        }
+        let producer = Arc::clone(&self.producer);
+        let ask = move || -> Result<HashSet<String>, KafkaError> {
+            let all = producer.client().fetch_metadata(None, LIST_WAIT)?;
+            Ok(all
+                .topics()
+                .iter()
+                .map(|one| one.name().to_owned())
+                .collect())
+        };
+        let list = async || {
+            let asked = tokio::task::spawn_blocking(ask).await;
+            asked.unwrap_or(Err(KafkaError::Canceled))
+        };
+        self.topics.exists(topic, list).await
     }
 
     async fn attempt(&self, record: &OutboundRecord) -> Result<(), KafkaError> {
@@ -103,7 +132,19 @@ impl ReplySink for KafkaSink {
     async fn produce(&self, mut record: OutboundRecord) -> Result<(), ProduceError> {
         let mut wait = FIRST_RETRY_WAIT;
         loop {
-            let Err(error) = self.attempt(&record).await else {
+            let attempt = match self.may_produce(&record.topic).await {
+                Ok(true) => self.attempt(&record).await,
+                Ok(false) => return Err(ProduceError::Refused(UNKNOWN_TOPIC.to_string())),
+                // The list is asked for again, whatever it was that failed.
+                Err(error) => {
+                    warn!(topic = %record.topic, %error, "topics not listed, trying again");
+                    tokio::time::sleep(wait).await;
+                    wait = (wait * 2).min(LAST_RETRY_WAIT);
+                    continue;
+                }
+            };
+            let Err(error) = attempt else {
+                self.topics.delivered(&record.topic);
                 return Ok(());
             };
             if let Some(partition) = record.partition
@@ -115,7 +156,12 @@ impl ReplySink for KafkaSink {
                 continue;
             }
             match judge(&error) {
-                Verdict::Refused => return Err(ProduceError::Refused(error.to_string())),
+                Verdict::Refused => {
+                    if is_missing(&error) {
+                        self.topics.missing(&record.topic);
+                    }
+                    return Err(ProduceError::Refused(error.to_string()));
+                }
                 Verdict::Fatal => {
                     let fatal = self.producer.client().fatal_error();
                     let cause =
@@ -160,6 +206,20 @@ fn may_lack_partition(error: &KafkaError) -> bool {
     code.is_some_and(|code| matches!(code, Code::UnknownPartition | Code::UnknownTopicOrPartition))
 }
 
+/// Returns whether librdkafka goes on looking for the topic, which is not there or not for us.
+fn is_missing(error: &KafkaError) -> bool {
+    let code = error.rdkafka_error_code();
+    code.is_some_and(|code| {
+        matches!(
+            code,
+            Code::UnknownTopic
+                | Code::UnknownTopicOrPartition
+                | Code::InvalidTopic
+                | Code::TopicAuthorizationFailed
+        )
+    })
+}
+
 /// Tells what an error means for the record: only what no later attempt can change is refused.
 fn judge(error: &KafkaError) -> Verdict {
     match error.rdkafka_error_code() {
@@ -189,7 +249,9 @@ mod tests {
     use rdkafka::consumer::{BaseConsumer, Consumer};
     use rdkafka::mocking::MockCluster;
     use rdkafka::producer::DefaultProducerContext;
+    use tokio::task::JoinSet;
 
+    use super::super::reply_topics::MAX_UNPROVEN;
     use super::*;
     use crate::Headers;
     use crate::kafka::client_config;
@@ -254,5 +316,29 @@ mod tests {
             let refused = sink.produce(reply("missing", partition)).await.unwrap_err();
             assert!(matches!(refused, ProduceError::Refused(_)), "{refused}");
         }
+    }
+    /// Else librdkafka would keep each name, and look for all of them every second.
+    #[tokio::test]
+    async fn h15_made_up_topics_do_not_pile_up_and_those_that_exist_are_served_all_the_same() {
+        let (cluster, sink) = cluster();
+        let mut replies = JoinSet::new();
+        for number in 0..MAX_UNPROVEN + 30 {
+            let sink = sink.clone();
+            let reply = reply(&format!("made-up.{number}"), None);
+            replies.spawn(async move { sink.produce(reply).await });
+        }
+        while let Some(refused) = replies.join_next().await {
+            let refused = refused.unwrap().unwrap_err();
+            assert!(matches!(refused, ProduceError::Refused(_)), "{refused}");
+        }
+        assert_eq!(sink.topics.unproven(), MAX_UNPROVEN);
+        for partition in [Some(1), None] {
+            sink.produce(reply("r", partition)).await.unwrap();
+        }
+        cluster.create_topic("new", 1, 1).unwrap();
+        sink.produce(reply("new", None)).await.unwrap();
+        let refused = sink.produce(reply("made-up.1000", Some(0))).await;
+        assert!(matches!(refused, Err(ProduceError::Refused(_))));
+        assert_eq!(sink.topics.unproven(), MAX_UNPROVEN);
     }
 }

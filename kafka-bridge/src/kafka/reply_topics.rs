@@ -1,0 +1,160 @@
+//! Bounds how many names of topics that do not exist librdkafka is ever given.
+//!
+//! It keeps a name for as long as the producer lives, asks the brokers for all that it has not found
+//! each second, and compares each with each: names that a hostile requester makes up for every record
+//! would take memory and time without bound. Beyond a few such names, a new one is looked for in a list
+//! of all topics first.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rdkafka::error::KafkaError;
+use tokio::time::{Instant, sleep_until};
+
+/// How many names may be given to librdkafka before a record was delivered to them.
+pub(super) const MAX_UNPROVEN: usize = 100;
+/// How often the brokers are asked for the list; a large cluster's is long.
+const LIST_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What is known of the topics of replies and dead letters.
+#[derive(Debug, Default)]
+pub(super) struct ReplyTopics {
+    names: Mutex<Names>,
+    listed: tokio::sync::Mutex<Option<Listed>>,
+}
+
+#[derive(Debug, Default)]
+struct Names {
+    /// A record was delivered there.
+    proven: HashSet<Arc<str>>,
+    /// librdkafka was given the name, and nothing was delivered yet.
+    unproven: HashSet<Arc<str>>,
+}
+
+/// The topics of the cluster, and when they were asked for.
+#[derive(Debug)]
+struct Listed {
+    topics: HashSet<String>,
+    at: Instant,
+}
+
+impl ReplyTopics {
+    /// Returns whether a record may be produced to a topic without asking for the list; the name then
+    /// counts as given.
+    pub(super) fn take(&self, topic: &Arc<str>) -> bool {
+        let mut names = self.names();
+        if names.proven.contains(topic) || names.unproven.contains(topic) {
+            return true;
+        }
+        let has_room = names.unproven.len() < MAX_UNPROVEN;
+        if has_room {
+            names.unproven.insert(Arc::clone(topic));
+        }
+        has_room
+    }
+
+    /// Notes that a record was delivered to a topic.
+    pub(super) fn delivered(&self, topic: &Arc<str>) {
+        let mut names = self.names();
+        if !names.proven.contains(topic) {
+            names.unproven.remove(topic);
+            names.proven.insert(Arc::clone(topic));
+        }
+    }
+
+    /// Notes that a topic is not there, or not any more.
+    pub(super) fn missing(&self, topic: &Arc<str>) {
+        let mut names = self.names();
+        names.proven.remove(topic);
+        names.unproven.insert(Arc::clone(topic));
+    }
+
+    /// Returns whether the cluster has a topic, by a list that was asked for after this call: a
+    /// requester may have made the topic a moment ago. All who ask meanwhile share one list.
+    pub(super) async fn exists<L>(&self, topic: &str, list: L) -> Result<bool, KafkaError>
+    where
+        L: AsyncFnOnce() -> Result<HashSet<String>, KafkaError>,
+    {
+        let asked = Instant::now();
+        let mut listed = self.listed.lock().await;
+        if let Some(last) = &*listed {
+            if last.at > asked {
+                return Ok(last.topics.contains(topic));
+            }
+            sleep_until(last.at + LIST_INTERVAL).await;
+        }
+        let at = Instant::now();
+        let topics = list().await?;
+        let exists = topics.contains(topic);
+        *listed = Some(Listed { topics, at });
+        Ok(exists)
+    }
+
+    #[cfg(test)]
+    pub(super) fn unproven(&self) -> usize {
+        self.names().unproven.len()
+    }
+
+    fn names(&self) -> MutexGuard<'_, Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    fn name(number: usize) -> Arc<str> {
+        format!("r.{number}").into()
+    }
+
+    #[test]
+    fn h15_names_that_nothing_was_delivered_to_are_few_and_others_are_not_counted() {
+        let topics = ReplyTopics::default();
+        for number in 0..MAX_UNPROVEN {
+            assert!(topics.take(&name(number)), "{number}");
+            topics.missing(&name(number));
+        }
+        assert!(!topics.take(&name(MAX_UNPROVEN)));
+        assert!(topics.take(&name(0)), "librdkafka has it already");
+        topics.delivered(&name(0));
+        assert!(topics.take(&name(MAX_UNPROVEN)), "a place is free");
+        assert!(!topics.take(&name(MAX_UNPROVEN + 1)));
+        for number in 1..MAX_UNPROVEN {
+            topics.delivered(&name(number));
+            assert!(topics.take(&name(MAX_UNPROVEN + 1 + number)), "{number}");
+        }
+        assert!(topics.take(&name(0)), "it still is proven");
+        topics.missing(&name(0));
+        assert!(topics.take(&name(0)), "and was given before it went");
+        assert_eq!(topics.names().proven.len(), MAX_UNPROVEN - 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn h15_a_list_is_younger_than_the_question_shared_and_asked_for_once_a_second() {
+        let (topics, lists) = (ReplyTopics::default(), Cell::new(0));
+        let list = async || {
+            lists.set(lists.get() + 1);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            Ok(HashSet::from(["r.1".to_owned()]))
+        };
+        let began = Instant::now();
+        assert!(topics.exists("r.1", list).await.unwrap());
+        let all = async {
+            let ask = |topic| topics.exists(topic, list);
+            tokio::join!(ask("r.1"), ask("r.2"), ask("r.1"), ask("r.3"))
+        };
+        let (one, two, three, four) = all.await;
+        let known = [one, two, three, four].map(Result::unwrap);
+        assert_eq!(known, [true, false, true, false]);
+        assert_eq!(lists.get(), 2);
+        assert_eq!(began.elapsed(), LIST_INTERVAL + Duration::from_millis(10));
+
+        let failed = topics.exists("r.1", async || Err(KafkaError::Canceled));
+        assert!(failed.await.is_err());
+        assert!(topics.exists("r.1", list).await.unwrap(), "asked again");
+    }
+}
