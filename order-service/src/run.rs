@@ -137,6 +137,8 @@ async fn http(
 ) -> anyhow::Result<()> {
     let listener = TcpListener::bind(address).await;
     let listener = listener.with_context(|| format!("{flag} {address}: choose another address"))?;
+    // Of port 0 the system makes another one, and nothing else tells which.
+    let address = listener.local_addr().unwrap_or(address);
     tracing::info!(%address, "{flag} listening");
     let serving = axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned());
     serving.await.with_context(|| format!("{flag} {address}"))
