@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tower_service::Service;
 
 use crate::dispatch::{Engine, JobFactory, StatusSender};
+use crate::obstacles::Obstacles;
 use crate::ports::{RecordSource, ReplySink};
 use crate::{Body, Builder, Error, RecordService, Settings, Status, Summary};
 
@@ -37,8 +38,9 @@ impl<A, Source, Sink> Bridge<A, Source, Sink> {
         source: Source,
         sink: Sink,
         settings: Settings,
+        obstacles: Obstacles,
     ) -> Self {
-        let status = watch::Sender::new(Status::new(settings.stuck_after));
+        let status = watch::Sender::new(Status::new(settings.stuck_after, obstacles));
         Self {
             service,
             source,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::HeaderName;
 
 use crate::kafka::{self, KafkaSink, KafkaSource, Properties};
+use crate::obstacles::Obstacles;
 use crate::operation::is_legal_topic;
 use crate::{
     Bridge, Dispatch, Error, FailurePolicy, Limits, Operation, RecordService, ReplyPolicy,
@@ -202,7 +203,7 @@ impl<A> Builder<A> {
             self.settings.limits.max_headers,
         )?;
         let sink = cluster.sink()?;
-        self.with_ports(source, sink)
+        self.join(source, sink, cluster.obstacles())
     }
 
     /// Joins the bridge to any ports, such as those of [`crate::testing`].
@@ -215,6 +216,15 @@ impl<A> Builder<A> {
         source: Source,
         sink: Sink,
     ) -> Result<Bridge<A, Source, Sink>, Error> {
+        self.join(source, sink, Obstacles::default())
+    }
+
+    fn join<Source, Sink>(
+        self,
+        source: Source,
+        sink: Sink,
+        obstacles: Obstacles,
+    ) -> Result<Bridge<A, Source, Sink>, Error> {
         self.check()?;
         let topics: Vec<&str> = self.operations.iter().map(Operation::topic).collect();
         let policy = match &self.reply_topics {
@@ -223,7 +233,8 @@ impl<A> Builder<A> {
         };
         let policy = policy.reserve(self.settings.dead_letter_topic.clone());
         let service = RecordService::new(self.app, self.operations, policy, self.settings.clone());
-        Ok(Bridge::new(service, source, sink, self.settings))
+        let Self { settings, .. } = self;
+        Ok(Bridge::new(service, source, sink, settings, obstacles))
     }
 
     fn check(&self) -> Result<(), Error> {

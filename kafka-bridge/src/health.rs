@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::TopicPartition;
+use crate::obstacles::{Blocked, Obstacle, Obstacles};
 use crate::offsets::Oldest;
 
 /// How a bridge is doing; read through [`crate::Bridge::status`].
@@ -25,6 +26,7 @@ pub struct Status {
     pub told: Option<Instant>,
     /// How long a record may be unfinished, and the event loop silent.
     pub stuck_after: Duration,
+    obstacles: Obstacles,
 }
 
 /// Why a bridge is not healthy. Starting its process anew may help, waiting will not.
@@ -46,17 +48,35 @@ pub enum Unhealthy {
     /// The event loop does not turn: a handler blocks its thread.
     #[error("the event loop has not turned for {0:?}, a handler may block its thread")]
     Unresponsive(Duration),
+    /// No record of a partition or topic has got through for a long time.
+    #[error("{blocked} has failed for {age:?}: {cause}")]
+    Blocked {
+        /// What is held up.
+        blocked: Blocked,
+        /// The broker's or the client's own words.
+        cause: String,
+        /// For how long nothing has got through.
+        age: Duration,
+    },
 }
 
 impl Status {
-    pub(crate) fn new(stuck_after: Duration) -> Self {
+    pub(crate) fn new(stuck_after: Duration, obstacles: Obstacles) -> Self {
         Self {
             ready: false,
             evicted: false,
             oldest: Vec::new(),
             told: None,
             stuck_after,
+            obstacles,
         }
+    }
+
+    /// Returns what holds up whole partitions or topics just now, the oldest first. A bridge with an
+    /// obstacle is not to be given more work.
+    #[must_use]
+    pub fn obstacles(&self) -> Vec<Obstacle> {
+        self.obstacles.list()
     }
 
     /// Judges whether the bridge makes progress.
@@ -72,6 +92,17 @@ impl Status {
         let silent = self.told.map_or(Duration::ZERO, |told| now - told);
         if silent > self.stuck_after {
             return Err(Unhealthy::Unresponsive(silent));
+        }
+        if let Some(first) = self.obstacles().into_iter().next() {
+            let age = now.saturating_duration_since(first.since);
+            if age > self.stuck_after {
+                let Obstacle { blocked, cause, .. } = first;
+                return Err(Unhealthy::Blocked {
+                    blocked,
+                    cause,
+                    age,
+                });
+            }
         }
         let Some(first) = self.oldest.iter().min_by_key(|oldest| oldest.since) else {
             return Ok(());

@@ -20,6 +20,7 @@ pub(crate) const STALE: &str = "kafka_bridge_stale_records_total";
 pub(crate) const REWINDS: &str = "kafka_bridge_rewinds_total";
 pub(crate) const IGNORED_PARTITIONS: &str = "kafka_bridge_ignored_reply_partitions_total";
 pub(crate) const UNREADABLE_HEADERS: &str = "kafka_bridge_unreadable_headers_total";
+pub(crate) const BLOCKED: &str = "kafka_bridge_blocked";
 
 /// What a metric is, its name, its unit and its meaning.
 type Description = (Kind, &'static str, Unit, &'static str);
@@ -31,7 +32,13 @@ enum Kind {
     Histogram,
 }
 
-const DESCRIPTIONS: [Description; 18] = [
+const DESCRIPTIONS: [Description; 19] = [
+    (
+        Kind::Gauge,
+        BLOCKED,
+        Unit::Count,
+        "1 while no record can be fetched from a partition, or produced to a topic (what: fetch, produce)",
+    ),
     (
         Kind::Counter,
         RECORDS,

@@ -45,20 +45,25 @@ fn healthy(status: &Status) -> (StatusCode, String) {
     }
 }
 
-/// Ready: the consumer group has given an assignment, and the store answers.
+/// Ready: the consumer group has given an assignment, records can be fetched and produced, and the
+/// store answers.
 async fn ready(
     status: watch::Receiver<Status>,
     store: Arc<dyn OrderStore>,
-) -> (StatusCode, &'static str) {
-    let assigned = status.borrow().ready;
+) -> (StatusCode, String) {
+    let unready = |reason: String| (StatusCode::SERVICE_UNAVAILABLE, reason);
+    let (assigned, obstacles) = {
+        let status = status.borrow();
+        (status.ready, status.obstacles())
+    };
     if !assigned {
-        return (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "no assignment from the consumer group",
-        );
+        return unready("no assignment from the consumer group".to_owned());
+    }
+    if let Some(obstacle) = obstacles.first() {
+        return unready(format!("{} fails: {}", obstacle.blocked, obstacle.cause));
     }
     match store.ping().await {
-        Ok(()) => (StatusCode::OK, "ready"),
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer"),
+        Ok(()) => (StatusCode::OK, "ready".to_owned()),
+        Err(_) => unready("the store does not answer".to_owned()),
     }
 }

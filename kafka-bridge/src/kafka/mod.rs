@@ -25,12 +25,15 @@ pub use self::properties::is_secret;
 pub use self::reply_sink::KafkaSink;
 pub use self::source::KafkaSource;
 use crate::Error;
+use crate::obstacles::Obstacles;
 
 /// A Kafka cluster to consume from and to produce to; `Debug` shows no secret.
 #[derive(Clone, Debug)]
 pub struct Cluster {
     brokers: String,
     properties: Properties,
+    /// Shared by the source and the sink of this cluster.
+    obstacles: Obstacles,
 }
 
 impl Cluster {
@@ -61,6 +64,7 @@ impl Cluster {
         Ok(Self {
             brokers,
             properties: all.into(),
+            obstacles: Obstacles::default(),
         })
     }
 
@@ -96,6 +100,11 @@ impl Cluster {
     pub fn producer_properties(&self) -> BTreeMap<String, String> {
         let config = client_config::producer(&self.brokers, &self.properties);
         owned(&config)
+    }
+
+    /// Returns what keeps the source and the sink of this cluster from their work.
+    pub(crate) fn obstacles(&self) -> Obstacles {
+        self.obstacles.clone()
     }
 
     /// Makes a producer for replies.

@@ -1,0 +1,117 @@
+//! What holds up whole partitions or topics and is not one record's fault. Written by the Kafka
+//! clients, read by [`crate::Status`].
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use metrics::gauge;
+use tokio::time::Instant;
+
+use crate::{TopicPartition, metric_names};
+
+/// What an obstacle holds up.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Blocked {
+    /// No record can be fetched from this partition.
+    Fetch(TopicPartition),
+    /// No record can be produced to this topic.
+    Produce(Arc<str>),
+}
+
+impl fmt::Display for Blocked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fetch(partition) => write!(f, "fetching from {partition}"),
+            Self::Produce(topic) => write!(f, "producing to {topic}"),
+        }
+    }
+}
+
+/// Why no record of a partition or topic gets through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// What is held up.
+    pub blocked: Blocked,
+    /// The broker's or the client's own words.
+    pub cause: String,
+    /// When it was first met without a success since.
+    pub since: Instant,
+}
+
+/// The obstacles of one bridge; clones share them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Obstacles(Arc<Mutex<BTreeMap<Blocked, (String, Instant)>>>);
+
+impl Obstacles {
+    /// Notes an obstacle; one that is noted already keeps its instant and takes the newer cause.
+    pub(crate) fn raise(&self, blocked: Blocked, cause: String, since: Instant) {
+        gauge_of(&blocked).set(1.0);
+        let mut all = self.all();
+        let since = all.get(&blocked).map_or(since, |(_, first)| *first);
+        all.insert(blocked, (cause, since));
+    }
+
+    /// Notes that records get through again.
+    pub(crate) fn clear(&self, blocked: &Blocked) {
+        if self.all().remove(blocked).is_some() {
+            gauge_of(blocked).set(0.0);
+        }
+    }
+
+    /// Returns all obstacles, the oldest first.
+    pub(crate) fn list(&self) -> Vec<Obstacle> {
+        let all = self.all();
+        let mut list: Vec<_> = all
+            .iter()
+            .map(|(blocked, (cause, since))| Obstacle {
+                blocked: blocked.clone(),
+                cause: cause.clone(),
+                since: *since,
+            })
+            .collect();
+        list.sort_by_key(|obstacle| obstacle.since);
+        list
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeMap<Blocked, (String, Instant)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn gauge_of(blocked: &Blocked) -> metrics::Gauge {
+    match blocked {
+        Blocked::Fetch(TopicPartition { topic, partition }) => {
+            let (topic, partition) = (topic.to_string(), partition.to_string());
+            gauge!(metric_names::BLOCKED, "what" => "fetch", "topic" => topic, "partition" => partition)
+        }
+        Blocked::Produce(topic) => {
+            gauge!(metric_names::BLOCKED, "what" => "produce", "topic" => topic.to_string(), "partition" => "")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn an_obstacle_keeps_its_first_instant_and_its_latest_cause() {
+        let obstacles = Obstacles::default();
+        let topic = Blocked::Produce("replies".into());
+        let start = Instant::now();
+        obstacles.raise(topic.clone(), "one".to_owned(), start);
+        obstacles.clone().raise(
+            topic.clone(),
+            "two".to_owned(),
+            start + Duration::from_secs(1),
+        );
+        let list = obstacles.list();
+        assert_eq!(list.len(), 1);
+        assert_eq!((list[0].cause.as_str(), list[0].since), ("two", start));
+        obstacles.clear(&topic);
+        assert_eq!(obstacles.list(), []);
+    }
+}
