@@ -37,8 +37,8 @@ pub mod soak;
 pub mod stack;
 
 mod files;
+mod hand_over;
 mod record_headers;
-mod redact;
 mod wait;
 
 pub use wait::{CutShort, Interrupted};

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use kafka_cluster_url::has_credentials;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::process::Child;
 use crate::stack::{Stack, free_port};
-use crate::{programs, redact, wait};
+use crate::{hand_over, programs, wait};
 
 /// The mock broker alone takes 3 s to form a group.
 const READY_LIMIT: Duration = Duration::from_secs(45);
@@ -157,16 +158,17 @@ fn arguments(
 ) -> (Vec<String>, Vec<(String, String)>) {
     let (properties, others) = split_properties(&options.arguments);
     let properties = [stack.client_properties(), properties].concat();
-    let (properties, mut variables) = redact::hand_over(&properties, "ORDER_SERVICE_PROPERTIES");
+    let (properties, mut variables) =
+        hand_over::properties(&properties, "ORDER_SERVICE_PROPERTIES");
     let mut flags = vec![("--group-id", group_id), ("--admin", admin)];
     let kafka = options.kafka_url.as_deref().unwrap_or(stack.kafka_url());
-    if redact::has_credentials(kafka) {
+    if has_credentials(kafka) {
         variables.push(("ORDER_SERVICE_KAFKA".to_owned(), kafka.to_owned()));
     } else {
         flags.push(("--kafka", kafka));
     }
     let store = options.store_url.as_deref().unwrap_or(stack.store_url());
-    if redact::has_credentials(store) {
+    if has_credentials(store) {
         variables.push(("ORDER_SERVICE_STORE".to_owned(), store.to_owned()));
     } else {
         flags.push(("--store", store));

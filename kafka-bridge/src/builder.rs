@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use http::HeaderName;
+use kafka_cluster_url::Properties;
 
-use crate::kafka::{self, KafkaSink, KafkaSource, Properties};
+use crate::kafka::{self, KafkaSink, KafkaSource};
 use crate::obstacles::Obstacles;
 use crate::operation::is_legal_topic;
 use crate::{
@@ -141,7 +142,7 @@ impl<A> Builder<A> {
     /// Sets a librdkafka property of both clients, after all others.
     #[must_use]
     pub fn property(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.properties.push(name.into(), value.into());
+        self.properties.push(name, value);
         self
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kafka_cluster_url::{NeedsTls, UrlError};
 use rdkafka::error::KafkaError;
 
 /// Why a bridge could not be built or had to stop.
@@ -25,16 +26,13 @@ pub enum Error {
     /// Requests are to be tried again, and there is nowhere to put those that fail for good.
     #[error("retrying needs a dead-letter topic for the records that keep failing")]
     RetryWithoutDeadLetter,
-    /// The broker URL is not understood; what is wrong with it is told, and nothing of it repeated,
-    /// since it may hold a password.
-    #[error(
-        "not a Kafka URL ({0}): it takes kafka://host:port[,host:port], kafka+ssl://host:port or \
-         kafka+sasl://user:password@host:port"
-    )]
-    Url(String),
+    /// The broker URL is not understood; what is wrong with it is told, and nothing repeated that may
+    /// be a password.
+    #[error(transparent)]
+    Url(#[from] UrlError),
     /// A URL or property asks for TLS or SCRAM, and librdkafka was built without OpenSSL.
-    #[error("{0} needs TLS, and this was built without TLS: build with --features tls")]
-    WithoutTls(String),
+    #[error(transparent)]
+    WithoutTls(#[from] NeedsTls),
     /// A librdkafka property that the delivery guarantee rests on was overridden.
     #[error("property {name}={value} would break the delivery guarantee: it has to be {required}")]
     Property {

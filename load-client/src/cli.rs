@@ -13,8 +13,9 @@ use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use kafka_cluster_url::{ClusterUrl, is_secret};
 use load_client::plan::{Plan, PlanError};
-use load_client::transport::kafka::{ClusterUrl, KafkaSettings, ServiceSettings, is_password};
+use load_client::transport::kafka::{KafkaSettings, ServiceSettings};
 
 use crate::cli_compare::{self, CompareArguments};
 use crate::cli_load::{Basics, LoadArguments};
@@ -86,7 +87,7 @@ On a terminal the keys w and W add 1 and 10 users, s and S take them away (reque
 pub(crate) struct RunArguments {
     /// Brokers: kafka://HOST[:PORT], or several of them, comma separated; kafka+ssl://... over TLS, and
     /// kafka+sasl://USER:PASSWORD@HOST[:PORT] with a password, which belongs into the variable
-    #[arg(long, env = "LOAD_CLIENT_HOST", hide_env_values = true, value_parser = Quietly(ClusterUrl::parse), value_name = "URL")]
+    #[arg(long, env = "LOAD_CLIENT_HOST", hide_env_values = true, value_parser = Quietly(parse::cluster_url), value_name = "URL")]
     host: ClusterUrl,
     /// Number of users that send at the same time
     #[arg(short, long, env = "LOAD_CLIENT_USERS", default_value = "1", value_parser = parse::users)]
@@ -187,7 +188,7 @@ pub(crate) fn read(arguments: impl Iterator<Item = OsString>) -> Result<Cli, cla
 
 fn refuse_passwords(run: &ArgMatches) -> Result<(), String> {
     let typed = |id: &str| run.value_source(id) == Some(ValueSource::CommandLine);
-    let lets_in = |(key, _): &(String, String)| is_password(key);
+    let lets_in = |(key, _): &(String, String)| is_secret(key);
     let host = run.get_one::<ClusterUrl>("host");
     let host = host.is_some_and(|host| host.properties.iter().any(lets_in));
     let own = run

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, Command};
+use kafka_cluster_url::ClusterUrl;
 use load_client::shape::Preset;
 
 /// Parses a value whose text must not be repeated in a message, as clap does by itself.
@@ -29,6 +30,11 @@ impl<T: Clone + Send + Sync + 'static> TypedValueParser for Quietly<T> {
             command.clone().error(ErrorKind::ValueValidation, message)
         })
     }
+}
+
+/// The cluster; what is wrong with a URL is told without a password in it.
+pub(crate) fn cluster_url(text: &str) -> Result<ClusterUrl, String> {
+    ClusterUrl::parse(text).map_err(|error| error.to_string())
 }
 
 /// A number of users.

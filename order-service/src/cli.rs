@@ -9,6 +9,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use kafka_bridge::{Dispatch, ReplyProfile, WithoutReplyTo};
+use kafka_cluster_url::{ClusterUrl, UrlError};
 
 use crate::asyncapi::Deployment;
 use crate::failure_flags::{FailureFlags, OnFailure};
@@ -239,9 +240,13 @@ impl Cli {
     }
 
     /// Returns what the service's description says of this deployment.
-    #[must_use]
-    pub fn deployment(&self) -> Deployment {
-        Deployment::new(&self.kafka, &self.topic_prefix, &self.group_id)
+    ///
+    /// # Errors
+    ///
+    /// Fails on a URL of the brokers that [`Cli::read`] would not have taken.
+    pub fn deployment(&self) -> Result<Deployment, UrlError> {
+        let kafka = ClusterUrl::parse(&self.kafka)?;
+        Ok(Deployment::new(&kafka, &self.topic_prefix, &self.group_id))
     }
 }
 

@@ -39,7 +39,7 @@ fn main() -> ExitCode {
 fn describe(command: Command, cli: &Cli) -> anyhow::Result<()> {
     let openapi = app::document();
     let document = match command {
-        Command::Asyncapi => asyncapi::document(&openapi, &cli.deployment()),
+        Command::Asyncapi => asyncapi::document(&openapi, &cli.deployment()?),
         Command::Openapi => openapi,
     };
     // A reader that has seen enough closes the pipe, which is no failure of ours.

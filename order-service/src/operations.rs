@@ -24,7 +24,10 @@ mod tests {
 
     #[test]
     fn the_topics_that_are_served_are_those_that_are_described() {
-        let deployment = Deployment::new("kafka://localhost", "shop.", "orders");
+        let deployment = Deployment {
+            topic_prefix: "shop.".to_owned(),
+            ..Deployment::default()
+        };
         let served = operations(&app::document(), &deployment).unwrap();
         let mut served: Vec<_> = served.iter().map(Operation::topic).collect();
         served.sort_unstable();

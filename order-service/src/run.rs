@@ -40,7 +40,7 @@ pub async fn run(cli: Cli, metrics: PrometheusHandle) -> anyhow::Result<()> {
     let store: Arc<dyn OrderStore> =
         Arc::new(store.context("--store: the store cannot be used, is it running there?")?);
     let limits = limits(&cli);
-    let deployment = cli.deployment();
+    let deployment = cli.deployment()?;
     let app = app::router(Arc::clone(&store), limits.max_request_bytes, &deployment);
     let operations = operations::operations(&app::document(), &deployment);
     let operations = operations.context("--topic-prefix")?;

@@ -9,7 +9,8 @@ use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
-use kafka_bridge::kafka::{Cluster, is_secret};
+use kafka_bridge::kafka::Cluster;
+use kafka_cluster_url::{has_credentials, is_secret};
 
 /// A text that may hold a password; `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
@@ -67,7 +68,7 @@ pub(crate) fn kafka_url(text: &str) -> Result<Secret, String> {
 pub(crate) fn check(matches: &ArgMatches) -> Result<(), String> {
     let typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
     let url = matches.get_one::<Secret>("kafka");
-    if typed("kafka") && url.is_some_and(|url| url.contains('@')) {
+    if typed("kafka") && url.is_some_and(|url| has_credentials(url)) {
         return Err(
             "--kafka: every user of the machine can read a password on the command line; \
              give the URL in ORDER_SERVICE_KAFKA or by --kafka-file"
@@ -75,7 +76,7 @@ pub(crate) fn check(matches: &ArgMatches) -> Result<(), String> {
         );
     }
     let store = matches.get_one::<String>("store");
-    if typed("store") && store.is_some_and(|url| url.contains('@')) {
+    if typed("store") && store.is_some_and(|url| has_credentials(url)) {
         return Err(
             "--store: every user of the machine can read a password on the command line; \
              give the URL in ORDER_SERVICE_STORE"

@@ -3,6 +3,7 @@
 
 use assert_cmd::Command;
 use boon::{Compiler, SchemaIndex, Schemas};
+use kafka_cluster_url::ClusterUrl;
 use order_service::app;
 use order_service::asyncapi::{self, Deployment};
 use serde_json::{Value, json};
@@ -36,7 +37,8 @@ impl Official {
 type Break = fn(&mut Value);
 
 fn document(prefix: &str) -> Value {
-    let deployment = Deployment::new("kafka://one:9092,two:9093", prefix, "orders");
+    let kafka = ClusterUrl::parse("kafka://one:9092,two:9093").unwrap();
+    let deployment = Deployment::new(&kafka, prefix, "orders");
     asyncapi::document(&app::document(), &deployment)
 }
 

@@ -7,11 +7,10 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use humantime::format_duration;
-use load_client::transport::kafka::is_password;
+use kafka_cluster_url::{has_credentials, is_secret};
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::{Cli, Command, LoadArguments, StartArguments, TargetArguments};
-use crate::redact;
 use crate::run::Settings;
 use crate::stack::{StackKind, StackOptions};
 
@@ -69,14 +68,14 @@ fn refuse_passwords(matches: &ArgMatches) -> Result<(), String> {
     };
     let kafka = || {
         own.get_one::<String>("kafka")
-            .is_some_and(|url| redact::has_credentials(url))
+            .is_some_and(|url| has_credentials(url))
     };
     let secret = || {
         let mut properties = own
             .get_many::<(String, String)>("properties")
             .into_iter()
             .flatten();
-        properties.any(|(key, _)| is_password(key))
+        properties.any(|(key, _)| is_secret(key))
     };
     let (flag, variable) = if typed("kafka") && kafka() {
         ("--kafka", "HARNESS_KAFKA")

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use load_client::transport::kafka::is_password;
+use kafka_cluster_url::is_secret;
 
 use super::arguments::ProgramArguments;
 use super::values;
@@ -78,7 +78,7 @@ pub struct FaultsArguments {
 impl FaultsArguments {
     /// Properties are handed on in a command line, which every user of the machine can read.
     pub(super) fn check(&self) -> Result<(), String> {
-        let mut secrets = self.properties.iter().filter(|(key, _)| is_password(key));
+        let mut secrets = self.properties.iter().filter(|(key, _)| is_secret(key));
         secrets.next().map_or(Ok(()), |(key, _)| {
             Err(format!(
                 "-X {key}: the suite starts a broker of its own, which asks for no password"

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::stack::Stack;
+use crate::stack::{Stack, client_config};
 use crate::wait;
 
 const REPLY_LIMIT: Duration = Duration::from_secs(30);
@@ -119,10 +119,7 @@ fn consumer(stack: &Stack, topic: &str) -> Result<StreamConsumer> {
 }
 
 fn client(stack: &Stack) -> ClientConfig {
-    let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", stack.bootstrap_servers());
-    config.extend(stack.client_properties());
-    config
+    client_config(stack.bootstrap_servers(), &stack.client_properties())
 }
 
 async fn reply_to(consumer: &StreamConsumer, request_id: &str) -> Result<WireRecord> {

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::load::{Load, Pressure};
 use super::place::Place;
+use crate::hand_over;
 use crate::process::Child;
-use crate::redact;
 use crate::stack::Stack;
 
 /// Shorter than the article's: an overloaded subject must not hold the others up for long.
@@ -39,7 +39,7 @@ impl Course {
     ) -> Result<Child> {
         let flags = self.flags(stack, place, file);
         let (properties, variables) =
-            redact::hand_over(&stack.client_properties(), "LOAD_CLIENT_X");
+            hand_over::properties(&stack.client_properties(), "LOAD_CLIENT_X");
         let mut line = vec![
             "run".to_owned(),
             "--headless".to_owned(),

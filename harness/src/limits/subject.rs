@@ -12,7 +12,7 @@ use super::place::Place;
 use crate::process::Child;
 use crate::service::{Service, ServiceOptions};
 use crate::stack::Stack;
-use crate::{programs, redact, wait};
+use crate::{hand_over, programs, wait};
 
 const READY_LIMIT: Duration = Duration::from_secs(45);
 const STOP_GRACE: Duration = Duration::from_secs(25);
@@ -154,7 +154,7 @@ impl Running {
             }
         };
         let (properties, variables) =
-            redact::hand_over(&stack.client_properties(), "LIMITS_PROPERTIES");
+            hand_over::properties(&stack.client_properties(), "LIMITS_PROPERTIES");
         let (group, topic) = (place.group.as_str(), place.topic());
         flags.extend::<Vec<_>>(own(&["--kafka", stack.kafka_url(), "--group-id", group]));
         flags.extend::<Vec<_>>(own(&["--topic", &topic]));

@@ -9,7 +9,7 @@ use humantime::format_duration;
 use super::{Identity, RunFiles, Settings};
 use crate::process::Child;
 use crate::stack::Stack;
-use crate::{programs, redact};
+use crate::{hand_over, programs};
 
 /// A reply that takes longer is a failure; the article's value.
 pub(super) const REPLY_LIMIT: Duration = Duration::from_secs(30);
@@ -63,7 +63,8 @@ pub(super) fn command(
         ),
         ("--json", files.summary.display().to_string()),
     ];
-    let (properties, variables) = redact::hand_over(&stack.client_properties(), "LOAD_CLIENT_X");
+    let (properties, variables) =
+        hand_over::properties(&stack.client_properties(), "LOAD_CLIENT_X");
     let mut line = vec![
         program.display().to_string(),
         "run".to_owned(),

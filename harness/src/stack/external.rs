@@ -1,7 +1,7 @@
 //! A broker that the harness did not start: the user's own, named by URL.
 
-use anyhow::{Context, Result, anyhow};
-use load_client::transport::kafka::ClusterUrl;
+use anyhow::{Context, Result};
+use kafka_cluster_url::ClusterUrl;
 use tokio_util::sync::CancellationToken;
 
 use super::topics;
@@ -14,8 +14,8 @@ pub(super) async fn connect(
     properties: &mut Vec<(String, String)>,
     stop: &CancellationToken,
 ) -> Result<String> {
-    let cluster = ClusterUrl::parse(url).map_err(|takes| anyhow!("--kafka: {takes}"))?;
-    properties.splice(..0, cluster.properties);
+    let cluster = ClusterUrl::parse(url).context("--kafka")?;
+    properties.splice(..0, cluster.properties.iter().cloned());
     let servers = cluster.brokers;
     wait::unless_stopped(stop, topics::answers(&servers, properties))
         .await?

@@ -20,4 +20,4 @@ pub use options::{StackKind, StackOptions};
 pub use ports::any as free_port;
 pub use running::Stack;
 pub(crate) use store::open as open_store;
-pub(crate) use topics::answers as broker_answers;
+pub(crate) use topics::{answers as broker_answers, client_config};

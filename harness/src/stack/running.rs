@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use kafka_cluster_url::shown;
 use rdkafka::util::get_rdkafka_version;
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -15,7 +16,6 @@ use super::embedded::{self, EmbeddedBroker};
 use super::native::NativeBroker;
 use super::store::Store;
 use super::{Description, SecureListener, StackKind, StackOptions, external, topics};
-use crate::redact;
 
 /// Tidying up must not keep a user waiting who wants to stop.
 const TIDY_LIMIT: Duration = Duration::from_secs(15);
@@ -161,8 +161,7 @@ impl Stack {
     #[must_use]
     pub fn shown_properties(&self) -> Vec<String> {
         let properties = self.client_properties();
-        let shown =
-            |(key, value): &(String, String)| format!("{key}={}", redact::property(key, value));
+        let shown = |(key, value): &(String, String)| format!("{key}={}", shown(key, value));
         properties.iter().map(shown).collect()
     }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use kafka_cluster_url::without_credentials;
 use redis::aio::MultiplexedConnection;
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ports;
 use crate::process::Child;
-use crate::{programs, redact, wait};
+use crate::{programs, wait};
 
 const PROGRAMS: [&str; 3] = ["kvrocks", "redis-server", "valkey-server"];
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -105,7 +106,7 @@ impl Store {
 
     /// Uses the store at `url`, which must answer now.
     pub(super) async fn connect(url: &str) -> Result<Self> {
-        let shown = redact::url(url);
+        let shown = without_credentials(url);
         ping(url)
             .await
             .with_context(|| format!("--store {shown}: no store answers"))?;

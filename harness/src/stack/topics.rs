@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use load_client::transport::kafka::KafkaTransportError;
+use kafka_cluster_url::{check_tls, other_name};
+use load_client::transport::kafka::{KafkaTransportError, built_in_features};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
@@ -103,12 +104,24 @@ fn has_leaders(admin: &Admin, name: &str) -> bool {
     })
 }
 
-fn admin(servers: &str, properties: &[(String, String)]) -> Result<Admin> {
+/// The settings of a client, of which the user's come last and count under either name.
+pub(crate) fn client_config(servers: &str, properties: &[(String, String)]) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", servers);
+    for (name, value) in properties {
+        if let Some(other) = other_name(name) {
+            config.remove(other);
+        }
+        config.set(name, value);
+    }
+    config
+}
+
+fn admin(servers: &str, properties: &[(String, String)]) -> Result<Admin> {
+    check_tls(properties, &built_in_features())?;
+    let mut config = client_config(servers, properties);
     // Settings for one kind of client only (a consumer's fetch settings) are warnings to the others.
     config.set("log_level", "3");
-    config.extend(properties.iter().cloned());
     let client = config.create();
     client.map_err(|error| KafkaTransportError::client("admin client", error).into())
 }

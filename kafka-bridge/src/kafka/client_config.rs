@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
+use kafka_cluster_url::{last, other_name};
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 
-use super::aliases::apply;
-use super::properties::last;
 use crate::Error;
 
 /// Properties that the delivery guarantee rests on, and the values that they may have.
@@ -92,6 +91,16 @@ pub(super) fn consumer(
     }
     apply(&mut config, properties);
     config
+}
+
+/// Sets properties one after the other: a later one replaces an earlier one under either name.
+fn apply(config: &mut ClientConfig, properties: &[(String, String)]) {
+    for (name, value) in properties {
+        if let Some(other) = other_name(name) {
+            config.remove(other);
+        }
+        config.set(name, value);
+    }
 }
 
 /// Returns whether the broker assigns the partitions (KIP-848), which is incremental by itself;
@@ -211,5 +220,9 @@ mod tests {
         let properties = [("linger.ms".to_owned(), "3".to_owned())];
         assert_eq!(producer("a:1", &properties).get("linger.ms"), Some("3"));
         assert_eq!(producer("a:1", &[]).get("linger.ms"), Some("0"));
+        let other = [("queue.buffering.max.ms".to_owned(), "3".to_owned())];
+        let config = producer("a:1", &other);
+        assert_eq!(config.get("linger.ms"), None);
+        assert_eq!(config.get("queue.buffering.max.ms"), Some("3"));
     }
 }

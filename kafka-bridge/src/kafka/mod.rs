@@ -1,6 +1,5 @@
 //! The ports over librdkafka; the only place that names `rdkafka`.
 
-mod aliases;
 mod client_config;
 mod client_log;
 mod inbox;
@@ -8,20 +7,19 @@ mod lag;
 mod last_commit;
 mod message;
 mod poller;
-mod properties;
 mod rebalance;
+mod refusal;
 mod reply_sink;
 mod reply_topics;
 mod source;
-mod url;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use kafka_cluster_url::{ClusterUrl, Properties, check_tls};
+pub use kafka_cluster_url::{NeedsTls, UrlError, is_secret};
 use rdkafka::config::ClientConfig;
 
-pub(crate) use self::properties::Properties;
-pub use self::properties::is_secret;
 pub use self::reply_sink::KafkaSink;
 pub use self::source::KafkaSource;
 use crate::Error;
@@ -39,31 +37,22 @@ pub struct Cluster {
 impl Cluster {
     /// Names the cluster, and properties that both clients get after those of the URL.
     ///
-    /// - `kafka://host:port[,host:port]`: plain.
-    /// - `kafka+ssl://host:port[,...]`: over TLS. The broker's certificate and name are checked
-    ///   against the system's authorities, or those in the file of `?ca=FILE`.
-    /// - `kafka+sasl://user:password@host:port[,...]`: with a password, over TLS as above.
-    ///   `?mechanism=` is `SCRAM-SHA-512` (the default: it never tells the broker the password),
-    ///   `SCRAM-SHA-256` or `PLAIN`. `?security=plaintext` does without TLS, so that whoever can
-    ///   read the connection can take it over.
-    ///
-    /// User and password are percent-encoded where they hold what a URL gives a meaning.
+    /// The URL is `kafka://host[:port][,host[:port]]`, `kafka+ssl://...` over TLS, or
+    /// `kafka+sasl://user:password@...`, as [`ClusterUrl::parse`] reads it.
     ///
     /// # Errors
     ///
-    /// Fails on a URL of another form, none of which is repeated in the error; on properties that
-    /// would break the guarantees; and on TLS or SCRAM in a build without the cargo feature `tls`.
+    /// Fails on a URL of another form; the error repeats nothing that may be a password. Fails on
+    /// properties that would break the guarantees, and on TLS or SCRAM in a build without the cargo
+    /// feature `tls`.
     pub fn new(url: &str, properties: &[(String, String)]) -> Result<Self, Error> {
-        let url::ClusterUrl {
-            brokers,
-            properties: mut all,
-        } = url::parse(url)?;
-        all.extend_from_slice(properties);
-        client_config::check(&all)?;
-        properties::check_tls(&all, properties::has_tls())?;
+        let mut url = ClusterUrl::parse(url)?;
+        url.properties.extend(properties.iter().cloned());
+        client_config::check(&url.properties)?;
+        check_tls(&url.properties, &refusal::built_in_features())?;
         Ok(Self {
-            brokers,
-            properties: all.into(),
+            brokers: url.brokers,
+            properties: url.properties,
             obstacles: Obstacles::default(),
         })
     }
@@ -116,7 +105,7 @@ impl Cluster {
         let config = client_config::producer(&self.brokers, &self.properties);
         KafkaSink::start(&config).map_err(|source| Error::Kafka {
             context: "creating the reply producer".to_owned(),
-            source: properties::masked(source),
+            source: refusal::masked(source),
         })
     }
 }

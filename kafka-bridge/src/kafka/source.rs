@@ -12,8 +12,8 @@ use tracing::{trace, warn};
 
 use super::inbox::Inbox;
 use super::poller::{Poller, Signals};
-use super::properties::masked;
 use super::rebalance::{Rebalancing, to_list};
+use super::refusal::masked;
 use crate::Error;
 use crate::offsets::Position;
 use crate::ports::{Intake, RecordSource, SourceEvent};

@@ -1,22 +1,10 @@
 //! The command that repeats a run, fit to be shown: values that may be secrets are masked.
 
-const MASK: &str = "***";
+use kafka_cluster_url::{MASK, shown, without_credentials};
+
 const PREFIX: &str = "LOAD_CLIENT_";
-/// Words that make the value of a property or header a secret.
-const SECRETS: [&str; 12] = [
-    "password",
-    "passphrase",
-    "passwd",
-    "secret",
-    "username",
-    "token",
-    "oauthbearer",
-    "jaas",
-    "key.pem",
-    "authorization",
-    "cookie",
-    "key",
-];
+/// Words that make the value of a header a secret, beside those that make one of a client property.
+const SECRETS: [&str; 5] = ["passwd", "oauthbearer", "authorization", "cookie", "key"];
 
 /// Joins arguments, program first, and the variables that stand for flags, quoted for a shell.
 #[must_use]
@@ -50,7 +38,7 @@ fn masked(before: &str, argument: &str) -> String {
             return format!("{flag}{}", masked_pair(pair));
         }
     }
-    without_user(argument)
+    without_credentials(argument)
 }
 
 fn masked_variable(name: &str, value: &str) -> String {
@@ -62,7 +50,7 @@ fn masked_variable(name: &str, value: &str) -> String {
             .collect::<Vec<_>>()
             .join("\n"),
         _ if is_secret(own) => MASK.to_owned(),
-        _ => without_user(value),
+        _ => without_credentials(value),
     }
 }
 
@@ -74,19 +62,8 @@ fn masked_pair(pair: &str) -> String {
 }
 
 fn is_secret(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
-    SECRETS.iter().any(|word| key.contains(word))
-}
-
-/// A URL without its user and password.
-fn without_user(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else {
-        return text.to_owned();
-    };
-    match rest.rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}://{MASK}@{host}"),
-        None => text.to_owned(),
-    }
+    let lower = key.to_ascii_lowercase();
+    shown(key, "") == MASK || SECRETS.iter().any(|word| lower.contains(word))
 }
 
 fn quoted(word: &str) -> String {

@@ -1,5 +1,6 @@
 //! What a description says of one deployment: where its brokers are and how its topics are named.
 
+use kafka_cluster_url::{ClusterUrl, last};
 use serde_json::{Map, Value, json};
 
 /// Where the service is reached over Kafka.
@@ -17,24 +18,23 @@ pub struct Deployment {
 
 impl Default for Deployment {
     fn default() -> Self {
-        Self::new("kafka://localhost:9092", "", "order-service")
+        Self {
+            brokers: vec!["localhost:9092".to_owned()],
+            secure: false,
+            topic_prefix: String::new(),
+            group_id: "order-service".to_owned(),
+        }
     }
 }
 
 impl Deployment {
-    /// Reads the brokers from a URL such as `kafka://host:port,host:port`; credentials in it are
-    /// left out.
+    /// Takes the brokers of a cluster; credentials are left out.
     #[must_use]
-    pub fn new(kafka: &str, topic_prefix: &str, group_id: &str) -> Self {
-        let (scheme, rest) = kafka.split_once("://").unwrap_or(("kafka", kafka));
-        let hosts = rest.rsplit_once('@').map_or(rest, |(_, hosts)| hosts);
-        let hosts = hosts.split(['/', '?']).next().unwrap_or_default();
+    pub fn new(kafka: &ClusterUrl, topic_prefix: &str, group_id: &str) -> Self {
+        let protocol = last(&kafka.properties, "security.protocol");
         Self {
-            brokers: hosts
-                .split(',')
-                .map(|host| host.trim().to_owned())
-                .collect(),
-            secure: scheme != "kafka" && !rest.contains("security=plaintext"),
+            brokers: kafka.brokers.split(',').map(str::to_owned).collect(),
+            secure: protocol.is_some_and(|protocol| protocol.ends_with("ssl")),
             topic_prefix: topic_prefix.to_owned(),
             group_id: group_id.to_owned(),
         }
@@ -61,6 +61,10 @@ impl Deployment {
 mod tests {
     use super::*;
 
+    fn deployment(url: &str) -> Deployment {
+        Deployment::new(&ClusterUrl::parse(url).unwrap(), "", "g")
+    }
+
     #[test]
     fn credentials_are_no_part_of_a_description() {
         for url in [
@@ -68,12 +72,12 @@ mod tests {
             "kafka+sasl://me:p@ss,word@a:1,b:2",
             "kafka+ssl://a:1,b:2",
         ] {
-            let deployment = Deployment::new(url, "", "g");
+            let deployment = deployment(url);
             assert_eq!(deployment.brokers, ["a:1", "b:2"], "{url}");
             assert!(deployment.secure, "{url}");
         }
         for url in ["kafka://a:1", "kafka+sasl://me:p@a:1?security=plaintext"] {
-            assert!(!Deployment::new(url, "", "g").secure, "{url}");
+            assert!(!deployment(url).secure, "{url}");
         }
     }
 }

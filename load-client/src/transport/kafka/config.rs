@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use kafka_cluster_url::{check_tls, last, other_name, shown};
 use rdkafka::ClientConfig;
 use serde::Serialize;
 
-use super::{KafkaTransportError, ServiceSettings, aliases};
+use super::{KafkaTransportError, ServiceSettings};
 
 /// What the transport needs to know. Not `Debug`: properties hold secrets.
 #[derive(Clone)]
@@ -69,8 +70,9 @@ impl KafkaSettings {
     ///
     /// # Errors
     ///
-    /// When librdkafka refuses a property.
+    /// When librdkafka refuses a property, or was built without TLS and one needs it.
     pub fn effective(&self) -> Result<ClientSettings, KafkaTransportError> {
+        check_tls(&self.properties, &built_in_features())?;
         let consumer = if self.publish_only {
             BTreeMap::new()
         } else {
@@ -94,13 +96,9 @@ impl KafkaSettings {
         let given = self.properties.iter().map(|(key, _)| key.as_str());
         let mut effective = BTreeMap::new();
         for key in keys.iter().copied().chain(given) {
-            let value = if is_secret(key) {
-                MASK.to_owned()
-            } else {
-                // Settable and not readable: not worth failing a run for.
-                native.get(key).unwrap_or_else(|_| "(unknown)".to_owned())
-            };
-            effective.insert(key.to_owned(), value);
+            // Settable and not readable: not worth failing a run for.
+            let value = native.get(key).unwrap_or_else(|_| "(unknown)".to_owned());
+            effective.insert(key.to_owned(), shown(key, &value).to_owned());
         }
         Ok(effective)
     }
@@ -157,15 +155,17 @@ impl KafkaSettings {
     /// first wait where that is longer. At librdkafka's 10 s, a client that does not look yet would be
     /// measured as a broker that is not back yet.
     fn longest_backoff(&self) -> u32 {
-        let mut given = self.properties.iter().rev();
-        let first = given.find(|(key, _)| key == "reconnect.backoff.ms");
-        let first = first.and_then(|(_, value)| value.parse().ok());
+        let first = last(&self.properties, "reconnect.backoff.ms");
+        let first = first.and_then(|value| value.parse().ok());
         first.unwrap_or(0).max(1000)
     }
 
     fn apply_properties(&self, mut config: ClientConfig) -> ClientConfig {
         for (key, value) in &self.properties {
-            aliases::set(&mut config, key, value);
+            if let Some(other) = other_name(key) {
+                config.remove(other);
+            }
+            config.set(key, value);
         }
         config
     }
@@ -177,27 +177,12 @@ pub fn librdkafka_version() -> String {
     rdkafka::util::get_rdkafka_version().1
 }
 
-/// Stands for the value of a secret.
-pub(super) const MASK: &str = "***";
-
-/// Whether the value of this property must not be seen. A user's name tells less than a password, and still
-/// more than a report that is passed on should.
-pub(super) fn is_secret(key: &str) -> bool {
-    is_password(key) || key.contains("username") || key.contains("token")
-}
-
-/// Whether the value of this property lets its reader in, so that it has no place on a command line.
+/// What librdkafka was built with, as it names it.
 #[must_use]
-pub fn is_password(key: &str) -> bool {
-    let words = [
-        "password",
-        "passphrase",
-        "secret",
-        "key.pem",
-        "oauthbearer.config",
-        "jaas",
-    ];
-    words.iter().any(|word| key.contains(word))
+pub fn built_in_features() -> String {
+    let config = ClientConfig::new().create_native_config();
+    let features = config.and_then(|config| config.get("builtin.features"));
+    features.unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -301,15 +286,11 @@ mod tests {
             ("sasl.username", "me"),
             ("sasl.password", "hunter2"),
         ]);
-        let created = scram
-            .producer_config()
-            .create::<rdkafka::producer::BaseProducer>();
-        let scram = KafkaTransportError::client("producer", created.err().unwrap());
-        for error in [ssl.effective().unwrap_err(), scram] {
+        for error in [ssl, scram].map(|settings| settings.effective().unwrap_err()) {
             assert!(error.is_usage());
             let told = error.to_string();
             assert!(
-                told.starts_with("built without TLS: build with --features tls"),
+                told.ends_with("built without TLS: build with --features tls"),
                 "{told}"
             );
         }

@@ -1,8 +1,7 @@
 //! What can go wrong before the first request. Each message names the flag to change.
 
+use kafka_cluster_url::{NeedsTls, masked_refusal};
 use rdkafka::error::KafkaError;
-
-use super::config::{MASK, is_secret};
 
 /// Why the transport could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -18,11 +17,8 @@ pub enum KafkaTransportError {
         reason: String,
     },
     /// The URL or a property asks for TLS or SCRAM, and librdkafka was built without OpenSSL.
-    #[error("built without TLS: build with --features tls ({reason})")]
-    WithoutTls {
-        /// What librdkafka says.
-        reason: String,
-    },
+    #[error(transparent)]
+    WithoutTls(#[from] NeedsTls),
     /// No broker answers.
     #[error(
         "no broker answered at {brokers} within {seconds} s ({reason}); start one, or change --host"
@@ -92,7 +88,7 @@ impl KafkaTransportError {
     /// Whether the command line is at fault, rather than the cluster.
     #[must_use]
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Property { .. } | Self::WithoutTls { .. })
+        matches!(self, Self::Property { .. } | Self::WithoutTls(_))
     }
 
     /// Adds why the brokers are out of reach, where that is known.
@@ -116,28 +112,8 @@ impl KafkaTransportError {
     #[must_use]
     pub fn client(role: &'static str, source: KafkaError) -> Self {
         match source {
-            KafkaError::ClientConfig(_, reason, ..) if reason.contains("at build time") => {
-                Self::WithoutTls { reason }
-            }
-            // What librdkafka says of a SASL mechanism that needs OpenSSL.
-            KafkaError::ClientCreation(reason) if reason.contains("recompile librdkafka") => {
-                Self::WithoutTls { reason }
-            }
-            KafkaError::ClientConfig(_, reason, key, value)
-                if is_secret(&key) || key.starts_with("sasl.") =>
-            {
-                Self::Property {
-                    // An empty value is found everywhere.
-                    reason: if value.is_empty() {
-                        reason
-                    } else {
-                        reason.replace(&value, MASK)
-                    },
-                    value: MASK.to_owned(),
-                    key,
-                }
-            }
             KafkaError::ClientConfig(_, reason, key, value) => {
+                let (value, reason) = masked_refusal(&key, &value, &reason);
                 Self::Property { key, value, reason }
             }
             source => Self::Client { role, source },

@@ -1,6 +1,5 @@
 //! Requests and replies as records on a Kafka cluster. Only this folder names `rdkafka`.
 
-mod aliases;
 mod config;
 mod connection;
 mod diagnostics;
@@ -12,11 +11,9 @@ mod producer;
 mod queue;
 mod replies;
 mod service;
-mod url;
 
-pub use config::{ClientSettings, KafkaSettings, is_password, librdkafka_version};
+pub use config::{ClientSettings, KafkaSettings, built_in_features, librdkafka_version};
 pub use connection::KafkaTransport;
 pub use error::KafkaTransportError;
 pub use queue::ProducerQueue;
 pub use service::{OWN_REPLY_TOPIC_PREFIX, ServiceSettings};
-pub use url::ClusterUrl;

@@ -1,0 +1,62 @@
+//! What librdkafka was built with, and how it refuses a property without its secret being told.
+
+use kafka_cluster_url::masked_refusal;
+use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
+
+/// Masks the value of a refused property in librdkafka's own words, where it may be a secret.
+pub(super) fn masked(error: KafkaError) -> KafkaError {
+    match error {
+        KafkaError::ClientConfig(code, reason, name, value) => {
+            let (value, reason) = masked_refusal(&name, &value, &reason);
+            KafkaError::ClientConfig(code, reason, name, value)
+        }
+        other => other,
+    }
+}
+
+/// Returns what librdkafka was built with, as it names it.
+pub(super) fn built_in_features() -> String {
+    let config = ClientConfig::new().create_native_config();
+    let features = config.and_then(|config| config.get("builtin.features"));
+    features.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// SASL/PLAIN on a plain connection is part of librdkafka whatever it was built with.
+    #[test]
+    fn sasl_plain_without_tls_works_in_every_build() {
+        let mut config = ClientConfig::new();
+        config
+            .set("security.protocol", "sasl_plaintext")
+            .set("sasl.mechanism", "PLAIN")
+            .set("sasl.username", "u")
+            .set("sasl.password", "p");
+        let client = config.create::<rdkafka::producer::BaseProducer>();
+        assert!(client.is_ok(), "{:?}", client.err());
+    }
+
+    #[test]
+    fn the_feature_builds_tls_in() {
+        let has_tls = built_in_features().split(',').any(|one| one == "ssl");
+        assert!(has_tls || !cfg!(feature = "tls"));
+    }
+
+    #[test]
+    fn a_refused_property_keeps_its_secret() {
+        for (name, value, is_told) in [
+            ("sasl.passwrod", "hunter2", false),
+            ("linger.ms", "soon", true),
+        ] {
+            let mut config = ClientConfig::new();
+            config.set(name, value);
+            let error = masked(config.create_native_config().err().unwrap());
+            let told = format!("{error} {error:?}");
+            assert!(told.contains(name), "{told}");
+            assert_eq!(told.contains(value), is_told, "{told}");
+        }
+    }
+}

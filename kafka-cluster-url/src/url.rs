@@ -1,0 +1,189 @@
+//! Cluster URLs: plain, over TLS, and with a password.
+//!
+//! No error repeats any part of a URL that may be a password, and one that is written wrongly may hold the
+//! password anywhere.
+
+use crate::brokers;
+use crate::properties::Properties;
+
+/// A cluster as a URL names it; `Debug` shows no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterUrl {
+    /// `host:port[,host:port]`, as librdkafka takes them.
+    pub brokers: String,
+    /// The librdkafka properties that the rest of the URL stands for.
+    pub properties: Properties,
+}
+
+/// A text is no cluster URL. The message says what is wrong and what to write.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "not a Kafka URL ({0}): it takes kafka://host:port[,host:port], kafka+ssl://host:port or \
+     kafka+sasl://user:password@host:port"
+)]
+pub struct UrlError(String);
+
+/// Used where the URL names none: it never tells the broker the password.
+const DEFAULT_MECHANISM: &str = "SCRAM-SHA-512";
+const MECHANISMS: [&str; 3] = ["PLAIN", "SCRAM-SHA-256", DEFAULT_MECHANISM];
+
+impl ClusterUrl {
+    /// Reads a URL.
+    ///
+    /// - `kafka://host[:port][,host[:port]]`: plain. A blank may follow a comma. The port is 9092
+    ///   where there is none.
+    /// - `kafka+ssl://host[:port][,...]`: over TLS. The broker's certificate and name are checked
+    ///   against the system's authorities, or those in the file of `?ca=FILE`.
+    /// - `kafka+sasl://user:password@host[:port][,...]`: with a password, over TLS as above.
+    ///   `?mechanism=` is `SCRAM-SHA-512` (the default: it never tells the broker the password),
+    ///   `SCRAM-SHA-256` or `PLAIN`. `?security=plaintext` does without TLS, so that whoever can
+    ///   read the connection can take it over.
+    ///
+    /// User and password are percent-encoded where they hold what a URL gives a meaning.
+    ///
+    /// # Errors
+    ///
+    /// Fails on a URL of another form; the error repeats nothing that may be a password.
+    pub fn parse(url: &str) -> Result<Self, UrlError> {
+        let url = url.trim();
+        let (scheme, rest) = url.split_once("://").ok_or_else(|| no_scheme(url))?;
+        let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let mut parameters = Parameters::parse(query)?;
+        let mut properties = Properties::default();
+        let (tls, hosts) = match scheme {
+            "kafka" => (false, address),
+            "kafka+ssl" => {
+                properties.push("security.protocol", "ssl");
+                (true, address)
+            }
+            "kafka+sasl" => {
+                let (credentials, hosts) = address.rsplit_once('@').ok_or_else(|| {
+                    wrong("no user:password@ (percent-encode what is not a letter)")
+                })?;
+                let (user, password) = credentials
+                    .split_once(':')
+                    .ok_or_else(|| wrong("no colon between user and password"))?;
+                let plaintext = parameters.take_security()?;
+                let protocol = if plaintext {
+                    "sasl_plaintext"
+                } else {
+                    "sasl_ssl"
+                };
+                properties.push("security.protocol", protocol);
+                properties.push("sasl.mechanism", parameters.take_mechanism()?);
+                properties.push("sasl.username", decode(user)?);
+                properties.push("sasl.password", decode(password)?);
+                (!plaintext, hosts)
+            }
+            _ => return Err(wrong("another scheme")),
+        };
+        if let Some(file) = parameters.ca.take_if(|_| tls) {
+            properties.push("ssl.ca.location", file);
+        }
+        parameters.refuse_rest()?;
+        let brokers = brokers::list(hosts, scheme);
+        let brokers = brokers.ok_or_else(|| wrong("a broker that is not host or host:port"))?;
+        Ok(Self {
+            brokers,
+            properties,
+        })
+    }
+}
+
+fn wrong(what: &str) -> UrlError {
+    UrlError(what.to_owned())
+}
+
+/// What to write instead, word for word where that repeats no password.
+fn no_scheme(text: &str) -> UrlError {
+    UrlError(if brokers::is_certain(text) {
+        format!("no scheme, write kafka://{text}")
+    } else {
+        "no scheme, write kafka:// in front".to_owned()
+    })
+}
+
+/// The parameters behind the question mark; each use takes one out.
+#[derive(Default)]
+struct Parameters {
+    mechanism: Option<String>,
+    security: Option<String>,
+    ca: Option<String>,
+}
+
+impl Parameters {
+    fn parse(query: &str) -> Result<Self, UrlError> {
+        let mut parameters = Self::default();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let place = match name {
+                "mechanism" => &mut parameters.mechanism,
+                "security" => &mut parameters.security,
+                "ca" => &mut parameters.ca,
+                _ => return Err(wrong("a parameter other than mechanism, security and ca")),
+            };
+            if place.replace(decode(value)?).is_some() {
+                return Err(wrong("a parameter twice"));
+            }
+        }
+        Ok(parameters)
+    }
+
+    fn take_mechanism(&mut self) -> Result<&'static str, UrlError> {
+        let Some(asked) = self.mechanism.take() else {
+            return Ok(DEFAULT_MECHANISM);
+        };
+        let known = MECHANISMS.into_iter().find(|known| *known == asked);
+        known.ok_or_else(|| wrong("a mechanism other than PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512"))
+    }
+
+    /// Returns whether the password may go over the wire without TLS, which must be asked for.
+    fn take_security(&mut self) -> Result<bool, UrlError> {
+        match self.security.take().as_deref() {
+            None | Some("tls") => Ok(false),
+            Some("plaintext") => Ok(true),
+            Some(_) => Err(wrong("a security other than tls and plaintext")),
+        }
+    }
+
+    /// What is left belongs to another kind of connection than the scheme asks for.
+    fn refuse_rest(self) -> Result<(), UrlError> {
+        match self {
+            Self {
+                mechanism: None,
+                security: None,
+                ca: None,
+            } => Ok(()),
+            Self { ca: Some(_), .. } => Err(wrong("ca on a connection without TLS")),
+            _ => Err(wrong(
+                "mechanism or security, which go with kafka+sasl only",
+            )),
+        }
+    }
+}
+
+/// Decodes `%41`; an empty text is refused, since no part of a URL that is decoded may be empty.
+fn decode(text: &str) -> Result<String, UrlError> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        if *first == b'%' {
+            let digits = tail.get(..2).and_then(|two| str::from_utf8(two).ok());
+            let digits = digits.filter(|two| two.bytes().all(|byte| byte.is_ascii_hexdigit()));
+            let byte = digits.and_then(|two| u8::from_str_radix(two, 16).ok());
+            bytes.push(byte.ok_or_else(|| wrong("a percent sign without two hex digits"))?);
+            rest = &tail[2..];
+        } else {
+            bytes.push(*first);
+        }
+    }
+    let decoded = String::from_utf8(bytes).map_err(|_| wrong("bytes that are not UTF-8"))?;
+    if decoded.is_empty() || decoded.contains('\0') {
+        return Err(wrong("an empty part, or one with a zero byte"));
+    }
+    Ok(decoded)
+}
+
+#[cfg(test)]
+mod tests;
