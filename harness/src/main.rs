@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
+use flags_and_variables::one_line;
 use harness::{CutShort, Interrupted, cli, commands};
 use tracing_subscriber::EnvFilter;
 
@@ -14,8 +15,8 @@ const EXIT_INTERRUPTED: u8 = 130;
 /// The runtime stays on this thread: children die with the thread that starts them.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let cli = match cli::parse(std::env::args_os()) {
-        Ok(cli) => cli,
+    let (cli, origins) = match cli::parse(std::env::args_os()) {
+        Ok(read) => read,
         Err(error) => return refuse(&error),
     };
     log_to_stderr();
@@ -32,7 +33,7 @@ async fn main() -> ExitCode {
             ExitCode::from(EXIT_INTERRUPTED)
         }
         Err(error) => {
-            complain(&format!("error: {error:#}"));
+            complain(&format!("error: {}", origins.name(&format!("{error:#}"))));
             ExitCode::FAILURE
         }
     }
@@ -45,7 +46,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
         // Help that nobody reads is no failure.
         let _ = error.print();
     } else {
-        complain(&cli::one_line(error));
+        complain(&format!("error: {}", one_line(error)));
     }
     ExitCode::from(if asked { 0 } else { EXIT_USAGE })
 }

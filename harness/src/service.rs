@@ -156,10 +156,8 @@ fn arguments(
     admin: &str,
     group_id: &str,
 ) -> (Vec<String>, Vec<(String, String)>) {
-    let (properties, others) = split_properties(&options.arguments);
-    let properties = [stack.client_properties(), properties].concat();
     let (properties, mut variables) =
-        hand_over::properties(&properties, "ORDER_SERVICE_PROPERTIES");
+        hand_over::properties(&stack.client_properties(), "ORDER_SERVICE_PROPERTIES");
     let mut flags = vec![("--group-id", group_id), ("--admin", admin)];
     let kafka = options.kafka_url.as_deref().unwrap_or(stack.kafka_url());
     if has_credentials(kafka) {
@@ -182,22 +180,9 @@ fn arguments(
     let flags = flags
         .into_iter()
         .flat_map(|(flag, value)| [flag.to_owned(), value.to_owned()]);
-    let arguments = flags.chain(properties).chain(others).collect();
+    let further = options.arguments.iter().cloned();
+    let arguments = flags.chain(properties).chain(further).collect();
     (arguments, variables)
-}
-
-/// Takes the properties out of flags: those of the command line would replace those of the variable.
-fn split_properties(flags: &[String]) -> (Vec<(String, String)>, Vec<String>) {
-    let (mut properties, mut others) = (Vec::new(), Vec::new());
-    let mut flags = flags.iter();
-    while let Some(flag) = flags.next() {
-        let property = (flag == "-X").then(|| flags.next()?.split_once('='));
-        match property.flatten() {
-            Some((key, value)) => properties.push((key.to_owned(), value.to_owned())),
-            None => others.push(flag.clone()),
-        }
-    }
-    (properties, others)
 }
 
 /// Whether `/readyz` answers 200, else why not.
@@ -238,18 +223,5 @@ fn log_file(wanted: Option<&Path>) -> Result<(PathBuf, Option<TempDir>)> {
             let folder = TempDir::new().context("cannot create a folder for logs")?;
             Ok((folder.path().join("order-service.log"), Some(folder)))
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn properties_are_taken_out_of_flags() {
-        let flags = ["--store", "x", "-X", "a=b=c", "--no-reply-key"].map(str::to_owned);
-        let (properties, others) = split_properties(&flags);
-        assert_eq!(properties, [("a".to_owned(), "b=c".to_owned())]);
-        assert_eq!(others, ["--store", "x", "--no-reply-key"]);
     }
 }

@@ -9,10 +9,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
-use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use flags_and_variables::{Origins, Quietly};
 use kafka_cluster_url::{ClusterUrl, is_secret};
 use load_client::plan::{Plan, PlanError};
 use load_client::transport::kafka::{KafkaSettings, ServiceSettings};
@@ -21,7 +21,7 @@ use crate::cli_compare::{self, CompareArguments};
 use crate::cli_load::{Basics, LoadArguments};
 use crate::cli_output::{self, OutputArguments};
 use crate::cli_service::ServiceArguments;
-use crate::parse::{self, Quietly};
+use crate::parse;
 
 /// Measures round-trip times of request-reply services over Kafka, and compares sets of runs.
 ///
@@ -99,7 +99,7 @@ pub(crate) struct RunArguments {
     #[arg(short = 't', long, env = "LOAD_CLIENT_RUN_TIME", value_parser = parse::duration, value_name = "TIME")]
     run_time: Option<Duration>,
     /// Run without the live page, which is what happens without --web too
-    #[arg(long, env = "LOAD_CLIENT_HEADLESS", value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "LOAD_CLIENT_HEADLESS")]
     headless: bool,
     /// Write every request to this CSV; the time column is empty for failed requests
     #[arg(long, env = "LOAD_CLIENT_REQUESTS_RECORD_FILE", value_name = "FILE")]
@@ -123,7 +123,7 @@ pub(crate) struct RunArguments {
     #[arg(long, env = "LOAD_CLIENT_TIMEOUT", default_value = "30s", value_parser = parse::duration, value_name = "TIME")]
     timeout: Duration,
     /// Measure publishing only, up to the broker's acknowledgement; no reply is asked for
-    #[arg(long, env = "LOAD_CLIENT_PUBLISH_ONLY", value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "LOAD_CLIENT_PUBLISH_ONLY")]
     publish_only: bool,
     /// Leave requests of this first part of the run out of the figures; the CSV keeps and flags them
     #[arg(long, env = "LOAD_CLIENT_WARM_UP", default_value = "0s", value_parser = parse::duration_or_zero, value_name = "TIME")]
@@ -171,19 +171,23 @@ impl RunArguments {
     }
 }
 
-/// Reads the command line.
+/// Reads the command line and the variables, which stand for flags.
 ///
 /// # Errors
 ///
 /// clap's own error; also for a password on the command line, which every user of the machine can read.
-pub(crate) fn read(arguments: impl Iterator<Item = OsString>) -> Result<Cli, clap::Error> {
+pub(crate) fn read(
+    arguments: impl Iterator<Item = OsString>,
+) -> Result<(Cli, Origins), clap::Error> {
     let mut command = Cli::command();
-    let matches = command.try_get_matches_from_mut(with_default_command(arguments))?;
-    if let Some(("run", run)) = matches.subcommand() {
+    let arguments = with_default_command(arguments);
+    let given = flags_and_variables::read(command.clone(), arguments, &[])?;
+    if let Some(("run", run)) = given.typed.subcommand() {
         refuse_passwords(run)
             .map_err(|message| command.error(ErrorKind::ValueValidation, message))?;
     }
-    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    let cli = Cli::from_arg_matches(&given.matches).map_err(|error| error.format(&mut command));
+    Ok((cli?, given.origins))
 }
 
 fn refuse_passwords(run: &ArgMatches) -> Result<(), String> {
@@ -222,24 +226,16 @@ pub(crate) fn with_default_command(arguments: impl Iterator<Item = OsString>) ->
     arguments
 }
 
-/// A usage error on one line, without clap's repetition of the usage.
-pub(crate) fn one_line(error: &clap::Error) -> String {
-    let rendered = error.to_string();
-    let lines = rendered.lines().map(str::trim).filter(|line| {
-        let is_repetition = line.starts_with("Usage:") || line.starts_with("For more information");
-        !line.is_empty() && !is_repetition
-    });
-    let message = lines.collect::<Vec<_>>().join(" ");
-    message.trim_start_matches("error: ").to_owned()
-}
-
 #[cfg(test)]
 mod tests {
+    use flags_and_variables::one_line;
+
     use super::*;
 
     fn parse(arguments: &[&str]) -> Result<Cli, String> {
         let arguments = std::iter::once("load-client").chain(arguments.iter().copied());
-        read(arguments.map(OsString::from)).map_err(|error| one_line(&error))
+        let read = read(arguments.map(OsString::from));
+        read.map(|(cli, _)| cli).map_err(|error| one_line(&error))
     }
 
     #[test]

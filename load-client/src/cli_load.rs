@@ -184,13 +184,15 @@ fn read_shape(path: &Path) -> Result<Vec<Stage>, PlanError> {
 mod tests {
     use std::ffi::OsString;
 
+    use flags_and_variables::one_line;
+
     use super::*;
     use crate::cli::{self, Command};
 
     fn plan(arguments: &str) -> Result<Plan, String> {
         let all = format!("load-client run --host kafka://a:1 {arguments}");
         let words = all.split_whitespace().map(OsString::from);
-        let cli = cli::read(words).map_err(|error| cli::one_line(&error))?;
+        let cli = cli::read(words).map_err(|error| one_line(&error))?.0;
         let Command::Run(arguments) = cli.command else {
             panic!("not a run");
         };

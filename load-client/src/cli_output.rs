@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use clap::builder::BoolishValueParser;
 use load_client::threshold::{self, GRAMMAR, Threshold};
 
 use crate::parse;
@@ -18,14 +17,14 @@ pub(crate) struct OutputArguments {
     #[arg(long, env = "LOAD_CLIENT_CSV", value_name = "PREFIX")]
     pub(crate) csv: Option<PathBuf>,
     /// In the history, write a row for each request kind, with percentiles of the last ten seconds
-    #[arg(long, env = "LOAD_CLIENT_CSV_FULL_HISTORY", value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "LOAD_CLIENT_CSV_FULL_HISTORY")]
     pub(crate) csv_full_history: bool,
     /// Write a report as one page that opens offline; {u}, {r} and {t} in its name become users, spawn
     /// rate and run time in seconds
     #[arg(long, env = "LOAD_CLIENT_HTML", value_name = "FILE")]
     html: Option<PathBuf>,
     /// Print the tables at the end only
-    #[arg(long, env = "LOAD_CLIENT_ONLY_SUMMARY", value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "LOAD_CLIENT_ONLY_SUMMARY")]
     pub(crate) only_summary: bool,
     /// What must hold, or the run fails, such as 'p95<20ms' or 'createOrder:failures<1%'; repeatable (in
     /// the variable: one per line); see below
@@ -37,7 +36,7 @@ pub(crate) struct OutputArguments {
     )]
     pub(crate) fail_on: Vec<Threshold>,
     /// End the run when a threshold is broken; rates, and counts to be reached, are judged at the end only
-    #[arg(long, env = "LOAD_CLIENT_ABORT_ON_FAIL", value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "LOAD_CLIENT_ABORT_ON_FAIL")]
     pub(crate) abort_on_fail: bool,
     /// Do not end the run for a threshold before this time from its start
     #[arg(long, env = "LOAD_CLIENT_ABORT_DELAY", default_value = "0s", value_parser = parse::duration_or_zero, value_name = "TIME")]

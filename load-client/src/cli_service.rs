@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use clap::Args;
-use clap::builder::BoolishValueParser;
 use load_client::scenario::{
     Body, Format, Kind, Mix, Records, Request, StatusSet, Template, read_scenario,
 };
@@ -37,7 +36,7 @@ pub(crate) struct ServiceArguments {
     #[arg(long, env = "LOAD_CLIENT_KEY", value_name = "TEMPLATE", help_heading = WORKLOAD)]
     key: Option<String>,
     /// Fill the placeholders in --body and --header in as well; without it they are sent as they stand
-    #[arg(long, env = "LOAD_CLIENT_TEMPLATE", value_parser = BoolishValueParser::new(), help_heading = WORKLOAD)]
+    #[arg(long, env = "LOAD_CLIENT_TEMPLATE", help_heading = WORKLOAD)]
     template: bool,
     /// Statuses that are good: 200, 2xx, 200-204 or several, comma separated [default: 2xx]
     #[arg(long, env = "LOAD_CLIENT_EXPECT_STATUS", value_name = "STATUS", help_heading = SERVICE)]

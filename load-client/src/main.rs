@@ -12,6 +12,7 @@ mod signals;
 use std::io::Write;
 use std::process::ExitCode;
 
+use flags_and_variables::one_line;
 use tracing_subscriber::EnvFilter;
 
 use cli::Command;
@@ -22,9 +23,9 @@ const FAILURE: u8 = 1;
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let cli = match cli::read(std::env::args_os()) {
-        Ok(cli) => cli,
-        Err(error) if error.use_stderr() => return fail(USAGE, &cli::one_line(&error)),
+    let (cli, origins) = match cli::read(std::env::args_os()) {
+        Ok(read) => read,
+        Err(error) if error.use_stderr() => return fail(USAGE, &one_line(&error)),
         Err(help) => {
             let _ = help.print();
             return ExitCode::SUCCESS;
@@ -42,8 +43,10 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(code) => ExitCode::from(code),
-        Err(error) if command::is_usage(&error) => fail(USAGE, &format!("{error:#}")),
-        Err(error) => fail(FAILURE, &format!("{error:#}")),
+        Err(error) if command::is_usage(&error) => {
+            fail(USAGE, &origins.name(&format!("{error:#}")))
+        }
+        Err(error) => fail(FAILURE, &origins.name(&format!("{error:#}"))),
     }
 }
 

@@ -1,36 +1,10 @@
 //! Parsers of single command-line values. Plain functions; each error says what the flag takes.
 
-use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
 
-use clap::builder::TypedValueParser;
-use clap::error::ErrorKind;
-use clap::{Arg, Command};
 use kafka_cluster_url::ClusterUrl;
 use load_client::shape::Preset;
-
-/// Parses a value whose text must not be repeated in a message, as clap does by itself.
-#[derive(Clone)]
-pub(crate) struct Quietly<T>(pub(crate) fn(&str) -> Result<T, String>);
-
-impl<T: Clone + Send + Sync + 'static> TypedValueParser for Quietly<T> {
-    type Value = T;
-
-    fn parse_ref(
-        &self,
-        command: &Command,
-        argument: Option<&Arg>,
-        value: &OsStr,
-    ) -> Result<T, clap::Error> {
-        let parsed = value.to_str().ok_or_else(|| "takes UTF-8".to_owned());
-        parsed.and_then(self.0).map_err(|reason| {
-            let flag = argument.map(Arg::to_string).unwrap_or_default();
-            let message = format!("invalid value for '{flag}': {reason}");
-            command.clone().error(ErrorKind::ValueValidation, message)
-        })
-    }
-}
 
 /// The cluster; what is wrong with a URL is told without a password in it.
 pub(crate) fn cluster_url(text: &str) -> Result<ClusterUrl, String> {

@@ -8,13 +8,14 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use flags_and_variables::{Origins, Quietly};
 use kafka_bridge::{Dispatch, ReplyProfile, WithoutReplyTo};
 use kafka_cluster_url::{ClusterUrl, UrlError};
 
 use crate::asyncapi::Deployment;
 use crate::failure_flags::{FailureFlags, OnFailure};
 use crate::parse;
-use crate::secrets::{self, Quietly, Secret};
+use crate::secrets::{self, Secret};
 use crate::telemetry::LogFormat;
 
 const EXAMPLES: &str = "\
@@ -29,6 +30,9 @@ Examples:
   order-service -X session.timeout.ms=6000 -X group.instance.id=orders-1
 
 Exit codes: 0 stopped as asked, 1 failed, 2 wrong arguments.";
+
+/// The flags of which one value is a whole list: the command line's replaces the variable's.
+const LISTS: [&str; 2] = ["reply_topics", "profile"];
 
 /// Creates, reads, updates and cancels orders, served from Kafka: a record on `createOrder` is
 /// answered on the topic that its `reply-to` header names.
@@ -167,7 +171,7 @@ pub struct Cli {
     pub drain_timeout: Duration,
 
     /// A librdkafka property for both clients, applied last; repeat for more (in the variable: one per line, the
-    /// place for secrets)
+    /// place for secrets; those of the command line come after them)
     #[arg(short = 'X', env = "ORDER_SERVICE_PROPERTIES", hide_env_values = true, value_delimiter = '\n', value_parser = Quietly(parse::property), value_name = "KEY=VALUE")]
     pub property: Vec<(String, String)>,
 
@@ -207,18 +211,23 @@ pub enum Command {
 pub struct UsageError(String);
 
 impl Cli {
-    /// Reads a command line; a wrong use is told in one line.
+    /// Reads a command line and the variables, which stand for flags; a wrong use is told in one line.
     ///
     /// # Errors
     ///
     /// Fails with clap's own error, also for `--help` and `--version`.
-    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+    pub fn read(
+        arguments: impl IntoIterator<Item = OsString>,
+    ) -> Result<(Self, Origins), clap::Error> {
         let mut command = Self::command();
-        let matches = command.try_get_matches_from_mut(arguments)?;
+        let arguments = arguments.into_iter().collect();
+        let given = flags_and_variables::read(command.clone(), arguments, &LISTS)?;
         let mut cli =
-            Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
-        let mut wrong = |message| command.error(ErrorKind::ValueValidation, message);
-        secrets::check(&matches).map_err(&mut wrong)?;
+            Self::from_arg_matches(&given.matches).map_err(|error| error.format(&mut command))?;
+        let mut wrong = |message: String| {
+            command.error(ErrorKind::ValueValidation, given.origins.name(&message))
+        };
+        secrets::check(&given.typed).map_err(&mut wrong)?;
         if cli.failure.on_failure == OnFailure::Retry && cli.dead_letter_topic.is_none() {
             let nowhere = "--on-failure retry needs --dead-letter-topic for what keeps failing";
             return Err(wrong(nowhere.to_owned()));
@@ -226,7 +235,7 @@ impl Cli {
         if let Some(file) = &cli.kafka_file {
             cli.kafka = secrets::url_in(file).map_err(wrong)?;
         }
-        Ok(cli)
+        Ok((cli, given.origins))
     }
 
     /// Returns the profiles to be served; the reference one is always among them, last unless it was
@@ -248,20 +257,6 @@ impl Cli {
         let kafka = ClusterUrl::parse(&self.kafka)?;
         Ok(Deployment::new(&kafka, &self.topic_prefix, &self.group_id))
     }
-}
-
-/// Renders a wrong use in one line, without the usage that clap appends.
-#[must_use]
-pub fn one_line(error: &clap::Error) -> String {
-    let text = error.to_string();
-    let lines = text.lines().map(str::trim);
-    let told = lines.filter(|line| {
-        !line.is_empty() && !line.starts_with("Usage:") && !line.starts_with("For more information")
-    });
-    told.collect::<Vec<_>>()
-        .join(" ")
-        .trim_start_matches("error: ")
-        .to_owned()
 }
 
 /// Names the flag behind a setting that the bridge refuses.

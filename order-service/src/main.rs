@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use order_service::cli::{self, Cli, Command, UsageError};
+use flags_and_variables::one_line;
+use order_service::cli::{Cli, Command, UsageError};
 use order_service::{app, asyncapi, run, telemetry};
 
 const FAILURE: u8 = 1;
@@ -15,9 +16,9 @@ const USAGE: u8 = 2;
 const END_PATIENCE: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
-    let cli = match Cli::read(std::env::args_os()) {
-        Ok(cli) => cli,
-        Err(error) if error.use_stderr() => return fail(USAGE, &cli::one_line(&error)),
+    let (cli, origins) = match Cli::read(std::env::args_os()) {
+        Ok(read) => read,
+        Err(error) if error.use_stderr() => return fail(USAGE, &one_line(&error)),
         Err(help) => {
             // Help that nobody reads is no failure.
             let _ = help.print();
@@ -30,8 +31,8 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.is::<UsageError>() => fail(USAGE, &format!("{error:#}")),
-        Err(error) => fail(FAILURE, &format!("{error:#}")),
+        Err(error) if error.is::<UsageError>() => fail(USAGE, &origins.name(&format!("{error:#}"))),
+        Err(error) => fail(FAILURE, &origins.name(&format!("{error:#}"))),
     }
 }
 

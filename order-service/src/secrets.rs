@@ -1,14 +1,11 @@
 //! Passwords on their way in: by variable or file, never by the command line, never into a message.
 
-use std::ffi::OsStr;
 use std::fmt;
 use std::ops::Deref;
 use std::path::Path;
 
-use clap::builder::TypedValueParser;
-use clap::error::ErrorKind;
+use clap::ArgMatches;
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Command};
 use kafka_bridge::kafka::Cluster;
 use kafka_cluster_url::{has_credentials, is_secret};
 
@@ -36,35 +33,14 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Parses a value whose text must not be repeated in a message, as clap does by itself.
-#[derive(Clone)]
-pub(crate) struct Quietly<T>(pub(crate) fn(&str) -> Result<T, String>);
-
-impl<T: Clone + Send + Sync + 'static> TypedValueParser for Quietly<T> {
-    type Value = T;
-
-    fn parse_ref(
-        &self,
-        command: &Command,
-        argument: Option<&Arg>,
-        value: &OsStr,
-    ) -> Result<T, clap::Error> {
-        let parsed = value.to_str().ok_or_else(|| "takes UTF-8".to_owned());
-        parsed.and_then(self.0).map_err(|reason| {
-            let flag = argument.map(Arg::to_string).unwrap_or_default();
-            let message = format!("invalid value for '{flag}': {reason}");
-            command.clone().error(ErrorKind::ValueValidation, message)
-        })
-    }
-}
-
 /// A cluster's URL; what is wrong with one is told without any part of it.
 pub(crate) fn kafka_url(text: &str) -> Result<Secret, String> {
     Cluster::new(text, &[]).map_err(|error| error.to_string())?;
     Ok(text.to_owned().into())
 }
 
-/// Refuses passwords on the command line, which every user of the machine can read.
+/// Refuses passwords on the command line, which every user of the machine can read. The matches are those of
+/// what was typed.
 pub(crate) fn check(matches: &ArgMatches) -> Result<(), String> {
     let typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
     let url = matches.get_one::<Secret>("kafka");

@@ -102,6 +102,6 @@ fn a_store_that_does_not_answer_is_named_by_its_flag() {
     let output = command.args(["--log", "error"]).output().unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(text.contains("--store"), "{text}");
+    assert!(text.contains("ORDER_SERVICE_STORE"), "{text}");
     assert!(!text.contains("secret"), "{text}");
 }

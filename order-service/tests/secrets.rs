@@ -68,14 +68,18 @@ fn a_password_on_the_command_line_is_refused_with_the_way_that_is_safe() {
 fn a_wrong_url_or_property_is_told_without_its_text() {
     let wrong = ["kafka+sasl://me:hunter2", "kafka://me:hunter2@a", "hunter2"];
     for url in wrong {
-        for (arguments, variables) in [
-            (vec!["--kafka", url], vec![]),
-            (vec![], vec![("ORDER_SERVICE_KAFKA", url)]),
+        for (arguments, variables, named) in [
+            (vec!["--kafka", url], vec![], "--kafka"),
+            (
+                vec![],
+                vec![("ORDER_SERVICE_KAFKA", url)],
+                "ORDER_SERVICE_KAFKA",
+            ),
         ] {
             let (code, said) = run(&arguments, &variables);
             assert_eq!(code, 2, "{said}");
             assert!(
-                said.contains("--kafka") && said.contains("kafka+sasl://user:"),
+                said.contains(named) && said.contains("kafka+sasl://user:"),
                 "{said}"
             );
         }
@@ -83,7 +87,10 @@ fn a_wrong_url_or_property_is_told_without_its_text() {
     let lines = "linger.ms=0\nsasl.password hunter2";
     let (code, said) = run(&[], &[("ORDER_SERVICE_PROPERTIES", lines)]);
     assert_eq!(code, 2, "{said}");
-    assert!(said.contains("-X") && said.contains("key=value"), "{said}");
+    assert!(
+        said.contains("ORDER_SERVICE_PROPERTIES") && said.contains("key=value"),
+        "{said}"
+    );
     let misspelt = "sasl.passwrod=hunter2";
     let (code, said) = run(&[], &[("ORDER_SERVICE_PROPERTIES", misspelt)]);
     assert_ne!(code, 0, "{said}");

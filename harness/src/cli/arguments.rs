@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
+use flags_and_variables::Quietly;
 
 use super::{FaultsArguments, LimitsArguments, SoakArguments, values};
 use crate::experiment::Calibration;
@@ -171,7 +172,8 @@ pub struct TargetArguments {
         value_name = "URL",
         requires = "store",
         env = "HARNESS_KAFKA",
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = Quietly(values::kafka_url)
     )]
     pub kafka: Option<String>,
     /// Your own store, redis://[user:password@]host:port; together with --kafka
@@ -183,7 +185,7 @@ pub struct TargetArguments {
         hide_env_values = true
     )]
     pub store: Option<String>,
-    /// A librdkafka property for every client, applied last; may be given many times, or one per line
+    /// A librdkafka property for every client, applied last; may be given many times (in the variable: one per line)
     #[arg(short = 'X', value_name = "KEY=VALUE", value_parser = values::property,
           env = "HARNESS_CLIENT_PROPERTIES", hide_env_values = true, value_delimiter = '\n')]
     pub properties: Vec<(String, String)>,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
+use flags_and_variables::Origins;
 use humantime::format_duration;
 use kafka_cluster_url::{has_credentials, is_secret};
 use tokio_util::sync::CancellationToken;
@@ -19,18 +20,22 @@ use crate::stack::{StackKind, StackOptions};
 /// is level by then; what is left of its warming up, the balanced order of the blocks spreads over both.
 const NATIVE_REHEARSAL: Duration = Duration::from_secs(15);
 
-/// Reads the command line.
+/// The flags of which one value is a whole list: the command line's replaces the variable's.
+const LISTS: [&str; 4] = ["only", "users", "partitions", "instances"];
+
+/// Reads the command line and the variables, which stand for flags.
 ///
 /// # Errors
 ///
-/// clap's own error, also for `--help` and `--version`; [`one_line`] renders the wrong uses.
-pub fn parse<I>(arguments: I) -> Result<Cli, clap::Error>
+/// clap's own error, also for `--help` and `--version`.
+pub fn parse<I>(arguments: I) -> Result<(Cli, Origins), clap::Error>
 where
-    I: IntoIterator<Item: Into<OsString> + Clone>,
+    I: IntoIterator<Item: Into<OsString>>,
 {
     let mut command = Cli::command();
-    let matches = command.try_get_matches_from_mut(arguments)?;
-    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    let arguments = arguments.into_iter().map(Into::into).collect();
+    let given = flags_and_variables::read(command.clone(), arguments, &LISTS)?;
+    let cli = Cli::from_arg_matches(&given.matches).map_err(|error| error.format(&mut command))?;
     let wrong = match &cli.command {
         Command::Up(up) if up.stack.stack == Some(StackKind::External) => Err(
             "--stack external: there is nothing to start; use embedded, native or docker"
@@ -50,9 +55,11 @@ where
         Command::Experiment(run) => run.target.check().and(run.load.check()),
     };
     wrong
-        .and_then(|()| refuse_passwords(&matches))
-        .map_err(|message| command.error(ErrorKind::ValueValidation, message))?;
-    Ok(cli)
+        .and_then(|()| refuse_passwords(&given.typed))
+        .map_err(|message| {
+            command.error(ErrorKind::ValueValidation, given.origins.name(&message))
+        })?;
+    Ok((cli, given.origins))
 }
 
 /// Every user of the machine can read a command line. The harness hands passwords on by variables, and would
@@ -87,20 +94,6 @@ fn refuse_passwords(matches: &ArgMatches) -> Result<(), String> {
     Err(format!(
         "{flag}: every user of the machine can read a password on the command line; give it in {variable}"
     ))
-}
-
-/// A usage error in one line: clap's text without its hints on usage and help.
-#[must_use]
-pub fn one_line(error: &clap::Error) -> String {
-    let text = error.render().to_string();
-    let ends =
-        |line: &&str| !line.starts_with("Usage:") && !line.starts_with("For more information");
-    let lines = text
-        .lines()
-        .take_while(ends)
-        .map(str::trim)
-        .filter(|line| !line.is_empty());
-    lines.collect::<Vec<_>>().join(" ")
 }
 
 impl StartArguments {
@@ -191,6 +184,8 @@ impl LoadArguments {
 
 #[cfg(test)]
 mod tests {
+    use flags_and_variables::one_line;
+
     use super::*;
 
     const WRONG: &[(&str, &str, &str)] = &[
@@ -248,7 +243,7 @@ mod tests {
         ),
         ("harness demo --kafka kafka://a:1", "--store", "required"),
         (
-            "harness demo --stack native --kafka a --store b",
+            "harness demo --stack native --kafka kafka://a --store b",
             "--stack native",
             "external",
         ),
@@ -302,7 +297,8 @@ mod tests {
 
     #[test]
     fn urls_alone_mean_the_external_stack() {
-        let cli = parse("harness demo --kafka kafka://a:1 --store redis://b:2".split(' ')).unwrap();
+        let line = "harness demo --kafka kafka://a:1 --store redis://b:2";
+        let (cli, _) = parse(line.split(' ')).unwrap();
         let Command::Demo(demo) = cli.command else {
             panic!("not a demo")
         };

@@ -9,6 +9,6 @@ mod values;
 pub use arguments::{
     BenchArguments, Cli, Command, DemoArguments, ExperimentArguments, UpArguments,
 };
-pub use check::{one_line, parse};
+pub use check::parse;
 pub use faults::{FaultsArguments, SoakArguments};
 pub use limits::LimitsArguments;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use kafka_cluster_url::ClusterUrl;
+
 /// A duration above zero, such as `10s` or `5m`.
 pub(super) fn positive_duration(text: &str) -> Result<Duration, String> {
     match duration(text)? {
@@ -50,6 +52,13 @@ pub(super) fn topic(text: &str) -> Result<(String, i32), String> {
         .ok_or_else(|| {
             "takes a topic, and a number of partitions from 1 to 1000 after a colon".to_owned()
         })
+}
+
+/// A cluster's URL; what is wrong with one is told without a password in it.
+pub(super) fn kafka_url(text: &str) -> Result<String, String> {
+    let read = ClusterUrl::parse(text);
+    read.map(|_| text.to_owned())
+        .map_err(|error| error.to_string())
 }
 
 /// A librdkafka property.

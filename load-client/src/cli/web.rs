@@ -4,7 +4,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use clap::Args;
-use clap::builder::BoolishValueParser;
 
 use crate::parse;
 
@@ -16,7 +15,7 @@ pub(crate) struct WebArguments {
     #[arg(long, env = "LOAD_CLIENT_WEB", num_args = 0..=1, default_missing_value = "127.0.0.1:8089", value_parser = address, value_name = "ADDRESS", conflicts_with_all = ["headless", "shape", "preset", "until", "metrics_url", "csv", "html", "abort_on_fail"])]
     pub(crate) web: Option<SocketAddr>,
     /// Let --web listen beyond this machine; the page has no login, whoever reaches it can send load
-    #[arg(long, env = "LOAD_CLIENT_WEB_ALLOW_REMOTE", value_parser = BoolishValueParser::new(), requires = "web")]
+    #[arg(long, env = "LOAD_CLIENT_WEB_ALLOW_REMOTE", requires = "web")]
     pub(crate) web_allow_remote: bool,
     /// Another name that browsers may call the page by; repeatable (in the variable: one per line)
     #[arg(
@@ -28,7 +27,7 @@ pub(crate) struct WebArguments {
     )]
     pub(crate) web_name: Vec<String>,
     /// With --web: start a run at once
-    #[arg(long, env = "LOAD_CLIENT_AUTOSTART", value_parser = BoolishValueParser::new(), requires = "web")]
+    #[arg(long, env = "LOAD_CLIENT_AUTOSTART", requires = "web")]
     pub(crate) autostart: bool,
     /// With --autostart: end this many seconds after the run has ended [default: on Ctrl-C]
     #[arg(long, env = "LOAD_CLIENT_AUTOQUIT", value_parser = parse::duration_or_zero, value_name = "SECONDS", requires = "autostart")]
@@ -74,12 +73,14 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{Command, one_line, read};
+    use flags_and_variables::one_line;
+
+    use crate::cli::{Command, read};
 
     fn web(arguments: &[&str]) -> Result<WebArguments, String> {
         let start = ["load-client", "--host", "kafka://a:1"];
         let arguments = start.iter().chain(arguments).map(std::ffi::OsString::from);
-        match read(arguments).map_err(|error| one_line(&error))?.command {
+        match read(arguments).map_err(|error| one_line(&error))?.0.command {
             Command::Run(run) => Ok(run.web),
             Command::Compare(_) => panic!("not a run"),
         }

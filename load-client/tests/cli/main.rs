@@ -14,4 +14,5 @@ mod scenario;
 mod service;
 mod support;
 mod usage;
+mod variables;
 mod web;

@@ -341,7 +341,7 @@ fn flags_of_outputs_have_variables() {
     assert_eq!(output.status.code(), Some(2));
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(
-        told.contains("--fail-on") && told.contains("'rps'"),
+        told.contains("LOAD_CLIENT_FAIL_ON") && told.contains("'rps'"),
         "{told}"
     );
 }

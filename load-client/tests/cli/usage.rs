@@ -60,7 +60,7 @@ fn variables_stand_in_for_flags() {
         .env("LOAD_CLIENT_HOST", "kafka://a:1")
         .env("LOAD_CLIENT_USERS", "0")
         .output();
-    assert_error(&output.unwrap(), 2, "--users");
+    assert_error(&output.unwrap(), 2, "LOAD_CLIENT_USERS");
 }
 
 #[test]

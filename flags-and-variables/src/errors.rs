@@ -1,0 +1,41 @@
+//! Wrong uses in one line, and without a text that may be secret.
+
+use std::ffi::OsStr;
+
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, Command};
+
+/// Parses a value whose text must not be repeated in a message, as clap does by itself.
+#[derive(Clone, Debug)]
+pub struct Quietly<T>(pub fn(&str) -> Result<T, String>);
+
+impl<T: Clone + Send + Sync + 'static> TypedValueParser for Quietly<T> {
+    type Value = T;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        argument: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<T, clap::Error> {
+        let parsed = value.to_str().ok_or_else(|| "takes UTF-8".to_owned());
+        parsed.and_then(self.0).map_err(|reason| {
+            let flag = argument.map(Arg::to_string).unwrap_or_default();
+            let message = format!("invalid value for '{flag}': {reason}");
+            command.clone().error(ErrorKind::ValueValidation, message)
+        })
+    }
+}
+
+/// Renders a wrong use in one line, without the usage that clap appends.
+#[must_use]
+pub fn one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let lines = text.lines().map(str::trim);
+    let told = lines.filter(|line| {
+        !line.is_empty() && !line.starts_with("Usage:") && !line.starts_with("For more information")
+    });
+    let line = told.collect::<Vec<_>>().join(" ");
+    line.trim_start_matches("error: ").to_owned()
+}
