@@ -115,6 +115,8 @@ pub(super) fn producer(brokers: &str, properties: &[(String, String)]) -> Client
     config
         .set("acks", "all")
         .set("enable.idempotence", "true")
+        // Java's clients look for a key where murmur2 puts it; librdkafka's default is another hash.
+        .set("partitioner", "murmur2_random")
         // Waiting for more replies to send along costs every round trip; the default is 5 ms.
         .set("linger.ms", "0")
         // One attempt; attempts are repeated as long as they may help.

@@ -6,6 +6,8 @@ mod inbox;
 mod lag;
 mod last_commit;
 mod message;
+#[cfg(test)]
+mod partitioning;
 mod poller;
 mod rebalance;
 mod refusal;

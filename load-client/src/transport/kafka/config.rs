@@ -109,6 +109,8 @@ impl KafkaSettings {
             // The default of 5 ms would be added to every round trip.
             .set("linger.ms", "0")
             .set("acks", "all")
+            // Keys go where Java's clients would put them; librdkafka's default is another hash.
+            .set("partitioner", "murmur2_random")
             // For the depth of its queue, which tells a client that is too slow from a service that is.
             .set("statistics.interval.ms", "1000")
             // A misspelt topic must fail, not come into being.

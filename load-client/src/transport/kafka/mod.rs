@@ -6,6 +6,8 @@ mod diagnostics;
 mod error;
 mod expectations;
 mod own_topic;
+#[cfg(test)]
+mod partitioning;
 mod preflight;
 mod producer;
 mod queue;
