@@ -3,6 +3,7 @@
 //! `embedded` hosts a mock broker in this process, `native` runs Apache Kafka on the local JVM, `docker` runs
 //! the images of `docker/compose.yaml`, and `external` uses what the caller names and starts nothing.
 
+mod acls;
 mod description;
 mod docker;
 mod embedded;
@@ -14,6 +15,7 @@ mod running;
 mod store;
 mod topics;
 
+pub use acls::{Right, authorizer};
 pub use description::Description;
 pub use native::{Login, SecureListener, authority};
 pub use options::{StackKind, StackOptions};

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 
+use super::super::acls::{self, Right};
 use super::{Broker, Stack};
 use crate::process::Child;
 
@@ -71,5 +72,24 @@ impl Stack {
             Broker::Native(kafka) => kafka.proxied_port,
             _ => None,
         }
+    }
+
+    /// Takes a right on a topic, or on all (`*`), from everybody, in a broker that was started with
+    /// [`crate::stack::authorizer`].
+    ///
+    /// # Errors
+    ///
+    /// When the broker refuses or does not answer.
+    pub async fn withdraw(&self, topic: &str, right: Right) -> Result<()> {
+        acls::withdraw(self.bootstrap_servers(), topic, right).await
+    }
+
+    /// Gives back what [`Stack::withdraw`] has taken on a topic.
+    ///
+    /// # Errors
+    ///
+    /// When the broker refuses or does not answer.
+    pub async fn give_back(&self, topic: &str) -> Result<()> {
+        acls::give_back(self.bootstrap_servers(), topic).await
     }
 }
