@@ -77,8 +77,10 @@ where
         signal: impl Future<Output = ()> + Send,
     ) -> Result<Summary, Error> {
         let mut jobs = JobFactory::new(self.service, self.sink, &self.settings);
+        let replies = jobs.replies();
         let make_job = |record, arrived| jobs.job(record, arrived);
-        Engine::new(self.source, make_job, self.settings.clone(), self.status)
+        let settings = self.settings.clone();
+        Engine::new(self.source, make_job, replies, settings, self.status)
             .run(signal)
             .await
     }

@@ -203,7 +203,9 @@ impl<A> Builder<A> {
             self.settings.drain_timeout,
             self.settings.limits.max_headers,
         )?;
-        let sink = cluster.sink()?;
+        let policy = self.policy();
+        let dead_letter_topic = self.settings.dead_letter_topic.as_deref();
+        let sink = cluster.sink(policy.exact(), dead_letter_topic)?;
         self.join(source, sink, cluster.obstacles())
     }
 
@@ -227,15 +229,19 @@ impl<A> Builder<A> {
         obstacles: Obstacles,
     ) -> Result<Bridge<A, Source, Sink>, Error> {
         self.check()?;
+        let policy = self.policy();
+        let service = RecordService::new(self.app, self.operations, policy, self.settings.clone());
+        let Self { settings, .. } = self;
+        Ok(Bridge::new(service, source, sink, settings, obstacles))
+    }
+
+    fn policy(&self) -> ReplyPolicy {
         let topics: Vec<&str> = self.operations.iter().map(Operation::topic).collect();
         let policy = match &self.reply_topics {
             Some(allowed) => ReplyPolicy::new(allowed, topics),
             None => ReplyPolicy::derived_for(&self.settings.profiles, topics),
         };
-        let policy = policy.reserve(self.settings.dead_letter_topic.clone());
-        let service = RecordService::new(self.app, self.operations, policy, self.settings.clone());
-        let Self { settings, .. } = self;
-        Ok(Bridge::new(service, source, sink, settings, obstacles))
+        policy.reserve(self.settings.dead_letter_topic.clone())
     }
 
     fn check(&self) -> Result<(), Error> {

@@ -39,6 +39,22 @@ pub(crate) fn letter(record: &Record, topic: Arc<str>, cause: &str) -> OutboundR
     }
 }
 
+/// The same without the record's value, which the letter tells the size of; `None` if there is nothing to
+/// leave out. The record itself is still to be found where the letter says, for as long as it is kept there.
+pub(crate) fn shortened(record: &Record, topic: Arc<str>, cause: &str) -> Option<OutboundRecord> {
+    let size = record
+        .value
+        .as_ref()
+        .filter(|value| !value.is_empty())?
+        .len();
+    let mut letter = letter(record, topic, cause);
+    letter.value = None;
+    letter
+        .headers
+        .push(format!("{PREFIX}value"), format!("left out, {size} bytes"));
+    Some(letter)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,8 @@ use http::{HeaderValue, Response, StatusCode, header};
 pub(crate) struct Problem {
     pub(crate) status: StatusCode,
     pub(crate) detail: String,
+    /// The application's own status, where it had answered.
+    pub(crate) answered: Option<StatusCode>,
 }
 
 impl Problem {
@@ -15,6 +17,7 @@ impl Problem {
         Self {
             status,
             detail: detail.into(),
+            answered: None,
         }
     }
 

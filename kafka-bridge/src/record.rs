@@ -116,9 +116,12 @@ impl Record {
     /// Returns the bytes that the record holds in memory, which the in-flight bound counts.
     #[must_use]
     pub fn size(&self) -> usize {
-        let len = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
-        len(&self.key) + len(&self.value) + self.headers.size()
+        size(self.key.as_ref(), self.value.as_ref(), &self.headers)
     }
+}
+
+fn size(key: Option<&Bytes>, value: Option<&Bytes>, headers: &Headers) -> usize {
+    key.map_or(0, Bytes::len) + value.map_or(0, Bytes::len) + headers.size()
 }
 
 /// A record to be produced: a reply or a dead letter.
@@ -135,4 +138,11 @@ pub struct OutboundRecord {
     /// The partition to produce to; `None` leaves it to the key. One that the topic does not have
     /// is a wish that cannot be met, and no reason to lose the record.
     pub partition: Option<i32>,
+}
+
+impl OutboundRecord {
+    /// Returns the bytes that the record holds in memory, which the in-flight bound counts.
+    pub(crate) fn size(&self) -> usize {
+        size(self.key.as_ref(), self.value.as_ref(), &self.headers)
+    }
 }

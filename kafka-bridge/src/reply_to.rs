@@ -123,6 +123,14 @@ impl ReplyPolicy {
         self
     }
 
+    /// Returns the topics that are allowed by their whole names.
+    pub(crate) fn exact(&self) -> impl Iterator<Item = &str> {
+        self.allowed.iter().filter_map(|pattern| match pattern {
+            Pattern::Exact(name) => Some(&**name),
+            Pattern::Prefix(_) => None,
+        })
+    }
+
     /// Checks one address.
     ///
     /// # Errors

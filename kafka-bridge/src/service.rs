@@ -17,7 +17,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderValue, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use metrics::{Histogram, counter, histogram};
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
@@ -26,66 +26,13 @@ use tracing::{error, warn};
 
 use crate::address::{self, Address, ReplyPartition};
 use crate::config::{Settings, WithoutReplyTo};
+use crate::outcome::may_pass;
 use crate::problem::Problem;
 use crate::trace_context::{self, TRACEPARENT};
 use crate::{
-    AddressDenied, Body, Coordinates, Operation, OutboundRecord, Record, ReplyPolicy, echo,
-    metric_names, request, response,
+    Body, Coordinates, Operation, Outcome, Record, ReplyPolicy, SkipReason, echo, metric_names,
+    request, response,
 };
-
-impl SkipReason {
-    /// Names the reason in metrics.
-    pub(crate) fn label(self) -> &'static str {
-        match self {
-            Self::NoReplyTo => "no_reply_to",
-            Self::ReplyDropped => "reply_dropped",
-            Self::FailedUnanswered(_) => "failed_unanswered",
-            Self::AddressDenied(_) => "address_denied",
-            Self::NoOperation => "no_operation",
-        }
-    }
-}
-
-/// What the service makes of a record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// A reply to be produced, with the status that it tells.
-    Reply(OutboundRecord, StatusCode),
-    /// Nothing to be produced.
-    Skip(SkipReason),
-}
-
-impl Outcome {
-    /// Returns the status of a failure that another attempt may change.
-    pub(crate) fn failure(&self) -> Option<StatusCode> {
-        let (Self::Reply(_, status) | Self::Skip(SkipReason::FailedUnanswered(status))) = self
-        else {
-            return None;
-        };
-        let lasting = *status == StatusCode::NOT_IMPLEMENTED;
-        (status.is_server_error() && !lasting).then_some(*status)
-    }
-}
-
-/// Why there is no reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SkipReason {
-    /// The record has no return address; the application was not called.
-    #[error("no return address")]
-    NoReplyTo,
-    /// The record has no return address; the application was called and its answer dropped.
-    #[error("processed, no reply wanted")]
-    ReplyDropped,
-    /// The record has no return address, and the application's answer was a failure.
-    #[error("processed and failed with status {0}, nobody to tell")]
-    FailedUnanswered(StatusCode),
-    /// The return address is not to be used; the application was not called.
-    #[error(transparent)]
-    AddressDenied(#[from] AddressDenied),
-    /// No operation is mapped to the record's topic.
-    #[error("no operation for this topic")]
-    NoOperation,
-}
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 type ServiceFuture = Pin<Box<dyn Future<Output = Result<Outcome, Infallible>> + Send>>;
@@ -211,7 +158,8 @@ where
             }
             Err(problem) => Err(problem),
         };
-        shared.outcome(wishes.met_by(answer), address, key)
+        let answered = answer.as_ref().err().and_then(|problem| problem.answered);
+        shared.outcome(wishes.met_by(answer), answered, address, key)
     }
 }
 
@@ -274,7 +222,15 @@ impl Shared {
     fn judge(&self, answer: Guarded, at: &Coordinates) -> Result<Response<Bytes>, Problem> {
         match answer {
             Ok(Ok(Ok(response))) => Ok(response),
-            Ok(Ok(Err(body))) => {
+            Ok(Ok(Err(Broken::TooLarge(status)))) => {
+                let limit = self.settings.limits.max_reply_bytes;
+                error!(record = %at, %status, limit, "response body is too large");
+                let detail = format!("the response is larger than {limit} bytes");
+                let mut problem = Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail);
+                problem.answered = Some(status);
+                Err(problem)
+            }
+            Ok(Ok(Err(Broken::Body(body)))) => {
                 error!(record = %at, error = %body, "response body failed");
                 Err(Problem::new(
                     StatusCode::INTERNAL_SERVER_ERROR,
@@ -297,18 +253,24 @@ impl Shared {
         }
     }
 
+    /// `answered` is the application's own status where the response tells another one.
     fn outcome(
         &self,
         response: Response<Bytes>,
+        answered: Option<StatusCode>,
         address: Option<Address<'_>>,
         key: Option<Bytes>,
     ) -> Outcome {
-        let status = response.status();
+        let told = response.status();
+        let status = answered.unwrap_or(told);
         match address {
             Some(address) => {
                 let profiles = &self.settings.profiles;
-                let reply = response::into_reply(response, address, key, profiles);
-                Outcome::Reply(reply, status)
+                Outcome::Reply {
+                    record: response::into_reply(response, address, key, profiles),
+                    status: told,
+                    failed: may_pass(status),
+                }
             }
             None if status.is_success() => Outcome::Skip(SkipReason::ReplyDropped),
             None => Outcome::Skip(SkipReason::FailedUnanswered(status)),
@@ -317,7 +279,15 @@ impl Shared {
 }
 
 /// An answer; or its body failed; or it was late; or the application panicked.
-type Guarded = Result<Result<Result<Response<Bytes>, BoxError>, Elapsed>, Box<dyn Any + Send>>;
+type Guarded = Result<Result<Result<Response<Bytes>, Broken>, Elapsed>, Box<dyn Any + Send>>;
+
+/// Why an answer has no body.
+enum Broken {
+    /// It is larger than a reply may be; the answer's status.
+    TooLarge(StatusCode),
+    /// The application could not give it whole.
+    Body(BoxError),
+}
 
 /// Calls the application within its time and behind a barrier for panics.
 fn guarded<S, B>(
@@ -341,7 +311,7 @@ async fn call<S, B>(
     mut app: S,
     request: Request<Body>,
     max: usize,
-) -> Result<Response<Bytes>, BoxError>
+) -> Result<Response<Bytes>, Broken>
 where
     S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
     B: http_body::Body<Data = Bytes>,
@@ -350,8 +320,11 @@ where
     let Ok(()) = poll_fn(|context| app.poll_ready(context)).await;
     let Ok(response) = app.call(request).await;
     let (parts, body) = response.into_parts();
-    let body = whole(Limited::new(body, max)).await?;
-    Ok(Response::from_parts(parts, body))
+    match whole(Limited::new(body, max)).await {
+        Ok(body) => Ok(Response::from_parts(parts, body)),
+        Err(error) if error.is::<LengthLimitError>() => Err(Broken::TooLarge(parts.status)),
+        Err(error) => Err(Broken::Body(error)),
+    }
 }
 
 /// Reads a body to its end. Nearly all are one buffer, which is then taken as it is.

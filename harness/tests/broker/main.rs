@@ -7,6 +7,7 @@ mod group;
 mod in_process;
 mod member;
 mod members;
+mod produce;
 mod stop;
 #[path = "../support/mod.rs"]
 mod support;

@@ -53,6 +53,11 @@ impl Requester {
         let reply_topic = format!("{topic}.reply");
         stack.create_topic(&topic, partitions).await.unwrap();
         stack.create_topic(&reply_topic, 1).await.unwrap();
+        Self::on(stack, &topic, &reply_topic)
+    }
+
+    /// The same with topics that are there.
+    pub(crate) fn on(stack: &Stack, topic: &str, reply_topic: &str) -> Self {
         let mut config = ClientConfig::new();
         config
             .set("bootstrap.servers", stack.bootstrap_servers())
@@ -61,12 +66,12 @@ impl Requester {
             .set("group.id", "unused")
             .set("enable.auto.commit", "false");
         config.extend(stack.client_properties());
-        let consumer = listen(&config, &reply_topic);
+        let consumer = listen(&config, reply_topic);
         Self {
             producer: config.create().unwrap(),
             consumer,
-            topic,
-            reply_topic,
+            topic: topic.to_owned(),
+            reply_topic: reply_topic.to_owned(),
         }
     }
 

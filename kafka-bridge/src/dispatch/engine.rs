@@ -14,9 +14,10 @@ use tracing::{debug, info, warn};
 use super::Summary;
 use super::job::{Done, Settled};
 use super::progress::{Progress, StatusSender};
+use super::reply_bytes::ReplyBytes;
 use super::revocations::Revocations;
 use super::running::Running;
-use super::timers::Timers;
+use super::timers::{Timers, after};
 use crate::offsets::{Delivery, OffsetTracker};
 use crate::ports::{Intake, RecordSource, SourceEvent};
 use crate::{Error, Record, Settings, TopicPartition, metric_names};
@@ -30,6 +31,7 @@ pub(crate) struct Engine<Source, Make, Job> {
     offsets: OffsetTracker,
     revocations: Revocations,
     in_flight_bytes: usize,
+    replies: ReplyBytes,
     summary: Summary,
     progress: Progress,
     /// When the latest record came: near enough to tell whether a timer is due.
@@ -48,6 +50,7 @@ where
     pub(crate) fn new(
         source: Source,
         make_job: Make,
+        replies: ReplyBytes,
         settings: Settings,
         status: StatusSender,
     ) -> Self {
@@ -62,6 +65,7 @@ where
             offsets: OffsetTracker::default(),
             revocations: Revocations::default(),
             in_flight_bytes: 0,
+            replies,
             summary: Summary::default(),
             progress: Progress::new(status),
             now,
@@ -78,7 +82,7 @@ where
     ) -> Result<Summary, Error> {
         let served = self.serve(shutdown).await;
         self.progress.stopping();
-        let deadline = Instant::now() + self.settings.drain_timeout;
+        let deadline = after(Instant::now(), self.settings.drain_timeout);
         let drained = self.drain(deadline).await;
         let positions = self.offsets.positions();
         let closing = timeout_at(
@@ -98,7 +102,9 @@ where
         loop {
             let due = self.timers.next(self.offsets.is_changed());
             if self.now >= due {
-                self.on_time()?;
+                if self.on_time()?.is_break() {
+                    return Ok(());
+                }
                 continue;
             }
             if alarm.deadline() != due {
@@ -124,10 +130,11 @@ where
     }
 
     /// Does what is due.
-    fn on_time(&mut self) -> Result<(), Error> {
+    fn on_time(&mut self) -> Result<ControlFlow<()>, Error> {
         let now = self.now;
-        if self.offsets.is_changed() && self.timers.commit.is_due(now) {
-            self.commit()?;
+        if self.offsets.is_changed() && self.timers.commit.is_due(now) && self.commit()?.is_break()
+        {
+            return Ok(ControlFlow::Break(()));
         }
         if self.timers.again.is_due(now) {
             self.offsets.commit_again();
@@ -135,12 +142,14 @@ where
         if self.timers.look.is_due(now) {
             self.progress.tell(&self.offsets);
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 
-    /// Lets what is under way come to its end; what does not by the deadline is abandoned.
+    /// Lets what is under way come to its end; what does not by the deadline is abandoned. A failure
+    /// ends nothing early: the other records may well be answered. The first one is returned.
     async fn drain(&mut self, deadline: Instant) -> Result<(), Error> {
         info!(in_flight = self.running.len(), "draining");
+        let mut outcome = Ok(());
         let mut source_alive = true;
         while self.running.len() > 0 {
             let until = self
@@ -148,7 +157,9 @@ where
                 .deadline()
                 .map_or(deadline, |at| at.min(deadline));
             select! { biased;
-                done = self.running.next() => self.on_done(done?)?,
+                done = self.running.next() => {
+                    outcome = outcome.and(done.and_then(|done| self.on_done(done)));
+                }
                 () = sleep_until(until) => {
                     self.release_ready();
                     if Instant::now() >= deadline {
@@ -157,7 +168,7 @@ where
                 }
                 event = self.source.next(Intake::Closed), if source_alive => match event {
                     Ok(event) => {
-                        let _ = self.on_event(event);
+                        source_alive = self.on_event(event).is_continue();
                         // An assignment that comes now does not make a stopping bridge ready.
                         self.progress.stopping();
                     }
@@ -165,7 +176,7 @@ where
                 }
             }
         }
-        Ok(())
+        outcome
     }
 
     fn abandon(&mut self) {
@@ -183,8 +194,9 @@ where
     fn intake(&self) -> Intake {
         let limits = &self.settings.limits;
         let bound = self.running.bound(limits.max_in_flight);
+        let bytes = self.in_flight_bytes + self.replies.expected(self.running.len());
         let room = self.running.len() < bound
-            && self.in_flight_bytes < limits.max_in_flight_bytes
+            && bytes < limits.max_in_flight_bytes
             && self.offsets.tracked() < limits.max_uncommitted;
         if room { Intake::Open } else { Intake::Closed }
     }
@@ -299,16 +311,19 @@ where
         self.progress.evicted();
     }
 
-    fn commit(&mut self) -> Result<(), Error> {
+    fn commit(&mut self) -> Result<ControlFlow<()>, Error> {
         // What the source has to tell comes first: a partition that it lost must not be committed.
         while let Some(event) = self.source.next(Intake::Closed).now_or_never() {
-            let _ = self.on_event(event?);
+            if self.on_event(event?).is_break() {
+                // The last commit is that of the stop.
+                return Ok(ControlFlow::Break(()));
+            }
         }
         let positions = self.offsets.take_changed();
         if !positions.is_empty() {
             self.source.commit(&positions);
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 }
 

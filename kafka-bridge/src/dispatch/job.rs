@@ -9,12 +9,13 @@ use metrics::counter;
 use tokio::time::{Instant, sleep};
 use tracing::{Instrument, Span, error, info, info_span, warn};
 
+use super::reply_bytes::ReplyBytes;
 use crate::meters::{Meters, TopicMeters};
 use crate::ports::{ProduceError, ReplySink};
-use crate::service::{Answer, Outcome, SkipReason};
+use crate::service::Answer;
 use crate::{
-    Coordinates, FailurePolicy, OutboundRecord, Record, Retry, Settings, dead_letter, metric_names,
-    trace_context,
+    Coordinates, FailurePolicy, OutboundRecord, Outcome, Record, Retry, Settings, SkipReason,
+    dead_letter, metric_names, trace_context,
 };
 
 /// How a record ended.
@@ -60,6 +61,7 @@ struct Worker<V, K> {
     sink: K,
     dead_letter_topic: Option<Arc<str>>,
     on_failure: FailurePolicy,
+    replies: ReplyBytes,
 }
 
 impl<V, K> JobFactory<V, K>
@@ -75,9 +77,15 @@ where
                 sink,
                 dead_letter_topic: dead_letter_topic.map(Into::into),
                 on_failure: settings.on_failure,
+                replies: ReplyBytes::default(),
             },
             meters: Meters::default(),
         }
+    }
+
+    /// Returns a view of what the replies hold that wait for their delivery reports.
+    pub(crate) fn replies(&self) -> ReplyBytes {
+        self.worker.replies.clone()
     }
 
     /// Handles the record; the future never panics, and resolves only when the record is settled.
@@ -124,6 +132,7 @@ where
             sink,
             dead_letter_topic,
             on_failure,
+            replies,
         } = self;
         let dead_letter_topic = dead_letter_topic.map(|topic| (topic, record.clone()));
         let coordinates = record.coordinates.clone();
@@ -134,14 +143,17 @@ where
         };
         let cause = match answer {
             Err(exhausted) => exhausted,
-            Ok(Outcome::Reply(record, status)) => match reply(&sink, record).await? {
-                None => {
-                    meters.count_reply(status.as_u16());
-                    return Ok(Settled::Replied);
+            Ok(Outcome::Reply { record, status, .. }) => {
+                let _held = replies.hold(record.size());
+                match reply(&sink, record).await? {
+                    None => {
+                        meters.count_reply(status.as_u16());
+                        return Ok(Settled::Replied);
+                    }
+                    Some(refused) => refused,
                 }
-                Some(refused) => refused,
-            },
-            Ok(Outcome::Skip(reason @ (SkipReason::NoReplyTo | SkipReason::ReplyDropped))) => {
+            }
+            Ok(Outcome::Skip(reason)) if is_as_wanted(reason, dead_letter_topic.is_some()) => {
                 info!(record = %coordinates, %reason, "record skipped");
                 return Ok(Settled::Skipped(reason.label()));
             }
@@ -151,6 +163,16 @@ where
             },
         };
         give_up(&sink, dead_letter_topic, &coordinates, cause).await
+    }
+}
+
+/// Returns whether the record needs no letter: its answer was dropped as nobody wanted it, or the
+/// application was not called and nobody is to know.
+fn is_as_wanted(reason: SkipReason, has_dead_letters: bool) -> bool {
+    match reason {
+        SkipReason::ReplyDropped => true,
+        SkipReason::NoReplyTo => !has_dead_letters,
+        _ => false,
     }
 }
 
@@ -227,7 +249,14 @@ async fn give_up<K: ReplySink>(
         return Ok(Settled::Skipped(label));
     };
     let letter = dead_letter::letter(&original, Arc::clone(&topic), &cause);
-    match sink.produce(letter).await {
+    let mut produced = sink.produce(letter).await;
+    if let Err(ProduceError::Refused(refused)) = &produced
+        && let Some(letter) = dead_letter::shortened(&original, Arc::clone(&topic), &cause)
+    {
+        warn!(record = %coordinates, %topic, refused, "dead letter refused, its value is left out");
+        produced = sink.produce(letter).await;
+    }
+    match produced {
         Ok(()) => {
             warn!(record = %coordinates, cause, "record dead-lettered");
             Ok(Settled::DeadLettered(label))

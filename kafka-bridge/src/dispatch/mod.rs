@@ -7,6 +7,7 @@ mod engine;
 mod job;
 mod keyed;
 mod progress;
+mod reply_bytes;
 mod revocations;
 mod running;
 mod serial;

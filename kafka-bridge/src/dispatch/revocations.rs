@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::timers::after;
 use crate::TopicPartition;
 use crate::offsets::OffsetTracker;
 use crate::ports::Revocation;
@@ -16,7 +17,8 @@ pub(super) struct Revocations {
 
 impl Revocations {
     pub(super) fn add(&mut self, revocation: Revocation, patience: Duration) {
-        self.waiting.push((Instant::now() + patience, revocation));
+        let deadline = after(Instant::now(), patience);
+        self.waiting.push((deadline, revocation));
     }
 
     /// Returns when the next revocation has waited long enough.

@@ -12,6 +12,14 @@ use super::progress;
 /// the offsets of idle partitions from expiring.
 const COMMIT_AGAIN: Duration = Duration::from_secs(10);
 
+/// Far enough to never come, and near enough for each clock.
+const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
+/// Returns the instant so much later; far off where the clock does not reach.
+pub(super) fn after(now: Instant, wait: Duration) -> Instant {
+    now.checked_add(wait).unwrap_or_else(|| now + FAR)
+}
+
 /// Something that is done again and again; what is late puts off those after it.
 #[derive(Debug)]
 pub(super) struct Timer {
@@ -23,7 +31,7 @@ impl Timer {
     fn new(period: Duration, now: Instant) -> Self {
         Self {
             period,
-            due: now + period,
+            due: after(now, period),
         }
     }
 
@@ -31,7 +39,7 @@ impl Timer {
     pub(super) fn is_due(&mut self, now: Instant) -> bool {
         let is_due = now >= self.due;
         if is_due {
-            self.due = now + self.period;
+            self.due = after(now, self.period);
         }
         is_due
     }

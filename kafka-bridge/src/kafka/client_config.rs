@@ -8,7 +8,7 @@ use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use crate::Error;
 
 /// Properties that the delivery guarantee rests on, and the values that they may have.
-const REQUIRED: [(&str, &[&str]); 7] = [
+const REQUIRED: [(&str, &[&str]); 10] = [
     // Offsets are committed by the dispatch, after the reply's delivery report.
     ("enable.auto.commit", &["false"]),
     ("auto.commit.enable", &["false"]),
@@ -20,6 +20,12 @@ const REQUIRED: [(&str, &[&str]); 7] = [
     ("auto.offset.reset", &["earliest", "smallest", "beginning"]),
     // A return address must not create topics.
     ("allow.auto.create.topics", &["false"]),
+    // No transaction is ever begun, without which such a producer takes no record.
+    ("transactional.id", &[]),
+    // One record that is refused would end the producer.
+    ("enable.gapless.guarantee", &["false"]),
+    // A reply's delivery report is what its record waits for.
+    ("delivery.report.only.error", &["false"]),
 ];
 
 /// Refuses properties that would break the guarantees without a word.
@@ -32,7 +38,7 @@ pub(super) fn check(properties: &[(String, String)]) -> Result<(), Error> {
             return Err(Error::Property {
                 name,
                 value: value.clone(),
-                required: allowed[0],
+                required: allowed.first().copied().unwrap_or("left out"),
             });
         }
     }
@@ -167,6 +173,15 @@ mod tests {
         assert!(check(&property("acks", "all")).is_ok());
         assert!(check(&property("auto.offset.reset", "latest")).is_err());
         assert!(check(&property("allow.auto.create.topics", "true")).is_err());
+        for name in ["enable.gapless.guarantee", "delivery.report.only.error"] {
+            assert!(check(&property(name, "true")).is_err(), "{name}");
+            assert!(check(&property(name, "false")).is_ok(), "{name}");
+        }
+        let error = check(&property("transactional.id", "t")).unwrap_err();
+        assert!(
+            error.to_string().ends_with("it has to be left out"),
+            "{error}"
+        );
         assert!(check(&property("fetch.wait.max.ms", "1")).is_ok());
     }
 

@@ -2,6 +2,8 @@
 
 mod client_config;
 mod client_log;
+mod dead_letter_topic;
+mod gates;
 mod inbox;
 mod lag;
 mod last_commit;
@@ -9,11 +11,13 @@ mod message;
 #[cfg(test)]
 mod partitioning;
 mod poller;
+mod producer;
 mod rebalance;
 mod refusal;
 mod reply_sink;
 mod reply_topics;
 mod source;
+mod verdict;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -100,12 +104,23 @@ impl Cluster {
 
     /// Makes a producer for replies.
     ///
+    /// `named` are topics that the operator has named, and that so are expected to take records: what
+    /// one of them refuses on its own account waits, while a topic that only a requester has named is
+    /// that requester's problem. The dead-letter topic is such a topic, and is looked for at once: while
+    /// it is missing, [`crate::Status::obstacles`] has it.
+    ///
     /// # Errors
     ///
     /// Fails on properties that librdkafka refuses.
-    pub fn sink(&self) -> Result<KafkaSink, Error> {
+    pub fn sink<'t>(
+        &self,
+        named: impl IntoIterator<Item = &'t str>,
+        dead_letter_topic: Option<&str>,
+    ) -> Result<KafkaSink, Error> {
         let config = client_config::producer(&self.brokers, &self.properties);
-        KafkaSink::start(&config).map_err(|source| Error::Kafka {
+        let named = named.into_iter().map(Into::into);
+        let started = KafkaSink::start(config, named, dead_letter_topic, self.obstacles());
+        started.map_err(|source| Error::Kafka {
             context: "creating the reply producer".to_owned(),
             source: refusal::masked(source),
         })
@@ -139,7 +154,7 @@ mod tests {
         let misspelt = [("sasl.passwrod".to_owned(), "hunter3".to_owned())];
         let cluster = Cluster::new(url, &misspelt).unwrap();
         let source = cluster.source("g", &["t"], Duration::from_secs(1), 1);
-        for error in [source.err().unwrap(), cluster.sink().err().unwrap()] {
+        for error in [source.err().unwrap(), cluster.sink([], None).err().unwrap()] {
             let told = format!("{error:?}");
             assert!(told.contains("sasl.passwrod"), "{told}");
             assert!(!told.contains("hunter"), "{told}");

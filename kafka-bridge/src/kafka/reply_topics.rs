@@ -63,6 +63,11 @@ impl ReplyTopics {
         }
     }
 
+    /// Returns whether a record was delivered to a topic, which is there for all that is known.
+    pub(super) fn is_proven(&self, topic: &Arc<str>) -> bool {
+        self.names().proven.contains(topic)
+    }
+
     /// Notes that a topic is not there, or not any more.
     pub(super) fn missing(&self, topic: &Arc<str>) {
         let mut names = self.names();

@@ -1,0 +1,151 @@
+//! Topics that take nothing just now. Of all records that wait for one, a single record tries; the others
+//! wait for it, so that a refusing broker is asked once in a while and not by a thousand records.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::OwnedMutexGuard;
+use tokio::time::{Instant, sleep};
+use tracing::{error, info, warn};
+
+use crate::obstacles::{Blocked, Obstacles};
+
+/// The first wait between two attempts; it doubles up to the last, whoever tries.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LAST_WAIT: Duration = Duration::from_secs(5);
+
+/// The topics that are waited for, each an obstacle for as long as a record waits.
+#[derive(Debug, Default)]
+pub(super) struct Gates {
+    closed: Mutex<HashMap<Arc<str>, Closed>>,
+    obstacles: Obstacles,
+}
+
+#[derive(Debug)]
+struct Closed {
+    gate: Arc<Gate>,
+    waiting: usize,
+}
+
+#[derive(Debug)]
+struct Gate {
+    /// Held by the record that tries; the wait before its next attempt.
+    turn: Arc<tokio::sync::Mutex<Duration>>,
+    is_open: AtomicBool,
+}
+
+/// A record that waits for a topic.
+struct Place {
+    gates: Arc<Gates>,
+    topic: Arc<str>,
+    gate: Arc<Gate>,
+}
+
+/// The right, and the duty, to try.
+pub(super) struct Turn {
+    wait: OwnedMutexGuard<Duration>,
+    place: Place,
+}
+
+impl Gates {
+    pub(super) fn new(obstacles: Obstacles) -> Self {
+        let closed = Mutex::default();
+        Self { closed, obstacles }
+    }
+
+    /// Waits until the topic is open or it is this record's turn; at once if nobody waits for the topic.
+    pub(super) async fn pass(self: &Arc<Self>, topic: &Arc<str>) -> Option<Turn> {
+        let place = self.place(topic, false)?;
+        place.queue().await
+    }
+
+    /// Notes why a topic takes nothing, then waits as [`Gates::pass`] does.
+    pub(super) async fn wait(
+        self: &Arc<Self>,
+        turn: Option<Turn>,
+        topic: &Arc<str>,
+        cause: String,
+    ) -> Option<Turn> {
+        let blocked = Blocked::Produce(Arc::clone(topic));
+        if let Some(mut turn) = turn {
+            warn!(%topic, cause, "the topic still takes no records");
+            self.obstacles.raise(blocked, cause, Instant::now());
+            turn.pause().await;
+            return Some(turn);
+        }
+        let place = self.place(topic, true)?;
+        error!(%topic, cause, "the topic takes no records, they wait");
+        self.obstacles.raise(blocked, cause, Instant::now());
+        place.queue().await
+    }
+
+    fn place(self: &Arc<Self>, topic: &Arc<str>, close: bool) -> Option<Place> {
+        let mut closed = self.closed();
+        if close && !closed.contains_key(topic) {
+            let turn = Arc::new(tokio::sync::Mutex::new(FIRST_WAIT));
+            let is_open = AtomicBool::new(false);
+            let gate = Arc::new(Gate { turn, is_open });
+            closed.insert(Arc::clone(topic), Closed { gate, waiting: 0 });
+        }
+        let own = closed.get_mut(topic)?;
+        own.waiting += 1;
+        Some(Place {
+            gates: Arc::clone(self),
+            topic: Arc::clone(topic),
+            gate: Arc::clone(&own.gate),
+        })
+    }
+
+    fn remove(&self, closed: &mut HashMap<Arc<str>, Closed>, topic: &Arc<str>) {
+        closed.remove(topic);
+        self.obstacles.clear(&Blocked::Produce(Arc::clone(topic)));
+    }
+
+    fn closed(&self) -> MutexGuard<'_, HashMap<Arc<str>, Closed>> {
+        self.closed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    async fn queue(self) -> Option<Turn> {
+        let wait = Arc::clone(&self.gate.turn).lock_owned().await;
+        if self.gate.is_open.load(Ordering::Acquire) {
+            return None;
+        }
+        let mut turn = Turn { wait, place: self };
+        turn.pause().await;
+        Some(turn)
+    }
+}
+
+impl Drop for Place {
+    /// The last one that waits takes the obstacle along: nothing is held up any more.
+    fn drop(&mut self) {
+        let mut closed = self.gates.closed();
+        if let Some(own) = closed.get_mut(&self.topic)
+            && Arc::ptr_eq(&own.gate, &self.gate)
+        {
+            own.waiting -= 1;
+            if own.waiting == 0 {
+                self.gates.remove(&mut closed, &self.topic);
+            }
+        }
+    }
+}
+
+impl Turn {
+    async fn pause(&mut self) {
+        sleep(*self.wait).await;
+        *self.wait = (*self.wait * 2).min(LAST_WAIT);
+    }
+
+    /// Notes that the topic takes records again, which lets all go on that wait for it.
+    pub(super) fn open(self) {
+        let Place { gates, topic, gate } = &self.place;
+        info!(%topic, "the topic takes records again");
+        gate.is_open.store(true, Ordering::Release);
+        gates.remove(&mut gates.closed(), topic);
+    }
+}

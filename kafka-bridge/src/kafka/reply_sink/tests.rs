@@ -1,0 +1,207 @@
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr as Resp};
+use tokio::task::JoinSet;
+
+use super::super::reply_topics::MAX_UNPROVEN;
+use super::*;
+use crate::Headers;
+use crate::kafka::client_config;
+use crate::obstacles::Blocked;
+
+type Cluster = MockCluster<'static, DefaultProducerContext>;
+
+/// A cluster in this process whose topic `r` has two partitions, and a sink for it.
+fn cluster() -> (Cluster, KafkaSink) {
+    let cluster = MockCluster::new(1).unwrap();
+    cluster.create_topic("r", 2, 1).unwrap();
+    let sink = sink(&cluster, &[], Obstacles::default());
+    (cluster, sink)
+}
+
+fn sink(cluster: &Cluster, named: &[&str], obstacles: Obstacles) -> KafkaSink {
+    let config = client_config::producer(&cluster.bootstrap_servers(), &[]);
+    let named = named.iter().map(|name| Arc::from(*name));
+    KafkaSink::start(config, named, None, obstacles).unwrap()
+}
+
+/// Returns how many records the partitions of `r` hold.
+fn counts(cluster: &Cluster) -> [i64; 2] {
+    let config = client_config::consumer(&cluster.bootstrap_servers(), "g", &[]);
+    let consumer: BaseConsumer = config.create().unwrap();
+    [0, 1].map(|partition| {
+        let ends = consumer.fetch_watermarks("r", partition, Duration::from_secs(30));
+        ends.unwrap().1
+    })
+}
+
+fn reply(topic: &str, partition: Option<i32>) -> OutboundRecord {
+    OutboundRecord {
+        topic: topic.into(),
+        key: None,
+        value: Some("v".into()),
+        headers: Headers::default(),
+        partition,
+    }
+}
+
+#[tokio::test]
+async fn h15_a_partition_that_the_topic_lacks_is_a_wish_and_not_the_end_of_the_reply() {
+    let (cluster, sink) = cluster();
+    sink.produce(reply("r", Some(1))).await.unwrap();
+    assert_eq!(counts(&cluster), [0, 1]);
+    for beyond in [2, 1_000_000, i32::MAX, -1, i32::MIN] {
+        sink.produce(reply("r", Some(beyond))).await.unwrap();
+    }
+    let after = counts(&cluster);
+    assert_eq!(after.iter().sum::<i64>(), 6, "{after:?}");
+}
+
+#[tokio::test]
+async fn h15_a_missing_topic_is_refused_with_and_without_a_partition() {
+    let (_cluster, sink) = cluster();
+    for partition in [None, Some(0)] {
+        let refused = sink.produce(reply("missing", partition)).await.unwrap_err();
+        assert!(matches!(refused, ProduceError::Refused(_)), "{refused}");
+    }
+}
+/// Else librdkafka would keep each name, and look for all of them every second.
+#[tokio::test]
+async fn h15_made_up_topics_do_not_pile_up_and_those_that_exist_are_served_all_the_same() {
+    let (cluster, sink) = cluster();
+    let mut replies = JoinSet::new();
+    for number in 0..MAX_UNPROVEN + 30 {
+        let sink = sink.clone();
+        let reply = reply(&format!("made-up.{number}"), None);
+        replies.spawn(async move { sink.produce(reply).await });
+    }
+    while let Some(refused) = replies.join_next().await {
+        let refused = refused.unwrap().unwrap_err();
+        assert!(matches!(refused, ProduceError::Refused(_)), "{refused}");
+    }
+    assert_eq!(sink.0.topics.unproven(), MAX_UNPROVEN);
+    for partition in [Some(1), None] {
+        sink.produce(reply("r", partition)).await.unwrap();
+    }
+    cluster.create_topic("new", 1, 1).unwrap();
+    sink.produce(reply("new", None)).await.unwrap();
+    let refused = sink.produce(reply("made-up.1000", Some(0))).await;
+    assert!(matches!(refused, Err(ProduceError::Refused(_))));
+    assert_eq!(sink.0.topics.unproven(), MAX_UNPROVEN);
+}
+
+/// The next requests to produce are answered with these errors.
+fn refuse(cluster: &Cluster, errors: &[Resp]) {
+    cluster.request_errors(RDKafkaApiKey::Produce, errors);
+}
+
+#[tokio::test]
+async fn h25_what_is_refused_in_a_batch_is_sent_again_alone_and_given_up_only_then() {
+    let refusals = [
+        Resp::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,
+        Resp::RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE,
+        Resp::RD_KAFKA_RESP_ERR_INVALID_RECORD,
+    ];
+    for refusal in refusals {
+        let (cluster, sink) = cluster();
+        refuse(&cluster, &[refusal]);
+        sink.produce(reply("r", None)).await.unwrap();
+        assert_eq!(counts(&cluster).iter().sum::<i64>(), 1);
+        refuse(&cluster, &[refusal, refusal]);
+        let refused = sink.produce(reply("r", None)).await.unwrap_err();
+        assert!(matches!(refused, ProduceError::Refused(_)), "{refused}");
+    }
+}
+
+/// Waits until the only obstacle, if any, is what it should be.
+async fn until_obstacle(obstacles: &Obstacles, topic: Option<&str>) {
+    let wanted: Vec<_> = topic
+        .map(|topic| Blocked::Produce(topic.into()))
+        .into_iter()
+        .collect();
+    loop {
+        let list = obstacles.list().into_iter();
+        if list.map(|one| one.blocked).collect::<Vec<_>>() == wanted {
+            return;
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn h25_a_topic_that_the_operator_named_is_waited_for_and_is_an_obstacle_meanwhile() {
+    for refusal in [
+        Resp::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+        Resp::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED,
+        Resp::RD_KAFKA_RESP_ERR_POLICY_VIOLATION,
+        Resp::RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP,
+    ] {
+        let (cluster, _) = cluster();
+        cluster.create_topic("other", 1, 1).unwrap();
+        let obstacles = Obstacles::default();
+        let sink = sink(&cluster, &["r"], obstacles.clone());
+        refuse(&cluster, &[refusal; 4]);
+        let mut waiting = JoinSet::new();
+        for _ in 0..3 {
+            let sink = sink.clone();
+            waiting.spawn(async move { sink.produce(reply("r", None)).await });
+        }
+        until_obstacle(&obstacles, Some("r")).await;
+        while let Some(produced) = waiting.join_next().await {
+            produced.unwrap().unwrap();
+        }
+        until_obstacle(&obstacles, None).await;
+        assert_eq!(counts(&cluster).iter().sum::<i64>(), 3);
+        // A topic that only a requester has named: nobody waits for it, until it took a record.
+        refuse(&cluster, &[refusal]);
+        let other = sink.produce(reply("other", None)).await;
+        let is_for_all = refusal == Resp::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED;
+        assert_eq!(other.is_ok(), is_for_all, "{other:?}");
+        // librdkafka does not look at once whether a topic takes records again.
+        while sink.produce(reply("other", None)).await.is_err() {
+            sleep(Duration::from_millis(50)).await;
+        }
+        refuse(&cluster, &[refusal]);
+        sink.produce(reply("other", None)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn h25_a_named_topic_that_is_missing_is_waited_for_until_nobody_waits() {
+    let (cluster, _) = cluster();
+    let obstacles = Obstacles::default();
+    let sink = sink(&cluster, &["late"], obstacles.clone());
+    let produce = |sink: KafkaSink| async move { sink.produce(reply("late", None)).await };
+    let waiting = [(); 2].map(|()| tokio::spawn(produce(sink.clone())));
+    until_obstacle(&obstacles, Some("late")).await;
+    // What is abandoned holds nothing up, whoever of them was trying.
+    for one in waiting {
+        one.abort();
+    }
+    until_obstacle(&obstacles, None).await;
+    let waiting = [(); 2].map(|()| tokio::spawn(produce(sink.clone())));
+    until_obstacle(&obstacles, Some("late")).await;
+    cluster.create_topic("late", 1, 1).unwrap();
+    for one in waiting {
+        one.await.unwrap().unwrap();
+    }
+    until_obstacle(&obstacles, None).await;
+}
+
+#[tokio::test]
+async fn h25_a_dead_letter_topic_that_is_missing_is_told_before_a_letter_needs_it() {
+    let (cluster, _) = cluster();
+    let obstacles = Obstacles::default();
+    let config = client_config::producer(&cluster.bootstrap_servers(), &[]);
+    let sink = KafkaSink::start(config, [], Some("dead"), obstacles.clone()).unwrap();
+    until_obstacle(&obstacles, Some("dead")).await;
+    let cause = obstacles.list().remove(0).cause;
+    assert!(
+        cause.contains("the dead-letter topic does not exist"),
+        "{cause}"
+    );
+    cluster.create_topic("dead", 1, 1).unwrap();
+    until_obstacle(&obstacles, None).await;
+    sink.produce(reply("dead", None)).await.unwrap();
+}
