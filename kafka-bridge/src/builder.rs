@@ -83,7 +83,8 @@ impl<A> Builder<A> {
         self
     }
 
-    /// Sets what happens to records without a return address.
+    /// Sets what happens to records without a return address. Those that are skipped go to the
+    /// dead-letter topic if there is one.
     #[must_use]
     pub fn without_reply_to(mut self, without: WithoutReplyTo) -> Self {
         self.settings.without_reply_to = without;
@@ -108,6 +109,10 @@ impl<A> Builder<A> {
 
     /// Allows replies to these topics only: exact names, or prefixes that end in `*`.
     ///
+    /// A topic of an exact name is expected to exist and to take replies: while it does not, what is to go
+    /// there waits, and [`crate::Status::obstacles`] has it. A name that only a prefix allows is its
+    /// requester's business: while it takes nothing, replies to it are refused.
+    ///
     /// By default `<topic>.reply` and `<topic>.reply.*` of each operation's topic are allowed, and
     /// what else the profiles have in [`ReplyProfile::reply_topic_suffixes`].
     #[must_use]
@@ -116,7 +121,12 @@ impl<A> Builder<A> {
         self
     }
 
-    /// Sends records that cannot be answered to a topic, with the cause in their headers.
+    /// Sends records that cannot be answered to a topic, with the cause in their headers: those whose
+    /// reply is refused, those without a return address that are skipped, and those that keep failing.
+    /// A letter that is too large is sent without its value, which the header `dead-letter-value` tells.
+    ///
+    /// The topic has to exist and is looked for at the start. While it is missing, or refuses all
+    /// letters, [`crate::Status::obstacles`] has it, and the records whose letters it is to take wait.
     #[must_use]
     pub fn dead_letter_topic(mut self, topic: impl Into<String>) -> Self {
         self.settings.dead_letter_topic = Some(topic.into());

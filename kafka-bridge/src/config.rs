@@ -62,7 +62,8 @@ impl fmt::Display for Dispatch {
 /// What happens to a record that has no return address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WithoutReplyTo {
-    /// The application is not called; the record is counted and logged.
+    /// The application is not called. The record goes to the dead-letter topic if there is one, for it
+    /// cannot be answered; else it is counted and logged.
     #[default]
     Skip,
     /// The application is called and its answer dropped.
@@ -74,8 +75,10 @@ pub enum WithoutReplyTo {
 pub struct Limits {
     /// Records delivered and not finished.
     pub max_in_flight: usize,
-    /// Bytes of the records delivered and not finished; one record may pass it alone. Some 35
-    /// more records may wait between the consumer and the dispatch.
+    /// Bytes of the records delivered and not finished, and of the replies that wait for the broker;
+    /// one record may pass it alone. Replies that are still to be made count with the mean of the
+    /// latest ones. Some 35 more records may wait between the consumer and the dispatch, and
+    /// librdkafka holds a copy of each reply that waits.
     pub max_in_flight_bytes: usize,
     /// Records that may be finished behind an unfinished one, and so not committed: what a crash
     /// repeats at the most, and how far the others may run ahead of a record that hangs.
@@ -126,7 +129,8 @@ pub struct Settings {
     pub reply_key: bool,
     /// The request header whose wishes the bridge's own failure answers honour; `None` for none.
     pub echo_header: Option<HeaderName>,
-    /// Where records go that cannot be answered; without it they are counted and logged only.
+    /// Where records go that cannot be answered; without it they are counted and logged only. It has to
+    /// exist.
     pub dead_letter_topic: Option<String>,
     /// What becomes of requests that fail on the service's side.
     pub on_failure: FailurePolicy,

@@ -5,7 +5,9 @@ use std::time::Duration;
 /// What becomes of a request that failed on the service's side: a status of 500 and above, except
 /// 501, which no later attempt changes.
 ///
-/// A status below 500 is an answer under either policy: the same request would get it again.
+/// A status below 500 is an answer under either policy: the same request would get it again. So is an
+/// answer that is larger than a reply may be, unless it tells a failure: the request was carried out, and
+/// the requester gets a status of 500.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FailurePolicy {
     /// The failure is the answer, and the requester decides what to do.

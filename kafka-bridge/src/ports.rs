@@ -97,7 +97,9 @@ pub trait RecordSource: Send {
 /// Why a record was not produced.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProduceError {
-    /// This record will never be accepted: unknown topic, no permission, too large.
+    /// This record will not be accepted: it is too large or invalid, or its topic is one that only its
+    /// requester has named and that takes nothing. What is refused to all records is no such thing: a
+    /// sink waits for it to pass.
     #[error("refused: {0}")]
     Refused(String),
     /// No record will ever be accepted again.
@@ -107,7 +109,8 @@ pub enum ProduceError {
 
 /// Where replies and dead letters go.
 pub trait ReplySink: Clone + Send + Sync + 'static {
-    /// Produces a record and waits until the broker has it; tries again as long as that may help.
+    /// Produces a record and waits until the broker has it; tries again as long as that may help, and is
+    /// dropped while it waits when the bridge stops.
     ///
     /// # Errors
     ///

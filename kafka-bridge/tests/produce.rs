@@ -210,7 +210,7 @@ impl RecordSource for Ending {
                 return Ok(SourceEvent::Record(record));
             }
             if self.is_open_for_ever {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         }
         Ok(SourceEvent::Exhausted)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
-use kafka_bridge::Status;
+use kafka_bridge::{Blocked, Obstacle, Status};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 
@@ -17,6 +17,7 @@ pub fn router(
     metrics: PrometheusHandle,
     status: watch::Receiver<Status>,
     store: Arc<dyn OrderStore>,
+    dead_letter_topic: Option<String>,
 ) -> Router {
     Router::new()
         .route(
@@ -28,7 +29,10 @@ pub fn router(
         )
         .route(
             "/readyz",
-            get(move || ready(status.clone(), Arc::clone(&store))),
+            get(move || {
+                let letters = dead_letter_topic.clone();
+                ready(status.clone(), Arc::clone(&store), letters)
+            }),
         )
         .route(
             "/metrics",
@@ -50,6 +54,7 @@ fn healthy(status: &Status) -> (StatusCode, String) {
 async fn ready(
     status: watch::Receiver<Status>,
     store: Arc<dyn OrderStore>,
+    dead_letter_topic: Option<String>,
 ) -> (StatusCode, String) {
     let unready = |reason: String| (StatusCode::SERVICE_UNAVAILABLE, reason);
     let (assigned, obstacles) = {
@@ -60,10 +65,19 @@ async fn ready(
         return unready("no assignment from the consumer group".to_owned());
     }
     if let Some(obstacle) = obstacles.first() {
-        return unready(format!("{} fails: {}", obstacle.blocked, obstacle.cause));
+        return unready(describe(obstacle, dead_letter_topic.as_deref()));
     }
     match store.ping().await {
         Ok(()) => (StatusCode::OK, "ready".to_owned()),
         Err(_) => unready("the store does not answer".to_owned()),
     }
+}
+
+/// Says what is held up and why, and names the flag where one is at fault.
+fn describe(Obstacle { blocked, cause, .. }: &Obstacle, dead_letter_topic: Option<&str>) -> String {
+    let flag = match blocked {
+        Blocked::Produce(topic) if Some(&**topic) == dead_letter_topic => "--dead-letter-topic: ",
+        _ => "",
+    };
+    format!("{flag}{blocked} fails: {cause}")
 }

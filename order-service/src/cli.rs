@@ -121,7 +121,8 @@ pub struct Cli {
     #[arg(long, env = "ORDER_SERVICE_ADMIN", value_name = "ADDRESS")]
     pub admin: Option<SocketAddr>,
 
-    /// Topics that replies may go to, exact or ending in `*`; by default `<topic>.reply` and `<topic>.reply.*`
+    /// Topics that replies may go to, exact or ending in `*`; by default `<topic>.reply` and `<topic>.reply.*`.
+    /// One that is named exactly is waited for when it is missing or takes nothing
     #[arg(
         long,
         env = "ORDER_SERVICE_REPLY_TOPICS",
@@ -131,11 +132,13 @@ pub struct Cli {
     )]
     pub reply_topics: Option<Vec<String>>,
 
-    /// Where records go that cannot be answered; without it they are counted and logged
+    /// Where records go that cannot be answered, also those that --without-reply-to skips; without it they are
+    /// counted and logged. /readyz is red until it exists
     #[arg(long, env = "ORDER_SERVICE_DEAD_LETTER_TOPIC", value_parser = parse::topic, value_name = "TOPIC")]
     pub dead_letter_topic: Option<String>,
 
-    /// What to do with a record that has no reply-to header: skip, or process and drop the answer
+    /// What to do with a record that has no reply-to header: skip it (it goes to --dead-letter-topic if there is
+    /// one), or process it and drop the answer
     #[arg(long, env = "ORDER_SERVICE_WITHOUT_REPLY_TO", default_value = "skip", value_parser = parse::without_reply_to(), value_name = "skip|process")]
     pub without_reply_to: WithoutReplyTo,
 

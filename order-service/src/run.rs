@@ -54,7 +54,7 @@ pub async fn run(cli: Cli, metrics: PrometheusHandle) -> anyhow::Result<()> {
         servers.spawn(http("--http", address, app, stop.clone()));
     }
     if let Some(address) = cli.admin {
-        let admin = admin::router(metrics, bridge.status(), store);
+        let admin = admin::router(metrics, bridge.status(), store, cli.dead_letter_topic);
         servers.spawn(http("--admin", address, admin, stop.clone()));
     }
     let stopping = stop.clone();

@@ -160,7 +160,7 @@ async fn h25_apache_kafka_only_a_dead_letter_topic_that_is_missing_is_named_and_
     let deadline = Instant::now() + LIMIT;
     while get_if_up(service.admin(), "/readyz")
         .await
-        .is_none_or(|answer| !answer.contains("typo.daed"))
+        .is_none_or(|answer| !answer.contains("--dead-letter-topic: producing to typo.daed"))
     {
         assert!(Instant::now() < deadline, "the topic is not named");
         sleep(Duration::from_millis(50)).await;

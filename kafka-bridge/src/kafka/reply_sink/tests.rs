@@ -6,9 +6,10 @@ use tokio::task::JoinSet;
 
 use super::super::reply_topics::MAX_UNPROVEN;
 use super::*;
-use crate::Headers;
 use crate::kafka::client_config;
 use crate::obstacles::Blocked;
+use crate::testing::MemoryBroker;
+use crate::{Bridge, Dispatch, Headers, Operation, Record, TopicPartition};
 
 type Cluster = MockCluster<'static, DefaultProducerContext>;
 
@@ -204,4 +205,34 @@ async fn h25_a_dead_letter_topic_that_is_missing_is_told_before_a_letter_needs_i
     cluster.create_topic("dead", 1, 1).unwrap();
     until_obstacle(&obstacles, None).await;
     sink.produce(reply("dead", None)).await.unwrap();
+}
+
+#[tokio::test]
+async fn h25_what_waits_for_a_topic_keeps_neither_a_revocation_nor_a_stop() {
+    let (cluster, _) = cluster();
+    let obstacles = Obstacles::default();
+    let sink = sink(&cluster, &["t.reply"], obstacles.clone());
+    let app = axum::Router::new().route("/", axum::routing::post(|| async { "done" }));
+    let (broker, source) = MemoryBroker::new();
+    let bridge = Bridge::builder(app)
+        .operation(Operation::post("t", "/").unwrap())
+        .dispatch(Dispatch::Tasks)
+        .drain_timeout(Duration::from_millis(200))
+        .with_ports(source, sink)
+        .unwrap();
+    let partition = TopicPartition::new("t", 0);
+    broker.assign([partition.clone()], 0);
+    broker.send(Record::new("t", 0, 0).with_header("reply-to", "t.reply"));
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let running = tokio::spawn(bridge.with_graceful_shutdown(async {
+        let _ = stopped.await;
+    }));
+    until_obstacle(&obstacles, Some("t.reply")).await;
+    let positions = broker.revoke([partition]).await;
+    assert_eq!(positions[0].next_offset, 0, "it is for the next owner");
+    stop.send(()).unwrap();
+    let summary = running.await.unwrap().unwrap();
+    assert_eq!((summary.abandoned, summary.replied), (1, 0));
+    assert_eq!(broker.commits().next_offset("t", 0), Some(0));
+    until_obstacle(&obstacles, None).await;
 }
