@@ -57,7 +57,7 @@ impl Gates {
 
     /// Waits until the topic is open or it is this record's turn; at once if nobody waits for the topic.
     pub(super) async fn pass(self: &Arc<Self>, topic: &Arc<str>) -> Option<Turn> {
-        let place = self.place(topic, false)?;
+        let place = self.place(topic, None)?;
         place.queue().await
     }
 
@@ -68,26 +68,29 @@ impl Gates {
         topic: &Arc<str>,
         cause: String,
     ) -> Option<Turn> {
-        let blocked = Blocked::Produce(Arc::clone(topic));
         if let Some(mut turn) = turn {
             warn!(%topic, cause, "the topic still takes no records");
-            self.obstacles.raise(blocked, cause, Instant::now());
+            self.raise(topic, cause);
             turn.pause().await;
             return Some(turn);
         }
-        let place = self.place(topic, true)?;
-        error!(%topic, cause, "the topic takes no records, they wait");
-        self.obstacles.raise(blocked, cause, Instant::now());
+        let place = self.place(topic, Some(cause))?;
         place.queue().await
     }
 
-    fn place(self: &Arc<Self>, topic: &Arc<str>, close: bool) -> Option<Place> {
+    /// Joins those that wait for a topic; none do unless there is a cause.
+    fn place(self: &Arc<Self>, topic: &Arc<str>, cause: Option<String>) -> Option<Place> {
         let mut closed = self.closed();
-        if close && !closed.contains_key(topic) {
-            let turn = Arc::new(tokio::sync::Mutex::new(FIRST_WAIT));
-            let is_open = AtomicBool::new(false);
-            let gate = Arc::new(Gate { turn, is_open });
-            closed.insert(Arc::clone(topic), Closed { gate, waiting: 0 });
+        if let Some(cause) = cause {
+            if !closed.contains_key(topic) {
+                error!(%topic, cause, "the topic takes no records, they wait");
+                let turn = Arc::new(tokio::sync::Mutex::new(FIRST_WAIT));
+                let is_open = AtomicBool::new(false);
+                let gate = Arc::new(Gate { turn, is_open });
+                closed.insert(Arc::clone(topic), Closed { gate, waiting: 0 });
+            }
+            // Before anyone can open the gate, or the obstacle would outlive it.
+            self.raise(topic, cause);
         }
         let own = closed.get_mut(topic)?;
         own.waiting += 1;
@@ -96,6 +99,11 @@ impl Gates {
             topic: Arc::clone(topic),
             gate: Arc::clone(&own.gate),
         })
+    }
+
+    fn raise(&self, topic: &Arc<str>, cause: String) {
+        let blocked = Blocked::Produce(Arc::clone(topic));
+        self.obstacles.raise(blocked, cause, Instant::now());
     }
 
     fn remove(&self, closed: &mut HashMap<Arc<str>, Closed>, topic: &Arc<str>) {
