@@ -141,8 +141,8 @@ impl<A> Builder<A> {
         self
     }
 
-    /// Sets how long a record may be unfinished before [`crate::Status::health`] calls its partition
-    /// stuck.
+    /// Sets how long a record may be unfinished, or an obstacle be there, before
+    /// [`crate::Status::health`] tells.
     #[must_use]
     pub fn stuck_after(mut self, age: Duration) -> Self {
         self.settings.stuck_after = age;

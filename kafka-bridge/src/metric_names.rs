@@ -20,6 +20,8 @@ pub(crate) const STALE: &str = "kafka_bridge_stale_records_total";
 pub(crate) const REWINDS: &str = "kafka_bridge_rewinds_total";
 pub(crate) const IGNORED_PARTITIONS: &str = "kafka_bridge_ignored_reply_partitions_total";
 pub(crate) const UNREADABLE_HEADERS: &str = "kafka_bridge_unreadable_headers_total";
+pub(crate) const REMADE: &str = "kafka_bridge_remade_partitions_total";
+pub(crate) const DELETED_UNREAD: &str = "kafka_bridge_deleted_unread_records_total";
 pub(crate) const BLOCKED: &str = "kafka_bridge_blocked";
 
 /// What a metric is, its name, its unit and its meaning.
@@ -32,12 +34,24 @@ enum Kind {
     Histogram,
 }
 
-const DESCRIPTIONS: [Description; 19] = [
+const DESCRIPTIONS: [Description; 21] = [
     (
         Kind::Gauge,
         BLOCKED,
         Unit::Count,
-        "1 while no record can be fetched from a partition, or produced to a topic (what: fetch, produce)",
+        "1 while no record can be fetched from a partition, or produced to a topic, while a topic cannot be read or the group takes no part (what: fetch, produce, topic, group)",
+    ),
+    (
+        Kind::Counter,
+        REMADE,
+        Unit::Count,
+        "partitions that were begun anew because their topic was deleted and made again, or their log was cut below the position",
+    ),
+    (
+        Kind::Counter,
+        DELETED_UNREAD,
+        Unit::Count,
+        "records that the log lost before they were read, gaps in the offsets among them",
     ),
     (
         Kind::Counter,

@@ -15,6 +15,10 @@ use crate::{TopicPartition, metric_names};
 pub enum Blocked {
     /// No record can be fetched from this partition.
     Fetch(TopicPartition),
+    /// Nothing can be had of this topic, not even its partitions.
+    Topic(Arc<str>),
+    /// The consumer group of this name does not take the member or its commits.
+    Group(Arc<str>),
     /// No record can be produced to this topic.
     Produce(Arc<str>),
 }
@@ -23,6 +27,8 @@ impl fmt::Display for Blocked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Fetch(partition) => write!(f, "fetching from {partition}"),
+            Self::Topic(topic) => write!(f, "reading topic {topic}"),
+            Self::Group(group) => write!(f, "taking part in group {group}"),
             Self::Produce(topic) => write!(f, "producing to {topic}"),
         }
     }
@@ -80,15 +86,16 @@ impl Obstacles {
 }
 
 fn gauge_of(blocked: &Blocked) -> metrics::Gauge {
-    match blocked {
+    let (what, topic, partition) = match blocked {
         Blocked::Fetch(TopicPartition { topic, partition }) => {
-            let (topic, partition) = (topic.to_string(), partition.to_string());
-            gauge!(metric_names::BLOCKED, "what" => "fetch", "topic" => topic, "partition" => partition)
+            ("fetch", &**topic, partition.to_string())
         }
-        Blocked::Produce(topic) => {
-            gauge!(metric_names::BLOCKED, "what" => "produce", "topic" => topic.to_string(), "partition" => "")
-        }
-    }
+        Blocked::Topic(topic) => ("topic", &**topic, String::new()),
+        Blocked::Group(_) => ("group", "", String::new()),
+        Blocked::Produce(topic) => ("produce", &**topic, String::new()),
+    };
+    let topic = topic.to_owned();
+    gauge!(metric_names::BLOCKED, "what" => what, "topic" => topic, "partition" => partition)
 }
 
 #[cfg(test)]

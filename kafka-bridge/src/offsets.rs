@@ -122,6 +122,21 @@ impl OffsetTracker {
         }
     }
 
+    /// Follows a partition from here, under another generation, forgetting all that was before.
+    pub(crate) fn begin_anew(&mut self, start: &Position, generation: u64) {
+        self.assign(&start.topic_partition, generation);
+        self.skip_to(start);
+    }
+
+    /// Moves a partition on to a position before which nothing will come any more; one that still has
+    /// records to finish moves on with the next one delivered.
+    pub(crate) fn skip_to(&mut self, position: &Position) {
+        if let Some(partition) = self.partitions.get_mut(&position.topic_partition) {
+            partition.skip_to(position.next_offset);
+            self.changed = true;
+        }
+    }
+
     /// Returns whether [`OffsetTracker::take_changed`] may have something.
     #[must_use]
     pub fn is_changed(&self) -> bool {
@@ -362,5 +377,24 @@ mod tests {
         assert_eq!(tracker.tracked(), 1);
         tracker.revoke(&partition());
         assert_eq!(tracker.tracked(), 0);
+    }
+
+    #[test]
+    fn h26_a_partition_that_is_begun_anew_stands_at_its_beginning() {
+        let mut tracker = tracker(&[5, 6]);
+        tracker.finish(&at(5, 1));
+        let start = Position {
+            topic_partition: partition(),
+            next_offset: 0,
+        };
+        tracker.begin_anew(&start, 2);
+        assert_eq!(
+            (tracker.take_changed(), tracker.tracked()),
+            (vec![start], 0)
+        );
+        tracker.finish(&at(6, 1));
+        let old = tracker.deliver(&at(7, 1), Instant::now());
+        assert_eq!((old, standing(&tracker)), (Delivery::Stale, Some(0)));
+        assert_eq!(tracker.deliver(&at(0, 2), Instant::now()), Delivery::Next);
     }
 }

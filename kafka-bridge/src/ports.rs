@@ -32,6 +32,15 @@ pub enum SourceEvent {
     Revoked(Revocation),
     /// Partitions are gone already: another member may own them, so nothing may be committed.
     Lost(Vec<TopicPartition>),
+    /// A partition was begun anew: its topic is another one of the same name. Nothing of before counts.
+    Anew {
+        /// Where the partition goes on.
+        start: Position,
+        /// The generation of its records from now on.
+        generation: u64,
+    },
+    /// Nothing before this position will come any more.
+    Skipped(Position),
     /// The broker refused a commit for these partitions.
     CommitFailed(Vec<TopicPartition>),
     /// There will be no further records; only finite sources say so.

@@ -157,7 +157,7 @@ pub struct Cli {
     )]
     pub profile: Vec<ReplyProfile>,
 
-    /// How long a record may be unfinished before /healthz calls its partition stuck
+    /// How long a record may be unfinished, or a partition unreadable, before /healthz turns red
     #[arg(long, env = "ORDER_SERVICE_STUCK_AFTER", default_value = "60s", value_parser = parse::duration, value_name = "TIME")]
     pub stuck_after: Duration,
 

@@ -89,7 +89,7 @@ pub(super) fn consumer(
         .set("fetch.queue.backoff.ms", "10")
         // A topic that is created after the start is found within this time, not in 5 minutes.
         .set("topic.metadata.refresh.interval.ms", "10000")
-        // The lag in the metrics is as old as this.
+        // The lag in the metrics is as old as this, and what is known of partitions that do not move.
         .set("statistics.interval.ms", "5000");
     if !is_broker_side_protocol(properties) {
         // Only the partitions that move are revoked (KIP-429).

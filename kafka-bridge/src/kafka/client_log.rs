@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
-use tracing::{debug, error, info, warn};
+use tracing::{Level, debug, error, info, warn};
 
 /// How long an error is not told again; librdkafka does the same with its own lines.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -42,6 +42,8 @@ impl ClientLog {
             | RDKafkaLogLevel::Critical
             | RDKafkaLogLevel::Error => error!(client, facility, message, "librdkafka"),
             RDKafkaLogLevel::Warning => warn!(client, facility, message, "librdkafka"),
+            // Asked for by whoever wants to read debug lines, and by this crate, which only listens.
+            _ if !tracing::enabled!(Level::DEBUG) => {}
             RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
                 info!(client, facility, message, "librdkafka");
             }

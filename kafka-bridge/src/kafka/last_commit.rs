@@ -6,7 +6,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use tracing::debug;
 
-use super::rebalance::{Rebalancing, to_list};
+use super::rebalance::Rebalancing;
 use crate::Error;
 
 /// How long the last commit may wait for a rebalance to end. A member learns of one by its next
@@ -27,7 +27,8 @@ pub(super) fn commit_last(consumer: &BaseConsumer<Rebalancing>) -> Result<(), Er
         if positions.is_empty() {
             return Ok(());
         }
-        match consumer.commit(&to_list(&positions), CommitMode::Sync) {
+        let list = consumer.context().to_list(&positions);
+        match consumer.commit(&list, CommitMode::Sync) {
             Ok(()) => {
                 debug!(?positions, "last offsets committed");
                 // Or leaving the group would commit the same once more.

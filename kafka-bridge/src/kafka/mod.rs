@@ -1,15 +1,19 @@
 //! The ports over librdkafka; the only place that names `rdkafka`.
 
+mod assignment;
 mod client_config;
 mod client_log;
 mod dead_letter_topic;
 mod gates;
+mod doubts;
+mod fetch_watch;
 mod inbox;
 mod lag;
 mod last_commit;
 mod message;
 #[cfg(test)]
 mod partitioning;
+mod overheard;
 mod poller;
 mod producer;
 mod rebalance;
@@ -78,8 +82,10 @@ impl Cluster {
         max_headers: usize,
     ) -> Result<KafkaSource, Error> {
         client_config::check_drain(drain_timeout, &self.properties)?;
-        let config = client_config::consumer(&self.brokers, group_id, &self.properties);
-        KafkaSource::start(&config, topics, drain_timeout, max_headers)
+        let mut config = client_config::consumer(&self.brokers, group_id, &self.properties);
+        overheard::listen(&mut config);
+        let obstacles = self.obstacles();
+        KafkaSource::start(&config, topics, drain_timeout, max_headers, obstacles)
     }
 
     /// Returns the librdkafka properties of a source's consumer, secrets included: for a client of

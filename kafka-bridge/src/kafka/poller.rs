@@ -16,6 +16,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
+use super::doubts::Doubts;
 use super::last_commit::commit_last;
 use super::message::to_record;
 use super::rebalance::Rebalancing;
@@ -77,6 +78,7 @@ pub(super) struct Poller {
     /// Records that were polled and found no room; short, because polling stops or pauses then.
     backlog: VecDeque<Record>,
     paused: Option<Paused>,
+    doubts: Doubts,
     max_headers: usize,
 }
 
@@ -103,6 +105,7 @@ impl Poller {
             signals,
             backlog: VecDeque::new(),
             paused: None,
+            doubts: Doubts::default(),
             max_headers,
         };
         (poller, receiver)
@@ -128,6 +131,13 @@ impl Poller {
     }
 
     fn poll(&mut self, wait: Duration) {
+        self.receive(wait);
+        if self.consumer.context().has_doubts() || self.doubts.are_open() {
+            self.doubts.settle(&self.consumer);
+        }
+    }
+
+    fn receive(&mut self, wait: Duration) {
         match self.consumer.poll(wait) {
             None => {}
             Some(Ok(message)) => {
@@ -180,6 +190,7 @@ impl Poller {
 
     /// Pauses what is assigned; again when that has changed, because new partitions are not paused.
     fn pause(&mut self) {
+        self.consumer.context().hold_back();
         let generation = self.consumer.context().generation();
         if self
             .paused

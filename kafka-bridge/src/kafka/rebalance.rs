@@ -1,20 +1,22 @@
 //! What happens when partitions come and go. Called by librdkafka from within `poll`.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+mod notice;
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
 
 use metrics::counter;
-use rdkafka::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
-use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::statistics::Statistics;
+use rdkafka::error::{KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::{debug, error, warn};
 
+use super::assignment::Assignment;
 use super::client_log::ClientLog;
+use super::doubts::{Doubt, commit_metadata};
+use super::fetch_watch::FetchWatch;
 use super::lag;
 use crate::offsets::Position;
 use crate::ports::{Revocation, SourceEvent};
@@ -31,42 +33,19 @@ pub(super) struct Rebalancing {
     last: Mutex<Option<Vec<Position>>>,
     drain_timeout: Duration,
     log: ClientLog,
-}
-
-/// The generation under which each partition is assigned just now.
-#[derive(Debug, Default)]
-struct Assignment {
-    generation: u64,
-    topics: HashMap<Arc<str>, HashMap<i32, u64>>,
-}
-
-impl Assignment {
-    fn partitions(&self) -> Vec<TopicPartition> {
-        let topics = self.topics.iter();
-        let partitions = topics.flat_map(|(topic, partitions)| {
-            let topic_partition = |&partition| TopicPartition {
-                topic: Arc::clone(topic),
-                partition,
-            };
-            partitions.keys().map(topic_partition)
-        });
-        partitions.collect()
-    }
-
-    /// Takes partitions out, and returns those that were in.
-    fn remove(&mut self, mut partitions: Vec<TopicPartition>) -> Vec<TopicPartition> {
-        partitions.retain(|TopicPartition { topic, partition }| {
-            let of_topic = self.topics.get_mut(topic);
-            of_topic.is_some_and(|of_topic| of_topic.remove(partition).is_some())
-        });
-        partitions
-    }
+    watch: Mutex<FetchWatch>,
+    /// Whether the bridge itself kept records from coming since the statistics were last looked at.
+    held_back: AtomicBool,
+    doubts: Mutex<Vec<Doubt>>,
+    has_doubts: AtomicBool,
+    cluster_id: OnceLock<String>,
 }
 
 impl Rebalancing {
     pub(super) fn new(
         events: UnboundedSender<Result<SourceEvent, Error>>,
         drain_timeout: Duration,
+        watch: FetchWatch,
     ) -> Self {
         Self {
             events,
@@ -74,6 +53,11 @@ impl Rebalancing {
             last: Mutex::default(),
             drain_timeout,
             log: ClientLog::new("consumer"),
+            watch: Mutex::new(watch),
+            held_back: AtomicBool::new(false),
+            doubts: Mutex::default(),
+            has_doubts: AtomicBool::new(false),
+            cluster_id: OnceLock::new(),
         }
     }
 
@@ -109,35 +93,23 @@ impl Rebalancing {
 
     /// Returns a partition, its topic's name shared, and its generation; 0 when not assigned.
     pub(super) fn locate(&self, topic: &str, partition: i32) -> (TopicPartition, u64) {
-        let assignment = lock(&self.assignment);
-        match assignment.topics.get_key_value(topic) {
-            Some((topic, partitions)) => {
-                let generation = partitions.get(&partition).copied().unwrap_or(0);
-                (
-                    TopicPartition {
-                        topic: Arc::clone(topic),
-                        partition,
-                    },
-                    generation,
-                )
-            }
-            None => (TopicPartition::new(topic, partition), 0),
-        }
+        lock(&self.assignment).locate(topic, partition)
     }
 
     fn assign(&self, list: &TopicPartitionList) {
         count("assign");
         let partitions = partitions(list);
-        let generation = {
-            let mut assignment = lock(&self.assignment);
-            assignment.generation += 1;
-            let generation = assignment.generation;
-            for TopicPartition { topic, partition } in &partitions {
-                let of_topic = assignment.topics.entry(Arc::clone(topic)).or_default();
-                of_topic.insert(*partition, generation);
-            }
-            generation
-        };
+        let generation = lock(&self.assignment).add(&partitions);
+        {
+            let watch = lock(&self.watch);
+            watch.group_is_open();
+            partitions
+                .iter()
+                .for_each(|one| watch.topic_is_open(&one.topic));
+        }
+        if !partitions.is_empty() {
+            self.doubt([Doubt::Assigned(partitions.clone())]);
+        }
         // Told before the assignment takes effect, so before any of its records.
         self.tell(Ok(SourceEvent::Assigned {
             partitions,
@@ -155,7 +127,7 @@ impl Rebalancing {
         }
         count("revoke");
         if !partitions.is_empty() {
-            commit_before_leaving(consumer, &self.final_positions(&partitions));
+            self.commit_before_leaving(consumer, &self.final_positions(&partitions));
         }
         self.forget(partitions);
     }
@@ -179,7 +151,11 @@ impl Rebalancing {
 
     fn forget(&self, partitions: Vec<TopicPartition>) -> Vec<TopicPartition> {
         let removed = lock(&self.assignment).remove(partitions);
-        removed.iter().for_each(|partition| lag::show(partition, 0));
+        let mut watch = lock(&self.watch);
+        for partition in &removed {
+            lag::show(partition, 0);
+            watch.forget(partition);
+        }
         removed
     }
 
@@ -210,21 +186,41 @@ impl Rebalancing {
         self.tell(Ok(SourceEvent::Revoked(revocation)));
         released.recv_timeout(self.drain_timeout + GRACE).ok()
     }
-}
 
-impl ClientContext for Rebalancing {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.log.line(level, facility, message);
+    fn commit_before_leaving(&self, consumer: &BaseConsumer<Self>, positions: &[Position]) {
+        if positions.is_empty() {
+            return;
+        }
+        match consumer.commit(&self.to_list(positions), CommitMode::Sync) {
+            Ok(()) => debug!(?positions, "offsets of revoked partitions committed"),
+            Err(error) => {
+                warn!(%error, ?positions, "offsets of revoked partitions not committed, their records will come again");
+            }
+        }
     }
 
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.log.error(&error, reason);
-    }
-
-    fn stats(&self, statistics: Statistics) {
-        let lags = lag::of_partitions(&statistics).into_iter();
-        lags.filter(|(partition, _)| self.is_assigned(partition))
-            .for_each(|(partition, lag)| lag::show(&partition, lag));
+    /// The one place where positions become what librdkafka commits: next offsets, as they are, each with the id
+    /// of the topic that it was reached in.
+    pub(super) fn to_list(&self, positions: &[Position]) -> TopicPartitionList {
+        let mut list = TopicPartitionList::with_capacity(positions.len());
+        let assignment = lock(&self.assignment);
+        for Position {
+            topic_partition,
+            next_offset,
+        } in positions
+        {
+            let TopicPartition { topic, partition } = topic_partition;
+            let mut entry = list.add_partition(topic, *partition);
+            if let Err(error) = entry.set_offset(Offset::Offset(*next_offset)) {
+                error!(partition = %topic_partition, %error, "position left out of the commit");
+            }
+            if let (Some(cluster), Some(topic)) =
+                (self.cluster_id.get(), assignment.topic_id(topic_partition))
+            {
+                entry.set_metadata(commit_metadata(cluster, &topic));
+            }
+        }
+        list
     }
 }
 
@@ -247,9 +243,15 @@ impl ConsumerContext for Rebalancing {
             .map(|one| TopicPartition::new(one.topic(), one.partition()))
             .collect();
         if let Err(error) = result {
-            warn!(%error, "offsets not committed");
+            self.log.error(&error, "offsets not committed");
+            if error.rdkafka_error_code() == Some(Code::GroupAuthorizationFailed) {
+                lock(&self.watch).hear(&error, "offsets not committed: not authorized");
+            }
             self.tell(Ok(SourceEvent::CommitFailed(partitions(offsets))));
-        } else if !failed.is_empty() {
+            return;
+        }
+        lock(&self.watch).group_is_open();
+        if !failed.is_empty() {
             warn!(
                 partitions = failed.len(),
                 "offsets of some partitions not committed"
@@ -268,18 +270,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn commit_before_leaving(consumer: &BaseConsumer<Rebalancing>, positions: &[Position]) {
-    if positions.is_empty() {
-        return;
-    }
-    match consumer.commit(&to_list(positions), CommitMode::Sync) {
-        Ok(()) => debug!(?positions, "offsets of revoked partitions committed"),
-        Err(error) => {
-            warn!(%error, ?positions, "offsets of revoked partitions not committed, their records will come again");
-        }
-    }
-}
-
 fn partitions(list: &TopicPartitionList) -> Vec<TopicPartition> {
     let elements = list.elements();
     elements
@@ -288,35 +278,19 @@ fn partitions(list: &TopicPartitionList) -> Vec<TopicPartition> {
         .collect()
 }
 
-/// The one place where positions become what librdkafka commits: next offsets, as they are.
-pub(super) fn to_list(positions: &[Position]) -> TopicPartitionList {
-    let mut list = TopicPartitionList::with_capacity(positions.len());
-    for Position {
-        topic_partition,
-        next_offset,
-    } in positions
-    {
-        let TopicPartition { topic, partition } = topic_partition;
-        if let Err(error) =
-            list.add_partition_offset(topic, *partition, Offset::Offset(*next_offset))
-        {
-            error!(partition = %topic_partition, %error, "position left out of the commit");
-        }
-    }
-    list
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
     use super::*;
+    use crate::obstacles::Obstacles;
 
     type Events = UnboundedReceiver<Result<SourceEvent, Error>>;
 
     fn assigned(partitions: &[i32]) -> (Rebalancing, Events) {
         let (tell, mut events) = unbounded_channel();
-        let context = Rebalancing::new(tell, Duration::from_secs(1));
+        let watch = FetchWatch::new(Obstacles::default(), "group");
+        let context = Rebalancing::new(tell, Duration::from_secs(1), watch);
         let mut list = TopicPartitionList::new();
         partitions.iter().for_each(|partition| {
             list.add_partition("orders", *partition);

@@ -59,6 +59,14 @@ impl Partition {
         });
     }
 
+    /// Goes on at an offset, unless something is held, or it was passed before.
+    pub(super) fn skip_to(&mut self, next_offset: i64) {
+        if self.delivered.is_empty() {
+            let next = self.after_finished.unwrap_or_default();
+            self.after_finished = Some(next.max(next_offset));
+        }
+    }
+
     /// Notes an end and returns how many offsets need not be held any more; `None` for an offset
     /// that is not held.
     ///
@@ -112,5 +120,24 @@ impl Partition {
             self.delivered.pop_front();
         }
         held - self.delivered.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn h26_what_the_log_lost_is_passed_unless_something_is_held() {
+        let mut partition = Partition::new(1);
+        partition.skip_to(10);
+        assert_eq!(partition.next_offset(), Some(10));
+        assert!(!partition.is_rewound_by(10), "its first record");
+        partition.push(10, Instant::now());
+        partition.skip_to(20);
+        assert_eq!(partition.next_offset(), Some(10));
+        partition.finish(10);
+        partition.skip_to(9);
+        assert_eq!(partition.next_offset(), Some(11));
     }
 }
