@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use harness::stack::Stack;
 use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::time::{Instant, sleep};
 
@@ -37,9 +37,7 @@ impl Group {
 
     /// The committed offset of each partition that has one.
     pub(crate) fn committed(&self) -> BTreeMap<i32, i64> {
-        let mut list = TopicPartitionList::new();
-        list.add_partition_range(&self.topic, 0, self.partitions - 1);
-        let committed = self.client.committed_offsets(list, ANSWER_LIMIT).unwrap();
+        let committed = self.commits();
         let offsets = committed.elements().into_iter().map(|one| {
             let offset = match one.offset() {
                 Offset::Offset(offset) => Some(offset),
@@ -48,6 +46,18 @@ impl Group {
             Some((one.partition(), offset?))
         });
         offsets.flatten().collect()
+    }
+
+    /// What is committed, with all that was written beside it.
+    pub(crate) fn commits(&self) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_range(&self.topic, 0, self.partitions - 1);
+        self.client.committed_offsets(list, ANSWER_LIMIT).unwrap()
+    }
+
+    /// Commits for the group, which has no members now.
+    pub(crate) fn commit(&self, commits: &TopicPartitionList) {
+        self.client.commit(commits, CommitMode::Sync).unwrap();
     }
 
     /// Where the log of a partition ends.

@@ -1,4 +1,5 @@
-//! Hazards that only a broker shows: gaps in the log, members that come, go or freeze, a broker that is gone.
+//! Hazards that only a broker shows: gaps in the log, topics made anew, fetches that make no progress, members
+//! that come, go or freeze, a broker that is gone.
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
@@ -8,6 +9,8 @@ mod in_process;
 mod member;
 mod members;
 mod produce;
+mod remade;
+mod stalled;
 mod stop;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,0 +1,195 @@
+//! Fetches that make no progress: each reason is told, and what only looks like one is not.
+
+use std::time::Duration;
+
+use harness::service::Service;
+use harness::stack::{Right, Stack, StackOptions, authorizer};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rustix::process::Signal;
+use tokio::time::{Instant, sleep};
+
+use crate::support::requester::{ORDER, Requester};
+use crate::support::{self, LIMIT};
+use crate::{stack, stack_with, stall, start, until_at_least};
+
+const BLOCKED: &str = "kafka_bridge_blocked";
+/// Soon seen from outside.
+const OFTEN: [&str; 2] = ["-X", "statistics.interval.ms=200"];
+
+fn producer(stack: &Stack, properties: &[(&str, &str)]) -> BaseProducer {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", stack.bootstrap_servers());
+    for (name, value) in properties {
+        config.set(*name, *value);
+    }
+    config.create().unwrap()
+}
+
+/// Sends all in one batch and waits until the broker has them.
+fn send(producer: &BaseProducer, requester: &Requester, topic: &str, ids: &[String]) {
+    for id in ids {
+        let headers = OwnedHeaders::new().insert(Header {
+            key: "reply-to",
+            value: Some(&requester.reply_topic),
+        });
+        let record = BaseRecord::to(topic)
+            .key(id)
+            .payload(ORDER)
+            .headers(headers);
+        producer.send(record).map_err(|(error, _)| error).unwrap();
+    }
+    producer.flush(LIMIT).unwrap();
+}
+
+fn ids(name: &str, count: usize) -> Vec<String> {
+    (0..count)
+        .map(|number| format!("{name}-{number}"))
+        .collect()
+}
+
+/// Waits for an answer of this status, and returns it.
+async fn until_answered(service: &Service, path: &str, status: u16) -> String {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        let answer = support::get(service.admin(), path).await;
+        if answer.0 == status {
+            return answer.1;
+        }
+        assert!(Instant::now() < deadline, "{path}: {answer:?}");
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn h24_apache_kafka_only_a_topic_of_zstd_batches_is_read() {
+    let stack = stack().await;
+    let topic = "zstd-createOrder";
+    let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
+        .set("bootstrap.servers", stack.bootstrap_servers())
+        .create()
+        .unwrap();
+    let compressed =
+        NewTopic::new(topic, 1, TopicReplication::Fixed(1)).set("compression.type", "zstd");
+    let created = admin
+        .create_topics([&compressed], &AdminOptions::new())
+        .await;
+    assert!(created.unwrap().iter().all(Result::is_ok));
+    let requester = Requester::new(&stack, "zstd-", 1).await;
+    let service = start(&stack, "zstd", &OFTEN).await;
+    let ids = ids("request", 20);
+    send(&producer(&stack, &[]), &requester, topic, &ids);
+    requester.replies_to(&ids).await;
+    assert_eq!(support::metric(service.admin(), BLOCKED).await, 0.0);
+    service.stop().await.unwrap();
+    stack.stop().await.unwrap();
+}
+
+/// Nothing is sent meanwhile: both are noticed without traffic.
+#[tokio::test]
+async fn h24_apache_kafka_only_a_permission_withdrawn_turns_readiness_red_until_it_is_given_back() {
+    let stack = stack_with(StackOptions {
+        broker_properties: authorizer(),
+        ..StackOptions::default()
+    })
+    .await;
+    let topic = "denied-createOrder";
+    let requester = Requester::new(&stack, "denied-", 2).await;
+    let service = start(&stack, "denied", &[]).await;
+    requester.ask("first", ORDER).await;
+    for right in [Right::Read, Right::Describe] {
+        stack.withdraw(topic, right).await.unwrap();
+        let answer = until_answered(&service, "/readyz", 503).await;
+        assert!(answer.contains(topic), "{answer}");
+        assert!(answer.contains("Topic authorization failed"), "{answer}");
+        stack.give_back(topic).await.unwrap();
+        until_answered(&service, "/readyz", 200).await;
+        requester.ask(&format!("after-{right:?}"), ORDER).await;
+    }
+    assert_eq!(support::metric(service.admin(), BLOCKED).await, 0.0);
+    service.stop().await.unwrap();
+    stack.stop().await.unwrap();
+}
+
+/// One batch on disk was damaged; the records behind it cannot be reached.
+#[tokio::test]
+async fn h24_apache_kafka_only_a_corrupt_batch_turns_health_red_with_the_clients_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_string_lossy().into_owned();
+    let mut stack = stack_with(StackOptions {
+        broker_properties: vec![("log.dirs".to_owned(), data)],
+        ..StackOptions::default()
+    })
+    .await;
+    let topic = "corrupt-createOrder";
+    let requester = Requester::new(&stack, "corrupt-", 1).await;
+    let gzip = [("compression.codec", "gzip"), ("linger.ms", "1000")];
+    send(
+        &producer(&stack, &gzip),
+        &requester,
+        topic,
+        &ids("damaged", 50),
+    );
+    send(&producer(&stack, &[]), &requester, topic, &ids("behind", 5));
+
+    let broker = stack.broker_process().unwrap();
+    broker.signal(Signal::TERM);
+    broker.wait().await.unwrap();
+    let segment = folder
+        .path()
+        .join(format!("{topic}-0/00000000000000000000.log"));
+    let mut bytes = std::fs::read(&segment).unwrap();
+    // Behind the head of the batch, which is 61 bytes long.
+    bytes[100..140].fill(0xff);
+    std::fs::write(&segment, bytes).unwrap();
+    stack.respawn_broker().unwrap();
+    // It answers again.
+    requester
+        .send_to(&requester.reply_topic, "x", None, &[])
+        .await;
+
+    let patience = ["--stuck-after", "8s", "--request-timeout", "1s"];
+    let service = start(&stack, "corrupt", &[&OFTEN[..], &patience].concat()).await;
+    let answer = until_answered(&service, "/readyz", 503).await;
+    assert!(answer.contains("corrupt-createOrder[0]"), "{answer}");
+    let answer = until_answered(&service, "/healthz", 503).await;
+    assert!(answer.contains("Decompression"), "{answer}");
+    service.stop().await.unwrap();
+    stack.stop().await.unwrap();
+}
+
+/// The end of the log is ahead of what was polled, or records wait, and still nothing is wrong.
+#[tokio::test]
+async fn h24_apache_kafka_only_markers_at_the_end_and_a_slow_store_are_no_obstacle() {
+    let stack = stack().await;
+    let topic = "gaps-createOrder";
+    let requester = Requester::new(&stack, "gaps-", 1).await;
+    let arguments = [&OFTEN[..], &["--max-in-flight", "4"]].concat();
+    let service = start(&stack, "gaps", &arguments).await;
+    let records = ids("request", 200);
+    let transactional = producer(&stack, &[("transactional.id", "gaps")]);
+    transactional.init_transactions(LIMIT).unwrap();
+    transactional.begin_transaction().unwrap();
+    send(&transactional, &requester, topic, &records);
+    transactional.commit_transaction(LIMIT).unwrap();
+    requester.replies_to(&records).await;
+    transactional.begin_transaction().unwrap();
+    send(&transactional, &requester, topic, &ids("aborted", 5));
+    transactional.abort_transaction(LIMIT).unwrap();
+    // Both take several looks.
+    for _ in 0..2 {
+        for _ in 0..20 {
+            assert_eq!(support::metric(service.admin(), BLOCKED).await, 0.0);
+            sleep(Duration::from_millis(100)).await;
+        }
+        send(&producer(&stack, &[]), &requester, topic, &ids("late", 100));
+        stall(&stack, Duration::from_millis(2500)).await;
+    }
+    let paused = "kafka_bridge_pauses_total";
+    until_at_least(service.admin(), paused, 1.0).await;
+    service.stop().await.unwrap();
+    stack.stop().await.unwrap();
+}
