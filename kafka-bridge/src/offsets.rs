@@ -378,23 +378,4 @@ mod tests {
         tracker.revoke(&partition());
         assert_eq!(tracker.tracked(), 0);
     }
-
-    #[test]
-    fn h26_a_partition_that_is_begun_anew_stands_at_its_beginning() {
-        let mut tracker = tracker(&[5, 6]);
-        tracker.finish(&at(5, 1));
-        let start = Position {
-            topic_partition: partition(),
-            next_offset: 0,
-        };
-        tracker.begin_anew(&start, 2);
-        assert_eq!(
-            (tracker.take_changed(), tracker.tracked()),
-            (vec![start], 0)
-        );
-        tracker.finish(&at(6, 1));
-        let old = tracker.deliver(&at(7, 1), Instant::now());
-        assert_eq!((old, standing(&tracker)), (Delivery::Stale, Some(0)));
-        assert_eq!(tracker.deliver(&at(0, 2), Instant::now()), Delivery::Next);
-    }
 }

@@ -126,6 +126,8 @@ impl Partition {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::offsets::{Delivery, OffsetTracker, Position};
+    use crate::{Coordinates, TopicPartition};
 
     #[test]
     fn h26_what_the_log_lost_is_passed_unless_something_is_held() {
@@ -139,5 +141,33 @@ mod tests {
         partition.finish(10);
         partition.skip_to(9);
         assert_eq!(partition.next_offset(), Some(11));
+    }
+
+    #[test]
+    fn h26_a_partition_that_is_begun_anew_stands_at_its_beginning() {
+        let topic_partition = TopicPartition::new("t", 0);
+        let at = |offset, generation| Coordinates {
+            topic_partition: topic_partition.clone(),
+            offset,
+            generation,
+        };
+        let mut tracker = OffsetTracker::default();
+        tracker.assign(&topic_partition, 1);
+        for offset in [5, 6] {
+            let _ = tracker.deliver(&at(offset, 1), Instant::now());
+        }
+        tracker.finish(&at(5, 1));
+        let start = Position {
+            topic_partition: topic_partition.clone(),
+            next_offset: 0,
+        };
+        tracker.begin_anew(&start, 2);
+        let changed = (tracker.take_changed(), tracker.tracked());
+        assert_eq!(changed, (vec![start.clone()], 0));
+        tracker.finish(&at(6, 1));
+        let old = tracker.deliver(&at(7, 1), Instant::now());
+        assert_eq!((old, tracker.positions()), (Delivery::Stale, vec![start]));
+        let new = tracker.deliver(&at(0, 2), Instant::now());
+        assert_eq!(new, Delivery::Next);
     }
 }
