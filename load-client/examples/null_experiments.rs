@@ -5,44 +5,114 @@
 #[path = "../tests/simulated/experiment.rs"]
 mod experiment;
 
-use experiment::{RUN_NOISE, Truth, simulate};
+use experiment::{Answers, Order, RUN_NOISE, Truth, simulate};
 
 const EXPERIMENTS: u32 = 1_000;
 
 fn main() {
     println!(
-        "{EXPERIMENTS} experiments a row, 6 blocks, run-to-run noise {} %, threshold 2 %; shares in %",
+        "{EXPERIMENTS} experiments a row, 6 blocks, threshold 2 %, run-to-run noise {} % unless told; shares in %",
         100.0 * RUN_NOISE
     );
-    println!(
-        "{:>7}{:>6}{:>8}{:>8}{:>12}{:>14}{:>10}{:>20}",
-        "truth",
-        "rho",
-        "faster",
-        "slower",
-        "equivalent",
-        "inconclusive",
-        "coverage",
-        "Welch per request"
-    );
+    noise();
+    steps();
+    failures();
+    order();
+}
+
+fn noise() {
+    header("change, autocorrelation", "Welch per request");
     for (change, seed) in [(0.0, 1_000), (-0.3, 2_000)] {
-        for (step, correlation) in [(0, 0.0), (1, 0.5), (2, 0.9), (3, 0.95)] {
+        for (step, correlation) in (0_u64..).zip([0.0, 0.5, 0.9, 0.95]) {
             let truth = Truth {
                 correlation,
                 change,
+                ..Truth::default()
             };
-            let answers = simulate(truth, EXPERIMENTS, seed + step);
-            let percent = |count| format!("{:.1}", 100.0 * answers.share(count));
-            println!(
-                "{:>6}%{correlation:>6}{:>8}{:>8}{:>12}{:>14}{:>10}{:>20}",
-                100.0 * change,
-                percent(answers.faster),
-                percent(answers.slower),
-                percent(answers.equivalent),
-                percent(answers.inconclusive),
-                percent(answers.covered),
-                percent(answers.per_request),
-            );
+            let name = format!("{:+} %, {correlation}", 100.0 * change);
+            row(&name, truth, seed + step, |answers| answers.per_request);
         }
     }
+}
+
+fn steps() {
+    header("step, noise, median, change", "Welch per request");
+    for (step_ms, run_noise, median_ms, change) in [
+        (1.0, 0.002, 6.0, -0.03),
+        (1.0, 0.025, 6.0, -0.03),
+        (1.0, 0.025, 6.0, 0.05),
+        (1.0, 0.025, 6.0, 0.1),
+        (1.0, 0.002, 6.5, -0.01),
+        (1.0, 0.002, 6.52, -0.01),
+        (1.0, 0.025, 6.0, -0.4),
+        (0.001, 0.002, 6.0, 0.0),
+        (0.0, 0.002, 6.0, 0.0),
+        (0.001, 0.002, 6.0, -0.03),
+        (0.0, 0.002, 6.0, -0.03),
+    ] {
+        let truth = Truth {
+            step_ms,
+            run_noise,
+            median_ms,
+            change,
+            ..Truth::default()
+        };
+        let name = format!(
+            "{step_ms} ms, {} %, {median_ms} ms, {:+} %",
+            100.0 * run_noise,
+            100.0 * change
+        );
+        row(&name, truth, 3_000, |answers| answers.per_request);
+    }
+}
+
+fn failures() {
+    header("failures on both sides, change", "Welch per request");
+    for failures in [0.001, 0.01, 0.1] {
+        let truth = Truth {
+            failures,
+            change: -0.3,
+            ..Truth::default()
+        };
+        let name = format!("{} %, -30 %", 100.0 * failures);
+        row(&name, truth, 5_000, |answers| answers.per_request);
+    }
+}
+
+fn order() {
+    header("order, drift a run", "warned of a drift");
+    for order in [Order::Turns, Order::Fixed, Order::Sequence] {
+        for drift in [0.0, 0.01, 0.02] {
+            let truth = Truth {
+                order,
+                drift,
+                ..Truth::default()
+            };
+            let name = format!("{order:?}, {} %", 100.0 * drift);
+            row(&name, truth, 6_000, |answers| answers.drifting);
+        }
+    }
+}
+
+fn header(title: &str, last: &str) {
+    println!(
+        "\n{title:<34}{:>8}{:>8}{:>12}{:>14}{:>12}{:>10}  {last}",
+        "faster", "slower", "equivalent", "inconclusive", "no verdict", "coverage"
+    );
+}
+
+/// One row; `last` is the count of its last column.
+fn row(name: &str, truth: Truth, seed: u64, last: fn(&Answers) -> u32) {
+    let answers = simulate(truth, EXPERIMENTS, seed);
+    let percent = |count| format!("{:.1}", 100.0 * answers.share(count));
+    println!(
+        "{name:<34}{:>8}{:>8}{:>12}{:>14}{:>12}{:>10}  {}",
+        percent(answers.faster),
+        percent(answers.slower),
+        percent(answers.equivalent),
+        percent(answers.inconclusive),
+        percent(answers.refused),
+        percent(answers.covered),
+        percent(last(&answers)),
+    );
 }

@@ -3,7 +3,7 @@
 #[path = "simulated/experiment.rs"]
 mod experiment;
 
-use experiment::{Answers, Truth, simulate};
+use experiment::{Answers, Order, Truth, simulate};
 
 const CORRELATIONS: [f64; 4] = [0.0, 0.5, 0.9, 0.95];
 
@@ -13,6 +13,7 @@ fn answers(change: f64, experiments: u32) -> Vec<Answers> {
         let truth = Truth {
             correlation,
             change,
+            ..Truth::default()
         };
         simulate(truth, experiments, seed)
     };
@@ -45,4 +46,105 @@ fn a_change_of_thirty_percent_is_found() {
         );
         assert_eq!(answers.slower, 0);
     }
+}
+
+/// Whole milliseconds, as Locust and k6 write them.
+fn whole_milliseconds(median_ms: f64, change: f64, run_noise: f64) -> Answers {
+    let truth = Truth {
+        median_ms,
+        change,
+        run_noise,
+        step_ms: 1.0,
+        ..Truth::default()
+    };
+    simulate(truth, 50, 3_000)
+}
+
+#[test]
+fn whole_milliseconds_show_no_equality_that_is_not_there() {
+    for run_noise in [0.002, 0.025] {
+        for change in [-0.03, 0.03, 0.05, 0.07, 0.1] {
+            let answers = whole_milliseconds(6.0, change, run_noise);
+            assert_eq!(answers.equivalent, 0, "{change} {run_noise}: {answers:?}");
+        }
+    }
+}
+
+#[test]
+fn a_median_at_the_edge_of_a_millisecond_is_not_a_change() {
+    for median_ms in [5.5, 6.49, 6.5, 6.52, 6.55] {
+        for change in [-0.01, 0.0, 0.01] {
+            let answers = whole_milliseconds(median_ms, change, 0.002);
+            assert_eq!(
+                answers.faster + answers.slower,
+                0,
+                "{median_ms} {change}: {answers:?}"
+            );
+        }
+    }
+    // What a step cannot hide is found, and holds the truth.
+    let answers = whole_milliseconds(6.5, -0.4, 0.002);
+    assert_eq!((answers.faster, answers.covered), (50, 50), "{answers:?}");
+}
+
+#[test]
+fn microseconds_decide_as_if_they_were_exact() {
+    for change in [0.0, -0.1] {
+        let of = |step_ms| {
+            let truth = Truth {
+                change,
+                step_ms,
+                run_noise: 0.005,
+                ..Truth::default()
+            };
+            simulate(truth, 60, 4_000)
+        };
+        let (exact, rounded) = (of(0.0), of(0.001));
+        let decided = |answers: &Answers| [answers.faster, answers.slower, answers.equivalent];
+        let apart = decided(&exact).into_iter().zip(decided(&rounded));
+        assert!(
+            apart.clone().all(|(one, other)| one.abs_diff(other) <= 3),
+            "{exact:?} {rounded:?}"
+        );
+    }
+}
+
+#[test]
+fn fair_failures_at_random_forbid_hardly_any_verdict() {
+    for failures in [0.01, 0.1] {
+        let truth = Truth {
+            failures,
+            change: -0.3,
+            ..Truth::default()
+        };
+        let answers = simulate(truth, 200, 5_000);
+        // The test is at 1 %; of 200 that is 2, give or take 1.4.
+        assert!(answers.refused <= 6, "{failures}: {answers:?}");
+    }
+}
+
+#[test]
+fn runs_out_of_turn_say_so_and_a_drift_is_told() {
+    let drifting = |order, drift| {
+        let truth = Truth {
+            order,
+            drift,
+            ..Truth::default()
+        };
+        simulate(truth, 100, 6_000)
+    };
+    for order in [Order::Sequence, Order::Fixed] {
+        let answers = drifting(order, 0.02);
+        assert_eq!(answers.out_of_turn, answers.experiments, "{answers:?}");
+        assert!(answers.share(answers.drifting) > 0.5, "{answers:?}");
+    }
+    let steady = drifting(Order::Turns, 0.0);
+    assert_eq!(steady.out_of_turn, 0);
+    assert!(steady.share(steady.drifting) <= 0.07, "{steady:?}");
+    // Turns take a steady drift out of the ratios.
+    let turns = drifting(Order::Turns, 0.02);
+    assert!(
+        turns.share(turns.faster + turns.slower) <= 0.05,
+        "{turns:?}"
+    );
 }

@@ -4,6 +4,8 @@ use serde::Serialize;
 
 use super::curves::Curves;
 use super::effects::Blocks;
+use super::kinds::Kind;
+use super::order::{Drifts, Order};
 use super::shape::Shape;
 use super::summary::SideSummary;
 use super::verdict::Verdict;
@@ -42,7 +44,13 @@ pub struct Comparison {
     pub changed: SideSummary,
     /// Effects over paired runs; `None` unless both sides have the same number, two or more.
     pub blocks: Option<Blocks>,
-    /// With one run a side: what the variation of requests within the runs tells.
+    /// Each kind of request on its own; empty when there is only one.
+    pub kinds: Vec<Kind>,
+    /// In which order the runs were made.
+    pub order: Order,
+    /// What time did to the figures, from block to block.
+    pub drift: Drifts,
+    /// With one run a side whose order of requests is known: what the variation of requests within the runs tells.
     pub within_runs: Option<WithinRuns>,
     /// How the distributions differ beyond their medians; `None` when a side has no good reply.
     pub shape: Option<Shape>,

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::metric::Metric;
+use super::resolution;
 use super::summary::SideSummary;
 use super::verdict::{Verdict, judge};
 use crate::stats::{
@@ -29,8 +30,18 @@ pub struct Effect {
     pub p: Option<PValue>,
     /// The same over all quantiles together (Holm): one of four may be small by chance.
     pub p_holm: Option<PValue>,
-    /// What the interval says of this figure alone. Of the throughput, faster means higher.
-    pub verdict: Verdict,
+    /// The relative change that the steps of the recorded latencies can hide; both intervals hold it.
+    pub resolution: f64,
+    /// What the interval says of this figure alone; `None` when the comparison is refused. Of the
+    /// throughput, faster means higher.
+    pub verdict: Option<Verdict>,
+}
+
+impl Effect {
+    /// Whether its interval settles the matter, one way or the other.
+    pub(super) fn is_decided(&self) -> bool {
+        !matches!(self.verdict, None | Some(Verdict::Inconclusive { .. }))
+    }
 }
 
 /// The effects that the blocks carry.
@@ -48,6 +59,13 @@ impl Blocks {
     pub fn effect(&self, metric: Metric) -> Option<&Effect> {
         self.effects.iter().find(|effect| effect.metric == metric)
     }
+
+    /// Takes the verdicts back: what is refused is refused for each figure.
+    pub(super) fn withhold_verdicts(&mut self) {
+        for effect in &mut self.effects {
+            effect.verdict = None;
+        }
+    }
 }
 
 /// Pairs the runs of both sides; `None` unless both have the same number, two or more.
@@ -63,8 +81,9 @@ pub(super) fn pair(
     }
     let effects = Metric::ALL.into_iter().filter_map(|metric| {
         let log_ratios = log_ratios(metric, baseline, changed)?;
-        let mut effect = effect(metric, log_ratios, threshold)?;
-        effect.bootstrap = bootstrap(metric);
+        let hidden = resolution::hidden(metric, baseline, changed)?;
+        let mut effect = effect(metric, log_ratios, hidden, threshold)?;
+        effect.bootstrap = bootstrap(metric).map(|found| widened(found, hidden));
         Some(effect)
     });
     let mut effects: Vec<Effect> = effects.collect();
@@ -82,8 +101,28 @@ fn log_ratios(metric: Metric, baseline: &SideSummary, changed: &SideSummary) -> 
         .collect()
 }
 
-fn effect(metric: Metric, log_ratios: Vec<f64>, threshold: f64) -> Option<Effect> {
+/// Widens an interval of a relative change by what the steps of the latencies hide, in logarithms.
+pub(super) fn widened(interval: Interval, hidden: f64) -> Interval {
+    Interval {
+        low: (interval.low.ln_1p() - hidden).exp_m1(),
+        high: (interval.high.ln_1p() + hidden).exp_m1(),
+        ..interval
+    }
+}
+
+/// The effect on one figure, whose mean log-ratio may be `hidden` away from the truth.
+pub(super) fn effect(
+    metric: Metric,
+    log_ratios: Vec<f64>,
+    hidden: f64,
+    threshold: f64,
+) -> Option<Effect> {
     let interval = paired_interval(&log_ratios)?;
+    let interval = PairedInterval {
+        mean: interval.mean,
+        low: interval.low - hidden,
+        high: interval.high + hidden,
+    };
     let deviation = variance(&log_ratios)?.sqrt();
     let judged = match metric.direction() {
         sign if sign < 0.0 => PairedInterval {
@@ -101,7 +140,14 @@ fn effect(metric: Metric, log_ratios: Vec<f64>, threshold: f64) -> Option<Effect
         bootstrap: None,
         p: sign_flip(&log_ratios),
         p_holm: None,
-        verdict: judge(&judged, deviation, log_ratios.len() as u64, threshold),
+        resolution: hidden.exp_m1(),
+        verdict: Some(judge(
+            &judged,
+            deviation,
+            hidden,
+            log_ratios.len() as u64,
+            threshold,
+        )),
         log_ratios,
     })
 }
@@ -125,7 +171,7 @@ mod tests {
 
     #[test]
     fn the_estimate_is_the_geometric_mean_of_the_ratios() {
-        let effect = effect(Metric::P50, vec![0.7_f64.ln(), 0.8_f64.ln()], 0.02).unwrap();
+        let effect = effect(Metric::P50, vec![0.7_f64.ln(), 0.8_f64.ln()], 0.0, 0.02).unwrap();
         assert!((effect.change - (0.56_f64.sqrt() - 1.0)).abs() < 1e-12);
         assert!(effect.low < effect.change && effect.change < effect.high);
     }
@@ -133,9 +179,9 @@ mod tests {
     #[test]
     fn more_throughput_is_faster() {
         let ratios = vec![0.3, 0.31, 0.29, 0.3, 0.3, 0.3];
-        let verdict = |metric| effect(metric, ratios.clone(), 0.02).unwrap().verdict;
-        assert_eq!(verdict(Metric::Throughput), Verdict::Faster);
-        assert_eq!(verdict(Metric::P99), Verdict::Slower);
+        let verdict = |metric| effect(metric, ratios.clone(), 0.0, 0.02).unwrap().verdict;
+        assert_eq!(verdict(Metric::Throughput), Some(Verdict::Faster));
+        assert_eq!(verdict(Metric::P99), Some(Verdict::Slower));
     }
 
     #[test]
@@ -148,7 +194,7 @@ mod tests {
         let ratios = vec![-0.3; 6];
         let mut effects: Vec<Effect> = [Metric::P50, Metric::P95, Metric::Mean]
             .into_iter()
-            .map(|metric| effect(metric, ratios.clone(), 0.02).unwrap())
+            .map(|metric| effect(metric, ratios.clone(), 0.0, 0.02).unwrap())
             .collect();
         adjust(&mut effects);
         let p = |effect: &Effect| effect.p_holm.map(|p| p.value().unwrap());

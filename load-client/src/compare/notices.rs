@@ -1,7 +1,11 @@
 //! What makes the figures of a comparison doubtful, with advice.
 
-use super::effects::{Blocks, Effect};
+use super::comparison::Comparison;
+use super::effects::Effect;
+use super::metric::Metric;
+use super::order::{Drift, Order};
 use super::percent::percent;
+use super::resolution;
 use super::run::Run;
 use super::summary::Side;
 
@@ -10,7 +14,7 @@ const RECOMMENDED_BLOCKS: usize = 6;
 /// Two intervals of one effect whose lengths differ by more than this factor disagree badly.
 const DISAGREEMENT: f64 = 3.0;
 
-pub(super) fn warnings(baseline: &[Run], changed: &[Run], blocks: Option<&Blocks>) -> Vec<String> {
+pub(super) fn warnings(baseline: &[Run], changed: &[Run], comparison: &Comparison) -> Vec<String> {
     let mut warnings = Vec::new();
     for (side, runs) in [(Side::Baseline, baseline), (Side::Changed, changed)] {
         for run in runs {
@@ -36,9 +40,93 @@ pub(super) fn warnings(baseline: &[Run], changed: &[Run], blocks: Option<&Blocks
             2.0 / f64::from(1_u32 << count)
         ));
     }
-    let effects = blocks.into_iter().flat_map(|blocks| &blocks.effects);
+    warnings.extend(unordered(baseline.iter().chain(changed)));
+    warnings.extend(coarse(comparison));
+    warnings.extend(out_of_turn(comparison.order));
+    warnings.extend(drifts(comparison));
+    let blocks = comparison.blocks.iter();
+    let effects = blocks.flat_map(|blocks| &blocks.effects);
     warnings.extend(effects.filter_map(disagreement));
     warnings
+}
+
+fn unordered<'a>(runs: impl Iterator<Item = &'a Run>) -> Option<String> {
+    let labels: Vec<&str> = runs
+        .filter(|run| !run.is_ordered)
+        .map(|run| run.label.as_str())
+        .collect();
+    let (first, more) = labels.split_first()?;
+    let others = match more.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Some(format!(
+        "the files of run {first}{others} do not tell the order of the requests (no time stamps, or many \
+         requests at one): autocorrelation, effective n and the intervals by resampling are left out"
+    ))
+}
+
+/// Steps that hide more than the threshold.
+fn coarse(comparison: &Comparison) -> Option<String> {
+    let median = comparison.blocks.as_ref()?.effect(Metric::P50)?;
+    let step = resolution::coarsest([&comparison.baseline, &comparison.changed])?;
+    (median.resolution > comparison.threshold).then(|| {
+        format!(
+            "the latencies are recorded in {}, which hides changes of the median up to {:.1} %; record \
+             them in finer steps",
+            resolution::in_words(step),
+            median.resolution * 100.0
+        )
+    })
+}
+
+fn out_of_turn(order: Order) -> Option<String> {
+    match order {
+        Order::Unknown | Order::InTurns => None,
+        Order::OneOrder { first } => Some(format!(
+            "the {first} run came first in each block: what one run leaves behind for the next would look \
+             like a change; make the order random"
+        )),
+        Order::NotInTurns => Some(
+            "the runs were not made in turns: other runs lie between the two of a block, so a drift of the \
+             machine would look like a change; make the two runs of a block one after the other"
+                .to_owned(),
+        ),
+        Order::InSequence { first } => Some(format!(
+            "all runs of the {first} side were made before those of the {} side: a drift of the machine \
+             would look like a change; make them in turns",
+            first.other()
+        )),
+    }
+}
+
+fn drifts(comparison: &Comparison) -> Vec<String> {
+    let direction = |drift: Drift| {
+        if drift.per_block > 0.0 {
+            "rose"
+        } else {
+            "fell"
+        }
+    };
+    let level = comparison.drift.level.map(|drift| {
+        format!(
+            "the round trips of both sides {} from block to block, by about {} each (p {}): the machine \
+             was not steady, which only blocks made in turns, in random order, take out of the change",
+            direction(drift),
+            percent(drift.per_block),
+            drift.p
+        )
+    });
+    let change = comparison.drift.change.map(|drift| {
+        format!(
+            "the ratio of the two sides {} from block to block, by about {} each (p {}): the change is not \
+             the same all the time",
+            direction(drift),
+            percent(drift.per_block),
+            drift.p
+        )
+    });
+    level.into_iter().chain(change).collect()
 }
 
 /// Student's interval over the blocks and the bootstrap's should tell about the same.

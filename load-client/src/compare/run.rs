@@ -1,6 +1,6 @@
 //! What is known of one run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use super::timeline::TimeBin;
@@ -12,8 +12,12 @@ pub struct Run {
     pub label: String,
     /// What was asked for: request type and name of each kind of request.
     pub kinds: BTreeSet<String>,
-    /// Latencies of the requests that were answered well, in milliseconds, in the order of sending.
+    /// Latencies of the requests that were answered well, in milliseconds.
     pub latencies_ms: Vec<f64>,
+    /// Whether they are in the order of sending; what depends on that order is left out otherwise.
+    pub is_ordered: bool,
+    /// The same run for each kind of request alone; empty unless there is more than one.
+    pub parts: BTreeMap<String, Run>,
     /// Requests that failed: time-outs, send errors, error replies.
     pub failures: u64,
     /// Ok replies per second over the measured window; `None` when the file has no timestamps.
@@ -28,8 +32,14 @@ pub struct Run {
     pub warnings: Vec<String>,
     /// Why its figures must not be used, if its load client said so.
     pub invalid: Vec<String>,
-    /// When it started, if anything says so.
+    /// When it started, if its summary or its time stamps say so.
     pub started: Option<SystemTime>,
+    /// When its file was last written.
+    pub written: Option<SystemTime>,
+    /// The identifier that its summary gives it.
+    pub run_id: Option<String>,
+    /// A digest of its file's requests; runs that share it are copies.
+    pub digest: Option<u64>,
 }
 
 impl Run {
@@ -40,6 +50,8 @@ impl Run {
             label,
             kinds: BTreeSet::new(),
             latencies_ms,
+            is_ordered: true,
+            parts: BTreeMap::new(),
             failures: 0,
             throughput: None,
             warm_up: 0,
@@ -48,6 +60,9 @@ impl Run {
             warnings: Vec::new(),
             invalid: Vec::new(),
             started: None,
+            written: None,
+            run_id: None,
+            digest: None,
         }
     }
 

@@ -4,10 +4,11 @@
 
 use serde::Serialize;
 
+use super::effects::widened;
 use crate::stats::{
     Bootstrap, Interval, KolmogorovSmirnov, PairwiseEstimate, QuantileShift, SHIFT_PROBABILITIES,
     Series, SortedSample, dominance, hodges_lehmann_shift, kolmogorov_smirnov, pairwise_ratio,
-    quantile_is_supported, shift_function,
+    quantile_is_supported, quantile_of_sorted, shift_function,
 };
 
 /// Confidence of the intervals and of the bands together.
@@ -20,7 +21,7 @@ const CONFIDENCE: f64 = 0.95;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Shape {
     /// Differences of the deciles and of the tail, changed - baseline in milliseconds, with bands
-    /// that hold all of them together.
+    /// that hold all of them together; empty when the order of the requests is not known.
     pub shift_function: Vec<QuantileShift>,
     /// Typical difference changed - baseline in milliseconds (Hodges and Lehmann).
     pub shift_ms: Option<Interval>,
@@ -34,10 +35,12 @@ pub struct Shape {
     pub kolmogorov_smirnov: Option<KolmogorovSmirnov>,
 }
 
-/// Compares two pooled sides: their series in the order of time, and the same values sorted.
+/// Compares two pooled sides: their series in the order of time, where it is known, and the same values
+/// sorted. No interval is narrower than the step of the latencies.
 pub(super) fn shape(
-    series: [Series<'_>; 2],
+    series: [Option<Series<'_>>; 2],
     sorted: [&SortedSample; 2],
+    step_ms: f64,
     bootstrap: Bootstrap,
 ) -> Shape {
     let [baseline, changed] = sorted;
@@ -45,17 +48,40 @@ pub(super) fn shape(
     let is_told =
         |q: &f64| quantile_is_supported(smaller, *q) && quantile_is_supported(smaller, 1.0 - *q);
     let probabilities: Vec<f64> = SHIFT_PROBABILITIES.into_iter().filter(is_told).collect();
+    let bands = |[old, new]: [Option<Series<'_>>; 2]| {
+        let mut points = shift_function(old?, new?, &probabilities, bootstrap)?;
+        for point in &mut points {
+            point.shift = wider(point.shift, step_ms);
+        }
+        Some(points)
+    };
     let dominance = dominance(changed, baseline);
     Shape {
-        shift_function: shift_function(series[0], series[1], &probabilities, bootstrap)
-            .unwrap_or_default(),
-        shift_ms: interval(hodges_lehmann_shift(changed, baseline, CONFIDENCE)),
+        shift_function: bands(series).unwrap_or_default(),
+        shift_ms: interval(hodges_lehmann_shift(changed, baseline, CONFIDENCE))
+            .map(|shift| wider(shift, step_ms)),
         ratio_change: interval(pairwise_ratio(changed, baseline, CONFIDENCE))
-            .map(|ratio| ratio.map(|ratio| ratio - 1.0)),
+            .map(|ratio| ratio.map(|ratio| ratio - 1.0))
+            .and_then(|ratio| Some(widened(ratio, hidden_in_ratio(sorted, step_ms)?))),
         cliffs_delta: dominance.map(|dominance| dominance.cliffs_delta()),
         probability_faster: dominance.map(|dominance| dominance.probability_less()),
         kolmogorov_smirnov: kolmogorov_smirnov(baseline, changed),
     }
+}
+
+fn wider(interval: Interval, by: f64) -> Interval {
+    Interval {
+        low: interval.low - by,
+        high: interval.high + by,
+        ..interval
+    }
+}
+
+/// What the step hides of a typical ratio, taken at the lower of the two medians.
+fn hidden_in_ratio(sorted: [&SortedSample; 2], step_ms: f64) -> Option<f64> {
+    let [old, new] = sorted.map(|side| quantile_of_sorted(side.values(), 0.5));
+    let (median, half) = (old?.min(new?), step_ms / 2.0);
+    (median > half).then(|| ((median + half) / (median - half)).ln())
 }
 
 fn interval(found: Option<PairwiseEstimate>) -> Option<Interval> {

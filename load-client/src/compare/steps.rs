@@ -5,12 +5,11 @@ use super::curves::{Curves, curves};
 use super::effects::pair;
 use super::metric::Metric;
 use super::options::Options;
-use super::refusal::refusal;
 use super::run::Run;
 use super::shape::{Shape, shape};
-use super::summary::{Pooled, Side, SideSummary, pool};
+use super::summary::{Pooled, Side, pool};
 use super::within::{WithinRuns, series, within_runs};
-use super::{notices, wording};
+use super::{kinds, notices, order, refusal, resolution, wording};
 use crate::stats::{
     Bootstrap, Interval, RunPair, Series, hierarchical_mean_change, hierarchical_quantile_changes,
     locust_median, welch,
@@ -28,7 +27,7 @@ pub enum CompareError {
 }
 
 /// Version of [`Comparison`]'s JSON; raised when a field changes its meaning or goes.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// Compares the runs of two sides. Run i of one side is paired with run i of the other.
 ///
@@ -60,31 +59,42 @@ pub fn compare(
             .find(|own| own.0 == metric)
             .map(|own| own.1)
     };
-    let blocks = pair(&old.summary, &new.summary, options.threshold, interval);
-    let refusal = refusal(baseline, changed, &sides, blocks.as_ref());
-    let verdict = match refusal {
-        Some(_) => None,
-        None => blocks
-            .as_ref()
-            .and_then(|blocks| Some(blocks.effect(Metric::P50)?.verdict)),
-    };
+    let (threshold, summaries) = (options.threshold, [&old.summary, &new.summary]);
+    let mut blocks = pair(&old.summary, &new.summary, threshold, interval);
+    let of_runs = refusal::of_runs(baseline, changed);
+    let kinds = kinds::compare(baseline, changed, threshold, of_runs.as_deref());
+    let refusal = of_runs
+        .or_else(|| refusal::of_figures([baseline, changed], &sides, blocks.as_ref(), threshold))
+        .or_else(|| kinds::refusal_of_total(&kinds, blocks.as_ref()));
+    if let Some(blocks) = blocks.as_mut().filter(|_| refusal.is_some()) {
+        blocks.withhold_verdicts();
+    }
+    let median = blocks
+        .as_ref()
+        .and_then(|blocks| blocks.effect(Metric::P50));
+    let order = order::order(baseline, changed);
+    let drift = order::drifts([baseline, changed], summaries, blocks.as_ref(), threshold);
     let single = bootstrap.filter(|_| baseline.len() == 1 && changed.len() == 1);
     let mut comparison = Comparison {
         schema: SCHEMA,
         conclusion: String::new(),
-        verdict,
+        verdict: median.and_then(|median| median.verdict),
         refusal,
-        threshold: options.threshold,
+        threshold,
         throughput_change: change(old.summary.pooled.throughput, new.summary.pooled.throughput),
-        within_runs: single.map(|bootstrap| within(baseline, changed, &sides, bootstrap)),
+        kinds,
+        order,
+        drift,
+        within_runs: single.and_then(|bootstrap| within(baseline, changed, &sides, bootstrap)),
         shape: bootstrap.and_then(|bootstrap| pooled_shape(&sides, bootstrap)),
         parity: parity(old, new),
         curves: bootstrap.map_or_else(Curves::default, |_| pooled_curves(&sides)),
-        warnings: notices::warnings(baseline, changed, blocks.as_ref()),
+        warnings: Vec::new(),
         blocks,
         baseline: old.summary.clone(),
         changed: new.summary.clone(),
     };
+    comparison.warnings = notices::warnings(baseline, changed, &comparison);
     comparison.conclusion = wording::conclusion(&comparison);
     Ok(comparison)
 }
@@ -110,12 +120,17 @@ fn resampled(
         .iter()
         .filter_map(|metric| metric.quantile())
         .collect();
-    let pairs: Vec<RunPair<'_>> = (0..baseline.len())
-        .map(|index| RunPair {
-            baseline: series(&baseline[index], &old[index].dependence),
-            changed: series(&changed[index], &new[index].dependence),
+    let pairs: Option<Vec<RunPair<'_>>> = (0..baseline.len())
+        .map(|index| {
+            Some(RunPair {
+                baseline: series(&baseline[index], &old[index].dependence)?,
+                changed: series(&changed[index], &new[index].dependence)?,
+            })
         })
         .collect();
+    let Some(pairs) = pairs else {
+        return Vec::new();
+    };
     let estimates = hierarchical_quantile_changes(&pairs, &probabilities, bootstrap);
     let intervals = estimates
         .into_iter()
@@ -131,30 +146,38 @@ fn within(
     changed: &[Run],
     sides: &[Pooled; 2],
     bootstrap: Bootstrap,
-) -> WithinRuns {
-    let [old, new] = sides
-        .each_ref()
-        .map(|side| &side.summary.runs[0].dependence);
-    within_runs(
-        series(&baseline[0], old),
-        series(&changed[0], new),
+) -> Option<WithinRuns> {
+    let [old, new] = sides.each_ref().map(|side| &side.summary);
+    let hidden = resolution::hidden(Metric::P50, old, new)?;
+    Some(within_runs(
+        series(&baseline[0], &old.runs[0].dependence)?,
+        series(&changed[0], &new.runs[0].dependence)?,
+        hidden,
         bootstrap,
-    )
+    ))
 }
 
 fn pooled_shape(sides: &[Pooled; 2], bootstrap: Bootstrap) -> Option<Shape> {
-    let series = sides.each_ref().map(|side| Series {
-        values: &side.latencies_ms,
-        block_length: longest_block(&side.summary),
-    });
-    let [baseline, changed] = sides;
-    let sorted = [baseline.sorted.as_ref()?, changed.sorted.as_ref()?];
-    Some(shape(series, sorted, bootstrap))
+    let [old, new] = sides.each_ref();
+    let sorted = [old.sorted.as_ref()?, new.sorted.as_ref()?];
+    let step = resolution::coarsest([&old.summary, &new.summary]).unwrap_or(0.0);
+    Some(shape(
+        [pooled_series(old), pooled_series(new)],
+        sorted,
+        step,
+        bootstrap,
+    ))
 }
 
-fn longest_block(side: &SideSummary) -> usize {
-    let lengths = side.runs.iter().map(|run| run.dependence.block_length);
-    lengths.max().unwrap_or(1)
+/// All runs one after the other, with the longest of their blocks; `None` when the order of the requests of a
+/// run is not known.
+fn pooled_series(side: &Pooled) -> Option<Series<'_>> {
+    let runs = side.summary.runs.iter();
+    let lengths: Option<Vec<usize>> = runs.map(|run| run.dependence.block_length).collect();
+    Some(Series {
+        values: &side.latencies_ms,
+        block_length: lengths?.into_iter().max()?,
+    })
 }
 
 fn pooled_curves(sides: &[Pooled; 2]) -> Curves {

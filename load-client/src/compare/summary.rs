@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::run::{Run, failure_rate};
 use super::timeline::TimeBin;
 use super::within::{Dependence, dependence};
-use crate::stats::{SortedSample, mean, quantile_is_supported, quantile_of_sorted};
+use crate::stats::{SortedSample, lattice_step, mean, quantile_is_supported, quantile_of_sorted};
 
 /// One of the two sides of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -15,6 +15,15 @@ pub enum Side {
     Baseline,
     /// What was changed.
     Changed,
+}
+
+impl Side {
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::Baseline => Self::Changed,
+            Self::Changed => Self::Baseline,
+        }
+    }
 }
 
 impl std::fmt::Display for Side {
@@ -57,6 +66,8 @@ pub struct RunFigures {
     /// Its figures.
     #[serde(flatten)]
     pub figures: Figures,
+    /// The steps in which its latencies are recorded, in milliseconds; `None` where none is seen.
+    pub resolution_ms: Option<f64>,
     /// How far its requests are from being independent.
     pub dependence: Dependence,
     /// How it went over its time, warm-up included.
@@ -106,6 +117,7 @@ fn run_figures(run: &Run) -> RunFigures {
     RunFigures {
         label: run.label.clone(),
         figures: figures(sorted.as_ref(), run.failures, run.throughput),
+        resolution_ms: sorted.as_ref().and_then(lattice_step),
         dependence: dependence(run),
         timeline: run.timeline.clone(),
     }

@@ -82,18 +82,36 @@ fn one_run_a_side_or_unequal_numbers_carry_no_verdict() {
 #[test]
 fn different_failure_rates_carry_no_verdict() {
     let (baseline, mut changed) = (runs(&BASELINE), runs(&BASELINE.map(|median| median * 0.7)));
-    changed[3].failures = 40;
+    for (run, failures) in changed.iter_mut().zip([8, 9, 7, 8, 8, 9]) {
+        run.failures = failures;
+    }
     assert_refused(&baseline, &changed, "the failure rates differ (0.00 %");
-    // Two in two thousand is not material; it is a warning all the same.
-    changed[3].failures = 2;
-    let comparison = compared(&baseline, &changed);
+    // The same on both sides, and a burst in one run: chance.
+    let (mut alike, mut burst) = (baseline.clone(), changed.clone());
+    for (run, failures) in alike.iter_mut().zip([9, 8, 8, 9, 7, 8]) {
+        run.failures = failures;
+    }
+    assert_eq!(compared(&alike, &changed).verdict, Some(Verdict::Faster));
+    burst.iter_mut().for_each(|run| run.failures = 0);
+    burst[3].failures = 40;
+    let comparison = compared(&baseline, &burst);
     assert_eq!(comparison.verdict, Some(Verdict::Faster));
-    assert!(
-        comparison
-            .warnings
-            .iter()
-            .any(|warning| warning.contains("2 request(s)"))
-    );
+    let told = |warning: &String| warning.contains("40 request(s)");
+    assert!(comparison.warnings.iter().any(told));
+}
+
+#[test]
+fn a_verdict_that_hangs_on_the_failed_requests_is_none() {
+    // In half of the runs a third gave up, on both sides alike by the rates: a coin decides who is faster.
+    let (mut baseline, mut changed) =
+        (runs(&BASELINE), runs(&BASELINE.map(|median| median * 0.95)));
+    for (run, failures) in baseline.iter_mut().zip([200, 0, 0, 0, 0, 0]) {
+        run.failures = failures;
+    }
+    for (run, failures) in changed.iter_mut().zip([0, 0, 200, 0, 200, 0]) {
+        run.failures = failures;
+    }
+    assert_refused(&baseline, &changed, "the verdict hangs on them");
 }
 
 #[test]
@@ -192,6 +210,94 @@ fn a_worse_tail_is_not_hidden_by_a_better_median() {
             .contains("But the tail got slower: p95"),
         "{}",
         comparison.conclusion
+    );
+}
+
+#[test]
+fn resolution_of_either_side_widens_every_interval() {
+    let rounded = |runs: &mut [Run]| {
+        for latency in runs.iter_mut().flat_map(|run| &mut run.latencies_ms) {
+            *latency = latency.round();
+        }
+    };
+    let (exact, mut coarse) = (runs(&BASELINE), runs(&BASELINE));
+    rounded(&mut coarse);
+    for (baseline, changed) in [(&exact, &coarse), (&coarse, &exact), (&coarse, &coarse)] {
+        let comparison = compared(baseline, changed);
+        let because = Because::Resolution;
+        assert!(
+            matches!(comparison.verdict, Some(Verdict::Inconclusive { because: own, .. }) if own == because),
+            "{}",
+            comparison.conclusion
+        );
+        let blocks = comparison.blocks.unwrap();
+        for effect in blocks.effects {
+            if effect.metric == Metric::Throughput {
+                assert_eq!(effect.resolution, 0.0);
+                continue;
+            }
+            let least = least_of(7.5);
+            assert!(effect.high - effect.low > 2.0 * least, "{effect:?}");
+            let bootstrap = effect.bootstrap.unwrap();
+            assert!(bootstrap.high - bootstrap.low > 2.0 * least, "{effect:?}");
+        }
+        let shape = comparison.shape.unwrap();
+        assert!(
+            shape
+                .shift_function
+                .iter()
+                .all(|own| own.shift.high - own.shift.low >= 2.0)
+        );
+        let ratio = shape.ratio_change.unwrap();
+        assert!(ratio.high - ratio.low > 2.0 * least_of(6.0), "{ratio:?}");
+    }
+    let single = compared(&coarse[..1], &coarse[..1]).within_runs.unwrap();
+    let change = single.median_change.unwrap();
+    assert!(change.high - change.low > 2.0 * least_of(6.0), "{change:?}");
+    let blocks = compared(&exact, &exact).blocks.unwrap();
+    assert!(blocks.effect(Metric::P50).unwrap().resolution < 0.001);
+}
+
+/// What whole milliseconds hide of a figure, at least.
+fn least_of(figure_ms: f64) -> f64 {
+    1.0 / (figure_ms + 0.5)
+}
+
+#[test]
+fn a_median_below_half_a_step_has_no_ratio() {
+    let mut runs = runs(&BASELINE);
+    for run in &mut runs {
+        // Steps of 10 ms, and a median between 0 and 10 of which nothing is known.
+        run.latencies_ms = [[0.0; 20], [0.0; 20], [10.0; 20]].concat();
+    }
+    assert_refused(&runs, &runs, "a median of zero");
+    for run in &mut runs {
+        run.latencies_ms = [[0.0; 20], [10.0; 20]].concat();
+    }
+    assert_refused(&runs, &runs, "a median below half of the steps of 10 ms");
+}
+
+#[test]
+fn order_that_is_not_known_leaves_out_what_depends_on_it() {
+    let (mut baseline, changed) = (runs(&BASELINE), runs(&BASELINE));
+    baseline[2].is_ordered = false;
+    let comparison = compared(&baseline, &changed);
+    assert_eq!(comparison.verdict, Some(Verdict::Equivalent));
+    let dependence = comparison.baseline.runs[2].dependence;
+    assert_eq!(
+        (dependence.autocorrelation, dependence.effective_size),
+        (None, None)
+    );
+    assert_eq!(
+        (dependence.effective_size_p99, dependence.block_length),
+        (None, None)
+    );
+    assert!(comparison.shape.unwrap().shift_function.is_empty());
+    assert_eq!(comparison.blocks.unwrap().effects[0].bootstrap, None);
+    assert!(
+        compared(&baseline[2..3], &changed[..1])
+            .within_runs
+            .is_none()
     );
 }
 

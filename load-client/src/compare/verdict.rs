@@ -21,7 +21,19 @@ pub enum Verdict {
         /// About how many more blocks would settle it, were the spread and the mean to stay;
         /// `None` when that is more than 10,000.
         further_blocks: Option<u64>,
+        /// What keeps the interval wide.
+        because: Because,
     },
+}
+
+/// What keeps an interval from a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Because {
+    /// The blocks differ among themselves; more of them narrow the interval.
+    Spread,
+    /// The steps of the recorded latencies are too coarse; no number of blocks helps.
+    Resolution,
 }
 
 impl Verdict {
@@ -37,10 +49,12 @@ impl Verdict {
     }
 }
 
-/// Judges the interval of a mean log-ratio of latencies against `threshold` (0.02 is 2 %).
+/// Judges the interval of a mean log-ratio of latencies against `threshold` (0.02 is 2 %). The interval has
+/// been widened by `hidden` on either side, which more blocks would not take away.
 pub(super) fn judge(
     interval: &PairedInterval,
     deviation: f64,
+    hidden: f64,
     blocks: u64,
     threshold: f64,
 ) -> Verdict {
@@ -52,10 +66,18 @@ pub(super) fn judge(
     } else if interval.low > floor && interval.high < ceiling {
         Verdict::Equivalent
     } else {
-        let distance = distance_to_decision(interval.mean, floor, ceiling);
+        let distance = distance_to_decision(interval.mean, floor, ceiling) - hidden;
         let further_blocks = blocks_for_half_width(deviation, distance)
             .map(|needed| needed.saturating_sub(blocks).max(1));
-        Verdict::Inconclusive { further_blocks }
+        let because = if hidden > 0.0 && distance <= 0.0 {
+            Because::Resolution
+        } else {
+            Because::Spread
+        };
+        Verdict::Inconclusive {
+            further_blocks,
+            because,
+        }
     }
 }
 
@@ -80,7 +102,7 @@ mod tests {
             low: mean - half,
             high: mean + half,
         };
-        judge(&interval, 0.01, 6, 0.02)
+        judge(&interval, 0.01, 0.0, 6, 0.02)
     }
 
     #[test]
@@ -109,15 +131,40 @@ mod tests {
         assert_eq!(
             verdict_of(-0.03, 0.02),
             Verdict::Inconclusive {
-                further_blocks: Some(1)
+                further_blocks: Some(1),
+                because: Because::Spread
             }
         );
         // A mean on the bound itself is never settled.
         assert_eq!(
             verdict_of(0.98_f64.ln(), 0.02),
             Verdict::Inconclusive {
-                further_blocks: None
+                further_blocks: None,
+                because: Because::Spread
             }
         );
+    }
+
+    #[test]
+    fn resolution_is_not_settled_by_more_blocks() {
+        let interval = PairedInterval {
+            mean: -0.03,
+            low: -0.23,
+            high: 0.17,
+        };
+        let expected = Verdict::Inconclusive {
+            further_blocks: None,
+            because: Because::Resolution,
+        };
+        assert_eq!(judge(&interval, 0.01, 0.19, 6, 0.02), expected);
+        // Steps of a thousandth leave it to the blocks.
+        let verdict = judge(&interval, 0.01, 0.001, 6, 0.02);
+        assert!(matches!(
+            verdict,
+            Verdict::Inconclusive {
+                further_blocks: Some(_),
+                because: Because::Spread
+            }
+        ));
     }
 }

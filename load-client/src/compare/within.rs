@@ -2,10 +2,12 @@
 
 use serde::Serialize;
 
+use super::effects::widened;
 use super::run::Run;
 use crate::stats::{
     Bootstrap, Interval, Series, Welch, autocorrelation, automatic_block_length,
-    effective_sample_size, quantile_changes, welch_of_batch_means,
+    effective_sample_size, effective_sample_size_of_quantile, quantile_changes,
+    welch_of_batch_means,
 };
 
 /// Shortest stretch of time that is resampled as one block: pauses for garbage collection or a
@@ -21,8 +23,11 @@ pub struct Dependence {
     pub autocorrelation: Option<f64>,
     /// Number of independent requests that would tell as much about the mean.
     pub effective_size: Option<f64>,
-    /// Length of the blocks that are resampled, in requests.
-    pub block_length: usize,
+    /// Number of independent requests that would tell as much about the 99th percentile.
+    pub effective_size_p99: Option<f64>,
+    /// Length of the blocks that are resampled, in requests; `None`, like all above, when the order of the
+    /// requests is not known.
+    pub block_length: Option<usize>,
 }
 
 /// The comparison of two single runs: honest about the requests, blind to what differs from run to run.
@@ -37,10 +42,19 @@ pub struct WithinRuns {
 /// Measures the dependence within a run.
 pub(super) fn dependence(run: &Run) -> Dependence {
     let latencies = &run.latencies_ms;
+    if !run.is_ordered {
+        return Dependence {
+            autocorrelation: None,
+            effective_size: None,
+            effective_size_p99: None,
+            block_length: None,
+        };
+    }
     Dependence {
         autocorrelation: autocorrelation(latencies, 1),
         effective_size: effective_sample_size(latencies).map(|effective| effective.size),
-        block_length: block_length(run),
+        effective_size_p99: effective_sample_size_of_quantile(latencies, 0.99),
+        block_length: Some(block_length(run)),
     }
 }
 
@@ -54,23 +68,25 @@ fn block_length(run: &Run) -> usize {
     automatic.min(count / FEWEST_BLOCKS).max(1)
 }
 
-/// The requests of a run, to be resampled.
-pub(super) fn series<'a>(run: &'a Run, dependence: &Dependence) -> Series<'a> {
-    Series {
+/// The requests of a run, to be resampled; `None` when their order is not known.
+pub(super) fn series<'a>(run: &'a Run, dependence: &Dependence) -> Option<Series<'a>> {
+    Some(Series {
         values: &run.latencies_ms,
-        block_length: dependence.block_length,
-    }
+        block_length: dependence.block_length?,
+    })
 }
 
-/// Compares two single runs.
+/// Compares two single runs, in which the steps of the latencies may have hidden this much (see
+/// [`super::resolution`]).
 pub(super) fn within_runs(
     baseline: Series<'_>,
     changed: Series<'_>,
+    hidden: f64,
     bootstrap: Bootstrap,
 ) -> WithinRuns {
     let changes = quantile_changes(baseline, changed, &[0.5], bootstrap);
     WithinRuns {
         batch_mean_welch: welch_of_batch_means(baseline.values, changed.values),
-        median_change: changes.and_then(|changes| Some(changes.first()?.interval)),
+        median_change: changes.and_then(|changes| Some(widened(changes.first()?.interval, hidden))),
     }
 }

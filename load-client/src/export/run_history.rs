@@ -67,7 +67,9 @@ impl HistoryRow {
         let text = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
         Self {
             fields: [
-                run.started.map_or_else(String::new, timestamp),
+                run.started
+                    .or(run.written)
+                    .map_or_else(String::new, timestamp),
                 commit.to_owned(),
                 side.to_string(),
                 own.label.clone(),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::compare::{Comparison, Metric, percent};
+use crate::compare::{Comparison, Kind, Metric, percent};
 use crate::stats::Welch;
 
 /// Renders a comparison for a terminal: the conclusion, the figures of both sides with their
@@ -13,6 +13,7 @@ pub fn comparison_text(comparison: &Comparison) -> String {
     // Writing to a String cannot fail, here and below.
     let _ = write_sides(&mut text, comparison);
     let _ = write_blocks(&mut text, comparison);
+    let _ = write_kinds(&mut text, comparison);
     let _ = write_shape(&mut text, comparison);
     let _ = write_within(&mut text, comparison);
     let _ = write_parity(&mut text, comparison);
@@ -74,10 +75,48 @@ fn write_blocks(text: &mut String, comparison: &Comparison) -> std::fmt::Result 
             bootstrap.map_or_else(dash, |(low, high)| range(low, high)),
             effect.p.map_or_else(dash, |p| p.to_string()),
             effect.p_holm.map_or_else(dash, |p| p.to_string()),
-            effect.verdict.name()
+            effect
+                .verdict
+                .map_or_else(dash, |own| own.name().to_owned())
         )?;
     }
     Ok(())
+}
+
+fn write_kinds(text: &mut String, comparison: &Comparison) -> std::fmt::Result {
+    for (index, kind) in comparison.kinds.iter().enumerate() {
+        if index == 0 {
+            writeln!(text, "\neach kind of request, its median on its own")?;
+        }
+        let [share, other] = [kind.baseline_share, kind.changed_share].map(|share| share * 100.0);
+        let median = kind
+            .blocks
+            .as_ref()
+            .and_then(|blocks| blocks.effect(Metric::P50));
+        let change = median.map_or_else(dash, |median| {
+            format!(
+                "{} ({})",
+                percent(median.change),
+                range(median.low, median.high)
+            )
+        });
+        writeln!(
+            text,
+            "{:<22}{share:.1} % / {other:.1} % of the requests; {change}  {}",
+            kind.kind,
+            kind_answer(kind)
+        )?;
+    }
+    Ok(())
+}
+
+/// The verdict on a kind of request, or why there is none.
+pub(super) fn kind_answer(kind: &Kind) -> String {
+    match (kind.verdict, &kind.refusal) {
+        (Some(verdict), _) => verdict.name().to_owned(),
+        (None, Some(reason)) => format!("no verdict: {reason}"),
+        (None, None) => dash(),
+    }
 }
 
 fn write_shape(text: &mut String, comparison: &Comparison) -> std::fmt::Result {
@@ -132,12 +171,15 @@ fn write_within(text: &mut String, comparison: &Comparison) -> std::fmt::Result 
         };
         writeln!(
             text,
-            "{:<22}{:>14}  of {} replies; autocorrelation {}",
+            "{:<22}{:>14}  of {} replies ({} for the p99); autocorrelation {}",
             format!("effective n, {name}"),
             run.dependence
                 .effective_size
                 .map_or_else(dash, |size| format!("{size:.0}")),
             run.figures.count,
+            run.dependence
+                .effective_size_p99
+                .map_or_else(dash, |size| format!("{size:.0}")),
             run.dependence
                 .autocorrelation
                 .map_or_else(dash, |lag| format!("{lag:.3}"))

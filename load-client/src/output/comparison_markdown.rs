@@ -1,8 +1,8 @@
 //! A comparison as a comment on a pull request: the verdict, the changes, the warnings; the rest folded.
 
-use super::comparison::{dash, figure, range};
+use super::comparison::{dash, figure, kind_answer, range};
 use super::markdown::{escape, table};
-use crate::compare::{Comparison, Effect, Metric, Side, SideSummary, percent};
+use crate::compare::{Comparison, Effect, Kind, Metric, Side, SideSummary, percent};
 use crate::stats::{Interval, Welch};
 
 /// Warnings and runs that are listed; a comment on GitHub ends at 65,536 characters.
@@ -13,6 +13,7 @@ const LISTED: usize = 40;
 pub fn comparison_markdown(comparison: &Comparison) -> String {
     let mut text = format!("**{}**\n\n", escape(&comparison.conclusion));
     text.push_str(&effects(comparison));
+    text.push_str(&kinds(comparison));
     text.push_str(&warnings(comparison));
     text.push_str("<details>\n<summary>All figures</summary>\n\n");
     let parts = [
@@ -41,6 +42,37 @@ fn effects(comparison: &Comparison) -> String {
     format!("{}\n{note}\n\n", table(&columns, &rows))
 }
 
+fn kinds(comparison: &Comparison) -> String {
+    if comparison.kinds.is_empty() {
+        return String::new();
+    }
+    let row = |kind: &Kind| {
+        let share = |share: f64| format!("{:.1} %", share * 100.0);
+        let median = kind
+            .blocks
+            .as_ref()
+            .and_then(|blocks| blocks.effect(Metric::P50));
+        vec![
+            kind.kind.clone(),
+            share(kind.baseline_share),
+            share(kind.changed_share),
+            median.map_or_else(dash, |median| percent(median.change)),
+            median.map_or_else(dash, |median| range(median.low, median.high)),
+            kind_answer(kind),
+        ]
+    };
+    let rows: Vec<Vec<String>> = comparison.kinds.iter().take(LISTED).map(row).collect();
+    let columns = [
+        "kind of request",
+        "share, baseline",
+        "share, changed",
+        "change of the median",
+        "95 % interval",
+        "alone",
+    ];
+    format!("{}\n", table(&columns, &rows))
+}
+
 fn effect(effect: &Effect) -> Vec<String> {
     vec![
         effect.metric.name().to_owned(),
@@ -48,7 +80,9 @@ fn effect(effect: &Effect) -> Vec<String> {
         range(effect.low, effect.high),
         effect.p.map_or_else(dash, |p| p.to_string()),
         effect.p_holm.map_or_else(dash, |p| p.to_string()),
-        effect.verdict.name().to_owned(),
+        effect
+            .verdict
+            .map_or_else(dash, |own| own.name().to_owned()),
     ]
 }
 

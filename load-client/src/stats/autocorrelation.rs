@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::moments::is_constant;
 use super::welch::welch_from_moments;
-use super::{Welch, mean, variance};
+use super::{Welch, mean, quantile, quantile_is_supported, variance};
 
 /// Fewest values that have an effective sample size.
 const FEWEST_VALUES: usize = 8;
@@ -79,6 +79,30 @@ pub fn effective_sample_size(series: &[f64]) -> Option<EffectiveSize> {
     })
 }
 
+/// The effective sample size of quantile `q` of a series: how many independent values would tell as much
+/// about that quantile.
+///
+/// A quantile is as uncertain as the share of values above it (Bahadur's representation, "A Note on
+/// Quantiles in Large Samples", Annals of Mathematical Statistics 37, 1966; for dependent values Heidelberger
+/// & Lewis, "Quantile Estimation in Dependent Sequences", Operations Research 32, 1984), so this is
+/// [`effective_sample_size`] of the series that is 1 above the quantile and 0 elsewhere. Slow replies
+/// come in bursts: the size of the tail is often far below that of the mean.
+///
+/// `None` where the quantile is undefined or not carried by ten values above it, where all values are
+/// on one side of it, and for the undefined cases of [`effective_sample_size`].
+#[must_use]
+pub fn effective_sample_size_of_quantile(series: &[f64], q: f64) -> Option<f64> {
+    if !quantile_is_supported(series.len() as u64, q) {
+        return None;
+    }
+    let limit = quantile(series, q)?;
+    let above: Vec<f64> = series
+        .iter()
+        .map(|value| f64::from(u8::from(*value > limit)))
+        .collect();
+    Some(effective_sample_size(&above)?.size)
+}
+
 /// Welch's test of the means of two series, each counted as its effective sample size.
 ///
 /// As [`super::welch`], with the standard errors and degrees of freedom of
@@ -135,6 +159,28 @@ mod tests {
         let found = effective_sample_size(&series).unwrap();
         assert!((3200.0..5000.0).contains(&found.size), "{found:?}");
         assert!(autocorrelation(&series, 1).unwrap() > 0.7);
+    }
+
+    #[test]
+    fn a_tail_in_bursts_is_worth_less_than_the_mean() {
+        // Independent values, but for stalls of a hundred each.
+        let mut random = super::super::SplitMix64::new(9);
+        let series: Vec<f64> = (0..20_000)
+            .map(|index| {
+                let stall = if index % 5_000 < 100 { 5.0 } else { 0.0 };
+                random.below(1000) as f64 / 100.0 + stall
+            })
+            .collect();
+        let mean = effective_sample_size(&series).unwrap().size;
+        let tail = effective_sample_size_of_quantile(&series, 0.99).unwrap();
+        assert!(tail < mean / 2.0, "{tail} {mean}");
+        let middle = effective_sample_size_of_quantile(&series, 0.5).unwrap();
+        assert!(middle > tail, "{middle} {tail}");
+        assert_eq!(
+            effective_sample_size_of_quantile(&series[..999], 0.99),
+            None
+        );
+        assert_eq!(effective_sample_size_of_quantile(&[1.0; 5000], 0.99), None);
     }
 
     #[test]

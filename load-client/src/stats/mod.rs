@@ -17,6 +17,7 @@ mod holm;
 mod interval;
 mod kolmogorov;
 mod kolmogorov_smirnov;
+mod lattice;
 mod locust;
 mod log_ratio;
 mod mann_whitney;
@@ -39,7 +40,8 @@ mod trend;
 mod welch;
 
 pub use autocorrelation::{
-    EffectiveSize, autocorrelation, effective_sample_size, welch_of_effective_sizes,
+    EffectiveSize, autocorrelation, effective_sample_size, effective_sample_size_of_quantile,
+    welch_of_effective_sizes,
 };
 pub use batch_means::{BATCHES, batch_means, welch_of_batch_means};
 pub use block_length::automatic_block_length;
@@ -56,6 +58,7 @@ pub use interval::{Alternative, Interval};
 pub use kolmogorov_smirnov::{
     KolmogorovSmirnov, kolmogorov_smirnov, kolmogorov_smirnov_asymptotic, kolmogorov_smirnov_exact,
 };
+pub use lattice::lattice_step;
 pub use locust::{locust_bucket, locust_median};
 pub use log_ratio::{
     Decision, LogRatioEffect, coefficient_of_variation, decide, equivalence_of, log_margins,
@@ -81,7 +84,7 @@ pub use shift_function::{QuantileShift, SHIFT_PROBABILITIES, quantile_shifts, sh
 pub use sign_flip::{MAX_SIGN_FLIP_PAIRS, sign_flip, sign_flip_towards};
 pub use sorted::SortedSample;
 pub use student::{ln_two_sided_tail, ln_upper_tail, two_sided_critical_value};
-pub use trend::{Trend, trend};
+pub use trend::{LinearTrend, Trend, linear_trend, trend};
 pub use welch::{Welch, welch, welch_interval};
 
 #[cfg(test)]

@@ -1,6 +1,45 @@
-//! Whether a series rises or falls, and how fast, robustly.
+//! Whether a series rises or falls, and how fast.
 
-use super::quantile_of_sorted;
+use super::{PValue, ln_two_sided_tail, mean, quantile_of_sorted};
+
+/// The slope of the straight line of least squares, with its test.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LinearTrend {
+    /// Change of the value per unit of time.
+    pub slope: f64,
+    /// Two-sided p-value of a slope of zero.
+    pub p: PValue,
+}
+
+/// The linear trend of a series of points (time, value), with Student's t-test of its slope, n - 2 degrees
+/// of freedom.
+///
+/// Fisher, "The Goodness of Fit of Regression Formulae, and the Distribution of Regression Coefficients"
+/// (Journal of the Royal Statistical Society 85, 1922). For few points, of which the ranks that [`trend`]
+/// takes tell too little; their deviations should be about normal.
+///
+/// `None` below three points, when all have one time, when all lie on a line, and where something is not
+/// finite.
+#[must_use]
+pub fn linear_trend(points: &[(f64, f64)]) -> Option<LinearTrend> {
+    if points.len() < 3 {
+        return None;
+    }
+    let (times, values): (Vec<f64>, Vec<f64>) = points.iter().copied().unzip();
+    let (time, value) = (mean(&times)?, mean(&values)?);
+    let squares: f64 = times.iter().map(|own| (own - time).powi(2)).sum();
+    let products: f64 = points
+        .iter()
+        .map(|own| (own.0 - time) * (own.1 - value))
+        .sum();
+    let slope = products / squares;
+    let residual = |own: &(f64, f64)| own.1 - value - slope * (own.0 - time);
+    let rest: f64 = points.iter().map(|own| residual(own).powi(2)).sum();
+    let df = points.len() as f64 - 2.0;
+    let t = slope / (rest / df / squares).sqrt();
+    let p = PValue::from_ln(ln_two_sided_tail(t, df)?);
+    (slope.is_finite() && t.is_finite()).then_some(LinearTrend { slope, p })
+}
 
 /// A straight trend through a series.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -104,6 +143,25 @@ mod tests {
         let points: Vec<_> = (0..40).map(|i| (f64::from(i), value(i))).collect();
         let found = trend(&points).unwrap();
         assert!((found.slope - 2.0).abs() < 0.5, "{found:?}");
+    }
+
+    #[test]
+    fn a_line_through_few_points_is_tested_by_student() {
+        // Residuals' squares 1.1: t = 0.9 / sqrt(1.1 / 3 / 10) = 4.7001; p by the closed form for 3 df.
+        let points = [(1.0, 1.0), (2.0, 2.0), (3.0, 4.0), (4.0, 4.0), (5.0, 4.5)];
+        let found = linear_trend(&points).unwrap();
+        assert!((found.slope - 0.9).abs() < 1e-12, "{found:?}");
+        assert!(
+            (found.p.value().unwrap() - 0.018_219_854_743_222).abs() < 1e-12,
+            "{found:?}"
+        );
+        assert_eq!(linear_trend(&points[..2]), None);
+        assert_eq!(linear_trend(&[(1.0, 1.0); 5]), None);
+        assert_eq!(linear_trend(&[(0.0, 1.0), (1.0, 2.0), (2.0, 3.0)]), None);
+        assert_eq!(
+            linear_trend(&[(0.0, 1.0), (1.0, f64::NAN), (2.0, 3.0)]),
+            None
+        );
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! neighbours resemble each other, and each run has a factor of its own, because no two runs of one program
 //! are alike.
 
+use std::time::{Duration, SystemTime};
+
 use load_client::compare::{Comparison, Detail, Metric, Options, Run, Verdict, compare};
 use load_client::stats::SplitMix64;
 
@@ -11,9 +13,7 @@ use load_client::stats::SplitMix64;
 const BLOCKS: usize = 6;
 /// Requests of a run.
 const REQUESTS: usize = 400;
-/// Median round trip in milliseconds.
-const MEDIAN_MS: f64 = 6.0;
-/// Standard deviation of the logarithm of a run's factor.
+/// Standard deviation of the logarithm of a run's factor, unless told.
 pub(crate) const RUN_NOISE: f64 = 0.025;
 /// Standard deviation of the logarithm of the latencies within a run.
 const REQUEST_NOISE: f64 = 0.3;
@@ -25,6 +25,55 @@ pub(crate) struct Truth {
     pub(crate) correlation: f64,
     /// Relative change of the median.
     pub(crate) change: f64,
+    /// The baseline's median round trip in milliseconds.
+    pub(crate) median_ms: f64,
+    /// Standard deviation of the logarithm of a run's factor.
+    pub(crate) run_noise: f64,
+    /// Rise of the machine's round trips from one run to the next: a drift.
+    pub(crate) drift: f64,
+    /// In which order the runs are made.
+    pub(crate) order: Order,
+    /// Steps of the recorded latencies in milliseconds; 0 records them as they are.
+    pub(crate) step_ms: f64,
+    /// Share of the requests that fail, on both sides and at random.
+    pub(crate) failures: f64,
+}
+
+/// In which order the runs are made.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Order {
+    /// Block by block, either side first by turns.
+    Turns,
+    /// Block by block, the baseline always first.
+    Fixed,
+    /// The whole baseline first.
+    Sequence,
+}
+
+impl Default for Truth {
+    fn default() -> Self {
+        Self {
+            correlation: 0.0,
+            change: 0.0,
+            median_ms: 6.0,
+            run_noise: RUN_NOISE,
+            drift: 0.0,
+            order: Order::Turns,
+            step_ms: 0.0,
+            failures: 0.0,
+        }
+    }
+}
+
+impl Truth {
+    /// When the run of this block and side is made, counted in runs.
+    fn place(&self, block: usize, is_changed: bool) -> usize {
+        match self.order {
+            Order::Sequence => block + BLOCKS * usize::from(is_changed),
+            Order::Fixed => 2 * block + usize::from(is_changed),
+            Order::Turns => 2 * block + usize::from(is_changed != (block % 2 == 1)),
+        }
+    }
 }
 
 /// The answers to many experiments with one truth.
@@ -35,6 +84,12 @@ pub(crate) struct Answers {
     pub(crate) slower: u32,
     pub(crate) equivalent: u32,
     pub(crate) inconclusive: u32,
+    /// Without a verdict.
+    pub(crate) refused: u32,
+    /// With a warning of a drift.
+    pub(crate) drifting: u32,
+    /// With a conclusion that says that the runs were not made in turns, or always in one order.
+    pub(crate) out_of_turn: u32,
     /// How often the 95 % interval of the median's change holds the truth.
     pub(crate) covered: u32,
     /// How often Welch's test over all requests has p < 0.05.
@@ -54,8 +109,13 @@ impl Answers {
             Some(Verdict::Slower) => self.slower += 1,
             Some(Verdict::Equivalent) => self.equivalent += 1,
             Some(Verdict::Inconclusive { .. }) => self.inconclusive += 1,
-            None => {}
+            None => self.refused += 1,
         }
+        let told = |words: &str| comparison.warnings.iter().any(|own| own.contains(words));
+        self.drifting += u32::from(told("from block to block"));
+        let out_of_turn = ["in turns", "in one order"];
+        let conclusion = &comparison.conclusion;
+        self.out_of_turn += u32::from(out_of_turn.iter().any(|words| conclusion.contains(words)));
         let blocks = comparison.blocks.as_ref();
         let effect = blocks.and_then(|blocks| blocks.effect(Metric::P50));
         let holds = effect.is_some_and(|own| (own.low..=own.high).contains(&truth.change));
@@ -74,8 +134,7 @@ pub(crate) fn simulate(truth: Truth, experiments: u32, seed: u64) -> Answers {
     };
     let mut answers = Answers::default();
     for _ in 0..experiments {
-        let baseline = side(truth.correlation, 0.0, &mut random);
-        let changed = side(truth.correlation, truth.change, &mut random);
+        let [baseline, changed] = [false, true].map(|changed| side(truth, changed, &mut random));
         // The error is for sides without runs, which do not occur.
         if let Ok(comparison) = compare(&baseline, &changed, &options) {
             answers.add(truth, &comparison);
@@ -84,18 +143,40 @@ pub(crate) fn simulate(truth: Truth, experiments: u32, seed: u64) -> Answers {
     answers
 }
 
-fn side(correlation: f64, change: f64, random: &mut Normal) -> Vec<Run> {
-    let run = |_| {
-        let factor = (1.0 + change) * (RUN_NOISE * random.draw()).exp();
+fn side(truth: Truth, is_changed: bool, random: &mut Normal) -> Vec<Run> {
+    let change = if is_changed { truth.change } else { 0.0 };
+    let run = |block| {
+        let place = truth.place(block, is_changed);
+        let drift = (1.0 + truth.drift).powi(place as i32);
+        let factor = drift * (1.0 + change) * (truth.run_noise * random.draw()).exp();
         let mut state = random.draw();
-        let latencies = (0..REQUESTS).map(|_| {
+        let (mut latencies, mut failures) = (Vec::new(), 0);
+        for _ in 0..REQUESTS {
+            let correlation = truth.correlation;
             let innovation = (1.0 - correlation * correlation).sqrt() * random.draw();
             state = correlation * state + innovation;
-            MEDIAN_MS * factor * (REQUEST_NOISE * state).exp()
-        });
-        Run::new("drawn".to_owned(), latencies.collect())
+            if truth.failures > 0.0 && random.uniform() <= truth.failures {
+                failures += 1;
+                continue;
+            }
+            let latency = truth.median_ms * factor * (REQUEST_NOISE * state).exp();
+            latencies.push(rounded(latency, truth.step_ms));
+        }
+        Run {
+            failures,
+            started: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(60 * place as u64)),
+            ..Run::new(format!("drawn-{place}"), latencies)
+        }
     };
     (0..BLOCKS).map(run).collect()
+}
+
+fn rounded(latency: f64, step: f64) -> f64 {
+    if step > 0.0 {
+        (latency / step).round() * step
+    } else {
+        latency
+    }
 }
 
 /// Standard normal numbers: Box & Muller, "A Note on the Generation of Random Normal Deviates" (Annals of

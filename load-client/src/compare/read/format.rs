@@ -85,6 +85,14 @@ impl Format {
         }))
     }
 
+    /// Whether its time stamps are of the ends of requests, on the wall clock; ours are of their sending.
+    pub(super) fn stamps_are_ends(self) -> bool {
+        match self {
+            Self::Ours(_) => false,
+            Self::Locust(_) | Self::K6(_) => true,
+        }
+    }
+
     /// Whether a line is about a request at all.
     pub(super) fn is_request(self, record: &ByteRecord) -> bool {
         match self {

@@ -6,6 +6,7 @@
 
 mod error;
 mod format;
+mod kinds;
 mod series;
 mod sidecar;
 mod timestamp;
@@ -19,6 +20,7 @@ use csv::{ByteRecord, Position};
 pub use error::ReadError;
 
 use self::format::{Ended, Format, Ours};
+use self::kinds::Kinds;
 use self::series::Reply;
 use super::run::Run;
 use crate::stats::quantile_is_supported;
@@ -42,10 +44,9 @@ pub fn read_run(path: &Path) -> Result<Run, ReadError> {
         source,
     };
     let file = File::open(path).map_err(failed)?;
-    // Without a summary the end of the writing is the best that is known of the run's time.
     let modified = file.metadata().and_then(|facts| facts.modified()).ok();
     let mut run = read(path, BufReader::with_capacity(BUFFER_BYTES, file))?;
-    run.started = modified;
+    run.written = modified;
     sidecar::add(path, &mut run);
     Ok(run)
 }
@@ -137,8 +138,7 @@ struct RunReader<'a> {
     run: Run,
     window: ThroughputWindow,
     replies: Vec<Reply>,
-    /// The kind of the line before: most lines repeat it.
-    kind: Vec<u8>,
+    kinds: Kinds,
 }
 
 impl<'a> RunReader<'a> {
@@ -165,7 +165,7 @@ impl<'a> RunReader<'a> {
             run: Run::new(label.to_string_lossy().into_owned(), Vec::new()),
             window: ThroughputWindow::default(),
             replies: Vec::new(),
-            kind: Vec::new(),
+            kinds: Kinds::default(),
         })
     }
 
@@ -197,13 +197,16 @@ impl<'a> RunReader<'a> {
             Ended::Well => Some(self.latency(record)?),
             Ended::Badly | Ended::Censored => None,
         };
-        let sent_s = self.sent_s(record, latency)?;
+        let stamp_s = self.stamp_s(record)?;
         let warm_up = self.is_warm_up(record)?;
+        let is_measured = !warm_up && ended != Ended::Censored;
+        let kind = if is_measured { self.kind(record) } else { 0 };
         if let Some(latency_ms) = latency {
             self.replies.push(Reply {
-                sent_s: sent_s.unwrap_or(0.0),
+                at_s: stamp_s.unwrap_or(0.0),
                 latency_ms,
                 warm_up,
+                kind,
             });
         }
         if warm_up {
@@ -214,9 +217,17 @@ impl<'a> RunReader<'a> {
             self.run.censored += 1;
             return Ok(());
         }
-        self.note_kind(record);
-        self.run.failures += u64::from(latency.is_none());
-        if let Some(sent_s) = sent_s {
+        if latency.is_none() {
+            self.run.failures += 1;
+            self.kinds.count_failure(kind);
+        }
+        if let Some(stamp_s) = stamp_s {
+            let taken_s = if self.format.stamps_are_ends() {
+                latency.unwrap_or(0.0) / 1e3
+            } else {
+                0.0
+            };
+            let sent_s = stamp_s - taken_s;
             // Exact for our own files: their nanoseconds are below 2^53 for a hundred days.
             self.window
                 .record((sent_s * 1e9).round() as u64, latency.is_some());
@@ -224,27 +235,14 @@ impl<'a> RunReader<'a> {
         Ok(())
     }
 
-    fn note_kind(&mut self, record: &ByteRecord) {
-        let parts = self
-            .format
-            .kind()
-            .map(|column| column.map(|at| &record[at]));
-        let is_same = {
-            let [one, two] = parts.map(Option::unwrap_or_default);
-            self.kind
-                .strip_prefix(one)
-                .and_then(|rest| rest.strip_prefix(b" "))
-                == Some(two)
-        };
-        if !is_same {
-            self.kind = parts.map(Option::unwrap_or_default).join(&b' ');
-            let kind = String::from_utf8_lossy(&self.kind).trim_end().to_owned();
-            self.run.kinds.insert(kind);
-        }
+    fn kind(&mut self, record: &ByteRecord) -> usize {
+        let columns = self.format.kind();
+        self.kinds
+            .number(columns.map(|column| column.map_or(&[][..], |at| &record[at])))
     }
 
-    /// When it was sent, in seconds; other tools tell when it ended.
-    fn sent_s(&self, record: &ByteRecord, latency: Option<f64>) -> Result<Option<f64>, ReadError> {
+    /// What the file says of the request's time, in seconds: when it was sent, or with other tools when it ended.
+    fn stamp_s(&self, record: &ByteRecord) -> Result<Option<f64>, ReadError> {
         let ended = match self.format {
             Format::Ours(Ours { sent_ns: None, .. }) => return Ok(None),
             Format::Ours(Ours {
@@ -264,7 +262,7 @@ impl<'a> RunReader<'a> {
             let expected = "seconds since 1970, or RFC 3339";
             self.field(record, "timestamp", expected, &record[column])
         })?;
-        Ok(Some(seconds - latency.unwrap_or(0.0) / 1e3))
+        Ok(Some(seconds))
     }
 
     fn is_warm_up(&self, record: &ByteRecord) -> Result<bool, ReadError> {
@@ -325,8 +323,16 @@ impl<'a> RunReader<'a> {
     }
 
     fn finish(mut self) -> Result<Run, ReadError> {
-        series::in_order_of_sending(&mut self.replies);
-        self.run.timeline = series::timeline(&self.replies);
+        if self.format.stamps_are_ends() {
+            self.run.started = series::wall_clock_start(&self.replies);
+        }
+        let stamps_are_ends = self.format.stamps_are_ends();
+        self.run.is_ordered = series::in_order_of_sending(&mut self.replies, stamps_are_ends);
+        self.run.timeline = series::timeline(&self.replies, self.run.is_ordered);
+        self.run.digest = Some(series::digest(&self.replies, self.run.failures));
+        self.run.kinds = self.kinds.names();
+        let (label, is_ordered) = (&self.run.label, self.run.is_ordered);
+        self.run.parts = self.kinds.parts(label, &self.replies, is_ordered);
         let measured = self.replies.iter().filter(|reply| !reply.warm_up);
         self.run.latencies_ms = measured.map(|reply| reply.latency_ms).collect();
         let replies = self.run.latencies_ms.len() as u64;

@@ -66,6 +66,7 @@ fn take(summary: Summary, run: &mut Run) {
     let started = summary.started.as_deref();
     let started = started.and_then(|started| humantime::parse_rfc3339(started).ok());
     run.started = started.or(run.started);
+    run.run_id = summary.run_id;
     let Some(validity) = summary.validity.filter(|own| own.verdict == "invalid") else {
         return;
     };
@@ -112,6 +113,7 @@ mod tests {
                 "findings": [{"reason": "used 1.9 cores", "advice": "lower --users"}, {"reason": "late"}]}}"#,
         ));
         assert_eq!(run.invalid, ["used 1.9 cores", "late"]);
+        assert_eq!(run.run_id.as_deref(), Some("1"));
         let since = run.started.unwrap().duration_since(SystemTime::UNIX_EPOCH);
         assert_eq!(since.unwrap(), Duration::from_millis(1_700_000_000_250));
         let run = read_with(Some(
@@ -134,7 +136,7 @@ mod tests {
             let run = read_with(summary);
             assert!(run.invalid.is_empty(), "{summary:?}");
             assert_eq!(unread(&run), None, "{summary:?}");
-            assert!(run.started.is_some(), "the file's own time");
+            assert!(run.written.is_some() && run.started.is_none());
         }
     }
 

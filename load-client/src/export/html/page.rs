@@ -19,6 +19,7 @@ pub fn comparison_page(comparison: &Comparison, context: &PageContext) -> String
     let warnings = paragraphs("warning", &comparison.warnings);
     let figures = tables::figures(comparison);
     let effects = tables::effects(comparison);
+    let kinds = tables::kinds(comparison);
     let parity = tables::parity(comparison);
     let runs = tables::runs(comparison);
     let shape = tables::shape(comparison);
@@ -30,7 +31,7 @@ pub fn comparison_page(comparison: &Comparison, context: &PageContext) -> String
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{title}</title>\n<style>\n{STYLE}</style>\n{library}\n</head>\n<body>\n<main>\n\
          <h1>{title}</h1>\n<p class=\"verdict {tone}\">{conclusion}</p>\n{notices}\
-         {effects}{warnings}{charts}{figures}{shape}{runs}{parity}{sections}\
+         {effects}{kinds}{warnings}{charts}{figures}{shape}{runs}{parity}{sections}\
          </main>\n<script>\n{THEME}</script>\n</body>\n</html>\n"
     )
 }
@@ -73,8 +74,11 @@ mod tests {
     }
 
     fn page() -> String {
-        let baseline = [run("<b>one</b>", 6.0), run("two", 6.1)];
-        let changed = [run("three", 4.0), run("four", 4.1)];
+        let side =
+            |offset: f64| (0..5).map(move |index| run("two", offset + 0.1 * f64::from(index)));
+        let mut baseline: Vec<Run> = side(6.0).collect();
+        baseline[0].label = "<b>one</b>".to_owned();
+        let changed: Vec<Run> = side(4.0).collect();
         let comparison = compare(&baseline, &changed, &Options::default()).unwrap();
         let context = PageContext {
             title: "Serial & tasks".to_owned(),

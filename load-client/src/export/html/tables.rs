@@ -2,7 +2,7 @@
 
 use super::escape;
 use super::section::Section;
-use crate::compare::{Comparison, Effect, Metric, percent};
+use crate::compare::{Comparison, Effect, Kind, Metric, percent};
 use crate::stats::{Interval, Welch};
 
 /// Both sides pooled, with the change of each figure.
@@ -64,6 +64,45 @@ pub(super) fn effects(comparison: &Comparison) -> String {
     table(&heading, &columns, &rows) + note
 }
 
+/// Each kind of request on its own; nothing when there is only one.
+pub(super) fn kinds(comparison: &Comparison) -> String {
+    if comparison.kinds.is_empty() {
+        return String::new();
+    }
+    let row = |kind: &Kind| {
+        let share = |share: f64| format!("{:.1} %", share * 100.0);
+        let median = kind
+            .blocks
+            .as_ref()
+            .and_then(|blocks| blocks.effect(Metric::P50));
+        let range =
+            |median: &Effect| format!("{} to {}", percent(median.low), percent(median.high));
+        let answer = kind.verdict.map(|verdict| verdict.name().to_owned());
+        cells(&[
+            &kind.kind,
+            &share(kind.baseline_share),
+            &share(kind.changed_share),
+            &figure(kind.baseline.median_ms),
+            &figure(kind.changed.median_ms),
+            &median.map_or_else(dash, |median| percent(median.change)),
+            &median.map_or_else(dash, range),
+            &answer.or_else(|| kind.refusal.clone()).unwrap_or_else(dash),
+        ])
+    };
+    let rows: Vec<String> = comparison.kinds.iter().map(row).collect();
+    let columns = [
+        "",
+        "share, baseline",
+        "share, changed",
+        "median, baseline (ms)",
+        "median, changed (ms)",
+        "change",
+        "95 % interval",
+        "alone",
+    ];
+    table("Each kind of request", &columns, &rows)
+}
+
 /// One row for each run.
 pub(super) fn runs(comparison: &Comparison) -> String {
     let mut rows = Vec::new();
@@ -85,6 +124,8 @@ pub(super) fn runs(comparison: &Comparison) -> String {
                     .effective_size
                     .map_or_else(dash, |size| format!("{size:.0}")),
             );
+            let size = dependence.effective_size_p99;
+            row.push(size.map_or_else(dash, |size| format!("{size:.0}")));
             row.push(figure(dependence.autocorrelation));
             rows.push(cells(&row.iter().map(String::as_str).collect::<Vec<_>>()));
         }
@@ -92,9 +133,10 @@ pub(super) fn runs(comparison: &Comparison) -> String {
     let names = Metric::ALL.map(with_unit);
     let mut columns = vec!["side", "run", "replies", "failures"];
     columns.extend(names.iter().map(String::as_str));
-    columns.extend(["effective n", "autocorrelation"]);
+    columns.extend(["effective n", "effective n, p99", "autocorrelation"]);
     let note = "<p class=\"note\">The requests of one run resemble their neighbours; the effective n is how many \
-                independent ones would tell as much about the mean.</p>\n";
+                independent ones would tell as much about the mean, or about the p99. Empty where the \
+                file does not tell the order of the requests.</p>\n";
     table("Each run", &columns, &rows) + note
 }
 
@@ -196,7 +238,9 @@ fn effect_row(effect: &Effect) -> String {
         &bootstrap,
         &effect.p.map_or_else(dash, |p| p.to_string()),
         &effect.p_holm.map_or_else(dash, |p| p.to_string()),
-        effect.verdict.name(),
+        &effect
+            .verdict
+            .map_or_else(dash, |own| own.name().to_owned()),
     ])
 }
 

@@ -10,13 +10,13 @@ use super::{
     EQUIVALENT, FASTER, INCONCLUSIVE, SLOWER, compare, compare_blocks, error_of, write_run,
 };
 
-struct Schema {
+pub(super) struct Schema {
     schemas: Schemas,
     index: SchemaIndex,
 }
 
 impl Schema {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/comparison.schema.json");
         let schema: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
         let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
@@ -29,7 +29,7 @@ impl Schema {
         Self { schemas, index }
     }
 
-    fn check(&self, document: &Value) -> Result<(), String> {
+    pub(super) fn check(&self, document: &Value) -> Result<(), String> {
         let checked = self.schemas.validate(document, self.index);
         checked.map_err(|error| error.to_string())
     }
@@ -109,8 +109,8 @@ type Break = fn(&mut Value);
 fn broken_comparisons_are_refused() {
     let (schema, document) = (Schema::new(), of_blocks(FASTER));
     schema.check(&document).unwrap();
-    let breaks: [(&str, Break); 11] = [
-        ("another version", |all| all["schema"] = json!(2)),
+    let breaks: [(&str, Break); 13] = [
+        ("another version", |all| all["schema"] = json!(3)),
         ("no conclusion", |all| {
             all.as_object_mut().unwrap().remove("conclusion");
         }),
@@ -130,6 +130,12 @@ fn broken_comparisons_are_refused() {
         }),
         ("an effect without its interval", |all| {
             all["blocks"]["effects"][0]["low"] = json!(null);
+        }),
+        ("an order without its first side", |all| {
+            all["order"] = json!({"kind": "in_sequence"});
+        }),
+        ("a drift without its p", |all| {
+            all["drift"]["level"] = json!({"per_block": 0.1});
         }),
         ("no run", |all| all["changed"]["runs"] = json!([])),
         ("a count as text", |all| {

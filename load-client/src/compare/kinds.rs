@@ -1,0 +1,163 @@
+//! Runs of several kinds of request: each kind on its own, and whether a total makes sense.
+//!
+//! Where one side has more of the slow kind, its median rises though no request got slower.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::effects::{Blocks, pair};
+use super::metric::Metric;
+use super::percent::percent;
+use super::refusal;
+use super::run::Run;
+use super::summary::{Figures, pool};
+use super::verdict::Verdict;
+use crate::stats::{mean, paired_t_test, variance};
+
+/// Shares that differ by no more agree.
+const SMALL_DIFFERENCE: f64 = 0.01;
+/// Shares that differ by more do not, be it by chance.
+const LARGE_DIFFERENCE: f64 = 0.05;
+/// So rarely do shares of one mixture differ by chance.
+const LEVEL: f64 = 0.01;
+
+/// One kind of request, compared on its own.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Kind {
+    /// Request type and name.
+    pub kind: String,
+    /// The verdict on its median; `None` when it is refused.
+    pub verdict: Option<Verdict>,
+    /// Why there is no verdict.
+    pub refusal: Option<String>,
+    /// Its share of the measured requests of the baseline, the mean over the runs.
+    pub baseline_share: f64,
+    /// Its share on the changed side.
+    pub changed_share: f64,
+    /// Its figures over all runs of the baseline.
+    pub baseline: Figures,
+    /// Its figures over all runs of the changed side.
+    pub changed: Figures,
+    /// Its effects over the blocks; `None` unless both sides have the same number of runs, two or more.
+    pub blocks: Option<Blocks>,
+    /// Whether its share is the same on both sides, as far as the blocks tell.
+    #[serde(skip)]
+    shares_agree: bool,
+}
+
+/// Compares kind by kind; nothing when all requests are of one kind. `refusal` is what forbids any verdict
+/// on these runs.
+pub(super) fn compare(
+    baseline: &[Run],
+    changed: &[Run],
+    threshold: f64,
+    refusal: Option<&str>,
+) -> Vec<Kind> {
+    let runs = baseline.iter().chain(changed);
+    let names: BTreeSet<&str> = runs
+        .flat_map(|run| run.kinds.iter().map(String::as_str))
+        .collect();
+    if names.len() < 2 {
+        return Vec::new();
+    }
+    let one = |name| one(name, [baseline, changed], threshold, refusal);
+    names.into_iter().map(one).collect()
+}
+
+fn one(name: &str, sides: [&[Run]; 2], threshold: f64, refused: Option<&str>) -> Kind {
+    let parts = sides.map(|runs| runs.iter().map(|run| part(run, name)).collect::<Vec<Run>>());
+    let [old, new] = [0, 1].map(|side| shares(&parts[side], sides[side]));
+    let pooled = parts.each_ref().map(|runs| pool(runs));
+    let [baseline, changed] = pooled.each_ref().map(|side| side.summary.pooled.clone());
+    let mut blocks = pair(&pooled[0].summary, &pooled[1].summary, threshold, |_| None);
+    let own = || refusal::of_figures([&parts[0], &parts[1]], &pooled, blocks.as_ref(), threshold);
+    let refusal = refused.map(str::to_owned).or_else(own);
+    if let Some(blocks) = blocks.as_mut().filter(|_| refusal.is_some()) {
+        blocks.withhold_verdicts();
+    }
+    Kind {
+        kind: name.to_owned(),
+        verdict: blocks
+            .as_ref()
+            .and_then(|blocks| blocks.effect(Metric::P50)?.verdict),
+        refusal,
+        baseline_share: mean(&old).unwrap_or_default(),
+        changed_share: mean(&new).unwrap_or_default(),
+        baseline,
+        changed,
+        blocks,
+        shares_agree: agree(&old, &new),
+    }
+}
+
+/// The requests of one kind; none where the run has no such.
+fn part(run: &Run, kind: &str) -> Run {
+    match run.parts.get(kind) {
+        Some(part) => part.clone(),
+        None if run.parts.is_empty() && run.kinds.contains(kind) => run.clone(),
+        None => Run::new(run.label.clone(), Vec::new()),
+    }
+}
+
+fn shares(parts: &[Run], runs: &[Run]) -> Vec<f64> {
+    let measured = |run: &Run| run.latencies_ms.len() as f64 + run.failures as f64;
+    let both = parts.iter().zip(runs);
+    both.map(|(part, run)| measured(part) / measured(run).max(1.0))
+        .collect()
+}
+
+/// Student's paired t-test over the blocks between two bounds.
+fn agree(old: &[f64], new: &[f64]) -> bool {
+    let differences: Vec<f64> = old.iter().zip(new).map(|(old, new)| new - old).collect();
+    let difference = mean(&differences).unwrap_or_default().abs();
+    if difference <= SMALL_DIFFERENCE || difference > LARGE_DIFFERENCE {
+        return difference <= SMALL_DIFFERENCE;
+    }
+    let is_constant = variance(&differences).is_none_or(|spread| spread <= 0.0);
+    let by_chance = paired_t_test(&differences).is_some_and(|test| test.p.ln() >= LEVEL.ln());
+    by_chance && !is_constant
+}
+
+/// Why the kinds forbid a verdict on all requests together.
+pub(super) fn refusal_of_total(kinds: &[Kind], blocks: Option<&Blocks>) -> Option<String> {
+    if let Some(other) = kinds.iter().find(|kind| !kind.shares_agree) {
+        return Some(format!(
+            "the shares of the kinds of request differ: {} is {:.1} % of the baseline side and {:.1} % of \
+             the changed side; each kind is compared on its own",
+            other.kind,
+            other.baseline_share * 100.0,
+            other.changed_share * 100.0
+        ));
+    }
+    let change = blocks?.effect(Metric::P50)?.change;
+    let effects = kinds.iter().filter_map(|kind| kind.blocks.as_ref());
+    let effects = effects.flat_map(|blocks| &blocks.effects);
+    let effects: Vec<_> = effects
+        .filter(|own| own.metric.quantile().is_some())
+        .collect();
+    let low = effects.iter().map(|own| own.low).reduce(f64::min)?;
+    let high = effects.iter().map(|own| own.high).reduce(f64::max)?;
+    (!(low..=high).contains(&change)).then(|| {
+        format!(
+            "the median of all requests changed by {}, and that of no kind did: it is the mixture that \
+             changed; each kind is compared on its own",
+            percent(change)
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_agree_within_chance_and_no_further() {
+        let even = [0.5; 6];
+        assert!(agree(&even, &even));
+        assert!(agree(&even, &[0.505; 6]));
+        assert!(!agree(&even, &[0.52; 6]), "always the same two points");
+        assert!(agree(&even, &[0.5, 0.56, 0.47, 0.55, 0.49, 0.54]), "chance");
+        assert!(!agree(&even, &[0.5, 0.9, 0.5, 0.5, 0.9, 0.5]), "far apart");
+    }
+}

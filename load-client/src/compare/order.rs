@@ -1,0 +1,192 @@
+//! In which order the runs were made, as far as their starts are known, and whether the machine drifted.
+
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+use super::effects::Blocks;
+use super::metric::Metric;
+use super::run::Run;
+use super::summary::{Side, SideSummary};
+use crate::stats::{LinearTrend, PValue, linear_trend};
+
+/// With fewer blocks one order in all of them is no wonder.
+const FEWEST_FOR_ORDER: usize = 5;
+/// A series without a trend is called a drift so rarely.
+const LEVEL: f64 = 0.05;
+
+/// In which order the runs were made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Order {
+    /// Not every run says when it started.
+    Unknown,
+    /// Block by block, and not always the same side first.
+    InTurns,
+    /// Block by block, and in each block this side first.
+    OneOrder {
+        /// The side that came first.
+        first: Side,
+    },
+    /// Runs of other blocks lie between those of one block.
+    NotInTurns,
+    /// All runs of one side before all of the other.
+    InSequence {
+        /// The side that came first.
+        first: Side,
+    },
+}
+
+/// A rise or fall from block to block.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Drift {
+    /// Relative change from one block to the next.
+    pub per_block: f64,
+    /// How often a series without a drift looks so much like one (the t-test of its slope).
+    pub p: PValue,
+}
+
+/// What time did to the figures: each is `None` unless it is beyond chance and reaches the threshold.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Drifts {
+    /// Of the median round trips of both sides together: the machine.
+    pub level: Option<Drift>,
+    /// Of the ratio of the two sides: the change itself.
+    pub change: Option<Drift>,
+}
+
+/// Tells the order by the starts of the runs.
+pub(super) fn order(baseline: &[Run], changed: &[Run]) -> Order {
+    let starts = |runs: &[Run]| {
+        runs.iter()
+            .map(|run| run.started)
+            .collect::<Option<Vec<_>>>()
+    };
+    let (Some(old), Some(new)) = (starts(baseline), starts(changed)) else {
+        return Order::Unknown;
+    };
+    if old.len() != new.len() || old.len() < 2 {
+        return Order::Unknown;
+    }
+    let all_before =
+        |one: &[SystemTime], other: &[SystemTime]| one.iter().max() < other.iter().min();
+    if all_before(&old, &new) {
+        return Order::InSequence {
+            first: Side::Baseline,
+        };
+    }
+    if all_before(&new, &old) {
+        return Order::InSequence {
+            first: Side::Changed,
+        };
+    }
+    let between = |one: SystemTime, other: SystemTime| {
+        let mut all = old.iter().chain(&new);
+        all.any(|start| (one.min(other)..one.max(other)).contains(start) && *start > one.min(other))
+    };
+    let mut blocks = old.iter().zip(&new);
+    if blocks.clone().any(|(old, new)| between(*old, *new)) {
+        return Order::NotInTurns;
+    }
+    let is_enough = old.len() >= FEWEST_FOR_ORDER;
+    if is_enough && blocks.clone().all(|(old, new)| old < new) {
+        Order::OneOrder {
+            first: Side::Baseline,
+        }
+    } else if is_enough && blocks.all(|(old, new)| new < old) {
+        Order::OneOrder {
+            first: Side::Changed,
+        }
+    } else {
+        Order::InTurns
+    }
+}
+
+/// Looks for a drift over the blocks, in the order of their starts, or as they were given.
+pub(super) fn drifts(
+    [baseline, changed]: [&[Run]; 2],
+    [old, new]: [&SideSummary; 2],
+    blocks: Option<&Blocks>,
+    threshold: f64,
+) -> Drifts {
+    let none = Drifts {
+        level: None,
+        change: None,
+    };
+    let Some(median) = blocks.and_then(|blocks| blocks.effect(Metric::P50)) else {
+        return none;
+    };
+    let start = |index: usize| baseline[index].started.min(changed[index].started);
+    let mut places: Vec<usize> = (0..median.log_ratios.len()).collect();
+    // Stable: blocks that do not say when they started stay as they were given.
+    places.sort_by_key(|index| start(*index));
+    let level = |index: usize| {
+        let medians = [old, new].map(|side| side.runs[index].figures.median_ms);
+        let [old, new] = medians.map(|median| median.unwrap_or_default().ln());
+        old.midpoint(new)
+    };
+    let change = |index: usize| median.log_ratios[index];
+    let series = |value: &dyn Fn(usize) -> f64| {
+        let points = places.iter().enumerate();
+        let points: Vec<(f64, f64)> = points
+            .map(|(place, index)| (place as f64, value(*index)))
+            .collect();
+        drift(&points, threshold)
+    };
+    Drifts {
+        level: series(&level),
+        change: series(&change),
+    }
+}
+
+fn drift(points: &[(f64, f64)], threshold: f64) -> Option<Drift> {
+    let LinearTrend { slope, p } = linear_trend(points)?;
+    let reach = (slope * (points.len() - 1) as f64).abs();
+    (p.ln() < LEVEL.ln() && reach >= threshold.ln_1p()).then(|| Drift {
+        per_block: slope.exp_m1(),
+        p,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn runs(minutes: &[Option<u64>]) -> Vec<Run> {
+        let run = |minute: &Option<u64>| Run {
+            started: minute.map(|minute| SystemTime::UNIX_EPOCH + Duration::from_secs(60 * minute)),
+            ..Run::new("run".to_owned(), Vec::new())
+        };
+        minutes.iter().map(run).collect()
+    }
+
+    fn order_of(old: &[u64], new: &[u64]) -> Order {
+        let known = |minutes: &[u64]| runs(&minutes.iter().copied().map(Some).collect::<Vec<_>>());
+        order(&known(old), &known(new))
+    }
+
+    #[test]
+    fn turns_are_told_from_sequences() {
+        let first = Side::Baseline;
+        assert_eq!(order_of(&[0, 3, 4], &[1, 2, 5]), Order::InTurns);
+        assert_eq!(order_of(&[0, 1], &[2, 3]), Order::InSequence { first });
+        assert_eq!(order_of(&[0, 1, 6], &[2, 3, 7]), Order::NotInTurns);
+        let always = order_of(&[0, 2, 4, 6, 8], &[1, 3, 5, 7, 9]);
+        assert_eq!(always, Order::OneOrder { first });
+        let first = Side::Changed;
+        assert_eq!(order_of(&[2, 3], &[0, 1]), Order::InSequence { first });
+        // Both at once, block by block, and too few blocks for an order to tell anything.
+        assert_eq!(order_of(&[0, 2, 4, 6, 8], &[0, 2, 4, 6, 8]), Order::InTurns);
+        assert_eq!(order_of(&[0, 2], &[1, 3]), Order::InTurns);
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_judged() {
+        let known = runs(&[Some(1), Some(2)]);
+        assert_eq!(order(&known, &runs(&[Some(3), None])), Order::Unknown);
+        assert_eq!(order(&known[..1], &known[1..]), Order::Unknown);
+        assert_eq!(order(&known, &known[..1]), Order::Unknown);
+    }
+}
