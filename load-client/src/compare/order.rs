@@ -12,8 +12,8 @@ use crate::stats::{LinearTrend, PValue, linear_trend};
 
 /// With fewer blocks one order in all of them is no wonder.
 const FEWEST_FOR_ORDER: usize = 5;
-/// A series without a trend is called a drift so rarely.
-const LEVEL: f64 = 0.05;
+/// A series without a trend is called a drift so rarely; two are looked at, which makes 5 % together.
+const LEVEL: f64 = 0.025;
 
 /// In which order the runs were made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
