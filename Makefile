@@ -59,7 +59,7 @@ compare: build ## Compare the two runs of bench-*; results/comparison.html
 	target/release/load-client compare $(RESULTS)/baseline.csv --with $(RESULTS)/task_handler.csv \
 	  --html $(RESULTS)/comparison.html
 
-simulate: ## What the verdict answers to 8,000 simulated experiments whose truth is known
+simulate: ## What the verdict answers to 31,000 simulated experiments whose truth is known
 	$(CARGO) run --release --locked -p load-client --example null_experiments
 
 bench-compare: ## Time and memory of comparing two files of a million requests, on one core

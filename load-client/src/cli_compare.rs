@@ -16,7 +16,7 @@ Examples:
 
 Reads the CSV of `run`, the three columns request_type,name,response_time, and the request logs of
 Locust and k6. Give both sides the same number of runs, six or more, made in turns: run i of one side
-is paired with run i of the other. When X.json of `run --json` lies beside X.csv and says that the load
+is paired with run i of the other. Fewer than five carry no verdict, nor do copies of one run. When X.json of `run --json` lies beside X.csv and says that the load
 client was the bottleneck, there is no verdict.
 
 --fail-on slower fails when the changed side is slower; --fail-on not-faster unless it is faster, so also

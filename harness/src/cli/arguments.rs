@@ -106,7 +106,7 @@ It writes <results>/<time>-<stack>/ with report.html, comparison.json, experimen
 and one folder for each run (requests, environment.json, logs), and points
 <results>/latest at it.")]
 pub struct ExperimentArguments {
-    /// Blocks; each is one run of either variant, half of them with tasks first
+    /// Blocks, each one run of either variant, half of them with tasks first; a verdict needs five
     #[arg(long, default_value_t = 6, value_name = "N", env = "HARNESS_TRIALS",
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub trials: u32,
