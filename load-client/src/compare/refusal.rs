@@ -65,7 +65,7 @@ pub(super) fn of_figures(
     }
 }
 
-fn each<'a>(sides: [&'a [Run]; 2]) -> impl Iterator<Item = (Side, &'a Run)> {
+fn each(sides: [&[Run]; 2]) -> impl Iterator<Item = (Side, &Run)> {
     let [baseline, changed] = sides;
     let named = |side| move |run| (side, run);
     let baseline = baseline.iter().map(named(Side::Baseline));
