@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use program_shell::signals::Signals;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +18,7 @@ use crate::{CutShort, Interrupted, demo, faults, limits, soak};
 
 const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Runs what the command line asks for. The first Ctrl-C or SIGTERM stops everything in order, the second
+/// Runs what the command line asks for. The first Ctrl-C, SIGTERM or SIGHUP stops everything in order, the second
 /// one at once.
 ///
 /// # Errors
@@ -26,17 +26,17 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 /// Whatever the command reports; [`crate::Interrupted`] after a signal, [`CutShort`] after a second one.
 pub async fn execute(cli: Cli) -> Result<()> {
     let stop = CancellationToken::new();
-    let mut signals = Signals::listen()?;
+    let mut signals = Signals::catch().context("cannot listen for signals")?;
     let mut work = Box::pin(command(cli, &stop));
     tokio::select! {
         done = &mut work => return done,
-        () = signals.next() => stop.cancel(),
+        _ = signals.next() => stop.cancel(),
     }
     tracing::info!("stopping in order; a second Ctrl-C stops at once");
     tokio::select! {
         done = work => done,
         // Dropping the work kills what it still runs.
-        () = signals.next() => Err(CutShort.into()),
+        _ = signals.next() => Err(CutShort.into()),
     }
 }
 
@@ -223,27 +223,4 @@ fn print(text: &str) -> Result<()> {
         .write_all(text.as_bytes())
         .and_then(|()| output.flush())
         .context("cannot write to standard output")
-}
-
-/// The two signals that ask to stop.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn listen() -> Result<Self> {
-        let listen = |kind| signal(kind).context("cannot listen for signals");
-        Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
 }

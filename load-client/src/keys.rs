@@ -31,11 +31,27 @@ pub fn change(key: u8) -> Option<i32> {
     }
 }
 
+/// Puts a terminal back as it was before it was listened to, also from a thread that is about to end the program.
+#[derive(Debug, Clone)]
+pub struct Restore {
+    terminal: Arc<OwnedFd>,
+    before: Termios,
+}
+
+impl Restore {
+    /// Puts it back, unless another process has it now.
+    pub fn now(&self) {
+        if is_in_front(&self.terminal) {
+            // Nowhere is left to report it, and the terminal is the user's to reset.
+            let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.before);
+        }
+    }
+}
+
 /// A terminal that is listened to.
 #[derive(Debug)]
 pub struct Keys {
-    terminal: Arc<OwnedFd>,
-    before: Termios,
+    restore: Restore,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -59,16 +75,25 @@ impl Keys {
         // ISIG stays: Ctrl-C must go on to end the run.
         eager.local_modes &= !(LocalModes::ICANON | LocalModes::ECHO);
         let mut keys = Self {
-            terminal: Arc::new(terminal),
-            before,
+            restore: Restore {
+                terminal: Arc::new(terminal),
+                before,
+            },
             stop: Arc::new(AtomicBool::new(false)),
             thread: None,
         };
-        tcsetattr(&keys.terminal, OptionalActions::Now, &eager)?;
-        let (terminal, stop) = (Arc::clone(&keys.terminal), Arc::clone(&keys.stop));
+        let terminal = Arc::clone(&keys.restore.terminal);
+        tcsetattr(&terminal, OptionalActions::Now, &eager)?;
+        let stop = Arc::clone(&keys.stop);
         let thread = std::thread::Builder::new().name("keys".to_owned());
         keys.thread = Some(thread.spawn(move || read(&terminal, &stop, &on_change))?);
         Ok(Some(keys))
+    }
+
+    /// What puts the terminal back where this is not dropped.
+    #[must_use]
+    pub fn restore(&self) -> Restore {
+        self.restore.clone()
     }
 }
 
@@ -79,10 +104,7 @@ impl Drop for Keys {
             // A callback that panicked has been reported by the panic's own message.
             let _ = thread.join();
         }
-        if is_in_front(&self.terminal) {
-            // Nowhere is left to report it, and the terminal is the user's to reset.
-            let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.before);
-        }
+        self.restore.now();
     }
 }
 

@@ -1,48 +1,46 @@
-//! Ctrl-C and SIGTERM: the first stops the sending, the second stops the waiting.
+//! What a signal means to a run: the first stops the sending, the second the waiting for replies. A further
+//! one, or the second while the files are written, ends the program.
 
 use std::io::{IsTerminal, Write};
 
+use load_client::keys::Restore;
 use load_client::runner::Control;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use program_shell::signals::Signals;
+use tokio_util::sync::CancellationToken;
 
+/// The exit code after a second signal; as a shell reports a program that SIGINT ended.
+pub(crate) const INTERRUPTED: u8 = 130;
 /// Empties the line of a terminal that the cursor is in.
 pub(crate) const CLEAR_LINE: &str = "\r\x1b[2K";
 
-/// Both signals, caught from the moment of creation on.
-pub(crate) struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    /// Starts to catch the signals.
-    ///
-    /// # Errors
-    ///
-    /// When the system refuses the handlers.
-    pub(crate) fn catch() -> std::io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    /// Waits for either.
-    pub(crate) async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+/// Passes the signals on to a run, as long as it goes on; `is_over` is cancelled when only its files are left.
+/// The terminal is given back before a signal ends the program.
+pub(crate) async fn control(
+    mut signals: Signals,
+    control: Control,
+    is_over: CancellationToken,
+    terminal: Option<Restore>,
+) {
+    for count in 1.. {
+        signals.next().await;
+        match (count, is_over.is_cancelled()) {
+            (1, false) => {
+                say("stopping: waiting for the requests in flight; Ctrl-C again stops at once");
+                control.stop.cancel();
+            }
+            (1, true) => say("writing the files; Ctrl-C again ends without those that are left"),
+            (2, false) => {
+                say("stopping at once: requests in flight are recorded as censored");
+                control.abort.cancel();
+            }
+            _ => {
+                terminal.iter().for_each(Restore::now);
+                say("ended at once: files that were not written yet are missing");
+                // What writes the files blocks its thread, so nothing less would be at once. Files grow under
+                // another name, so none is left half-written.
+                std::process::exit(INTERRUPTED.into());
+            }
         }
-    }
-
-    /// Passes the signals on to a run, as long as it goes on.
-    pub(crate) async fn control(mut self, control: Control) {
-        self.next().await;
-        say("stopping: waiting for the requests in flight; Ctrl-C again stops at once");
-        control.stop.cancel();
-        self.next().await;
-        say("stopping at once: requests in flight are recorded as censored");
-        control.abort.cancel();
     }
 }
 

@@ -21,7 +21,7 @@ pub fn router(store: Arc<dyn OrderStore>, max_body: usize, deployment: &Deployme
     let openapi = document();
     let asyncapi = asyncapi::document(&openapi, deployment);
     Router::from(operations().with_state(store))
-        .merge(openapi::routes(openapi, asyncapi))
+        .merge(openapi::routes(&openapi, &asyncapi))
         .fallback(fallback::no_such_path)
         .method_not_allowed_fallback(fallback::no_such_method)
         // The same bound as the bridge's, so that HTTP and Kafka agree on what is too large.

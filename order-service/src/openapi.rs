@@ -1,8 +1,10 @@
 //! The API's description, made from the routes' own annotations and served at `/openapi.json`, and
 //! at `/asyncapi.json` as those see it who ask over Kafka.
 
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
-use axum::{Json, Router};
 use serde_json::Value;
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
@@ -18,8 +20,12 @@ pub(crate) fn about() -> Document {
     About::openapi()
 }
 
-pub(crate) fn routes(openapi: Value, asyncapi: Value) -> Router {
-    let document = |document: Value| get(move || async move { Json(document) });
+pub(crate) fn routes(openapi: &Value, asyncapi: &Value) -> Router {
+    // Written once: every clone of the Router shares the bytes.
+    let document = |document: &Value| {
+        let text = Bytes::from(document.to_string());
+        get(move || std::future::ready(([(CONTENT_TYPE, "application/json")], text)))
+    };
     Router::new()
         .route("/openapi.json", document(openapi))
         .route("/asyncapi.json", document(asyncapi))

@@ -9,8 +9,9 @@ use axum::Router;
 use kafka_bridge::kafka::{KafkaSink, KafkaSource};
 use kafka_bridge::{Bridge, Limits, Operation};
 use metrics_exporter_prometheus::PrometheusHandle;
+use program_shell::http::{Bounds, serve};
+use program_shell::signals::Signals;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -28,7 +29,7 @@ const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 ///
 /// Fails when an address is taken, the store does not answer at the start, or Kafka fails for good.
 pub async fn run(cli: Cli, metrics: PrometheusHandle) -> anyhow::Result<()> {
-    let mut signals = Signals::listen()?;
+    let mut signals = Signals::catch().context("catching the signals")?;
     if cli.store_timeout >= cli.request_timeout {
         tracing::warn!(
             store = ?cli.store_timeout,
@@ -66,7 +67,10 @@ pub async fn run(cli: Cli, metrics: PrometheusHandle) -> anyhow::Result<()> {
 
     let ended_early = tokio::select! {
         summary = &mut bridge => return summary.context("--kafka")?.map(|_| ()).context("--kafka"),
-        () = signals.next() => Ok(()),
+        signal = signals.next() => {
+            tracing::info!("{signal}, stopping");
+            Ok(())
+        }
         Some(ended) = servers.join_next() => ended.context("server").flatten(),
     };
     stop.cancel();
@@ -78,7 +82,7 @@ pub async fn run(cli: Cli, metrics: PrometheusHandle) -> anyhow::Result<()> {
     };
     let summary = tokio::select! {
         summary = drained => summary?,
-        () = signals.next() => bail!("a second signal: stopped at once, records will come again"),
+        _ = signals.next() => bail!("a second signal: stopped at once, records will come again"),
     };
     tracing::info!(?summary, "stopped");
     ended_early
@@ -140,28 +144,6 @@ async fn http(
     // Of port 0 the system makes another one, and nothing else tells which.
     let address = listener.local_addr().unwrap_or(address);
     tracing::info!(%address, "{flag} listening");
-    let serving = axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned());
-    serving.await.with_context(|| format!("{flag} {address}"))
-}
-
-/// The signals that ask for a stop.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> anyhow::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate()).context("listening for SIGTERM")?,
-            interrupt: signal(SignalKind::interrupt()).context("listening for Ctrl-C")?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => tracing::info!("SIGTERM, stopping"),
-            _ = self.interrupt.recv() => tracing::info!("Ctrl-C, stopping"),
-        }
-    }
+    serve(listener, app, Bounds::default(), stop).await;
+    Ok(())
 }

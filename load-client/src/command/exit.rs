@@ -1,9 +1,9 @@
 //! The exit code of a run: one for each cause, so that a script can tell them apart.
 
+use crate::signals::INTERRUPTED;
+
 /// Replies could not be received any more.
 const ENDED_EARLY: u8 = 6;
-/// Interrupted twice; as a shell reports a program that SIGINT ended.
-const INTERRUPTED: u8 = 130;
 /// A threshold does not hold.
 const THRESHOLD: u8 = 4;
 

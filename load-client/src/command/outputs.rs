@@ -8,6 +8,7 @@ use load_client::export::html::run_page;
 use load_client::export::{
     EndedBy, ExportError, RunFacts, RunReport, StatsFiles, check_writable, write_whole,
 };
+use load_client::keys::Restore;
 use load_client::moment::Moment;
 use load_client::output::{run_end, run_verdicts};
 use load_client::plan::{Model, Pause, Plan};
@@ -153,6 +154,11 @@ impl Outputs {
 }
 
 impl Running {
+    /// What gives the terminal back when the program is ended.
+    pub(super) fn restore(&self) -> Option<Restore> {
+        self.watch.restore()
+    }
+
     /// Ends the watching, and gives the terminal back.
     pub(super) fn stop(self) -> Ended {
         Ended {

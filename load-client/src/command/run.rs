@@ -12,12 +12,14 @@ use load_client::transport::Transport;
 use load_client::transport::kafka::{
     ClientSettings, KafkaSettings, KafkaTransport, KafkaTransportError,
 };
+use program_shell::signals::Signals;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::beside::Beside;
 use super::outputs::{Course, Outputs};
 use crate::cli::RunArguments;
-use crate::signals::{Signals, say};
+use crate::signals::{self, say};
 
 /// Runs the load; answers the exit code.
 ///
@@ -66,12 +68,18 @@ async fn measure(
     let control = Control::default();
     let (kinds, stop) = (scenario.kinds(), control.stop.clone());
     let (recorder, samples) = Recorder::start(kinds, plan.spans(), csv, stop)?;
-    let signals = tokio::spawn(signals.control(control.clone()));
     let producer = Arc::clone(&transport);
     let queue = Box::new(move || producer.producer_queue() as u64);
     let keyed = control.clone();
     let on_key = Box::new(move |more| keyed.add_users(more));
     let outputs = outputs.watch(recorder.view(), &plan, &control, queue, Some(on_key))?;
+    let is_over = CancellationToken::new();
+    tokio::spawn(signals::control(
+        signals,
+        control.clone(),
+        is_over.clone(),
+        outputs.restore(),
+    ));
     let beside = Beside::start(&arguments.load, recorder.view(), &control);
     let (started, clock) = (SystemTime::now(), Instant::now());
     runner::run(
@@ -83,7 +91,7 @@ async fn measure(
     )
     .await;
     let duration = clock.elapsed();
-    signals.abort();
+    is_over.cancel();
     let active = control.active();
     let outputs = outputs.stop();
     let view = recorder.view();
@@ -130,7 +138,7 @@ async fn connect(
 ) -> Result<KafkaTransport, KafkaTransportError> {
     tokio::select! {
         connected = KafkaTransport::connect_in_background(Arc::clone(settings)) => connected,
-        () = signals.next() => Err(KafkaTransportError::Interrupted),
+        _ = signals.next() => Err(KafkaTransportError::Interrupted),
     }
 }
 

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use load_client::export::StatsFiles;
-use load_client::keys::{Keys, standard_input};
+use load_client::keys::{Keys, Restore, standard_input};
 use load_client::moment::Moment;
 use load_client::output::{Progress, live_table, progress_line};
 use load_client::recorder::TallyView;
@@ -45,7 +45,7 @@ pub(super) struct Settings {
 pub(super) struct Watch {
     stop: Sender<()>,
     thread: JoinHandle<Watcher>,
-    _keys: Option<Keys>,
+    keys: Option<Keys>,
 }
 
 /// What the thread saw.
@@ -70,7 +70,7 @@ pub(super) fn start(
     Ok(Watch {
         stop,
         thread,
-        _keys: keys,
+        keys,
     })
 }
 
@@ -86,6 +86,11 @@ fn listen(on_key: Box<dyn Fn(i32) + Send>) -> Option<Keys> {
 }
 
 impl Watch {
+    /// What gives the terminal back when the program is ended.
+    pub(super) fn restore(&self) -> Option<Restore> {
+        self.keys.as_ref().map(Keys::restore)
+    }
+
     /// Ends the thread; answers what it saw.
     pub(super) fn stop(self) -> Watched {
         // It can be gone by a panic only, which the next line passes on.

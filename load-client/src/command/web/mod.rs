@@ -7,20 +7,21 @@ mod order;
 mod run;
 mod runs;
 
-use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use load_client::web::{Conductor, Doors, router};
+use program_shell::http;
+use program_shell::signals::Signals;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::runs::LiveRuns;
 use crate::cli::RunArguments;
-use crate::signals::{Signals, say};
+use crate::signals::{INTERRUPTED, say};
 
 /// A request of the last run failed, a threshold broke, or the run could not be done.
 const FAILURE: u8 = 1;
@@ -44,7 +45,10 @@ pub(crate) fn serve(arguments: RunArguments) -> anyhow::Result<u8> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(listen(arguments, address))
+    let code = runtime.block_on(listen(arguments, address));
+    // What does not end in time ends with the process.
+    runtime.shutdown_background();
+    code
 }
 
 async fn listen(arguments: RunArguments, address: SocketAddr) -> anyhow::Result<u8> {
@@ -58,20 +62,24 @@ async fn listen(arguments: RunArguments, address: SocketAddr) -> anyhow::Result<
     let runs = Arc::new(LiveRuns::new(arguments)?);
     let closed = CancellationToken::new();
     let page = router(Arc::clone(&runs), doors, closed.clone());
-    let server =
-        axum::serve(listener, page).with_graceful_shutdown(closed.clone().cancelled_owned());
-    let server = tokio::spawn(server.into_future());
+    let server = tokio::spawn(http::serve(
+        listener,
+        page,
+        http::Bounds::default(),
+        closed.clone(),
+    ));
     say(&format!("live page: http://{address} (Ctrl-C ends)"));
     if autostart {
         runs.start(runs.proposed()).await?;
     }
     tokio::select! {
-        () = signals.next() => {}
+        _ = signals.next() => {}
         () = end::after_the_run(&runs, autoquit.filter(|_| autostart)) => {}
     }
-    end::end(&runs, &mut signals).await;
+    if end::end(&runs, &mut signals).await.is_break() {
+        return Ok(INTERRUPTED);
+    }
     closed.cancel();
-    // What does not end in time ends with the process.
     let _ = tokio::time::timeout(SERVER_PATIENCE, server).await;
     Ok(if runs.last_was_good() { 0 } else { FAILURE })
 }

@@ -1,0 +1,167 @@
+//! An HTTP/1.1 server for what a program shows beside its work. Whoever can connect can make it spend neither
+//! memory nor time without a bound: `axum::serve` has a limit neither on connections nor on waiting.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response};
+use futures_util::stream;
+use http_body_util::BodyExt;
+use hyper::body::{Body as _, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::process::{Resource, getrlimit};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tower_service::Service;
+
+/// The largest head of a request.
+const HEAD_BYTES: usize = 1 << 16;
+/// Between two tries after the system refused a connection.
+const REFUSED_PAUSE: Duration = Duration::from_secs(1);
+
+/// What clients may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Connections that are served at the same time; further ones wait in the system's queue.
+    pub connections: usize,
+    /// How long a client may take to begin a request (an idle connection), to end its head, and between two
+    /// parts of its body.
+    pub wait: Duration,
+    /// The same once the server is asked to stop.
+    pub wait_at_stop: Duration,
+}
+
+impl Default for Bounds {
+    /// Half of the files that the process may open at most: the other half is for its own work.
+    fn default() -> Self {
+        let files = getrlimit(Resource::Nofile).current;
+        let files = files.map_or(usize::MAX, |files| {
+            usize::try_from(files).unwrap_or(usize::MAX)
+        });
+        Self {
+            connections: (files / 2).clamp(1, 4096),
+            wait: Duration::from_secs(30),
+            wait_at_stop: Duration::from_millis(500),
+        }
+    }
+}
+
+/// Serves an application until `stop`; ends when the last request that was begun is answered. A client that
+/// reads nothing can hold that up, so the caller has a limit of its own.
+pub async fn serve(listener: TcpListener, app: Router, bounds: Bounds, stop: CancellationToken) {
+    let mut connections = JoinSet::new();
+    loop {
+        let has_room = connections.len() < bounds.connections;
+        tokio::select! {
+            () = stop.cancelled() => break,
+            Some(_) = connections.join_next() => {}
+            stream = accept(&listener), if has_room => {
+                connections.spawn(connection(stream, app.clone(), bounds, stop.clone()));
+            }
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+/// Waits for a connection. One that fails is the client's affair; a system without files or memory is given time.
+async fn accept(listener: &TcpListener) -> TcpStream {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) => match error.kind() {
+                ConnectionAborted | ConnectionRefused | ConnectionReset => {}
+                _ => {
+                    tracing::warn!("no connection can be accepted, trying again: {error}");
+                    sleep(REFUSED_PAUSE).await;
+                }
+            },
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, app: Router, bounds: Bounds, stop: CancellationToken) {
+    // Cloned into each request until its answer is written.
+    let open = Arc::new(());
+    let requests = Arc::downgrade(&open);
+    let stopping = stop.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let request = request.map(|body| bounded(body, bounds, stopping.clone()));
+        answer(app.clone(), request, Arc::clone(&open))
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(bounds.wait)
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    // How a connection ended is its client's affair.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
+    }
+    let quiet = async {
+        loop {
+            sleep(bounds.wait_at_stop).await;
+            // The service holds the only one: what was sent is not a whole request.
+            if requests.strong_count() == 1 {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        _ = connection => {}
+        () = quiet => {}
+    }
+}
+
+async fn answer(
+    mut app: Router,
+    request: Request<Body>,
+    open: Arc<()>,
+) -> Result<Response<Body>, Infallible> {
+    let response = app.call(request).await?;
+    Ok(response.map(|body| {
+        let body = body.map_err(move |error| {
+            let _until_it_is_written = &open;
+            error
+        });
+        Body::new(body)
+    }))
+}
+
+/// A body whose next part may take only so long.
+fn bounded(body: Incoming, bounds: Bounds, stop: CancellationToken) -> Body {
+    if body.is_end_stream() {
+        return Body::empty();
+    }
+    let parts = stream::unfold((body, stop), move |(mut body, stop)| async move {
+        let stopping = async {
+            stop.cancelled().await;
+            sleep(bounds.wait_at_stop).await;
+        };
+        let part = tokio::select! {
+            frame = body.frame() => match frame? {
+                // Trailers mean nothing to what is served here.
+                Ok(frame) => Ok(frame.into_data().unwrap_or_default()),
+                Err(error) => Err(io::Error::other(error)),
+            },
+            () = sleep(bounds.wait) => Err(io::ErrorKind::TimedOut.into()),
+            () = stopping => Err(io::ErrorKind::TimedOut.into()),
+        };
+        Some((part, (body, stop)))
+    });
+    Body::from_stream(parts)
+}
+
+#[cfg(test)]
+mod tests;
