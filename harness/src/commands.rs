@@ -1,9 +1,11 @@
 //! The sub-commands: each starts a stack, works on it, and stops it again whatever happens.
 
 use std::io::Write;
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
+use load_client::export::is_standard_output;
 use program_shell::signals::Signals;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -48,16 +50,29 @@ async fn command(cli: Cli, stop: &CancellationToken) -> Result<()> {
         Command::Experiment(arguments) => compare_variants(arguments, stop).await,
         Command::Faults(arguments) => {
             let seed = arguments.seed.unwrap_or_else(seed_of_now);
-            conclude(faults::faults(arguments, seed, stop).await?)
+            let aside = takes_standard_output(arguments.json.as_deref());
+            conclude(faults::faults(arguments, seed, stop).await?, aside)
         }
         Command::Limits(arguments) => measure_limits(arguments, stop).await,
-        Command::Soak(arguments) => conclude(soak::soak(arguments, stop).await?),
+        Command::Soak(arguments) => {
+            let aside = takes_standard_output(arguments.json.as_deref());
+            conclude(soak::soak(arguments, stop).await?, aside)
+        }
     }
 }
 
-/// Prints a report; a broken promise in it is a failure.
-fn conclude((report, is_clean): (String, bool)) -> Result<()> {
-    print(&report)?;
+/// Whether `--json -` leaves no room for text on standard output.
+fn takes_standard_output(json: Option<&Path>) -> bool {
+    json.is_some_and(is_standard_output)
+}
+
+/// Prints a report, on standard error if it is to stand `aside`; a broken promise in it is a failure.
+fn conclude((report, is_clean): (String, bool), aside: bool) -> Result<()> {
+    if aside {
+        tracing::info!("\n{report}");
+    } else {
+        print(&report)?;
+    }
     if !is_clean {
         bail!("a promise was broken: see below the table");
     }
@@ -117,6 +132,8 @@ async fn bench(arguments: BenchArguments, stop: &CancellationToken) -> Result<()
     let settings = arguments.load.settings(arguments.target.kind());
     settings.require_programs()?;
     let files = RunFiles::beside(&arguments.out);
+    // Before the stack starts: a place that cannot be written must not cost a rehearsal.
+    files.prepare().context("--out")?;
     let options = StackOptions {
         logs: Some(files.logs.clone()),
         ..arguments.target.options(stop)

@@ -4,35 +4,40 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use load_client::export::{ExportError, check_writable, write_whole};
+use load_client::export::{Destination, write_whole};
 use serde::Serialize;
+use tokio::task::spawn_blocking;
 
 /// Writes a text, over what was there before.
 pub(crate) fn write(file: &Path, text: &str) -> Result<()> {
-    named(file, write_whole(file, text.as_bytes()))
+    Ok(write_whole(file, text.as_bytes())?)
 }
 
 /// Writes a value as indented JSON.
 pub(crate) fn write_json(file: &Path, value: &impl Serialize) -> Result<()> {
-    let text = serde_json::to_string_pretty(value).context("cannot write JSON")?;
-    write(file, &(text + "\n"))
+    write(file, &json(value)?)
 }
 
-/// Makes the folder of a file that is written at the end of long work, and finds out whether it takes one:
-/// better now than then.
-pub(crate) fn prepare(file: &Path) -> Result<()> {
+/// Writes a value as indented JSON to a place that was prepared. A pipe that nobody reads holds it up, and not
+/// the signals.
+pub(crate) async fn fill_json(place: Destination, value: &impl Serialize) -> Result<()> {
+    let text = json(value)?;
+    Ok(spawn_blocking(move || place.write_whole(text.as_bytes())).await??)
+}
+
+fn json(value: &impl Serialize) -> Result<String> {
+    let text = serde_json::to_string_pretty(value).context("cannot write JSON")?;
+    Ok(text + "\n")
+}
+
+/// Makes the folder of a file that is written at the end of long work, and takes the file's place: what does
+/// not work is better found out now than then.
+pub(crate) fn prepare(file: &Path) -> Result<Destination> {
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
     }
-    named(file, check_writable(file))
-}
-
-/// Names the file as the user did, and not the one that it grows in.
-fn named(file: &Path, outcome: Result<(), ExportError>) -> Result<()> {
-    outcome.map_err(|ExportError::Io { source, .. }| {
-        anyhow::Error::new(source).context(format!("cannot write {}", file.display()))
-    })
+    Ok(Destination::claim(file)?)
 }
 
 #[cfg(test)]
@@ -44,7 +49,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("new/report.json");
         assert!(write_json(&file, &1).is_err(), "there is no such folder");
-        prepare(&file).unwrap();
+        drop(prepare(&file).unwrap());
         assert!(!file.exists(), "nothing was written yet");
         write_json(&file, &[1]).unwrap();
         write_json(&file, &[1, 2]).unwrap();
@@ -53,7 +58,7 @@ mod tests {
         assert_eq!(beside, 1);
 
         let below_a_file = file.join("below");
-        for error in [prepare(&below_a_file), write(&below_a_file, "")] {
+        for error in [prepare(&below_a_file).map(drop), write(&below_a_file, "")] {
             assert!(format!("{:#}", error.unwrap_err()).contains("report.json"));
         }
         let taken = prepare(folder.path()).unwrap_err();

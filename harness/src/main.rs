@@ -3,24 +3,25 @@
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::error::ErrorKind;
 use flags_and_variables::one_line;
+use harness::cli::Cli;
 use harness::{CutShort, Interrupted, cli, commands};
+use tokio::runtime::Builder;
 use tracing_subscriber::EnvFilter;
 
 const EXIT_USAGE: u8 = 2;
 /// 128 + SIGINT, as a shell reports it.
 const EXIT_INTERRUPTED: u8 = 130;
 
-/// The runtime stays on this thread: children die with the thread that starts them.
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let (cli, origins) = match cli::parse(std::env::args_os()) {
         Ok(read) => read,
         Err(error) => return refuse(&error),
     };
     log_to_stderr();
-    match commands::execute(cli).await {
+    match execute(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is::<Interrupted>() => {
             complain("interrupted; everything that was started is stopped");
@@ -37,6 +38,16 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The runtime stays on this thread: children die with the thread that starts them.
+fn execute(cli: Cli) -> anyhow::Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.context("cannot start the runtime")?;
+    let done = runtime.block_on(commands::execute(cli));
+    // A report that is still being made after a second signal is not waited for.
+    runtime.shutdown_background();
+    done
 }
 
 /// Wrong use gets one line; what was asked for (help, version), or needs it (no sub-command), the whole text.

@@ -11,7 +11,7 @@ use crate::process::Child;
 
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// The user asked to stop (Ctrl-C or SIGTERM); what was started is being stopped, nothing failed.
+/// The user asked to stop (Ctrl-C, SIGTERM or SIGHUP); what was started is being stopped, nothing failed.
 #[derive(Debug)]
 pub struct Interrupted;
 

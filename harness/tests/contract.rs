@@ -4,6 +4,8 @@
 
 #[path = "contract/http.rs"]
 mod http;
+#[path = "contract/idle.rs"]
+mod idle;
 #[path = "contract/requesters.rs"]
 mod requesters;
 #[path = "../../order-service/tests/support/contract.rs"]

@@ -46,17 +46,20 @@ async fn two_stacks_at_a_time_do_not_meet() {
 }
 
 #[test]
-fn up_prints_the_urls_and_sigterm_ends_everything() {
-    let harness = Harness::new();
-    let running = harness.start_until(harness.on_stack("up", &[]), "STORE_URL=redis://127.0.0.1:");
-    assert_eq!(
-        harness.processes(&STORES).len(),
-        1,
-        "no store among the children"
-    );
-    running.signal(Signal::TERM);
-    assert!(running.end().success());
-    harness.assert_nothing_left();
+fn up_prints_the_urls_and_sigterm_or_a_hangup_ends_everything() {
+    for signal in [Signal::TERM, Signal::HUP] {
+        let harness = Harness::new();
+        let up = harness.on_stack("up", &[]);
+        let running = harness.start_until(up, "STORE_URL=redis://127.0.0.1:");
+        assert_eq!(
+            harness.processes(&STORES).len(),
+            1,
+            "no store among the children"
+        );
+        running.signal(signal);
+        assert!(running.end().success());
+        harness.assert_nothing_left();
+    }
 }
 
 #[test]

@@ -5,15 +5,15 @@ mod web;
 pub(crate) use web::{NotAllowed, WebArguments};
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bytes::Bytes;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use flags_and_variables::{Origins, Quietly};
 use kafka_cluster_url::{ClusterUrl, is_secret};
+use load_client::export::{Collision, StatsFiles, refuse_collisions};
 use load_client::plan::{Plan, PlanError};
 use load_client::transport::kafka::{KafkaSettings, ServiceSettings};
 
@@ -21,7 +21,7 @@ use crate::cli_compare::{self, CompareArguments};
 use crate::cli_load::{Basics, LoadArguments};
 use crate::cli_output::{self, OutputArguments};
 use crate::cli_service::ServiceArguments;
-use crate::parse;
+use crate::parse::{self, Body};
 
 /// Measures round-trip times of request-reply services over Kafka, and compares sets of runs.
 ///
@@ -115,7 +115,7 @@ pub(crate) struct RunArguments {
     reply_topic: String,
     /// Body of each request: JSON, or a file with any content
     #[arg(long, env = "LOAD_CLIENT_BODY", default_value = r#"{"items":[{"sku":"id-1234","count":1}]}"#, value_parser = parse::body, value_name = "FILE|JSON")]
-    body: Bytes,
+    body: Body,
     /// Add a header to each request; repeatable (in the variable: one per line)
     #[arg(long, env = "LOAD_CLIENT_HEADER", hide_env_values = true, value_parser = parse::header, value_delimiter = '\n', value_name = "KEY=VALUE")]
     header: Vec<(String, String)>,
@@ -159,7 +159,7 @@ impl RunArguments {
             brokers: self.host.brokers.clone(),
             topic: self.topic.clone(),
             reply_topic: self.reply_topic.clone(),
-            body: self.body.clone(),
+            body: self.body.content.clone(),
             headers: self.header.clone(),
             timeout: self.timeout,
             publish_only: self.publish_only,
@@ -168,6 +168,47 @@ impl RunArguments {
             service: ServiceSettings::default(),
         };
         Ok((plan, settings))
+    }
+}
+
+impl RunArguments {
+    /// Every output with its flag, and every file that is read. `html` is the report's name as filled in.
+    fn places<'a>(
+        &'a self,
+        html: Option<&'a Path>,
+    ) -> (Vec<(&'static str, PathBuf)>, Vec<&'a Path>) {
+        let csv = self.output.csv.as_deref();
+        let single = [
+            (
+                "--requests-record-file",
+                self.requests_record_file.as_deref(),
+            ),
+            ("--json", self.json.as_deref()),
+            ("--html", html),
+        ];
+        let single = single
+            .into_iter()
+            .filter_map(|(flag, path)| Some((flag, path?.to_owned())));
+        let statistics = csv.map(StatsFiles::paths).into_iter().flatten();
+        let outputs = statistics.map(|path| ("--csv", path)).chain(single);
+        let inputs = [self.body.file.as_deref(), self.load.shape()];
+        let inputs = inputs.into_iter().chain(self.service.files());
+        (outputs.collect(), inputs.flatten().collect())
+    }
+
+    /// Checks that no file is written over another one of this command line.
+    ///
+    /// # Errors
+    ///
+    /// When one would be.
+    pub(crate) fn refuse_collisions(&self, plan: &Plan) -> Result<(), Collision> {
+        let html = self.output.html(plan.users, plan.spawn_rate, plan.run_time);
+        let (outputs, inputs) = self.places(html.as_deref());
+        let outputs: Vec<_> = outputs
+            .iter()
+            .map(|(flag, path)| (*flag, path.as_path()))
+            .collect();
+        refuse_collisions(&outputs, &inputs)
     }
 }
 

@@ -21,7 +21,8 @@ client was the bottleneck, there is no verdict.
 
 --fail-on slower fails when the changed side is slower; --fail-on not-faster unless it is faster, so also
 when it is equivalent or the blocks are too few to tell. Both fail when there is no verdict at all.
-All files are written first.
+All files are written first. - is standard output for each of them, and the text then goes to standard error;
+an output that is an input, or another output, is refused.
 
 Exit codes: 0 compared; 1 a file cannot be used or written; 2 wrong command line; 4 --fail-on is broken.";
 

@@ -65,6 +65,11 @@ pub(crate) struct Basics {
 }
 
 impl LoadArguments {
+    /// The file that the stages are read from.
+    pub(crate) fn shape(&self) -> Option<&Path> {
+        self.shape.as_deref()
+    }
+
     /// The load that was typed.
     ///
     /// # Errors

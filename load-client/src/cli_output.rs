@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use load_client::export::is_standard_output;
 use load_client::threshold::{self, GRAMMAR, Threshold};
 
 use crate::parse;
@@ -20,7 +21,7 @@ pub(crate) struct OutputArguments {
     #[arg(long, env = "LOAD_CLIENT_CSV_FULL_HISTORY")]
     pub(crate) csv_full_history: bool,
     /// Write a report as one page that opens offline; {u}, {r} and {t} in its name become users, spawn
-    /// rate and run time in seconds
+    /// rate and run time in seconds; - is standard output
     #[arg(long, env = "LOAD_CLIENT_HTML", value_name = "FILE")]
     html: Option<PathBuf>,
     /// Print the tables at the end only
@@ -62,6 +63,8 @@ pub(crate) struct OutputArguments {
 /// Why the flags cannot be used as they are; names them.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum OutputError {
+    #[error("--csv takes the beginning of four files' names, and - is none; name one")]
+    PrefixIsStandardOutput,
     #[error("--csv-full-history needs --csv; add --csv PREFIX")]
     FullHistoryWithoutCsv,
     #[error("--abort-on-fail needs --fail-on; add what must hold, such as --fail-on 'p95<20ms'")]
@@ -75,6 +78,9 @@ pub(crate) enum OutputError {
 impl OutputArguments {
     /// Checks what depends on more than one flag. `kinds` are the names of the request kinds.
     pub(crate) fn validated(&self, kinds: &[String]) -> Result<(), OutputError> {
+        if self.csv.as_deref().is_some_and(is_standard_output) {
+            return Err(OutputError::PrefixIsStandardOutput);
+        }
         if self.csv_full_history && self.csv.is_none() {
             return Err(OutputError::FullHistoryWithoutCsv);
         }
@@ -119,16 +125,22 @@ pub(crate) fn help() -> String {
     format!(
         "Thresholds: {GRAMMAR}. Without a kind, all requests are meant; p95 is of response times (from the \
          intended instant), service.p95 of service times (from the hand-over). The warm-up is left out. A \
-         percentile that fewer than ten replies lie above is undecided, and undecided is failed.\n\n{EXIT_CODES}"
+         percentile that fewer than ten replies lie above is undecided, and undecided is failed.\n\n{PLACES}\n\n{EXIT_CODES}"
     )
 }
+
+const PLACES: &str = "\
+Files: each is checked before the run, appears whole, and replaces a file of its name. Links are followed;
+devices and pipes are written as they stand; - is standard output, and the tables then go to standard error.
+An output that is an input, or another output, is refused.";
 
 const EXIT_CODES: &str = "\
 Exit codes: the first of these causes decides
   2    the command line is wrong
   1    the run could not be done, or a file could not be written (no broker, missing topic, full disk)
   6    replies could not be received any more: the run ended early
-  130  interrupted twice: requests in flight were not waited for
+  130  interrupted twice: requests in flight were not waited for; while the files are written, the second
+       interruption ends without those that are left
   5    INVALID: the load client was the bottleneck (--exit-code-on-invalid)
   4    a threshold does not hold, or is undecided
   3    a request failed, and no threshold speaks of failures (--exit-code-on-error)
@@ -176,6 +188,7 @@ mod tests {
             let error = error(arguments);
             assert!(names.iter().all(|name| error.contains(name)), "{error}");
         }
+        assert!(error(&["--csv", "-"]).contains("--csv"));
         let sound = parse(&["--fail-on", "cancelOrder:p95<1s", "--abort-on-fail"]);
         assert_eq!(sound.validated(&["cancelOrder".to_owned()]), Ok(()));
     }

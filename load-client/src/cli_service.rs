@@ -1,7 +1,7 @@
 //! The part of the command line that says what is sent and how the service is talked to, and what
 //! it stands for: a scenario, and additions to the transport's settings.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use clap::Args;
@@ -88,6 +88,11 @@ fn header_name(text: &str) -> Result<String, String> {
 }
 
 impl ServiceArguments {
+    /// The files that the requests are read from.
+    pub(crate) fn files(&self) -> [Option<&Path>; 2] {
+        [self.scenario.as_deref(), self.body_lines.as_deref()]
+    }
+
     /// The scenario, and the settings that follow from it and from the conventions.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Parsers of single command-line values. Plain functions; each error says what the flag takes.
 
-use std::path::Path;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kafka_cluster_url::ClusterUrl;
@@ -78,10 +79,20 @@ pub(crate) fn topic(text: &str) -> Result<String, String> {
     name.ok_or_else(|| "takes a topic name: up to 249 letters, digits, '.', '_' or '-'".to_owned())
 }
 
+/// The body of the requests, and the file that it was read from.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Body {
+    pub(crate) content: bytes::Bytes,
+    pub(crate) file: Option<PathBuf>,
+}
+
 /// The body of the requests: JSON itself, or a file with any content.
-pub(crate) fn body(text: &str) -> Result<bytes::Bytes, String> {
+pub(crate) fn body(text: &str) -> Result<Body, String> {
     if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() {
-        return Ok(text.to_owned().into());
+        return Ok(Body {
+            content: text.to_owned().into(),
+            file: None,
+        });
     }
     if text.trim_start().starts_with(['{', '[']) {
         return Err(
@@ -90,7 +101,10 @@ pub(crate) fn body(text: &str) -> Result<bytes::Bytes, String> {
         );
     }
     match std::fs::read(Path::new(text)) {
-        Ok(content) => Ok(content.into()),
+        Ok(content) => Ok(Body {
+            content: content.into(),
+            file: Some(text.into()),
+        }),
         Err(error) => Err(format!(
             "takes JSON or a file; the file cannot be read: {error}"
         )),
@@ -180,7 +194,7 @@ mod tests {
 
     #[test]
     fn bodies() {
-        assert_eq!(body("{\"items\":[]}").unwrap(), "{\"items\":[]}");
+        assert_eq!(body("{\"items\":[]}").unwrap().content, "{\"items\":[]}");
         assert!(body("{\"items\":").unwrap_err().contains("neither"));
         assert!(
             body("no-such-file.json")
@@ -190,7 +204,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("body");
         std::fs::write(&path, b"{broken").unwrap();
-        assert_eq!(body(path.to_str().unwrap()).unwrap(), "{broken");
+        assert_eq!(body(path.to_str().unwrap()).unwrap().content, "{broken");
     }
 
     #[test]

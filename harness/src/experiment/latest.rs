@@ -13,6 +13,13 @@ pub const LATEST: &str = "latest";
 /// Creates `results/name`, or `results/name.2` and so on if an experiment of the same second has it.
 pub(super) fn new_folder(results: &Path, name: &str) -> Result<PathBuf> {
     fs::create_dir_all(results).with_context(|| format!("cannot create {}", results.display()))?;
+    let latest = results.join(LATEST);
+    if fs::symlink_metadata(&latest).is_ok_and(|found| !found.is_symlink()) {
+        bail!(
+            "{} is no link to an earlier experiment: move it away, or choose other --results",
+            latest.display()
+        );
+    }
     for attempt in 1..100 {
         let folder = match attempt {
             1 => results.join(name),
@@ -65,5 +72,13 @@ mod tests {
             "second"
         );
         assert!(results.path().join("first/report.html").is_file());
+    }
+
+    #[test]
+    fn what_is_no_link_is_not_replaced_and_told_before_the_runs() {
+        let results = tempfile::tempdir().unwrap();
+        fs::write(results.path().join(LATEST), "mine").unwrap();
+        let error = new_folder(results.path(), "first").unwrap_err();
+        assert!(error.to_string().contains("move it away"), "{error}");
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
+use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use super::pairing::{Blocks, Pairing};
@@ -54,7 +55,11 @@ pub async fn experiment(
         Some(Calibration::First) | None => Some(runs.run(Pairing::Variants, &plan.order).await?),
     };
     drop(progress);
-    let outcome = report::write(plan, noise.as_ref(), variants.as_ref(), &folder)?;
+    let (own, target) = (plan.clone(), folder.clone());
+    // It takes a while, in which a signal must be heard.
+    let outcome =
+        spawn_blocking(move || report::write(&own, noise.as_ref(), variants.as_ref(), &target));
+    let outcome = outcome.await??;
     latest::point_to(results, &folder)?;
     Ok(outcome)
 }

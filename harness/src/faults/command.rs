@@ -40,9 +40,8 @@ pub async fn faults(
     if arguments.dry_run {
         return Ok((format!("{}\n", listed.join("\n")), true));
     }
-    if let Some(file) = &arguments.json {
-        files::prepare(file).context("--json")?;
-    }
+    let json = arguments.json.as_deref().map(files::prepare);
+    let json = json.transpose().context("--json")?;
     let conditions = Conditions {
         rate: arguments.rate,
         requests: arguments.requests,
@@ -59,8 +58,8 @@ pub async fn faults(
     let stopped = world.stop().await;
     let report: Report = report?;
     stopped?;
-    if let Some(file) = &arguments.json {
-        report.write(file)?;
+    if let Some(json) = json {
+        files::fill_json(json, &report).await.context("--json")?;
     }
     Ok((report.text(), report.is_clean()))
 }

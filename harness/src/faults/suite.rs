@@ -1,9 +1,8 @@
 //! All rounds, one after the other, on one broker and one store.
 
 use std::fs;
-use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Serialize;
 
 use super::conditions::Conditions;
@@ -14,7 +13,6 @@ use super::table::table;
 use super::verdict::{Verdict, broken_off, judge};
 use super::world::World;
 use crate::environment::Provenance;
-use crate::files;
 use crate::stack::Description;
 use crate::{Interrupted, wait};
 
@@ -47,10 +45,6 @@ impl Report {
         self.rounds
             .iter()
             .all(|verdict| verdict.findings.is_empty())
-    }
-
-    pub(crate) fn write(&self, file: &Path) -> Result<()> {
-        files::write_json(file, self).context("--json")
     }
 }
 

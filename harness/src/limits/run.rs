@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use load_client::stats::SplitMix64;
+use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use super::cell::{Bench, Setup};
@@ -53,7 +54,8 @@ pub async fn limits(
         false => footprint::measure(&mut bench).await?,
     };
     let report = Report::new(stack, arguments, provenance, seed, cells, footprints);
-    report::write(&report, &folder)
+    // It takes a while, in which a signal must be heard.
+    spawn_blocking(move || report::write(&report, &folder)).await?
 }
 
 fn folder(arguments: &LimitsArguments, stack: &Stack, provenance: &Provenance) -> Result<PathBuf> {

@@ -1,10 +1,11 @@
 //! Where a run leaves its files.
 
-use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Result, bail};
+use load_client::export::{is_standard_output, remove_earlier};
+
+use crate::files;
 
 /// The files of one run.
 #[derive(Debug, Clone)]
@@ -45,19 +46,17 @@ impl RunFiles {
 
     /// Makes the folders and removes an earlier run's files: what a failed run leaves must not be taken for
     /// its result.
-    pub(super) fn prepare(&self) -> Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be written there, or something is there that is no file.
+    pub fn prepare(&self) -> Result<()> {
         for file in [&self.requests, &self.summary, &self.environment] {
-            if let Some(folder) = file.parent() {
-                fs::create_dir_all(folder)
-                    .with_context(|| format!("cannot create {}", folder.display()))?;
+            if is_standard_output(file) {
+                bail!("{}: other files lie beside it, name one", file.display());
             }
-            match fs::remove_file(file) {
-                Err(error) if error.kind() != ErrorKind::NotFound => {
-                    return Err(error)
-                        .with_context(|| format!("cannot replace {}", file.display()));
-                }
-                _ => {}
-            }
+            files::prepare(file)?;
+            remove_earlier(file)?;
         }
         Ok(())
     }
@@ -76,5 +75,21 @@ mod tests {
         );
         assert_eq!(files.summary, Path::new("results/baseline.json"));
         assert_eq!(files.logs, Path::new("results/baseline.logs"));
+    }
+
+    #[test]
+    fn only_files_are_replaced_by_a_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = RunFiles::beside(&folder.path().join("run.csv"));
+        std::fs::write(&files.requests, "old").unwrap();
+        // The device itself must not be at stake in a test.
+        std::os::unix::fs::symlink("/dev/null", &files.summary).unwrap();
+        let error = files.prepare().unwrap_err().to_string();
+        assert!(error.contains("run.json"), "{error}");
+        assert!(files.summary.exists(), "the device is there");
+        std::fs::remove_file(&files.summary).unwrap();
+        files.prepare().unwrap();
+        assert!(!files.requests.exists());
+        assert!(RunFiles::beside(Path::new("-")).prepare().is_err());
     }
 }

@@ -61,15 +61,14 @@ pub async fn soak(arguments: SoakArguments, stop: &CancellationToken) -> Result<
     if arguments.time < arguments.sample_time * FEWEST_SAMPLES {
         bail!("--time must be at least {FEWEST_SAMPLES} times --sample-time, to show a trend");
     }
-    if let Some(file) = &arguments.json {
-        files::prepare(file).context("--json")?;
-    }
+    let json = arguments.json.as_deref().map(files::prepare);
+    let json = json.transpose().context("--json")?;
     let world = World::start(Some(arguments.logs.join("stack")), &RETENTION, stop).await?;
     let report = wait::unless_stopped(stop, on(&world, &arguments, stop)).await;
     world.stop().await?;
     let report = report??;
-    if let Some(file) = &arguments.json {
-        files::write_json(file, &report).context("--json")?;
+    if let Some(json) = json {
+        files::fill_json(json, &report).await.context("--json")?;
     }
     Ok((text(&report), report.drift.findings.is_empty()))
 }

@@ -1,16 +1,18 @@
 //! `load-client compare`: reads the runs, prints the comparison, writes the reports.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use load_client::compare::{
     self, Comparison, FailOn, Options, ReadError, Run, Side, SideSummary, read_run,
 };
 use load_client::export::html::{PageContext, Section, comparison_page};
-use load_client::export::{HistoryRow, append_history, write_whole};
+use load_client::export::{
+    Destination, HistoryRow, append_history, check_history, refuse_collisions,
+};
 use load_client::output::{comparison_markdown, comparison_text};
 
 use super::compare_files::{on_both_sides, refuse_repetitions};
+use super::text::Text;
 use crate::cli_compare::CompareArguments;
 use crate::signals::say;
 
@@ -28,18 +30,72 @@ pub(crate) fn compare(arguments: &CompareArguments) -> anyhow::Result<u8> {
         Some(_) => arguments.commit().map_err(anyhow::Error::msg)?,
         None => String::new(),
     };
+    let outputs = Outputs::claim(arguments)?;
     let (baseline, changed) = read_sides(arguments)?;
     let options = Options {
         threshold: arguments.threshold,
         ..Options::default()
     };
     let comparison = compare::compare(&baseline, &changed, &options)?;
-    let text = comparison_text(&comparison);
-    // A reader that closed the pipe early has what it wanted; the files below are still due.
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
-    write_reports(arguments, &comparison)?;
+    outputs.text.print(&comparison_text(&comparison));
+    outputs.write(arguments, &comparison)?;
     write_history(arguments, &commit, &comparison, [&baseline, &changed])?;
     Ok(exit_code(arguments, &comparison))
+}
+
+/// The places that were taken before anything was read.
+struct Outputs {
+    json: Option<Destination>,
+    markdown: Option<Destination>,
+    html: Option<Destination>,
+    text: Text,
+}
+
+impl Outputs {
+    fn claim(arguments: &CompareArguments) -> anyhow::Result<Self> {
+        let all = [
+            ("--json", arguments.json.as_deref()),
+            ("--markdown", arguments.markdown.as_deref()),
+            ("--html", arguments.html.as_deref()),
+            ("--history", arguments.history.as_deref()),
+        ];
+        let all = all
+            .into_iter()
+            .filter_map(|(flag, path)| Some((flag, path?)));
+        let all: Vec<_> = all.collect();
+        let runs = arguments.baseline.iter().chain(&arguments.changed);
+        // A run's summary lies beside it, and is read too.
+        let summaries: Vec<_> = runs
+            .clone()
+            .map(|path| path.with_extension("json"))
+            .collect();
+        let inputs: Vec<_> = runs.chain(&summaries).map(PathBuf::as_path).collect();
+        refuse_collisions(&all, &inputs)?;
+        arguments.history.as_deref().map_or(Ok(()), check_history)?;
+        let claim = |path: &Option<PathBuf>| path.as_deref().map(Destination::claim).transpose();
+        Ok(Self {
+            json: claim(&arguments.json)?,
+            markdown: claim(&arguments.markdown)?,
+            html: claim(&arguments.html)?,
+            text: Text::beside(all.into_iter().map(|(_, path)| path)),
+        })
+    }
+
+    fn write(self, arguments: &CompareArguments, comparison: &Comparison) -> anyhow::Result<()> {
+        if let Some(destination) = self.json {
+            let mut json = serde_json::to_vec_pretty(comparison)?;
+            json.push(b'\n');
+            destination.write_whole(&json)?;
+        }
+        if let Some(destination) = self.markdown {
+            destination.write_whole(comparison_markdown(comparison).as_bytes())?;
+        }
+        if let Some(destination) = self.html {
+            let page = comparison_page(comparison, &context(arguments));
+            destination.write_whole(page.as_bytes())?;
+        }
+        Ok(())
+    }
 }
 
 fn read_sides(arguments: &CompareArguments) -> anyhow::Result<(Vec<Run>, Vec<Run>)> {
@@ -58,22 +114,6 @@ fn read_sides(arguments: &CompareArguments) -> anyhow::Result<(Vec<Run>, Vec<Run
 
 fn read_all(paths: &[PathBuf]) -> Result<Vec<Run>, ReadError> {
     paths.iter().map(|path| read_run(path)).collect()
-}
-
-fn write_reports(arguments: &CompareArguments, comparison: &Comparison) -> anyhow::Result<()> {
-    if let Some(path) = &arguments.json {
-        let mut json = serde_json::to_vec_pretty(comparison)?;
-        json.push(b'\n');
-        write_whole(path, &json)?;
-    }
-    if let Some(path) = &arguments.markdown {
-        write_whole(path, comparison_markdown(comparison).as_bytes())?;
-    }
-    if let Some(path) = &arguments.html {
-        let page = comparison_page(comparison, &context(arguments));
-        write_whole(path, page.as_bytes())?;
-    }
-    Ok(())
 }
 
 /// The figures of an invalid run speak of its load client: in a history they would be a change of the service.

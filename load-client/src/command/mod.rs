@@ -8,6 +8,7 @@ mod exit;
 mod outputs;
 mod report;
 mod run;
+mod text;
 mod watch;
 mod web;
 
@@ -17,6 +18,7 @@ pub(crate) use run::run;
 use crate::cli_output::OutputError;
 use crate::cli_service::ServiceError;
 use compare_files::GivenTwice;
+use load_client::export::Collision;
 use load_client::plan::PlanError;
 use load_client::transport::kafka::KafkaTransportError;
 
@@ -27,6 +29,7 @@ pub(crate) fn is_usage(error: &anyhow::Error) -> bool {
     let by_setting = error.downcast_ref::<KafkaTransportError>();
     error.is::<PlanError>()
         || error.is::<GivenTwice>()
+        || error.is::<Collision>()
         || error.is::<ServiceError>()
         || error.is::<OutputError>()
         || error.is::<NotAllowed>()

@@ -1,13 +1,11 @@
 //! All that a run shows and leaves behind: prepared before it, fed while it goes on, concluded after it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use load_client::analysis::Findings;
 use load_client::export::html::run_page;
-use load_client::export::{
-    EndedBy, ExportError, RunFacts, RunReport, StatsFiles, check_writable, write_whole,
-};
+use load_client::export::{Destination, EndedBy, ExportError, RunFacts, RunReport, StatsFiles};
 use load_client::keys::Restore;
 use load_client::moment::Moment;
 use load_client::output::{run_end, run_verdicts};
@@ -20,7 +18,8 @@ use load_client::threshold::{self, Answer, Threshold, evaluate};
 use load_client::transport::kafka::{ClientSettings, KafkaSettings};
 
 use super::exit::{Causes, exit_code};
-use super::watch::{self, Watch, Watched, print, terminal_columns};
+use super::text::Text;
+use super::watch::{self, Watch, Watched};
 use super::{cpu, report};
 use crate::cli::RunArguments;
 use crate::cli_output::OutputArguments;
@@ -34,15 +33,17 @@ const RAMP_SHARE: f64 = 0.01;
 /// What was asked for, checked.
 pub(super) struct Outputs {
     arguments: OutputArguments,
-    html: Option<PathBuf>,
-    json: Option<PathBuf>,
+    html: Option<Destination>,
+    json: Option<Destination>,
+    text: Text,
 }
 
 /// Outputs of a run that goes on.
 pub(super) struct Running {
     arguments: OutputArguments,
-    html: Option<PathBuf>,
-    json: Option<PathBuf>,
+    html: Option<Destination>,
+    json: Option<Destination>,
+    text: Text,
     view: TallyView,
     watch: Watch,
 }
@@ -50,8 +51,9 @@ pub(super) struct Running {
 /// Outputs of a run that is over, up to what only the recorder's end makes final.
 pub(super) struct Ended {
     arguments: OutputArguments,
-    html: Option<PathBuf>,
-    json: Option<PathBuf>,
+    html: Option<Destination>,
+    json: Option<Destination>,
+    text: Text,
     view: TallyView,
     watched: Watched,
 }
@@ -90,13 +92,13 @@ impl Outputs {
         let output = &arguments.output;
         output.validated(kinds)?;
         let html = output.html(plan.users, plan.spawn_rate, plan.run_time);
-        for path in [&html, &arguments.json].into_iter().flatten() {
-            check_writable(path)?;
-        }
+        let claim = |path: Option<&Path>| path.map(Destination::claim).transpose();
         output.csv.as_deref().map_or(Ok(()), StatsFiles::check)?;
+        let outputs = [&html, &arguments.json, &arguments.requests_record_file];
         Ok(Self {
-            html,
-            json: arguments.json.clone(),
+            html: claim(html.as_deref())?,
+            json: claim(arguments.json.as_deref())?,
+            text: Text::beside(outputs.into_iter().flatten().map(PathBuf::as_path)),
             arguments: output.clone(),
         })
     }
@@ -123,12 +125,14 @@ impl Outputs {
             quantiles: threshold::extra_quantiles(&self.arguments.fail_on),
             abort: self.abort(),
             only_summary: self.arguments.only_summary,
+            text: self.text,
             files: self.create_files()?,
         };
         Ok(Running {
             arguments: self.arguments,
             html: self.html,
             json: self.json,
+            text: self.text,
             view,
             watch: watch::start(settings, on_key)?,
         })
@@ -166,6 +170,7 @@ impl Running {
             arguments: self.arguments,
             html: self.html,
             json: self.json,
+            text: self.text,
             view: self.view,
         }
     }
@@ -194,9 +199,9 @@ impl Ended {
         self.view.keep(moment);
         let validity = selfcheck::check(&summary, &self.readings(plan, &summary));
         let answer = evaluate(&self.arguments.fail_on, &summary);
-        let columns = terminal_columns(std::io::stdout());
-        print(&format!("\n{}", run_end(&summary, columns)));
-        print(&run_verdicts(&answer, &validity));
+        let end = run_end(&summary, self.text.columns());
+        self.text.print(&format!("\n{end}"));
+        self.text.print(&run_verdicts(&answer, &validity));
         summary
             .findings
             .sentences()
@@ -239,34 +244,34 @@ impl Ended {
     }
 
     fn write_page(
-        &self,
+        &mut self,
         plan: &Plan,
         kafka: &KafkaSettings,
         facts: &RunFacts,
         summary: &Summary,
     ) -> anyhow::Result<()> {
-        let Some(path) = &self.html else {
+        let Some(destination) = self.html.take() else {
             return Ok(());
         };
         let bins = self.view.histogram(BINS);
         let words = report::Words::new(plan, kafka, facts);
         let history = self.view.history();
         let page = words.page(facts, summary, &history, &bins);
-        Ok(write_whole(path, run_page(&page).as_bytes())?)
+        Ok(destination.write_whole(run_page(&page).as_bytes())?)
     }
 
     fn write_json(
-        &self,
+        &mut self,
         plan: &Plan,
         kafka: &KafkaSettings,
         facts: RunFacts,
         summary: Summary,
     ) -> anyhow::Result<()> {
-        let Some(path) = &self.json else {
+        let Some(destination) = self.json.take() else {
             return Ok(());
         };
         let report = RunReport::new(plan, kafka, facts, summary);
-        Ok(write_whole(path, &serde_json::to_vec_pretty(&report)?)?)
+        Ok(destination.write_whole(&serde_json::to_vec_pretty(&report)?)?)
     }
 
     fn readings(&self, plan: &Plan, summary: &Summary) -> Readings {

@@ -28,10 +28,11 @@ use crate::signals::{self, say};
 /// When the command line contradicts itself, the cluster or a topic cannot be used, or a file
 /// cannot be written.
 pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<u8> {
+    let (plan, mut settings) = arguments.validated(Uuid::new_v4().to_string())?;
+    arguments.refuse_collisions(&plan)?;
     if arguments.web.web.is_some() {
         return super::web::serve(arguments);
     }
-    let (plan, mut settings) = arguments.validated(Uuid::new_v4().to_string())?;
     let scenario = arguments
         .service
         .apply(&mut settings, arguments.load.seed())?;
@@ -62,8 +63,7 @@ async fn measure(
         Some(path) => Some(RequestsCsv::create(path, scenario.kinds())?),
         None => None,
     };
-    let connected = connect(&settings, &mut signals).await;
-    let (transport, csv) = keep_csv_if(connected, csv)?;
+    let transport = Arc::new(connect(&settings, &mut signals).await?);
     announce(&plan, &settings);
     let control = Control::default();
     let (kinds, stop) = (scenario.kinds(), control.stop.clone());
@@ -115,21 +115,6 @@ async fn measure(
     }
     recorded?;
     concluded
-}
-
-/// Removes the CSV of a run that cannot begin.
-fn keep_csv_if(
-    connected: Result<KafkaTransport, KafkaTransportError>,
-    csv: Option<RequestsCsv>,
-) -> Result<(Arc<KafkaTransport>, Option<RequestsCsv>), KafkaTransportError> {
-    match (connected, csv) {
-        (Ok(transport), csv) => Ok((Arc::new(transport), csv)),
-        (Err(error), None) => Err(error),
-        (Err(error), Some(csv)) => {
-            csv.discard();
-            Err(error)
-        }
-    }
 }
 
 async fn connect(

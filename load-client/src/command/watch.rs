@@ -16,9 +16,9 @@ use load_client::runner::Control;
 use load_client::selfcheck::{CpuReading, CpuUse, cpu_use};
 use load_client::summary::Summary;
 use load_client::threshold::{Threshold, Verdict, evaluate};
-use rustix::termios::tcgetwinsize;
 
 use super::cpu;
+use super::text::{Text, terminal_columns};
 use crate::signals::{CLEAR_LINE, say};
 
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -38,6 +38,7 @@ pub(super) struct Settings {
     /// Thresholds that may end the run, and from when on.
     pub(super) abort: Option<(Vec<Threshold>, Duration)>,
     pub(super) only_summary: bool,
+    pub(super) text: Text,
     pub(super) files: Option<StatsFiles>,
 }
 
@@ -67,11 +68,7 @@ pub(super) fn start(
     let thread = std::thread::Builder::new().name("watch".to_owned());
     let thread = thread.spawn(move || watcher.run(&stopped))?;
     let keys = on_key.and_then(listen);
-    Ok(Watch {
-        stop,
-        thread,
-        keys,
-    })
+    Ok(Watch { stop, thread, keys })
 }
 
 /// A terminal that cannot be set up costs the keys, not the run.
@@ -121,12 +118,12 @@ impl Watcher {
         let reading = cpu::read();
         Self {
             in_warm_up: !settings.warm_up.is_zero(),
+            columns: settings.text.columns(),
             settings,
             start: Instant::now(),
             first: reading.clone(),
             last: reading,
             ticks: 0,
-            columns: terminal_columns(std::io::stdout()),
             on_terminal: std::io::stderr().is_terminal(),
             queue: Vec::new(),
             threshold_broke: false,
@@ -196,10 +193,8 @@ impl Watcher {
     fn show(&self, moment: &Moment, summary: &Summary, elapsed: Duration) {
         self.clear_status();
         if !self.settings.only_summary && self.ticks.is_multiple_of(TABLE_EVERY) {
-            print(&format!(
-                "\n{}",
-                live_table(summary, Some(moment), self.columns)
-            ));
+            let table = live_table(summary, Some(moment), self.columns);
+            self.settings.text.print(&format!("\n{table}"));
         }
         if !self.on_terminal {
             return;
@@ -246,16 +241,4 @@ impl Watcher {
             self.settings.control.stop.cancel();
         }
     }
-}
-
-/// The width of a terminal; `None` for anything else.
-pub(super) fn terminal_columns(stream: impl std::os::fd::AsFd) -> Option<usize> {
-    let columns = tcgetwinsize(stream).ok()?.ws_col;
-    // Some terminals do not tell.
-    (columns > 0).then_some(usize::from(columns))
-}
-
-pub(super) fn print(text: &str) {
-    // A reader that closed the pipe must not end the run.
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }

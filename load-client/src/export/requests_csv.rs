@@ -5,10 +5,9 @@
 //! request: pandas reads that as missing, so no time-out ever enters a median. Nanoseconds count
 //! from the start of the run.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::file::{ExportError, part_path};
+use super::destination::{Destination, ExportError};
 use crate::sample::Sample;
 
 /// The columns, in order.
@@ -29,36 +28,29 @@ const COLUMNS: [&str; 12] = [
 const REQUEST_TYPE: &str = "KAFKA";
 const BUFFER_BYTES: usize = 1 << 16;
 
-/// A CSV that grows under a provisional name until [`RequestsCsv::finish`].
+/// A CSV that grows under a provisional name until [`RequestsCsv::finish`]. Dropped before the first request,
+/// it leaves nothing behind.
 pub struct RequestsCsv {
-    path: PathBuf,
-    part: PathBuf,
     kinds: Vec<String>,
-    writer: csv::Writer<File>,
+    writer: csv::Writer<Destination>,
+    has_header: bool,
 }
 
 impl RequestsCsv {
-    /// Creates `path.part` with the header. A sample's kind is the place of its
-    /// name in `kinds`.
+    /// Takes the place of the file. A sample's kind is the place of its name in `kinds`.
     ///
     /// # Errors
     ///
-    /// When the file cannot be created.
+    /// When the file cannot be written, or another program is writing it.
     pub fn create(path: &Path, kinds: &[String]) -> Result<Self, ExportError> {
-        let part = part_path(path);
-        let file = File::create(&part).map_err(|source| ExportError::io(&part, source))?;
-        let mut csv = Self {
-            path: path.to_owned(),
-            part,
+        let destination = Destination::claim(path)?;
+        Ok(Self {
             kinds: kinds.to_vec(),
             writer: csv::WriterBuilder::new()
                 .buffer_capacity(BUFFER_BYTES)
-                .from_writer(file),
-        };
-        csv.writer
-            .write_record(COLUMNS)
-            .map_err(|error| csv.failed(error))?;
-        Ok(csv)
+                .from_writer(destination),
+            has_header: false,
+        })
     }
 
     /// Adds one request.
@@ -67,6 +59,7 @@ impl RequestsCsv {
     ///
     /// When the disk is full, for example.
     pub fn write(&mut self, sample: &Sample) -> Result<(), ExportError> {
+        self.begin()?;
         let response_time = sample
             .response_ns()
             .map(|latency| (latency as f64 / 1e6).to_string());
@@ -98,25 +91,33 @@ impl RequestsCsv {
     ///
     /// When the file cannot be written or renamed; what was written stays in `path.part`.
     pub fn finish(mut self) -> Result<(), ExportError> {
-        self.writer
-            .flush()
-            .map_err(|source| ExportError::io(&self.part, source))?;
-        fs::rename(&self.part, &self.path).map_err(|source| ExportError::io(&self.path, source))
+        self.begin()?;
+        let flushed = self.writer.flush();
+        flushed.map_err(|error| self.failed(error.into()))?;
+        let destination = self.writer.into_inner();
+        // Nothing is buffered any more, so it cannot fail.
+        destination.map_or(Ok(()), Destination::finish)
     }
 
-    /// Removes the file: the run never began.
-    pub fn discard(self) {
-        // Nothing depends on it being gone, and the error that led here is the one to report.
-        let _ = fs::remove_file(&self.part);
+    /// Writes the header, before all else.
+    fn begin(&mut self) -> Result<(), ExportError> {
+        if !self.has_header {
+            self.has_header = true;
+            let written = self.writer.write_record(COLUMNS);
+            written.map_err(|error| self.failed(error))?;
+        }
+        Ok(())
     }
 
     fn failed(&self, error: csv::Error) -> ExportError {
-        ExportError::io(&self.part, error.into())
+        self.writer.get_ref().failed(error.into())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::compare::read_run;
     use crate::sample::Outcome;
@@ -161,7 +162,7 @@ mod tests {
             .err()
             .unwrap();
         assert!(
-            error.to_string().contains("/nonexistent/run.csv.part"),
+            error.to_string().contains("/nonexistent/run.csv"),
             "{error}"
         );
     }

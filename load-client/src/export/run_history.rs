@@ -9,6 +9,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::destination::{Destination, ExportError, is_standard_output};
 use crate::compare::{Run, RunFigures, Side};
 
 /// The columns, in order.
@@ -37,6 +38,9 @@ pub enum HistoryError {
         /// What the system says.
         source: io::Error,
     },
+    /// The place is no file that could be continued, and cannot be written.
+    #[error(transparent)]
+    Elsewhere(#[from] ExportError),
     /// The file is something else, and must not be spoilt.
     #[error("--history {path} is no history: its first line is not {header}; name another file")]
     OtherHeader {
@@ -91,27 +95,41 @@ fn timestamp(moment: SystemTime) -> String {
     text.replace('Z', "+00:00")
 }
 
+/// Finds out before a comparison whether a history could be continued after it. Leaves nothing behind.
+///
+/// # Errors
+///
+/// As [`append_history`].
+pub fn check_history(path: &Path) -> Result<(), HistoryError> {
+    if !is_file(path) {
+        return Ok(Destination::claim(path).map(drop)?);
+    }
+    let failed = |source| io_error(path, source);
+    let file = OpenOptions::new().read(true).append(true).open(path);
+    is_new(path, &mut file.map_err(failed)?).map(drop)
+}
+
 /// Appends rows by one write, so that two builds that end together do not mix their lines. A new or empty
-/// file gets the header first.
+/// file gets the header first, and so does what is no file.
 ///
 /// # Errors
 ///
 /// When the file cannot be written, has another header, or ends in the middle of a line.
 pub fn append_history(path: &Path, rows: &[HistoryRow]) -> Result<(), HistoryError> {
-    let failed = |source| HistoryError::Io {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| io_error(path, source);
+    if is_standard_output(path) || (path.exists() && !is_file(path)) {
+        let lines = lines(rows, true).map_err(failed)?;
+        return Ok(Destination::claim(path)?.write_whole(&lines)?);
+    }
     let mut file = OpenOptions::new()
         .read(true)
         .append(true)
         .create(true)
         .open(path)
         .map_err(failed)?;
-    let is_new = file.metadata().map_err(failed)?.len() == 0;
-    if !is_new {
-        check(path, &mut file)?;
-    }
+    // Or both of two builds would write the header. Not every file system has locks.
+    let _ = file.lock();
+    let is_new = is_new(path, &mut file)?;
     let lines = lines(rows, is_new).map_err(failed)?;
     let written = file.write(&lines).map_err(failed)?;
     if written < lines.len() {
@@ -120,15 +138,32 @@ pub fn append_history(path: &Path, rows: &[HistoryRow]) -> Result<(), HistoryErr
     file.sync_data().map_err(failed)
 }
 
+fn io_error(path: &Path, source: io::Error) -> HistoryError {
+    HistoryError::Io {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn is_file(path: &Path) -> bool {
+    !is_standard_output(path) && path.is_file()
+}
+
+/// Whether a history is empty; one that is not has to be sound.
+fn is_new(path: &Path, file: &mut File) -> Result<bool, HistoryError> {
+    let length = file.metadata().map_err(|source| io_error(path, source))?;
+    if length.len() > 0 {
+        check(path, file)?;
+    }
+    Ok(length.len() == 0)
+}
+
 fn header() -> String {
     HISTORY_COLUMNS.join(",")
 }
 
 fn check(path: &Path, file: &mut File) -> Result<(), HistoryError> {
-    let failed = |source| HistoryError::Io {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| io_error(path, source);
     let header = header();
     let mut first = Vec::new();
     let longest = header.len() as u64 + 2;

@@ -12,6 +12,7 @@ mod responder;
 mod run;
 mod scenario;
 mod service;
+mod signals;
 mod support;
 mod usage;
 mod variables;

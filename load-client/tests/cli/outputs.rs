@@ -1,5 +1,6 @@
 //! What a run leaves behind and ends with, as scripts and people find it.
 
+mod places;
 mod report;
 mod terminal;
 

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -16,6 +17,7 @@ use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 
 pub(crate) const TOPIC: &str = "createOrder";
 pub(crate) const REPLY_TOPIC: &str = "createOrder.reply";
@@ -119,6 +121,21 @@ pub(crate) fn client() -> Command {
     // A machine that is busy with other tests makes the client a bottleneck, and says nothing of it.
     command.env("LOAD_CLIENT_EXIT_CODE_ON_INVALID", "0");
     command
+}
+
+/// Makes a named pipe.
+pub(crate) fn mkfifo(path: &Path) {
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
+/// A pseudo-terminal: the person's side and the program's side.
+pub(crate) fn terminal() -> (OwnedFd, OwnedFd) {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
+    let person = openpt(flags).unwrap();
+    grantpt(&person).unwrap();
+    unlockpt(&person).unwrap();
+    let program = ioctl_tiocgptpeer(&person, flags).unwrap();
+    (person, program)
 }
 
 /// The lines of a requests CSV without its header, split at the commas.

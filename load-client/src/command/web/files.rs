@@ -2,10 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use load_client::export::is_standard_output;
+
 /// The file of run `number`: the first has the name that was given, later ones their number before the
-/// extension (`run.2.csv`), so that no run writes over another.
+/// extension (`run.2.csv`), so that no run writes over another. Standard output, devices and pipes take all.
 pub(super) fn numbered(path: &Path, number: u32) -> PathBuf {
-    if number <= 1 {
+    let is_no_file = path.exists() && !path.is_file();
+    if number <= 1 || is_standard_output(path) || is_no_file {
         return path.to_owned();
     }
     match path.extension() {
@@ -28,5 +31,8 @@ mod tests {
         assert_eq!(numbered(path, 1), path);
         assert_eq!(numbered(path, 2), Path::new("results/run.2.csv"));
         assert_eq!(numbered(Path::new("run"), 3), Path::new("run.3"));
+        for stream in ["-", "/dev/null"] {
+            assert_eq!(numbered(Path::new(stream), 3), Path::new(stream));
+        }
     }
 }

@@ -6,11 +6,14 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::rows;
-use crate::export::{ExportError, check_writable, write_whole};
+use crate::export::{Destination, ExportError, write_whole};
 use crate::moment::Moment;
 use crate::summary::Summary;
 
+const STATS: &str = "_stats.csv";
 const HISTORY: &str = "_stats_history.csv";
+const FAILURES: &str = "_failures.csv";
+const EXCEPTIONS: &str = "_exceptions.csv";
 
 /// The files of `--csv PREFIX`. Whatever fails, what is on the disk stays whole: no file ends in half a row.
 pub struct StatsFiles {
@@ -23,6 +26,8 @@ pub struct StatsFiles {
     has_gaps: bool,
     full_history: bool,
     start: f64,
+    /// Keeps other programs off the prefix.
+    _claim: Destination,
 }
 
 impl StatsFiles {
@@ -30,33 +35,41 @@ impl StatsFiles {
     ///
     /// # Errors
     ///
-    /// When their folder takes no file.
+    /// When their folder takes no file, or another program is writing them.
     pub fn check(prefix: &Path) -> Result<(), ExportError> {
-        check_writable(&with_ending(prefix, HISTORY))
+        Destination::claim(&with_ending(prefix, HISTORY)).map(drop)
+    }
+
+    /// The four files.
+    #[must_use]
+    pub fn paths(prefix: &Path) -> [PathBuf; 4] {
+        [STATS, HISTORY, FAILURES, EXCEPTIONS].map(|ending| with_ending(prefix, ending))
     }
 
     /// Creates the four files with their headers. `start` is the start of the run in seconds since 1970.
     ///
     /// # Errors
     ///
-    /// When one of them cannot be written.
+    /// When one of them cannot be written, or another program is writing them.
     pub fn create(prefix: &Path, full_history: bool, start: f64) -> Result<Self, ExportError> {
         let path = |ending: &str| with_ending(prefix, ending);
         let history_path = path(HISTORY);
+        let claim = Destination::claim(&history_path)?;
         let history =
             File::create(&history_path).map_err(|error| ExportError::io(&history_path, error))?;
         let mut files = Self {
-            stats: path("_stats.csv"),
-            failures: path("_failures.csv"),
+            stats: path(STATS),
+            failures: path(FAILURES),
             history_path,
             history,
             history_bytes: 0,
             has_gaps: false,
             full_history,
             start,
+            _claim: claim,
         };
         files.append(&rows::history_header())?;
-        write_whole(&path("_exceptions.csv"), &rows::exceptions_csv())?;
+        write_whole(&path(EXCEPTIONS), &rows::exceptions_csv())?;
         write_whole(&files.failures, &rows::failures_csv(&[], start))?;
         Ok(files)
     }

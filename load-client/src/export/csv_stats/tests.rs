@@ -200,6 +200,7 @@ fn the_files_are_rewritten_and_the_history_grows() {
         .collect();
     assert_eq!(counts, ["1", "2", "3"]);
     assert!(file("run_failures.csv").is_empty() && file("run_exceptions.csv").is_empty());
+    drop(files);
     assert_eq!(
         fs::read_dir(folder.path()).unwrap().count(),
         4,

@@ -4,10 +4,8 @@ use std::fs;
 use std::io::Read;
 use std::process::Stdio;
 
-use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
-
 use super::Run;
-use crate::support::{Behaviour, Service};
+use crate::support::{Behaviour, Service, terminal};
 
 #[test]
 fn only_the_summary_is_printed_when_asked_for() {
@@ -27,11 +25,7 @@ fn only_the_summary_is_printed_when_asked_for() {
 
 #[test]
 fn a_terminal_has_a_status_line() {
-    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
-    let person = openpt(flags).unwrap();
-    grantpt(&person).unwrap();
-    unlockpt(&person).unwrap();
-    let terminal = ioctl_tiocgptpeer(&person, flags).unwrap();
+    let (person, terminal) = terminal();
     let service = Service::start(Behaviour::Answer("200"));
     let mut command = service.client();
     command

@@ -93,6 +93,10 @@ impl Page {
             .until("state", |state| state["phase"] == phase)
     }
 
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(super) fn signal(&self) {
         kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
     }

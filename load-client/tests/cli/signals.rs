@@ -1,0 +1,120 @@
+//! Signals beside Ctrl-C: a terminal that goes away, and a second thought while files are written.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::termios::{LocalModes, tcgetattr};
+
+use crate::support::{Behaviour, Service, mkfifo, rows, terminal};
+
+/// For a failed test to end, no more.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited {PATIENCE:?} for {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The end of a program that is killed when it does not come.
+fn end(child: &mut Child) -> ExitStatus {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap()
+}
+
+fn send(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
+}
+
+#[test]
+fn a_hangup_ends_a_run_in_order_and_gives_the_terminal_back() {
+    let service = Service::start(Behaviour::Answer("200"));
+    let folder = tempfile::tempdir().unwrap();
+    let (person, program) = terminal();
+    let modes = || tcgetattr(&person).unwrap().local_modes;
+    let before = modes();
+    let mut command = service.client();
+    command
+        .current_dir(folder.path())
+        .args(["--requests-record-file", "run.csv", "--json", "run.json"])
+        .stdin(program)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    until("the keys", || !modes().contains(LocalModes::ECHO));
+    service.next_seen();
+    send(&child, Signal::HUP);
+    let status = end(&mut child);
+    assert_eq!(modes(), before, "the terminal's echo is lost");
+    assert_eq!(status.code(), Some(0), "{status}");
+    assert!(!rows(&folder.path().join("run.csv")).is_empty());
+    let json = fs::read_to_string(folder.path().join("run.json")).unwrap();
+    assert!(json.contains("\"ended_by\": \"signal\""), "{json}");
+}
+
+#[test]
+fn a_run_under_nohup_outlives_its_terminal() {
+    let service = Service::start(Behaviour::Ignore);
+    let plain = service.client();
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "trap '' HUP; exec \"$@\"", "sh"])
+        .arg(plain.get_program())
+        .args(plain.get_args())
+        .args(["--timeout", "1s"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    service.next_seen();
+    send(&child, Signal::HUP);
+    send(&child, Signal::TERM);
+    // Two signals would be 130; after one the request in flight is waited for, and fails.
+    let status = end(&mut child);
+    assert_eq!(status.code(), Some(3), "{status}");
+}
+
+#[test]
+fn a_second_interrupt_while_files_are_written_ends_at_once() {
+    let service = Service::start(Behaviour::Answer("200"));
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    // Nobody reads it, so writing it takes for ever.
+    mkfifo(&at("run.json"));
+    fs::write(at("run.html"), "an earlier one").unwrap();
+    let mut command = service.client();
+    command
+        .current_dir(folder.path())
+        .args(["-t", "1s", "--requests-record-file", "run.csv"])
+        .args(["--json", "run.json", "--html", "run.html"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    until("the requests", || at("run.csv").exists());
+    send(&child, Signal::INT);
+    let told = std::thread::spawn(move || {
+        let mut lines = stderr.by_ref().lines().map_while(Result::ok);
+        lines.any(|line| line.contains("writing the files; Ctrl-C again"))
+    });
+    until("an answer to the first", || {
+        told.is_finished() || child.try_wait().unwrap().is_some()
+    });
+    send(&child, Signal::INT);
+    let status = end(&mut child);
+    assert_eq!(status.code(), Some(130), "{status}");
+    assert!(told.join().unwrap());
+    let page = fs::read_to_string(at("run.html")).unwrap();
+    assert!(page == "an earlier one" || page.trim_end().ends_with("</html>"));
+}
