@@ -35,6 +35,8 @@ fn main() -> ExitCode {
         .with_env_filter(
             EnvFilter::try_from_env("LOAD_CLIENT_LOG").unwrap_or_else(|_| EnvFilter::new("warn")),
         )
+        // It would print them to standard error, which may be what is gone, and panic.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr)
         .init();
     let done = match cli.command {

@@ -33,6 +33,8 @@ pub fn init_log(filter: &str, format: LogFormat) -> anyhow::Result<()> {
     })?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // It would print them to standard error, which may be what is gone, and panic.
+        .log_internal_errors(false)
         .with_writer(stderr);
     match format {
         LogFormat::Text => log.with_ansi(stderr().is_terminal()).init(),

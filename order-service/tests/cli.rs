@@ -105,3 +105,15 @@ fn a_store_that_does_not_answer_is_named_by_its_flag() {
     assert!(text.contains("ORDER_SERVICE_STORE"), "{text}");
     assert!(!text.contains("secret"), "{text}");
 }
+
+#[test]
+fn a_log_that_cannot_be_written_ends_nothing() {
+    // As a terminal that was closed, this takes no line.
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+    let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("order-service"));
+    // The warning of these times is the first line of the log.
+    command.args(["--store-timeout", "9s", "--request-timeout", "5s"]);
+    command.args(["--store", "redis://127.0.0.1:1"]);
+    let status = command.stderr(full.unwrap()).status().unwrap();
+    assert_eq!(status.code(), Some(1), "{status}");
+}
