@@ -1,6 +1,5 @@
 //! Parsers of single command-line values. Plain functions; each error says what the flag takes.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

@@ -4,16 +4,16 @@ mod assignment;
 mod client_config;
 mod client_log;
 mod dead_letter_topic;
-mod gates;
 mod doubts;
 mod fetch_watch;
+mod gates;
 mod inbox;
 mod lag;
 mod last_commit;
 mod message;
+mod overheard;
 #[cfg(test)]
 mod partitioning;
-mod overheard;
 mod poller;
 mod producer;
 mod rebalance;

@@ -31,7 +31,7 @@ async fn partitions(own: &[(String, String)]) -> HashMap<String, i32> {
     let cluster = MockCluster::new(1).unwrap();
     cluster.create_topic("r", PARTITIONS, 1).unwrap();
     let bridge = Cluster::new(&format!("kafka://{}", cluster.bootstrap_servers()), own).unwrap();
-    let sink = bridge.sink().unwrap();
+    let sink = bridge.sink([], None).unwrap();
     for (key, _) in MURMUR2 {
         let record = OutboundRecord {
             topic: "r".into(),
