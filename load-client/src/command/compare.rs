@@ -64,10 +64,11 @@ impl Outputs {
             .filter_map(|(flag, path)| Some((flag, path?)));
         let all: Vec<_> = all.collect();
         let runs = arguments.baseline.iter().chain(&arguments.changed);
-        // A run's summary lies beside it, and is read too.
+        // A run's summary lies beside it, and is read too if there is one.
         let summaries: Vec<_> = runs
             .clone()
             .map(|path| path.with_extension("json"))
+            .filter(|path| path.exists())
             .collect();
         let inputs: Vec<_> = runs.chain(&summaries).map(PathBuf::as_path).collect();
         refuse_collisions(&all, &inputs)?;
