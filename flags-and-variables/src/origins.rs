@@ -1,6 +1,7 @@
 //! Which flags the variables gave, so that a message can blame what is to be changed.
 
 use clap::Command;
+use clap::error::ErrorKind;
 
 use crate::one_line;
 
@@ -28,7 +29,8 @@ impl Origins {
     pub(crate) fn renamed(&self, command: &mut Command, error: clap::Error) -> clap::Error {
         let told = one_line(&error);
         let renamed = self.name(&told);
-        if renamed == told {
+        // What was typed wrongly is told the flag that it resembles.
+        if renamed == told || error.kind() == ErrorKind::UnknownArgument {
             return error;
         }
         command.error(error.kind(), renamed)
