@@ -1,7 +1,7 @@
 //! What operators ask: `/healthz`, `/readyz`, `/metrics`. On an address of its own, because
 //! clients have no business there.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -12,10 +12,13 @@ use tokio::sync::watch;
 
 use crate::store::OrderStore;
 
+/// How the bridge is doing, once it is there: it waits for a store that is not ready.
+pub type BridgeStatus = Arc<OnceLock<watch::Receiver<Status>>>;
+
 /// Returns the admin routes.
 pub fn router(
     metrics: PrometheusHandle,
-    status: watch::Receiver<Status>,
+    status: BridgeStatus,
     store: Arc<dyn OrderStore>,
     dead_letter_topic: Option<String>,
 ) -> Router {
@@ -23,15 +26,15 @@ pub fn router(
         .route(
             "/healthz",
             get({
-                let status = status.clone();
-                move || std::future::ready(healthy(&status.borrow()))
+                let status = Arc::clone(&status);
+                move || std::future::ready(healthy(&status))
             }),
         )
         .route(
             "/readyz",
             get(move || {
-                let letters = dead_letter_topic.clone();
-                ready(status.clone(), Arc::clone(&store), letters)
+                let (status, letters) = (Arc::clone(&status), dead_letter_topic.clone());
+                ready(status, Arc::clone(&store), letters)
             }),
         )
         .route(
@@ -42,21 +45,30 @@ pub fn router(
 
 /// Healthy: the bridge makes progress. A store that is down is no reason to restart: its requests are
 /// answered with 503. A broker that takes no reply becomes one after --stuck-after.
-fn healthy(status: &Status) -> (StatusCode, String) {
-    match status.health() {
+fn healthy(status: &BridgeStatus) -> (StatusCode, String) {
+    match status
+        .get()
+        .map_or(Ok(()), |status| status.borrow().health())
+    {
         Ok(()) => (StatusCode::OK, "ok".to_owned()),
         Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason.to_string()),
     }
 }
 
 /// Ready: the consumer group has given an assignment, records can be fetched and produced, and the
-/// store answers.
+/// store takes orders.
 async fn ready(
-    status: watch::Receiver<Status>,
+    status: BridgeStatus,
     store: Arc<dyn OrderStore>,
     dead_letter_topic: Option<String>,
 ) -> (StatusCode, String) {
     let unready = |reason: String| (StatusCode::SERVICE_UNAVAILABLE, reason);
+    if let Err(error) = store.ping().await {
+        return unready(format!("the store takes no orders: {error}"));
+    }
+    let Some(status) = status.get() else {
+        return unready("waiting for the store".to_owned());
+    };
     let (assigned, obstacles) = {
         let status = status.borrow();
         (status.ready, status.obstacles())
@@ -64,12 +76,9 @@ async fn ready(
     if !assigned {
         return unready("no assignment from the consumer group".to_owned());
     }
-    if let Some(obstacle) = obstacles.first() {
-        return unready(describe(obstacle, dead_letter_topic.as_deref()));
-    }
-    match store.ping().await {
-        Ok(()) => (StatusCode::OK, "ready".to_owned()),
-        Err(_) => unready("the store does not answer".to_owned()),
+    match obstacles.first() {
+        None => (StatusCode::OK, "ready".to_owned()),
+        Some(obstacle) => unready(describe(obstacle, dead_letter_topic.as_deref())),
     }
 }
 

@@ -54,15 +54,25 @@ impl ApiError {
             Self::Unreadable(status, _) | Self::NotFound(status, _) => *status,
             Self::Cancelled(_) => StatusCode::CONFLICT,
             Self::Invalid(_) | Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Store(StoreError::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Store(StoreError::Corrupt(..)) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Store(StoreError::Unreachable(_) | StoreError::Unavailable(_)) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            // Asking again does not help.
+            Self::Store(StoreError::Refused(_) | StoreError::Corrupt(..)) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
         }
     }
 
     /// Says what the client may know; addresses and messages of the store are not part of it.
     fn detail(&self) -> String {
         match self {
-            Self::Store(StoreError::Unavailable(_)) => "the store is unavailable".to_owned(),
+            Self::Store(StoreError::Unreachable(_) | StoreError::Unavailable(_)) => {
+                "the store is unavailable".to_owned()
+            }
+            Self::Store(StoreError::Refused(_)) => {
+                "the store refuses what this service needs".to_owned()
+            }
             Self::Store(StoreError::Corrupt(..)) => "the stored order cannot be read".to_owned(),
             other => other.to_string(),
         }

@@ -15,19 +15,24 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::admin::BridgeStatus;
 use crate::cli::{self, Cli};
-use crate::store::{OrderStore, redis::RedisStore};
+use crate::store::{StoreError, redis::RedisStore};
 use crate::{admin, app, operations};
 
 /// How often the recorder puts its samples together; without it they pile up until somebody reads
 /// the metrics.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 
+/// Between two looks at a store that is not ready.
+const STORE_PAUSE: Duration = Duration::from_millis(250);
+
 /// Runs the service until it is asked to stop.
 ///
 /// # Errors
 ///
-/// Fails when an address is taken, the store does not answer at the start, or Kafka fails for good.
+/// Fails when an address is taken, the store does not answer at the start or refuses what is
+/// needed, or Kafka fails for good.
 pub async fn run(cli: Cli, metrics: PrometheusHandle) -> anyhow::Result<()> {
     let mut signals = Signals::catch().context("catching the signals")?;
     if cli.store_timeout >= cli.request_timeout {
@@ -37,27 +42,34 @@ pub async fn run(cli: Cli, metrics: PrometheusHandle) -> anyhow::Result<()> {
             "a store that stalls is told as 504 and not as 503: choose --store-timeout below --request-timeout"
         );
     }
-    let store = RedisStore::connect(&cli.store, cli.store_timeout).await;
-    let store: Arc<dyn OrderStore> =
-        Arc::new(store.context("--store: the store cannot be used, is it running there?")?);
+    let store = RedisStore::open(&cli.store, cli.store_timeout).context("--store")?;
+    let store = Arc::new(store);
     let limits = limits(&cli);
     let deployment = cli.deployment()?;
-    let app = app::router(Arc::clone(&store), limits.max_request_bytes, &deployment);
+    let app = app::router(store.clone(), limits.max_request_bytes, &deployment);
     let operations = operations::operations(&app::document(), &deployment);
     let operations = operations.context("--topic-prefix")?;
-    let bridge = bridge(&cli, limits, app.clone(), operations).map_err(cli::explain)?;
 
     let stop = CancellationToken::new();
+    let status = BridgeStatus::default();
     let mut servers = JoinSet::new();
     let mut background = JoinSet::new();
     background.spawn(upkeep(metrics.clone()));
     if let Some(address) = cli.http {
-        servers.spawn(http("--http", address, app, stop.clone()));
+        servers.spawn(http("--http", address, app.clone(), stop.clone()));
     }
     if let Some(address) = cli.admin {
-        let admin = admin::router(metrics, bridge.status(), store, cli.dead_letter_topic);
+        let letters = cli.dead_letter_topic.clone();
+        let admin = admin::router(metrics, Arc::clone(&status), store.clone(), letters);
         servers.spawn(http("--admin", address, admin, stop.clone()));
     }
+    tokio::select! {
+        usable = until_usable(&store) => usable.context("--store: the store cannot be used")?,
+        () = signals.next() => return Ok(()),
+        Some(ended) = servers.join_next() => return ended.context("server").flatten(),
+    }
+    let bridge = bridge(&cli, limits, app, operations).map_err(cli::explain)?;
+    let _ = status.set(bridge.status());
     let stopping = stop.clone();
     let bridge = bridge.with_graceful_shutdown(async move { stopping.cancelled().await });
     // On a worker of the runtime, like the tasks that it starts: on the main thread each of its
@@ -86,6 +98,24 @@ pub async fn run(cli: Cli, metrics: PrometheusHandle) -> anyhow::Result<()> {
     };
     tracing::info!(?summary, "stopped");
     ended_early
+}
+
+/// Waits for a store that is there and says that it is not ready yet: what is asked meanwhile stays
+/// in Kafka. Fails if there is none, which is a wrong address more often than an outage.
+async fn until_usable(store: &RedisStore) -> Result<(), StoreError> {
+    let mut told = None;
+    loop {
+        let cause = match store.check().await {
+            Err(StoreError::Unavailable(cause)) => cause,
+            Err(StoreError::Unreachable(cause)) if told.is_some() => cause,
+            other => return other,
+        };
+        if told.as_ref() != Some(&cause) {
+            tracing::warn!(cause, "--store: waiting for the store to take orders");
+            told = Some(cause);
+        }
+        tokio::time::sleep(STORE_PAUSE).await;
+    }
 }
 
 fn limits(cli: &Cli) -> Limits {

@@ -12,9 +12,15 @@ use crate::order::StoredOrder;
 /// Why the store did not do as asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// It cannot be reached, or refuses to serve; later it may.
+    /// It cannot be reached, or does not answer in time; later it may.
+    #[error("no answer: {0}")]
+    Unreachable(String),
+    /// It answers that it cannot serve now; later it may.
     #[error("unavailable: {0}")]
     Unavailable(String),
+    /// It refuses what this service needs, until somebody changes its set-up or this service's.
+    #[error("refused: {0}")]
+    Refused(String),
     /// What it holds is not what this service writes.
     #[error("order {0} is not readable: {1}")]
     Corrupt(Uuid, String),
@@ -65,6 +71,6 @@ pub trait OrderStore: Send + Sync {
         stored: &'a StoredOrder,
     ) -> StoreFuture<'a, bool>;
 
-    /// Returns without error if the store would serve a request now.
+    /// Returns without error if the store would take an order now.
     fn ping(&self) -> StoreFuture<'_, ()>;
 }

@@ -1,0 +1,206 @@
+//! The one connection to the store: over it commands are pipelined, and it is made anew when it, or
+//! the server at its other end, is no longer any good.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
+use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, IntoConnectionInfo, RedisError};
+use tokio::sync::OnceCell;
+use tokio::time::{Instant, timeout_at};
+
+use super::command::{self, Encoding};
+use super::refusal;
+
+#[cfg(any(target_os = "android", target_os = "linux"))]
+/// For how long the store's machine may acknowledge nothing before the system gives a connection up.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
+/// After how long a silent connection is asked for a sign of life.
+const SILENT: Duration = Duration::from_secs(10);
+const SILENT_AGAIN: Duration = Duration::from_secs(3);
+/// A connection that is younger is not replaced for what the server says: a server that always says
+/// so would be connected to with each request.
+const YOUNG: Duration = Duration::from_millis(250);
+
+/// The way to a server, and the connection as it is now.
+pub(super) struct Link {
+    client: Client,
+    patience: Duration,
+    slot: Mutex<Slot>,
+}
+
+/// A connection that is made by the first who needs it, for all who need it meanwhile.
+type Slot = Arc<OnceCell<Made>>;
+
+struct Made {
+    at: Instant,
+    connection: Result<Connection, RedisError>,
+}
+
+struct Connection {
+    pipeline: MultiplexedConnection,
+    /// Asked of each server anew, until it tells.
+    encoding: OnceCell<Encoding>,
+}
+
+impl Link {
+    /// Prepares the way; `patience` bounds a command, with all that it takes to get it through.
+    pub(super) fn new(url: &str, patience: Duration) -> Result<Self, RedisError> {
+        let url = url.into_connection_info()?;
+        // Proxies that do not know `CLIENT SETINFO` may close the connection for it.
+        let settings = url.redis_settings().clone().set_skip_set_lib_name();
+        let info = url
+            .set_tcp_settings(tcp_settings())
+            .set_redis_settings(settings);
+        Ok(Self {
+            client: Client::open(info)?,
+            patience,
+            slot: Mutex::default(),
+        })
+    }
+
+    /// Sends a command, once more over a new connection if the old one was the cause that it failed:
+    /// it has to be one that may be carried out twice.
+    pub(super) async fn send<T: FromRedisValue>(
+        &self,
+        command: impl Fn(Encoding) -> Cmd,
+    ) -> Result<T, RedisError> {
+        let deadline = Instant::now() + self.patience;
+        match self.attempt(deadline, &command).await {
+            Err((_, true)) if Instant::now() < deadline => {
+                let again = self.attempt(deadline, &command).await;
+                again.map_err(|(error, _)| error)
+            }
+            once => once.map_err(|(error, _)| error),
+        }
+    }
+
+    /// Fails with the cause, and whether the connection was given up for it.
+    async fn attempt<T: FromRedisValue>(
+        &self,
+        deadline: Instant,
+        command: impl Fn(Encoding) -> Cmd,
+    ) -> Result<T, (RedisError, bool)> {
+        let slot = Arc::clone(&self.slot());
+        let answer = timeout_at(deadline, self.ask(&slot, command)).await;
+        answer
+            .unwrap_or_else(|_| Err(self.no_answer()))
+            .map_err(|error| {
+                let stale = is_stale(&slot, &error);
+                if stale {
+                    self.give_up(&slot);
+                }
+                (error, stale)
+            })
+    }
+
+    async fn ask<T: FromRedisValue>(
+        &self,
+        slot: &Slot,
+        command: impl Fn(Encoding) -> Cmd,
+    ) -> Result<T, RedisError> {
+        let made = slot.get_or_init(|| self.make()).await;
+        let connection = made.connection.as_ref().map_err(Clone::clone)?;
+        let mut pipeline = connection.pipeline.clone();
+        let encoding = &connection.encoding;
+        let encoding = encoding.get_or_try_init(|| ask_for_encoding(pipeline.clone()));
+        let encoding = *encoding.await?;
+        command(encoding).query_async(&mut pipeline).await
+    }
+
+    async fn make(&self) -> Made {
+        // Who waits has a deadline.
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(None);
+        let client = &self.client;
+        let pipeline = client.get_multiplexed_async_connection_with_config(&config);
+        let connection = pipeline.await.map(|pipeline| Connection {
+            pipeline,
+            encoding: OnceCell::new(),
+        });
+        Made {
+            at: Instant::now(),
+            connection,
+        }
+    }
+
+    /// Lets the next command make a connection. Commands that are under way end on the old one.
+    fn give_up(&self, slot: &Slot) {
+        let mut current = self.slot();
+        if Arc::ptr_eq(&current, slot) {
+            *current = Slot::default();
+        }
+    }
+
+    fn slot(&self) -> std::sync::MutexGuard<'_, Slot> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn no_answer(&self) -> RedisError {
+        let told = format!("no answer within {:?}", self.patience);
+        std::io::Error::new(std::io::ErrorKind::TimedOut, told).into()
+    }
+}
+
+fn tcp_settings() -> TcpSettings {
+    let keepalive = TcpKeepalive::new()
+        .with_time(SILENT)
+        .with_interval(SILENT_AGAIN);
+    let settings = TcpSettings::default()
+        // Small commands, each of which somebody waits for.
+        .set_nodelay(true)
+        .set_keepalive(keepalive);
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    let settings = settings.set_user_timeout(UNACKNOWLEDGED);
+    settings
+}
+
+async fn ask_for_encoding(mut pipeline: MultiplexedConnection) -> Result<Encoding, RedisError> {
+    let asked = command::ask_for_document();
+    let encoding = match asked.query_async::<Option<String>>(&mut pipeline).await {
+        Ok(_) => Encoding::JsonDocument,
+        Err(error) if refusal::is_unknown_command(&error) => Encoding::String,
+        Err(error) => return Err(error),
+    };
+    tracing::info!(?encoding, "store connected");
+    Ok(encoding)
+}
+
+/// Whether another connection may do better.
+fn is_stale(slot: &Slot, error: &RedisError) -> bool {
+    let Some(made) = slot.get() else {
+        return true;
+    };
+    if refusal::is_broken(error) {
+        return true;
+    }
+    let better = match &made.connection {
+        Err(_) => true,
+        Ok(connection) => {
+            // With documents, it is an order from before the server had them.
+            let other_kind = refusal::is_wrong_type(error)
+                && connection.encoding.get() == Some(&Encoding::String);
+            other_kind || refusal::may_differ_elsewhere(error)
+        }
+    };
+    better && made.at.elapsed() >= YOUNG
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn h28_the_socket_sends_at_once_and_notices_a_peer_that_is_gone() {
+        for url in ["redis://127.0.0.1:1", "redis://127.0.0.1:1/3"] {
+            let link = Link::new(url, Duration::from_secs(1)).unwrap();
+            let settings = link.client.get_connection_info().tcp_settings();
+            assert!(settings.nodelay());
+            assert!(settings.keepalive().is_some());
+            #[cfg(target_os = "linux")]
+            assert_eq!(settings.user_timeout(), Some(UNACKNOWLEDGED));
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! A store in Kvrocks, Redis or Valkey.
+//!
+//! An order is a JSON document (`JSON.SET order:<id> $ <json>`) where the server has such
+//! documents, as Kvrocks and Redis 8 do, and a string of the same JSON elsewhere. An order that was
+//! written as a string stays readable when the server gets documents.
+
+mod command;
+mod link;
+mod refusal;
+
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use redis::{Cmd, FromRedisValue, RedisError, Value};
+use uuid::Uuid;
+
+use self::command::Encoding;
+use self::link::Link;
+use super::{Found, OrderStore, StoreError, StoreFuture, Version};
+use crate::order::StoredOrder;
+
+/// What the server and the rights of its user have to allow.
+const NEEDED: &str = "orders need EVAL, GET and SET, where the server has documents EXISTS, JSON.GET and JSON.SET too";
+
+/// Orders in a server of Redis' kind.
+pub struct RedisStore {
+    link: Link,
+}
+
+impl std::fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedisStore").finish_non_exhaustive()
+    }
+}
+
+impl RedisStore {
+    /// Prepares the way to a server; the first command takes it. `patience` bounds one command, the
+    /// way included.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the URL is not understood, or needs TLS and this program was built without it.
+    pub fn open(url: &str, patience: Duration) -> anyhow::Result<Self> {
+        let with_tls = ["rediss:", "valkeys:"]
+            .iter()
+            .any(|tls| url.starts_with(tls));
+        ensure!(
+            cfg!(feature = "tls") || !with_tls,
+            "this program was built without TLS: build it with `--features tls`"
+        );
+        let link = Link::new(url, patience).context("not a redis://host:port URL")?;
+        Ok(Self { link })
+    }
+
+    /// Asks for each thing that orders need, and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`StoreError::Refused`] if waiting does not help: the server lacks a command, its
+    /// user may not run it, or it has only a part of the keys.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        self.check_shards().await?;
+        let asked = async {
+            let _: Value = self.link.send(command::ask_for_scripts).await?;
+            let _: Value = self.link.send(command::ask_for_key).await?;
+            self.check_write().await
+        };
+        asked
+            .await
+            .map_err(|error| match refusal::store_error(&error) {
+                StoreError::Refused(told) => StoreError::Refused(format!("{NEEDED}: {told}")),
+                other => other,
+            })
+    }
+
+    /// What is no cluster does not know the command, or refuses it.
+    async fn check_shards(&self) -> Result<(), StoreError> {
+        match self.link.send(|_| command::ask_for_cluster()).await {
+            Ok(about) => {
+                let about: String = about;
+                let size = about
+                    .lines()
+                    .find_map(|line| line.strip_prefix("cluster_size:"));
+                match size.map(str::trim) {
+                    None | Some("1") => Ok(()),
+                    Some(size) => {
+                        let told = format!("{} ({size} shards)", refusal::CLUSTER);
+                        Err(StoreError::Refused(told))
+                    }
+                }
+            }
+            Err(error) if refusal::is_broken(&error) => Err(refusal::store_error(&error)),
+            Err(_) => Ok(()),
+        }
+    }
+
+    async fn check_write(&self) -> Result<(), RedisError> {
+        match self.link.send::<Value>(command::ask_for_write).await {
+            Err(error) if !refusal::is_only_a_complaint(&error) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Sends a command about an order.
+    async fn send<T: FromRedisValue>(
+        &self,
+        id: Uuid,
+        command: impl Fn(Encoding) -> Cmd,
+    ) -> Result<T, StoreError> {
+        self.link
+            .send(command)
+            .await
+            .map_err(|error| about(id, &error))
+    }
+}
+
+fn about(id: Uuid, error: &RedisError) -> StoreError {
+    if refusal::is_wrong_type(error) {
+        StoreError::Corrupt(id, error.to_string())
+    } else {
+        refusal::store_error(error)
+    }
+}
+
+fn encode(stored: &StoredOrder) -> Result<String, StoreError> {
+    serde_json::to_string(stored)
+        .map_err(|error| StoreError::Corrupt(stored.order.id, error.to_string()))
+}
+
+/// The text as the server has it is the version: its key order and blanks may not be ours.
+fn decode(id: Uuid, json: String) -> Result<Found, StoreError> {
+    let stored =
+        serde_json::from_str(&json).map_err(|error| StoreError::Corrupt(id, error.to_string()))?;
+    let version = Version::new(json);
+    Ok(Found { stored, version })
+}
+
+impl OrderStore for RedisStore {
+    fn insert<'a>(&'a self, stored: &'a StoredOrder) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            let (id, json) = (stored.order.id, encode(stored)?);
+            let insert = |encoding| command::insert(encoding, id, &json);
+            let done: Option<String> = self.send(id, insert).await?;
+            Ok(done.is_some())
+        })
+    }
+
+    fn find(&self, id: Uuid) -> StoreFuture<'_, Option<Found>> {
+        Box::pin(async move {
+            let json: Option<String> = match self.send(id, |kind| command::find(kind, id)).await {
+                // The key is there, and no document: a string from before the server had them?
+                Err(StoreError::Corrupt(..)) => {
+                    let find = |_| command::find(Encoding::String, id);
+                    self.send(id, find).await?
+                }
+                found => found?,
+            };
+            json.map(|json| decode(id, json)).transpose()
+        })
+    }
+
+    fn replace<'a>(
+        &'a self,
+        version: &'a Version,
+        stored: &'a StoredOrder,
+    ) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            let (id, json) = (stored.order.id, encode(stored)?);
+            let replace = |encoding| command::replace(encoding, id, version, &json);
+            self.send(id, replace).await
+        })
+    }
+
+    fn ping(&self) -> StoreFuture<'_, ()> {
+        Box::pin(async move {
+            let asked = self.check_write().await;
+            asked.map_err(|error| refusal::store_error(&error))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_content_is_corrupt() {
+        for json in ["[1]", "{"] {
+            let decoded = decode(Uuid::nil(), json.to_owned());
+            assert!(matches!(decoded, Err(StoreError::Corrupt(..))), "{json}");
+        }
+    }
+
+    #[test]
+    fn h28_a_store_over_tls_is_taken_or_refused_by_what_was_built() {
+        for url in ["rediss://127.0.0.1:1", "valkeys://127.0.0.1:1"] {
+            let opened = RedisStore::open(url, Duration::from_secs(1));
+            assert_eq!(opened.is_ok(), cfg!(feature = "tls"), "{opened:?}");
+            if let Err(error) = opened {
+                assert!(error.to_string().contains("--features tls"), "{error:#}");
+            }
+        }
+    }
+}

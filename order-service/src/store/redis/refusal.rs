@@ -1,0 +1,68 @@
+//! What an error of the store means: for the requester, and for the connection that it came over.
+
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+use super::super::StoreError;
+
+/// Returns whether the connection is no longer any good.
+pub(super) fn is_broken(error: &RedisError) -> bool {
+    error.is_io_error() || error.kind() == ErrorKind::Parse
+}
+
+/// Returns whether a new connection may lead to a server that does not say so: behind one address
+/// there may be another one by now.
+pub(super) fn may_differ_elsewhere(error: &RedisError) -> bool {
+    let role = ["READONLY", "MASTERDOWN", "MOVED", "NOAUTH"];
+    role.iter().any(|word| says(error, word)) || is_unknown_command(error)
+}
+
+/// Returns whether the server does not have the command, in its own words or a proxy's.
+pub(super) fn is_unknown_command(error: &RedisError) -> bool {
+    let text = error.to_string().to_ascii_lowercase();
+    text.contains("unknown command")
+        || text.contains("unknown redis command")
+        || text.contains("unsupported") && text.contains("command")
+}
+
+/// Returns whether the key holds something that the command is not for.
+pub(super) fn is_wrong_type(error: &RedisError) -> bool {
+    says(error, "WRONGTYPE") || says(error, "wrong Redis type")
+}
+
+/// Returns whether the server has understood and allowed a command that had nothing to act on.
+pub(super) fn is_only_a_complaint(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::ResponseError) && !is_unknown_command(error)
+}
+
+/// Sorts an error by whether waiting may help.
+pub(super) fn store_error(error: &RedisError) -> StoreError {
+    let told = error.to_string();
+    let one_of = |words: &[&str]| words.iter().any(|word| says(error, word));
+    match error.kind() {
+        // A handshake of TLS that fails is the client's own error.
+        ErrorKind::Io | ErrorKind::Parse | ErrorKind::Client => StoreError::Unreachable(told),
+        ErrorKind::AuthenticationFailed
+        | ErrorKind::InvalidClientConfig
+        | ErrorKind::UnexpectedReturnType => StoreError::Refused(told),
+        ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask) => {
+            StoreError::Refused(format!("{CLUSTER}: {told}"))
+        }
+        _ if is_unknown_command(error)
+            || is_wrong_type(error)
+            || one_of(&["NOPERM", "NOAUTH", "WRONGPASS"]) =>
+        {
+            StoreError::Refused(told)
+        }
+        _ => StoreError::Unavailable(told),
+    }
+}
+
+/// What is wrong with a cluster, and what to give instead.
+pub(super) const CLUSTER: &str = "it is a node of a Redis Cluster, which keeps only a part of the keys; give one server that \
+     has them all, a cluster of one shard, or a proxy that follows the cluster";
+
+/// Errors from within scripts carry the word in their text, with some servers.
+fn says(error: &RedisError, word: &str) -> bool {
+    error.code().is_some_and(|code| code == word)
+        || error.detail().is_some_and(|detail| detail.contains(word))
+}
