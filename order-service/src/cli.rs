@@ -67,7 +67,9 @@ pub struct Cli {
     )]
     pub kafka_file: Option<PathBuf>,
 
-    /// The store: Kvrocks, Redis or Valkey; give a URL with a password by the variable
+    /// The store: Kvrocks, Redis or Valkey, one server to its clients; `rediss://...` with TLS. Give a URL with a
+    /// password by the variable. Its user may run EVAL, GET and SET on `order:*`, with JSON documents EXISTS,
+    /// JSON.GET and JSON.SET too
     #[arg(
         long,
         env = "ORDER_SERVICE_STORE",
@@ -77,7 +79,8 @@ pub struct Cli {
     )]
     pub store: String,
 
-    /// How long the store may take for a command before it is told as 503; below --request-timeout
+    /// How long the store may take for a command, a second try included, before it is told as 503; below
+    /// --request-timeout
     #[arg(long, env = "ORDER_SERVICE_STORE_TIMEOUT", default_value = "2s", value_parser = parse::duration, value_name = "TIME")]
     pub store_timeout: Duration,
 

@@ -35,13 +35,7 @@ const STORE_PAUSE: Duration = Duration::from_millis(250);
 /// needed, or Kafka fails for good.
 pub async fn run(cli: Cli, metrics: PrometheusHandle) -> anyhow::Result<()> {
     let mut signals = Signals::catch().context("catching the signals")?;
-    if cli.store_timeout >= cli.request_timeout {
-        tracing::warn!(
-            store = ?cli.store_timeout,
-            request = ?cli.request_timeout,
-            "a store that stalls is told as 504 and not as 503: choose --store-timeout below --request-timeout"
-        );
-    }
+    warn_of_times(&cli);
     let store = RedisStore::open(&cli.store, cli.store_timeout).context("--store")?;
     let store = Arc::new(store);
     let limits = limits(&cli);
@@ -65,7 +59,7 @@ pub async fn run(cli: Cli, metrics: PrometheusHandle) -> anyhow::Result<()> {
     }
     tokio::select! {
         usable = until_usable(&store) => usable.context("--store: the store cannot be used")?,
-        () = signals.next() => return Ok(()),
+        _ = signals.next() => return Ok(()),
         Some(ended) = servers.join_next() => return ended.context("server").flatten(),
     }
     let bridge = bridge(&cli, limits, app, operations).map_err(cli::explain)?;
@@ -98,6 +92,16 @@ pub async fn run(cli: Cli, metrics: PrometheusHandle) -> anyhow::Result<()> {
     };
     tracing::info!(?summary, "stopped");
     ended_early
+}
+
+fn warn_of_times(cli: &Cli) {
+    if cli.store_timeout >= cli.request_timeout {
+        tracing::warn!(
+            store = ?cli.store_timeout,
+            request = ?cli.request_timeout,
+            "a store that stalls is told as 504 and not as 503: choose --store-timeout below --request-timeout"
+        );
+    }
 }
 
 /// Waits for a store that is there and says that it is not ready yet: what is asked meanwhile stays

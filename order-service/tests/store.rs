@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Method, Request};
-use fake_store::{Answer, FakeStore, Keys, error};
+use fake_store::{Answer, FakeStore, Keys, NO_DOCUMENT, WRONG_TYPE, error};
 use http_body_util::BodyExt;
 use order_service::app;
 use order_service::asyncapi::Deployment;
@@ -225,6 +225,21 @@ async fn h28_a_store_that_loads_is_waited_for_and_one_that_lacks_a_command_is_no
     }
 }
 
+#[tokio::test]
+async fn h28_a_database_that_the_server_does_not_have_is_not_waited_for() {
+    let keys = Keys::default();
+    let mut server = FakeStore::start(move |_, command: &[&str]| match command[0] {
+        "SELECT" => error("ERR DB index is out of range"),
+        _ => keys.answer(command),
+    })
+    .await;
+    server.url.push_str("/99");
+    match open(&server).check().await {
+        Err(StoreError::Refused(why)) => assert!(why.contains("out of range"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+}
+
 /// A proxy that knows only what an order needs, and says so of the rest in its own words.
 #[tokio::test]
 async fn h28_a_proxy_serves_without_the_commands_that_orders_do_not_need() {
@@ -345,15 +360,17 @@ async fn h32_a_server_whose_commands_changed_is_asked_again() {
 /// A list, say: nothing is to be had by waiting.
 #[tokio::test]
 async fn h32_what_is_neither_string_nor_document_is_not_told_as_unavailable() {
-    for documents in [true, false] {
-        let keys = Keys::default();
-        keys.set_documents(documents);
+    let as_kvrocks = format!("ERR Invalid argument: {WRONG_TYPE}");
+    for told in [WRONG_TYPE, NO_DOCUMENT, &as_kvrocks] {
+        let (keys, told) = (Keys::default(), told.to_owned());
+        keys.set_documents(told != WRONG_TYPE);
         let server = FakeStore::start(move |_, command: &[&str]| {
             let about_it = command.get(1) == Some(&KEY);
-            if about_it && command[0].ends_with("GET") {
-                return error("WRONGTYPE Operation against a key holding the wrong kind of value");
+            match command[0] {
+                "JSON.GET" if about_it => error(&told),
+                "GET" if about_it => error(WRONG_TYPE),
+                _ => keys.answer(command),
             }
-            keys.answer(command)
         })
         .await;
         let store = Arc::new(open(&server));

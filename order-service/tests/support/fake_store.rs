@@ -104,7 +104,10 @@ struct Held {
     values: HashMap<String, (bool, String)>,
 }
 
-const WRONG_TYPE: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";
+pub(crate) const WRONG_TYPE: &str =
+    "WRONGTYPE Operation against a key holding the wrong kind of value";
+/// As RedisJSON says it.
+pub(crate) const NO_DOCUMENT: &str = "Existing key has wrong Redis type";
 
 impl Keys {
     pub(crate) fn set_documents(&self, documents: bool) {
@@ -138,7 +141,8 @@ impl Keys {
             ["GET" | "JSON.GET", key, ..] => match values.get(key) {
                 None => nil(),
                 Some((document, value)) if *document == (command[0] == "JSON.GET") => text(value),
-                Some(_) => error(WRONG_TYPE),
+                Some((true, _)) => error(WRONG_TYPE),
+                Some((false, _)) => error(NO_DOCUMENT),
             },
             ["SET", key, value, condition] => {
                 if values.contains_key(key) == (condition == "NX") {
@@ -147,6 +151,7 @@ impl Keys {
                 values.insert(key.to_owned(), (false, value.to_owned()));
                 ok()
             }
+            ["PING"] => Answer::Send("+PONG\r\n".to_owned()),
             ["JSON.SET", ..] => error("ERR new objects must be created at the root"),
             ["EXISTS", key] => number(values.contains_key(key).into()),
             ["EVAL", _, "1", key, value] => {

@@ -47,7 +47,9 @@ pub(super) fn store_error(error: &RedisError) -> StoreError {
         ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask) => {
             StoreError::Refused(format!("{CLUSTER}: {told}"))
         }
-        _ if is_unknown_command(error)
+        // Said by the client while it connects, of whatever the server told.
+        _ if told.contains("refused to switch database")
+            || is_unknown_command(error)
             || is_wrong_type(error)
             || one_of(&["NOPERM", "NOAUTH", "WRONGPASS"]) =>
         {
