@@ -287,7 +287,11 @@ async fn h28_a_cluster_of_several_shards_is_refused_by_name_and_one_of_one_is_se
 
 #[tokio::test]
 async fn h28_readiness_asks_for_a_write_and_leaves_nothing() {
-    for documents in [false, true] {
+    let complaints = [
+        "ERR new objects must be created at the root",
+        "SYNTAXERR A new Valkey key's path must be root",
+    ];
+    for (documents, complaint) in [(false, ""), (true, complaints[0]), (true, complaints[1])] {
         let (keys, replica) = (Keys::default(), Arc::<AtomicBool>::default());
         keys.set_documents(documents);
         let (held, read_only) = (keys.clone(), replica.clone());
@@ -295,7 +299,10 @@ async fn h28_readiness_asks_for_a_write_and_leaves_nothing() {
             if read_only.load(Ordering::SeqCst) && is_write(command) {
                 return error("READONLY You can't write against a read only replica.");
             }
-            held.answer(command)
+            match command[0] {
+                "JSON.SET" if documents => error(complaint),
+                _ => held.answer(command),
+            }
         })
         .await;
         let store = open(&server);

@@ -31,7 +31,9 @@ pub(super) fn is_wrong_type(error: &RedisError) -> bool {
 
 /// Returns whether the server has understood and allowed a command that had nothing to act on.
 pub(super) fn is_only_a_complaint(error: &RedisError) -> bool {
-    error.kind() == ErrorKind::Server(ServerErrorKind::ResponseError) && !is_unknown_command(error)
+    // Valkey's documents have a code of their own for it.
+    let complaint = ["ERR", "SYNTAXERR"].map(Some);
+    complaint.contains(&error.code()) && !is_unknown_command(error)
 }
 
 /// Sorts an error by whether waiting may help.
