@@ -61,9 +61,11 @@ impl RedisStore {
     pub async fn check(&self) -> Result<(), StoreError> {
         self.check_shards().await?;
         let asked = async {
-            let _: Value = self.link.send(command::ask_for_scripts).await?;
+            // A right that is missing is named outside of scripts only.
             let _: Value = self.link.send(command::ask_for_key).await?;
-            self.check_write().await
+            self.check_write().await?;
+            let _: Value = self.link.send(command::ask_for_scripts).await?;
+            Ok(())
         };
         asked
             .await

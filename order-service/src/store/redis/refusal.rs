@@ -53,7 +53,7 @@ pub(super) fn store_error(error: &RedisError) -> StoreError {
         _ if told.contains("refused to switch database")
             || is_unknown_command(error)
             || is_wrong_type(error)
-            || one_of(&["NOPERM", "NOAUTH", "WRONGPASS"]) =>
+            || one_of(&["NOPERM", "NOAUTH", "WRONGPASS", "can't run this command"]) =>
         {
             StoreError::Refused(told)
         }
