@@ -49,7 +49,8 @@ pub(crate) fn resolve<'a>(
         let Some(address) = addresses.next() else {
             continue;
         };
-        if addresses.next().is_some() {
+        // The same one again, as a proxy or a second layer of a client adds it, leaves nothing open.
+        if addresses.any(|other| other != address) {
             return Err(AddressDenied::Ambiguous);
         }
         // A null value is what a client sends that has the header but no address to put in it.
@@ -93,13 +94,14 @@ fn wanted_partition(
         return (ReplyPartition::Any, None);
     };
     let mut wishes = headers.get_all(name);
-    match (wishes.next(), wishes.next()) {
-        (None | Some(None), None) => (ReplyPartition::Any, None),
-        (Some(Some(bytes)), None) => match read_partition(bytes) {
-            Some((number, encoding)) => (ReplyPartition::Number(number), Some(encoding)),
-            None => (ReplyPartition::Unreadable, None),
-        },
-        (_, Some(_)) => (ReplyPartition::Unreadable, None),
+    let first = wishes.next();
+    if wishes.any(|other| Some(other) != first) {
+        return (ReplyPartition::Unreadable, None);
+    }
+    match first.flatten().map(|bytes| read_partition(bytes)) {
+        None => (ReplyPartition::Any, None),
+        Some(Some((number, encoding))) => (ReplyPartition::Number(number), Some(encoding)),
+        Some(None) => (ReplyPartition::Unreadable, None),
     }
 }
 
@@ -186,8 +188,35 @@ mod tests {
             assert_eq!(denied(&[b"other"]), AddressDenied::NotAllowed, "{name}");
             assert_eq!(denied(&[b""]), AddressDenied::Illegal, "{name}");
             assert_eq!(denied(&[b"\xff"]), AddressDenied::Illegal, "{name}");
-            assert_eq!(denied(&[b"r", b"r"]), AddressDenied::Ambiguous, "{name}");
+            assert_eq!(denied(&[b"r", b"s"]), AddressDenied::Ambiguous, "{name}");
+            let third = [&b"r"[..], b"r", b"s"];
+            assert_eq!(denied(&third), AddressDenied::Ambiguous, "{name}");
         }
+    }
+
+    #[test]
+    fn h15_equal_headers_in_any_case_are_one_in_each_profile() {
+        for profile in ReplyProfile::all() {
+            let (topic, partition) = (profile.reply_topic.clone(), profile.reply_partition.clone());
+            let mut headers = Headers::default();
+            for name in [topic.clone(), topic.to_ascii_uppercase(), topic.clone()] {
+                headers.push(&name, "r");
+            }
+            for name in partition.iter().flat_map(|name| [name.clone(), name.to_lowercase()]) {
+                headers.push(&name, &b"7"[..]);
+            }
+            let profiles = [profile];
+            let address = resolved(&headers, &profiles).unwrap().unwrap();
+            assert_eq!(&*address.topic, "r", "{topic}");
+            let wanted = partition.map_or(ReplyPartition::Any, |_| ReplyPartition::Number(7));
+            assert_eq!(address.partition, wanted, "{topic}");
+        }
+        let mut nulls = Headers::default();
+        nulls.push_nullable("reply-to", None);
+        nulls.push_nullable("Reply-To", None);
+        assert_eq!(topic(&nulls), Ok(None));
+        nulls.push("reply-to", "r");
+        assert_eq!(topic(&nulls), Err(AddressDenied::Ambiguous));
     }
 
     #[test]

@@ -13,8 +13,8 @@ use crate::operation::is_legal_topic;
 /// Why a return address is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressDenied {
-    /// There are several reply topic headers, so it is open which one is meant.
-    #[error("more than one reply topic header")]
+    /// There are reply topic headers of different values, so it is open which one is meant.
+    #[error("reply topic headers of different values")]
     Ambiguous,
     /// Kafka has no topic of that name: empty, too long, or with illegal characters.
     #[error("the reply topic header is not a legal topic name")]
