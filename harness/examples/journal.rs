@@ -36,6 +36,9 @@ struct Arguments {
     /// Up to how many milliseconds a request takes
     #[arg(long, default_value_t = 64)]
     work: u64,
+    /// Up to how many milliseconds a revoked partition waits for its requests
+    #[arg(long, default_value_t = 3000)]
+    revoke: u64,
 }
 
 #[tokio::main]
@@ -60,7 +63,8 @@ async fn main() -> anyhow::Result<()> {
         .with_state((journal, arguments.work));
     let mut builder = Bridge::builder(app)
         .operation(Operation::post(&member.topic, "/work")?)
-        .dispatch(arguments.dispatch);
+        .dispatch(arguments.dispatch)
+        .revocation_timeout(Duration::from_millis(arguments.revoke));
     for (name, value) in member.properties()? {
         builder = builder.property(name, value);
     }

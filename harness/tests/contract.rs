@@ -305,9 +305,10 @@ async fn kcat_gets_the_seeds_reply() {
     stack.stop().await.unwrap();
 }
 
-/// rdkafka panics on such a name when it reads it, and cannot write one.
+/// rdkafka panics on such a name when it reads it, and cannot write one. What is behind ten of them counts,
+/// and nothing is printed.
 #[tokio::test]
-async fn kcat_record_with_a_binary_header_name_is_answered() {
+async fn h10_kcat_record_with_binary_header_names_is_answered_quietly() {
     let stack = stack().await;
     let requester = Requester::new(&stack, "binary-", 1).await;
     let service = Service::start(&stack, options("binary-", &[]))
@@ -321,10 +322,15 @@ async fn kcat_record_with_a_binary_header_name_is_answered() {
         "-t",
         "binary-createOrder",
     ]);
-    produce.arg("-H").arg(OsStr::from_bytes(b"\xff\xfe=1"));
+    for number in b'0'..=b'9' {
+        let header = [b"\xff\xfe", &[number][..], b"=1"].concat();
+        produce.arg("-H").arg(OsStr::from_bytes(&header));
+    }
     produce.args(["-H", &format!("reply-to={}", requester.reply_topic)]);
     kcat(produce, ORDER).await;
     assert_eq!(requester.next_reply().await.status(), "200");
+    let log = service.child().log_tail();
+    assert!(!log.contains("panicked"), "{log}");
     service.stop().await.unwrap();
     stack.stop().await.unwrap();
 }

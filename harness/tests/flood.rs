@@ -43,8 +43,6 @@ fn options() -> ServiceOptions {
         "110s",
         "--drain-timeout",
         "1s",
-        "--stuck-after",
-        "3s",
         "-X",
         "max.poll.interval.ms=6000",
         "-X",
@@ -110,7 +108,6 @@ async fn h8_h20_h21_apache_kafka_only_a_flood_with_a_stalled_store_keeps_memory_
         "{most} bytes resident, {idle} when idle"
     );
     // The stall shows while it lasts.
-    assert_eq!(support::get(service.admin(), "/healthz").await.0, 503);
     assert!(support::metric(service.admin(), "kafka_bridge_oldest_unfinished_seconds").await > 3.0);
 
     support::unstall_writes(&stack).await;

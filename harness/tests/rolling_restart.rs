@@ -2,8 +2,10 @@
 //! stopped and replaced in turn, under load. Nothing may be lost, and `keyed` keeps its promises
 //! (hazards H5 and H13).
 //!
-//! `ROUNDS=20` repeats it, `WORK_MS=256` makes requests take up to so long (64 by default); each round
-//! prints the share of records that were handled twice.
+//! `ROUNDS=20` repeats it, `WORK_MS=256` makes requests take up to so long (64 by default) and
+//! `REVOKE_MS=500` lets a revoked partition wait up to so long for its records (3000 by default). Each
+//! round prints what that trades: the share of records that were handled twice, and the longest time that a
+//! key stood still.
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
@@ -66,6 +68,8 @@ impl Round<'_> {
         ]);
         let work = std::env::var("WORK_MS").unwrap_or_else(|_| "64".to_owned());
         arguments.extend(["--work", &work]);
+        let revoke = std::env::var("REVOKE_MS").unwrap_or_else(|_| "3000".to_owned());
+        arguments.extend(["--revoke", &revoke]);
         // So that the group notices those who come sooner than after the usual 3 s.
         arguments.extend([
             "-X",
@@ -199,10 +203,11 @@ fn judge(round: &Round<'_>, sent: &[(String, String)]) {
     assert!(lost.is_empty(), "{}: lost {lost:?}", round.name);
     let duplicates = oracles::duplicates(&handlings);
     support::tell(&format!(
-        "rolling restart, {}: {} records, {:.3} % handled more than once",
+        "rolling restart, {}: {} records, {:.3} % handled more than once, a key stood still for {:.1?} at most",
         round.name,
         sent.len(),
-        100.0 * duplicates
+        100.0 * duplicates,
+        oracles::longest_stall(&handlings)
     ));
     if round.dispatch == "keyed" {
         let wrong = oracles::out_of_order(sent, &handlings);

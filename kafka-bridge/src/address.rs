@@ -202,7 +202,10 @@ mod tests {
             for name in [topic.clone(), topic.to_ascii_uppercase(), topic.clone()] {
                 headers.push(&name, "r");
             }
-            for name in partition.iter().flat_map(|name| [name.clone(), name.to_lowercase()]) {
+            for name in partition
+                .iter()
+                .flat_map(|name| [name.clone(), name.to_lowercase()])
+            {
                 headers.push(&name, &b"7"[..]);
             }
             let profiles = [profile];

@@ -40,7 +40,7 @@ impl<A, Source, Sink> Bridge<A, Source, Sink> {
         settings: Settings,
         obstacles: Obstacles,
     ) -> Self {
-        let status = watch::Sender::new(Status::new(settings.stuck_after, obstacles));
+        let status = watch::Sender::new(Status::new(settings.stuck_after(), obstacles));
         Self {
             service,
             source,
@@ -77,10 +77,10 @@ where
         signal: impl Future<Output = ()> + Send,
     ) -> Result<Summary, Error> {
         let mut jobs = JobFactory::new(self.service, self.sink, &self.settings);
-        let replies = jobs.replies();
+        let shared = jobs.shared();
         let make_job = |record, arrived| jobs.job(record, arrived);
         let settings = self.settings.clone();
-        Engine::new(self.source, make_job, replies, settings, self.status)
+        Engine::new(self.source, make_job, shared, settings, self.status)
             .run(signal)
             .await
     }

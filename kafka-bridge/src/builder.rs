@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 use kafka_cluster_url::Properties;
+use tracing::warn;
 
 use crate::kafka::{self, KafkaSink, KafkaSource};
 use crate::obstacles::Obstacles;
@@ -69,10 +70,21 @@ impl<A> Builder<A> {
         self
     }
 
-    /// Sets how long a stop or a revocation waits for records in flight.
+    /// Sets how long a stop waits for records in flight.
     #[must_use]
     pub fn drain_timeout(mut self, timeout: Duration) -> Self {
         self.settings.drain_timeout = timeout;
+        self
+    }
+
+    /// Sets how long a partition that is taken away waits for its records in flight; 3 s by default.
+    ///
+    /// What is not finished by then is not committed, and comes again at the partition's next owner.
+    /// While it waits no record comes from any partition, and the whole group waits too, so it should
+    /// be little more than what a request takes as a rule.
+    #[must_use]
+    pub fn revocation_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.revocation_timeout = timeout;
         self
     }
 
@@ -142,10 +154,13 @@ impl<A> Builder<A> {
     }
 
     /// Sets how long a record may be unfinished, or an obstacle be there, before
-    /// [`crate::Status::health`] tells.
+    /// [`crate::Status::health`] tells. A record whose reply waits for a broker does not count.
+    ///
+    /// It has to be above what a record may take: all attempts up to their time-outs, and the waits
+    /// between them. By default it is longer than that by a request time-out, or 30 s if that is more.
     #[must_use]
     pub fn stuck_after(mut self, age: Duration) -> Self {
-        self.settings.stuck_after = age;
+        self.settings.stuck_after = Some(age);
         self
     }
 
@@ -205,12 +220,18 @@ impl<A> Builder<A> {
         group_id: &str,
     ) -> Result<Bridge<A, KafkaSource, KafkaSink>, Error> {
         self.check()?;
+        if cfg!(panic = "abort") {
+            warn!(
+                "built with panic = \"abort\": a panic of a handler, or a record with a header name that is not UTF-8, ends the process"
+            );
+        }
         let topics: Vec<&str> = self.operations.iter().map(Operation::topic).collect();
         let cluster = kafka::Cluster::new(url, &self.properties)?;
+        cluster.check_reply_size(self.settings.limits.max_reply_bytes)?;
         let source = cluster.source(
             group_id,
             &topics,
-            self.settings.drain_timeout,
+            self.settings.revocation_timeout,
             self.settings.limits.max_headers,
         )?;
         let policy = self.policy();
@@ -269,26 +290,7 @@ impl<A> Builder<A> {
         if let Some((_, topic)) = twice {
             return Err(Error::DuplicateTopic((*topic).to_owned()));
         }
-        let limits = &self.settings.limits;
-        let bounds = [
-            ("max_in_flight", limits.max_in_flight),
-            ("max_in_flight_bytes", limits.max_in_flight_bytes),
-            ("max_uncommitted", limits.max_uncommitted),
-        ];
-        if let Some((name, _)) = bounds.iter().find(|(_, bound)| *bound == 0) {
-            return Err(Error::ZeroBound(name));
-        }
-        if let FailurePolicy::Retry(retry) = self.settings.on_failure {
-            if retry.max_attempts == 0 {
-                return Err(Error::ZeroBound("max_attempts"));
-            }
-            if self.settings.dead_letter_topic.is_none() {
-                return Err(Error::RetryWithoutDeadLetter);
-            }
-        }
-        if self.settings.commit_interval.is_zero() {
-            return Err(Error::ZeroBound("commit_interval"));
-        }
+        self.settings.check()?;
         match &self.settings.dead_letter_topic {
             Some(topic) if topics.contains(&topic.as_str()) || !is_legal_topic(topic) => {
                 Err(Error::DeadLetterTopic(topic.clone()))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use crate::{DEFAULT_ECHO_HEADER, FailurePolicy, HeaderFilter, ReplyProfile};
+use crate::{DEFAULT_ECHO_HEADER, Error, FailurePolicy, HeaderFilter, ReplyProfile};
 
 /// In what order, and how many at a time, records are handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,8 +119,11 @@ pub struct Settings {
     pub limits: Limits,
     /// How long the application may take for one request; after it the requester gets 504.
     pub request_timeout: Duration,
-    /// How long a graceful stop, or a revoked partition, waits for the records in flight.
+    /// How long a graceful stop waits for the records in flight.
     pub drain_timeout: Duration,
+    /// How long a partition that is taken away waits for its records in flight. Meanwhile no record
+    /// comes from any partition, and the other members of the group wait too.
+    pub revocation_timeout: Duration,
     /// How often finished offsets are committed.
     pub commit_interval: Duration,
     /// What happens without a return address.
@@ -135,8 +138,9 @@ pub struct Settings {
     /// What becomes of requests that fail on the service's side.
     pub on_failure: FailurePolicy,
     /// How long the lowest record of a partition may be unfinished before the bridge counts as
-    /// unhealthy.
-    pub stuck_after: Duration,
+    /// unhealthy; `None` for [`Settings::longest_handling`] and the longer of a request time-out and
+    /// 30 s.
+    pub stuck_after: Option<Duration>,
     /// What requesters there are; the first whose reply topic header a record has is answered.
     pub profiles: Vec<ReplyProfile>,
     /// Which record headers become request headers.
@@ -150,16 +154,89 @@ impl Default for Settings {
             limits: Limits::default(),
             request_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(10),
+            revocation_timeout: Duration::from_secs(3),
             commit_interval: Duration::from_millis(200),
             without_reply_to: WithoutReplyTo::default(),
             reply_key: true,
             echo_header: Some(DEFAULT_ECHO_HEADER),
             dead_letter_topic: None,
             on_failure: FailurePolicy::default(),
-            stuck_after: Duration::from_secs(60),
+            stuck_after: None,
             profiles: vec![ReplyProfile::reference()],
             request_headers: HeaderFilter::default(),
         }
+    }
+}
+
+/// How much longer than a record may take the derived `stuck_after` is, at the least.
+const STUCK_MARGIN: Duration = Duration::from_secs(30);
+
+impl Settings {
+    /// Returns how long the handling of a record may take without anything being wrong: all attempts
+    /// up to their time-outs, and the longest waits in between.
+    #[must_use]
+    pub fn longest_handling(&self) -> Duration {
+        match self.on_failure {
+            FailurePolicy::Reply => self.request_timeout,
+            FailurePolicy::Retry(retry) => retry.longest(self.request_timeout),
+        }
+    }
+
+    /// Returns the age at which a record counts as stuck. When it is derived there is room for one
+    /// request more: that of the same key which a partition had under way when it came back.
+    pub(crate) fn stuck_after(&self) -> Duration {
+        let margin = self.request_timeout.max(STUCK_MARGIN);
+        let derived = self.longest_handling().saturating_add(margin);
+        self.stuck_after.unwrap_or(derived)
+    }
+
+    /// Refuses settings that defeat one another.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let limits = &self.limits;
+        let bounds = [
+            ("max_in_flight", limits.max_in_flight),
+            ("max_in_flight_bytes", limits.max_in_flight_bytes),
+            ("max_uncommitted", limits.max_uncommitted),
+            ("max_headers", limits.max_headers),
+            ("max_header_bytes", limits.max_header_bytes),
+        ];
+        if let Some((name, _)) = bounds.iter().find(|(_, bound)| *bound == 0) {
+            return Err(Error::ZeroBound(name));
+        }
+        let times = [
+            ("request_timeout", self.request_timeout),
+            ("commit_interval", self.commit_interval),
+        ];
+        if let Some((name, _)) = times.iter().find(|(_, time)| time.is_zero()) {
+            return Err(Error::ZeroBound(name));
+        }
+        if let FailurePolicy::Retry(retry) = self.on_failure {
+            if retry.max_attempts == 0 {
+                return Err(Error::ZeroBound("max_attempts"));
+            }
+            if self.dead_letter_topic.is_none() {
+                return Err(Error::RetryWithoutDeadLetter);
+            }
+            let (first, longest) = (retry.first_backoff, retry.max_backoff);
+            if first > longest {
+                return Err(Error::Backoff { first, longest });
+            }
+        }
+        let longest = self.longest_handling();
+        if let Some(stuck_after) = self.stuck_after
+            && stuck_after <= longest
+        {
+            return Err(Error::StuckAfter {
+                stuck_after,
+                longest,
+                request_timeout: self.request_timeout,
+                attempts: match self.on_failure {
+                    FailurePolicy::Reply => 1,
+                    FailurePolicy::Retry(retry) => retry.max_attempts,
+                },
+            });
+        }
+        Ok(())
     }
 }
 

@@ -60,15 +60,49 @@ pub enum Error {
     CloseTimedOut,
     /// A partition that is taken away may be held longer than the group waits for its member.
     #[error(
-        "drain_timeout ({drain:?}) must be at least {margin:?} below max.poll.interval.ms ({poll:?})"
+        "revocation_timeout ({revocation:?}) must be at least {margin:?} below {property} ({limit:?})"
     )]
-    DrainTimeout {
-        /// The drain time-out that was asked for.
-        drain: Duration,
+    RevocationTimeout {
+        /// The revocation time-out that was asked for.
+        revocation: Duration,
         /// How far it has to stay below.
         margin: Duration,
-        /// The poll interval in effect.
-        poll: Duration,
+        /// The property that it has to stay below.
+        property: &'static str,
+        /// The property's value in effect.
+        limit: Duration,
+    },
+    /// A record that is still being handled as it should counts as stuck: whoever starts the process
+    /// anew then never lets it come to its end.
+    #[error(
+        "stuck_after ({stuck_after:?}) must be above what a record may take: {attempts} x \
+         request_timeout ({request_timeout:?}) and the waits in between make {longest:?}"
+    )]
+    StuckAfter {
+        /// The age that was asked for.
+        stuck_after: Duration,
+        /// What a record may take.
+        longest: Duration,
+        /// How long one attempt may take.
+        request_timeout: Duration,
+        /// How many attempts there are.
+        attempts: u32,
+    },
+    /// The first wait between attempts is cut to the longest one.
+    #[error("first_backoff ({first:?}) must not be above max_backoff ({longest:?})")]
+    Backoff {
+        /// The first wait.
+        first: Duration,
+        /// The longest wait.
+        longest: Duration,
+    },
+    /// Replies that the bridge allows are refused by its own producer.
+    #[error("max_reply_bytes ({reply}) must be below message.max.bytes ({message})")]
+    ReplyBytes {
+        /// How large a reply's body may be.
+        reply: usize,
+        /// How large a record may be.
+        message: usize,
     },
     /// A reply can no longer be produced at all.
     #[error("the producer failed for good: {0}")]
@@ -91,7 +125,10 @@ impl Error {
             | Self::RetryWithoutDeadLetter
             | Self::Url(_)
             | Self::WithoutTls(_)
-            | Self::DrainTimeout { .. }
+            | Self::RevocationTimeout { .. }
+            | Self::StuckAfter { .. }
+            | Self::Backoff { .. }
+            | Self::ReplyBytes { .. }
             | Self::Property { .. } => true,
             Self::Kafka { source, .. } => {
                 matches!(

@@ -45,6 +45,19 @@ impl Default for Retry {
 }
 
 impl Retry {
+    /// Returns how long all attempts may take, each up to its time-out, with the longest waits.
+    pub(crate) fn longest(&self, request_timeout: Duration) -> Duration {
+        let attempts = request_timeout.saturating_mul(self.max_attempts);
+        let waits = self.max_attempts.saturating_sub(1);
+        // From the doubling that reaches the longest wait on, all are alike.
+        let doubling = waits.min(32);
+        let different: Duration = (1..=doubling)
+            .map(|attempt| self.backoff(attempt, 500))
+            .fold(Duration::ZERO, Duration::saturating_add);
+        let alike = self.backoff(33, 500).saturating_mul(waits - doubling);
+        attempts.saturating_add(different).saturating_add(alike)
+    }
+
     /// Returns the wait after the given attempt, counted from 1; `spread`, any number, decides where
     /// in its range it falls.
     pub(crate) fn backoff(&self, attempt: u32, spread: u64) -> Duration {
@@ -58,6 +71,24 @@ impl Retry {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_longest_way_is_all_time_outs_and_the_longest_waits() {
+        let retry = Retry::default();
+        let longest = retry.longest(Duration::from_secs(30));
+        assert_eq!(longest.as_millis(), 150_000 + 1875);
+        let once = Retry {
+            max_attempts: 1,
+            ..retry
+        };
+        assert_eq!(once.longest(Duration::from_secs(30)).as_secs(), 30);
+        let endless = Retry {
+            max_attempts: u32::MAX,
+            ..retry
+        };
+        assert!(endless.longest(Duration::MAX) == Duration::MAX);
+        assert!(endless.longest(Duration::ZERO).as_secs() > 5 * (u64::from(u32::MAX) - 33));
+    }
 
     #[test]
     fn waits_double_up_to_the_longest_and_are_spread() {

@@ -24,7 +24,7 @@ pub struct Status {
     pub oldest: Vec<Oldest>,
     /// When the event loop last told how it is doing; `None` while it does not run.
     pub told: Option<Instant>,
-    /// How long a record may be unfinished, and the event loop silent.
+    /// How long a record's handling may take, and the event loop be silent.
     pub stuck_after: Duration,
     obstacles: Obstacles,
 }
@@ -35,7 +35,7 @@ pub enum Unhealthy {
     /// The group took this member for dead and gave its partitions to others.
     #[error("the consumer group evicted this member, which has no partitions since")]
     Evicted,
-    /// A record is not finished after a long time, and holds back the commit of its partition.
+    /// A record's handler has not ended after a long time, and holds back the commit of its partition.
     #[error("{topic_partition} is stuck: the record at offset {offset} is unfinished for {age:?}")]
     Stuck {
         /// The partition.
@@ -104,7 +104,9 @@ impl Status {
                 });
             }
         }
-        let Some(first) = self.oldest.iter().min_by_key(|oldest| oldest.since) else {
+        // A reply that waits for a broker is no handler that hangs: a new process would wait as well.
+        let handled = self.oldest.iter().filter(|oldest| !oldest.replying);
+        let Some(first) = handled.min_by_key(|oldest| oldest.since) else {
             return Ok(());
         };
         let age = now.into_std().saturating_duration_since(first.since);

@@ -32,6 +32,8 @@ pub struct Oldest {
     pub offset: i64,
     /// Since when it is waited for: its delivery, or when it became the lowest one.
     pub since: Instant,
+    /// Whether its handler has ended, and it waits for its reply or dead letter to be acknowledged.
+    pub replying: bool,
 }
 
 /// What a delivered record is to its partition.
@@ -231,6 +233,7 @@ impl OffsetTracker {
                 topic_partition: topic_partition.clone(),
                 offset,
                 since,
+                replying: false,
             })
         })
     }

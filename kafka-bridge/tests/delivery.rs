@@ -163,6 +163,7 @@ async fn a_stop_that_abandons_records_releases_their_partition_at_once() {
     broker.send(order(0, "hang"));
     let bridge = builder()
         .dispatch(Dispatch::Tasks)
+        .revocation_timeout(Duration::from_secs(20))
         .drain_timeout(Duration::from_secs(20));
     let bridge = bridge.with_ports(source, MemorySink::default()).unwrap();
     // The stop's drain ends 21 s after the start, a second before the revocation's patience does.
@@ -250,11 +251,35 @@ async fn a_stop_abandons_what_does_not_end_and_does_not_commit_it() {
 
 #[tokio::test(start_paused = true)]
 async fn h5_a_revoked_partition_is_released_when_its_records_are_finished() {
-    let started = Started::new(tasks(), MemorySink::default(), ["slow", "a"]);
+    let patient = tasks().revocation_timeout(Duration::from_secs(6));
+    let started = Started::new(patient, MemorySink::default(), ["slow", "a"]);
     settle().await;
     let positions = started.broker.revoke([partition()]).await;
     assert_eq!(positions[0].next_offset, 2, "waited for the slow one");
     assert_eq!(started.produced(), 2);
+}
+
+/// All partitions, of the whole group, wait with the one that is revoked.
+#[tokio::test(start_paused = true)]
+async fn h31_one_slow_record_holds_up_a_rebalance_for_seconds_and_a_stop_for_longer() {
+    for mode in MODES {
+        let slow = builder().dispatch(mode);
+        let started = Started::new(slow, MemorySink::default(), ["slow"]);
+        settle().await;
+        let begun = tokio::time::Instant::now();
+        let positions = started.broker.revoke([partition()]).await;
+        assert_eq!(begun.elapsed().as_secs(), 3, "{mode}");
+        assert_eq!(
+            positions[0].next_offset, 0,
+            "{mode}: its next owner repeats it"
+        );
+        seconds(5).await;
+        assert_eq!(
+            (started.produced(), started.committed()),
+            (1, Some(0)),
+            "{mode}"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -268,7 +293,7 @@ async fn h4_a_late_end_after_a_revocation_commits_nothing() {
     broker.send(under(order(0, "hang"), 1));
     let bridge = builder()
         .dispatch(Dispatch::Tasks)
-        .drain_timeout(Duration::from_secs(3));
+        .revocation_timeout(Duration::from_secs(3));
     let bridge = bridge.with_ports(source, MemorySink::default()).unwrap();
     let bridge = tokio::spawn(bridge.into_future());
     settle().await;

@@ -131,7 +131,7 @@ async fn h15_hostile_return_addresses_get_nothing_under_any_profile() {
             values.iter().fold(record, with)
         };
         let mut records: Vec<Record> = addresses.iter().map(|address| record(&[address])).collect();
-        records.push(record(&[b"createOrder.reply", b"createOrder.reply"]));
+        records.push(record(&[b"payments", b"createOrder.reply"]));
         records.push(record(&[b"createOrder.reply", b"payments"]));
         for (record, offset) in records.iter_mut().zip(0..) {
             record.coordinates.offset = offset;

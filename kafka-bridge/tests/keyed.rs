@@ -190,7 +190,7 @@ async fn h13_what_waits_is_left_to_the_partitions_next_owner() {
     };
     broker.send(under(record("createOrder", 0, 0, Some("a"), 9), 1));
     broker.send(under(record("createOrder", 0, 1, Some("a"), 1), 1));
-    let bridge = builder(&journal).drain_timeout(Duration::from_secs(3));
+    let bridge = builder(&journal).revocation_timeout(Duration::from_secs(3));
     let bridge = bridge
         .with_ports(source, MemorySink::default())
         .expect("settings that agree");

@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         .log_internal_errors(false)
         .with_writer(std::io::stderr)
         .init();
+    load_client::transport::kafka::quiet_unreadable_headers();
     let done = match cli.command {
         Command::Run(arguments) => command::run(*arguments),
         Command::Compare(arguments) => command::compare(&arguments),

@@ -44,7 +44,7 @@ pub fn router(
 }
 
 /// Healthy: the bridge makes progress. A store that is down is no reason to restart: its requests are
-/// answered with 503. A broker that takes no reply becomes one after --stuck-after.
+/// answered with 503. Nor is a broker that is away: replies wait for it.
 fn healthy(status: &BridgeStatus) -> (StatusCode, String) {
     match status
         .get()

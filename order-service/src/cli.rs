@@ -162,9 +162,10 @@ pub struct Cli {
     )]
     pub profile: Vec<ReplyProfile>,
 
-    /// How long a record may be unfinished, or a partition unreadable, before /healthz turns red
-    #[arg(long, env = "ORDER_SERVICE_STUCK_AFTER", default_value = "60s", value_parser = parse::duration, value_name = "TIME")]
-    pub stuck_after: Duration,
+    /// How long a record may be unfinished, or a partition unreadable, before /healthz turns red; above what all
+    /// attempts may take, and by default longer than that by --request-timeout, or by 30s if that is more
+    #[arg(long, env = "ORDER_SERVICE_STUCK_AFTER", value_parser = parse::duration, value_name = "TIME")]
+    pub stuck_after: Option<Duration>,
 
     /// Send replies without their request's key
     #[arg(long, env = "ORDER_SERVICE_NO_REPLY_KEY")]
@@ -177,6 +178,11 @@ pub struct Cli {
     /// How long a stop waits for requests in flight
     #[arg(long, env = "ORDER_SERVICE_DRAIN_TIMEOUT", default_value = "10s", value_parser = parse::duration, value_name = "TIME")]
     pub drain_timeout: Duration,
+
+    /// How long a partition that goes to another instance waits for its requests in flight; meanwhile no request
+    /// comes from any partition, and what is not finished is handled again there
+    #[arg(long, env = "ORDER_SERVICE_REVOKE_TIMEOUT", default_value = "3s", value_parser = parse::duration, value_name = "TIME")]
+    pub revoke_timeout: Duration,
 
     /// A librdkafka property for both clients, applied last; repeat for more (in the variable: one per line, the
     /// place for secrets; those of the command line come after them)
@@ -275,7 +281,9 @@ pub fn explain(error: kafka_bridge::Error) -> anyhow::Error {
         kafka_bridge::Error::DeadLetterTopic(_) | kafka_bridge::Error::RetryWithoutDeadLetter => {
             "--dead-letter-topic"
         }
-        kafka_bridge::Error::DrainTimeout { .. } => "--drain-timeout",
+        kafka_bridge::Error::RevocationTimeout { .. } => "--revoke-timeout",
+        kafka_bridge::Error::StuckAfter { .. } => "--stuck-after",
+        kafka_bridge::Error::Backoff { .. } => "--retry-backoff and --max-retry-backoff",
         other if other.is_configuration() => "-X",
         _ => return anyhow::Error::new(error).context("--kafka"),
     };

@@ -54,6 +54,7 @@ fn describe(command: Command, cli: &Cli) -> anyhow::Result<()> {
 
 fn start(cli: Cli) -> anyhow::Result<()> {
     telemetry::init_log(&cli.log, cli.log_format)?;
+    kafka_bridge::kafka::quiet_unreadable_headers();
     let metrics = telemetry::init_metrics()?;
     let runtime = tokio::runtime::Runtime::new().context("starting the runtime")?;
     let ended = runtime.block_on(run::run(cli, metrics));

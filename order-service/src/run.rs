@@ -123,10 +123,13 @@ async fn until_usable(store: &RedisStore) -> Result<(), StoreError> {
 }
 
 fn limits(cli: &Cli) -> Limits {
+    let limits = Limits::default();
+    let max_in_flight = cli.max_in_flight as usize;
     Limits {
-        max_in_flight: cli.max_in_flight as usize,
+        max_in_flight,
+        max_uncommitted: limits.max_uncommitted.max(max_in_flight),
         max_request_bytes: cli.max_request_bytes as usize,
-        ..Limits::default()
+        ..limits
     }
 }
 
@@ -142,11 +145,14 @@ fn bridge(
         .limits(limits)
         .request_timeout(cli.request_timeout)
         .drain_timeout(cli.drain_timeout)
+        .revocation_timeout(cli.revoke_timeout)
         .without_reply_to(cli.without_reply_to)
         .reply_key(!cli.no_reply_key)
         .profiles(cli.profiles())
-        .on_failure(cli.failure.policy())
-        .stuck_after(cli.stuck_after);
+        .on_failure(cli.failure.policy());
+    if let Some(age) = cli.stuck_after {
+        builder = builder.stuck_after(age);
+    }
     if let Some(topics) = &cli.reply_topics {
         builder = builder.reply_topics(topics);
     }
@@ -180,4 +186,79 @@ async fn http(
     tracing::info!(%address, "{flag} listening");
     serve(listener, app, Bounds::default(), stop).await;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    /// Builds a bridge as the program does; no broker is needed for that.
+    fn built(arguments: &[&str]) -> Result<(), String> {
+        let own = ["order-service", "--kafka", "kafka://127.0.0.1:1"];
+        let cli = Cli::parse_from([&own, arguments].concat());
+        let operations = operations::operations(&app::document(), &cli.deployment()).unwrap();
+        let bridge = bridge(&cli, limits(&cli), Router::new(), operations);
+        bridge
+            .map(drop)
+            .map_err(|error| cli::explain(error).to_string())
+    }
+
+    const RETRY: [&str; 4] = ["--on-failure", "retry", "--dead-letter-topic", "dlq"];
+
+    #[test]
+    fn h27_defaults_agree_with_one_another_and_with_one_flag_changed() {
+        let cases: [&[&str]; 7] = [
+            &[],
+            &["--request-timeout", "10m"],
+            &["--max-attempts", "100"],
+            &["--retry-backoff", "5s"],
+            &["--max-in-flight", "1000000"],
+            &["--revoke-timeout", "40s"],
+            &["--drain-timeout", "10m"],
+        ];
+        for case in cases {
+            assert_eq!(built(case), Ok(()), "{case:?}");
+            assert_eq!(built(&[&RETRY, case].concat()), Ok(()), "{case:?}");
+        }
+    }
+
+    #[test]
+    fn h27_settings_that_defeat_one_another_are_refused_and_both_are_named() {
+        let cases: [(&[&str], [&str; 2]); 6] = [
+            (
+                &["--stuck-after", "60s"],
+                ["stuck_after (60s)", "5 x request_timeout (30s)"],
+            ),
+            (
+                &["--stuck-after", "20s", "--request-timeout", "20s"],
+                ["stuck_after", "request_timeout"],
+            ),
+            (
+                &["--retry-backoff", "6s"],
+                ["first_backoff (6s)", "max_backoff (5s)"],
+            ),
+            (
+                &["--revoke-timeout", "44s"],
+                ["revocation_timeout (44s)", "session.timeout.ms (45s)"],
+            ),
+            (
+                &["-X", "max.poll.interval.ms=4000"],
+                ["revocation_timeout (3s)", "max.poll.interval.ms (4s)"],
+            ),
+            (
+                &["-X", "message.max.bytes=500000"],
+                ["max_reply_bytes (921600)", "message.max.bytes (500000)"],
+            ),
+        ];
+        for (case, both) in cases {
+            let told = built(&[&RETRY, case].concat()).unwrap_err();
+            assert!(
+                both.iter().all(|one| told.contains(one)),
+                "{case:?}: {told}"
+            );
+            assert!(told.starts_with('-'), "names the flag: {told}");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 //! Pure, and tested by itself: an oracle that cannot say no proves nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// One handling of one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +66,16 @@ pub(crate) fn lost(sent: &[(String, String)], handlings: &[Handling]) -> Vec<Str
 pub(crate) fn duplicates(handlings: &[Handling]) -> f64 {
     let distinct: BTreeSet<&str> = handlings.iter().map(|one| &*one.id).collect();
     (handlings.len() - distinct.len()) as f64 / distinct.len().max(1) as f64
+}
+
+/// The longest time that a key had to wait for its next request to start, as its requesters saw it.
+pub(crate) fn longest_stall(handlings: &[Handling]) -> Duration {
+    let mut last: BTreeMap<&str, i128> = BTreeMap::new();
+    let stalls = handlings.iter().filter_map(|one| {
+        let before = last.insert(&one.key, one.start)?;
+        u64::try_from(one.start - before).ok()
+    });
+    Duration::from_nanos(stalls.max().unwrap_or_default())
 }
 
 /// Keys whose requests, replays left out, did not start in the order in which they were sent.

@@ -14,9 +14,9 @@ use tracing::{debug, info, warn};
 use super::Summary;
 use super::job::{Done, Settled};
 use super::progress::{Progress, StatusSender};
-use super::reply_bytes::ReplyBytes;
 use super::revocations::Revocations;
 use super::running::Running;
+use super::shared::Shared;
 use super::timers::{Timers, after};
 use crate::offsets::{Delivery, OffsetTracker};
 use crate::ports::{Intake, RecordSource, SourceEvent};
@@ -31,7 +31,7 @@ pub(crate) struct Engine<Source, Make, Job> {
     offsets: OffsetTracker,
     revocations: Revocations,
     in_flight_bytes: usize,
-    replies: ReplyBytes,
+    shared: Shared,
     summary: Summary,
     progress: Progress,
     /// When the latest record came: near enough to tell whether a timer is due.
@@ -50,7 +50,7 @@ where
     pub(crate) fn new(
         source: Source,
         make_job: Make,
-        replies: ReplyBytes,
+        shared: Shared,
         settings: Settings,
         status: StatusSender,
     ) -> Self {
@@ -65,9 +65,9 @@ where
             offsets: OffsetTracker::default(),
             revocations: Revocations::default(),
             in_flight_bytes: 0,
-            replies,
             summary: Summary::default(),
-            progress: Progress::new(status),
+            progress: Progress::new(status, shared.replying.clone()),
+            shared,
             now,
             timers,
             in_flight: gauge!(metric_names::IN_FLIGHT),
@@ -194,7 +194,7 @@ where
     fn intake(&self) -> Intake {
         let limits = &self.settings.limits;
         let bound = self.running.bound(limits.max_in_flight);
-        let bytes = self.in_flight_bytes + self.replies.expected(self.running.len());
+        let bytes = self.in_flight_bytes + self.shared.replies.expected(self.running.len());
         let room = self.running.len() < bound
             && bytes < limits.max_in_flight_bytes
             && self.offsets.tracked() < limits.max_uncommitted;
@@ -217,7 +217,7 @@ where
                     .iter()
                     .for_each(|partition| self.offsets.close(partition));
                 self.revocations
-                    .add(revocation, self.settings.drain_timeout);
+                    .add(revocation, self.settings.revocation_timeout);
                 self.release_ready();
             }
             SourceEvent::Lost(partitions) => self.on_lost(&partitions),
@@ -265,6 +265,11 @@ where
             Settled::Replied => self.summary.replied += 1,
             Settled::DeadLettered(_) => self.summary.dead_lettered += 1,
             Settled::Skipped(_) => self.summary.skipped += 1,
+            Settled::Left => {
+                counter!(metric_names::STALE).increment(1);
+                debug!(record = %done.coordinates, "left to the partition's next owner");
+                return Ok(());
+            }
         }
         self.offsets.finish(&done.coordinates);
         self.release_ready();
@@ -277,8 +282,10 @@ where
         }
     }
 
-    /// Drops the jobs of a partition that is gone, as far as they were not started.
+    /// Drops the jobs of a partition that is gone, as far as they were not started; those that were
+    /// call the application no more.
     fn forget(&mut self, partition: &TopicPartition) {
+        self.shared.departures.add(partition);
         let dropped = self.running.forget(partition);
         if dropped.records > 0 {
             warn!(%partition, records = dropped.records, "records left to the partition's next owner");

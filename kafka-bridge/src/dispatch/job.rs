@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use metrics::counter;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, timeout};
 use tracing::{Instrument, Span, error, info, info_span, warn};
 
-use super::reply_bytes::ReplyBytes;
+use super::shared::{Departures, Shared};
 use crate::meters::{Meters, TopicMeters};
 use crate::ports::{ProduceError, ReplySink};
 use crate::service::Answer;
@@ -26,15 +26,18 @@ pub(super) enum Settled {
     DeadLettered(&'static str),
     /// Counted and logged only, for the named reason.
     Skipped(&'static str),
+    /// Left to the partition's next owner, and not counted.
+    Left,
 }
 
 impl Settled {
-    /// Names outcome and reason in metrics.
-    fn labels(self) -> (&'static str, &'static str) {
+    /// Names outcome and reason in metrics; `None` for what is another member's to count.
+    fn labels(self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Replied => ("replied", ""),
-            Self::DeadLettered(reason) => ("dead_lettered", reason),
-            Self::Skipped(reason) => ("skipped", reason),
+            Self::Replied => Some(("replied", "")),
+            Self::DeadLettered(reason) => Some(("dead_lettered", reason)),
+            Self::Skipped(reason) => Some(("skipped", reason)),
+            Self::Left => None,
         }
     }
 }
@@ -61,7 +64,7 @@ struct Worker<V, K> {
     sink: K,
     dead_letter_topic: Option<Arc<str>>,
     on_failure: FailurePolicy,
-    replies: ReplyBytes,
+    shared: Shared,
 }
 
 impl<V, K> JobFactory<V, K>
@@ -77,15 +80,15 @@ where
                 sink,
                 dead_letter_topic: dead_letter_topic.map(Into::into),
                 on_failure: settings.on_failure,
-                replies: ReplyBytes::default(),
+                shared: Shared::default(),
             },
             meters: Meters::default(),
         }
     }
 
-    /// Returns a view of what the replies hold that wait for their delivery reports.
-    pub(crate) fn replies(&self) -> ReplyBytes {
-        self.worker.replies.clone()
+    /// Returns what the jobs share with the loop.
+    pub(crate) fn shared(&self) -> Shared {
+        self.worker.shared.clone()
     }
 
     /// Handles the record; the future never panics, and resolves only when the record is settled.
@@ -98,15 +101,15 @@ where
         let span = span(&record);
         let meters = self.meters.of(&coordinates.topic_partition.topic);
         let worker = self.worker.clone();
+        let seen = worker.shared.departures.count();
         let job = async move {
-            let work = AssertUnwindSafe(worker.settle(record, &meters)).catch_unwind();
+            let work = AssertUnwindSafe(worker.settle(record, seen, &meters)).catch_unwind();
             // The application's own panics end in a reply. One that gets here is the bridge's:
             // the record must stay unfinished, so it counts as a failure for good.
             let settled = work
                 .await
                 .unwrap_or_else(|_| Err("a reply's production panicked".into()));
-            if let Ok(settled) = settled {
-                let (outcome, reason) = settled.labels();
+            if let Ok(Some((outcome, reason))) = settled.as_ref().map(|settled| settled.labels()) {
                 meters.time_to_reply().record(arrived.elapsed());
                 meters.count_record(outcome, reason);
             }
@@ -125,26 +128,40 @@ where
     V: Answer,
     K: ReplySink,
 {
-    async fn settle(self, record: Record, meters: &TopicMeters) -> Result<Settled, String> {
+    /// `seen` is how many departures there had been when the record came.
+    async fn settle(
+        self,
+        record: Record,
+        seen: u64,
+        meters: &TopicMeters,
+    ) -> Result<Settled, String> {
         // Kept only if it can be needed: most bridges never write a dead letter.
         let Self {
             service,
             sink,
             dead_letter_topic,
             on_failure,
-            replies,
+            shared,
         } = self;
+        let departures = &*shared.departures;
+        if departures.has_gone(&record.coordinates.topic_partition, seen) {
+            return Ok(Settled::Left);
+        }
         let dead_letter_topic = dead_letter_topic.map(|topic| (topic, record.clone()));
         let coordinates = record.coordinates.clone();
         let answer = match on_failure {
-            FailurePolicy::Reply => Ok(service.answer(record).await),
+            FailurePolicy::Reply => Ok(Some(service.answer(record).await)),
             // Attempts are what hardly any record needs: apart, they take no room in each job.
-            FailurePolicy::Retry(retry) => Box::pin(attempts(service, retry, record)).await,
+            FailurePolicy::Retry(retry) => {
+                Box::pin(attempts(service, retry, record, departures, seen)).await
+            }
         };
+        let _replying = shared.replying.enter(&coordinates);
         let cause = match answer {
             Err(exhausted) => exhausted,
-            Ok(Outcome::Reply { record, status, .. }) => {
-                let _held = replies.hold(record.size());
+            Ok(None) => return Ok(Settled::Left),
+            Ok(Some(Outcome::Reply { record, status, .. })) => {
+                let _held = shared.replies.hold(record.size());
                 match reply(&sink, record).await? {
                     None => {
                         meters.count_reply(status.as_u16());
@@ -153,11 +170,13 @@ where
                     Some(refused) => refused,
                 }
             }
-            Ok(Outcome::Skip(reason)) if is_as_wanted(reason, dead_letter_topic.is_some()) => {
+            Ok(Some(Outcome::Skip(reason)))
+                if is_as_wanted(reason, dead_letter_topic.is_some()) =>
+            {
                 info!(record = %coordinates, %reason, "record skipped");
                 return Ok(Settled::Skipped(reason.label()));
             }
-            Ok(Outcome::Skip(reason)) => Cause {
+            Ok(Some(Outcome::Skip(reason))) => Cause {
                 label: reason.label(),
                 text: reason.to_string(),
             },
@@ -176,13 +195,24 @@ fn is_as_wanted(reason: SkipReason, has_dead_letters: bool) -> bool {
     }
 }
 
-/// Calls the service again after a failure, as the policy says. `Err` says that no attempt is left.
-async fn attempts<V: Answer>(service: V, retry: Retry, record: Record) -> Result<Outcome, Cause> {
+/// Calls the service again after a failure, as the policy says. `Err` says that no attempt is left,
+/// `None` that the partition has gone: whoever has it now begins anew.
+async fn attempts<V: Answer>(
+    service: V,
+    retry: Retry,
+    record: Record,
+    departures: &Departures,
+    seen: u64,
+) -> Result<Option<Outcome>, Cause> {
+    let partition = &record.coordinates.topic_partition;
     for attempt in 1_u32.. {
         let outcome = service.clone().answer(record.clone()).await;
         let Some(status) = outcome.failure() else {
-            return Ok(outcome);
+            return Ok(Some(outcome));
         };
+        if departures.has_gone(partition, seen) {
+            return Ok(None);
+        }
         if attempt >= retry.max_attempts {
             let text = format!("failed {attempt} times, at last with status {status}");
             let label = "attempts_exhausted";
@@ -191,7 +221,12 @@ async fn attempts<V: Answer>(service: V, retry: Retry, record: Record) -> Result
         let wait = retry.backoff(attempt, spread(&record.coordinates, attempt));
         warn!(record = %record.coordinates, %status, attempt, ?wait, "request failed, trying again");
         counter!(metric_names::RETRIES, "topic" => record.topic().to_owned()).increment(1);
-        sleep(wait).await;
+        if timeout(wait, departures.gone(partition, seen))
+            .await
+            .is_ok()
+        {
+            return Ok(None);
+        }
     }
     unreachable!("the last attempt returns")
 }

@@ -11,6 +11,7 @@ mod reply_bytes;
 mod revocations;
 mod running;
 mod serial;
+mod shared;
 mod summary;
 mod tasks;
 mod timers;

@@ -7,6 +7,7 @@ use metrics::gauge;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::shared::Replying;
 use crate::offsets::{OffsetTracker, Oldest};
 use crate::{Status, TopicPartition, metric_names};
 
@@ -20,15 +21,17 @@ pub(super) const INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Progress {
     status: StatusSender,
+    replying: Replying,
     /// Of each partition that waited for a record when it was last told: which, and since when.
     lowest: HashMap<TopicPartition, Oldest>,
     told: Option<Instant>,
 }
 
 impl Progress {
-    pub(super) fn new(status: StatusSender) -> Self {
+    pub(super) fn new(status: StatusSender, replying: Replying) -> Self {
         Self {
             status,
+            replying,
             lowest: HashMap::new(),
             told: None,
         }
@@ -59,9 +62,14 @@ impl Progress {
     pub(super) fn tell(&mut self, offsets: &OffsetTracker) {
         let now = Instant::now();
         let before = std::mem::take(&mut self.lowest);
+        let replying = self.replying.all();
         let oldest: Vec<_> = offsets
             .oldest()
             .map(|one| self.since(one, &before))
+            .map(|one| Oldest {
+                replying: replying.contains(&(one.topic_partition.clone(), one.offset)),
+                ..one
+            })
             .collect();
         for one in &oldest {
             let age = now.into_std().saturating_duration_since(one.since);

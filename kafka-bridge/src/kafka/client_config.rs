@@ -50,22 +50,44 @@ pub(super) fn check(properties: &[(String, String)]) -> Result<(), Error> {
 /// rebalances each time.
 const LONGEST_BACKOFF: u32 = 1000;
 
-/// How far a drain has to stay below the poll interval: what else a rebalance does takes time too.
-const POLL_MARGIN: Duration = Duration::from_secs(5);
+/// How far the wait for a revoked partition has to stay below the group's patience: what else a
+/// rebalance does takes time too.
+const MARGIN: Duration = Duration::from_secs(2);
 
-/// Refuses a drain that may outlast the group's patience: it happens between two polls.
-pub(super) fn check_drain(drain: Duration, properties: &[(String, String)]) -> Result<(), Error> {
-    let set = last(properties, "max.poll.interval.ms");
-    let poll = set
-        .and_then(|value| value.parse().ok())
-        .map(Duration::from_millis);
-    let poll = poll.unwrap_or(Duration::from_secs(300));
-    if drain.saturating_add(POLL_MARGIN) > poll {
-        return Err(Error::DrainTimeout {
-            drain,
-            margin: POLL_MARGIN,
-            poll,
-        });
+/// The group's patience with a member that does not poll, and with one that does not answer; with
+/// librdkafka's defaults. A revoked partition is waited for between two polls, and the whole group
+/// waits with it: beyond either time a member is better lost than waited for.
+const PATIENCE: [(&str, Duration); 2] = [
+    ("max.poll.interval.ms", Duration::from_secs(300)),
+    ("session.timeout.ms", Duration::from_secs(45)),
+];
+
+/// Refuses a wait for revoked partitions that may outlast the group's patience.
+pub(super) fn check_revocation(
+    revocation: Duration,
+    properties: &[(String, String)],
+) -> Result<(), Error> {
+    for (property, default) in PATIENCE {
+        let set = last(properties, property).and_then(|value| value.parse().ok());
+        let limit = set.map_or(default, Duration::from_millis);
+        if revocation.saturating_add(MARGIN) > limit {
+            return Err(Error::RevocationTimeout {
+                revocation,
+                margin: MARGIN,
+                property,
+                limit,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Refuses replies that the producer would refuse, which also has to have room for their headers.
+pub(super) fn check_reply_size(reply: usize, properties: &[(String, String)]) -> Result<(), Error> {
+    let set = last(properties, "message.max.bytes").and_then(|value| value.parse().ok());
+    let message = set.unwrap_or(MAX_MESSAGE_BYTES);
+    if reply >= message {
+        return Err(Error::ReplyBytes { reply, message });
     }
     Ok(())
 }
@@ -115,6 +137,8 @@ fn is_broker_side_protocol(properties: &[(String, String)]) -> bool {
     last(properties, "group.protocol").is_some_and(|value| value.eq_ignore_ascii_case("consumer"))
 }
 
+const MAX_MESSAGE_BYTES: usize = 4 << 20;
+
 /// Returns the settings of the producer of replies.
 pub(super) fn producer(brokers: &str, properties: &[(String, String)]) -> ClientConfig {
     let mut config = base(brokers, properties);
@@ -128,7 +152,7 @@ pub(super) fn producer(brokers: &str, properties: &[(String, String)]) -> Client
         // One attempt; attempts are repeated as long as they may help.
         .set("message.timeout.ms", "10000")
         // What was received must fit into a dead letter: how large is too large, the broker says.
-        .set("message.max.bytes", "4194304")
+        .set("message.max.bytes", MAX_MESSAGE_BYTES.to_string())
         // A return address must not create topics, and one that does not exist must not hold a
         // record up for long.
         .set("allow.auto.create.topics", "false")
@@ -186,17 +210,17 @@ mod tests {
     }
 
     #[test]
-    fn a_drain_stays_below_the_poll_interval() {
-        let short = [("max.poll.interval.ms".to_owned(), "6000".to_owned())];
-        let error = check_drain(Duration::from_secs(10), &short)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("drain_timeout (10s)") && error.contains("6s"),
-            "{error}"
-        );
-        assert!(check_drain(Duration::from_secs(1), &short).is_ok());
-        assert!(check_drain(Duration::from_secs(10), &[]).is_ok());
+    fn h31_a_revocation_stays_below_the_poll_interval_and_the_session() {
+        let wait = Duration::from_secs(5);
+        for name in ["max.poll.interval.ms", "session.timeout.ms"] {
+            let short = [(name.to_owned(), "6000".to_owned())];
+            let told = check_revocation(wait, &short).unwrap_err().to_string();
+            assert!(told.contains("revocation_timeout (5s)"), "{told}");
+            assert!(told.contains(&format!("{name} (6s)")), "{told}");
+            assert!(check_revocation(Duration::from_secs(4), &short).is_ok());
+        }
+        assert!(check_revocation(Duration::from_secs(10), &[]).is_ok());
+        assert!(check_revocation(Duration::MAX, &[]).is_err());
     }
 
     #[test]

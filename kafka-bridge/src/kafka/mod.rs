@@ -21,6 +21,7 @@ mod refusal;
 mod reply_sink;
 mod reply_topics;
 mod source;
+mod unreadable;
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -32,6 +33,7 @@ use rdkafka::config::ClientConfig;
 
 pub use self::reply_sink::KafkaSink;
 pub use self::source::KafkaSource;
+pub use self::unreadable::quiet_unreadable_headers;
 use crate::Error;
 use crate::obstacles::Obstacles;
 
@@ -72,20 +74,20 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// Fails on properties that librdkafka refuses, and on a drain that may outlast the group's
-    /// patience.
+    /// Fails on properties that librdkafka refuses, and on a wait for revoked partitions that may
+    /// outlast the group's patience.
     pub fn source(
         &self,
         group_id: &str,
         topics: &[&str],
-        drain_timeout: Duration,
+        revocation_timeout: Duration,
         max_headers: usize,
     ) -> Result<KafkaSource, Error> {
-        client_config::check_drain(drain_timeout, &self.properties)?;
+        client_config::check_revocation(revocation_timeout, &self.properties)?;
         let mut config = client_config::consumer(&self.brokers, group_id, &self.properties);
         overheard::listen(&mut config);
         let obstacles = self.obstacles();
-        KafkaSource::start(&config, topics, drain_timeout, max_headers, obstacles)
+        KafkaSource::start(&config, topics, revocation_timeout, max_headers, obstacles)
     }
 
     /// Returns the librdkafka properties of a source's consumer, secrets included: for a client of
@@ -101,6 +103,10 @@ impl Cluster {
     pub fn producer_properties(&self) -> BTreeMap<String, String> {
         let config = client_config::producer(&self.brokers, &self.properties);
         owned(&config)
+    }
+
+    pub(crate) fn check_reply_size(&self, max_reply_bytes: usize) -> Result<(), Error> {
+        client_config::check_reply_size(max_reply_bytes, &self.properties)
     }
 
     /// Returns what keeps the source and the sink of this cluster from their work.

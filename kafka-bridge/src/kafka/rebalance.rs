@@ -22,7 +22,7 @@ use crate::offsets::Position;
 use crate::ports::{Revocation, SourceEvent};
 use crate::{Error, TopicPartition, metric_names};
 
-/// How much longer than the drain a callback waits, so that the drain's own deadline decides.
+/// How much longer than the dispatch a callback waits, so that the dispatch's own deadline decides.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The consumer's context: follows the assignment and tells the dispatch of it.
@@ -31,7 +31,7 @@ pub(super) struct Rebalancing {
     assignment: Mutex<Assignment>,
     /// Set when the dispatch has ended: where each partition that is still held stands for good.
     last: Mutex<Option<Vec<Position>>>,
-    drain_timeout: Duration,
+    revocation_timeout: Duration,
     log: ClientLog,
     watch: Mutex<FetchWatch>,
     /// Whether the bridge itself kept records from coming since the statistics were last looked at.
@@ -44,14 +44,14 @@ pub(super) struct Rebalancing {
 impl Rebalancing {
     pub(super) fn new(
         events: UnboundedSender<Result<SourceEvent, Error>>,
-        drain_timeout: Duration,
+        revocation_timeout: Duration,
         watch: FetchWatch,
     ) -> Self {
         Self {
             events,
             assignment: Mutex::default(),
             last: Mutex::default(),
-            drain_timeout,
+            revocation_timeout,
             log: ClientLog::new("consumer"),
             watch: Mutex::new(watch),
             held_back: AtomicBool::new(false),
@@ -184,7 +184,7 @@ impl Rebalancing {
             let _ = sender.send(positions);
         });
         self.tell(Ok(SourceEvent::Revoked(revocation)));
-        released.recv_timeout(self.drain_timeout + GRACE).ok()
+        released.recv_timeout(self.revocation_timeout + GRACE).ok()
     }
 
     fn commit_before_leaving(&self, consumer: &BaseConsumer<Self>, positions: &[Position]) {

@@ -39,7 +39,7 @@ impl KafkaSource {
     pub(super) fn start(
         config: &ClientConfig,
         topics: &[&str],
-        drain_timeout: Duration,
+        revocation_timeout: Duration,
         max_headers: usize,
         obstacles: Obstacles,
     ) -> Result<Self, Error> {
@@ -52,7 +52,7 @@ impl KafkaSource {
         };
         let (tell, events) = mpsc::unbounded_channel();
         let watch = FetchWatch::new(obstacles, config.get("group.id").unwrap_or_default());
-        let context = Rebalancing::new(tell, drain_timeout, watch);
+        let context = Rebalancing::new(tell, revocation_timeout, watch);
         let consumer: BaseConsumer<Rebalancing> = config
             .create_with_context(context)
             .map_err(failed("creating the consumer"))?;

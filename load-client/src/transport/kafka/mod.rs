@@ -13,9 +13,11 @@ mod producer;
 mod queue;
 mod replies;
 mod service;
+mod unreadable;
 
 pub use config::{ClientSettings, KafkaSettings, built_in_features, librdkafka_version};
 pub use connection::KafkaTransport;
 pub use error::KafkaTransportError;
 pub use queue::ProducerQueue;
 pub use service::{OWN_REPLY_TOPIC_PREFIX, ServiceSettings};
+pub use unreadable::quiet_unreadable_headers;

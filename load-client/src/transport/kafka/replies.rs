@@ -4,7 +4,6 @@
 //! broker named before the first request. Whatever is written afterwards lies behind that offset,
 //! so the fastest reply cannot be missed, however long the first fetch takes.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -12,11 +11,12 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Headers as _, Message};
+use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::diagnostics::Diagnostics;
 use super::expectations::Expectations;
+use super::unreadable::readable;
 use super::{KafkaSettings, KafkaTransportError, preflight};
 use crate::transport::{Answer, Failure, Pending, Reply, ReplyReader, ReplyRecord};
 
@@ -155,10 +155,7 @@ impl Drop for CloseOnExit<'_> {
 }
 
 fn hand_over(message: &BorrowedMessage<'_>, received: Instant, pending: &Pending, shared: &Shared) {
-    // rdkafka panics on a header name that is not UTF-8. A foreign record must not end the run.
-    let reply = catch_unwind(AssertUnwindSafe(|| read_message(message, &shared.reader)))
-        .ok()
-        .flatten();
+    let reply = read_message(message, &shared.reader);
     let matched = reply.is_some_and(|reply| {
         let answer = Answer {
             replied: received,
@@ -177,12 +174,11 @@ fn hand_over(message: &BorrowedMessage<'_>, received: Instant, pending: &Pending
 }
 
 fn read_message(message: &BorrowedMessage<'_>, reader: &ReplyReader) -> Option<Reply> {
-    let headers = message.headers();
-    let headers = headers.iter().flat_map(|headers| headers.iter());
+    let headers = message.headers().into_iter().flat_map(readable);
     reader.read(ReplyRecord {
         key: message.key(),
         body: message.payload(),
-        headers: headers.map(|header| (header.key, header.value)),
+        headers,
     })
 }
 

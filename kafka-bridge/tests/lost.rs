@@ -1,0 +1,135 @@
+//! What becomes of records whose partition another member has by now (hazard H30).
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::post;
+use kafka_bridge::testing::{MemoryBroker, MemorySink};
+use kafka_bridge::{Bridge, Dispatch, FailurePolicy, Operation, Record, Retry, TopicPartition};
+use support::{MODES, settle};
+use tokio::time::sleep;
+
+fn partition(number: i32) -> TopicPartition {
+    TopicPartition::new("createOrder", number)
+}
+
+fn record(partition: i32, offset: i64, body: &'static str) -> Record {
+    Record::new("createOrder", partition, offset)
+        .with_value(body)
+        .with_key("k")
+        .with_header("reply-to", "createOrder.reply")
+}
+
+/// Starts a bridge whose application takes a second and fails on demand, and waits a minute between attempts;
+/// returns how often it was called.
+fn start(mode: Dispatch) -> (MemoryBroker, MemorySink, Arc<AtomicU32>) {
+    let calls = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&calls);
+    let handler = move |body: String| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        async move {
+            sleep(Duration::from_secs(1)).await;
+            match body.as_str() {
+                "fail" => StatusCode::INTERNAL_SERVER_ERROR,
+                _ => StatusCode::OK,
+            }
+        }
+    };
+    let retry = Retry {
+        max_attempts: 2,
+        first_backoff: Duration::from_secs(60),
+        max_backoff: Duration::from_secs(60),
+    };
+    let bridge = Bridge::builder(Router::new().route("/orders", post(handler)))
+        .operation(Operation::post("createOrder", "/orders").expect("a legal operation"))
+        .dispatch(mode)
+        .dead_letter_topic("dlq")
+        .on_failure(FailurePolicy::Retry(retry));
+    let (broker, source) = MemoryBroker::new();
+    let sink = MemorySink::default();
+    let bridge = bridge
+        .with_ports(source, sink.clone())
+        .expect("settings that agree");
+    tokio::spawn(bridge.into_future());
+    broker.assign([partition(0), partition(1)], 1);
+    (broker, sink, calls)
+}
+
+fn sent(broker: &MemoryBroker, partition: i32, bodies: &[&'static str]) {
+    for (offset, body) in (0..).zip(bodies) {
+        let mut record = record(partition, offset, body);
+        record.coordinates.generation = 1;
+        broker.send(record);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn h30_what_waits_for_another_attempt_is_dropped_and_the_partitions_that_are_left_go_on() {
+    for mode in MODES {
+        let (broker, sink, calls) = start(mode);
+        sent(&broker, 0, &["fail", "good"]);
+        // The first attempt has failed, and the second is a minute off.
+        sleep(Duration::from_secs(5)).await;
+        let before = calls.load(Ordering::Relaxed);
+        let replies = sink.produced().len();
+        broker.lose([partition(0)]);
+        settle().await;
+        sent(&broker, 1, &["good"]);
+        sleep(Duration::from_secs(2)).await;
+        assert_eq!(sink.produced().len(), replies + 1, "{mode}: served at once");
+        sleep(Duration::from_secs(300)).await;
+        assert_eq!(
+            calls.load(Ordering::Relaxed),
+            before + 1,
+            "{mode}: the other one's"
+        );
+        assert_eq!(sink.produced().len(), replies + 1, "{mode}: no dead letter");
+        let committed = broker.commits().next_offset("createOrder", 0);
+        assert!(
+            committed.is_none_or(|next| next == 0),
+            "{mode}: {committed:?}"
+        );
+        assert_eq!(
+            broker.commits().next_offset("createOrder", 1),
+            Some(1),
+            "{mode}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn h30_what_runs_may_finish_and_its_failure_is_the_next_owners_to_deal_with() {
+    for mode in MODES {
+        let (broker, sink, calls) = start(mode);
+        sent(&broker, 0, &["fail"]);
+        // In the midst of the second and last attempt.
+        sleep(Duration::from_millis(500)).await;
+        while calls.load(Ordering::Relaxed) < 2 {
+            sleep(Duration::from_millis(100)).await;
+        }
+        broker.lose([partition(0)]);
+        sleep(Duration::from_secs(300)).await;
+        assert_eq!(calls.load(Ordering::Relaxed), 2, "{mode}");
+        assert_eq!(sink.produced().len(), 0, "{mode}: no dead letter");
+    }
+}
+
+/// The same for a partition that was let go because its time was over.
+#[tokio::test(start_paused = true)]
+async fn h30_a_revoked_partition_that_is_out_of_time_has_no_further_attempts() {
+    for mode in MODES {
+        let (broker, sink, calls) = start(mode);
+        sent(&broker, 0, &["fail"]);
+        sleep(Duration::from_secs(5)).await;
+        let positions = broker.revoke([partition(0)]).await;
+        assert_eq!(positions[0].next_offset, 0, "{mode}");
+        sleep(Duration::from_secs(300)).await;
+        assert_eq!(calls.load(Ordering::Relaxed), 1, "{mode}");
+        assert_eq!(sink.produced().len(), 0, "{mode}");
+    }
+}
