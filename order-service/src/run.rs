@@ -198,7 +198,8 @@ mod tests {
     fn built(arguments: &[&str]) -> Result<(), String> {
         let own = ["order-service", "--kafka", "kafka://127.0.0.1:1"];
         let cli = Cli::parse_from([&own, arguments].concat());
-        let operations = operations::operations(&app::document(), &cli.deployment()).unwrap();
+        let operations =
+            operations::operations(&app::document(), &cli.deployment().unwrap()).unwrap();
         let bridge = bridge(&cli, limits(&cli), Router::new(), operations);
         bridge
             .map(drop)
