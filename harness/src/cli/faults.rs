@@ -23,7 +23,7 @@ pub struct FaultsArguments {
     #[arg(long, default_value = "native", env = "HARNESS_STACK")]
     pub stack: StackKind,
     /// How many rounds
-    #[arg(long, default_value_t = 17, value_name = "N", env = "HARNESS_ROUNDS",
+    #[arg(long, default_value_t = 25, value_name = "N", env = "HARNESS_ROUNDS",
           value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
     pub rounds: usize,
     /// Decides what fails when [default: from the clock; printed]

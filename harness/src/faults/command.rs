@@ -12,7 +12,7 @@ use super::suite::{self, Report};
 use super::world::World;
 use crate::cli::FaultsArguments;
 use crate::files;
-use crate::stack::StackKind;
+use crate::stack::{StackKind, authorizer};
 
 /// Plays the rounds that the flags ask for; returns what to print, and whether nothing was found.
 ///
@@ -53,7 +53,12 @@ pub async fn faults(
         load_client: arguments.programs.load_client.clone(),
         stop: stop.clone(),
     };
-    let world = World::start(Some(arguments.logs.join("stack")), &[], stop).await?;
+    let rights = authorizer();
+    let rights: Vec<_> = rights
+        .iter()
+        .map(|(name, value)| (&**name, &**value))
+        .collect();
+    let world = World::start(Some(arguments.logs.join("stack")), &rights, stop).await?;
     let report = suite::run(&world, seed, &rounds, &conditions).await;
     let stopped = world.stop().await;
     let report: Report = report?;

@@ -86,7 +86,9 @@ pub(super) struct Evidence {
     /// When, after the fault, the group was seen to be settled and to have all members.
     pub(super) whole: Option<i64>,
     /// While the topic of the replies was not there; replies from before are gone with it.
-    pub(super) topic_gone: Option<Span>,
+    pub(super) replies_gone: Option<Span>,
+    /// While the topic of the requests was not there; requests from before are gone with it.
+    pub(super) requests_gone: Option<Span>,
     /// Records between what is committed and the end, for each partition, when the round was over.
     pub(super) lag: BTreeMap<i32, i64>,
     /// Members of the group while all instances ran, and when they had stopped; `None` if it never settled.

@@ -1,6 +1,9 @@
-//! Makes each fault happen, and unmakes it.
+//! Makes each fault happen, and unmakes it: those of processes and connections here, others beside.
 
-use std::cell::RefCell;
+mod store;
+mod topics;
+
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -9,17 +12,18 @@ use tokio::time::{Instant, sleep};
 
 use super::answers::{Log, Reader};
 use super::client::Client;
+use super::clock;
 use super::evidence::Span;
 use super::fleet::Fleet;
 use super::kind::Fault;
 use super::patience::until;
 use super::plan::{INSTANCES, Planned};
 use super::proxy::Quality;
-use super::topics::{self, MORE_PARTITIONS, Names, REPLY_PARTITIONS};
+use super::store::{ALONE, FULL};
+use super::topics::Names;
 use super::world::World;
-use super::{clock, store};
 use crate::process::Child;
-use crate::stack::{Stack, broker_answers, open_store};
+use crate::stack::{Right, Stack, broker_answers};
 
 const PAUSE: Duration = Duration::from_millis(50);
 /// Until a killed process is gone.
@@ -40,8 +44,11 @@ pub(super) struct Scene<'a> {
     /// The reader of the replies, which is made anew with its topic.
     pub(super) replies: &'a RefCell<Option<Reader>>,
     pub(super) log: &'a Log,
-    /// While the topic of the replies was not there.
-    pub(super) topic_gone: &'a RefCell<Option<Span>>,
+    /// While the topic of the replies, or of the requests, was not there.
+    pub(super) replies_gone: &'a RefCell<Option<Span>>,
+    pub(super) requests_gone: &'a RefCell<Option<Span>>,
+    /// Whether requests are sent in compressed batches.
+    pub(super) zstd: &'a Cell<bool>,
 }
 
 impl Scene<'_> {
@@ -60,17 +67,21 @@ impl Scene<'_> {
             Fault::KillStore => self.kill_store(length).await?,
             Fault::KillClient => self.kill_client(length).await?,
             Fault::StoreSlow => self.store(Quality::Late(STORE_LATE), length).await,
-            Fault::StoreFull => self.configure(store::FULL, length).await?,
-            Fault::StoreErrors => self.configure(store::ALONE, length).await?,
+            Fault::StoreFull => self.configure(FULL, length).await?,
+            Fault::StoreErrors => self.configure(ALONE, length).await?,
+            Fault::StoreFrozen => self.store(Quality::Frozen, length).await,
+            Fault::StoreLoading => self.load_store(length).await?,
+            Fault::StoreFailover => self.fail_over().await?,
             Fault::BrokerCut => self.broker(Quality::Cut, length).await,
             Fault::BrokerDelay => self.broker(Quality::Late(BROKER_LATE), length).await,
             Fault::BrokerThrottle => self.broker(Quality::Narrow(NARROW), length).await,
             Fault::ReplyTopicRemade => self.remake_replies(length).await?,
-            Fault::PartitionsAdded => {
-                let topic = &self.names.requests;
-                topics::grow(&self.world.servers, topic, MORE_PARTITIONS).await?;
-                clock::now()
-            }
+            Fault::RequestTopicRemade => self.remake_requests(length).await?,
+            Fault::PartitionsAdded => self.add_partitions().await?,
+            Fault::ReadDenied => self.deny(Right::Read, length).await?,
+            Fault::WriteDenied => self.deny(Right::Write, length).await?,
+            Fault::OversizedBatches => self.refuse_batches(length).await?,
+            Fault::ZstdProducers => self.compress(length).await,
             Fault::ClientDiskFull => {
                 let wrong = self.client.on_full_disk().await?;
                 wrong.into_iter().for_each(|what| self.fleet.blame(what));
@@ -135,16 +146,6 @@ impl Scene<'_> {
         Ok(end)
     }
 
-    async fn kill_store(&self, length: Duration) -> Result<i64> {
-        self.kill(Stack::store_process).await?;
-        sleep(length).await;
-        let end = clock::now();
-        self.world.stack.borrow_mut().respawn_store()?;
-        let url = &self.world.store_url;
-        until(|| async { open_store(url).await.map(drop) }).await?;
-        Ok(end)
-    }
-
     /// Kills a part of the stack, and waits until it is gone; its port is free then.
     async fn kill(&self, part: fn(&mut Stack) -> Result<&mut Child>) -> Result<()> {
         part(&mut self.world.stack.borrow_mut())?.signal(Signal::KILL);
@@ -170,43 +171,11 @@ impl Scene<'_> {
         Ok(clock::now())
     }
 
-    async fn store(&self, quality: Quality, length: Duration) -> i64 {
-        self.world.store_proxy.set(quality);
-        sleep(length).await;
-        self.world.store_proxy.set(Quality::Good);
-        clock::now()
-    }
-
     async fn broker(&self, quality: Quality, length: Duration) -> i64 {
         self.world.broker_proxy.set(quality);
         sleep(length).await;
         self.world.broker_proxy.set(Quality::Good);
         clock::now()
-    }
-
-    /// Gives a setting of the store's a value that makes it refuse to write, then its old one.
-    async fn configure(&self, setting: store::Setting, length: Duration) -> Result<i64> {
-        let (name, bad, good) = setting;
-        store::configure(&self.world.store_url, name, bad).await?;
-        sleep(length).await;
-        store::configure(&self.world.store_url, name, good).await?;
-        Ok(clock::now())
-    }
-
-    /// The reader ends first, and begins anew with the new topic: it would otherwise go on where it was in
-    /// the old one.
-    async fn remake_replies(&self, length: Duration) -> Result<i64> {
-        let (servers, topic) = (&self.world.servers, &self.names.replies);
-        let begin = clock::now();
-        drop(self.replies.borrow_mut().take());
-        topics::delete(servers, &[topic]).await?;
-        sleep(length).await;
-        topics::create(servers, topic, REPLY_PARTITIONS).await?;
-        let end = clock::now();
-        *self.topic_gone.borrow_mut() = Some(Span { begin, end });
-        let reader = Reader::start(servers, topic, REPLY_PARTITIONS, self.log)?;
-        *self.replies.borrow_mut() = Some(reader);
-        Ok(end)
     }
 }
 

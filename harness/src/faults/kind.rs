@@ -25,6 +25,12 @@ pub enum Fault {
     KillStore,
     /// kill -9 of a load client, which is started again
     KillClient,
+    /// the store's connections pass nothing any more and stay open
+    StoreFrozen,
+    /// the store is killed, and loads its data for a while after its start
+    StoreLoading,
+    /// a replica takes over behind the store's address; connections to the old master stay open
+    StoreFailover,
     /// each answer of the store comes late
     StoreSlow,
     /// the store has no memory left and refuses to write
@@ -39,6 +45,16 @@ pub enum Fault {
     BrokerThrottle,
     /// the topic of the replies is deleted and made again
     ReplyTopicRemade,
+    /// the topic of the requests is deleted and made again
+    RequestTopicRemade,
+    /// the service may not read the topic of the requests for a while
+    ReadDenied,
+    /// the service may not write to the topic of the replies for a while
+    WriteDenied,
+    /// the topic of the replies takes single replies and no batch of them, while the broker is slow
+    OversizedBatches,
+    /// requests come in batches that are compressed with zstd
+    ZstdProducers,
     /// the topic of the requests is given more partitions
     PartitionsAdded,
     /// a load client writes its file to a full disk
@@ -72,10 +88,19 @@ impl Fault {
             | Self::BrokerDelay
             | Self::BrokerThrottle
             | Self::ReplyTopicRemade
+            | Self::RequestTopicRemade
+            | Self::ReadDenied
+            | Self::WriteDenied
+            | Self::OversizedBatches
+            | Self::ZstdProducers
             | Self::PartitionsAdded => Target::Broker,
-            Self::KillStore | Self::StoreSlow | Self::StoreFull | Self::StoreErrors => {
-                Target::Store
-            }
+            Self::KillStore
+            | Self::StoreFrozen
+            | Self::StoreLoading
+            | Self::StoreFailover
+            | Self::StoreSlow
+            | Self::StoreFull
+            | Self::StoreErrors => Target::Store,
             Self::KillClient | Self::ClientDiskFull => Target::Client,
         }
     }
@@ -90,10 +115,20 @@ impl Fault {
             Self::PauseShort => (1000, 3000),
             // The session time-out is 6 s.
             Self::PauseLong => (8000, 11_000),
-            Self::StoreSlow | Self::BrokerDelay | Self::BrokerThrottle => (2000, 5000),
-            Self::StoreFull | Self::StoreErrors | Self::BrokerCut => (1000, 4000),
-            Self::ReplyTopicRemade => (0, 1000),
-            Self::PartitionsAdded | Self::ClientDiskFull => (0, 0),
+            Self::StoreSlow
+            | Self::StoreLoading
+            | Self::BrokerDelay
+            | Self::BrokerThrottle
+            | Self::OversizedBatches
+            | Self::ZstdProducers => (2000, 5000),
+            Self::StoreFull
+            | Self::StoreErrors
+            | Self::StoreFrozen
+            | Self::BrokerCut
+            | Self::ReadDenied
+            | Self::WriteDenied => (1000, 4000),
+            Self::ReplyTopicRemade | Self::RequestTopicRemade => (0, 1000),
+            Self::PartitionsAdded | Self::StoreFailover | Self::ClientDiskFull => (0, 0),
         }
     }
 
@@ -107,6 +142,7 @@ impl Fault {
                 | Self::BrokerCut
                 | Self::BrokerDelay
                 | Self::BrokerThrottle
+                | Self::OversizedBatches
                 | Self::KillBroker
         )
     }

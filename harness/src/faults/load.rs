@@ -1,6 +1,6 @@
 //! The requests of a round: a steady rate, each with an id and an idempotency key, some sent twice.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -41,6 +41,19 @@ pub(super) struct Amount {
 
 /// A producer that keeps what it cannot send until the broker is back.
 pub(crate) fn producer(servers: &str) -> Result<FutureProducer> {
+    config(servers).create().context("cannot make a producer")
+}
+
+/// One whose records wait for company, without which nothing becomes smaller, and are compressed.
+fn zstd_producer(servers: &str) -> Result<FutureProducer> {
+    let mut config = config(servers);
+    config
+        .set("compression.type", "zstd")
+        .set("linger.ms", "50");
+    config.create().context("cannot make a producer with zstd")
+}
+
+fn config(servers: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
     config
         .set("bootstrap.servers", servers)
@@ -53,19 +66,20 @@ pub(crate) fn producer(servers: &str) -> Result<FutureProducer> {
         .set("reconnect.backoff.max.ms", "1000")
         // A broker that is down is part of the test.
         .set("log_level", "0");
-    config.create().context("cannot make a producer")
+    config
 }
 
 /// When each request was to be sent, by its id: milliseconds since 1970.
 pub(super) type Due = RefCell<BTreeMap<String, i64>>;
 
-/// Sends until it is told to stop and has sent enough; returns the ids whose delivery was reported.
+/// Sends, in compressed batches while `zstd` says so, until it is told to stop and has sent enough; returns the ids whose delivery was reported.
 pub(super) async fn send(
     target: &Target,
     amount: &Amount,
+    zstd: &Cell<bool>,
     due_times: &Due,
 ) -> Result<BTreeSet<String>> {
-    let producer = producer(&target.servers)?;
+    let (plain, compressing) = (producer(&target.servers)?, zstd_producer(&target.servers)?);
     let mut reports = JoinSet::new();
     let mut accepted = BTreeSet::new();
     let mut sent = 0;
@@ -79,7 +93,8 @@ pub(super) async fn send(
             let time = begin_time + milliseconds(sent, amount.rate);
             let copies = if sent % REPEATED == 0 { 2 } else { 1 };
             for suffix in &["", "-again"][..copies] {
-                let id = enqueue(&producer, target, sent, suffix, &mut reports);
+                let producer = if zstd.get() { &compressing } else { &plain };
+                let id = enqueue(producer, target, sent, suffix, &mut reports);
                 due_times.borrow_mut().insert(id, time);
             }
             sent += 1;

@@ -1,4 +1,5 @@
-//! Stands between a client and a server on loopback, and makes the connection bad: late, narrow, or cut.
+//! Stands between a client and a server on loopback, and makes the connection bad: late, narrow, cut or
+//! frozen. It can lead new connections to another server.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -6,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -21,6 +22,8 @@ pub(super) enum Quality {
     Good,
     /// What is open is closed, and what is opened is closed at once.
     Cut,
+    /// What is open, and what is opened meanwhile, passes nothing and stays open, also when this is over.
+    Frozen,
     /// Everything comes so much later, in either direction.
     Late(Duration),
     /// So many bytes a second, in each direction of each connection.
@@ -31,6 +34,7 @@ pub(super) enum Quality {
 #[derive(Debug)]
 pub(super) struct Proxy {
     quality: watch::Sender<Quality>,
+    upstream: watch::Sender<SocketAddr>,
     server: JoinHandle<()>,
 }
 
@@ -50,13 +54,14 @@ impl Waiting {
         Ok(address.context("the proxy has no address")?.port())
     }
 
-    /// Serves in front of the server at that port of loopback.
-    pub(super) fn serve(self, port: u16) -> Proxy {
+    /// Serves in front of the server at that port of loopback, which sees its clients come from that address.
+    pub(super) fn serve(self, port: u16, clients: Ipv4Addr) -> Proxy {
         let (quality, watched) = watch::channel(Quality::Good);
-        let upstream = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let (upstream, server) = watch::channel(at(port));
         Proxy {
             quality,
-            server: tokio::spawn(serve(self.0, upstream, watched)),
+            upstream,
+            server: tokio::spawn(serve(self.0, server, clients, watched)),
         }
     }
 }
@@ -65,6 +70,15 @@ impl Proxy {
     pub(super) fn set(&self, quality: Quality) {
         self.quality.send_replace(quality);
     }
+
+    /// Leads new connections to the server at that port of loopback; what is open stays where it is.
+    pub(super) fn lead_to(&self, port: u16) {
+        self.upstream.send_replace(at(port));
+    }
+}
+
+fn at(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
 impl Drop for Proxy {
@@ -74,11 +88,20 @@ impl Drop for Proxy {
     }
 }
 
-async fn serve(listener: TcpListener, upstream: SocketAddr, quality: watch::Receiver<Quality>) {
+/// Of loopback, and not that of clients that come without a proxy: a broker can deny something to one kind only.
+pub(super) const CLIENTS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
+async fn serve(
+    listener: TcpListener,
+    upstream: watch::Receiver<SocketAddr>,
+    clients: Ipv4Addr,
+    quality: watch::Receiver<Quality>,
+) {
     loop {
         match listener.accept().await {
             Ok((client, _)) if *quality.borrow() != Quality::Cut => {
-                tokio::spawn(connect(client, upstream, quality.clone()));
+                let upstream = *upstream.borrow();
+                tokio::spawn(connect(client, upstream, clients, quality.clone()));
             }
             Ok((refused, _)) => drop(refused),
             // Too many open files, for one: it passes.
@@ -87,8 +110,13 @@ async fn serve(listener: TcpListener, upstream: SocketAddr, quality: watch::Rece
     }
 }
 
-async fn connect(client: TcpStream, upstream: SocketAddr, quality: watch::Receiver<Quality>) {
-    let Ok(server) = TcpStream::connect(upstream).await else {
+async fn connect(
+    client: TcpStream,
+    upstream: SocketAddr,
+    clients: Ipv4Addr,
+    quality: watch::Receiver<Quality>,
+) {
+    let Ok(server) = reach(upstream, clients).await else {
         return;
     };
     // What is late is late by our doing alone.
@@ -96,11 +124,25 @@ async fn connect(client: TcpStream, upstream: SocketAddr, quality: watch::Receiv
     let (client_read, client_write) = client.into_split();
     let (server_read, server_write) = server.into_split();
     let mut watched = quality.clone();
-    tokio::select! {
-        () = pass(client_read, server_write, quality.clone()) => {}
-        () = pass(server_read, client_write, quality) => {}
-        _ = watched.wait_for(|quality| *quality == Quality::Cut) => {}
+    let (there, back) = (
+        pass(client_read, server_write, quality.clone()),
+        pass(server_read, client_write, quality),
+    );
+    // Kept while it is frozen: dropped, it would close the connection.
+    tokio::pin!(there, back);
+    let is_over = |quality: &Quality| matches!(quality, Quality::Cut | Quality::Frozen);
+    tokio::select! { biased;
+        _ = watched.wait_for(is_over) => {}
+        () = &mut there => return,
+        () = &mut back => return,
     }
+    let _ = watched.wait_for(|quality| *quality == Quality::Cut).await;
+}
+
+async fn reach(upstream: SocketAddr, clients: Ipv4Addr) -> std::io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(SocketAddr::from((clients, 0)))?;
+    socket.connect(upstream).await
 }
 
 /// Passes on what comes, each chunk at its time, until either side ends.
@@ -173,7 +215,7 @@ mod tests {
         });
         let waiting = Waiting::at(0).await.unwrap();
         let port = waiting.port().unwrap();
-        (waiting.serve(server), port)
+        (waiting.serve(server, CLIENTS), port)
     }
 
     async fn ask(stream: &mut TcpStream, text: &[u8]) -> Vec<u8> {
@@ -199,6 +241,38 @@ mod tests {
         assert_eq!(ask(&mut stream, &[7; 1000]).await, [7; 1000]);
         assert_eq!(ask(&mut stream, b"next").await, b"next");
         assert!(begin.elapsed() >= Duration::from_millis(100));
+    }
+
+    #[tokio::test]
+    async fn what_was_frozen_stays_so_and_what_is_new_then_passes() {
+        let (proxy, port) = echo().await;
+        let mut open = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        assert_eq!(ask(&mut open, b"x").await, b"x");
+        proxy.set(Quality::Frozen);
+        let mut meanwhile = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        open.write_all(b"x").await.unwrap();
+        meanwhile.write_all(b"x").await.unwrap();
+        sleep(Duration::from_millis(50)).await;
+        proxy.set(Quality::Good);
+        let mut new = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        assert_eq!(ask(&mut new, b"y").await, b"y");
+        for frozen in [&mut open, &mut meanwhile] {
+            let nothing = frozen.try_read(&mut [0; 1]).unwrap_err();
+            assert_eq!(nothing.kind(), std::io::ErrorKind::WouldBlock);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_new_connection_is_led_to_the_new_server_and_an_open_one_stays() {
+        let (proxy, port) = echo().await;
+        let mut open = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        assert_eq!(ask(&mut open, b"x").await, b"x");
+        let other = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        proxy.lead_to(other.local_addr().unwrap().port());
+        let _new = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let (_led, from) = other.accept().await.unwrap();
+        assert_eq!(from.ip(), CLIENTS);
+        assert_eq!(ask(&mut open, b"y").await, b"y");
     }
 
     #[tokio::test]

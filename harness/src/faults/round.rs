@@ -1,6 +1,6 @@
 //! One round: topics and instances, load, faults, and the gathering of what was seen.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -83,18 +83,22 @@ async fn on_topics(
         client: &client,
         replies: &replies,
         log: &log,
-        topic_gone: &RefCell::default(),
+        replies_gone: &RefCell::default(),
+        requests_gone: &RefCell::default(),
+        zstd: &Cell::new(false),
     };
     let mut evidence = tokio::select! {
         evidence = under_load(&scene, round, conditions) => evidence?,
         failure = look_after(world, &fleet, &memory) => failure?,
     };
     fleet.stop().await?;
+    world.fail_back().await?;
     evidence.members_left = members(world, names, 0).await?;
     evidence.commits = commits.samples();
     evidence.memory = memory.borrow().seen();
     evidence.misbehaviour = fleet.misbehaviour();
-    evidence.topic_gone = *scene.topic_gone.borrow();
+    evidence.replies_gone = *scene.replies_gone.borrow();
+    evidence.requests_gone = *scene.requests_gone.borrow();
     evidence.records = read_back(world, names, round).await?;
     let replies = replies.borrow_mut().take();
     for reader in replies.iter().chain(&others) {
@@ -144,7 +148,7 @@ async fn under_load(scene: &Scene<'_>, round: &Round, conditions: &Conditions) -
         scene.client.start()?;
     }
     let due = Due::default();
-    let (accepted, played) = tokio::join!(load::send(&target, &amount, &due), async {
+    let (accepted, played) = tokio::join!(load::send(&target, &amount, scene.zstd, &due), async {
         let played = strike(scene, round, conditions, &due).await;
         amount.stop.cancel();
         played

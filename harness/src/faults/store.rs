@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use redis::aio::MultiplexedConnection;
 
 use super::evidence::Order;
+use super::patience::until;
 use crate::stack::open_store;
 
 const PAGE: usize = 1000;
@@ -82,6 +83,84 @@ pub(super) async fn clear(url: &str) -> Result<()> {
     let mut connection = open_store(url).await?;
     let done = redis::cmd("FLUSHALL").exec_async(&mut connection).await;
     done.context("cannot clear the store")
+}
+
+/// How many keys it holds; an error while it loads them.
+pub(super) async fn size(url: &str) -> Result<u64> {
+    let mut connection = open_store(url).await?;
+    let size = redis::cmd("DBSIZE").query_async(&mut connection).await;
+    size.context("the store does not tell its size")
+}
+
+/// Has it write all that it holds into one file, which it loads key by key; returns how many keys.
+pub(super) async fn compact(url: &str) -> Result<u64> {
+    let mut connection = open_store(url).await?;
+    let begun = redis::cmd("BGREWRITEAOF").exec_async(&mut connection).await;
+    begun.context("the store writes no file: this fault needs redis-server or valkey-server")?;
+    until(|| async {
+        // The rewrite may be scheduled, and not have begun.
+        let info = info(url, "persistence").await?;
+        let is_done = ["aof_rewrite_in_progress:0", "aof_rewrite_scheduled:0"]
+            .iter()
+            .all(|line| info.contains(line));
+        is_done.then_some(()).context("the store writes its file")
+    })
+    .await?;
+    size(url).await
+}
+
+/// Makes it a replica of the store at a port of loopback, and waits until it has all that one has.
+pub(super) async fn follow(url: &str, master: u16) -> Result<()> {
+    let master_url = format!("redis://127.0.0.1:{master}");
+    // A replica would else be waited for in case others come.
+    configure(&master_url, "repl-diskless-sync-delay", "0").await?;
+    let mut connection = open_store(url).await?;
+    let port = master.to_string();
+    let mut command = redis::cmd("REPLICAOF");
+    command.arg("127.0.0.1").arg(port);
+    let followed = command.exec_async(&mut connection).await;
+    followed.context("the store follows no other")?;
+    until(|| async {
+        let is_online = info(&master_url, "replication")
+            .await?
+            .contains("state=online");
+        is_online
+            .then_some(())
+            .context("the replica is not in sync")
+    })
+    .await
+}
+
+/// Makes a replica the master, and it the replica's replica: it holds back writes until both are even.
+pub(super) async fn hand_over(url: &str, replica: u16) -> Result<()> {
+    let mut connection = open_store(url).await?;
+    let mut command = redis::cmd("FAILOVER");
+    command.arg("TO").arg("127.0.0.1").arg(replica.to_string());
+    let begun = command.exec_async(&mut connection).await;
+    begun.context("the store cannot hand over")?;
+    until(|| async {
+        let info = info(url, "replication").await?;
+        let is_over = info.contains("role:slave") && info.contains("master_link_status:up");
+        is_over
+            .then_some(())
+            .context("the store has not handed over")
+    })
+    .await
+}
+
+/// Makes a replica a master, whatever it follows.
+pub(super) async fn lead(url: &str) -> Result<()> {
+    let mut connection = open_store(url).await?;
+    let mut command = redis::cmd("REPLICAOF");
+    let led = command.arg("NO").arg("ONE").exec_async(&mut connection);
+    led.await.context("the store cannot lead")
+}
+
+async fn info(url: &str, section: &str) -> Result<String> {
+    let mut connection = open_store(url).await?;
+    let mut command = redis::cmd("INFO");
+    let info = command.arg(section).query_async(&mut connection);
+    info.await.context("the store tells nothing of itself")
 }
 
 /// A setting of the server's.

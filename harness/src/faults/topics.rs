@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rdkafka::TopicPartitionList;
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier,
+    TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode as Code;
@@ -122,6 +125,33 @@ pub(super) async fn grow(servers: &str, topic: &str, partitions: i32) -> Result<
                 // It has them already, from a request whose answer was lost.
                 Ok(_) | Err((_, Code::InvalidPartitions)) => {}
                 Err((_, code)) => return Err(code).context("cannot add partitions"),
+            }
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Sets a property of a topic, and all others to their defaults.
+pub(super) async fn set(servers: &str, topic: &str, name: &str, value: &str) -> Result<()> {
+    configure(
+        servers,
+        AlterConfig::new(ResourceSpecifier::Topic(topic)).set(name, value),
+    )
+    .await
+}
+
+/// Sets all properties of a topic to their defaults.
+pub(super) async fn reset(servers: &str, topic: &str) -> Result<()> {
+    configure(servers, AlterConfig::new(ResourceSpecifier::Topic(topic))).await
+}
+
+async fn configure(servers: &str, wanted: AlterConfig<'_>) -> Result<()> {
+    let admin = admin(servers)?;
+    patiently(|| async {
+        for answer in admin.alter_configs([&wanted], &options()).await? {
+            if let Err((_, code)) = answer {
+                return Err(code).context("cannot configure a topic");
             }
         }
         Ok(())

@@ -47,13 +47,16 @@ pub struct Verdict {
 #[must_use]
 pub(super) fn judge(round: &Round, evidence: &Evidence) -> Verdict {
     let mut findings = oracles::lost(evidence);
+    if evidence.replies_gone.is_none() {
+        findings.extend(oracles::given_up(evidence));
+    }
     findings.extend(oracles::orders(evidence));
     findings.extend(oracles::kept(evidence));
     findings.extend(oracles::passed(evidence));
     if !round.has(Fault::leaves_zombies) {
         findings.extend(oracles::replays(evidence));
     }
-    if round.dispatch == "keyed" && evidence.topic_gone.is_none() {
+    if round.dispatch == "keyed" && evidence.replies_gone.is_none() {
         findings.extend(oracles::order_of_keys(evidence));
     }
     findings.extend(oracles::recovered(evidence));

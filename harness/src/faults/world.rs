@@ -1,16 +1,19 @@
 //! What outlasts the rounds: broker and store, and the proxies that stand before them.
 
 use std::cell::RefCell;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use tokio_util::sync::CancellationToken;
 
 use super::patience::until;
-use super::proxy::{Proxy, Quality, Waiting};
+use super::proxy::{CLIENTS, Proxy, Quality, Waiting};
 use super::store;
 use crate::service::{Service, ServiceOptions};
-use crate::stack::{Description, Stack, StackKind, StackOptions, broker_answers, open_store};
+use crate::stack::{
+    Description, Stack, StackKind, StackOptions, Store, broker_answers, open_store, port_of,
+};
 
 /// A stack whose parts can be struck. The service reaches both through proxies; this program's own clients,
 /// which send the load and gather the evidence, do not.
@@ -21,6 +24,8 @@ pub(crate) struct World {
     pub(super) store_url: String,
     pub(super) broker_proxy: Proxy,
     pub(super) store_proxy: Proxy,
+    /// The store that took over, until it hands back.
+    second_store: RefCell<Option<Store>>,
     /// What the service is told.
     pub(super) proxied_kafka: String,
     pub(super) proxied_store: String,
@@ -54,19 +59,38 @@ impl World {
             .proxied_port()
             .context("the broker has one listener")?;
         let store_url = stack.store_url().to_owned();
-        let own = store_url
-            .rsplit(':')
-            .next()
-            .and_then(|port| port.parse().ok());
         Ok(Self {
             servers: stack.bootstrap_servers().to_owned(),
-            broker_proxy: broker.serve(behind),
-            store_proxy: store.serve(own.context("the store's URL has no port")?),
+            broker_proxy: broker.serve(behind, CLIENTS),
+            store_proxy: store.serve(port_of(&store_url)?, Ipv4Addr::LOCALHOST),
+            second_store: RefCell::default(),
             proxied_kafka: format!("kafka://127.0.0.1:{advertised}"),
             proxied_store: format!("redis://127.0.0.1:{store_port}"),
             store_url,
             stack: RefCell::new(stack),
         })
+    }
+
+    /// Starts a replica of the store and has it take over behind the store's address.
+    pub(super) async fn fail_over(&self) -> Result<()> {
+        let starting = self.stack.borrow().second_store();
+        let second = starting.await.context("cannot start a replica")?;
+        let (first, port) = (port_of(&self.store_url)?, port_of(second.url())?);
+        store::follow(second.url(), first).await?;
+        self.second_store.replace(Some(second));
+        self.store_proxy.lead_to(port);
+        store::hand_over(&self.store_url, port).await
+    }
+
+    /// Undoes a fail-over, if there was one, without losing what was written since.
+    pub(super) async fn fail_back(&self) -> Result<()> {
+        let Some(second) = self.second_store.take() else {
+            return Ok(());
+        };
+        let first = port_of(&self.store_url)?;
+        self.store_proxy.lead_to(first);
+        store::hand_over(second.url(), first).await?;
+        second.stop().await
     }
 
     /// The brokers, without a proxy in between.
@@ -112,8 +136,13 @@ impl World {
                 stack.respawn_broker()?;
             }
             if stack.store_process()?.try_wait()?.is_some() {
-                stack.respawn_store()?;
+                stack.respawn_store(&[])?;
             }
+        }
+        if let Some(second) = self.second_store.take() {
+            self.store_proxy.lead_to(port_of(&self.store_url)?);
+            store::lead(&self.store_url).await?;
+            second.stop().await?;
         }
         let servers = &self.servers;
         until(|| async { broker_answers(servers, &[]).await }).await?;

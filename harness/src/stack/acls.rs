@@ -62,25 +62,26 @@ pub fn authorizer() -> Vec<(String, String)> {
         .into()
 }
 
-/// Takes a right on a topic, or on all (`*`), from everybody; the other rights stay.
-pub(super) async fn withdraw(servers: &str, topic: &str, right: Right) -> Result<()> {
+/// Takes a right on a topic, or on all (`*`), from the clients of a host (`*`: from everybody); the other rights
+/// stay.
+pub(crate) async fn withdraw(servers: &str, topic: &str, right: Right, host: &str) -> Result<()> {
     // A topic that has any rule is closed for what no rule allows.
-    let allow = (OPERATION_ALL, PERMISSION_ALLOW);
-    let deny = (right.operation(), PERMISSION_DENY);
+    let allow = ("*", OPERATION_ALL, PERMISSION_ALLOW);
+    let deny = (host, right.operation(), PERMISSION_DENY);
     let mut body = 2_i32.to_be_bytes().to_vec();
-    for (operation, permission) in [allow, deny] {
+    for (host, operation, permission) in [allow, deny] {
         body.push(RESOURCE_TOPIC);
         string(&mut body, topic);
         body.push(PATTERN_LITERAL);
         string(&mut body, "User:*");
-        string(&mut body, "*");
+        string(&mut body, host);
         body.extend([operation, permission]);
     }
     ask(servers, CREATE_ACLS, &body).await
 }
 
 /// Gives back what was taken on a topic, or on all (`*`).
-pub(super) async fn give_back(servers: &str, topic: &str) -> Result<()> {
+pub(crate) async fn give_back(servers: &str, topic: &str) -> Result<()> {
     let mut body = 1_i32.to_be_bytes().to_vec();
     body.push(RESOURCE_TOPIC);
     string(&mut body, topic);

@@ -16,10 +16,11 @@ mod store;
 mod topics;
 
 pub use acls::{Right, authorizer};
+pub(crate) use acls::{give_back, withdraw};
 pub use description::Description;
 pub use native::{Login, SecureListener, authority};
 pub use options::{StackKind, StackOptions};
 pub use ports::any as free_port;
 pub use running::Stack;
-pub(crate) use store::open as open_store;
+pub(crate) use store::{Store, open as open_store, port_of};
 pub(crate) use topics::{answers as broker_answers, client_config};

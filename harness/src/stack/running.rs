@@ -10,6 +10,7 @@ use kafka_cluster_url::shown;
 use rdkafka::util::get_rdkafka_version;
 use tempfile::TempDir;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::docker::{self, Compose};
 use super::embedded::{self, EmbeddedBroker};
@@ -36,8 +37,11 @@ pub struct Stack {
     properties: Vec<(String, String)>,
     broker: Broker,
     store: Store,
-    /// Where broker and store log, if the caller named no folder.
-    _logs: Option<TempDir>,
+    /// Where broker and store log.
+    logs: PathBuf,
+    stop: CancellationToken,
+    /// The same, if the caller named no folder.
+    _temporary: Option<TempDir>,
 }
 
 impl Stack {
@@ -93,7 +97,9 @@ impl Stack {
             properties,
             broker,
             store,
-            _logs: temporary,
+            logs,
+            stop: options.stop,
+            _temporary: temporary,
         })
     }
 

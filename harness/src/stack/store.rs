@@ -22,7 +22,7 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
 /// A store that answers at `url`.
 #[derive(Debug)]
-pub(super) struct Store {
+pub(crate) struct Store {
     pub(super) url: String,
     /// Name and version, as the server tells them.
     pub(super) version: String,
@@ -44,13 +44,15 @@ struct Command {
 
 impl Command {
     /// Each start has a log of its own: that of a killed one tells why the next has to load its files.
-    fn spawn(&mut self) -> Result<Child> {
+    fn spawn(&mut self, more: &[&str]) -> Result<Child> {
         self.starts += 1;
         let log = match self.starts {
             1 => self.logs.join("store.log"),
             again => self.logs.join(format!("store-{again}.log")),
         };
-        Child::spawn(self.name, &self.program, &self.arguments, &log)
+        let more = more.iter().map(OsString::from);
+        let arguments = self.arguments.iter().cloned().chain(more);
+        Child::spawn(self.name, &self.program, arguments, &log)
     }
 }
 
@@ -80,7 +82,7 @@ impl Store {
             starts: 0,
         };
         let url = format!("redis://127.0.0.1:{port}");
-        let mut child = command.spawn()?;
+        let mut child = command.spawn(&[])?;
         wait::until_ready(&mut child, START_LIMIT, stop, || async {
             ping(&url).await.map_err(|error| format!("{error:#}"))
         })
@@ -94,10 +96,15 @@ impl Store {
         })
     }
 
+    /// Where it answers.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Starts a server that has ended again, on what it left in its folder.
-    pub(super) fn respawn(&mut self) -> Result<()> {
+    pub(super) fn respawn(&mut self, arguments: &[&str]) -> Result<()> {
         let command = self.again.as_mut().context("the store is no child")?;
-        let child = command.spawn()?;
+        let child = command.spawn(arguments)?;
         if let Some((old, _folder)) = &mut self.child {
             *old = child;
         }
@@ -151,12 +158,18 @@ impl Store {
         found.with_context(|| format!("nothing stored at {key}"))
     }
 
-    pub(super) async fn stop(self) -> Result<()> {
+    pub(crate) async fn stop(self) -> Result<()> {
         if let Some((child, _folder)) = self.child {
             child.stop(STOP_GRACE).await?;
         }
         Ok(())
     }
+}
+
+/// The port that the URL of a store ends with.
+pub(crate) fn port_of(url: &str) -> Result<u16> {
+    let port = url.rsplit(':').next().and_then(|port| port.parse().ok());
+    port.context("the store's URL has no port")
 }
 
 /// A connection to the store at `url`, or an error after a few seconds.

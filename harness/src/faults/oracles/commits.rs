@@ -9,13 +9,19 @@ use super::{Finding, none_of};
 /// A reply that was on its way when its sender was killed may reach the broker so much later.
 const ON_ITS_WAY: i64 = 1000;
 
+/// What was committed before the topic was remade says nothing of the records that are in it now.
+fn of_this_topic(evidence: &Evidence) -> impl Iterator<Item = &Commit> {
+    let since = evidence.requests_gone.map_or(i64::MIN, |gone| gone.end);
+    evidence.commits.iter().filter(move |one| one.at > since)
+}
+
 /// Each sampled commit `N` of a partition requires an answer, by then, to every record below `N`.
 pub(in super::super) fn passed(evidence: &Evidence) -> Option<Finding> {
     let answers = evidence.answers_by_record();
     let first = |record: &Record| answers.get(&*record.id)?.iter().map(|one| one.at).min();
     // Of a record whose first reply may be gone with its topic, nobody knows when it was answered.
     let is_known = |record: &Record, answered: i64| {
-        let gone = evidence.topic_gone;
+        let gone = evidence.replies_gone;
         gone.is_none_or(|gone| record.at > gone.end || answered <= gone.begin)
     };
     let mut open: BTreeMap<i32, Vec<(i64, i64, &str)>> = BTreeMap::new();
@@ -30,7 +36,7 @@ pub(in super::super) fn passed(evidence: &Evidence) -> Option<Finding> {
     for records in open.values_mut() {
         records.sort_unstable();
     }
-    for commit in &evidence.commits {
+    for commit in of_this_topic(evidence) {
         let records = open.get(&commit.partition).map_or(&[][..], Vec::as_slice);
         let below = records.partition_point(|(offset, ..)| *offset < commit.offset);
         let late = records[..below].iter().filter(|(_, at, _)| *at > commit.at);
@@ -56,7 +62,7 @@ pub(in super::super) fn passed(evidence: &Evidence) -> Option<Finding> {
 /// further answers come. Not to be asked where a replaced member may still finish what it began.
 pub(in super::super) fn replays(evidence: &Evidence) -> Option<Finding> {
     let mut commits: BTreeMap<i32, Vec<Commit>> = BTreeMap::new();
-    for commit in &evidence.commits {
+    for commit in of_this_topic(evidence) {
         commits.entry(commit.partition).or_default().push(*commit);
     }
     let places: BTreeMap<&str, &Record> = evidence
@@ -130,8 +136,22 @@ mod tests {
                 .contains("a (0/0, never answered)")
         );
         // Unless its reply went with the topic.
-        evidence.topic_gone = Some(Span { begin: 2, end: 5 });
+        evidence.replies_gone = Some(Span { begin: 2, end: 5 });
         assert_eq!(passed(&evidence), None);
+    }
+
+    #[test]
+    fn a_commit_from_before_the_topic_was_remade_is_none_and_one_after_it_counts() {
+        let mut evidence = sound();
+        evidence.commits = vec![commit(2, 9)];
+        assert!(passed(&evidence).is_some());
+        evidence.requests_gone = Some(Span { begin: 5, end: 9 });
+        assert_eq!(passed(&evidence), None);
+        evidence.commits.push(commit(2, 10));
+        assert!(
+            passed(&evidence).is_some(),
+            "an old position on a new topic"
+        );
     }
 
     #[test]

@@ -7,13 +7,19 @@ use super::{Finding, none_of};
 
 const NAME: &str = "lost";
 
-/// Each record that the broker reported as delivered is in its topic at the end.
+/// Each record that the broker reported as delivered is in its topic at the end, unless that was remade since.
 pub(in super::super) fn kept(evidence: &Evidence) -> Option<Finding> {
     let there: BTreeSet<&str> = evidence.records.iter().map(|one| &*one.id).collect();
+    // What was accepted before the topic was remade went with it; when, the schedule tells.
+    let went = |id: &String| {
+        let due = evidence.due.get(id);
+        let remade = evidence.requests_gone;
+        remade.is_some_and(|gone| due.is_some_and(|due| *due <= gone.end))
+    };
     let gone = evidence
         .accepted
         .iter()
-        .filter(|id| !there.contains(&***id));
+        .filter(|id| !there.contains(&***id) && !went(id));
     let gone: Vec<String> = gone.cloned().collect();
     none_of("kept", "accepted requests are not in their topic", &gone)
 }
@@ -25,7 +31,7 @@ pub(in super::super) fn unanswered(evidence: &Evidence) -> Vec<String> {
     let stored: BTreeSet<&str> = evidence.orders.iter().map(|one| &*one.request).collect();
     let excused = |record: &Record| {
         let gone = evidence
-            .topic_gone
+            .replies_gone
             .is_some_and(|gone| record.at <= gone.end);
         gone && stored.contains(&*record.request)
     };
@@ -72,6 +78,22 @@ pub(in super::super) fn lost(evidence: &Evidence) -> Vec<Finding> {
     findings.into_iter().flatten().collect()
 }
 
+/// No record is given up because a topic or a broker refused what was not the record's fault. Not to be asked
+/// where the topic of the replies was away: who answers into a topic that is not there is told so.
+pub(in super::super) fn given_up(evidence: &Evidence) -> Option<Finding> {
+    let refused = evidence
+        .answers
+        .iter()
+        .filter_map(|answer| match &answer.outcome {
+            Outcome::DeadLetter { cause } if cause.contains("refused") => {
+                Some(format!("{} ({cause})", answer.id))
+            }
+            _ => None,
+        });
+    let refused: Vec<String> = refused.collect();
+    none_of("given-up", "records were given up for a refusal", &refused)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::super::evidence::Span;
@@ -89,6 +111,17 @@ mod tests {
         let mut evidence = sound();
         evidence.accepted.insert("c".to_owned());
         assert!(kept(&evidence).unwrap().text.starts_with("1 accepted"));
+    }
+
+    #[test]
+    fn requests_go_with_their_topic_and_later_ones_do_not() {
+        let mut evidence = sound();
+        evidence.accepted.insert("c".to_owned());
+        evidence.due.insert("c".to_owned(), 5);
+        evidence.requests_gone = Some(Span { begin: 0, end: 5 });
+        assert_eq!(kept(&evidence), None);
+        evidence.due.insert("c".to_owned(), 6);
+        assert!(kept(&evidence).is_some());
     }
 
     #[test]
@@ -117,6 +150,15 @@ mod tests {
     }
 
     #[test]
+    fn a_record_that_is_given_up_for_a_refusal_is_found() {
+        let mut evidence = sound();
+        evidence.answers[1] = dead_letter("b", "failed 8 times");
+        assert_eq!(given_up(&evidence), None);
+        evidence.answers[1] = dead_letter("b", "reply to `r` refused: too large");
+        assert!(given_up(&evidence).unwrap().text.contains("b (reply"));
+    }
+
+    #[test]
     fn a_failure_of_the_service_is_an_answer_and_a_refusal_is_none() {
         let status = |status| {
             let mut evidence = sound();
@@ -133,13 +175,13 @@ mod tests {
     fn replies_go_with_their_topic_but_orders_do_not() {
         let mut evidence = sound();
         evidence.answers.pop();
-        evidence.topic_gone = Some(Span { begin: 0, end: 5 });
+        evidence.replies_gone = Some(Span { begin: 0, end: 5 });
         assert!(lost(&evidence).is_empty());
         let mut without_order = evidence.clone();
         without_order.orders.pop();
         assert_eq!(lost(&without_order).len(), 1);
         // What was sent when the topic was back has no such excuse.
-        evidence.topic_gone = Some(Span { begin: 0, end: 0 });
+        evidence.replies_gone = Some(Span { begin: 0, end: 0 });
         assert_eq!(unanswered(&evidence).len(), 1);
     }
 }

@@ -6,6 +6,7 @@ use rustix::process::Signal;
 use super::super::acls::{self, Right};
 use super::{Broker, Stack};
 use crate::process::Child;
+use crate::stack::Store;
 
 impl Stack {
     /// Kills the broker, for tests of what its clients then do.
@@ -55,13 +56,22 @@ impl Stack {
     }
 
     /// Starts the store again, whose process has ended, and waits for nothing. It has its orders again if
-    /// [`crate::stack::StackOptions::durable_store`] asked for that.
+    /// [`crate::stack::StackOptions::durable_store`] asked for that. The arguments come after its own.
     ///
     /// # Errors
     ///
     /// When it cannot be started.
-    pub fn respawn_store(&mut self) -> Result<()> {
-        self.store.respawn()
+    pub fn respawn_store(&mut self, arguments: &[&str]) -> Result<()> {
+        self.store.respawn(arguments)
+    }
+
+    /// Starts another store of the same kind, on a port of its own.
+    pub(crate) fn second_store(&self) -> impl Future<Output = Result<Store>> + use<> {
+        let (logs, stop) = (self.logs.join("second-store"), self.stop.clone());
+        async move {
+            std::fs::create_dir_all(&logs)?;
+            Store::start(None, true, &logs, &stop).await
+        }
     }
 
     /// The port of the broker's second listener, where
@@ -81,7 +91,7 @@ impl Stack {
     ///
     /// When the broker refuses or does not answer.
     pub async fn withdraw(&self, topic: &str, right: Right) -> Result<()> {
-        acls::withdraw(self.bootstrap_servers(), topic, right).await
+        acls::withdraw(self.bootstrap_servers(), topic, right, "*").await
     }
 
     /// Gives back what [`Stack::withdraw`] has taken on a topic.
