@@ -311,7 +311,7 @@ async fn kcat_gets_the_seeds_reply() {
 async fn h10_kcat_record_with_binary_header_names_is_answered_quietly() {
     let stack = stack().await;
     let requester = Requester::new(&stack, "binary-", 1).await;
-    let service = Service::start(&stack, options("binary-", &[]))
+    let mut service = Service::start(&stack, options("binary-", &[]))
         .await
         .unwrap();
     let mut produce = Command::new("kcat");

@@ -162,7 +162,7 @@ async fn h28_a_user_who_lacks_a_right_is_told_which_one_and_needs_no_more_than_t
             .await;
         match open(&url).check().await {
             Err(StoreError::Refused(why)) => {
-                assert!(why.contains(&format!("'{lacking}'")), "{why}")
+                assert!(why.contains(&format!("'{lacking}'")), "{why}");
             }
             other => panic!("{lacking}: {other:?}"),
         }
