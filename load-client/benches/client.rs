@@ -77,8 +77,8 @@ async fn measure(plan: Plan, csv: bool) -> Measured {
         csv.then(|| RequestsCsv::create(&path, &["echo".to_owned()]).expect("a place for the CSV"));
     let control = Control::default();
     let names = ["echo".to_owned()];
-    let (recorder, samples) = Recorder::start(&names, Vec::new(), file, control.stop.clone())
-        .expect("a thread for the recorder");
+    let (recorder, samples) =
+        Recorder::start(&names, &plan, file, &control).expect("a thread for the recorder");
     let (cpu, clock) = (cpu_seconds(), Instant::now());
     let scenario = Arc::new(Fixed::new("echo".to_owned(), Bytes::from_static(b"{}")));
     runner::run(plan, scenario, Echo::start(), samples, &control).await;

@@ -78,9 +78,9 @@ A --shape file is TOML:
   spawn_rate = 10        # with users; default 1
   ramp = true            # in a straight line from the stage before, over the whole stage
 
-A request fails by a
-time-out, a send error, a status that is not 2xx or a dead reply consumer; a failure is counted and
-is never a latency. Ctrl-C stops sending and waits for what is in flight; a second one does not wait.
+Rates and throughput are over the run time less the warm-up, or up to when the run was stopped.
+A request fails by a time-out, a send error, a status that is not 2xx, or a reply consumer that could
+not read or reach its replies; a failure is counted and is never a latency. Ctrl-C stops sending and waits for what is in flight; a second one does not wait.
 On a terminal the keys w and W add 1 and 10 users, s and S take them away (requests per second with --rate).";
 
 #[derive(Debug, Args)]

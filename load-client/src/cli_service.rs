@@ -8,7 +8,7 @@ use clap::Args;
 use load_client::scenario::{
     Body, Format, Kind, Mix, Records, Request, StatusSet, Template, read_scenario,
 };
-use load_client::transport::kafka::{KafkaSettings, OWN_REPLY_TOPIC_PREFIX};
+use load_client::transport::kafka::{KafkaSettings, OWN_REPLY_TOPIC_INFIX};
 use load_client::transport::wire::{
     Correlation, IdFormat, PartitionHeader, Profile, ReplyCorrelation, Wire,
 };
@@ -70,7 +70,7 @@ pub(crate) struct ServiceArguments {
     /// Request header that names the partition of the reply: bytes:NAME (4 bytes) or text:NAME
     #[arg(long, env = "LOAD_CLIENT_REPLY_PARTITION_HEADER", value_name = "ENCODING:NAME", help_heading = SERVICE)]
     reply_partition_header: Option<PartitionHeader>,
-    /// Create a reply topic for this run, load-client.reply.<run id>, and delete it at the end
+    /// Create a reply topic for this run, <topic>.reply.load-client-<run id>, and delete it at the end
     #[arg(long, env = "LOAD_CLIENT_OWN_REPLY_TOPIC", num_args = 0..=1, default_missing_value = "1", value_parser = clap::value_parser!(i32).range(1..=10_000), value_name = "PARTITIONS", conflicts_with_all = ["reply_topic", "publish_only"], help_heading = SERVICE)]
     own_reply_topic: Option<i32>,
 }
@@ -122,7 +122,8 @@ impl ServiceArguments {
         service.more_reply_topics = reply_topics.map(str::to_owned).collect();
         if let Some(partitions) = self.own_reply_topic {
             service.own_reply_topic = Some(partitions);
-            settings.reply_topic = format!("{OWN_REPLY_TOPIC_PREFIX}{}", settings.run_id);
+            let (topic, run) = (&settings.topic, &settings.run_id);
+            settings.reply_topic = format!("{topic}{OWN_REPLY_TOPIC_INFIX}{run}");
         }
         Ok(mix)
     }

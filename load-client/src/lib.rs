@@ -52,7 +52,7 @@
 //!     None => Err("no key".to_owned()),
 //! });
 //! let control = Control::default();
-//! let (recorder, samples) = Recorder::start(orders.kinds(), plan.spans(), None, control.stop.clone())?;
+//! let (recorder, samples) = Recorder::start(orders.kinds(), &plan, None, &control)?;
 //! runner::run(plan, Arc::new(orders), Arc::new(transport), samples, &control).await;
 //! let (summary, recorded) = recorder.finish();
 //! recorded?;

@@ -7,14 +7,15 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub use samples::{SampleReceiver, Samples};
-use tokio_util::sync::CancellationToken;
 
 use crate::export::{ExportError, RequestsCsv};
 use crate::history::History;
 use crate::moment::{Bin, Moment};
-use crate::shape::Span;
+use crate::plan::Plan;
+use crate::runner::Control;
 use crate::summary::{Latency, StageResult, Summary};
 use crate::tally::{StageTally, Tally};
+use crate::window::ThroughputWindow;
 
 /// Samples taken at once.
 const BATCH: usize = 1024;
@@ -32,6 +33,7 @@ pub struct Recorder {
 #[derive(Clone)]
 pub struct TallyView {
     recorded: Arc<Mutex<Recorded>>,
+    control: Control,
     start: Instant,
 }
 
@@ -42,31 +44,34 @@ struct Recorded {
 }
 
 impl Recorder {
-    /// Starts the thread. `names` are those of the request kinds, `stages` the parts of the run that have
-    /// results of their own. A CSV that cannot be written any more cancels `stop`.
+    /// Starts the thread, just before the run. `names` are those of the request kinds; the plan tells what is
+    /// measured. A CSV that cannot be written any more stops the run.
     ///
     /// # Errors
     ///
     /// When the system has no thread to give.
     pub fn start(
         names: &[String],
-        stages: Vec<Span>,
+        plan: &Plan,
         csv: Option<RequestsCsv>,
-        stop: CancellationToken,
+        control: &Control,
     ) -> std::io::Result<(Self, Samples)> {
         let (sender, receiver) = Samples::channel();
+        let (warm_up, end) = (nanoseconds(plan.warm_up), plan.run_time.map(nanoseconds));
+        let window = ThroughputWindow::over(warm_up, end.unwrap_or(u64::MAX));
         let view = TallyView {
             recorded: Arc::new(Mutex::new(Recorded {
-                tally: Tally::new(names),
-                stages: StageTally::new(stages),
+                tally: Tally::new(names).within(window),
+                stages: StageTally::new(plan.spans(), warm_up),
                 history: History::default(),
             })),
+            control: control.clone(),
             start: Instant::now(),
         };
         let recording = view.clone();
         let thread = std::thread::Builder::new()
             .name("recorder".to_owned())
-            .spawn(move || record(&receiver, csv, &recording, &stop))?;
+            .spawn(move || record(&receiver, csv, &recording))?;
         Ok((Self { thread, view }, sender))
     }
 
@@ -91,16 +96,14 @@ impl TallyView {
     /// Sums up what was recorded so far.
     #[must_use]
     pub fn summary(&self) -> Summary {
-        let recorded = self.lock();
-        let mut summary = recorded.tally.summary();
-        summary.stages = recorded.stages.results();
-        summary
+        self.summary_with(&[])
     }
 
     /// What each stage of the run measured so far.
     #[must_use]
     pub fn stages(&self) -> Vec<StageResult> {
-        self.lock().stages.results()
+        let (now, recorded) = self.up_to_now();
+        recorded.stages.results(now)
     }
 
     /// The moments that were kept, the oldest first; see [`History`].
@@ -123,9 +126,9 @@ impl TallyView {
     /// As [`Self::summary`], with further quantiles (0 to 1) beside the usual ones.
     #[must_use]
     pub fn summary_with(&self, quantiles: &[f64]) -> Summary {
-        let recorded = self.lock();
-        let mut summary = recorded.tally.summary_with(quantiles);
-        summary.stages = recorded.stages.results();
+        let (now, recorded) = self.up_to_now();
+        let mut summary = recorded.tally.summary_at(now, quantiles);
+        summary.stages = recorded.stages.results(now);
         summary
     }
 
@@ -133,6 +136,12 @@ impl TallyView {
     #[must_use]
     pub fn schedule_lag(&self) -> Option<Latency> {
         self.lock().tally.schedule_lag()
+    }
+
+    /// How many requests waited for their replies on average; `None` before the measured window.
+    #[must_use]
+    pub fn mean_in_flight(&self) -> Option<f64> {
+        self.up_to_now().1.tally.mean_in_flight()
     }
 
     /// What the run did lately.
@@ -154,9 +163,21 @@ impl TallyView {
 
     /// Forgets what was recorded so far; the run and its clock go on.
     pub fn reset(&self) {
-        let mut recorded = self.lock();
-        recorded.tally.reset();
+        let (now, mut recorded) = self.up_to_now();
+        recorded.tally.reset(now);
         recorded.history = History::default();
+    }
+
+    /// The present on the run's clock, and what was recorded, with its window ended if the run's is.
+    fn up_to_now(&self) -> (u64, MutexGuard<'_, Recorded>) {
+        let (now, ended) = (nanoseconds(self.start.elapsed()), self.control.ended());
+        let mut recorded = self.lock();
+        if let Some(end) = ended.map(nanoseconds) {
+            recorded.tally.end_by(end);
+            recorded.stages.end_by(end);
+        }
+        // The recorder is a little older than the run.
+        (ended.map_or(now, |_| u64::MAX), recorded)
     }
 
     fn lock(&self) -> MutexGuard<'_, Recorded> {
@@ -168,7 +189,6 @@ fn record(
     receiver: &SampleReceiver,
     mut csv: Option<RequestsCsv>,
     view: &TallyView,
-    stop: &CancellationToken,
 ) -> Result<(), ExportError> {
     let mut batch = Vec::with_capacity(BATCH);
     let mut failed = None;
@@ -179,11 +199,11 @@ fn record(
             // The users must be able to go on handing over, or they would wait for ever.
             failed = Some(error);
             csv = None;
-            stop.cancel();
+            view.control.stop.cancel();
         }
         let elapsed = view.start.elapsed();
         let is_behind = batch.len() == BATCH;
-        let mut recorded = view.lock();
+        let (_, mut recorded) = view.up_to_now();
         for sample in batch.drain(..) {
             recorded.tally.record(&sample, elapsed);
             recorded.stages.record(&sample);
@@ -198,4 +218,9 @@ fn record(
         (None, Some(file)) => file.finish(),
         (None, None) => Ok(()),
     }
+}
+
+/// 2^64 ns are 584 years.
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -45,7 +45,7 @@ pub async fn run_paced_by<T: Transport>(
     samples: Samples,
     control: &Control,
 ) {
-    control.begin(plan.first_target());
+    control.begin(plan.first_target(), plan.warm_up);
     let engine = Arc::new(Engine {
         plan,
         scenario,

@@ -33,15 +33,15 @@ pub struct Summary {
     pub outcomes: BTreeMap<Status, u64>,
     /// What the warm-up saw.
     pub warm_up: WarmUp,
-    /// Good replies per second over the measured window.
+    /// Good replies per second that arrived in the measured window.
     pub throughput: Option<f64>,
-    /// From the first to the last measured send, in seconds.
+    /// From the end of the warm-up to that of the run time, or to when the run was stopped, in seconds.
     pub window_seconds: Option<f64>,
     /// Failures by kind and text, the most frequent first; the warm-up's are among them.
     pub errors: Vec<ErrorCount>,
     /// What each stage measured, in their order; none when the load was one.
     pub stages: Vec<StageResult>,
-    /// How late requests were sent; open loop only.
+    /// How late requests were sent; of an open loop, and of users with a pace.
     pub schedule_lag: Option<Lag>,
     /// What the run shows beyond its figures.
     pub findings: Findings,
@@ -57,14 +57,14 @@ pub struct StageResult {
     pub requests: u64,
     /// Requests that failed.
     pub failures: u64,
-    /// Good replies per second, from the stage's first send to its last.
+    /// Good replies per second that arrived in the stage's time.
     pub throughput: Option<f64>,
     /// Response times of the good replies; `None` without any.
     pub response: Option<Latency>,
 }
 
-/// How late an open loop sent its requests: from the intended instant to the hand-over. The warm-up is not
-/// in it.
+/// How late an open loop, or users with a pace, sent their requests: from the intended instant to the
+/// hand-over. The warm-up is not in it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Lag {
     /// Requests that were sent.
@@ -99,7 +99,7 @@ pub struct Row {
     pub service: Option<Latency>,
     /// Mean length of the answers' bodies in bytes; `None` without any.
     pub mean_bytes: Option<f64>,
-    /// Requests and failures per second over the measured window.
+    /// Requests and failures per second of those sent in the measured window.
     pub rates: Rates,
 }
 

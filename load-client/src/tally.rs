@@ -40,6 +40,9 @@ struct Counts {
     requests: u64,
     failures: u64,
     censored: u64,
+    /// Those of the requests that were sent within the measured window, of which rates are made.
+    sent: u64,
+    sent_failed: u64,
     /// Warm-up included, as the moments show it.
     ended: u64,
     failed: u64,
@@ -55,6 +58,8 @@ impl Counts {
             requests: 0,
             failures: 0,
             censored: 0,
+            sent: 0,
+            sent_failed: 0,
             ended: 0,
             failed: 0,
             bytes: 0,
@@ -64,7 +69,7 @@ impl Counts {
         }
     }
 
-    fn record(&mut self, sample: &Sample, second: u64) {
+    fn record(&mut self, sample: &Sample, second: u64, within: bool) {
         let status = sample.outcome.status();
         if status != Status::Censored {
             self.ended += 1;
@@ -79,8 +84,13 @@ impl Counts {
             self.censored += 1;
             return;
         }
+        let failed = u64::from(status.is_failure());
         self.requests += 1;
-        self.failures += u64::from(status.is_failure());
+        self.failures += failed;
+        if within {
+            self.sent += 1;
+            self.sent_failed += failed;
+        }
         if let (Some(response), Some(service)) = (sample.response_ns(), sample.service_ns()) {
             self.response.record(response);
             self.service.record(service);
@@ -106,8 +116,8 @@ impl Counts {
             service: self.service.summary_with(quantiles),
             mean_bytes,
             rates: Rates {
-                requests: per_second(self.requests),
-                failures: per_second(self.failures),
+                requests: per_second(self.sent),
+                failures: per_second(self.sent_failed),
             },
         }
     }
@@ -124,7 +134,8 @@ impl Counts {
 }
 
 impl Tally {
-    /// Counts requests of these kinds; [`Sample::kind`] is an index into the names.
+    /// Counts requests of these kinds; [`Sample::kind`] is an index into the names. The measured window is
+    /// not known; see [`Tally::within`].
     #[must_use]
     pub fn new(names: &[String]) -> Self {
         // One kind needs no count of its own.
@@ -141,16 +152,30 @@ impl Tally {
         }
     }
 
+    /// Counts over this window.
+    #[must_use]
+    pub fn within(mut self, window: ThroughputWindow) -> Self {
+        self.window = window;
+        self
+    }
+
+    /// Ends the measured window earlier, before later samples are recorded.
+    pub fn end_by(&mut self, end_ns: u64) {
+        self.window.end_by(end_ns);
+    }
+
     /// Takes one sample, that long after the start of the run.
     pub fn record(&mut self, sample: &Sample, elapsed: Duration) {
         let status = sample.outcome.status();
+        self.window.record(sample);
+        let within = self.window.is_open_at(sample.sent_ns);
         if status.is_failure() {
             let seconds = elapsed.as_secs_f64();
             self.errors.count(sample.kind, &sample.outcome, seconds);
         }
-        self.total.record(sample, elapsed.as_secs());
+        self.total.record(sample, elapsed.as_secs(), within);
         if let Some(kind) = self.kinds.get_mut(usize::from(sample.kind)) {
-            kind.record(sample, elapsed.as_secs());
+            kind.record(sample, elapsed.as_secs(), within);
         }
         if sample.warm_up {
             self.warm_up.requests += 1;
@@ -160,21 +185,19 @@ impl Tally {
         *self.outcomes.entry(status).or_default() += 1;
         self.lag
             .record(sample.sent_ns.saturating_sub(sample.intended_ns));
-        if status != Status::Censored {
-            self.window.record(sample.sent_ns, status == Status::Ok);
-        }
     }
 
     /// Sums up what was recorded so far.
     #[must_use]
     pub fn summary(&self) -> Summary {
-        self.summary_with(&[])
+        self.summary_at(u64::MAX, &[])
     }
 
-    /// As [`Self::summary`], with further quantiles (0 to 1) beside the usual ones.
+    /// As [`Self::summary`] at a moment that may lie before the window's end, with further quantiles (0 to 1)
+    /// beside the usual ones.
     #[must_use]
-    pub fn summary_with(&self, quantiles: &[f64]) -> Summary {
-        let seconds = self.window.seconds();
+    pub fn summary_at(&self, moment_ns: u64, quantiles: &[f64]) -> Summary {
+        let seconds = self.window.seconds_at(moment_ns);
         let kinds = self.names.iter().enumerate();
         Summary {
             kinds: kinds
@@ -183,7 +206,7 @@ impl Tally {
             total: self.total.row(AGGREGATED, seconds, quantiles),
             outcomes: self.outcomes.clone(),
             warm_up: self.warm_up,
-            throughput: self.window.throughput(),
+            throughput: self.window.throughput_at(moment_ns),
             window_seconds: seconds,
             errors: self.errors.counts(|kind| self.name(kind)),
             stages: Vec::new(),
@@ -221,15 +244,22 @@ impl Tally {
         self.lag.summary()
     }
 
+    /// How many requests waited for their replies on average over the window; `None` where it is not known.
+    #[must_use]
+    pub fn mean_in_flight(&self) -> Option<f64> {
+        self.window.mean_in_flight()
+    }
+
     /// The measured response times in bins of equal width on a logarithmic axis.
     #[must_use]
     pub fn histogram(&self, bins: u32) -> Vec<Bin> {
         self.total.response.bins(bins)
     }
 
-    /// Forgets everything, for a live user who wants the figures from now on.
-    pub fn reset(&mut self) {
-        *self = Self::new(&self.names);
+    /// Forgets everything, for a live user who wants the figures from this moment on.
+    pub fn reset(&mut self, moment_ns: u64) {
+        let window = self.window.from(moment_ns);
+        *self = Self::new(&self.names).within(window);
     }
 
     fn counts(&self, kind: usize) -> &Counts {

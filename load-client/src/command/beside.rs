@@ -1,5 +1,6 @@
 //! What is looked at beside a run: the service's memory, and the limit of a stage that ends the run.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ pub(super) struct Beside {
     tasks: Vec<JoinHandle<()>>,
     memory: Arc<Mutex<History<MemoryPoint>>>,
     limits: Vec<Limit>,
+    limit_broke: Arc<AtomicBool>,
 }
 
 impl Beside {
@@ -28,6 +30,7 @@ impl Beside {
     pub(super) fn start(arguments: &LoadArguments, view: TallyView, control: &Control) -> Self {
         let memory = Arc::<Mutex<History<MemoryPoint>>>::default();
         let limits = arguments.until.clone();
+        let limit_broke = Arc::<AtomicBool>::default();
         let mut tasks = Vec::new();
         if let Some(url) = arguments.metrics_url.clone() {
             tasks.push(tokio::spawn(memory::watch(url, Arc::clone(&memory))));
@@ -37,13 +40,20 @@ impl Beside {
                 view,
                 control.clone(),
                 limits.clone(),
+                Arc::clone(&limit_broke),
             )));
         }
         Self {
             tasks,
             memory,
             limits,
+            limit_broke,
         }
+    }
+
+    /// Whether a limit has ended the run.
+    pub(super) fn limit_broke(&self) -> bool {
+        self.limit_broke.load(Ordering::Relaxed)
     }
 
     /// Stops, and tells what was seen.
@@ -60,7 +70,12 @@ impl Beside {
 }
 
 /// Ends the run when a stage that is over has broken a limit.
-async fn end_when_broken(view: TallyView, control: Control, limits: Vec<Limit>) {
+async fn end_when_broken(
+    view: TallyView,
+    control: Control,
+    limits: Vec<Limit>,
+    limit_broke: Arc<AtomicBool>,
+) {
     loop {
         tokio::time::sleep(LOOK).await;
         let now = view.elapsed().as_secs_f64();
@@ -69,6 +84,7 @@ async fn end_when_broken(view: TallyView, control: Control, limits: Vec<Limit>) 
         let broken = over.filter_map(|stage| Some((stage, broken_limit(&limits, stage)?)));
         if let Some((stage, reason)) = broken.into_iter().next() {
             say(&format!("ending after {}: {reason}", stage.span.name));
+            limit_broke.store(true, Ordering::Relaxed);
             control.stop.cancel();
             return;
         }

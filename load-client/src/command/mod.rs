@@ -8,6 +8,7 @@ mod exit;
 mod outputs;
 mod report;
 mod run;
+mod stillness;
 mod text;
 mod watch;
 mod web;

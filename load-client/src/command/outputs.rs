@@ -12,7 +12,7 @@ use load_client::output::{run_end, run_verdicts};
 use load_client::plan::{Model, Pause, Plan};
 use load_client::recorder::TallyView;
 use load_client::runner::Control;
-use load_client::selfcheck::{self, LoadModel, Readings, Validity};
+use load_client::selfcheck::{self, LoadModel, Readings, Stalled, Validity};
 use load_client::summary::{Lag, Summary};
 use load_client::threshold::{self, Answer, Threshold, evaluate};
 use load_client::transport::kafka::{ClientSettings, KafkaSettings};
@@ -27,8 +27,6 @@ use crate::signals::say;
 
 /// Bins of the report's histogram.
 const BINS: u32 = 80;
-/// A ramp that reaches this far into the measured window is no constant number of users.
-const RAMP_SHARE: f64 = 0.01;
 
 /// What was asked for, checked.
 pub(super) struct Outputs {
@@ -45,6 +43,7 @@ pub(super) struct Running {
     json: Option<Destination>,
     text: Text,
     view: TallyView,
+    control: Control,
     watch: Watch,
 }
 
@@ -55,6 +54,7 @@ pub(super) struct Ended {
     json: Option<Destination>,
     text: Text,
     view: TallyView,
+    control: Control,
     watched: Watched,
 }
 
@@ -72,6 +72,10 @@ pub(super) struct Course {
     pub(super) active: u32,
     /// What was looked at beside it.
     pub(super) findings: Findings,
+    /// A stage broke a limit of `--until`.
+    pub(super) limit_broke: bool,
+    /// For how long the client stood still.
+    pub(super) stalled: Stalled,
     /// How late an open loop sent its requests.
     pub(super) lag: Option<Lag>,
     pub(super) unmatched_replies: u64,
@@ -134,6 +138,7 @@ impl Outputs {
             json: self.json,
             text: self.text,
             view,
+            control: control.clone(),
             watch: watch::start(settings, on_key)?,
         })
     }
@@ -172,6 +177,7 @@ impl Running {
             json: self.json,
             text: self.text,
             view: self.view,
+            control: self.control,
         }
     }
 }
@@ -197,7 +203,8 @@ impl Ended {
         let moment = self.view.moment(course.active, warm_up);
         let csv = self.write_statistics(&moment, &summary);
         self.view.keep(moment);
-        let validity = selfcheck::check(&summary, &self.readings(plan, &summary));
+        let readings = self.readings(plan, &summary, course.stalled);
+        let validity = selfcheck::check(&summary, &readings);
         let answer = evaluate(&self.arguments.fail_on, &summary);
         let end = run_end(&summary, self.text.columns());
         self.text.print(&format!("\n{end}"));
@@ -274,15 +281,17 @@ impl Ended {
         Ok(destination.write_whole(&serde_json::to_vec_pretty(&report)?)?)
     }
 
-    fn readings(&self, plan: &Plan, summary: &Summary) -> Readings {
-        let window = summary.window_seconds.unwrap_or_default();
-        let users = constant_users(plan, &self.view.history(), window);
+    fn readings(&self, plan: &Plan, summary: &Summary, stalled: Stalled) -> Readings {
         Readings {
             model: match plan.model {
                 Model::Open(_) => LoadModel::OpenLoop,
-                Model::Closed(Pause::None) => LoadModel::ClosedLoop { users },
+                Model::Closed(Pause::None) => LoadModel::ClosedLoop,
                 Model::Closed(_) => LoadModel::ClosedLoopWithThinkTime,
             },
+            users: self.control.mean_users(),
+            in_flight: self.view.mean_in_flight(),
+            held_back_by_recorder: self.control.held_back_by_recorder(),
+            stalled,
             cores: cpu::cores(),
             cpu: self.watched.cpu.clone(),
             schedule_lag: self.view.schedule_lag(),
@@ -295,7 +304,8 @@ impl Ended {
         match plan.run_time {
             _ if course.defunct.is_some() || course.recording_failed => EndedBy::Failure,
             _ if self.watched.threshold_broke => EndedBy::Threshold,
-            Some(run_time) if course.duration >= run_time => EndedBy::RunTime,
+            _ if course.limit_broke => EndedBy::Limit,
+            Some(run_time) if self.control.ended() >= Some(run_time) => EndedBy::RunTime,
             _ => EndedBy::Signal,
         }
     }
@@ -322,13 +332,4 @@ impl Ended {
             code_on_error: self.arguments.exit_code_on_error,
         })
     }
-}
-
-/// The number of users, if it stayed the same over the measured window.
-fn constant_users(plan: &Plan, moments: &[Moment], window_seconds: f64) -> Option<u32> {
-    let ramp = f64::from(plan.users.saturating_sub(1)) / plan.spawn_rate;
-    let is_early = ramp <= plan.warm_up.as_secs_f64() + RAMP_SHARE * window_seconds;
-    let mut measured = moments.iter().filter(|moment| !moment.warm_up);
-    let is_constant = measured.all(|moment| moment.users == plan.users);
-    (plan.users > 0 && is_early && is_constant).then_some(plan.users)
 }

@@ -109,6 +109,7 @@ fn load(plan: &Plan, ended_by: EndedBy) -> Section {
         EndedBy::RunTime => "the run time",
         EndedBy::Signal => "a signal",
         EndedBy::Threshold => "a threshold that was broken",
+        EndedBy::Limit => "a stage that broke a limit",
         EndedBy::Failure => "a failure",
     };
     section(

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::beside::Beside;
 use super::outputs::{Course, Outputs};
+use super::stillness::Stillness;
 use crate::cli::RunArguments;
 use crate::signals::{self, say};
 
@@ -66,8 +67,7 @@ async fn measure(
     let transport = Arc::new(connect(&settings, &mut signals).await?);
     announce(&plan, &settings);
     let control = Control::default();
-    let (kinds, stop) = (scenario.kinds(), control.stop.clone());
-    let (recorder, samples) = Recorder::start(kinds, plan.spans(), csv, stop)?;
+    let (recorder, samples) = Recorder::start(scenario.kinds(), &plan, csv, &control)?;
     let producer = Arc::clone(&transport);
     let queue = Box::new(move || producer.producer_queue() as u64);
     let keyed = control.clone();
@@ -81,6 +81,7 @@ async fn measure(
         outputs.restore(),
     ));
     let beside = Beside::start(&arguments.load, recorder.view(), &control);
+    let stillness = Stillness::watch()?;
     let (started, clock) = (SystemTime::now(), Instant::now());
     runner::run(
         plan.clone(),
@@ -92,6 +93,7 @@ async fn measure(
     .await;
     let duration = clock.elapsed();
     is_over.cancel();
+    let stalled = stillness.stop(&plan, &control);
     let active = control.active();
     let outputs = outputs.stop();
     let view = recorder.view();
@@ -100,6 +102,8 @@ async fn measure(
         started,
         duration,
         active,
+        limit_broke: beside.limit_broke(),
+        stalled,
         findings: beside.finish(&view),
         lag: control.lag(),
         defunct: transport.pending().defunct(),

@@ -16,6 +16,7 @@ const DISAGREEMENT: f64 = 3.0;
 
 pub(super) fn warnings(baseline: &[Run], changed: &[Run], comparison: &Comparison) -> Vec<String> {
     let mut warnings = Vec::new();
+    warnings.extend(guessed_windows([baseline, changed].concat().iter()));
     for (side, runs) in [(Side::Baseline, baseline), (Side::Changed, changed)] {
         for run in runs {
             warnings.extend(run.warnings.iter().cloned());
@@ -127,6 +128,23 @@ fn drifts(comparison: &Comparison) -> Vec<String> {
         )
     });
     level.into_iter().chain(change).collect()
+}
+
+/// A service that froze looks as fast as before it when only the time until the last request counts.
+fn guessed_windows<'a>(runs: impl Iterator<Item = &'a Run>) -> Option<String> {
+    let guessed: Vec<&str> = runs
+        .filter(|run| run.window_is_guessed)
+        .map(|run| run.label.as_str())
+        .collect();
+    let first = guessed.first()?;
+    let others = match guessed.len() {
+        1 => String::new(),
+        count => format!(" and {} more", count - 1),
+    };
+    Some(format!(
+        "throughput of {first}{others} is over the time from the first to the last request: no summary of \
+         --json beside the file tells the measured window"
+    ))
 }
 
 /// Student's interval over the blocks and the bootstrap's should tell about the same.

@@ -22,6 +22,9 @@ pub struct Run {
     pub failures: u64,
     /// Ok replies per second over the measured window; `None` when the file has no timestamps.
     pub throughput: Option<f64>,
+    /// Whether the throughput is over the time from the first to the last request, because nothing tells the
+    /// window that was asked for.
+    pub window_is_guessed: bool,
     /// Requests left out because they were sent during the warm-up.
     pub warm_up: u64,
     /// Requests still in flight when the run was cut short: neither answered nor failed.
@@ -54,6 +57,7 @@ impl Run {
             parts: BTreeMap::new(),
             failures: 0,
             throughput: None,
+            window_is_guessed: false,
             warm_up: 0,
             censored: 0,
             timeline: Vec::new(),

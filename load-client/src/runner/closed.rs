@@ -45,10 +45,11 @@ pub(super) async fn drive<T: Transport>(engine: &Arc<Engine<T>>) {
         let next = [course.next_change(elapsed), engine.plan.run_time];
         wait(engine, &mut users, next.into_iter().flatten().min()).await;
     }
+    engine.sending_ended();
     engine.control.stop.cancel();
     while let Some(ended) = users.tasks.join_next().await {
         users.note(ended);
-        engine.control.users_are(users.tasks.len());
+        engine.users_are(users.tasks.len());
     }
 }
 
@@ -66,7 +67,7 @@ async fn wait<T: Transport>(engine: &Arc<Engine<T>>, users: &mut Users, next: Op
         () = engine.control.changed() => {}
         Some(ended) = users.tasks.join_next() => {
             users.note(ended);
-            engine.control.users_are(users.tasks.len());
+            engine.users_are(users.tasks.len());
         }
     }
 }
@@ -80,7 +81,7 @@ impl Users {
             *is_running = true;
             self.tasks.spawn(closed_loop(user, Arc::clone(engine)));
         }
-        engine.control.users_are(self.tasks.len());
+        engine.users_are(self.tasks.len());
     }
 
     fn note(&mut self, ended: Result<u32, JoinError>) {

@@ -39,8 +39,34 @@ struct Live {
     in_flight: AtomicUsize,
     held_back: AtomicU64,
     unsent: AtomicU64,
+    /// Requests that the recorder held back.
+    behind_recorder: AtomicU64,
+    presence: Mutex<Presence>,
     /// In nanoseconds; `None` before the first measured request of an open loop.
     lag: Mutex<Option<Histogram<u64>>>,
+}
+
+/// The users of a closed loop over the measured window.
+#[derive(Debug, Default)]
+struct Presence {
+    warm_up: Duration,
+    /// Up to when they were added up.
+    until: Duration,
+    users: usize,
+    user_seconds: f64,
+    /// When sending ended, and with it the window.
+    end: Option<Duration>,
+}
+
+impl Presence {
+    fn change(&mut self, at: Duration, users: usize) {
+        if self.end.is_none() {
+            let span = at.saturating_sub(self.until);
+            self.user_seconds += self.users as f64 * span.as_secs_f64();
+            self.until = self.until.max(at);
+            self.users = users;
+        }
+    }
 }
 
 impl Control {
@@ -116,6 +142,26 @@ impl Control {
         })
     }
 
+    /// When sending ended, from the start of the run; `None` while it goes on.
+    #[must_use]
+    pub fn ended(&self) -> Option<Duration> {
+        lock(&self.live.presence).end
+    }
+
+    /// How many users of a closed loop there were on average over the measured window; `None` before its end.
+    #[must_use]
+    pub fn mean_users(&self) -> Option<f64> {
+        let presence = lock(&self.live.presence);
+        let window = presence.end?.saturating_sub(presence.warm_up);
+        (!window.is_zero()).then(|| presence.user_seconds / window.as_secs_f64())
+    }
+
+    /// How often a request waited because the recorder was too far behind.
+    #[must_use]
+    pub fn held_back_by_recorder(&self) -> u64 {
+        self.live.behind_recorder.load(Ordering::Relaxed)
+    }
+
     fn change(&self, change: impl FnOnce(Target) -> Target) {
         if let Some(target) = lock(&self.live.target).as_mut() {
             *target = change(*target);
@@ -127,7 +173,12 @@ impl Control {
 
 /// What the run itself tells and asks.
 impl Control {
-    pub(super) fn begin(&self, target: Target) {
+    pub(super) fn begin(&self, target: Target, warm_up: Duration) {
+        *lock(&self.live.presence) = Presence {
+            warm_up,
+            until: warm_up,
+            ..Presence::default()
+        };
         let is_open = matches!(target, Target::Rate(_));
         self.live.is_open.store(is_open, Ordering::Relaxed);
         self.follow(target);
@@ -158,9 +209,22 @@ impl Control {
         user < self.live.allowed.load(Ordering::Relaxed) && !self.stop.is_cancelled()
     }
 
-    pub(super) fn users_are(&self, users: usize) {
+    /// Notes how many users run from this moment on.
+    pub(super) fn users_are(&self, users: usize, at: Duration) {
+        lock(&self.live.presence).change(at, users);
         let users = u32::try_from(users).unwrap_or(u32::MAX);
         self.live.users.store(users, Ordering::Relaxed);
+    }
+
+    /// Notes that nothing is sent any more; the first moment counts.
+    pub(super) fn sending_ended(&self, at: Duration) {
+        let mut presence = lock(&self.live.presence);
+        presence.change(at, 0);
+        presence.end.get_or_insert(at);
+    }
+
+    pub(super) fn request_waits_for_recorder(&self) {
+        self.live.behind_recorder.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn request_begins(&self) {
@@ -208,10 +272,11 @@ mod tests {
         let control = Control::default();
         control.add_users(3);
         assert_eq!(control.target(), None);
-        control.begin(Target::Users {
+        let five = Target::Users {
             users: 5,
             spawn_rate: 2.0,
-        });
+        };
+        control.begin(five, Duration::ZERO);
         control.add_users(-10);
         control.set_rate(7.0);
         let users = |users, spawn_rate| Some(Target::Users { users, spawn_rate });
@@ -221,13 +286,30 @@ mod tests {
         assert_eq!(control.target(), users(0, 2.0));
         control.set_target(9, 3.0);
         assert_eq!(control.target(), users(9, 3.0));
-        control.begin(Target::Rate(5.0));
+        control.begin(Target::Rate(5.0), Duration::ZERO);
         control.add_users(10);
         assert_eq!(control.target(), Some(Target::Rate(15.0)));
         control.set_target(3, 1.0);
         assert_eq!(control.target(), Some(Target::Rate(3.0)));
         control.add_users(-10);
         assert_eq!(control.target(), Some(Target::Rate(0.0)));
+    }
+
+    #[test]
+    fn users_are_averaged_over_the_measured_window() {
+        let control = Control::default();
+        let second = Duration::from_secs;
+        control.begin(Target::Rate(1.0), second(2));
+        control.users_are(8, second(0));
+        control.users_are(4, second(1));
+        control.users_are(6, second(4));
+        assert_eq!((control.mean_users(), control.ended()), (None, None));
+        control.sending_ended(second(6));
+        control.users_are(0, second(9));
+        control.sending_ended(second(10));
+        // 4 for two seconds, 6 for two.
+        assert_eq!(control.mean_users(), Some(5.0));
+        assert_eq!(control.ended(), Some(second(6)));
     }
 
     #[test]

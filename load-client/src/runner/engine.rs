@@ -29,6 +29,17 @@ impl<T: Transport> Engine<T> {
         now().saturating_duration_since(self.start)
     }
 
+    /// Notes that nothing is sent any more, or only what was due before the run time was over.
+    pub(super) fn sending_ended(&self) {
+        let run_time = self.plan.run_time.unwrap_or(Duration::MAX);
+        self.control.sending_ended(self.elapsed().min(run_time));
+    }
+
+    /// Notes how many users run from now on.
+    pub(super) fn users_are(&self, users: usize) {
+        self.control.users_are(users, self.elapsed());
+    }
+
     /// Sends the next request of a user; `intended` is now unless a schedule says otherwise. Answers the
     /// moment of the hand-over.
     pub(super) fn send(

@@ -74,6 +74,7 @@ impl<T: Transport> Dispatcher<T> {
             self.follow(elapsed);
             let due = self.schedule.peek();
             if self.is_over(elapsed, due) {
+                self.engine.sending_ended();
                 self.count_unsent(elapsed);
                 return Step::Done;
             }
@@ -109,13 +110,16 @@ impl<T: Transport> Dispatcher<T> {
 
     fn may_send(&mut self) -> bool {
         let is_full = self.engine.control.in_flight() >= self.max_in_flight;
-        if !is_full && self.engine.samples.has_room() {
+        let is_recorded = self.engine.samples.has_room();
+        if !is_full && is_recorded {
             self.is_held_back = false;
             return true;
         }
-        if !std::mem::replace(&mut self.is_held_back, true)
-            && self.engine.control.request_is_held_back() == 0
-        {
+        let is_new = !std::mem::replace(&mut self.is_held_back, true);
+        if is_new && !is_recorded {
+            self.engine.control.request_waits_for_recorder();
+        }
+        if is_new && self.engine.control.request_is_held_back() == 0 {
             let most = self.max_in_flight;
             tracing::warn!(
                 most,

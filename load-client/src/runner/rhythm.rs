@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 use crate::plan::Pause;
 use crate::stats::SplitMix64;
 
+/// How late a timer of tokio's may be, which counts in whole milliseconds.
+const COARSENESS: Duration = Duration::from_millis(2);
+
 /// The pauses of one user.
 #[derive(Debug)]
 pub(super) enum Rhythm {
@@ -34,7 +37,8 @@ impl Rhythm {
         }
     }
 
-    /// When the request after the one sent at `sent` and ended at `now` is to be sent; `None` for at once.
+    /// When the request after the one sent at `sent` and ended at `now` is to be sent, which may be in the past;
+    /// `None` for at once.
     pub(super) fn next(&mut self, sent: Instant, now: Instant) -> Option<Instant> {
         match self {
             Self::None => None,
@@ -50,9 +54,20 @@ impl Rhythm {
                 // From the planned moment, so that late timers do not add up.
                 let next = due.unwrap_or(sent) + *pace;
                 *due = Some(next.max(now));
-                (next > now).then_some(next)
+                Some(next)
             }
         }
+    }
+
+    /// Whether there is a plan of when to send.
+    pub(super) fn is_paced(&self) -> bool {
+        matches!(self, Self::Pace { .. })
+    }
+
+    /// When a request that goes out `now` was to, if a pace says so: what a slow reply, or a client that was
+    /// held up, kept from being sent was waiting. A late timer is neither.
+    pub(super) fn planned(&self, next: Instant, now: Instant) -> Option<Instant> {
+        (self.is_paced() && now.saturating_duration_since(next) > COARSENESS).then_some(next)
     }
 }
 
@@ -69,8 +84,18 @@ mod tests {
         let at = |milliseconds| start + Duration::from_millis(milliseconds);
         assert_eq!(rhythm.next(at(0), at(1)), Some(at(10)));
         assert_eq!(rhythm.next(at(11), at(13)), Some(at(20)), "a late timer");
-        assert_eq!(rhythm.next(at(20), at(75)), None);
+        assert_eq!(rhythm.next(at(20), at(75)), Some(at(30)), "in the past");
         assert_eq!(rhythm.next(at(75), at(76)), Some(at(85)));
+    }
+
+    #[test]
+    fn what_a_slow_reply_held_up_was_to_be_sent_earlier() {
+        let start = Instant::now();
+        let at = |milliseconds| start + Duration::from_millis(milliseconds);
+        let paced = Rhythm::new(&Pause::Pace(PACE), 0);
+        assert_eq!(paced.planned(at(10), at(75)), Some(at(10)));
+        assert_eq!(paced.planned(at(10), at(12)), None, "a late timer");
+        assert_eq!(Rhythm::None.planned(at(10), at(75)), None);
     }
 
     #[test]

@@ -49,12 +49,22 @@ pub(super) async fn closed_loop<T: Transport>(user: u32, engine: Arc<Engine<T>>)
         ended: Notify::new(),
         transport_is_broken: AtomicBool::new(false),
     });
+    let (mut planned, mut is_held_back) = (None, false);
     while engine.control.wants(user) {
         if !engine.samples.has_room() {
+            if !std::mem::replace(&mut is_held_back, true) {
+                engine.control.request_waits_for_recorder();
+            }
             engine.pause(now() + PAUSE_FOR_RECORDER).await;
             continue;
         }
-        let sent = engine.send(user, None, Arc::<Turn<T>>::clone(&turn));
+        is_held_back = false;
+        let sent = engine.send(user, planned, Arc::<Turn<T>>::clone(&turn));
+        if rhythm.is_paced() && !engine.is_warm_up(planned.unwrap_or(sent)) {
+            let lag = planned.map_or(Duration::ZERO, |planned| sent - planned);
+            engine.control.request_was_late(lag);
+        }
+        planned = None;
         turn.ended.notified().await;
         // A transport that ends requests at once must not keep this thread for itself.
         tokio::task::consume_budget().await;
@@ -62,6 +72,7 @@ pub(super) async fn closed_loop<T: Transport>(user: u32, engine: Arc<Engine<T>>)
             engine.pause(now() + PAUSE_AFTER_BROKEN_TRANSPORT).await;
         } else if let Some(next) = rhythm.next(sent, now()) {
             engine.pause(next).await;
+            planned = rhythm.planned(next, now());
         }
     }
     user
@@ -70,6 +81,9 @@ pub(super) async fn closed_loop<T: Transport>(user: u32, engine: Arc<Engine<T>>)
 impl<T: Transport> Engine<T> {
     /// Waits until then, or until the run stops.
     async fn pause(&self, until: Instant) {
+        if until <= now() {
+            return;
+        }
         tokio::select! {
             biased;
             () = self.control.stop.cancelled() => {}

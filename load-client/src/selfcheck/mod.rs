@@ -6,8 +6,10 @@
 
 mod reading;
 pub mod rules;
+mod stalls;
 mod validity;
 
 pub use reading::{CpuReading, CpuUse, cpu_use, thread_seconds};
 pub use rules::{LoadModel, Readings, check};
+pub use stalls::{SHORTEST_STALL, Stalled, Stalls};
 pub use validity::{Finding, Validity};

@@ -2,20 +2,26 @@
 //!
 //! | rule | limit | why |
 //! |---|---|---|
-//! | schedule lag (open loop, nothing held back) | p99 at most 10 % of the median service time | what waits to be sent is measured as slow |
+//! | schedule lag (open loop, nothing held back) | p99, or the highest percentile below it that has ten requests above, at most 10 % of the median service time | what waits to be sent is measured as slow |
+//! | stalls | the whole client stood still for at most 1 % of the window, or 0.25 s; gaps from 0.1 s on count | nothing was sent or stamped meanwhile |
+//! | recorder | holds nothing back | a user that waits for the disk asks less of the service |
 //! | processors | 80 % of the cores that the process may use | the others must run the users in time |
 //! | busiest thread | 80 % of one core | one thread takes all replies, another sends all requests |
-//! | Little's law (closed loop) | users = rate x mean response time, to 5 % | users that do neither wait for a reply nor send wait for the client |
+//! | Little's law (closed loop) | of the users, all but 5 % wait for a reply, on average over the window, or each is back within 0.1 ms | users that do neither wait for a reply nor send wait for the client |
 //! | queue of the producer (open loop) | does not grow | what is offered is not what is sent |
 //!
 //! Little's law (Little, "A Proof for the Queuing Formula L = λW", Operations Research 9, 1961) is held
-//! against closed loops without think time, with a constant number of users and without failures only.
+//! against closed loops without think time and without failures that no reply told: for how long those kept
+//! their users waiting is not known. The times of all requests are added up as far as they lie in the window,
+//! so that the law holds for windows of any length, and for any course of the users.
 
 use serde::Serialize;
 
 use super::reading::CpuUse;
+use super::stalls::Stalled;
 use super::validity::{Finding, Validity};
-use crate::summary::{Latency, Summary};
+use crate::sample::Status;
+use crate::summary::{ErrorCount, Latency, Summary};
 
 /// Shorter measured windows are not judged.
 pub const SHORTEST_SECONDS: f64 = 1.0;
@@ -27,8 +33,13 @@ pub const LARGEST_LAG: f64 = 0.10;
 pub const LARGEST_CPU: f64 = 0.80;
 /// Largest deviation from Little's law.
 pub const LARGEST_DEVIATION: f64 = 0.05;
-/// Requests that each user must have sent, so that its first and last weigh 1 %.
-const REQUESTS_PER_USER: u64 = 100;
+/// What a user may take from a reply to its next request, in seconds. Measured are 0.05 ms, which is much of
+/// a round trip of half a millisecond and says nothing against it.
+pub const LARGEST_TURNAROUND: f64 = 0.000_1;
+/// Largest share of the window in which the client may stand still.
+pub const LARGEST_STALLED: f64 = 0.01;
+/// Less than this in seconds is forgiven whatever its share.
+pub const FORGIVEN_STALL: f64 = 0.25;
 /// Queue samples needed to tell growth from noise.
 const FEWEST_QUEUE_SAMPLES: usize = 6;
 /// A queue this short is no bottleneck, whatever its trend.
@@ -39,10 +50,7 @@ const SHORT_QUEUE: f64 = 100.0;
 #[serde(rename_all = "snake_case")]
 pub enum LoadModel {
     /// Each user sends when its last reply is there, without a pause.
-    ClosedLoop {
-        /// The users of the measured window; `None` when their number changed in it.
-        users: Option<u32>,
-    },
+    ClosedLoop,
     /// As [`LoadModel::ClosedLoop`], with pauses.
     ClosedLoopWithThinkTime,
     /// Requests are sent by a schedule.
@@ -54,6 +62,14 @@ pub enum LoadModel {
 pub struct Readings {
     /// How the load was made.
     pub model: LoadModel,
+    /// Users over the measured window, on average; `None` when they are not known.
+    pub users: Option<f64>,
+    /// Requests that waited for their replies, on average.
+    pub in_flight: Option<f64>,
+    /// How often a request waited for the recorder.
+    pub held_back_by_recorder: u64,
+    /// What the client lost of the window by standing still.
+    pub stalled: Stalled,
     /// Cores that the process may use.
     pub cores: usize,
     /// What it used of them; `None` where the system does not tell.
@@ -73,7 +89,9 @@ pub fn check(summary: &Summary, readings: &Readings) -> Validity {
         return Validity::NotJudged { reason };
     }
     let findings = [
+        stalls(summary, readings),
         lag(summary, readings),
+        recorder(readings),
         processors(readings),
         busiest_thread(readings),
         little(summary, readings),
@@ -103,11 +121,14 @@ fn lag(summary: &Summary, readings: &Readings) -> Option<Finding> {
     if readings.model != LoadModel::OpenLoop || readings.held_back > 0 {
         return None;
     }
-    let lag = readings.schedule_lag.as_ref()?.percentile(0.99)?;
+    // Of few requests there is no 99th percentile.
+    let mut told = readings.schedule_lag.as_ref()?.percentiles.iter();
+    let told = told.rfind(|own| own.quantile <= 0.99)?;
+    let (lag, percent) = (told.ms, told.quantile * 100.0);
     let median = summary.total.service.as_ref()?.median_ms;
     (lag > LARGEST_LAG * median).then(|| Finding {
         reason: format!(
-            "requests were sent late: p99 of the schedule lag is {lag:.3} ms, more than {} % of the \
+            "requests were sent late: p{percent} of the schedule lag is {lag:.3} ms, more than {} % of the \
              median service time of {median:.3} ms",
             LARGEST_LAG * 100.0
         ),
@@ -139,31 +160,56 @@ fn busiest_thread(readings: &Readings) -> Option<Finding> {
 }
 
 fn little(summary: &Summary, readings: &Readings) -> Option<Finding> {
-    let LoadModel::ClosedLoop { users: Some(users) } = readings.model else {
-        return None;
-    };
-    let is_clean = summary.total.failures == 0 && summary.total.censored == 0;
-    let is_long = summary.total.requests >= u64::from(users) * REQUESTS_PER_USER;
-    if !is_clean || !is_long {
+    if readings.model != LoadModel::ClosedLoop {
         return None;
     }
-    let rate = summary.throughput?;
-    let mean = summary.total.response.as_ref()?.mean_ms;
-    let busy = rate * mean / 1000.0;
-    let deviation = busy / f64::from(users) - 1.0;
-    let advice = if deviation < 0.0 {
-        "its users waited for the load client between two requests: lower --users, or give the load client cores of its own"
-    } else {
+    let unknown = |error: &ErrorCount| error.status != Status::ErrorStatus;
+    if summary.errors.iter().any(unknown) || summary.total.censored > 0 {
+        return None;
+    }
+    let (users, busy, rate) = (readings.users?, readings.in_flight?, summary.throughput?);
+    let deviation = busy / users - 1.0;
+    let turnaround = (users - busy) / rate;
+    let (is_idle, is_wrong) = (
+        deviation < -LARGEST_DEVIATION && turnaround > LARGEST_TURNAROUND,
+        deviation > LARGEST_DEVIATION,
+    );
+    let advice = if is_wrong {
         "the figures contradict each other: please report this run"
+    } else {
+        "its users waited for the load client between two requests: lower --users, or give the load client cores of its own"
     };
-    (deviation.abs() > LARGEST_DEVIATION).then(|| Finding {
+    (is_idle || is_wrong).then(|| Finding {
         reason: format!(
-            "{rate:.1} replies per second of {mean:.3} ms keep {busy:.2} users busy, not {users} \
-             (Little's law, {:+.1} %, limit {} %)",
+            "of {users:.2} users {busy:.2} waited for a reply (Little's law, {:+.1} %, limit {} %)",
             deviation * 100.0,
             LARGEST_DEVIATION * 100.0
         ),
         advice: advice.to_owned(),
+    })
+}
+
+fn stalls(summary: &Summary, readings: &Readings) -> Option<Finding> {
+    let [lost, longest] =
+        [readings.stalled.total, readings.stalled.longest].map(|own| own.as_secs_f64());
+    let window = summary.window_seconds?;
+    let is_long = lost > LARGEST_STALLED * window && lost > FORGIVEN_STALL;
+    is_long.then(|| Finding {
+        reason: format!(
+            "the load client stood still for {lost:.2} of {window:.1} s (at most {longest:.2} s on end), more than {} %",
+            LARGEST_STALLED * 100.0
+        ),
+        advice: "give the load client cores of its own, on a machine that is not paused".to_owned(),
+    })
+}
+
+fn recorder(readings: &Readings) -> Option<Finding> {
+    let count = readings.held_back_by_recorder;
+    (count > 0).then(|| Finding {
+        reason: format!(
+            "requests waited {count} time(s) for the recorder, which could not keep up"
+        ),
+        advice: "put --requests-record-file on a faster disk, or leave it out".to_owned(),
     })
 }
 

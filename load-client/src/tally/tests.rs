@@ -106,7 +106,7 @@ fn censored_requests_are_neither_failed_nor_answered() {
 fn a_reset_forgets_all() {
     let mut tally = tally();
     tally.record(&sample(0, 1, Outcome::TimeOut), Duration::ZERO);
-    tally.reset();
+    tally.reset(0);
     assert_eq!(tally.summary(), self::tally().summary());
 }
 

@@ -141,7 +141,7 @@ fn measure(threshold: &Threshold, summary: &Summary) -> Result<f64, String> {
         Metric::RequestsPerSecond => {
             let is_defined = summary.window_seconds.is_some_and(|seconds| seconds > 0.0);
             let rate = is_defined.then_some(row.rates.requests);
-            rate.ok_or_else(|| "no two requests were measured".to_owned())
+            rate.ok_or_else(|| "nothing was measured".to_owned())
         }
     }
 }

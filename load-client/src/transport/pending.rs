@@ -1,12 +1,15 @@
 //! The table of requests in flight. It lets each of them end exactly once.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hashlink::LinkedHashMap;
 use uuid::Uuid;
 
 use super::{Ending, Failure, Flight, Listener};
+
+/// How soon a client that goes on failing tells of it again.
+const REPEATED_WITHIN: Duration = Duration::from_secs(1);
 
 /// Requests that wait for their reply, by correlation id. Clones share one table.
 #[derive(Clone, Default)]
@@ -20,7 +23,24 @@ struct Table {
     /// the request that times out next is in front, and no request needs a timer of its own.
     waiting: LinkedHashMap<Uuid, Entry>,
     defunct: Option<String>,
+    trouble: Option<Trouble>,
     is_cut: bool,
+}
+
+/// Why replies may not have arrived.
+struct Trouble {
+    cause: String,
+    told: Instant,
+    /// Until a reply arrives; otherwise it is over if it is not told again.
+    lasts: bool,
+}
+
+impl Trouble {
+    /// Whether it fell into the time in which a request waited.
+    fn explains(&self, flight: &Flight) -> bool {
+        let is_over = !self.lasts && self.told + REPEATED_WITHIN < flight.sent;
+        self.told <= flight.deadline && !is_over
+    }
 }
 
 struct Entry {
@@ -84,7 +104,8 @@ impl Pending {
         entry.map(|entry| entry.end(ending)).is_some()
     }
 
-    /// Ends the requests whose deadline has come; answers the next deadline.
+    /// Ends the requests whose deadline has come; answers the next deadline. Of those that waited in a time of
+    /// trouble, it is the cause.
     pub fn time_out(&self, now: Instant) -> Option<Instant> {
         loop {
             let mut table = self.lock();
@@ -92,23 +113,40 @@ impl Pending {
             if next > now {
                 return Some(next);
             }
-            let front = table.waiting.pop_front();
+            let (_, entry) = table.waiting.pop_front()?;
+            let trouble = table.trouble.as_ref();
+            let trouble = trouble.filter(|trouble| trouble.explains(&entry.flight));
+            let failure = trouble.map_or(Failure::TimeOut, |trouble| {
+                Failure::Consumer(trouble.cause.clone())
+            });
             drop(table);
-            if let Some((_, entry)) = front {
-                entry.end(Err(Failure::TimeOut));
-            }
+            entry.end(Err(failure));
         }
     }
 
-    /// Ends all requests in flight with a consumer failure. Later ones may still succeed.
-    pub fn fail_all(&self, cause: &str) {
-        self.end_all(&Failure::Consumer(cause.to_owned()));
+    /// Notes why replies may not arrive at present: requests that time out fail by this cause, and others may
+    /// still succeed. It lasts until [`Self::calm`], or unless it is told again within a second.
+    pub fn trouble(&self, cause: &str, now: Instant, lasts: bool) {
+        let mut table = self.lock();
+        let lasts = lasts || table.trouble.as_ref().is_some_and(|old| old.lasts);
+        table.trouble = Some(Trouble {
+            cause: cause.to_owned(),
+            told: now,
+            lasts,
+        });
+    }
+
+    /// Notes that a reply arrived: what lasted is over.
+    pub fn calm(&self) {
+        if let Some(trouble) = &mut self.lock().trouble {
+            trouble.lasts = false;
+        }
     }
 
     /// Ends all requests in flight, and every later one at once: no reply can arrive any more.
     pub fn close(&self, cause: &str) {
         self.lock().defunct.get_or_insert_with(|| cause.to_owned());
-        self.fail_all(cause);
+        self.end_all(&Failure::Consumer(cause.to_owned()));
     }
 
     /// Ends all requests in flight, and every later one at once: the run is cut short.
@@ -265,13 +303,41 @@ mod tests {
     }
 
     #[test]
-    fn a_passing_fault_fails_only_what_waits() {
+    fn what_waits_in_trouble_may_succeed_and_times_out_by_its_cause() {
         let desk = Desk::new();
-        desk.register(1, 0);
-        desk.pending.fail_all("all brokers down");
-        let after = desk.register(2, 0);
-        assert!(desk.pending.complete(&after, Ok(desk.answer(1))));
-        assert!(matches!(desk.told()[..], [(1, Err(_)), (2, Ok(_))]));
+        let failure = |user| (user, Err(Failure::Consumer("down".to_owned())));
+        let (before, during) = (desk.register(1, 0), desk.register(2, 0));
+        desk.pending.trouble("down", desk.at(10), true);
+        assert!(desk.told().is_empty(), "a reset heals");
+        assert!(desk.pending.complete(&before, Ok(desk.answer(12))));
+        desk.pending.time_out(desk.at(30));
+        assert_eq!(desk.told(), [(1, Ok(desk.answer(12))), failure(2)]);
+        assert!(!desk.pending.complete(&during, Ok(desk.answer(31))));
+        // It lasts until a reply comes.
+        desk.register(3, 40);
+        desk.pending.time_out(desk.at(70));
+        desk.pending.calm();
+        desk.register(4, 71);
+        desk.pending.time_out(desk.at(101));
+        assert_eq!(desk.told(), [failure(3), (4, Err(Failure::TimeOut))]);
+    }
+
+    #[test]
+    fn trouble_that_is_not_told_again_is_over() {
+        let desk = Desk::new();
+        desk.pending.trouble("codec", desk.at(10), false);
+        for (user, at) in [(1, 5), (2, 11), (3, 12)] {
+            desk.register(user, at);
+        }
+        desk.pending.time_out(desk.at(50));
+        let failure = |user| (user, Err(Failure::Consumer("codec".to_owned())));
+        let expected = [failure(1), failure(2), (3, Err(Failure::TimeOut))];
+        assert_eq!(desk.told(), expected);
+        // One that ended before cannot have been kept from its reply.
+        desk.register(4, 51);
+        desk.pending.trouble("codec", desk.at(90), false);
+        desk.pending.time_out(desk.at(90));
+        assert_eq!(desk.told(), [(4, Err(Failure::TimeOut))]);
     }
 
     #[test]

@@ -97,7 +97,7 @@ fn a_stress_run_ends_with_the_step_that_breaks() {
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(error.contains("broke at step 1 (4/s)"), "{error}");
     let json = json(folder.path());
-    assert_eq!(json["ended_by"], "signal");
+    assert_eq!(json["ended_by"], "limit");
     assert_eq!(json["summary"]["stages"][9]["requests"], 0);
     let found = &json["summary"]["findings"]["breaking_point"];
     assert!(found["held"].is_null() && found["broke"]["name"] == "step 1");
@@ -113,8 +113,10 @@ fn a_paced_user_sends_at_its_pace() {
     let rows = rows(&folder.path().join("run.csv"));
     // Fewer on a machine that stalls; the fifth is due in the moment in which the run ends.
     assert!((1..=5).contains(&rows.len()), "{}", rows.len());
-    let equal = rows.iter().all(|row| row[INTENDED] == row[SENT]);
-    assert!(equal, "a closed loop intends what it does");
+    // At its pace, or when a machine that stalls let it.
+    let early = |row: &Vec<String>| number(row, SENT) < number(row, INTENDED);
+    assert!(!rows.iter().any(early), "{rows:?}");
     let json = json(folder.path());
-    assert!(json["summary"]["schedule_lag"].is_null());
+    let planned = json["summary"]["schedule_lag"]["requests"].as_u64();
+    assert_eq!(planned, Some(rows.len() as u64));
 }

@@ -4,6 +4,7 @@
 
 mod browser;
 mod compare;
+mod honest;
 mod load;
 mod measured;
 mod outputs;

@@ -1,5 +1,8 @@
 //! What cannot be is told in one line, with the flag and the fix.
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+
 use rdkafka::types::RDKafkaRespErr;
 
 use crate::measured::{assert_error, orders, write};
@@ -122,8 +125,69 @@ fn an_own_reply_topic_that_cannot_be_created_is_named_with_its_flag() {
     // The mock cluster creates no topics on demand.
     let service = Responder::start(&["createOrder"], &[], orders);
     let parts = [
-        "--own-reply-topic: load-client.reply.",
+        "--own-reply-topic: createOrder.reply.load-client-",
         "could not be created",
     ];
     fails(&service, &["--own-reply-topic"], &parts);
+}
+
+/// A broker that answers, and names itself by an address that nobody can resolve: the oldest protocol is
+/// enough for that.
+fn broker_with_a_wrong_name() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            // It lives as long as the test.
+            std::thread::spawn(move || while answer_metadata(&mut connection).is_ok() {});
+        }
+    });
+    port
+}
+
+/// Reads one request, and answers it as if it asked for metadata, in version 0.
+fn answer_metadata(connection: &mut TcpStream) -> std::io::Result<()> {
+    let mut length = [0; 4];
+    connection.read_exact(&mut length)?;
+    let mut request = vec![0; u32::from_be_bytes(length) as usize];
+    connection.read_exact(&mut request)?;
+    let mut answer = request[4..8].to_vec();
+    let text = |text: &str| [&(text.len() as u16).to_be_bytes()[..], text.as_bytes()].concat();
+    let number = |number: i32| number.to_be_bytes();
+    answer.extend([number(1), number(7)].concat());
+    answer.extend(text("no-such-host.invalid"));
+    answer.extend([number(9092), number(2)].concat());
+    for topic in ["createOrder", "createOrder.reply"] {
+        answer.extend([0, 0]);
+        answer.extend(text(topic));
+        answer.extend(number(1));
+        answer.extend([0, 0]);
+        // Partition, leader, replicas and those in sync.
+        answer.extend([0, 7, 1, 7, 1, 7].map(number).concat());
+    }
+    connection.write_all(&(answer.len() as u32).to_be_bytes())?;
+    connection.write_all(&answer)
+}
+
+#[test]
+fn a_broker_that_advertises_a_name_that_does_not_resolve_is_named() {
+    let host = format!("kafka://127.0.0.1:{}", broker_with_a_wrong_name());
+    let oldest = ["api.version.request=false", "broker.version.fallback=0.8.2"];
+    for more in [&[][..], &["--publish-only"]] {
+        let mut command = client();
+        command.args(["--host", &host, "-t", "1s"]).args(more);
+        let output = command
+            .args(oldest.iter().flat_map(|own| ["-X", own]))
+            .output()
+            .unwrap();
+        let parts = [
+            "no-such-host.invalid:9092",
+            "advertised.listeners",
+            "createOrder",
+        ];
+        assert_error(&output, 1, &parts);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(!told.contains("--reply-topic"), "{told}");
+    }
 }

@@ -8,10 +8,12 @@ use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+mod outages;
+
 const STATUS: usize = 3;
 const RESPONSE_TIME: usize = 2;
-/// Two for each of the three partitions of the reply topic.
-const LOOK_UPS_BEFORE_THE_RUN: usize = 6;
+/// Two for each of the three partitions of the reply topic, and for one of the request topic's.
+const LOOK_UPS_BEFORE_THE_RUN: usize = 8;
 
 struct Files {
     _folder: TempDir,
@@ -336,25 +338,4 @@ fn interrupted_twice_it_stops_at_once_and_reports_the_censored() {
     let rows = rows(&files.csv);
     assert_eq!((rows.len(), rows[0][STATUS].as_str()), (1, "censored"));
     assert_eq!(files.json()["summary"]["total"]["censored"], 1);
-}
-
-#[test]
-fn a_broker_that_dies_fails_the_requests_in_flight_with_its_cause() {
-    let (service, files) = (Service::start(Behaviour::Ignore), Files::new());
-    let mut command = service.client();
-    let child = command
-        .args(files.arguments())
-        .args(["-t", "1s", "--timeout", "60s"]);
-    let child = child
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    service.next_seen();
-    service.cluster.broker_down(-1).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert_code(&output, 3);
-    let rows = rows(&files.csv);
-    assert_eq!(rows[0][STATUS], "consumer_failure", "{rows:?}");
-    assert!(rows[0][9].contains("createOrder.reply failed"), "{rows:?}");
 }

@@ -9,7 +9,7 @@ use load_client::plan::{Model, Plan};
 use load_client::recorder::{Recorder, TallyView};
 use load_client::runner::{self, Control};
 use load_client::scenario::{Mix, Scenario};
-use load_client::selfcheck::{self, CpuReading, LoadModel, Readings, Validity, cpu_use};
+use load_client::selfcheck::{self, CpuReading, LoadModel, Readings, Stalled, Validity, cpu_use};
 use load_client::summary::Summary;
 use load_client::threshold::{Threshold, evaluate};
 use load_client::transport::Transport;
@@ -22,6 +22,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::files::numbered;
 use crate::command::cpu;
+use crate::command::stillness::Stillness;
 
 /// How often the board is brought up to date.
 const MOMENT: Duration = Duration::from_secs(1);
@@ -90,7 +91,9 @@ async fn run(mut job: Job) -> anyhow::Result<bool> {
     };
     let started = SystemTime::now();
     let before = cpu::read();
+    let stillness = Stillness::watch()?;
     let (duration, mut summary, recorded) = drive(&mut job, &transport, started).await?;
+    let stalled = stillness.stop(&job.plan, &job.control);
     summary.schedule_lag = job.control.lag();
     let defunct = transport.pending().defunct();
     let answer = evaluate(&job.thresholds, &summary);
@@ -99,11 +102,11 @@ async fn run(mut job: Job) -> anyhow::Result<bool> {
         let facts = RunFacts {
             started,
             duration,
-            ended_by: ended_by(&job.plan, duration, defunct.is_some() || recorded.is_err()),
+            ended_by: ended_by(&job, defunct.is_some() || recorded.is_err()),
             unmatched_replies: transport.unmatched_replies(),
             client_settings,
             thresholds: answer,
-            validity: validity(&job, &summary, &before),
+            validity: validity(&job, &summary, &before, stalled),
             command: super::super::report::command(),
             exit_code: u8::from(!good),
         };
@@ -119,13 +122,17 @@ async fn run(mut job: Job) -> anyhow::Result<bool> {
 }
 
 /// Users may be changed at any moment, so Little's law is not held against a run of the page.
-fn validity(job: &Job, summary: &Summary, before: &CpuReading) -> Validity {
+fn validity(job: &Job, summary: &Summary, before: &CpuReading, stalled: Stalled) -> Validity {
     let model = match job.plan.model {
         Model::Open(_) => LoadModel::OpenLoop,
-        Model::Closed(_) => LoadModel::ClosedLoop { users: None },
+        Model::Closed(_) => LoadModel::ClosedLoop,
     };
     let readings = Readings {
         model,
+        users: None,
+        in_flight: None,
+        held_back_by_recorder: job.control.held_back_by_recorder(),
+        stalled,
         cores: cpu::cores(),
         cpu: cpu_use(before, &cpu::read()),
         schedule_lag: job.view.get().and_then(TallyView::schedule_lag),
@@ -149,8 +156,7 @@ async fn drive(
         )?),
         None => None,
     };
-    let (kinds, stop) = (job.scenario.kinds(), control.stop.clone());
-    let (recorder, samples) = Recorder::start(kinds, job.plan.spans(), csv, stop)?;
+    let (recorder, samples) = Recorder::start(job.scenario.kinds(), &job.plan, csv, control)?;
     let clock = Instant::now();
     job.board.begin(RunMark {
         number: job.number,
@@ -231,10 +237,10 @@ impl Follower {
     }
 }
 
-fn ended_by(plan: &Plan, duration: Duration, failed: bool) -> EndedBy {
-    match plan.run_time {
+fn ended_by(job: &Job, failed: bool) -> EndedBy {
+    match job.plan.run_time {
         _ if failed => EndedBy::Failure,
-        Some(run_time) if duration >= run_time => EndedBy::RunTime,
+        Some(run_time) if job.control.ended() >= Some(run_time) => EndedBy::RunTime,
         _ => EndedBy::Signal,
     }
 }

@@ -22,6 +22,7 @@ pub(super) struct Ours {
     pub(super) response_time: usize,
     pub(super) status: Option<usize>,
     pub(super) sent_ns: Option<usize>,
+    pub(super) replied_ns: Option<usize>,
     pub(super) warm_up: Option<usize>,
 }
 
@@ -81,6 +82,7 @@ impl Format {
             response_time: find("response_time").ok_or("response_time")?,
             status: find("status"),
             sent_ns: find("sent_ns"),
+            replied_ns: find("replied_ns"),
             warm_up: find("warm_up"),
         }))
     }
@@ -115,6 +117,14 @@ impl Format {
             Self::Ours(columns) => (columns.response_time, "response_time"),
             Self::Locust(columns) => (columns.response_time, "response_time_ms"),
             Self::K6(columns) => (columns.value, "metric_value"),
+        }
+    }
+
+    /// The column of the moment in which the reply came, which only our file has.
+    pub(super) fn replied_ns(self) -> Option<usize> {
+        match self {
+            Self::Ours(columns) => columns.replied_ns,
+            Self::Locust(_) | Self::K6(_) => None,
         }
     }
 

@@ -45,13 +45,15 @@ pub fn read_run(path: &Path) -> Result<Run, ReadError> {
     };
     let file = File::open(path).map_err(failed)?;
     let modified = file.metadata().and_then(|facts| facts.modified()).ok();
-    let mut run = read(path, BufReader::with_capacity(BUFFER_BYTES, file))?;
+    let summary = sidecar::Beside::of(path);
+    let source = BufReader::with_capacity(BUFFER_BYTES, file);
+    let mut run = read(path, source, summary.window())?;
     run.written = modified;
-    sidecar::add(path, &mut run);
+    summary.add_to(&mut run);
     Ok(run)
 }
 
-fn read(path: &Path, source: impl Read) -> Result<Run, ReadError> {
+fn read(path: &Path, source: impl Read, window: ThroughputWindow) -> Result<Run, ReadError> {
     let mut source = LastByte::new(source);
     let start = source.start().map_err(|source| ReadError::Io {
         path: path.to_owned(),
@@ -74,7 +76,7 @@ fn read(path: &Path, source: impl Read) -> Result<Run, ReadError> {
     let header = reader
         .byte_headers()
         .map_err(|error| unreadable(path, &error))?;
-    let mut run = RunReader::new(path, header)?;
+    let mut run = RunReader::new(path, header, window)?;
     // One line ahead: whether a line is the last is known only after it.
     let (mut line, mut next) = (ByteRecord::new(), ByteRecord::new());
     let mut more = advance(path, &mut reader, &mut line)?;
@@ -142,7 +144,11 @@ struct RunReader<'a> {
 }
 
 impl<'a> RunReader<'a> {
-    fn new(path: &'a Path, header: &ByteRecord) -> Result<Self, ReadError> {
+    fn new(
+        path: &'a Path,
+        header: &ByteRecord,
+        window: ThroughputWindow,
+    ) -> Result<Self, ReadError> {
         let path_of = || path.to_owned();
         if header.iter().all(|field| field.trim_ascii().is_empty()) {
             return Err(ReadError::Empty { path: path_of() });
@@ -163,7 +169,7 @@ impl<'a> RunReader<'a> {
             format,
             width: header.len(),
             run: Run::new(label.to_string_lossy().into_owned(), Vec::new()),
-            window: ThroughputWindow::default(),
+            window,
             replies: Vec::new(),
             kinds: Kinds::default(),
         })
@@ -209,6 +215,9 @@ impl<'a> RunReader<'a> {
                 kind,
             });
         }
+        if let Some(stamp_s) = stamp_s.filter(|_| ended != Ended::Censored) {
+            self.note_in_window(record, stamp_s, latency, warm_up)?;
+        }
         if warm_up {
             self.run.warm_up += 1;
             return Ok(());
@@ -221,17 +230,31 @@ impl<'a> RunReader<'a> {
             self.run.failures += 1;
             self.kinds.count_failure(kind);
         }
-        if let Some(stamp_s) = stamp_s {
-            let taken_s = if self.format.stamps_are_ends() {
-                latency.unwrap_or(0.0) / 1e3
-            } else {
-                0.0
-            };
-            let sent_s = stamp_s - taken_s;
-            // Exact for our own files: their nanoseconds are below 2^53 for a hundred days.
-            self.window
-                .record((sent_s * 1e9).round() as u64, latency.is_some());
-        }
+        Ok(())
+    }
+
+    /// Takes a request's part in the throughput.
+    fn note_in_window(
+        &mut self,
+        record: &ByteRecord,
+        stamp_s: f64,
+        latency: Option<f64>,
+        warm_up: bool,
+    ) -> Result<(), ReadError> {
+        let taken_s = if self.format.stamps_are_ends() {
+            latency.unwrap_or(0.0) / 1e3
+        } else {
+            0.0
+        };
+        // Exact for our own files: their nanoseconds are below 2^53 for a hundred days.
+        let sent_ns = ((stamp_s - taken_s) * 1e9).round() as u64;
+        let expected = "nanoseconds, a whole number";
+        let replied_ns = match (latency, self.format.replied_ns()) {
+            (None, _) => None,
+            (Some(latency), None) => Some(sent_ns + (latency * 1e6) as u64),
+            (Some(_), Some(column)) => Some(self.parse(record, column, "replied_ns", expected)?),
+        };
+        self.window.record_reply(sent_ns, replied_ns, warm_up);
         Ok(())
     }
 
@@ -342,7 +365,8 @@ impl<'a> RunReader<'a> {
                 warm_up: self.run.warm_up,
             });
         }
-        self.run.throughput = self.window.throughput();
+        self.run.throughput = self.window.throughput_at(u64::MAX);
+        self.run.window_is_guessed = self.run.throughput.is_some() && !self.window.is_known();
         if replies > 0 && !quantile_is_supported(replies, 0.95) {
             self.run.warnings.push(format!(
                 "{} has {replies} replies, too few for a 95th percentile (200); lengthen --run-time",

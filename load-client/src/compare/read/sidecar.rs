@@ -1,5 +1,5 @@
 //! What the JSON summary of a run, `X.json` beside `X.csv`, says that its CSV does not: when the run
-//! started, and whether its load client was the bottleneck.
+//! started, what of it was measured, and whether its load client was the bottleneck.
 //!
 //! The shape is read leniently, because the file may be of an older or newer version, or nothing of ours at
 //! all; only what says plainly "invalid" counts against the run.
@@ -11,6 +11,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::compare::run::Run;
+use crate::window::ThroughputWindow;
 
 /// Larger files are no summary of a run.
 const LARGEST_BYTES: u64 = 16 << 20;
@@ -23,6 +24,20 @@ struct Summary {
     run_id: Option<String>,
     started: Option<String>,
     validity: Option<Validity>,
+    ended_by: Option<String>,
+    plan: Option<Plan>,
+    summary: Option<Figures>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Plan {
+    run_time_seconds: Option<f64>,
+    warm_up_seconds: Option<f64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Figures {
+    window_seconds: Option<f64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -37,32 +52,71 @@ struct Finding {
     reason: String,
 }
 
-/// Adds what the summary beside `csv` knows, if there is one.
-pub(super) fn add(csv: &Path, run: &mut Run) {
-    let path = csv.with_extension("json");
-    if path == csv || fs::metadata(&path).is_ok_and(|facts| facts.len() > LARGEST_BYTES) {
-        return;
-    }
-    let text = match fs::read(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return,
-        Err(error) => {
-            run.warnings.push(unreadable(&path, &error));
-            return;
+/// What lies beside the CSV of a run.
+#[derive(Debug, Default)]
+pub(super) struct Beside {
+    summary: Option<Summary>,
+    warning: Option<String>,
+}
+
+impl Beside {
+    /// Reads the summary beside `csv`, if there is one.
+    pub(super) fn of(csv: &Path) -> Self {
+        let path = csv.with_extension("json");
+        if path == csv || fs::metadata(&path).is_ok_and(|facts| facts.len() > LARGEST_BYTES) {
+            return Self::default();
         }
-    };
-    match serde_json::from_slice::<Summary>(&text) {
-        Ok(summary) => take(summary, run),
-        // An array, or a summary whose fields have other types: not ours.
-        Err(error) if error.is_data() => {}
-        Err(error) => run.warnings.push(unreadable(&path, &error)),
+        let failed = |error: &dyn std::fmt::Display| Self {
+            summary: None,
+            warning: Some(unreadable(&path, error)),
+        };
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Self::default(),
+            Err(error) => return failed(&error),
+        };
+        match serde_json::from_slice::<Summary>(&text) {
+            Ok(summary) => Self {
+                summary: Some(summary).filter(|own| own.run_id.is_some()),
+                warning: None,
+            },
+            // An array, or a summary whose fields have other types: not ours.
+            Err(error) if error.is_data() => Self::default(),
+            Err(error) => failed(&error),
+        }
+    }
+
+    /// The measured window; an unknown one if no summary tells it.
+    pub(super) fn window(&self) -> ThroughputWindow {
+        let told = self.window_ns();
+        told.map_or_else(ThroughputWindow::default, |(start, end)| {
+            ThroughputWindow::over(start, end)
+        })
+    }
+
+    fn window_ns(&self) -> Option<(u64, u64)> {
+        let summary = self.summary.as_ref()?;
+        let plan = summary.plan.as_ref()?;
+        let start = plan.warm_up_seconds?;
+        // Summaries of before told the time up to the last request as the window's length.
+        let end = match plan.run_time_seconds {
+            Some(run_time) if summary.ended_by.as_deref() == Some("run_time") => run_time,
+            _ => start + summary.summary.as_ref()?.window_seconds?,
+        };
+        let nanoseconds = |seconds: f64| (seconds * 1e9).round() as u64;
+        Some((nanoseconds(start), nanoseconds(end)))
+    }
+
+    /// Adds what the summary knows.
+    pub(super) fn add_to(self, run: &mut Run) {
+        run.warnings.extend(self.warning);
+        if let Some(summary) = self.summary {
+            take(summary, run);
+        }
     }
 }
 
 fn take(summary: Summary, run: &mut Run) {
-    if summary.run_id.is_none() {
-        return;
-    }
     let started = summary.started.as_deref();
     let started = started.and_then(|started| humantime::parse_rfc3339(started).ok());
     run.started = started.or(run.started);
@@ -120,6 +174,30 @@ mod tests {
             r#"{"run_id": "1", "validity": {"verdict": "invalid"}}"#,
         ));
         assert_eq!(run.invalid, [NO_REASON]);
+    }
+
+    #[test]
+    fn the_window_is_the_run_time_or_what_was_measured_of_it() {
+        let window = |plan: &str, rest: &str| {
+            let summary = format!(r#"{{"run_id": "1", "plan": {{{plan}}}, {rest}}}"#);
+            let summary = serde_json::from_str(&summary).unwrap();
+            let beside = Beside {
+                summary: Some(summary),
+                warning: None,
+            };
+            beside.window_ns()
+        };
+        let plan = r#""warm_up_seconds": 2, "run_time_seconds": 10"#;
+        let measured = r#""summary": {"window_seconds": 1.5}"#;
+        let over = |end: f64| Some((2_000_000_000, (end * 1e9) as u64));
+        for (ended_by, expected) in [("run_time", over(10.0)), ("signal", over(3.5))] {
+            let rest = format!(r#""ended_by": "{ended_by}", {measured}"#);
+            assert_eq!(window(plan, &rest), expected, "{ended_by}");
+        }
+        let endless = r#""warm_up_seconds": 2, "run_time_seconds": null"#;
+        assert_eq!(window(endless, measured), over(3.5));
+        assert_eq!(window(plan, r#""summary": {}"#), None);
+        assert!(!Beside::default().window().is_known());
     }
 
     #[test]

@@ -4,7 +4,8 @@ use super::*;
 
 fn read(text: &str) -> Result<Run, String> {
     let path = Path::new("run.csv");
-    super::read(path, text.as_bytes()).map_err(|error| error.to_string())
+    super::read(path, text.as_bytes(), ThroughputWindow::default())
+        .map_err(|error| error.to_string())
 }
 
 const OURS: &str =
@@ -110,7 +111,8 @@ fn a_separator_of_another_kind_is_named() {
 #[test]
 fn a_compressed_file_is_told() {
     let bytes: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0];
-    let error = super::read(Path::new("run.csv.gz"), bytes).unwrap_err();
+    let error =
+        super::read(Path::new("run.csv.gz"), bytes, ThroughputWindow::default()).unwrap_err();
     assert!(error.to_string().contains("gunzip"), "{error}");
 }
 

@@ -5,10 +5,13 @@ use std::time::Duration;
 use super::*;
 use crate::sample::{Outcome, Sample};
 use crate::tally::Tally;
+use crate::window::ThroughputWindow;
 
 /// `users` that each send every `gap_us`, with replies after 4 ms, for 3 s.
 fn summary(users: u64, gap_us: u64) -> Summary {
-    let mut tally = Tally::new(&["createOrder".to_owned()]);
+    let tally = Tally::new(&["createOrder".to_owned()]);
+    let window = ThroughputWindow::over(0, 3_000_000_000);
+    let mut tally = tally.within(window);
     for user in 0..users {
         for index in 0..3_000_000 / gap_us {
             let sent = (index * gap_us + user) * 1000;
@@ -24,6 +27,10 @@ fn summary(users: u64, gap_us: u64) -> Summary {
 fn readings(model: LoadModel) -> Readings {
     Readings {
         model,
+        users: Some(3.0),
+        in_flight: Some(2.88),
+        held_back_by_recorder: 0,
+        stalled: Stalled::default(),
         cores: 2,
         cpu: Some(CpuUse {
             process: 1.5,
@@ -35,9 +42,8 @@ fn readings(model: LoadModel) -> Readings {
     }
 }
 
-fn closed(users: u32) -> LoadModel {
-    LoadModel::ClosedLoop { users: Some(users) }
-}
+/// A closed loop of 3 users, of which 2.88 wait: 4 % lost between two requests are within the limit.
+const CLOSED: LoadModel = LoadModel::ClosedLoop;
 
 #[track_caller]
 fn assert_finds(validity: &Validity, expected: &str) {
@@ -50,9 +56,9 @@ fn assert_finds(validity: &Validity, expected: &str) {
     assert!(validity.lines()[0].starts_with("INVALID"));
 }
 
-fn lag_of(milliseconds: f64) -> Option<Latency> {
+fn lag_of(milliseconds: f64, requests: u64) -> Option<Latency> {
     let mut tally = Tally::new(&["createOrder".to_owned()]);
-    for index in 0..2000_u64 {
+    for index in 0..requests {
         let mut sample = Sample::test(index * 1_000_000 + 90_000_000, 1, Outcome::Ok);
         sample.intended_ns -= (milliseconds * 1e6) as u64;
         tally.record(&sample, Duration::ZERO);
@@ -61,49 +67,99 @@ fn lag_of(milliseconds: f64) -> Option<Latency> {
 }
 
 #[test]
-fn a_healthy_closed_loop_is_valid() {
-    assert_eq!(
-        check(&summary(3, 4000), &readings(closed(3))),
-        Validity::Valid
-    );
-    // 4 % lost between two requests is within the limit.
-    assert_eq!(
-        check(&summary(3, 4160), &readings(closed(3))),
-        Validity::Valid
-    );
+fn littles_law_finds_users_that_wait_for_the_client() {
+    let (summary, mut own) = (summary(3, 4000), readings(CLOSED));
+    assert_eq!(check(&summary, &own), Validity::Valid);
+    own.in_flight = Some(2.7);
+    assert_finds(&check(&summary, &own), "Little's law, -10.0 %");
+    // With think time the law does not speak.
+    for model in [LoadModel::ClosedLoopWithThinkTime, LoadModel::OpenLoop] {
+        let other = Readings {
+            model,
+            ..own.clone()
+        };
+        assert_eq!(check(&summary, &other), Validity::Valid);
+    }
+    own.in_flight = Some(4.0);
+    assert_finds(&check(&summary, &own), "Little's law, +33");
+    (own.users, own.in_flight) = (None, Some(2.7));
+    assert_eq!(check(&summary, &own), Validity::Valid);
 }
 
 #[test]
-fn littles_law_finds_users_that_wait_for_the_client() {
-    let slow = summary(3, 4400);
-    assert_finds(&check(&slow, &readings(closed(3))), "Little's law, -9.");
-    assert_finds(
-        &check(&summary(4, 4000), &readings(closed(3))),
-        "Little's law, +33",
-    );
-    // With think time, or a number of users that changed, the law does not speak.
+fn littles_law_needs_to_know_how_long_each_request_took() {
+    let (mut failed, mut own) = (summary(3, 4000), readings(CLOSED));
+    own.in_flight = Some(2.7);
+    let mut error = ErrorCount {
+        name: "createOrder".to_owned(),
+        status: Status::ErrorStatus,
+        error: "status 503".to_owned(),
+        count: 1,
+        first_seconds: 0.0,
+        last_seconds: 0.0,
+    };
+    failed.errors = vec![error.clone()];
+    assert_finds(&check(&failed, &own), "Little's law");
+    error.status = Status::Timeout;
+    failed.errors = vec![error];
+    assert_eq!(check(&failed, &own), Validity::Valid);
+}
+
+#[test]
+fn users_that_are_back_at_once_are_not_idle_however_short_the_round_trip() {
+    // 3 users, 750 replies a second: 0.4 of them idle are 0.5 ms each.
+    let (mut fast, mut own) = (summary(3, 4000), readings(CLOSED));
+    own.in_flight = Some(2.6);
+    assert_finds(&check(&fast, &own), "Little's law");
+    fast.throughput = Some(5000.0);
+    assert_eq!(check(&fast, &own), Validity::Valid);
+}
+
+#[test]
+fn a_client_that_stood_still_is_found() {
+    let (summary, mut own) = (summary(3, 4000), readings(CLOSED));
+    for (milliseconds, found) in [(0, false), (240, false), (260, true)] {
+        own.stalled.total = Duration::from_millis(milliseconds);
+        let validity = check(&summary, &own);
+        assert_eq!(validity.is_invalid(), found, "{milliseconds}");
+    }
+    own.stalled.longest = Duration::from_millis(200);
+    let expected = "stood still for 0.26 of 3.0 s (at most 0.20 s on end)";
+    assert_finds(&check(&summary, &own), expected);
+    let mut long = summary;
+    long.window_seconds = Some(60.0);
+    assert_eq!(check(&long, &own), Validity::Valid);
+}
+
+#[test]
+fn a_recorder_that_holds_requests_back_is_found() {
     for model in [
-        LoadModel::ClosedLoop { users: None },
+        CLOSED,
         LoadModel::ClosedLoopWithThinkTime,
         LoadModel::OpenLoop,
     ] {
-        assert_eq!(check(&slow, &readings(model)), Validity::Valid);
+        let mut own = readings(model);
+        own.held_back_by_recorder = 2;
+        assert_finds(
+            &check(&summary(3, 4000), &own),
+            "2 time(s) for the recorder",
+        );
     }
 }
 
 #[test]
-fn littles_law_needs_clean_runs_that_are_long_for_their_users() {
-    let mut failed = summary(3, 4400);
-    failed.total.failures = 1;
-    assert_eq!(check(&failed, &readings(closed(3))), Validity::Valid);
-    let mut few = summary(3, 4400);
-    few.total.requests = 299;
-    assert_eq!(check(&few, &readings(closed(3))), Validity::Valid);
+fn of_few_requests_the_highest_percentile_that_there_is_is_judged() {
+    let mut late = readings(LoadModel::OpenLoop);
+    for (requests, expected) in [(100, "p90"), (200, "p95"), (999, "p98"), (1000, "p99")] {
+        late.schedule_lag = lag_of(0.5, requests);
+        let expected = format!("{expected} of the schedule lag is 0.500 ms");
+        assert_finds(&check(&summary(3, 4000), &late), &expected);
+    }
 }
 
 #[test]
 fn processors_at_their_limit_are_found() {
-    let mut busy = readings(closed(3));
+    let mut busy = readings(CLOSED);
     busy.cpu.as_mut().unwrap().process = 1.61;
     assert_finds(&check(&summary(3, 4000), &busy), "1.61 of its 2 core(s)");
     busy.cores = 4;
@@ -117,16 +173,16 @@ fn processors_at_their_limit_are_found() {
 #[test]
 fn a_schedule_that_slips_is_found_in_an_open_loop_only() {
     let mut late = readings(LoadModel::OpenLoop);
-    late.schedule_lag = lag_of(0.5);
+    late.schedule_lag = lag_of(0.5, 2000);
     assert_finds(&check(&summary(3, 4000), &late), "p99 of the schedule lag");
     // Held back by a bound that was asked for, they are late by intention.
     late.held_back = 1;
     assert_eq!(check(&summary(3, 4000), &late), Validity::Valid);
     late.held_back = 0;
-    late.schedule_lag = lag_of(0.3);
+    late.schedule_lag = lag_of(0.3, 2000);
     assert_eq!(check(&summary(3, 4000), &late), Validity::Valid);
-    late.schedule_lag = lag_of(0.5);
-    late.model = closed(3);
+    late.schedule_lag = lag_of(0.5, 2000);
+    late.model = CLOSED;
     assert_eq!(check(&summary(3, 4000), &late), Validity::Valid);
 }
 
@@ -149,7 +205,7 @@ fn a_queue_that_grows_is_told_from_one_that_swings() {
 
 #[test]
 fn short_runs_are_not_judged() {
-    let mut busy = readings(closed(3));
+    let mut busy = readings(CLOSED);
     busy.cpu.as_mut().unwrap().process = 2.0;
     let mut short = summary(3, 4000);
     short.window_seconds = Some(0.99);

@@ -51,6 +51,23 @@ pub enum KafkaTransportError {
         /// The flag that names the topic.
         flag: &'static str,
     },
+    /// The cluster answers, and one of its brokers is out of reach under the address that it is known by.
+    #[error(
+        "{brokers} names {address} as a leader of topic {topic}, and nobody answers there within {seconds} s ({reason}); \
+         mend advertised.listeners of that broker, or let this machine resolve and reach its address"
+    )]
+    Advertised {
+        /// The brokers asked.
+        brokers: String,
+        /// The address.
+        address: String,
+        /// The topic.
+        topic: String,
+        /// How long it was tried.
+        seconds: u64,
+        /// What librdkafka says.
+        reason: String,
+    },
     /// A topic has no such partition.
     #[error("topic {topic} has no partition {partition}; change --reply-partition or {flag}")]
     MissingPartition {

@@ -5,6 +5,7 @@ mod connection;
 mod diagnostics;
 mod error;
 mod expectations;
+mod growth;
 mod own_topic;
 #[cfg(test)]
 mod partitioning;
@@ -19,5 +20,5 @@ pub use config::{ClientSettings, KafkaSettings, built_in_features, librdkafka_ve
 pub use connection::KafkaTransport;
 pub use error::KafkaTransportError;
 pub use queue::ProducerQueue;
-pub use service::{OWN_REPLY_TOPIC_PREFIX, ServiceSettings};
+pub use service::{OWN_REPLY_TOPIC_INFIX, ServiceSettings};
 pub use unreadable::quiet_unreadable_headers;

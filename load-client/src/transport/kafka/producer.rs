@@ -96,8 +96,15 @@ impl RequestProducer {
             .map_err(|error| KafkaTransportError::client("producer", error))?;
         let client: &Client<DeliveryReports> = producer.client();
         for (topic, flag) in settings.topics() {
-            preflight::partitions(client, settings, topic, flag)
+            let mut partitions = preflight::partitions(client, settings, topic, flag)
                 .map_err(|error| error.because(diagnostics.last_error()))?;
+            // One of each leader tells whether it can be reached.
+            partitions.sort_unstable_by(|one, other| one.leader.cmp(&other.leader));
+            partitions.dedup_by(|one, other| one.leader == other.leader);
+            for partition in &partitions {
+                let last_error = || diagnostics.last_error();
+                preflight::watermarks(client, settings, (topic, flag), partition, last_error)?;
+            }
         }
         Ok(Self {
             producer,

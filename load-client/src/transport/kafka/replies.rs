@@ -2,7 +2,11 @@
 //!
 //! No group: every partition of the reply topic is assigned by hand, at the end offset that the
 //! broker named before the first request. Whatever is written afterwards lies behind that offset,
-//! so the fastest reply cannot be missed, however long the first fetch takes.
+//! so the fastest reply cannot be missed, however long the first fetch takes. Partitions that are added
+//! while it runs are looked for by [`growth`].
+//!
+//! A fault that passes ends nothing at once: a request that gets no reply by its time-out fails by the fault
+//! that fell into its time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,19 +20,20 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::diagnostics::Diagnostics;
 use super::expectations::Expectations;
+use super::preflight::Partition;
 use super::unreadable::readable;
-use super::{KafkaSettings, KafkaTransportError, preflight};
+use super::{KafkaSettings, KafkaTransportError, growth, preflight};
 use crate::transport::{Answer, Failure, Pending, Reply, ReplyReader, ReplyRecord};
 
 /// How soon the thread notices that it should stop.
 const POLL_PAUSE: Duration = Duration::from_millis(100);
 
-type PolledConsumer = BaseConsumer<Diagnostics>;
+pub(super) type PolledConsumer = BaseConsumer<Diagnostics>;
 
 /// The reply consumer. Dropping it stops and joins its thread.
 pub(super) struct ReplyConsumer {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 /// Shared by the thread, which counts, and the owner, which stops it.
@@ -53,24 +58,41 @@ impl ReplyConsumer {
             .map_err(failed)?;
         let assignment = end_offsets(&consumer, settings)?;
         consumer.assign(&assignment).map_err(failed)?;
+        let consumer = Arc::new(consumer);
         let shared = Arc::new(Shared {
             reader: ReplyReader::new(settings.service.wire.clone()),
             expectations,
             stop: AtomicBool::default(),
             unmatched: AtomicU64::default(),
         });
-        let thread = {
-            let topics: Vec<_> = settings.reply_topics().map(|(topic, _)| topic).collect();
-            let (shared, topic) = (Arc::clone(&shared), topics.join(", "));
-            std::thread::Builder::new()
-                .name("replies".to_owned())
-                .spawn(move || receive(&consumer, &pending, &shared, &topic))
-                .map_err(|_| KafkaTransportError::Interrupted)?
+        let topics: Vec<_> = settings.reply_topics().map(|(topic, _)| topic).collect();
+        let mut own = Self {
+            shared: Arc::clone(&shared),
+            threads: Vec::new(),
         };
-        Ok(Self {
-            shared,
-            thread: Some(thread),
-        })
+        if settings.service.wire.reply_partition.is_none() {
+            let (consumer, shared) = (Arc::clone(&consumer), Arc::clone(&shared));
+            own.spawn("partitions", move || {
+                growth::follow(&consumer, assignment, &shared.stop);
+            })?;
+        }
+        let topic = topics.join(", ");
+        own.spawn("replies", move || {
+            receive(&consumer, &pending, &shared, &topic);
+        })?;
+        Ok(own)
+    }
+
+    fn spawn(
+        &mut self,
+        name: &str,
+        work: impl FnOnce() + Send + 'static,
+    ) -> Result<(), KafkaTransportError> {
+        let thread = std::thread::Builder::new().name(name.to_owned());
+        let thread = thread.spawn(work);
+        self.threads
+            .push(thread.map_err(|_| KafkaTransportError::Interrupted)?);
+        Ok(())
     }
 
     /// Replies that nobody waited for.
@@ -82,7 +104,8 @@ impl ReplyConsumer {
 impl Drop for ReplyConsumer {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
+        for thread in self.threads.drain(..) {
+            thread.thread().unpark();
             // A panic of the thread has already failed the requests in flight.
             let _ = thread.join();
         }
@@ -96,15 +119,12 @@ fn end_offsets(
     let mut assignment = TopicPartitionList::new();
     for (topic, flag) in settings.reply_topics() {
         for partition in partitions(consumer, settings, topic, flag)? {
-            let (_, end) = consumer
-                .fetch_watermarks(topic, partition, preflight::BROKER_PATIENCE)
-                .map_err(|error| KafkaTransportError::UnusableTopic {
-                    topic: topic.to_owned(),
-                    reason: format!("its end offset is unknown ({error})"),
-                    flag,
-                })?;
+            let client = consumer.client();
+            let last_error = || client.context().last_error();
+            let (_, end) =
+                preflight::watermarks(client, settings, (topic, flag), &partition, last_error)?;
             assignment
-                .add_partition_offset(topic, partition, Offset::Offset(end))
+                .add_partition_offset(topic, partition.id, Offset::Offset(end))
                 .map_err(|error| KafkaTransportError::client("consumer", error))?;
         }
     }
@@ -117,31 +137,47 @@ fn partitions(
     settings: &KafkaSettings,
     topic: &str,
     flag: &'static str,
-) -> Result<Vec<i32>, KafkaTransportError> {
-    let all = preflight::partitions(consumer.client(), settings, topic, flag)?;
-    match settings.service.wire.reply_partition {
-        None => Ok(all),
-        Some(partition) if all.contains(&partition) => Ok(vec![partition]),
-        Some(partition) => Err(KafkaTransportError::MissingPartition {
-            topic: topic.to_owned(),
-            partition,
-            flag,
-        }),
+) -> Result<Vec<Partition>, KafkaTransportError> {
+    let mut all = preflight::partitions(consumer.client(), settings, topic, flag)?;
+    if let Some(partition) = settings.service.wire.reply_partition {
+        all.retain(|own| own.id == partition);
+        if all.is_empty() {
+            return Err(KafkaTransportError::MissingPartition {
+                topic: topic.to_owned(),
+                partition,
+                flag,
+            });
+        }
     }
+    Ok(all)
 }
 
 fn receive(consumer: &PolledConsumer, pending: &Pending, shared: &Shared, topic: &str) {
     // Also on a panic: whoever waits must learn that no reply will come.
     let _close = CloseOnExit(pending);
+    let mut in_trouble = false;
     while !shared.stop.load(Ordering::Relaxed) {
         match consumer.poll(POLL_PAUSE) {
             None => {}
-            Some(Ok(message)) => hand_over(&message, Instant::now(), pending, shared),
-            Some(Err(error)) => match severity(&error) {
-                Severity::Passing => tracing::debug!(%error, "reply consumer"),
-                Severity::Outage => pending.fail_all(&cause(&error, topic)),
-                Severity::Fatal => return pending.close(&cause(&error, topic)),
-            },
+            Some(Ok(message)) => {
+                hand_over(&message, Instant::now(), pending, shared);
+                if std::mem::take(&mut in_trouble) {
+                    pending.calm();
+                }
+            }
+            Some(Err(error)) => {
+                let (cause, now) = (cause(&error, topic), Instant::now());
+                tracing::debug!(%error, "reply consumer");
+                match severity(&error) {
+                    Severity::Passing => {}
+                    Severity::Stuck => pending.trouble(&cause, now, false),
+                    Severity::Outage => {
+                        in_trouble = true;
+                        pending.trouble(&cause, now, true);
+                    }
+                    Severity::Fatal => return pending.close(&cause),
+                }
+            }
         }
     }
 }
@@ -185,7 +221,9 @@ fn read_message(message: &BorrowedMessage<'_>, reader: &ReplyReader) -> Option<R
 enum Severity {
     /// librdkafka recovers by itself.
     Passing,
-    /// Replies of now are lost or late; later ones may arrive.
+    /// What it fetched cannot be read; it fetches and fails again, and other partitions may go on.
+    Stuck,
+    /// No broker is there. That may heal within any request's time.
     Outage,
     /// No reply can arrive any more.
     Fatal,
@@ -206,13 +244,33 @@ fn severity(error: &KafkaError) -> Severity {
             | RDKafkaErrorCode::SaslAuthenticationFailed,
         ) => Severity::Fatal,
         Some(RDKafkaErrorCode::AllBrokersDown) => Severity::Outage,
-        _ => Severity::Passing,
+        Some(
+            RDKafkaErrorCode::BrokerTransportFailure
+            | RDKafkaErrorCode::OperationTimedOut
+            | RDKafkaErrorCode::RequestTimedOut
+            | RDKafkaErrorCode::NetworkException
+            | RDKafkaErrorCode::Resolve
+            | RDKafkaErrorCode::BrokerNotAvailable
+            | RDKafkaErrorCode::ReplicaNotAvailable
+            | RDKafkaErrorCode::LeaderNotAvailable
+            | RDKafkaErrorCode::NotLeaderForPartition
+            | RDKafkaErrorCode::FencedLeaderEpoch
+            | RDKafkaErrorCode::UnknownLeaderEpoch
+            | RDKafkaErrorCode::PartitionEOF,
+        )
+        | None => Severity::Passing,
+        Some(_) => Severity::Stuck,
     }
 }
 
 fn cause(error: &KafkaError, topic: &str) -> String {
-    let reason = error
-        .rdkafka_error_code()
-        .map_or_else(|| error.to_string(), |code| code.to_string());
+    let reason = match error.rdkafka_error_code() {
+        // What librdkafka says of a batch whose codec it does not know, without its own words for it.
+        Some(code @ RDKafkaErrorCode::NotImplemented) => {
+            format!("{code}; replies are compressed in a way that this client cannot read")
+        }
+        Some(code) => code.to_string(),
+        None => error.to_string(),
+    };
     format!("the reply consumer of {topic} failed: {reason}")
 }

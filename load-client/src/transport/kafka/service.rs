@@ -6,9 +6,10 @@ use std::iter::{once, repeat};
 use super::KafkaSettings;
 use crate::transport::wire::Wire;
 
-/// What names of reply topics begin with that runs create for themselves. One that is left behind,
-/// by a killed run, can be told by it.
-pub const OWN_REPLY_TOPIC_PREFIX: &str = "load-client.reply.";
+/// What the names of reply topics that runs create for themselves have between the request topic's and the
+/// run's id. Services that answer to `<topic>.reply.*` take them, and one that is left behind by a killed run
+/// can be told by it.
+pub const OWN_REPLY_TOPIC_INFIX: &str = ".reply.load-client-";
 
 /// How the service is talked to. The default is a service of the reference, on shared topics.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

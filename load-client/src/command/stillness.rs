@@ -1,0 +1,46 @@
+//! The thread that notices when this process stands still. It does nothing else, so that whatever delays it
+//! delays the threads that measure as well.
+
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use load_client::plan::Plan;
+use load_client::runner::Control;
+use load_client::selfcheck::{Stalled, Stalls};
+
+/// Fifty looks a second cost nothing that could be measured.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// The running thread.
+pub(super) struct Stillness {
+    stop: Sender<()>,
+    thread: JoinHandle<Stalls>,
+}
+
+impl Stillness {
+    /// Starts to look, just before the run.
+    pub(super) fn watch() -> std::io::Result<Self> {
+        let (stop, stopped) = channel();
+        let start = Instant::now();
+        let thread = std::thread::Builder::new().name("stillness".to_owned());
+        let thread = thread.spawn(move || {
+            let mut stalls = Stalls::default();
+            while stopped.recv_timeout(PAUSE) == Err(RecvTimeoutError::Timeout) {
+                stalls.look(start.elapsed(), PAUSE);
+            }
+            stalls
+        })?;
+        Ok(Self { stop, thread })
+    }
+
+    /// Ends the thread; answers what was lost of the measured window.
+    pub(super) fn stop(self, plan: &Plan, control: &Control) -> Stalled {
+        drop(self.stop);
+        let stalls = match self.thread.join() {
+            Ok(stalls) => stalls,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        stalls.between(plan.warm_up, control.ended().unwrap_or(Duration::MAX))
+    }
+}
