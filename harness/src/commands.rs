@@ -145,14 +145,11 @@ async fn bench(arguments: BenchArguments, stop: &CancellationToken) -> Result<()
     match end {
         RunEnd::Clean => Ok(()),
         RunEnd::WithFailures => bail!("some requests failed: see {}", files.summary.display()),
-        RunEnd::Invalid => {
-            // The run took place, and its files say why it must not be compared.
-            tracing::warn!(
-                "the load client was the bottleneck, do not use these figures: see {}",
-                files.summary.display()
-            );
-            Ok(())
-        }
+        // The run took place, and its files say why it must not be compared.
+        RunEnd::Invalid => bail!(
+            "the load client was the bottleneck, do not use these figures: see {}",
+            files.summary.display()
+        ),
     }
 }
 

@@ -207,6 +207,33 @@ fn a_second_ctrl_c_kills_what_does_not_end_and_says_what_may_be_left() {
 }
 
 #[test]
+fn a_bench_whose_load_client_was_the_bottleneck_fails() {
+    let harness = Harness::new();
+    let bottleneck = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/bottleneck");
+    let arguments = [
+        "--variant",
+        "tasks",
+        "--out",
+        "run.csv",
+        "--rehearsal",
+        "0s",
+    ];
+    let mut command = harness.on_stack("bench", &arguments);
+    let output = command
+        .args(["--load-client", bottleneck])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", complaint(&output));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        told.contains("the load client was the bottleneck"),
+        "{told}"
+    );
+    assert!(harness.folder.path().join("run.csv").is_file());
+    harness.assert_nothing_left();
+}
+
+#[test]
 fn a_service_that_dies_during_a_run_ends_the_run() {
     let harness = Harness::new();
     let command = harness.on_stack(

@@ -49,7 +49,7 @@ pub struct LimitsArguments {
         env = "HARNESS_ONLY"
     )]
     pub only: Vec<Subject>,
-    /// Leave out the open loop at half of the floor's rate
+    /// Leave out the open loop at half of the slowest subject's rate
     #[arg(long)]
     pub skip_open_loop: bool,
     /// Leave out memory and processor time when idle, and with 10,000 requests under way

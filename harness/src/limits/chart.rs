@@ -56,7 +56,7 @@ fn row(ratio: &Ratio, scale: &Scale, y: f64) -> String {
 }
 
 fn short(load: &str) -> &str {
-    load.strip_suffix(" at half of the floor's rate")
+    load.strip_suffix(" at half of the slowest's rate")
         .unwrap_or(load)
 }
 
@@ -117,7 +117,7 @@ mod tests {
         Ratio {
             subject: Subject::BridgeTasks,
             reference: Subject::EchoPipelined,
-            load: Load::alone(Pressure::HalfOfFloor),
+            load: Load::alone(Pressure::HalfOfSlowest),
             metric: Metric::P50,
             median,
             interval,

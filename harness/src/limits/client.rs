@@ -70,7 +70,7 @@ impl Course {
                 // All within a part of the warm-up.
                 flags.push(("--spawn-rate", (users * 10).to_string()));
             }
-            (Pressure::HalfOfFloor, rate) => {
+            (Pressure::HalfOfSlowest, rate) => {
                 flags.push(("--rate", format!("{}/s", rate.unwrap_or(1))));
             }
         }

@@ -32,14 +32,30 @@ pub struct Cell {
     pub requests: u64,
     /// Requests without a good reply.
     pub failures: u64,
-    /// Whether the load client was no bottleneck itself.
+    /// Whether the load client was no bottleneck itself. Otherwise the figures are of it, not of the subject.
     pub valid: bool,
     /// What each process took, by its part: service, client, broker, store. The broker of the embedded stack is
     /// a part of this program. Peaks of broker and store are those since their start.
     pub usage: BTreeMap<String, Usage>,
 }
 
+/// An open loop whose replies came at less than this share of its rate has only built up a queue.
+const SUSTAINED: f64 = 0.95;
+
 impl Cell {
+    /// Whether the subject did not keep up with an open loop.
+    #[must_use]
+    pub fn is_overloaded(&self) -> bool {
+        let rate = self.rate.map(f64::from);
+        rate.is_some_and(|rate| self.throughput < SUSTAINED * rate)
+    }
+
+    /// Whether the figures speak of the subject, so that they may be held against others.
+    #[must_use]
+    pub fn judges(&self) -> bool {
+        self.valid && !self.is_overloaded()
+    }
+
     /// Processor seconds of one part for a thousand requests.
     #[must_use]
     pub fn cpu_per_thousand(&self, part: &str) -> Option<f64> {
@@ -114,7 +130,8 @@ pub struct Ratio {
     pub interval: Option<(f64, f64)>,
 }
 
-/// The ratio of one figure; `None` if no round has both, or one of them is not above zero.
+/// The ratio of one figure over the rounds whose cells judge; `None` if no round has both, or one of them is
+/// not above zero.
 pub(super) fn ratio(
     cells: &[Cell],
     subject: Subject,
@@ -125,7 +142,7 @@ pub(super) fn ratio(
     let of = |wanted: Subject| {
         let own = cells
             .iter()
-            .filter(move |cell| cell.subject == wanted && cell.load == load);
+            .filter(move |cell| cell.subject == wanted && cell.load == load && cell.judges());
         own.filter_map(move |cell| Some((cell.round, metric.of(cell)?)))
             .collect::<BTreeMap<_, _>>()
     };
@@ -171,15 +188,23 @@ pub(super) fn typical(cells: &[Cell], subject: Subject, load: Load, metric: Metr
     median(own.filter_map(|cell| metric.of(cell)).collect())
 }
 
-/// Half of what a floor answered at its best, in requests a second; `None` if it has not run.
+/// Half of what the slowest of the subjects with this floor answered at its best, in requests a second: the
+/// same for all of them, and no overload for any. `None` if none has run. Of a cell in which the load client
+/// was the bottleneck the subject could do more, which does not matter here.
 pub(super) fn half_rate(cells: &[Cell], floor: Subject, load: Load) -> Option<u32> {
     let place = |load: Load| (load.partitions, load.instances);
-    let closed = cells.iter().filter(|cell| {
-        let is_closed = cell.load.pressure != Pressure::HalfOfFloor;
-        cell.subject == floor && is_closed && place(cell.load) == place(load)
-    });
-    let best = closed.map(|cell| cell.throughput).max_by(f64::total_cmp)?;
-    Some(((best / 2.0) as u32).max(1))
+    let best = |subject: Subject| {
+        let closed = cells.iter().filter(|cell| {
+            let is_closed = cell.load.pressure != Pressure::HalfOfSlowest;
+            cell.subject == subject && is_closed && place(cell.load) == place(load)
+        });
+        closed.map(|cell| cell.throughput).max_by(f64::total_cmp)
+    };
+    let held_against_it = subjects(cells)
+        .into_iter()
+        .filter(|subject| subject.floor() == floor);
+    let slowest = held_against_it.filter_map(best).min_by(f64::total_cmp)?;
+    Some(((slowest / 2.0) as u32).max(1))
 }
 
 /// Loads in the order in which they were run first.
@@ -280,9 +305,27 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_rate_is_half_of_the_floors_best() {
+    fn a_client_bound_cell_and_an_overloaded_one_judge_nothing() {
+        let load = Load::alone(Pressure::HalfOfSlowest);
+        let mut cells = Vec::new();
+        for round in 1..=3 {
+            cells.push(cell(round, Subject::EchoPipelined, load, 1000.0));
+            cells.push(cell(round, Subject::BridgeTasks, load, 900.0));
+        }
+        // What the client could not do says nothing of either; a queue is no round trip.
+        (cells[0].valid, cells[1].throughput) = (false, 5000.0);
+        (cells[3].rate, cells[3].p50_ms) = (Some(1000), Some(434.0));
+        let (subject, floor) = (Subject::BridgeTasks, Subject::EchoPipelined);
+        let throughput = ratio(&cells, subject, floor, load, Metric::Throughput).unwrap();
+        assert_eq!((throughput.median, throughput.interval), (0.9, None));
+        cells[5].valid = false;
+        assert_eq!(ratios(&cells), []);
+    }
+
+    #[test]
+    fn the_rate_is_half_of_the_slowests_best() {
         const HALF: Load = Load {
-            pressure: Pressure::HalfOfFloor,
+            pressure: Pressure::HalfOfSlowest,
             ..LOAD
         };
         let spread = Load {
@@ -292,12 +335,15 @@ pub(super) mod tests {
         let cells = [
             cell(1, Subject::EchoPipelined, Load::users(1), 100.0),
             cell(1, Subject::EchoPipelined, Load::users(10), 901.0),
-            cell(1, Subject::EchoPipelined, HALF, 5000.0),
-            cell(1, Subject::BridgeTasks, Load::users(10), 9000.0),
+            cell(1, Subject::EchoPipelined, HALF, 5.0),
+            cell(1, Subject::BridgeTasks, Load::users(1), 10.0),
+            cell(1, Subject::BridgeTasks, Load::users(10), 701.0),
+            cell(1, Subject::BridgeSerial, Load::users(10), 3.0),
             cell(1, Subject::EchoPipelined, spread, 9000.0),
         ];
-        assert_eq!(half_rate(&cells, Subject::EchoPipelined, HALF), Some(450));
-        assert_eq!(half_rate(&cells, Subject::EchoSerial, HALF), None);
+        assert_eq!(half_rate(&cells, Subject::EchoPipelined, HALF), Some(350));
+        assert_eq!(half_rate(&cells, Subject::EchoSerial, HALF), Some(1));
+        assert_eq!(half_rate(&cells[..2], Subject::EchoSerial, HALF), None);
         assert_eq!(loads(&cells).len(), 4);
     }
 

@@ -36,6 +36,8 @@ pub(super) struct Footprint {
     pub(super) cpu_share: Option<f64>,
     /// Good replies a second.
     pub(super) throughput: Option<f64>,
+    /// Whether the load client brought that many under way, if it was to.
+    pub(super) valid: bool,
 }
 
 /// Looks at the bridge and at the service, idle, then at the bridge with many records under way.
@@ -98,6 +100,7 @@ async fn idle(bench: &mut Bench<'_>, subject: Subject) -> Result<Option<Footprin
         peak_bytes: after.peak_bytes,
         cpu_share: Some(after.since(*before).cpu_seconds / IDLE.as_secs_f64()),
         throughput: None,
+        valid: true,
     }))
 }
 
@@ -111,5 +114,6 @@ async fn many(bench: &mut Bench<'_>) -> Result<Option<Footprint>> {
         peak_bytes: usage.peak_bytes,
         cpu_share: None,
         throughput: Some(cell.throughput),
+        valid: cell.valid,
     }))
 }

@@ -19,8 +19,8 @@ pub struct Load {
 pub enum Pressure {
     /// A closed loop: so many users, each with one request at a time.
     Users(u32),
-    /// An open loop at half of what the subject's floor answered at its best.
-    HalfOfFloor,
+    /// An open loop at half of what the slowest of the subjects with the same floor answered at its best.
+    HalfOfSlowest,
 }
 
 impl Load {
@@ -46,7 +46,7 @@ impl Load {
         let pressure = match self.pressure {
             Pressure::Users(1) => "1 user".to_owned(),
             Pressure::Users(count) => format!("{count} users"),
-            Pressure::HalfOfFloor => "open loop at half of the floor's rate".to_owned(),
+            Pressure::HalfOfSlowest => "open loop at half of the slowest's rate".to_owned(),
         };
         match (self.partitions, self.instances) {
             (1, 1) => pressure,

@@ -78,7 +78,9 @@ async fn rounds(
         for load in loads(arguments) {
             for subject in shuffled(subjects(arguments), &mut generator) {
                 let rate = match load.pressure {
-                    Pressure::HalfOfFloor => half_rate(&of_round(&cells, 1), subject.floor(), load),
+                    Pressure::HalfOfSlowest => {
+                        half_rate(&of_round(&cells, 1), subject.floor(), load)
+                    }
                     Pressure::Users(_) => None,
                 };
                 let setup = setup(arguments, subject, load, rate);
@@ -125,7 +127,7 @@ fn setup(arguments: &LimitsArguments, subject: Subject, load: Load, rate: Option
 /// Closed loops first: they tell what the open one is to offer.
 fn loads(arguments: &LimitsArguments) -> Vec<Load> {
     let closed = arguments.users.iter().map(|users| Pressure::Users(*users));
-    let open = (!arguments.skip_open_loop).then_some(Pressure::HalfOfFloor);
+    let open = (!arguments.skip_open_loop).then_some(Pressure::HalfOfSlowest);
     let pressures: Vec<Pressure> = closed.chain(open).collect();
     let mut loads = Vec::new();
     for (partitions, instances) in arguments.spreads() {
@@ -162,7 +164,11 @@ fn tell(cell: &Cell, rounds: u32) {
         0 => String::new(),
         count => format!(", {count} failed"),
     };
-    let bound = if cell.valid { "" } else { ", client-bound" };
+    let bound = match (cell.valid, cell.is_overloaded()) {
+        (false, _) => ", client-bound",
+        (true, true) => ", overloaded",
+        (true, false) => "",
+    };
     let time = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.2} ms"));
     tracing::info!(
         "round {} of {rounds}, {}, {}: {:.0}/s, p50 {}, p99 {}{failed}{bound}",

@@ -42,8 +42,8 @@ fn offered(cells: &[Cell], load: Load) -> String {
 fn figures(cells: &[Cell], load: Load) -> String {
     let mut text =
         "| | requests/s | p50 ms | p95 ms | p99 ms | CPU s per 1,000: service | client | broker | \
-                    peak MiB: service | client | failed | client-bound |\n\
-                    |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n"
+                    peak MiB: service | client | failed | client-bound | overloaded |\n\
+                    |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n"
             .to_owned();
     for subject in subjects(cells) {
         let own: Vec<&Cell> = cells
@@ -65,8 +65,11 @@ fn figures(cells: &[Cell], load: Load) -> String {
         };
         let failed: u64 = own.iter().map(|cell| cell.failures).sum();
         let bound = own.iter().filter(|cell| !cell.valid).count();
+        let overloaded = own.iter().filter(|cell| cell.is_overloaded()).count();
+        // What is not wholly of the subject is told beside its name.
+        let mark = if bound + overloaded > 0 { " \\*" } else { "" };
         let row = [
-            subject.name().to_owned(),
+            format!("{}{mark}", subject.name()),
             number(of(Metric::Throughput), 0),
             number(of(Metric::P50), 2),
             number(of(Metric::P95), 2),
@@ -78,8 +81,14 @@ fn figures(cells: &[Cell], load: Load) -> String {
             number(peak("client"), 0),
             failed.to_string(),
             format!("{bound} of {}", own.len()),
+            format!("{overloaded} of {}", own.len()),
         ];
         text += &format!("| {} |\n", row.join(" | "));
+    }
+    let marked = |cell: &Cell| cell.load == load && !cell.judges();
+    if cells.iter().any(marked) {
+        text += "\n\\* Runs in which the load client was the bottleneck, or the subject did not keep up with the \
+                 rate, are in these figures and in no ratio.\n";
     }
     text
 }
@@ -129,10 +138,15 @@ fn ratio_text(ratio: Option<&Ratio>) -> String {
 pub(super) fn of_targets(targets: &[Target]) -> String {
     let mut text = "## Targets\n\n| | bound | measured | |\n|---|--:|--:|---|\n".to_owned();
     for target in targets {
-        let met = if target.met { "met" } else { "missed" };
+        let met = match target.met {
+            Some(true) => "met",
+            Some(false) => "missed",
+            None => "not judged: the load client was the bottleneck",
+        };
+        let measured = number(target.measured, 2);
         text += &format!(
-            "| {} | {} | {:.2} | {met} |\n",
-            target.what, target.bound, target.measured
+            "| {} | {} | {measured} | {met} |\n",
+            target.what, target.bound
         );
     }
     text
@@ -170,6 +184,7 @@ fn capital(text: &str) -> String {
 mod tests {
     use super::super::figures::tests::cell;
     use super::super::load::Pressure;
+    use super::super::targets::targets;
     use super::*;
 
     #[test]
@@ -185,12 +200,26 @@ mod tests {
         let text = of_cells(&cells);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "## 10 users");
-        let row =
-            "| bridge-tasks | 900 | 1.11 | 2.22 | 3.33 | 0.500 | - | - | 20 | - | 0 | 1 of 2 |";
+        let row = "| bridge-tasks \\* | 900 | 1.11 | 2.22 | 3.33 | 0.500 | - | - | 20 | - | 0 | 1 of 2 | 0 of 2 |";
         assert!(lines.contains(&row), "{text}");
-        let ratios =
-            "| bridge-tasks / echo-pipelined | 0.90 (0.90 to 0.90) | 1.11 (1.11 to 1.11) |";
+        let ratios = "| bridge-tasks / echo-pipelined | 0.90 | 1.11 |";
         assert!(lines.iter().any(|line| line.starts_with(ratios)), "{text}");
+        assert!(text.contains("in no ratio"), "{text}");
+        cells[3].valid = false;
+        let text = of_cells(&cells);
+        assert!(
+            text.contains("| bridge-tasks / echo-pipelined | - | - |"),
+            "{text}"
+        );
+        let judged = of_targets(&targets(&cells_of_hundred(), &[]));
+        assert!(judged.contains("| - | not judged: "), "{judged}");
+    }
+
+    fn cells_of_hundred() -> Vec<Cell> {
+        let load = Load::users(100);
+        let mut bound = cell(1, Subject::BridgeTasks, load, 900.0);
+        bound.valid = false;
+        vec![cell(1, Subject::EchoPipelined, load, 1000.0), bound]
     }
 
     #[test]
@@ -198,7 +227,7 @@ mod tests {
         let mut one = cell(
             1,
             Subject::EchoSerial,
-            Load::alone(Pressure::HalfOfFloor),
+            Load::alone(Pressure::HalfOfSlowest),
             10.0,
         );
         one.rate = Some(450);

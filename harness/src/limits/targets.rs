@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::figures::{Cell, Metric, ratio};
+use super::figures::{Cell, Metric, ratio, typical};
 use super::footprint::Footprint;
 use super::load::Load;
 use super::subject::Subject;
@@ -14,10 +14,10 @@ pub(super) struct Target {
     pub(super) what: String,
     /// In words, such as `at least 0.90`.
     pub(super) bound: String,
-    /// What was measured.
-    pub(super) measured: f64,
-    /// Whether the bound was kept.
-    pub(super) met: bool,
+    /// What was measured; `None` where no cell judges.
+    pub(super) measured: Option<f64>,
+    /// Whether the bound was kept; `None` where that is not known.
+    pub(super) met: Option<bool>,
 }
 
 /// A bound on a median ratio.
@@ -118,7 +118,9 @@ pub(super) fn targets(cells: &[Cell], footprints: &[Footprint]) -> Vec<Target> {
             limit,
         } = bound;
         let load = Load::users(users);
-        let measured = ratio(cells, subject, reference, load, metric)?.median;
+        // Not measured at all is left out, measured in vain is told.
+        typical(cells, subject, load, metric).and(typical(cells, reference, load, metric))?;
+        let measured = ratio(cells, subject, reference, load, metric).map(|own| own.median);
         let (subject, reference) = (subject.name(), reference.name());
         Some(Target {
             what: format!(
@@ -128,7 +130,7 @@ pub(super) fn targets(cells: &[Cell], footprints: &[Footprint]) -> Vec<Target> {
             ),
             bound: limit.text(),
             measured,
-            met: limit.is_kept_by(measured),
+            met: measured.map(|measured| limit.is_kept_by(measured)),
         })
     });
     ratios
@@ -144,8 +146,8 @@ fn of_footprint(footprint: &Footprint) -> Vec<Target> {
     let below = |unit: &str, measured: f64, bound: f64| Target {
         what: format!("{unit} of {subject}, {state}"),
         bound: format!("below {bound}"),
-        measured,
-        met: measured < bound,
+        measured: footprint.valid.then_some(measured),
+        met: footprint.valid.then_some(measured < bound),
     };
     let is_idle = footprint.cpu_share.is_some();
     let mebibytes = footprint.peak_bytes as f64 / f64::from(1 << 20);
@@ -176,11 +178,11 @@ mod tests {
         let expected = [
             (
                 "throughput of bridge-tasks to echo-pipelined, 100 users",
-                false,
+                Some(false),
             ),
             (
                 "throughput of bridge-keyed to bridge-tasks, 100 users",
-                true,
+                Some(true),
             ),
         ];
         assert_eq!(texts, expected);
@@ -191,7 +193,20 @@ mod tests {
             cell(1, Subject::BridgeTasks, load, 900.0),
         ];
         let met: Vec<_> = targets(&cells, &[]).iter().map(|one| one.met).collect();
-        assert_eq!(met, [false, true], "p50 and p99, of 1.11 each");
+        assert_eq!(met, [Some(false), Some(true)], "p50 and p99, of 1.11 each");
+    }
+
+    #[test]
+    fn cells_in_which_the_client_was_the_bottleneck_meet_nothing() {
+        let load = Load::users(100);
+        let mut cells = [
+            cell(1, Subject::EchoPipelined, load, 1000.0),
+            cell(1, Subject::BridgeTasks, load, 1000.0),
+        ];
+        cells[1].valid = false;
+        let judged = targets(&cells, &[]);
+        let judged: Vec<_> = judged.iter().map(|one| (one.measured, one.met)).collect();
+        assert_eq!(judged, [(None, None)]);
     }
 
     #[test]
@@ -202,6 +217,7 @@ mod tests {
             peak_bytes: mebibytes << 20,
             cpu_share,
             throughput: None,
+            valid: true,
         };
         let met = |footprint| {
             let judged = targets(&[], &[footprint]);
@@ -209,13 +225,20 @@ mod tests {
         };
         assert_eq!(
             met(footprint(Subject::BridgeTasks, 23, Some(0.02))),
-            [true, false]
+            [Some(true), Some(false)]
         );
         assert_eq!(
             met(footprint(Subject::OrdersTasks, 25, Some(0.005))),
-            [false, true]
+            [Some(false), Some(true)]
         );
-        assert_eq!(met(footprint(Subject::BridgeTasks, 95, None)), [true]);
+        assert_eq!(met(footprint(Subject::BridgeTasks, 95, None)), [Some(true)]);
+        let mut bound = footprint(Subject::BridgeTasks, 95, None);
+        bound.valid = false;
+        assert_eq!(
+            met(bound),
+            [None],
+            "fewer were under way than were asked for"
+        );
         assert!(met(footprint(Subject::EchoPipelined, 500, Some(0.5))).is_empty());
     }
 }
