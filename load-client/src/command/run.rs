@@ -59,11 +59,10 @@ async fn measure(
 ) -> anyhow::Result<u8> {
     let mut signals = Signals::catch()?;
     let outputs = Outputs::prepare(&arguments, &plan, scenario.kinds())?;
-    let csv = match &arguments.requests_record_file {
-        // Before anything is sent: a place that cannot be written must not cost a run.
-        Some(path) => Some(RequestsCsv::create(path, scenario.kinds())?),
-        None => None,
-    };
+    // Before anything is sent: a place that cannot be written must not cost a run.
+    let csv = arguments.requests_record_file.as_deref();
+    let create = |path| RequestsCsv::create(path, scenario.kinds());
+    let csv = csv.map(create).transpose()?;
     let transport = Arc::new(connect(&settings, &mut signals).await?);
     announce(&plan, &settings);
     let control = Control::default();
@@ -74,12 +73,8 @@ async fn measure(
     let on_key = Box::new(move |more| keyed.add_users(more));
     let outputs = outputs.watch(recorder.view(), &plan, &control, queue, Some(on_key))?;
     let is_over = CancellationToken::new();
-    tokio::spawn(signals::control(
-        signals,
-        control.clone(),
-        is_over.clone(),
-        outputs.restore(),
-    ));
+    let (own, over) = (control.clone(), is_over.clone());
+    tokio::spawn(signals::control(signals, own, over, outputs.restore()));
     let beside = Beside::start(&arguments.load, recorder.view(), &control);
     let stillness = Stillness::watch()?;
     let (started, clock) = (SystemTime::now(), Instant::now());

@@ -241,13 +241,9 @@ impl<'a> RunReader<'a> {
         latency: Option<f64>,
         warm_up: bool,
     ) -> Result<(), ReadError> {
-        let taken_s = if self.format.stamps_are_ends() {
-            latency.unwrap_or(0.0) / 1e3
-        } else {
-            0.0
-        };
+        let taken_ms = latency.filter(|_| self.format.stamps_are_ends());
         // Exact for our own files: their nanoseconds are below 2^53 for a hundred days.
-        let sent_ns = ((stamp_s - taken_s) * 1e9).round() as u64;
+        let sent_ns = ((stamp_s - taken_ms.unwrap_or(0.0) / 1e3) * 1e9).round() as u64;
         let expected = "nanoseconds, a whole number";
         let replied_ns = match (latency, self.format.replied_ns()) {
             (None, _) => None,
