@@ -35,6 +35,14 @@ const ALLOWED: [(&str, &str); 10] = [
     ),
     ("load-client/src/compare/run.rs", "that date"),
     (
+        "load-client/src/compare/order.rs",
+        "that date, for whether the runs were made in turns",
+    ),
+    (
+        "load-client/src/compare/read/series.rs",
+        "that date, for whether two files are one measurement",
+    ),
+    (
         "load-client/src/compare/read/sidecar.rs",
         "that date, read from a report",
     ),
