@@ -225,6 +225,8 @@ impl Settings {
         let longest = self.longest_handling();
         if let Some(stuck_after) = self.stuck_after
             && stuck_after <= longest
+            // Longer than for ever is nothing.
+            && stuck_after < Duration::MAX
         {
             return Err(Error::StuckAfter {
                 stuck_after,

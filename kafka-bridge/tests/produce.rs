@@ -249,6 +249,7 @@ async fn durations_without_end_are_as_good_as_any() {
             .commit_interval(Duration::MAX)
             .request_timeout(Duration::MAX)
             .drain_timeout(Duration::MAX)
+            .revocation_timeout(Duration::MAX)
             .stuck_after(Duration::MAX)
             .dead_letter_topic(LETTERS)
             .on_failure(FailurePolicy::Retry(Retry {
