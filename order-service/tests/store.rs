@@ -31,11 +31,8 @@ const STORED: &str =
 const PATIENCE: Duration = Duration::from_secs(5);
 
 fn order(id: u128) -> StoredOrder {
-    let id = Uuid::from_u128(id);
-    serde_json::from_str(&format!(
-        r#"{{"id":"{id}","items":[{{"sku":"a","count":1}}]}}"#
-    ))
-    .unwrap()
+    let text = STORED.replace(&ID.to_string(), &Uuid::from_u128(id).to_string());
+    serde_json::from_str(&text).unwrap()
 }
 
 fn open(server: &FakeStore) -> RedisStore {
