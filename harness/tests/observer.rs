@@ -7,6 +7,8 @@ mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use harness::service::{Service, ServiceOptions};
@@ -24,6 +26,7 @@ use tokio::task::spawn_blocking;
 
 const REQUESTS: &str = "createOrder";
 const REPLIES: &str = "createOrder.reply";
+const LOOK: Duration = Duration::from_secs(10);
 
 /// `None` on the mock cluster, which can do none of this.
 async fn stack() -> Option<Stack> {
@@ -57,8 +60,8 @@ fn config(stack: &Stack) -> ClientConfig {
 }
 
 /// Answers requests on partition 0 until so many were asked, and then on a new partition.
-fn serve(config: &ClientConfig, before: usize, grow: impl FnOnce()) {
-    let producer: BaseProducer = config.create().unwrap();
+fn serve(config: &ClientConfig, before: usize, stop: &AtomicBool, grow: impl FnOnce()) {
+    let mut producer: BaseProducer = config.create().unwrap();
     let consumer: BaseConsumer = config.clone().set("group.id", "unused").create().unwrap();
     let mut assignment = TopicPartitionList::new();
     assignment
@@ -66,16 +69,22 @@ fn serve(config: &ClientConfig, before: usize, grow: impl FnOnce()) {
         .unwrap();
     consumer.assign(&assignment).unwrap();
     let (mut asked, mut partition, mut grow) = (0, 0, Some(grow));
-    // Until nobody has asked for a while.
-    let patience = |asked| Duration::from_secs(if asked == 0 { 60 } else { 8 });
-    while let Some(request) = consumer.poll(patience(asked)) {
-        let Ok(request) = request else { continue };
+    while !stop.load(Ordering::Relaxed) {
+        let Some(Ok(request)) = consumer.poll(Duration::from_millis(100)) else {
+            continue;
+        };
         asked += 1;
         if asked == before
             && let Some(grow) = grow.take()
         {
             grow();
             partition = 1;
+            // One that has not looked at the topic before.
+            producer = config.create().unwrap();
+            support::wait_for("the new partition", || {
+                let told = producer.client().fetch_metadata(Some(REPLIES), LOOK);
+                told.is_ok_and(|told| told.topics()[0].partitions().len() == 2)
+            });
         }
         let headers = request.headers().unwrap();
         let echo = headers.iter().find(|own| own.key == "x-reply-set-header");
@@ -104,9 +113,11 @@ async fn replies_on_partitions_that_are_added_while_it_runs_are_read() {
         stack.create_topic(topic, 1).await.unwrap();
     }
     let (own, runtime) = (config(&stack), tokio::runtime::Handle::current());
+    let stop = Arc::<AtomicBool>::default();
+    let stopped = Arc::clone(&stop);
     let service = spawn_blocking(move || {
         let admin: AdminClient<DefaultClientContext> = own.create().unwrap();
-        serve(&own, 20, || {
+        serve(&own, 20, &stopped, || {
             let two = NewPartitions::new(REPLIES, 2);
             let grown = admin.create_partitions([&two], &AdminOptions::new());
             runtime.block_on(grown).unwrap()[0].as_ref().unwrap();
@@ -115,7 +126,9 @@ async fn replies_on_partitions_that_are_added_while_it_runs_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["-t", "8s", "--timeout", "30s", "--pace", "50ms"];
     let (output, json) = load(&stack, folder.path(), &arguments).await;
-    assert!(output.status.success(), "{}", support::complaint(&output));
+    stop.store(true, Ordering::Relaxed);
+    let (told, errors) = (support::complaint(&output), &json["summary"]["errors"]);
+    assert!(output.status.success(), "{told}\n{errors}");
     assert!(
         json["summary"]["outcomes"]["ok"].as_u64() > Some(25),
         "{json}"
