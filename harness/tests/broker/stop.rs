@@ -21,7 +21,9 @@ async fn h7_after_a_stop_under_load_what_is_committed_has_its_reply() {
     for mode in MODES {
         let group = format!("term-{mode}");
         let requester = Requester::new(&stack, &format!("{group}-"), 2).await;
-        let options = options(&group, mode, &["--drain-timeout", "1s"]);
+        // The store may still stand still when the next one starts.
+        let times = ["--drain-timeout", "1s", "--store-timeout", "10s"];
+        let options = options(&group, mode, &times);
         let mut service = Service::start(&stack, options).await.unwrap();
         let over = CancellationToken::new();
         let (sent, ()) = tokio::join!(load(&requester, ORDER, &over), async {
