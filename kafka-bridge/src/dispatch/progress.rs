@@ -62,15 +62,11 @@ impl Progress {
     pub(super) fn tell(&mut self, offsets: &OffsetTracker) {
         let now = Instant::now();
         let before = std::mem::take(&mut self.lowest);
-        let replying = self.replying.all();
-        let oldest: Vec<_> = offsets
+        let mut oldest: Vec<_> = offsets
             .oldest()
             .map(|one| self.since(one, &before))
-            .map(|one| Oldest {
-                replying: replying.contains(&(one.topic_partition.clone(), one.offset)),
-                ..one
-            })
             .collect();
+        self.replying.mark(&mut oldest);
         for one in &oldest {
             let age = now.into_std().saturating_duration_since(one.since);
             age_gauge(&one.topic_partition, age);

@@ -1,12 +1,13 @@
 //! What the loop and its jobs tell one another while both are at work.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
 use super::reply_bytes::ReplyBytes;
+use crate::offsets::Oldest;
 use crate::{Coordinates, TopicPartition};
 
 /// Shared by the loop and all jobs.
@@ -85,13 +86,17 @@ impl Replying {
         Waits(self, place)
     }
 
-    /// Returns the partition and offset of each.
-    pub(super) fn all(&self) -> HashSet<(TopicPartition, i64)> {
+    /// Marks those that are among them. Thousands may be, so each is only looked at.
+    pub(super) fn mark(&self, oldest: &mut [Oldest]) {
         let places = self.places();
-        let taken = places.taken.iter().flatten();
-        taken
-            .map(|at| (at.topic_partition.clone(), at.offset))
-            .collect()
+        for at in places.taken.iter().flatten() {
+            let own = oldest
+                .iter_mut()
+                .find(|one| one.offset == at.offset && one.topic_partition == at.topic_partition);
+            if let Some(own) = own {
+                own.replying = true;
+            }
+        }
     }
 
     fn places(&self) -> MutexGuard<'_, Places> {
@@ -134,7 +139,9 @@ mod tests {
         drop(first);
         let _third = replying.enter(&at(3));
         assert_eq!(replying.places().taken.len(), 2);
-        let mut all: Vec<i64> = replying.all().iter().map(|(_, offset)| *offset).collect();
+        let mut all: Vec<i64> = (replying.places().taken.iter().flatten())
+            .map(|at| at.offset)
+            .collect();
         all.sort_unstable();
         assert_eq!(all, [2, 3]);
     }
