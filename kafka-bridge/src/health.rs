@@ -17,9 +17,6 @@ pub struct Status {
     /// Whether the consumer group has given an assignment, which was not lost since, and no stop was
     /// asked for.
     pub ready: bool,
-    /// Whether partitions were lost without being asked for back, and none were given since: the
-    /// group took this member for dead.
-    pub evicted: bool,
     /// Of each partition that waits for one, the lowest record that is not finished.
     pub oldest: Vec<Oldest>,
     /// When the event loop last told how it is doing; `None` while it does not run.
@@ -32,9 +29,6 @@ pub struct Status {
 /// Why a bridge is not healthy. Starting its process anew may help, waiting will not.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unhealthy {
-    /// The group took this member for dead and gave its partitions to others.
-    #[error("the consumer group evicted this member, which has no partitions since")]
-    Evicted,
     /// A record's handler has not ended after a long time, and holds back the commit of its partition.
     #[error("{topic_partition} is stuck: the record at offset {offset} is unfinished for {age:?}")]
     Stuck {
@@ -64,7 +58,6 @@ impl Status {
     pub(crate) fn new(stuck_after: Duration, obstacles: Obstacles) -> Self {
         Self {
             ready: false,
-            evicted: false,
             oldest: Vec::new(),
             told: None,
             stuck_after,
@@ -85,9 +78,6 @@ impl Status {
     ///
     /// Fails with the first reason to think that it does not.
     pub fn health(&self) -> Result<(), Unhealthy> {
-        if self.evicted {
-            return Err(Unhealthy::Evicted);
-        }
         let now = Instant::now();
         let silent = self.told.map_or(Duration::ZERO, |told| now - told);
         if silent > self.stuck_after {

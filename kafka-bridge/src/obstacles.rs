@@ -58,6 +58,13 @@ impl Obstacles {
         all.insert(blocked, (cause, since));
     }
 
+    /// Lets an obstacle that is noted count from a later instant.
+    pub(crate) fn restart(&self, blocked: &Blocked, since: Instant) {
+        if let Some((_, first)) = self.all().get_mut(blocked) {
+            *first = since;
+        }
+    }
+
     /// Notes that records get through again.
     pub(crate) fn clear(&self, blocked: &Blocked) {
         if self.all().remove(blocked).is_some() {

@@ -32,7 +32,8 @@ pub struct Oldest {
     pub offset: i64,
     /// Since when it is waited for: its delivery, or when it became the lowest one.
     pub since: Instant,
-    /// Whether its handler has ended, and it waits for its reply or dead letter to be acknowledged.
+    /// Whether its handler has ended, and it waits for its reply or dead letter to be acknowledged. Told of records
+    /// that are about to count as stuck.
     pub replying: bool,
 }
 

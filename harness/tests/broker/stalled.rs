@@ -161,6 +161,37 @@ async fn h24_apache_kafka_only_a_corrupt_batch_turns_health_red_with_the_clients
     stack.stop().await.unwrap();
 }
 
+/// A new process could not join a group whose brokers are away either.
+#[tokio::test]
+async fn h27_apache_kafka_only_an_outage_above_the_session_time_out_is_no_fault_of_the_member() {
+    let mut stack = stack().await;
+    let requester = Requester::new(&stack, "away-", 1).await;
+    let patience = [
+        ("--stuck-after", "4s"),
+        ("--request-timeout", "1s"),
+        ("-X", "session.timeout.ms=6000"),
+    ];
+    let patience: Vec<_> = patience.iter().flat_map(|(name, value)| [*name, *value]).collect();
+    let service = start(&stack, "away", &[&OFTEN[..], &patience].concat()).await;
+    requester.ask("before", ORDER).await;
+    let broker = stack.broker_process().unwrap();
+    broker.signal(Signal::TERM);
+    broker.wait().await.unwrap();
+    // It loses its partitions, and is red in readiness alone however long the outage lasts.
+    until_answered(&service, "/readyz", 503).await;
+    let lost = Instant::now();
+    while lost.elapsed() < Duration::from_secs(12) {
+        let answer = support::get(service.admin(), "/healthz").await;
+        assert_eq!(answer.0, 200, "{answer:?}");
+        sleep(Duration::from_millis(100)).await;
+    }
+    stack.respawn_broker().unwrap();
+    until_answered(&service, "/readyz", 200).await;
+    requester.ask("after", ORDER).await;
+    service.stop().await.unwrap();
+    stack.stop().await.unwrap();
+}
+
 /// The end of the log is ahead of what was polled, or records wait, and still nothing is wrong.
 #[tokio::test]
 async fn h24_apache_kafka_only_markers_at_the_end_and_a_slow_store_are_no_obstacle() {

@@ -317,7 +317,7 @@ where
             self.offsets.revoke(partition);
             self.forget(partition);
         }
-        self.progress.evicted();
+        self.progress.lost();
     }
 
     fn commit(&mut self) -> Result<ControlFlow<()>, Error> {

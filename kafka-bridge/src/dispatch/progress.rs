@@ -39,16 +39,12 @@ impl Progress {
 
     /// Partitions came, perhaps none: the group knows this member.
     pub(super) fn assigned(&self) {
-        self.status.send_modify(|status| {
-            (status.ready, status.evicted) = (true, false);
-        });
+        self.status.send_modify(|status| status.ready = true);
     }
 
     /// The group gave this member's partitions to others.
-    pub(super) fn evicted(&self) {
-        self.status.send_modify(|status| {
-            (status.ready, status.evicted) = (false, true);
-        });
+    pub(super) fn lost(&self) {
+        self.status.send_modify(|status| status.ready = false);
     }
 
     /// A stop was asked for; the loop tells no more where partitions stand.
@@ -66,10 +62,14 @@ impl Progress {
             .oldest()
             .map(|one| self.since(one, &before))
             .collect();
-        self.replying.mark(&mut oldest);
+        // Whether a record's reply is on its way matters once the record is about to count as stuck.
+        let matters = self.status.borrow().stuck_after.saturating_sub(2 * INTERVAL);
+        let age = |one: &Oldest| now.into_std().saturating_duration_since(one.since);
+        if oldest.iter().any(|one| age(one) >= matters) {
+            self.replying.mark(&mut oldest);
+        }
         for one in &oldest {
-            let age = now.into_std().saturating_duration_since(one.since);
-            age_gauge(&one.topic_partition, age);
+            age_gauge(&one.topic_partition, age(one));
             self.lowest.insert(one.topic_partition.clone(), one.clone());
         }
         for partition in before.keys().filter(|own| !self.lowest.contains_key(own)) {

@@ -16,6 +16,10 @@ use crate::obstacles::{Blocked, Obstacles};
 const LEAD: Duration = Duration::from_secs(10);
 /// What librdkafka says of a topic that it may not even see.
 const NOT_AVAILABLE: &str = "Subscribed topic not available: ";
+/// The state of a connection that requests can be sent on.
+const UP: &str = "UP";
+/// Why a member takes no part in its group after it lost its partitions.
+const EVICTED: &str = "the group took this member for dead and gave its partitions away";
 /// What statistics show in place of the end when the latest fetch was answered by an error.
 const NO_END: i64 = -1;
 
@@ -82,6 +86,12 @@ impl FetchWatch {
         Some(topic)
     }
 
+    /// The group gave this member's partitions away without asking for them.
+    pub(super) fn evicted(&self) {
+        let group = Blocked::Group(Arc::clone(&self.group));
+        self.obstacles.raise(group, EVICTED.to_owned(), Instant::now());
+    }
+
     /// The group takes this member, or its commits.
     pub(super) fn group_is_open(&self) {
         self.obstacles
@@ -107,6 +117,11 @@ impl FetchWatch {
         partitions: Vec<TopicPartition>,
         held_back: bool,
     ) {
+        if !statistics.brokers.values().any(|broker| broker.state == UP) {
+            // Nobody can join a group whose brokers are away.
+            let group = Blocked::Group(Arc::clone(&self.group));
+            self.obstacles.restart(&group, Instant::now());
+        }
         for partition in partitions {
             let topic = statistics.topics.get(&*partition.topic);
             let Some(seen) = topic.and_then(|topic| topic.partitions.get(&partition.partition))
@@ -171,7 +186,7 @@ fn is_behind(seen: &Partition) -> bool {
 
 fn is_connected(statistics: &Statistics, broker: i32) -> bool {
     let mut brokers = statistics.brokers.values();
-    brokers.any(|own| own.nodeid == broker && own.state == "UP")
+    brokers.any(|own| own.nodeid == broker && own.state == UP)
 }
 
 #[cfg(test)]
@@ -329,6 +344,23 @@ mod tests {
         assert_eq!((topic, one.list()), (None, vec![]));
         one.hear(Code::GroupAuthorizationFailed, "no");
         assert_eq!(one.list(), [("no".to_owned(), 0)]);
+        one.watch.group_is_open();
+        assert_eq!(one.list(), []);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn h27_an_evicted_member_counts_from_when_a_broker_is_there_to_join() {
+        let mut one = Watched::new();
+        one.watch.evicted();
+        let told = vec![(EVICTED.to_owned(), 0)];
+        assert_eq!(one.list(), told, "at once");
+        one.broker_state = "DOWN";
+        for _ in 0..60 {
+            assert_eq!(one.look().await, told, "no broker is there");
+        }
+        one.broker_state = "UP";
+        one.look().await;
+        assert_eq!(one.look().await, [(EVICTED.to_owned(), 10)]);
         one.watch.group_is_open();
         assert_eq!(one.list(), []);
     }

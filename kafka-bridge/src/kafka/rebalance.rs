@@ -137,6 +137,7 @@ impl Rebalancing {
         self.take_last(&partitions);
         let lost = self.forget(partitions);
         if !lost.is_empty() {
+            lock(&self.watch).evicted();
             self.tell(Ok(SourceEvent::Lost(lost)));
         }
     }
@@ -283,13 +284,17 @@ mod tests {
     use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
     use super::*;
-    use crate::obstacles::Obstacles;
+    use crate::obstacles::{Obstacle, Obstacles};
 
     type Events = UnboundedReceiver<Result<SourceEvent, Error>>;
 
     fn assigned(partitions: &[i32]) -> (Rebalancing, Events) {
+        assigned_with(partitions, Obstacles::default())
+    }
+
+    fn assigned_with(partitions: &[i32], obstacles: Obstacles) -> (Rebalancing, Events) {
         let (tell, mut events) = unbounded_channel();
-        let watch = FetchWatch::new(Obstacles::default(), "group");
+        let watch = FetchWatch::new(obstacles, "group");
         let context = Rebalancing::new(tell, Duration::from_secs(1), watch);
         let mut list = TopicPartitionList::new();
         partitions.iter().for_each(|partition| {
@@ -327,6 +332,18 @@ mod tests {
             "another member may be further by now"
         );
         assert_eq!(context.locate("orders", 0).1, 0, "its records are stale");
+    }
+
+    #[test]
+    fn h9_an_evicted_member_is_held_up_until_the_group_takes_it_again() {
+        let obstacles = Obstacles::default();
+        let (context, _events) = assigned_with(&[0], obstacles.clone());
+        context.max_poll_exceeded();
+        let blocked = |one: &Obstacle| one.blocked.to_string();
+        let told: Vec<_> = obstacles.list().iter().map(blocked).collect();
+        assert_eq!(told, ["taking part in group group"]);
+        context.assign(&TopicPartitionList::new());
+        assert_eq!(obstacles.list(), [], "a member with nothing to do is a member");
     }
 
     #[test]
