@@ -52,6 +52,21 @@ async fn h27_the_defaults_agree_under_either_policy_and_follow_what_is_set() {
     }
 }
 
+/// Or the process would be started anew before the record reaches the dead letters.
+#[tokio::test]
+async fn h27_a_record_counts_as_stuck_only_after_all_that_its_handling_may_take() {
+    let cases = [
+        (builder(), 30),
+        (retrying(builder(), Retry::default()), 5 * 30),
+        (builder().request_timeout(600 * SECOND), 600),
+    ];
+    for (case, longest) in cases {
+        let bridge = case.connect("kafka://127.0.0.1:1", "group").unwrap();
+        let stuck_after = bridge.status().borrow().stuck_after;
+        assert!(stuck_after > longest * SECOND, "{stuck_after:?}, {longest} s");
+    }
+}
+
 #[tokio::test]
 async fn h27_settings_that_defeat_one_another_are_refused_and_both_are_named() {
     let backwards = Retry {

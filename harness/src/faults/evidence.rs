@@ -45,10 +45,12 @@ pub(super) struct Order {
 }
 
 /// A committed offset as the broker told it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Commit {
     pub(super) partition: i32,
     pub(super) offset: i64,
+    /// What is written beside it: the id of the topic that it belongs to.
+    pub(super) metadata: String,
     /// After the broker's answer.
     pub(super) at: i64,
 }

@@ -159,12 +159,12 @@ async fn configure(servers: &str, wanted: AlterConfig<'_>) -> Result<()> {
     .await
 }
 
-/// What is committed of each partition that has a commit. It blocks.
+/// What is committed of each partition that has a commit, and what is written beside it. It blocks.
 pub(super) fn committed(
     consumer: &BaseConsumer,
     topic: &str,
     partitions: i32,
-) -> Result<BTreeMap<i32, i64>> {
+) -> Result<BTreeMap<i32, (i64, String)>> {
     let mut list = TopicPartitionList::new();
     for partition in 0..partitions {
         list.add_partition(topic, partition);
@@ -172,9 +172,10 @@ pub(super) fn committed(
     let list = consumer.committed_offsets(list, LIMIT)?;
     let found = list.elements().into_iter().filter_map(|element| {
         element.error().ok()?;
-        Some((element.partition(), element.offset().to_raw()?))
+        let committed = (element.offset().to_raw()?, element.metadata().to_owned());
+        Some((element.partition(), committed))
     });
-    Ok(found.filter(|(_, offset)| *offset >= 0).collect())
+    Ok(found.filter(|(_, (offset, _))| *offset >= 0).collect())
 }
 
 /// How far what is committed is behind the end of each partition. It blocks.
@@ -182,9 +183,10 @@ pub(super) fn lag(servers: &str, names: &Names, partitions: i32) -> Result<BTree
     let consumer: BaseConsumer = config(servers, &names.group).create()?;
     let ends = ends(&consumer, &names.requests, partitions)?;
     let committed = committed(&consumer, &names.requests, partitions)?;
-    let behind = ends
-        .into_iter()
-        .map(|(partition, end)| (partition, end - committed.get(&partition).unwrap_or(&0)));
+    let behind = ends.into_iter().map(|(partition, end)| {
+        let (next, _) = committed.get(&partition).cloned().unwrap_or_default();
+        (partition, end - next)
+    });
     Ok(behind.collect())
 }
 

@@ -64,7 +64,7 @@ impl Drop for CommitWatch {
 fn sample(
     consumer: &BaseConsumer,
     topic: &str,
-    last: &mut BTreeMap<i32, i64>,
+    last: &mut BTreeMap<i32, (i64, String)>,
     samples: &Mutex<Vec<Commit>>,
 ) {
     // It was committed before it was told, so that a time before the question would be too early.
@@ -73,13 +73,16 @@ fn sample(
     };
     let at = clock::now();
     let mut samples = samples.lock().unwrap_or_else(PoisonError::into_inner);
-    for (partition, offset) in seen {
-        if last.insert(partition, offset) != Some(offset) {
+    for (partition, committed) in seen {
+        if last.get(&partition) != Some(&committed) {
+            let (offset, metadata) = committed.clone();
             samples.push(Commit {
                 partition,
                 offset,
+                metadata,
                 at,
             });
+            last.insert(partition, committed);
         }
     }
 }

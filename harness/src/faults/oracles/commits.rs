@@ -1,7 +1,7 @@
 //! What is committed is finished: no committed offset passes a record without an answer, and what was
 //! committed is not handled again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::evidence::{Commit, Evidence, Record};
 use super::{Finding, none_of};
@@ -9,10 +9,24 @@ use super::{Finding, none_of};
 /// A reply that was on its way when its sender was killed may reach the broker so much later.
 const ON_ITS_WAY: i64 = 1000;
 
+/// A member hears so much later that the topic is another one. What it commits until then names the old one, and
+/// whoever reads it knows that it is void.
+const UNHEARD: i64 = 5000;
+
 /// What was committed before the topic was remade says nothing of the records that are in it now.
 fn of_this_topic(evidence: &Evidence) -> impl Iterator<Item = &Commit> {
-    let since = evidence.requests_gone.map_or(i64::MIN, |gone| gone.end);
-    evidence.commits.iter().filter(move |one| one.at > since)
+    let gone = evidence.requests_gone;
+    let before = |one: &&Commit| gone.is_some_and(|gone| one.at <= gone.end);
+    let old: BTreeSet<&str> = (evidence.commits.iter().filter(before))
+        .map(|one| &*one.metadata)
+        .filter(|metadata| !metadata.is_empty())
+        .collect();
+    evidence.commits.iter().filter(move |one| {
+        gone.is_none_or(|gone| {
+            let is_void = one.at <= gone.end + UNHEARD && old.contains(&*one.metadata);
+            one.at > gone.end && !is_void
+        })
+    })
 }
 
 /// Each sampled commit `N` of a partition requires an answer, by then, to every record below `N`.
@@ -63,7 +77,7 @@ pub(in super::super) fn passed(evidence: &Evidence) -> Option<Finding> {
 pub(in super::super) fn replays(evidence: &Evidence) -> Option<Finding> {
     let mut commits: BTreeMap<i32, Vec<Commit>> = BTreeMap::new();
     for commit in of_this_topic(evidence) {
-        commits.entry(commit.partition).or_default().push(*commit);
+        commits.entry(commit.partition).or_default().push(commit.clone());
     }
     let places: BTreeMap<&str, &Record> = evidence
         .records
@@ -98,6 +112,7 @@ mod tests {
         Commit {
             partition: 0,
             offset,
+            metadata: String::new(),
             at,
         }
     }
@@ -152,6 +167,27 @@ mod tests {
             passed(&evidence).is_some(),
             "an old position on a new topic"
         );
+    }
+
+    #[test]
+    fn a_commit_that_names_the_old_topic_is_void_until_the_new_one_must_be_known() {
+        let named = |offset, at, id: &str| Commit {
+            metadata: id.to_owned(),
+            ..commit(offset, at)
+        };
+        let mut evidence = sound();
+        let end = 8;
+        evidence.requests_gone = Some(Span { begin: 5, end });
+        let found = |evidence: &mut Evidence, last: Commit| {
+            evidence.commits = vec![named(2, 4, "old"), last];
+            passed(evidence).is_some()
+        };
+        assert!(!found(&mut evidence, named(2, 9, "old")));
+        assert!(found(&mut evidence, named(2, 9, "new")));
+        // The answers come later than all commits.
+        evidence.answers.iter_mut().for_each(|one| one.at += 2 * UNHEARD);
+        assert!(!found(&mut evidence, named(2, end + UNHEARD, "old")));
+        assert!(found(&mut evidence, named(2, end + UNHEARD + 1, "old")));
     }
 
     #[test]
