@@ -63,7 +63,10 @@ async fn h27_a_record_counts_as_stuck_only_after_all_that_its_handling_may_take(
     for (case, longest) in cases {
         let bridge = case.connect("kafka://127.0.0.1:1", "group").unwrap();
         let stuck_after = bridge.status().borrow().stuck_after;
-        assert!(stuck_after > longest * SECOND, "{stuck_after:?}, {longest} s");
+        assert!(
+            stuck_after > longest * SECOND,
+            "{stuck_after:?}, {longest} s"
+        );
     }
 }
 

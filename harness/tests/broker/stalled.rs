@@ -171,7 +171,10 @@ async fn h27_apache_kafka_only_an_outage_above_the_session_time_out_is_no_fault_
         ("--request-timeout", "1s"),
         ("-X", "session.timeout.ms=6000"),
     ];
-    let patience: Vec<_> = patience.iter().flat_map(|(name, value)| [*name, *value]).collect();
+    let patience: Vec<_> = patience
+        .iter()
+        .flat_map(|(name, value)| [*name, *value])
+        .collect();
     let service = start(&stack, "away", &[&OFTEN[..], &patience].concat()).await;
     requester.ask("before", ORDER).await;
     let broker = stack.broker_process().unwrap();

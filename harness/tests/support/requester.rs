@@ -7,6 +7,7 @@ use std::time::Duration;
 use harness::stack::Stack;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{Consumer, StreamConsumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{Offset, TopicPartitionList};
@@ -121,8 +122,18 @@ impl Requester {
 
     /// Waits for the next reply, whichever it is.
     pub(crate) async fn next_reply(&self) -> Reply {
-        let message = tokio::time::timeout(LIMIT, self.consumer.recv()).await;
-        let message = message.expect("a reply within the limit").unwrap();
+        // A broker that is away for a while is an error of the consumer's, which reads on when it is back.
+        let message = tokio::time::timeout(LIMIT, async {
+            loop {
+                match self.consumer.recv().await {
+                    Err(KafkaError::MessageConsumption(
+                        Code::AllBrokersDown | Code::BrokerTransportFailure,
+                    )) => {}
+                    received => return received.unwrap(),
+                }
+            }
+        });
+        let message = message.await.expect("a reply within the limit");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let headers = message.headers().into_iter().flat_map(Headers::iter);
         Reply {

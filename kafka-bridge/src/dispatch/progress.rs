@@ -63,7 +63,11 @@ impl Progress {
             .map(|one| self.since(one, &before))
             .collect();
         // Whether a record's reply is on its way matters once the record is about to count as stuck.
-        let matters = self.status.borrow().stuck_after.saturating_sub(2 * INTERVAL);
+        let matters = self
+            .status
+            .borrow()
+            .stuck_after
+            .saturating_sub(2 * INTERVAL);
         let age = |one: &Oldest| now.into_std().saturating_duration_since(one.since);
         if oldest.iter().any(|one| age(one) >= matters) {
             self.replying.mark(&mut oldest);

@@ -89,7 +89,8 @@ impl FetchWatch {
     /// The group gave this member's partitions away without asking for them.
     pub(super) fn evicted(&self) {
         let group = Blocked::Group(Arc::clone(&self.group));
-        self.obstacles.raise(group, EVICTED.to_owned(), Instant::now());
+        self.obstacles
+            .raise(group, EVICTED.to_owned(), Instant::now());
     }
 
     /// The group takes this member, or its commits.

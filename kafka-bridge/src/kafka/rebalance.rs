@@ -343,7 +343,11 @@ mod tests {
         let told: Vec<_> = obstacles.list().iter().map(blocked).collect();
         assert_eq!(told, ["taking part in group group"]);
         context.assign(&TopicPartitionList::new());
-        assert_eq!(obstacles.list(), [], "a member with nothing to do is a member");
+        assert_eq!(
+            obstacles.list(),
+            [],
+            "a member with nothing to do is a member"
+        );
     }
 
     #[test]

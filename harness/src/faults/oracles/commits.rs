@@ -77,7 +77,10 @@ pub(in super::super) fn passed(evidence: &Evidence) -> Option<Finding> {
 pub(in super::super) fn replays(evidence: &Evidence) -> Option<Finding> {
     let mut commits: BTreeMap<i32, Vec<Commit>> = BTreeMap::new();
     for commit in of_this_topic(evidence) {
-        commits.entry(commit.partition).or_default().push(commit.clone());
+        commits
+            .entry(commit.partition)
+            .or_default()
+            .push(commit.clone());
     }
     let places: BTreeMap<&str, &Record> = evidence
         .records
@@ -185,7 +188,10 @@ mod tests {
         assert!(!found(&mut evidence, named(2, 9, "old")));
         assert!(found(&mut evidence, named(2, 9, "new")));
         // The answers come later than all commits.
-        evidence.answers.iter_mut().for_each(|one| one.at += 2 * UNHEARD);
+        evidence
+            .answers
+            .iter_mut()
+            .for_each(|one| one.at += 2 * UNHEARD);
         assert!(!found(&mut evidence, named(2, end + UNHEARD, "old")));
         assert!(found(&mut evidence, named(2, end + UNHEARD + 1, "old")));
     }
