@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod batch;
 mod gaps;
 mod group;
 mod in_process;

@@ -8,13 +8,12 @@ use harness::stack::Stack;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::time::{Instant, sleep};
 
+use crate::batch::{numbered, producer, send};
 use crate::group::Group;
-use crate::support::requester::{ORDER, Requester};
+use crate::support::requester::Requester;
 use crate::support::{self, LIMIT};
 use crate::{stack, start, until_at_least};
 
@@ -49,29 +48,9 @@ async fn remake(stack: &Stack, topic: &str, partitions: i32) {
     }
 }
 
-/// Sends all at once, by a client that never saw the topic before, and waits until the broker has them.
+/// Sends all at once, by a client that never saw the topic before.
 fn send_at_once(stack: &Stack, requester: &Requester, topic: &str, ids: &[String]) {
-    let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", stack.bootstrap_servers());
-    let producer: BaseProducer = config.create().unwrap();
-    for id in ids {
-        let headers = OwnedHeaders::new().insert(Header {
-            key: "reply-to",
-            value: Some(&requester.reply_topic),
-        });
-        let record = BaseRecord::to(topic)
-            .key(id)
-            .payload(ORDER)
-            .headers(headers);
-        producer.send(record).map_err(|(error, _)| error).unwrap();
-    }
-    producer.flush(LIMIT).unwrap();
-}
-
-fn ids(name: &str, count: usize) -> Vec<String> {
-    (0..count)
-        .map(|number| format!("{name}-{number}"))
-        .collect()
+    send(&producer(stack, &[]), requester, topic, ids);
 }
 
 async fn until_committed(group: &Group, wanted: &[(i32, i64)]) {
@@ -95,7 +74,7 @@ async fn h26_apache_kafka_only_a_topic_made_anew_while_the_service_idles_is_read
     let (name, topic) = ("idle", "idle-createOrder");
     let requester = Requester::new(&stack, "idle-", 1).await;
     let service = start(&stack, name, &[]).await;
-    let before = ids("before", 30);
+    let before = numbered("before", 30);
     send_at_once(&stack, &requester, topic, &before);
     requester.replies_to(&before).await;
     let group = Group::of(&stack, name, topic, 1);
@@ -107,7 +86,7 @@ async fn h26_apache_kafka_only_a_topic_made_anew_while_the_service_idles_is_read
     assert_eq!(group.committed().get(&0).copied().unwrap_or(0), 0);
     assert_eq!(support::metric(service.admin(), REMADE).await, 1.0);
     service.stop().await.unwrap();
-    let after = ids("after", 50);
+    let after = numbered("after", 50);
     send_at_once(&stack, &requester, topic, &after);
     let service = start(&stack, name, &[]).await;
     requester.replies_to(&after).await;
@@ -129,11 +108,11 @@ async fn h26_apache_kafka_only_what_is_sent_at_once_to_a_topic_made_anew_is_all_
         let service = start(&stack, name, &["-X", &protocol]).await;
         let group = Group::of(&stack, name, topic, 2);
         for round in 0..3 {
-            let before = ids(&format!("before-{round}"), 100);
+            let before = numbered(&format!("before-{round}"), 100);
             send_at_once(&stack, &requester, topic, &before);
             requester.replies_to(&before).await;
             remake(&stack, topic, 2).await;
-            let after = ids(&format!("after-{round}"), 1000);
+            let after = numbered(&format!("after-{round}"), 1000);
             send_at_once(&stack, &requester, topic, &after);
             requester.replies_to(&after).await;
             group.until_lag_is_at_most(0).await;
@@ -152,7 +131,7 @@ async fn h26_apache_kafka_only_a_position_of_the_old_topic_is_not_taken_for_one_
     let (name, topic) = ("stale", "stale-createOrder");
     let requester = Requester::new(&stack, "stale-", 1).await;
     let service = start(&stack, name, &[]).await;
-    let before = ids("before", 30);
+    let before = numbered("before", 30);
     send_at_once(&stack, &requester, topic, &before);
     requester.replies_to(&before).await;
     let group = Group::of(&stack, name, topic, 1);
@@ -161,7 +140,7 @@ async fn h26_apache_kafka_only_a_position_of_the_old_topic_is_not_taken_for_one_
     service.stop().await.unwrap();
 
     remake(&stack, topic, 1).await;
-    let after = ids("after", 50);
+    let after = numbered("after", 50);
     send_at_once(&stack, &requester, topic, &after);
     // As a member does that has not heard of the new topic yet.
     group.commit(&old);
@@ -190,13 +169,13 @@ async fn h26_apache_kafka_only_records_that_were_deleted_unread_are_counted_once
     let requester = Requester::new(&stack, "retention-", 1).await;
     let group = Group::of(&stack, name, topic, 1);
     let service = start(&stack, name, &[]).await;
-    let read = ids("read", 10);
+    let read = numbered("read", 10);
     send_at_once(&stack, &requester, topic, &read);
     requester.replies_to(&read).await;
     until_committed(&group, &[(0, 10)]).await;
     service.stop().await.unwrap();
 
-    let unread = ids("unread", 30);
+    let unread = numbered("unread", 30);
     send_at_once(&stack, &requester, topic, &unread);
     delete_records(&stack, topic, 25).await;
     let service = start(&stack, name, &[]).await;
@@ -207,7 +186,7 @@ async fn h26_apache_kafka_only_records_that_were_deleted_unread_are_counted_once
     service.stop().await.unwrap();
 
     // Nothing is left that could be handled, and still the group goes on to where the log begins.
-    send_at_once(&stack, &requester, topic, &ids("gone", 20));
+    send_at_once(&stack, &requester, topic, &numbered("gone", 20));
     delete_records(&stack, topic, 60).await;
     let service = start(&stack, name, &[]).await;
     until_at_least(service.admin(), DELETED, 20.0).await;

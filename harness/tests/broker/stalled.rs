@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use harness::service::Service;
-use harness::stack::{Right, Stack, StackOptions, authorizer};
+use harness::stack::{Right, StackOptions, authorizer};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::producer::Producer;
 use rustix::process::Signal;
 use tokio::time::{Instant, sleep};
 
+use crate::batch::{numbered, producer, send};
 use crate::support::requester::{ORDER, Requester};
 use crate::support::{self, LIMIT};
 use crate::{stack, stack_with, stall, start, until_at_least};
@@ -19,37 +19,6 @@ use crate::{stack, stack_with, stall, start, until_at_least};
 const BLOCKED: &str = "kafka_bridge_blocked";
 /// Soon seen from outside.
 const OFTEN: [&str; 2] = ["-X", "statistics.interval.ms=200"];
-
-fn producer(stack: &Stack, properties: &[(&str, &str)]) -> BaseProducer {
-    let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", stack.bootstrap_servers());
-    for (name, value) in properties {
-        config.set(*name, *value);
-    }
-    config.create().unwrap()
-}
-
-/// Sends all in one batch and waits until the broker has them.
-fn send(producer: &BaseProducer, requester: &Requester, topic: &str, ids: &[String]) {
-    for id in ids {
-        let headers = OwnedHeaders::new().insert(Header {
-            key: "reply-to",
-            value: Some(&requester.reply_topic),
-        });
-        let record = BaseRecord::to(topic)
-            .key(id)
-            .payload(ORDER)
-            .headers(headers);
-        producer.send(record).map_err(|(error, _)| error).unwrap();
-    }
-    producer.flush(LIMIT).unwrap();
-}
-
-fn ids(name: &str, count: usize) -> Vec<String> {
-    (0..count)
-        .map(|number| format!("{name}-{number}"))
-        .collect()
-}
 
 /// Waits for an answer of this status, and returns it.
 async fn until_answered(service: &Service, path: &str, status: u16) -> String {
@@ -80,7 +49,7 @@ async fn h24_apache_kafka_only_a_topic_of_zstd_batches_is_read() {
     assert!(created.unwrap().iter().all(Result::is_ok));
     let requester = Requester::new(&stack, "zstd-", 1).await;
     let service = start(&stack, "zstd", &OFTEN).await;
-    let ids = ids("request", 20);
+    let ids = numbered("request", 20);
     send(&producer(&stack, &[]), &requester, topic, &ids);
     requester.replies_to(&ids).await;
     assert_eq!(support::metric(service.admin(), BLOCKED).await, 0.0);
@@ -131,9 +100,14 @@ async fn h24_apache_kafka_only_a_corrupt_batch_turns_health_red_with_the_clients
         &producer(&stack, &gzip),
         &requester,
         topic,
-        &ids("damaged", 50),
+        &numbered("damaged", 50),
     );
-    send(&producer(&stack, &[]), &requester, topic, &ids("behind", 5));
+    send(
+        &producer(&stack, &[]),
+        &requester,
+        topic,
+        &numbered("behind", 5),
+    );
 
     let broker = stack.broker_process().unwrap();
     broker.signal(Signal::TERM);
@@ -203,7 +177,7 @@ async fn h24_apache_kafka_only_markers_at_the_end_and_a_slow_store_are_no_obstac
     let requester = Requester::new(&stack, "gaps-", 1).await;
     let arguments = [&OFTEN[..], &["--max-in-flight", "4"]].concat();
     let service = start(&stack, "gaps", &arguments).await;
-    let records = ids("request", 200);
+    let records = numbered("request", 200);
     let transactional = producer(&stack, &[("transactional.id", "gaps")]);
     transactional.init_transactions(LIMIT).unwrap();
     transactional.begin_transaction().unwrap();
@@ -211,7 +185,7 @@ async fn h24_apache_kafka_only_markers_at_the_end_and_a_slow_store_are_no_obstac
     transactional.commit_transaction(LIMIT).unwrap();
     requester.replies_to(&records).await;
     transactional.begin_transaction().unwrap();
-    send(&transactional, &requester, topic, &ids("aborted", 5));
+    send(&transactional, &requester, topic, &numbered("aborted", 5));
     transactional.abort_transaction(LIMIT).unwrap();
     // Both take several looks.
     for _ in 0..2 {
@@ -219,7 +193,12 @@ async fn h24_apache_kafka_only_markers_at_the_end_and_a_slow_store_are_no_obstac
             assert_eq!(support::metric(service.admin(), BLOCKED).await, 0.0);
             sleep(Duration::from_millis(100)).await;
         }
-        send(&producer(&stack, &[]), &requester, topic, &ids("late", 100));
+        send(
+            &producer(&stack, &[]),
+            &requester,
+            topic,
+            &numbered("late", 100),
+        );
         stall(&stack, Duration::from_millis(2500)).await;
     }
     let paused = "kafka_bridge_pauses_total";
