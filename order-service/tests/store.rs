@@ -2,6 +2,8 @@
 //! idempotent gets through, what waiting may mend is told apart from what it does not.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+#[path = "store/documents.rs"]
+mod documents;
 #[path = "support/fake_store.rs"]
 mod fake_store;
 
@@ -11,7 +13,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Method, Request};
-use fake_store::{Answer, FakeStore, Keys, NO_DOCUMENT, WRONG_TYPE, error};
+use fake_store::{Answer, FakeStore, Keys, error};
 use http_body_util::BodyExt;
 use order_service::app;
 use order_service::asyncapi::Deployment;
@@ -201,6 +203,11 @@ async fn h28_a_store_that_loads_is_waited_for_and_one_that_lacks_a_command_is_no
             "MOVED 866 127.0.0.1:7001",
             Some("proxy that follows"),
         ),
+        (
+            "EVAL",
+            "CROSSSLOT Keys in request don't hash to the same slot",
+            Some("proxy that follows"),
+        ),
     ];
     for (refused, told, named) in rows {
         let keys = Keys::default();
@@ -308,79 +315,6 @@ async fn h28_readiness_asks_for_a_write_and_leaves_nothing() {
         replica.store(true, Ordering::SeqCst);
         let red = store.ping().await;
         assert!(matches!(red, Err(StoreError::Unavailable(_))), "{red:?}");
-    }
-}
-
-#[tokio::test]
-async fn h32_an_order_that_is_a_string_is_read_and_becomes_a_document_when_it_is_written() {
-    let keys = Keys::default();
-    keys.set_documents(true);
-    keys.put(KEY, false, STORED);
-    let held = keys.clone();
-    let server = FakeStore::start(move |_, command: &[&str]| held.answer(command)).await;
-    let store = Arc::new(open(&server));
-    assert!(!store.insert(&order(1)).await.unwrap(), "the id is taken");
-    let path = format!("/orders/{ID}");
-    let (status, read) = call(store.clone(), Method::GET, &path, "").await;
-    assert_eq!((status, &read["items"][0]["sku"]), (200, &Value::from("a")));
-    assert_eq!(keys.get(KEY).unwrap(), (false, STORED.to_owned()));
-    let (status, _) = call(store.clone(), Method::DELETE, &path, "").await;
-    assert_eq!(status, 200);
-    let (document, text) = keys.get(KEY).unwrap();
-    assert!(document && text.contains("cancelled"), "{text}");
-    let (status, read) = call(store, Method::GET, &path, "").await;
-    assert_eq!((status, &read["cancelled"]), (200, &Value::from(true)));
-    assert_eq!(
-        server.connections(),
-        1,
-        "reading a string is nothing unusual"
-    );
-}
-
-#[tokio::test]
-async fn h32_a_server_whose_commands_changed_is_asked_again() {
-    for documents in [true, false] {
-        let keys = Keys::default();
-        keys.set_documents(documents);
-        let held = keys.clone();
-        let server = FakeStore::start(move |_, command: &[&str]| held.answer(command)).await;
-        let store = Arc::new(open(&server));
-        assert!(store.insert(&order(2)).await.unwrap());
-        grow_old().await;
-        // Another server by now, with what it holds in its own way.
-        keys.set_documents(!documents);
-        keys.put(KEY, !documents, STORED);
-        let path = format!("/orders/{ID}");
-        let (status, _) = call(store.clone(), Method::GET, &path, "").await;
-        assert_eq!(status, 200, "documents first: {documents}");
-        assert!(store.insert(&order(3)).await.unwrap());
-        let (status, _) = call(store.clone(), Method::DELETE, &path, "").await;
-        assert_eq!(status, 200);
-        store.ping().await.unwrap();
-        assert_eq!(keys.get(KEY).unwrap().0, !documents);
-    }
-}
-
-/// A list, say: nothing is to be had by waiting.
-#[tokio::test]
-async fn h32_what_is_neither_string_nor_document_is_not_told_as_unavailable() {
-    let as_kvrocks = format!("ERR Invalid argument: {WRONG_TYPE}");
-    for told in [WRONG_TYPE, NO_DOCUMENT, &as_kvrocks] {
-        let (keys, told) = (Keys::default(), told.to_owned());
-        keys.set_documents(told != WRONG_TYPE);
-        let server = FakeStore::start(move |_, command: &[&str]| {
-            let about_it = command.get(1) == Some(&KEY);
-            match command[0] {
-                "JSON.GET" if about_it => error(&told),
-                "GET" if about_it => error(WRONG_TYPE),
-                _ => keys.answer(command),
-            }
-        })
-        .await;
-        let store = Arc::new(open(&server));
-        let (status, problem) = call(store, Method::GET, &format!("/orders/{ID}"), "").await;
-        assert_eq!(status, 500, "{problem}");
-        assert_eq!(problem["detail"], "the stored order cannot be read");
     }
 }
 

@@ -40,6 +40,12 @@ fn key(id: Uuid) -> String {
     format!("order:{id}")
 }
 
+/// Where a document is made that then takes the key's place. The braces keep it in the key's hash
+/// slot: a cluster runs no script over several slots, even if it has only one shard.
+fn beside(key: &str) -> String {
+    format!("order:document:{{{key}}}")
+}
+
 pub(super) fn insert(encoding: Encoding, id: Uuid, json: &str) -> Cmd {
     match encoding {
         Encoding::JsonDocument => command(&["EVAL", INSERT_DOCUMENT, "1", &key(id), json]),
@@ -61,7 +67,7 @@ pub(super) fn replace(encoding: Encoding, id: Uuid, version: &Version, json: &st
 fn replace_at(encoding: Encoding, key: &str, version: &str, json: &str) -> Cmd {
     match encoding {
         Encoding::JsonDocument => {
-            let beside = format!("{key}:document");
+            let beside = beside(key);
             let script = ["EVAL", REPLACE_DOCUMENT, "2", key, &beside, version, json];
             command(&script)
         }

@@ -46,9 +46,9 @@ pub(super) fn store_error(error: &RedisError) -> StoreError {
         ErrorKind::AuthenticationFailed
         | ErrorKind::InvalidClientConfig
         | ErrorKind::UnexpectedReturnType => StoreError::Refused(told),
-        ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask) => {
-            StoreError::Refused(format!("{CLUSTER}: {told}"))
-        }
+        ErrorKind::Server(
+            ServerErrorKind::Ask | ServerErrorKind::CrossSlot | ServerErrorKind::Moved,
+        ) => StoreError::Refused(format!("{CLUSTER}: {told}")),
         // Said by the client while it connects, of whatever the server told.
         _ if told.contains("refused to switch database")
             || is_unknown_command(error)
