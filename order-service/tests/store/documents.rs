@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use axum::http::Method;
-use order_service::store::OrderStore;
+use order_service::store::{OrderStore, StoreError};
 use serde_json::Value;
 
 use super::fake_store::{FakeStore, Keys, NO_DOCUMENT, WRONG_TYPE, error};
-use super::{ID, KEY, STORED, call, grow_old, open, order};
+use super::{ID, KEY, STORED, call, grow_old, is_write, open, order};
 
 #[tokio::test]
 async fn h32_an_order_that_is_a_string_is_read_and_becomes_a_document_when_it_is_written() {
@@ -101,6 +101,34 @@ async fn h28_what_a_script_gets_hashes_to_one_slot_of_a_cluster() {
     let found = store.find(ID).await.unwrap().unwrap();
     assert!(store.replace(&found.version, &order(1)).await.unwrap());
     assert!(keys.get(KEY).unwrap().0, "it became a document");
+}
+
+/// A proxy that answers by itself what it can, and has no server behind it for a write.
+#[tokio::test]
+async fn h28_readiness_takes_no_other_error_for_the_complaint_about_a_document() {
+    let root = "ERR new objects must be created at the root";
+    for (documents, told) in [
+        (true, "ERR Connection refused"),
+        (false, "ERR Connection refused"),
+        (false, root),
+    ] {
+        let keys = Keys::default();
+        keys.set_documents(documents);
+        let server = FakeStore::start(move |_, command: &[&str]| {
+            if is_write(command) {
+                return error(told);
+            }
+            keys.answer(command)
+        })
+        .await;
+        let store = open(&server);
+        for red in [store.ping().await, store.check().await] {
+            assert!(
+                matches!(&red, Err(StoreError::Unavailable(why)) if why.contains(&told[4..])),
+                "documents: {documents}, {told}: {red:?}"
+            );
+        }
+    }
 }
 
 /// What of a key decides about its slot: the part in the first braces, if there is one.

@@ -8,6 +8,7 @@ mod command;
 mod link;
 mod refusal;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -97,9 +98,19 @@ impl RedisStore {
     }
 
     async fn check_write(&self) -> Result<(), RedisError> {
-        match self.link.send::<Value>(command::ask_for_write).await {
-            Err(error) if !refusal::is_only_a_complaint(&error) => Err(error),
-            _ => Ok(()),
+        // Only a document's probe has something to complain about.
+        let has_documents = AtomicBool::new(false);
+        let ask = |encoding| {
+            has_documents.store(encoding == Encoding::JsonDocument, Ordering::Relaxed);
+            command::ask_for_write(encoding)
+        };
+        match self.link.send::<Value>(ask).await {
+            Err(error)
+                if has_documents.load(Ordering::Relaxed) && refusal::is_no_document_yet(&error) =>
+            {
+                Ok(())
+            }
+            asked => asked.map(|_| ()),
         }
     }
 

@@ -29,11 +29,13 @@ pub(super) fn is_wrong_type(error: &RedisError) -> bool {
     says(error, "WRONGTYPE") || says(error, "wrong Redis type")
 }
 
-/// Returns whether the server has understood and allowed a command that had nothing to act on.
-pub(super) fn is_only_a_complaint(error: &RedisError) -> bool {
+/// Returns whether the server has understood and allowed a document's member, and has no document for
+/// it. A proxy tells as `ERR`, too, that it has no server: only these words are an excuse.
+pub(super) fn is_no_document_yet(error: &RedisError) -> bool {
     // Valkey's documents have a code of their own for it.
     let complaint = ["ERR", "SYNTAXERR"].map(Some);
-    complaint.contains(&error.code()) && !is_unknown_command(error)
+    let words = ["created at the root", "path must be root"];
+    complaint.contains(&error.code()) && words.iter().any(|word| says(error, word))
 }
 
 /// Sorts an error by whether waiting may help.
