@@ -68,8 +68,8 @@ pub struct Cli {
     pub kafka_file: Option<PathBuf>,
 
     /// The store: Kvrocks, Redis or Valkey, one server to its clients; `rediss://...` with TLS. Give a URL with a
-    /// password by the variable. Its user may run EVAL, GET and SET on `order:*`, with JSON documents EXISTS,
-    /// JSON.GET and JSON.SET too
+    /// password by the variable. Its user may run EVAL, GET and SET on `order:*`, with JSON documents DEL, EXISTS,
+    /// JSON.GET, JSON.SET and RENAME too
     #[arg(
         long,
         env = "ORDER_SERVICE_STORE",

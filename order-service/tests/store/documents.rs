@@ -131,6 +131,45 @@ async fn h28_readiness_takes_no_other_error_for_the_complaint_about_a_document()
     }
 }
 
+/// Without them an order that is a string never becomes a document, and nobody is told.
+#[tokio::test]
+async fn h32_a_user_who_may_make_no_document_of_a_string_is_told_which_right_is_missing() {
+    let all = [
+        "DEL", "EVAL", "EXISTS", "GET", "JSON.GET", "JSON.SET", "RENAME", "SET",
+    ];
+    for lacking in all {
+        let keys = Keys::default();
+        keys.set_documents(true);
+        let told = format!("NOPERM User orders has no permissions to run the '{lacking}' command");
+        let server = FakeStore::start(move |_, command: &[&str]| {
+            if command[0] == lacking {
+                return error(&told);
+            }
+            keys.answer(command)
+        })
+        .await;
+        match open(&server).check().await {
+            Err(StoreError::Refused(why)) => {
+                assert!(why.contains(&format!("'{lacking}'")), "{why}");
+                assert!(all.iter().all(|right| why.contains(right)), "{why}");
+            }
+            other => panic!("{lacking}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn h32_a_server_without_a_command_to_rename_is_served() {
+    let keys = Keys::default();
+    keys.set_documents(true);
+    let server = FakeStore::start(move |_, command: &[&str]| match command[0] {
+        "RENAME" => error("ERR unknown command 'RENAME'"),
+        _ => keys.answer(command),
+    })
+    .await;
+    open(&server).check().await.unwrap();
+}
+
 /// What of a key decides about its slot: the part in the first braces, if there is one.
 fn hashed(key: &str) -> &str {
     let tag = key

@@ -153,6 +153,8 @@ impl Keys {
             }
             ["PING"] => Answer::Send("+PONG\r\n".to_owned()),
             ["JSON.SET", ..] => error("ERR new objects must be created at the root"),
+            ["RENAME", from, _] if !values.contains_key(from) => error("ERR no such key"),
+            ["DEL", key] => number(values.remove(key).is_some().into()),
             ["EXISTS", key] => number(values.contains_key(key).into()),
             ["EVAL", _, "1", key, value] => {
                 if values.contains_key(key) {

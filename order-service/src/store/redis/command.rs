@@ -99,10 +99,23 @@ pub(super) fn ask_for_scripts(encoding: Encoding) -> Cmd {
     replace_at(encoding, PROBE, "", "")
 }
 
-/// Asks for what orders are looked up by, in scripts too.
-pub(super) fn ask_for_key(encoding: Encoding) -> Cmd {
+/// Asks for what else scripts and strings need; none of them changes anything.
+pub(super) const OTHERS: [fn(Encoding) -> Cmd; 4] = [
+    |_| command(&["GET", PROBE]),
+    |_| command(&["SET", PROBE, "", "XX"]),
+    |encoding| for_documents(encoding, &["EXISTS", PROBE]),
+    |encoding| for_documents(encoding, &["DEL", PROBE]),
+];
+
+/// Asks for what a server may lack and a user may not. There is no such key, which it complains about.
+pub(super) fn ask_for_rename(encoding: Encoding) -> Cmd {
+    for_documents(encoding, &["RENAME", &beside(PROBE), PROBE])
+}
+
+/// Strings are kept without it.
+fn for_documents(encoding: Encoding, parts: &[&str]) -> Cmd {
     match encoding {
-        Encoding::JsonDocument => command(&["EXISTS", PROBE]),
+        Encoding::JsonDocument => command(parts),
         Encoding::String => command(&["GET", PROBE]),
     }
 }

@@ -21,7 +21,8 @@ use super::{Found, OrderStore, StoreError, StoreFuture, Version};
 use crate::order::StoredOrder;
 
 /// What the server and the rights of its user have to allow.
-const NEEDED: &str = "orders need EVAL, GET and SET, where the server has documents EXISTS, JSON.GET and JSON.SET too";
+const NEEDED: &str = "orders need EVAL, GET and SET, where the server has documents DEL, EXISTS, JSON.GET, JSON.SET and \
+     RENAME too";
 
 /// Orders in a server of Redis' kind.
 pub struct RedisStore {
@@ -63,7 +64,10 @@ impl RedisStore {
         self.check_shards().await?;
         let asked = async {
             // A right that is missing is named outside of scripts only.
-            let _: Value = self.link.send(command::ask_for_key).await?;
+            for ask in command::OTHERS {
+                let _: Value = self.link.send(ask).await?;
+            }
+            self.check_rename().await?;
             self.check_write().await?;
             let _: Value = self.link.send(command::ask_for_scripts).await?;
             Ok(())
@@ -94,6 +98,14 @@ impl RedisStore {
             }
             Err(error) if refusal::is_broken(&error) => Err(refusal::store_error(&error)),
             Err(_) => Ok(()),
+        }
+    }
+
+    /// A server that does not have the command is put up with.
+    async fn check_rename(&self) -> Result<(), RedisError> {
+        match self.link.send::<Value>(command::ask_for_rename).await {
+            Err(error) if refusal::lacks_a_right(&error) => Err(error),
+            _ => Ok(()),
         }
     }
 

@@ -38,6 +38,11 @@ pub(super) fn is_no_document_yet(error: &RedisError) -> bool {
     complaint.contains(&error.code()) && words.iter().any(|word| says(error, word))
 }
 
+/// Returns whether the server's user may not run the command.
+pub(super) fn lacks_a_right(error: &RedisError) -> bool {
+    says(error, "NOPERM") || says(error, "can't run this command")
+}
+
 /// Sorts an error by whether waiting may help.
 pub(super) fn store_error(error: &RedisError) -> StoreError {
     let told = error.to_string();
@@ -55,7 +60,8 @@ pub(super) fn store_error(error: &RedisError) -> StoreError {
         _ if told.contains("refused to switch database")
             || is_unknown_command(error)
             || is_wrong_type(error)
-            || one_of(&["NOPERM", "NOAUTH", "WRONGPASS", "can't run this command"]) =>
+            || lacks_a_right(error)
+            || one_of(&["NOAUTH", "WRONGPASS"]) =>
         {
             StoreError::Refused(told)
         }
