@@ -112,12 +112,10 @@ async fn h28_a_connection_that_the_store_closed_while_idle_costs_no_request() {
 async fn h28_a_server_that_froze_is_left_for_the_one_behind_the_same_address() {
     let (frozen, other) = (Server::start(&[]), Server::start(&[]));
     let address = OneAddress::before(&frozen).await;
-    let store = RedisStore::open(&address.url(), Duration::from_millis(500)).unwrap();
+    let store = RedisStore::open(&address.url(), Duration::from_secs(2)).unwrap();
     assert!(store.insert(&order(1)).await.unwrap());
     frozen.child.signal(Signal::STOP);
     address.now_leads_to(&other);
-    let late = store.insert(&order(2)).await;
-    assert!(matches!(late, Err(StoreError::Unreachable(_))), "{late:?}");
     assert!(store.insert(&order(2)).await.unwrap());
     frozen.child.signal(Signal::CONT);
 }

@@ -79,8 +79,8 @@ pub struct Cli {
     )]
     pub store: String,
 
-    /// How long the store may take for a command, a second try included, before it is told as 503; below
-    /// --request-timeout
+    /// How long the store may take for a command before it is told as 503; the first try has half of it, then a
+    /// second one has the rest; below --request-timeout
     #[arg(long, env = "ORDER_SERVICE_STORE_TIMEOUT", default_value = "2s", value_parser = parse::duration, value_name = "TIME")]
     pub store_timeout: Duration,
 

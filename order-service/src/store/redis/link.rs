@@ -13,8 +13,8 @@ use tokio::time::{Instant, timeout_at};
 use super::command::{self, Encoding};
 use super::refusal;
 
-#[cfg(any(target_os = "android", target_os = "linux"))]
 /// For how long the store's machine may acknowledge nothing before the system gives a connection up.
+#[cfg(any(target_os = "android", target_os = "linux"))]
 const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 /// After how long a silent connection is asked for a sign of life.
 const SILENT: Duration = Duration::from_secs(10);
@@ -61,13 +61,15 @@ impl Link {
     }
 
     /// Sends a command, once more over a new connection if the old one was the cause that it failed:
-    /// it has to be one that may be carried out twice.
+    /// it has to be one that may be carried out twice. The first attempt has half of the patience, so
+    /// that silence leaves time for the second.
     pub(super) async fn send<T: FromRedisValue>(
         &self,
         command: impl Fn(Encoding) -> Cmd,
     ) -> Result<T, RedisError> {
-        let deadline = Instant::now() + self.patience;
-        match self.attempt(deadline, &command).await {
+        let begin = Instant::now();
+        let deadline = begin + self.patience;
+        match self.attempt(begin + self.patience / 2, &command).await {
             Err((_, true)) if Instant::now() < deadline => {
                 let again = self.attempt(deadline, &command).await;
                 again.map_err(|(error, _)| error)
