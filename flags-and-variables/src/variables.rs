@@ -187,16 +187,14 @@ fn values(text: OsString, repeats: bool) -> Vec<OsString> {
     let Some(known) = text.to_str() else {
         return vec![text];
     };
-    let says = |line: &&str| !line.trim().is_empty();
-    let whole = [known.trim_end_matches(['\r', '\n'])];
+    let is_blank = |line: &str| line.trim().is_empty();
     if repeats {
-        known.lines().filter(says).map(OsString::from).collect()
+        let lines = known.lines().filter(|line| !is_blank(line));
+        lines.map(OsString::from).collect()
+    } else if is_blank(known) {
+        Vec::new()
     } else {
-        whole
-            .iter()
-            .filter(|text| says(text))
-            .map(OsString::from)
-            .collect()
+        vec![known.trim_end_matches(['\r', '\n']).into()]
     }
 }
 
