@@ -1,6 +1,8 @@
 //! An HTTP/1.1 server for what a program shows beside its work. Whoever can connect can make it spend neither
 //! memory nor time without a bound: `axum::serve` has a limit neither on connections nor on waiting.
 
+mod progress;
+
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
@@ -22,8 +24,12 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
+use self::progress::Progressing;
+
 /// The largest head of a request.
 const HEAD_BYTES: usize = 1 << 16;
+/// How many connections one server has at most.
+const CONNECTIONS: usize = 4096;
 /// Between two tries after the system refused a connection.
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 
@@ -32,30 +38,35 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 pub struct Bounds {
     /// Connections that are served at the same time; further ones wait in the system's queue.
     pub connections: usize,
-    /// How long a client may take to begin a request (an idle connection), to end its head, and between two
-    /// parts of its body.
+    /// How long a client may take to begin a request (an idle connection), to end its head, between two parts of
+    /// its body, and to take some of what is sent to it.
     pub wait: Duration,
-    /// The same once the server is asked to stop.
+    /// The same once the server is asked to stop, for all that is no whole request yet.
     pub wait_at_stop: Duration,
 }
 
 impl Default for Bounds {
-    /// Half of the files that the process may open at most: the other half is for its own work.
+    /// A quarter of the files that the process may open at most: there may be two servers in it, and half of the
+    /// files are for its own work.
     fn default() -> Self {
         let files = getrlimit(Resource::Nofile).current;
         let files = files.map_or(usize::MAX, |files| {
             usize::try_from(files).unwrap_or(usize::MAX)
         });
         Self {
-            connections: (files / 2).clamp(1, 4096),
+            connections: connections_for(files),
             wait: Duration::from_secs(30),
             wait_at_stop: Duration::from_millis(500),
         }
     }
 }
 
+fn connections_for(files: usize) -> usize {
+    (files / 4).clamp(1, CONNECTIONS)
+}
+
 /// Serves an application until `stop`; ends when the last request that was begun is answered. A client that
-/// reads nothing can hold that up, so the caller has a limit of its own.
+/// reads slowly can hold that up, so the caller has a limit of its own.
 pub async fn serve(listener: TcpListener, app: Router, bounds: Bounds, stop: CancellationToken) {
     let mut connections = JoinSet::new();
     loop {
@@ -102,7 +113,7 @@ async fn connection(stream: TcpStream, app: Router, bounds: Bounds, stop: Cancel
         .timer(TokioTimer::new())
         .header_read_timeout(bounds.wait)
         .max_buf_size(HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Progressing::new(stream, bounds.wait)), service);
     let mut connection = std::pin::pin!(connection);
     // How a connection ended is its client's affair.
     tokio::select! {

@@ -106,6 +106,27 @@ async fn h29_connections_beyond_the_bound_wait_for_others_to_end() {
     server.stop().await;
 }
 
+/// More than the system keeps of it for either side.
+const LARGE: usize = 64 << 20;
+
+#[tokio::test]
+async fn h29_a_client_that_reads_nothing_loses_its_place() {
+    let large = get(|| async { Bytes::from_static(&[b'a'; LARGE]) });
+    let server = start(app().route("/large", large), bounds(1, SHORT)).await;
+    let several = GET.replace("/ ", "/large ").repeat(3);
+    let _held = server.send(&several).await;
+    let mut waiting = server.send(GET).await;
+    until_answered(&mut waiting).await;
+    server.stop().await;
+}
+
+#[test]
+fn h29_two_servers_leave_half_of_the_files() {
+    for (files, connections) in [(1024, 256), (1 << 20, CONNECTIONS), (3, 1)] {
+        assert_eq!(connections_for(files), connections, "{files}");
+    }
+}
+
 #[tokio::test]
 async fn h29_unfinished_requests_do_not_hold_up_the_stop() {
     let server = start(app(), bounds(8, LONG)).await;
