@@ -8,14 +8,17 @@ use crate::stats::{SortedSample, log_ratio, mean, paired_t_test, variance};
 
 /// Smaller differences of the failure rates move no figure that is compared.
 const MATERIAL_DIFFERENCE: f64 = 0.001;
+/// Larger differences are refused, be they by chance.
+const LARGE_DIFFERENCE: f64 = 0.03;
 /// So rarely do sides that fail alike differ by chance.
 const LEVEL: f64 = 0.01;
 
 /// Why the failures forbid a verdict: a closed loop waits out each time-out, so the faster side may only be
 /// the one that gave up on more of its slow requests.
 ///
-/// The rates are compared run by run (Student's paired t-test over the blocks, which takes failures that
-/// come in bursts for what they are). And the verdict has to stand whether the failed requests are left
+/// The rates are compared run by run: by Student's paired t-test over the blocks, which takes failures that
+/// come in bursts for what they are. The test is blind where bursts differ much in size, so a large
+/// difference is refused without it, and so are failures of one side alone in every block. And the verdict has to stand whether the failed requests are left
 /// out, or count as slower than all others.
 pub(super) fn refusal(
     [baseline, changed]: [&[Run]; 2],
@@ -44,12 +47,16 @@ pub(super) fn refusal(
 }
 
 fn unequal(differences: &[f64], old: &Figures, new: &Figures) -> Option<String> {
-    if mean(differences)?.abs() <= MATERIAL_DIFFERENCE {
+    let difference = mean(differences)?.abs();
+    if difference <= MATERIAL_DIFFERENCE {
         return None;
     }
     let is_constant = variance(differences)? <= 0.0;
     let test = paired_t_test(differences);
-    let differ = is_constant || test.is_some_and(|test| test.p.ln() < LEVEL.ln());
+    let differ = difference > LARGE_DIFFERENCE
+        || is_constant
+        || is_of_one_side(differences, old, new)
+        || test.is_some_and(|test| test.p.ln() < LEVEL.ln());
     differ.then_some(())?;
     let p = test.map_or_else(String::new, |test| {
         format!(", p {} over the blocks", test.p)
@@ -60,6 +67,12 @@ fn unequal(differences: &[f64], old: &Figures, new: &Figures) -> Option<String> 
         old.failure_rate? * 100.0,
         new.failure_rate? * 100.0
     ))
+}
+
+/// Whether one side never failed, and the other in every block.
+fn is_of_one_side(differences: &[f64], old: &Figures, new: &Figures) -> bool {
+    let is_in_every_block = differences.iter().all(|difference| *difference != 0.0);
+    (old.failures == 0 || new.failures == 0) && is_in_every_block
 }
 
 /// The effect on the median of all requests, the failed ones above the answered.

@@ -81,36 +81,56 @@ fn one_run_a_side_or_unequal_numbers_carry_no_verdict() {
 
 #[test]
 fn different_failure_rates_carry_no_verdict() {
-    let (baseline, mut changed) = (runs(&BASELINE), runs(&BASELINE.map(|median| median * 0.7)));
-    for (run, failures) in changed.iter_mut().zip([8, 9, 7, 8, 8, 9]) {
-        run.failures = failures;
-    }
+    let faster = BASELINE.map(|median| median * 0.7);
+    let (baseline, changed) = (runs(&BASELINE), failing(faster, [8, 9, 7, 8, 8, 9]));
     assert_refused(&baseline, &changed, "the failure rates differ (0.00 %");
     // The same on both sides, and a burst in one run: chance.
-    let (mut alike, mut burst) = (baseline.clone(), changed.clone());
-    for (run, failures) in alike.iter_mut().zip([9, 8, 8, 9, 7, 8]) {
-        run.failures = failures;
-    }
+    let alike = failing(BASELINE, [9, 8, 8, 9, 7, 8]);
     assert_eq!(compared(&alike, &changed).verdict, Some(Verdict::Faster));
-    burst.iter_mut().for_each(|run| run.failures = 0);
-    burst[3].failures = 40;
+    let burst = failing(faster, [0, 0, 0, 40, 0, 0]);
     let comparison = compared(&baseline, &burst);
     assert_eq!(comparison.verdict, Some(Verdict::Faster));
     let told = |warning: &String| warning.contains("40 request(s)");
     assert!(comparison.warnings.iter().any(told));
 }
 
+fn failing(medians: [f64; 6], failures: [u64; 6]) -> Vec<Run> {
+    let mut runs = runs(&medians);
+    for (run, failures) in runs.iter_mut().zip(failures) {
+        run.failures = failures;
+    }
+    runs
+}
+
+#[test]
+fn failure_rates_that_are_plainly_unequal_carry_no_verdict_however_unlike_the_blocks() {
+    let faster = BASELINE.map(|median| median * 0.7);
+    // p is 0.04 and more: the blocks differ among themselves.
+    for (old, new) in [
+        // Large, with a failure on either side.
+        ([1, 0, 0, 0, 0, 0], [1, 21, 4, 35, 12, 40]),
+        ([0; 6], [0, 0, 0, 0, 60, 60]),
+        // Small, and in every block of one side alone.
+        ([0; 6], [1, 1, 4, 1, 1, 9]),
+        ([1, 1, 4, 1, 1, 9], [0; 6]),
+    ] {
+        let (baseline, changed) = (failing(BASELINE, old), failing(faster, new));
+        assert_refused(&baseline, &changed, "the failure rates differ (");
+    }
+    // On both sides, some blocks spared, no large difference: chance.
+    let (baseline, changed) = (
+        failing(BASELINE, [1, 0, 0, 0, 0, 0]),
+        failing(faster, [1, 1, 4, 1, 1, 9]),
+    );
+    assert_eq!(compared(&baseline, &changed).verdict, Some(Verdict::Faster));
+}
+
 #[test]
 fn a_verdict_that_hangs_on_the_failed_requests_is_none() {
-    // In half of the runs a third gave up, on both sides alike by the rates: a coin decides who is faster.
-    let (mut baseline, mut changed) =
-        (runs(&BASELINE), runs(&BASELINE.map(|median| median * 0.95)));
-    for (run, failures) in baseline.iter_mut().zip([200, 0, 0, 0, 0, 0]) {
-        run.failures = failures;
-    }
-    for (run, failures) in changed.iter_mut().zip([0, 0, 200, 0, 200, 0]) {
-        run.failures = failures;
-    }
+    // In one run of each side a third gave up: the rates are alike, and a coin decides who is faster.
+    let baseline = failing(BASELINE, [200, 0, 0, 0, 0, 0]);
+    let faster = BASELINE.map(|median| median * 0.95);
+    let changed = failing(faster, [0, 0, 200, 0, 0, 0]);
     assert_refused(&baseline, &changed, "the verdict hangs on them");
 }
 
