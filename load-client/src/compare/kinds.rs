@@ -22,6 +22,29 @@ const LARGE_DIFFERENCE: f64 = 0.05;
 /// So rarely do shares of one mixture differ by chance.
 const LEVEL: f64 = 0.01;
 
+/// Letters of a kind's name that a message shows.
+const LONGEST_NAME: usize = 60;
+/// Kinds that a message names.
+const MOST_NAMES: usize = 5;
+
+/// Kinds as a message names them: the first few, each cut where it is long.
+pub(super) fn in_words<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let mut names = names.into_iter();
+    let mut told: Vec<String> = names.by_ref().take(MOST_NAMES).map(cut).collect();
+    let more = names.count();
+    if more > 0 {
+        told.push(format!("and {more} more"));
+    }
+    told.join(", ")
+}
+
+fn cut(name: &str) -> String {
+    match name.char_indices().nth(LONGEST_NAME) {
+        None => name.to_owned(),
+        Some((end, _)) => format!("{}...", &name[..end]),
+    }
+}
+
 /// One kind of request, compared on its own.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Kind {
@@ -125,7 +148,7 @@ pub(super) fn refusal_of_total(kinds: &[Kind], blocks: Option<&Blocks>) -> Optio
         return Some(format!(
             "the shares of the kinds of request differ: {} is {:.1} % of the baseline side and {:.1} % of \
              the changed side; each kind is compared on its own",
-            other.kind,
+            cut(&other.kind),
             other.baseline_share * 100.0,
             other.changed_share * 100.0
         ));
@@ -150,6 +173,19 @@ pub(super) fn refusal_of_total(kinds: &[Kind], blocks: Option<&Blocks>) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_names_few_kinds_and_cuts_them() {
+        let long = "x".repeat(10_000);
+        let names: Vec<&str> = ["a"; 4].into_iter().chain([&*long; 96]).collect();
+        let told = in_words(names);
+        assert!(told.ends_with("x..., and 95 more"), "{told}");
+        assert!(
+            told.starts_with("a, a, a, a, x") && told.len() < 120,
+            "{told}"
+        );
+        assert_eq!(cut("é"), "é");
+    }
 
     #[test]
     fn shares_agree_within_chance_and_no_further() {

@@ -2,6 +2,7 @@
 
 use super::effects::Blocks;
 use super::failures;
+use super::kinds::in_words;
 use super::metric::Metric;
 use super::resolution;
 use super::run::Run;
@@ -106,7 +107,7 @@ fn different_services(baseline: &[Run], changed: &[Run]) -> Option<String> {
         return None;
     }
     let other = named().find(|run| run.kinds != first.kinds)?;
-    let list = |run: &Run| run.kinds.iter().cloned().collect::<Vec<_>>().join(", ");
+    let list = |run: &Run| in_words(run.kinds.iter().map(String::as_str));
     Some(format!(
         "the runs are of different requests: {} of {}, {} of {}",
         first.label,

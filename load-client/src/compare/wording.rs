@@ -2,7 +2,7 @@
 
 use super::comparison::Comparison;
 use super::effects::{Blocks, Effect};
-use super::kinds::Kind;
+use super::kinds::{Kind, in_words};
 use super::metric::Metric;
 use super::order::Order;
 use super::percent::percent;
@@ -121,7 +121,7 @@ fn kinds(verdict: Option<Verdict>, kinds: &[Kind]) -> String {
     format!(
         " But this kind of request got {}: {}.",
         other.name(),
-        against.join(", ")
+        in_words(against)
     )
 }
 

@@ -68,6 +68,19 @@ pub enum ReadError {
         /// The file.
         path: PathBuf,
     },
+    /// Nearly every request has a name of its own.
+    #[error(
+        "{path} line {line}: too many kinds to compare, more than {most}; group them: give all requests of \
+         one kind the same name (k6: tags: {{ name: '/orders/ID' }}, Locust: name='/orders/ID')"
+    )]
+    TooManyKinds {
+        /// The file.
+        path: PathBuf,
+        /// The first line that names one too many, counted from 1.
+        line: u64,
+        /// The largest number of kinds.
+        most: usize,
+    },
     /// There is a header, and no measured request.
     #[error("{path} has no measured request{}", warm_up_only(*.warm_up))]
     NoRows {

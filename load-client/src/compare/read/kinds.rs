@@ -1,36 +1,56 @@
 //! The kinds of request of a run, numbered as they come.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::series::Reply;
 use crate::compare::run::Run;
+
+/// More kinds are no kinds: somebody put an identifier into the name.
+pub(super) const MOST_KINDS: usize = 500;
 
 /// Kinds by number, with the failures of each.
 #[derive(Debug, Default)]
 pub(super) struct Kinds {
     /// Each as it stands in the file, its two columns with a blank between them.
     names: Vec<Vec<u8>>,
+    numbers: HashMap<Vec<u8>, usize>,
     failures: Vec<u64>,
     /// The kind of the line before: most lines repeat it.
     last: usize,
+    /// The name that is looked up; kept for its memory.
+    sought: Vec<u8>,
 }
 
 impl Kinds {
-    /// The number of a kind.
-    pub(super) fn number(&mut self, parts: [&[u8]; 2]) -> usize {
+    /// The number of a kind; `None` when there are more than [`MOST_KINDS`].
+    pub(super) fn number(&mut self, parts: [&[u8]; 2]) -> Option<usize> {
         let [one, two] = parts;
         let is = |name: &Vec<u8>| {
             let rest = name.strip_prefix(one);
             rest.and_then(|rest| rest.strip_prefix(b" ")) == Some(two)
         };
         if !self.names.get(self.last).is_some_and(is) {
-            self.last = self.names.iter().position(is).unwrap_or_else(|| {
-                self.names.push(parts.join(&b' '));
-                self.failures.push(0);
-                self.names.len() - 1
-            });
+            self.sought.clear();
+            for part in [one, b" ", two] {
+                self.sought.extend_from_slice(part);
+            }
+            self.last = match self.numbers.get(&self.sought) {
+                Some(number) => *number,
+                None => self.add()?,
+            };
         }
-        self.last
+        Some(self.last)
+    }
+
+    /// Gives the sought name the next number.
+    fn add(&mut self) -> Option<usize> {
+        let number = self.names.len();
+        (number < MOST_KINDS).then(|| {
+            self.names.push(self.sought.clone());
+            self.failures.push(0);
+            self.numbers.insert(self.sought.clone(), number);
+            number
+        })
     }
 
     pub(super) fn count_failure(&mut self, kind: usize) {
@@ -56,22 +76,20 @@ impl Kinds {
         if self.names.len() < 2 {
             return BTreeMap::new();
         }
-        let part = |kind: usize| {
-            let own = replies
-                .iter()
-                .filter(|reply| !reply.warm_up && reply.kind == kind);
+        let mut latencies_ms = vec![Vec::new(); self.names.len()];
+        for reply in replies.iter().filter(|reply| !reply.warm_up) {
+            latencies_ms[reply.kind].push(reply.latency_ms);
+        }
+        let part = |(kind, own)| {
             let name = self.name(kind);
             let run = Run {
                 failures: self.failures[kind],
                 kinds: [name.clone()].into(),
                 is_ordered,
-                ..Run::new(
-                    label.to_owned(),
-                    own.map(|reply| reply.latency_ms).collect(),
-                )
+                ..Run::new(label.to_owned(), own)
             };
             (name, run)
         };
-        (0..self.names.len()).map(part).collect()
+        latencies_ms.into_iter().enumerate().map(part).collect()
     }
 }

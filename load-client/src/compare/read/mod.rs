@@ -7,6 +7,7 @@
 mod error;
 mod format;
 mod kinds;
+mod last_byte;
 mod series;
 mod sidecar;
 mod timestamp;
@@ -20,7 +21,8 @@ use csv::{ByteRecord, Position};
 pub use error::ReadError;
 
 use self::format::{Ended, Format, Ours};
-use self::kinds::Kinds;
+use self::kinds::{Kinds, MOST_KINDS};
+use self::last_byte::LastByte;
 use self::series::Reply;
 use super::run::Run;
 use crate::stats::quantile_is_supported;
@@ -102,37 +104,6 @@ fn advance(
     read.map_err(|error| unreadable(path, &error))
 }
 
-/// Remembers the last byte that passed.
-struct LastByte<R> {
-    source: R,
-    last: Option<u8>,
-}
-
-impl<R: Read> LastByte<R> {
-    fn new(source: R) -> Self {
-        Self { source, last: None }
-    }
-
-    /// The first bytes, as far as they tell what the file is.
-    fn start(&mut self) -> std::io::Result<Vec<u8>> {
-        let mut start = Vec::new();
-        self.by_ref().take(3).read_to_end(&mut start)?;
-        Ok(start)
-    }
-
-    fn ends_with_newline(&self) -> bool {
-        self.last == Some(b'\n')
-    }
-}
-
-impl<R: Read> Read for LastByte<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.source.read(buffer)?;
-        self.last = buffer[..count].last().copied().or(self.last);
-        Ok(count)
-    }
-}
-
 struct RunReader<'a> {
     path: &'a Path,
     format: Format,
@@ -206,7 +177,7 @@ impl<'a> RunReader<'a> {
         let stamp_s = self.stamp_s(record)?;
         let warm_up = self.is_warm_up(record)?;
         let is_measured = !warm_up && ended != Ended::Censored;
-        let kind = if is_measured { self.kind(record) } else { 0 };
+        let kind = if is_measured { self.kind(record)? } else { 0 };
         if let Some(latency_ms) = latency {
             self.replies.push(Reply {
                 at_s: stamp_s.unwrap_or(0.0),
@@ -254,10 +225,15 @@ impl<'a> RunReader<'a> {
         Ok(())
     }
 
-    fn kind(&mut self, record: &ByteRecord) -> usize {
+    fn kind(&mut self, record: &ByteRecord) -> Result<usize, ReadError> {
         let columns = self.format.kind();
-        self.kinds
-            .number(columns.map(|column| column.map_or(&[][..], |at| &record[at])))
+        let named = columns.map(|column| column.map_or(&[][..], |at| &record[at]));
+        let number = self.kinds.number(named);
+        number.ok_or_else(|| ReadError::TooManyKinds {
+            path: self.path.to_owned(),
+            line: line_of(record),
+            most: MOST_KINDS,
+        })
     }
 
     /// What the file says of the request's time, in seconds: when it was sent, or with other tools when it ended.

@@ -163,3 +163,27 @@ fn reads_k6s_metrics() {
     let error = read("metric_name,timestamp,metric_value\nhttp_req_duration,now,10\n").unwrap_err();
     assert!(error.contains("line 2, column timestamp"), "{error}");
 }
+
+/// k6 puts the URL into the name: every request is a kind of its own.
+fn k6_with_kinds(requests: usize, kinds: usize) -> String {
+    let mut text = String::from("metric_name,timestamp,metric_value,name\n");
+    for index in 0..requests {
+        let url = format!("http://a/orders/{}", index % kinds);
+        text.push_str(&format!("http_req_duration,{index},1.5,{url}\n"));
+    }
+    text
+}
+
+#[test]
+fn many_kinds_are_split_in_one_pass_and_too_many_are_told() {
+    let run = read(&k6_with_kinds(5000, 500)).unwrap();
+    assert_eq!((run.kinds.len(), run.parts.len()), (500, 500));
+    let ten = |part: &Run| part.latencies_ms == [1.5; 10];
+    assert!(run.parts.values().all(ten));
+    let error = read(&k6_with_kinds(200_000, 200_000)).unwrap_err();
+    assert!(
+        error.contains("line 502: too many kinds to compare, more than 500; group them"),
+        "{error}"
+    );
+    assert!(error.contains("tags: { name:"), "{error}");
+}
