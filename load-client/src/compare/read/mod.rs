@@ -36,6 +36,7 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Reads the CSV of one run, and the JSON summary of the same run if it lies beside it: `X.json` of `X.csv`.
+/// A summary that counts other requests than the CSV is of another run: it is left out, with a warning.
 ///
 /// # Errors
 ///
@@ -47,9 +48,14 @@ pub fn read_run(path: &Path) -> Result<Run, ReadError> {
     };
     let file = File::open(path).map_err(failed)?;
     let modified = file.metadata().and_then(|facts| facts.modified()).ok();
-    let summary = sidecar::Beside::of(path);
-    let source = BufReader::with_capacity(BUFFER_BYTES, file);
-    let mut run = read(path, source, summary.window())?;
+    let mut summary = sidecar::Beside::of(path);
+    let source = |file| BufReader::with_capacity(BUFFER_BYTES, file);
+    let mut run = read(path, source(file), summary.window())?;
+    if summary.is_left_out_of(path, &run) {
+        // Its window was not this run's.
+        let again = File::open(path).map_err(failed)?;
+        run = read(path, source(again), summary.window())?;
+    }
     run.written = modified;
     summary.add_to(&mut run);
     Ok(run)

@@ -38,6 +38,12 @@ struct Plan {
 #[derive(Debug, Deserialize)]
 struct Figures {
     window_seconds: Option<f64>,
+    total: Option<Total>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Total {
+    requests: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -84,6 +90,26 @@ impl Beside {
             Err(error) if error.is_data() => Self::default(),
             Err(error) => failed(&error),
         }
+    }
+
+    /// Leaves the summary out when it counts other requests than the CSV: an earlier run of that name left it.
+    pub(super) fn is_left_out_of(&mut self, csv: &Path, run: &Run) -> bool {
+        let figures = self.summary.as_ref().and_then(|own| own.summary.as_ref());
+        let told = figures.and_then(|own| own.total.as_ref()?.requests);
+        let found = run.latencies_ms.len() as u64 + run.failures;
+        let Some(told) = told.filter(|told| *told != found) else {
+            return false;
+        };
+        *self = Self {
+            summary: None,
+            warning: Some(format!(
+                "{} counts {told} measured request(s) and {} has {found}: it is of another run and was left \
+                 out; whether the run was valid is not known",
+                csv.with_extension("json").display(),
+                csv.display()
+            )),
+        };
+        true
     }
 
     /// The measured window; an unknown one if no summary tells it.
@@ -216,6 +242,31 @@ mod tests {
             assert_eq!(unread(&run), None, "{summary:?}");
             assert!(run.written.is_some() && run.started.is_none());
         }
+    }
+
+    #[test]
+    fn a_summary_of_another_run_is_left_out_and_told() {
+        let summary = |requests: u64| {
+            format!(
+                r#"{{"run_id": "1", "started": "2023-11-14T22:13:20Z", "validity": {{"verdict": "invalid"}},
+                    "summary": {{"total": {{"requests": {requests}}}}}}}"#
+            )
+        };
+        let own = read_with(Some(&summary(1)));
+        assert!(own.run_id.is_some() && !own.invalid.is_empty());
+        assert!(
+            own.warnings
+                .iter()
+                .all(|told| !told.contains("another run"))
+        );
+        let stale = read_with(Some(&summary(2)));
+        assert_eq!((stale.run_id, stale.started), (None, None));
+        assert!(stale.invalid.is_empty());
+        let told = |warning: &String| {
+            warning.contains("run.v1.json counts 2 measured request(s)")
+                && warning.contains("run.v1.csv has 1: it is of another run")
+        };
+        assert!(stale.warnings.iter().any(told), "{:?}", stale.warnings);
     }
 
     #[test]
