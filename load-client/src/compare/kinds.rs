@@ -142,7 +142,7 @@ fn agree(old: &[f64], new: &[f64]) -> bool {
     by_chance && !is_constant
 }
 
-/// Why the kinds forbid a verdict on all requests together.
+/// Why the kinds forbid a verdict on all requests together: a total is faster or slower only because a kind is.
 pub(super) fn refusal_of_total(kinds: &[Kind], blocks: Option<&Blocks>) -> Option<String> {
     if let Some(other) = kinds.iter().find(|kind| !kind.shares_agree) {
         return Some(format!(
@@ -153,19 +153,19 @@ pub(super) fn refusal_of_total(kinds: &[Kind], blocks: Option<&Blocks>) -> Optio
             other.changed_share * 100.0
         ));
     }
-    let change = blocks?.effect(Metric::P50)?.change;
+    let total = blocks?.effect(Metric::P50)?;
+    let verdict = total.verdict?;
+    let is_change = matches!(verdict, Verdict::Faster | Verdict::Slower);
     let effects = kinds.iter().filter_map(|kind| kind.blocks.as_ref());
-    let effects = effects.flat_map(|blocks| &blocks.effects);
-    let effects: Vec<_> = effects
-        .filter(|own| own.metric.quantile().is_some())
-        .collect();
-    let low = effects.iter().map(|own| own.low).reduce(f64::min)?;
-    let high = effects.iter().map(|own| own.high).reduce(f64::max)?;
-    (!(low..=high).contains(&change)).then(|| {
+    let mut effects = effects.flat_map(|blocks| &blocks.effects);
+    let has_cause =
+        effects.any(|own| own.metric.quantile().is_some() && own.verdict == Some(verdict));
+    (is_change && !kinds.is_empty() && !has_cause).then(|| {
         format!(
-            "the median of all requests changed by {}, and that of no kind did: it is the mixture that \
-             changed; each kind is compared on its own",
-            percent(change)
+            "the median of all requests changed by {}, and no kind of request got {} by its own median or \
+             tail: the mixture may have changed; each kind is compared on its own",
+            percent(total.change),
+            verdict.name()
         )
     })
 }
@@ -195,5 +195,49 @@ mod tests {
         assert!(!agree(&even, &[0.52; 6]), "always the same two points");
         assert!(agree(&even, &[0.5, 0.56, 0.47, 0.55, 0.49, 0.54]), "chance");
         assert!(!agree(&even, &[0.5, 0.9, 0.5, 0.5, 0.9, 0.5]), "far apart");
+    }
+
+    /// A fast and a slow kind, `fast` of 400 requests being of the fast one, and the slow one's tail at `tail`
+    /// times its usual.
+    fn mixture(fast: u32, tail: f64) -> Run {
+        let spread = |from: f64, count: u32| {
+            let step = |index| from * (1.0 + 0.2 * f64::from(index) / f64::from(count));
+            (0..count).map(step).collect::<Vec<f64>>()
+        };
+        let mut slow = spread(10.0, 400 - fast);
+        let start = slow.len() * 85 / 100;
+        slow[start..].iter_mut().for_each(|own| *own *= tail);
+        let of_kind = |name: &str, latencies: Vec<f64>| Run {
+            kinds: [name.to_owned()].into(),
+            ..Run::new("run".to_owned(), latencies)
+        };
+        let parts = [("fast", spread(1.0, fast)), ("slow", slow)];
+        let parts = parts.map(|(name, own)| (name.to_owned(), of_kind(name, own)));
+        Run {
+            latencies_ms: parts
+                .iter()
+                .flat_map(|(_, own)| own.latencies_ms.clone())
+                .collect(),
+            kinds: parts.iter().map(|(name, _)| name.clone()).collect(),
+            parts: parts.into(),
+            ..Run::new("run".to_owned(), Vec::new())
+        }
+    }
+
+    #[test]
+    fn a_total_that_got_faster_as_no_kind_did_is_refused_however_noisy_the_kinds() {
+        let blocks = |fast, tails: [f64; 6]| tails.map(|tail| mixture(fast, tail));
+        // The shares are half a point apart, and the median lies between the kinds.
+        let (old, new) = (
+            blocks(199, [1.0, 10.0, 1.0, 10.0, 1.0, 10.0]),
+            blocks(201, [10.0, 1.0, 10.0, 1.0, 10.0, 1.0]),
+        );
+        let options = crate::compare::Options::default();
+        let comparison = crate::compare::compare(&old, &new, &options).unwrap();
+        let refusal = comparison.refusal.expect(&comparison.conclusion);
+        assert!(
+            refusal.contains("no kind of request got faster"),
+            "{refusal}"
+        );
     }
 }
