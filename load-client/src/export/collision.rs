@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::destination::{is_standard_output, without_links};
+use super::destination::{is_standard_output, part_of, without_links};
 
 /// Why two files of a command line must not be one.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -16,6 +16,16 @@ pub enum Collision {
         flag: &'static str,
         /// As it was given.
         path: PathBuf,
+    },
+    /// The file under which an output grows is an input.
+    #[error("{flag} {path} is written as {part} first, which is an input: name another file")]
+    PartWithInput {
+        /// The flag of the output.
+        flag: &'static str,
+        /// As it was given.
+        path: PathBuf,
+        /// The file that grows.
+        part: PathBuf,
     },
     /// One output would replace the other.
     #[error("{flag} {path} is the place of {other} too: name another one")]
@@ -59,10 +69,18 @@ pub fn refuse_collisions(
         if inputs.contains(&own) {
             return Err(Collision::WithInput { flag, path });
         }
-        if let Some((other, _)) = earlier.iter().find(|(_, taken)| *taken == own) {
-            return Err(Collision::WithOutput { flag, path, other });
+        let target = (own != Identity::StandardOutput).then(|| without_links(&path).ok());
+        let part = target.flatten().map(|target| part_of(&target));
+        let grown = part.as_deref().and_then(identity);
+        if let (Some(part), Some(_)) = (part, grown.as_ref().filter(|own| inputs.contains(own))) {
+            return Err(Collision::PartWithInput { flag, path, part });
         }
-        earlier.push((flag, own));
+        for own in [Some(own), grown].into_iter().flatten() {
+            if let Some((other, _)) = earlier.iter().find(|(_, taken)| *taken == own) {
+                return Err(Collision::WithOutput { flag, path, other });
+            }
+            earlier.push((flag, own));
+        }
     }
     Ok(())
 }
@@ -135,6 +153,21 @@ mod tests {
                 "{refused:?}"
             );
         }
+        // The file that grows counts as well.
+        let (part, whole) = (at("rest.csv.part"), at("rest.csv"));
+        fs::write(&part, "rest").unwrap();
+        let refused = refuse_collisions(&[("--html", &whole)], &[&base, &part]);
+        let refused = refused.unwrap_err().to_string();
+        assert!(
+            refused.contains("rest.csv.part first, which is an input"),
+            "{refused}"
+        );
+        let outputs: [(&str, &Path); 2] = [("--json", &part), ("--html", &whole)];
+        let refused = refuse_collisions(&outputs, &[&base]);
+        assert!(
+            matches!(refused, Err(Collision::WithOutput { .. })),
+            "{refused:?}"
+        );
         let outputs: [(&str, &Path); 3] = [("--json", &null), ("--html", &null), ("--csv", &new)];
         assert_eq!(refuse_collisions(&outputs, &[&base, &null]), Ok(()));
     }

@@ -22,6 +22,14 @@ pub enum ExportError {
         /// What the system says.
         source: io::Error,
     },
+    /// A program that was killed left what it had recorded.
+    #[error(
+        "{part} holds what a run that was killed had recorded: move it away to keep it, or remove it, and try again"
+    )]
+    LeftBehind {
+        /// The file that grew.
+        part: PathBuf,
+    },
     /// Two programs would write over each other.
     #[error("another program is writing {path} now: wait for it, or name another file")]
     Taken {
@@ -246,9 +254,7 @@ fn place_of(path: &Path) -> Result<Place, ExportError> {
 /// Makes and locks the file that grows: `run.csv.part` for `run.csv`.
 fn beside(path: &Path, target: PathBuf) -> Result<Place, ExportError> {
     let failed = |source| ExportError::io(path, source);
-    let mut part = target.as_os_str().to_owned();
-    part.push(".part");
-    let part = PathBuf::from(part);
+    let part = part_of(&target);
     loop {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false);
@@ -264,8 +270,7 @@ fn beside(path: &Path, target: PathBuf) -> Result<Place, ExportError> {
             continue;
         }
         if own.len() > 0 {
-            // Of a program that was killed.
-            file.set_len(0).map_err(failed)?;
+            return Err(ExportError::LeftBehind { part });
         }
         return Ok(Place::Beside {
             part,
@@ -274,6 +279,13 @@ fn beside(path: &Path, target: PathBuf) -> Result<Place, ExportError> {
             has_content: false,
         });
     }
+}
+
+/// The name under which a file grows.
+pub(super) fn part_of(target: &Path) -> PathBuf {
+    let mut part = target.as_os_str().to_owned();
+    part.push(".part");
+    PathBuf::from(part)
 }
 
 /// The file that a path leads to, which need not exist.

@@ -111,9 +111,22 @@ fn two_programs_do_not_share_a_file() {
 }
 
 #[test]
-fn what_a_killed_program_left_is_written_over() {
+fn what_a_killed_run_recorded_is_kept_and_told() {
     let (folder, at) = folder();
-    fs::write(at("run.csv.part"), "a longer half").unwrap();
+    fs::write(at("run.csv.part"), "half a recording").unwrap();
+    for _ in 0..2 {
+        let error = Destination::claim(&at("run.csv")).unwrap_err().to_string();
+        assert!(
+            error.contains("run.csv.part holds what a run") && error.contains("move it away"),
+            "{error}"
+        );
+    }
+    assert_eq!(
+        fs::read_to_string(at("run.csv.part")).unwrap(),
+        "half a recording"
+    );
+    // An empty one holds nothing.
+    fs::write(at("run.csv.part"), "").unwrap();
     write_whole(&at("run.csv"), b"whole").unwrap();
     assert_eq!(fs::read_to_string(at("run.csv")).unwrap(), "whole");
     assert_eq!(names(&folder), ["run.csv"]);
