@@ -44,6 +44,8 @@ pub(super) fn warnings(baseline: &[Run], changed: &[Run], comparison: &Compariso
     warnings.extend(unordered(baseline.iter().chain(changed)));
     warnings.extend(coarse(comparison));
     warnings.extend(out_of_turn(comparison.order));
+    let blocks = comparison.blocks.as_ref().map_or(0, |blocks| blocks.count);
+    warnings.extend(unknown_order(comparison.order, blocks));
     warnings.extend(drifts(comparison));
     let blocks = comparison.blocks.iter();
     let effects = blocks.flat_map(|blocks| &blocks.effects);
@@ -99,6 +101,14 @@ fn out_of_turn(order: Order) -> Option<String> {
             first.other()
         )),
     }
+}
+
+fn unknown_order(order: Order, blocks: u64) -> Option<String> {
+    (order == Order::Unknown && blocks >= 2).then(|| {
+        "the order of the runs is not known, so a drift of the machine would look like a change: add --json to \
+         each run, and keep X.json beside X.csv"
+            .to_owned()
+    })
 }
 
 fn drifts(comparison: &Comparison) -> Vec<String> {

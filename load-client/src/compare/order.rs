@@ -102,7 +102,8 @@ pub(super) fn order(baseline: &[Run], changed: &[Run]) -> Order {
     }
 }
 
-/// Looks for a drift over the blocks, in the order of their starts, or as they were given.
+/// Looks for a drift over the blocks, in the order of their starts, or as they were given where a start is
+/// not known.
 pub(super) fn drifts(
     [baseline, changed]: [&[Run]; 2],
     [old, new]: [&SideSummary; 2],
@@ -116,10 +117,12 @@ pub(super) fn drifts(
     let Some(median) = blocks.and_then(|blocks| blocks.effect(Metric::P50)) else {
         return none;
     };
-    let start = |index: usize| baseline[index].started.min(changed[index].started);
+    let start = |index: usize| Some(baseline[index].started?.min(changed[index].started?));
     let mut places: Vec<usize> = (0..median.log_ratios.len()).collect();
-    // Stable: blocks that do not say when they started stay as they were given.
-    places.sort_by_key(|index| start(*index));
+    // One block of unknown place, and none can be sorted.
+    if places.iter().all(|index| start(*index).is_some()) {
+        places.sort_by_key(|index| start(*index));
+    }
     let level = |index: usize| {
         let medians = [old, new].map(|side| side.runs[index].figures.median_ms);
         let [old, new] = medians.map(|median| median.unwrap_or_default().ln());
@@ -180,6 +183,33 @@ mod tests {
         // Both at once, block by block, and too few blocks for an order to tell anything.
         assert_eq!(order_of(&[0, 2, 4, 6, 8], &[0, 2, 4, 6, 8]), Order::InTurns);
         assert_eq!(order_of(&[0, 2], &[1, 3]), Order::InTurns);
+    }
+
+    /// Six blocks, each slower than the one before; the last may not say when it was made.
+    fn rising(last_is_known: bool) -> crate::compare::Comparison {
+        let side = |offset: u64| {
+            let run = |block: u64| {
+                let minute = Some(2 * block + offset).filter(|_| last_is_known || block < 5);
+                let median = 5.0 * (1.0 + 0.1 * block as f64);
+                Run {
+                    latencies_ms: (0..100).map(|own| median + f64::from(own) / 1e3).collect(),
+                    ..runs(&[minute]).remove(0)
+                }
+            };
+            (0..6).map(run).collect::<Vec<Run>>()
+        };
+        let options = crate::compare::Options::default();
+        crate::compare::compare(&side(0), &side(1), &options).unwrap()
+    }
+
+    #[test]
+    fn blocks_of_unknown_order_stay_as_given_and_are_warned_of() {
+        for last_is_known in [true, false] {
+            let comparison = rising(last_is_known);
+            assert!(comparison.drift.level.is_some(), "{last_is_known}");
+            let told = |warning: &String| warning.contains("order of the runs is not known");
+            assert_eq!(comparison.warnings.iter().any(told), !last_is_known);
+        }
     }
 
     #[test]
