@@ -11,6 +11,10 @@ use super::{Ending, Failure, Flight, Listener};
 /// How soon a client that goes on failing tells of it again.
 const REPEATED_WITHIN: Duration = Duration::from_secs(1);
 
+/// How long an outage may be the cause of time-outs. It is told once, and a service that died in it would
+/// otherwise never be named.
+const LONGEST_OUTAGE: Duration = Duration::from_secs(60);
+
 /// Requests that wait for their reply, by correlation id. Clones share one table.
 #[derive(Clone, Default)]
 pub struct Pending {
@@ -31,15 +35,19 @@ struct Table {
 struct Trouble {
     cause: String,
     told: Instant,
-    /// Until a reply arrives; otherwise it is over if it is not told again.
+    /// Until a reply arrives or [`LONGEST_OUTAGE`] is over; otherwise it is over if it is not told again.
     lasts: bool,
 }
 
 impl Trouble {
     /// Whether it fell into the time in which a request waited.
     fn explains(&self, flight: &Flight) -> bool {
-        let is_over = !self.lasts && self.told + REPEATED_WITHIN < flight.sent;
-        self.told <= flight.deadline && !is_over
+        let lasts = if self.lasts {
+            LONGEST_OUTAGE
+        } else {
+            REPEATED_WITHIN
+        };
+        self.told <= flight.deadline && flight.sent <= self.told + lasts
     }
 }
 
@@ -125,7 +133,7 @@ impl Pending {
     }
 
     /// Notes why replies may not arrive at present: requests that time out fail by this cause, and others may
-    /// still succeed. It lasts until [`Self::calm`], or unless it is told again within a second.
+    /// still succeed. It lasts until [`Self::calm`], at most a minute, or unless it is told again within a second.
     pub fn trouble(&self, cause: &str, now: Instant, lasts: bool) {
         let mut table = self.lock();
         let lasts = lasts || table.trouble.as_ref().is_some_and(|old| old.lasts);
@@ -320,6 +328,18 @@ mod tests {
         desk.register(4, 71);
         desk.pending.time_out(desk.at(101));
         assert_eq!(desk.told(), [failure(3), (4, Err(Failure::TimeOut))]);
+    }
+
+    #[test]
+    fn an_outage_without_an_end_is_not_the_cause_of_all_that_follows() {
+        let desk = Desk::new();
+        desk.pending.trouble("down", desk.at(10), true);
+        for (user, at) in [(1, 70), (2, 71)] {
+            desk.register(user, at);
+        }
+        desk.pending.time_out(desk.at(101));
+        let down = Err(Failure::Consumer("down".to_owned()));
+        assert_eq!(desk.told(), [(1, down), (2, Err(Failure::TimeOut))]);
     }
 
     #[test]
