@@ -13,9 +13,9 @@ use crate::history::History;
 use crate::moment::{Bin, Moment};
 use crate::plan::Plan;
 use crate::runner::Control;
-use crate::summary::{Latency, StageResult, Summary};
+use crate::summary::{StageResult, Summary};
 use crate::tally::{StageTally, Tally};
-use crate::window::ThroughputWindow;
+use crate::window::{Occupied, ThroughputWindow};
 
 /// Samples taken at once.
 const BATCH: usize = 1024;
@@ -59,6 +59,7 @@ impl Recorder {
         let (sender, receiver) = Samples::channel();
         let (warm_up, end) = (nanoseconds(plan.warm_up), plan.run_time.map(nanoseconds));
         let window = ThroughputWindow::over(warm_up, end.unwrap_or(u64::MAX));
+        let window = window.waiting_at_most(nanoseconds(plan.timeout));
         let view = TallyView {
             recorded: Arc::new(Mutex::new(Recorded {
                 tally: Tally::new(names).within(window),
@@ -132,16 +133,10 @@ impl TallyView {
         summary
     }
 
-    /// How long measured requests waited to be sent; `None` before the first.
-    #[must_use]
-    pub fn schedule_lag(&self) -> Option<Latency> {
-        self.lock().tally.schedule_lag()
-    }
-
     /// How many requests waited for their replies on average; `None` before the measured window.
     #[must_use]
-    pub fn mean_in_flight(&self) -> Option<f64> {
-        self.up_to_now().1.tally.mean_in_flight()
+    pub fn occupied(&self) -> Option<Occupied> {
+        self.up_to_now().1.tally.occupied()
     }
 
     /// What the run did lately.

@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use self::errors::Errors;
-use self::latencies::Latencies;
+pub(crate) use self::latencies::Latencies;
 use self::recent::Recent;
 pub(crate) use self::stages::StageTally;
 use crate::analysis::Findings;
 use crate::moment::{Bin, Moment, MomentRow};
 use crate::sample::{Sample, Status};
-use crate::summary::{Latency, Rates, Row, Summary, WarmUp};
-use crate::window::ThroughputWindow;
+use crate::summary::{Rates, Row, Summary, WarmUp};
+use crate::window::{Occupied, ThroughputWindow};
 
 /// The name of the row of all kinds, as in Locust.
 pub const AGGREGATED: &str = "Aggregated";
@@ -30,7 +30,6 @@ pub struct Tally {
     outcomes: BTreeMap<Status, u64>,
     warm_up: WarmUp,
     window: ThroughputWindow,
-    lag: Latencies,
     errors: Errors,
 }
 
@@ -147,7 +146,6 @@ impl Tally {
             outcomes: BTreeMap::new(),
             warm_up: WarmUp::default(),
             window: ThroughputWindow::default(),
-            lag: Latencies::with_digits(3),
             errors: Errors::default(),
         }
     }
@@ -183,8 +181,6 @@ impl Tally {
             return;
         }
         *self.outcomes.entry(status).or_default() += 1;
-        self.lag
-            .record(sample.sent_ns.saturating_sub(sample.intended_ns));
     }
 
     /// Sums up what was recorded so far.
@@ -238,16 +234,10 @@ impl Tally {
         }
     }
 
-    /// How long measured requests waited to be sent, failed ones included; `None` before the first.
-    #[must_use]
-    pub fn schedule_lag(&self) -> Option<Latency> {
-        self.lag.summary()
-    }
-
     /// How many requests waited for their replies on average over the window; `None` where it is not known.
     #[must_use]
-    pub fn mean_in_flight(&self) -> Option<f64> {
-        self.window.mean_in_flight()
+    pub fn occupied(&self) -> Option<Occupied> {
+        self.window.occupied()
     }
 
     /// The measured response times in bins of equal width on a logarithmic axis.

@@ -18,8 +18,25 @@ pub struct ThroughputWindow {
     sends_ns: Option<(u64, u64)>,
     ok: u64,
     ok_at_end: u64,
-    /// What all requests that got an answer waited for it within the window, added up.
+    /// How long a request waits for its reply at most; 0 until it is told.
+    timeout_ns: u64,
+    /// What all requests that were answered or timed out waited within the window, added up.
     waited_ns: u128,
+    /// The same of requests that failed otherwise, had each of them taken until its time-out.
+    perhaps_ns: u128,
+    /// Requests that ended within the window, well or not.
+    ended: u64,
+}
+
+/// How many users waited for a reply, on average over the window.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Occupied {
+    /// With requests that were answered or timed out.
+    pub known: f64,
+    /// With all requests, had those that failed otherwise taken until their time-outs.
+    pub at_most: f64,
+    /// Requests that ended per second, well or not.
+    pub ended_per_second: f64,
 }
 
 impl ThroughputWindow {
@@ -30,6 +47,13 @@ impl ThroughputWindow {
             asked_ns: Some((start_ns, end_ns)),
             ..Self::default()
         }
+    }
+
+    /// The same window of requests that wait so long for their replies.
+    #[must_use]
+    pub fn waiting_at_most(mut self, timeout_ns: u64) -> Self {
+        self.timeout_ns = timeout_ns;
+        self
     }
 
     /// Whether the window is known.
@@ -45,6 +69,7 @@ impl ThroughputWindow {
             asked_ns: self
                 .asked_ns
                 .map(|(start, end)| (start.max(moment_ns), end)),
+            timeout_ns: self.timeout_ns,
             ..Self::default()
         }
     }
@@ -69,10 +94,24 @@ impl ThroughputWindow {
         if status != Status::Censored {
             self.record_reply(sample.sent_ns, replied, sample.warm_up);
         }
-        if let (Some((start, end)), Some(answered)) = (self.asked_ns, sample.replied_ns) {
-            let within = answered.min(end).saturating_sub(sample.sent_ns.max(start));
-            self.waited_ns += u128::from(within);
+        if let Some(asked) = self.asked_ns {
+            self.record_wait(sample, status, asked);
         }
+    }
+
+    fn record_wait(&mut self, sample: &Sample, status: Status, (start, end): (u64, u64)) {
+        let latest = sample.sent_ns.saturating_add(self.timeout_ns);
+        let (ended, sum) = match status {
+            Status::Ok | Status::ErrorStatus => (sample.replied_ns, &mut self.waited_ns),
+            Status::Timeout => (Some(latest), &mut self.waited_ns),
+            // For how long they kept their users is not known.
+            Status::SendError | Status::ConsumerFailure => (Some(latest), &mut self.perhaps_ns),
+            Status::Censored => (None, &mut self.waited_ns),
+        };
+        let Some(ended) = ended else { return };
+        let within = ended.min(end).saturating_sub(sample.sent_ns.max(start));
+        *sum += u128::from(within);
+        self.ended += u64::from((start..end).contains(&ended));
     }
 
     /// Takes one request: when it was sent, when it was answered well, and whether it is of the warm-up.
@@ -118,11 +157,16 @@ impl ThroughputWindow {
         Some((self.ok - self.ok_at_end) as f64 / seconds)
     }
 
-    /// How many of the requests that got an answer waited for it on average; `None` of an unknown window.
+    /// How many users waited for replies on average; `None` of an unknown window.
     #[must_use]
-    pub fn mean_in_flight(&self) -> Option<f64> {
+    pub fn occupied(&self) -> Option<Occupied> {
         let (start, end) = self.asked_ns?;
-        (end > start).then(|| self.waited_ns as f64 / (end - start) as f64)
+        let length = end.checked_sub(start).filter(|length| *length > 0)? as f64;
+        Some(Occupied {
+            known: self.waited_ns as f64 / length,
+            at_most: (self.waited_ns + self.perhaps_ns) as f64 / length,
+            ended_per_second: self.ended as f64 / (length / 1e9),
+        })
     }
 }
 
@@ -172,9 +216,33 @@ mod tests {
         ] {
             window.record(&Sample::test(sent * SECOND, took * SECOND, outcome));
         }
-        assert_eq!(window.mean_in_flight(), Some(0.75));
-        assert_eq!(window.from(4 * SECOND).mean_in_flight(), Some(0.0));
-        assert_eq!(ThroughputWindow::default().mean_in_flight(), None);
+        let occupied = window.occupied().unwrap();
+        assert_eq!((occupied.known, occupied.at_most), (0.75, 0.75));
+        assert_eq!(occupied.ended_per_second, 0.5, "the refused one too");
+        assert_eq!(window.from(4 * SECOND).occupied().unwrap().known, 0.0);
+        assert_eq!(ThroughputWindow::default().occupied(), None);
+    }
+
+    #[test]
+    fn a_time_out_counts_as_waiting_and_other_failures_as_what_may_have_waited() {
+        let mut window =
+            ThroughputWindow::over(2 * SECOND, 10 * SECOND).waiting_at_most(4 * SECOND);
+        let failed = Outcome::SendError("full".to_owned());
+        for (sent, outcome) in [
+            // Of the warm-up, and over the window's end.
+            (0, Outcome::TimeOut),
+            (8, Outcome::TimeOut),
+            (4, failed),
+        ] {
+            let mut sample = Sample::test(sent * SECOND, 0, outcome);
+            sample.replied_ns = None;
+            window.record(&sample);
+        }
+        let occupied = window.from(0).occupied().unwrap();
+        assert_eq!((occupied.known, occupied.at_most), (0.0, 0.0));
+        let occupied = window.occupied().unwrap();
+        assert_eq!((occupied.known, occupied.at_most), (0.5, 1.0));
+        assert_eq!(occupied.ended_per_second, 0.25);
     }
 
     #[test]

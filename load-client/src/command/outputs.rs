@@ -203,7 +203,7 @@ impl Ended {
         let moment = self.view.moment(course.active, warm_up);
         let csv = self.write_statistics(&moment, &summary);
         self.view.keep(moment);
-        let readings = self.readings(plan, &summary, course.stalled);
+        let readings = self.readings(plan, course.stalled);
         let validity = selfcheck::check(&summary, &readings);
         let answer = evaluate(&self.arguments.fail_on, &summary);
         let end = run_end(&summary, self.text.columns());
@@ -281,7 +281,7 @@ impl Ended {
         Ok(destination.write_whole(&serde_json::to_vec_pretty(&report)?)?)
     }
 
-    fn readings(&self, plan: &Plan, summary: &Summary, stalled: Stalled) -> Readings {
+    fn readings(&self, plan: &Plan, stalled: Stalled) -> Readings {
         Readings {
             model: match plan.model {
                 Model::Open(_) => LoadModel::OpenLoop,
@@ -289,13 +289,12 @@ impl Ended {
                 Model::Closed(_) => LoadModel::ClosedLoopWithThinkTime,
             },
             users: self.control.mean_users(),
-            in_flight: self.view.mean_in_flight(),
+            in_flight: self.view.occupied(),
             held_back_by_recorder: self.control.held_back_by_recorder(),
             stalled,
             cores: cpu::cores(),
             cpu: self.watched.cpu.clone(),
-            schedule_lag: self.view.schedule_lag(),
-            held_back: summary.schedule_lag.as_ref().map_or(0, |lag| lag.held_back),
+            schedule_lag: self.control.own_lag(),
             queue: self.watched.queue.clone(),
         }
     }

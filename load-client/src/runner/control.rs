@@ -9,7 +9,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::shape::Target;
-use crate::summary::Lag;
+use crate::summary::{Lag, Latency};
+use crate::tally::Latencies;
 
 /// Longest lag that is told apart, a day; longer ones count as this.
 const LONGEST_LAG_NS: u64 = 24 * 3_600_000_000_000;
@@ -44,6 +45,8 @@ struct Live {
     presence: Mutex<Presence>,
     /// In nanoseconds; `None` before the first measured request of an open loop.
     lag: Mutex<Option<Histogram<u64>>>,
+    /// The same without the requests that were held back, and those behind them.
+    own_lag: Mutex<Option<Latencies>>,
 }
 
 /// The users of a closed loop over the measured window.
@@ -142,6 +145,13 @@ impl Control {
         })
     }
 
+    /// How late requests were sent that nothing held back: what the client itself is answerable for. `None`
+    /// before the first measured one.
+    #[must_use]
+    pub fn own_lag(&self) -> Option<Latency> {
+        lock(&self.live.own_lag).as_ref()?.summary()
+    }
+
     /// When sending ended, from the start of the run; `None` while it goes on.
     #[must_use]
     pub fn ended(&self) -> Option<Duration> {
@@ -235,14 +245,19 @@ impl Control {
         self.live.in_flight.fetch_sub(1, Ordering::Release);
     }
 
-    pub(super) fn request_was_late(&self, lag: Duration) {
+    pub(super) fn request_was_late(&self, lag: Duration, was_held_back: bool) {
+        let nanoseconds = u64::try_from(lag.as_nanos()).unwrap_or(u64::MAX);
+        if !was_held_back {
+            let mut own = lock(&self.live.own_lag);
+            own.get_or_insert_with(|| Latencies::with_digits(3))
+                .record(nanoseconds);
+        }
         let mut histogram = lock(&self.live.lag);
         let histogram = histogram.get_or_insert_with(|| {
             let mut fresh = Histogram::new(3).expect("3 digits are in the histogram's range");
             fresh.auto(true);
             fresh
         });
-        let nanoseconds = u64::try_from(lag.as_nanos()).unwrap_or(u64::MAX);
         histogram
             .record(nanoseconds.min(LONGEST_LAG_NS))
             .expect("a histogram that resizes takes a day");
@@ -316,7 +331,7 @@ mod tests {
     fn lag_is_summed_up() {
         let control = Control::default();
         assert_eq!(control.lag(), None);
-        (1..=1000).for_each(|index| control.request_was_late(Duration::from_micros(index)));
+        (1..=1000).for_each(|index| control.request_was_late(Duration::from_micros(index), false));
         let lag = control.lag().unwrap();
         assert_eq!(lag.requests, 1000);
         assert!((lag.p50_ms - 0.5).abs() < 1e-3 && (lag.p99_ms - 0.99).abs() < 1e-3);

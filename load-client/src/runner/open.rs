@@ -46,6 +46,8 @@ struct Dispatcher<T> {
     number: u64,
     /// Whether the next request was counted as held back.
     is_held_back: bool,
+    /// Whether requests are late because one was held back, and the schedule was not caught up with since.
+    is_behind: bool,
     /// Changes of the target that the schedule has followed.
     changes: u64,
     /// When each stage begins, and what it wants.
@@ -60,6 +62,7 @@ impl<T: Transport> Dispatcher<T> {
             max_in_flight: open.max_in_flight,
             number: 0,
             is_held_back: false,
+            is_behind: false,
             changes: engine.control.changes(),
             stages: beginnings(&engine.plan.stages).into_iter(),
             engine,
@@ -86,7 +89,10 @@ impl<T: Transport> Dispatcher<T> {
                     self.schedule.next();
                     self.send(due);
                 }
-                Some(due) => return Step::Wait(due.min(now + IDLE)),
+                Some(due) => {
+                    self.is_behind = false;
+                    return Step::Wait(due.min(now + IDLE));
+                }
                 None => {
                     return Step::Wait(self.end().map_or(now + IDLE, |end| end.min(now + IDLE)));
                 }
@@ -115,6 +121,7 @@ impl<T: Transport> Dispatcher<T> {
             self.is_held_back = false;
             return true;
         }
+        self.is_behind = true;
         let is_new = !std::mem::replace(&mut self.is_held_back, true);
         if is_new && !is_recorded {
             self.engine.control.request_waits_for_recorder();
@@ -136,7 +143,7 @@ impl<T: Transport> Dispatcher<T> {
         let sent = self.engine.send(user, Some(due), listener);
         if !self.engine.is_warm_up(due) {
             let lag = sent.saturating_duration_since(due);
-            self.engine.control.request_was_late(lag);
+            self.engine.control.request_was_late(lag, self.is_behind);
         }
     }
 

@@ -62,7 +62,7 @@ pub(super) async fn closed_loop<T: Transport>(user: u32, engine: Arc<Engine<T>>)
         let sent = engine.send(user, planned, Arc::<Turn<T>>::clone(&turn));
         if rhythm.is_paced() && !engine.is_warm_up(planned.unwrap_or(sent)) {
             let lag = planned.map_or(Duration::ZERO, |planned| sent - planned);
-            engine.control.request_was_late(lag);
+            engine.control.request_was_late(lag, false);
         }
         planned = None;
         turn.ended.notified().await;

@@ -2,7 +2,7 @@
 //!
 //! | rule | limit | why |
 //! |---|---|---|
-//! | schedule lag (open loop, nothing held back) | p99, or the highest percentile below it that has ten requests above, at most 10 % of the median service time | what waits to be sent is measured as slow |
+//! | schedule lag (open loop; without what was held back, and what was late behind it) | p99, or the highest percentile below it that has ten requests above, at most 10 % of the median service time | what waits to be sent is measured as slow |
 //! | stalls | the whole client stood still for at most 1 % of the window, or 0.25 s; gaps from 0.1 s on count | nothing was sent or stamped meanwhile |
 //! | recorder | holds nothing back | a user that waits for the disk asks less of the service |
 //! | processors | 80 % of the cores that the process may use | the others must run the users in time |
@@ -11,17 +11,18 @@
 //! | queue of the producer (open loop) | does not grow | what is offered is not what is sent |
 //!
 //! Little's law (Little, "A Proof for the Queuing Formula L = λW", Operations Research 9, 1961) is held
-//! against closed loops without think time and without failures that no reply told: for how long those kept
-//! their users waiting is not known. The times of all requests are added up as far as they lie in the window,
-//! so that the law holds for windows of any length, and for any course of the users.
+//! against closed loops without think time. The times of all requests are added up as far as they lie in the
+//! window, so that the law holds for windows of any length, and for any course of the users. A time-out waited
+//! until its deadline. A send error or a failure of the reply consumer kept its user for an unknown time, at
+//! most until its deadline, and counts for the client.
 
 use serde::Serialize;
 
 use super::reading::CpuUse;
 use super::stalls::Stalled;
 use super::validity::{Finding, Validity};
-use crate::sample::Status;
-use crate::summary::{ErrorCount, Latency, Summary};
+use crate::summary::{Latency, Summary};
+use crate::window::Occupied;
 
 /// Shorter measured windows are not judged.
 pub const SHORTEST_SECONDS: f64 = 1.0;
@@ -64,8 +65,8 @@ pub struct Readings {
     pub model: LoadModel,
     /// Users over the measured window, on average; `None` when they are not known.
     pub users: Option<f64>,
-    /// Requests that waited for their replies, on average.
-    pub in_flight: Option<f64>,
+    /// How many of them waited for their replies, on average.
+    pub in_flight: Option<Occupied>,
     /// How often a request waited for the recorder.
     pub held_back_by_recorder: u64,
     /// What the client lost of the window by standing still.
@@ -74,10 +75,9 @@ pub struct Readings {
     pub cores: usize,
     /// What it used of them; `None` where the system does not tell.
     pub cpu: Option<CpuUse>,
-    /// How long requests waited to be sent.
+    /// How long requests waited to be sent, without those that a bound held back and those behind them: that is
+    /// not the client's fault.
     pub schedule_lag: Option<Latency>,
-    /// Requests that the bound on those in flight held back, and all behind them: not the client's fault.
-    pub held_back: u64,
     /// Messages in the producer's queue, once a second of the measured window.
     pub queue: Vec<u64>,
 }
@@ -118,7 +118,7 @@ fn too_short(summary: &Summary) -> Option<String> {
 }
 
 fn lag(summary: &Summary, readings: &Readings) -> Option<Finding> {
-    if readings.model != LoadModel::OpenLoop || readings.held_back > 0 {
+    if readings.model != LoadModel::OpenLoop {
         return None;
     }
     // Of few requests there is no 99th percentile.
@@ -163,17 +163,16 @@ fn little(summary: &Summary, readings: &Readings) -> Option<Finding> {
     if readings.model != LoadModel::ClosedLoop {
         return None;
     }
-    let unknown = |error: &ErrorCount| error.status != Status::ErrorStatus;
-    if summary.errors.iter().any(unknown) || summary.total.censored > 0 {
+    if summary.total.censored > 0 {
         return None;
     }
-    let (users, busy, rate) = (readings.users?, readings.in_flight?, summary.throughput?);
+    let (users, busy) = (readings.users?, readings.in_flight?);
+    let turnaround = (users - busy.at_most) / busy.ended_per_second;
+    let is_wrong = busy.known / users - 1.0 > LARGEST_DEVIATION;
+    let is_idle =
+        busy.at_most / users - 1.0 < -LARGEST_DEVIATION && turnaround > LARGEST_TURNAROUND;
+    let busy = if is_wrong { busy.known } else { busy.at_most };
     let deviation = busy / users - 1.0;
-    let turnaround = (users - busy) / rate;
-    let (is_idle, is_wrong) = (
-        deviation < -LARGEST_DEVIATION && turnaround > LARGEST_TURNAROUND,
-        deviation > LARGEST_DEVIATION,
-    );
     let advice = if is_wrong {
         "the figures contradict each other: please report this run"
     } else {

@@ -15,7 +15,7 @@ const QUANTILES: [f64; 12] = [
 
 /// Latencies in nanoseconds, to a fixed number of significant digits.
 #[derive(Debug, Clone)]
-pub(super) struct Latencies {
+pub(crate) struct Latencies {
     histogram: Histogram<u64>,
     bounds_ns: Option<(u64, u64)>,
     sum_ns: u128,
@@ -23,7 +23,7 @@ pub(super) struct Latencies {
 
 impl Latencies {
     /// Four digits tell a median of 4.471 ms to half a microsecond; three take a tenth of the memory.
-    pub(super) fn with_digits(digits: u8) -> Self {
+    pub(crate) fn with_digits(digits: u8) -> Self {
         let mut histogram =
             Histogram::new(digits).expect("3 and 4 digits are in the histogram's range");
         histogram.auto(true);
@@ -34,7 +34,7 @@ impl Latencies {
         }
     }
 
-    pub(super) fn record(&mut self, latency_ns: u64) {
+    pub(crate) fn record(&mut self, latency_ns: u64) {
         self.histogram
             .record(latency_ns.clamp(1, LONGEST_NS))
             .expect("a histogram that resizes takes an hour");
@@ -60,7 +60,7 @@ impl Latencies {
         (self.bounds_ns, self.sum_ns) = (None, 0);
     }
 
-    pub(super) fn summary(&self) -> Option<Latency> {
+    pub(crate) fn summary(&self) -> Option<Latency> {
         self.summary_with(&[])
     }
 

@@ -135,8 +135,7 @@ fn validity(job: &Job, summary: &Summary, before: &CpuReading, stalled: Stalled)
         stalled,
         cores: cpu::cores(),
         cpu: cpu_use(before, &cpu::read()),
-        schedule_lag: job.view.get().and_then(TallyView::schedule_lag),
-        held_back: summary.schedule_lag.as_ref().map_or(0, |lag| lag.held_back),
+        schedule_lag: job.control.own_lag(),
         queue: Vec::new(),
     };
     selfcheck::check(summary, &readings)

@@ -52,6 +52,12 @@ async fn requests_over_the_bound_are_late_and_told_and_not_dropped() {
         response.unwrap() > 1_090_000_000,
         "waiting to be sent counts"
     );
+    let own = control.own_lag().unwrap();
+    assert_eq!(
+        (own.count, own.max_ms),
+        (1, 0.0),
+        "the first waited for none"
+    );
     let warning = lag.warning().unwrap();
     assert!(
         warning.starts_with("9 request(s) were held back"),
