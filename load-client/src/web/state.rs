@@ -44,6 +44,8 @@ pub struct State {
     pub now_unix_ms: u64,
     /// Why the last run failed.
     pub error: Option<String>,
+    /// Why the figures of the last run must not be used.
+    pub invalid: Option<String>,
     /// What the load is sent to.
     pub target: Target,
     /// What a new run is proposed to be.

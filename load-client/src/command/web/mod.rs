@@ -23,13 +23,12 @@ use self::runs::LiveRuns;
 use crate::cli::RunArguments;
 use crate::signals::{INTERRUPTED, say};
 
-/// A request of the last run failed, a threshold broke, or the run could not be done.
-const FAILURE: u8 = 1;
 /// How long a browser that reads nothing may hold up the end.
 const SERVER_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Serves the page until a signal, or until the run that was started by itself is over. False when a
-/// request of the last run failed, or that run could not be done; true without any run.
+/// Serves the page until a signal, or until the run that was started by itself is over. Answers the exit code
+/// of the last run, which is that of the same run without the page, or 1 when the run could not be done; 0
+/// without any run.
 ///
 /// # Errors
 ///
@@ -81,5 +80,5 @@ async fn listen(arguments: RunArguments, address: SocketAddr) -> anyhow::Result<
     }
     closed.cancel();
     let _ = tokio::time::timeout(SERVER_PATIENCE, server).await;
-    Ok(if runs.last_was_good() { 0 } else { FAILURE })
+    Ok(runs.exit_code())
 }

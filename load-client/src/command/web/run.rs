@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use load_client::export::{EndedBy, ExportError, RequestsCsv, RunFacts, RunReport, write_whole};
+use load_client::export::{Destination, EndedBy, ExportError, RequestsCsv, RunFacts, RunReport};
 use load_client::plan::{Model, Plan};
 use load_client::recorder::{Recorder, TallyView};
 use load_client::runner::{self, Control};
 use load_client::scenario::{Mix, Scenario};
 use load_client::selfcheck::{self, CpuReading, LoadModel, Readings, Stalled, Validity, cpu_use};
 use load_client::summary::Summary;
-use load_client::threshold::{Threshold, evaluate};
+use load_client::threshold::{Answer, Threshold, evaluate};
 use load_client::transport::Transport;
 use load_client::transport::kafka::{KafkaSettings, KafkaTransport};
 use load_client::web::{Board, Figures, Phase, RunMark};
@@ -22,7 +22,9 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::files::numbered;
 use crate::command::cpu;
+use crate::command::exit::{Causes, exit_code};
 use crate::command::stillness::Stillness;
+use crate::signals::say;
 
 /// How often the board is brought up to date.
 const MOMENT: Duration = Duration::from_secs(1);
@@ -35,11 +37,19 @@ pub(super) enum Outcome {
     None,
     /// It goes on.
     Pending,
-    /// Every request was answered well.
-    Good,
-    /// A request failed, or the run could not be done.
-    Bad,
+    /// It has ended, and makes this exit code.
+    Ended(u8),
 }
+
+/// The exit codes that were asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Codes {
+    pub(super) on_invalid: u8,
+    pub(super) on_error: u8,
+}
+
+/// The run could not be done.
+const FAILURE: u8 = 1;
 
 /// All that a run needs.
 pub(super) struct Job {
@@ -53,6 +63,7 @@ pub(super) struct Job {
     pub(super) board: Board,
     pub(super) requests_record_file: Option<PathBuf>,
     pub(super) json: Option<PathBuf>,
+    pub(super) codes: Codes,
 }
 
 /// Does the run; tells on the board, and to who waits for it, how it ended.
@@ -76,15 +87,19 @@ pub(super) async fn supervise(job: Job, outcome: watch::Sender<Outcome>) {
             state.error = Some(error.clone());
         }
         // Here, so that who sees the end on the board may start the next run.
-        outcome.send_replace(match done {
-            Ok(true) => Outcome::Good,
-            _ => Outcome::Bad,
-        });
+        outcome.send_replace(Outcome::Ended(done.unwrap_or(FAILURE)));
     });
 }
 
-async fn run(mut job: Job) -> anyhow::Result<bool> {
+async fn run(mut job: Job) -> anyhow::Result<u8> {
     let client_settings = job.settings.effective()?;
+    // Before anything is sent: a place that cannot be written must not cost a run.
+    let place = |path: &Option<PathBuf>| path.as_ref().map(|path| numbered(path, job.number));
+    let json = place(&job.json).as_deref().map(Destination::claim);
+    let json = json.transpose()?;
+    let csv = place(&job.requests_record_file);
+    let csv = csv.map(|path| RequestsCsv::create(&path, job.scenario.kinds()));
+    let csv = csv.transpose()?;
     let transport = tokio::select! {
         connected = KafkaTransport::connect_in_background(Arc::clone(&job.settings)) => Arc::new(connected?),
         () = job.control.stop.cancelled() => anyhow::bail!("stopped before it was connected"),
@@ -92,13 +107,15 @@ async fn run(mut job: Job) -> anyhow::Result<bool> {
     let started = SystemTime::now();
     let before = cpu::read();
     let stillness = Stillness::watch()?;
-    let (duration, mut summary, recorded) = drive(&mut job, &transport, started).await?;
+    let (duration, mut summary, recorded) = drive(&mut job, &transport, started, csv).await?;
     let stalled = stillness.stop(&job.plan, &job.control);
     summary.schedule_lag = job.control.lag();
     let defunct = transport.pending().defunct();
+    let validity = validity(&job, &summary, &before, stalled);
+    tell(&job.board, &validity);
     let answer = evaluate(&job.thresholds, &summary);
-    let good = !summary.any_failure() && answer.all_hold();
-    if let Some(path) = &job.json {
+    let exit_code = exit_code(causes(&job, &summary, &validity, &answer));
+    if let Some(json) = json {
         let facts = RunFacts {
             started,
             duration,
@@ -106,18 +123,40 @@ async fn run(mut job: Job) -> anyhow::Result<bool> {
             unmatched_replies: transport.unmatched_replies(),
             client_settings,
             thresholds: answer,
-            validity: validity(&job, &summary, &before, stalled),
+            validity,
             command: super::super::report::command(),
-            exit_code: u8::from(!good),
+            exit_code,
         };
         let report = RunReport::new(&job.plan, &job.settings, facts, summary);
-        let report = serde_json::to_vec_pretty(&report)?;
-        write_whole(&numbered(path, job.number), &report)?;
+        json.write_whole(&serde_json::to_vec_pretty(&report)?)?;
     }
     recorded?;
     match defunct {
         Some(cause) => Err(anyhow::anyhow!("the run ended early: {cause}")),
-        None => Ok(good),
+        None => Ok(exit_code),
+    }
+}
+
+/// Says whether the figures may be used, on the page only where they may not.
+fn tell(board: &Board, validity: &Validity) {
+    let lines = validity.lines();
+    lines.iter().for_each(|line| say(line));
+    if validity.is_invalid() {
+        board.change(|state| state.invalid = Some(lines.join(" - ")));
+    }
+}
+
+/// A run that ended early is an error before this counts, and one that was interrupted twice has ended.
+fn causes(job: &Job, summary: &Summary, validity: &Validity, answer: &Answer) -> Causes {
+    Causes {
+        ended_early: false,
+        interrupted_twice: false,
+        invalid: validity.is_invalid(),
+        thresholds_hold: answer.all_hold(),
+        any_failure: summary.any_failure(),
+        failures_are_judged: job.thresholds.iter().any(Threshold::judges_failures),
+        code_on_invalid: job.codes.on_invalid,
+        code_on_error: job.codes.on_error,
     }
 }
 
@@ -146,15 +185,9 @@ async fn drive(
     job: &mut Job,
     transport: &Arc<KafkaTransport>,
     started: SystemTime,
+    csv: Option<RequestsCsv>,
 ) -> anyhow::Result<(Duration, Summary, Result<(), ExportError>)> {
     let (settings, control) = (&job.settings, &job.control);
-    let csv = match &job.requests_record_file {
-        Some(path) => Some(RequestsCsv::create(
-            &numbered(path, job.number),
-            job.scenario.kinds(),
-        )?),
-        None => None,
-    };
     let (recorder, samples) = Recorder::start(job.scenario.kinds(), &job.plan, csv, control)?;
     let clock = Instant::now();
     job.board.begin(RunMark {

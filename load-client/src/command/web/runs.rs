@@ -13,7 +13,7 @@ use load_client::web::{
 use tokio::sync::{Mutex, watch};
 use uuid::Uuid;
 
-use super::run::{Job, Outcome, supervise};
+use super::run::{Codes, Job, Outcome, supervise};
 use super::{edit, order};
 use crate::cli::RunArguments;
 
@@ -98,8 +98,12 @@ impl LiveRuns {
         let _nothing_to_stop = self.stop(StopOrder { now: true }).await;
     }
 
-    pub(super) fn last_was_good(&self) -> bool {
-        *self.outcome.borrow() != Outcome::Bad
+    /// The exit code that the last run makes; 0 without any.
+    pub(super) fn exit_code(&self) -> u8 {
+        match *self.outcome.borrow() {
+            Outcome::Ended(code) => code,
+            Outcome::None | Outcome::Pending => 0,
+        }
     }
 }
 
@@ -133,6 +137,7 @@ impl Conductor for LiveRuns {
                 started_unix_ms: None,
                 ended_unix_ms: None,
                 error: None,
+                invalid: None,
                 ..std::mem::take(state)
             }
         });
@@ -147,6 +152,10 @@ impl Conductor for LiveRuns {
             board: self.board.clone(),
             requests_record_file: self.arguments.requests_record_file.clone(),
             json: self.arguments.json.clone(),
+            codes: Codes {
+                on_invalid: self.arguments.output.exit_code_on_invalid,
+                on_error: self.arguments.output.exit_code_on_error,
+            },
         };
         *active = Some(Active {
             control: job.control.clone(),

@@ -28,7 +28,11 @@ const orders = new Orders((problem) => {
 });
 let [state, summary, moment, skew] = [null, null, null, 0];
 
-const showProblem = () => announce("problem", refused ?? (state?.error && `Run #${state.run} failed: ${state.error}`));
+const problemOfRun = () => {
+  if (state?.error) return `Run #${state.run} failed: ${state.error}`;
+  return state?.invalid && `Run #${state.run}: ${state.invalid}`;
+};
+const showProblem = () => announce("problem", refused ?? problemOfRun());
 
 function showState(next) {
   if (state && next.phase !== state.phase) refused = null;

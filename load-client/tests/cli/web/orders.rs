@@ -1,5 +1,7 @@
 //! Runs that are started, stopped and read by HTTP.
 
+use std::time::Duration;
+
 use super::page::Page;
 use crate::support::{Behaviour, Service, client, rows};
 
@@ -194,10 +196,44 @@ fn started_by_itself_it_writes_its_files_and_ends_by_itself() {
     );
     let output = page.ended();
     // A request failed, as in a run without the page.
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
     let report: serde_json::Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
     assert_eq!(report["ended_by"], "run_time");
     assert_eq!(report["summary"]["total"]["failures"], rows(&csv).len());
+}
+
+#[test]
+fn a_client_that_stood_still_is_no_witness_on_the_page_either() {
+    let service = Service::start(Behaviour::Answer("200"));
+    let asked = ["--autostart", "-t", "4s", "--exit-code-on-invalid", "5"];
+    let page = Page::open(&brokers(&service), &asked);
+    service.next_seen();
+    page.pause(Duration::from_secs(1));
+    let stopped = page.wait_for("stopped");
+    let invalid = stopped["invalid"].as_str().unwrap_or_default();
+    assert!(invalid.contains("stood still"), "{stopped}");
+    page.signal();
+    let output = page.ended();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        told.contains("INVALID") && told.contains("stood still"),
+        "{told}"
+    );
+    assert_eq!(output.status.code(), Some(5), "{told}");
+}
+
+#[test]
+fn a_place_that_cannot_be_written_does_not_cost_a_run_of_the_page() {
+    let service = Service::start(Behaviour::Answer("200"));
+    let asked = ["--autostart", "-t", "1s", "--json", "/nonexistent/run.json"];
+    let page = Page::open(&brokers(&service), &asked);
+    let failed = page.wait_for("failed");
+    let error = failed["error"].as_str().unwrap();
+    assert!(error.contains("/nonexistent/run.json"), "{error}");
+    assert!(
+        failed["started_unix_ms"].is_null(),
+        "nothing was sent: {failed}"
+    );
 }
 
 #[test]

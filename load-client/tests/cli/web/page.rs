@@ -101,6 +101,14 @@ impl Page {
         kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
     }
 
+    /// Makes the program stand still for that long.
+    pub(super) fn pause(&self, time: Duration) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::STOP).unwrap();
+        std::thread::sleep(time);
+        kill_process(pid, Signal::CONT).unwrap();
+    }
+
     /// Waits for the program to end by itself.
     pub(super) fn ended(mut self) -> Output {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
