@@ -71,6 +71,16 @@ fn an_error_names_the_variable_where_that_is_at_fault() {
 }
 
 #[test]
+fn a_value_that_the_help_hides_is_in_no_error() {
+    let variable = ("HARNESS_CLIENT_PROPERTIES", "sasl.password hunter2");
+    let by_variable = told(&["demo"], &[variable], 2);
+    let typed = told(&["demo", "-X", variable.1], &[], 2);
+    for (told, named) in [(by_variable, variable.0), (typed, "-X")] {
+        assert!(told.contains(named) && !told.contains("hunter2"), "{told}");
+    }
+}
+
+#[test]
 fn a_blank_after_a_comma_is_taken_and_an_address_is_told_its_scheme() {
     let demo = |kafka, code| {
         let typed = ["demo", "--store", "redis://127.0.0.1:1", "--kafka", kafka];

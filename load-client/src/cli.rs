@@ -117,7 +117,7 @@ pub(crate) struct RunArguments {
     #[arg(long, env = "LOAD_CLIENT_BODY", default_value = r#"{"items":[{"sku":"id-1234","count":1}]}"#, value_parser = parse::body, value_name = "FILE|JSON")]
     body: Body,
     /// Add a header to each request; repeatable (in the variable: one per line)
-    #[arg(long, env = "LOAD_CLIENT_HEADER", hide_env_values = true, value_parser = parse::header, value_delimiter = '\n', value_name = "KEY=VALUE")]
+    #[arg(long, env = "LOAD_CLIENT_HEADER", hide_env_values = true, value_parser = Quietly(parse::header), value_delimiter = '\n', value_name = "KEY=VALUE")]
     header: Vec<(String, String)>,
     /// How long a reply is waited for
     #[arg(long, env = "LOAD_CLIENT_TIMEOUT", default_value = "30s", value_parser = parse::duration, value_name = "TIME")]

@@ -186,7 +186,7 @@ pub struct TargetArguments {
     )]
     pub store: Option<String>,
     /// A librdkafka property for every client, applied last; may be given many times (in the variable: one per line)
-    #[arg(short = 'X', value_name = "KEY=VALUE", value_parser = values::property,
+    #[arg(short = 'X', value_name = "KEY=VALUE", value_parser = Quietly(values::property),
           env = "HARNESS_CLIENT_PROPERTIES", hide_env_values = true, value_delimiter = '\n')]
     pub properties: Vec<(String, String)>,
 }

@@ -105,6 +105,22 @@ fn an_error_names_the_variable_where_that_is_at_fault() {
 }
 
 #[test]
+fn a_value_that_the_help_hides_is_in_no_error() {
+    for (variable, flag) in [("LOAD_CLIENT_HEADER", "--header"), ("LOAD_CLIENT_X", "-X")] {
+        let value = "authorization: Bearer hunter2";
+        let by_variable = told(
+            client().env(variable, value).args(["--host", "kafka://a"]),
+            2,
+        );
+        let typed = told(client().args(["--host", "kafka://a", flag, value]), 2);
+        for (told, named) in [(by_variable, variable), (typed, flag)] {
+            assert!(told.contains(named) && told.contains("KEY=VALUE"), "{told}");
+            assert!(!told.contains("hunter2"), "{told}");
+        }
+    }
+}
+
+#[test]
 fn a_blank_after_a_comma_is_taken_and_an_address_is_told_its_scheme() {
     // Nothing listens at port 1; that it is asked for shows what was read.
     let list = "kafka://127.0.0.1:1, 127.0.0.1:2";
