@@ -43,6 +43,9 @@ pub(crate) enum Command {
     Compare(Box<CompareArguments>),
 }
 
+/// Flags of which the command line's value replaces the variable's: joined, these would pair runs wrongly.
+const LISTS: [&str; 1] = ["changed"];
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done, and all well
@@ -222,7 +225,7 @@ pub(crate) fn read(
 ) -> Result<(Cli, Origins), clap::Error> {
     let mut command = Cli::command();
     let arguments = with_default_command(arguments);
-    let given = flags_and_variables::read(command.clone(), arguments, &[])?;
+    let given = flags_and_variables::read(command.clone(), arguments, &LISTS)?;
     if let Some(("run", run)) = given.typed.subcommand() {
         refuse_passwords(run)
             .map_err(|message| command.error(ErrorKind::ValueValidation, message))?;

@@ -105,6 +105,35 @@ fn an_error_names_the_variable_where_that_is_at_fault() {
 }
 
 #[test]
+fn runs_that_were_typed_replace_those_of_the_variable() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for (number, name) in ["base.csv", "typed.csv", "exported.csv"].iter().enumerate() {
+        let rows = format!("KAFKA,c,{number}.5\n").repeat(30);
+        std::fs::write(at(name), format!("request_type,name,response_time\n{rows}")).unwrap();
+    }
+    let mut command = client();
+    command
+        .current_dir(folder.path())
+        .env("LOAD_CLIENT_WITH", "exported.csv\n");
+    let arguments = ["compare", "base.csv", "--json", "c.json"];
+    let compared = |command: &mut Command| {
+        told(command, 0);
+        let json = std::fs::read(at("c.json")).unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        let runs = json["changed"]["runs"].as_array().unwrap().clone();
+        runs.iter()
+            .map(|run| run["label"].to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(compared(command.args(arguments)), ["\"exported\""]);
+    assert_eq!(
+        compared(command.args(["--with", "typed.csv"])),
+        ["\"typed\""]
+    );
+}
+
+#[test]
 fn a_value_that_the_help_hides_is_in_no_error() {
     for (variable, flag) in [("LOAD_CLIENT_HEADER", "--header"), ("LOAD_CLIENT_X", "-X")] {
         let value = "authorization: Bearer hunter2";
