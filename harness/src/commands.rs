@@ -69,7 +69,8 @@ fn takes_standard_output(json: Option<&Path>) -> bool {
 /// Prints a report, on standard error if it is to stand `aside`; a broken promise in it is a failure.
 fn conclude((report, is_clean): (String, bool), aside: bool) -> Result<()> {
     if aside {
-        tracing::info!("\n{report}");
+        // Not by the log, which a filter may silence.
+        write(std::io::stderr().lock(), &report).context("cannot write to standard error")?;
     } else {
         print(&report)?;
     }
@@ -232,9 +233,10 @@ fn seed_of_now() -> u64 {
 }
 
 fn print(text: &str) -> Result<()> {
-    let mut output = std::io::stdout().lock();
-    output
-        .write_all(text.as_bytes())
-        .and_then(|()| output.flush())
-        .context("cannot write to standard output")
+    write(std::io::stdout().lock(), text).context("cannot write to standard output")
+}
+
+fn write(mut output: impl Write, text: &str) -> std::io::Result<()> {
+    output.write_all(text.as_bytes())?;
+    output.flush()
 }

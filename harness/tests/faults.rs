@@ -68,6 +68,12 @@ fn a_seed_makes_the_same_plan_and_another_stack_is_refused() {
     assert_ne!(plan("3"), plan("4"));
     assert_eq!(plan("3").lines().count(), 40);
 
+    // Standard output is the JSON's, and no log filter silences the text.
+    let arguments = ["faults", "--dry-run", "--rounds", "40", "--seed", "3"];
+    let mut aside = harness.command(&[&arguments[..], &["--json", "-"]].concat());
+    let output = aside.env("RUST_LOG", "off").output().unwrap();
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), plan("3"));
+
     let refused = harness
         .command(&["faults", "--stack", "embedded"])
         .output()
