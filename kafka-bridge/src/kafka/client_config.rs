@@ -62,6 +62,13 @@ const PATIENCE: [(&str, Duration); 2] = [
     ("session.timeout.ms", Duration::from_secs(45)),
 ];
 
+/// Returns how long a consumer may go without a poll.
+pub(super) fn max_poll_interval(config: &ClientConfig) -> Duration {
+    let (property, default) = PATIENCE[0];
+    let set = config.get(property).and_then(|value| value.parse().ok());
+    set.map_or(default, Duration::from_millis)
+}
+
 /// Refuses a wait for revoked partitions that may outlast the group's patience.
 pub(super) fn check_revocation(
     revocation: Duration,

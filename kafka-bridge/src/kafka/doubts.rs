@@ -65,9 +65,9 @@ pub(super) struct Doubts {
 }
 
 impl Doubts {
-    /// Returns whether something is to be settled now or later.
-    pub(super) fn are_open(&self) -> bool {
-        !self.open.is_empty()
+    /// Returns when something is to be settled.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.open.iter().map(|(at, _)| *at).min()
     }
 
     /// Settles what is due. One that the broker gives no answer to ends the attempt, or polling would have to wait

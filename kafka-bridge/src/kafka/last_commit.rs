@@ -14,9 +14,9 @@ use crate::Error;
 const LAST_COMMIT_PATIENCE: Duration = Duration::from_secs(6);
 const LAST_COMMIT_RETRY_WAIT: Duration = Duration::from_millis(50);
 
-/// Commits where the partitions stand. For the thread that polls, and so that calls back on
-/// revocations: between the look at what is still held and its commit nothing can be revoked, or the
-/// commit could set back the partition's next owner.
+/// Commits where the partitions stand. For the only thread that polls by now: between the look at what is
+/// still held and its commit nothing can be revoked, or the commit could set back the partition's next
+/// owner.
 ///
 /// In the middle of a rebalance the broker refuses commits of the old generation, or epoch; a moment later
 /// it takes them, unless the partition was revoked meanwhile: then the callback has committed it.

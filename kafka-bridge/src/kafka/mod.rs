@@ -7,14 +7,14 @@ mod dead_letter_topic;
 mod doubts;
 mod fetch_watch;
 mod gates;
-mod inbox;
+mod guard;
 mod lag;
 mod last_commit;
 mod message;
 mod overheard;
 #[cfg(test)]
 mod partitioning;
-mod poller;
+mod polling;
 mod producer;
 mod rebalance;
 mod refusal;
@@ -69,7 +69,7 @@ impl Cluster {
         })
     }
 
-    /// Joins a consumer group for the topics, in a thread of its own. One header more than
+    /// Joins a consumer group for the topics. One header more than
     /// `max_headers` is copied of a record, so that having too many can be told.
     ///
     /// # Errors

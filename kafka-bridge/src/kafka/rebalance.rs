@@ -1,14 +1,16 @@
-//! What happens when partitions come and go. Called by librdkafka from within `poll`.
+//! What happens when partitions come and go. Told by librdkafka from within `poll`; nothing waits there.
 
 mod notice;
 
-use std::sync::atomic::AtomicBool;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
 
 use metrics::counter;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaResult, RDKafkaErrorCode as Code};
+use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::{debug, error, warn};
@@ -22,7 +24,7 @@ use crate::offsets::Position;
 use crate::ports::{Revocation, SourceEvent};
 use crate::{Error, TopicPartition, metric_names};
 
-/// How much longer than the dispatch a callback waits, so that the dispatch's own deadline decides.
+/// How much longer than the dispatch's own patience its word is waited for, so that that one decides.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The consumer's context: follows the assignment and tells the dispatch of it.
@@ -39,6 +41,19 @@ pub(super) struct Rebalancing {
     doubts: Mutex<Vec<Doubt>>,
     has_doubts: AtomicBool,
     cluster_id: OnceLock<String>,
+    /// How much was told, of whatever kind: the sign that a poll without a message was not in vain.
+    heard: AtomicU64,
+    leaving: Mutex<Option<Leaving>>,
+    guard: OnceLock<Thread>,
+}
+
+/// Partitions that the group wants back, and that the dispatch has not let go yet.
+struct Leaving {
+    partitions: Vec<TopicPartition>,
+    /// Where they stand; set when the dispatch has let them go.
+    released: Arc<Mutex<Option<Vec<Position>>>>,
+    /// When they are given up without the dispatch.
+    deadline: Instant,
 }
 
 impl Rebalancing {
@@ -58,7 +73,29 @@ impl Rebalancing {
             doubts: Mutex::default(),
             has_doubts: AtomicBool::new(false),
             cluster_id: OnceLock::new(),
+            heard: AtomicU64::new(0),
+            leaving: Mutex::default(),
+            guard: OnceLock::new(),
         }
+    }
+
+    /// Names the thread that does what blocks.
+    pub(super) fn set_guard(&self, guard: Thread) {
+        let _ = self.guard.set(guard);
+    }
+
+    fn wake_guard(&self) {
+        if let Some(guard) = self.guard.get() {
+            guard.unpark();
+        }
+    }
+
+    pub(super) fn heard(&self) -> u64 {
+        self.heard.load(Ordering::Relaxed)
+    }
+
+    fn hear(&self) {
+        self.heard.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Tells an event; when nobody listens any more, nobody needs to know.
@@ -117,19 +154,75 @@ impl Rebalancing {
         }));
     }
 
-    /// Waits until the dispatch has let the partitions go, then commits where they stand.
+    /// Asks the dispatch to let partitions go. The group has them back when [`Rebalancing::leave`] finds that it has;
+    /// librdkafka waits for that, and is polled meanwhile.
     fn revoke(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
         let partitions = partitions(list);
         if consumer.assignment_lost() {
             count("lost");
             self.lose(partitions);
-            return;
+            return unassign(consumer, list);
         }
         count("revoke");
-        if !partitions.is_empty() {
-            self.commit_before_leaving(consumer, &self.final_positions(&partitions));
+        if partitions.is_empty() {
+            return unassign(consumer, list);
         }
-        self.forget(partitions);
+        if let Some(positions) = self.take_last(&partitions) {
+            return self.give_up(consumer, &partitions, &positions);
+        }
+        let released = Arc::new(Mutex::default());
+        let (place, guard) = (Arc::clone(&released), self.guard.get().cloned());
+        let revocation = Revocation::new(partitions.clone(), move |positions| {
+            *lock(&place) = Some(positions);
+            if let Some(guard) = guard {
+                guard.unpark();
+            }
+        });
+        *lock(&self.leaving) = Some(Leaving {
+            partitions,
+            released,
+            deadline: Instant::now() + self.revocation_timeout + GRACE,
+        });
+        self.tell(Ok(SourceEvent::Revoked(revocation)));
+        self.wake_guard();
+    }
+
+    /// Gives back what the dispatch has let go, or did not let go in time. Returns when to look again, if something
+    /// is left. It blocks; for the guard.
+    pub(super) fn leave(&self, consumer: &BaseConsumer<Self>) -> Option<Instant> {
+        let mut leaving = lock(&self.leaving);
+        let own = leaving.as_ref()?;
+        let released = lock(&own.released).take();
+        let released = released.or_else(|| self.take_last(&own.partitions));
+        if released.is_none() && Instant::now() < own.deadline {
+            return Some(own.deadline);
+        }
+        let own = leaving.take()?;
+        drop(leaving);
+        if released.is_none() {
+            warn!("partitions are given up without a commit, their records will come again");
+        }
+        self.give_up(consumer, &own.partitions, &released.unwrap_or_default());
+        None
+    }
+
+    /// Commits where partitions stand and gives them back to the group.
+    fn give_up(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        partitions: &[TopicPartition],
+        positions: &[Position],
+    ) {
+        // What was lost meanwhile is another member's.
+        if !positions.is_empty() && !consumer.assignment_lost() {
+            self.commit_before_leaving(consumer, positions);
+        }
+        self.forget(partitions.to_vec());
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for TopicPartition { topic, partition } in partitions {
+            list.add_partition(topic, *partition);
+        }
+        unassign(consumer, &list);
     }
 
     /// Gives up what the group has taken away already. What was told to be lost is not told again.
@@ -165,33 +258,7 @@ impl Rebalancing {
         self.locate(topic, *partition).1 > 0
     }
 
-    /// Finds out where the partitions stand for good.
-    fn final_positions(&self, partitions: &[TopicPartition]) -> Vec<Position> {
-        let positions = self.take_last(partitions);
-        let positions = positions.or_else(|| self.await_release(partitions.to_vec()));
-        // The dispatch may have ended while it was waited for, and left its last positions.
-        let positions = positions.or_else(|| self.take_last(partitions));
-        positions.unwrap_or_else(|| {
-            warn!("partitions are given up without a commit, their records will come again");
-            Vec::new()
-        })
-    }
-
-    /// Waits for work, not for a commit: no commit could complete before this callback returns.
-    fn await_release(&self, partitions: Vec<TopicPartition>) -> Option<Vec<Position>> {
-        let (sender, released) = mpsc::sync_channel(1);
-        let revocation = Revocation::new(partitions, move |positions| {
-            // The callback may have given up waiting.
-            let _ = sender.send(positions);
-        });
-        self.tell(Ok(SourceEvent::Revoked(revocation)));
-        released.recv_timeout(self.revocation_timeout + GRACE).ok()
-    }
-
     fn commit_before_leaving(&self, consumer: &BaseConsumer<Self>, positions: &[Position]) {
-        if positions.is_empty() {
-            return;
-        }
         match consumer.commit(&self.to_list(positions), CommitMode::Sync) {
             Ok(()) => debug!(?positions, "offsets of revoked partitions committed"),
             Err(error) => {
@@ -226,15 +293,29 @@ impl Rebalancing {
 }
 
 impl ConsumerContext for Rebalancing {
-    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        match rebalance {
-            Rebalance::Assign(list) => self.assign(list),
-            Rebalance::Revoke(list) => self.revoke(consumer, list),
-            Rebalance::Error(error) => error!(%error, "rebalance failed"),
+    /// Takes what comes at once; what goes, goes when the dispatch has let it go.
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        kind: RDKafkaRespErr,
+        list: &mut TopicPartitionList,
+    ) {
+        self.hear();
+        match kind {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
+                self.assign(list);
+                assign(consumer, list);
+            }
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => self.revoke(consumer, list),
+            other => {
+                error!(error = %Code::from(other), "rebalance failed");
+                unassign(consumer, list);
+            }
         }
     }
 
     fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
+        self.hear();
         // The result is an error only if every partition failed, so each is asked for its own.
         let failed = offsets
             .elements()
@@ -259,6 +340,28 @@ impl ConsumerContext for Rebalancing {
             );
             self.tell(Ok(SourceEvent::CommitFailed(failed)));
         }
+    }
+}
+
+/// Tells librdkafka to fetch what the group has given.
+fn assign(consumer: &BaseConsumer<Rebalancing>, list: &TopicPartitionList) {
+    let assigned = match consumer.rebalance_protocol() {
+        RebalanceProtocol::Cooperative => consumer.incremental_assign(list),
+        _ => consumer.assign(list),
+    };
+    if let Err(error) = assigned {
+        error!(%error, "partitions not taken");
+    }
+}
+
+/// Tells librdkafka that the group may have partitions back.
+fn unassign(consumer: &BaseConsumer<Rebalancing>, list: &TopicPartitionList) {
+    let unassigned = match consumer.rebalance_protocol() {
+        RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
+        _ => consumer.unassign(),
+    };
+    if let Err(error) = unassigned {
+        error!(%error, "partitions not given back");
     }
 }
 

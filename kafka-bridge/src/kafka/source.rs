@@ -1,18 +1,22 @@
-//! Consumes requests with librdkafka: the dispatch's side of the thread that polls.
+//! Consumes requests with librdkafka, whose queue wakes the bridge's task.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::coop::consume_budget;
+use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::{trace, warn};
 
+use super::client_config::max_poll_interval;
 use super::fetch_watch::FetchWatch;
-use super::inbox::Inbox;
-use super::poller::{Poller, Signals};
+use super::guard::Guard;
+use super::last_commit::commit_last;
+use super::polling::{Events, Look, PAUSE_AFTER, Polling};
 use super::rebalance::Rebalancing;
 use super::refusal::masked;
 use crate::Error;
@@ -20,13 +24,16 @@ use crate::obstacles::Obstacles;
 use crate::offsets::Position;
 use crate::ports::{Intake, RecordSource, SourceEvent};
 
-/// A consumer in a group. Dropping it ends the thread and leaves the group without a last commit.
+/// A consumer in a group. Dropping it leaves the group without a last commit.
 pub struct KafkaSource {
-    consumer: Arc<BaseConsumer<Rebalancing>>,
-    inbox: Inbox,
-    signals: Arc<Signals>,
-    /// The polling thread, which ends with the last commit; taken when the source is closed.
-    thread: Option<JoinHandle<Result<(), Error>>>,
+    polling: Arc<Polling>,
+    events: Events,
+    /// For what does not wake: a pause that is due, the patience of the group. `None` up to the first wait, which is
+    /// the first time that there has to be a runtime.
+    tick: Option<Interval>,
+    stop: Arc<AtomicBool>,
+    /// Taken when the source is closed.
+    guard: Option<JoinHandle<()>>,
 }
 
 impl std::fmt::Debug for KafkaSource {
@@ -56,84 +63,122 @@ impl KafkaSource {
         let consumer: BaseConsumer<Rebalancing> = config
             .create_with_context(context)
             .map_err(failed("creating the consumer"))?;
-        consumer.subscribe(topics).map_err(failed("subscribing"))?;
+        let polling = Arc::new(Polling::new(consumer, max_headers));
+        let stop = Arc::new(AtomicBool::new(false));
+        let guard = Guard::new(
+            Arc::clone(&polling),
+            Arc::clone(&stop),
+            max_poll_interval(config),
+        );
+        let thread = thread::Builder::new().name("kafka-guard".to_owned());
+        let guard = thread
+            .spawn(|| guard.run())
+            .map_err(|_| Error::SourceGone)?;
+        let context = polling.consumer.context();
+        context.set_guard(guard.thread().clone());
+        let source = Self {
+            polling,
+            events,
+            tick: None,
+            stop,
+            guard: Some(guard),
+        };
+        let subscribed = source.polling.consumer.subscribe(topics);
+        subscribed.map_err(failed("subscribing"))?;
+        Ok(source)
+    }
 
-        let consumer = Arc::new(consumer);
-        let signals = Arc::new(Signals::default());
-        let (poller, records) =
-            Poller::new(Arc::clone(&consumer), Arc::clone(&signals), max_headers);
-        let thread = thread::Builder::new()
-            .name("kafka-poll".to_owned())
-            .spawn(|| poller.run());
-        let thread = Some(thread.map_err(|_| Error::SourceGone)?);
-        Ok(Self {
-            consumer,
-            inbox: Inbox::new(records, events),
-            signals,
-            thread,
-        })
+    /// Ends the guard and gives the consumer back; nothing moves any more, and the partitions stand there.
+    fn end(&mut self, positions: Vec<Position>) -> Option<Member> {
+        let guard = self.guard.take()?;
+        let polling = Arc::clone(&self.polling);
+        polling.consumer.context().close(positions);
+        self.stop.store(true, Ordering::Release);
+        guard.thread().unpark();
+        Some(Member { polling, guard })
     }
 }
 
-/// Wakes the thread if it waits for the room that taking a record has made.
-fn wake_if_waiting<T>(signals: &Signals, thread: Option<&JoinHandle<T>>, room: usize) {
-    if signals.is_to_be_woken(room)
-        && let Some(thread) = thread
-    {
-        thread.thread().unpark();
+/// A consumer that is about to leave its group, and its guard.
+struct Member {
+    polling: Arc<Polling>,
+    guard: JoinHandle<()>,
+}
+
+impl Member {
+    /// Commits where the partitions stand and leaves the group, on a thread of its own: all of this blocks, for long
+    /// if the broker is gone, and a stop must be able to leave it behind.
+    fn leave(self, done: oneshot::Sender<Result<(), Error>>) -> Result<(), Error> {
+        let leave = move || {
+            let Self { polling, guard } = self;
+            let _ = guard.join();
+            let consumer = &polling.consumer;
+            consumer.context().leave(consumer);
+            let committed = commit_last(consumer);
+            // The last reference: dropping it leaves the group.
+            drop(polling);
+            let _ = done.send(committed);
+        };
+        let thread = thread::Builder::new().name("kafka-close".to_owned());
+        thread.spawn(leave).map_err(|_| Error::SourceGone)?;
+        Ok(())
     }
 }
 
 impl RecordSource for KafkaSource {
     async fn next(&mut self, intake: Intake) -> Result<SourceEvent, Error> {
-        let (signals, thread) = (&*self.signals, self.thread.as_ref());
-        let on_received = |room| wake_if_waiting(signals, thread, room);
-        self.inbox.next(intake, on_received).await
+        if intake == Intake::Open {
+            // Records that come one after the other would keep this worker from its other tasks.
+            consume_budget().await;
+        }
+        loop {
+            match self.polling.look(&mut self.events, intake) {
+                Look::Event(event) => return event,
+                Look::Again => continue,
+                Look::Nothing => {}
+            }
+            let tick = self.tick.get_or_insert_with(|| {
+                let mut tick = interval(PAUSE_AFTER);
+                tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+                tick
+            });
+            tokio::select! { biased;
+                event = self.events.recv() => return event.unwrap_or(Err(Error::SourceGone)),
+                () = self.polling.arrived.notified() => {}
+                _ = tick.tick() => {}
+            }
+        }
     }
 
     fn commit(&mut self, positions: &[Position]) {
         trace!(?positions, "commit");
-        let list = self.consumer.context().to_list(positions);
-        if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
+        let consumer = &self.polling.consumer;
+        let list = consumer.context().to_list(positions);
+        if let Err(error) = consumer.commit(&list, CommitMode::Async) {
             warn!(%error, "commit not begun");
             let partitions = positions
                 .iter()
                 .map(|position| position.topic_partition.clone());
             let failed = SourceEvent::CommitFailed(partitions.collect());
-            self.consumer.context().tell(Ok(failed));
+            consumer.context().tell(Ok(failed));
         }
     }
 
     async fn close(mut self, positions: Vec<Position>) -> Result<(), Error> {
-        let (done, closed) = oneshot::channel();
-        let consumer = Arc::clone(&self.consumer);
-        let thread = self.thread.take();
-        consumer.context().close(positions);
-        self.signals.stop.store(true, Ordering::Release);
+        let member = self.end(positions).ok_or(Error::SourceGone)?;
         drop(self);
-        // A thread of its own: all of this blocks, for long if the broker is gone, and a stop
-        // must be able to leave it behind.
-        let closer = move || {
-            let committed = thread.and_then(|thread| thread.join().ok());
-            // The last reference: dropping it leaves the group.
-            drop(consumer);
-            let _ = done.send(committed.unwrap_or(Err(Error::SourceGone)));
-        };
-        let spawned = thread::Builder::new()
-            .name("kafka-close".to_owned())
-            .spawn(closer);
-        spawned.map_err(|_| Error::SourceGone)?;
+        let (done, closed) = oneshot::channel();
+        member.leave(done)?;
         closed.await.unwrap_or(Err(Error::SourceGone))
     }
 }
 
 impl Drop for KafkaSource {
     fn drop(&mut self) {
-        // With the thread taken this is the end of `close`, which has stopped it.
-        if self.thread.is_some() {
-            // Nobody is left to release partitions, so no callback may wait for it.
-            self.consumer.context().close(Vec::new());
-            self.signals.stop.store(true, Ordering::Release);
+        // Nobody is left to release partitions, so nothing may wait for it. Without a member this is the end of
+        // `close`.
+        if let Some(member) = self.end(Vec::new()) {
+            let _ = member.leave(oneshot::channel().0);
         }
     }
 }
@@ -143,7 +188,7 @@ mod tests {
     use rdkafka::mocking::MockCluster;
     use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
     use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
-    use tokio::time::{sleep, timeout};
+    use tokio::time::timeout;
 
     use super::*;
     use crate::kafka::Cluster;
@@ -200,11 +245,27 @@ mod tests {
         }
     }
 
+    /// Takes what comes until something holds, and returns how many records that were.
+    async fn take_until(source: &mut KafkaSource, holds: impl Fn() -> bool) -> usize {
+        let mut records = 0;
+        let taken = timeout(LIMIT, async {
+            while !holds() {
+                let next = timeout(Duration::from_millis(10), source.next(Intake::Open));
+                if let Ok(Ok(SourceEvent::Record(_))) = next.await {
+                    records += 1;
+                }
+            }
+        });
+        taken.await.expect("within the limit");
+        records
+    }
+
     #[tokio::test]
     async fn h24_a_fetch_that_is_refused_again_and_again_is_an_obstacle_until_records_flow() {
         let (mock, cluster, mut source) = start();
         produce(&mock, "none");
         next_record(&mut source).await;
+        let mut taken = 1;
         for (refusal, words) in [
             (
                 RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_MSG,
@@ -217,29 +278,19 @@ mod tests {
         ] {
             mock.request_errors(RDKafkaApiKey::Fetch, &[refusal; 1000]);
             produce(&mock, "none");
-            let obstacle = timeout(LIMIT, async {
-                loop {
-                    if let Some(first) = cluster.obstacles().list().pop() {
-                        return first;
-                    }
-                    sleep(Duration::from_millis(10)).await;
-                }
-            });
-            let obstacle = obstacle.await.expect("an obstacle within the limit");
+            let list = || cluster.obstacles().list();
+            taken += take_until(&mut source, || !list().is_empty()).await;
+            let obstacle = list().pop().unwrap();
             let partition = TopicPartition::new("orders", 0);
             assert_eq!(obstacle.blocked, Blocked::Fetch(partition));
             assert!(obstacle.cause.contains(words), "{}", obstacle.cause);
 
             mock.clear_request_errors(RDKafkaApiKey::Fetch);
-            for _ in 0..RECORDS {
-                next_record(&mut source).await;
-            }
-            let over = timeout(LIMIT, async {
-                while !cluster.obstacles().list().is_empty() {
-                    sleep(Duration::from_millis(10)).await;
-                }
-            });
-            over.await.expect("no obstacle within the limit");
+            taken += take_until(&mut source, || list().is_empty()).await;
+        }
+        while taken < 3 * RECORDS {
+            next_record(&mut source).await;
+            taken += 1;
         }
     }
 }

@@ -24,11 +24,18 @@ impl Rebalancing {
     }
 
     pub(in crate::kafka) fn doubt(&self, doubts: impl IntoIterator<Item = Doubt>) {
-        lock(&self.doubts).extend(doubts);
+        let mut all = lock(&self.doubts);
+        let before = all.len();
+        all.extend(doubts);
+        if all.len() == before {
+            return;
+        }
+        drop(all);
         self.has_doubts.store(true, Ordering::Relaxed);
+        self.wake_guard();
     }
 
-    /// Returns whether [`Rebalancing::take_doubts`] may have something; for the thread that polls.
+    /// Returns whether [`Rebalancing::take_doubts`] may have something; for the guard.
     pub(in crate::kafka) fn has_doubts(&self) -> bool {
         self.has_doubts.load(Ordering::Relaxed)
     }
@@ -80,6 +87,7 @@ impl Rebalancing {
 
 impl ClientContext for Rebalancing {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.hear();
         self.log.line(level, facility, message);
         match overheard::read(facility, message) {
             Some(Overheard::TopicId { topic, id }) => {
@@ -104,12 +112,14 @@ impl ClientContext for Rebalancing {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        self.hear();
         self.log.error(&error, reason);
         let denied = lock(&self.watch).hear(&error, reason);
         self.doubt(denied.map(Doubt::Denied));
     }
 
     fn stats(&self, statistics: Statistics) {
+        self.hear();
         let held_back = self.held_back.swap(false, Ordering::Relaxed);
         let partitions = lock(&self.assignment).partitions();
         lock(&self.watch).look(&statistics, partitions, held_back);

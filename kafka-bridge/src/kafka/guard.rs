@@ -1,0 +1,69 @@
+//! The thread that keeps the member in its group when the bridge's task cannot, and that does what blocks: it settles
+//! doubts, and commits what a revoked partition has finished. Between the broker and a handler it has no part.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::Consumer;
+
+use super::doubts::Doubts;
+use super::polling::Polling;
+
+/// How long a poll in the task's place waits; also how soon the task has its turn again.
+const POLL_WAIT: Duration = Duration::from_millis(100);
+/// How long the task is given to poll once it has its turn again.
+const HANDED_BACK: Duration = Duration::from_millis(20);
+
+pub(super) struct Guard {
+    polling: Arc<Polling>,
+    stop: Arc<AtomicBool>,
+    /// How long the task may not poll.
+    silence: Duration,
+    doubts: Doubts,
+}
+
+impl Guard {
+    /// `max_poll_interval` is the patience of the group.
+    pub(super) fn new(
+        polling: Arc<Polling>,
+        stop: Arc<AtomicBool>,
+        max_poll_interval: Duration,
+    ) -> Self {
+        Self {
+            polling,
+            stop,
+            silence: max_poll_interval / 3,
+            doubts: Doubts::default(),
+        }
+    }
+
+    /// Runs until it is told to stop; whoever has something for it unparks its thread.
+    pub(super) fn run(mut self) {
+        let polling = Arc::clone(&self.polling);
+        let (consumer, context) = (&polling.consumer, polling.consumer.context());
+        while !self.stop.load(Ordering::Acquire) {
+            let is_due = |at| at <= Instant::now();
+            if context.has_doubts() || self.doubts.next().is_some_and(is_due) {
+                // Nobody polls meanwhile: no record may come between the look at a position and its change.
+                let turn = polling.take_turn();
+                self.doubts.settle(consumer);
+                drop(turn);
+                polling.hand_back();
+            }
+            let leaves = context.leave(consumer);
+            let stood_in = polling.stand_in(self.silence, POLL_WAIT);
+            let rest = if polling.hand_back() {
+                HANDED_BACK
+            } else if stood_in {
+                continue;
+            } else {
+                let next = [leaves, self.doubts.next()].into_iter().flatten().min();
+                let until = next.map(|at| at.saturating_duration_since(Instant::now()));
+                until.unwrap_or(self.silence).min(self.silence / 4)
+            };
+            thread::park_timeout(rest);
+        }
+    }
+}
