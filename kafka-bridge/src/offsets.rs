@@ -20,6 +20,8 @@ pub struct Position {
     pub topic_partition: TopicPartition,
     /// The offset to resume from, so one more than that of the last finished record.
     pub next_offset: i64,
+    /// The assignment under which it was reached.
+    pub generation: u64,
 }
 
 /// The delivered record of a partition that is unfinished and has the lowest offset: what the
@@ -126,8 +128,8 @@ impl OffsetTracker {
     }
 
     /// Follows a partition from here, under another generation, forgetting all that was before.
-    pub(crate) fn begin_anew(&mut self, start: &Position, generation: u64) {
-        self.assign(&start.topic_partition, generation);
+    pub(crate) fn begin_anew(&mut self, start: &Position) {
+        self.assign(&start.topic_partition, start.generation);
         self.skip_to(start);
     }
 
@@ -155,10 +157,7 @@ impl OffsetTracker {
             .filter_map(|(topic_partition, partition)| {
                 let next_offset = partition.next_offset()?;
                 let moved = partition.committed.replace(next_offset) != Some(next_offset);
-                moved.then(|| Position {
-                    topic_partition: topic_partition.clone(),
-                    next_offset,
-                })
+                moved.then(|| partition.position(topic_partition, next_offset))
             });
         moved.collect()
     }
@@ -197,10 +196,7 @@ impl OffsetTracker {
         let partition = self.partitions.remove(topic_partition)?;
         self.tracked -= partition.held();
         let next_offset = partition.next_offset()?;
-        Some(Position {
-            topic_partition: topic_partition.clone(),
-            next_offset,
-        })
+        Some(partition.position(topic_partition, next_offset))
     }
 
     /// Returns where every followed partition stands.
@@ -211,10 +207,7 @@ impl OffsetTracker {
             .iter()
             .filter_map(|(topic_partition, partition)| {
                 let next_offset = partition.next_offset()?;
-                Some(Position {
-                    topic_partition: topic_partition.clone(),
-                    next_offset,
-                })
+                Some(partition.position(topic_partition, next_offset))
             });
         standing.collect()
     }

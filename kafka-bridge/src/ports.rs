@@ -33,12 +33,8 @@ pub enum SourceEvent {
     /// Partitions are gone already: another member may own them, so nothing may be committed.
     Lost(Vec<TopicPartition>),
     /// A partition was begun anew: its topic is another one of the same name. Nothing of before counts.
-    Anew {
-        /// Where the partition goes on.
-        start: Position,
-        /// The generation of its records from now on.
-        generation: u64,
-    },
+    /// Where it goes on, and under which generation.
+    Anew(Position),
     /// Nothing before this position will come any more.
     Skipped(Position),
     /// The broker refused a commit for these partitions.

@@ -221,7 +221,7 @@ where
                 self.release_ready();
             }
             SourceEvent::Lost(partitions) => self.on_lost(&partitions),
-            SourceEvent::Anew { start, generation } => self.offsets.begin_anew(&start, generation),
+            SourceEvent::Anew(start) => self.offsets.begin_anew(&start),
             SourceEvent::Skipped(position) => self.offsets.skip_to(&position),
             SourceEvent::CommitFailed(partitions) => {
                 counter!(metric_names::COMMIT_FAILURES).increment(1);

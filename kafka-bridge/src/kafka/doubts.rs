@@ -1,5 +1,5 @@
 //! Settles doubts about positions: of a topic that was deleted and made again, of records that the log lost
-//! before they were read. Done by the thread that polls, between two polls.
+//! before they were read. Done by the guard, while the bridge's task goes on polling.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,12 +13,13 @@ use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 use tracing::{debug, warn};
 
+use super::polling::Polling;
 use super::rebalance::Rebalancing;
 use crate::offsets::Position;
 use crate::{TopicPartition, metric_names};
 
-/// How long the broker may take to answer a question. No poll happens meanwhile, so it has to stay far below
-/// `max.poll.interval.ms`.
+/// How long the broker may take to answer a question. The guard stands in for nobody meanwhile, so it has to stay far
+/// below `max.poll.interval.ms`.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 /// How long after an assignment the present id of a topic has been told for sure.
 const ID_IS_TOLD: Duration = Duration::from_millis(500);
@@ -70,38 +71,41 @@ impl Doubts {
         self.open.iter().map(|(at, _)| *at).min()
     }
 
-    /// Settles what is due. One that the broker gives no answer to ends the attempt, or polling would have to wait
-    /// for all of them.
-    pub(super) fn settle(&mut self, consumer: &BaseConsumer<Rebalancing>) {
+    /// Asks about what is due the longest. What is not answered is asked again after all that is due by then. It
+    /// blocks for as long as the broker takes; for the guard.
+    pub(super) fn settle(&mut self, polling: &Polling) {
         let now = Instant::now();
-        let new = consumer.context().take_doubts().into_iter();
+        let new = polling.consumer.context().take_doubts().into_iter();
         self.open.extend(new.map(|doubt| (now, doubt)));
-        let due = self.open.extract_if(.., |(at, _)| *at <= now);
-        let mut due = due.map(|(_, doubt)| doubt).collect::<Vec<_>>().into_iter();
-        while let Some(doubt) = due.next() {
-            if let Err(error) = self.look_into(consumer, &doubt) {
-                debug!(%error, ?doubt, "not settled");
-                let rest = [doubt].into_iter().chain(due);
-                return self.open.extend(rest.map(|doubt| (now + AGAIN, doubt)));
-            }
+        let due = |(_, (at, _)): &(usize, &(Instant, Doubt))| *at <= now;
+        let first = self
+            .open
+            .iter()
+            .enumerate()
+            .filter(due)
+            .min_by_key(|(_, (at, _))| *at);
+        let Some((index, _)) = first else {
+            return;
+        };
+        let (_, doubt) = self.open.remove(index);
+        if let Err(error) = self.look_into(polling, &doubt) {
+            debug!(%error, ?doubt, "not settled");
+            self.open.push((Instant::now() + AGAIN, doubt));
         }
     }
 
-    fn look_into(
-        &mut self,
-        consumer: &BaseConsumer<Rebalancing>,
-        doubt: &Doubt,
-    ) -> Result<(), KafkaError> {
+    fn look_into(&mut self, polling: &Polling, doubt: &Doubt) -> Result<(), KafkaError> {
+        let consumer = &polling.consumer;
         let context = consumer.context();
         match doubt {
             Doubt::Assigned(partitions) => {
-                read_committed(consumer, partitions);
+                read_committed(consumer, partitions)?;
                 let at = Instant::now() + ID_IS_TOLD;
                 let remade = partitions.iter().cloned().map(Doubt::Remade);
                 self.open.extend(remade.map(|doubt| (at, doubt)));
             }
             Doubt::Remade(partition) if context.is_outdated(partition) => {
-                self.begin_anew(consumer, partition, "it has another id")?;
+                self.begin_anew(polling, partition, "it has another id")?;
             }
             Doubt::Remade(_) => {}
             Doubt::OutOfRange {
@@ -110,7 +114,7 @@ impl Doubts {
                 generation,
             } => {
                 if context.locate(&partition.topic, partition.partition).1 == *generation {
-                    self.find_again(consumer, partition, *position)?;
+                    self.find_again(polling, partition, *position, *generation)?;
                 }
             }
             Doubt::Denied(topic) => {
@@ -130,14 +134,16 @@ impl Doubts {
     /// Finds out on which side of the log a position was that librdkafka has set to the log's beginning.
     fn find_again(
         &mut self,
-        consumer: &BaseConsumer<Rebalancing>,
+        polling: &Polling,
         partition: &TopicPartition,
         position: i64,
+        generation: u64,
     ) -> Result<(), KafkaError> {
+        let consumer = &polling.consumer;
         let (first, _) =
             consumer.fetch_watermarks(&partition.topic, partition.partition, ANSWER_LIMIT)?;
         if position >= first {
-            return self.begin_anew(consumer, partition, "the position is above its end");
+            return self.begin_anew(polling, partition, "the position is above its end");
         }
         // It may have lost more before the position was set again: that is told already.
         let told = self.told_below.insert(partition.clone(), first);
@@ -149,6 +155,7 @@ impl Doubts {
         consumer.context().skip_to(Position {
             topic_partition: partition.clone(),
             next_offset: first,
+            generation,
         });
         Ok(())
     }
@@ -156,7 +163,7 @@ impl Doubts {
     /// Reads a partition from its beginning. What was fetched or committed of the topic before is void.
     fn begin_anew(
         &mut self,
-        consumer: &BaseConsumer<Rebalancing>,
+        polling: &Polling,
         partition: &TopicPartition,
         reason: &str,
     ) -> Result<(), KafkaError> {
@@ -164,13 +171,14 @@ impl Doubts {
             topic,
             partition: number,
         } = partition;
+        let consumer = &polling.consumer;
         let (first, _) = consumer.fetch_watermarks(topic, *number, ANSWER_LIMIT)?;
-        consumer.seek(topic, *number, Offset::Beginning, ANSWER_LIMIT)?;
+        polling.alone(|| {
+            consumer.seek(topic, *number, Offset::Beginning, ANSWER_LIMIT)?;
+            consumer.context().begin_anew(partition, first);
+            Ok::<_, KafkaError>(())
+        })?;
         self.told_below.remove(partition);
-        consumer.context().begin_anew(Position {
-            topic_partition: partition.clone(),
-            next_offset: first,
-        });
         counter!(metric_names::REMADE).increment(1);
         warn!(%partition, reason, offset = first, "the topic was made anew: it is read from its beginning");
         Ok(())
@@ -178,31 +186,27 @@ impl Doubts {
 }
 
 /// Reads the topic ids that are written beside the committed offsets.
-fn read_committed(consumer: &BaseConsumer<Rebalancing>, partitions: &[TopicPartition]) {
+fn read_committed(
+    consumer: &BaseConsumer<Rebalancing>,
+    partitions: &[TopicPartition],
+) -> Result<(), KafkaError> {
     let context = consumer.context();
-    for partition in partitions {
-        context.note_committed(partition, None);
-    }
     let cluster_id = context.cluster_id(|| consumer.client().fetch_cluster_id(ANSWER_LIMIT));
     let mut list = TopicPartitionList::with_capacity(partitions.len());
     for TopicPartition { topic, partition } in partitions {
         list.add_partition(topic, *partition);
     }
-    let committed = match consumer.committed_offsets(list, ANSWER_LIMIT) {
-        Ok(committed) => committed,
-        Err(error) => {
-            warn!(%error, "not known whether a topic was made anew since its offsets were committed");
-            return;
-        }
-    };
+    let committed = consumer.committed_offsets(list, ANSWER_LIMIT)?;
     for one in committed.elements() {
+        one.error()?;
         let partition = TopicPartition::new(one.topic(), one.partition());
         // rdkafka 0.39 panics on what is no text; some other program may have written it.
         let metadata = catch_unwind(AssertUnwindSafe(|| one.metadata())).unwrap_or_default();
-        if let Some(id) = cluster_id.and_then(|cluster_id| topic_id(metadata, cluster_id)) {
-            context.note_committed(&partition, Some(id));
-        }
+        let id = cluster_id.and_then(|cluster_id| topic_id(metadata, cluster_id));
+        // Without one the position counts as the present topic's.
+        context.note_committed(&partition, id);
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -73,13 +73,17 @@ impl FetchWatch {
             _ => {}
         }
         let is_denial = code == Code::TopicAuthorizationFailed;
-        let words = reason.to_owned();
-        self.said = Some(Said {
-            words,
-            is_denial,
-            at: now,
-        });
-        let (topic, _) = reason.strip_prefix(NOT_AVAILABLE)?.split_once(": ")?;
+        let Some(unavailable) = reason.strip_prefix(NOT_AVAILABLE) else {
+            let words = reason.to_owned();
+            self.said = Some(Said {
+                words,
+                is_denial,
+                at: now,
+            });
+            return None;
+        };
+        // Of that topic alone: it says nothing of why others stand still.
+        let (topic, _) = unavailable.split_once(": ")?;
         let topic: Arc<str> = is_denial.then(|| topic.into())?;
         self.obstacles
             .raise(Blocked::Topic(Arc::clone(&topic)), reason.to_owned(), now);
@@ -141,13 +145,14 @@ impl FetchWatch {
             is_overdue: false,
         };
         let before = self.partitions.get(&partition).copied();
-        if idle {
+        let blocked = Blocked::Fetch(partition.clone());
+        let has_moved = before.is_some_and(|before| before.position != here.position);
+        if idle && !has_moved {
             // Not its fault, and no proof that the fault is gone.
             self.partitions.insert(partition, here);
             return;
         }
-        let blocked = Blocked::Fetch(partition.clone());
-        if !is_behind(seen) || before.is_some_and(|before| before.position != here.position) {
+        if has_moved || !is_behind(seen) {
             self.obstacles.clear(&blocked);
             self.partitions.insert(partition, here);
             return;
@@ -321,7 +326,10 @@ mod tests {
         assert_eq!(one.look().await, [("Fetch failed: denied".to_owned(), 5)]);
         one.held_back = true;
         assert_eq!(one.look().await.len(), 1, "no proof that it is allowed now");
+        one.seen.next_offset = 9;
+        assert_eq!(one.look().await, [], "a busy bridge that is given records");
         one.held_back = false;
+        one.hear(Code::TopicAuthorizationFailed, "Fetch failed: denied");
         assert_eq!(one.look().await[0].0, "Fetch failed: denied");
         one.seen.ls_offset = 7;
         assert_eq!(one.look().await, [], "allowed, and nothing to fetch");

@@ -46,11 +46,7 @@ impl Guard {
         while !self.stop.load(Ordering::Acquire) {
             let is_due = |at| at <= Instant::now();
             if context.has_doubts() || self.doubts.next().is_some_and(is_due) {
-                // Nobody polls meanwhile: no record may come between the look at a position and its change.
-                let turn = polling.take_turn();
-                self.doubts.settle(consumer);
-                drop(turn);
-                polling.hand_back();
+                self.doubts.settle(&polling);
             }
             let leaves = context.leave(consumer);
             let stood_in = polling.stand_in(self.silence, POLL_WAIT);

@@ -24,10 +24,10 @@ pub(super) fn commit_last(consumer: &BaseConsumer<Rebalancing>) -> Result<(), Er
     let deadline = Instant::now() + LAST_COMMIT_PATIENCE;
     loop {
         let positions = consumer.context().uncommitted();
-        if positions.is_empty() {
+        let list = consumer.context().to_list(&positions);
+        if list.count() == 0 {
             return Ok(());
         }
-        let list = consumer.context().to_list(&positions);
         match consumer.commit(&list, CommitMode::Sync) {
             Ok(()) => {
                 debug!(?positions, "last offsets committed");

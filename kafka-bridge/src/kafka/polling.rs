@@ -146,8 +146,16 @@ impl Polling {
         true
     }
 
-    /// Waits for the turn, so that nobody else polls. For the guard.
-    pub(super) fn take_turn(&self) -> MutexGuard<'_, Turn> {
+    /// Does something while nobody polls: no record comes between its steps. For the guard.
+    pub(super) fn alone<T>(&self, work: impl FnOnce() -> T) -> T {
+        let turn = self.take_turn();
+        let done = work();
+        drop(turn);
+        self.hand_back();
+        done
+    }
+
+    fn take_turn(&self) -> MutexGuard<'_, Turn> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -259,7 +259,11 @@ impl Rebalancing {
     }
 
     fn commit_before_leaving(&self, consumer: &BaseConsumer<Self>, positions: &[Position]) {
-        match consumer.commit(&self.to_list(positions), CommitMode::Sync) {
+        let list = self.to_list(positions);
+        if list.count() == 0 {
+            return;
+        }
+        match consumer.commit(&list, CommitMode::Sync) {
             Ok(()) => debug!(?positions, "offsets of revoked partitions committed"),
             Err(error) => {
                 warn!(%error, ?positions, "offsets of revoked partitions not committed, their records will come again");
@@ -268,16 +272,22 @@ impl Rebalancing {
     }
 
     /// The one place where positions become what librdkafka commits: next offsets, as they are, each with the id
-    /// of the topic that it was reached in.
+    /// of the topic that it was reached in. One that was reached under another assignment, or before the topic was
+    /// made anew, is left out: it would set the partition back, or lose what is below it.
     pub(super) fn to_list(&self, positions: &[Position]) -> TopicPartitionList {
         let mut list = TopicPartitionList::with_capacity(positions.len());
         let assignment = lock(&self.assignment);
         for Position {
             topic_partition,
             next_offset,
+            generation,
         } in positions
         {
             let TopicPartition { topic, partition } = topic_partition;
+            if assignment.locate(topic, *partition).1 != *generation {
+                debug!(partition = %topic_partition, "position of before left out of the commit");
+                continue;
+            }
             let mut entry = list.add_partition(topic, *partition);
             if let Err(error) = entry.set_offset(Offset::Offset(*next_offset)) {
                 error!(partition = %topic_partition, %error, "position left out of the commit");
@@ -425,6 +435,7 @@ mod tests {
         let position = Position {
             topic_partition: held.clone(),
             next_offset: 7,
+            generation: 1,
         };
         context.close(vec![position]);
         context.max_poll_exceeded();
@@ -451,6 +462,24 @@ mod tests {
             [],
             "a member with nothing to do is a member"
         );
+    }
+
+    /// Beside the new topic's id it would hide that what is below was never read.
+    #[test]
+    fn h26_a_position_of_another_assignment_or_topic_is_not_committed() {
+        let (context, mut events) = assigned(&[0]);
+        let of_generation = |generation| Position {
+            topic_partition: TopicPartition::new("orders", 0),
+            next_offset: 7,
+            generation,
+        };
+        assert_eq!(context.to_list(&[of_generation(1)]).count(), 1);
+        context.begin_anew(&TopicPartition::new("orders", 0), 0);
+        let Ok(SourceEvent::Anew(start)) = events.try_recv().unwrap() else {
+            panic!("another event");
+        };
+        assert_eq!(context.to_list(&[of_generation(1)]).count(), 0);
+        assert_eq!(context.to_list(&[start]).count(), 1);
     }
 
     #[test]

@@ -154,6 +154,9 @@ impl RecordSource for KafkaSource {
         trace!(?positions, "commit");
         let consumer = &self.polling.consumer;
         let list = consumer.context().to_list(positions);
+        if list.count() == 0 {
+            return;
+        }
         if let Err(error) = consumer.commit(&list, CommitMode::Async) {
             warn!(%error, "commit not begun");
             let partitions = positions

@@ -3,6 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use super::Position;
+use crate::TopicPartition;
+
 #[derive(Debug)]
 pub(super) struct Partition {
     pub(super) generation: u64,
@@ -42,6 +45,14 @@ impl Partition {
     pub(super) fn next_offset(&self) -> Option<i64> {
         let lowest = self.delivered.front().map(|first| first.offset);
         lowest.or(self.after_finished)
+    }
+
+    pub(super) fn position(&self, of: &TopicPartition, next_offset: i64) -> Position {
+        Position {
+            topic_partition: of.clone(),
+            next_offset,
+            generation: self.generation,
+        }
     }
 
     /// Returns whether an offset does not rise above those before it.
@@ -126,8 +137,8 @@ impl Partition {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::offsets::{Delivery, OffsetTracker, Position};
-    use crate::{Coordinates, TopicPartition};
+    use crate::Coordinates;
+    use crate::offsets::{Delivery, OffsetTracker};
 
     #[test]
     fn h26_what_the_log_lost_is_passed_unless_something_is_held() {
@@ -160,8 +171,9 @@ mod tests {
         let start = Position {
             topic_partition: topic_partition.clone(),
             next_offset: 0,
+            generation: 2,
         };
-        tracker.begin_anew(&start, 2);
+        tracker.begin_anew(&start);
         let changed = (tracker.take_changed(), tracker.tracked());
         assert_eq!(changed, (vec![start.clone()], 0));
         tracker.finish(&at(6, 1));

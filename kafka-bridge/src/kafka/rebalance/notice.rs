@@ -72,10 +72,14 @@ impl Rebalancing {
     }
 
     /// A partition is read from there as if it had just been assigned.
-    pub(in crate::kafka) fn begin_anew(&self, start: Position) {
-        let generation = lock(&self.assignment).begin_anew(&start.topic_partition);
+    pub(in crate::kafka) fn begin_anew(&self, partition: &TopicPartition, next_offset: i64) {
+        let generation = lock(&self.assignment).begin_anew(partition);
         if let Some(generation) = generation {
-            self.tell(Ok(SourceEvent::Anew { start, generation }));
+            self.tell(Ok(SourceEvent::Anew(Position {
+                topic_partition: partition.clone(),
+                next_offset,
+                generation,
+            })));
         }
     }
 
