@@ -52,7 +52,7 @@ pub enum Error {
         #[source]
         source: KafkaError,
     },
-    /// The thread that polls the consumer ended early.
+    /// The consumer, or a thread that it needs, ended early.
     #[error("the consumer's thread ended unexpectedly")]
     SourceGone,
     /// The last commit or the farewell to the group took too long.

@@ -55,7 +55,7 @@ const LONGEST_BACKOFF: u32 = 1000;
 const MARGIN: Duration = Duration::from_secs(2);
 
 /// The group's patience with a member that does not poll, and with one that does not answer; with
-/// librdkafka's defaults. A revoked partition is waited for between two polls, and the whole group
+/// librdkafka's defaults. A revoked partition is waited for, and the whole group
 /// waits with it: beyond either time a member is better lost than waited for.
 const PATIENCE: [(&str, Duration); 2] = [
     ("max.poll.interval.ms", Duration::from_secs(300)),
