@@ -73,12 +73,11 @@ async fn ready(
         let status = status.borrow();
         (status.ready, status.obstacles())
     };
-    if !assigned {
-        return unready("no assignment from the consumer group".to_owned());
-    }
     match obstacles.first() {
-        None => (StatusCode::OK, "ready".to_owned()),
+        // It may be why there is no assignment.
         Some(obstacle) => unready(describe(obstacle, dead_letter_topic.as_deref())),
+        None if !assigned => unready("no assignment from the consumer group".to_owned()),
+        None => (StatusCode::OK, "ready".to_owned()),
     }
 }
 
