@@ -12,8 +12,6 @@ mod lag;
 mod last_commit;
 mod message;
 mod overheard;
-#[cfg(test)]
-mod partitioning;
 mod polling;
 mod producer;
 mod rebalance;

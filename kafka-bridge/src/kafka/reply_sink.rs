@@ -207,3 +207,5 @@ impl ReplySink for KafkaSink {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod partitioning;

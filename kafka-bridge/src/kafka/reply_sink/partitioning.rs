@@ -7,7 +7,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::mocking::MockCluster;
 use rdkafka::{Message, Offset, TopicPartitionList};
 
-use super::Cluster;
+use crate::kafka::Cluster;
 use crate::ports::ReplySink;
 use crate::{Headers, OutboundRecord};
 
