@@ -28,12 +28,7 @@ impl Revocations {
 
     /// Releases all, with where they stand; returns the partitions that are gone.
     pub(super) fn release_all(&mut self, offsets: &mut OffsetTracker) -> Vec<TopicPartition> {
-        let mut gone = Vec::new();
-        for (_, revocation) in self.waiting.drain(..) {
-            gone.extend(revocation.partitions.iter().cloned());
-            release(revocation, offsets);
-        }
-        gone
+        release(self.waiting.drain(..), offsets)
     }
 
     /// Releases what has nothing unfinished any more or is out of time, with where it stands;
@@ -48,19 +43,21 @@ impl Revocations {
             *deadline <= now || !partitions.any(|partition| offsets.has_unfinished(partition))
         };
         let ready: Vec<_> = self.waiting.extract_if(.., is_ready).collect();
-        let mut gone = Vec::new();
-        for (_, revocation) in ready {
-            gone.extend(revocation.partitions.iter().cloned());
-            release(revocation, offsets);
-        }
-        gone
+        release(ready, offsets)
     }
 }
 
-fn release(revocation: Revocation, offsets: &mut OffsetTracker) {
-    let partitions = revocation.partitions.iter();
-    let positions = partitions
-        .filter_map(|partition| offsets.revoke(partition))
-        .collect();
-    revocation.release(positions);
+fn release(
+    revocations: impl IntoIterator<Item = (Instant, Revocation)>,
+    offsets: &mut OffsetTracker,
+) -> Vec<TopicPartition> {
+    let mut gone = Vec::new();
+    for (_, revocation) in revocations {
+        let partitions = revocation.partitions.iter();
+        let positions = partitions.filter_map(|partition| offsets.revoke(partition));
+        let positions = positions.collect();
+        gone.extend(revocation.partitions.iter().cloned());
+        revocation.release(positions);
+    }
+    gone
 }
