@@ -139,6 +139,9 @@ impl<A> Builder<A> {
     ///
     /// The topic has to exist and is looked for at the start. While it is missing, or refuses all
     /// letters, [`crate::Status::obstacles`] has it, and the records whose letters it is to take wait.
+    ///
+    /// That a topic may be seen and not written is not found at the start: the client can only ask whether
+    /// a topic exists. The first letter finds it.
     #[must_use]
     pub fn dead_letter_topic(mut self, topic: impl Into<String>) -> Self {
         self.settings.dead_letter_topic = Some(topic.into());

@@ -2,27 +2,25 @@
 
 use std::sync::{Arc, Weak};
 use std::thread;
-use std::time::Duration;
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use tokio::time::Instant;
 use tracing::{error, info};
 
+use super::gates::{FIRST_WAIT, LAST_WAIT};
 use super::producer::Lane;
 use crate::obstacles::{Blocked, Obstacles};
 
-const FIRST_WAIT: Duration = Duration::from_millis(100);
-const LAST_WAIT: Duration = Duration::from_secs(5);
-
 /// Looks for the topic until it is found or the producer is gone. While it is known to be missing it is an
-/// obstacle; a broker that is away says nothing about it.
+/// obstacle; a broker that is away says nothing about it. Nor does any broker say whether the topic may be
+/// written: rdkafka's safe interface asks for no rights. That is told by the first letter.
 pub(super) fn look_for(
     topic: Arc<str>,
     lane: &Arc<Lane>,
     obstacles: Obstacles,
 ) -> Result<(), KafkaError> {
     let lane = Arc::downgrade(lane);
-    let look = move || {
+    let until_found = move || {
         let mut wait = FIRST_WAIT;
         let mut told = None;
         while let Some(found) = look(&topic, &lane) {
@@ -49,7 +47,7 @@ pub(super) fn look_for(
         }
     };
     let thread = thread::Builder::new().name("kafka-look".to_owned());
-    let started = thread.spawn(look).map(drop);
+    let started = thread.spawn(until_found).map(drop);
     started.map_err(|error| KafkaError::ClientCreation(error.to_string()))
 }
 

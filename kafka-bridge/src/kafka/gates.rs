@@ -13,8 +13,8 @@ use tracing::{error, info, warn};
 use crate::obstacles::{Blocked, Obstacles};
 
 /// The first wait between two attempts; it doubles up to the last, whoever tries.
-const FIRST_WAIT: Duration = Duration::from_millis(100);
-const LAST_WAIT: Duration = Duration::from_secs(5);
+pub(super) const FIRST_WAIT: Duration = Duration::from_millis(100);
+pub(super) const LAST_WAIT: Duration = Duration::from_secs(5);
 
 /// The topics that are waited for, each an obstacle for as long as a record waits.
 #[derive(Debug, Default)]
