@@ -47,6 +47,8 @@ pub struct ReplyPolicy {
     allowed: Vec<Pattern>,
     subscribed: Vec<String>,
     reserved: Option<String>,
+    /// Whether the names are made from those of other topics: nobody has said that such a topic exists.
+    is_derived: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -86,6 +88,7 @@ impl ReplyPolicy {
                 .collect(),
             subscribed: subscribed.into_iter().map(Into::into).collect(),
             reserved: None,
+            is_derived: false,
         }
     }
 
@@ -113,7 +116,10 @@ impl ReplyPolicy {
                     .map(move |suffix| format!("{topic}{suffix}"))
             })
             .collect();
-        Self::new(allowed, subscribed)
+        Self {
+            is_derived: true,
+            ..Self::new(allowed, subscribed)
+        }
     }
 
     /// Denies one more topic: the dead-letter topic, which only the bridge writes.
@@ -123,9 +129,10 @@ impl ReplyPolicy {
         self
     }
 
-    /// Returns the topics that are allowed by their whole names.
-    pub(crate) fn exact(&self) -> impl Iterator<Item = &str> {
-        self.allowed.iter().filter_map(|pattern| match pattern {
+    /// Returns the topics that the operator has named, each by its whole name; derived names are none.
+    pub(crate) fn named(&self) -> impl Iterator<Item = &str> {
+        let allowed = self.allowed.iter().filter(|_| !self.is_derived);
+        allowed.filter_map(|pattern| match pattern {
             Pattern::Exact(name) => Some(&**name),
             Pattern::Prefix(_) => None,
         })
@@ -199,6 +206,14 @@ mod tests {
         for topic in ["c.reply", "a.replyx", "areply", "b"] {
             assert!(policy.check(topic).is_err(), "{topic}");
         }
+    }
+
+    #[test]
+    fn only_what_the_operator_typed_counts_as_named() {
+        let typed = ReplyPolicy::new(["a.reply", "b.*"], ["a"]);
+        assert_eq!(typed.named().collect::<Vec<_>>(), ["a.reply"]);
+        let derived = ReplyPolicy::derived(["a"]).reserve(None);
+        assert_eq!(derived.named().count(), 0);
     }
 
     #[test]

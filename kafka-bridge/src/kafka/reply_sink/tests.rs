@@ -236,3 +236,46 @@ async fn h25_what_waits_for_a_topic_keeps_neither_a_revocation_nor_a_stop() {
     assert_eq!(broker.commits().next_offset("t", 0), Some(0));
     until_obstacle(&obstacles, None).await;
 }
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+async fn in_time<T>(future: impl Future<Output = T>) -> T {
+    let ended = tokio::time::timeout(LIMIT, future).await;
+    ended.expect("an end in time")
+}
+
+/// `readOrder.reply` is derived from the name of a topic, and nobody has made it.
+#[tokio::test]
+async fn h15_a_derived_reply_topic_that_is_missing_stops_nobody() {
+    let (cluster, requester) = cluster();
+    for topic in ["createOrder", "readOrder", "createOrder.reply"] {
+        cluster.create_topic(topic, 1, 1).unwrap();
+    }
+    let app = axum::Router::new().route("/", axum::routing::post(|| async { "done" }));
+    let bridge = Bridge::builder(app)
+        .operation(Operation::post("createOrder", "/").unwrap())
+        .operation(Operation::post("readOrder", "/").unwrap())
+        .dispatch(Dispatch::Serial)
+        .connect(&format!("kafka://{}", cluster.bootstrap_servers()), "g");
+    let bridge = bridge.unwrap();
+    for address in ["readOrder.reply", "createOrder.reply"] {
+        let mut request = reply("createOrder", None);
+        request.headers.push("reply-to", address);
+        requester.produce(request).await.unwrap();
+    }
+    let running = tokio::spawn(bridge.into_future());
+    let config = client_config::consumer(&cluster.bootstrap_servers(), "watch", &[]);
+    let consumer: BaseConsumer = config.create().unwrap();
+    let answered = async {
+        loop {
+            let wait = Duration::from_secs(5);
+            let ends = consumer.fetch_watermarks("createOrder.reply", 0, wait);
+            if ends.unwrap().1 == 1 {
+                return;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    in_time(answered).await;
+    running.abort();
+}
