@@ -83,7 +83,8 @@ impl Status {
         if silent > self.stuck_after {
             return Err(Unhealthy::Unresponsive(silent));
         }
-        if let Some(first) = self.obstacles().into_iter().next() {
+        let mut obstacles = self.obstacles().into_iter();
+        if let Some(first) = obstacles.find(|obstacle| !obstacle.is_awaited) {
             let age = now.saturating_duration_since(first.since);
             if age > self.stuck_after {
                 let Obstacle { blocked, cause, .. } = first;
@@ -108,5 +109,22 @@ impl Status {
             offset: first.offset,
             age,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn h27_a_topic_whose_brokers_are_awaited_is_told_and_is_no_reason_to_start_anew() {
+        let (obstacles, topic) = (Obstacles::default(), Blocked::Produce("r".into()));
+        let status = Status::new(Duration::from_secs(30), obstacles.clone());
+        obstacles.raise_awaited(topic.clone(), "timed out".to_owned(), Instant::now());
+        tokio::time::advance(Duration::from_secs(300)).await;
+        assert_eq!((status.obstacles().len(), status.health()), (1, Ok(())));
+        obstacles.raise(topic, "denied".to_owned(), Instant::now());
+        tokio::time::advance(Duration::from_secs(31)).await;
+        assert!(matches!(status.health(), Err(Unhealthy::Blocked { .. })));
     }
 }

@@ -43,25 +43,52 @@ pub struct Obstacle {
     pub cause: String,
     /// When it was first met without a success since.
     pub since: Instant,
+    /// Whether only an answer of the brokers is waited for. A new process would wait as well, so
+    /// [`crate::Status::health`] passes over it.
+    pub is_awaited: bool,
 }
 
 /// The obstacles of one bridge; clones share them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Obstacles(Arc<Mutex<BTreeMap<Blocked, (String, Instant)>>>);
+pub(crate) struct Obstacles(Arc<Mutex<BTreeMap<Blocked, Noted>>>);
+
+#[derive(Clone, Debug)]
+struct Noted {
+    cause: String,
+    since: Instant,
+    is_awaited: bool,
+}
 
 impl Obstacles {
     /// Notes an obstacle; one that is noted already keeps its instant and takes the newer cause.
     pub(crate) fn raise(&self, blocked: Blocked, cause: String, since: Instant) {
+        self.note(blocked, cause, since, false);
+    }
+
+    /// Notes an obstacle that only brokers can clear away by an answer.
+    pub(crate) fn raise_awaited(&self, blocked: Blocked, cause: String, since: Instant) {
+        self.note(blocked, cause, since, true);
+    }
+
+    fn note(&self, blocked: Blocked, cause: String, since: Instant, is_awaited: bool) {
         gauge_of(&blocked).set(1.0);
         let mut all = self.all();
-        let since = all.get(&blocked).map_or(since, |(_, first)| *first);
-        all.insert(blocked, (cause, since));
+        // The time that brokers were waited for does not count against the bridge.
+        let before = all.get(&blocked);
+        let same = before.filter(|noted| is_awaited || !noted.is_awaited);
+        let since = same.map_or(since, |noted| noted.since);
+        let noted = Noted {
+            cause,
+            since,
+            is_awaited,
+        };
+        all.insert(blocked, noted);
     }
 
     /// Lets an obstacle that is noted count from a later instant.
     pub(crate) fn restart(&self, blocked: &Blocked, since: Instant) {
-        if let Some((_, first)) = self.all().get_mut(blocked) {
-            *first = since;
+        if let Some(noted) = self.all().get_mut(blocked) {
+            noted.since = since;
         }
     }
 
@@ -77,17 +104,18 @@ impl Obstacles {
         let all = self.all();
         let mut list: Vec<_> = all
             .iter()
-            .map(|(blocked, (cause, since))| Obstacle {
+            .map(|(blocked, noted)| Obstacle {
                 blocked: blocked.clone(),
-                cause: cause.clone(),
-                since: *since,
+                cause: noted.cause.clone(),
+                since: noted.since,
+                is_awaited: noted.is_awaited,
             })
             .collect();
         list.sort_by_key(|obstacle| obstacle.since);
         list
     }
 
-    fn all(&self) -> MutexGuard<'_, BTreeMap<Blocked, (String, Instant)>> {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<Blocked, Noted>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -127,5 +155,18 @@ mod tests {
         assert_eq!((list[0].cause.as_str(), list[0].since), ("two", start));
         obstacles.clear(&topic);
         assert_eq!(obstacles.list(), []);
+    }
+
+    #[test]
+    fn the_time_that_brokers_were_waited_for_does_not_count_once_they_refuse() {
+        let (obstacles, topic) = (Obstacles::default(), Blocked::Produce("replies".into()));
+        let start = Instant::now();
+        let later = start + Duration::from_secs(1);
+        obstacles.raise_awaited(topic.clone(), "time-out".to_owned(), start);
+        obstacles.raise_awaited(topic.clone(), "time-out".to_owned(), later);
+        let told = |all: Vec<Obstacle>| (all[0].since, all[0].is_awaited);
+        assert_eq!(told(obstacles.list()), (start, true));
+        obstacles.raise(topic, "denied".to_owned(), later);
+        assert_eq!(told(obstacles.list()), (later, false));
     }
 }

@@ -1,5 +1,8 @@
 //! Topics that take nothing just now. Of all records that wait for one, a single record tries; the others
 //! wait for it, so that a refusing broker is asked once in a while and not by a thousand records.
+//!
+//! Records whose attempts are not answered in time do not wait for one another. They are counted here
+//! because they are the same obstacle.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,8 +22,15 @@ pub(super) const LAST_WAIT: Duration = Duration::from_secs(5);
 /// The topics that are waited for, each an obstacle for as long as a record waits.
 #[derive(Debug, Default)]
 pub(super) struct Gates {
-    closed: Mutex<HashMap<Arc<str>, Closed>>,
+    held: Mutex<Held>,
     obstacles: Obstacles,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    closed: HashMap<Arc<str>, Closed>,
+    /// How many records of a topic have been tried for long and were not answered in time.
+    late: HashMap<Arc<str>, usize>,
 }
 
 #[derive(Debug)]
@@ -34,6 +44,12 @@ struct Gate {
     /// Held by the record that tries; the wait before its next attempt.
     turn: Arc<tokio::sync::Mutex<Duration>>,
     is_open: AtomicBool,
+}
+
+/// A record that has been tried for long; the last one of its topic takes the obstacle along.
+pub(super) struct Late {
+    gates: Arc<Gates>,
+    topic: Arc<str>,
 }
 
 /// A record that waits for a topic.
@@ -51,8 +67,8 @@ pub(super) struct Turn {
 
 impl Gates {
     pub(super) fn new(obstacles: Obstacles) -> Self {
-        let closed = Mutex::default();
-        Self { closed, obstacles }
+        let held = Mutex::default();
+        Self { held, obstacles }
     }
 
     /// Waits until the topic is open or it is this record's turn; at once if nobody waits for the topic.
@@ -80,7 +96,8 @@ impl Gates {
 
     /// Joins those that wait for a topic; none do unless there is a cause.
     fn place(self: &Arc<Self>, topic: &Arc<str>, cause: Option<String>) -> Option<Place> {
-        let mut closed = self.closed();
+        let mut held = self.held();
+        let closed = &mut held.closed;
         if let Some(cause) = cause {
             if !closed.contains_key(topic) {
                 error!(%topic, cause, "the topic takes no records, they wait");
@@ -101,18 +118,47 @@ impl Gates {
         })
     }
 
+    /// Notes that a record has been tried for long and is tried again, as no broker has answered in time.
+    pub(super) fn late(
+        self: &Arc<Self>,
+        late: Option<Late>,
+        topic: &Arc<str>,
+        cause: &str,
+    ) -> Late {
+        let mut held = self.held();
+        // The refusal of a closed topic says more.
+        if !held.closed.contains_key(topic) {
+            let blocked = Blocked::Produce(Arc::clone(topic));
+            let now = Instant::now();
+            self.obstacles.raise_awaited(blocked, cause.to_owned(), now);
+        }
+        late.unwrap_or_else(|| {
+            *held.late.entry(Arc::clone(topic)).or_default() += 1;
+            Late {
+                gates: Arc::clone(self),
+                topic: Arc::clone(topic),
+            }
+        })
+    }
+
     fn raise(&self, topic: &Arc<str>, cause: String) {
         let blocked = Blocked::Produce(Arc::clone(topic));
         self.obstacles.raise(blocked, cause, Instant::now());
     }
 
-    fn remove(&self, closed: &mut HashMap<Arc<str>, Closed>, topic: &Arc<str>) {
-        closed.remove(topic);
-        self.obstacles.clear(&Blocked::Produce(Arc::clone(topic)));
+    fn remove(&self, held: &mut Held, topic: &Arc<str>) {
+        held.closed.remove(topic);
+        self.clear(held, topic);
     }
 
-    fn closed(&self) -> MutexGuard<'_, HashMap<Arc<str>, Closed>> {
-        self.closed.lock().unwrap_or_else(PoisonError::into_inner)
+    fn clear(&self, held: &Held, topic: &Arc<str>) {
+        if !held.closed.contains_key(topic) && !held.late.contains_key(topic) {
+            self.obstacles.clear(&Blocked::Produce(Arc::clone(topic)));
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -131,13 +177,26 @@ impl Place {
 impl Drop for Place {
     /// The last one that waits takes the obstacle along: nothing is held up any more.
     fn drop(&mut self) {
-        let mut closed = self.gates.closed();
-        if let Some(own) = closed.get_mut(&self.topic)
+        let mut held = self.gates.held();
+        if let Some(own) = held.closed.get_mut(&self.topic)
             && Arc::ptr_eq(&own.gate, &self.gate)
         {
             own.waiting -= 1;
             if own.waiting == 0 {
-                self.gates.remove(&mut closed, &self.topic);
+                self.gates.remove(&mut held, &self.topic);
+            }
+        }
+    }
+}
+
+impl Drop for Late {
+    fn drop(&mut self) {
+        let mut held = self.gates.held();
+        if let Some(count) = held.late.get_mut(&self.topic) {
+            *count -= 1;
+            if *count == 0 {
+                held.late.remove(&self.topic);
+                self.gates.clear(&held, &self.topic);
             }
         }
     }
@@ -154,6 +213,6 @@ impl Turn {
         let Place { gates, topic, gate } = &self.place;
         info!(%topic, "the topic takes records again");
         gate.is_open.store(true, Ordering::Release);
-        gates.remove(&mut gates.closed(), topic);
+        gates.remove(&mut gates.held(), topic);
     }
 }

@@ -1,6 +1,7 @@
 //! The ports over librdkafka; the only place that names `rdkafka`.
 
 mod assignment;
+mod blame;
 mod client_config;
 mod client_log;
 mod dead_letter_topic;

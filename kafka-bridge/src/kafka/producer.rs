@@ -9,6 +9,7 @@ use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
+use rdkafka::metadata::MetadataPartition;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use tokio::sync::oneshot;
 
@@ -126,6 +127,33 @@ impl Client {
             .iter()
             .map(|one| one.name().to_owned())
             .collect())
+    }
+
+    /// Asks the brokers whether a topic takes nothing though nothing is wrong with them: each of its
+    /// partitions has all of its replicas, or it has no leader where other topics have one. Blocks.
+    ///
+    /// librdkafka is asked for all topics, as it would keep the name of a single one.
+    pub(super) fn is_topics_own_problem(&self, topic: &str) -> Result<bool, KafkaError> {
+        let all = self.0.client().fetch_metadata(None, ANSWER_WAIT)?;
+        let (mut own, mut others) = (None, false);
+        for one in all.topics() {
+            if one.name() == topic {
+                own = Some(one);
+            } else {
+                others |= one.partitions().iter().any(|part| part.leader() >= 0);
+            }
+        }
+        let Some(own) = own else {
+            return Ok(false);
+        };
+        let parts = own.partitions();
+        let has_no_leader = parts.iter().any(|part| part.leader() < 0);
+        let is_whole = |part: &MetadataPartition| part.isr().len() >= part.replicas().len();
+        Ok(if has_no_leader {
+            others
+        } else {
+            parts.iter().all(is_whole)
+        })
     }
 
     /// Asks the brokers for one topic, whose name librdkafka then keeps; returns why there is none for

@@ -10,8 +10,9 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use tokio::time::sleep;
 use tracing::{debug, warn};
 
+use super::blame::{Attempts, Blame};
 use super::dead_letter_topic;
-use super::gates::Gates;
+use super::gates::{Gates, Late};
 use super::producer::{Client, Lane};
 use super::reply_topics::ReplyTopics;
 use super::verdict::{Verdict, judge, may_lack_partition};
@@ -39,6 +40,14 @@ struct Inner {
     /// Topics that the operator has named, so that each is expected to take records.
     named: BTreeSet<Arc<str>>,
     gates: Arc<Gates>,
+    blame: Blame,
+}
+
+/// What is known of a record that is tried again because no broker has answered in time.
+struct Trial {
+    attempts: Attempts,
+    wait: Duration,
+    late: Option<Late>,
 }
 
 /// Why a record was not delivered, and what that means.
@@ -75,6 +84,7 @@ impl KafkaSink {
         dead_letter_topic: Option<&str>,
         obstacles: Obstacles,
     ) -> Result<Self, KafkaError> {
+        let blame = Blame::new(&config);
         let mut alone = config.clone();
         alone.set("batch.num.messages", "1");
         let together = Arc::new(Lane::new(config));
@@ -90,6 +100,7 @@ impl KafkaSink {
             topics: ReplyTopics::default(),
             named: named.into_iter().chain(dead_letter_topic).collect(),
             gates: Arc::new(Gates::new(obstacles)),
+            blame,
         })))
     }
 }
@@ -154,13 +165,65 @@ impl Inner {
             Verdict::Service | Verdict::Fatal | Verdict::QueueFull | Verdict::Again => false,
         }
     }
+
+    /// Returns whether nobody but one requester answers for a topic.
+    fn is_requesters(&self, topic: &Arc<str>) -> bool {
+        !self.named.contains(topic) && !self.topics.is_proven(topic)
+    }
+
+    /// Fails if a topic was given up a short while ago: each attempt would hold up others.
+    fn check_pause(&self, topic: &Arc<str>) -> Result<(), ProduceError> {
+        let pause = match self.named.contains(topic) {
+            true => None,
+            false => self.blame.pause(topic),
+        };
+        match pause {
+            Some(left) if self.is_requesters(topic) => Err(ProduceError::Refused(format!(
+                "the topic has taken no record in time, and is not tried for another {}s",
+                left.as_secs() + 1
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits before another attempt, as no broker has answered in time. Fails if other topics could be
+    /// written meanwhile and this one is its requester's own: one requester must not stop all others.
+    async fn wait_for_answer(
+        &self,
+        trial: &mut Trial,
+        topic: &Arc<str>,
+        cause: &str,
+    ) -> Result<(), ProduceError> {
+        if self.is_requesters(topic) {
+            let others = self.topics.has_delivered_since(trial.attempts.latest());
+            let is_own = others || self.blame.asked_of_brokers(topic, &self.together).await;
+            if is_own && self.blame.note(topic, &mut trial.attempts) {
+                let text = format!("the topic takes no record in time, unlike others: {cause}");
+                return Err(ProduceError::Refused(text));
+            }
+        }
+        warn!(%topic, cause, "produce failed, trying again");
+        if self.blame.is_long(&trial.attempts) {
+            trial.late = Some(self.gates.late(trial.late.take(), topic, cause));
+        }
+        sleep(trial.wait).await;
+        trial.wait = (trial.wait * 2).min(LAST_RETRY_WAIT);
+        trial.attempts.begin_another();
+        Ok(())
+    }
 }
 
 impl ReplySink for KafkaSink {
     async fn produce(&self, mut record: OutboundRecord) -> Result<(), ProduceError> {
         let sink = &*self.0;
-        let (mut wait, mut alone) = (FIRST_RETRY_WAIT, false);
+        sink.check_pause(&record.topic)?;
+        let mut alone = false;
         let mut turn = sink.gates.pass(&record.topic).await;
+        let mut trial = Trial {
+            attempts: Attempts::begin(),
+            wait: FIRST_RETRY_WAIT,
+            late: None,
+        };
         loop {
             let Err(failure) = sink.attempt(&record, alone).await else {
                 if let Some(turn) = turn {
@@ -192,13 +255,16 @@ impl ReplySink for KafkaSink {
                 }
                 Verdict::Missing | Verdict::Topic | Verdict::Service => {
                     turn = sink.gates.wait(turn, &record.topic, cause).await;
+                    trial.attempts = Attempts::begin();
                 }
                 Verdict::Fatal => return Err(ProduceError::Fatal(cause)),
-                Verdict::QueueFull => sleep(QUEUE_FULL_WAIT).await,
+                Verdict::QueueFull => {
+                    sleep(QUEUE_FULL_WAIT).await;
+                    trial.attempts.begin_another();
+                }
                 Verdict::Again => {
-                    warn!(topic = %record.topic, cause, "produce failed, trying again");
-                    sleep(wait).await;
-                    wait = (wait * 2).min(LAST_RETRY_WAIT);
+                    sink.wait_for_answer(&mut trial, &record.topic, &cause)
+                        .await?;
                 }
             }
         }
@@ -206,6 +272,6 @@ impl ReplySink for KafkaSink {
 }
 
 #[cfg(test)]
-mod tests;
-#[cfg(test)]
 mod partitioning;
+#[cfg(test)]
+mod tests;

@@ -30,6 +30,8 @@ struct Names {
     proven: HashSet<Arc<str>>,
     /// librdkafka was given the name, and nothing was delivered yet.
     unproven: HashSet<Arc<str>>,
+    /// When the latest record was delivered, to whichever topic.
+    latest: Option<Instant>,
 }
 
 /// The topics of the cluster, and when they were asked for.
@@ -57,6 +59,7 @@ impl ReplyTopics {
     /// Notes that a record was delivered to a topic.
     pub(super) fn delivered(&self, topic: &Arc<str>) {
         let mut names = self.names();
+        names.latest = Some(Instant::now());
         if !names.proven.contains(topic) {
             names.unproven.remove(topic);
             names.proven.insert(Arc::clone(topic));
@@ -66,6 +69,11 @@ impl ReplyTopics {
     /// Returns whether a record was delivered to a topic, which is there for all that is known.
     pub(super) fn is_proven(&self, topic: &Arc<str>) -> bool {
         self.names().proven.contains(topic)
+    }
+
+    /// Returns whether a record was delivered since an instant, to whichever topic.
+    pub(super) fn has_delivered_since(&self, since: Instant) -> bool {
+        self.names().latest.is_some_and(|latest| latest >= since)
     }
 
     /// Notes that a topic is not there, or not any more.

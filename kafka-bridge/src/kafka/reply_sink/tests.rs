@@ -23,6 +23,17 @@ fn cluster() -> (Cluster, KafkaSink) {
 
 fn sink(cluster: &Cluster, named: &[&str], obstacles: Obstacles) -> KafkaSink {
     let config = client_config::producer(&cluster.bootstrap_servers(), &[]);
+    sink_of(config, named, obstacles)
+}
+
+/// A sink that has little patience with brokers.
+fn hasty_sink(cluster: &Cluster, named: &[&str], obstacles: Obstacles) -> KafkaSink {
+    let mut config = client_config::producer(&cluster.bootstrap_servers(), &[]);
+    config.set("message.timeout.ms", "300");
+    sink_of(config, named, obstacles)
+}
+
+fn sink_of(config: ClientConfig, named: &[&str], obstacles: Obstacles) -> KafkaSink {
     let named = named.iter().map(|name| Arc::from(*name));
     KafkaSink::start(config, named, None, obstacles).unwrap()
 }
@@ -242,6 +253,71 @@ const LIMIT: Duration = Duration::from_secs(30);
 async fn in_time<T>(future: impl Future<Output = T>) -> T {
     let ended = tokio::time::timeout(LIMIT, future).await;
     ended.expect("an end in time")
+}
+
+#[tokio::test]
+async fn h25_a_requesters_topic_that_takes_nothing_in_time_is_given_up_where_brokers_are_there() {
+    let (cluster, _) = cluster();
+    cluster.create_topic("own", 1, 1).unwrap();
+    for is_leaderless in [true, false] {
+        let obstacles = Obstacles::default();
+        let sink = hasty_sink(&cluster, &[], obstacles.clone());
+        if is_leaderless {
+            cluster.partition_leader("own", 0, None).unwrap();
+        } else {
+            cluster.partition_leader("own", 0, Some(1)).unwrap();
+            refuse(
+                &cluster,
+                &[Resp::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS; 500],
+            );
+        }
+        let refused = in_time(sink.produce(reply("own", None))).await.unwrap_err();
+        assert!(refused.to_string().contains("unlike others"), "{refused}");
+        // The next one holds up nobody.
+        let next =
+            tokio::time::timeout(Duration::from_millis(100), sink.produce(reply("own", None)));
+        let refused = next.await.expect("no attempt").unwrap_err();
+        assert!(refused.to_string().contains("not tried"), "{refused}");
+        assert_eq!(obstacles.list(), []);
+        cluster.clear_request_errors(RDKafkaApiKey::Produce);
+    }
+}
+
+#[tokio::test]
+async fn h25_a_requesters_topic_waits_while_brokers_are_away_and_is_told() {
+    let (cluster, _) = cluster();
+    let obstacles = Obstacles::default();
+    let sink = hasty_sink(&cluster, &[], obstacles.clone());
+    cluster.broker_down(1).unwrap();
+    let waiting = tokio::spawn(async move { sink.produce(reply("r", None)).await });
+    in_time(until_obstacle(&obstacles, Some("r"))).await;
+    assert!(obstacles.list()[0].is_awaited);
+    sleep(Duration::from_secs(2)).await;
+    assert!(!waiting.is_finished());
+    cluster.broker_up(1).unwrap();
+    in_time(waiting).await.unwrap().unwrap();
+    assert_eq!(obstacles.list(), []);
+}
+
+#[tokio::test]
+async fn h25_a_named_topic_without_a_leader_is_waited_for_and_told() {
+    let (cluster, _) = cluster();
+    cluster.create_topic("own", 1, 1).unwrap();
+    cluster.partition_leader("own", 0, None).unwrap();
+    let obstacles = Obstacles::default();
+    let sink = hasty_sink(&cluster, &["own"], obstacles.clone());
+    let waiting = {
+        let sink = sink.clone();
+        tokio::spawn(async move { sink.produce(reply("own", None)).await })
+    };
+    in_time(until_obstacle(&obstacles, Some("own"))).await;
+    assert!(obstacles.list()[0].is_awaited);
+    sink.produce(reply("r", None)).await.unwrap();
+    sleep(Duration::from_secs(2)).await;
+    assert!(!waiting.is_finished());
+    cluster.partition_leader("own", 0, Some(1)).unwrap();
+    in_time(waiting).await.unwrap().unwrap();
+    assert_eq!(obstacles.list(), []);
 }
 
 /// `readOrder.reply` is derived from the name of a topic, and nobody has made it.
