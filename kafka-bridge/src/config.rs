@@ -77,7 +77,7 @@ pub struct Limits {
     pub max_in_flight: usize,
     /// Bytes of the records delivered and not finished, and of the replies that wait for the broker;
     /// one record may pass it alone. Replies that are still to be made count with the mean of the
-    /// latest ones. librdkafka holds a copy of each reply that waits.
+    /// latest ones, and the first with `max_reply_bytes`. librdkafka holds a copy of each reply that waits.
     pub max_in_flight_bytes: usize,
     /// Records that may be finished behind an unfinished one, and so not committed: what a crash
     /// repeats at the most, and how far the others may run ahead of a record that hangs.

@@ -99,6 +99,7 @@ fn answering(size: usize) -> (Arc<AtomicU32>, Router) {
 async fn h8_replies_that_wait_for_a_slow_broker_count_in_the_bound_on_bytes() {
     let limits = Limits {
         max_in_flight_bytes: 35_000,
+        max_reply_bytes: 20_000,
         ..Limits::default()
     };
     for mode in [Dispatch::Tasks, Dispatch::Keyed] {
@@ -134,6 +135,65 @@ async fn h8_replies_that_wait_for_a_slow_broker_count_in_the_bound_on_bytes() {
         settle().await;
         let begun = calls.load(Ordering::Relaxed) - 20;
         assert!((4..=6).contains(&begun), "{mode}: {begun}");
+        running.abort();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn h8_the_first_burst_of_large_replies_keeps_the_bound_on_bytes_too() {
+    let limits = Limits {
+        max_in_flight_bytes: 35_000,
+        max_reply_bytes: 10_000,
+        ..Limits::default()
+    };
+    for mode in [Dispatch::Tasks, Dispatch::Keyed] {
+        let (calls, app) = answering(9_000);
+        let (broker, source) = MemoryBroker::new();
+        broker.assign([TopicPartition::new("createOrder", 0)], 0);
+        let sink = MemorySink::default().gated();
+        let bridge = bridge(app).dispatch(mode).limits(limits.clone());
+        let bridge = bridge
+            .with_ports(source, sink)
+            .expect("settings that agree");
+        // All at once, before the first of them is answered.
+        for offset in 0..50 {
+            broker.send(order(offset, "a"));
+        }
+        let running = tokio::spawn(bridge.into_future());
+        settle().await;
+        assert_eq!(calls.load(Ordering::Relaxed), 4, "{mode}");
+        running.abort();
+    }
+}
+
+/// Small replies, or none, are what is expected after a few of them.
+#[tokio::test(start_paused = true)]
+async fn h8_the_bound_on_bytes_opens_as_soon_as_replies_are_known_to_be_small() {
+    for without in [WithoutReplyTo::Skip, WithoutReplyTo::Process] {
+        let calls = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&calls);
+        let handler = move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(10))
+        };
+        let app = Router::new().route("/orders", post(handler));
+        let (broker, source) = MemoryBroker::new();
+        broker.assign([TopicPartition::new("createOrder", 0)], 0);
+        let bridge = bridge(app)
+            .dispatch(Dispatch::Tasks)
+            .without_reply_to(without);
+        let bridge = bridge.with_ports(source, MemorySink::default());
+        let running = tokio::spawn(bridge.expect("settings that agree").into_future());
+        let record = |offset| match without {
+            WithoutReplyTo::Skip => order(offset, "a"),
+            WithoutReplyTo::Process => Record::new("createOrder", 0, offset).with_value("a"),
+        };
+        (0..2000).for_each(|offset| broker.send(record(offset)));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let first = calls.load(Ordering::Relaxed);
+        assert!((70..=75).contains(&first), "{without:?}: {first}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert_eq!(calls.load(Ordering::Relaxed) - first, 1024, "{without:?}");
         running.abort();
     }
 }

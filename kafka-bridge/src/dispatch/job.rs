@@ -80,7 +80,7 @@ where
                 sink,
                 dead_letter_topic: dead_letter_topic.map(Into::into),
                 on_failure: settings.on_failure,
-                shared: Shared::default(),
+                shared: Shared::new(settings.limits.max_reply_bytes),
             },
             meters: Meters::default(),
         }
@@ -157,6 +157,9 @@ where
             }
         };
         let _replying = shared.replying.enter(&coordinates);
+        if !matches!(answer, Ok(None | Some(Outcome::Reply { .. }))) {
+            shared.replies.none();
+        }
         let cause = match answer {
             Err(exhausted) => exhausted,
             Ok(None) => return Ok(Settled::Left),

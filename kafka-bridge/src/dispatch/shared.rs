@@ -11,11 +11,21 @@ use crate::offsets::Oldest;
 use crate::{Coordinates, TopicPartition};
 
 /// Shared by the loop and all jobs.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Shared {
     pub(super) departures: Arc<Departures>,
     pub(super) replying: Replying,
     pub(super) replies: ReplyBytes,
+}
+
+impl Shared {
+    pub(super) fn new(max_reply_bytes: usize) -> Self {
+        Self {
+            departures: Arc::default(),
+            replying: Replying::default(),
+            replies: ReplyBytes::new(max_reply_bytes),
+        }
+    }
 }
 
 /// Which partitions have gone, so that the jobs of their records begin nothing more.
