@@ -28,6 +28,10 @@ fn record(partition: i32, offset: i64, body: &'static str) -> Record {
 /// Starts a bridge whose application takes a second and fails on demand, and waits a minute between attempts;
 /// returns how often it was called.
 fn start(mode: Dispatch) -> (MemoryBroker, MemorySink, Arc<AtomicU32>) {
+    start_with(mode, MemorySink::default())
+}
+
+fn start_with(mode: Dispatch, sink: MemorySink) -> (MemoryBroker, MemorySink, Arc<AtomicU32>) {
     let calls = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&calls);
     let handler = move |body: String| {
@@ -51,7 +55,6 @@ fn start(mode: Dispatch) -> (MemoryBroker, MemorySink, Arc<AtomicU32>) {
         .dead_letter_topic("dlq")
         .on_failure(FailurePolicy::Retry(retry));
     let (broker, source) = MemoryBroker::new();
-    let sink = MemorySink::default();
     let bridge = bridge
         .with_ports(source, sink.clone())
         .expect("settings that agree");
@@ -131,5 +134,19 @@ async fn h30_a_revoked_partition_that_is_out_of_time_has_no_further_attempts() {
         sleep(Duration::from_secs(300)).await;
         assert_eq!(calls.load(Ordering::Relaxed), 1, "{mode}");
         assert_eq!(sink.produced().len(), 0, "{mode}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn h30_a_reply_that_waits_does_not_hold_up_the_partitions_that_are_left() {
+    for mode in MODES {
+        let (broker, _, calls) = start_with(mode, MemorySink::default().gated());
+        sent(&broker, 0, &["good"]);
+        sleep(Duration::from_secs(5)).await;
+        broker.lose([partition(0)]);
+        settle().await;
+        sent(&broker, 1, &["good"]);
+        sleep(Duration::from_secs(5)).await;
+        assert_eq!(calls.load(Ordering::Relaxed), 2, "{mode}");
     }
 }

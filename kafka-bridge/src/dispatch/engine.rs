@@ -16,7 +16,7 @@ use super::job::{Done, Settled};
 use super::progress::{Progress, StatusSender};
 use super::revocations::Revocations;
 use super::running::Running;
-use super::shared::Shared;
+use super::shared::{Shared, Why};
 use super::timers::{Timers, after};
 use crate::offsets::{Delivery, OffsetTracker};
 use crate::ports::{Intake, RecordSource, SourceEvent};
@@ -267,7 +267,7 @@ where
             Settled::Skipped(_) => self.summary.skipped += 1,
             Settled::Left => {
                 counter!(metric_names::STALE).increment(1);
-                debug!(record = %done.coordinates, "left to the partition's next owner");
+                debug!(record = %done.coordinates, "dropped, as its partition has gone");
                 return Ok(());
             }
         }
@@ -278,17 +278,17 @@ where
 
     fn release_ready(&mut self) {
         for partition in self.revocations.release_ready(&mut self.offsets) {
-            self.forget(&partition);
+            self.forget(&partition, Why::Moved);
         }
     }
 
     /// Drops the jobs of a partition that is gone, as far as they were not started; those that were
     /// call the application no more.
-    fn forget(&mut self, partition: &TopicPartition) {
-        self.shared.departures.add(partition);
+    fn forget(&mut self, partition: &TopicPartition, why: Why) {
+        self.shared.depart(partition, why);
         let dropped = self.running.forget(partition);
         if dropped.records > 0 {
-            warn!(%partition, records = dropped.records, "records left to the partition's next owner");
+            warn!(%partition, records = dropped.records, ?why, "records that were not begun are dropped");
             self.in_flight_bytes -= dropped.bytes;
         }
     }
@@ -297,7 +297,7 @@ where
     /// for a revocation when the next one begins. Left alone it would take the new assignment along.
     fn end_revocations(&mut self) {
         for partition in self.revocations.release_all(&mut self.offsets) {
-            self.forget(&partition);
+            self.forget(&partition, Why::Moved);
         }
     }
 
@@ -315,7 +315,7 @@ where
         for partition in partitions {
             warn!(%partition, "partition lost");
             self.offsets.revoke(partition);
-            self.forget(partition);
+            self.forget(partition, Why::Moved);
         }
         self.progress.lost();
     }

@@ -26,7 +26,7 @@ pub(super) enum Settled {
     DeadLettered(&'static str),
     /// Counted and logged only, for the named reason.
     Skipped(&'static str),
-    /// Left to the partition's next owner, and not counted.
+    /// Dropped as its partition has gone, and not counted: the next owner, if there is one, has it.
     Left,
 }
 
@@ -135,7 +135,6 @@ where
         seen: u64,
         meters: &TopicMeters,
     ) -> Result<Settled, String> {
-        // Kept only if it can be needed: most bridges never write a dead letter.
         let Self {
             service,
             sink,
@@ -147,6 +146,7 @@ where
         if departures.has_gone(&record.coordinates.topic_partition, seen) {
             return Ok(Settled::Left);
         }
+        // Kept only if it can be needed: most bridges never write a dead letter.
         let dead_letter_topic = dead_letter_topic.map(|topic| (topic, record.clone()));
         let coordinates = record.coordinates.clone();
         let answer = match on_failure {
@@ -156,7 +156,8 @@ where
                 Box::pin(attempts(service, retry, record, departures, seen)).await
             }
         };
-        let _replying = shared.replying.enter(&coordinates);
+        let replying = shared.replying.enter(&coordinates);
+        let partition = (&coordinates.topic_partition, seen);
         if !matches!(answer, Ok(None | Some(Outcome::Reply { .. }))) {
             shared.replies.none();
         }
@@ -165,7 +166,12 @@ where
             Ok(None) => return Ok(Settled::Left),
             Ok(Some(Outcome::Reply { record, status, .. })) => {
                 let _held = shared.replies.hold(record.size());
-                match reply(&sink, record).await? {
+                let replied = reply(&sink, record);
+                let replied = replying.unless_moved(replied, departures, partition).await;
+                let Some(replied) = replied else {
+                    return Ok(Settled::Left);
+                };
+                match replied? {
                     None => {
                         meters.count_reply(status.as_u16());
                         return Ok(Settled::Replied);
@@ -184,7 +190,9 @@ where
                 text: reason.to_string(),
             },
         };
-        give_up(&sink, dead_letter_topic, &coordinates, cause).await
+        let given_up = give_up(&sink, dead_letter_topic, &coordinates, cause);
+        let given_up = replying.unless_moved(given_up, departures, partition).await;
+        given_up.unwrap_or(Ok(Settled::Left))
     }
 }
 

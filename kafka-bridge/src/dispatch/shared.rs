@@ -1,8 +1,11 @@
 //! What the loop and its jobs tell one another while both are at work.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
 
 use tokio::sync::watch;
 
@@ -26,6 +29,29 @@ impl Shared {
             replies: ReplyBytes::new(max_reply_bytes),
         }
     }
+
+    /// Notes that the records of a partition are begun no more, and why.
+    pub(super) fn depart(&self, partition: &TopicPartition, why: Why) {
+        self.departures.add(partition, why);
+        if why == Why::Moved {
+            self.replying.wake(partition);
+        }
+    }
+}
+
+/// Why the jobs of a partition's records begin nothing more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// Another member has the partition, and handles again what is not finished.
+    Moved,
+    /// The partition's topic was made anew. Nobody handles the old records again, so replies still go out.
+    Remade,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Departure {
+    count: u64,
+    why: Why,
 }
 
 /// Which partitions have gone, so that the jobs of their records begin nothing more.
@@ -34,7 +60,7 @@ pub(super) struct Departures {
     /// How many there have been: a job that has seen as many need not look further.
     count: AtomicU64,
     /// The latest one of each partition.
-    latest: watch::Sender<HashMap<TopicPartition, u64>>,
+    latest: watch::Sender<HashMap<TopicPartition, Departure>>,
 }
 
 impl Departures {
@@ -43,17 +69,26 @@ impl Departures {
         self.count.load(Ordering::Acquire)
     }
 
-    /// Notes that a partition is another member's; wakes the jobs that wait for something.
-    pub(super) fn add(&self, partition: &TopicPartition) {
+    /// Wakes the jobs that wait for another attempt.
+    fn add(&self, partition: &TopicPartition, why: Why) {
         self.latest.send_modify(|latest| {
             let count = self.count.fetch_add(1, Ordering::AcqRel) + 1;
-            latest.insert(partition.clone(), count);
+            latest.insert(partition.clone(), Departure { count, why });
         });
     }
 
     /// Returns whether a partition has gone since there were so many departures.
     pub(super) fn has_gone(&self, partition: &TopicPartition, seen: u64) -> bool {
         self.count() > seen && is_later(&self.latest.borrow(), partition, seen)
+    }
+
+    /// Returns whether another member has had a partition since there were so many departures.
+    pub(super) fn has_moved(&self, partition: &TopicPartition, seen: u64) -> bool {
+        let moved = |latest: &HashMap<TopicPartition, Departure>| {
+            let why = latest.get(partition).map(|departure| departure.why);
+            why == Some(Why::Moved) && is_later(latest, partition, seen)
+        };
+        self.count() > seen && moved(&self.latest.borrow())
     }
 
     /// Waits until a partition has gone; for ever if it stays.
@@ -66,8 +101,13 @@ impl Departures {
     }
 }
 
-fn is_later(latest: &HashMap<TopicPartition, u64>, partition: &TopicPartition, seen: u64) -> bool {
-    latest.get(partition).is_some_and(|count| *count > seen)
+fn is_later(
+    latest: &HashMap<TopicPartition, Departure>,
+    partition: &TopicPartition,
+    seen: u64,
+) -> bool {
+    let departure = latest.get(partition);
+    departure.is_some_and(|departure| departure.count > seen)
 }
 
 /// The records whose handler has ended and whose reply, or dead letter, is not acknowledged.
@@ -77,8 +117,16 @@ pub(super) struct Replying(Arc<Mutex<Places>>);
 /// Places instead of a set: each record comes here, and none is looked for.
 #[derive(Debug, Default)]
 struct Places {
-    taken: Vec<Option<Coordinates>>,
+    taken: Vec<Option<Place>>,
     free: Vec<usize>,
+}
+
+#[derive(Debug)]
+struct Place {
+    at: Coordinates,
+    /// Wakes the job when its partition has gone. A waker here costs each reply less than a place among
+    /// those that wait for departures.
+    waker: Option<Waker>,
 }
 
 /// A record that is among them until this is dropped.
@@ -92,14 +140,17 @@ impl Replying {
             places.taken.push(None);
             places.taken.len() - 1
         });
-        places.taken[place] = Some(coordinates.clone());
+        places.taken[place] = Some(Place {
+            at: coordinates.clone(),
+            waker: None,
+        });
         Waits(self, place)
     }
 
     /// Marks those that are among them. Thousands may be, so each is only looked at.
     pub(super) fn mark(&self, oldest: &mut [Oldest]) {
         let places = self.places();
-        for at in places.taken.iter().flatten() {
+        for Place { at, .. } in places.taken.iter().flatten() {
             let own = oldest
                 .iter_mut()
                 .find(|one| one.offset == at.offset && one.topic_partition == at.topic_partition);
@@ -109,8 +160,52 @@ impl Replying {
         }
     }
 
+    fn wake(&self, partition: &TopicPartition) {
+        let mut places = self.places();
+        let own = |place: &&mut Place| place.at.topic_partition == *partition;
+        let wakers = places.taken.iter_mut().flatten().filter(own);
+        for waker in wakers.filter_map(|place| place.waker.take()) {
+            waker.wake();
+        }
+    }
+
     fn places(&self) -> MutexGuard<'_, Places> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waits<'_> {
+    /// Waits for what is to be produced; `None` when the partition has moved before. What a client was given
+    /// by then may still be sent.
+    pub(super) async fn unless_moved<T>(
+        &self,
+        produce: impl Future<Output = T>,
+        departures: &Departures,
+        (partition, seen): (&TopicPartition, u64),
+    ) -> Option<T> {
+        let mut produce = pin!(produce);
+        poll_fn(|context| {
+            // First, so that a reply whose partition has gone is sent where nothing keeps it.
+            if let Poll::Ready(produced) = produce.as_mut().poll(context) {
+                return Poll::Ready(Some(produced));
+            }
+            // Before the look, or a departure in between would wake nobody.
+            self.wake_by(context.waker());
+            match departures.has_moved(partition, seen) {
+                true => Poll::Ready(None),
+                false => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    fn wake_by(&self, waker: &Waker) {
+        if let Some(place) = &mut self.0.places().taken[self.1] {
+            match &mut place.waker {
+                Some(own) => own.clone_from(waker),
+                none => *none = Some(waker.clone()),
+            }
+        }
     }
 }
 
@@ -130,10 +225,13 @@ mod tests {
     fn a_partition_that_comes_back_is_not_gone_for_its_new_records() {
         let (departures, partition) = (Departures::default(), TopicPartition::new("t", 0));
         let before = departures.count();
-        departures.add(&TopicPartition::new("t", 1));
+        departures.add(&TopicPartition::new("t", 1), Why::Moved);
         assert!(!departures.has_gone(&partition, before), "another one");
-        departures.add(&partition);
+        departures.add(&partition, Why::Remade);
         assert!(departures.has_gone(&partition, before));
+        assert!(!departures.has_moved(&partition, before));
+        departures.add(&partition, Why::Moved);
+        assert!(departures.has_moved(&partition, before));
         assert!(!departures.has_gone(&partition, departures.count()));
     }
 
@@ -150,7 +248,7 @@ mod tests {
         let _third = replying.enter(&at(3));
         assert_eq!(replying.places().taken.len(), 2);
         let mut all: Vec<i64> = (replying.places().taken.iter().flatten())
-            .map(|at| at.offset)
+            .map(|place| place.at.offset)
             .collect();
         all.sort_unstable();
         assert_eq!(all, [2, 3]);
