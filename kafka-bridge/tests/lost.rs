@@ -9,6 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::post;
+use kafka_bridge::ports::ProduceError;
 use kafka_bridge::testing::{MemoryBroker, MemorySink};
 use kafka_bridge::{Bridge, Dispatch, FailurePolicy, Operation, Record, Retry, TopicPartition};
 use support::{MODES, settle};
@@ -148,5 +149,20 @@ async fn h30_a_reply_that_waits_does_not_hold_up_the_partitions_that_are_left() 
         sent(&broker, 1, &["good"]);
         sleep(Duration::from_secs(5)).await;
         assert_eq!(calls.load(Ordering::Relaxed), 2, "{mode}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn h30_a_reply_that_is_refused_after_its_partition_has_gone_makes_no_dead_letter() {
+    for mode in MODES {
+        let refused = ProduceError::Refused("too large".to_owned());
+        let sink = MemorySink::default().failing("createOrder.reply", refused);
+        let (broker, sink, calls) = start_with(mode, sink);
+        sent(&broker, 0, &["good"]);
+        sleep(Duration::from_millis(500)).await;
+        broker.lose([partition(0)]);
+        sleep(Duration::from_secs(5)).await;
+        assert_eq!(calls.load(Ordering::Relaxed), 1, "{mode}");
+        assert_eq!(sink.produced(), [], "{mode}: the next owner's");
     }
 }

@@ -190,6 +190,10 @@ where
                 text: reason.to_string(),
             },
         };
+        // A letter is the next owner's to write, if there is one.
+        if departures.has_moved(&coordinates.topic_partition, seen) {
+            return Ok(Settled::Left);
+        }
         let given_up = give_up(&sink, dead_letter_topic, &coordinates, cause);
         let given_up = replying.unless_moved(given_up, departures, partition).await;
         given_up.unwrap_or(Ok(Settled::Left))
