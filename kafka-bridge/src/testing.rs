@@ -101,6 +101,11 @@ impl MemoryBroker {
             .send(SourceEvent::Lost(partitions.into_iter().collect()));
     }
 
+    /// Tells that a partition's topic was made anew: its records carry this generation from now on.
+    pub fn begin_anew(&self, start: Position, generation: u64) {
+        let _ = self.control.send(SourceEvent::Anew { start, generation });
+    }
+
     /// Tells that the last commit for the partitions was refused.
     pub fn refuse_commit(&self, partitions: impl IntoIterator<Item = TopicPartition>) {
         let _ = self

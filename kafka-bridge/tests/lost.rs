@@ -9,6 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::post;
+use kafka_bridge::offsets::Position;
 use kafka_bridge::ports::ProduceError;
 use kafka_bridge::testing::{MemoryBroker, MemorySink};
 use kafka_bridge::{Bridge, Dispatch, FailurePolicy, Operation, Record, Retry, TopicPartition};
@@ -165,4 +166,49 @@ async fn h30_a_reply_that_is_refused_after_its_partition_has_gone_makes_no_dead_
         assert_eq!(calls.load(Ordering::Relaxed), 1, "{mode}");
         assert_eq!(sink.produced(), [], "{mode}: the next owner's");
     }
+}
+
+fn begin_anew(broker: &MemoryBroker) {
+    let start = Position {
+        topic_partition: partition(0),
+        next_offset: 0,
+    };
+    broker.begin_anew(start, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn h26_what_was_not_begun_of_a_topic_that_was_made_anew_is_dropped() {
+    for mode in MODES {
+        let (broker, sink, calls) = start(mode);
+        sent(&broker, 0, &["fail", "good"]);
+        // The first attempt has failed; in `keyed` the other record waits behind it.
+        sleep(Duration::from_secs(5)).await;
+        let (before, replies) = (calls.load(Ordering::Relaxed), sink.produced().len());
+        begin_anew(&broker);
+        settle().await;
+        let mut new = record(0, 0, "good");
+        new.coordinates.generation = 2;
+        broker.send(new);
+        sleep(Duration::from_secs(2)).await;
+        assert_eq!(sink.produced().len(), replies + 1, "{mode}: served at once");
+        sleep(Duration::from_secs(300)).await;
+        assert_eq!(calls.load(Ordering::Relaxed), before + 1, "{mode}");
+        assert_eq!(sink.produced().len(), replies + 1, "{mode}");
+    }
+}
+
+/// Nobody makes it again: the record is nobody's any more.
+#[tokio::test(start_paused = true)]
+async fn h26_a_reply_that_waits_outlives_the_topic_of_its_request() {
+    let (broker, sink, calls) = start_with(Dispatch::Serial, MemorySink::default().gated());
+    sent(&broker, 0, &["good"]);
+    sleep(Duration::from_secs(5)).await;
+    begin_anew(&broker);
+    settle().await;
+    sent(&broker, 1, &["good"]);
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(calls.load(Ordering::Relaxed), 1, "it still waits");
+    sink.acknowledge(1);
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(calls.load(Ordering::Relaxed), 2);
 }

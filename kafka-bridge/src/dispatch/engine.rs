@@ -221,7 +221,10 @@ where
                 self.release_ready();
             }
             SourceEvent::Lost(partitions) => self.on_lost(&partitions),
-            SourceEvent::Anew(start) => self.offsets.begin_anew(&start),
+            SourceEvent::Anew(start) => {
+                self.offsets.begin_anew(&start);
+                self.forget(&start.topic_partition, Why::Remade);
+            }
             SourceEvent::Skipped(position) => self.offsets.skip_to(&position),
             SourceEvent::CommitFailed(partitions) => {
                 counter!(metric_names::COMMIT_FAILURES).increment(1);
