@@ -30,10 +30,14 @@ fn record(partition: i32, offset: i64, body: &'static str) -> Record {
 /// Starts a bridge whose application takes a second and fails on demand, and waits a minute between attempts;
 /// returns how often it was called.
 fn start(mode: Dispatch) -> (MemoryBroker, MemorySink, Arc<AtomicU32>) {
-    start_with(mode, MemorySink::default())
+    start_with(mode, MemorySink::default(), 1024)
 }
 
-fn start_with(mode: Dispatch, sink: MemorySink) -> (MemoryBroker, MemorySink, Arc<AtomicU32>) {
+fn start_with(
+    mode: Dispatch,
+    sink: MemorySink,
+    max_in_flight: usize,
+) -> (MemoryBroker, MemorySink, Arc<AtomicU32>) {
     let calls = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&calls);
     let handler = move |body: String| {
@@ -54,6 +58,7 @@ fn start_with(mode: Dispatch, sink: MemorySink) -> (MemoryBroker, MemorySink, Ar
     let bridge = Bridge::builder(Router::new().route("/orders", post(handler)))
         .operation(Operation::post("createOrder", "/orders").expect("a legal operation"))
         .dispatch(mode)
+        .max_in_flight(max_in_flight)
         .dead_letter_topic("dlq")
         .on_failure(FailurePolicy::Retry(retry));
     let (broker, source) = MemoryBroker::new();
@@ -142,7 +147,7 @@ async fn h30_a_revoked_partition_that_is_out_of_time_has_no_further_attempts() {
 #[tokio::test(start_paused = true)]
 async fn h30_a_reply_that_waits_does_not_hold_up_the_partitions_that_are_left() {
     for mode in MODES {
-        let (broker, _, calls) = start_with(mode, MemorySink::default().gated());
+        let (broker, _, calls) = start_with(mode, MemorySink::default().gated(), 1);
         sent(&broker, 0, &["good"]);
         sleep(Duration::from_secs(5)).await;
         broker.lose([partition(0)]);
@@ -158,7 +163,7 @@ async fn h30_a_reply_that_is_refused_after_its_partition_has_gone_makes_no_dead_
     for mode in MODES {
         let refused = ProduceError::Refused("too large".to_owned());
         let sink = MemorySink::default().failing("createOrder.reply", refused);
-        let (broker, sink, calls) = start_with(mode, sink);
+        let (broker, sink, calls) = start_with(mode, sink, 1024);
         sent(&broker, 0, &["good"]);
         sleep(Duration::from_millis(500)).await;
         broker.lose([partition(0)]);
@@ -200,7 +205,7 @@ async fn h26_what_was_not_begun_of_a_topic_that_was_made_anew_is_dropped() {
 /// Nobody makes it again: the record is nobody's any more.
 #[tokio::test(start_paused = true)]
 async fn h26_a_reply_that_waits_outlives_the_topic_of_its_request() {
-    let (broker, sink, calls) = start_with(Dispatch::Serial, MemorySink::default().gated());
+    let (broker, sink, calls) = start_with(Dispatch::Serial, MemorySink::default().gated(), 1);
     sent(&broker, 0, &["good"]);
     sleep(Duration::from_secs(5)).await;
     begin_anew(&broker);
