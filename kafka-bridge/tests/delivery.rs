@@ -124,6 +124,8 @@ async fn h8_tasks_run_side_by_side_up_to_the_bound() {
 async fn h8_bytes_in_flight_are_bounded() {
     let limits = Limits {
         max_in_flight_bytes: 35_000,
+        // Replies are to take no room.
+        max_reply_bytes: 100,
         ..Limits::default()
     };
     let body = "x".repeat(10_000);

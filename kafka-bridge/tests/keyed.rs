@@ -229,6 +229,7 @@ async fn a_lost_partitions_waiting_records_give_back_their_room() {
     // Room for the one that is under way and one more.
     let limits = Limits {
         max_in_flight_bytes: 2 * one,
+        max_reply_bytes: 1,
         ..Limits::default()
     };
     let bridge = builder(&journal)

@@ -99,7 +99,7 @@ fn answering(size: usize) -> (Arc<AtomicU32>, Router) {
 async fn h8_replies_that_wait_for_a_slow_broker_count_in_the_bound_on_bytes() {
     let limits = Limits {
         max_in_flight_bytes: 35_000,
-        max_reply_bytes: 20_000,
+        max_reply_bytes: 10_000,
         ..Limits::default()
     };
     for mode in [Dispatch::Tasks, Dispatch::Keyed] {
