@@ -10,13 +10,15 @@ use tokio::time::Instant;
 
 use super::producer::Lane;
 
-/// How many attempts have to fail while other topics could be written.
+/// How many attempts have to fail one after the other while other topics could be written.
 const ATTEMPTS: u32 = 2;
 /// How long a topic that was given up is not tried again; it doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(60);
 const LAST_PAUSE: Duration = Duration::from_secs(900);
 /// How many topics that were given up are remembered.
 const MAX_PAUSED: usize = 100;
+/// Brokers that take longer to answer may have been away until a moment ago.
+const PROMPT: Duration = Duration::from_secs(1);
 /// librdkafka's patience with one attempt, if the configuration has none.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -42,7 +44,7 @@ pub(super) struct Attempts {
     first: Instant,
     /// When the latest one began.
     latest: Instant,
-    /// How many of them failed while other topics could be written.
+    /// How many of the latest ones failed while other topics could be written.
     blamed: u32,
 }
 
@@ -58,6 +60,11 @@ impl Attempts {
 
     pub(super) fn latest(&self) -> Instant {
         self.latest
+    }
+
+    /// Notes that the latest attempt may have failed because of the brokers.
+    pub(super) fn absolve(&mut self) {
+        self.blamed = 0;
     }
 
     pub(super) fn begin_another(&mut self) {
@@ -121,18 +128,14 @@ impl Blame {
         left.filter(|left| !left.is_zero())
     }
 
-    /// Asks the brokers whether a topic keeps records off though nothing is wrong with them. Nothing is
-    /// known while another record asks.
-    pub(super) async fn asked_of_brokers(&self, topic: &Arc<str>, lane: &Lane) -> bool {
-        let Ok(_asking) = self.asking.try_lock() else {
-            return false;
-        };
-        let Ok(client) = lane.client() else {
-            return false;
-        };
-        let topic = Arc::clone(topic);
+    /// Asks the brokers whether a topic keeps records off though nothing is wrong with them; `None` while
+    /// another record asks.
+    pub(super) async fn asked_of_brokers(&self, topic: &Arc<str>, lane: &Lane) -> Option<bool> {
+        let _asking = self.asking.try_lock().ok()?;
+        let client = lane.client().ok()?;
+        let (topic, began) = (Arc::clone(topic), Instant::now());
         let asked = tokio::task::spawn_blocking(move || client.is_topics_own_problem(&topic)).await;
-        matches!(asked, Ok(Ok(true)))
+        Some(matches!(asked, Ok(Ok(true))) && began.elapsed() < PROMPT)
     }
 
     fn paused(&self) -> MutexGuard<'_, HashMap<Arc<str>, Pause>> {

@@ -196,8 +196,14 @@ impl Inner {
     ) -> Result<(), ProduceError> {
         if self.is_requesters(topic) {
             let others = self.topics.has_delivered_since(trial.attempts.latest());
-            let is_own = others || self.blame.asked_of_brokers(topic, &self.together).await;
-            if is_own && self.blame.note(topic, &mut trial.attempts) {
+            let is_own = match others {
+                true => Some(true),
+                false => self.blame.asked_of_brokers(topic, &self.together).await,
+            };
+            if is_own == Some(false) {
+                trial.attempts.absolve();
+            }
+            if is_own == Some(true) && self.blame.note(topic, &mut trial.attempts) {
                 let text = format!("the topic takes no record in time, unlike others: {cause}");
                 return Err(ProduceError::Refused(text));
             }

@@ -29,7 +29,9 @@ fn sink(cluster: &Cluster, named: &[&str], obstacles: Obstacles) -> KafkaSink {
 /// A sink that has little patience with brokers.
 fn hasty_sink(cluster: &Cluster, named: &[&str], obstacles: Obstacles) -> KafkaSink {
     let mut config = client_config::producer(&cluster.bootstrap_servers(), &[]);
-    config.set("message.timeout.ms", "300");
+    // Above the waits between attempts to connect.
+    config.set("message.timeout.ms", "1000");
+    config.set("reconnect.backoff.max.ms", "100");
     sink_of(config, named, obstacles)
 }
 
@@ -293,7 +295,7 @@ async fn h25_a_requesters_topic_waits_while_brokers_are_away_and_is_told() {
     let waiting = tokio::spawn(async move { sink.produce(reply("r", None)).await });
     in_time(until_obstacle(&obstacles, Some("r"))).await;
     assert!(obstacles.list()[0].is_awaited);
-    sleep(Duration::from_secs(2)).await;
+    sleep(Duration::from_secs(4)).await;
     assert!(!waiting.is_finished());
     cluster.broker_up(1).unwrap();
     in_time(waiting).await.unwrap().unwrap();
@@ -314,7 +316,7 @@ async fn h25_a_named_topic_without_a_leader_is_waited_for_and_told() {
     in_time(until_obstacle(&obstacles, Some("own"))).await;
     assert!(obstacles.list()[0].is_awaited);
     sink.produce(reply("r", None)).await.unwrap();
-    sleep(Duration::from_secs(2)).await;
+    sleep(Duration::from_secs(4)).await;
     assert!(!waiting.is_finished());
     cluster.partition_leader("own", 0, Some(1)).unwrap();
     in_time(waiting).await.unwrap().unwrap();
