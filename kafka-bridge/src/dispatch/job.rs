@@ -167,16 +167,14 @@ where
             Ok(Some(Outcome::Reply { record, status, .. })) => {
                 let _held = shared.replies.hold(record.size());
                 let replied = reply(&sink, record);
-                let replied = replying.unless_moved(replied, departures, partition).await;
-                let Some(replied) = replied else {
-                    return Ok(Settled::Left);
-                };
-                match replied? {
-                    None => {
+                match replying.unless_moved(replied, departures, partition).await {
+                    None => return Ok(Settled::Left),
+                    Some(Ok(None)) => {
                         meters.count_reply(status.as_u16());
                         return Ok(Settled::Replied);
                     }
-                    Some(refused) => refused,
+                    Some(Ok(Some(refused))) => refused,
+                    Some(Err(failure)) => return Err(failure),
                 }
             }
             Ok(Some(Outcome::Skip(reason)))
