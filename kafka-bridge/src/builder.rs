@@ -239,7 +239,7 @@ impl<A> Builder<A> {
         )?;
         let policy = self.policy();
         let dead_letter_topic = self.settings.dead_letter_topic.as_deref();
-        let sink = cluster.sink(policy.named(), dead_letter_topic)?;
+        let sink = cluster.sink(policy.exact(), dead_letter_topic)?;
         self.join(source, sink, cluster.obstacles())
     }
 

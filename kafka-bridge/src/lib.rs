@@ -133,5 +133,5 @@ pub use operation::{Operation, OperationError};
 pub use outcome::{Outcome, SkipReason};
 pub use profile::{ParseReplyProfileError, PartitionEncoding, ReplyProfile};
 pub use record::{Coordinates, OutboundRecord, Record, Timestamp, TopicPartition};
-pub use reply_to::{AddressDenied, ReplyPolicy};
+pub use reply_to::{AddressDenied, Origin, ReplyPolicy};
 pub use service::RecordService;

@@ -57,6 +57,15 @@ enum Pattern {
     Prefix(String),
 }
 
+/// Where a topic's name comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The operator typed it, and so says that the topic exists.
+    Typed,
+    /// From the name of a request topic. An operation may do without it; where it exists the operator made it.
+    Derived,
+}
+
 impl Pattern {
     fn parse(pattern: &str) -> Self {
         match pattern.strip_suffix('*') {
@@ -129,13 +138,19 @@ impl ReplyPolicy {
         self
     }
 
-    /// Returns the topics that the operator has named, each by its whole name; derived names are none.
-    pub(crate) fn named(&self) -> impl Iterator<Item = &str> {
-        let allowed = self.allowed.iter().filter(|_| !self.is_derived);
-        allowed.filter_map(|pattern| match pattern {
-            Pattern::Exact(name) => Some(&**name),
-            Pattern::Prefix(_) => None,
-        })
+    /// Returns the topics that are allowed by their whole name, and whether the operator has typed them or they
+    /// are derived.
+    pub(crate) fn exact(&self) -> impl Iterator<Item = (&str, Origin)> {
+        let origin = match self.is_derived {
+            true => Origin::Derived,
+            false => Origin::Typed,
+        };
+        self.allowed
+            .iter()
+            .filter_map(move |pattern| match pattern {
+                Pattern::Exact(name) => Some((&**name, origin)),
+                Pattern::Prefix(_) => None,
+            })
     }
 
     /// Checks one address.
@@ -209,11 +224,13 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_operator_typed_counts_as_named() {
+    fn names_that_are_typed_are_told_from_those_that_are_derived() {
         let typed = ReplyPolicy::new(["a.reply", "b.*"], ["a"]);
-        assert_eq!(typed.named().collect::<Vec<_>>(), ["a.reply"]);
+        let exact =
+            |policy: &ReplyPolicy| policy.exact().map(|(_, origin)| origin).collect::<Vec<_>>();
+        assert_eq!(exact(&typed), [Origin::Typed], "the other one is a prefix");
         let derived = ReplyPolicy::derived(["a"]).reserve(None);
-        assert_eq!(derived.named().count(), 0);
+        assert_eq!(exact(&derived), [Origin::Derived]);
     }
 
     #[test]

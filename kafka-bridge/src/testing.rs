@@ -101,9 +101,9 @@ impl MemoryBroker {
             .send(SourceEvent::Lost(partitions.into_iter().collect()));
     }
 
-    /// Tells that a partition's topic was made anew: its records carry this generation from now on.
-    pub fn begin_anew(&self, start: Position, generation: u64) {
-        let _ = self.control.send(SourceEvent::Anew { start, generation });
+    /// Tells that a partition's topic was made anew: its records carry the position's generation from now on.
+    pub fn begin_anew(&self, start: Position) {
+        let _ = self.control.send(SourceEvent::Anew(start));
     }
 
     /// Tells that the last commit for the partitions was refused.

@@ -177,8 +177,9 @@ fn begin_anew(broker: &MemoryBroker) {
     let start = Position {
         topic_partition: partition(0),
         next_offset: 0,
+        generation: 2,
     };
-    broker.begin_anew(start, 2);
+    broker.begin_anew(start);
 }
 
 #[tokio::test(start_paused = true)]

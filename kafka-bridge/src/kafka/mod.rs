@@ -34,6 +34,7 @@ pub use self::reply_sink::KafkaSink;
 pub use self::source::KafkaSource;
 pub use self::unreadable::quiet_unreadable_headers;
 use crate::Error;
+use crate::Origin;
 use crate::obstacles::Obstacles;
 
 /// A Kafka cluster to consume from and to produce to; `Debug` shows no secret.
@@ -115,22 +116,23 @@ impl Cluster {
 
     /// Makes a producer for replies.
     ///
-    /// `named` are topics that the operator has named, and that so are expected to take records: what
-    /// one of them refuses on its own account waits, while a topic that only a requester has named is
-    /// that requester's problem. The dead-letter topic is such a topic, and is looked for at once: while
-    /// it is missing, [`crate::Status::obstacles`] has it.
+    /// `expected` are topics that are allowed by their whole name. What one of them refuses on its own account
+    /// waits; so it does if one that the operator typed is missing. A topic that only a requester has named is
+    /// that requester's problem. The dead-letter topic counts as typed, and is looked for at once: while it is
+    /// missing, [`crate::Status::obstacles`] has it.
     ///
     /// # Errors
     ///
     /// Fails on properties that librdkafka refuses.
     pub fn sink<'t>(
         &self,
-        named: impl IntoIterator<Item = &'t str>,
+        expected: impl IntoIterator<Item = (&'t str, Origin)>,
         dead_letter_topic: Option<&str>,
     ) -> Result<KafkaSink, Error> {
         let config = client_config::producer(&self.brokers, &self.properties);
-        let named = named.into_iter().map(Into::into);
-        let started = KafkaSink::start(config, named, dead_letter_topic, self.obstacles());
+        let expected = expected.into_iter();
+        let expected = expected.map(|(topic, origin)| (topic.into(), origin));
+        let started = KafkaSink::start(config, expected, dead_letter_topic, self.obstacles());
         started.map_err(|source| Error::Kafka {
             context: "creating the reply producer".to_owned(),
             source: refusal::masked(source),

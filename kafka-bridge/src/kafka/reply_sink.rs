@@ -1,6 +1,6 @@
 //! Produces replies and dead letters: decides what is sent again, what waits, and what is given up.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use super::reply_topics::ReplyTopics;
 use super::verdict::{Verdict, judge, may_lack_partition};
 use crate::obstacles::Obstacles;
 use crate::ports::{ProduceError, ReplySink};
-use crate::{OutboundRecord, metric_names};
+use crate::{Origin, OutboundRecord, metric_names};
 
 /// How long to wait when the local queue is full; the client's own wait is 100 ms, a cliff.
 const QUEUE_FULL_WAIT: Duration = Duration::from_millis(2);
@@ -37,8 +37,8 @@ struct Inner {
     /// Where each record is a batch of its own: what was refused in company is sent here.
     alone: Lane,
     topics: ReplyTopics,
-    /// Topics that the operator has named, so that each is expected to take records.
-    named: BTreeSet<Arc<str>>,
+    /// Topics that are allowed by their whole name, so that each is expected to take records.
+    expected: BTreeMap<Arc<str>, Origin>,
     gates: Arc<Gates>,
     blame: Blame,
 }
@@ -80,7 +80,7 @@ impl KafkaSink {
     /// Starts a producer, and looks for the dead-letter topic in the background.
     pub(super) fn start(
         config: ClientConfig,
-        named: impl IntoIterator<Item = Arc<str>>,
+        expected: impl IntoIterator<Item = (Arc<str>, Origin)>,
         dead_letter_topic: Option<&str>,
         obstacles: Obstacles,
     ) -> Result<Self, KafkaError> {
@@ -98,7 +98,9 @@ impl KafkaSink {
             together,
             alone: Lane::new(alone),
             topics: ReplyTopics::default(),
-            named: named.into_iter().chain(dead_letter_topic).collect(),
+            expected: (expected.into_iter())
+                .chain(dead_letter_topic.map(|topic| (topic, Origin::Typed)))
+                .collect(),
             gates: Arc::new(Gates::new(obstacles)),
             blame,
         })))
@@ -134,7 +136,7 @@ impl Inner {
 
     /// Fails if a record must not be given to librdkafka for a topic.
     async fn may_produce(&self, client: &Arc<Client>, topic: &Arc<str>) -> Result<(), Failure> {
-        if self.named.contains(topic) || self.topics.take(topic) {
+        if self.is_typed(topic) || self.topics.take(topic) {
             return Ok(());
         }
         let list = async || {
@@ -160,20 +162,25 @@ impl Inner {
         match verdict {
             Verdict::Record => alone,
             // What has gone, its requester may have removed.
-            Verdict::Missing => !self.named.contains(topic),
-            Verdict::Topic => !self.named.contains(topic) && !self.topics.is_proven(topic),
+            Verdict::Missing => !self.is_typed(topic),
+            Verdict::Topic => !self.expected.contains_key(topic) && !self.topics.is_proven(topic),
             Verdict::Service | Verdict::Fatal | Verdict::QueueFull | Verdict::Again => false,
         }
     }
 
+    /// Returns whether the operator says that a topic exists.
+    fn is_typed(&self, topic: &Arc<str>) -> bool {
+        self.expected.get(topic) == Some(&Origin::Typed)
+    }
+
     /// Returns whether nobody but one requester answers for a topic.
     fn is_requesters(&self, topic: &Arc<str>) -> bool {
-        !self.named.contains(topic) && !self.topics.is_proven(topic)
+        !self.is_typed(topic) && !self.topics.is_proven(topic)
     }
 
     /// Fails if a topic was given up a short while ago: each attempt would hold up others.
     fn check_pause(&self, topic: &Arc<str>) -> Result<(), ProduceError> {
-        let pause = match self.named.contains(topic) {
+        let pause = match self.is_typed(topic) {
             true => None,
             false => self.blame.pause(topic),
         };

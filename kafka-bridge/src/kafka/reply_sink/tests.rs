@@ -36,7 +36,7 @@ fn hasty_sink(cluster: &Cluster, named: &[&str], obstacles: Obstacles) -> KafkaS
 }
 
 fn sink_of(config: ClientConfig, named: &[&str], obstacles: Obstacles) -> KafkaSink {
-    let named = named.iter().map(|name| Arc::from(*name));
+    let named = named.iter().map(|name| (Arc::from(*name), Origin::Typed));
     KafkaSink::start(config, named, None, obstacles).unwrap()
 }
 
@@ -179,6 +179,25 @@ async fn h25_a_topic_that_the_operator_named_is_waited_for_and_is_an_obstacle_me
         refuse(&cluster, &[refusal]);
         sink.produce(reply("other", None)).await.unwrap();
     }
+}
+
+/// The operator made it: what the service may not write just now is not the requesters' fault.
+#[tokio::test]
+async fn h25_a_derived_topic_that_exists_is_waited_for_before_it_took_a_record() {
+    let (cluster, _) = cluster();
+    let config = client_config::producer(&cluster.bootstrap_servers(), &[]);
+    let expected = ["r", "gone"].map(|topic| (topic.into(), Origin::Derived));
+    let sink = KafkaSink::start(config, expected, None, Obstacles::default()).unwrap();
+    refuse(
+        &cluster,
+        &[Resp::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED; 2],
+    );
+    assert_eq!(sink.produce(reply("r", None)).await, Ok(()));
+    let missing = sink.produce(reply("gone", None)).await;
+    assert!(
+        matches!(missing, Err(ProduceError::Refused(_))),
+        "{missing:?}"
+    );
 }
 
 #[tokio::test]
