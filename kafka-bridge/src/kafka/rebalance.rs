@@ -1,31 +1,30 @@
 //! What happens when partitions come and go. Told by librdkafka from within `poll`; nothing waits there.
 
+mod leaving;
 mod notice;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use metrics::counter;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::{debug, error, warn};
 
+use self::leaving::{Leaving, unassign};
 use super::assignment::Assignment;
 use super::client_log::ClientLog;
 use super::doubts::{Doubt, commit_metadata};
 use super::fetch_watch::FetchWatch;
 use super::lag;
 use crate::offsets::Position;
-use crate::ports::{Revocation, SourceEvent};
+use crate::ports::SourceEvent;
 use crate::{Error, TopicPartition, metric_names};
-
-/// How much longer than the dispatch's own patience its word is waited for, so that that one decides.
-const GRACE: Duration = Duration::from_secs(1);
 
 /// The consumer's context: follows the assignment and tells the dispatch of it.
 pub(super) struct Rebalancing {
@@ -45,15 +44,6 @@ pub(super) struct Rebalancing {
     heard: AtomicU64,
     leaving: Mutex<Option<Leaving>>,
     guard: OnceLock<Thread>,
-}
-
-/// Partitions that the group wants back, and that the dispatch has not let go yet.
-struct Leaving {
-    partitions: Vec<TopicPartition>,
-    /// Where they stand; set when the dispatch has let them go.
-    released: Arc<Mutex<Option<Vec<Position>>>>,
-    /// When they are given up without the dispatch.
-    deadline: Instant,
 }
 
 impl Rebalancing {
@@ -154,77 +144,6 @@ impl Rebalancing {
         }));
     }
 
-    /// Asks the dispatch to let partitions go. The group has them back when [`Rebalancing::leave`] finds that it has;
-    /// librdkafka waits for that, and is polled meanwhile.
-    fn revoke(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
-        let partitions = partitions(list);
-        if consumer.assignment_lost() {
-            count("lost");
-            self.lose(partitions);
-            return unassign(consumer, list);
-        }
-        count("revoke");
-        if partitions.is_empty() {
-            return unassign(consumer, list);
-        }
-        if let Some(positions) = self.take_last(&partitions) {
-            return self.give_up(consumer, &partitions, &positions);
-        }
-        let released = Arc::new(Mutex::default());
-        let (place, guard) = (Arc::clone(&released), self.guard.get().cloned());
-        let revocation = Revocation::new(partitions.clone(), move |positions| {
-            *lock(&place) = Some(positions);
-            if let Some(guard) = guard {
-                guard.unpark();
-            }
-        });
-        *lock(&self.leaving) = Some(Leaving {
-            partitions,
-            released,
-            deadline: Instant::now() + self.revocation_timeout + GRACE,
-        });
-        self.tell(Ok(SourceEvent::Revoked(revocation)));
-        self.wake_guard();
-    }
-
-    /// Gives back what the dispatch has let go, or did not let go in time. Returns when to look again, if something
-    /// is left. It blocks; for the guard.
-    pub(super) fn leave(&self, consumer: &BaseConsumer<Self>) -> Option<Instant> {
-        let mut leaving = lock(&self.leaving);
-        let own = leaving.as_ref()?;
-        let released = lock(&own.released).take();
-        let released = released.or_else(|| self.take_last(&own.partitions));
-        if released.is_none() && Instant::now() < own.deadline {
-            return Some(own.deadline);
-        }
-        let own = leaving.take()?;
-        drop(leaving);
-        if released.is_none() {
-            warn!("partitions are given up without a commit, their records will come again");
-        }
-        self.give_up(consumer, &own.partitions, &released.unwrap_or_default());
-        None
-    }
-
-    /// Commits where partitions stand and gives them back to the group.
-    fn give_up(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        partitions: &[TopicPartition],
-        positions: &[Position],
-    ) {
-        // What was lost meanwhile is another member's.
-        if !positions.is_empty() && !consumer.assignment_lost() {
-            self.commit_before_leaving(consumer, positions);
-        }
-        self.forget(partitions.to_vec());
-        let mut list = TopicPartitionList::with_capacity(partitions.len());
-        for TopicPartition { topic, partition } in partitions {
-            list.add_partition(topic, *partition);
-        }
-        unassign(consumer, &list);
-    }
-
     /// Gives up what the group has taken away already. What was told to be lost is not told again.
     fn lose(&self, partitions: Vec<TopicPartition>) {
         self.take_last(&partitions);
@@ -256,19 +175,6 @@ impl Rebalancing {
     /// Returns whether a partition is assigned just now.
     fn is_assigned(&self, TopicPartition { topic, partition }: &TopicPartition) -> bool {
         self.locate(topic, *partition).1 > 0
-    }
-
-    fn commit_before_leaving(&self, consumer: &BaseConsumer<Self>, positions: &[Position]) {
-        let list = self.to_list(positions);
-        if list.count() == 0 {
-            return;
-        }
-        match consumer.commit(&list, CommitMode::Sync) {
-            Ok(()) => debug!(?positions, "offsets of revoked partitions committed"),
-            Err(error) => {
-                warn!(%error, ?positions, "offsets of revoked partitions not committed, their records will come again");
-            }
-        }
     }
 
     /// The one place where positions become what librdkafka commits: next offsets, as they are, each with the id
@@ -361,17 +267,6 @@ fn assign(consumer: &BaseConsumer<Rebalancing>, list: &TopicPartitionList) {
     };
     if let Err(error) = assigned {
         error!(%error, "partitions not taken");
-    }
-}
-
-/// Tells librdkafka that the group may have partitions back.
-fn unassign(consumer: &BaseConsumer<Rebalancing>, list: &TopicPartitionList) {
-    let unassigned = match consumer.rebalance_protocol() {
-        RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
-        _ => consumer.unassign(),
-    };
-    if let Err(error) = unassigned {
-        error!(%error, "partitions not given back");
     }
 }
 
