@@ -16,6 +16,7 @@ use crate::ports::{RecordSource, ReplySink};
 use crate::{Body, Builder, Error, RecordService, Settings, Status, Summary};
 
 /// A bridge, ready to be run by awaiting it or by [`Bridge::with_graceful_shutdown`].
+#[must_use = "a bridge serves nothing until it is awaited"]
 #[derive(Debug)]
 pub struct Bridge<A, Source, Sink> {
     service: RecordService<A>,

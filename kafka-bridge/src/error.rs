@@ -1,12 +1,17 @@
 //! What can end a bridge, or keep it from starting. Bad records do neither.
 
+use std::error::Error as StdError;
+use std::fmt;
 use std::time::Duration;
 
 use kafka_cluster_url::{NeedsTls, UrlError};
 use rdkafka::error::KafkaError;
 
 /// Why a bridge could not be built or had to stop.
-#[derive(Debug, thiserror::Error)]
+///
+/// `Debug` is the sentence with its causes: that is what `fn main() -> Result<(), Box<dyn Error>>` prints.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// No operation was mapped, so there is nothing to serve.
     #[error("no operation: map at least one topic with Builder::operation")]
@@ -138,5 +143,37 @@ impl Error {
             }
             Self::CloseTimedOut | Self::SourceGone | Self::Producer(_) | Self::TaskLost(_) => false,
         }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        let mut cause = self.source();
+        while let Some(one) = cause {
+            write!(f, ": {one}")?;
+            cause = one.source();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_is_a_sentence_with_its_causes() {
+        let told = format!("{:?}", Error::NoOperation);
+        assert_eq!(told, Error::NoOperation.to_string());
+        let error = Error::Kafka {
+            context: "subscribing".to_owned(),
+            source: KafkaError::Canceled,
+        };
+        let told = format!("{error:?}");
+        assert_eq!(
+            told,
+            format!("kafka client: subscribing: {}", KafkaError::Canceled)
+        );
     }
 }

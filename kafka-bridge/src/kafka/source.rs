@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::coop::consume_budget;
 use tokio::time::{Interval, MissedTickBehavior, interval};
-use tracing::{trace, warn};
+use tracing::{info, trace, warn};
 
 use super::client_config::max_poll_interval;
 use super::fetch_watch::FetchWatch;
@@ -24,6 +24,9 @@ use crate::obstacles::Obstacles;
 use crate::offsets::Position;
 use crate::ports::{Intake, RecordSource, SourceEvent};
 
+/// After how long it is told that the group has given no partitions yet.
+const LONG_WAIT: Duration = Duration::from_secs(5);
+
 /// A consumer in a group. Dropping it leaves the group without a last commit.
 pub struct KafkaSource {
     polling: Arc<Polling>,
@@ -31,6 +34,8 @@ pub struct KafkaSource {
     /// For what does not wake: a pause that is due, the patience of the group. `None` up to the first wait, which is
     /// the first time that there has to be a runtime.
     tick: Option<Interval>,
+    /// When the group was asked for partitions; `None` once it is told that it takes long.
+    asked: Option<Instant>,
     stop: Arc<AtomicBool>,
     /// Taken when the source is closed.
     guard: Option<JoinHandle<()>>,
@@ -80,12 +85,28 @@ impl KafkaSource {
             polling,
             events,
             tick: None,
+            asked: Some(Instant::now()),
             stop,
             guard: Some(guard),
         };
+        let group = config.get("group.id").unwrap_or_default();
+        info!(group, ?topics, "joining the consumer group");
         let subscribed = source.polling.consumer.subscribe(topics);
         subscribed.map_err(failed("subscribing"))?;
         Ok(source)
+    }
+
+    /// Tells once if the group takes long to give partitions.
+    fn tell_wait(&mut self) {
+        let has_waited = |asked: &mut Instant| asked.elapsed() >= LONG_WAIT;
+        if self.polling.consumer.context().generation() == 0
+            && self.asked.take_if(has_waited).is_some()
+        {
+            info!(
+                "still waiting for an assignment: no broker answers, or the group waits for a member that went \
+                 without leaving, for up to its session.timeout.ms (45 s unless set)"
+            );
+        }
     }
 
     /// Ends the guard and gives the consumer back; nothing moves any more, and the partitions stand there.
@@ -145,7 +166,7 @@ impl RecordSource for KafkaSource {
             tokio::select! { biased;
                 event = self.events.recv() => return event.unwrap_or(Err(Error::SourceGone)),
                 () = self.polling.arrived.notified() => {}
-                _ = tick.tick() => {}
+                _ = tick.tick() => self.tell_wait(),
             }
         }
     }
@@ -234,6 +255,22 @@ mod tests {
                 return record;
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_long_wait_for_partitions_is_told_once_and_only_until_they_come() {
+        let (mock, _cluster, mut source) = start();
+        source.tell_wait();
+        assert!(source.asked.is_some(), "not long yet");
+        let long_ago = Instant::now().checked_sub(LONG_WAIT).unwrap();
+        source.asked = Some(long_ago);
+        source.tell_wait();
+        assert!(source.asked.is_none(), "told");
+        produce(&mock, "none");
+        next_record(&mut source).await;
+        source.asked = Some(long_ago);
+        source.tell_wait();
+        assert!(source.asked.is_some(), "nothing to tell");
     }
 
     #[tokio::test]
