@@ -3,7 +3,7 @@
 //!
 //! ```sh
 //! cargo run -p kafka-bridge --example path_parameters
-//! echo | kcat -P -b localhost:9092 -t readUser -H reply-to=readUser.reply -H user-id=7 -H fields=name
+//! echo x | kcat -P -b localhost:9092 -t readUser -H reply-to=readUser.reply -H user-id=7 -H fields=name
 //! echo ann | kcat -P -b localhost:9092 -t renameUser -H reply-to=renameUser.reply -H user-id=7
 //! ```
 
