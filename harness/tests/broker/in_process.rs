@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::group::Group;
-use crate::member::{Handled, Member, app};
+use crate::member::{BLOCK, Handled, Member, app};
 use crate::support::LIMIT;
 use crate::support::requester::Requester;
 use crate::{ids, load, stack};
@@ -71,24 +71,23 @@ fn h6_apache_kafka_only_members_on_one_worker_thread_come_and_go_and_answer_ever
     );
 }
 
-#[tokio::test]
-async fn h20_apache_kafka_only_a_handler_slower_than_the_poll_interval_costs_no_membership() {
+/// Serves requests of which the first takes longer than the group waits for a poll.
+async fn one_slow_handler(group: &str, slow: &str) {
     let stack = stack().await;
-    let group = "slow";
-    let requester = Requester::new(&stack, "slow-", 1).await;
+    let requester = Requester::new(&stack, &format!("{group}-"), 1).await;
     let handled = Handled::default();
     let properties = [
         ("max.poll.interval.ms", "6000"),
         ("session.timeout.ms", "6000"),
     ];
     let member = Member::join(&stack, group, app(&handled), Dispatch::Serial, &properties).await;
-    let look = Group::of(&stack, group, "slow-createOrder", 1);
+    let look = Group::of(&stack, group, &format!("{group}-createOrder"), 1);
     let before = look.members();
     // Enough behind the slow one to fill every buffer on the way.
     let ids: Vec<String> = (0..100).map(|number| format!("request-{number}")).collect();
     for (number, id) in ids.iter().enumerate() {
-        let milliseconds = if number == 0 { "10000" } else { "0" };
-        requester.send(id, milliseconds).await;
+        let body = if number == 0 { slow } else { "0" };
+        requester.send(id, body).await;
     }
     // A member that is thrown out goes on answering the first ones for ever.
     let answered = timeout(LIMIT, requester.replies_to(&ids)).await;
@@ -102,4 +101,15 @@ async fn h20_apache_kafka_only_a_handler_slower_than_the_poll_interval_costs_no_
     assert_eq!(twice, None, "handled twice");
     member.leave().await;
     stack.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn h20_apache_kafka_only_a_handler_slower_than_the_poll_interval_costs_no_membership() {
+    one_slow_handler("slow", "10000").await;
+}
+
+/// This runtime has one thread, so neither the bridge nor anything else turns meanwhile.
+#[tokio::test]
+async fn h20_apache_kafka_only_a_handler_that_blocks_the_runtime_costs_no_membership() {
+    one_slow_handler("blocked", &format!("{BLOCK}10000")).await;
 }

@@ -30,12 +30,19 @@ impl Handled {
     }
 }
 
+/// Begins the body of a request whose handler is to keep its thread while it takes its time.
+pub(crate) const BLOCK: &str = "block ";
+
 /// An application that takes as many milliseconds for a request as its body says.
 pub(crate) fn app(handled: &Handled) -> Router {
     let handle = |State(handled): State<Handled>, headers: HeaderMap, body: String| async move {
         let wish = headers.get("x-reply-set-header").unwrap();
         handled.note(wish.to_str().unwrap());
-        tokio::time::sleep(Duration::from_millis(body.parse().unwrap())).await;
+        let time = |milliseconds: &str| Duration::from_millis(milliseconds.parse().unwrap());
+        match body.strip_prefix(BLOCK) {
+            Some(milliseconds) => std::thread::sleep(time(milliseconds)),
+            None => tokio::time::sleep(time(&body)).await,
+        }
         body
     };
     Router::new()
