@@ -3,10 +3,11 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
 
 use super::page::Page;
 use crate::support::client;
@@ -93,26 +94,33 @@ fn h29_idle_connections_cost_little_are_closed_and_do_not_hold_up_the_end() {
 
 #[test]
 fn h29_a_program_without_files_to_open_serves_again_when_it_has_some() {
-    // The program's own files leave no room for the half that its bound would allow.
-    let program = client();
-    let mut child = Command::new("sh")
-        .args(["-c", "ulimit -n 24; exec \"$@\"", "sh"])
-        .arg(program.get_program())
+    let mut child = client()
         .args(["--host", "kafka://127.0.0.1:1", "--web", "127.0.0.1:0"])
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    let mut line = String::new();
-    stderr.read_line(&mut line).unwrap();
+    let stderr = BufReader::new(child.stderr.take().unwrap());
+    let (told, lines) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in stderr.lines().map_while(Result::ok) {
+            let _ = told.send(line);
+        }
+    });
+    let next = || lines.recv_timeout(PATIENCE).expect("a line in time");
+    let line = next();
     let address = line.split("http://").nth(1).expect(&line);
     let address = address.split(' ').next().unwrap().to_owned();
+    // Far below what its bound allows, which it has taken from its limit at the start.
+    let few = open_files(child.id()) as u64 + 2;
+    let own = Pid::from_child(&child);
+    let limit = getrlimit(Resource::Nofile);
+    let current = Some(few);
+    prlimit(Some(own), Resource::Nofile, Rlimit { current, ..limit }).unwrap();
     let held: Vec<_> = (0..20)
         .map(|_| TcpStream::connect(&address).unwrap())
         .collect();
-    line.clear();
-    stderr.read_line(&mut line).unwrap();
+    let line = next();
     assert!(line.contains("no connection can be accepted"), "{line}");
     drop(held);
     let request = format!("GET / HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
