@@ -111,7 +111,7 @@ impl Scene<'_> {
         let log = service.child().log().to_owned();
         if let Err(error) = service.stop().await {
             let told = std::fs::read_to_string(log).unwrap_or_default();
-            if !is_without_broker(&told) {
+            if !may_end_unwell(&told) {
                 self.fleet.blame(format!("{error:#}"));
             }
         }
@@ -179,14 +179,17 @@ impl Scene<'_> {
     }
 }
 
-/// Whether a service ended unwell because a mix had taken the broker away when it was told to stop. It cannot
-/// commit then, and is right to say so with its exit code; that nothing is lost by it, the other oracles ask.
-fn is_without_broker(log: &str) -> bool {
-    let mut last = log.lines().rev().take(LAST_WORDS);
-    let says_so = last
-        .next()
-        .is_some_and(|line| line.contains("the last offsets may not be committed"));
-    says_so && last.any(|line| line.contains("AllBrokersDown"))
+/// Whether a service ended unwell because a mix had taken the broker, or a right, away when it was told to stop. It
+/// cannot commit then, and is right to say so with its exit code; that nothing is lost by it, the other oracles ask.
+fn may_end_unwell(log: &str) -> bool {
+    let mut before = log.lines().rev().take(LAST_WORDS);
+    let Some(end) = before.next() else {
+        return false;
+    };
+    let is_denied = end
+        .contains("committing the last offsets: Consumer commit error: TopicAuthorizationFailed");
+    let is_late = end.contains("the last offsets may not be committed");
+    is_denied || is_late && before.any(|line| line.contains("AllBrokersDown"))
 }
 
 #[cfg(test)]
@@ -197,12 +200,20 @@ mod tests {
     fn only_a_service_that_lost_its_broker_may_end_without_its_last_commit() {
         let down = r#"WARN kafka client="consumer" error=Global error: AllBrokersDown"#;
         let end = "order-service: --kafka: closed late; the last offsets may not be committed";
-        assert!(is_without_broker(&format!("{down}\n{end}\n")));
-        assert!(!is_without_broker(end));
-        assert!(!is_without_broker(&format!(
-            "{down}\norder-service: panicked"
-        )));
+        assert!(may_end_unwell(&format!("{down}\n{end}\n")));
+        assert!(!may_end_unwell(end));
+        assert!(!may_end_unwell(&format!("{down}\norder-service: panicked")));
         let long_ago = format!("{down}\n{}{end}\n", "INFO fine\n".repeat(LAST_WORDS));
-        assert!(!is_without_broker(&long_ago));
+        assert!(!may_end_unwell(&long_ago));
+    }
+
+    #[test]
+    fn a_service_that_lost_the_right_to_commit_may_end_without_its_last_commit() {
+        let end = "order-service: --kafka: kafka client: committing the last offsets: Consumer commit error: ";
+        let denied = format!(
+            "INFO draining\n{end}TopicAuthorizationFailed (Broker: Topic authorization failed)"
+        );
+        assert!(may_end_unwell(&denied));
+        assert!(!may_end_unwell(&format!("{end}IllegalGeneration")));
     }
 }

@@ -70,13 +70,18 @@ impl<T: Transport> Engine<T> {
     pub(super) fn take(&self, flight: &Flight, ending: Ending) -> Status {
         let (answer, outcome) = outcome(ending);
         let status = outcome.status();
+        let replied = answer.map(|answer| answer.replied);
+        // A report that the reply has overtaken is no time of the request's way.
+        let acked = flight
+            .acked
+            .filter(|acked| replied.is_none_or(|replied| *acked <= replied));
         let taken = self.samples.send(Sample {
             kind: flight.kind,
             user: flight.user,
             intended_ns: self.offset(flight.intended),
             sent_ns: self.offset(flight.sent),
-            acked_ns: flight.acked.map(|acked| self.offset(acked)),
-            replied_ns: answer.map(|answer| self.offset(answer.replied)),
+            acked_ns: acked.map(|acked| self.offset(acked)),
+            replied_ns: replied.map(|replied| self.offset(replied)),
             reply_bytes: answer.map_or(0, |answer| answer.bytes),
             outcome,
             warm_up: self.is_warm_up(flight.intended),
