@@ -16,6 +16,16 @@ use support::{Harness, complaint, json, send, stack_kind};
 
 const SHORT: [&str; 6] = ["--run-time", "2s", "--warm-up", "0s", "--rehearsal", "0s"];
 
+/// One run of `tasks`, begun at once.
+const BENCH: [&str; 6] = [
+    "--variant",
+    "tasks",
+    "--out",
+    "run.csv",
+    "--rehearsal",
+    "0s",
+];
+
 #[test]
 fn the_demo_shows_request_reply_and_stored_order() {
     let harness = Harness::new();
@@ -174,15 +184,7 @@ fn ctrl_c_stops_service_load_store_and_broker() {
 fn a_second_ctrl_c_kills_what_does_not_end_and_says_what_may_be_left() {
     let harness = Harness::new();
     let stubborn = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/stubborn");
-    let arguments = [
-        "--variant",
-        "tasks",
-        "--out",
-        "run.csv",
-        "--rehearsal",
-        "0s",
-    ];
-    let mut command = harness.on_stack("bench", &arguments);
+    let mut command = harness.on_stack("bench", &BENCH);
     command.args(["--load-client", stubborn]);
     let running = harness.start_until(command, "starting stack");
     support::wait_for("the load client that ignores signals", || {
@@ -210,15 +212,7 @@ fn a_second_ctrl_c_kills_what_does_not_end_and_says_what_may_be_left() {
 fn a_bench_whose_load_client_was_the_bottleneck_fails() {
     let harness = Harness::new();
     let bottleneck = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/bottleneck");
-    let arguments = [
-        "--variant",
-        "tasks",
-        "--out",
-        "run.csv",
-        "--rehearsal",
-        "0s",
-    ];
-    let mut command = harness.on_stack("bench", &arguments);
+    let mut command = harness.on_stack("bench", &BENCH);
     let output = command
         .args(["--load-client", bottleneck])
         .output()

@@ -1,22 +1,24 @@
 //! Brokers that are away, and replies that cannot be read.
 
+use std::process::Child;
 use std::time::Duration;
 
 use super::*;
 
+/// Starts a run and waits until its first request is there.
+fn begin(service: &Service, files: &Files, arguments: &[&str]) -> Child {
+    let mut command = service.client();
+    command.args(files.arguments()).args(arguments);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    service.next_seen();
+    child
+}
+
 #[test]
 fn a_broker_that_stays_away_fails_the_requests_in_flight_at_their_time_out_by_its_cause() {
     let (service, files) = (Service::start(Behaviour::Ignore), Files::new());
-    let mut command = service.client();
-    let child = command
-        .args(files.arguments())
-        .args(["-t", "1s", "--timeout", "5s"]);
-    let child = child
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    service.next_seen();
+    let child = begin(&service, &files, &["-t", "1s", "--timeout", "5s"]);
     service.cluster.broker_down(-1).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_code(&output, 3);
@@ -29,16 +31,7 @@ fn a_broker_that_stays_away_fails_the_requests_in_flight_at_their_time_out_by_it
 #[test]
 fn an_outage_that_heals_within_the_time_out_fails_nothing() {
     let (service, files) = (Service::start(Behaviour::Answer("200")), Files::new());
-    let mut command = service.client();
-    let child = command
-        .args(files.arguments())
-        .args(["-t", "4s", "--timeout", "60s"]);
-    let child = child
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    service.next_seen();
+    let child = begin(&service, &files, &["-t", "4s", "--timeout", "60s"]);
     service.cluster.broker_down(-1).unwrap();
     std::thread::sleep(Duration::from_secs(1));
     service.cluster.broker_up(-1).unwrap();
@@ -55,16 +48,7 @@ fn an_outage_that_heals_within_the_time_out_fails_nothing() {
 #[test]
 fn replies_that_cannot_be_read_fail_by_the_clients_words() {
     let (service, files) = (Service::start(Behaviour::Answer("200")), Files::new());
-    let mut command = service.client();
-    let child = command
-        .args(files.arguments())
-        .args(["-t", "2s", "--timeout", "3s"]);
-    let child = child
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    service.next_seen();
+    let child = begin(&service, &files, &["-t", "2s", "--timeout", "3s"]);
     // As of a batch whose sum is wrong, at each fetch from now on.
     let errors = vec![RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_MSG; 100_000];
     service
