@@ -21,6 +21,8 @@ struct Held {
     generation: u64,
     /// The topic that the position belongs to, as far as it is known.
     topic_id: Option<Arc<str>>,
+    /// Whether it was looked at which topic the committed position belongs to. A commit before would hide that.
+    is_looked_at: bool,
 }
 
 impl Assignment {
@@ -42,6 +44,7 @@ impl Assignment {
         let held = Held {
             generation: self.generation,
             topic_id: None,
+            is_looked_at: false,
         };
         for TopicPartition { topic, partition } in partitions {
             let of_topic = self.topics.entry(Arc::clone(topic)).or_default();
@@ -97,7 +100,15 @@ impl Assignment {
         let known = self.ids.get(&partition.topic).cloned();
         if let Some(held) = self.held_mut(partition) {
             held.topic_id = id.map(Arc::from).or(known);
+            held.is_looked_at = true;
         }
+    }
+
+    /// Returns whether a position that was reached under a generation may be committed.
+    pub(super) fn may_commit(&self, partition: &TopicPartition, generation: u64) -> bool {
+        let of_topic = self.topics.get(&partition.topic);
+        let held = of_topic.and_then(|of_topic| of_topic.get(&partition.partition));
+        held.is_some_and(|held| held.generation == generation && held.is_looked_at)
     }
 
     /// Returns which topic a partition's position belongs to, as far as it is known.
@@ -122,6 +133,7 @@ impl Assignment {
         *self.held_mut(partition)? = Held {
             generation,
             topic_id,
+            is_looked_at: true,
         };
         self.generation = generation;
         Some(generation)
@@ -157,6 +169,23 @@ mod tests {
         assert!(!assignment.is_outdated(&partition()));
         assert_eq!(assignment.topic_id(&partition()).as_deref(), Some("new"));
         assert_eq!(assignment.locate("orders", 0).1, generation + 1);
+    }
+
+    /// What a member commits is all that the next look finds: the old topic's id would be gone.
+    #[test]
+    fn h26_nothing_is_committed_before_it_was_looked_at_what_is_committed() {
+        let mut assignment = Assignment::default();
+        let generation = assignment.add(&[partition()]);
+        assert!(!assignment.may_commit(&partition(), generation));
+        assignment.note_id("orders", "new");
+        assert!(!assignment.may_commit(&partition(), generation));
+        assignment.note_committed(&partition(), None);
+        assert!(assignment.may_commit(&partition(), generation));
+        let anew = assignment.begin_anew(&partition()).unwrap();
+        assert!(!assignment.may_commit(&partition(), generation));
+        assert!(assignment.may_commit(&partition(), anew));
+        assignment.remove(vec![partition()]);
+        assert!(!assignment.may_commit(&partition(), anew));
     }
 
     #[test]

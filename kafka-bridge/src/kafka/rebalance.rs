@@ -179,7 +179,8 @@ impl Rebalancing {
 
     /// The one place where positions become what librdkafka commits: next offsets, as they are, each with the id
     /// of the topic that it was reached in. One that was reached under another assignment, or before the topic was
-    /// made anew, is left out: it would set the partition back, or lose what is below it.
+    /// made anew, is left out: it would set the partition back, or lose what is below it. So is one whose partition
+    /// came just now, until [`Rebalancing::note_committed`]; it is taken when all are committed again.
     pub(super) fn to_list(&self, positions: &[Position]) -> TopicPartitionList {
         let mut list = TopicPartitionList::with_capacity(positions.len());
         let assignment = lock(&self.assignment);
@@ -190,8 +191,8 @@ impl Rebalancing {
         } in positions
         {
             let TopicPartition { topic, partition } = topic_partition;
-            if assignment.locate(topic, *partition).1 != *generation {
-                debug!(partition = %topic_partition, "position of before left out of the commit");
+            if !assignment.may_commit(topic_partition, *generation) {
+                debug!(partition = %topic_partition, "position left out of the commit");
                 continue;
             }
             let mut entry = list.add_partition(topic, *partition);
@@ -368,6 +369,8 @@ mod tests {
             next_offset: 7,
             generation,
         };
+        assert_eq!(context.to_list(&[of_generation(1)]).count(), 0);
+        context.note_committed(&TopicPartition::new("orders", 0), None);
         assert_eq!(context.to_list(&[of_generation(1)]).count(), 1);
         context.begin_anew(&TopicPartition::new("orders", 0), 0);
         let Ok(SourceEvent::Anew(start)) = events.try_recv().unwrap() else {
