@@ -50,6 +50,13 @@ fn open_files(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
 }
 
+/// The number of the next file that the program opens. Its limit is on numbers, and a file that it was started
+/// with may have a high one.
+fn next_file(pid: u32) -> u64 {
+    let is_free = |number: &u64| !fs::exists(format!("/proc/{pid}/fd/{number}")).unwrap();
+    (0..).find(is_free).unwrap()
+}
+
 fn send(address: &str, text: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -112,7 +119,7 @@ fn h29_a_program_without_files_to_open_serves_again_when_it_has_some() {
     let address = line.split("http://").nth(1).expect(&line);
     let address = address.split(' ').next().unwrap().to_owned();
     // Far below what its bound allows, which it has taken from its limit at the start.
-    let few = open_files(child.id()) as u64 + 2;
+    let few = next_file(child.id()) + 2;
     let own = Pid::from_child(&child);
     let limit = getrlimit(Resource::Nofile);
     let current = Some(few);
