@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use http::{Request, Response};
 
-use crate::config::Limits;
+use crate::http::{request, response};
+use crate::reply::address;
+use crate::settings::Limits;
 use crate::{
     Body, HeaderFilter, Headers, Operation, OutboundRecord, Record, ReplyPolicy, ReplyProfile,
-    address, request, response,
 };
 
 /// What the steps are made under: the settings of a bridge that is given an operation only.

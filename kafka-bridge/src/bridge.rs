@@ -11,9 +11,10 @@ use tokio::sync::watch;
 use tower_service::Service;
 
 use crate::dispatch::{Engine, JobFactory, StatusSender};
-use crate::obstacles::Obstacles;
+use crate::health::obstacles::Obstacles;
+use crate::http::service::RecordService;
 use crate::ports::{RecordSource, ReplySink};
-use crate::{Body, Builder, Error, RecordService, Settings, Status, Summary};
+use crate::{Body, Builder, Error, Settings, Status, Summary};
 
 /// A bridge, ready to be run by awaiting it or by [`Bridge::with_graceful_shutdown`].
 #[must_use = "a bridge serves nothing until it is awaited"]

@@ -6,12 +6,13 @@ use http::HeaderName;
 use kafka_cluster_url::Properties;
 use tracing::warn;
 
+use crate::health::obstacles::Obstacles;
+use crate::http::service::RecordService;
 use crate::kafka::{self, KafkaSink, KafkaSource};
-use crate::obstacles::Obstacles;
 use crate::operation::is_legal_topic;
 use crate::{
-    Bridge, Dispatch, Error, FailurePolicy, Limits, Operation, RecordService, ReplyPolicy,
-    ReplyProfile, Settings, WithoutReplyTo,
+    Bridge, Dispatch, Error, FailurePolicy, Limits, Operation, ReplyPolicy, ReplyProfile, Settings,
+    WithoutReplyTo,
 };
 
 /// Collects what a bridge needs; made by [`Bridge::builder`].

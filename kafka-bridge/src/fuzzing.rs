@@ -10,12 +10,12 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 use http::{HeaderName, Method, Request, Response};
 
-use crate::address::{self, ReplyPartition};
-use crate::config::Limits;
-use crate::{
-    Body, HeaderFilter, Headers, Operation, Record, ReplyPolicy, ReplyProfile, echo, path, request,
-    response,
-};
+use crate::http::echo;
+use crate::http::{request, response};
+use crate::operation::path;
+use crate::reply::address::{self, ReplyPartition};
+use crate::settings::Limits;
+use crate::{Body, HeaderFilter, Headers, Operation, Record, ReplyPolicy, ReplyProfile};
 
 pub use self::text::record;
 

@@ -1,11 +1,13 @@
 //! How a bridge is doing, told so that it can be judged from outside even when the bridge hangs.
 
+pub(crate) mod obstacles;
+
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::TopicPartition;
-use crate::obstacles::{Blocked, Obstacle, Obstacles};
+use crate::health::obstacles::{Blocked, Obstacle, Obstacles};
 use crate::offsets::Oldest;
 
 /// How a bridge is doing; read through [`crate::Bridge::status`].

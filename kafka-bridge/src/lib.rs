@@ -75,35 +75,18 @@
 //! - `tasks`: makes [`Dispatch::Tasks`] the default.
 //! - `tls`: TLS and SASL/SCRAM by the system's OpenSSL.
 
-mod address;
-mod body;
 mod bridge;
 mod builder;
-mod config;
-mod dead_letter;
 mod dispatch;
-mod echo;
 mod error;
-mod failure_policy;
-mod header_filter;
-mod headers;
 mod health;
-mod meters;
-mod metric_names;
-mod obstacles;
-mod openapi;
+mod http;
 mod operation;
 mod outcome;
-mod path;
-mod problem;
-mod profile;
 mod record;
-mod reply_to;
-mod request;
-mod response;
-mod service;
-mod target;
-mod trace_context;
+mod reply;
+mod settings;
+mod telemetry;
 
 #[cfg(feature = "bench")]
 #[doc(hidden)]
@@ -116,22 +99,22 @@ pub mod offsets;
 pub mod ports;
 pub mod testing;
 
-pub use body::Body;
 pub use bridge::Bridge;
 pub use builder::Builder;
-pub use config::{Dispatch, Limits, ParseDispatchError, Settings, WithoutReplyTo};
 pub use dispatch::Summary;
-pub use echo::{DEFAULT_ECHO_HEADER, EchoSetHeader, EchoSetHeaderLayer};
+pub use dispatch::failure_policy::{FailurePolicy, Retry};
 pub use error::Error;
-pub use failure_policy::{FailurePolicy, Retry};
-pub use header_filter::HeaderFilter;
-pub use headers::Headers;
+pub use health::obstacles::{Blocked, Obstacle};
 pub use health::{Status, Unhealthy};
-pub use metric_names::describe_metrics;
-pub use obstacles::{Blocked, Obstacle};
+pub use http::body::Body;
+pub use http::echo::{DEFAULT_ECHO_HEADER, EchoSetHeader, EchoSetHeaderLayer};
+pub use http::header_filter::HeaderFilter;
 pub use operation::{Operation, OperationError};
-pub use outcome::{Outcome, SkipReason};
-pub use profile::{ParseReplyProfileError, PartitionEncoding, ReplyProfile};
+pub(crate) use outcome::{Outcome, SkipReason};
+pub use record::headers::Headers;
 pub use record::{Coordinates, OutboundRecord, Record, Timestamp, TopicPartition};
-pub use reply_to::{AddressDenied, Origin, ReplyPolicy};
-pub use service::RecordService;
+pub(crate) use reply::allow_list::AddressDenied;
+pub use reply::allow_list::{Origin, ReplyPolicy};
+pub use reply::profile::{ParseReplyProfileError, PartitionEncoding, ReplyProfile};
+pub use settings::{Dispatch, Limits, ParseDispatchError, Settings, WithoutReplyTo};
+pub use telemetry::metric_names::describe_metrics;

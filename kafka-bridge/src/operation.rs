@@ -1,12 +1,16 @@
 //! Which HTTP method, path and query a topic stands for.
 
+mod openapi;
+pub(crate) mod path;
+mod target;
+
 use std::sync::Arc;
 
 use http::{Method, Uri};
 
 use crate::Headers;
-use crate::problem::Problem;
-use crate::target::Target;
+use crate::http::problem::Problem;
+use crate::operation::target::Target;
 
 /// Maps a topic to an HTTP operation: records of the topic become requests of that method and path.
 ///

@@ -6,7 +6,7 @@ use crate::{AddressDenied, OutboundRecord};
 
 /// What the service makes of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// A reply to be produced.
     Reply {
         /// The reply.
@@ -40,7 +40,7 @@ pub(crate) fn may_pass(status: StatusCode) -> bool {
 
 /// Why there is no reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SkipReason {
+pub(crate) enum SkipReason {
     /// The record has no return address; the application was not called.
     #[error("no return address")]
     NoReplyTo,

@@ -1,5 +1,7 @@
 //! Records as plain owned data, free of any Kafka client's types.
 
+pub(crate) mod headers;
+
 use std::fmt;
 use std::sync::Arc;
 

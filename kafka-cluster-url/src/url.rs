@@ -3,6 +3,8 @@
 //! No error repeats any part of a URL that may be a password, and one that is written wrongly may hold the
 //! password anywhere.
 
+use percent_encoding::percent_decode_str;
+
 use crate::brokers;
 use crate::properties::Properties;
 
@@ -164,25 +166,18 @@ impl Parameters {
 
 /// Decodes `%41`; an empty text is refused, since no part of a URL that is decoded may be empty.
 fn decode(text: &str) -> Result<String, UrlError> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        if *first == b'%' {
-            let digits = tail.get(..2).and_then(|two| str::from_utf8(two).ok());
-            let digits = digits.filter(|two| two.bytes().all(|byte| byte.is_ascii_hexdigit()));
-            let byte = digits.and_then(|two| u8::from_str_radix(two, 16).ok());
-            bytes.push(byte.ok_or_else(|| wrong("a percent sign without two hex digits"))?);
-            rest = &tail[2..];
-        } else {
-            bytes.push(*first);
-        }
+    let mut after_percent = text.split('%').skip(1).map(str::as_bytes);
+    let is_hex =
+        |part: &[u8]| matches!(part, [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
+    if !after_percent.all(is_hex) {
+        return Err(wrong("a percent sign without two hex digits"));
     }
-    let decoded = String::from_utf8(bytes).map_err(|_| wrong("bytes that are not UTF-8"))?;
+    let decoded = percent_decode_str(text).decode_utf8();
+    let decoded = decoded.map_err(|_| wrong("bytes that are not UTF-8"))?;
     if decoded.is_empty() || decoded.contains('\0') {
         return Err(wrong("an empty part, or one with a zero byte"));
     }
-    Ok(decoded)
+    Ok(decoded.into_owned())
 }
 
 #[cfg(test)]

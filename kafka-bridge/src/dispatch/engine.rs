@@ -13,14 +13,15 @@ use tracing::{debug, info, warn};
 
 use super::Summary;
 use super::job::{Done, Settled};
+use super::modes::Running;
 use super::progress::{Progress, StatusSender};
 use super::revocations::Revocations;
-use super::running::Running;
 use super::shared::{Shared, Why};
 use super::timers::{Timers, after};
 use crate::offsets::{Delivery, OffsetTracker};
 use crate::ports::{Intake, RecordSource, SourceEvent};
-use crate::{Error, Record, Settings, TopicPartition, metric_names};
+use crate::telemetry::metric_names;
+use crate::{Error, Record, Settings, TopicPartition};
 
 /// The loop's state. Owned by the bridge's one task; jobs only report back through `running`.
 pub(crate) struct Engine<Source, Make, Job> {

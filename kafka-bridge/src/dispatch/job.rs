@@ -10,12 +10,13 @@ use tokio::time::{Instant, timeout};
 use tracing::{Instrument, Span, error, info, info_span, warn};
 
 use super::shared::{Departures, Shared};
-use crate::meters::{Meters, TopicMeters};
+use crate::dispatch::dead_letter;
+use crate::http::service::Answer;
 use crate::ports::{ProduceError, ReplySink};
-use crate::service::Answer;
+use crate::telemetry::meters::{Meters, TopicMeters};
+use crate::telemetry::{metric_names, trace_context};
 use crate::{
     Coordinates, FailurePolicy, OutboundRecord, Outcome, Record, Retry, Settings, SkipReason,
-    dead_letter, metric_names, trace_context,
 };
 
 /// How a record ended.

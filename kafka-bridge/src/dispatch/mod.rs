@@ -1,24 +1,32 @@
-//! Runs a `Service<Record>` between a source and a sink. Knows neither HTTP nor Kafka.
+//! Runs what serves records between a source and a sink. Knows neither HTTP nor Kafka.
 //!
-//! `engine` is the event loop, `job` the way of one record, `running` the jobs that are under way:
+//! `engine` is the event loop, `job` the way of one record, `modes` the jobs that are under way:
 //! one at a time (`serial`), each in a task of its own (`tasks`), or so but in order per key (`keyed`).
 
+pub(crate) mod dead_letter;
 mod engine;
+pub(crate) mod failure_policy;
 mod job;
-mod keyed;
+mod modes;
 mod progress;
 mod reply_bytes;
 mod revocations;
-mod running;
-mod serial;
 mod shared;
-mod summary;
-mod tasks;
 mod timers;
 
-pub use summary::Summary;
-
-// Internal.
 pub(crate) use engine::Engine;
 pub(crate) use job::JobFactory;
 pub(crate) use progress::StatusSender;
+
+/// Counts of finished records; each record is in exactly one of the first three.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Records whose reply the broker has acknowledged, failure answers included.
+    pub replied: u64,
+    /// Records that went to the dead-letter topic.
+    pub dead_lettered: u64,
+    /// Records that were counted and logged only.
+    pub skipped: u64,
+    /// Records that were under way when the drain time was over; they will be delivered again.
+    pub abandoned: u64,
+}

@@ -9,7 +9,8 @@ use tokio::time::Instant;
 
 use super::shared::Replying;
 use crate::offsets::{OffsetTracker, Oldest};
-use crate::{Status, TopicPartition, metric_names};
+use crate::telemetry::metric_names;
+use crate::{Status, TopicPartition};
 
 /// Tells observers how the bridge is doing.
 pub(crate) type StatusSender = watch::Sender<Status>;

@@ -1,27 +1,10 @@
 //! The ports over librdkafka; the only place that names `rdkafka`.
 
-mod assignment;
-mod blame;
 mod client_config;
 mod client_log;
-mod dead_letter_topic;
-mod doubts;
-mod fetch_watch;
-mod gates;
-mod guard;
-mod lag;
-mod last_commit;
-mod message;
-mod overheard;
-mod polling;
+mod consumer;
 mod producer;
-mod rebalance;
 mod refusal;
-mod reply_sink;
-mod reply_topics;
-mod source;
-mod unreadable;
-mod verdict;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -30,12 +13,11 @@ use kafka_cluster_url::{ClusterUrl, Properties, check_tls};
 pub use kafka_cluster_url::{NeedsTls, UrlError, is_secret};
 use rdkafka::config::ClientConfig;
 
-pub use self::reply_sink::KafkaSink;
-pub use self::source::KafkaSource;
-pub use self::unreadable::quiet_unreadable_headers;
+pub use self::consumer::{KafkaSource, quiet_unreadable_headers};
+pub use self::producer::KafkaSink;
 use crate::Error;
 use crate::Origin;
-use crate::obstacles::Obstacles;
+use crate::health::obstacles::Obstacles;
 
 /// A Kafka cluster to consume from and to produce to; `Debug` shows no secret.
 #[derive(Clone, Debug)]
@@ -85,7 +67,7 @@ impl Cluster {
     ) -> Result<KafkaSource, Error> {
         client_config::check_revocation(revocation_timeout, &self.properties)?;
         let mut config = client_config::consumer(&self.brokers, group_id, &self.properties);
-        overheard::listen(&mut config);
+        consumer::overheard::listen(&mut config);
         let obstacles = self.obstacles();
         KafkaSource::start(&config, topics, revocation_timeout, max_headers, obstacles)
     }

@@ -1,0 +1,89 @@
+//! The jobs under way, whichever way they are run.
+
+mod keyed;
+mod serial;
+mod tasks;
+
+use self::keyed::{Dropped, Keyed, Lane};
+use self::serial::Serial;
+use self::tasks::Tasks;
+use super::job::Done;
+use crate::{Dispatch, Error, Record, TopicPartition};
+
+/// Jobs under way.
+#[derive(Debug)]
+pub(super) enum Running<J> {
+    Serial(Serial<J>),
+    Tasks(Tasks<J, (), Done>),
+    Keyed(Keyed<J>),
+}
+
+impl<J: Future<Output = Done> + Send + 'static> Running<J> {
+    pub(super) fn new(dispatch: Dispatch) -> Self {
+        match dispatch {
+            Dispatch::Serial => Self::Serial(Serial::default()),
+            Dispatch::Tasks => Self::Tasks(Tasks::default()),
+            Dispatch::Keyed => Self::Keyed(Keyed::default()),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Serial(serial) => serial.len(),
+            Self::Tasks(tasks) => tasks.len(),
+            Self::Keyed(keyed) => keyed.len(),
+        }
+    }
+
+    /// Returns how many jobs may be under way, given the in-flight bound.
+    pub(super) fn bound(&self, max_in_flight: usize) -> usize {
+        match self {
+            Self::Serial(_) => 1,
+            Self::Tasks(_) | Self::Keyed(_) => max_in_flight,
+        }
+    }
+
+    /// Returns what the record has to be in order with, in the mode that keeps order.
+    pub(super) fn lane(&self, record: &Record) -> Option<Lane> {
+        match self {
+            Self::Serial(_) | Self::Tasks(_) => None,
+            Self::Keyed(_) => keyed::lane(record),
+        }
+    }
+
+    /// Starts a job of a record that holds `size` bytes.
+    pub(super) fn start(&mut self, lane: Option<Lane>, size: usize, job: J) {
+        match self {
+            Self::Serial(serial) => serial.start(job),
+            Self::Tasks(tasks) => tasks.start((), job),
+            Self::Keyed(keyed) => keyed.start(lane, size, job),
+        }
+    }
+
+    /// Waits for the next job to end; for ever when there is none. Safe to cancel.
+    pub(super) async fn next(&mut self) -> Result<Done, Error> {
+        let done = match self {
+            Self::Serial(serial) => Ok(serial.next().await),
+            Self::Tasks(tasks) => tasks.next().await.map(|((), done)| done),
+            Self::Keyed(keyed) => keyed.next().await,
+        };
+        done.map_err(|error| Error::TaskLost(error.to_string()))
+    }
+
+    /// Drops what was not started of a partition that is gone.
+    pub(super) fn forget(&mut self, topic_partition: &TopicPartition) -> Dropped {
+        match self {
+            Self::Serial(_) | Self::Tasks(_) => Dropped::default(),
+            Self::Keyed(keyed) => keyed.forget(topic_partition),
+        }
+    }
+
+    /// Drops what is under way; its records stay unfinished and will be delivered again.
+    pub(super) fn abandon(&mut self) {
+        match self {
+            Self::Serial(serial) => serial.abandon(),
+            Self::Tasks(tasks) => tasks.abandon(),
+            Self::Keyed(keyed) => keyed.abandon(),
+        }
+    }
+}

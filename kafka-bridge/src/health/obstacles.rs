@@ -1,0 +1,173 @@
+//! What holds up whole partitions or topics and is not one record's fault. Written by the Kafka
+//! clients, read by [`crate::Status`].
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use metrics::gauge;
+use tokio::time::Instant;
+
+use crate::TopicPartition;
+use crate::telemetry::metric_names;
+
+/// What an obstacle holds up.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Blocked {
+    /// No record can be fetched from this partition.
+    Fetch(TopicPartition),
+    /// Nothing can be had of this topic, not even its partitions.
+    Topic(Arc<str>),
+    /// The consumer group of this name does not take the member or its commits.
+    Group(Arc<str>),
+    /// No record can be produced to this topic.
+    Produce(Arc<str>),
+}
+
+impl fmt::Display for Blocked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fetch(partition) => write!(f, "fetching from {partition}"),
+            Self::Topic(topic) => write!(f, "reading topic {topic}"),
+            Self::Group(group) => write!(f, "taking part in group {group}"),
+            Self::Produce(topic) => write!(f, "producing to {topic}"),
+        }
+    }
+}
+
+/// Why no record of a partition or topic gets through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// What is held up.
+    pub blocked: Blocked,
+    /// The broker's or the client's own words.
+    pub cause: String,
+    /// When it was first met without a success since.
+    pub since: Instant,
+    /// Whether only an answer of the brokers is waited for. A new process would wait as well, so
+    /// [`crate::Status::health`] passes over it.
+    pub is_awaited: bool,
+}
+
+/// The obstacles of one bridge; clones share them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Obstacles(Arc<Mutex<BTreeMap<Blocked, Noted>>>);
+
+#[derive(Clone, Debug)]
+struct Noted {
+    cause: String,
+    since: Instant,
+    is_awaited: bool,
+}
+
+impl Obstacles {
+    /// Notes an obstacle; one that is noted already keeps its instant and takes the newer cause.
+    pub(crate) fn raise(&self, blocked: Blocked, cause: String, since: Instant) {
+        self.note(blocked, cause, since, false);
+    }
+
+    /// Notes an obstacle that only brokers can clear away by an answer.
+    pub(crate) fn raise_awaited(&self, blocked: Blocked, cause: String, since: Instant) {
+        self.note(blocked, cause, since, true);
+    }
+
+    fn note(&self, blocked: Blocked, cause: String, since: Instant, is_awaited: bool) {
+        gauge_of(&blocked).set(1.0);
+        let mut all = self.all();
+        // The time that brokers were waited for does not count against the bridge.
+        let before = all.get(&blocked);
+        let same = before.filter(|noted| is_awaited || !noted.is_awaited);
+        let since = same.map_or(since, |noted| noted.since);
+        let noted = Noted {
+            cause,
+            since,
+            is_awaited,
+        };
+        all.insert(blocked, noted);
+    }
+
+    /// Lets an obstacle that is noted count from a later instant.
+    pub(crate) fn restart(&self, blocked: &Blocked, since: Instant) {
+        if let Some(noted) = self.all().get_mut(blocked) {
+            noted.since = since;
+        }
+    }
+
+    /// Notes that records get through again.
+    pub(crate) fn clear(&self, blocked: &Blocked) {
+        if self.all().remove(blocked).is_some() {
+            gauge_of(blocked).set(0.0);
+        }
+    }
+
+    /// Returns all obstacles, the oldest first.
+    pub(crate) fn list(&self) -> Vec<Obstacle> {
+        let all = self.all();
+        let mut list: Vec<_> = all
+            .iter()
+            .map(|(blocked, noted)| Obstacle {
+                blocked: blocked.clone(),
+                cause: noted.cause.clone(),
+                since: noted.since,
+                is_awaited: noted.is_awaited,
+            })
+            .collect();
+        list.sort_by_key(|obstacle| obstacle.since);
+        list
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeMap<Blocked, Noted>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn gauge_of(blocked: &Blocked) -> metrics::Gauge {
+    let (what, topic, partition) = match blocked {
+        Blocked::Fetch(TopicPartition { topic, partition }) => {
+            ("fetch", &**topic, partition.to_string())
+        }
+        Blocked::Topic(topic) => ("topic", &**topic, String::new()),
+        Blocked::Group(_) => ("group", "", String::new()),
+        Blocked::Produce(topic) => ("produce", &**topic, String::new()),
+    };
+    let topic = topic.to_owned();
+    gauge!(metric_names::BLOCKED, "what" => what, "topic" => topic, "partition" => partition)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn an_obstacle_keeps_its_first_instant_and_its_latest_cause() {
+        let obstacles = Obstacles::default();
+        let topic = Blocked::Produce("replies".into());
+        let start = Instant::now();
+        obstacles.raise(topic.clone(), "one".to_owned(), start);
+        obstacles.clone().raise(
+            topic.clone(),
+            "two".to_owned(),
+            start + Duration::from_secs(1),
+        );
+        let list = obstacles.list();
+        assert_eq!(list.len(), 1);
+        assert_eq!((list[0].cause.as_str(), list[0].since), ("two", start));
+        obstacles.clear(&topic);
+        assert_eq!(obstacles.list(), []);
+    }
+
+    #[test]
+    fn the_time_that_brokers_were_waited_for_does_not_count_once_they_refuse() {
+        let (obstacles, topic) = (Obstacles::default(), Blocked::Produce("replies".into()));
+        let start = Instant::now();
+        let later = start + Duration::from_secs(1);
+        obstacles.raise_awaited(topic.clone(), "time-out".to_owned(), start);
+        obstacles.raise_awaited(topic.clone(), "time-out".to_owned(), later);
+        let told = |all: Vec<Obstacle>| (all[0].since, all[0].is_awaited);
+        assert_eq!(told(obstacles.list()), (start, true));
+        obstacles.raise(topic, "denied".to_owned(), later);
+        assert_eq!(told(obstacles.list()), (later, false));
+    }
+}

@@ -1,0 +1,95 @@
+//! One call of the application: within its time, behind a barrier for panics, its body read whole.
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
+use tower_service::Service;
+
+use crate::http::service::BoxError;
+use crate::{Body, Settings};
+
+/// An answer; or its body failed; or it was late; or the application panicked.
+pub(super) type Guarded =
+    Result<Result<Result<Response<Bytes>, Broken>, Elapsed>, Box<dyn Any + Send>>;
+
+/// Why an answer has no body.
+pub(super) enum Broken {
+    /// It is larger than a reply may be; the answer's status.
+    TooLarge(StatusCode),
+    /// The application could not give it whole.
+    Body(BoxError),
+}
+
+/// Calls the application within its time and behind a barrier for panics.
+pub(super) fn guarded<S, B>(
+    app: S,
+    request: Request<Body>,
+    settings: &Settings,
+) -> impl Future<Output = Guarded> + use<S, B>
+where
+    S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
+    B: http_body::Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    let (limit, max) = (settings.request_timeout, settings.limits.max_reply_bytes);
+    // Within the barrier also what the application drops when its time is over.
+    let work = async move { timeout(limit, call(app, request, max)).await };
+    AssertUnwindSafe(work).catch_unwind()
+}
+
+/// Awaits readiness, calls, and reads the whole body, at most `max` bytes of it.
+async fn call<S, B>(
+    mut app: S,
+    request: Request<Body>,
+    max: usize,
+) -> Result<Response<Bytes>, Broken>
+where
+    S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
+    B: http_body::Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    let Ok(()) = poll_fn(|context| app.poll_ready(context)).await;
+    let Ok(response) = app.call(request).await;
+    let (parts, body) = response.into_parts();
+    match whole(Limited::new(body, max)).await {
+        Ok(body) => Ok(Response::from_parts(parts, body)),
+        Err(error) if error.is::<LengthLimitError>() => Err(Broken::TooLarge(parts.status)),
+        Err(error) => Err(Broken::Body(error)),
+    }
+}
+
+/// Reads a body to its end. Nearly all are one buffer, which is then taken as it is.
+async fn whole<B>(body: B) -> Result<Bytes, B::Error>
+where
+    B: http_body::Body<Data = Bytes>,
+{
+    let mut body = pin!(body);
+    let mut first = Bytes::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else {
+            continue;
+        };
+        if first.is_empty() {
+            first = data;
+        } else if !data.is_empty() {
+            let rest = body.collect().await?.to_bytes();
+            return Ok([first, data, rest].concat().into());
+        }
+    }
+    Ok(first)
+}
+
+pub(super) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
+}

@@ -1,0 +1,297 @@
+//! From record to HTTP request. Pure: neither Kafka nor IO.
+//!
+//! The record is hostile input. What HTTP cannot carry is left out, what would change the
+//! message's framing is replaced by the truth, and what is beyond a limit is refused.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
+
+use crate::http::echo::hop_by_hop;
+use crate::http::problem::Problem;
+use crate::settings::Limits;
+use crate::{Body, HeaderFilter, Headers, Operation, Record, Timestamp};
+
+/// Makes the request that the operation stands for.
+pub(crate) fn from_record(
+    record: Record,
+    operation: &Operation,
+    limits: &Limits,
+    filter: &HeaderFilter,
+) -> Result<Request<Body>, Problem> {
+    check(&record, limits)?;
+    let uri = operation.uri(&record.headers)?;
+    let body = record.value.unwrap_or_default();
+    let size = body.len();
+    let mut request = Request::new(Body::from(body));
+    *request.method_mut() = operation.method().clone();
+    *request.uri_mut() = uri;
+    *request.headers_mut() = to_http(record.headers, filter)?;
+    describe_body(request.headers_mut(), size);
+    request.extensions_mut().insert(record.coordinates);
+    if let Some(timestamp) = record.timestamp {
+        request.extensions_mut().insert(Timestamp(timestamp));
+    }
+    Ok(request)
+}
+
+fn check(record: &Record, limits: &Limits) -> Result<(), Problem> {
+    let size = record.value.as_ref().map_or(0, Bytes::len);
+    if size > limits.max_request_bytes {
+        let limit = limits.max_request_bytes;
+        let detail = format!("the body has {size} bytes, the limit is {limit}");
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
+    }
+    let (count, size) = (record.headers.len(), record.headers.size());
+    if count > limits.max_headers || size > limits.max_header_bytes {
+        let (max, bytes) = (limits.max_headers, limits.max_header_bytes);
+        let detail =
+            format!("{count} headers of {size} bytes, the limits are {max} and {bytes} bytes");
+        return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
+    }
+    Ok(())
+}
+
+/// Converts the headers that HTTP can carry and the filter lets pass; names become lower case.
+fn to_http(headers: Headers, filter: &HeaderFilter) -> Result<HeaderMap, Problem> {
+    let connection = connection_options(&headers);
+    // With room for what describes the body.
+    let mut map = HeaderMap::with_capacity(headers.len().min(64) + 2);
+    for (name, value) in headers.into_values() {
+        let (Some(name), Some(value)) = (name.into_http(), value) else {
+            continue;
+        };
+        let Ok(value) = HeaderValue::from_maybe_shared(value) else {
+            continue;
+        };
+        if is_transport(&name) || connection.contains(&name) || !filter.allows(&name) {
+            continue;
+        }
+        // `append` panics when the map is full, and a record could be made to fill it.
+        map.try_append(name, value)
+            .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "too many headers"))?;
+    }
+    Ok(map)
+}
+
+/// Lists the names that the record's own `connection` headers declare to be of one connection
+/// only (RFC 9110, 7.6.1). A set, because a hostile record can declare thousands, and each of its
+/// headers is looked up; an empty one takes no memory.
+fn connection_options(headers: &Headers) -> HashSet<HeaderName> {
+    let lists = headers.get_all("connection").flatten();
+    lists
+        .flat_map(|list| list.split(|&byte| byte == b','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+        .collect()
+}
+
+/// Returns whether the header speaks of an HTTP connection, which no record has. A content length
+/// is not among them: it is replaced by the body's own.
+fn is_transport(name: &HeaderName) -> bool {
+    hop_by_hop(name) || [header::HOST, header::EXPECT].contains(name)
+}
+
+/// States the body's real length, and its type when the record leaves it open.
+fn describe_body(headers: &mut HeaderMap, size: usize) {
+    // Records seldom carry a media type, and JSON is what they nearly always hold.
+    if !headers.contains_key(header::CONTENT_TYPE) {
+        let json = HeaderValue::from_static("application/json");
+        let _ = headers.try_insert(header::CONTENT_TYPE, json);
+    }
+    let _ = headers.try_insert(header::CONTENT_LENGTH, length(size));
+}
+
+/// Writes a length in digits; `HeaderValue::from` would take memory twice.
+fn length(size: usize) -> HeaderValue {
+    let digits = Bytes::from(size.to_string().into_bytes().into_boxed_slice());
+    HeaderValue::from_maybe_shared(digits).unwrap_or_else(|_| HeaderValue::from(size))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+
+    use super::*;
+
+    fn operation() -> Operation {
+        Operation::new("createOrder", Method::POST, "/orders").unwrap()
+    }
+
+    fn request(record: Record) -> Request<Body> {
+        from_record(
+            record,
+            &operation(),
+            &Limits::default(),
+            &HeaderFilter::default(),
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn topic_decides_method_and_path() {
+        let request = request(Record::new("createOrder", 3, 7).with_value("{}"));
+        assert_eq!(request.method(), Method::POST);
+        assert_eq!(request.uri(), "/orders");
+        assert_eq!(request.headers()["content-length"], "2");
+        assert_eq!(request.headers()["content-type"], "application/json");
+        assert_eq!(
+            request
+                .extensions()
+                .get::<crate::Coordinates>()
+                .unwrap()
+                .offset,
+            7
+        );
+        assert_eq!(request.extensions().get::<Timestamp>(), None);
+    }
+
+    #[test]
+    fn h19_the_application_is_told_when_the_record_was_written() {
+        let mut record = Record::new("createOrder", 3, 7);
+        record.timestamp = Some(5);
+        let request = request(record);
+        assert_eq!(request.extensions().get(), Some(&Timestamp(5)));
+    }
+
+    #[test]
+    fn null_value_is_an_empty_body() {
+        assert_eq!(
+            request(Record::new("createOrder", 0, 0)).headers()["content-length"],
+            "0"
+        );
+    }
+
+    #[test]
+    fn keeps_the_media_type_that_the_record_states() {
+        let record = Record::new("createOrder", 0, 0).with_header("Content-Type", "text/plain");
+        let request = request(record);
+        assert_eq!(request.headers().get_all("content-type").iter().count(), 1);
+        assert_eq!(request.headers()["content-type"], "text/plain");
+    }
+
+    #[test]
+    fn legal_headers_pass_lower_cased_with_repeats() {
+        let record = Record::new("createOrder", 0, 0)
+            .with_header("X-Tag", "a")
+            .with_header("x-tag", "b")
+            .with_header("Reply-To", "r");
+        let request = request(record);
+        let tags: Vec<_> = request.headers().get_all("x-tag").iter().collect();
+        assert_eq!(tags, ["a", "b"]);
+        assert_eq!(request.headers()["reply-to"], "r");
+    }
+
+    #[test]
+    fn h16_framing_and_connection_headers_never_pass() {
+        let names = [
+            "Content-Length",
+            "HOST",
+            "Transfer-Encoding",
+            "connection",
+            "TE",
+            "Keep-Alive",
+        ];
+        for name in names {
+            let request = request(
+                Record::new("createOrder", 0, 0)
+                    .with_value("abc")
+                    .with_header(name, "9"),
+            );
+            let passed = request.headers().get(name.to_ascii_lowercase());
+            let truth = (name == "Content-Length").then(|| HeaderValue::from_static("3"));
+            assert_eq!(passed, truth.as_ref(), "{name}");
+        }
+    }
+
+    #[test]
+    fn h16_names_that_the_connection_header_lists_never_pass() {
+        let record = Record::new("createOrder", 0, 0)
+            .with_header("X-Hop", "1")
+            .with_header("x-hop-2", "1")
+            .with_header("x-end", "1")
+            .with_header("Connection", "close, x-hop")
+            .with_header("connection", "\t,X-HOP-2 ,,");
+        let request = request(record);
+        let names: Vec<_> = request.headers().keys().map(HeaderName::as_str).collect();
+        assert_eq!(names, ["x-end", "content-type", "content-length"]);
+    }
+
+    #[test]
+    fn h16_the_filter_never_opens_the_way_for_framing() {
+        let open = HeaderFilter::default().allow("*");
+        let record = Record::new("createOrder", 0, 0)
+            .with_header("Authorization", "Basic x")
+            .with_header("transfer-encoding", "chunked")
+            .with_header("host", "elsewhere")
+            .with_header("proxy-authorization", "Basic x");
+        let request = from_record(record, &operation(), &Limits::default(), &open).unwrap();
+        let names: Vec<_> = request.headers().keys().map(HeaderName::as_str).collect();
+        assert_eq!(names, ["authorization", "content-type", "content-length"]);
+    }
+
+    #[test]
+    fn a_record_without_a_path_value_is_refused_after_the_limits() {
+        let operation = Operation::new("updateOrder", Method::PUT, "/orders/{id}").unwrap();
+        let (limits, filter) = (Limits::default(), HeaderFilter::default());
+        let status = |record| {
+            let refused = from_record(record, &operation, &limits, &filter);
+            refused.unwrap_err().status
+        };
+        let record = Record::new("updateOrder", 0, 0);
+        assert_eq!(status(record.clone()), StatusCode::BAD_REQUEST);
+        let big = record.with_value(vec![0; limits.max_request_bytes + 1]);
+        assert_eq!(status(big), StatusCode::PAYLOAD_TOO_LARGE);
+    }
+
+    #[test]
+    fn h18_every_byte_passes_or_is_left_out_and_nothing_panics() {
+        for byte in 0..=255_u8 {
+            let record = Record::new("createOrder", 0, 0).with_header("x-byte", vec![byte]);
+            let passed = request(record)
+                .headers()
+                .get("x-byte")
+                .map(|v| v.as_bytes().to_vec());
+            let legal = byte == b'\t' || (byte >= 0x20 && byte != 0x7f);
+            assert_eq!(passed, legal.then(|| vec![byte]), "{byte:#x}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_beyond_a_limit() {
+        let limits = Limits::default();
+        let big =
+            Record::new("createOrder", 0, 0).with_value(vec![0; limits.max_request_bytes + 1]);
+        let filter = HeaderFilter::default();
+        let refused = |record| {
+            from_record(record, &operation(), &limits, &filter)
+                .unwrap_err()
+                .status
+        };
+        let status = refused(big);
+        assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+
+        let mut many = Record::new("createOrder", 0, 0);
+        for number in 0..30_000 {
+            many.headers.push(format!("x-{number}"), "v");
+        }
+        let status = refused(many);
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+    }
+
+    #[test]
+    fn h10_a_full_header_map_is_refused_and_does_not_panic() {
+        let mut many = Record::new("createOrder", 0, 0);
+        for number in 0..30_000 {
+            many.headers.push(format!("x-{number}"), "v");
+        }
+        let limits = Limits {
+            max_headers: usize::MAX,
+            max_header_bytes: usize::MAX,
+            ..Limits::default()
+        };
+        let refused = from_record(many, &operation(), &limits, &HeaderFilter::default());
+        let status = refused.unwrap_err().status;
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+    }
+}

@@ -1,0 +1,246 @@
+//! The adapter: an HTTP service that serves records.
+//!
+//! It resolves the return address, makes the request, guards the call (time-out, panic, size of
+//! the answer) and makes the reply. It produces nothing and knows no offsets: see `dispatch`.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::error::Error as StdError;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode};
+use metrics::{Histogram, counter, histogram};
+use tower_service::Service;
+use tracing::{error, warn};
+
+use crate::http::call::{Broken, Guarded, guarded, panic_text};
+use crate::http::problem::Problem;
+use crate::http::{echo, request, response};
+use crate::outcome::may_pass;
+use crate::reply::address::{self, Address, ReplyPartition};
+use crate::settings::{Settings, WithoutReplyTo};
+use crate::telemetry::metric_names;
+use crate::telemetry::trace_context::{self, TRACEPARENT};
+use crate::{Body, Coordinates, Operation, Outcome, Record, ReplyPolicy, SkipReason};
+
+pub(super) type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// Serves records with an HTTP service; cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct RecordService<S> {
+    app: S,
+    shared: Arc<Shared>,
+}
+
+/// An operation, and the meter of the application's time for it.
+#[derive(Debug)]
+struct Served {
+    operation: Operation,
+    handler: OnceLock<Histogram>,
+}
+
+impl Served {
+    /// Returns the meter, made at the first use: by then a recorder is there, if there will be one.
+    fn handler(&self) -> &Histogram {
+        self.handler.get_or_init(|| {
+            let topic = self.operation.topic().to_owned();
+            histogram!(metric_names::HANDLER, "topic" => topic)
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// Few, and found faster by comparing than by hashing.
+    operations: BTreeMap<Arc<str>, Served>,
+    policy: ReplyPolicy,
+    settings: Settings,
+}
+
+impl<S> RecordService<S> {
+    /// Wraps an application.
+    pub(crate) fn new(
+        app: S,
+        operations: Vec<Operation>,
+        policy: ReplyPolicy,
+        settings: Settings,
+    ) -> Self {
+        let by_topic = |operation: Operation| {
+            let topic = operation.topic().into();
+            let handler = OnceLock::new();
+            (topic, Served { operation, handler })
+        };
+        let operations = operations.into_iter().map(by_topic).collect();
+        Self {
+            app,
+            shared: Arc::new(Shared {
+                operations,
+                policy,
+                settings,
+            }),
+        }
+    }
+}
+
+/// What the dispatch needs of the HTTP side. A tower service's future has to have a name, which costs a box a record.
+pub(crate) trait Answer: Clone + Send + 'static {
+    /// Handles one record and is used up, so that the application is dropped within its barrier.
+    fn answer(self, record: Record) -> impl Future<Output = Outcome> + Send;
+}
+
+impl<S, B> Answer for RecordService<S>
+where
+    S: Service<Request<Body>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    // One body, with steps that do not wait: each async function that a record is handed on to would
+    // have room for it of its own, and a job is moved.
+    async fn answer(self, mut record: Record) -> Outcome {
+        let Self { app, shared } = self;
+        let Some(served) = shared.operations.get(record.topic()) else {
+            return Outcome::Skip(SkipReason::NoOperation);
+        };
+        let address = match shared.address(&record) {
+            Ok(address) => address,
+            Err(reason) => return Outcome::Skip(reason),
+        };
+        let key = record.key.take().filter(|_| shared.settings.reply_key);
+        let requested = shared.requested(&record);
+        let request = request::from_record(
+            record,
+            &served.operation,
+            &shared.settings.limits,
+            &shared.settings.request_headers,
+        );
+        let answer = match request {
+            Ok(request) => {
+                let started = Instant::now();
+                let answer = guarded(app, request, &shared.settings).await;
+                served.handler().record(started.elapsed());
+                shared.told(answer, &requested.coordinates)
+            }
+            Err(problem) => Err(problem),
+        };
+        let answered = answer.as_ref().err().and_then(|problem| problem.answered);
+        shared.outcome(requested.response(answer), answered, address, key)
+    }
+}
+
+/// What an answer needs of a record that has become a request.
+struct Requested {
+    coordinates: Coordinates,
+    lines: Option<echo::Lines>,
+    trace: Option<String>,
+}
+
+impl Requested {
+    /// Answers in every case: what went wrong becomes a problem that is echoed like any answer.
+    fn response(self, answer: Result<Response<Bytes>, Problem>) -> Response<Bytes> {
+        let lines = self.lines;
+        let mut response = answer.unwrap_or_else(|problem| {
+            let mut response = problem.into_response();
+            echo::set(&mut response, lines.unwrap_or_default().wanted());
+            response
+        });
+        let trace = self.trace;
+        if let Some(trace) = trace.and_then(|trace| HeaderValue::try_from(trace).ok()) {
+            // An application that traces has its own word on where its answer belongs.
+            let headers = response.headers_mut();
+            if !headers.contains_key(TRACEPARENT) {
+                let _ = headers.try_insert(TRACEPARENT, trace);
+            }
+        }
+        response
+    }
+}
+
+impl Shared {
+    /// Returns where the answer goes; `None` if it is wanted nowhere and the application is called
+    /// all the same.
+    fn address(&self, record: &Record) -> Result<Option<Address<'_>>, SkipReason> {
+        let address = address::resolve(&record.headers, &self.policy, &self.settings.profiles)?;
+        if address.is_none() && self.settings.without_reply_to == WithoutReplyTo::Skip {
+            return Err(SkipReason::NoReplyTo);
+        }
+        if address
+            .as_ref()
+            .is_some_and(|own| own.partition == ReplyPartition::Unreadable)
+        {
+            warn!(record = %record.coordinates, "reply partition is unreadable, any will do");
+            counter!(metric_names::IGNORED_PARTITIONS, "reason" => "unreadable").increment(1);
+        }
+        Ok(address)
+    }
+
+    fn requested(&self, record: &Record) -> Requested {
+        let echo_header = self.settings.echo_header.as_ref();
+        Requested {
+            coordinates: record.coordinates.clone(),
+            lines: echo_header.map(|name| echo::Lines::of(&record.headers, name)),
+            trace: trace_context::of(&record.headers).map(str::to_owned),
+        }
+    }
+
+    /// Tells what the application's answer, or the lack of one, is to the requester.
+    fn told(&self, answer: Guarded, at: &Coordinates) -> Result<Response<Bytes>, Problem> {
+        match answer {
+            Ok(Ok(Ok(response))) => Ok(response),
+            Ok(Ok(Err(Broken::TooLarge(status)))) => {
+                let limit = self.settings.limits.max_reply_bytes;
+                error!(record = %at, %status, limit, "response body is too large");
+                let detail = format!("the response is larger than {limit} bytes");
+                let mut problem = Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail);
+                problem.answered = Some(status);
+                Err(problem)
+            }
+            Ok(Ok(Err(Broken::Body(body)))) => {
+                error!(record = %at, error = %body, "response body failed");
+                Err(Problem::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "the response has no whole body",
+                ))
+            }
+            Err(panic) => {
+                error!(record = %at, panic = panic_text(&*panic), "handler panicked");
+                Err(Problem::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "the handler failed",
+                ))
+            }
+            Ok(Err(_)) => {
+                let limit = self.settings.request_timeout;
+                warn!(record = %at, timeout = ?limit, "handler timed out");
+                let detail = format!("the handler did not answer within {limit:?}");
+                Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, detail))
+            }
+        }
+    }
+
+    /// `answered` is the application's own status where the response tells another one.
+    fn outcome(
+        &self,
+        response: Response<Bytes>,
+        answered: Option<StatusCode>,
+        address: Option<Address<'_>>,
+        key: Option<Bytes>,
+    ) -> Outcome {
+        let told = response.status();
+        let status = answered.unwrap_or(told);
+        match address {
+            Some(address) => {
+                let profiles = &self.settings.profiles;
+                Outcome::Reply {
+                    record: response::into_reply(response, address, key, profiles),
+                    status: told,
+                    failed: may_pass(status),
+                }
+            }
+            None if status.is_success() => Outcome::Skip(SkipReason::ReplyDropped),
+            None => Outcome::Skip(SkipReason::FailedUnanswered(status)),
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Settles doubts about positions: of a topic that was deleted and made again, of records that the log lost
+//! before they were read. Done by the guard, while the bridge's task goes on polling.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use metrics::counter;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{Offset, TopicPartitionList};
+use tracing::{debug, warn};
+
+use super::events::ConsumerEvents;
+use super::polling::Polling;
+use crate::TopicPartition;
+use crate::offsets::Position;
+use crate::telemetry::metric_names;
+
+/// How long the broker may take to answer a question. The guard stands in for nobody meanwhile, so it has to stay far
+/// below `max.poll.interval.ms`.
+const ANSWER_LIMIT: Duration = Duration::from_secs(2);
+/// How long after an assignment the present id of a topic has been told for sure.
+const ID_IS_TOLD: Duration = Duration::from_millis(500);
+/// How long a question that was not answered waits to be asked again.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// What there is to be found out.
+#[derive(Clone, Debug)]
+pub(super) enum Doubt {
+    /// Partitions came: which topic does what was committed of them belong to?
+    Assigned(Vec<TopicPartition>),
+    /// The position may belong to another topic of the same name.
+    Remade(TopicPartition),
+    /// The position was not in the log: is it before the beginning, or behind the end?
+    OutOfRange {
+        partition: TopicPartition,
+        position: i64,
+        /// The assignment that it was told of.
+        generation: u64,
+    },
+    /// A topic could not be seen: can it now?
+    Denied(Arc<str>),
+}
+
+/// Returns what is written beside a committed offset: the topic that it belongs to. Of which cluster, too: where
+/// offsets are mirrored to another one, topics have other ids there.
+pub(super) fn commit_metadata(cluster_id: &str, topic_id: &str) -> String {
+    format!("topic-id={topic_id} cluster-id={cluster_id}")
+}
+
+/// Reads the topic's id from what is written beside a committed offset, if it is of this cluster.
+fn topic_id<'a>(metadata: &'a str, cluster_id: &str) -> Option<&'a str> {
+    let (topic_id, cluster) = metadata.split_once(" cluster-id=")?;
+    let topic_id = topic_id.strip_prefix("topic-id=")?;
+    (cluster == cluster_id).then_some(topic_id)
+}
+
+/// The doubts that are not settled.
+#[derive(Debug, Default)]
+pub(super) struct Doubts {
+    open: Vec<(Instant, Doubt)>,
+    /// Up to where records that were deleted unread have been told.
+    told_below: HashMap<TopicPartition, i64>,
+}
+
+impl Doubts {
+    /// Returns when something is to be settled.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.open.iter().map(|(at, _)| *at).min()
+    }
+
+    /// Asks about what is due the longest. What is not answered is asked again after all that is due by then. It
+    /// blocks for as long as the broker takes; for the guard.
+    pub(super) fn settle(&mut self, polling: &Polling) {
+        let now = Instant::now();
+        let new = polling.consumer.context().take_doubts().into_iter();
+        self.open.extend(new.map(|doubt| (now, doubt)));
+        let due = |(_, (at, _)): &(usize, &(Instant, Doubt))| *at <= now;
+        let first = self
+            .open
+            .iter()
+            .enumerate()
+            .filter(due)
+            .min_by_key(|(_, (at, _))| *at);
+        let Some((index, _)) = first else {
+            return;
+        };
+        let (_, doubt) = self.open.remove(index);
+        if let Err(error) = self.look_into(polling, &doubt) {
+            debug!(%error, ?doubt, "not settled");
+            self.open.push((Instant::now() + AGAIN, doubt));
+        }
+    }
+
+    fn look_into(&mut self, polling: &Polling, doubt: &Doubt) -> Result<(), KafkaError> {
+        let consumer = &polling.consumer;
+        let context = consumer.context();
+        match doubt {
+            Doubt::Assigned(partitions) => {
+                read_committed(consumer, partitions)?;
+                let at = Instant::now() + ID_IS_TOLD;
+                let remade = partitions.iter().cloned().map(Doubt::Remade);
+                self.open.extend(remade.map(|doubt| (at, doubt)));
+            }
+            Doubt::Remade(partition) if context.is_outdated(partition) => {
+                self.begin_anew(polling, partition, "it has another id")?;
+            }
+            Doubt::Remade(_) => {}
+            Doubt::OutOfRange {
+                partition,
+                position,
+                generation,
+            } => {
+                if context.locate(&partition.topic, partition.partition).1 == *generation {
+                    self.find_again(polling, partition, *position, *generation)?;
+                }
+            }
+            Doubt::Denied(topic) => {
+                let metadata = consumer.fetch_metadata(Some(topic), ANSWER_LIMIT)?;
+                let denied = Some(RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+                if metadata.topics().iter().any(|one| one.error() == denied) {
+                    let again = (Instant::now() + AGAIN, doubt.clone());
+                    self.open.push(again);
+                } else {
+                    context.topic_is_open(topic);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds out on which side of the log a position was that librdkafka has set to the log's beginning.
+    fn find_again(
+        &mut self,
+        polling: &Polling,
+        partition: &TopicPartition,
+        position: i64,
+        generation: u64,
+    ) -> Result<(), KafkaError> {
+        let consumer = &polling.consumer;
+        let (first, _) =
+            consumer.fetch_watermarks(&partition.topic, partition.partition, ANSWER_LIMIT)?;
+        if position >= first {
+            return self.begin_anew(polling, partition, "the position is above its end");
+        }
+        // It may have lost more before the position was set again: that is told already.
+        let told = self.told_below.insert(partition.clone(), first);
+        let records = first - told.map_or(position, |told| told.max(position));
+        if records > 0 {
+            counter!(metric_names::DELETED_UNREAD).increment(records.unsigned_abs());
+            warn!(%partition, records, from = position, to = first, "records were deleted before they were read: retention passed the group");
+        }
+        consumer.context().skip_to(Position {
+            topic_partition: partition.clone(),
+            next_offset: first,
+            generation,
+        });
+        Ok(())
+    }
+
+    /// Reads a partition from its beginning. What was fetched or committed of the topic before is void.
+    fn begin_anew(
+        &mut self,
+        polling: &Polling,
+        partition: &TopicPartition,
+        reason: &str,
+    ) -> Result<(), KafkaError> {
+        let TopicPartition {
+            topic,
+            partition: number,
+        } = partition;
+        let consumer = &polling.consumer;
+        let (first, _) = consumer.fetch_watermarks(topic, *number, ANSWER_LIMIT)?;
+        polling.alone(|| {
+            consumer.seek(topic, *number, Offset::Beginning, ANSWER_LIMIT)?;
+            consumer.context().begin_anew(partition, first);
+            Ok::<_, KafkaError>(())
+        })?;
+        self.told_below.remove(partition);
+        counter!(metric_names::REMADE).increment(1);
+        warn!(%partition, reason, offset = first, "the topic was made anew: it is read from its beginning");
+        Ok(())
+    }
+}
+
+/// Reads the topic ids that are written beside the committed offsets.
+fn read_committed(
+    consumer: &BaseConsumer<ConsumerEvents>,
+    partitions: &[TopicPartition],
+) -> Result<(), KafkaError> {
+    let context = consumer.context();
+    let cluster_id = context.cluster_id(|| consumer.client().fetch_cluster_id(ANSWER_LIMIT));
+    let mut list = TopicPartitionList::with_capacity(partitions.len());
+    for TopicPartition { topic, partition } in partitions {
+        list.add_partition(topic, *partition);
+    }
+    let committed = consumer.committed_offsets(list, ANSWER_LIMIT)?;
+    for one in committed.elements() {
+        one.error()?;
+        let partition = TopicPartition::new(one.topic(), one.partition());
+        // rdkafka 0.39 panics on what is no text; some other program may have written it.
+        let metadata = catch_unwind(AssertUnwindSafe(|| one.metadata())).unwrap_or_default();
+        let id = cluster_id.and_then(|cluster_id| topic_id(metadata, cluster_id));
+        // Without one the position counts as the present topic's.
+        context.note_committed(&partition, id);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn h26_a_committed_offset_names_its_topic_within_its_cluster() {
+        let metadata = commit_metadata("here", "3bOC");
+        assert_eq!(topic_id(&metadata, "here"), Some("3bOC"));
+        assert_eq!(topic_id(&metadata, "there"), None, "mirrored");
+        for foreign in ["", "3bOC", "cluster-id=here", "x cluster-id=here"] {
+            assert_eq!(topic_id(foreign, "here"), None, "{foreign}");
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! What happens when partitions come and go. Told by librdkafka from within `poll`; nothing waits there.
+
+mod leaving;
+mod notice;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::Thread;
+use std::time::Duration;
+
+use metrics::counter;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::error::{KafkaResult, RDKafkaErrorCode as Code};
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{Offset, TopicPartitionList};
+use tokio::sync::mpsc::UnboundedSender;
+use tracing::{debug, error, warn};
+
+use self::leaving::{Leaving, unassign};
+use super::assignment::Assignment;
+use super::doubts::{Doubt, commit_metadata};
+use super::fetch_watch::FetchWatch;
+use super::lag;
+use crate::kafka::client_log::ClientLog;
+use crate::offsets::Position;
+use crate::ports::SourceEvent;
+use crate::telemetry::metric_names;
+use crate::{Error, TopicPartition};
+
+/// The consumer's context: follows the assignment and tells the dispatch of it.
+pub(super) struct ConsumerEvents {
+    events: UnboundedSender<Result<SourceEvent, Error>>,
+    assignment: Mutex<Assignment>,
+    /// Set when the dispatch has ended: where each partition that is still held stands for good.
+    last: Mutex<Option<Vec<Position>>>,
+    revocation_timeout: Duration,
+    log: ClientLog,
+    watch: Mutex<FetchWatch>,
+    /// Whether the bridge itself kept records from coming since the statistics were last looked at.
+    held_back: AtomicBool,
+    doubts: Mutex<Vec<Doubt>>,
+    has_doubts: AtomicBool,
+    cluster_id: OnceLock<String>,
+    /// How much was told, of whatever kind: the sign that a poll without a message was not in vain.
+    heard: AtomicU64,
+    leaving: Mutex<Option<Leaving>>,
+    guard: OnceLock<Thread>,
+}
+
+impl ConsumerEvents {
+    pub(super) fn new(
+        events: UnboundedSender<Result<SourceEvent, Error>>,
+        revocation_timeout: Duration,
+        watch: FetchWatch,
+    ) -> Self {
+        Self {
+            events,
+            assignment: Mutex::default(),
+            last: Mutex::default(),
+            revocation_timeout,
+            log: ClientLog::new("consumer"),
+            watch: Mutex::new(watch),
+            held_back: AtomicBool::new(false),
+            doubts: Mutex::default(),
+            has_doubts: AtomicBool::new(false),
+            cluster_id: OnceLock::new(),
+            heard: AtomicU64::new(0),
+            leaving: Mutex::default(),
+            guard: OnceLock::new(),
+        }
+    }
+
+    /// Names the thread that does what blocks.
+    pub(super) fn set_guard(&self, guard: Thread) {
+        let _ = self.guard.set(guard);
+    }
+
+    fn wake_guard(&self) {
+        if let Some(guard) = self.guard.get() {
+            guard.unpark();
+        }
+    }
+
+    pub(super) fn heard(&self) -> u64 {
+        self.heard.load(Ordering::Relaxed)
+    }
+
+    fn hear(&self) {
+        self.heard.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Tells an event; when nobody listens any more, nobody needs to know.
+    pub(super) fn tell(&self, event: Result<SourceEvent, Error>) {
+        let _ = self.events.send(event);
+    }
+
+    /// From now on nothing moves any more: a revoked partition is committed where it stands here.
+    pub(super) fn close(&self, positions: Vec<Position>) {
+        *lock(&self.last) = Some(positions);
+    }
+
+    /// Returns what is still to be committed after [`ConsumerEvents::close`].
+    pub(super) fn uncommitted(&self) -> Vec<Position> {
+        lock(&self.last).clone().unwrap_or_default()
+    }
+
+    /// Takes out the last positions of partitions; `None` while the dispatch still runs.
+    fn take_last(&self, partitions: &[TopicPartition]) -> Option<Vec<Position>> {
+        let mut last = lock(&self.last);
+        let held = last.as_mut()?;
+        let taken = held.extract_if(.., |position| {
+            partitions.contains(&position.topic_partition)
+        });
+        Some(taken.collect())
+    }
+
+    /// Returns how many assignments there have been.
+    pub(super) fn generation(&self) -> u64 {
+        lock(&self.assignment).generation
+    }
+
+    /// Returns a partition, its topic's name shared, and its generation; 0 when not assigned.
+    pub(super) fn locate(&self, topic: &str, partition: i32) -> (TopicPartition, u64) {
+        lock(&self.assignment).locate(topic, partition)
+    }
+
+    fn assign(&self, list: &TopicPartitionList) {
+        count("assign");
+        let partitions = partitions(list);
+        let generation = lock(&self.assignment).add(&partitions);
+        {
+            let watch = lock(&self.watch);
+            watch.group_is_open();
+            partitions
+                .iter()
+                .for_each(|one| watch.topic_is_open(&one.topic));
+        }
+        if !partitions.is_empty() {
+            self.doubt([Doubt::Assigned(partitions.clone())]);
+        }
+        // Told before the assignment takes effect, so before any of its records.
+        self.tell(Ok(SourceEvent::Assigned {
+            partitions,
+            generation,
+        }));
+    }
+
+    /// Gives up what the group has taken away already. What was told to be lost is not told again.
+    fn lose(&self, partitions: Vec<TopicPartition>) {
+        self.take_last(&partitions);
+        let lost = self.forget(partitions);
+        if !lost.is_empty() {
+            lock(&self.watch).evicted();
+            self.tell(Ok(SourceEvent::Lost(lost)));
+        }
+    }
+
+    /// The member left its group, because the thread did not poll in time: another one may own the
+    /// partitions by now. librdkafka revokes them as lost with the next poll.
+    pub(super) fn max_poll_exceeded(&self) {
+        counter!(metric_names::MAX_POLL_EXCEEDED).increment(1);
+        let all = lock(&self.assignment).partitions();
+        self.lose(all);
+    }
+
+    fn forget(&self, partitions: Vec<TopicPartition>) -> Vec<TopicPartition> {
+        let removed = lock(&self.assignment).remove(partitions);
+        let mut watch = lock(&self.watch);
+        for partition in &removed {
+            lag::show(partition, 0);
+            watch.forget(partition);
+        }
+        removed
+    }
+
+    /// Returns whether a partition is assigned just now.
+    fn is_assigned(&self, TopicPartition { topic, partition }: &TopicPartition) -> bool {
+        self.locate(topic, *partition).1 > 0
+    }
+
+    /// The one place where positions become what librdkafka commits: next offsets, as they are, each with the id
+    /// of the topic that it was reached in. One that was reached under another assignment, or before the topic was
+    /// made anew, is left out: it would set the partition back, or lose what is below it. So is one whose partition
+    /// came just now, until [`ConsumerEvents::note_committed`]; it is taken when all are committed again.
+    pub(super) fn to_list(&self, positions: &[Position]) -> TopicPartitionList {
+        let mut list = TopicPartitionList::with_capacity(positions.len());
+        let assignment = lock(&self.assignment);
+        for Position {
+            topic_partition,
+            next_offset,
+            generation,
+        } in positions
+        {
+            let TopicPartition { topic, partition } = topic_partition;
+            if !assignment.may_commit(topic_partition, *generation) {
+                debug!(partition = %topic_partition, "position left out of the commit");
+                continue;
+            }
+            let mut entry = list.add_partition(topic, *partition);
+            if let Err(error) = entry.set_offset(Offset::Offset(*next_offset)) {
+                error!(partition = %topic_partition, %error, "position left out of the commit");
+            }
+            if let (Some(cluster), Some(topic)) =
+                (self.cluster_id.get(), assignment.topic_id(topic_partition))
+            {
+                entry.set_metadata(commit_metadata(cluster, &topic));
+            }
+        }
+        list
+    }
+}
+
+impl ConsumerContext for ConsumerEvents {
+    /// Takes what comes at once; what goes, goes when the dispatch has let it go.
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        kind: RDKafkaRespErr,
+        list: &mut TopicPartitionList,
+    ) {
+        self.hear();
+        match kind {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
+                self.assign(list);
+                assign(consumer, list);
+            }
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => self.revoke(consumer, list),
+            other => {
+                error!(error = %Code::from(other), "rebalance failed");
+                unassign(consumer, list);
+            }
+        }
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
+        self.hear();
+        // The result is an error only if every partition failed, so each is asked for its own.
+        let failed = offsets
+            .elements()
+            .into_iter()
+            .filter(|one| one.error().is_err());
+        let failed: Vec<_> = failed
+            .map(|one| TopicPartition::new(one.topic(), one.partition()))
+            .collect();
+        if let Err(error) = result {
+            self.log.error(&error, "offsets not committed");
+            if error.rdkafka_error_code() == Some(Code::GroupAuthorizationFailed) {
+                lock(&self.watch).hear(&error, "offsets not committed: not authorized");
+            }
+            self.tell(Ok(SourceEvent::CommitFailed(partitions(offsets))));
+            return;
+        }
+        lock(&self.watch).group_is_open();
+        if !failed.is_empty() {
+            warn!(
+                partitions = failed.len(),
+                "offsets of some partitions not committed"
+            );
+            self.tell(Ok(SourceEvent::CommitFailed(failed)));
+        }
+    }
+}
+
+/// Tells librdkafka to fetch what the group has given.
+fn assign(consumer: &BaseConsumer<ConsumerEvents>, list: &TopicPartitionList) {
+    let assigned = match consumer.rebalance_protocol() {
+        RebalanceProtocol::Cooperative => consumer.incremental_assign(list),
+        _ => consumer.assign(list),
+    };
+    if let Err(error) = assigned {
+        error!(%error, "partitions not taken");
+    }
+}
+
+fn count(kind: &'static str) {
+    counter!(metric_names::REBALANCES, "kind" => kind).increment(1);
+}
+
+/// Locks; every change under these locks is one step, so the data is whole even after a panic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn partitions(list: &TopicPartitionList) -> Vec<TopicPartition> {
+    let elements = list.elements();
+    elements
+        .iter()
+        .map(|element| TopicPartition::new(element.topic(), element.partition()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+    use super::*;
+    use crate::health::obstacles::{Obstacle, Obstacles};
+
+    type Events = UnboundedReceiver<Result<SourceEvent, Error>>;
+
+    fn assigned(partitions: &[i32]) -> (ConsumerEvents, Events) {
+        assigned_with(partitions, Obstacles::default())
+    }
+
+    fn assigned_with(partitions: &[i32], obstacles: Obstacles) -> (ConsumerEvents, Events) {
+        let (tell, mut events) = unbounded_channel();
+        let watch = FetchWatch::new(obstacles, "group");
+        let context = ConsumerEvents::new(tell, Duration::from_secs(1), watch);
+        let mut list = TopicPartitionList::new();
+        partitions.iter().for_each(|partition| {
+            list.add_partition("orders", *partition);
+        });
+        context.assign(&list);
+        let told = events.try_recv().unwrap().unwrap();
+        assert!(matches!(told, SourceEvent::Assigned { .. }), "{told:?}");
+        (context, events)
+    }
+
+    fn lost(events: &mut Events) -> Vec<i32> {
+        let Ok(SourceEvent::Lost(partitions)) = events.try_recv().unwrap() else {
+            panic!("another event");
+        };
+        let mut numbers: Vec<i32> = partitions.iter().map(|one| one.partition).collect();
+        numbers.sort_unstable();
+        numbers
+    }
+
+    #[test]
+    fn h20_a_member_that_did_not_poll_in_time_gives_up_all_it_had() {
+        let (context, mut events) = assigned(&[0, 1]);
+        let held = TopicPartition::new("orders", 0);
+        let position = Position {
+            topic_partition: held.clone(),
+            next_offset: 7,
+            generation: 1,
+        };
+        context.close(vec![position]);
+        context.max_poll_exceeded();
+        assert_eq!(lost(&mut events), [0, 1]);
+        assert!(!context.is_assigned(&held));
+        assert!(
+            context.uncommitted().is_empty(),
+            "another member may be further by now"
+        );
+        assert_eq!(context.locate("orders", 0).1, 0, "its records are stale");
+    }
+
+    #[test]
+    fn h9_an_evicted_member_is_held_up_until_the_group_takes_it_again() {
+        let obstacles = Obstacles::default();
+        let (context, _events) = assigned_with(&[0], obstacles.clone());
+        context.max_poll_exceeded();
+        let blocked = |one: &Obstacle| one.blocked.to_string();
+        let told: Vec<_> = obstacles.list().iter().map(blocked).collect();
+        assert_eq!(told, ["taking part in group group"]);
+        context.assign(&TopicPartitionList::new());
+        assert_eq!(
+            obstacles.list(),
+            [],
+            "a member with nothing to do is a member"
+        );
+    }
+
+    /// Beside the new topic's id it would hide that what is below was never read.
+    #[test]
+    fn h26_a_position_of_another_assignment_or_topic_is_not_committed() {
+        let (context, mut events) = assigned(&[0]);
+        let of_generation = |generation| Position {
+            topic_partition: TopicPartition::new("orders", 0),
+            next_offset: 7,
+            generation,
+        };
+        assert_eq!(context.to_list(&[of_generation(1)]).count(), 0);
+        context.note_committed(&TopicPartition::new("orders", 0), None);
+        assert_eq!(context.to_list(&[of_generation(1)]).count(), 1);
+        context.begin_anew(&TopicPartition::new("orders", 0), 0);
+        let Ok(SourceEvent::Anew(start)) = events.try_recv().unwrap() else {
+            panic!("another event");
+        };
+        assert_eq!(context.to_list(&[of_generation(1)]).count(), 0);
+        assert_eq!(context.to_list(&[start]).count(), 1);
+    }
+
+    #[test]
+    fn a_loss_is_told_once() {
+        let (context, mut events) = assigned(&[0]);
+        context.max_poll_exceeded();
+        assert_eq!(lost(&mut events), [0]);
+        context.lose(vec![TopicPartition::new("orders", 0)]);
+        assert!(events.try_recv().is_err());
+    }
+}

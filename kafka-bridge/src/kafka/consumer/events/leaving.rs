@@ -1,0 +1,122 @@
+//! How partitions go: they are noted when the group wants them back, and given back when the dispatch has let them go.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, RebalanceProtocol};
+use tracing::{debug, error, warn};
+
+use super::{ConsumerEvents, count, lock, partitions};
+use crate::TopicPartition;
+use crate::offsets::Position;
+use crate::ports::{Revocation, SourceEvent};
+
+/// How much longer than the dispatch's own patience its word is waited for, so that that one decides.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Partitions that the group wants back, and that the dispatch has not let go yet.
+pub(super) struct Leaving {
+    partitions: Vec<TopicPartition>,
+    /// Where they stand; set when the dispatch has let them go.
+    released: Arc<Mutex<Option<Vec<Position>>>>,
+    /// When they are given up without the dispatch.
+    deadline: Instant,
+}
+
+impl ConsumerEvents {
+    /// Asks the dispatch to let partitions go. The group has them back when [`ConsumerEvents::leave`] finds that it has;
+    /// librdkafka waits for that, and is polled meanwhile.
+    pub(super) fn revoke(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
+        let partitions = partitions(list);
+        if consumer.assignment_lost() {
+            count("lost");
+            self.lose(partitions);
+            return unassign(consumer, list);
+        }
+        count("revoke");
+        if partitions.is_empty() {
+            return unassign(consumer, list);
+        }
+        if let Some(positions) = self.take_last(&partitions) {
+            return self.give_up(consumer, &partitions, &positions);
+        }
+        let released = Arc::new(Mutex::default());
+        let (place, guard) = (Arc::clone(&released), self.guard.get().cloned());
+        let revocation = Revocation::new(partitions.clone(), move |positions| {
+            *lock(&place) = Some(positions);
+            if let Some(guard) = guard {
+                guard.unpark();
+            }
+        });
+        *lock(&self.leaving) = Some(Leaving {
+            partitions,
+            released,
+            deadline: Instant::now() + self.revocation_timeout + GRACE,
+        });
+        self.tell(Ok(SourceEvent::Revoked(revocation)));
+        self.wake_guard();
+    }
+
+    /// Gives back what the dispatch has let go, or did not let go in time. Returns when to look again, if something
+    /// is left. It blocks; for the guard.
+    pub(in crate::kafka) fn leave(&self, consumer: &BaseConsumer<Self>) -> Option<Instant> {
+        let mut leaving = lock(&self.leaving);
+        let own = leaving.as_ref()?;
+        let released = lock(&own.released).take();
+        let released = released.or_else(|| self.take_last(&own.partitions));
+        if released.is_none() && Instant::now() < own.deadline {
+            return Some(own.deadline);
+        }
+        let own = leaving.take()?;
+        drop(leaving);
+        if released.is_none() {
+            warn!("partitions are given up without a commit, their records will come again");
+        }
+        self.give_up(consumer, &own.partitions, &released.unwrap_or_default());
+        None
+    }
+
+    /// Commits where partitions stand and gives them back to the group.
+    fn give_up(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        partitions: &[TopicPartition],
+        positions: &[Position],
+    ) {
+        // What was lost meanwhile is another member's.
+        if !positions.is_empty() && !consumer.assignment_lost() {
+            self.commit_before_leaving(consumer, positions);
+        }
+        self.forget(partitions.to_vec());
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for TopicPartition { topic, partition } in partitions {
+            list.add_partition(topic, *partition);
+        }
+        unassign(consumer, &list);
+    }
+
+    fn commit_before_leaving(&self, consumer: &BaseConsumer<Self>, positions: &[Position]) {
+        let list = self.to_list(positions);
+        if list.count() == 0 {
+            return;
+        }
+        match consumer.commit(&list, CommitMode::Sync) {
+            Ok(()) => debug!(?positions, "offsets of revoked partitions committed"),
+            Err(error) => {
+                warn!(%error, ?positions, "offsets of revoked partitions not committed, their records will come again");
+            }
+        }
+    }
+}
+
+/// Tells librdkafka that the group may have partitions back.
+pub(super) fn unassign(consumer: &BaseConsumer<ConsumerEvents>, list: &TopicPartitionList) {
+    let unassigned = match consumer.rebalance_protocol() {
+        RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
+        _ => consumer.unassign(),
+    };
+    if let Err(error) = unassigned {
+        error!(%error, "partitions not given back");
+    }
+}

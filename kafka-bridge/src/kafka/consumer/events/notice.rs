@@ -1,0 +1,134 @@
+//! What the client tells beside records and rebalances: log lines, errors, statistics. Called by librdkafka from
+//! within `poll`.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::KafkaError;
+use rdkafka::statistics::Statistics;
+
+use super::{ConsumerEvents, lock};
+use crate::TopicPartition;
+use crate::kafka::consumer::doubts::Doubt;
+use crate::kafka::consumer::lag;
+use crate::kafka::consumer::overheard::{self, Overheard};
+use crate::offsets::Position;
+use crate::ports::SourceEvent;
+
+impl ConsumerEvents {
+    /// Records are kept from coming just now.
+    pub(in crate::kafka) fn hold_back(&self) {
+        self.held_back.store(true, Ordering::Relaxed);
+    }
+
+    pub(in crate::kafka) fn doubt(&self, doubts: impl IntoIterator<Item = Doubt>) {
+        let mut all = lock(&self.doubts);
+        let before = all.len();
+        all.extend(doubts);
+        if all.len() == before {
+            return;
+        }
+        drop(all);
+        self.has_doubts.store(true, Ordering::Relaxed);
+        self.wake_guard();
+    }
+
+    /// Returns whether [`ConsumerEvents::take_doubts`] may have something; for the guard.
+    pub(in crate::kafka) fn has_doubts(&self) -> bool {
+        self.has_doubts.load(Ordering::Relaxed)
+    }
+
+    pub(in crate::kafka) fn take_doubts(&self) -> Vec<Doubt> {
+        self.has_doubts.store(false, Ordering::Relaxed);
+        std::mem::take(&mut *lock(&self.doubts))
+    }
+
+    /// Returns the cluster's id, which is asked for until it is known.
+    pub(in crate::kafka) fn cluster_id(&self, ask: impl Fn() -> Option<String>) -> Option<&str> {
+        if self.cluster_id.get().is_none()
+            && let Some(id) = ask()
+        {
+            let _ = self.cluster_id.set(id);
+        }
+        self.cluster_id.get().map(String::as_str)
+    }
+
+    pub(in crate::kafka) fn note_committed(
+        &self,
+        partition: &TopicPartition,
+        topic_id: Option<&str>,
+    ) {
+        lock(&self.assignment).note_committed(partition, topic_id);
+    }
+
+    pub(in crate::kafka) fn is_outdated(&self, partition: &TopicPartition) -> bool {
+        lock(&self.assignment).is_outdated(partition)
+    }
+
+    pub(in crate::kafka) fn topic_is_open(&self, topic: &Arc<str>) {
+        lock(&self.watch).topic_is_open(topic);
+    }
+
+    /// A partition is read from there as if it had just been assigned.
+    pub(in crate::kafka) fn begin_anew(&self, partition: &TopicPartition, next_offset: i64) {
+        let generation = lock(&self.assignment).begin_anew(partition);
+        if let Some(generation) = generation {
+            self.tell(Ok(SourceEvent::Anew(Position {
+                topic_partition: partition.clone(),
+                next_offset,
+                generation,
+            })));
+        }
+    }
+
+    /// Nothing before the position will come any more.
+    pub(in crate::kafka) fn skip_to(&self, position: Position) {
+        self.tell(Ok(SourceEvent::Skipped(position)));
+    }
+}
+
+impl ClientContext for ConsumerEvents {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.hear();
+        self.log.line(level, facility, message);
+        match overheard::read(facility, message) {
+            Some(Overheard::TopicId { topic, id }) => {
+                let outdated = lock(&self.assignment).note_id(topic, id);
+                self.doubt(outdated.into_iter().map(Doubt::Remade));
+            }
+            Some(Overheard::Reset {
+                topic,
+                partition,
+                position,
+            }) => {
+                let (partition, generation) = self.locate(topic, partition);
+                let doubt = Doubt::OutOfRange {
+                    partition,
+                    position,
+                    generation,
+                };
+                self.doubt((generation > 0).then_some(doubt));
+            }
+            None => {}
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.hear();
+        self.log.error(&error, reason);
+        let denied = lock(&self.watch).hear(&error, reason);
+        self.doubt(denied.map(Doubt::Denied));
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        self.hear();
+        let held_back = self.held_back.swap(false, Ordering::Relaxed);
+        let partitions = lock(&self.assignment).partitions();
+        lock(&self.watch).look(&statistics, partitions, held_back);
+        let lags = lag::of_partitions(&statistics).into_iter();
+        lags.filter(|(partition, _)| self.is_assigned(partition))
+            .for_each(|(partition, lag)| lag::show(&partition, lag));
+    }
+}

@@ -1,0 +1,376 @@
+//! Notices that no record gets through although there are some: what the client says, and what its statistics
+//! show.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::statistics::{Partition, Statistics};
+use tokio::time::Instant;
+
+use crate::TopicPartition;
+use crate::health::obstacles::{Blocked, Obstacles};
+
+/// How much earlier than the halt that it caused an error may have been told: statistics come every few seconds.
+const LEAD: Duration = Duration::from_secs(10);
+/// What librdkafka says of a topic that it may not even see.
+const NOT_AVAILABLE: &str = "Subscribed topic not available: ";
+/// The state of a connection that requests can be sent on.
+const UP: &str = "UP";
+/// Why a member takes no part in its group after it lost its partitions.
+const EVICTED: &str = "the group took this member for dead and gave its partitions away";
+/// What statistics show in place of the end when the latest fetch was answered by an error.
+const NO_END: i64 = -1;
+
+/// Where each partition was when it was last seen to move, and what the client said last.
+#[derive(Debug)]
+pub(super) struct FetchWatch {
+    obstacles: Obstacles,
+    group: Arc<str>,
+    partitions: HashMap<TopicPartition, Halt>,
+    said: Option<Said>,
+}
+
+/// Where a partition stands, since when at the least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Halt {
+    /// The next offsets to be fetched, and to be polled.
+    position: (i64, i64),
+    since: Instant,
+    /// Whether it should have moved by the latest look, as it should by the present one.
+    is_overdue: bool,
+}
+
+#[derive(Debug)]
+struct Said {
+    words: String,
+    is_denial: bool,
+    at: Instant,
+}
+
+impl FetchWatch {
+    pub(super) fn new(obstacles: Obstacles, group: &str) -> Self {
+        Self {
+            obstacles,
+            group: group.into(),
+            partitions: HashMap::new(),
+            said: None,
+        }
+    }
+
+    /// Takes in an error of the client's; returns the topic that it may not see, if that is what it says.
+    pub(super) fn hear(&mut self, error: &KafkaError, reason: &str) -> Option<Arc<str>> {
+        let code = error.rdkafka_error_code()?;
+        let now = Instant::now();
+        match code {
+            // A connection is not a partition's: while it is down nothing is fetched, and nobody is to blame.
+            Code::BrokerTransportFailure | Code::AllBrokersDown | Code::Resolve => return None,
+            Code::GroupAuthorizationFailed => {
+                let group = Blocked::Group(Arc::clone(&self.group));
+                self.obstacles.raise(group, reason.to_owned(), now);
+            }
+            _ => {}
+        }
+        let is_denial = code == Code::TopicAuthorizationFailed;
+        let Some(unavailable) = reason.strip_prefix(NOT_AVAILABLE) else {
+            let words = reason.to_owned();
+            self.said = Some(Said {
+                words,
+                is_denial,
+                at: now,
+            });
+            return None;
+        };
+        // Of that topic alone: it says nothing of why others stand still.
+        let (topic, _) = unavailable.split_once(": ")?;
+        let topic: Arc<str> = is_denial.then(|| topic.into())?;
+        self.obstacles
+            .raise(Blocked::Topic(Arc::clone(&topic)), reason.to_owned(), now);
+        Some(topic)
+    }
+
+    /// The group gave this member's partitions away without asking for them.
+    pub(super) fn evicted(&self) {
+        let group = Blocked::Group(Arc::clone(&self.group));
+        self.obstacles
+            .raise(group, EVICTED.to_owned(), Instant::now());
+    }
+
+    /// The group takes this member, or its commits.
+    pub(super) fn group_is_open(&self) {
+        self.obstacles
+            .clear(&Blocked::Group(Arc::clone(&self.group)));
+    }
+
+    /// The topic can be seen.
+    pub(super) fn topic_is_open(&self, topic: &Arc<str>) {
+        self.obstacles.clear(&Blocked::Topic(Arc::clone(topic)));
+    }
+
+    /// Forgets a partition, which is another member's by now.
+    pub(super) fn forget(&mut self, partition: &TopicPartition) {
+        self.partitions.remove(partition);
+        self.obstacles.clear(&Blocked::Fetch(partition.clone()));
+    }
+
+    /// Compares where the partitions are with where they were. `held_back`: the bridge itself has kept records
+    /// from coming since the last look.
+    pub(super) fn look(
+        &mut self,
+        statistics: &Statistics,
+        partitions: Vec<TopicPartition>,
+        held_back: bool,
+    ) {
+        if !statistics.brokers.values().any(|broker| broker.state == UP) {
+            // Nobody can join a group whose brokers are away.
+            let group = Blocked::Group(Arc::clone(&self.group));
+            self.obstacles.restart(&group, Instant::now());
+        }
+        for partition in partitions {
+            let topic = statistics.topics.get(&*partition.topic);
+            let Some(seen) = topic.and_then(|topic| topic.partitions.get(&partition.partition))
+            else {
+                continue;
+            };
+            let idle = held_back || !is_connected(statistics, seen.broker);
+            self.look_at(partition, seen, idle);
+        }
+    }
+
+    fn look_at(&mut self, partition: TopicPartition, seen: &Partition, idle: bool) {
+        let here = Halt {
+            position: (seen.next_offset, seen.app_offset),
+            since: Instant::now(),
+            is_overdue: false,
+        };
+        let before = self.partitions.get(&partition).copied();
+        let blocked = Blocked::Fetch(partition.clone());
+        let has_moved = before.is_some_and(|before| before.position != here.position);
+        if idle && !has_moved {
+            // Not its fault, and no proof that the fault is gone.
+            self.partitions.insert(partition, here);
+            return;
+        }
+        if has_moved || !is_behind(seen) {
+            self.obstacles.clear(&blocked);
+            self.partitions.insert(partition, here);
+            return;
+        }
+        let since = before.unwrap_or(here).since;
+        let said = self.said.as_ref().filter(|said| said.at + LEAD >= since);
+        // One look proves nothing, records may come just now; unless the client said why none will.
+        let is_denied = seen.ls_offset == NO_END && said.is_some_and(|said| said.is_denial);
+        if before.is_some_and(|before| before.is_overdue) || is_denied {
+            let cause = match said {
+                Some(said) => said.words.clone(),
+                None => format!(
+                    "no record since offset {}, though there are some up to {}",
+                    seen.next_offset, seen.ls_offset
+                ),
+            };
+            self.obstacles.raise(blocked, cause, since);
+        }
+        let halt = Halt {
+            since,
+            is_overdue: true,
+            ..here
+        };
+        self.partitions.insert(partition, halt);
+    }
+}
+
+/// Returns whether there is something that was not fetched: records up to the end, or the answer to why none
+/// can be had.
+fn is_behind(seen: &Partition) -> bool {
+    let looks_for_its_position = matches!(
+        &*seen.fetch_state,
+        "offset-query" | "offset-wait" | "validate-epoch-wait"
+    );
+    seen.ls_offset > seen.next_offset.max(0) || seen.ls_offset == NO_END || looks_for_its_position
+}
+
+fn is_connected(statistics: &Statistics, broker: i32) -> bool {
+    let mut brokers = statistics.brokers.values();
+    brokers.any(|own| own.nodeid == broker && own.state == UP)
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::statistics::{Broker, Topic};
+    use tokio::time::advance;
+
+    use super::*;
+
+    const INTERVAL: Duration = Duration::from_secs(5);
+
+    /// A watched partition, and what its statistics show.
+    struct Watched {
+        watch: FetchWatch,
+        obstacles: Obstacles,
+        seen: Partition,
+        broker_state: &'static str,
+        held_back: bool,
+    }
+
+    impl Watched {
+        fn new() -> Self {
+            let obstacles = Obstacles::default();
+            let seen = Partition {
+                broker: 1,
+                fetch_state: "active".to_owned(),
+                next_offset: 7,
+                app_offset: 7,
+                ls_offset: 7,
+                ..Partition::default()
+            };
+            Self {
+                watch: FetchWatch::new(obstacles.clone(), "group"),
+                obstacles,
+                seen,
+                broker_state: "UP",
+                held_back: false,
+            }
+        }
+
+        /// Lets an interval pass, looks, and returns what holds the partition up and for how many seconds.
+        async fn look(&mut self) -> Vec<(String, u64)> {
+            advance(INTERVAL).await;
+            let topic = Topic {
+                partitions: [(0, self.seen.clone())].into(),
+                ..Topic::default()
+            };
+            let broker = Broker {
+                nodeid: 1,
+                state: self.broker_state.to_owned(),
+                ..Broker::default()
+            };
+            let statistics = Statistics {
+                topics: [("orders".to_owned(), topic)].into(),
+                brokers: [("broker".to_owned(), broker)].into(),
+                ..Statistics::default()
+            };
+            let partitions = vec![TopicPartition::new("orders", 0)];
+            self.watch.look(&statistics, partitions, self.held_back);
+            self.list()
+        }
+
+        fn list(&self) -> Vec<(String, u64)> {
+            let all = self.obstacles.list().into_iter();
+            all.map(|one| (one.cause, one.since.elapsed().as_secs()))
+                .collect()
+        }
+
+        fn hear(&mut self, code: Code, reason: &str) -> Option<Arc<str>> {
+            self.watch.hear(&KafkaError::Global(code), reason)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn h24_a_partition_that_is_behind_and_does_not_move_is_told_with_the_clients_words() {
+        let mut one = Watched::new();
+        assert_eq!(one.look().await, []);
+        one.seen.ls_offset = 20;
+        assert_eq!(one.look().await, [], "they may have come just now");
+        let told = one.look().await;
+        let cause = "no record since offset 7, though there are some up to 20";
+        assert_eq!(told, [(cause.to_owned(), 10)]);
+        one.hear(Code::BadCompression, "Decompression (codec 0x4) failed");
+        let told = one.look().await;
+        assert_eq!(told, [("Decompression (codec 0x4) failed".to_owned(), 15)]);
+        one.seen.next_offset = 8;
+        assert_eq!(one.look().await, [], "it moves");
+        one.hear(Code::AllBrokersDown, "1/1 brokers are down");
+        one.look().await;
+        let words = one.look().await.pop();
+        assert_eq!(words.unwrap().0, "Decompression (codec 0x4) failed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn h24_a_partition_that_waits_for_the_bridge_or_has_nothing_to_wait_for_is_not_told() {
+        let mut one = Watched::new();
+        one.look().await;
+        one.seen.ls_offset = 20;
+        one.held_back = true;
+        assert_eq!(one.look().await, []);
+        assert_eq!(one.look().await, [], "paused");
+        one.held_back = false;
+        one.broker_state = "DOWN";
+        assert_eq!(one.look().await, []);
+        assert_eq!(one.look().await, [], "the broker is away");
+        one.broker_state = "UP";
+        assert_eq!(one.look().await, [], "it has just come back");
+        // Records that were fetched and wait to be polled: a slow application takes them one by one.
+        for polled in 8..12 {
+            (one.seen.next_offset, one.seen.app_offset) = (15, polled);
+            assert_eq!(one.look().await, []);
+        }
+        // The marker of a transaction, or what compaction left, is passed without a record.
+        (one.seen.next_offset, one.seen.app_offset) = (20, 12);
+        assert_eq!(one.look().await, []);
+        assert_eq!(one.look().await, [], "the end is reached");
+        // Right after an assignment nothing is known.
+        let mut one = Watched::new();
+        (one.seen.next_offset, one.seen.app_offset) = (-1001, -1001);
+        one.seen.ls_offset = -1001;
+        assert_eq!(one.look().await, []);
+        assert_eq!(one.look().await, []);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn h24_a_permission_withdrawn_is_told_at_the_next_look_and_until_fetches_succeed() {
+        let mut one = Watched::new();
+        one.look().await;
+        one.seen.ls_offset = NO_END;
+        one.hear(Code::TopicAuthorizationFailed, "Fetch failed: denied");
+        assert_eq!(one.look().await, [("Fetch failed: denied".to_owned(), 5)]);
+        one.held_back = true;
+        assert_eq!(one.look().await.len(), 1, "no proof that it is allowed now");
+        one.seen.next_offset = 9;
+        assert_eq!(one.look().await, [], "a busy bridge that is given records");
+        one.held_back = false;
+        one.hear(Code::TopicAuthorizationFailed, "Fetch failed: denied");
+        assert_eq!(one.look().await[0].0, "Fetch failed: denied");
+        one.seen.ls_offset = 7;
+        assert_eq!(one.look().await, [], "allowed, and nothing to fetch");
+
+        one.seen.ls_offset = NO_END;
+        one.look().await;
+        one.watch.forget(&TopicPartition::new("orders", 0));
+        assert_eq!(one.list(), [], "another member's");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn h24_topics_that_cannot_be_seen_and_groups_that_are_closed_are_told_at_once() {
+        let mut one = Watched::new();
+        let words = "Subscribed topic not available: orders: Broker: Topic authorization failed";
+        let topic = one.hear(Code::TopicAuthorizationFailed, words);
+        assert_eq!(topic.as_deref(), Some("orders"));
+        assert_eq!(one.list(), [(words.to_owned(), 0)]);
+        one.watch.topic_is_open(&"orders".into());
+        let unknown = "Subscribed topic not available: orders: Broker: Unknown topic";
+        let topic = one.hear(Code::UnknownTopicOrPartition, unknown);
+        assert_eq!((topic, one.list()), (None, vec![]));
+        one.hear(Code::GroupAuthorizationFailed, "no");
+        assert_eq!(one.list(), [("no".to_owned(), 0)]);
+        one.watch.group_is_open();
+        assert_eq!(one.list(), []);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn h27_an_evicted_member_counts_from_when_a_broker_is_there_to_join() {
+        let mut one = Watched::new();
+        one.watch.evicted();
+        let told = vec![(EVICTED.to_owned(), 0)];
+        assert_eq!(one.list(), told, "at once");
+        one.broker_state = "DOWN";
+        for _ in 0..60 {
+            assert_eq!(one.look().await, told, "no broker is there");
+        }
+        one.broker_state = "UP";
+        one.look().await;
+        assert_eq!(one.look().await, [(EVICTED.to_owned(), 10)]);
+        one.watch.group_is_open();
+        assert_eq!(one.list(), []);
+    }
+}

@@ -1,0 +1,17 @@
+//! Records from the topics of a consumer group, and its committed offsets.
+
+mod assignment;
+mod doubts;
+mod events;
+mod fetch_watch;
+mod guard;
+mod lag;
+mod last_commit;
+mod message;
+pub(super) mod overheard;
+mod polling;
+mod source;
+mod unreadable;
+
+pub use self::source::KafkaSource;
+pub use self::unreadable::quiet_unreadable_headers;

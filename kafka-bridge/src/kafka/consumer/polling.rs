@@ -1,0 +1,246 @@
+//! Polls the consumer, one at a time: the bridge's own task as a rule, the guard while that task is blocked.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
+
+use metrics::counter;
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use tokio::sync::{Notify, mpsc};
+use tracing::{debug, warn};
+
+use super::events::ConsumerEvents;
+use super::message::to_record;
+use crate::ports::{Intake, SourceEvent};
+use crate::telemetry::metric_names;
+use crate::{Error, Record};
+
+/// How long there may be no room before partitions are paused. Pausing costs a new fetch, so a
+/// busy moment should not cause it; it has to stay far below `max.poll.interval.ms`.
+pub(super) const PAUSE_AFTER: Duration = Duration::from_millis(500);
+
+/// A consumer, and whose turn it is to poll it.
+pub(super) struct Polling {
+    pub(super) consumer: BaseConsumer<ConsumerEvents>,
+    /// Told when the consumer has something, or when the turn is free again.
+    pub(super) arrived: Arc<Notify>,
+    turn: Mutex<Turn>,
+    /// Whether the bridge's task found the turn taken, and waits for it.
+    is_awaited: AtomicBool,
+    max_headers: usize,
+}
+
+/// The state of polling; who holds it polls.
+pub(super) struct Turn {
+    /// Records that were polled and not handed over yet.
+    backlog: VecDeque<Record>,
+    paused: Option<Paused>,
+    /// Since when there has been no room for records.
+    closed: Option<Instant>,
+    /// When the bridge's task polled last.
+    polled: Instant,
+}
+
+/// What was paused, and under which generation that was all.
+///
+/// Kept because librdkafka keeps the pause of a partition that is revoked: when it comes back later
+/// it would still be paused, and nobody would know.
+struct Paused {
+    generation: u64,
+    partitions: TopicPartitionList,
+}
+
+/// What a look at the consumer brought.
+pub(super) enum Look {
+    Event(Result<SourceEvent, Error>),
+    /// Something came; the next look tells what.
+    Again,
+    Nothing,
+}
+
+/// What the consumer's context tells.
+pub(super) type Events = mpsc::UnboundedReceiver<Result<SourceEvent, Error>>;
+
+impl Polling {
+    pub(super) fn new(mut consumer: BaseConsumer<ConsumerEvents>, max_headers: usize) -> Self {
+        let arrived = Arc::new(Notify::new());
+        let wake = Arc::clone(&arrived);
+        consumer.set_nonempty_callback(move || wake.notify_one());
+        Self {
+            consumer,
+            arrived,
+            turn: Mutex::new(Turn {
+                backlog: VecDeque::new(),
+                paused: None,
+                closed: None,
+                polled: Instant::now(),
+            }),
+            is_awaited: AtomicBool::new(false),
+            max_headers,
+        }
+    }
+
+    /// Looks for an event, or a record if there is room for one, without waiting. For the bridge's task.
+    pub(super) fn look(&self, events: &mut Events, intake: Intake) -> Look {
+        let mut turn = match self.turn.try_lock() {
+            Ok(turn) => turn,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            // The guard tells when it is done.
+            Err(TryLockError::WouldBlock) => {
+                self.is_awaited.store(true, Ordering::SeqCst);
+                match self.turn.try_lock() {
+                    Ok(turn) => turn,
+                    Err(_) => return Look::Nothing,
+                }
+            }
+        };
+        turn.polled = Instant::now();
+        // What was told comes before the records that were polled after it, and nobody polls just now.
+        if let Ok(event) = events.try_recv() {
+            return Look::Event(event);
+        }
+        match intake {
+            Intake::Open => {
+                turn.closed = None;
+                if let Some(record) = turn.backlog.pop_front() {
+                    return Look::Event(Ok(SourceEvent::Record(record)));
+                }
+                turn.resume(&self.consumer);
+            }
+            Intake::Closed => {
+                let now = turn.polled;
+                let since = *turn.closed.get_or_insert(now);
+                if turn.paused.is_none() {
+                    if now - since < PAUSE_AFTER {
+                        return Look::Nothing;
+                    }
+                    counter!(metric_names::PAUSES).increment(1);
+                }
+                turn.pause(&self.consumer);
+            }
+        }
+        if self.poll(&mut turn, Duration::ZERO) {
+            Look::Again
+        } else {
+            Look::Nothing
+        }
+    }
+
+    /// Polls with partitions paused if the bridge's task has not polled for so long; returns whether it did. For
+    /// the guard.
+    pub(super) fn stand_in(&self, silence: Duration, wait: Duration) -> bool {
+        let mut turn = self.take_turn();
+        if turn.polled.elapsed() < silence {
+            return false;
+        }
+        if turn.paused.is_none() {
+            warn!(
+                ?silence,
+                "the bridge's task does not turn: the consumer is polled for it, and paused"
+            );
+        }
+        turn.pause(&self.consumer);
+        self.poll(&mut turn, wait);
+        true
+    }
+
+    /// Does something while nobody polls: no record comes between its steps. For the guard.
+    pub(super) fn alone<T>(&self, work: impl FnOnce() -> T) -> T {
+        let turn = self.take_turn();
+        let done = work();
+        drop(turn);
+        self.hand_back();
+        done
+    }
+
+    fn take_turn(&self) -> MutexGuard<'_, Turn> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes the bridge's task if it waits for the turn, which is free again; returns whether it did.
+    pub(super) fn hand_back(&self) -> bool {
+        let is_awaited = self.is_awaited.swap(false, Ordering::SeqCst);
+        if is_awaited {
+            self.arrived.notify_one();
+        }
+        is_awaited
+    }
+
+    /// Returns whether there was something.
+    fn poll(&self, turn: &mut Turn, wait: Duration) -> bool {
+        let context = self.consumer.context();
+        let heard = context.heard();
+        match self.consumer.poll(wait) {
+            // What the context was told is no message, and more may be behind it.
+            None => return context.heard() != heard,
+            Some(Ok(message)) => {
+                let record = to_record(&message, context, self.max_headers);
+                turn.backlog.push_back(record);
+            }
+            Some(Err(source @ KafkaError::MessageConsumptionFatal(_))) => {
+                let context = "consuming".to_owned();
+                let fatal = Error::Kafka { context, source };
+                self.consumer.context().tell(Err(fatal));
+            }
+            Some(Err(KafkaError::MessageConsumption(Code::PollExceeded))) => {
+                warn!("polled too late, the group goes on without this member until it is back");
+                context.max_poll_exceeded();
+            }
+            // The context was told before, with the reason.
+            Some(Err(error)) => debug!(%error, "consumer"),
+        }
+        true
+    }
+}
+
+impl Turn {
+    /// Pauses what is assigned; again when that has changed, because new partitions are not paused.
+    fn pause(&mut self, consumer: &BaseConsumer<ConsumerEvents>) {
+        consumer.context().hold_back();
+        let generation = consumer.context().generation();
+        if self
+            .paused
+            .as_ref()
+            .is_some_and(|paused| paused.generation == generation)
+        {
+            return;
+        }
+        let assigned = match consumer.assignment() {
+            Ok(assigned) => assigned,
+            Err(error) => return warn!(%error, "partitions not paused"),
+        };
+        if let Err(error) = consumer.pause(&assigned) {
+            warn!(%error, "partitions not paused");
+        }
+        debug!(
+            generation,
+            partitions = assigned.count(),
+            "partitions paused"
+        );
+        let mut partitions = self
+            .paused
+            .take()
+            .map(|paused| paused.partitions)
+            .unwrap_or_default();
+        for one in assigned.elements() {
+            partitions.add_partition(one.topic(), one.partition());
+        }
+        self.paused = Some(Paused {
+            generation,
+            partitions,
+        });
+    }
+
+    fn resume(&mut self, consumer: &BaseConsumer<ConsumerEvents>) {
+        let Some(paused) = self.paused.take() else {
+            return;
+        };
+        debug!(partitions = paused.partitions.count(), "partitions resumed");
+        if let Err(error) = consumer.resume(&paused.partitions) {
+            warn!(%error, "partitions not resumed");
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! Consumes requests with librdkafka, whose queue wakes the bridge's task.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::coop::consume_budget;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+use tracing::{info, trace, warn};
+
+use super::events::ConsumerEvents;
+use super::fetch_watch::FetchWatch;
+use super::guard::Guard;
+use super::last_commit::commit_last;
+use super::polling::{Events, Look, PAUSE_AFTER, Polling};
+use crate::Error;
+use crate::health::obstacles::Obstacles;
+use crate::kafka::client_config::max_poll_interval;
+use crate::kafka::refusal::masked;
+use crate::offsets::Position;
+use crate::ports::{Intake, RecordSource, SourceEvent};
+
+/// After how long it is told that the group has given no partitions yet.
+const LONG_WAIT: Duration = Duration::from_secs(5);
+
+/// A consumer in a group. Dropping it leaves the group without a last commit.
+pub struct KafkaSource {
+    polling: Arc<Polling>,
+    events: Events,
+    /// For what does not wake: a pause that is due, the patience of the group. `None` up to the first wait, which is
+    /// the first time that there has to be a runtime.
+    tick: Option<Interval>,
+    /// When the group was asked for partitions; `None` once it is told that it takes long.
+    asked: Option<Instant>,
+    stop: Arc<AtomicBool>,
+    /// Taken when the source is closed.
+    guard: Option<JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for KafkaSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KafkaSource").finish_non_exhaustive()
+    }
+}
+
+impl KafkaSource {
+    pub(in crate::kafka) fn start(
+        config: &ClientConfig,
+        topics: &[&str],
+        revocation_timeout: Duration,
+        max_headers: usize,
+        obstacles: Obstacles,
+    ) -> Result<Self, Error> {
+        let failed = |context: &str| {
+            let context = context.to_owned();
+            move |source| {
+                let source = masked(source);
+                Error::Kafka { context, source }
+            }
+        };
+        let (tell, events) = mpsc::unbounded_channel();
+        let watch = FetchWatch::new(obstacles, config.get("group.id").unwrap_or_default());
+        let context = ConsumerEvents::new(tell, revocation_timeout, watch);
+        let consumer: BaseConsumer<ConsumerEvents> = config
+            .create_with_context(context)
+            .map_err(failed("creating the consumer"))?;
+        let polling = Arc::new(Polling::new(consumer, max_headers));
+        let stop = Arc::new(AtomicBool::new(false));
+        let guard = Guard::new(
+            Arc::clone(&polling),
+            Arc::clone(&stop),
+            max_poll_interval(config),
+        );
+        let thread = thread::Builder::new().name("kafka-guard".to_owned());
+        let guard = thread
+            .spawn(|| guard.run())
+            .map_err(|_| Error::SourceGone)?;
+        let context = polling.consumer.context();
+        context.set_guard(guard.thread().clone());
+        let source = Self {
+            polling,
+            events,
+            tick: None,
+            asked: Some(Instant::now()),
+            stop,
+            guard: Some(guard),
+        };
+        let group = config.get("group.id").unwrap_or_default();
+        info!(group, ?topics, "joining the consumer group");
+        let subscribed = source.polling.consumer.subscribe(topics);
+        subscribed.map_err(failed("subscribing"))?;
+        Ok(source)
+    }
+
+    /// Tells once if the group takes long to give partitions.
+    fn tell_wait(&mut self) {
+        let has_waited = |asked: &mut Instant| asked.elapsed() >= LONG_WAIT;
+        if self.polling.consumer.context().generation() == 0
+            && self.asked.take_if(has_waited).is_some()
+        {
+            info!(
+                "still waiting for an assignment: no broker answers, or the group waits for a member that went \
+                 without leaving, for up to its session.timeout.ms (45 s unless set)"
+            );
+        }
+    }
+
+    /// Ends the guard and gives the consumer back; nothing moves any more, and the partitions stand there.
+    fn end(&mut self, positions: Vec<Position>) -> Option<Member> {
+        let guard = self.guard.take()?;
+        let polling = Arc::clone(&self.polling);
+        polling.consumer.context().close(positions);
+        self.stop.store(true, Ordering::Release);
+        guard.thread().unpark();
+        Some(Member { polling, guard })
+    }
+}
+
+/// A consumer that is about to leave its group, and its guard.
+struct Member {
+    polling: Arc<Polling>,
+    guard: JoinHandle<()>,
+}
+
+impl Member {
+    /// Commits where the partitions stand and leaves the group, on a thread of its own: all of this blocks, for long
+    /// if the broker is gone, and a stop must be able to leave it behind.
+    fn leave(self, done: oneshot::Sender<Result<(), Error>>) -> Result<(), Error> {
+        let leave = move || {
+            let Self { polling, guard } = self;
+            let _ = guard.join();
+            let consumer = &polling.consumer;
+            consumer.context().leave(consumer);
+            let committed = commit_last(consumer);
+            // The last reference: dropping it leaves the group.
+            drop(polling);
+            let _ = done.send(committed);
+        };
+        let thread = thread::Builder::new().name("kafka-close".to_owned());
+        thread.spawn(leave).map_err(|_| Error::SourceGone)?;
+        Ok(())
+    }
+}
+
+impl RecordSource for KafkaSource {
+    async fn next(&mut self, intake: Intake) -> Result<SourceEvent, Error> {
+        if intake == Intake::Open {
+            // Records that come one after the other would keep this worker from its other tasks.
+            consume_budget().await;
+        }
+        loop {
+            match self.polling.look(&mut self.events, intake) {
+                Look::Event(event) => return event,
+                Look::Again => continue,
+                Look::Nothing => {}
+            }
+            let tick = self.tick.get_or_insert_with(|| {
+                let mut tick = interval(PAUSE_AFTER);
+                tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+                tick
+            });
+            tokio::select! { biased;
+                event = self.events.recv() => return event.unwrap_or(Err(Error::SourceGone)),
+                () = self.polling.arrived.notified() => {}
+                _ = tick.tick() => self.tell_wait(),
+            }
+        }
+    }
+
+    fn commit(&mut self, positions: &[Position]) {
+        trace!(?positions, "commit");
+        let consumer = &self.polling.consumer;
+        let list = consumer.context().to_list(positions);
+        if list.count() == 0 {
+            return;
+        }
+        if let Err(error) = consumer.commit(&list, CommitMode::Async) {
+            warn!(%error, "commit not begun");
+            let partitions = positions
+                .iter()
+                .map(|position| position.topic_partition.clone());
+            let failed = SourceEvent::CommitFailed(partitions.collect());
+            consumer.context().tell(Ok(failed));
+        }
+    }
+
+    async fn close(mut self, positions: Vec<Position>) -> Result<(), Error> {
+        let member = self.end(positions).ok_or(Error::SourceGone)?;
+        drop(self);
+        let (done, closed) = oneshot::channel();
+        member.leave(done)?;
+        closed.await.unwrap_or(Err(Error::SourceGone))
+    }
+}
+
+impl Drop for KafkaSource {
+    fn drop(&mut self) {
+        // Nobody is left to release partitions, so nothing may wait for it. Without a member this is the end of
+        // `close`.
+        if let Some(member) = self.end(Vec::new()) {
+            let _ = member.leave(oneshot::channel().0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
+    use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::health::obstacles::Blocked;
+    use crate::kafka::Cluster;
+    use crate::{Record, TopicPartition};
+
+    /// Far above what the mock takes to form a group.
+    const LIMIT: Duration = Duration::from_secs(60);
+    const RECORDS: usize = 20;
+
+    type Mock = MockCluster<'static, DefaultProducerContext>;
+
+    fn start() -> (Mock, Cluster, KafkaSource) {
+        let mock = MockCluster::new(1).unwrap();
+        mock.create_topic("orders", 1, 1).unwrap();
+        let often = [("statistics.interval.ms".to_owned(), "100".to_owned())];
+        let url = format!("kafka://{}", mock.bootstrap_servers());
+        let cluster = Cluster::new(&url, &often).unwrap();
+        let source = cluster.source("group", &["orders"], Duration::from_secs(1), 8);
+        (mock, cluster, source.unwrap())
+    }
+
+    fn produce(mock: &Mock, codec: &str) {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", mock.bootstrap_servers())
+            .set("compression.codec", codec);
+        let producer: BaseProducer = config.create().unwrap();
+        for _ in 0..RECORDS {
+            let record = BaseRecord::<str, str>::to("orders").payload("the same again and again");
+            producer.send(record).map_err(|(error, _)| error).unwrap();
+        }
+        producer.flush(LIMIT).unwrap();
+    }
+
+    async fn next_record(source: &mut KafkaSource) -> Record {
+        loop {
+            let event = timeout(LIMIT, source.next(Intake::Open)).await;
+            if let SourceEvent::Record(record) = event.expect("within the limit").unwrap() {
+                return record;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_long_wait_for_partitions_is_told_once_and_only_until_they_come() {
+        let (mock, _cluster, mut source) = start();
+        source.tell_wait();
+        assert!(source.asked.is_some(), "not long yet");
+        let long_ago = Instant::now().checked_sub(LONG_WAIT).unwrap();
+        source.asked = Some(long_ago);
+        source.tell_wait();
+        assert!(source.asked.is_none(), "told");
+        produce(&mock, "none");
+        next_record(&mut source).await;
+        source.asked = Some(long_ago);
+        source.tell_wait();
+        assert!(source.asked.is_some(), "nothing to tell");
+    }
+
+    #[tokio::test]
+    async fn h24_records_are_read_whatever_they_are_compressed_with() {
+        let (mock, _cluster, mut source) = start();
+        for codec in ["zstd", "gzip", "lz4", "snappy", "none"] {
+            produce(&mock, codec);
+            for _ in 0..RECORDS {
+                let record = next_record(&mut source).await;
+                assert_eq!(record.value.unwrap(), "the same again and again", "{codec}");
+            }
+        }
+    }
+
+    /// Takes what comes until something holds, and returns how many records that were.
+    async fn take_until(source: &mut KafkaSource, holds: impl Fn() -> bool) -> usize {
+        let mut records = 0;
+        let taken = timeout(LIMIT, async {
+            while !holds() {
+                let next = timeout(Duration::from_millis(10), source.next(Intake::Open));
+                if let Ok(Ok(SourceEvent::Record(_))) = next.await {
+                    records += 1;
+                }
+            }
+        });
+        taken.await.expect("within the limit");
+        records
+    }
+
+    #[tokio::test]
+    async fn h24_a_fetch_that_is_refused_again_and_again_is_an_obstacle_until_records_flow() {
+        let (mock, cluster, mut source) = start();
+        produce(&mock, "none");
+        next_record(&mut source).await;
+        let mut taken = 1;
+        for (refusal, words) in [
+            (
+                RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_MSG,
+                "Invalid message",
+            ),
+            (
+                RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+                "Topic authorization failed",
+            ),
+        ] {
+            mock.request_errors(RDKafkaApiKey::Fetch, &[refusal; 1000]);
+            produce(&mock, "none");
+            let list = || cluster.obstacles().list();
+            taken += take_until(&mut source, || !list().is_empty()).await;
+            let obstacle = list().pop().unwrap();
+            let partition = TopicPartition::new("orders", 0);
+            assert_eq!(obstacle.blocked, Blocked::Fetch(partition));
+            assert!(obstacle.cause.contains(words), "{}", obstacle.cause);
+
+            mock.clear_request_errors(RDKafkaApiKey::Fetch);
+            taken += take_until(&mut source, || list().is_empty()).await;
+        }
+        while taken < 3 * RECORDS {
+            next_record(&mut source).await;
+            taken += 1;
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! A producer of librdkafka that is waited for: each record until its delivery report.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use rdkafka::ClientContext;
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
+use rdkafka::metadata::MetadataPartition;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use tokio::sync::oneshot;
+
+use crate::OutboundRecord;
+use crate::kafka::client_log::ClientLog;
+
+/// How long an answer about topics is waited for.
+const ANSWER_WAIT: Duration = Duration::from_secs(5);
+
+/// How long the thread that serves delivery reports waits for one; also how long it outlives the sink.
+/// Each wait ends in up to a millisecond of spinning, because rdkafka rounds what is left of it down to
+/// whole ones, so it must not be short: its own `FutureProducer` waits 100 ms, which costs an idle
+/// process nearly a hundredth of a core.
+const REPORT_WAIT: Duration = Duration::from_secs(1);
+
+/// A producer that is made when it is first needed, and made anew when it has failed.
+pub(super) struct Lane {
+    config: ClientConfig,
+    client: Mutex<Option<Arc<Client>>>,
+}
+
+impl Lane {
+    pub(super) fn new(config: ClientConfig) -> Self {
+        let client = Mutex::default();
+        Self { config, client }
+    }
+
+    /// Returns the producer, made now if there is none.
+    pub(super) fn client(&self) -> Result<Arc<Client>, KafkaError> {
+        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*client {
+            Some(client) => Ok(Arc::clone(client)),
+            None => Ok(Arc::clone(client.insert(Client::start(&self.config)?))),
+        }
+    }
+
+    /// Lets go of a producer that takes no record any more; another one may have taken its place.
+    pub(super) fn renew(&self, failed: &Arc<Client>) {
+        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        client.take_if(|current| Arc::ptr_eq(current, failed));
+    }
+}
+
+/// A producer, and the thread that serves its delivery reports for as long as it lives.
+pub(super) struct Client(Arc<BaseProducer<Reports>>);
+
+/// Passes a record's delivery report to whoever waits for it.
+struct Reports(ClientLog);
+
+type Report = Result<(), KafkaError>;
+
+impl ClientContext for Reports {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.0.line(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.0.error(&error, reason);
+    }
+}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = Box<oneshot::Sender<Report>>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, waiting: Self::DeliveryOpaque) {
+        let report = match result {
+            Ok(_) => Ok(()),
+            Err((error, _)) => Err(error.clone()),
+        };
+        // Who waited may have been abandoned meanwhile.
+        let _ = waiting.send(report);
+    }
+}
+
+impl Client {
+    fn start(config: &ClientConfig) -> Result<Arc<Self>, KafkaError> {
+        let producer =
+            BaseProducer::from_config_and_context(config, Reports(ClientLog::new("producer")))?;
+        let producer = Arc::new(producer);
+        let weak = Arc::downgrade(&producer);
+        let serve = move || {
+            while let Some(producer) = weak.upgrade() {
+                producer.poll(REPORT_WAIT);
+            }
+        };
+        let thread = thread::Builder::new().name("kafka-reports".to_owned());
+        let started = thread.spawn(serve);
+        started.map_err(|error| KafkaError::ClientCreation(error.to_string()))?;
+        Ok(Arc::new(Self(producer)))
+    }
+
+    /// Hands a record to librdkafka and waits for its delivery report.
+    pub(super) async fn send(&self, record: &OutboundRecord) -> Result<(), KafkaError> {
+        let (waiting, report) = oneshot::channel();
+        let mut message =
+            BaseRecord::<[u8], [u8], _>::with_opaque_to(&record.topic, Box::new(waiting))
+                .headers(headers(record));
+        message.key = record.key.as_deref();
+        message.payload = record.value.as_deref();
+        message.partition = record.partition;
+        self.0.send(message).map_err(|(error, _)| error)?;
+        report.await.unwrap_or(Err(KafkaError::Canceled))
+    }
+
+    /// Returns what has ended this producer, if something has.
+    pub(super) fn fatal_error(&self) -> Option<(RDKafkaErrorCode, String)> {
+        self.0.client().fatal_error()
+    }
+
+    /// Asks the brokers for the names of all topics. Blocks.
+    pub(super) fn topics(&self) -> Result<HashSet<String>, KafkaError> {
+        let all = self.0.client().fetch_metadata(None, ANSWER_WAIT)?;
+        Ok(all
+            .topics()
+            .iter()
+            .map(|one| one.name().to_owned())
+            .collect())
+    }
+
+    /// Asks the brokers whether a topic takes nothing though nothing is wrong with them: each of its
+    /// partitions has all of its replicas, or it has no leader where other topics have one. Blocks.
+    ///
+    /// librdkafka is asked for all topics, as it would keep the name of a single one.
+    pub(super) fn is_topics_own_problem(&self, topic: &str) -> Result<bool, KafkaError> {
+        let all = self.0.client().fetch_metadata(None, ANSWER_WAIT)?;
+        let (mut own, mut others) = (None, false);
+        for one in all.topics() {
+            if one.name() == topic {
+                own = Some(one);
+            } else {
+                others |= one.partitions().iter().any(|part| part.leader() >= 0);
+            }
+        }
+        let Some(own) = own else {
+            return Ok(false);
+        };
+        let parts = own.partitions();
+        let has_no_leader = parts.iter().any(|part| part.leader() < 0);
+        let is_whole = |part: &MetadataPartition| part.isr().len() >= part.replicas().len();
+        Ok(if has_no_leader {
+            others
+        } else {
+            parts.iter().all(is_whole)
+        })
+    }
+
+    /// Asks the brokers for one topic, whose name librdkafka then keeps; returns why there is none for
+    /// us. Blocks.
+    pub(super) fn look_for(&self, topic: &str) -> Result<Option<RDKafkaErrorCode>, KafkaError> {
+        let found = self.0.client().fetch_metadata(Some(topic), ANSWER_WAIT)?;
+        let mut found = found.topics().iter();
+        Ok(found.find_map(|one| one.error()).map(Into::into))
+    }
+}
+
+fn headers(record: &OutboundRecord) -> OwnedHeaders {
+    let headers = OwnedHeaders::new_with_capacity(record.headers.len());
+    record
+        .headers
+        .iter()
+        .fold(headers, |headers, (key, value)| {
+            headers.insert(Header {
+                key,
+                value: value.map(|value| &value[..]),
+            })
+        })
+}

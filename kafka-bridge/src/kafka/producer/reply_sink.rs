@@ -1,0 +1,291 @@
+//! Produces replies and dead letters: decides what is sent again, what waits, and what is given up.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics::counter;
+use rdkafka::config::ClientConfig;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use tokio::time::sleep;
+use tracing::{debug, warn};
+
+use super::blame::{Attempts, Blame};
+use super::client::{Client, Lane};
+use super::dead_letter_topic;
+use super::gates::{Gates, Late};
+use super::reply_topics::ReplyTopics;
+use super::verdict::{Verdict, judge, may_lack_partition};
+use crate::health::obstacles::Obstacles;
+use crate::ports::{ProduceError, ReplySink};
+use crate::telemetry::metric_names;
+use crate::{Origin, OutboundRecord};
+
+/// How long to wait when the local queue is full; the client's own wait is 100 ms, a cliff.
+const QUEUE_FULL_WAIT: Duration = Duration::from_millis(2);
+const FIRST_RETRY_WAIT: Duration = Duration::from_millis(50);
+const LAST_RETRY_WAIT: Duration = Duration::from_secs(2);
+
+const UNKNOWN_TOPIC: KafkaError = KafkaError::MessageProduction(Code::UnknownTopic);
+
+/// A producer of replies and dead letters; cheap to clone.
+#[derive(Clone)]
+pub struct KafkaSink(Arc<Inner>);
+
+struct Inner {
+    /// Where records gather to batches.
+    together: Arc<Lane>,
+    /// Where each record is a batch of its own: what was refused in company is sent here.
+    alone: Lane,
+    topics: ReplyTopics,
+    /// Topics that are allowed by their whole name, so that each is expected to take records.
+    expected: BTreeMap<Arc<str>, Origin>,
+    gates: Arc<Gates>,
+    blame: Blame,
+}
+
+/// What is known of a record that is tried again because no broker has answered in time.
+struct Trial {
+    attempts: Attempts,
+    wait: Duration,
+    late: Option<Late>,
+}
+
+/// Why a record was not delivered, and what that means.
+struct Failure {
+    verdict: Verdict,
+    error: KafkaError,
+    /// What has ended the producer, if it has ended.
+    fatal: Option<String>,
+}
+
+impl From<KafkaError> for Failure {
+    fn from(error: KafkaError) -> Self {
+        let verdict = judge(&error);
+        let fatal = None;
+        Self {
+            verdict,
+            error,
+            fatal,
+        }
+    }
+}
+
+impl std::fmt::Debug for KafkaSink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KafkaSink").finish_non_exhaustive()
+    }
+}
+
+impl KafkaSink {
+    /// Starts a producer, and looks for the dead-letter topic in the background.
+    pub(in crate::kafka) fn start(
+        config: ClientConfig,
+        expected: impl IntoIterator<Item = (Arc<str>, Origin)>,
+        dead_letter_topic: Option<&str>,
+        obstacles: Obstacles,
+    ) -> Result<Self, KafkaError> {
+        let blame = Blame::new(&config);
+        let mut alone = config.clone();
+        alone.set("batch.num.messages", "1");
+        let together = Arc::new(Lane::new(config));
+        // A configuration that librdkafka refuses is told now.
+        together.client()?;
+        let dead_letter_topic = dead_letter_topic.map(Arc::from);
+        if let Some(topic) = dead_letter_topic.clone() {
+            dead_letter_topic::look_for(topic, &together, obstacles.clone())?;
+        }
+        Ok(Self(Arc::new(Inner {
+            together,
+            alone: Lane::new(alone),
+            topics: ReplyTopics::default(),
+            expected: (expected.into_iter())
+                .chain(dead_letter_topic.map(|topic| (topic, Origin::Typed)))
+                .collect(),
+            gates: Arc::new(Gates::new(obstacles)),
+            blame,
+        })))
+    }
+}
+
+impl Inner {
+    async fn attempt(&self, record: &OutboundRecord, alone: bool) -> Result<(), Failure> {
+        let lane = if alone { &self.alone } else { &*self.together };
+        let client = lane.client()?;
+        self.may_produce(&client, &record.topic).await?;
+        let Err(error) = client.send(record).await else {
+            self.topics.delivered(&record.topic);
+            return Ok(());
+        };
+        let mut failure = Failure::from(error);
+        let names_topic = matches!(failure.verdict, Verdict::Missing | Verdict::Topic);
+        if names_topic && self.is_given_up(failure.verdict, &record.topic, alone) {
+            self.topics.missing(&record.topic);
+        }
+        if failure.verdict == Verdict::Fatal
+            && let Some((code, text)) = client.fatal_error()
+        {
+            if code == Code::ClusterAuthorizationFailed {
+                // The producer is of no use any more, and another one may be: rights can be given back.
+                lane.renew(&client);
+                failure.verdict = Verdict::Service;
+            }
+            failure.fatal = Some(format!("{code}: {text}"));
+        }
+        Err(failure)
+    }
+
+    /// Fails if a record must not be given to librdkafka for a topic.
+    async fn may_produce(&self, client: &Arc<Client>, topic: &Arc<str>) -> Result<(), Failure> {
+        if self.is_typed(topic) || self.topics.take(topic) {
+            return Ok(());
+        }
+        let list = async || {
+            let client = Arc::clone(client);
+            let asked = tokio::task::spawn_blocking(move || client.topics()).await;
+            asked.unwrap_or(Err(KafkaError::Canceled))
+        };
+        match self.topics.exists(topic, list).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(UNKNOWN_TOPIC.into()),
+            // The list is asked for again, whatever it was that failed.
+            Err(error) => Err(Failure {
+                verdict: Verdict::Again,
+                error,
+                fatal: None,
+            }),
+        }
+    }
+
+    /// Returns whether no later attempt is made. A topic that only one requester has named, and that
+    /// never took a record, is that requester's problem: waiting for it would let anyone stop the others.
+    fn is_given_up(&self, verdict: Verdict, topic: &Arc<str>, alone: bool) -> bool {
+        match verdict {
+            Verdict::Record => alone,
+            // What has gone, its requester may have removed.
+            Verdict::Missing => !self.is_typed(topic),
+            Verdict::Topic => !self.expected.contains_key(topic) && !self.topics.is_proven(topic),
+            Verdict::Service | Verdict::Fatal | Verdict::QueueFull | Verdict::Again => false,
+        }
+    }
+
+    /// Returns whether the operator says that a topic exists.
+    fn is_typed(&self, topic: &Arc<str>) -> bool {
+        self.expected.get(topic) == Some(&Origin::Typed)
+    }
+
+    /// Returns whether nobody but one requester answers for a topic.
+    fn is_requesters(&self, topic: &Arc<str>) -> bool {
+        !self.is_typed(topic) && !self.topics.is_proven(topic)
+    }
+
+    /// Fails if a topic was given up a short while ago: each attempt would hold up others.
+    fn check_pause(&self, topic: &Arc<str>) -> Result<(), ProduceError> {
+        let pause = match self.is_typed(topic) {
+            true => None,
+            false => self.blame.pause(topic),
+        };
+        match pause {
+            Some(left) if self.is_requesters(topic) => Err(ProduceError::Refused(format!(
+                "the topic has taken no record in time, and is not tried for another {}s",
+                left.as_secs() + 1
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits before another attempt, as no broker has answered in time. Fails if other topics could be
+    /// written meanwhile and this one is its requester's own: one requester must not stop all others.
+    async fn wait_for_answer(
+        &self,
+        trial: &mut Trial,
+        topic: &Arc<str>,
+        cause: &str,
+    ) -> Result<(), ProduceError> {
+        if self.is_requesters(topic) {
+            let others = self.topics.has_delivered_since(trial.attempts.latest());
+            let is_own = match others {
+                true => Some(true),
+                false => self.blame.asked_of_brokers(topic, &self.together).await,
+            };
+            if is_own == Some(false) {
+                trial.attempts.absolve();
+            }
+            if is_own == Some(true) && self.blame.note(topic, &mut trial.attempts) {
+                let text = format!("the topic takes no record in time, unlike others: {cause}");
+                return Err(ProduceError::Refused(text));
+            }
+        }
+        warn!(%topic, cause, "produce failed, trying again");
+        if self.blame.is_long(&trial.attempts) {
+            trial.late = Some(self.gates.late(trial.late.take(), topic, cause));
+        }
+        sleep(trial.wait).await;
+        trial.wait = (trial.wait * 2).min(LAST_RETRY_WAIT);
+        trial.attempts.begin_another();
+        Ok(())
+    }
+}
+
+impl ReplySink for KafkaSink {
+    async fn produce(&self, mut record: OutboundRecord) -> Result<(), ProduceError> {
+        let sink = &*self.0;
+        sink.check_pause(&record.topic)?;
+        let mut alone = false;
+        let mut turn = sink.gates.pass(&record.topic).await;
+        let mut trial = Trial {
+            attempts: Attempts::begin(),
+            wait: FIRST_RETRY_WAIT,
+            late: None,
+        };
+        loop {
+            let Err(failure) = sink.attempt(&record, alone).await else {
+                if let Some(turn) = turn {
+                    turn.open();
+                }
+                return Ok(());
+            };
+            let Failure {
+                verdict,
+                error,
+                fatal,
+            } = failure;
+            if let Some(partition) = record.partition
+                && may_lack_partition(&error)
+            {
+                warn!(topic = %record.topic, partition, %error, "partition not found, any will do");
+                counter!(metric_names::IGNORED_PARTITIONS, "reason" => "unknown").increment(1);
+                record.partition = None;
+                continue;
+            }
+            if sink.is_given_up(verdict, &record.topic, alone) {
+                return Err(ProduceError::Refused(error.to_string()));
+            }
+            let cause = fatal.unwrap_or_else(|| error.to_string());
+            match verdict {
+                Verdict::Record => {
+                    debug!(topic = %record.topic, cause, "refused in a batch, sent alone");
+                    alone = true;
+                }
+                Verdict::Missing | Verdict::Topic | Verdict::Service => {
+                    turn = sink.gates.wait(turn, &record.topic, cause).await;
+                    trial.attempts = Attempts::begin();
+                }
+                Verdict::Fatal => return Err(ProduceError::Fatal(cause)),
+                Verdict::QueueFull => {
+                    sleep(QUEUE_FULL_WAIT).await;
+                    trial.attempts.begin_another();
+                }
+                Verdict::Again => {
+                    sink.wait_for_answer(&mut trial, &record.topic, &cause)
+                        .await?;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod partitioning;
+#[cfg(test)]
+mod tests;
