@@ -27,7 +27,7 @@ use tokio::signal::unix::{SignalKind, signal};
 struct Arguments {
     #[command(flatten)]
     member: common::Member,
-    /// serial, tasks or keyed
+    /// serial, tasks, keyed or partition
     #[arg(long)]
     dispatch: Dispatch,
     /// The file to append to

@@ -17,7 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 struct Arguments {
     #[command(flatten)]
     member: common::Member,
-    /// serial, tasks or keyed
+    /// serial, tasks, keyed or partition
     #[arg(long)]
     dispatch: Dispatch,
     /// How many records may be under way

@@ -18,6 +18,9 @@ pub enum Dispatch {
     /// As `Tasks`, but records of the same topic, partition and key keep their order: each starts
     /// when the reply to the one before it is acknowledged. Records without a key have no order.
     Keyed,
+    /// As `Keyed`, for all records of a topic's partition, whatever their keys: one record of each assigned
+    /// partition at a time.
+    Partition,
 }
 
 impl Default for Dispatch {
@@ -33,7 +36,7 @@ impl Default for Dispatch {
 
 /// The text names no dispatch mode.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a dispatch mode: serial, tasks or keyed")]
+#[error("`{0}` is not a dispatch mode: serial, tasks, keyed or partition")]
 pub struct ParseDispatchError(String);
 
 impl FromStr for Dispatch {
@@ -44,6 +47,7 @@ impl FromStr for Dispatch {
             "serial" => Ok(Self::Serial),
             "tasks" => Ok(Self::Tasks),
             "keyed" => Ok(Self::Keyed),
+            "partition" => Ok(Self::Partition),
             other => Err(ParseDispatchError(other.to_owned())),
         }
     }
@@ -55,6 +59,7 @@ impl fmt::Display for Dispatch {
             Self::Serial => "serial",
             Self::Tasks => "tasks",
             Self::Keyed => "keyed",
+            Self::Partition => "partition",
         })
     }
 }
@@ -257,13 +262,13 @@ mod tests {
 
     #[test]
     fn names_round_trip_and_others_are_refused() {
-        for name in ["serial", "tasks", "keyed"] {
+        for name in ["serial", "tasks", "keyed", "partition"] {
             assert_eq!(name.parse::<Dispatch>().unwrap().to_string(), name);
         }
         let error = "parallel".parse::<Dispatch>().unwrap_err();
         assert_eq!(
             error.to_string(),
-            "`parallel` is not a dispatch mode: serial, tasks or keyed"
+            "`parallel` is not a dispatch mode: serial, tasks, keyed or partition"
         );
     }
 }

@@ -113,6 +113,26 @@ async fn h13_other_keys_null_keys_partitions_and_topics_do_not_wait() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn h13_by_partition_no_two_records_of_one_overlap_whatever_their_keys() {
+    let journal = Journal::default();
+    let (_, source) = MemoryBroker::with_records([
+        record("createOrder", 0, 0, Some("a"), 9),
+        record("createOrder", 0, 1, Some("b"), 1),
+        record("createOrder", 0, 2, None, 1),
+        record("createOrder", 1, 0, Some("a"), 1),
+        record("other", 0, 0, None, 1),
+    ]);
+    let builder = builder(&journal).dispatch(Dispatch::Partition);
+    support::run(builder, source, MemorySink::default()).await;
+    let entry = |entry: &str| position(&journal, entry);
+    assert!(entry("end createOrder-0-0") < entry("start createOrder-0-1"));
+    assert!(entry("end createOrder-0-1") < entry("start createOrder-0-2"));
+    for other in ["end createOrder-1-0", "end other-0-0"] {
+        assert!(entry(other) < entry("end createOrder-0-0"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn h13_an_empty_key_is_a_key() {
     let at = |offset| record("createOrder", 0, offset, Some(""), 1);
     let journal = serve([at(0), at(1)]).await;

@@ -11,7 +11,8 @@ use tracing_subscriber::EnvFilter;
 const OPERATION: &str = "createOrder";
 
 pub(crate) fn dispatch() -> impl TypedValueParser<Value = Dispatch> {
-    PossibleValuesParser::new(["serial", "tasks", "keyed"]).try_map(|mode| mode.parse())
+    PossibleValuesParser::new(["serial", "tasks", "keyed", "partition"])
+        .try_map(|mode| mode.parse())
 }
 
 pub(crate) fn without_reply_to() -> impl TypedValueParser<Value = WithoutReplyTo> {

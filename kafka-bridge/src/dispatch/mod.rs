@@ -1,7 +1,7 @@
 //! Runs what serves records between a source and a sink. Knows neither HTTP nor Kafka.
 //!
 //! `engine` is the event loop, `job` the way of one record, `modes` the jobs that are under way:
-//! one at a time (`serial`), each in a task of its own (`tasks`), or so but in order per key (`keyed`).
+//! one at a time (`serial`), each in a task of its own (`tasks`), or so but in order per key or partition (`lanes`).
 
 pub(crate) mod dead_letter;
 mod engine;

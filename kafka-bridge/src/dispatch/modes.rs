@@ -1,10 +1,10 @@
 //! The jobs under way, whichever way they are run.
 
-mod keyed;
+mod lanes;
 mod serial;
 mod tasks;
 
-use self::keyed::{Dropped, Keyed, Lane};
+use self::lanes::{Dropped, Lane, LanePer, Lanes};
 use self::serial::Serial;
 use self::tasks::Tasks;
 use super::job::Done;
@@ -15,7 +15,7 @@ use crate::{Dispatch, Error, Record, TopicPartition};
 pub(super) enum Running<J> {
     Serial(Serial<J>),
     Tasks(Tasks<J, (), Done>),
-    Keyed(Keyed<J>),
+    Lanes(Lanes<J>),
 }
 
 impl<J: Future<Output = Done> + Send + 'static> Running<J> {
@@ -23,7 +23,8 @@ impl<J: Future<Output = Done> + Send + 'static> Running<J> {
         match dispatch {
             Dispatch::Serial => Self::Serial(Serial::default()),
             Dispatch::Tasks => Self::Tasks(Tasks::default()),
-            Dispatch::Keyed => Self::Keyed(Keyed::default()),
+            Dispatch::Keyed => Self::Lanes(Lanes::new(LanePer::Key)),
+            Dispatch::Partition => Self::Lanes(Lanes::new(LanePer::Partition)),
         }
     }
 
@@ -31,7 +32,7 @@ impl<J: Future<Output = Done> + Send + 'static> Running<J> {
         match self {
             Self::Serial(serial) => serial.len(),
             Self::Tasks(tasks) => tasks.len(),
-            Self::Keyed(keyed) => keyed.len(),
+            Self::Lanes(lanes) => lanes.len(),
         }
     }
 
@@ -39,15 +40,15 @@ impl<J: Future<Output = Done> + Send + 'static> Running<J> {
     pub(super) fn bound(&self, max_in_flight: usize) -> usize {
         match self {
             Self::Serial(_) => 1,
-            Self::Tasks(_) | Self::Keyed(_) => max_in_flight,
+            Self::Tasks(_) | Self::Lanes(_) => max_in_flight,
         }
     }
 
-    /// Returns what the record has to be in order with, in the mode that keeps order.
+    /// Returns what the record has to be in order with, in a mode that keeps order.
     pub(super) fn lane(&self, record: &Record) -> Option<Lane> {
         match self {
             Self::Serial(_) | Self::Tasks(_) => None,
-            Self::Keyed(_) => keyed::lane(record),
+            Self::Lanes(lanes) => lanes.lane(record),
         }
     }
 
@@ -56,7 +57,7 @@ impl<J: Future<Output = Done> + Send + 'static> Running<J> {
         match self {
             Self::Serial(serial) => serial.start(job),
             Self::Tasks(tasks) => tasks.start((), job),
-            Self::Keyed(keyed) => keyed.start(lane, size, job),
+            Self::Lanes(lanes) => lanes.start(lane, size, job),
         }
     }
 
@@ -65,7 +66,7 @@ impl<J: Future<Output = Done> + Send + 'static> Running<J> {
         let done = match self {
             Self::Serial(serial) => Ok(serial.next().await),
             Self::Tasks(tasks) => tasks.next().await.map(|((), done)| done),
-            Self::Keyed(keyed) => keyed.next().await,
+            Self::Lanes(lanes) => lanes.next().await,
         };
         done.map_err(|error| Error::TaskLost(error.to_string()))
     }
@@ -74,7 +75,7 @@ impl<J: Future<Output = Done> + Send + 'static> Running<J> {
     pub(super) fn forget(&mut self, topic_partition: &TopicPartition) -> Dropped {
         match self {
             Self::Serial(_) | Self::Tasks(_) => Dropped::default(),
-            Self::Keyed(keyed) => keyed.forget(topic_partition),
+            Self::Lanes(lanes) => lanes.forget(topic_partition),
         }
     }
 
@@ -83,7 +84,7 @@ impl<J: Future<Output = Done> + Send + 'static> Running<J> {
         match self {
             Self::Serial(serial) => serial.abandon(),
             Self::Tasks(tasks) => tasks.abandon(),
-            Self::Keyed(keyed) => keyed.abandon(),
+            Self::Lanes(lanes) => lanes.abandon(),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Each record in a task of its own, but those of one lane one after the other.
 //!
-//! A lane is a (topic, partition, key): Kafka orders records within a partition only, so equal keys
-//! in two partitions or topics have no order to keep. Records without a key are in no lane.
+//! Kafka orders records within a partition only, so equal keys in two partitions or topics have no order to keep.
 
 use std::collections::VecDeque;
 use std::collections::hash_map::{Entry, HashMap};
@@ -13,18 +12,32 @@ use super::tasks::Tasks;
 use crate::dispatch::job::Done;
 use crate::{Record, TopicPartition};
 
-/// What keeps its order; `None` for records that have none to keep.
-pub(super) type Lane = (TopicPartition, Bytes);
+/// Records that keep their order: those of a partition that have the key, or all of it.
+pub(super) type Lane = (TopicPartition, Option<Bytes>);
 
-/// Returns the lane of a record.
-pub(super) fn lane(record: &Record) -> Option<Lane> {
-    let key = record.key.clone()?;
-    Some((record.coordinates.topic_partition.clone(), key))
+/// What a lane is made of.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum LanePer {
+    /// A record without a key is in none.
+    Key,
+    Partition,
+}
+
+impl LanePer {
+    /// Returns the lane of a record; `None` if it has no order to keep.
+    fn of(self, record: &Record) -> Option<Lane> {
+        let key = match self {
+            Self::Key => Some(record.key.clone()?),
+            Self::Partition => None,
+        };
+        Some((record.coordinates.topic_partition.clone(), key))
+    }
 }
 
 /// Holds the tasks under way and the jobs that wait behind them.
 #[derive(Debug)]
-pub(in crate::dispatch) struct Keyed<J> {
+pub(in crate::dispatch) struct Lanes<J> {
+    per: LanePer,
     tasks: Tasks<J, Option<Lane>, Done>,
     /// The lanes that have a task under way, and what waits behind it.
     lanes: HashMap<Lane, VecDeque<Waiting<J>>>,
@@ -45,9 +58,10 @@ pub(in crate::dispatch) struct Dropped {
     pub(in crate::dispatch) bytes: usize,
 }
 
-impl<J: 'static> Default for Keyed<J> {
-    fn default() -> Self {
+impl<J: 'static> Lanes<J> {
+    pub(super) fn new(per: LanePer) -> Self {
         Self {
+            per,
             tasks: Tasks::default(),
             lanes: HashMap::new(),
             waiting: 0,
@@ -55,7 +69,11 @@ impl<J: 'static> Default for Keyed<J> {
     }
 }
 
-impl<J: Future<Output = Done> + Send + 'static> Keyed<J> {
+impl<J: Future<Output = Done> + Send + 'static> Lanes<J> {
+    pub(super) fn lane(&self, record: &Record) -> Option<Lane> {
+        self.per.of(record)
+    }
+
     /// Returns the number of jobs, started or not.
     pub(super) fn len(&self) -> usize {
         self.tasks.len() + self.waiting
