@@ -64,7 +64,9 @@ impl<A> Builder<A> {
         self
     }
 
-    /// Sets how long the application may take for one request before the requester gets 504.
+    /// Sets how long the application may take for one request before the requester gets 504. It begins when the
+    /// application's `poll_ready` says that it takes a request: one with a limit of concurrency around it holds records
+    /// back, and at the in-flight bound intake pauses. A layer within an axum `Router` cannot say so.
     #[must_use]
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.settings.request_timeout = timeout;

@@ -29,9 +29,9 @@ pub(super) enum Broken {
     Body(BoxError),
 }
 
-/// Calls the application within its time and behind a barrier for panics.
+/// Waits until the application takes a request, calls it within its time and behind a barrier for panics.
 pub(super) fn guarded<S, B>(
-    app: S,
+    mut app: S,
     request: Request<Body>,
     settings: &Settings,
 ) -> impl Future<Output = Guarded> + use<S, B>
@@ -42,11 +42,16 @@ where
 {
     let (limit, max) = (settings.request_timeout, settings.limits.max_reply_bytes);
     // Within the barrier also what the application drops when its time is over.
-    let work = async move { timeout(limit, call(app, request, max)).await };
+    let work = async move {
+        // Not within the time: an application that takes no request just now is no failure of this one. What
+        // waits is in flight, and at its bound intake pauses.
+        let Ok(()) = poll_fn(|context| app.poll_ready(context)).await;
+        timeout(limit, call(app, request, max)).await
+    };
     AssertUnwindSafe(work).catch_unwind()
 }
 
-/// Awaits readiness, calls, and reads the whole body, at most `max` bytes of it.
+/// Calls, and reads the whole body, at most `max` bytes of it.
 async fn call<S, B>(
     mut app: S,
     request: Request<Body>,
@@ -57,7 +62,6 @@ where
     B: http_body::Body<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
-    let Ok(()) = poll_fn(|context| app.poll_ready(context)).await;
     let Ok(response) = app.call(request).await;
     let (parts, body) = response.into_parts();
     match whole(Limited::new(body, max)).await {
