@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use harness::service::Service;
 use harness::stack::{Right, Stack, StackKind, StackOptions, authorizer};
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use tokio::time::{Instant, sleep};
@@ -22,13 +22,18 @@ async fn kafka() -> Stack {
     Stack::start(StackKind::Native, options).await.unwrap()
 }
 
-/// Makes a topic that takes batches of at most so many bytes.
-async fn create_narrow(stack: &Stack, name: &str, bytes: &str) {
+fn admin(stack: &Stack) -> AdminClient<DefaultClientContext> {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", stack.bootstrap_servers());
-    let admin: AdminClient<DefaultClientContext> = config.create().unwrap();
+    config.create().unwrap()
+}
+
+/// Makes a topic that takes batches of at most so many bytes.
+async fn create_narrow(stack: &Stack, name: &str, bytes: &str) {
     let topic = NewTopic::new(name, 1, TopicReplication::Fixed(1)).set("max.message.bytes", bytes);
-    let made = admin.create_topics([&topic], &AdminOptions::new()).await;
+    let made = admin(stack)
+        .create_topics([&topic], &AdminOptions::new())
+        .await;
     made.unwrap()[0].as_ref().unwrap();
     // Waits until it has a leader.
     stack.create_topic(name, 1).await.unwrap();
@@ -185,4 +190,46 @@ async fn h25_apache_kafka_only_a_dead_letter_topic_that_is_missing_is_named_and_
 async fn get_if_up(address: &str, path: &str) -> Option<String> {
     drop(tokio::net::TcpStream::connect(address).await.ok()?);
     Some(get(address, path).await.1)
+}
+
+#[tokio::test]
+async fn apache_kafka_only_a_reply_goes_to_a_partition_that_its_topic_got_just_now() {
+    let stack = kafka().await;
+    let requester = Requester::new(&stack, "grown-", 1).await;
+    // What the service knows of the topic lasts for longer than this test.
+    let properties = ["-X", "topic.metadata.refresh.interval.ms=600000"];
+    let arguments = ["--profile", "spring", properties[0], properties[1]];
+    let service = Service::start(&stack, options("grown", "tasks", &arguments));
+    let service = service.await.unwrap();
+    let send = async |partition: i32| {
+        let partition = partition.to_be_bytes();
+        let headers: [(&str, &[u8]); 2] = [
+            ("kafka_replyTopic", requester.reply_topic.as_bytes()),
+            ("kafka_replyPartition", &partition),
+        ];
+        let order = Some(ORDER.as_bytes());
+        requester.send_raw("grown", order, &headers).await;
+    };
+    send(0).await;
+    requester.next_reply().await;
+
+    let two = NewPartitions::new(&requester.reply_topic, 2);
+    let grown = admin(&stack).create_partitions([&two], &AdminOptions::new());
+    grown.await.unwrap()[0].as_ref().unwrap();
+    send(1).await;
+    let deadline = Instant::now() + LIMIT;
+    while requester.replies_in(0) + requester.replies_in(1) < 2 {
+        assert!(Instant::now() < deadline, "no second reply");
+        sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(requester.replies_in(1), 1);
+
+    // One that is not there even then is forgotten.
+    send(7).await;
+    while requester.replies_in(0) + requester.replies_in(1) < 3 {
+        assert!(Instant::now() < deadline, "no third reply");
+        sleep(Duration::from_millis(50)).await;
+    }
+    service.stop().await.unwrap();
+    stack.stop().await.unwrap();
 }

@@ -177,10 +177,18 @@ impl Requester {
 
     /// Returns how many replies there are in the topic, seen or not.
     pub(crate) fn replies_in_all(&self) -> i64 {
+        self.replies_in(0)
+    }
+
+    /// Returns how many replies there are in a partition of the topic, seen or not.
+    pub(crate) fn replies_in(&self, partition: i32) -> i64 {
         let limit = Duration::from_secs(30);
+        // The topic may have got that partition just now.
+        let topic = Some(&*self.reply_topic);
+        self.consumer.fetch_metadata(topic, limit).unwrap();
         let (first, next) = self
             .consumer
-            .fetch_watermarks(&self.reply_topic, 0, limit)
+            .fetch_watermarks(&self.reply_topic, partition, limit)
             .unwrap();
         next - first
     }

@@ -4,6 +4,7 @@ mod blame;
 mod client;
 mod dead_letter_topic;
 mod gates;
+mod new_partitions;
 mod reply_sink;
 mod reply_topics;
 mod verdict;

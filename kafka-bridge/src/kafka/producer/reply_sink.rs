@@ -14,6 +14,7 @@ use super::blame::{Attempts, Blame};
 use super::client::{Client, Lane};
 use super::dead_letter_topic;
 use super::gates::{Gates, Late};
+use super::new_partitions::NewPartitions;
 use super::reply_topics::ReplyTopics;
 use super::verdict::{Verdict, judge, may_lack_partition};
 use crate::health::obstacles::Obstacles;
@@ -42,6 +43,7 @@ struct Inner {
     expected: BTreeMap<Arc<str>, Origin>,
     gates: Arc<Gates>,
     blame: Blame,
+    new_partitions: NewPartitions,
 }
 
 /// What is known of a record that is tried again because no broker has answered in time.
@@ -104,6 +106,7 @@ impl KafkaSink {
                 .collect(),
             gates: Arc::new(Gates::new(obstacles)),
             blame,
+            new_partitions: NewPartitions::default(),
         })))
     }
 }
@@ -155,6 +158,22 @@ impl Inner {
                 fatal: None,
             }),
         }
+    }
+
+    /// Looks for a partition that the topic may have got just now; one that is not there even then is forgotten.
+    async fn find_partition(
+        &self,
+        record: &mut OutboundRecord,
+        has_looked: bool,
+        error: &KafkaError,
+    ) {
+        let topic = &record.topic;
+        if !has_looked && let Ok(client) = self.together.client() {
+            return self.new_partitions.look_for(topic, &client).await;
+        }
+        warn!(%topic, partition = record.partition, %error, "partition not found, any will do");
+        counter!(metric_names::IGNORED_PARTITIONS, "reason" => "unknown").increment(1);
+        record.partition = None;
     }
 
     /// Returns whether no later attempt is made. A topic that only one requester has named, and that
@@ -231,7 +250,7 @@ impl ReplySink for KafkaSink {
     async fn produce(&self, mut record: OutboundRecord) -> Result<(), ProduceError> {
         let sink = &*self.0;
         sink.check_pause(&record.topic)?;
-        let mut alone = false;
+        let (mut alone, mut has_looked) = (false, false);
         let mut turn = sink.gates.pass(&record.topic).await;
         let mut trial = Trial {
             attempts: Attempts::begin(),
@@ -250,12 +269,9 @@ impl ReplySink for KafkaSink {
                 error,
                 fatal,
             } = failure;
-            if let Some(partition) = record.partition
-                && may_lack_partition(&error)
-            {
-                warn!(topic = %record.topic, partition, %error, "partition not found, any will do");
-                counter!(metric_names::IGNORED_PARTITIONS, "reason" => "unknown").increment(1);
-                record.partition = None;
+            if record.partition.is_some() && may_lack_partition(&error) {
+                let has_looked = std::mem::replace(&mut has_looked, true);
+                sink.find_partition(&mut record, has_looked, &error).await;
                 continue;
             }
             if sink.is_given_up(verdict, &record.topic, alone) {

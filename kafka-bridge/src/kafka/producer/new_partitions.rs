@@ -1,0 +1,46 @@
+//! Partitions that a topic may have got since librdkafka last heard of it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::debug;
+
+use super::client::Client;
+
+/// How long one answer of the brokers serves all replies to a topic: a requester may name a partition that never is.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// When each topic was last asked for. Locked by who asks, so that the others wait for the answer.
+type Asked = Arc<tokio::sync::Mutex<Option<Instant>>>;
+
+/// The topics that were asked for a short while ago.
+#[derive(Debug, Default)]
+pub(super) struct NewPartitions(Mutex<HashMap<Arc<str>, Asked>>);
+
+impl NewPartitions {
+    /// Has librdkafka ask how many partitions a topic has, unless it was asked just now.
+    pub(super) async fn look_for(&self, topic: &Arc<str>, client: &Arc<Client>) {
+        let asked = self.asked(topic);
+        let mut asked = asked.lock().await;
+        if asked.is_some_and(|at| at.elapsed() < FRESH) {
+            return;
+        }
+        let (client, name) = (Arc::clone(client), Arc::clone(topic));
+        let answer = tokio::task::spawn_blocking(move || client.look_for(&name)).await;
+        debug!(%topic, ?answer, "asked for new partitions");
+        *asked = Some(Instant::now());
+    }
+
+    fn asked(&self, topic: &Arc<str>) -> Asked {
+        let mut topics = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Names are the requesters': none is kept for longer than its answer serves.
+        topics.retain(|_, asked| {
+            asked
+                .try_lock()
+                .map_or(true, |at| at.is_some_and(|at| at.elapsed() < FRESH))
+        });
+        Arc::clone(topics.entry(Arc::clone(topic)).or_default())
+    }
+}
