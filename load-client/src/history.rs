@@ -6,7 +6,7 @@ const MOST: usize = 3600;
 
 /// Takes entries at a steady beat; keeps them evenly spaced.
 #[derive(Debug)]
-pub struct History<T> {
+pub(crate) struct History<T> {
     entries: Vec<T>,
     /// Entries given so far.
     given: usize,
@@ -26,7 +26,7 @@ impl<T> Default for History<T> {
 
 impl<T> History<T> {
     /// Takes the next entry.
-    pub fn push(&mut self, entry: T) {
+    pub(crate) fn push(&mut self, entry: T) {
         if self.given.is_multiple_of(self.stride) {
             self.entries.push(entry);
         }
@@ -43,7 +43,7 @@ impl<T> History<T> {
 
     /// The entries that were kept, the oldest first.
     #[must_use]
-    pub fn entries(&self) -> &[T] {
+    pub(crate) fn entries(&self) -> &[T] {
         &self.entries
     }
 }

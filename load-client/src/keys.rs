@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 
 /// How a key changes the number of users; `None` for keys without a meaning.
 #[must_use]
-pub fn change(key: u8) -> Option<i32> {
+pub(crate) fn change(key: u8) -> Option<i32> {
     match key {
         b'w' => Some(1),
         b'W' => Some(10),
@@ -33,14 +33,14 @@ pub fn change(key: u8) -> Option<i32> {
 
 /// Puts a terminal back as it was before it was listened to, also from a thread that is about to end the program.
 #[derive(Debug, Clone)]
-pub struct Restore {
+pub(crate) struct Restore {
     terminal: Arc<OwnedFd>,
     before: Termios,
 }
 
 impl Restore {
     /// Puts it back, unless another process has it now.
-    pub fn now(&self) {
+    pub(crate) fn now(&self) {
         if is_in_front(&self.terminal) {
             // Nowhere is left to report it, and the terminal is the user's to reset.
             let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.before);
@@ -50,7 +50,7 @@ impl Restore {
 
 /// A terminal that is listened to.
 #[derive(Debug)]
-pub struct Keys {
+pub(crate) struct Keys {
     restore: Restore,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -63,7 +63,7 @@ impl Keys {
     /// # Errors
     ///
     /// When the terminal cannot be set up, or the system has no thread to give.
-    pub fn listen(
+    pub(crate) fn listen(
         terminal: OwnedFd,
         on_change: impl Fn(i32) + Send + 'static,
     ) -> std::io::Result<Option<Self>> {
@@ -92,7 +92,7 @@ impl Keys {
 
     /// What puts the terminal back where this is not dropped.
     #[must_use]
-    pub fn restore(&self) -> Restore {
+    pub(crate) fn restore(&self) -> Restore {
         self.restore.clone()
     }
 }
@@ -149,7 +149,7 @@ fn read(terminal: &OwnedFd, stop: &AtomicBool, on_change: &impl Fn(i32)) {
 /// # Errors
 ///
 /// When it is closed.
-pub fn standard_input() -> std::io::Result<OwnedFd> {
+pub(crate) fn standard_input() -> std::io::Result<OwnedFd> {
     std::io::stdin().as_fd().try_clone_to_owned()
 }
 

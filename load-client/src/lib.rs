@@ -2,7 +2,6 @@
 //!
 //! - [`compare`] answers whether one set of runs is faster than another, and how sure that is;
 //!   [`output`] and [`export`] show the answer.
-//! - [`web`] shows a run while it goes on, and takes orders for it.
 //! - [`runner`] drives a [`plan`] through a [`transport`]; a [`recorder`] takes the samples.
 //! - A [`scenario`] makes the requests. Most are files, see [`scenario::read_scenario`]; what a file
 //!   cannot say is a type of one's own:
@@ -64,25 +63,30 @@
 //! The crate is an outside observer: it shares no code with the service that it measures, so the
 //! header names of the wire contract are literals here on purpose.
 
-pub mod analysis;
 pub mod compare;
 pub mod export;
-pub mod history;
-pub mod keys;
-pub mod memory;
-pub mod moment;
 pub mod output;
 pub mod plan;
+#[doc(hidden)]
+pub mod program;
 pub mod recorder;
 pub mod runner;
-pub mod sample;
 pub mod scenario;
-pub mod selfcheck;
 pub mod shape;
 pub mod stats;
 pub mod summary;
-pub mod tally;
-pub mod threshold;
 pub mod transport;
-pub mod web;
-pub mod window;
+
+mod analysis;
+mod args;
+mod commands;
+mod history;
+mod keys;
+mod memory;
+mod moment;
+mod sample;
+mod selfcheck;
+mod tally;
+mod threshold;
+mod web;
+mod window;

@@ -32,7 +32,7 @@ pub struct MemoryPoint {
 
 /// Where metrics are served: `http://HOST:PORT/PATH`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MetricsUrl {
+pub(crate) struct MetricsUrl {
     authority: String,
     path: String,
 }
@@ -65,7 +65,7 @@ impl fmt::Display for MetricsUrl {
 
 /// Why the memory is not known.
 #[derive(Debug, thiserror::Error)]
-pub enum MemoryError {
+pub(crate) enum MemoryError {
     /// No answer.
     #[error("cannot read {url}: {source}")]
     Io {
@@ -92,7 +92,7 @@ pub enum MemoryError {
 /// # Errors
 ///
 /// When nobody answers in time, or the answer has no such figure.
-pub async fn resident_bytes(url: &MetricsUrl) -> Result<f64, MemoryError> {
+pub(crate) async fn resident_bytes(url: &MetricsUrl) -> Result<f64, MemoryError> {
     let answer = tokio::time::timeout(PATIENCE, get(url))
         .await
         .map_err(|_| MemoryError::TimeOut(url.clone()))?;
@@ -107,7 +107,7 @@ pub async fn resident_bytes(url: &MetricsUrl) -> Result<f64, MemoryError> {
 }
 
 /// Adds a point every five seconds, as long as it is polled. What cannot be read is left out.
-pub async fn watch(url: MetricsUrl, points: Arc<Mutex<History<MemoryPoint>>>) {
+pub(crate) async fn watch(url: MetricsUrl, points: Arc<Mutex<History<MemoryPoint>>>) {
     let start = Instant::now();
     let mut ticks = tokio::time::interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);

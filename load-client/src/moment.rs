@@ -39,7 +39,7 @@ pub struct MomentRow {
 
 /// One bin of a histogram: how many response times are at least `low_ms` and below `high_ms`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Bin {
+pub(crate) struct Bin {
     /// Lower edge.
     pub low_ms: f64,
     /// Upper edge.

@@ -103,7 +103,7 @@ impl Plan {
     /// # Errors
     ///
     /// When the warm-up takes all of the run time.
-    pub fn validated(self) -> Result<Self, PlanError> {
+    pub(crate) fn validated(self) -> Result<Self, PlanError> {
         match self.run_time {
             Some(run_time) if self.warm_up >= run_time => Err(PlanError::WarmUpTooLong {
                 warm_up: self.warm_up,
@@ -115,7 +115,7 @@ impl Plan {
 
     /// How the load is made, in words: it decides what latencies mean.
     #[must_use]
-    pub fn load_model(&self) -> String {
+    pub(crate) fn load_model(&self) -> String {
         match &self.model {
             Model::Closed(Pause::None) => "closed loop, no think time".to_owned(),
             Model::Closed(Pause::Think { least, most, .. }) if least == most => {
@@ -148,13 +148,13 @@ impl Plan {
 
     /// Where each stage lies; none when the load is one.
     #[must_use]
-    pub fn spans(&self) -> Vec<Span> {
+    pub(crate) fn spans(&self) -> Vec<Span> {
         spans(&self.stages)
     }
 
     /// The target that the run begins with.
     #[must_use]
-    pub fn first_target(&self) -> Target {
+    pub(crate) fn first_target(&self) -> Target {
         match (self.stages.first(), &self.model) {
             (Some(stage), _) => stage.target,
             (None, Model::Open(open)) => Target::Rate(open.rate),
@@ -167,7 +167,7 @@ impl Plan {
 
     /// The schedule of an open loop; empty for a closed one.
     #[must_use]
-    pub fn schedule(&self) -> Schedule {
+    pub(crate) fn schedule(&self) -> Schedule {
         let (segments, arrivals) = match &self.model {
             Model::Closed(_) => (Vec::new(), Arrivals::Constant),
             Model::Open(open) if self.stages.is_empty() => {

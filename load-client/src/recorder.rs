@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-pub use samples::{SampleReceiver, Samples};
+pub(crate) use samples::SampleReceiver;
+pub use samples::Samples;
 
 use crate::export::{ExportError, RequestsCsv};
 use crate::history::History;
@@ -31,7 +32,7 @@ pub struct Recorder {
 
 /// A look at the running tally. Clones see the same one.
 #[derive(Clone)]
-pub struct TallyView {
+pub(crate) struct TallyView {
     recorded: Arc<Mutex<Recorded>>,
     control: Control,
     start: Instant,
@@ -78,7 +79,7 @@ impl Recorder {
 
     /// The running tally.
     #[must_use]
-    pub fn view(&self) -> TallyView {
+    pub(crate) fn view(&self) -> TallyView {
         self.view.clone()
     }
 
@@ -96,37 +97,37 @@ impl Recorder {
 impl TallyView {
     /// Sums up what was recorded so far.
     #[must_use]
-    pub fn summary(&self) -> Summary {
+    pub(crate) fn summary(&self) -> Summary {
         self.summary_with(&[])
     }
 
     /// What each stage of the run measured so far.
     #[must_use]
-    pub fn stages(&self) -> Vec<StageResult> {
+    pub(crate) fn stages(&self) -> Vec<StageResult> {
         let (now, recorded) = self.up_to_now();
         recorded.stages.results(now)
     }
 
     /// The moments that were kept, the oldest first; see [`History`].
     #[must_use]
-    pub fn history(&self) -> Vec<Moment> {
+    pub(crate) fn history(&self) -> Vec<Moment> {
         self.lock().history.entries().to_vec()
     }
 
     /// Keeps a moment for the history.
-    pub fn keep(&self, moment: Moment) {
+    pub(crate) fn keep(&self, moment: Moment) {
         self.lock().history.push(moment);
     }
 
     /// Time since the recorder was started, which is just before the run.
     #[must_use]
-    pub fn elapsed(&self) -> Duration {
+    pub(crate) fn elapsed(&self) -> Duration {
         self.start.elapsed()
     }
 
     /// As [`Self::summary`], with further quantiles (0 to 1) beside the usual ones.
     #[must_use]
-    pub fn summary_with(&self, quantiles: &[f64]) -> Summary {
+    pub(crate) fn summary_with(&self, quantiles: &[f64]) -> Summary {
         let (now, recorded) = self.up_to_now();
         let mut summary = recorded.tally.summary_at(now, quantiles);
         summary.stages = recorded.stages.results(now);
@@ -135,13 +136,13 @@ impl TallyView {
 
     /// How many requests waited for their replies on average; `None` before the measured window.
     #[must_use]
-    pub fn occupied(&self) -> Option<Occupied> {
+    pub(crate) fn occupied(&self) -> Option<Occupied> {
         self.up_to_now().1.tally.occupied()
     }
 
     /// What the run did lately.
     #[must_use]
-    pub fn moment(&self, users: u32, warm_up: bool) -> Moment {
+    pub(crate) fn moment(&self, users: u32, warm_up: bool) -> Moment {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let unix_seconds = now.map_or(0, |since| since.as_secs());
         let elapsed = self.start.elapsed();
@@ -152,12 +153,12 @@ impl TallyView {
 
     /// The measured response times in bins of equal width on a logarithmic axis.
     #[must_use]
-    pub fn histogram(&self, bins: u32) -> Vec<Bin> {
+    pub(crate) fn histogram(&self, bins: u32) -> Vec<Bin> {
         self.lock().tally.histogram(bins)
     }
 
     /// Forgets what was recorded so far; the run and its clock go on.
-    pub fn reset(&self) {
+    pub(crate) fn reset(&self) {
         let (now, mut recorded) = self.up_to_now();
         recorded.tally.reset(now);
         recorded.history = History::default();

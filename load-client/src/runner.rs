@@ -13,13 +13,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub use control::Control;
-pub use pacer::Pacer;
+pub(crate) use pacer::Pacer;
 
 use self::engine::Engine;
 use crate::plan::{Model, Plan};
-pub use crate::recorder::Samples;
+use crate::recorder::Samples;
 use crate::scenario::Scenario;
-pub use crate::summary::Lag;
 use crate::transport::Transport;
 
 /// Runs a plan to its end: every request ends in exactly one sample.
@@ -37,7 +36,7 @@ pub async fn run<T: Transport>(
 }
 
 /// As [`run`], with a choice of what an open loop waits with.
-pub async fn run_paced_by<T: Transport>(
+pub(crate) async fn run_paced_by<T: Transport>(
     pacer: Pacer,
     plan: Plan,
     scenario: Arc<dyn Scenario>,

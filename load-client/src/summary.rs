@@ -167,7 +167,7 @@ pub struct Rates {
 impl Latency {
     /// Looks a percentile up; `None` when too few replies lie above it.
     #[must_use]
-    pub fn percentile(&self, quantile: f64) -> Option<f64> {
+    pub(crate) fn percentile(&self, quantile: f64) -> Option<f64> {
         let found = self.percentiles.iter().find(|own| own.quantile == quantile);
         found.map(|found| found.ms)
     }
@@ -177,7 +177,7 @@ impl Row {
     /// Whether requests waited to be sent for so long that response and service times tell different
     /// stories: mean, median or maximum more than 1 % apart.
     #[must_use]
-    pub fn times_differ(&self) -> bool {
+    pub(crate) fn times_differ(&self) -> bool {
         let (Some(response), Some(service)) = (&self.response, &self.service) else {
             return false;
         };
@@ -199,7 +199,7 @@ impl Summary {
 impl Lag {
     /// The lag in words.
     #[must_use]
-    pub fn sentence(&self) -> String {
+    pub(crate) fn sentence(&self) -> String {
         format!(
             "schedule lag of {} requests: p50 {:.3} ms, p99 {:.3} ms, largest {:.3} ms",
             self.requests, self.p50_ms, self.p99_ms, self.max_ms
@@ -208,7 +208,7 @@ impl Lag {
 
     /// What a reader must know before the figures mean anything; `None` when requests were sent as intended.
     #[must_use]
-    pub fn warning(&self) -> Option<String> {
+    pub(crate) fn warning(&self) -> Option<String> {
         let mut parts = Vec::new();
         if self.held_back > 0 {
             parts.push(format!(

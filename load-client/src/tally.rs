@@ -19,11 +19,11 @@ use crate::summary::{Rates, Row, Summary, WarmUp};
 use crate::window::{Occupied, ThroughputWindow};
 
 /// The name of the row of all kinds, as in Locust.
-pub const AGGREGATED: &str = "Aggregated";
+pub(crate) const AGGREGATED: &str = "Aggregated";
 
 /// The running count of a run.
 #[derive(Debug)]
-pub struct Tally {
+pub(crate) struct Tally {
     names: Vec<String>,
     kinds: Vec<Counts>,
     total: Counts,
@@ -136,7 +136,7 @@ impl Tally {
     /// Counts requests of these kinds; [`Sample::kind`] is an index into the names. The measured window is
     /// not known; see [`Tally::within`].
     #[must_use]
-    pub fn new(names: &[String]) -> Self {
+    pub(crate) fn new(names: &[String]) -> Self {
         // One kind needs no count of its own.
         let kinds = if names.len() > 1 { names.len() } else { 0 };
         Self {
@@ -152,18 +152,18 @@ impl Tally {
 
     /// Counts over this window.
     #[must_use]
-    pub fn within(mut self, window: ThroughputWindow) -> Self {
+    pub(crate) fn within(mut self, window: ThroughputWindow) -> Self {
         self.window = window;
         self
     }
 
     /// Ends the measured window earlier, before later samples are recorded.
-    pub fn end_by(&mut self, end_ns: u64) {
+    pub(crate) fn end_by(&mut self, end_ns: u64) {
         self.window.end_by(end_ns);
     }
 
     /// Takes one sample, that long after the start of the run.
-    pub fn record(&mut self, sample: &Sample, elapsed: Duration) {
+    pub(crate) fn record(&mut self, sample: &Sample, elapsed: Duration) {
         let status = sample.outcome.status();
         self.window.record(sample);
         let within = self.window.is_open_at(sample.sent_ns);
@@ -183,16 +183,16 @@ impl Tally {
         *self.outcomes.entry(status).or_default() += 1;
     }
 
-    /// Sums up what was recorded so far.
-    #[must_use]
-    pub fn summary(&self) -> Summary {
+    /// Sums up all that was recorded.
+    #[cfg(test)]
+    pub(crate) fn summary(&self) -> Summary {
         self.summary_at(u64::MAX, &[])
     }
 
     /// As [`Self::summary`] at a moment that may lie before the window's end, with further quantiles (0 to 1)
     /// beside the usual ones.
     #[must_use]
-    pub fn summary_at(&self, moment_ns: u64, quantiles: &[f64]) -> Summary {
+    pub(crate) fn summary_at(&self, moment_ns: u64, quantiles: &[f64]) -> Summary {
         let seconds = self.window.seconds_at(moment_ns);
         let kinds = self.names.iter().enumerate();
         Summary {
@@ -213,7 +213,7 @@ impl Tally {
 
     /// What the run did lately, that long after its start.
     #[must_use]
-    pub fn moment(
+    pub(crate) fn moment(
         &self,
         elapsed: Duration,
         unix_seconds: u64,
@@ -236,18 +236,18 @@ impl Tally {
 
     /// How many requests waited for their replies on average over the window; `None` where it is not known.
     #[must_use]
-    pub fn occupied(&self) -> Option<Occupied> {
+    pub(crate) fn occupied(&self) -> Option<Occupied> {
         self.window.occupied()
     }
 
     /// The measured response times in bins of equal width on a logarithmic axis.
     #[must_use]
-    pub fn histogram(&self, bins: u32) -> Vec<Bin> {
+    pub(crate) fn histogram(&self, bins: u32) -> Vec<Bin> {
         self.total.response.bins(bins)
     }
 
     /// Forgets everything, for a live user who wants the figures from this moment on.
-    pub fn reset(&mut self, moment_ns: u64) {
+    pub(crate) fn reset(&mut self, moment_ns: u64) {
         let window = self.window.from(moment_ns);
         *self = Self::new(&self.names).within(window);
     }

@@ -13,7 +13,7 @@ use crate::sample::{Sample, Status};
 
 /// Collects what the throughput needs, in any order of requests.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct ThroughputWindow {
+pub(crate) struct ThroughputWindow {
     asked_ns: Option<(u64, u64)>,
     sends_ns: Option<(u64, u64)>,
     ok: u64,
@@ -30,7 +30,7 @@ pub struct ThroughputWindow {
 
 /// How many users waited for a reply, on average over the window.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Occupied {
+pub(crate) struct Occupied {
     /// With requests that were answered or timed out.
     pub known: f64,
     /// With all requests, had those that failed otherwise taken until their time-outs.
@@ -42,7 +42,7 @@ pub struct Occupied {
 impl ThroughputWindow {
     /// A window that is known, in nanoseconds from the start of the run. [`Self::default`] is one that is not.
     #[must_use]
-    pub fn over(start_ns: u64, end_ns: u64) -> Self {
+    pub(crate) fn over(start_ns: u64, end_ns: u64) -> Self {
         Self {
             asked_ns: Some((start_ns, end_ns)),
             ..Self::default()
@@ -51,20 +51,20 @@ impl ThroughputWindow {
 
     /// The same window of requests that wait so long for their replies.
     #[must_use]
-    pub fn waiting_at_most(mut self, timeout_ns: u64) -> Self {
+    pub(crate) fn waiting_at_most(mut self, timeout_ns: u64) -> Self {
         self.timeout_ns = timeout_ns;
         self
     }
 
     /// Whether the window is known.
     #[must_use]
-    pub fn is_known(&self) -> bool {
+    pub(crate) fn is_known(&self) -> bool {
         self.asked_ns.is_some()
     }
 
     /// The same window without what was recorded, from this moment on.
     #[must_use]
-    pub fn from(&self, moment_ns: u64) -> Self {
+    pub(crate) fn from(&self, moment_ns: u64) -> Self {
         Self {
             asked_ns: self
                 .asked_ns
@@ -75,7 +75,7 @@ impl ThroughputWindow {
     }
 
     /// Ends a known window earlier, before any later reply is recorded.
-    pub fn end_by(&mut self, end_ns: u64) {
+    pub(crate) fn end_by(&mut self, end_ns: u64) {
         if let Some((start, end)) = self.asked_ns {
             self.asked_ns = Some((start, end.min(end_ns)));
         }
@@ -83,12 +83,12 @@ impl ThroughputWindow {
 
     /// Whether this moment lies before the end, as far as that is known.
     #[must_use]
-    pub fn is_open_at(&self, moment_ns: u64) -> bool {
+    pub(crate) fn is_open_at(&self, moment_ns: u64) -> bool {
         self.asked_ns.is_none_or(|(_, end)| moment_ns < end)
     }
 
     /// Takes one request of a live run, warm-up included.
-    pub fn record(&mut self, sample: &Sample) {
+    pub(crate) fn record(&mut self, sample: &Sample) {
         let status = sample.outcome.status();
         let replied = sample.replied_ns.filter(|_| status == Status::Ok);
         if status != Status::Censored {
@@ -115,7 +115,7 @@ impl ThroughputWindow {
     }
 
     /// Takes one request: when it was sent, when it was answered well, and whether it is of the warm-up.
-    pub fn record_reply(&mut self, sent_ns: u64, replied_ns: Option<u64>, warm_up: bool) {
+    pub(crate) fn record_reply(&mut self, sent_ns: u64, replied_ns: Option<u64>, warm_up: bool) {
         if let Some((start, end)) = self.asked_ns {
             let is_within = replied_ns.is_some_and(|replied| (start..end).contains(&replied));
             self.ok += u64::from(is_within);
@@ -139,7 +139,7 @@ impl ThroughputWindow {
     /// Length of the window in seconds, up to this moment if it lies before the end; `None` before its
     /// beginning.
     #[must_use]
-    pub fn seconds_at(&self, moment_ns: u64) -> Option<f64> {
+    pub(crate) fn seconds_at(&self, moment_ns: u64) -> Option<f64> {
         let (first, last) = match self.asked_ns {
             Some((start, end)) => (start, end.min(moment_ns)),
             None => self.sends_ns?,
@@ -150,7 +150,7 @@ impl ThroughputWindow {
 
     /// Good replies per second up to this moment; `None` where no time lies between.
     #[must_use]
-    pub fn throughput_at(&self, moment_ns: u64) -> Option<f64> {
+    pub(crate) fn throughput_at(&self, moment_ns: u64) -> Option<f64> {
         let seconds = self
             .seconds_at(moment_ns)
             .filter(|seconds| *seconds > 0.0)?;
@@ -159,7 +159,7 @@ impl ThroughputWindow {
 
     /// How many users waited for replies on average; `None` of an unknown window.
     #[must_use]
-    pub fn occupied(&self) -> Option<Occupied> {
+    pub(crate) fn occupied(&self) -> Option<Occupied> {
         let (start, end) = self.asked_ns?;
         let length = end.checked_sub(start).filter(|length| *length > 0)? as f64;
         Some(Occupied {

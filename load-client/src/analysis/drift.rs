@@ -42,7 +42,11 @@ pub struct Drift {
 /// that holds the load. Windows of ten seconds that do not overlap, without the warm-up. `None` when they
 /// are too few to tell.
 #[must_use]
-pub fn latency_drift(history: &[Moment], start_seconds: f64, end_seconds: f64) -> Option<Drift> {
+pub(crate) fn latency_drift(
+    history: &[Moment],
+    start_seconds: f64,
+    end_seconds: f64,
+) -> Option<Drift> {
     let mut last = start_seconds;
     let mut points = Vec::new();
     for moment in history.iter().filter(|moment| !moment.warm_up) {
@@ -66,7 +70,7 @@ pub fn latency_drift(history: &[Moment], start_seconds: f64, end_seconds: f64) -
 
 /// The growth of the service's memory. `None` when it was looked at too seldom to tell.
 #[must_use]
-pub fn memory_growth(points: &[MemoryPoint]) -> Option<Drift> {
+pub(crate) fn memory_growth(points: &[MemoryPoint]) -> Option<Drift> {
     let points: Vec<_> = points
         .iter()
         .map(|point| (point.seconds, point.resident_bytes))

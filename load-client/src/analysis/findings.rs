@@ -65,7 +65,7 @@ impl Findings {
 
 /// How a stage breaks the first of the limits that it breaks.
 #[must_use]
-pub fn broken_limit(limits: &[Limit], stage: &StageResult) -> Option<String> {
+pub(crate) fn broken_limit(limits: &[Limit], stage: &StageResult) -> Option<String> {
     limits.iter().find_map(|limit| limit.broken_by(stage))
 }
 

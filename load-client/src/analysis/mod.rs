@@ -7,11 +7,11 @@ mod limit;
 mod spike;
 mod stress;
 
-pub use drift::{Drift, latency_drift, memory_growth};
-pub use findings::{Findings, broken_limit};
-pub use limit::Limit;
-pub use spike::{Recovery, recovery};
-pub use stress::{BreakingPoint, breaking_point};
+pub(crate) use drift::{Drift, latency_drift, memory_growth};
+pub(crate) use findings::{Findings, broken_limit};
+pub(crate) use limit::Limit;
+pub(crate) use spike::{Recovery, recovery};
+pub(crate) use stress::{BreakingPoint, breaking_point};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -29,7 +29,7 @@ pub struct Recovery {
 /// Finds the recovery from the stage named `spike`. `None` without such a stage, one before it and one
 /// after it, and where windows have too few replies for a p95.
 #[must_use]
-pub fn recovery(history: &[Moment], spans: &[Span]) -> Option<Recovery> {
+pub(crate) fn recovery(history: &[Moment], spans: &[Span]) -> Option<Recovery> {
     let index = spans.iter().position(|span| span.name == "spike")?;
     let (before, spike) = (spans.get(index.checked_sub(1)?)?, &spans[index]);
     spans.get(index + 1)?;

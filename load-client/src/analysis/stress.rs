@@ -20,7 +20,7 @@ pub struct BreakingPoint {
 
 /// Finds the first stage that breaks a limit. `broken_by` says how a stage does: [`crate::analysis::Limit`],
 /// for one. `None` when no stage was begun.
-pub fn breaking_point(
+pub(crate) fn breaking_point(
     stages: &[StageResult],
     broken_by: impl Fn(&StageResult) -> Option<String>,
 ) -> Option<BreakingPoint> {

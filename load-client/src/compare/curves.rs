@@ -18,41 +18,41 @@ const GATHERED_TAIL: f64 = 0.001;
 /// Two overlaid histograms with bins of their own cannot be compared by eye: the article's had
 /// different widths, and one time-out of 30 s made every bin 30 ms wide.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Overlay {
+pub(crate) struct Overlay {
     /// Edges of the bins in milliseconds, one more than there are bins, ascending.
-    pub edges_ms: Vec<f64>,
+    pub(crate) edges_ms: Vec<f64>,
     /// Share of the baseline's replies in each bin.
-    pub baseline: Vec<f64>,
+    pub(crate) baseline: Vec<f64>,
     /// Share of the changed side's replies in each bin.
-    pub changed: Vec<f64>,
+    pub(crate) changed: Vec<f64>,
     /// Replies of the baseline at or above the last edge.
-    pub baseline_above: u64,
+    pub(crate) baseline_above: u64,
     /// Replies of the changed side at or above the last edge.
-    pub changed_above: u64,
+    pub(crate) changed_above: u64,
 }
 
 /// A point of a curve over latencies.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct CurvePoint {
+pub(crate) struct CurvePoint {
     /// The latency in milliseconds.
-    pub ms: f64,
+    pub(crate) ms: f64,
     /// The share of replies that are no slower.
-    pub share: f64,
+    pub(crate) share: f64,
 }
 
 /// The curves of both sides.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Curves {
+pub(crate) struct Curves {
     /// Histogram of both sides on shared bins; `None` unless both have a latency above zero.
-    pub overlay: Option<Overlay>,
+    pub(crate) overlay: Option<Overlay>,
     /// Empirical distribution function of the baseline.
-    pub baseline_ecdf: Vec<CurvePoint>,
+    pub(crate) baseline_ecdf: Vec<CurvePoint>,
     /// Empirical distribution function of the changed side.
-    pub changed_ecdf: Vec<CurvePoint>,
+    pub(crate) changed_ecdf: Vec<CurvePoint>,
     /// Percentile spectrum of the baseline: ever higher quantiles, as far as ten replies lie above.
-    pub baseline_spectrum: Vec<CurvePoint>,
+    pub(crate) baseline_spectrum: Vec<CurvePoint>,
     /// Percentile spectrum of the changed side.
-    pub changed_spectrum: Vec<CurvePoint>,
+    pub(crate) changed_spectrum: Vec<CurvePoint>,
 }
 
 /// Draws the curves of two samples, both sorted ascending.

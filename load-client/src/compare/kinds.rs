@@ -47,23 +47,23 @@ fn cut(name: &str) -> String {
 
 /// One kind of request, compared on its own.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Kind {
+pub(crate) struct Kind {
     /// Request type and name.
-    pub kind: String,
+    pub(crate) kind: String,
     /// The verdict on its median; `None` when it is refused.
-    pub verdict: Option<Verdict>,
+    pub(crate) verdict: Option<Verdict>,
     /// Why there is no verdict.
-    pub refusal: Option<String>,
+    pub(crate) refusal: Option<String>,
     /// Its share of the measured requests of the baseline, the mean over the runs.
-    pub baseline_share: f64,
+    pub(crate) baseline_share: f64,
     /// Its share on the changed side.
-    pub changed_share: f64,
+    pub(crate) changed_share: f64,
     /// Its figures over all runs of the baseline.
-    pub baseline: Figures,
+    pub(crate) baseline: Figures,
     /// Its figures over all runs of the changed side.
-    pub changed: Figures,
+    pub(crate) changed: Figures,
     /// Its effects over the blocks; `None` unless both sides have the same number of runs, two or more.
-    pub blocks: Option<Blocks>,
+    pub(crate) blocks: Option<Blocks>,
     /// Whether its share is the same on both sides, as far as the blocks tell.
     #[serde(skip)]
     shares_agree: bool,

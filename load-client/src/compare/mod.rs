@@ -40,22 +40,20 @@ mod within;
 mod wording;
 
 pub use comparison::{Comparison, Parity};
-pub use curves::{CurvePoint, Curves, Overlay};
 pub use effects::{Blocks, Effect};
-pub use fail_on::FailOn;
-pub use kinds::Kind;
 pub use metric::Metric;
 pub use options::{Detail, Options};
-pub use order::{Drift, Drifts, Order};
 pub use percent::percent;
 pub use read::{ReadError, read_run};
 pub use run::Run;
-pub use shape::Shape;
 pub use steps::{CompareError, compare};
-pub use summary::{Figures, RunFigures, Side, SideSummary};
-pub use timeline::TimeBin;
-pub use verdict::{Because, Verdict};
-pub use within::{Dependence, WithinRuns};
+pub use verdict::Verdict;
+// internal: what the reports and the command show
+pub(crate) use curves::CurvePoint;
+pub(crate) use fail_on::FailOn;
+pub(crate) use kinds::Kind;
+pub(crate) use summary::{RunFigures, Side, SideSummary};
+pub(crate) use timeline::TimeBin;
 
 #[cfg(test)]
 mod tests;

@@ -86,7 +86,7 @@ fn coarse(comparison: &Comparison) -> Option<String> {
 fn out_of_turn(order: Order) -> Option<String> {
     match order {
         Order::Unknown | Order::InTurns => None,
-        Order::OneOrder { first } => Some(format!(
+        Order::Fixed { first } => Some(format!(
             "the {first} run came first in each block: what one run leaves behind for the next would look \
              like a change; make the order random"
         )),

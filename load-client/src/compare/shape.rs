@@ -19,20 +19,20 @@ const CONFIDENCE: f64 = 0.95;
 /// Intervals take the variation within runs into account where they come from a block bootstrap (the
 /// shift function), and not where they come from ranks; none knows the variation between runs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Shape {
+pub(crate) struct Shape {
     /// Differences of the deciles and of the tail, changed - baseline in milliseconds, with bands
     /// that hold all of them together; empty when the order of the requests is not known.
-    pub shift_function: Vec<QuantileShift>,
+    pub(crate) shift_function: Vec<QuantileShift>,
     /// Typical difference changed - baseline in milliseconds (Hodges and Lehmann).
-    pub shift_ms: Option<Interval>,
+    pub(crate) shift_ms: Option<Interval>,
     /// Typical ratio changed / baseline, minus one.
-    pub ratio_change: Option<Interval>,
+    pub(crate) ratio_change: Option<Interval>,
     /// Cliff's delta: -1 when every request of the changed side is faster, 0 for no tendency.
-    pub cliffs_delta: Option<f64>,
+    pub(crate) cliffs_delta: Option<f64>,
     /// Probability that a request of the changed side is faster than one of the baseline.
-    pub probability_faster: Option<f64>,
+    pub(crate) probability_faster: Option<f64>,
     /// Largest distance of the two distribution functions, with its p as if requests were independent.
-    pub kolmogorov_smirnov: Option<KolmogorovSmirnov>,
+    pub(crate) kolmogorov_smirnov: Option<KolmogorovSmirnov>,
 }
 
 /// Compares two pooled sides: their series in the order of time, where it is known, and the same values

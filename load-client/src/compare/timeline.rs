@@ -4,13 +4,13 @@ use serde::Serialize;
 
 /// A stretch of a run's time, for charts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct TimeBin {
+pub(crate) struct TimeBin {
     /// Its middle, in seconds from the first request.
-    pub seconds: f64,
+    pub(crate) seconds: f64,
     /// Median of the replies to what was sent in it, in milliseconds.
-    pub median_ms: f64,
+    pub(crate) median_ms: f64,
     /// Their 95th percentile.
-    pub p95_ms: f64,
+    pub(crate) p95_ms: f64,
     /// Whether it belongs to the warm-up.
-    pub warm_up: bool,
+    pub(crate) warm_up: bool,
 }

@@ -129,7 +129,7 @@ fn kinds(verdict: Option<Verdict>, kinds: &[Kind]) -> String {
 fn order(order: Order) -> &'static str {
     match order {
         Order::Unknown | Order::InTurns => "",
-        Order::OneOrder { .. } => {
+        Order::Fixed { .. } => {
             " But the runs were made always in one order, which alone can look like a change."
         }
         Order::NotInTurns | Order::InSequence { .. } => {

@@ -8,7 +8,7 @@ use super::destination::{is_standard_output, part_of, without_links};
 
 /// Why two files of a command line must not be one.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum Collision {
+pub(crate) enum Collision {
     /// A recording would be lost.
     #[error("{flag} {path} would write over an input: name another file")]
     WithInput {
@@ -55,7 +55,7 @@ enum Identity {
 /// # Errors
 ///
 /// The first [`Collision`].
-pub fn refuse_collisions(
+pub(crate) fn refuse_collisions(
     outputs: &[(&'static str, &Path)],
     inputs: &[&Path],
 ) -> Result<(), Collision> {

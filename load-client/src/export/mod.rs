@@ -8,9 +8,10 @@ mod requests_csv;
 mod run_history;
 mod run_json;
 
-pub use collision::{Collision, refuse_collisions};
-pub use csv_stats::{StatsFiles, failures_csv, history_rows, stats_csv};
 pub use destination::{Destination, ExportError, is_standard_output, remove_earlier, write_whole};
 pub use requests_csv::RequestsCsv;
-pub use run_history::{HISTORY_COLUMNS, HistoryError, HistoryRow, append_history, check_history};
-pub use run_json::{EndedBy, RunFacts, RunReport};
+// internal: the files of the program's commands
+pub(crate) use collision::{Collision, refuse_collisions};
+pub(crate) use csv_stats::{StatsFiles, failures_csv, stats_csv};
+pub(crate) use run_history::{HistoryRow, append_history, check_history};
+pub(crate) use run_json::{EndedBy, RunFacts, RunReport};

@@ -58,7 +58,7 @@ impl RequestsCsv {
     /// # Errors
     ///
     /// When the disk is full, for example.
-    pub fn write(&mut self, sample: &Sample) -> Result<(), ExportError> {
+    pub(crate) fn write(&mut self, sample: &Sample) -> Result<(), ExportError> {
         self.begin()?;
         let response_time = sample
             .response_ns()
@@ -90,7 +90,7 @@ impl RequestsCsv {
     /// # Errors
     ///
     /// When the file cannot be written or renamed; what was written stays in `path.part`.
-    pub fn finish(mut self) -> Result<(), ExportError> {
+    pub(crate) fn finish(mut self) -> Result<(), ExportError> {
         self.begin()?;
         let flushed = self.writer.flush();
         flushed.map_err(|error| self.failed(error.into()))?;

@@ -13,7 +13,7 @@ use super::destination::{Destination, ExportError, is_standard_output};
 use crate::compare::{Run, RunFigures, Side};
 
 /// The columns, in order.
-pub const HISTORY_COLUMNS: [&str; 11] = [
+pub(crate) const HISTORY_COLUMNS: [&str; 11] = [
     "time",
     "commit",
     "side",
@@ -29,7 +29,7 @@ pub const HISTORY_COLUMNS: [&str; 11] = [
 
 /// Why a history could not be continued.
 #[derive(Debug, thiserror::Error)]
-pub enum HistoryError {
+pub(crate) enum HistoryError {
     /// The system refuses.
     #[error("cannot append to {path}: {source}")]
     Io {
@@ -59,14 +59,14 @@ pub enum HistoryError {
 
 /// One run in the history.
 #[derive(Debug, Clone, PartialEq)]
-pub struct HistoryRow {
+pub(crate) struct HistoryRow {
     fields: [String; HISTORY_COLUMNS.len()],
 }
 
 impl HistoryRow {
     /// The row of one run. What is undefined is an empty field.
     #[must_use]
-    pub fn new(side: Side, commit: &str, run: &Run, own: &RunFigures) -> Self {
+    pub(crate) fn new(side: Side, commit: &str, run: &Run, own: &RunFigures) -> Self {
         let figures = &own.figures;
         let text = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
         Self {
@@ -100,7 +100,7 @@ fn timestamp(moment: SystemTime) -> String {
 /// # Errors
 ///
 /// As [`append_history`].
-pub fn check_history(path: &Path) -> Result<(), HistoryError> {
+pub(crate) fn check_history(path: &Path) -> Result<(), HistoryError> {
     if !is_file(path) {
         return Ok(Destination::claim(path).map(drop)?);
     }
@@ -115,7 +115,7 @@ pub fn check_history(path: &Path) -> Result<(), HistoryError> {
 /// # Errors
 ///
 /// When the file cannot be written, has another header, or ends in the middle of a line.
-pub fn append_history(path: &Path, rows: &[HistoryRow]) -> Result<(), HistoryError> {
+pub(crate) fn append_history(path: &Path, rows: &[HistoryRow]) -> Result<(), HistoryError> {
     let failed = |source| io_error(path, source);
     if is_standard_output(path) || (path.exists() && !is_file(path)) {
         let lines = lines(rows, true).map_err(failed)?;

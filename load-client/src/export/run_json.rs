@@ -33,7 +33,7 @@ const FORMAT: u32 = 1;
 /// Why a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum EndedBy {
+pub(crate) enum EndedBy {
     /// Its time was over.
     RunTime,
     /// It was told to stop.
@@ -48,7 +48,7 @@ pub enum EndedBy {
 
 /// All that `--json` writes.
 #[derive(Debug, Serialize)]
-pub struct RunReport {
+pub(crate) struct RunReport {
     format: u32,
     run_id: String,
     /// When the run started, RFC 3339.
@@ -93,7 +93,7 @@ struct PlanReport {
 }
 
 /// What only the run itself knows.
-pub struct RunFacts {
+pub(crate) struct RunFacts {
     /// When it started.
     pub started: std::time::SystemTime,
     /// How long it took.
@@ -117,7 +117,12 @@ pub struct RunFacts {
 impl RunReport {
     /// Puts the report together.
     #[must_use]
-    pub fn new(plan: &Plan, kafka: &KafkaSettings, facts: RunFacts, summary: Summary) -> Self {
+    pub(crate) fn new(
+        plan: &Plan,
+        kafka: &KafkaSettings,
+        facts: RunFacts,
+        summary: Summary,
+    ) -> Self {
         Self {
             format: FORMAT,
             run_id: kafka.run_id.clone(),

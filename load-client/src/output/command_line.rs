@@ -8,7 +8,7 @@ const SECRETS: [&str; 5] = ["passwd", "oauthbearer", "authorization", "cookie", 
 
 /// Joins arguments, program first, and the variables that stand for flags, quoted for a shell.
 #[must_use]
-pub fn repeat_command(arguments: &[String], variables: &[(String, String)]) -> String {
+pub(crate) fn repeat_command(arguments: &[String], variables: &[(String, String)]) -> String {
     let mut words: Vec<String> = variables
         .iter()
         .filter(|(name, _)| name.starts_with(PREFIX))

@@ -10,7 +10,7 @@ const LISTED: usize = 40;
 
 /// Renders a comparison in GitHub's Markdown.
 #[must_use]
-pub fn comparison_markdown(comparison: &Comparison) -> String {
+pub(crate) fn comparison_markdown(comparison: &Comparison) -> String {
     let mut text = format!("**{}**\n\n", escape(&comparison.conclusion));
     text.push_str(&effects(comparison));
     text.push_str(&kinds(comparison));

@@ -9,9 +9,9 @@ mod progress;
 mod run;
 mod verdicts;
 
-pub use command_line::repeat_command;
+pub(crate) use command_line::repeat_command;
 pub use comparison::comparison_text;
-pub use comparison_markdown::comparison_markdown;
-pub use progress::{Progress, progress_line};
-pub use run::{live_table, run_end};
-pub use verdicts::run_verdicts;
+pub(crate) use comparison_markdown::comparison_markdown;
+pub(crate) use progress::{Progress, progress_line};
+pub(crate) use run::{live_table, run_end};
+pub(crate) use verdicts::run_verdicts;

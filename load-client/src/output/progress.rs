@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// What the line tells.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Progress {
+pub(crate) struct Progress {
     /// Since the start of the run.
     pub elapsed: Duration,
     /// What the run takes; `None` goes on until it is stopped.
@@ -21,7 +21,7 @@ pub struct Progress {
 
 /// The line, cut to a terminal of `columns`.
 #[must_use]
-pub fn progress_line(progress: &Progress, columns: usize) -> String {
+pub(crate) fn progress_line(progress: &Progress, columns: usize) -> String {
     let mut line = clock(progress.elapsed);
     if let Some(run_time) = progress.run_time {
         line += &format!(" of {}", clock(run_time));

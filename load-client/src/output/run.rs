@@ -18,7 +18,11 @@ const OMISSION: &str = "Response times count from when a request was to be sent,
 /// The table that is printed every other second: figures of the whole run, rates of the moment. Names are
 /// cut to a terminal of `columns`; `None` keeps them whole.
 #[must_use]
-pub fn live_table(summary: &Summary, moment: Option<&Moment>, columns: Option<usize>) -> String {
+pub(crate) fn live_table(
+    summary: &Summary,
+    moment: Option<&Moment>,
+    columns: Option<usize>,
+) -> String {
     let width = name_width(summary, columns, TABLE_COLUMNS);
     let rule = format!(
         "{:-<8}|{:-<width$}|{:-<9}|{:-<15}|{:-<9}|{:-<9}|{:-<9}|{:-<9}|{:-<10}|{:-<11}\n",
@@ -54,7 +58,7 @@ pub fn live_table(summary: &Summary, moment: Option<&Moment>, columns: Option<us
 
 /// The final tables: totals, percentiles, errors.
 #[must_use]
-pub fn run_end(summary: &Summary, columns: Option<usize>) -> String {
+pub(crate) fn run_end(summary: &Summary, columns: Option<usize>) -> String {
     let mut text = live_table(summary, None, columns);
     let _ = write_throughput(&mut text, summary);
     let _ = write_percentiles(&mut text, summary, columns);

@@ -7,7 +7,7 @@ use crate::threshold::{Answer, Judgement, Verdict};
 
 /// Renders both for a terminal.
 #[must_use]
-pub fn run_verdicts(thresholds: &Answer, validity: &Validity) -> String {
+pub(crate) fn run_verdicts(thresholds: &Answer, validity: &Validity) -> String {
     let mut text = String::new();
     if !thresholds.judgements.is_empty() {
         text.push_str("\nThresholds\n");
@@ -39,7 +39,7 @@ fn line(judgement: &Judgement) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::selfcheck::Finding;
+    use crate::selfcheck::validity::Finding;
 
     #[test]
     fn thresholds_and_validity_in_words() {

@@ -75,14 +75,14 @@ impl Presence {
 impl Control {
     /// What is wanted at present; `None` before the run has begun.
     #[must_use]
-    pub fn target(&self) -> Option<Target> {
+    pub(crate) fn target(&self) -> Option<Target> {
         *lock(&self.live.target)
     }
 
     /// Wants so many users of a closed loop, started at so many per second (above 0; else nothing
     /// changes). Users that are too many end after their request in flight. Holds until the next stage.
     /// An open loop takes `users` as requests per second.
-    pub fn set_target(&self, users: u32, spawn_rate: f64) {
+    pub(crate) fn set_target(&self, users: u32, spawn_rate: f64) {
         if self.live.is_open.load(Ordering::Relaxed) {
             return self.set_rate(f64::from(users));
         }
@@ -93,7 +93,7 @@ impl Control {
 
     /// Wants so many requests per second of an open loop (0 or more; else nothing changes). Holds until
     /// the next stage. Nothing to a closed loop.
-    pub fn set_rate(&self, per_second: f64) {
+    pub(crate) fn set_rate(&self, per_second: f64) {
         if per_second.is_finite() && per_second >= 0.0 {
             self.change(|target| match target {
                 Target::Rate(_) => Target::Rate(per_second),
@@ -103,7 +103,7 @@ impl Control {
     }
 
     /// Wants more or, below 0, fewer users; of an open loop, requests per second.
-    pub fn add_users(&self, more: i32) {
+    pub(crate) fn add_users(&self, more: i32) {
         self.change(|target| match target {
             Target::Users { users, spawn_rate } => Target::Users {
                 users: users.saturating_add_signed(more),
@@ -115,7 +115,7 @@ impl Control {
 
     /// Users that are active, or requests in flight of an open loop.
     #[must_use]
-    pub fn active(&self) -> u32 {
+    pub(crate) fn active(&self) -> u32 {
         if self.live.is_open.load(Ordering::Relaxed) {
             u32::try_from(self.in_flight()).unwrap_or(u32::MAX)
         } else {
@@ -125,7 +125,7 @@ impl Control {
 
     /// Requests in flight.
     #[must_use]
-    pub fn in_flight(&self) -> usize {
+    pub(crate) fn in_flight(&self) -> usize {
         self.live.in_flight.load(Ordering::Acquire)
     }
 
@@ -148,19 +148,19 @@ impl Control {
     /// How late requests were sent that nothing held back: what the client itself is answerable for. `None`
     /// before the first measured one.
     #[must_use]
-    pub fn own_lag(&self) -> Option<Latency> {
+    pub(crate) fn own_lag(&self) -> Option<Latency> {
         lock(&self.live.own_lag).as_ref()?.summary()
     }
 
     /// When sending ended, from the start of the run; `None` while it goes on.
     #[must_use]
-    pub fn ended(&self) -> Option<Duration> {
+    pub(crate) fn ended(&self) -> Option<Duration> {
         lock(&self.live.presence).end
     }
 
     /// How many users of a closed loop there were on average over the measured window; `None` before its end.
     #[must_use]
-    pub fn mean_users(&self) -> Option<f64> {
+    pub(crate) fn mean_users(&self) -> Option<f64> {
         let presence = lock(&self.live.presence);
         let window = presence.end?.saturating_sub(presence.warm_up);
         (!window.is_zero()).then(|| presence.user_seconds / window.as_secs_f64())
@@ -168,7 +168,7 @@ impl Control {
 
     /// How often a request waited because the recorder was too far behind.
     #[must_use]
-    pub fn held_back_by_recorder(&self) -> u64 {
+    pub(crate) fn held_back_by_recorder(&self) -> u64 {
         self.live.behind_recorder.load(Ordering::Relaxed)
     }
 

@@ -32,6 +32,7 @@ pub(super) async fn drive<T: Transport>(engine: &Arc<Engine<T>>, pacer: Pacer) {
         let mut dispatcher = Dispatcher::new(Arc::clone(engine), open);
         match pacer {
             Pacer::Thread => pacer::by_thread(move || dispatcher.step()).await,
+            #[cfg(test)]
             Pacer::Timer => pacer::by_timer(move || dispatcher.step()).await,
         }
     }

@@ -8,10 +8,11 @@ use super::now;
 
 /// What to wait with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pacer {
+pub(crate) enum Pacer {
     /// A thread of its own, which sleeps to within microseconds: tokio's timers are 1 ms coarse, ten
     /// requests of 10,000 a second.
     Thread,
+    #[cfg(test)]
     /// tokio's timer. Follows a clock that tests pause.
     Timer,
 }
@@ -51,6 +52,7 @@ pub(super) async fn by_thread(mut step: impl FnMut() -> Step + Send + 'static) {
 }
 
 /// Drives the steps on tokio's timer.
+#[cfg(test)]
 pub(super) async fn by_timer(mut step: impl FnMut() -> Step) {
     while let Step::Wait(until) = step() {
         tokio::time::sleep_until(until.into()).await;

@@ -10,7 +10,7 @@ pub(super) const MOST_KINDS: usize = 1000;
 /// Kinds of request that are sent in shares that match their weights exactly: among as many
 /// requests in a row as the weights add up to, each kind comes as often as its weight says.
 #[derive(Debug)]
-pub struct Mix {
+pub(crate) struct Mix {
     names: Vec<String>,
     kinds: Vec<Kind>,
     wheel: Wheel,
@@ -24,7 +24,7 @@ impl Mix {
     /// # Errors
     ///
     /// For no kind, for too many, and for a weight of 0.
-    pub fn try_new(kinds: Vec<Kind>, seed: u64) -> Result<Self, String> {
+    pub(crate) fn try_new(kinds: Vec<Kind>, seed: u64) -> Result<Self, String> {
         if kinds.is_empty() || kinds.len() > MOST_KINDS {
             return Err(format!("takes 1 to {MOST_KINDS} kinds of request"));
         }
@@ -43,14 +43,14 @@ impl Mix {
 
     /// The kinds, in the order of [`Scenario::kinds`].
     #[must_use]
-    pub fn parts(&self) -> &[Kind] {
+    pub(crate) fn parts(&self) -> &[Kind] {
         &self.kinds
     }
 
     /// One request of each kind, to be looked at before a run. Nothing is drawn from the mix, so
     /// that the run begins where it would have begun.
     #[must_use]
-    pub fn samples(&self) -> Vec<Request> {
+    pub(crate) fn samples(&self) -> Vec<Request> {
         let values = Values::new(0);
         let numbered = (0_u16..).zip(&self.kinds);
         numbered

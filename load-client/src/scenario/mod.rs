@@ -12,10 +12,10 @@ mod values;
 mod wheel;
 
 pub use expect::StatusSet;
-pub use file::{ScenarioError, read_scenario};
+pub(crate) use file::read_scenario;
 pub use fixed::Fixed;
-pub use kind::{Body, Kind};
-pub use mix::Mix;
-pub use records::{Format, Records, RecordsError};
+pub(crate) use kind::{Body, Kind};
+pub(crate) use mix::Mix;
+pub(crate) use records::{Format, Records, RecordsError};
 pub use request::{Request, Scenario};
-pub use template::{Template, TemplateError};
+pub(crate) use template::Template;

@@ -5,11 +5,11 @@
 //! see [`rules`].
 
 mod reading;
-pub mod rules;
+pub(crate) mod rules;
 mod stalls;
-mod validity;
+pub(crate) mod validity;
 
-pub use reading::{CpuReading, CpuUse, cpu_use, thread_seconds};
-pub use rules::{LoadModel, Readings, check};
-pub use stalls::{SHORTEST_STALL, Stalled, Stalls};
-pub use validity::{Finding, Validity};
+pub(crate) use reading::{CpuReading, CpuUse, cpu_use, thread_seconds};
+pub(crate) use rules::{LoadModel, Readings, check};
+pub(crate) use stalls::{Stalled, Stalls};
+pub(crate) use validity::Validity;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Processor time since the start of the process, at one moment.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct CpuReading {
+pub(crate) struct CpuReading {
     /// The moment, on any steady clock.
     pub at: Duration,
     /// Of all threads, those that have ended included.
@@ -16,7 +16,7 @@ pub struct CpuReading {
 
 /// The use of processors over a span, in cores: 0.5 is half a core.
 #[derive(Debug, Clone, PartialEq)]
-pub struct CpuUse {
+pub(crate) struct CpuUse {
     /// Of the whole process.
     pub process: f64,
     /// Name and use of the busiest thread.
@@ -25,7 +25,7 @@ pub struct CpuUse {
 
 /// The use between two readings; `None` when no time lies between them.
 #[must_use]
-pub fn cpu_use(before: &CpuReading, after: &CpuReading) -> Option<CpuUse> {
+pub(crate) fn cpu_use(before: &CpuReading, after: &CpuReading) -> Option<CpuUse> {
     let wall = after.at.checked_sub(before.at)?.as_secs_f64();
     if wall <= 0.0 {
         return None;
@@ -45,7 +45,7 @@ pub fn cpu_use(before: &CpuReading, after: &CpuReading) -> Option<CpuUse> {
 /// Name and processor time of a thread from its line in `/proc/PID/task/TID/stat`; see proc_pid_stat(5),
 /// fields 2 (comm), 14 (utime) and 15 (stime), in ticks.
 #[must_use]
-pub fn thread_seconds(stat: &str, ticks_per_second: u64) -> Option<(String, Duration)> {
+pub(crate) fn thread_seconds(stat: &str, ticks_per_second: u64) -> Option<(String, Duration)> {
     // The name stands in brackets, and may hold blanks and brackets itself.
     let (start, end) = (stat.find('(')?, stat.rfind(')')?);
     let name = stat.get(start + 1..end)?;

@@ -25,22 +25,22 @@ use crate::summary::{Latency, Summary};
 use crate::window::Occupied;
 
 /// Shorter measured windows are not judged.
-pub const SHORTEST_SECONDS: f64 = 1.0;
+pub(crate) const SHORTEST_SECONDS: f64 = 1.0;
 /// Runs of fewer requests are not judged.
-pub const FEWEST_REQUESTS: u64 = 100;
+pub(crate) const FEWEST_REQUESTS: u64 = 100;
 /// Largest p99 of the schedule lag, as a share of the median service time.
-pub const LARGEST_LAG: f64 = 0.10;
+pub(crate) const LARGEST_LAG: f64 = 0.10;
 /// Largest use of all cores, and of one core by one thread.
-pub const LARGEST_CPU: f64 = 0.80;
+pub(crate) const LARGEST_CPU: f64 = 0.80;
 /// Largest deviation from Little's law.
-pub const LARGEST_DEVIATION: f64 = 0.05;
+pub(crate) const LARGEST_DEVIATION: f64 = 0.05;
 /// What a user may take from a reply to its next request, in seconds. Measured are 0.05 ms, which is much of
 /// a round trip of half a millisecond and says nothing against it.
-pub const LARGEST_TURNAROUND: f64 = 0.000_1;
+pub(crate) const LARGEST_TURNAROUND: f64 = 0.000_1;
 /// Largest share of the window in which the client may stand still.
-pub const LARGEST_STALLED: f64 = 0.01;
+pub(crate) const LARGEST_STALLED: f64 = 0.01;
 /// Less than this in seconds is forgiven whatever its share.
-pub const FORGIVEN_STALL: f64 = 0.25;
+pub(crate) const FORGIVEN_STALL: f64 = 0.25;
 /// Queue samples needed to tell growth from noise.
 const FEWEST_QUEUE_SAMPLES: usize = 6;
 /// A queue this short is no bottleneck, whatever its trend.
@@ -49,7 +49,7 @@ const SHORT_QUEUE: f64 = 100.0;
 /// How the load was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum LoadModel {
+pub(crate) enum LoadModel {
     /// Each user sends when its last reply is there, without a pause.
     ClosedLoop,
     /// As [`LoadModel::ClosedLoop`], with pauses.
@@ -60,7 +60,7 @@ pub enum LoadModel {
 
 /// What was read of the client while it measured.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Readings {
+pub(crate) struct Readings {
     /// How the load was made.
     pub model: LoadModel,
     /// Users over the measured window, on average; `None` when they are not known.
@@ -84,7 +84,7 @@ pub struct Readings {
 
 /// Judges a run.
 #[must_use]
-pub fn check(summary: &Summary, readings: &Readings) -> Validity {
+pub(crate) fn check(summary: &Summary, readings: &Readings) -> Validity {
     if let Some(reason) = too_short(summary) {
         return Validity::NotJudged { reason };
     }

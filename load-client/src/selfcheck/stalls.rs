@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 /// Shorter gaps between two looks are what a busy machine does to any thread.
-pub const SHORTEST_STALL: Duration = Duration::from_millis(100);
+pub(crate) const SHORTEST_STALL: Duration = Duration::from_millis(100);
 /// More are not kept; by then the run is lost.
 const MOST_KEPT: usize = 10_000;
 
 /// Collects the gaps between looks that should come one soon after the other.
 #[derive(Debug, Clone, Default)]
-pub struct Stalls {
+pub(crate) struct Stalls {
     last: Duration,
     gaps: Vec<(Duration, Duration)>,
 }
@@ -18,7 +18,7 @@ pub struct Stalls {
 impl Stalls {
     /// Notes a look at this moment from the start of the run, `pause` after the one before if nothing stood
     /// still.
-    pub fn look(&mut self, now: Duration, pause: Duration) {
+    pub(crate) fn look(&mut self, now: Duration, pause: Duration) {
         let due = self.last + pause;
         if now.saturating_sub(due) >= SHORTEST_STALL && self.gaps.len() < MOST_KEPT {
             self.gaps.push((due, now));
@@ -28,7 +28,7 @@ impl Stalls {
 
     /// The time that was lost between these moments, and the longest part of it.
     #[must_use]
-    pub fn between(&self, start: Duration, end: Duration) -> Stalled {
+    pub(crate) fn between(&self, start: Duration, end: Duration) -> Stalled {
         let within = self.gaps.iter().map(|(from, to)| {
             let (from, to) = ((*from).max(start), (*to).min(end));
             to.saturating_sub(from)
@@ -42,7 +42,7 @@ impl Stalls {
 
 /// Time that was lost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Stalled {
+pub(crate) struct Stalled {
     /// All of it.
     pub total: Duration,
     /// The longest part.

@@ -5,7 +5,7 @@ use serde::Serialize;
 /// Whether the figures of a run speak of the service, or of the load client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
-pub enum Validity {
+pub(crate) enum Validity {
     /// Nothing speaks against them.
     Valid,
     /// The run is too short to tell.
@@ -22,7 +22,7 @@ pub enum Validity {
 
 /// One reason against a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// What was found, with its figures.
     pub reason: String,
     /// What to change.
@@ -32,13 +32,13 @@ pub struct Finding {
 impl Validity {
     /// Whether the figures must not be used.
     #[must_use]
-    pub fn is_invalid(&self) -> bool {
+    pub(crate) fn is_invalid(&self) -> bool {
         matches!(self, Self::Invalid { .. })
     }
 
     /// One line for each thing to know, the verdict first.
     #[must_use]
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         match self {
             Self::Valid => {
                 vec!["valid: the load client was not the bottleneck".to_owned()]

@@ -16,13 +16,13 @@ const DEFAULT_SPAWN_RATE: f64 = 1.0;
 /// What is wrong with a shape file, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: {message}")]
-pub struct ShapeError {
+pub(crate) struct ShapeError {
     /// Counted from 1.
-    pub line: usize,
+    pub(crate) line: usize,
     /// Characters, counted from 1.
-    pub column: usize,
+    pub(crate) column: usize,
     /// In words, on one line.
-    pub message: String,
+    pub(crate) message: String,
 }
 
 #[derive(Deserialize)]
@@ -52,7 +52,7 @@ type Wrong = (Range<usize>, String);
 /// # Errors
 ///
 /// When the text is no TOML, or no shape.
-pub fn parse(text: &str) -> Result<Vec<Stage>, ShapeError> {
+pub(crate) fn parse(text: &str) -> Result<Vec<Stage>, ShapeError> {
     stages(text).map_err(|(span, message)| {
         let before = text.get(..span.start).unwrap_or(text);
         ShapeError {

@@ -7,9 +7,12 @@ mod rate;
 mod schedule;
 mod stage;
 
-pub use file::{ShapeError, parse};
-pub use preset::Preset;
-pub use ramp::Ramp;
-pub use rate::{parse_rate, show_rate};
-pub use schedule::{Arrivals, Schedule, Segment};
-pub use stage::{Span, Stage, Target, segments, spans};
+pub use schedule::Arrivals;
+pub use stage::{Span, Stage, Target};
+// internal: what the program makes stages from, and a run makes of them
+pub(crate) use file::parse;
+pub(crate) use preset::Preset;
+pub(crate) use ramp::Ramp;
+pub(crate) use rate::{parse_rate, show_rate};
+pub(crate) use schedule::{Schedule, Segment};
+pub(crate) use stage::{segments, spans};

@@ -6,7 +6,7 @@ use super::{Stage, Target};
 
 /// A shape with a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Preset {
+pub(crate) enum Preset {
     /// Ramps up for a tenth of the run time, holds, ramps down for a tenth.
     Load,
     /// Ramps up for a twentieth, then holds: for a drift over hours.
@@ -24,14 +24,14 @@ pub(crate) const SPIKE: &str = "spike";
 impl Preset {
     /// The preset of this name.
     #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         let all = [Self::Load, Self::Soak, Self::Stress, Self::Spike];
         all.into_iter().find(|preset| preset.name() == name)
     }
 
     /// Its name.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Load => "load",
             Self::Soak => "soak",
@@ -42,7 +42,7 @@ impl Preset {
 
     /// Its stages.
     #[must_use]
-    pub fn stages(self, target: Target, run_time: Duration) -> Vec<Stage> {
+    pub(crate) fn stages(self, target: Target, run_time: Duration) -> Vec<Stage> {
         let part = |twentieths: u32| run_time * twentieths / 20;
         let stage = |name: &str, twentieths, tenths, ramp| Stage {
             name: name.to_owned(),

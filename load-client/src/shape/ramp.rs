@@ -4,23 +4,23 @@ use std::time::Duration;
 
 /// Users on their way from one number to another.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Ramp {
+pub(crate) struct Ramp {
     /// When the way began, from the start of the run.
-    pub start: Duration,
+    pub(crate) start: Duration,
     /// Users at that moment.
-    pub from: u32,
+    pub(crate) from: u32,
     /// Users wanted in the end.
-    pub to: u32,
+    pub(crate) to: u32,
     /// Users started per second; above 0.
-    pub start_rate: f64,
+    pub(crate) start_rate: f64,
     /// Users ended per second; `None` ends all that are too many at once.
-    pub end_rate: Option<f64>,
+    pub(crate) end_rate: Option<f64>,
 }
 
 impl Ramp {
     /// Users wanted at a moment: evenly spaced, the first at once.
     #[must_use]
-    pub fn at(&self, elapsed: Duration) -> u32 {
+    pub(crate) fn at(&self, elapsed: Duration) -> u32 {
         let seconds = elapsed.saturating_sub(self.start).as_secs_f64();
         // The slack absorbs the rounding of the moments that `next_change` gives; casts saturate.
         let steps = |rate: f64| ((seconds * rate + 1e-6).floor() as u32).saturating_add(1);
@@ -35,7 +35,7 @@ impl Ramp {
 
     /// When the next user starts or ends; `None` when all have.
     #[must_use]
-    pub fn next_change(&self, elapsed: Duration) -> Option<Duration> {
+    pub(crate) fn next_change(&self, elapsed: Duration) -> Option<Duration> {
         let now = self.at(elapsed);
         if now == self.to {
             return None;

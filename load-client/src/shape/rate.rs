@@ -8,7 +8,7 @@ const HIGHEST: f64 = 10_000_000.0;
 /// # Errors
 ///
 /// When it is none, in words that say what a rate looks like.
-pub fn parse_rate(text: &str) -> Result<f64, String> {
+pub(crate) fn parse_rate(text: &str) -> Result<f64, String> {
     let rate = text.trim().split_once('/').and_then(|(count, unit)| {
         let count: f64 = count.trim().parse().ok()?;
         let seconds = match unit.trim() {
@@ -25,7 +25,7 @@ pub fn parse_rate(text: &str) -> Result<f64, String> {
 
 /// Shows a rate in the unit that keeps it readable.
 #[must_use]
-pub fn show_rate(per_second: f64) -> String {
+pub(crate) fn show_rate(per_second: f64) -> String {
     if per_second >= 1.0 || per_second == 0.0 {
         return format!("{}/s", rounded(per_second));
     }

@@ -23,13 +23,13 @@ pub enum Arrivals {
 
 /// A part of the run in which the rate is a straight line.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Segment {
+pub(crate) struct Segment {
     /// Length; `None` has no end.
-    pub duration: Option<Duration>,
+    pub(crate) duration: Option<Duration>,
     /// Requests per second at its start.
-    pub from: f64,
+    pub(crate) from: f64,
     /// Requests per second at its end.
-    pub to: f64,
+    pub(crate) to: f64,
 }
 
 impl Segment {
@@ -76,7 +76,7 @@ impl Segment {
 
 /// Iterates over the instants, as times from the start of the run. Never descends, never skips.
 #[derive(Debug, Clone)]
-pub struct Schedule {
+pub(crate) struct Schedule {
     segments: Vec<Segment>,
     place: Place,
     /// The level that the next request is due at.
@@ -97,7 +97,7 @@ struct Place {
 impl Schedule {
     /// Schedules these segments, one after the other.
     #[must_use]
-    pub fn new(segments: Vec<Segment>, arrivals: Arrivals) -> Self {
+    pub(crate) fn new(segments: Vec<Segment>, arrivals: Arrivals) -> Self {
         let mut random = match arrivals {
             Arrivals::Constant => None,
             Arrivals::Poisson { seed } => Some(SplitMix64::new(seed)),
@@ -112,7 +112,7 @@ impl Schedule {
 
     /// When the next request is due; `None` when no more are, unless the rate is changed.
     #[must_use]
-    pub fn peek(&mut self) -> Option<Duration> {
+    pub(crate) fn peek(&mut self) -> Option<Duration> {
         loop {
             let segment = self.segments.get(self.place.index)?;
             let within = self.level - self.place.requests_before;
@@ -132,7 +132,7 @@ impl Schedule {
 
     /// Changes the rate from `at` on, up to the end of the segment that `at` lies in. What was due
     /// before stays due.
-    pub fn set_rate(&mut self, at: Duration, rate: f64) {
+    pub(crate) fn set_rate(&mut self, at: Duration, rate: f64) {
         let mut start = Duration::ZERO;
         for (index, segment) in self.segments.iter().enumerate() {
             let end = segment.duration.map(|length| start + length);

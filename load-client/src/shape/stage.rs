@@ -58,7 +58,7 @@ pub struct Span {
 
 /// Where each stage lies.
 #[must_use]
-pub fn spans(stages: &[Stage]) -> Vec<Span> {
+pub(crate) fn spans(stages: &[Stage]) -> Vec<Span> {
     let mut end = Duration::ZERO;
     let mut span = |stage: &Stage| {
         let start = end;
@@ -78,7 +78,7 @@ pub fn spans(stages: &[Stage]) -> Vec<Span> {
 
 /// The rate over time that the stages of an open loop want. Stages of users want none.
 #[must_use]
-pub fn segments(stages: &[Stage]) -> Vec<Segment> {
+pub(crate) fn segments(stages: &[Stage]) -> Vec<Segment> {
     let mut last = 0.0;
     let mut segment = |stage: &Stage| {
         let to = match stage.target {

@@ -9,7 +9,7 @@ use crate::summary::{Latency, Row, Summary};
 
 /// What became of one threshold.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Judgement {
+pub(crate) struct Judgement {
     /// The threshold in its normal form.
     pub threshold: String,
     /// Whether it holds.
@@ -23,7 +23,7 @@ pub struct Judgement {
 /// Whether a threshold holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// It does.
     Holds,
     /// It does not.
@@ -35,7 +35,7 @@ pub enum Verdict {
 /// The thresholds of a run with what became of them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(transparent)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// One for each threshold, in the order in which they were given.
     pub judgements: Vec<Judgement>,
 }
@@ -43,7 +43,7 @@ pub struct Answer {
 impl Answer {
     /// Whether every threshold holds; true without any.
     #[must_use]
-    pub fn all_hold(&self) -> bool {
+    pub(crate) fn all_hold(&self) -> bool {
         let mut judgements = self.judgements.iter();
         judgements.all(|judgement| judgement.verdict == Verdict::Holds)
     }
@@ -54,7 +54,7 @@ impl Threshold {
     /// that: such a threshold may end a run early. A rate, and a count that is to be reached, are known at
     /// the end only.
     #[must_use]
-    pub fn may_abort(&self) -> bool {
+    pub(crate) fn may_abort(&self) -> bool {
         match self.metric {
             Metric::RequestsPerSecond => false,
             Metric::Latency(..) => true,
@@ -64,7 +64,7 @@ impl Threshold {
 
     /// Whether it speaks of failed requests, and so takes the judgement of them upon itself.
     #[must_use]
-    pub fn judges_failures(&self) -> bool {
+    pub(crate) fn judges_failures(&self) -> bool {
         matches!(self.metric, Metric::Failures)
     }
 }
@@ -72,7 +72,7 @@ impl Threshold {
 /// Holds every threshold against the figures. Percentiles that are not among the usual ones must be in the
 /// summary: see [`extra_quantiles`].
 #[must_use]
-pub fn evaluate(thresholds: &[Threshold], summary: &Summary) -> Answer {
+pub(crate) fn evaluate(thresholds: &[Threshold], summary: &Summary) -> Answer {
     Answer {
         judgements: thresholds.iter().map(|own| judge(own, summary)).collect(),
     }
@@ -80,7 +80,7 @@ pub fn evaluate(thresholds: &[Threshold], summary: &Summary) -> Answer {
 
 /// The quantiles (0 to 1) that a summary must hold for these thresholds.
 #[must_use]
-pub fn extra_quantiles(thresholds: &[Threshold]) -> Vec<f64> {
+pub(crate) fn extra_quantiles(thresholds: &[Threshold]) -> Vec<f64> {
     let quantile = |threshold: &Threshold| match threshold.metric {
         Metric::Latency(_, statistic) => statistic.quantile(),
         _ => None,
@@ -90,7 +90,7 @@ pub fn extra_quantiles(thresholds: &[Threshold]) -> Vec<f64> {
 
 /// The first kind of request that a threshold names and the run does not have.
 #[must_use]
-pub fn unknown_kind<'a>(thresholds: &'a [Threshold], kinds: &[String]) -> Option<&'a str> {
+pub(crate) fn unknown_kind<'a>(thresholds: &'a [Threshold], kinds: &[String]) -> Option<&'a str> {
     let named = thresholds.iter().filter_map(|own| own.kind.as_deref());
     named
         .into_iter()

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 /// One condition that a run must hold.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Threshold {
+pub(crate) struct Threshold {
     /// The request kind that it speaks of; `None` for all kinds together.
     pub kind: Option<String>,
     /// What is compared.
@@ -17,7 +17,7 @@ pub struct Threshold {
 
 /// A figure of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Metric {
+pub(crate) enum Metric {
     /// A statistic of the good replies' times.
     Latency(Time, Statistic),
     /// Requests that failed: a count, or a share of the requests.
@@ -30,7 +30,7 @@ pub enum Metric {
 
 /// Which time of a request is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Time {
+pub(crate) enum Time {
     /// From the intended instant: what a user of the service would feel.
     Response,
     /// From the hand-over.
@@ -39,7 +39,7 @@ pub enum Time {
 
 /// A statistic of latencies.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Statistic {
+pub(crate) enum Statistic {
     /// The arithmetic mean.
     Mean,
     /// The smallest.
@@ -54,7 +54,7 @@ pub enum Statistic {
 
 /// A comparison that must be true.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operator {
+pub(crate) enum Operator {
     /// `<`
     Below,
     /// `<=`
@@ -67,7 +67,7 @@ pub enum Operator {
 
 /// A number with its unit, as it was typed.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Limit {
+pub(crate) struct Limit {
     /// The number, finite and not negative.
     pub number: f64,
     /// Its unit.
@@ -76,7 +76,7 @@ pub struct Limit {
 
 /// Units of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
+pub(crate) enum Unit {
     /// `us`
     Microseconds,
     /// `ms`
@@ -92,7 +92,7 @@ pub enum Unit {
 impl Operator {
     /// Whether `value OPERATOR limit` is true.
     #[must_use]
-    pub fn holds(self, value: f64, limit: f64) -> bool {
+    pub(crate) fn holds(self, value: f64, limit: f64) -> bool {
         match self {
             Self::Below => value < limit,
             Self::AtMost => value <= limit,
@@ -103,7 +103,7 @@ impl Operator {
 
     /// Whether values must stay under the limit.
     #[must_use]
-    pub fn is_upper_bound(self) -> bool {
+    pub(crate) fn is_upper_bound(self) -> bool {
         matches!(self, Self::Below | Self::AtMost)
     }
 }
@@ -111,7 +111,7 @@ impl Operator {
 impl Statistic {
     /// The quantile (0 to 1) of a percentile.
     #[must_use]
-    pub fn quantile(self) -> Option<f64> {
+    pub(crate) fn quantile(self) -> Option<f64> {
         match self {
             // Rounded, so that 99.9 gives the very 0.999 that the tables use.
             Self::Percentile(percent) => Some((percent * 1e10).round() / 1e12),
@@ -123,7 +123,7 @@ impl Statistic {
 impl Limit {
     /// The limit in the unit that figures have: milliseconds, a share of 1, or as it is.
     #[must_use]
-    pub fn value(self) -> f64 {
+    pub(crate) fn value(self) -> f64 {
         match self.unit {
             Unit::Microseconds => self.number / 1000.0,
             Unit::Milliseconds | Unit::One => self.number,

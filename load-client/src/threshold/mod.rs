@@ -7,9 +7,9 @@ mod evaluate;
 mod expression;
 mod parse;
 
-pub use evaluate::{Answer, Judgement, Verdict, evaluate, extra_quantiles, unknown_kind};
-pub use expression::{Limit, Metric, Operator, Statistic, Threshold, Time, Unit};
-pub use parse::{GRAMMAR, ParseError};
+pub(crate) use evaluate::{Answer, Judgement, Verdict, evaluate, extra_quantiles, unknown_kind};
+pub(crate) use expression::Threshold;
+pub(crate) use parse::GRAMMAR;
 
 #[cfg(test)]
 mod tests;

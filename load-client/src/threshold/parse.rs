@@ -5,7 +5,7 @@ use std::str::FromStr;
 use super::expression::{Limit, Metric, Operator, Statistic, Threshold, Time, Unit};
 
 /// The grammar in one line, for messages and for the help.
-pub const GRAMMAR: &str = "[KIND:]METRIC OPERATOR VALUE, where METRIC is p50, p95, p99.9 (any percentile), avg, min, \
+pub(crate) const GRAMMAR: &str = "[KIND:]METRIC OPERATOR VALUE, where METRIC is p50, p95, p99.9 (any percentile), avg, min, \
      max or med, each also as service.p95, or failures, timeouts, rps; OPERATOR is <, <=, > or >=; VALUE is a time \
      (us, ms, s), a share (%) or a number; for example p95<20ms, service.avg<=1.5s, failures<1%, timeouts<=0, \
      rps>=500, createOrder:p99<0.1s";
@@ -13,7 +13,7 @@ pub const GRAMMAR: &str = "[KIND:]METRIC OPERATOR VALUE, where METRIC is p50, p9
 /// Why a text is no threshold.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{problem}; takes {GRAMMAR}")]
-pub struct ParseError {
+pub(crate) struct ParseError {
     problem: String,
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::expression::{Limit, Metric, Operator, Statistic, Threshold, Time, Unit};
 use super::*;
 use crate::sample::{Outcome, Sample};
 use crate::summary::Summary;

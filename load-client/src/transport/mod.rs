@@ -5,7 +5,7 @@ mod in_memory;
 pub mod kafka;
 mod pending;
 mod reply;
-pub mod wire;
+pub(crate) mod wire;
 
 pub use exchange::{Answer, Ending, Failure, Flight, Listener, Transport};
 pub use in_memory::InMemory;

@@ -11,7 +11,7 @@ use super::{Board, Refusal, State};
 /// Several browsers may ask at the same time: an implementation takes their orders one after the
 /// other, and refuses with [`Refusal::Conflict`] what does not fit what it is doing. An order that was
 /// taken is carried out though its browser went away.
-pub trait Conductor: Send + Sync + 'static {
+pub(crate) trait Conductor: Send + Sync + 'static {
     /// State, history and figures, as every browser sees them.
     fn board(&self) -> &Board;
 
@@ -38,7 +38,7 @@ pub trait Conductor: Send + Sync + 'static {
 /// What a new run is to be.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct StartOrder {
+pub(crate) struct StartOrder {
     /// Users.
     pub users: u32,
     /// Users started per second.
@@ -54,7 +54,7 @@ pub struct StartOrder {
 /// What the users of a running load are to be.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct EditOrder {
+pub(crate) struct EditOrder {
     /// Users.
     pub users: u32,
     /// Users started or ended per second.
@@ -64,7 +64,7 @@ pub struct EditOrder {
 /// How a run is to end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct StopOrder {
+pub(crate) struct StopOrder {
     /// Do not wait for the requests in flight; they are recorded as censored.
     #[serde(default)]
     pub now: bool,
@@ -72,7 +72,7 @@ pub struct StopOrder {
 
 /// A file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Download {
+pub(crate) struct Download {
     /// Its media type.
     pub media_type: &'static str,
     /// Its content.

@@ -28,7 +28,7 @@ const HTML: &str = "text/html; charset=utf-8";
 
 /// The files that [`board_download`] makes.
 #[must_use]
-pub fn board_downloads() -> Vec<String> {
+pub(crate) fn board_downloads() -> Vec<String> {
     [
         "stats.csv",
         "history.csv",
@@ -46,7 +46,7 @@ pub fn board_downloads() -> Vec<String> {
 /// # Errors
 ///
 /// When there are no figures yet.
-pub fn board_download(board: &Board, file: &str) -> Result<Option<Download>, Refusal> {
+pub(crate) fn board_download(board: &Board, file: &str) -> Result<Option<Download>, Refusal> {
     let snapshot = board.snapshot();
     match file {
         "stats.csv" => Ok(Some(csv(stats_csv(summary(&snapshot)?)))),

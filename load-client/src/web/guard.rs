@@ -37,7 +37,7 @@ const HEADERS: [(&str, &str); 6] = [
 
 /// The names by which the page may be called.
 #[derive(Debug, Clone)]
-pub struct Doors {
+pub(crate) struct Doors {
     address: SocketAddr,
     /// `host` or `host:port`, lower case.
     names: Vec<String>,
@@ -48,7 +48,7 @@ impl Doors {
     /// to anything else it answers to every IP address, for those are not names that could be rebound;
     /// host names need to be among `names` (`host` or `host:port`).
     #[must_use]
-    pub fn new(address: SocketAddr, names: &[String]) -> Self {
+    pub(crate) fn new(address: SocketAddr, names: &[String]) -> Self {
         let names = names.iter().map(|name| name.to_ascii_lowercase());
         Self {
             address,

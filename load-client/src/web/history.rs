@@ -15,7 +15,7 @@ const RUNS: usize = 100;
 
 /// The start of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct RunMark {
+pub(crate) struct RunMark {
     /// Counted from 1.
     pub number: u32,
     /// Its id.
@@ -26,7 +26,7 @@ pub struct RunMark {
 
 /// A moment, and the run that it belongs to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct RunMoment {
+pub(crate) struct RunMoment {
     /// The run, counted from 1.
     pub run: u32,
     /// Its moment.

@@ -14,14 +14,14 @@ mod router;
 mod shared;
 mod state;
 
-pub use board::{Board, Figures, Snapshot};
-pub use conductor::{Conductor, Download, EditOrder, StartOrder, StopOrder};
-pub use downloads::{board_download, board_downloads};
-pub use guard::Doors;
-pub use history::{RunMark, RunMoment};
-pub use problem::Refusal;
-pub use router::router;
-pub use state::{Defaults, Offers, Phase, State, Target};
+pub(crate) use board::{Board, Figures, Snapshot};
+pub(crate) use conductor::{Conductor, Download, EditOrder, StartOrder, StopOrder};
+pub(crate) use downloads::{board_download, board_downloads};
+pub(crate) use guard::Doors;
+pub(crate) use history::{RunMark, RunMoment};
+pub(crate) use problem::Refusal;
+pub(crate) use router::router;
+pub(crate) use state::{Defaults, Offers, Phase, State, Target};
 
 #[cfg(test)]
 mod tests;

@@ -20,7 +20,11 @@ const LISTENERS: usize = 64;
 
 /// The page and all that it asks for. Cancel `closed` to end the streams of events, which would
 /// otherwise hold up a graceful end of the server for ever.
-pub fn router<C: Conductor>(conductor: Arc<C>, doors: Doors, closed: CancellationToken) -> Router {
+pub(crate) fn router<C: Conductor>(
+    conductor: Arc<C>,
+    doors: Doors,
+    closed: CancellationToken,
+) -> Router {
     let shared = Shared {
         conductor,
         places: Arc::new(Semaphore::new(LISTENERS)),

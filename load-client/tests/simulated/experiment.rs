@@ -162,11 +162,10 @@ fn side(truth: Truth, is_changed: bool, random: &mut Normal) -> Vec<Run> {
             let latency = truth.median_ms * factor * (REQUEST_NOISE * state).exp();
             latencies.push(rounded(latency, truth.step_ms));
         }
-        Run {
-            failures,
-            started: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(60 * place as u64)),
-            ..Run::new(format!("drawn-{place}"), latencies)
-        }
+        let mut run = Run::new(format!("drawn-{place}"), latencies);
+        run.failures = failures;
+        run.started = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(60 * place as u64));
+        run
     };
     (0..BLOCKS).map(run).collect()
 }

@@ -16,7 +16,7 @@ const FAILURES: &str = "_failures.csv";
 const EXCEPTIONS: &str = "_exceptions.csv";
 
 /// The files of `--csv PREFIX`. Whatever fails, what is on the disk stays whole: no file ends in half a row.
-pub struct StatsFiles {
+pub(crate) struct StatsFiles {
     stats: PathBuf,
     failures: PathBuf,
     history_path: PathBuf,
@@ -36,13 +36,13 @@ impl StatsFiles {
     /// # Errors
     ///
     /// When their folder takes no file, or another program is writing them.
-    pub fn check(prefix: &Path) -> Result<(), ExportError> {
+    pub(crate) fn check(prefix: &Path) -> Result<(), ExportError> {
         Destination::claim(&with_ending(prefix, HISTORY)).map(drop)
     }
 
     /// The four files.
     #[must_use]
-    pub fn paths(prefix: &Path) -> [PathBuf; 4] {
+    pub(crate) fn paths(prefix: &Path) -> [PathBuf; 4] {
         [STATS, HISTORY, FAILURES, EXCEPTIONS].map(|ending| with_ending(prefix, ending))
     }
 
@@ -51,7 +51,11 @@ impl StatsFiles {
     /// # Errors
     ///
     /// When one of them cannot be written, or another program is writing them.
-    pub fn create(prefix: &Path, full_history: bool, start: f64) -> Result<Self, ExportError> {
+    pub(crate) fn create(
+        prefix: &Path,
+        full_history: bool,
+        start: f64,
+    ) -> Result<Self, ExportError> {
         let path = |ending: &str| with_ending(prefix, ending);
         let history_path = path(HISTORY);
         let claim = Destination::claim(&history_path)?;
@@ -79,7 +83,7 @@ impl StatsFiles {
     /// # Errors
     ///
     /// The first that occurred; the files that can be written are written all the same.
-    pub fn update(&mut self, moment: &Moment, summary: &Summary) -> Result<(), ExportError> {
+    pub(crate) fn update(&mut self, moment: &Moment, summary: &Summary) -> Result<(), ExportError> {
         let row = rows::history_rows(moment, summary, self.full_history);
         let appended = self.append(&row);
         let replaced = self.replace(summary);
@@ -91,7 +95,7 @@ impl StatsFiles {
     /// # Errors
     ///
     /// As [`StatsFiles::update`].
-    pub fn replace(&self, summary: &Summary) -> Result<(), ExportError> {
+    pub(crate) fn replace(&self, summary: &Summary) -> Result<(), ExportError> {
         let stats = write_whole(&self.stats, &rows::stats_csv(summary));
         let failures = rows::failures_csv(&summary.errors, self.start);
         stats.and(write_whole(&self.failures, &failures))
@@ -99,7 +103,7 @@ impl StatsFiles {
 
     /// Whether moments are missing in the history, because it could not be written then.
     #[must_use]
-    pub fn has_gaps(&self) -> bool {
+    pub(crate) fn has_gaps(&self) -> bool {
         self.has_gaps
     }
 

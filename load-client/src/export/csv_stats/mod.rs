@@ -11,8 +11,8 @@
 mod files;
 mod rows;
 
-pub use files::StatsFiles;
-pub use rows::{failures_csv, history_rows, stats_csv};
+pub(crate) use files::StatsFiles;
+pub(crate) use rows::{failures_csv, stats_csv};
 
 #[cfg(test)]
 mod tests;

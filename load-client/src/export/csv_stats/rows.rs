@@ -51,7 +51,7 @@ const EXCEPTIONS: [&str; 4] = ["Count", "Message", "Traceback", "Nodes"];
 
 /// `_stats.csv`: a row for each kind, and one for all.
 #[must_use]
-pub fn stats_csv(summary: &Summary) -> Vec<u8> {
+pub(crate) fn stats_csv(summary: &Summary) -> Vec<u8> {
     let mut text = Text::default();
     text.line(STATS.into_iter().chain(percentile_names()));
     for (kind, row) in rows(summary) {
@@ -72,7 +72,7 @@ pub fn stats_csv(summary: &Summary) -> Vec<u8> {
 /// `_failures.csv`: a row for each error of each kind. `start` is the start of the run in seconds since
 /// 1970.
 #[must_use]
-pub fn failures_csv(errors: &[ErrorCount], start: f64) -> Vec<u8> {
+pub(crate) fn failures_csv(errors: &[ErrorCount], start: f64) -> Vec<u8> {
     let mut text = Text::default();
     text.line(FAILURES);
     for error in errors {
@@ -92,7 +92,7 @@ pub fn failures_csv(errors: &[ErrorCount], start: f64) -> Vec<u8> {
 /// The rows that one moment adds to `_stats_history.csv`. With `full`, each kind has one and percentiles are
 /// those of the last ten seconds; else there is one for all kinds, with percentiles of the whole run.
 #[must_use]
-pub fn history_rows(moment: &Moment, summary: &Summary, full: bool) -> Vec<u8> {
+pub(crate) fn history_rows(moment: &Moment, summary: &Summary, full: bool) -> Vec<u8> {
     let mut text = Text::default();
     if full {
         for (lately, row) in moment.kinds.iter().zip(&summary.kinds) {

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use super::rows::history_rows;
 use super::*;
 use crate::moment::Moment;
 use crate::sample::{Outcome, Sample};

@@ -7,7 +7,8 @@ mod section;
 mod tables;
 
 pub use page::comparison_page;
-pub use run::{RunPage, run_page};
+// internal: the report of one run
+pub(crate) use run::{RunPage, run_page};
 pub use section::{PageContext, Section};
 
 /// Escapes text for element content and for quoted attributes.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use toml::Spanned;
 
-pub use error::ScenarioError;
+pub(crate) use error::ScenarioError;
 use error::Source;
 
 use super::mix::MOST_KINDS;
@@ -27,7 +27,7 @@ use schema::{RawRequest, RawScenario};
 ///
 /// When it or a file that it names cannot be read, or says something that cannot be; the message
 /// starts with file, line and column.
-pub fn read_scenario(path: &Path) -> Result<Vec<Kind>, ScenarioError> {
+pub(crate) fn read_scenario(path: &Path) -> Result<Vec<Kind>, ScenarioError> {
     let text = std::fs::read_to_string(path).map_err(|error| ScenarioError::Read {
         path: path.to_owned(),
         source: error,

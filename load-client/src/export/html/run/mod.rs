@@ -15,7 +15,7 @@ const PRINT: &str = include_str!("print.js");
 
 /// What the page shows.
 #[derive(Debug, Clone, Copy)]
-pub struct RunPage<'a> {
+pub(crate) struct RunPage<'a> {
     /// Heading and window title.
     pub title: &'a str,
     /// One line under the heading: when, and for how long.
@@ -42,7 +42,7 @@ pub struct RunPage<'a> {
 
 /// Renders a run as one HTML page: no file beside it, no request to any server.
 #[must_use]
-pub fn run_page(page: &RunPage<'_>) -> String {
+pub(crate) fn run_page(page: &RunPage<'_>) -> String {
     let title = escape(page.title);
     let during = escape(page.during);
     let verdict = verdict(page);

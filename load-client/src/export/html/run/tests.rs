@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::sample::{Outcome, Sample};
-use crate::selfcheck::Finding;
+use crate::selfcheck::validity::Finding;
 use crate::tally::Tally;
 use crate::threshold::{Threshold, evaluate};
 

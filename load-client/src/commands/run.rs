@@ -3,15 +3,13 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use load_client::export::RequestsCsv;
-use load_client::plan::Plan;
-use load_client::recorder::Recorder;
-use load_client::runner::{self, Control};
-use load_client::scenario::{Mix, Scenario};
-use load_client::transport::Transport;
-use load_client::transport::kafka::{
-    ClientSettings, KafkaSettings, KafkaTransport, KafkaTransportError,
-};
+use crate::export::RequestsCsv;
+use crate::plan::Plan;
+use crate::recorder::Recorder;
+use crate::runner::{self, Control};
+use crate::scenario::{Mix, Scenario};
+use crate::transport::Transport;
+use crate::transport::kafka::{ClientSettings, KafkaSettings, KafkaTransport, KafkaTransportError};
 use program_shell::signals::Signals;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -19,8 +17,8 @@ use uuid::Uuid;
 use super::beside::Beside;
 use super::outputs::{Course, Outputs};
 use super::stillness::Stillness;
-use crate::cli::RunArguments;
-use crate::signals::{self, say};
+use crate::args::RunArguments;
+use crate::commands::signals::{self, say};
 
 /// Runs the load; answers the exit code.
 ///

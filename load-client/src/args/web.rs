@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::parse;
+use crate::args::parse;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Live page")]
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
     use flags_and_variables::one_line;
 
-    use crate::cli::{Command, read};
+    use crate::args::{Command, read};
 
     fn web(arguments: &[&str]) -> Result<WebArguments, String> {
         let start = ["load-client", "--host", "kafka://a:1"];

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use load_client::export::is_standard_output;
+use crate::export::is_standard_output;
 use rustix::termios::tcgetwinsize;
 
 /// Where the text goes.

@@ -11,8 +11,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::web::{Conductor, Doors, router};
 use anyhow::Context;
-use load_client::web::{Conductor, Doors, router};
 use program_shell::http;
 use program_shell::signals::Signals;
 use tokio::net::TcpListener;
@@ -20,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::runs::LiveRuns;
-use crate::cli::RunArguments;
-use crate::signals::{INTERRUPTED, say};
+use crate::args::RunArguments;
+use crate::commands::signals::{INTERRUPTED, say};
 
 /// How long a browser that reads nothing may hold up the end.
 const SERVER_PATIENCE: Duration = Duration::from_secs(2);

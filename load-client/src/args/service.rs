@@ -3,15 +3,15 @@
 
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
-use clap::Args;
-use load_client::scenario::{
+use crate::scenario::{
     Body, Format, Kind, Mix, Records, Request, StatusSet, Template, read_scenario,
 };
-use load_client::transport::kafka::{KafkaSettings, OWN_REPLY_TOPIC_INFIX};
-use load_client::transport::wire::{
+use crate::transport::kafka::{KafkaSettings, OWN_REPLY_TOPIC_INFIX};
+use crate::transport::wire::{
     Correlation, IdFormat, PartitionHeader, Profile, ReplyCorrelation, Wire,
 };
+use bytes::Bytes;
+use clap::Args;
 
 const WORKLOAD: &str = "Workload";
 const SERVICE: &str = "Conventions of the service";

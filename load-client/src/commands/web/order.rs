@@ -1,13 +1,13 @@
 //! What the page asks for, as plan and settings; what the command line proposes, as a form.
 
-use load_client::plan::{Model, OpenLoop, Pause, Plan};
-use load_client::scenario::Mix;
-use load_client::shape::{Arrivals, show_rate};
-use load_client::transport::kafka::KafkaSettings;
-use load_client::web::{Defaults, Refusal, StartOrder};
+use crate::plan::{Model, OpenLoop, Pause, Plan};
+use crate::scenario::Mix;
+use crate::shape::{Arrivals, show_rate};
+use crate::transport::kafka::KafkaSettings;
+use crate::web::{Defaults, Refusal, StartOrder};
 
-use crate::cli::RunArguments;
-use crate::parse;
+use crate::args::RunArguments;
+use crate::args::parse;
 
 /// Whether a new run may have a rate.
 pub(super) const RATE_OFFERED: bool = true;

@@ -1,27 +1,24 @@
 //! The command line as it was typed, and the validated plan that it stands for.
 
-mod web;
-
-pub(crate) use web::{NotAllowed, WebArguments};
-
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::export::{Collision, StatsFiles, refuse_collisions};
+use crate::plan::{Plan, PlanError};
+use crate::transport::kafka::{KafkaSettings, ServiceSettings};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use flags_and_variables::{Origins, Quietly};
 use kafka_cluster_url::{ClusterUrl, is_secret};
-use load_client::export::{Collision, StatsFiles, refuse_collisions};
-use load_client::plan::{Plan, PlanError};
-use load_client::transport::kafka::{KafkaSettings, ServiceSettings};
 
-use crate::cli_compare::{self, CompareArguments};
-use crate::cli_load::{Basics, LoadArguments};
-use crate::cli_output::{self, OutputArguments};
-use crate::cli_service::ServiceArguments;
-use crate::parse::{self, Body};
+use super::compare::{self, CompareArguments};
+use super::load::{Basics, LoadArguments};
+use super::output::{self, OutputArguments};
+use super::parse::{self, Body};
+use super::service::ServiceArguments;
+use super::web::WebArguments;
 
 /// Measures round-trip times of request-reply services over Kafka, and compares sets of runs.
 ///
@@ -36,10 +33,10 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Sends requests, by users or by a schedule, and measures the time to each reply
-    #[command(after_help = format!("{RUN_HELP}\n\n{}", cli_output::help()), allow_negative_numbers = true)]
+    #[command(after_help = format!("{RUN_HELP}\n\n{}", output::help()), allow_negative_numbers = true)]
     Run(Box<RunArguments>),
     /// Compares two sets of runs: faster or slower, by how much, how sure
-    #[command(after_help = cli_compare::HELP)]
+    #[command(after_help = compare::HELP)]
     Compare(Box<CompareArguments>),
 }
 

@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use load_client::plan::PlanError;
-use load_client::recorder::TallyView;
-use load_client::runner::Control;
-use load_client::web::{
+use crate::plan::PlanError;
+use crate::recorder::TallyView;
+use crate::runner::Control;
+use crate::web::{
     Board, Conductor, Download, EditOrder, Offers, Phase, Refusal, StartOrder, State, StopOrder,
     Target, board_download, board_downloads,
 };
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::run::{Codes, Job, Outcome, supervise};
 use super::{edit, order};
-use crate::cli::RunArguments;
+use crate::args::RunArguments;
 
 /// Owns the runs. Each has clients, a recorder and an id of its own.
 pub(super) struct LiveRuns {

@@ -4,15 +4,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use load_client::analysis::{Findings, Limit, broken_limit};
-use load_client::history::History;
-use load_client::memory::{self, MemoryPoint};
-use load_client::recorder::TallyView;
-use load_client::runner::Control;
+use crate::analysis::{Findings, Limit, broken_limit};
+use crate::history::History;
+use crate::memory::{self, MemoryPoint};
+use crate::recorder::TallyView;
+use crate::runner::Control;
 use tokio::task::JoinHandle;
 
-use crate::cli_load::LoadArguments;
-use crate::signals::say;
+use crate::args::LoadArguments;
+use crate::commands::signals::say;
 
 /// How often the stages are held against the limits.
 const LOOK: Duration = Duration::from_secs(1);

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::analysis::Limit;
+use crate::memory::MetricsUrl;
+use crate::plan::{Model, OpenLoop, Pause, Plan, PlanError};
+use crate::shape::{self, Arrivals, Preset, Stage, Target};
 use clap::Args;
-use load_client::analysis::Limit;
-use load_client::memory::MetricsUrl;
-use load_client::plan::{Model, OpenLoop, Pause, Plan, PlanError};
-use load_client::shape::{self, Arrivals, Preset, Stage, Target};
 
-use crate::parse;
+use crate::args::parse;
 
 const DEFAULT_MAX_IN_FLIGHT: u32 = 100_000;
 /// Fixed, so that two runs are given the same schedule unless they ask for different ones.
@@ -192,12 +192,12 @@ mod tests {
     use flags_and_variables::one_line;
 
     use super::*;
-    use crate::cli::{self, Command};
+    use crate::args::{self, Command};
 
     fn plan(arguments: &str) -> Result<Plan, String> {
         let all = format!("load-client run --host kafka://a:1 {arguments}");
         let words = all.split_whitespace().map(OsString::from);
-        let cli = cli::read(words).map_err(|error| one_line(&error))?.0;
+        let cli = args::read(words).map_err(|error| one_line(&error))?.0;
         let Command::Run(arguments) = cli.command else {
             panic!("not a run");
         };

@@ -5,7 +5,7 @@ use std::fs;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use load_client::selfcheck::{CpuReading, thread_seconds};
+use crate::selfcheck::{CpuReading, thread_seconds};
 use rustix::time::{ClockId, clock_gettime};
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);

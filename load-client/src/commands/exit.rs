@@ -1,6 +1,6 @@
 //! The exit code of a run: one for each cause, so that a script can tell them apart.
 
-use crate::signals::INTERRUPTED;
+use crate::commands::signals::INTERRUPTED;
 
 /// Replies could not be received any more.
 const ENDED_EARLY: u8 = 6;

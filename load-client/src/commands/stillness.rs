@@ -5,9 +5,9 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use load_client::plan::Plan;
-use load_client::runner::Control;
-use load_client::selfcheck::{Stalled, Stalls};
+use crate::plan::Plan;
+use crate::runner::Control;
+use crate::selfcheck::{Stalled, Stalls};
 
 /// Fifty looks a second cost nothing that could be measured.
 const PAUSE: Duration = Duration::from_millis(20);

@@ -8,6 +8,7 @@ mod exit;
 mod outputs;
 mod report;
 mod run;
+mod signals;
 mod stillness;
 mod text;
 mod watch;
@@ -16,14 +17,12 @@ mod web;
 pub(crate) use compare::compare;
 pub(crate) use run::run;
 
-use crate::cli_output::OutputError;
-use crate::cli_service::ServiceError;
+use crate::export::Collision;
+use crate::plan::PlanError;
+use crate::transport::kafka::KafkaTransportError;
 use compare_files::GivenTwice;
-use load_client::export::Collision;
-use load_client::plan::PlanError;
-use load_client::transport::kafka::KafkaTransportError;
 
-use crate::cli::NotAllowed;
+use crate::args::{NotAllowed, OutputError, ServiceError};
 
 /// Whether the command line is at fault, rather than the world.
 pub(crate) fn is_usage(error: &anyhow::Error) -> bool {

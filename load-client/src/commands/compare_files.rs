@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use load_client::compare::Side;
+use crate::compare::Side;
 
 /// A file that counts as two runs would make one measurement look like a repeated one.
 #[derive(Debug, thiserror::Error, PartialEq)]

@@ -7,19 +7,19 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use load_client::export::StatsFiles;
-use load_client::keys::{Keys, Restore, standard_input};
-use load_client::moment::Moment;
-use load_client::output::{Progress, live_table, progress_line};
-use load_client::recorder::TallyView;
-use load_client::runner::Control;
-use load_client::selfcheck::{CpuReading, CpuUse, cpu_use};
-use load_client::summary::Summary;
-use load_client::threshold::{Threshold, Verdict, evaluate};
+use crate::export::StatsFiles;
+use crate::keys::{Keys, Restore, standard_input};
+use crate::moment::Moment;
+use crate::output::{Progress, live_table, progress_line};
+use crate::recorder::TallyView;
+use crate::runner::Control;
+use crate::selfcheck::{CpuReading, CpuUse, cpu_use};
+use crate::summary::Summary;
+use crate::threshold::{Threshold, Verdict, evaluate};
 
 use super::cpu;
 use super::text::{Text, terminal_columns};
-use crate::signals::{CLEAR_LINE, say};
+use crate::commands::signals::{CLEAR_LINE, say};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 /// The table is printed every other second, as in Locust.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use load_client::export::is_standard_output;
+use crate::export::is_standard_output;
 
 /// The file of run `number`: the first has the name that was given, later ones their number before the
 /// extension (`run.2.csv`), so that no run writes over another. Standard output, devices and pipes take all.

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
+use crate::compare::{FailOn, Side};
 use clap::{Args, ValueEnum};
-use load_client::compare::{FailOn, Side};
 
-use crate::parse;
+use crate::args::parse;
 
 pub(crate) const HELP: &str = "\
 Examples:

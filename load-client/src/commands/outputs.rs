@@ -3,27 +3,27 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use load_client::analysis::Findings;
-use load_client::export::html::run_page;
-use load_client::export::{Destination, EndedBy, ExportError, RunFacts, RunReport, StatsFiles};
-use load_client::keys::Restore;
-use load_client::moment::Moment;
-use load_client::output::{run_end, run_verdicts};
-use load_client::plan::{Model, Pause, Plan};
-use load_client::recorder::TallyView;
-use load_client::runner::Control;
-use load_client::selfcheck::{self, LoadModel, Readings, Stalled, Validity};
-use load_client::summary::{Lag, Summary};
-use load_client::threshold::{self, Answer, Threshold, evaluate};
-use load_client::transport::kafka::{ClientSettings, KafkaSettings};
+use crate::analysis::Findings;
+use crate::export::html::run_page;
+use crate::export::{Destination, EndedBy, ExportError, RunFacts, RunReport, StatsFiles};
+use crate::keys::Restore;
+use crate::moment::Moment;
+use crate::output::{run_end, run_verdicts};
+use crate::plan::{Model, Pause, Plan};
+use crate::recorder::TallyView;
+use crate::runner::Control;
+use crate::selfcheck::{self, LoadModel, Readings, Stalled, Validity};
+use crate::summary::{Lag, Summary};
+use crate::threshold::{self, Answer, Threshold, evaluate};
+use crate::transport::kafka::{ClientSettings, KafkaSettings};
 
 use super::exit::{Causes, exit_code};
 use super::text::Text;
 use super::watch::{self, Watch, Watched};
 use super::{cpu, report};
-use crate::cli::RunArguments;
-use crate::cli_output::OutputArguments;
-use crate::signals::say;
+use crate::args::OutputArguments;
+use crate::args::RunArguments;
+use crate::commands::signals::say;
 
 /// Bins of the report's histogram.
 const BINS: u32 = 80;

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
+use crate::export::html::{RunPage, Section};
+use crate::export::{EndedBy, RunFacts};
+use crate::moment::{Bin, Moment};
+use crate::output::repeat_command;
+use crate::plan::Plan;
+use crate::summary::Summary;
+use crate::transport::kafka::{KafkaSettings, librdkafka_version};
 use humantime::{format_duration, format_rfc3339_seconds};
-use load_client::export::html::{RunPage, Section};
-use load_client::export::{EndedBy, RunFacts};
-use load_client::moment::{Bin, Moment};
-use load_client::output::repeat_command;
-use load_client::plan::Plan;
-use load_client::summary::Summary;
-use load_client::transport::kafka::{KafkaSettings, librdkafka_version};
 
 use super::cpu;
 

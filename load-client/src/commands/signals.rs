@@ -3,8 +3,8 @@
 
 use std::io::{IsTerminal, Write};
 
-use load_client::keys::Restore;
-use load_client::runner::Control;
+use crate::keys::Restore;
+use crate::runner::Control;
 use program_shell::signals::Signals;
 use tokio_util::sync::CancellationToken;
 

@@ -2,19 +2,17 @@
 
 use std::path::PathBuf;
 
-use load_client::compare::{
+use crate::compare::{
     self, Comparison, FailOn, Options, ReadError, Run, Side, SideSummary, read_run,
 };
-use load_client::export::html::{PageContext, Section, comparison_page};
-use load_client::export::{
-    Destination, HistoryRow, append_history, check_history, refuse_collisions,
-};
-use load_client::output::{comparison_markdown, comparison_text};
+use crate::export::html::{PageContext, Section, comparison_page};
+use crate::export::{Destination, HistoryRow, append_history, check_history, refuse_collisions};
+use crate::output::{comparison_markdown, comparison_text};
 
 use super::compare_files::{on_both_sides, refuse_repetitions};
 use super::text::Text;
-use crate::cli_compare::CompareArguments;
-use crate::signals::say;
+use crate::args::CompareArguments;
+use crate::commands::signals::say;
 
 /// `--fail-on` is broken.
 const BROKEN: u8 = 4;

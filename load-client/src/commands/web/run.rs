@@ -4,27 +4,27 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use load_client::export::{Destination, EndedBy, ExportError, RequestsCsv, RunFacts, RunReport};
-use load_client::plan::{Model, Plan};
-use load_client::recorder::{Recorder, TallyView};
-use load_client::runner::{self, Control};
-use load_client::scenario::{Mix, Scenario};
-use load_client::selfcheck::{self, CpuReading, LoadModel, Readings, Stalled, Validity, cpu_use};
-use load_client::summary::Summary;
-use load_client::threshold::{Answer, Threshold, evaluate};
-use load_client::transport::Transport;
-use load_client::transport::kafka::{KafkaSettings, KafkaTransport};
-use load_client::web::{Board, Figures, Phase, RunMark};
+use crate::export::{Destination, EndedBy, ExportError, RequestsCsv, RunFacts, RunReport};
+use crate::plan::{Model, Plan};
+use crate::recorder::{Recorder, TallyView};
+use crate::runner::{self, Control};
+use crate::scenario::{Mix, Scenario};
+use crate::selfcheck::{self, CpuReading, LoadModel, Readings, Stalled, Validity, cpu_use};
+use crate::summary::Summary;
+use crate::threshold::{Answer, Threshold, evaluate};
+use crate::transport::Transport;
+use crate::transport::kafka::{KafkaSettings, KafkaTransport};
+use crate::web::{Board, Figures, Phase, RunMark};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::files::numbered;
-use crate::command::cpu;
-use crate::command::exit::{Causes, exit_code};
-use crate::command::stillness::Stillness;
-use crate::signals::say;
+use crate::commands::cpu;
+use crate::commands::exit::{Causes, exit_code};
+use crate::commands::signals::say;
+use crate::commands::stillness::Stillness;
 
 /// How often the board is brought up to date.
 const MOMENT: Duration = Duration::from_secs(1);

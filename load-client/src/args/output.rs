@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::export::is_standard_output;
+use crate::threshold::{self, GRAMMAR, Threshold};
 use clap::Args;
-use load_client::export::is_standard_output;
-use load_client::threshold::{self, GRAMMAR, Threshold};
 
-use crate::parse;
+use crate::args::parse;
 
 /// Further flags of `run`.
 #[derive(Debug, Clone, Args)]

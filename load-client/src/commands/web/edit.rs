@@ -1,7 +1,7 @@
 //! The one place where a running load is given other users.
 
-use load_client::runner::Control;
-use load_client::web::EditOrder;
+use crate::runner::Control;
+use crate::web::EditOrder;
 
 /// Whether the page offers it.
 pub(super) const OFFERED: bool = true;
