@@ -34,6 +34,7 @@ mod run;
 mod shape;
 mod steps;
 mod summary;
+pub(crate) mod tables;
 mod timeline;
 mod verdict;
 mod within;

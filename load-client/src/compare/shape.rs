@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::effects::widened;
 use crate::stats::{
-    Bootstrap, Interval, KolmogorovSmirnov, PairwiseEstimate, QuantileShift, SHIFT_PROBABILITIES,
-    Series, SortedSample, dominance, hodges_lehmann_shift, kolmogorov_smirnov, pairwise_ratio,
+    Bootstrap, Interval, PairwiseEstimate, QuantileShift, SHIFT_PROBABILITIES, Series,
+    SortedSample, dominance, hodges_lehmann_shift, kolmogorov_smirnov_distance, pairwise_ratio,
     quantile_is_supported, quantile_of_sorted, shift_function,
 };
 
@@ -31,8 +31,8 @@ pub(crate) struct Shape {
     pub(crate) cliffs_delta: Option<f64>,
     /// Probability that a request of the changed side is faster than one of the baseline.
     pub(crate) probability_faster: Option<f64>,
-    /// Largest distance of the two distribution functions, with its p as if requests were independent.
-    pub(crate) kolmogorov_smirnov: Option<KolmogorovSmirnov>,
+    /// Largest distance of the two distribution functions.
+    pub(crate) kolmogorov_smirnov: f64,
 }
 
 /// Compares two pooled sides: their series in the order of time, where it is known, and the same values
@@ -65,7 +65,7 @@ pub(super) fn shape(
             .and_then(|ratio| Some(widened(ratio, hidden_in_ratio(sorted, step_ms)?))),
         cliffs_delta: dominance.map(|dominance| dominance.cliffs_delta()),
         probability_faster: dominance.map(|dominance| dominance.probability_less()),
-        kolmogorov_smirnov: kolmogorov_smirnov(baseline, changed),
+        kolmogorov_smirnov: kolmogorov_smirnov_distance(baseline, changed),
     }
 }
 

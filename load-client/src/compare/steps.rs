@@ -27,7 +27,7 @@ pub enum CompareError {
 }
 
 /// Version of [`Comparison`]'s JSON; raised when a field changes its meaning or goes.
-const SCHEMA: u32 = 2;
+const SCHEMA: u32 = 3;
 
 /// Compares the runs of two sides. Run i of one side is paired with run i of the other.
 ///

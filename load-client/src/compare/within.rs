@@ -52,7 +52,7 @@ pub(super) fn dependence(run: &Run) -> Dependence {
     }
     Dependence {
         autocorrelation: autocorrelation(latencies, 1),
-        effective_size: effective_sample_size(latencies).map(|effective| effective.size),
+        effective_size: effective_sample_size(latencies),
         effective_size_p99: effective_sample_size_of_quantile(latencies, 0.99),
         block_length: Some(block_length(run)),
     }

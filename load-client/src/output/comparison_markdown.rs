@@ -1,89 +1,43 @@
 //! A comparison as a comment on a pull request: the verdict, the changes, the warnings; the rest folded.
 
-use super::comparison::{dash, figure, kind_answer, range};
 use super::markdown::{escape, table};
-use crate::compare::{Comparison, Effect, Kind, Metric, Side, SideSummary, percent};
-use crate::stats::{Interval, Welch};
+use crate::compare::Comparison;
+use crate::compare::tables::{self, Table};
 
-/// Warnings and runs that are listed; a comment on GitHub ends at 65,536 characters.
+/// Rows, and warnings, that are listed; a comment on GitHub ends at 65,536 characters.
 const LISTED: usize = 40;
 
 /// Renders a comparison in GitHub's Markdown.
 #[must_use]
 pub(crate) fn comparison_markdown(comparison: &Comparison) -> String {
     let mut text = format!("**{}**\n\n", escape(&comparison.conclusion));
-    text.push_str(&effects(comparison));
-    text.push_str(&kinds(comparison));
+    for table in tables::verdicts(comparison) {
+        let note = table.note.clone();
+        text.push_str(&markdown(table));
+        text.extend(note.map(|note| format!("{note}\n\n")));
+    }
     text.push_str(&warnings(comparison));
     text.push_str("<details>\n<summary>All figures</summary>\n\n");
-    let parts = [
-        pooled(comparison),
-        runs(comparison),
-        shape(comparison),
-        within(comparison),
-        parity(comparison),
-    ];
-    text.push_str(&parts.concat());
+    let always = [tables::pooled(comparison), tables::runs(comparison)];
+    let wholes = [tables::shape(comparison), tables::within(comparison)];
+    let tables = always.into_iter().chain(wholes.into_iter().flatten());
+    let tables = tables.chain([tables::per_request(comparison)]);
+    text.extend(tables.map(markdown));
     text.push_str("</details>\n");
     text
 }
 
-fn effects(comparison: &Comparison) -> String {
-    let Some(blocks) = &comparison.blocks else {
-        return String::new();
+fn markdown(mut shown: Table) -> String {
+    shown = shown.brief();
+    let more = shown.rows.len().saturating_sub(LISTED);
+    shown.rows.truncate(LISTED);
+    let mut columns = vec![shown.heading.as_str()];
+    columns.extend(shown.columns.iter().map(|column| column.name.as_str()));
+    let more = match more {
+        0 => String::new(),
+        more => format!("\nAnd {more} more rows.\n"),
     };
-    let columns = ["", "change", "95 % interval", "p", "p (Holm)", "alone"];
-    let rows: Vec<Vec<String>> = blocks.effects.iter().map(effect).collect();
-    let threshold = comparison.threshold * 100.0;
-    let note = format!(
-        "Paired over {} blocks; a change counts from ±{threshold} %. p: exact sign flips.",
-        blocks.count
-    );
-    format!("{}\n{note}\n\n", table(&columns, &rows))
-}
-
-fn kinds(comparison: &Comparison) -> String {
-    if comparison.kinds.is_empty() {
-        return String::new();
-    }
-    let row = |kind: &Kind| {
-        let share = |share: f64| format!("{:.1} %", share * 100.0);
-        let median = kind
-            .blocks
-            .as_ref()
-            .and_then(|blocks| blocks.effect(Metric::P50));
-        vec![
-            kind.kind.clone(),
-            share(kind.baseline_share),
-            share(kind.changed_share),
-            median.map_or_else(dash, |median| percent(median.change)),
-            median.map_or_else(dash, |median| range(median.low, median.high)),
-            kind_answer(kind),
-        ]
-    };
-    let rows: Vec<Vec<String>> = comparison.kinds.iter().take(LISTED).map(row).collect();
-    let columns = [
-        "kind of request",
-        "share, baseline",
-        "share, changed",
-        "change of the median",
-        "95 % interval",
-        "alone",
-    ];
-    format!("{}\n", table(&columns, &rows))
-}
-
-fn effect(effect: &Effect) -> Vec<String> {
-    vec![
-        effect.metric.name().to_owned(),
-        percent(effect.change),
-        range(effect.low, effect.high),
-        effect.p.map_or_else(dash, |p| p.to_string()),
-        effect.p_holm.map_or_else(dash, |p| p.to_string()),
-        effect
-            .verdict
-            .map_or_else(dash, |own| own.name().to_owned()),
-    ]
+    format!("{}{more}\n", table(&columns, &shown.rows))
 }
 
 fn warnings(comparison: &Comparison) -> String {
@@ -98,144 +52,6 @@ fn warnings(comparison: &Comparison) -> String {
         more => format!("- and {more} more warnings\n"),
     };
     format!("{lines}{more}\n")
-}
-
-fn pooled(comparison: &Comparison) -> String {
-    let (old, new) = (&comparison.baseline.pooled, &comparison.changed.pooled);
-    let count = |name: &str, old: u64, new: u64| {
-        vec![
-            name.to_owned(),
-            old.to_string(),
-            new.to_string(),
-            String::new(),
-        ]
-    };
-    let mut rows = vec![
-        count("replies", old.count, new.count),
-        count("failures", old.failures, new.failures),
-    ];
-    for metric in Metric::ALL {
-        let (old, new) = (metric.of(old), metric.of(new));
-        let change = old.zip(new).filter(|(old, _)| *old > 0.0);
-        rows.push(vec![
-            with_unit(metric),
-            figure(old),
-            figure(new),
-            change.map_or_else(dash, |(old, new)| percent(new / old - 1.0)),
-        ]);
-    }
-    table(&["all runs pooled", "baseline", "changed", "change"], &rows) + "\n"
-}
-
-fn runs(comparison: &Comparison) -> String {
-    let mut rows = side_rows(Side::Baseline, &comparison.baseline);
-    rows.extend(side_rows(Side::Changed, &comparison.changed));
-    let more = rows.len().saturating_sub(LISTED);
-    rows.truncate(LISTED);
-    let names = Metric::ALL.map(with_unit);
-    let mut columns = vec!["run", "side", "replies", "failures"];
-    columns.extend(names.iter().map(String::as_str));
-    let more = match more {
-        0 => String::new(),
-        more => format!("\nAnd {more} more runs.\n"),
-    };
-    format!("{}{more}\n", table(&columns, &rows))
-}
-
-fn side_rows(side: Side, summary: &SideSummary) -> Vec<Vec<String>> {
-    let row = |run: &crate::compare::RunFigures| {
-        let mut row = vec![
-            run.label.clone(),
-            side.to_string(),
-            run.figures.count.to_string(),
-            run.figures.failures.to_string(),
-        ];
-        row.extend(Metric::ALL.map(|metric| figure(metric.of(&run.figures))));
-        row
-    };
-    summary.runs.iter().map(row).collect()
-}
-
-fn shape(comparison: &Comparison) -> String {
-    let Some(shape) = &comparison.shape else {
-        return String::new();
-    };
-    let milliseconds = |value: f64| format!("{value:+.3} ms");
-    let share = shape.probability_faster;
-    let test = shape.kolmogorov_smirnov;
-    let rows = [
-        ("typical shift", interval(shape.shift_ms, milliseconds)),
-        ("typical ratio", interval(shape.ratio_change, percent)),
-        (
-            "a changed request is the faster one",
-            share.map_or_else(dash, |share| format!("{:.1} %", share * 100.0)),
-        ),
-        ("Cliff's delta", figure(shape.cliffs_delta)),
-        (
-            "Kolmogorov and Smirnov",
-            test.map_or_else(dash, |test| format!("D = {:.4}, p {}", test.d, test.p)),
-        ),
-    ];
-    pairs("all requests of both sides", rows)
-}
-
-fn within(comparison: &Comparison) -> String {
-    let Some(within) = &comparison.within_runs else {
-        return String::new();
-    };
-    let rows = [
-        (
-            "median change, circular block bootstrap",
-            interval(within.median_change, percent),
-        ),
-        (
-            "Welch's t-test on batch means",
-            welch(within.batch_mean_welch.as_ref()),
-        ),
-    ];
-    pairs(
-        "within the two runs; run-to-run variation was not measured",
-        rows,
-    )
-}
-
-fn parity(comparison: &Comparison) -> String {
-    let parity = &comparison.parity;
-    let change = |change: Option<f64>| change.map_or_else(dash, percent);
-    let rows = [
-        ("median change", change(parity.median_change)),
-        ("Welch's t-test", welch(parity.welch.as_ref())),
-        (
-            "medians in whole milliseconds, as Locust shows them",
-            change(parity.locust_median_change),
-        ),
-    ];
-    pairs(
-        "per request, as if each were independent; not the verdict",
-        rows,
-    )
-}
-
-fn pairs<const N: usize>(heading: &str, rows: [(&str, String); N]) -> String {
-    let rows = rows.map(|(name, value)| vec![name.to_owned(), value]);
-    table(&[heading, "value"], &rows) + "\n"
-}
-
-fn interval(interval: Option<Interval>, show: impl Fn(f64) -> String) -> String {
-    interval.map_or_else(dash, |found| {
-        let [estimate, low, high] = [found.estimate, found.low, found.high].map(&show);
-        format!("{estimate} ({low} to {high})")
-    })
-}
-
-fn welch(welch: Option<&Welch>) -> String {
-    welch.map_or_else(dash, |found| {
-        format!("t = {:.3}, df = {:.1}, p {}", found.t, found.df, found.p)
-    })
-}
-
-fn with_unit(metric: Metric) -> String {
-    format!("{} ({})", metric.name(), metric.unit())
 }
 
 #[cfg(test)]
@@ -289,7 +105,7 @@ mod tests {
         };
         let text = comparison_markdown(&compare(&baseline, &changed, &options).unwrap());
         assert!(text.contains("and 261 more warnings"), "{text}");
-        assert!(text.contains("And 560 more runs."), "{text}");
+        assert!(text.contains("And 560 more rows."), "{text}");
         assert!(text.len() < 65_536, "{}", text.len());
     }
 }

@@ -3,7 +3,9 @@
 use plotly::Plot;
 
 use super::section::PageContext;
-use super::{charts, escape, tables};
+use super::tables::{section, shown};
+use super::{charts, escape};
+use crate::compare::tables::{self as compared, Table};
 use crate::compare::{Comparison, Verdict};
 
 pub(super) const STYLE: &str = include_str!("page.css");
@@ -17,21 +19,23 @@ pub fn comparison_page(comparison: &Comparison, context: &PageContext) -> String
     let tone = tone(comparison.verdict);
     let notices = paragraphs("notice", &context.notices);
     let warnings = paragraphs("warning", &comparison.warnings);
-    let figures = tables::figures(comparison);
-    let effects = tables::effects(comparison);
-    let kinds = tables::kinds(comparison);
-    let parity = tables::parity(comparison);
-    let runs = tables::runs(comparison);
-    let shape = tables::shape(comparison);
+    let show = |tables: Vec<Table>| tables.iter().map(shown).collect::<String>();
+    let verdicts = show(compared::verdicts(comparison));
+    let mut rest = vec![compared::pooled(comparison)];
+    rest.extend(compared::shape(comparison));
+    rest.push(compared::runs(comparison));
+    rest.extend(compared::within(comparison));
+    rest.push(compared::per_request(comparison));
+    let rest = show(rest);
     let charts = charts::all(comparison);
-    let sections: String = context.sections.iter().map(tables::section).collect();
+    let sections: String = context.sections.iter().map(section).collect();
     let library = chart_library();
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{title}</title>\n<style>\n{STYLE}</style>\n{library}\n</head>\n<body>\n<main>\n\
          <h1>{title}</h1>\n<p class=\"verdict {tone}\">{conclusion}</p>\n{notices}\
-         {effects}{kinds}{warnings}{charts}{figures}{shape}{runs}{parity}{sections}\
+         {verdicts}{warnings}{charts}{rest}{sections}\
          </main>\n<script>\n{THEME}</script>\n</body>\n</html>\n"
     )
 }
