@@ -8,8 +8,8 @@ use crate::analysis::Findings;
 use crate::sample::Status;
 use crate::shape::Span;
 
-/// The percentiles of Locust's tables and files, as they call them, and as quantiles.
-pub(crate) const LOCUST_PERCENTILES: [(&str, f64); 10] = [
+/// The percentiles of a summary, as tables and files call them, and as quantiles: those of Locust.
+pub(crate) const PERCENTILES: [(&str, f64); 10] = [
     ("50%", 0.5),
     ("66%", 0.66),
     ("75%", 0.75),

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::fit::{fitted, name_width};
 use crate::moment::Moment;
-use crate::summary::{LOCUST_PERCENTILES, Latency, Rates, Row, Summary};
+use crate::summary::{Latency, PERCENTILES, Rates, Row, Summary};
 use crate::tally::AGGREGATED;
 
 const TYPE: &str = "KAFKA";
@@ -123,7 +123,7 @@ fn write_percentiles(
         "\nResponse time percentiles (a dash where fewer than ten replies lie above)"
     )?;
     write!(text, "{:<8} {:<width$}", "Type", "Name")?;
-    for (title, _) in LOCUST_PERCENTILES {
+    for (title, _) in PERCENTILES {
         write!(text, " {title:>8}")?;
     }
     writeln!(text, " {:>8} {:>9}", "100%", "# replies")?;
@@ -145,7 +145,7 @@ fn write_percentiles(
 
 fn write_percentile_row(text: &mut String, latency: Option<&Latency>) -> std::fmt::Result {
     let show = |figure: Option<f64>| figure.map_or_else(|| "-".to_owned(), milliseconds);
-    for (_, quantile) in LOCUST_PERCENTILES {
+    for (_, quantile) in PERCENTILES {
         let figure = latency.and_then(|latency| latency.percentile(quantile));
         write!(text, " {:>8}", show(figure))?;
     }

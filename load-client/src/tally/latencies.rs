@@ -4,14 +4,10 @@ use hdrhistogram::Histogram;
 
 use crate::moment::Bin;
 use crate::stats::quantile_is_supported;
-use crate::summary::{Latency, Percentile};
+use crate::summary::{Latency, PERCENTILES, Percentile};
 
 /// Longest latency that the histogram tells apart; longer ones count as this.
 const LONGEST_NS: u64 = 3_600_000_000_000;
-/// The percentiles of Locust's tables and files.
-const QUANTILES: [f64; 12] = [
-    0.5, 0.6, 0.66, 0.7, 0.75, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999, 0.9999,
-];
 
 /// Latencies in nanoseconds, to a fixed number of significant digits.
 #[derive(Debug, Clone)]
@@ -69,7 +65,7 @@ impl Latencies {
         let (low, high) = self.bounds_ns?;
         let count = self.histogram.len();
         let at = |q: f64| milliseconds(self.histogram.value_at_quantile(q).clamp(low, high));
-        let mut quantiles = [&QUANTILES, further].concat();
+        let mut quantiles = [&PERCENTILES.map(|(_, quantile)| quantile), further].concat();
         quantiles.sort_unstable_by(f64::total_cmp);
         quantiles.dedup();
         let supported = quantiles

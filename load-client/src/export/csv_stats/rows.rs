@@ -1,7 +1,7 @@
 //! The content of the files: figures in, text out.
 
 use crate::moment::{Moment, MomentRow};
-use crate::summary::{ErrorCount, LOCUST_PERCENTILES, Latency, Row, Summary};
+use crate::summary::{ErrorCount, Latency, PERCENTILES, Row, Summary};
 
 const TYPE: &str = "KAFKA";
 /// What stands where a figure is undefined.
@@ -157,14 +157,13 @@ fn totals(row: &Row) -> [String; 5] {
 }
 
 fn percentiles(latency: Option<&Latency>) -> impl Iterator<Item = String> {
-    let own =
-        LOCUST_PERCENTILES.map(|(_, quantile)| latency.and_then(|own| own.percentile(quantile)));
+    let own = PERCENTILES.map(|(_, quantile)| latency.and_then(|own| own.percentile(quantile)));
     let longest = latency.map(|own| own.max_ms);
     own.into_iter().chain([longest]).map(field)
 }
 
 fn percentile_names() -> impl Iterator<Item = &'static str> {
-    LOCUST_PERCENTILES
+    PERCENTILES
         .into_iter()
         .map(|(name, _)| name)
         .chain([LONGEST])

@@ -2,20 +2,10 @@
 
 use super::super::escape;
 use super::super::tables::{cells, table};
-use crate::summary::{Latency, Row, StageResult, Summary};
+use crate::summary::{Latency, PERCENTILES, Row, StageResult, Summary};
 use crate::threshold::{Answer, Judgement, Verdict};
 
 const TYPE: &str = "KAFKA";
-/// The percentiles of Locust's page.
-const PERCENTILES: [(&str, f64); 7] = [
-    ("50 %", 0.5),
-    ("60 %", 0.6),
-    ("70 %", 0.7),
-    ("80 %", 0.8),
-    ("90 %", 0.9),
-    ("95 %", 0.95),
-    ("99 %", 0.99),
-];
 const OMISSION: &str = "<p class=\"note\">Response times count from the moment when a request was to be sent, \
     service times from the moment when it was handed over. Here they differ: requests waited to be sent. A \
     service that stalls keeps requests from being sent, and the service times do not know of those \

@@ -93,7 +93,7 @@ fn all_parts_are_there_and_nothing_is_loaded() {
         "class=\"verdict open\">1 of 800 requests failed.",
         "<h2>Target</h2>",
         "<h2>Request statistics</h2>",
-        "<th>60 %</th>",
+        "<th>66%</th>",
         "<h2>Failures</h2>",
         "id=\"course\"",
         "id=\"histogram\"",
