@@ -42,6 +42,7 @@ struct Recorded {
     tally: Tally,
     stages: StageTally,
     history: History<Moment>,
+    was_reset: bool,
 }
 
 impl Recorder {
@@ -66,6 +67,7 @@ impl Recorder {
                 tally: Tally::new(names).within(window),
                 stages: StageTally::new(plan.spans(), warm_up),
                 history: History::default(),
+                was_reset: false,
             })),
             control: control.clone(),
             start: Instant::now(),
@@ -162,6 +164,13 @@ impl TallyView {
         let (now, mut recorded) = self.up_to_now();
         recorded.tally.reset(now);
         recorded.history = History::default();
+        recorded.was_reset = true;
+    }
+
+    /// Whether anything was forgotten.
+    #[must_use]
+    pub(crate) fn was_reset(&self) -> bool {
+        self.lock().was_reset
     }
 
     /// The present on the run's clock, and what was recorded, with its window ended if the run's is.

@@ -91,7 +91,7 @@ pub(crate) struct RunArguments {
     host: ClusterUrl,
     /// Number of users that send at the same time
     #[arg(short, long, env = "LOAD_CLIENT_USERS", default_value = "1", value_parser = parse::users)]
-    users: u32,
+    pub(crate) users: u32,
     /// Users started per second, may be a fraction
     #[arg(short = 'r', long, env = "LOAD_CLIENT_SPAWN_RATE", default_value = "1", value_parser = parse::spawn_rate)]
     spawn_rate: f64,

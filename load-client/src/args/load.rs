@@ -20,7 +20,7 @@ const DEFAULT_SEED: u64 = 1;
 pub(crate) struct LoadArguments {
     /// Open loop: send so many requests per second (500/s, 30/m, 1.5/s), whatever the replies do
     #[arg(long, env = "LOAD_CLIENT_RATE", value_parser = parse::rate, conflicts_with_all = ["users", "spawn_rate"])]
-    rate: Option<f64>,
+    pub(crate) rate: Option<f64>,
     /// Open loop: spacing of the requests, constant or poisson (random, as independent customers come) [default: constant]
     #[arg(long, env = "LOAD_CLIENT_ARRIVALS", value_parser = ["constant", "poisson"])]
     arrivals: Option<String>,
@@ -101,6 +101,39 @@ impl LoadArguments {
             stages,
         }
         .validated()
+    }
+
+    /// A plan with stages as another load: a preset's stages are shares of it. A shape file says all by itself.
+    ///
+    /// # Errors
+    ///
+    /// When a preset has no run time to divide.
+    pub(crate) fn staged_as(
+        &self,
+        plan: Plan,
+        (users, spawn_rate): (u32, f64),
+        run_time: Option<Duration>,
+        rate: Option<f64>,
+    ) -> Result<Plan, PlanError> {
+        let Some(preset) = self.preset else {
+            return Ok(plan);
+        };
+        let run_time = run_time.ok_or(PlanError::PresetWithoutRunTime {
+            preset: preset.name(),
+        })?;
+        let target = rate.map_or(Target::Users { users, spawn_rate }, Target::Rate);
+        let model = match (rate, plan.model) {
+            (Some(_), Model::Closed(_)) => Model::Open(self.open_loop()),
+            (None, Model::Open(_)) => Model::Closed(self.pause()),
+            (_, same) => same,
+        };
+        Ok(Plan {
+            spawn_rate,
+            run_time: Some(run_time),
+            model,
+            stages: preset.stages(target, run_time),
+            ..plan
+        })
     }
 
     fn stages(&self, basics: &Basics) -> Result<Vec<Stage>, PlanError> {

@@ -12,7 +12,7 @@ use crate::args::parse;
 pub(crate) struct WebArguments {
     /// Serve the live page at this address and wait for its orders; 127.0.0.1:8089 if none is given,
     /// port 0 takes a free one
-    #[arg(long, env = "LOAD_CLIENT_WEB", num_args = 0..=1, default_missing_value = "127.0.0.1:8089", value_parser = address, value_name = "ADDRESS", conflicts_with_all = ["headless", "shape", "preset", "until", "metrics_url", "csv", "html", "abort_on_fail"])]
+    #[arg(long, env = "LOAD_CLIENT_WEB", num_args = 0..=1, default_missing_value = "127.0.0.1:8089", value_parser = address, value_name = "ADDRESS", conflicts_with = "headless")]
     pub(crate) web: Option<SocketAddr>,
     /// Let --web listen beyond this machine; the page has no login, whoever reaches it can send load
     #[arg(long, env = "LOAD_CLIENT_WEB_ALLOW_REMOTE", requires = "web")]

@@ -18,8 +18,9 @@ use crate::threshold::{self, Answer, Threshold, evaluate};
 use crate::transport::kafka::{ClientSettings, KafkaSettings};
 
 use super::exit::{Causes, exit_code};
+use super::files::{numbered, numbered_prefix};
 use super::text::Text;
-use super::watch::{self, Watch, Watched};
+use super::watch::{self, Observer, Shown, Watch, Watched};
 use super::{cpu, report};
 use crate::args::OutputArguments;
 use crate::args::RunArguments;
@@ -44,6 +45,7 @@ pub(super) struct Running {
     text: Text,
     view: TallyView,
     control: Control,
+    text_is_held: bool,
     watch: Watch,
 }
 
@@ -55,7 +57,39 @@ pub(super) struct Ended {
     text: Text,
     view: TallyView,
     control: Control,
+    text_is_held: bool,
     watched: Watched,
+}
+
+/// Who looks at a run while it goes on.
+pub(super) enum Audience {
+    /// Whoever typed the command; keys change the users.
+    Terminal { on_key: Box<dyn Fn(i32) + Send> },
+    /// Whoever has the page open; the tables are held for the end of the program.
+    Page(Observer),
+}
+
+/// A run that is over.
+pub(super) struct Concluded {
+    /// The exit code, or the first file that could not be written. The others are written all the same.
+    pub(super) done: anyhow::Result<u8>,
+    /// Why replies could not be received any more.
+    pub(super) defunct: Option<String>,
+    pub(super) validity: Validity,
+    /// Tables and verdicts, if nobody was shown them.
+    pub(super) held: Option<HeldText>,
+}
+
+/// The tables and verdicts of a run, to be printed later.
+pub(super) struct HeldText {
+    place: Text,
+    text: String,
+}
+
+impl HeldText {
+    pub(super) fn print(&self) {
+        self.place.print(&self.text);
+    }
 }
 
 /// How the run went, besides its figures.
@@ -90,20 +124,25 @@ impl Outputs {
     /// When flags contradict each other, or a file cannot be written.
     pub(super) fn prepare(
         arguments: &RunArguments,
+        number: u32,
         plan: &Plan,
         kinds: &[String],
     ) -> anyhow::Result<Self> {
-        let output = &arguments.output;
+        let mut output = arguments.output.clone();
         output.validated(kinds)?;
+        let prefix = output.csv.as_deref();
+        output.csv = prefix.map(|prefix| numbered_prefix(prefix, number));
         let html = output.html(plan.users, plan.spawn_rate, plan.run_time);
+        let html = html.map(|path| numbered(&path, number));
+        let json = arguments.json.as_deref().map(|path| numbered(path, number));
         let claim = |path: Option<&Path>| path.map(Destination::claim).transpose();
         output.csv.as_deref().map_or(Ok(()), StatsFiles::check)?;
-        let outputs = [&html, &arguments.json, &arguments.requests_record_file];
+        let outputs = [&html, &json, &arguments.requests_record_file];
         Ok(Self {
-            html: claim(html.as_deref())?,
-            json: claim(arguments.json.as_deref())?,
             text: Text::beside(outputs.into_iter().flatten().map(PathBuf::as_path)),
-            arguments: output.clone(),
+            html: claim(html.as_deref())?,
+            json: claim(json.as_deref())?,
+            arguments: output,
         })
     }
 
@@ -118,8 +157,20 @@ impl Outputs {
         plan: &Plan,
         control: &Control,
         queue: Box<dyn Fn() -> u64 + Send>,
-        on_key: Option<Box<dyn Fn(i32) + Send>>,
+        audience: Audience,
     ) -> anyhow::Result<Running> {
+        let (shown, observer, on_key) = match audience {
+            Audience::Terminal { on_key } => {
+                let is_brief = self.arguments.only_summary;
+                let shown = if is_brief {
+                    Shown::Status
+                } else {
+                    Shown::Tables
+                };
+                (shown, None, Some(on_key))
+            }
+            Audience::Page(observer) => (Shown::Nothing, Some(observer), None),
+        };
         let settings = watch::Settings {
             view: view.clone(),
             control: control.clone(),
@@ -128,8 +179,9 @@ impl Outputs {
             queue,
             quantiles: threshold::extra_quantiles(&self.arguments.fail_on),
             abort: self.abort(),
-            only_summary: self.arguments.only_summary,
+            shown,
             text: self.text,
+            observer,
             files: self.create_files()?,
         };
         Ok(Running {
@@ -139,6 +191,7 @@ impl Outputs {
             text: self.text,
             view,
             control: control.clone(),
+            text_is_held: shown == Shown::Nothing,
             watch: watch::start(settings, on_key)?,
         })
     }
@@ -178,43 +231,35 @@ impl Running {
             text: self.text,
             view: self.view,
             control: self.control,
+            text_is_held: self.text_is_held,
         }
     }
 }
 
 impl Ended {
-    /// Prints and writes everything; answers the exit code. The recorder must have finished.
-    ///
-    /// # Errors
-    ///
-    /// The first file that could not be written. The others are written all the same.
+    /// Shows and writes everything. The recorder must have finished.
     pub(super) fn conclude(
         mut self,
         course: Course,
         plan: &Plan,
         kafka: &KafkaSettings,
-    ) -> anyhow::Result<u8> {
-        let thresholds = &self.arguments.fail_on;
+    ) -> Concluded {
         let mut summary = self
             .view
-            .summary_with(&threshold::extra_quantiles(thresholds));
+            .summary_with(&threshold::extra_quantiles(&self.arguments.fail_on));
         (summary.findings, summary.schedule_lag) = (course.findings.clone(), course.lag.clone());
         let warm_up = course.duration < plan.warm_up;
         let moment = self.view.moment(course.active, warm_up);
         let csv = self.write_statistics(&moment, &summary);
+        if let Some(observer) = &mut self.watched.observer {
+            observer(&moment, &summary);
+        }
         self.view.keep(moment);
-        let readings = self.readings(plan, course.stalled);
-        let validity = selfcheck::check(&summary, &readings);
+        let validity = selfcheck::check(&summary, &self.readings(plan, course.stalled));
         let answer = evaluate(&self.arguments.fail_on, &summary);
-        let end = run_end(&summary, self.text.columns());
-        self.text.print(&format!("\n{end}"));
-        self.text.print(&run_verdicts(&answer, &validity));
-        summary
-            .findings
-            .sentences()
-            .iter()
-            .for_each(|sentence| say(sentence));
+        let held = self.show(&summary, &answer, &validity);
         let exit_code = self.exit_code(&course, &summary, &validity, &answer);
+        let defunct = course.defunct.clone();
         let facts = RunFacts {
             ended_by: self.ended_by(plan, &course),
             started: course.started,
@@ -222,25 +267,46 @@ impl Ended {
             unmatched_replies: course.unmatched_replies,
             client_settings: course.client_settings,
             thresholds: answer,
-            validity,
+            validity: validity.clone(),
             command: report::command(),
             exit_code,
         };
         let html = self.write_page(plan, kafka, &facts, &summary);
         let json = self.write_json(plan, kafka, facts, summary);
-        if let Some(cause) = course.defunct {
+        if let Some(cause) = &defunct {
             say(&format!("error: the run ended early: {cause}"));
         }
-        csv.and(html).and(json)?;
-        if self
-            .watched
-            .files
-            .as_ref()
-            .is_some_and(StatsFiles::has_gaps)
-        {
-            anyhow::bail!("--csv: rows are missing in the history, see above");
+        let written = csv.and(html).and(json).and_then(|()| self.check_history());
+        Concluded {
+            done: written.map(|()| exit_code),
+            defunct,
+            validity,
+            held,
         }
-        Ok(exit_code)
+    }
+
+    /// Prints the tables and verdicts, or holds them.
+    fn show(&self, summary: &Summary, answer: &Answer, validity: &Validity) -> Option<HeldText> {
+        let end = run_end(summary, self.text.columns());
+        let shown = HeldText {
+            place: self.text,
+            text: format!("\n{end}{}", run_verdicts(answer, validity)),
+        };
+        if !self.text_is_held {
+            shown.print();
+        }
+        let sentences = summary.findings.sentences();
+        sentences.iter().for_each(|sentence| say(sentence));
+        self.text_is_held.then_some(shown)
+    }
+
+    fn check_history(&self) -> anyhow::Result<()> {
+        let files = self.watched.files.as_ref();
+        anyhow::ensure!(
+            !files.is_some_and(StatsFiles::has_gaps),
+            "--csv: rows are missing in the history, see above"
+        );
+        Ok(())
     }
 
     fn write_statistics(&mut self, moment: &Moment, summary: &Summary) -> anyhow::Result<()> {
@@ -288,7 +354,8 @@ impl Ended {
                 Model::Closed(Pause::None) => LoadModel::ClosedLoop,
                 Model::Closed(_) => LoadModel::ClosedLoopWithThinkTime,
             },
-            users: self.control.mean_users(),
+            // After a reset the two are of different spans.
+            users: self.control.mean_users().filter(|_| !self.view.was_reset()),
             in_flight: self.view.occupied(),
             held_back_by_recorder: self.control.held_back_by_recorder(),
             stalled,

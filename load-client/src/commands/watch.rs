@@ -25,6 +25,20 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// The table is printed every other second, as in Locust.
 const TABLE_EVERY: u64 = 2;
 
+/// Is told how the run stands.
+pub(super) type Observer = Box<dyn FnMut(&Moment, &Summary) + Send>;
+
+/// What a terminal is shown while the run goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// Tables, and a status line.
+    Tables,
+    /// A status line.
+    Status,
+    /// Nothing: the run is seen elsewhere.
+    Nothing,
+}
+
 /// What the thread needs to know.
 pub(super) struct Settings {
     pub(super) view: TallyView,
@@ -37,8 +51,9 @@ pub(super) struct Settings {
     pub(super) quantiles: Vec<f64>,
     /// Thresholds that may end the run, and from when on.
     pub(super) abort: Option<(Vec<Threshold>, Duration)>,
-    pub(super) only_summary: bool,
+    pub(super) shown: Shown,
     pub(super) text: Text,
+    pub(super) observer: Option<Observer>,
     pub(super) files: Option<StatsFiles>,
 }
 
@@ -54,6 +69,7 @@ pub(super) struct Watched {
     pub(super) cpu: Option<CpuUse>,
     pub(super) queue: Vec<u64>,
     pub(super) files: Option<StatsFiles>,
+    pub(super) observer: Option<Observer>,
     /// A threshold ended the run.
     pub(super) threshold_broke: bool,
 }
@@ -151,6 +167,7 @@ impl Watcher {
             cpu: cpu_use(&self.first, &self.last),
             queue: self.queue,
             files: self.settings.files,
+            observer: self.settings.observer,
             threshold_broke: self.threshold_broke,
         }
     }
@@ -171,6 +188,9 @@ impl Watcher {
         }
         self.write_files(&moment, &summary);
         self.show(&moment, &summary, elapsed);
+        if let Some(observer) = &mut self.settings.observer {
+            observer(&moment, &summary);
+        }
         self.abort_on_broken(&summary, elapsed);
         self.settings.view.keep(moment);
     }
@@ -192,11 +212,11 @@ impl Watcher {
 
     fn show(&self, moment: &Moment, summary: &Summary, elapsed: Duration) {
         self.clear_status();
-        if !self.settings.only_summary && self.ticks.is_multiple_of(TABLE_EVERY) {
+        if self.settings.shown == Shown::Tables && self.ticks.is_multiple_of(TABLE_EVERY) {
             let table = live_table(summary, Some(moment), self.columns);
             self.settings.text.print(&format!("\n{table}"));
         }
-        if !self.on_terminal {
+        if !self.on_terminal || self.settings.shown == Shown::Nothing {
             return;
         }
         let progress = Progress {

@@ -2,7 +2,6 @@
 
 mod edit;
 mod end;
-mod files;
 mod order;
 mod run;
 mod runs;
@@ -11,6 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::scenario::Scenario;
 use crate::web::{Conductor, Doors, router};
 use anyhow::Context;
 use program_shell::http;
@@ -37,7 +37,8 @@ pub(crate) fn serve(arguments: RunArguments) -> anyhow::Result<u8> {
     // What is wrong with the settings is told here and now, not at the first run.
     let (_, mut settings) = arguments.validated(Uuid::new_v4().to_string())?;
     let seed = arguments.load.seed();
-    arguments.service.apply(&mut settings, seed)?;
+    let scenario = arguments.service.apply(&mut settings, seed)?;
+    arguments.output.validated(scenario.kinds())?;
     settings.effective()?;
     let address = arguments.web.address()?;
     let address = address.context("--web is needed to serve the page")?;
@@ -80,5 +81,6 @@ async fn listen(arguments: RunArguments, address: SocketAddr) -> anyhow::Result<
     }
     closed.cancel();
     let _ = tokio::time::timeout(SERVER_PATIENCE, server).await;
+    runs.print_figures();
     Ok(runs.exit_code())
 }

@@ -1,5 +1,7 @@
 //! What the page asks for, as plan and settings; what the command line proposes, as a form.
 
+use std::time::Duration;
+
 use crate::plan::{Model, OpenLoop, Pause, Plan};
 use crate::scenario::Mix;
 use crate::shape::{Arrivals, show_rate};
@@ -13,16 +15,13 @@ use crate::args::parse;
 pub(super) const RATE_OFFERED: bool = true;
 
 /// The form as the command line fills it.
-pub(super) fn defaults(plan: &Plan) -> Defaults {
+pub(super) fn defaults(arguments: &RunArguments, plan: &Plan) -> Defaults {
     let run_time = plan.run_time.map(humantime::format_duration);
     Defaults {
-        users: plan.users.max(1),
+        users: arguments.users,
         spawn_rate: plan.spawn_rate,
         run_time: run_time.map_or_else(String::new, |time| time.to_string().replace(' ', "")),
-        rate: match &plan.model {
-            Model::Open(open) => show_rate(open.rate),
-            Model::Closed(_) => String::new(),
-        },
+        rate: arguments.load.rate.map_or_else(String::new, show_rate),
     }
 }
 
@@ -48,22 +47,36 @@ pub(super) fn ordered(
     let seed = arguments.load.seed();
     let scenario = arguments.service.apply(&mut settings, seed);
     let scenario = scenario.map_err(|error| refused(error.to_string()))?;
-    let model = model(plan.model, rate, arguments);
-    let plan = Plan {
-        users: if matches!(model, Model::Open(_)) {
-            0
-        } else {
-            order.users
-        },
-        spawn_rate: order.spawn_rate,
-        run_time,
-        model,
-        ..plan
+    let plan = match plan.stages.is_empty() {
+        true => unstaged(plan, order, run_time, rate, arguments),
+        false => arguments
+            .load
+            .staged_as(plan, (order.users, order.spawn_rate), run_time, rate)
+            .map_err(|error| refused(error.to_string()))?,
     };
     let plan = plan
         .validated()
         .map_err(|error| refused(error.to_string()))?;
     Ok((plan, settings, scenario))
+}
+
+/// The load of the order, which is one.
+fn unstaged(
+    plan: Plan,
+    order: &StartOrder,
+    run_time: Option<Duration>,
+    rate: Option<f64>,
+    arguments: &RunArguments,
+) -> Plan {
+    let model = model(plan.model, rate, arguments);
+    let is_open = matches!(model, Model::Open(_));
+    Plan {
+        users: if is_open { 0 } else { order.users },
+        spawn_rate: order.spawn_rate,
+        run_time,
+        model,
+        ..plan
+    }
 }
 
 /// An open loop with a rate, users without one.

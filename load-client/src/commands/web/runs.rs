@@ -13,18 +13,19 @@ use crate::web::{
 use tokio::sync::{Mutex, watch};
 use uuid::Uuid;
 
-use super::run::{Codes, Job, Outcome, supervise};
+use super::run::{Job, LastFigures, Outcome, supervise};
 use super::{edit, order};
 use crate::args::RunArguments;
 
 /// Owns the runs. Each has clients, a recorder and an id of its own.
 pub(super) struct LiveRuns {
-    arguments: RunArguments,
+    arguments: Arc<RunArguments>,
     board: Board,
     /// Held while an order is carried out, so that orders come one after the other.
     active: Mutex<Option<Active>>,
     /// What became of the last run; `None` before the first and while one goes on.
     outcome: watch::Sender<Outcome>,
+    last: LastFigures,
     /// No further run begins.
     closing: AtomicBool,
 }
@@ -45,7 +46,7 @@ impl LiveRuns {
                 topic: settings.topic,
                 reply_topic: (!settings.publish_only).then_some(settings.reply_topic),
             },
-            defaults: order::defaults(&plan),
+            defaults: order::defaults(&arguments, &plan),
             offers: Offers {
                 edit: edit::OFFERED,
                 rate: order::RATE_OFFERED,
@@ -54,10 +55,11 @@ impl LiveRuns {
             ..State::default()
         };
         Ok(Self {
-            arguments,
+            arguments: Arc::new(arguments),
             board: Board::new(state),
             active: Mutex::new(None),
             outcome: watch::Sender::new(Outcome::None),
+            last: LastFigures::default(),
             closing: AtomicBool::new(false),
         })
     }
@@ -96,6 +98,11 @@ impl LiveRuns {
     /// Does not wait for requests in flight any more.
     pub(super) async fn abort(&self) {
         let _nothing_to_stop = self.stop(StopOrder { now: true }).await;
+    }
+
+    /// Prints the figures of the last run.
+    pub(super) fn print_figures(&self) {
+        self.last.print();
     }
 
     /// The exit code that the last run makes; 0 without any.
@@ -142,20 +149,15 @@ impl Conductor for LiveRuns {
             }
         });
         let job = Job {
+            arguments: Arc::clone(&self.arguments),
             number: state.run,
             plan,
             settings: Arc::new(settings),
             scenario: Arc::new(scenario),
-            thresholds: self.arguments.output.fail_on.clone(),
             control: Control::default(),
             view: Arc::default(),
             board: self.board.clone(),
-            requests_record_file: self.arguments.requests_record_file.clone(),
-            json: self.arguments.json.clone(),
-            codes: Codes {
-                on_invalid: self.arguments.output.exit_code_on_invalid,
-                on_error: self.arguments.output.exit_code_on_error,
-            },
+            last: self.last.clone(),
         };
         *active = Some(Active {
             control: job.control.clone(),

@@ -1,4 +1,4 @@
-//! Where the files of each run go.
+//! Where the files of each run go. A program without the page does one run, whose number is 1.
 
 use std::path::{Path, PathBuf};
 
@@ -21,6 +21,15 @@ pub(super) fn numbered(path: &Path, number: u32) -> PathBuf {
     }
 }
 
+/// The beginning of the files' names of run `number`, as with [`numbered`].
+pub(super) fn numbered_prefix(prefix: &Path, number: u32) -> PathBuf {
+    let mut named = prefix.as_os_str().to_owned();
+    if number > 1 {
+        named.push(format!(".{number}"));
+    }
+    named.into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -31,6 +40,9 @@ mod tests {
         assert_eq!(numbered(path, 1), path);
         assert_eq!(numbered(path, 2), Path::new("results/run.2.csv"));
         assert_eq!(numbered(Path::new("run"), 3), Path::new("run.3"));
+        let prefix = Path::new("results/v1.5");
+        assert_eq!(numbered_prefix(prefix, 1), prefix);
+        assert_eq!(numbered_prefix(prefix, 2), Path::new("results/v1.5.2"));
         for stream in ["-", "/dev/null"] {
             assert_eq!(numbered(Path::new(stream), 3), Path::new(stream));
         }
