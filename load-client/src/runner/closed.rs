@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
 
 use super::course::Course;
@@ -14,14 +15,15 @@ use crate::transport::Transport;
 /// Users that run, by number.
 struct Users {
     tasks: JoinSet<u32>,
-    is_running: Vec<bool>,
+    /// What wakes those that run from their pauses.
+    running: Vec<Option<Arc<Notify>>>,
 }
 
 /// Lets users run until the run is over, and the last of them has ended.
 pub(super) async fn drive<T: Transport>(engine: &Arc<Engine<T>>) {
     let mut users = Users {
         tasks: JoinSet::new(),
-        is_running: Vec::new(),
+        running: Vec::new(),
     };
     let mut course = Course::new(&engine.plan);
     let mut changes = engine.control.changes();
@@ -40,7 +42,9 @@ pub(super) async fn drive<T: Transport>(engine: &Arc<Engine<T>>) {
             course.change(elapsed, users, spawn_rate);
         }
         let wanted = course.users(elapsed);
-        engine.control.allow(wanted);
+        if engine.control.allow(wanted) > wanted {
+            users.dismiss_from(wanted);
+        }
         users.start_missing(wanted, engine);
         let next = [course.next_change(elapsed), engine.plan.run_time];
         wait(engine, &mut users, next.into_iter().flatten().min()).await;
@@ -74,19 +78,29 @@ async fn wait<T: Transport>(engine: &Arc<Engine<T>>, users: &mut Users, next: Op
 
 impl Users {
     fn start_missing<T: Transport>(&mut self, wanted: u32, engine: &Arc<Engine<T>>) {
-        let length = self.is_running.len().max(wanted as usize);
-        self.is_running.resize(length, false);
-        let slots = self.is_running.iter_mut().zip(0..wanted);
-        for (is_running, user) in slots.filter(|(is_running, _)| !**is_running) {
-            *is_running = true;
-            self.tasks.spawn(closed_loop(user, Arc::clone(engine)));
+        let length = self.running.len().max(wanted as usize);
+        self.running.resize(length, None);
+        let slots = self.running.iter_mut().zip(0..wanted);
+        for (running, user) in slots.filter(|(running, _)| running.is_none()) {
+            let dismissed = Arc::new(Notify::new());
+            *running = Some(Arc::clone(&dismissed));
+            self.tasks
+                .spawn(closed_loop(user, Arc::clone(engine), dismissed));
         }
         engine.users_are(self.tasks.len());
     }
 
+    /// Wakes users that are not wanted any more: a long pause must not keep them.
+    fn dismiss_from(&self, wanted: u32) {
+        let surplus = self.running.iter().skip(wanted as usize);
+        surplus
+            .flatten()
+            .for_each(|dismissed| dismissed.notify_one());
+    }
+
     fn note(&mut self, ended: Result<u32, JoinError>) {
         match ended {
-            Ok(user) => self.is_running[user as usize] = false,
+            Ok(user) => self.running[user as usize] = None,
             // A bug of ours: figures without that user's requests would mislead.
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_cancelled) => {}

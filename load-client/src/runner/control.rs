@@ -4,16 +4,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering}
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::shape::Target;
 use crate::summary::{Lag, Latency};
 use crate::tally::Latencies;
-
-/// Longest lag that is told apart, a day; longer ones count as this.
-const LONGEST_LAG_NS: u64 = 24 * 3_600_000_000_000;
 
 /// Steers one run. Clones steer the same one.
 #[derive(Debug, Clone, Default)]
@@ -43,10 +39,17 @@ struct Live {
     /// Requests that the recorder held back.
     behind_recorder: AtomicU64,
     presence: Mutex<Presence>,
-    /// In nanoseconds; `None` before the first measured request of an open loop.
-    lag: Mutex<Option<Histogram<u64>>>,
-    /// The same without the requests that were held back, and those behind them.
-    own_lag: Mutex<Option<Latencies>>,
+    /// `None` before the first measured request that had a time to be sent at.
+    lag: Mutex<Option<LagTally>>,
+}
+
+/// How late requests were sent. Each is in one of the two.
+#[derive(Debug)]
+struct LagTally {
+    /// Of what nothing held back.
+    own: Latencies,
+    /// Of requests that were held back, and those behind them.
+    held_back: Latencies,
 }
 
 /// The users of a closed loop over the measured window.
@@ -132,14 +135,15 @@ impl Control {
     /// How late requests were sent so far; `None` for a closed loop, and before the first measured one.
     #[must_use]
     pub fn lag(&self) -> Option<Lag> {
-        let histogram = lock(&self.live.lag);
-        let histogram = histogram.as_ref()?;
-        let at = |quantile| histogram.value_at_quantile(quantile) as f64 / 1e6;
+        let lag = lock(&self.live.lag);
+        let mut all = lag.as_ref()?.own.clone();
+        all.add(&lag.as_ref()?.held_back);
+        drop(lag);
         Some(Lag {
-            requests: histogram.len(),
-            p50_ms: at(0.5),
-            p99_ms: at(0.99),
-            max_ms: histogram.max() as f64 / 1e6,
+            requests: all.count(),
+            p50_ms: all.at_ms(0.5)?,
+            p99_ms: all.at_ms(0.99)?,
+            max_ms: all.at_ms(1.0)?,
             held_back: self.live.held_back.load(Ordering::Relaxed),
             unsent: self.live.unsent.load(Ordering::Relaxed),
         })
@@ -149,7 +153,7 @@ impl Control {
     /// before the first measured one.
     #[must_use]
     pub(crate) fn own_lag(&self) -> Option<Latency> {
-        lock(&self.live.own_lag).as_ref()?.summary()
+        lock(&self.live.lag).as_ref()?.own.summary()
     }
 
     /// When sending ended, from the start of the run; `None` while it goes on.
@@ -209,9 +213,9 @@ impl Control {
         self.live.changed.notified().await;
     }
 
-    /// Lets the users go on that are numbered below `users`.
-    pub(super) fn allow(&self, users: u32) {
-        self.live.allowed.store(users, Ordering::Relaxed);
+    /// Lets the users go on that are numbered below `users`; answers how many were before.
+    pub(super) fn allow(&self, users: u32) -> u32 {
+        self.live.allowed.swap(users, Ordering::Relaxed)
     }
 
     /// Whether a user is to go on.
@@ -247,20 +251,16 @@ impl Control {
 
     pub(super) fn request_was_late(&self, lag: Duration, was_held_back: bool) {
         let nanoseconds = u64::try_from(lag.as_nanos()).unwrap_or(u64::MAX);
-        if !was_held_back {
-            let mut own = lock(&self.live.own_lag);
-            own.get_or_insert_with(|| Latencies::with_digits(3))
-                .record(nanoseconds);
-        }
-        let mut histogram = lock(&self.live.lag);
-        let histogram = histogram.get_or_insert_with(|| {
-            let mut fresh = Histogram::new(3).expect("3 digits are in the histogram's range");
-            fresh.auto(true);
-            fresh
+        let mut lag = lock(&self.live.lag);
+        let lag = lag.get_or_insert_with(|| LagTally {
+            own: Latencies::with_digits(3),
+            held_back: Latencies::with_digits(3),
         });
-        histogram
-            .record(nanoseconds.min(LONGEST_LAG_NS))
-            .expect("a histogram that resizes takes a day");
+        let part = match was_held_back {
+            true => &mut lag.held_back,
+            false => &mut lag.own,
+        };
+        part.record(nanoseconds);
     }
 
     /// Counts a request that is held back; answers how many were before.

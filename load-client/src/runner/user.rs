@@ -35,8 +35,14 @@ impl<T: Transport> Listener for Turn<T> {
     }
 }
 
-/// Runs a user until it is not wanted any more; answers its number.
-pub(super) async fn closed_loop<T: Transport>(user: u32, engine: Arc<Engine<T>>) -> u32 {
+/// Runs a user until it is not wanted any more; answers its number. `dismissed` wakes it from a pause to look
+/// whether it is.
+pub(super) async fn closed_loop<T: Transport>(
+    user: u32,
+    engine: Arc<Engine<T>>,
+    dismissed: Arc<Notify>,
+) -> u32 {
+    let pause = async |until| engine.pause(until, user, &dismissed).await;
     let mut rhythm = Rhythm::new(
         match &engine.plan.model {
             Model::Closed(pause) => pause,
@@ -55,7 +61,7 @@ pub(super) async fn closed_loop<T: Transport>(user: u32, engine: Arc<Engine<T>>)
             if !std::mem::replace(&mut is_held_back, true) {
                 engine.control.request_waits_for_recorder();
             }
-            engine.pause(now() + PAUSE_FOR_RECORDER).await;
+            pause(now() + PAUSE_FOR_RECORDER).await;
             continue;
         }
         is_held_back = false;
@@ -69,9 +75,9 @@ pub(super) async fn closed_loop<T: Transport>(user: u32, engine: Arc<Engine<T>>)
         // A transport that ends requests at once must not keep this thread for itself.
         tokio::task::consume_budget().await;
         if turn.transport_is_broken.load(Ordering::Relaxed) {
-            engine.pause(now() + PAUSE_AFTER_BROKEN_TRANSPORT).await;
+            pause(now() + PAUSE_AFTER_BROKEN_TRANSPORT).await;
         } else if let Some(next) = rhythm.next(sent, now()) {
-            engine.pause(next).await;
+            pause(next).await;
             planned = rhythm.planned(next, now());
         }
     }
@@ -79,15 +85,15 @@ pub(super) async fn closed_loop<T: Transport>(user: u32, engine: Arc<Engine<T>>)
 }
 
 impl<T: Transport> Engine<T> {
-    /// Waits until then, or until the run stops.
-    async fn pause(&self, until: Instant) {
-        if until <= now() {
-            return;
-        }
-        tokio::select! {
-            biased;
-            () = self.control.stop.cancelled() => {}
-            () = tokio::time::sleep_until(until.into()) => {}
+    /// Waits until then, or until the run stops or this user is not wanted any more.
+    async fn pause(&self, until: Instant, user: u32, dismissed: &Notify) {
+        while until > now() && self.control.wants(user) {
+            tokio::select! {
+                biased;
+                () = self.control.stop.cancelled() => {}
+                () = dismissed.notified() => {}
+                () = tokio::time::sleep_until(until.into()) => {}
+            }
         }
     }
 }

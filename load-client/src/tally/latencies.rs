@@ -40,7 +40,7 @@ impl Latencies {
     }
 
     /// Merges counts; percentiles of parts are never averaged.
-    pub(super) fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         self.histogram
             .add(&other.histogram)
             .expect("a histogram that resizes takes any other");
@@ -56,6 +56,17 @@ impl Latencies {
         (self.bounds_ns, self.sum_ns) = (None, 0);
     }
 
+    pub(crate) fn count(&self) -> u64 {
+        self.histogram.len()
+    }
+
+    /// A quantile (0 to 1) in milliseconds, however few values carry it; `None` without any.
+    pub(crate) fn at_ms(&self, quantile: f64) -> Option<f64> {
+        let (low, high) = self.bounds_ns?;
+        let found = self.histogram.value_at_quantile(quantile);
+        Some(milliseconds(found.clamp(low, high)))
+    }
+
     pub(crate) fn summary(&self) -> Option<Latency> {
         self.summary_with(&[])
     }
@@ -64,23 +75,22 @@ impl Latencies {
     pub(super) fn summary_with(&self, further: &[f64]) -> Option<Latency> {
         let (low, high) = self.bounds_ns?;
         let count = self.histogram.len();
-        let at = |q: f64| milliseconds(self.histogram.value_at_quantile(q).clamp(low, high));
         let mut quantiles = [&PERCENTILES.map(|(_, quantile)| quantile), further].concat();
         quantiles.sort_unstable_by(f64::total_cmp);
         quantiles.dedup();
         let supported = quantiles
             .into_iter()
             .filter(|q| quantile_is_supported(count, *q));
-        let percentiles = supported.map(|q| Percentile {
-            quantile: q,
-            ms: at(q),
+        let percentiles = supported.filter_map(|quantile| {
+            let ms = self.at_ms(quantile)?;
+            Some(Percentile { quantile, ms })
         });
         Some(Latency {
             count,
             mean_ms: self.sum_ns as f64 / count as f64 / 1e6,
             min_ms: milliseconds(low),
             max_ms: milliseconds(high),
-            median_ms: at(0.5),
+            median_ms: self.at_ms(0.5)?,
             percentiles: percentiles.collect(),
         })
     }

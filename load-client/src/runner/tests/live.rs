@@ -45,6 +45,19 @@ async fn users_are_added_at_the_spawn_rate_and_end_after_their_request() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn users_that_think_end_at_once_when_they_are_not_wanted() {
+    let mut plan = plan(4, 60);
+    plan.spawn_rate = 100.0;
+    plan.model = Model::Closed(Pause::Think {
+        least: Duration::from_secs(30),
+        most: Duration::from_secs(30),
+        seed: 1,
+    });
+    let found = active(plan, &[1000, 2150], |control| control.add_users(-3)).await;
+    assert_eq!(found, [4, 1]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn users_come_back_after_there_were_none() {
     let control = Control::default();
     let steered = control.clone();
