@@ -16,6 +16,7 @@ use crate::plan::Plan;
 use crate::runner::Control;
 use crate::summary::{StageResult, Summary};
 use crate::tally::{StageTally, Tally};
+use crate::threshold::Threshold;
 use crate::window::{Occupied, ThroughputWindow};
 
 /// Samples taken at once.
@@ -65,7 +66,7 @@ impl Recorder {
         let view = TallyView {
             recorded: Arc::new(Mutex::new(Recorded {
                 tally: Tally::new(names).within(window),
-                stages: StageTally::new(plan.spans(), warm_up),
+                stages: StageTally::new(names, plan.spans(), warm_up),
                 history: History::default(),
                 was_reset: false,
             })),
@@ -108,6 +109,12 @@ impl TallyView {
     pub(crate) fn stages(&self) -> Vec<StageResult> {
         let (now, recorded) = self.up_to_now();
         recorded.stages.results(now)
+    }
+
+    /// How each stage breaks these thresholds so far.
+    #[must_use]
+    pub(crate) fn broken_stages(&self, thresholds: &[Threshold]) -> Vec<Option<String>> {
+        self.up_to_now().1.stages.broken(thresholds)
     }
 
     /// The moments that were kept, the oldest first; see [`History`].

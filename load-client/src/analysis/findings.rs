@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    BreakingPoint, Drift, Limit, Recovery, breaking_point, latency_drift, memory_growth, recovery,
+    BreakingPoint, Drift, Recovery, breaking_point, latency_drift, memory_growth, recovery,
 };
 use crate::memory::MemoryPoint;
 use crate::moment::Moment;
@@ -24,13 +24,13 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Looks for all of it.
+    /// Looks for all of it. `broken` tells how each stage breaks a limit, if there are limits.
     #[must_use]
     pub fn of(
         history: &[Moment],
         stages: &[StageResult],
         memory: &[MemoryPoint],
-        limits: &[Limit],
+        broken: Option<&[Option<String>]>,
     ) -> Self {
         let spans: Vec<Span> = stages.iter().map(|stage| stage.span.clone()).collect();
         let length = |span: &&Span| span.end_seconds - span.start_seconds;
@@ -40,14 +40,10 @@ impl Findings {
         let (start, end) = longest.map_or((0.0, f64::INFINITY), |span| {
             (span.start_seconds, span.end_seconds)
         });
-        let breaking = |stage: &StageResult| broken_limit(limits, stage);
         Self {
             drift: latency_drift(history, start, end),
             memory: memory_growth(memory),
-            breaking_point: match limits {
-                [] => None,
-                _ => breaking_point(stages, breaking),
-            },
+            breaking_point: broken.and_then(|broken| breaking_point(stages, broken)),
             recovery: recovery(history, &spans),
         }
     }
@@ -63,12 +59,6 @@ impl Findings {
     }
 }
 
-/// How a stage breaks the first of the limits that it breaks.
-#[must_use]
-pub(crate) fn broken_limit(limits: &[Limit], stage: &StageResult) -> Option<String> {
-    limits.iter().find_map(|limit| limit.broken_by(stage))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,17 +66,17 @@ mod tests {
 
     #[test]
     fn what_a_run_cannot_tell_is_not_told() {
-        let nothing = Findings::of(&[], &[], &[], &[]);
+        let nothing = Findings::of(&[], &[], &[], None);
         assert_eq!(nothing, Findings::default());
         let history: Vec<_> = (0..200)
             .map(|second| moment(f64::from(second), Some(latency(5.0, 9.0))))
             .collect();
-        let limit = "p95<50ms".parse().unwrap();
+        let broken = [None, Some("90.000 ms".to_owned())];
         let stages = [stage("step 1", 9.0, 0), stage("step 2", 90.0, 0)];
-        let found = Findings::of(&history, &stages, &[], &[limit]);
+        let found = Findings::of(&history, &stages, &[], Some(&broken));
         assert!(found.drift.is_none(), "a stage of one second");
         assert_eq!(found.sentences().len(), 1);
-        let plain = Findings::of(&history, &[], &[], &[]);
+        let plain = Findings::of(&history, &[], &[], None);
         assert!(plain.sentences()[0].starts_with("no drift"));
     }
 }

@@ -3,13 +3,11 @@
 
 mod drift;
 mod findings;
-mod limit;
 mod spike;
 mod stress;
 
 pub(crate) use drift::{Drift, latency_drift, memory_growth};
-pub(crate) use findings::{Findings, broken_limit};
-pub(crate) use limit::Limit;
+pub(crate) use findings::Findings;
 pub(crate) use spike::{Recovery, recovery};
 pub(crate) use stress::{BreakingPoint, breaking_point};
 

@@ -18,20 +18,20 @@ pub struct BreakingPoint {
     pub sentence: String,
 }
 
-/// Finds the first stage that breaks a limit. `broken_by` says how a stage does: [`crate::analysis::Limit`],
-/// for one. `None` when no stage was begun.
+/// Finds the first stage that breaks a threshold. `broken` tells how each stage does. `None` when no stage was begun.
 pub(crate) fn breaking_point(
     stages: &[StageResult],
-    broken_by: impl Fn(&StageResult) -> Option<String>,
+    broken: &[Option<String>],
 ) -> Option<BreakingPoint> {
-    let begun: Vec<_> = stages.iter().filter(|stage| stage.requests > 0).collect();
-    let broken = begun.iter().position(|stage| broken_by(stage).is_some());
-    let held = match broken {
-        Some(index) => index.checked_sub(1).map(|last| begun[last]),
-        None => Some(*begun.last()?),
+    let all = stages.iter().zip(broken);
+    let begun: Vec<_> = all.filter(|(stage, _)| stage.requests > 0).collect();
+    let first = begun.iter().position(|(_, reason)| reason.is_some());
+    let held = match first {
+        Some(index) => index.checked_sub(1).map(|last| begun[last].0),
+        None => Some(begun.last()?.0),
     };
-    let broke = broken.map(|index| begun[index]);
-    let reason = broke.and_then(&broken_by);
+    let broke = first.map(|index| begun[index].0);
+    let reason = first.and_then(|index| begun[index].1.clone());
     let name = |stage: &StageResult| format!("{} ({})", stage.span.name, stage.span.target);
     let sentence = match (held, broke, &reason) {
         (Some(held), None, _) => format!("all stages held, up to {}", name(held)),
@@ -55,17 +55,18 @@ pub(crate) fn breaking_point(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::Limit;
     use crate::analysis::tests::stage;
 
     fn found(p95s: &[f64]) -> Option<BreakingPoint> {
-        let limit: Limit = "p95<50ms".parse().unwrap();
         let stages: Vec<_> = p95s
             .iter()
             .enumerate()
             .map(|(index, p95)| stage(&format!("step {}", index + 1), *p95, 0))
             .collect();
-        breaking_point(&stages, |stage| limit.broken_by(stage))
+        let broken = p95s
+            .iter()
+            .map(|p95| (*p95 >= 50.0).then(|| format!("{p95:.3} ms, the limit is p95<50ms")));
+        breaking_point(&stages, &broken.collect::<Vec<_>>())
     }
 
     #[test]

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::analysis::Limit;
 use crate::memory::MetricsUrl;
 use crate::plan::{Model, OpenLoop, Pause, Plan, PlanError};
 use crate::shape::{self, Arrivals, Preset, Stage, Target};
+use crate::threshold::Threshold;
 use clap::Args;
 
 use crate::args::parse;
@@ -42,14 +42,14 @@ pub(crate) struct LoadArguments {
     /// Go through ready-made stages: load, soak, stress or spike; see below
     #[arg(long, env = "LOAD_CLIENT_PRESET", value_parser = parse::preset)]
     preset: Option<Preset>,
-    /// End after the first stage that breaks this limit, such as p95<50ms, avg<20ms, max<1s or failures<1%; repeatable
+    /// End after the first stage that breaks this threshold, as of --fail-on, such as p95<50ms or failures<1%; repeatable
     #[arg(
         long,
         env = "LOAD_CLIENT_UNTIL",
         value_delimiter = ',',
-        value_name = "LIMIT"
+        value_name = "THRESHOLD"
     )]
-    pub(crate) until: Vec<Limit>,
+    pub(crate) until: Vec<Threshold>,
     /// Follow the service's memory: process_resident_memory_bytes at this address
     #[arg(long, env = "LOAD_CLIENT_METRICS_URL", value_name = "URL")]
     pub(crate) metrics_url: Option<MetricsUrl>,

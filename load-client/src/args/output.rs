@@ -71,13 +71,22 @@ pub(crate) enum OutputError {
     AbortWithoutThreshold,
     #[error("--abort-delay needs --abort-on-fail; add it")]
     DelayWithoutAbort,
-    #[error("--fail-on {kind}:...: the run has no kind of request with this name; it has {known}")]
-    UnknownKind { kind: String, known: String },
+    #[error("{flag} {kind}:...: the run has no kind of request with this name; it has {known}")]
+    UnknownKind {
+        flag: &'static str,
+        kind: String,
+        known: String,
+    },
 }
 
 impl OutputArguments {
-    /// Checks what depends on more than one flag. `kinds` are the names of the request kinds.
-    pub(crate) fn validated(&self, kinds: &[String]) -> Result<(), OutputError> {
+    /// Checks what depends on more than one flag. `kinds` are the names of the request kinds, `until` is what ends a
+    /// run after a stage.
+    pub(crate) fn validated(
+        &self,
+        kinds: &[String],
+        until: &[Threshold],
+    ) -> Result<(), OutputError> {
         if self.csv.as_deref().is_some_and(is_standard_output) {
             return Err(OutputError::PrefixIsStandardOutput);
         }
@@ -90,13 +99,16 @@ impl OutputArguments {
         if !self.abort_delay.is_zero() && !self.abort_on_fail {
             return Err(OutputError::DelayWithoutAbort);
         }
-        match threshold::unknown_kind(&self.fail_on, kinds) {
-            None => Ok(()),
-            Some(kind) => Err(OutputError::UnknownKind {
-                kind: kind.to_owned(),
-                known: kinds.join(", "),
-            }),
+        for (flag, thresholds) in [("--fail-on", &*self.fail_on), ("--until", until)] {
+            if let Some(kind) = threshold::unknown_kind(thresholds, kinds) {
+                return Err(OutputError::UnknownKind {
+                    flag,
+                    kind: kind.to_owned(),
+                    known: kinds.join(", "),
+                });
+            }
         }
+        Ok(())
     }
 
     /// The report's file with its name filled in. What is unknown stays as it is, as in Locust.
@@ -165,7 +177,10 @@ mod tests {
 
     fn error(arguments: &[&str]) -> String {
         let kinds = ["createOrder".to_owned(), "cancelOrder".to_owned()];
-        parse(arguments).validated(&kinds).unwrap_err().to_string()
+        parse(arguments)
+            .validated(&kinds, &[])
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
@@ -190,7 +205,7 @@ mod tests {
         }
         assert!(error(&["--csv", "-"]).contains("--csv"));
         let sound = parse(&["--fail-on", "cancelOrder:p95<1s", "--abort-on-fail"]);
-        assert_eq!(sound.validated(&["cancelOrder".to_owned()]), Ok(()));
+        assert_eq!(sound.validated(&["cancelOrder".to_owned()], &[]), Ok(()));
     }
 
     #[test]

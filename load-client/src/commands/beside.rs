@@ -4,24 +4,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::analysis::{Findings, Limit, broken_limit};
+use crate::analysis::Findings;
 use crate::history::History;
 use crate::memory::{self, MemoryPoint};
 use crate::recorder::TallyView;
 use crate::runner::Control;
+use crate::threshold::Threshold;
 use tokio::task::JoinHandle;
 
 use crate::args::LoadArguments;
 use crate::commands::signals::say;
 
 /// How often the stages are held against the limits.
-const LOOK: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What goes on beside a run.
 pub(super) struct Beside {
     tasks: Vec<JoinHandle<()>>,
     memory: Arc<Mutex<History<MemoryPoint>>>,
-    limits: Vec<Limit>,
+    limits: Vec<Threshold>,
     limit_broke: Arc<AtomicBool>,
 }
 
@@ -60,12 +61,9 @@ impl Beside {
     pub(super) fn finish(self, view: &TallyView) -> Findings {
         self.tasks.iter().for_each(JoinHandle::abort);
         let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        Findings::of(
-            &view.history(),
-            &view.stages(),
-            memory.entries(),
-            &self.limits,
-        )
+        let broken = (!self.limits.is_empty()).then(|| view.broken_stages(&self.limits));
+        let (history, stages) = (view.history(), view.stages());
+        Findings::of(&history, &stages, memory.entries(), broken.as_deref())
     }
 }
 
@@ -73,16 +71,18 @@ impl Beside {
 async fn end_when_broken(
     view: TallyView,
     control: Control,
-    limits: Vec<Limit>,
+    limits: Vec<Threshold>,
     limit_broke: Arc<AtomicBool>,
 ) {
     loop {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(CHECK_INTERVAL).await;
         let now = view.elapsed().as_secs_f64();
         let stages = view.stages();
-        let over = stages.iter().filter(|stage| stage.span.end_seconds <= now);
-        let broken = over.filter_map(|stage| Some((stage, broken_limit(&limits, stage)?)));
-        if let Some((stage, reason)) = broken.into_iter().next() {
+        let broken = view.broken_stages(&limits);
+        let all = stages.iter().zip(broken);
+        let over = all.filter(|(stage, _)| stage.span.end_seconds <= now);
+        let mut broken = over.filter_map(|(stage, reason)| Some((stage, reason?)));
+        if let Some((stage, reason)) = broken.next() {
             say(&format!("ending after {}: {reason}", stage.span.name));
             limit_broke.store(true, Ordering::Relaxed);
             control.stop.cancel();

@@ -129,7 +129,7 @@ impl Outputs {
         kinds: &[String],
     ) -> anyhow::Result<Self> {
         let mut output = arguments.output.clone();
-        output.validated(kinds)?;
+        output.validated(kinds, &arguments.load.until)?;
         let prefix = output.csv.as_deref();
         output.csv = prefix.map(|prefix| numbered_prefix(prefix, number));
         let html = output.html(plan.users, plan.spawn_rate, plan.run_time);

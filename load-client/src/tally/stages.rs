@@ -1,9 +1,12 @@
 //! Counts samples by the stage that they were meant for.
 
+use super::AGGREGATED;
 use super::latencies::Latencies;
+use crate::analysis::Findings;
 use crate::sample::{Sample, Status};
 use crate::shape::Span;
-use crate::summary::StageResult;
+use crate::summary::{Rates, Row, StageResult, Summary, WarmUp};
+use crate::threshold::{Threshold, extra_quantiles, first_broken};
 use crate::window::ThroughputWindow;
 
 /// The running count of each stage.
@@ -16,15 +19,67 @@ pub(crate) struct StageTally {
 struct Stage {
     span: Span,
     end_ns: u64,
-    requests: u64,
-    failures: u64,
-    response: Latencies,
+    total: Part,
+    kinds: Vec<Part>,
     window: ThroughputWindow,
 }
 
+/// The requests of a stage, or those of one kind.
+#[derive(Debug)]
+struct Part {
+    name: String,
+    requests: u64,
+    failures: u64,
+    timeouts: u64,
+    response: Latencies,
+    service: Latencies,
+}
+
+impl Part {
+    fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            requests: 0,
+            failures: 0,
+            timeouts: 0,
+            response: Latencies::with_digits(3),
+            service: Latencies::with_digits(3),
+        }
+    }
+
+    fn record(&mut self, sample: &Sample, status: Status) {
+        self.requests += 1;
+        self.failures += u64::from(status.is_failure());
+        self.timeouts += u64::from(status == Status::Timeout);
+        let (response, service) = (sample.response_ns(), sample.service_ns());
+        response
+            .into_iter()
+            .for_each(|own| self.response.record(own));
+        service.into_iter().for_each(|own| self.service.record(own));
+    }
+
+    fn row(&self, seconds: f64, quantiles: &[f64]) -> Row {
+        let rate = |count: u64| count as f64 / seconds;
+        Row {
+            name: self.name.clone(),
+            requests: self.requests,
+            failures: self.failures,
+            censored: 0,
+            response: self.response.summary_with(quantiles),
+            service: self.service.summary_with(quantiles),
+            mean_bytes: None,
+            rates: Rates {
+                requests: rate(self.requests),
+                failures: rate(self.failures),
+            },
+        }
+    }
+}
+
 impl StageTally {
-    /// Counts these stages, which follow each other from the start of the run; of the warm-up, nothing.
-    pub(crate) fn new(spans: Vec<Span>, warm_up_ns: u64) -> Self {
+    /// Counts these stages, which follow each other from the start of the run; of the warm-up, nothing. `names`
+    /// are those of the request kinds.
+    pub(crate) fn new(names: &[String], spans: Vec<Span>, warm_up_ns: u64) -> Self {
         // Casts saturate.
         let nanoseconds = |seconds: f64| (seconds * 1e9).round() as u64;
         let stages = spans.into_iter().map(|span| Stage {
@@ -34,9 +89,8 @@ impl StageTally {
                 nanoseconds(span.end_seconds),
             ),
             span,
-            requests: 0,
-            failures: 0,
-            response: Latencies::with_digits(3),
+            total: Part::new(AGGREGATED),
+            kinds: names.iter().map(|name| Part::new(name)).collect(),
         });
         Self {
             stages: stages.collect(),
@@ -68,10 +122,9 @@ impl StageTally {
         let Some(stage) = self.stages.get_mut(index) else {
             return;
         };
-        stage.requests += 1;
-        stage.failures += u64::from(status.is_failure());
-        if let Some(response) = sample.response_ns() {
-            stage.response.record(response);
+        stage.total.record(sample, status);
+        if let Some(kind) = stage.kinds.get_mut(usize::from(sample.kind)) {
+            kind.record(sample, status);
         }
     }
 
@@ -79,12 +132,40 @@ impl StageTally {
     pub(crate) fn results(&self, moment_ns: u64) -> Vec<StageResult> {
         let results = self.stages.iter().map(|stage| StageResult {
             span: stage.span.clone(),
-            requests: stage.requests,
-            failures: stage.failures,
+            requests: stage.total.requests,
+            failures: stage.total.failures,
             throughput: stage.window.throughput_at(moment_ns),
-            response: stage.response.summary(),
+            response: stage.total.response.summary(),
         });
         results.collect()
+    }
+
+    /// How each stage breaks the first threshold that it breaks; `None` for one that breaks none, or was not begun.
+    pub(crate) fn broken(&self, thresholds: &[Threshold]) -> Vec<Option<String>> {
+        let quantiles = extra_quantiles(thresholds);
+        let stages = self.stages.iter();
+        let broken = stages.map(|stage| first_broken(thresholds, &stage.summary(&quantiles)));
+        broken.collect()
+    }
+}
+
+impl Stage {
+    /// The stage as if it were a run.
+    fn summary(&self, quantiles: &[f64]) -> Summary {
+        let seconds = self.span.end_seconds - self.span.start_seconds;
+        let kinds = self.kinds.iter();
+        Summary {
+            kinds: kinds.map(|kind| kind.row(seconds, quantiles)).collect(),
+            total: self.total.row(seconds, quantiles),
+            outcomes: [(Status::Timeout, self.total.timeouts)].into(),
+            warm_up: WarmUp::default(),
+            throughput: None,
+            window_seconds: Some(seconds),
+            errors: Vec::new(),
+            stages: Vec::new(),
+            schedule_lag: None,
+            findings: Findings::default(),
+        }
     }
 }
 
@@ -104,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_request_counts_for_the_stage_that_it_was_meant_for() {
-        let mut tally = StageTally::new(vec![span(0.0, 1.0), span(1.0, 2.0)], 0);
+        let mut tally = StageTally::new(&[], vec![span(0.0, 1.0), span(1.0, 2.0)], 0);
         let mut late = Sample::test(1_500_000_000, 5_000_000, Outcome::Ok);
         late.intended_ns = 999_999_999;
         tally.record(&late);
@@ -128,8 +209,44 @@ mod tests {
 
     #[test]
     fn without_stages_nothing_is_counted() {
-        let mut tally = StageTally::new(Vec::new(), 0);
+        let mut tally = StageTally::new(&[], Vec::new(), 0);
         tally.record(&Sample::test(0, 1, Outcome::Ok));
         assert!(tally.results(0).is_empty());
+    }
+
+    #[test]
+    fn stages_are_held_against_thresholds_of_any_kind() {
+        let names = ["create".to_owned(), "find".to_owned()];
+        let mut tally = StageTally::new(&names, vec![span(0.0, 1.0), span(1.0, 2.0)], 0);
+        for index in 0..2000_u64 {
+            let is_second = index % 2 == 1;
+            // The second kind fails in the second stage.
+            let outcome = match is_second && index >= 1000 {
+                true => Outcome::TimeOut,
+                false => Outcome::Ok,
+            };
+            let mut sample = Sample::test(index * 1_000_000, (4 + index % 3) * 1_000_000, outcome);
+            sample.kind = u16::from(is_second);
+            tally.record(&sample);
+        }
+        let broken = |text: &str| tally.broken(&[text.parse().unwrap()]);
+        assert_eq!(broken("p97<50ms"), [None, None]);
+        assert_eq!(broken("create:failures<1%"), [None, None]);
+        let told = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            broken("failures<1%"),
+            [None, told("50.000 %, the limit is failures<1%")]
+        );
+        assert_eq!(
+            broken("timeouts<=0"),
+            [None, told("500, the limit is timeouts<=0")]
+        );
+        let nobody = "no request was answered well, the limit is find:service.p97<50ms";
+        assert_eq!(broken("find:service.p97<50ms"), [None, told(nobody)]);
+        assert!(broken("rps>=1500").iter().all(Option::is_some));
+        assert_eq!(
+            StageTally::new(&names, vec![span(0.0, 1.0)], 0).broken(&["max<1us".parse().unwrap()]),
+            [None]
+        );
     }
 }

@@ -78,6 +78,30 @@ pub(crate) fn evaluate(thresholds: &[Threshold], summary: &Summary) -> Answer {
     }
 }
 
+/// How the first of the thresholds that do not hold is broken; `None` while they hold, or nothing ended. What too
+/// few replies tell breaks nothing, but a latency that nobody saw, because every request failed, does.
+#[must_use]
+pub(crate) fn first_broken(thresholds: &[Threshold], summary: &Summary) -> Option<String> {
+    let broken = |own: &Threshold| match measure(own, summary) {
+        Ok(value) if own.operator.holds(value, own.limit.value()) => None,
+        Ok(value) => Some(format!("{}, the limit is {own}", in_words(own, value))),
+        Err(_) => all_failed(own, summary)
+            .then(|| format!("no request was answered well, the limit is {own}")),
+    };
+    let has_begun = summary.total.requests > 0;
+    let mut thresholds = thresholds.iter().filter(|_| has_begun);
+    thresholds.find_map(broken)
+}
+
+fn all_failed(threshold: &Threshold, summary: &Summary) -> bool {
+    let mut kinds = summary.kinds.iter();
+    let row = match &threshold.kind {
+        None => Some(&summary.total),
+        Some(kind) => kinds.find(|row| &row.name == kind),
+    };
+    row.is_some_and(|row| row.requests > 0 && row.failures == row.requests)
+}
+
 /// The quantiles (0 to 1) that a summary must hold for these thresholds.
 #[must_use]
 pub(crate) fn extra_quantiles(thresholds: &[Threshold]) -> Vec<f64> {

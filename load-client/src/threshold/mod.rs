@@ -7,7 +7,9 @@ mod evaluate;
 mod expression;
 mod parse;
 
-pub(crate) use evaluate::{Answer, Judgement, Verdict, evaluate, extra_quantiles, unknown_kind};
+pub(crate) use evaluate::{
+    Answer, Judgement, Verdict, evaluate, extra_quantiles, first_broken, unknown_kind,
+};
 pub(crate) use expression::Threshold;
 pub(crate) use parse::GRAMMAR;
 

@@ -38,7 +38,9 @@ pub(crate) fn serve(arguments: RunArguments) -> anyhow::Result<u8> {
     let (_, mut settings) = arguments.validated(Uuid::new_v4().to_string())?;
     let seed = arguments.load.seed();
     let scenario = arguments.service.apply(&mut settings, seed)?;
-    arguments.output.validated(scenario.kinds())?;
+    arguments
+        .output
+        .validated(scenario.kinds(), &arguments.load.until)?;
     settings.effective()?;
     let address = arguments.web.address()?;
     let address = address.context("--web is needed to serve the page")?;

@@ -209,7 +209,7 @@ fn what_holds_in_the_terminal_holds_on_the_page() {
     let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let asked = format!(
         "--autostart --autoquit 0 -t 4s -u 2 -r 10 --preset load --csv {} --html {} --fail-on p97<1us \
-         --fail-on failures<1% --abort-on-fail --abort-delay 2s --until max<1h",
+         --fail-on failures<1% --abort-on-fail --abort-delay 2s --until max<3600s",
         place("stats"),
         place("report.html"),
     );
