@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::export::{Collision, StatsFiles, refuse_collisions};
-use crate::plan::{Plan, PlanError};
+use crate::load::plan::{Plan, PlanError};
+use crate::report::{Collision, StatsFiles, refuse_collisions};
 use crate::transport::kafka::{KafkaSettings, ServiceSettings};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;

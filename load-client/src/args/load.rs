@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::memory::MetricsUrl;
-use crate::plan::{Model, OpenLoop, Pause, Plan, PlanError};
-use crate::shape::{self, Arrivals, Preset, Stage, Target};
-use crate::threshold::Threshold;
+use crate::load::plan::{Model, OpenLoop, Pause, Plan, PlanError};
+use crate::load::shape::{self, Arrivals, Preset, Stage, Target};
+use crate::measure::memory::MetricsUrl;
+use crate::measure::threshold::Threshold;
 use clap::Args;
 
 use crate::args::parse;

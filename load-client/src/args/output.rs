@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::export::is_standard_output;
-use crate::threshold::{self, GRAMMAR, Threshold};
+use crate::measure::threshold::{self, GRAMMAR, Threshold};
+use crate::report::is_standard_output;
 use clap::Args;
 
 use crate::args::parse;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::shape::Preset;
+use crate::load::shape::Preset;
 use kafka_cluster_url::ClusterUrl;
 
 /// The cluster; what is wrong with a URL is told without a password in it.
@@ -59,7 +59,7 @@ pub(crate) fn times(text: &str) -> Result<(Duration, Duration), String> {
 
 /// Requests per second, above zero.
 pub(crate) fn rate(text: &str) -> Result<f64, String> {
-    let rate = crate::shape::parse_rate(text)?;
+    let rate = crate::load::shape::parse_rate(text)?;
     let rate = (rate > 0.0).then_some(rate);
     rate.ok_or_else(|| "takes a rate above 0 such as 500/s, 30/m or 1.5/s".to_owned())
 }

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use crate::compare::{
     self, Comparison, FailOn, Options, ReadError, Run, Side, SideSummary, read_run,
 };
-use crate::export::html::{PageContext, Section, comparison_page};
-use crate::export::{Destination, HistoryRow, append_history, check_history, refuse_collisions};
-use crate::output::{comparison_markdown, comparison_text};
+use crate::report::html::{PageContext, Section, comparison_page};
+use crate::report::text::{comparison_markdown, comparison_text};
+use crate::report::{Destination, HistoryRow, append_history, check_history, refuse_collisions};
 
 use super::compare_files::{on_both_sides, refuse_repetitions};
-use super::text::Text;
 use crate::args::CompareArguments;
-use crate::commands::signals::say;
+use crate::session::Text;
+use crate::session::signals::say;
 
 /// `--fail-on` is broken.
 const BROKEN: u8 = 4;

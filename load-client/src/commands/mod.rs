@@ -1,26 +1,15 @@
 //! The two commands. Each answers its exit code.
 
-mod beside;
 mod compare;
 mod compare_files;
-mod cpu;
-mod exit;
-mod files;
-mod outputs;
-mod report;
 mod run;
-mod session;
-mod signals;
-mod stillness;
-mod text;
-mod watch;
 mod web;
 
 pub(crate) use compare::compare;
 pub(crate) use run::run;
 
-use crate::export::Collision;
-use crate::plan::PlanError;
+use crate::load::plan::PlanError;
+use crate::report::Collision;
 use crate::transport::kafka::KafkaTransportError;
 use compare_files::GivenTwice;
 

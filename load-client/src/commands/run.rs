@@ -5,12 +5,12 @@ use std::sync::Arc;
 use program_shell::signals::Signals;
 use uuid::Uuid;
 
-use super::outputs::Audience;
-use super::session::Session;
 use crate::args::RunArguments;
-use crate::commands::signals::{self, say};
-use crate::plan::Plan;
-use crate::runner::Control;
+use crate::load::plan::Plan;
+use crate::load::runner::Control;
+use crate::session::Audience;
+use crate::session::Session;
+use crate::session::signals::{self, say};
 use crate::transport::kafka::KafkaSettings;
 
 /// Runs the load; answers the exit code.

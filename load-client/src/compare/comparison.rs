@@ -16,7 +16,7 @@ use crate::stats::Welch;
 ///
 /// They take every request as independent evidence, which it is not; see the module's docs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Parity {
+pub struct PerRequest {
     /// Relative change of the pooled median.
     pub(crate) median_change: Option<f64>,
     /// Welch's t-test of the baseline's requests against the changed side's.
@@ -55,7 +55,7 @@ pub struct Comparison {
     /// How the distributions differ beyond their medians; `None` when a side has no good reply.
     pub(crate) shape: Option<Shape>,
     /// The article's figures.
-    pub parity: Parity,
+    pub per_request: PerRequest,
     /// Relative change of the pooled throughput (in a closed loop without think time the
     /// throughput is users / mean latency, so -30 % in latency *is* +43 % in throughput).
     pub(crate) throughput_change: Option<f64>,

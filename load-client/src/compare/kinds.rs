@@ -8,11 +8,11 @@ use serde::Serialize;
 
 use super::effects::{Blocks, pair};
 use super::metric::Metric;
-use super::percent::percent;
 use super::refusal;
 use super::run::Run;
 use super::summary::{Figures, pool};
 use super::verdict::Verdict;
+use super::wording::percent;
 use crate::stats::{mean, paired_t_test, variance};
 
 /// Shares that differ by no more agree.
@@ -25,12 +25,12 @@ const LEVEL: f64 = 0.01;
 /// Letters of a kind's name that a message shows.
 const LONGEST_NAME: usize = 60;
 /// Kinds that a message names.
-const MOST_NAMES: usize = 5;
+const MAX_NAMES: usize = 5;
 
 /// Kinds as a message names them: the first few, each cut where it is long.
 pub(super) fn in_words<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let mut names = names.into_iter();
-    let mut told: Vec<String> = names.by_ref().take(MOST_NAMES).map(cut).collect();
+    let mut told: Vec<String> = names.by_ref().take(MAX_NAMES).map(cut).collect();
     let more = names.count();
     if more > 0 {
         told.push(format!("and {more} more"));

@@ -26,7 +26,6 @@ mod metric;
 mod notices;
 mod options;
 mod order;
-mod percent;
 mod read;
 mod refusal;
 mod resolution;
@@ -35,26 +34,25 @@ mod shape;
 mod steps;
 mod summary;
 pub(crate) mod tables;
-mod timeline;
 mod verdict;
 mod within;
 mod wording;
 
-pub use comparison::{Comparison, Parity};
+pub use comparison::{Comparison, PerRequest};
 pub use effects::{Blocks, Effect};
 pub use metric::Metric;
 pub use options::{Detail, Options};
-pub use percent::percent;
 pub use read::{ReadError, read_run};
 pub use run::Run;
 pub use steps::{CompareError, compare};
 pub use verdict::Verdict;
+pub use wording::percent;
 // internal: what the reports and the command show
 pub(crate) use curves::CurvePoint;
 pub(crate) use fail_on::FailOn;
 pub(crate) use kinds::Kind;
+pub(crate) use run::TimeBin;
 pub(crate) use summary::{RunFigures, Side, SideSummary};
-pub(crate) use timeline::TimeBin;
 
 #[cfg(test)]
 mod tests;

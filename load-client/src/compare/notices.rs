@@ -4,10 +4,10 @@ use super::comparison::Comparison;
 use super::effects::Effect;
 use super::metric::Metric;
 use super::order::{Drift, Order};
-use super::percent::percent;
 use super::resolution;
 use super::run::Run;
 use super::summary::Side;
+use super::wording::percent;
 
 /// Fewer blocks than this cannot reach p < 0.05 by sign flips, whatever the effect.
 const RECOMMENDED_BLOCKS: usize = 6;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
-use super::timeline::TimeBin;
+use serde::Serialize;
 
 /// The measured requests of one run, without its warm-up.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,4 +81,17 @@ impl Run {
 pub(super) fn failure_rate(ok: u64, failures: u64) -> Option<f64> {
     let total = ok + failures;
     (total > 0).then(|| failures as f64 / total as f64)
+}
+
+/// A stretch of a run's time, for charts.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct TimeBin {
+    /// Its middle, in seconds from the first request.
+    pub(crate) seconds: f64,
+    /// Median of the replies to what was sent in it, in milliseconds.
+    pub(crate) median_ms: f64,
+    /// Their 95th percentile.
+    pub(crate) p95_ms: f64,
+    /// Whether it belongs to the warm-up.
+    pub(crate) warm_up: bool,
 }

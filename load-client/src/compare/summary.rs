@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
+use super::run::TimeBin;
 use super::run::{Run, failure_rate};
-use super::timeline::TimeBin;
 use super::within::{Dependence, dependence};
 use crate::stats::{SortedSample, lattice_step, mean, quantile_is_supported, quantile_of_sorted};
 

@@ -172,13 +172,13 @@ pub(crate) fn within(comparison: &Comparison) -> Option<Table> {
 
 /// The article's figures.
 pub(crate) fn per_request(comparison: &Comparison) -> Table {
-    let parity = &comparison.parity;
+    let per_request = &comparison.per_request;
     let rows = [
-        ("median change", or_dash(parity.median_change, percent)),
-        ("Welch's t", welch(parity.welch.as_ref())),
+        ("median change", or_dash(per_request.median_change, percent)),
+        ("Welch's t", welch(per_request.welch.as_ref())),
         (
             "whole milliseconds, as Locust",
-            or_dash(parity.locust_median_change, percent),
+            or_dash(per_request.locust_median_change, percent),
         ),
     ];
     Table::list("per request, as if each were independent (not the verdict)", rows).noted(

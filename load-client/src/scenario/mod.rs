@@ -9,7 +9,7 @@ mod records;
 mod request;
 mod template;
 mod values;
-mod wheel;
+mod weighted_round_robin;
 
 pub use expect::StatusSet;
 pub(crate) use file::read_scenario;

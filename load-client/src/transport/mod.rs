@@ -7,7 +7,7 @@ mod pending;
 mod reply;
 pub(crate) mod wire;
 
-pub use exchange::{Answer, Ending, Failure, Flight, Listener, Transport};
+pub use exchange::{Answer, Ending, Failure, InFlight, Listener, Transport};
 pub use in_memory::InMemory;
 pub use pending::Pending;
 // internal: shared by the transports

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use hashlink::LinkedHashMap;
 use uuid::Uuid;
 
-use super::{Ending, Failure, Flight, Listener};
+use super::{Ending, Failure, InFlight, Listener};
 
 /// How soon a client that goes on failing tells of it again.
 const REPEATED_WITHIN: Duration = Duration::from_secs(1);
@@ -41,7 +41,7 @@ struct Trouble {
 
 impl Trouble {
     /// Whether it fell into the time in which a request waited.
-    fn explains(&self, flight: &Flight) -> bool {
+    fn explains(&self, flight: &InFlight) -> bool {
         let lasts = if self.lasts {
             LONGEST_OUTAGE
         } else {
@@ -52,7 +52,7 @@ impl Trouble {
 }
 
 struct Entry {
-    flight: Flight,
+    flight: InFlight,
     listener: Arc<dyn Listener>,
 }
 
@@ -75,7 +75,7 @@ impl Entry {
 impl Pending {
     /// Enters a request, before it is sent. False when it must not be sent, because no reply could
     /// arrive or the run was cut short; the listener was told then.
-    pub(crate) fn register(&self, id: Uuid, flight: Flight, listener: Arc<dyn Listener>) -> bool {
+    pub(crate) fn register(&self, id: Uuid, flight: InFlight, listener: Arc<dyn Listener>) -> bool {
         let entry = Entry { flight, listener };
         let mut table = self.lock();
         let refused = match &table.defunct {
@@ -194,7 +194,7 @@ mod tests {
     struct Told(Mutex<Vec<(u32, Option<Instant>, Ending)>>);
 
     impl Listener for Told {
-        fn ended(&self, flight: &Flight, ending: Ending) {
+        fn ended(&self, flight: &InFlight, ending: Ending) {
             let told = (flight.user, flight.acked, ending);
             self.0.lock().unwrap().push(told);
         }
@@ -218,7 +218,7 @@ mod tests {
         /// Registers request `user`, handed over that many seconds after the start, for 30 seconds.
         fn register(&self, user: u32, seconds: u64) -> Uuid {
             let (id, sent) = (Uuid::from_u128(user.into()), self.at(seconds));
-            let flight = Flight {
+            let flight = InFlight {
                 kind: 0,
                 user,
                 intended: sent,

@@ -12,8 +12,8 @@ use tokio::sync::broadcast;
 use super::events::{Event, Position};
 use super::history::{History, RunMark, RunMoment};
 use super::{Phase, State};
-use crate::moment::{Bin, Moment};
-use crate::summary::Summary;
+use crate::measure::moment::{Bin, Moment};
+use crate::measure::summary::Summary;
 
 /// Events that a browser may be behind before it is told the whole anew.
 const BACKLOG: usize = 64;

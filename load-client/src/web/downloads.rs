@@ -3,12 +3,12 @@
 use serde::Serialize;
 
 use super::{Board, Download, Refusal, Snapshot, State};
-use crate::export::html::{RunPage, Section, run_page};
-use crate::export::{failures_csv, stats_csv};
-use crate::moment::Moment;
-use crate::selfcheck::Validity;
-use crate::summary::Summary;
-use crate::threshold::Answer;
+use crate::measure::moment::Moment;
+use crate::measure::selfcheck::Validity;
+use crate::measure::summary::Summary;
+use crate::measure::threshold::Answer;
+use crate::report::html::{RunPage, Section, run_page};
+use crate::report::{failures_csv, stats_csv};
 
 const JSON: &str = "application/json";
 const CSV: &str = "text/csv; charset=utf-8";

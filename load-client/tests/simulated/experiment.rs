@@ -120,7 +120,7 @@ impl Answers {
         let effect = blocks.and_then(|blocks| blocks.effect(Metric::P50));
         let holds = effect.is_some_and(|own| (own.low..=own.high).contains(&truth.change));
         self.covered += u32::from(holds);
-        let welch = comparison.parity.welch.as_ref();
+        let welch = comparison.per_request.welch.as_ref();
         self.per_request += u32::from(welch.is_some_and(|welch| welch.p.ln() < 0.05_f64.ln()));
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use program_shell::signals::Signals;
 
-use crate::commands::signals::say;
 use crate::commands::web::runs::LiveRuns;
+use crate::session::signals::say;
 
 /// Waits for the end of the run and then that long; for ever without a time.
 pub(super) async fn after_the_run(runs: &LiveRuns, autoquit: Option<Duration>) {

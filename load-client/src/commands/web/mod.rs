@@ -1,6 +1,5 @@
 //! `load-client --web`: serves the live page, and owns the runs that it asks for.
 
-mod edit;
 mod end;
 mod order;
 mod run;
@@ -11,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::scenario::Scenario;
-use crate::web::{Conductor, Doors, router};
+use crate::web::{AllowedHosts, RunController, router};
 use anyhow::Context;
 use program_shell::http;
 use program_shell::signals::Signals;
@@ -21,10 +20,10 @@ use uuid::Uuid;
 
 use self::runs::LiveRuns;
 use crate::args::RunArguments;
-use crate::commands::signals::{INTERRUPTED, say};
+use crate::session::signals::{INTERRUPTED, say};
 
 /// How long a browser that reads nothing may hold up the end.
-const SERVER_PATIENCE: Duration = Duration::from_secs(2);
+const SERVER_STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Serves the page until a signal, or until the run that was started by itself is over. Answers the exit code
 /// of the last run, which is that of the same run without the page, or 1 when the run could not be done; 0
@@ -60,10 +59,10 @@ async fn listen(arguments: RunArguments, address: SocketAddr) -> anyhow::Result<
     })?;
     let address = listener.local_addr()?;
     let (autostart, autoquit) = (arguments.web.autostart, arguments.web.autoquit);
-    let doors = Doors::new(address, &arguments.web.web_name);
+    let hosts = AllowedHosts::new(address, &arguments.web.web_name);
     let runs = Arc::new(LiveRuns::new(arguments)?);
     let closed = CancellationToken::new();
-    let page = router(Arc::clone(&runs), doors, closed.clone());
+    let page = router(Arc::clone(&runs), hosts, closed.clone());
     let server = tokio::spawn(http::serve(
         listener,
         page,
@@ -82,7 +81,7 @@ async fn listen(arguments: RunArguments, address: SocketAddr) -> anyhow::Result<
         return Ok(INTERRUPTED);
     }
     closed.cancel();
-    let _ = tokio::time::timeout(SERVER_PATIENCE, server).await;
+    let _ = tokio::time::timeout(SERVER_STOP_TIMEOUT, server).await;
     runs.print_figures();
     Ok(runs.exit_code())
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::plan::{Model, OpenLoop, Pause, Plan};
+use crate::load::plan::{Model, OpenLoop, Pause, Plan};
+use crate::load::shape::{Arrivals, show_rate};
 use crate::scenario::Mix;
-use crate::shape::{Arrivals, show_rate};
 use crate::transport::kafka::KafkaSettings;
 use crate::web::{Defaults, Refusal, StartOrder};
 

@@ -7,14 +7,14 @@ use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::args::RunArguments;
-use crate::commands::outputs::{Audience, Concluded, HeldText};
-use crate::commands::session::Session;
-use crate::commands::signals::say;
-use crate::plan::Plan;
-use crate::recorder::TallyView;
-use crate::runner::Control;
+use crate::load::plan::Plan;
+use crate::load::runner::Control;
+use crate::measure::recorder::TallyView;
+use crate::measure::selfcheck::Validity;
 use crate::scenario::Mix;
-use crate::selfcheck::Validity;
+use crate::session::Session;
+use crate::session::signals::say;
+use crate::session::{Audience, Concluded, HeldText};
 use crate::transport::kafka::KafkaSettings;
 use crate::web::{Board, Figures, Phase, RunMark};
 

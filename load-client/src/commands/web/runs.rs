@@ -3,18 +3,18 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use crate::plan::PlanError;
-use crate::recorder::TallyView;
-use crate::runner::Control;
+use crate::load::plan::PlanError;
+use crate::load::runner::Control;
+use crate::measure::recorder::TallyView;
 use crate::web::{
-    Board, Conductor, Download, EditOrder, Offers, Phase, Refusal, StartOrder, State, StopOrder,
-    Target, board_download, board_downloads,
+    Board, Download, EditOrder, Offers, Phase, Refusal, RunController, StartOrder, State,
+    StopOrder, Target, board_download, board_downloads,
 };
 use tokio::sync::{Mutex, watch};
 use uuid::Uuid;
 
+use super::order;
 use super::run::{Job, LastFigures, Outcome, supervise};
-use super::{edit, order};
 use crate::args::RunArguments;
 
 /// Owns the runs. Each has clients, a recorder and an id of its own.
@@ -48,7 +48,7 @@ impl LiveRuns {
             },
             defaults: order::defaults(&arguments, &plan),
             offers: Offers {
-                edit: edit::OFFERED,
+                edit: true,
                 rate: order::RATE_OFFERED,
                 downloads: board_downloads(),
             },
@@ -114,7 +114,7 @@ impl LiveRuns {
     }
 }
 
-impl Conductor for LiveRuns {
+impl RunController for LiveRuns {
     fn board(&self) -> &Board {
         &self.board
     }
@@ -172,7 +172,7 @@ impl Conductor for LiveRuns {
         let active = self.active.lock().await;
         match &*active {
             Some(active) if self.board.state().phase == Phase::Running => {
-                edit::set_target(&active.control, order);
+                active.control.set_target(order.users, order.spawn_rate);
             }
             _ => return Err(nothing_goes_on()),
         }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use super::expectations::Expectations;
-use super::own_topic::{Abandonment, OwnTopic};
+use super::own_topic::{OwnTopic, SetupGuard};
 use super::producer::RequestProducer;
 use super::replies::ReplyConsumer;
 use super::{KafkaSettings, KafkaTransportError};
@@ -27,7 +27,7 @@ pub struct KafkaTransport {
 impl KafkaTransport {
     /// Blocks; a run that is given up meanwhile creates nothing.
     pub(super) fn connect_unless(
-        abandonment: &Abandonment,
+        guard: &SetupGuard,
         settings: &KafkaSettings,
     ) -> Result<Self, KafkaTransportError> {
         let pending = Pending::default();
@@ -36,7 +36,7 @@ impl KafkaTransport {
         let producer = RequestProducer::connect(settings, pending.clone())?;
         let (mut consumer, mut own_topic) = (None, None);
         if !settings.publish_only {
-            if !abandonment.begin() {
+            if !guard.begin() {
                 return Err(KafkaTransportError::Interrupted);
             }
             own_topic = OwnTopic::create(settings)?;
@@ -64,14 +64,14 @@ impl KafkaTransport {
     ) -> Result<Self, KafkaTransportError> {
         let (done, connected) = oneshot::channel();
         let creates = settings.service.own_reply_topic.is_some();
-        let abandonment = Abandonment::default();
+        let guard = SetupGuard::default();
         // Dropped with this future: by whoever stops the run before it has begun.
-        let _waits = WaitsForDeletion(creates.then(|| abandonment.clone()));
+        let _waits = WaitsForDeletion(creates.then(|| guard.clone()));
         std::thread::spawn(move || {
-            let connected = Self::connect_unless(&abandonment, &settings);
+            let connected = Self::connect_unless(&guard, &settings);
             // What nobody listens for any more is dropped here, and its topic deleted.
             drop(done.send(connected));
-            abandonment.end();
+            guard.end();
         });
         connected
             .await
@@ -92,12 +92,12 @@ impl KafkaTransport {
 }
 
 /// Keeps the program from ending before a topic is deleted that it has created.
-struct WaitsForDeletion(Option<Abandonment>);
+struct WaitsForDeletion(Option<SetupGuard>);
 
 impl Drop for WaitsForDeletion {
     fn drop(&mut self) {
-        if let Some(abandonment) = &self.0 {
-            abandonment.abandon();
+        if let Some(guard) = &self.0 {
+            guard.abandon();
         }
     }
 }
@@ -140,7 +140,7 @@ mod tests {
             run_id: "test".to_owned(),
             service: ServiceSettings::default(),
         };
-        let transport = KafkaTransport::connect_unless(&Abandonment::default(), &settings).unwrap();
+        let transport = KafkaTransport::connect_unless(&SetupGuard::default(), &settings).unwrap();
         assert_eq!(transport.producer_queue(), 0);
         // From here on no acknowledgement arrives before the test is over.
         cluster
