@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
-use load_client::export::is_standard_output;
+use load_client::report::is_standard_output;
 use program_shell::signals::Signals;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use load_client::export::{Destination, write_whole};
+use load_client::report::{Destination, write_whole};
 use serde::Serialize;
 use tokio::task::spawn_blocking;
 

@@ -1,9 +1,8 @@
 //! Measures round-trip times of request-reply services over Kafka, and compares sets of runs.
 //!
 //! - [`compare`] answers whether one set of runs is faster than another, and how sure that is;
-//!   [`output`] and [`export`] show the answer.
-//! - [`web`] shows a run while it goes on, and takes orders for it.
-//! - [`runner`] drives a [`plan`] through a [`transport`]; a [`recorder`] takes the samples.
+//!   [`report`] shows the answer.
+//! - [`load`] drives a plan through a [`transport`]; a recorder in [`measure`] takes the samples.
 //! - A [`scenario`] makes the requests. Most are files, see [`scenario::read_scenario`]; what a file
 //!   cannot say is a type of one's own:
 //!
@@ -11,9 +10,9 @@
 //! use std::sync::Arc;
 //! use std::time::Duration;
 //!
-//! use load_client::plan::{Model, Pause, Plan};
-//! use load_client::recorder::Recorder;
-//! use load_client::runner::{self, Control};
+//! use load_client::load::plan::{Model, Pause, Plan};
+//! use load_client::measure::recorder::Recorder;
+//! use load_client::load::runner::{self, Control};
 //! use load_client::scenario::{Request, Scenario};
 //! use load_client::transport::InMemory;
 //!
@@ -64,25 +63,17 @@
 //! The crate is an outside observer: it shares no code with the service that it measures, so the
 //! header names of the wire contract are literals here on purpose.
 
-pub mod analysis;
 pub mod compare;
-pub mod export;
-pub mod history;
-pub mod keys;
-pub mod memory;
-pub mod moment;
-pub mod output;
-pub mod plan;
-pub mod recorder;
-pub mod runner;
-pub mod sample;
+pub mod load;
+pub mod measure;
+#[doc(hidden)]
+pub mod program;
+pub mod report;
 pub mod scenario;
-pub mod selfcheck;
-pub mod shape;
 pub mod stats;
-pub mod summary;
-pub mod tally;
-pub mod threshold;
 pub mod transport;
-pub mod web;
-pub mod window;
+
+mod args;
+mod commands;
+mod session;
+mod web;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use humantime::format_duration;
 use load_client::compare::{Comparison, Options, Verdict, compare, percent};
-use load_client::export::html::{PageContext, Section, comparison_page};
-use load_client::output::comparison_text;
+use load_client::report::html::{PageContext, Section, comparison_page};
+use load_client::report::text::comparison_text;
 
 use super::pairing::Sides;
 use super::plan::Experiment;

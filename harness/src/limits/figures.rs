@@ -154,14 +154,14 @@ pub(super) fn ratio(
     let (old, new): (Vec<f64>, Vec<f64>) = pairs.unzip();
     let quotients = old.iter().zip(&new).map(|(old, new)| new / old);
     let median = median(quotients.collect())?;
-    let effect = paired_log_ratio(&old, &new, 0.95);
+    let change = paired_log_ratio(&old, &new, 0.95);
     (median.is_finite() && median > 0.0).then(|| Ratio {
         subject,
         reference,
         load,
         metric,
         median,
-        interval: effect.map(|effect| (1.0 + effect.change.low, 1.0 + effect.change.high)),
+        interval: change.map(|change| (1.0 + change.low, 1.0 + change.high)),
     })
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use load_client::export::{is_standard_output, remove_earlier};
+use load_client::report::{is_standard_output, remove_earlier};
 
 use crate::files;
 

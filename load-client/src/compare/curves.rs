@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::stats::{quantile_is_supported, quantile_of_sorted};
 
 /// Bins of the overlay histogram.
-const BINS: usize = 120;
+const HISTOGRAM_BINS: usize = 120;
 /// Steps of the empirical distribution function.
 const ECDF_STEPS: u32 = 400;
 /// The overlay ends where all but this share of both sides lies below; one outlier would flatten it.
@@ -18,41 +18,41 @@ const GATHERED_TAIL: f64 = 0.001;
 /// Two overlaid histograms with bins of their own cannot be compared by eye: the article's had
 /// different widths, and one time-out of 30 s made every bin 30 ms wide.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Overlay {
+pub(crate) struct Overlay {
     /// Edges of the bins in milliseconds, one more than there are bins, ascending.
-    pub edges_ms: Vec<f64>,
+    pub(crate) edges_ms: Vec<f64>,
     /// Share of the baseline's replies in each bin.
-    pub baseline: Vec<f64>,
+    pub(crate) baseline: Vec<f64>,
     /// Share of the changed side's replies in each bin.
-    pub changed: Vec<f64>,
+    pub(crate) changed: Vec<f64>,
     /// Replies of the baseline at or above the last edge.
-    pub baseline_above: u64,
+    pub(crate) baseline_above: u64,
     /// Replies of the changed side at or above the last edge.
-    pub changed_above: u64,
+    pub(crate) changed_above: u64,
 }
 
 /// A point of a curve over latencies.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct CurvePoint {
+pub(crate) struct CurvePoint {
     /// The latency in milliseconds.
-    pub ms: f64,
+    pub(crate) ms: f64,
     /// The share of replies that are no slower.
-    pub share: f64,
+    pub(crate) share: f64,
 }
 
 /// The curves of both sides.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Curves {
+pub(crate) struct Curves {
     /// Histogram of both sides on shared bins; `None` unless both have a latency above zero.
-    pub overlay: Option<Overlay>,
+    pub(crate) overlay: Option<Overlay>,
     /// Empirical distribution function of the baseline.
-    pub baseline_ecdf: Vec<CurvePoint>,
+    pub(crate) baseline_ecdf: Vec<CurvePoint>,
     /// Empirical distribution function of the changed side.
-    pub changed_ecdf: Vec<CurvePoint>,
+    pub(crate) changed_ecdf: Vec<CurvePoint>,
     /// Percentile spectrum of the baseline: ever higher quantiles, as far as ten replies lie above.
-    pub baseline_spectrum: Vec<CurvePoint>,
+    pub(crate) baseline_spectrum: Vec<CurvePoint>,
     /// Percentile spectrum of the changed side.
-    pub changed_spectrum: Vec<CurvePoint>,
+    pub(crate) changed_spectrum: Vec<CurvePoint>,
 }
 
 /// Draws the curves of two samples, both sorted ascending.
@@ -72,8 +72,8 @@ fn overlay(baseline: &[f64], changed: &[f64]) -> Option<Overlay> {
     let end = |sorted: &[f64]| quantile_of_sorted(sorted, 1.0 - GATHERED_TAIL);
     // A little above, so that a sample of equal values has a bin to lie in.
     let high = end(baseline)?.max(end(changed)?).max(low) * 1.001;
-    let ratio = (high / low).powf(1.0 / BINS as f64);
-    let edges_ms: Vec<f64> = (0..=BINS)
+    let ratio = (high / low).powf(1.0 / HISTOGRAM_BINS as f64);
+    let edges_ms: Vec<f64> = (0..=HISTOGRAM_BINS)
         .map(|edge| low * ratio.powi(edge as i32))
         .collect();
     let (baseline, baseline_above) = shares(baseline, &edges_ms);
@@ -135,7 +135,7 @@ mod tests {
     fn both_sides_share_the_bins_and_nothing_is_lost() {
         let (baseline, changed) = (sample(10_000, 0.01), sample(5_000, 0.01));
         let overlay = curves(&baseline, &changed).overlay.unwrap();
-        assert_eq!(overlay.edges_ms.len(), BINS + 1);
+        assert_eq!(overlay.edges_ms.len(), HISTOGRAM_BINS + 1);
         let all = |shares: &[f64], above: u64, count: f64| {
             shares.iter().sum::<f64>() + above as f64 / count
         };
@@ -150,7 +150,7 @@ mod tests {
         let changed = baseline.clone();
         baseline.push(30_000.0);
         let overlay = curves(&baseline, &changed).overlay.unwrap();
-        assert!(overlay.edges_ms[BINS] < 20.0);
+        assert!(overlay.edges_ms[HISTOGRAM_BINS] < 20.0);
     }
 
     #[test]

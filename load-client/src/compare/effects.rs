@@ -16,7 +16,7 @@ pub struct Effect {
     /// The figure.
     pub metric: Metric,
     /// Natural log of changed over baseline, for each block.
-    pub log_ratios: Vec<f64>,
+    pub(crate) log_ratios: Vec<f64>,
     /// Estimated relative change: -0.3 is 30 % lower.
     pub change: f64,
     /// Lower end of the 95 % interval of the change: Student's t on the log-ratios of the blocks.
@@ -25,16 +25,16 @@ pub struct Effect {
     pub high: f64,
     /// 95 % interval of the hierarchical block bootstrap, which also resamples the requests of each
     /// run; not for the throughput.
-    pub bootstrap: Option<Interval>,
+    pub(crate) bootstrap: Option<Interval>,
     /// Exact two-sided sign-flip p-value; `None` above 24 blocks.
-    pub p: Option<PValue>,
+    pub(crate) p: Option<PValue>,
     /// The same over all quantiles together (Holm): one of four may be small by chance.
-    pub p_holm: Option<PValue>,
+    pub(crate) p_holm: Option<PValue>,
     /// The relative change that the steps of the recorded latencies can hide; both intervals hold it.
-    pub resolution: f64,
+    pub(crate) resolution: f64,
     /// What the interval says of this figure alone; `None` when the comparison is refused. Of the
     /// throughput, faster means higher.
-    pub verdict: Option<Verdict>,
+    pub(crate) verdict: Option<Verdict>,
 }
 
 impl Effect {
@@ -48,7 +48,7 @@ impl Effect {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Blocks {
     /// Number of blocks.
-    pub count: u64,
+    pub(crate) count: u64,
     /// The figures that every run has.
     pub effects: Vec<Effect>,
 }

@@ -5,7 +5,7 @@ use super::verdict::Verdict;
 
 /// What fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FailOn {
+pub(crate) enum FailOn {
     /// The changed side is slower. What cannot be told, for want of blocks, passes.
     Slower,
     /// The changed side is anything but faster.
@@ -18,7 +18,7 @@ impl FailOn {
     /// A refused comparison fails under either rule: a build must not turn green because nothing was
     /// measured that could have turned it red.
     #[must_use]
-    pub fn broken_by(self, comparison: &Comparison) -> Option<String> {
+    pub(crate) fn broken_by(self, comparison: &Comparison) -> Option<String> {
         let Some(verdict) = comparison.verdict else {
             let reason = comparison
                 .refusal

@@ -8,11 +8,11 @@ use serde::Serialize;
 
 use super::effects::{Blocks, pair};
 use super::metric::Metric;
-use super::percent::percent;
 use super::refusal;
 use super::run::Run;
 use super::summary::{Figures, pool};
 use super::verdict::Verdict;
+use super::wording::percent;
 use crate::stats::{mean, paired_t_test, variance};
 
 /// Shares that differ by no more agree.
@@ -25,12 +25,12 @@ const LEVEL: f64 = 0.01;
 /// Letters of a kind's name that a message shows.
 const LONGEST_NAME: usize = 60;
 /// Kinds that a message names.
-const MOST_NAMES: usize = 5;
+const MAX_NAMES: usize = 5;
 
 /// Kinds as a message names them: the first few, each cut where it is long.
 pub(super) fn in_words<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let mut names = names.into_iter();
-    let mut told: Vec<String> = names.by_ref().take(MOST_NAMES).map(cut).collect();
+    let mut told: Vec<String> = names.by_ref().take(MAX_NAMES).map(cut).collect();
     let more = names.count();
     if more > 0 {
         told.push(format!("and {more} more"));
@@ -47,23 +47,23 @@ fn cut(name: &str) -> String {
 
 /// One kind of request, compared on its own.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Kind {
+pub(crate) struct Kind {
     /// Request type and name.
-    pub kind: String,
+    pub(crate) kind: String,
     /// The verdict on its median; `None` when it is refused.
-    pub verdict: Option<Verdict>,
+    pub(crate) verdict: Option<Verdict>,
     /// Why there is no verdict.
-    pub refusal: Option<String>,
+    pub(crate) refusal: Option<String>,
     /// Its share of the measured requests of the baseline, the mean over the runs.
-    pub baseline_share: f64,
+    pub(crate) baseline_share: f64,
     /// Its share on the changed side.
-    pub changed_share: f64,
+    pub(crate) changed_share: f64,
     /// Its figures over all runs of the baseline.
-    pub baseline: Figures,
+    pub(crate) baseline: Figures,
     /// Its figures over all runs of the changed side.
-    pub changed: Figures,
+    pub(crate) changed: Figures,
     /// Its effects over the blocks; `None` unless both sides have the same number of runs, two or more.
-    pub blocks: Option<Blocks>,
+    pub(crate) blocks: Option<Blocks>,
     /// Whether its share is the same on both sides, as far as the blocks tell.
     #[serde(skip)]
     shares_agree: bool,

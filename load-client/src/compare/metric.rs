@@ -24,7 +24,7 @@ pub enum Metric {
 
 impl Metric {
     /// All of them, in the order of the tables.
-    pub const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::P50,
         Self::P90,
         Self::P95,
@@ -35,7 +35,7 @@ impl Metric {
 
     /// The quantile that it is, if it is one.
     #[must_use]
-    pub fn quantile(self) -> Option<f64> {
+    pub(crate) fn quantile(self) -> Option<f64> {
         match self {
             Self::P50 => Some(0.5),
             Self::P90 => Some(0.9),
@@ -60,7 +60,7 @@ impl Metric {
 
     /// Its unit.
     #[must_use]
-    pub fn unit(self) -> &'static str {
+    pub(crate) fn unit(self) -> &'static str {
         match self {
             Self::Throughput => "replies/s",
             _ => "ms",
@@ -69,7 +69,7 @@ impl Metric {
 
     /// The metric among a run's figures; `None` where the run cannot tell it.
     #[must_use]
-    pub fn of(self, figures: &Figures) -> Option<f64> {
+    pub(crate) fn of(self, figures: &Figures) -> Option<f64> {
         match self {
             Self::P50 => figures.median_ms,
             Self::P90 => figures.p90_ms,

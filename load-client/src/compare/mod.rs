@@ -26,7 +26,6 @@ mod metric;
 mod notices;
 mod options;
 mod order;
-mod percent;
 mod read;
 mod refusal;
 mod resolution;
@@ -34,28 +33,26 @@ mod run;
 mod shape;
 mod steps;
 mod summary;
-mod timeline;
+pub(crate) mod tables;
 mod verdict;
 mod within;
 mod wording;
 
-pub use comparison::{Comparison, Parity};
-pub use curves::{CurvePoint, Curves, Overlay};
+pub use comparison::{Comparison, PerRequest};
 pub use effects::{Blocks, Effect};
-pub use fail_on::FailOn;
-pub use kinds::Kind;
 pub use metric::Metric;
 pub use options::{Detail, Options};
-pub use order::{Drift, Drifts, Order};
-pub use percent::percent;
 pub use read::{ReadError, read_run};
 pub use run::Run;
-pub use shape::Shape;
 pub use steps::{CompareError, compare};
-pub use summary::{Figures, RunFigures, Side, SideSummary};
-pub use timeline::TimeBin;
-pub use verdict::{Because, Verdict};
-pub use within::{Dependence, WithinRuns};
+pub use verdict::Verdict;
+pub use wording::percent;
+// internal: what the reports and the command show
+pub(crate) use curves::CurvePoint;
+pub(crate) use fail_on::FailOn;
+pub(crate) use kinds::Kind;
+pub(crate) use run::TimeBin;
+pub(crate) use summary::{RunFigures, Side, SideSummary};
 
 #[cfg(test)]
 mod tests;

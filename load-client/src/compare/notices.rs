@@ -4,10 +4,10 @@ use super::comparison::Comparison;
 use super::effects::Effect;
 use super::metric::Metric;
 use super::order::{Drift, Order};
-use super::percent::percent;
 use super::resolution;
 use super::run::Run;
 use super::summary::Side;
+use super::wording::percent;
 
 /// Fewer blocks than this cannot reach p < 0.05 by sign flips, whatever the effect.
 const RECOMMENDED_BLOCKS: usize = 6;
@@ -86,7 +86,7 @@ fn coarse(comparison: &Comparison) -> Option<String> {
 fn out_of_turn(order: Order) -> Option<String> {
     match order {
         Order::Unknown | Order::InTurns => None,
-        Order::OneOrder { first } => Some(format!(
+        Order::Fixed { first } => Some(format!(
             "the {first} run came first in each block: what one run leaves behind for the next would look \
              like a change; make the order random"
         )),

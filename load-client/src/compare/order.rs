@@ -18,13 +18,14 @@ const LEVEL: f64 = 0.025;
 /// In which order the runs were made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
-pub enum Order {
+pub(crate) enum Order {
     /// Not every run says when it started.
     Unknown,
     /// Block by block, and not always the same side first.
     InTurns,
     /// Block by block, and in each block this side first.
-    OneOrder {
+    #[serde(rename = "one_order")]
+    Fixed {
         /// The side that came first.
         first: Side,
     },
@@ -39,20 +40,20 @@ pub enum Order {
 
 /// A rise or fall from block to block.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Drift {
+pub(crate) struct Drift {
     /// Relative change from one block to the next.
-    pub per_block: f64,
+    pub(crate) per_block: f64,
     /// How often a series without a drift looks so much like one (the t-test of its slope).
-    pub p: PValue,
+    pub(crate) p: PValue,
 }
 
 /// What time did to the figures: each is `None` unless it is beyond chance and reaches the threshold.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Drifts {
+pub(crate) struct Drifts {
     /// Of the median round trips of both sides together: the machine.
-    pub level: Option<Drift>,
+    pub(crate) level: Option<Drift>,
     /// Of the ratio of the two sides: the change itself.
-    pub change: Option<Drift>,
+    pub(crate) change: Option<Drift>,
 }
 
 /// Tells the order by the starts of the runs.
@@ -90,11 +91,11 @@ pub(super) fn order(baseline: &[Run], changed: &[Run]) -> Order {
     }
     let is_enough = old.len() >= FEWEST_FOR_ORDER;
     if is_enough && blocks.clone().all(|(old, new)| old < new) {
-        Order::OneOrder {
+        Order::Fixed {
             first: Side::Baseline,
         }
     } else if is_enough && blocks.all(|(old, new)| new < old) {
-        Order::OneOrder {
+        Order::Fixed {
             first: Side::Changed,
         }
     } else {
@@ -177,7 +178,7 @@ mod tests {
         assert_eq!(order_of(&[0, 1], &[2, 3]), Order::InSequence { first });
         assert_eq!(order_of(&[0, 1, 6], &[2, 3, 7]), Order::NotInTurns);
         let always = order_of(&[0, 2, 4, 6, 8], &[1, 3, 5, 7, 9]);
-        assert_eq!(always, Order::OneOrder { first });
+        assert_eq!(always, Order::Fixed { first });
         let first = Side::Changed;
         assert_eq!(order_of(&[2, 3], &[0, 1]), Order::InSequence { first });
         // Both at once, block by block, and too few blocks for an order to tell anything.

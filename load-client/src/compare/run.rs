@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
-use super::timeline::TimeBin;
+use serde::Serialize;
 
 /// The measured requests of one run, without its warm-up.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,13 +11,13 @@ pub struct Run {
     /// Where the run came from, usually its file name.
     pub label: String,
     /// What was asked for: request type and name of each kind of request.
-    pub kinds: BTreeSet<String>,
+    pub(crate) kinds: BTreeSet<String>,
     /// Latencies of the requests that were answered well, in milliseconds.
     pub latencies_ms: Vec<f64>,
     /// Whether they are in the order of sending; what depends on that order is left out otherwise.
-    pub is_ordered: bool,
+    pub(crate) is_ordered: bool,
     /// The same run for each kind of request alone; empty unless there is more than one.
-    pub parts: BTreeMap<String, Run>,
+    pub(crate) parts: BTreeMap<String, Run>,
     /// Requests that failed: time-outs, send errors, error replies.
     pub failures: u64,
     /// Ok replies per second over the measured window; `None` when the file has no timestamps.
@@ -26,23 +26,23 @@ pub struct Run {
     /// window that was asked for.
     pub window_is_guessed: bool,
     /// Requests left out because they were sent during the warm-up.
-    pub warm_up: u64,
+    pub(crate) warm_up: u64,
     /// Requests still in flight when the run was cut short: neither answered nor failed.
-    pub censored: u64,
+    pub(crate) censored: u64,
     /// How the run went over its time, warm-up included; empty when the file has no timestamps.
-    pub timeline: Vec<TimeBin>,
+    pub(crate) timeline: Vec<TimeBin>,
     /// What was tolerated while reading, one sentence each.
-    pub warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
     /// Why its figures must not be used, if its load client said so.
     pub invalid: Vec<String>,
     /// When it started, if its summary or its time stamps say so.
     pub started: Option<SystemTime>,
     /// When its file was last written.
-    pub written: Option<SystemTime>,
+    pub(crate) written: Option<SystemTime>,
     /// The identifier that its summary gives it.
-    pub run_id: Option<String>,
+    pub(crate) run_id: Option<String>,
     /// A digest of its file's requests; runs that share it are copies.
-    pub digest: Option<u64>,
+    pub(crate) digest: Option<u64>,
 }
 
 impl Run {
@@ -72,7 +72,7 @@ impl Run {
 
     /// Share of the measured requests that failed; `None` when there was none.
     #[must_use]
-    pub fn failure_rate(&self) -> Option<f64> {
+    pub(crate) fn failure_rate(&self) -> Option<f64> {
         failure_rate(self.latencies_ms.len() as u64, self.failures)
     }
 }
@@ -81,4 +81,17 @@ impl Run {
 pub(super) fn failure_rate(ok: u64, failures: u64) -> Option<f64> {
     let total = ok + failures;
     (total > 0).then(|| failures as f64 / total as f64)
+}
+
+/// A stretch of a run's time, for charts.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct TimeBin {
+    /// Its middle, in seconds from the first request.
+    pub(crate) seconds: f64,
+    /// Median of the replies to what was sent in it, in milliseconds.
+    pub(crate) median_ms: f64,
+    /// Their 95th percentile.
+    pub(crate) p95_ms: f64,
+    /// Whether it belongs to the warm-up.
+    pub(crate) warm_up: bool,
 }

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::effects::widened;
 use crate::stats::{
-    Bootstrap, Interval, KolmogorovSmirnov, PairwiseEstimate, QuantileShift, SHIFT_PROBABILITIES,
-    Series, SortedSample, dominance, hodges_lehmann_shift, kolmogorov_smirnov, pairwise_ratio,
+    Bootstrap, Interval, PairwiseEstimate, QuantileShift, SHIFT_PROBABILITIES, Series,
+    SortedSample, dominance, hodges_lehmann_shift, kolmogorov_smirnov_distance, pairwise_ratio,
     quantile_is_supported, quantile_of_sorted, shift_function,
 };
 
@@ -19,20 +19,20 @@ const CONFIDENCE: f64 = 0.95;
 /// Intervals take the variation within runs into account where they come from a block bootstrap (the
 /// shift function), and not where they come from ranks; none knows the variation between runs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Shape {
+pub(crate) struct Shape {
     /// Differences of the deciles and of the tail, changed - baseline in milliseconds, with bands
     /// that hold all of them together; empty when the order of the requests is not known.
-    pub shift_function: Vec<QuantileShift>,
+    pub(crate) shift_function: Vec<QuantileShift>,
     /// Typical difference changed - baseline in milliseconds (Hodges and Lehmann).
-    pub shift_ms: Option<Interval>,
+    pub(crate) shift_ms: Option<Interval>,
     /// Typical ratio changed / baseline, minus one.
-    pub ratio_change: Option<Interval>,
+    pub(crate) ratio_change: Option<Interval>,
     /// Cliff's delta: -1 when every request of the changed side is faster, 0 for no tendency.
-    pub cliffs_delta: Option<f64>,
+    pub(crate) cliffs_delta: Option<f64>,
     /// Probability that a request of the changed side is faster than one of the baseline.
-    pub probability_faster: Option<f64>,
-    /// Largest distance of the two distribution functions, with its p as if requests were independent.
-    pub kolmogorov_smirnov: Option<KolmogorovSmirnov>,
+    pub(crate) probability_faster: Option<f64>,
+    /// Largest distance of the two distribution functions.
+    pub(crate) kolmogorov_smirnov: f64,
 }
 
 /// Compares two pooled sides: their series in the order of time, where it is known, and the same values
@@ -65,7 +65,7 @@ pub(super) fn shape(
             .and_then(|ratio| Some(widened(ratio, hidden_in_ratio(sorted, step_ms)?))),
         cliffs_delta: dominance.map(|dominance| dominance.cliffs_delta()),
         probability_faster: dominance.map(|dominance| dominance.probability_less()),
-        kolmogorov_smirnov: kolmogorov_smirnov(baseline, changed),
+        kolmogorov_smirnov: kolmogorov_smirnov_distance(baseline, changed),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The steps that lead to a comparison.
 
-use super::comparison::{Comparison, Parity};
+use super::comparison::{Comparison, PerRequest};
 use super::curves::{Curves, curves};
 use super::effects::pair;
 use super::metric::Metric;
@@ -27,7 +27,7 @@ pub enum CompareError {
 }
 
 /// Version of [`Comparison`]'s JSON; raised when a field changes its meaning or goes.
-const SCHEMA: u32 = 2;
+const SCHEMA: u32 = 3;
 
 /// Compares the runs of two sides. Run i of one side is paired with run i of the other.
 ///
@@ -87,7 +87,7 @@ pub fn compare(
         drift,
         within_runs: single.and_then(|bootstrap| within(baseline, changed, &sides, bootstrap)),
         shape: bootstrap.and_then(|bootstrap| pooled_shape(&sides, bootstrap)),
-        parity: parity(old, new),
+        per_request: per_request(old, new),
         curves: bootstrap.map_or_else(Curves::default, |_| pooled_curves(&sides)),
         warnings: Vec::new(),
         blocks,
@@ -189,8 +189,8 @@ fn pooled_curves(sides: &[Pooled; 2]) -> Curves {
     curves(old, new)
 }
 
-fn parity(old: &Pooled, new: &Pooled) -> Parity {
-    Parity {
+fn per_request(old: &Pooled, new: &Pooled) -> PerRequest {
+    PerRequest {
         median_change: change(old.summary.pooled.median_ms, new.summary.pooled.median_ms),
         welch: welch(&old.latencies_ms, &new.latencies_ms),
         locust_median_change: change(

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
+use super::run::TimeBin;
 use super::run::{Run, failure_rate};
-use super::timeline::TimeBin;
 use super::within::{Dependence, dependence};
 use crate::stats::{SortedSample, lattice_step, mean, quantile_is_supported, quantile_of_sorted};
 
@@ -37,50 +37,50 @@ impl std::fmt::Display for Side {
 
 /// The figures of one run, or of a side's runs together. What is undefined is `None`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Figures {
+pub(crate) struct Figures {
     /// Requests that were answered well.
-    pub count: u64,
+    pub(crate) count: u64,
     /// Requests that failed.
-    pub failures: u64,
+    pub(crate) failures: u64,
     /// Failed share of all measured requests.
-    pub failure_rate: Option<f64>,
+    pub(crate) failure_rate: Option<f64>,
     /// Mean latency in milliseconds.
-    pub mean_ms: Option<f64>,
+    pub(crate) mean_ms: Option<f64>,
     /// Median latency in milliseconds.
-    pub median_ms: Option<f64>,
+    pub(crate) median_ms: Option<f64>,
     /// 90th percentile in milliseconds; `None` below 100 replies.
-    pub p90_ms: Option<f64>,
+    pub(crate) p90_ms: Option<f64>,
     /// 95th percentile in milliseconds; `None` below 200 replies.
-    pub p95_ms: Option<f64>,
+    pub(crate) p95_ms: Option<f64>,
     /// 99th percentile in milliseconds; `None` below 1,000 replies.
-    pub p99_ms: Option<f64>,
+    pub(crate) p99_ms: Option<f64>,
     /// Ok replies per second; for a side, the mean over its runs.
-    pub throughput: Option<f64>,
+    pub(crate) throughput: Option<f64>,
 }
 
 /// The figures of one run, with its name.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct RunFigures {
+pub(crate) struct RunFigures {
     /// Where the run came from.
-    pub label: String,
+    pub(crate) label: String,
     /// Its figures.
     #[serde(flatten)]
-    pub figures: Figures,
+    pub(crate) figures: Figures,
     /// The steps in which its latencies are recorded, in milliseconds; `None` where none is seen.
-    pub resolution_ms: Option<f64>,
+    pub(crate) resolution_ms: Option<f64>,
     /// How far its requests are from being independent.
-    pub dependence: Dependence,
+    pub(crate) dependence: Dependence,
     /// How it went over its time, warm-up included.
-    pub timeline: Vec<TimeBin>,
+    pub(crate) timeline: Vec<TimeBin>,
 }
 
 /// All runs of one side, each on its own and pooled.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct SideSummary {
+pub(crate) struct SideSummary {
     /// Figures over the requests of all runs together.
-    pub pooled: Figures,
+    pub(crate) pooled: Figures,
     /// Figures of each run, in the order given.
-    pub runs: Vec<RunFigures>,
+    pub(crate) runs: Vec<RunFigures>,
 }
 
 /// The runs of one side while they are compared: their figures, and all requests pooled.

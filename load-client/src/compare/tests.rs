@@ -244,7 +244,7 @@ fn resolution_of_either_side_widens_every_interval() {
     rounded(&mut coarse);
     for (baseline, changed) in [(&exact, &coarse), (&coarse, &exact), (&coarse, &coarse)] {
         let comparison = compared(baseline, changed);
-        let because = Because::Resolution;
+        let because = super::verdict::Because::Resolution;
         assert!(
             matches!(comparison.verdict, Some(Verdict::Inconclusive { because: own, .. }) if own == because),
             "{}",

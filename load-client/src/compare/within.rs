@@ -18,25 +18,25 @@ const FEWEST_BLOCKS: usize = 10;
 
 /// How far the requests of a run are from being independent.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Dependence {
+pub(crate) struct Dependence {
     /// Correlation of each latency with the next.
-    pub autocorrelation: Option<f64>,
+    pub(crate) autocorrelation: Option<f64>,
     /// Number of independent requests that would tell as much about the mean.
-    pub effective_size: Option<f64>,
+    pub(crate) effective_size: Option<f64>,
     /// Number of independent requests that would tell as much about the 99th percentile.
-    pub effective_size_p99: Option<f64>,
+    pub(crate) effective_size_p99: Option<f64>,
     /// Length of the blocks that are resampled, in requests; `None`, like all above, when the order of the
     /// requests is not known.
-    pub block_length: Option<usize>,
+    pub(crate) block_length: Option<usize>,
 }
 
 /// The comparison of two single runs: honest about the requests, blind to what differs from run to run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct WithinRuns {
+pub(crate) struct WithinRuns {
     /// Welch's t-test on batch means instead of requests.
-    pub batch_mean_welch: Option<Welch>,
+    pub(crate) batch_mean_welch: Option<Welch>,
     /// Relative change of the median, its interval by a circular block bootstrap.
-    pub median_change: Option<Interval>,
+    pub(crate) median_change: Option<Interval>,
 }
 
 /// Measures the dependence within a run.
@@ -52,7 +52,7 @@ pub(super) fn dependence(run: &Run) -> Dependence {
     }
     Dependence {
         autocorrelation: autocorrelation(latencies, 1),
-        effective_size: effective_sample_size(latencies).map(|effective| effective.size),
+        effective_size: effective_sample_size(latencies),
         effective_size_p99: effective_sample_size_of_quantile(latencies, 0.99),
         block_length: Some(block_length(run)),
     }

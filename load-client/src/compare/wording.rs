@@ -5,7 +5,6 @@ use super::effects::{Blocks, Effect};
 use super::kinds::{Kind, in_words};
 use super::metric::Metric;
 use super::order::Order;
-use super::percent::percent;
 use super::refusal::FEWEST_BLOCKS;
 use super::resolution;
 use super::verdict::{Because, Verdict};
@@ -39,7 +38,7 @@ pub(super) fn conclusion(comparison: &Comparison) -> String {
 }
 
 fn pooled_median(comparison: &Comparison) -> Option<String> {
-    let change = comparison.parity.median_change?;
+    let change = comparison.per_request.median_change?;
     Some(format!(
         " The pooled median changed by {}.",
         percent(change)
@@ -129,7 +128,7 @@ fn kinds(verdict: Option<Verdict>, kinds: &[Kind]) -> String {
 fn order(order: Order) -> &'static str {
     match order {
         Order::Unknown | Order::InTurns => "",
-        Order::OneOrder { .. } => {
+        Order::Fixed { .. } => {
             " But the runs were made always in one order, which alone can look like a change."
         }
         Order::NotInTurns | Order::InSequence { .. } => {
@@ -174,4 +173,10 @@ fn further(blocks: Option<u64>) -> String {
             "the change lies too near the threshold for any sensible number of blocks".to_owned()
         }
     }
+}
+
+/// A relative change as people read it: `-30.1 %`, `+43.0 %`.
+#[must_use]
+pub fn percent(change: f64) -> String {
+    format!("{:+.1} %", change * 100.0)
 }

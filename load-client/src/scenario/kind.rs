@@ -10,7 +10,7 @@ use super::{Records, Request, StatusSet, Template};
 
 /// One kind of request.
 #[derive(Debug)]
-pub struct Kind {
+pub(crate) struct Kind {
     /// By which results are told apart.
     pub name: String,
     /// Its share, against the other kinds' weights; at least 1.
@@ -31,7 +31,7 @@ pub struct Kind {
 
 /// Where the bodies of a kind come from.
 #[derive(Debug)]
-pub enum Body {
+pub(crate) enum Body {
     /// From one template.
     Template(Template),
     /// From a file of records, in their order, from the first again after the last.
@@ -41,7 +41,7 @@ pub enum Body {
 impl Kind {
     /// A kind of weight 1 that has nothing but its body.
     #[must_use]
-    pub fn new(name: String, body: Body) -> Self {
+    pub(crate) fn new(name: String, body: Body) -> Self {
         Self {
             name,
             weight: 1,

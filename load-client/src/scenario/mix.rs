@@ -1,19 +1,19 @@
 //! Several kinds of request, mixed by weight.
 
 use super::values::Values;
-use super::wheel::Wheel;
+use super::weighted_round_robin::WeightedRoundRobin;
 use super::{Kind, Request, Scenario};
 
 /// Most kinds of one mix; a table with more lines helps nobody.
-pub(super) const MOST_KINDS: usize = 1000;
+pub(super) const MAX_KINDS: usize = 1000;
 
 /// Kinds of request that are sent in shares that match their weights exactly: among as many
 /// requests in a row as the weights add up to, each kind comes as often as its weight says.
 #[derive(Debug)]
-pub struct Mix {
+pub(crate) struct Mix {
     names: Vec<String>,
     kinds: Vec<Kind>,
-    wheel: Wheel,
+    wheel: WeightedRoundRobin,
     values: Values,
 }
 
@@ -24,9 +24,9 @@ impl Mix {
     /// # Errors
     ///
     /// For no kind, for too many, and for a weight of 0.
-    pub fn try_new(kinds: Vec<Kind>, seed: u64) -> Result<Self, String> {
-        if kinds.is_empty() || kinds.len() > MOST_KINDS {
-            return Err(format!("takes 1 to {MOST_KINDS} kinds of request"));
+    pub(crate) fn try_new(kinds: Vec<Kind>, seed: u64) -> Result<Self, String> {
+        if kinds.is_empty() || kinds.len() > MAX_KINDS {
+            return Err(format!("takes 1 to {MAX_KINDS} kinds of request"));
         }
         if let Some(kind) = kinds.iter().find(|kind| kind.weight == 0) {
             let name = &kind.name;
@@ -35,7 +35,7 @@ impl Mix {
         let weights: Vec<u32> = kinds.iter().map(|kind| kind.weight).collect();
         Ok(Self {
             names: kinds.iter().map(|kind| kind.name.clone()).collect(),
-            wheel: Wheel::new(&weights),
+            wheel: WeightedRoundRobin::new(&weights),
             values: Values::new(seed),
             kinds,
         })
@@ -43,14 +43,14 @@ impl Mix {
 
     /// The kinds, in the order of [`Scenario::kinds`].
     #[must_use]
-    pub fn parts(&self) -> &[Kind] {
+    pub(crate) fn parts(&self) -> &[Kind] {
         &self.kinds
     }
 
     /// One request of each kind, to be looked at before a run. Nothing is drawn from the mix, so
     /// that the run begins where it would have begun.
     #[must_use]
-    pub fn samples(&self) -> Vec<Request> {
+    pub(crate) fn samples(&self) -> Vec<Request> {
         let values = Values::new(0);
         let numbered = (0_u16..).zip(&self.kinds);
         numbered
@@ -66,7 +66,7 @@ impl Scenario for Mix {
 
     fn next(&self, user: u32) -> Request {
         let number = self.wheel.next();
-        // Fits: there are at most MOST_KINDS.
+        // Fits: there are at most MAX_KINDS.
         self.kinds[number].request(number as u16, user, &self.values)
     }
 }

@@ -3,7 +3,7 @@
 use super::{Welch, mean, welch};
 
 /// Batches a side that the comparison of two single runs uses.
-pub const BATCHES: usize = 20;
+const BATCHES: usize = 20;
 
 /// The means of `batches` consecutive batches of equal length.
 ///
@@ -11,7 +11,7 @@ pub const BATCHES: usize = 20;
 /// (Operations Research 27, 1979). What does not fill a batch is left out at the beginning, where
 /// a run is least settled. `None` when `batches` is 0 or the series is shorter.
 #[must_use]
-pub fn batch_means(series: &[f64], batches: usize) -> Option<Vec<f64>> {
+fn batch_means(series: &[f64], batches: usize) -> Option<Vec<f64>> {
     let length = series
         .len()
         .checked_div(batches)

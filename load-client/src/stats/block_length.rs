@@ -4,7 +4,7 @@ use super::mean;
 use super::moments::is_constant;
 
 /// Longest series whose autocovariances are taken value by value.
-const LONGEST: usize = 100_000;
+const MAX_VALUES: usize = 100_000;
 
 /// Lags in a row that must look uncorrelated: the K_n of the paper for any n below 10^25.
 const QUIET_LAGS: usize = 5;
@@ -26,7 +26,7 @@ pub fn automatic_block_length(series: &[f64], floor: usize) -> Option<usize> {
     if series.len() < 2 * QUIET_LAGS || is_constant(series) || mean(series).is_none() {
         return None;
     }
-    let group = series.len().div_ceil(LONGEST);
+    let group = series.len().div_ceil(MAX_VALUES);
     let length = if group == 1 {
         optimal_length(series)?
     } else {

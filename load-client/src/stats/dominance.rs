@@ -1,5 +1,5 @@
 //! How often a value of one sample lies below a value of the other: the counts behind
-//! Mann-Whitney's U, Cliff's delta and "probability of being faster".
+//! Cliff's delta and "probability of being faster".
 
 use serde::Serialize;
 
@@ -45,12 +45,6 @@ impl Dominance {
         self.first_less + self.equal + self.first_greater
     }
 
-    /// Mann & Whitney's U of the first sample: pairs in which it is larger, equal ones half.
-    #[must_use]
-    pub fn u(self) -> f64 {
-        self.first_greater as f64 + 0.5 * self.equal as f64
-    }
-
     /// Cliff's delta, P(first > second) - P(first < second), from -1 to 1.
     ///
     /// N. Cliff, "Dominance statistics: Ordinal analyses to answer ordinal questions"
@@ -88,7 +82,6 @@ mod tests {
                 first_greater: 2
             }
         );
-        assert_eq!(counts.u(), 3.0);
         assert_eq!(counts.cliffs_delta(), -0.25);
         assert_eq!(counts.probability_less(), 0.625);
     }

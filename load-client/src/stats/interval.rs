@@ -1,4 +1,4 @@
-//! An estimate with its interval, and the direction of a test.
+//! An estimate with its interval.
 
 use serde::Serialize;
 
@@ -35,18 +35,6 @@ impl Interval {
         } = self;
         (estimate.is_finite() && low.is_finite() && high.is_finite()).then_some(self)
     }
-}
-
-/// The hypothesis that a test holds against "there is no difference".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Alternative {
-    /// The samples differ, in either direction.
-    TwoSided,
-    /// The first sample tends to be smaller.
-    Less,
-    /// The first sample tends to be larger.
-    Greater,
 }
 
 /// Whether `confidence` is a level such as 0.95.

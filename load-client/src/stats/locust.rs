@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 ///
 /// `None` unless the time is finite and not negative.
 #[must_use]
-pub fn locust_bucket(milliseconds: f64) -> Option<u64> {
+fn locust_bucket(milliseconds: f64) -> Option<u64> {
     if !milliseconds.is_finite() || milliseconds < 0.0 {
         return None;
     }

@@ -1,4 +1,4 @@
-//! Quantiles of a sample, by linear interpolation of the order statistics and by nearest rank.
+//! Quantiles of a sample, by linear interpolation of the order statistics.
 
 /// Fewest observations that must lie above a quantile before it is worth printing.
 const SUPPORTING_OBSERVATIONS: f64 = 10.0;
@@ -34,18 +34,6 @@ pub fn quantile_of_sorted(sorted: &[f64], q: f64) -> Option<f64> {
     finite(sorted[below] + fraction * (sorted[above] - sorted[below]))
 }
 
-/// Quantile `q` of a sorted sample by nearest rank: the value at rank ceil(q n), one of those seen.
-///
-/// Definition 1 of Hyndman & Fan; what HdrHistogram and most load generators print.
-#[must_use]
-pub fn quantile_nearest_rank(sorted: &[f64], q: f64) -> Option<f64> {
-    if sorted.is_empty() || !(0.0..=1.0).contains(&q) {
-        return None;
-    }
-    let rank = (q * sorted.len() as f64).ceil() as usize;
-    finite(sorted[rank.max(1) - 1])
-}
-
 fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }
@@ -78,16 +66,6 @@ mod tests {
         assert_eq!(quantile(&[1.0], 1.5), None);
         assert_eq!(quantile(&[1.0], f64::NAN), None);
         assert_eq!(quantile(&[1.0, f64::NAN], 0.0), None);
-        assert_eq!(quantile_nearest_rank(&[], 0.5), None);
-        assert_eq!(quantile_nearest_rank(&[1.0], -0.1), None);
-    }
-
-    #[test]
-    fn the_nearest_rank_is_a_value_seen() {
-        let values = [1.0, 2.0, 3.0, 4.0];
-        for (q, expected) in [(0.0, 1.0), (0.25, 1.0), (0.26, 2.0), (0.5, 2.0), (1.0, 4.0)] {
-            assert_eq!(quantile_nearest_rank(&values, q), Some(expected), "{q}");
-        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The exact distribution of Mann-Whitney's U without ties.
 
 /// Most pairs for which the distribution is built: 10,000 is two samples of 100.
-const MOST_PAIRS: usize = 1_000_000;
+const MAX_PAIRS: usize = 1_000_000;
 
 /// Numbers of arrangements for each value of U, and their sum.
 pub(super) struct RankSumDistribution {
@@ -18,7 +18,7 @@ impl RankSumDistribution {
     /// values a side on, or the pairs a million.
     pub(super) fn new(first: usize, second: usize) -> Option<Self> {
         let (few, many) = (first.min(second), first.max(second));
-        let pairs = few.checked_mul(many).filter(|pairs| *pairs <= MOST_PAIRS)?;
+        let pairs = few.checked_mul(many).filter(|pairs| *pairs <= MAX_PAIRS)?;
         let ln_total: f64 = (1..=few).map(|i| ((many + i) as f64 / i as f64).ln()).sum();
         if few == 0 || ln_total >= 127.0 * std::f64::consts::LN_2 {
             return None;

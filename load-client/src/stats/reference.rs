@@ -85,11 +85,10 @@ fn moments_and_quantiles_of_set_a() {
     assert_close(quantile(&a, 0.9).unwrap(), 8314.7);
     assert_close(quantile(&a, 0.95).unwrap(), 8746.65);
     assert_close(quantile(&a, 0.99).unwrap(), 9803.08);
-    let sorted = sorted(&a);
-    for (q, expected) in [(0.5, 6544.0), (0.9, 8314.0), (0.95, 8746.0), (0.99, 9803.0)] {
-        assert_eq!(quantile_nearest_rank(sorted.values(), q), Some(expected));
-    }
-    assert_close(harrell_davis(&sorted, 0.5).unwrap(), 6_538.152_578_393_433);
+    assert_close(
+        harrell_davis(&sorted(&a), 0.5).unwrap(),
+        6_538.152_578_393_433,
+    );
 }
 
 #[test]
@@ -115,9 +114,6 @@ fn welch_of_sets_a_and_b() {
     assert_close(result.df, 1_718.645_689_819_899_4);
     assert_p(result.p, 2.447_738_375_836_641_3e-81);
     assert_close(result.p.log10(), 2.447_738_375_836_641_3e-81_f64.log10());
-    let interval = welch_interval(&set_a(), &set_b(), 0.95).unwrap();
-    assert_close(interval.low, 1_901.272_492_799_982);
-    assert_close(interval.high, 2_310.977_284_977_795);
     let change = quantile(&set_b(), 0.5).unwrap() / quantile(&set_a(), 0.5).unwrap() - 1.0;
     assert_close(change, -0.316_883_116_883_116_9);
 }
@@ -151,14 +147,10 @@ fn welch_of_the_scipy_example() {
 #[test]
 fn ranks_of_sets_a_and_b() {
     let (a, b) = (sorted(&set_a()), sorted(&set_b()));
-    let result = mann_whitney_asymptotic(&a, &b, Alternative::TwoSided).unwrap();
-    assert_eq!(result.u_first, 819_171.5);
-    assert_p(result.p, 6.926_122_630_525_61e-210);
     let counts = dominance(&b, &a).unwrap();
     assert_close(counts.cliffs_delta(), -0.820_381_111_111_111_1);
     assert_close(counts.probability_less(), 0.910_190_555_555_555_6);
-    let ks = kolmogorov_smirnov(&a, &b).unwrap();
-    assert_printed(ks.d, 10, "0.6693333333");
+    assert_printed(kolmogorov_smirnov_distance(&a, &b), 10, "0.6693333333");
 }
 
 #[test]
@@ -170,26 +162,6 @@ fn shift_and_ratio_of_sets_a_and_b() {
     assert_close(ratio, 0.685_298_613_024_902);
     assert_close(low, 0.672_997_191_386_920_6);
     assert_close(high, 0.697_832_178_144_816_2);
-}
-
-#[test]
-fn decile_shifts_of_sets_a_and_b() {
-    let (a, b) = (sorted(&set_a()), sorted(&set_b()));
-    let found = quantile_shifts(&a, &b, &SHIFT_PROBABILITIES[..9]);
-    let expected = [
-        "-1503.550922",
-        "-1669.162797",
-        "-1801.143747",
-        "-1896.961519",
-        "-2068.566998",
-        "-2113.927019",
-        "-2287.781651",
-        "-2467.380292",
-        "-2700.064782",
-    ];
-    for (found, expected) in found.iter().zip(expected) {
-        assert_printed(found.unwrap(), 6, expected);
-    }
 }
 
 /// Blocks of one value are the plain scheme: 2,000 times len(A), then len(B) draws by remainder.
@@ -222,61 +194,24 @@ fn locusts_medians_of_sets_a_and_b() {
 fn ranks_of_two_equal_systems() {
     let (first, second) = null_sets();
     let (first, second) = (sorted(&first), sorted(&second));
-    let result = mann_whitney_asymptotic(&first, &second, Alternative::TwoSided).unwrap();
-    assert_eq!(result.u_first, 493_277.5);
-    assert_printed(result.p.value().unwrap(), 10, "0.6026775938");
     let shift = figures(hodges_lehmann_shift(&second, &first, 0.95));
     assert_eq!(shift, (31.0, -86.0, 150.0));
     assert_close(
         dominance(&second, &first).unwrap().cliffs_delta(),
         0.013_445,
     );
-    let ks = kolmogorov_smirnov_asymptotic(&first, &second).unwrap();
-    assert_printed(ks.p.value().unwrap(), 12, "0.878987519561");
 }
 
 #[test]
 fn ranks_of_hollander_and_wolfe() {
     let x = sorted(&[0.80, 0.83, 1.89, 1.04, 1.45, 1.38, 1.91, 1.64, 0.73, 1.46]);
     let y = sorted(&[1.15, 0.88, 0.90, 0.74, 1.21]);
-    let one_sided = mann_whitney_exact(&x, &y, Alternative::Greater).unwrap();
-    assert_eq!(one_sided.u_first, 35.0);
-    assert_printed(one_sided.p.value().unwrap(), 10, "0.1272061272");
-    let two_sided = mann_whitney_exact(&x, &y, Alternative::TwoSided).unwrap();
-    assert_printed(two_sided.p.value().unwrap(), 10, "0.2544122544");
     let shift = hodges_lehmann_shift(&x, &y, 0.95).unwrap();
     assert_close(shift.estimate, 0.305);
     let interval = shift.interval.unwrap();
     assert_close(interval.low, -0.15);
     assert_close(interval.high, 0.76);
     assert_printed(100.0 * interval.achieved_confidence, 1, "96.0");
-}
-
-#[test]
-fn ranks_of_the_scipy_example() {
-    let males = sorted(&[19.0, 22.0, 16.0, 29.0, 24.0]);
-    let females = sorted(&[20.0, 11.0, 17.0, 12.0]);
-    let exact = mann_whitney_exact(&males, &females, Alternative::TwoSided).unwrap();
-    assert_eq!(exact.u_first, 17.0);
-    assert_p(exact.p, 0.111_111_111_111_111_1);
-    let asymptotic = mann_whitney_asymptotic(&males, &females, Alternative::TwoSided).unwrap();
-    assert_p(asymptotic.p, 0.111_346_886_533_140_41);
-}
-
-#[test]
-fn ranks_of_the_statrs_examples() {
-    let first = sorted(&[19.0, 22.0, 16.0, 29.0, 24.0, 28.0, 7.0, 10.0, 30.0]);
-    let second = sorted(&[20.0, 11.0, 17.0, 12.0, 5.0, 31.0, 18.0, 2.0, 34.0]);
-    let result = mann_whitney_asymptotic(&first, &second, Alternative::TwoSided).unwrap();
-    assert_eq!(result.u_first, 49.0);
-    assert_p(result.p, 0.479_928_692_145_957_24);
-    let (low, high) = (
-        sorted(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]),
-        sorted(&[6.0, 7.0, 8.0, 9.0, 10.0]),
-    );
-    let result = mann_whitney_asymptotic(&low, &high, Alternative::TwoSided).unwrap();
-    assert_eq!(result.u_first, 0.5);
-    assert_p(result.p, 0.010_411_098_147_110_422);
 }
 
 #[test]

@@ -24,19 +24,6 @@ pub struct QuantileShift {
     pub shift: Interval,
 }
 
-/// The differences of quantiles, changed - baseline, without bands.
-///
-/// Each is `None` where the quantile is undefined.
-#[must_use]
-pub fn quantile_shifts(
-    baseline: &SortedSample,
-    changed: &SortedSample,
-    probabilities: &[f64],
-) -> Vec<Option<f64>> {
-    let shift = |q: f64| Some(harrell_davis(changed, q)? - harrell_davis(baseline, q)?);
-    probabilities.iter().map(|q| shift(*q)).collect()
-}
-
 /// The shift function of two runs with simultaneous bands.
 ///
 /// K. Doksum, "Empirical Probability Plots and Statistical Inference for Nonlinear Models in the

@@ -41,18 +41,6 @@ pub fn ln_two_sided_tail(t: f64, df: f64) -> Option<f64> {
     Some((-body).ln_1p())
 }
 
-/// Natural logarithm of P(T >= t) with `df` degrees of freedom: the one-sided tail.
-///
-/// `None` as for [`ln_two_sided_tail`].
-#[must_use]
-pub fn ln_upper_tail(t: f64, df: f64) -> Option<f64> {
-    let both = ln_two_sided_tail(t, df)?;
-    if t > 0.0 {
-        return Some(both - std::f64::consts::LN_2);
-    }
-    Some((-0.5 * both.exp()).ln_1p())
-}
-
 /// The t with P(|T| >= t) = `alpha`, for example 2.571 for `alpha` 0.05 and 5 degrees of freedom.
 ///
 /// Found by bisection on [`ln_two_sided_tail`], which falls strictly in t.
@@ -156,15 +144,6 @@ mod tests {
                 assert_close(p, 2.0 * distribution.sf(t), 1e-11);
             }
         }
-    }
-
-    #[test]
-    fn both_tails_make_one() {
-        for t in [0.0, 0.3, 2.0, 5.0] {
-            let sum = ln_upper_tail(t, 4.5).unwrap().exp() + ln_upper_tail(-t, 4.5).unwrap().exp();
-            assert!((sum - 1.0).abs() < 1e-15, "{t} {sum}");
-        }
-        assert_eq!(ln_upper_tail(f64::NAN, 1.0), None);
     }
 
     #[test]

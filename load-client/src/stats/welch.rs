@@ -5,8 +5,7 @@
 
 use serde::Serialize;
 
-use super::interval::is_level;
-use super::{Interval, PValue, ln_two_sided_tail, mean, two_sided_critical_value, variance};
+use super::{PValue, ln_two_sided_tail, mean, variance};
 
 /// The result of Welch's test of the means of two samples.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -32,27 +31,6 @@ pub fn welch(first: &[f64], second: &[f64]) -> Option<Welch> {
     }
     let (difference, first_error, second_error) = standard_errors(first, second)?;
     welch_from_moments(difference, first_error, second_error)
-}
-
-/// The difference of the means, first - second, with the interval of Welch's test.
-///
-/// `confidence` is 0.95 for the usual interval. `None` as for [`welch`], where the figures overflow
-/// and for a level outside (0, 1).
-#[must_use]
-pub fn welch_interval(first: &[f64], second: &[f64], confidence: f64) -> Option<Interval> {
-    if !is_level(confidence) {
-        return None;
-    }
-    let (estimate, first_error, second_error) = standard_errors(first, second)?;
-    let df = welch_from_moments(estimate, first_error, second_error)?.df;
-    let error = (first_error.0 + second_error.0).sqrt();
-    let half = two_sided_critical_value(1.0 - confidence, df)? * error;
-    let interval = Interval {
-        estimate,
-        low: estimate - half,
-        high: estimate + half,
-    };
-    interval.finite()
 }
 
 /// A squared standard error and its degrees of freedom.
@@ -108,7 +86,6 @@ mod tests {
         assert_eq!(welch(&[1.0, 1.0], &[1.0, 1.0]), None);
         assert_eq!(welch(&[0.1; 9], &[0.2; 7]), None, "rounding is no spread");
         assert_eq!(welch(&[1.0, f64::NAN], &[1.0, 2.0]), None);
-        assert_eq!(welch_interval(&[1.0, 2.0], &[1.0, 2.0], 1.0), None);
     }
 
     #[test]

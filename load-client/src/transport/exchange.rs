@@ -34,7 +34,7 @@ pub type Ending = Result<Answer, Failure>;
 
 /// A request that waits for its ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Flight {
+pub struct InFlight {
     /// Which of the plan's request kinds it is, counted from 0.
     pub kind: u16,
     /// The user that sent it.
@@ -55,7 +55,7 @@ pub struct Flight {
 /// That may be the thread that stamps replies, so telling must be quick and must never block.
 pub trait Listener: Send + Sync + 'static {
     /// Takes one ending.
-    fn ended(&self, flight: &Flight, ending: Ending);
+    fn ended(&self, flight: &InFlight, ending: Ending);
 }
 
 /// Carries requests to a service, and tells of its replies in a table of [`Pending`] requests.

@@ -50,13 +50,13 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::transport::{Ending, Flight, Listener};
+    use crate::transport::{Ending, InFlight, Listener};
 
     #[derive(Default)]
     struct Endings(Mutex<Vec<Ending>>);
 
     impl Listener for Endings {
-        fn ended(&self, _flight: &Flight, ending: Ending) {
+        fn ended(&self, _flight: &InFlight, ending: Ending) {
             self.0.lock().unwrap().push(ending);
         }
     }
@@ -70,7 +70,7 @@ mod tests {
         let endings = Arc::new(Endings::default());
         for kind in [0, 1] {
             let (request, now) = (Request::new(kind), Instant::now());
-            let flight = Flight {
+            let flight = InFlight {
                 kind,
                 user: 0,
                 intended: now,

@@ -5,9 +5,9 @@ mod in_memory;
 pub mod kafka;
 mod pending;
 mod reply;
-pub mod wire;
+pub(crate) mod wire;
 
-pub use exchange::{Answer, Ending, Failure, Flight, Listener, Transport};
+pub use exchange::{Answer, Ending, Failure, InFlight, Listener, Transport};
 pub use in_memory::InMemory;
 pub use pending::Pending;
 // internal: shared by the transports

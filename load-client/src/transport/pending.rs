@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use hashlink::LinkedHashMap;
 use uuid::Uuid;
 
-use super::{Ending, Failure, Flight, Listener};
+use super::{Ending, Failure, InFlight, Listener};
 
 /// How soon a client that goes on failing tells of it again.
 const REPEATED_WITHIN: Duration = Duration::from_secs(1);
@@ -41,7 +41,7 @@ struct Trouble {
 
 impl Trouble {
     /// Whether it fell into the time in which a request waited.
-    fn explains(&self, flight: &Flight) -> bool {
+    fn explains(&self, flight: &InFlight) -> bool {
         let lasts = if self.lasts {
             LONGEST_OUTAGE
         } else {
@@ -52,7 +52,7 @@ impl Trouble {
 }
 
 struct Entry {
-    flight: Flight,
+    flight: InFlight,
     listener: Arc<dyn Listener>,
 }
 
@@ -75,7 +75,7 @@ impl Entry {
 impl Pending {
     /// Enters a request, before it is sent. False when it must not be sent, because no reply could
     /// arrive or the run was cut short; the listener was told then.
-    pub fn register(&self, id: Uuid, flight: Flight, listener: Arc<dyn Listener>) -> bool {
+    pub(crate) fn register(&self, id: Uuid, flight: InFlight, listener: Arc<dyn Listener>) -> bool {
         let entry = Entry { flight, listener };
         let mut table = self.lock();
         let refused = match &table.defunct {
@@ -99,7 +99,7 @@ impl Pending {
     }
 
     /// Notes when the broker acknowledged a request. One that has ended already stays as it is.
-    pub fn acknowledge(&self, id: &Uuid, acked: Instant) {
+    pub(crate) fn acknowledge(&self, id: &Uuid, acked: Instant) {
         if let Some(entry) = self.lock().waiting.get_mut(id) {
             entry.flight.acked.get_or_insert(acked);
         }
@@ -114,7 +114,7 @@ impl Pending {
 
     /// Ends the requests whose deadline has come; answers the next deadline. Of those that waited in a time of
     /// trouble, it is the cause.
-    pub fn time_out(&self, now: Instant) -> Option<Instant> {
+    pub(crate) fn time_out(&self, now: Instant) -> Option<Instant> {
         loop {
             let mut table = self.lock();
             let next = table.waiting.front()?.1.flight.deadline;
@@ -134,7 +134,7 @@ impl Pending {
 
     /// Notes why replies may not arrive at present: requests that time out fail by this cause, and others may
     /// still succeed. It lasts until [`Self::calm`], at most a minute, or unless it is told again within a second.
-    pub fn trouble(&self, cause: &str, now: Instant, lasts: bool) {
+    pub(crate) fn trouble(&self, cause: &str, now: Instant, lasts: bool) {
         let mut table = self.lock();
         let lasts = lasts || table.trouble.as_ref().is_some_and(|old| old.lasts);
         table.trouble = Some(Trouble {
@@ -145,27 +145,27 @@ impl Pending {
     }
 
     /// Notes that a reply arrived: what lasted is over.
-    pub fn calm(&self) {
+    pub(crate) fn calm(&self) {
         if let Some(trouble) = &mut self.lock().trouble {
             trouble.lasts = false;
         }
     }
 
     /// Ends all requests in flight, and every later one at once: no reply can arrive any more.
-    pub fn close(&self, cause: &str) {
+    pub(crate) fn close(&self, cause: &str) {
         self.lock().defunct.get_or_insert_with(|| cause.to_owned());
         self.end_all(&Failure::Consumer(cause.to_owned()));
     }
 
     /// Ends all requests in flight, and every later one at once: the run is cut short.
-    pub fn cut(&self) {
+    pub(crate) fn cut(&self) {
         self.lock().is_cut = true;
         self.end_all(&Failure::Cut);
     }
 
     /// Why the table was closed.
     #[must_use]
-    pub fn defunct(&self) -> Option<String> {
+    pub(crate) fn defunct(&self) -> Option<String> {
         self.lock().defunct.clone()
     }
 
@@ -194,7 +194,7 @@ mod tests {
     struct Told(Mutex<Vec<(u32, Option<Instant>, Ending)>>);
 
     impl Listener for Told {
-        fn ended(&self, flight: &Flight, ending: Ending) {
+        fn ended(&self, flight: &InFlight, ending: Ending) {
             let told = (flight.user, flight.acked, ending);
             self.0.lock().unwrap().push(told);
         }
@@ -218,7 +218,7 @@ mod tests {
         /// Registers request `user`, handed over that many seconds after the start, for 30 seconds.
         fn register(&self, user: u32, seconds: u64) -> Uuid {
             let (id, sent) = (Uuid::from_u128(user.into()), self.at(seconds));
-            let flight = Flight {
+            let flight = InFlight {
                 kind: 0,
                 user,
                 intended: sent,

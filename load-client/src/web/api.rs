@@ -13,13 +13,13 @@ use serde::de::DeserializeOwned;
 
 use super::events::{Position, feed, keep_alive};
 use super::shared::Shared;
-use super::{Conductor, EditOrder, Refusal, StartOrder, State as RunState, StopOrder};
+use super::{EditOrder, Refusal, RunController, StartOrder, State as RunState, StopOrder};
 
 /// The most users, as on the command line.
-const MOST_USERS: u32 = 1_000_000;
+const MAX_USERS: u32 = 1_000_000;
 
 /// Streams the past and the present to one browser.
-pub(super) async fn events<C: Conductor>(
+pub(super) async fn events<C: RunController>(
     State(shared): State<Shared<C>>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
@@ -31,7 +31,7 @@ pub(super) async fn events<C: Conductor>(
     let last = headers.get("last-event-id");
     let position = last.and_then(|last| Position::parse(last.to_str().ok()?));
     let feed = feed(
-        shared.conductor.board().clone(),
+        shared.controller.board().clone(),
         position,
         place,
         shared.closed.clone(),
@@ -41,52 +41,52 @@ pub(super) async fn events<C: Conductor>(
 }
 
 /// Begins a run.
-pub(super) async fn start<C: Conductor>(
+pub(super) async fn start<C: RunController>(
     State(shared): State<Shared<C>>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<RunState>), Refusal> {
     let order: StartOrder = parse(body)?;
     check(order.users, order.spawn_rate)?;
-    let state = to_the_end(async move { shared.conductor.start(order).await }).await?;
+    let state = to_the_end(async move { shared.controller.start(order).await }).await?;
     Ok((StatusCode::ACCEPTED, state))
 }
 
 /// Changes the users of the run that goes on.
-pub(super) async fn edit<C: Conductor>(
+pub(super) async fn edit<C: RunController>(
     State(shared): State<Shared<C>>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<RunState>, Refusal> {
     let order: EditOrder = parse(body)?;
     check(order.users, order.spawn_rate)?;
-    to_the_end(async move { shared.conductor.edit(order).await }).await
+    to_the_end(async move { shared.controller.edit(order).await }).await
 }
 
 /// Ends the run.
-pub(super) async fn stop<C: Conductor>(
+pub(super) async fn stop<C: RunController>(
     State(shared): State<Shared<C>>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<RunState>), Refusal> {
     let order: StopOrder = parse(body)?;
-    let state = to_the_end(async move { shared.conductor.stop(order).await }).await?;
+    let state = to_the_end(async move { shared.controller.stop(order).await }).await?;
     Ok((StatusCode::ACCEPTED, state))
 }
 
 /// Forgets the figures up to now.
-pub(super) async fn reset<C: Conductor>(
+pub(super) async fn reset<C: RunController>(
     State(shared): State<Shared<C>>,
 ) -> Result<Json<RunState>, Refusal> {
-    to_the_end(async move { shared.conductor.reset().await }).await
+    to_the_end(async move { shared.controller.reset().await }).await
 }
 
 /// One file.
-pub(super) async fn download<C: Conductor>(
+pub(super) async fn download<C: RunController>(
     State(shared): State<Shared<C>>,
     Path(file): Path<String>,
 ) -> Result<Response, Refusal> {
-    let offered = shared.conductor.board().state().offers.downloads;
+    let offered = shared.controller.board().state().offers.downloads;
     // Only names of ours get into the header below.
     let found = match offered.contains(&file) {
-        true => shared.conductor.download(&file)?,
+        true => shared.controller.download(&file)?,
         false => None,
     };
     let Some(download) = found else {
@@ -129,8 +129,8 @@ fn parse<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, 
 
 /// The bounds of the command line.
 fn check(users: u32, spawn_rate: f64) -> Result<(), Refusal> {
-    if !(1..=MOST_USERS).contains(&users) {
-        let message = format!("users: takes a whole number from 1 to {MOST_USERS}");
+    if !(1..=MAX_USERS).contains(&users) {
+        let message = format!("users: takes a whole number from 1 to {MAX_USERS}");
         return Err(Refusal::Invalid(message));
     }
     if !(spawn_rate.is_finite() && spawn_rate > 0.0) {

@@ -12,15 +12,15 @@ use tokio::sync::broadcast;
 use super::events::{Event, Position};
 use super::history::{History, RunMark, RunMoment};
 use super::{Phase, State};
-use crate::moment::{Bin, Moment};
-use crate::summary::Summary;
+use crate::measure::moment::{Bin, Moment};
+use crate::measure::summary::Summary;
 
 /// Events that a browser may be behind before it is told the whole anew.
 const BACKLOG: usize = 64;
 
 /// The board. Clones are the same one.
 #[derive(Clone)]
-pub struct Board {
+pub(crate) struct Board {
     inner: Arc<Mutex<Inner>>,
     live: broadcast::Sender<Event>,
     /// Tells this server's events from those of the one before it on the same port.
@@ -40,7 +40,7 @@ struct Inner {
 
 /// The figures of the present or the last run.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Figures {
+pub(crate) struct Figures {
     /// The statistics.
     pub summary: Summary,
     /// Response times in bins.
@@ -49,7 +49,7 @@ pub struct Figures {
 
 /// All that the board holds, at one instant.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Snapshot {
+pub(crate) struct Snapshot {
     /// The state.
     pub state: State,
     /// The runs of the history.
@@ -63,7 +63,7 @@ pub struct Snapshot {
 impl Board {
     /// A board of a load that was not started yet.
     #[must_use]
-    pub fn new(state: State) -> Self {
+    pub(crate) fn new(state: State) -> Self {
         let inner = Inner {
             state,
             ..Inner::default()
@@ -77,13 +77,13 @@ impl Board {
 
     /// The state, as of now.
     #[must_use]
-    pub fn state(&self) -> State {
+    pub(crate) fn state(&self) -> State {
         self.lock().state_now()
     }
 
     /// All that the board holds.
     #[must_use]
-    pub fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> Snapshot {
         let inner = self.lock();
         Snapshot {
             state: inner.state_now(),
@@ -94,7 +94,7 @@ impl Board {
     }
 
     /// Changes the state; answers the new one.
-    pub fn change(&self, change: impl FnOnce(&mut State)) -> State {
+    pub(crate) fn change(&self, change: impl FnOnce(&mut State)) -> State {
         let mut inner = self.lock();
         change(&mut inner.state);
         let state = inner.state_now();
@@ -103,7 +103,7 @@ impl Board {
     }
 
     /// A run begins to send: its start is marked, the figures of the one before it are gone.
-    pub fn begin(&self, run: RunMark) {
+    pub(crate) fn begin(&self, run: RunMark) {
         let mut inner = self.lock();
         // Told to stop in the same instant, it still stops.
         if inner.state.phase != Phase::Stopping {
@@ -118,7 +118,7 @@ impl Board {
     }
 
     /// The run as it stands.
-    pub fn record(&self, moment: Moment, figures: Figures) {
+    pub(crate) fn record(&self, moment: Moment, figures: Figures) {
         let mut inner = self.lock();
         let moment = RunMoment {
             run: inner.state.run,
@@ -135,7 +135,7 @@ impl Board {
     }
 
     /// Forgets history and figures.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         let mut inner = self.lock();
         let active = inner.state.phase.is_active().then_some(inner.state.run);
         inner.history.clear(active);

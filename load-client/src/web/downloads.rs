@@ -3,12 +3,12 @@
 use serde::Serialize;
 
 use super::{Board, Download, Refusal, Snapshot, State};
-use crate::export::html::{RunPage, Section, run_page};
-use crate::export::{failures_csv, stats_csv};
-use crate::moment::Moment;
-use crate::selfcheck::Validity;
-use crate::summary::Summary;
-use crate::threshold::Answer;
+use crate::measure::moment::Moment;
+use crate::measure::selfcheck::Validity;
+use crate::measure::summary::Summary;
+use crate::measure::threshold::Answer;
+use crate::report::html::{RunPage, Section, run_page};
+use crate::report::{failures_csv, stats_csv};
 
 const JSON: &str = "application/json";
 const CSV: &str = "text/csv; charset=utf-8";
@@ -28,7 +28,7 @@ const HTML: &str = "text/html; charset=utf-8";
 
 /// The files that [`board_download`] makes.
 #[must_use]
-pub fn board_downloads() -> Vec<String> {
+pub(crate) fn board_downloads() -> Vec<String> {
     [
         "stats.csv",
         "history.csv",
@@ -46,7 +46,7 @@ pub fn board_downloads() -> Vec<String> {
 /// # Errors
 ///
 /// When there are no figures yet.
-pub fn board_download(board: &Board, file: &str) -> Result<Option<Download>, Refusal> {
+pub(crate) fn board_download(board: &Board, file: &str) -> Result<Option<Download>, Refusal> {
     let snapshot = board.snapshot();
     match file {
         "stats.csv" => Ok(Some(csv(stats_csv(summary(&snapshot)?)))),

@@ -15,7 +15,7 @@ use super::{Board, Figures, RunMark, RunMoment, State};
 
 /// An event `ping` is sent after this time without another, so that the page can tell a quiet server
 /// from a lost one.
-const PING: Duration = Duration::from_secs(5);
+const PING_INTERVAL: Duration = Duration::from_secs(5);
 
 /// One event, written once for all browsers.
 #[derive(Debug, Clone)]
@@ -113,7 +113,7 @@ impl Event {
 /// Keeps a quiet connection open, and known to be so.
 pub(super) fn keep_alive() -> KeepAlive {
     let ping = SseEvent::default().event("ping").data("");
-    KeepAlive::new().interval(PING).event(ping)
+    KeepAlive::new().interval(PING_INTERVAL).event(ping)
 }
 
 struct Feed {

@@ -37,18 +37,18 @@ const HEADERS: [(&str, &str); 6] = [
 
 /// The names by which the page may be called.
 #[derive(Debug, Clone)]
-pub struct Doors {
+pub(crate) struct AllowedHosts {
     address: SocketAddr,
     /// `host` or `host:port`, lower case.
     names: Vec<String>,
 }
 
-impl Doors {
-    /// The doors of a server bound to `address`: its own address and, on loopback, `localhost`. Bound
+impl AllowedHosts {
+    /// The hosts of a server bound to `address`: its own address and, on loopback, `localhost`. Bound
     /// to anything else it answers to every IP address, for those are not names that could be rebound;
     /// host names need to be among `names` (`host` or `host:port`).
     #[must_use]
-    pub fn new(address: SocketAddr, names: &[String]) -> Self {
+    pub(crate) fn new(address: SocketAddr, names: &[String]) -> Self {
         let names = names.iter().map(|name| name.to_ascii_lowercase());
         Self {
             address,
@@ -80,12 +80,12 @@ impl Doors {
 
 /// Refuses what is not the page's own, and adds the headers that keep the page to itself.
 pub(super) async fn guard(
-    State(doors): State<Arc<Doors>>,
+    State(hosts): State<Arc<AllowedHosts>>,
     request: Request,
     next: Next,
 ) -> Response {
     let admitted = check(
-        &doors,
+        &hosts,
         request.method(),
         request.uri().path(),
         request.headers(),
@@ -101,9 +101,14 @@ pub(super) async fn guard(
     response
 }
 
-fn check(doors: &Doors, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Refusal> {
+fn check(
+    hosts: &AllowedHosts,
+    method: &Method,
+    path: &str,
+    headers: &HeaderMap,
+) -> Result<(), Refusal> {
     let host = only(headers, HOST.as_str())?.unwrap_or_default();
-    if !doors.admit(host) {
+    if !hosts.admit(host) {
         return Err(Refusal::Foreign(format!(
             "{host:?} is not a name of this page; open it by the address that was printed, or add the name with --web-name"
         )));
@@ -158,21 +163,21 @@ fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Refus
 mod tests {
     use super::*;
 
-    fn doors(address: &str, names: &[&str]) -> Doors {
+    fn hosts(address: &str, names: &[&str]) -> AllowedHosts {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        Doors::new(address.parse().unwrap(), &names)
+        AllowedHosts::new(address.parse().unwrap(), &names)
     }
 
     #[test]
     fn a_loopback_page_has_loopback_names() {
-        let doors = doors("127.0.0.1:8089", &[]);
+        let hosts = hosts("127.0.0.1:8089", &[]);
         for own in [
             "localhost:8089",
             "127.0.0.1:8089",
             "[::1]:8089",
             "LOCALHOST:8089",
         ] {
-            assert!(doors.admit(own), "{own}");
+            assert!(hosts.admit(own), "{own}");
         }
         for foreign in [
             "evil.example:8089",
@@ -184,32 +189,32 @@ mod tests {
             "",
             "[::1",
         ] {
-            assert!(!doors.admit(foreign), "{foreign}");
+            assert!(!hosts.admit(foreign), "{foreign}");
         }
     }
 
     #[test]
     fn a_remote_page_has_addresses_and_the_names_that_were_given() {
-        let doors = doors("0.0.0.0:8089", &["Bench.example", "front.example:443"]);
+        let hosts = hosts("0.0.0.0:8089", &["Bench.example", "front.example:443"]);
         for own in [
             "192.168.0.7:8089",
             "[fe80::7]:8089",
             "bench.example:8089",
             "front.example:443",
         ] {
-            assert!(doors.admit(own), "{own}");
+            assert!(hosts.admit(own), "{own}");
         }
         for foreign in [
             "evil.example:8089",
             "bench.example:80",
             "front.example:8089",
         ] {
-            assert!(!doors.admit(foreign), "{foreign}");
+            assert!(!hosts.admit(foreign), "{foreign}");
         }
     }
 
     #[test]
     fn port_80_need_not_be_named() {
-        assert!(doors("127.0.0.1:80", &[]).admit("localhost"));
+        assert!(hosts("127.0.0.1:80", &[]).admit("localhost"));
     }
 }

@@ -2,20 +2,20 @@
 
 use serde::Serialize;
 
-use crate::moment::Moment;
+use crate::measure::moment::Moment;
 
 /// Moments kept: over an hour at one a second. When there are more, they are thinned out, the old
 /// ones more than the new ones, so that a week fits and a chart still shows its course.
-const CAPACITY: usize = 4096;
+const MAX_MOMENTS: usize = 4096;
 /// A moment is dropped if the next one kept is nearer to it than this part of its age. With 400 a week
 /// needs about 3300 moments, and an hour ago is shown at every nine seconds.
 const PARTS_OF_AGE: u64 = 400;
 /// Runs whose start is marked.
-const RUNS: usize = 100;
+const MAX_RUNS: usize = 100;
 
 /// The start of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct RunMark {
+pub(crate) struct RunMark {
     /// Counted from 1.
     pub number: u32,
     /// Its id.
@@ -26,7 +26,7 @@ pub struct RunMark {
 
 /// A moment, and the run that it belongs to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct RunMoment {
+pub(crate) struct RunMoment {
     /// The run, counted from 1.
     pub run: u32,
     /// Its moment.
@@ -44,7 +44,7 @@ pub(super) struct History {
 
 impl History {
     pub(super) fn begin(&mut self, run: RunMark) {
-        if self.runs.len() == RUNS {
+        if self.runs.len() == MAX_RUNS {
             let oldest = self.runs.remove(0).number;
             self.moments.retain(|(_, moment)| moment.run > oldest);
         }
@@ -52,7 +52,7 @@ impl History {
     }
 
     pub(super) fn push(&mut self, number: u64, moment: RunMoment) {
-        if self.moments.len() >= CAPACITY {
+        if self.moments.len() >= MAX_MOMENTS {
             self.thin_out(moment.moment.unix_seconds);
         }
         self.moments.push((number, moment));
@@ -74,7 +74,7 @@ impl History {
         });
         self.moments.reverse();
         // After months, or with a clock that stands still, that is not enough.
-        let excess = self.moments.len().saturating_sub(CAPACITY * 9 / 10);
+        let excess = self.moments.len().saturating_sub(MAX_MOMENTS * 9 / 10);
         self.moments.drain(..excess);
     }
 
@@ -120,7 +120,7 @@ mod tests {
         for second in 0..week {
             history.push(second, moment(1, second));
         }
-        assert!(history.moments.len() <= CAPACITY);
+        assert!(history.moments.len() <= MAX_MOMENTS);
         let seconds: Vec<f64> = history.moments().map(|own| own.moment.seconds).collect();
         assert_eq!(seconds[0], 0.0);
         assert_eq!(seconds.last().copied(), Some((week - 1) as f64));
@@ -144,7 +144,7 @@ mod tests {
         for number in 0..20_000 {
             history.push(number, moment(1, 7));
         }
-        assert!(history.moments.len() <= CAPACITY);
+        assert!(history.moments.len() <= MAX_MOMENTS);
     }
 
     #[test]
@@ -154,7 +154,7 @@ mod tests {
             history.begin(mark(number));
             history.push(u64::from(number), moment(number, 0));
         }
-        assert_eq!(history.runs().len(), RUNS);
+        assert_eq!(history.runs().len(), MAX_RUNS);
         assert_eq!(history.moments().next().unwrap().run, 51);
         assert_eq!(history.after(148).count(), 2);
         history.clear(Some(150));

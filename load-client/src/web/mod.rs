@@ -1,10 +1,10 @@
 //! The live page of a run: an HTTP server that shows what a [`Board`] holds and hands what the
-//! browser asks for to a [`Conductor`]. Knows neither the runner nor Kafka.
+//! browser asks for to a [`RunController`]. Knows neither the runner nor Kafka.
 
 mod api;
 mod assets;
 mod board;
-mod conductor;
+mod controller;
 mod downloads;
 mod events;
 mod guard;
@@ -14,14 +14,14 @@ mod router;
 mod shared;
 mod state;
 
-pub use board::{Board, Figures, Snapshot};
-pub use conductor::{Conductor, Download, EditOrder, StartOrder, StopOrder};
-pub use downloads::{board_download, board_downloads};
-pub use guard::Doors;
-pub use history::{RunMark, RunMoment};
-pub use problem::Refusal;
-pub use router::router;
-pub use state::{Defaults, Offers, Phase, State, Target};
+pub(crate) use board::{Board, Figures, Snapshot};
+pub(crate) use controller::{Download, EditOrder, RunController, StartOrder, StopOrder};
+pub(crate) use downloads::{board_download, board_downloads};
+pub(crate) use guard::AllowedHosts;
+pub(crate) use history::{RunMark, RunMoment};
+pub(crate) use problem::Refusal;
+pub(crate) use router::router;
+pub(crate) use state::{Defaults, Offers, Phase, State, Target};
 
 #[cfg(test)]
 mod tests;

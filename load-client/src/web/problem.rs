@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 
 /// Why what a browser asked for is not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// What was sent cannot be understood.
     #[error("{0}")]
     Malformed(String),
@@ -27,9 +27,6 @@ pub enum Refusal {
     /// A value is out of its bounds; the text names it.
     #[error("{0}")]
     Invalid(String),
-    /// This build cannot do it.
-    #[error("{0}")]
-    Unavailable(String),
     /// Too much is asked for at once.
     #[error("{0}")]
     Busy(String),
@@ -45,7 +42,6 @@ impl Refusal {
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::WrongForm(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Unavailable(_) => StatusCode::NOT_IMPLEMENTED,
             Self::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }

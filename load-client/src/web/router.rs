@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::guard::guard;
 use super::shared::Shared;
-use super::{Conductor, Doors, Refusal, api, assets};
+use super::{AllowedHosts, Refusal, RunController, api, assets};
 
 /// No order is longer.
 const BODY_BYTES: usize = 4096;
@@ -20,9 +20,13 @@ const LISTENERS: usize = 64;
 
 /// The page and all that it asks for. Cancel `closed` to end the streams of events, which would
 /// otherwise hold up a graceful end of the server for ever.
-pub fn router<C: Conductor>(conductor: Arc<C>, doors: Doors, closed: CancellationToken) -> Router {
+pub(crate) fn router<C: RunController>(
+    controller: Arc<C>,
+    hosts: AllowedHosts,
+    closed: CancellationToken,
+) -> Router {
     let shared = Shared {
-        conductor,
+        controller,
         places: Arc::new(Semaphore::new(LISTENERS)),
         closed,
     };
@@ -38,5 +42,5 @@ pub fn router<C: Conductor>(conductor: Arc<C>, doors: Doors, closed: Cancellatio
         .fallback(|| async { Refusal::NotFound("there is nothing here; the page is /".to_owned()) })
         .with_state(shared)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .layer(from_fn_with_state(Arc::new(doors), guard))
+        .layer(from_fn_with_state(Arc::new(hosts), guard))
 }

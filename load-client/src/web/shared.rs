@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 /// What the handlers share.
 pub(super) struct Shared<C> {
-    pub(super) conductor: Arc<C>,
+    pub(super) controller: Arc<C>,
     /// One for each browser that may listen.
     pub(super) places: Arc<Semaphore>,
     /// Cancelled when the server ends: streams of events end with it.
@@ -17,7 +17,7 @@ pub(super) struct Shared<C> {
 impl<C> Clone for Shared<C> {
     fn clone(&self) -> Self {
         Self {
-            conductor: Arc::clone(&self.conductor),
+            controller: Arc::clone(&self.controller),
             places: Arc::clone(&self.places),
             closed: self.closed.clone(),
         }

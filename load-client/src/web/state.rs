@@ -5,7 +5,7 @@ use serde::Serialize;
 /// Where the load is in its life.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Phase {
+pub(crate) enum Phase {
     /// No run was started yet.
     #[default]
     Ready,
@@ -23,7 +23,7 @@ pub enum Phase {
 
 /// The state of the load, as every browser sees it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct State {
+pub(crate) struct State {
     /// Where the load is in its life.
     pub phase: Phase,
     /// The present or the last run, counted from 1; 0 before the first.
@@ -56,7 +56,7 @@ pub struct State {
 
 /// What the load is sent to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Target {
+pub(crate) struct Target {
     /// `host:port`, comma separated.
     pub brokers: String,
     /// Topic of the requests.
@@ -67,7 +67,7 @@ pub struct Target {
 
 /// The values that the form of a new run starts with.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Defaults {
+pub(crate) struct Defaults {
     /// Users.
     pub users: u32,
     /// Users started per second.
@@ -80,7 +80,7 @@ pub struct Defaults {
 
 /// What the page may offer beside starting and stopping.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Offers {
+pub(crate) struct Offers {
     /// The users of a running load can be changed.
     pub edit: bool,
     /// A new run may have a rate of requests (open loop).
@@ -92,7 +92,7 @@ pub struct Offers {
 impl Phase {
     /// Whether a run is under way, from its connecting to its last reply.
     #[must_use]
-    pub fn is_active(self) -> bool {
+    pub(crate) fn is_active(self) -> bool {
         matches!(self, Self::Starting | Self::Running | Self::Stopping)
     }
 }

@@ -20,7 +20,6 @@ import scipy
 from scipy import special, stats
 
 QUANTILES = [0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99]
-DIRECTIONS = ["two-sided", "less", "greater"]
 
 
 def number(value):
@@ -63,20 +62,12 @@ def welch(x, y):
     if len(x) < 2 or len(y) < 2 or np.ptp(x) + np.ptp(y) == 0:
         return None
     test = stats.ttest_ind(x, y, equal_var=False)
-    interval = test.confidence_interval(0.9)
-    return {"t": test.statistic, "df": test.df, "p": test.pvalue, "low90": interval.low, "high90": interval.high}
-
-
-def mann_whitney(x, y, method):
-    return [number(stats.mannwhitneyu(x, y, alternative=side, method=method).pvalue) for side in DIRECTIONS]
+    return {"t": test.statistic, "df": test.df, "p": test.pvalue}
 
 
 def pair(name, x, y):
     x, y = np.asarray(x, float), np.asarray(y, float)
     differences = np.subtract.outer(x, y).ravel()
-    tied = len(np.unique(np.r_[x, y])) < len(x) + len(y)
-    # Without ties the exact test stands; SciPy's ignores them.
-    exact_is_ours = not tied and len(x) + len(y) <= 128
     # The effect size by brute force, over all pairs.
     delta = np.sign(differences).mean()
     result = {
@@ -86,15 +77,9 @@ def pair(name, x, y):
         "mean": [x.mean(), y.mean()],
         "variance": [number(np.var(v, ddof=1)) if len(v) > 1 else None for v in (x, y)],
         "type7": np.quantile(x, QUANTILES).tolist(),
-        "nearest": np.quantile(x, QUANTILES, method="inverted_cdf").tolist(),
         "harrell_davis": np.asarray(stats.mstats.hdquantiles(x, QUANTILES)).tolist() if len(x) > 1 else None,
         "welch": welch(x, y),
-        "u": stats.mannwhitneyu(x, y).statistic,
-        "mann_whitney_asymptotic": mann_whitney(x, y, "asymptotic"),
-        "mann_whitney_exact": mann_whitney(x, y, "exact") if exact_is_ours else None,
         "ks_d": stats.ks_2samp(x, y).statistic,
-        "ks_exact": stats.ks_2samp(x, y, method="exact").pvalue,
-        "ks_asymptotic": number(stats.ks_2samp(x, y, method="asymp").pvalue),
         "median_difference": np.median(differences),
         "cliffs_delta": delta,
     }
@@ -110,14 +95,7 @@ def tails():
         "normal_critical": [[p, stats.norm.isf(p)] for p in (1e-200, 1e-9, 0.001, 0.025, 0.3, 0.5, 0.8, 0.999)],
         "student": [[t, df, stats.t.sf(t, df)] for t, df in grid_t],
         "student_critical": [[a, df, stats.t.isf(a / 2, df)] for a in (0.001, 0.05, 0.1, 0.5) for df in (1.0, 5.0, 9.5, 3000.0)],
-        "kolmogorov": [[n, d, stats.kstwo.sf(d, n)] for n, d in kolmogorov_points()],
     }
-
-
-def kolmogorov_points():
-    return [(1, 0.6), (2, 0.4), (5, 0.15), (10, 0.12), (10, 0.274), (10, 0.45), (10, 0.7), (60, 0.02), (60, 0.12), (139, 0.1),
-            (139, 0.2), (140, 0.17), (150, 0.03), (500, 0.01), (500, 0.026), (500, 0.06), (500, 0.09), (500, 0.5), (2000, 0.03),
-            (50000, 0.002), (50000, 0.007), (200000, 0.001), (200000, 0.003), (500000, 0.0021), (500000, 0.02)]
 
 
 def paired():
@@ -129,26 +107,12 @@ def paired():
         logs = np.log(new / old)
         test = stats.ttest_rel(np.log(new), np.log(old))
         error = logs.std(ddof=1) / math.sqrt(count)
-        tost = [stats.ttest_1samp(logs, math.log(0.95), alternative="greater").pvalue,
-                stats.ttest_1samp(logs, math.log(1.05), alternative="less").pvalue]
         half = stats.t.isf(0.025, count - 1) * error
         sums = [abs(np.dot(signs, logs)) for signs in itertools.product((1, -1), repeat=count)]
         flips = sum(total >= abs(logs.sum()) * (1 - 1e-12) for total in sums) / 2**count
-        cases.append({"old": old.tolist(), "new": new.tolist(), "t": test.statistic, "p": test.pvalue, "tost5": tost,
+        cases.append({"old": old.tolist(), "new": new.tolist(), "t": test.statistic, "p": test.pvalue,
                       "change": [math.expm1(logs.mean()), math.expm1(logs.mean() - half), math.expm1(logs.mean() + half)],
                       "sign_flip": flips})
-    return cases
-
-
-def permutations():
-    random = np.random.default_rng(78)
-    cases = []
-    for m, n in ((3, 3), (4, 6), (6, 6), (2, 5)):
-        x, y = random.normal(5, 1, m).round(2), random.normal(5.6, 1, n).round(2)
-        difference = lambda a, b, axis: np.mean(a, axis=axis) - np.mean(b, axis=axis)
-        p = [stats.permutation_test((x, y), difference, vectorized=True, n_resamples=np.inf, alternative=side).pvalue
-             for side in DIRECTIONS]
-        cases.append({"x": x.tolist(), "y": y.tolist(), "p": p})
     return cases
 
 
@@ -189,19 +153,6 @@ def series():
     return cases
 
 
-def fieller():
-    random = np.random.default_rng(80)
-    cases = []
-    for m, n in ((3, 3), (6, 4)):
-        old, new = random.normal(10, 0.5, m).round(4), random.normal(8, 0.6, n).round(4)
-        h = [stats.t.isf(0.025, len(v) - 1) * stats.sem(v) for v in (old, new)]
-        x, y = old.mean(), new.mean()
-        a, b, c = x * x - h[0] ** 2, -2 * x * y, y * y - h[1] ** 2
-        root = math.sqrt(b * b - 4 * a * c)
-        cases.append({"old": old.tolist(), "new": new.tolist(), "ratio": [y / x, (-b - root) / (2 * a), (-b + root) / (2 * a)]})
-    return cases
-
-
 def main():
     p_values = [0.012, 0.4, 1e-30, 0.012, 0.07, 0.9]
     fixtures = {
@@ -210,10 +161,8 @@ def main():
         "pairs": [pair(name, x, y) for name, (x, y) in sample_pairs().items()],
         "tails": tails(),
         "paired": paired(),
-        "permutations": permutations(),
         "holm": {"p": p_values, "adjusted": holm(p_values)},
         "series": series(),
-        "fieller": fieller(),
     }
     path = pathlib.Path(__file__).with_name("statistics_fixtures.json")
     path.write_text(json.dumps(fixtures, indent=1, default=float, allow_nan=False).replace("\n    ", " ") + "\n")

@@ -120,7 +120,7 @@ impl Answers {
         let effect = blocks.and_then(|blocks| blocks.effect(Metric::P50));
         let holds = effect.is_some_and(|own| (own.low..=own.high).contains(&truth.change));
         self.covered += u32::from(holds);
-        let welch = comparison.parity.welch.as_ref();
+        let welch = comparison.per_request.welch.as_ref();
         self.per_request += u32::from(welch.is_some_and(|welch| welch.p.ln() < 0.05_f64.ln()));
     }
 }
@@ -162,11 +162,10 @@ fn side(truth: Truth, is_changed: bool, random: &mut Normal) -> Vec<Run> {
             let latency = truth.median_ms * factor * (REQUEST_NOISE * state).exp();
             latencies.push(rounded(latency, truth.step_ms));
         }
-        Run {
-            failures,
-            started: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(60 * place as u64)),
-            ..Run::new(format!("drawn-{place}"), latencies)
-        }
+        let mut run = Run::new(format!("drawn-{place}"), latencies);
+        run.failures = failures;
+        run.started = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(60 * place as u64));
+        run
     };
     (0..BLOCKS).map(run).collect()
 }

@@ -2,7 +2,7 @@
 
 use csv::ByteRecord;
 
-use crate::sample::Status;
+use crate::measure::sample::Status;
 
 /// The kinds of file that are understood, told by their header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

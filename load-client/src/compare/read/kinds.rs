@@ -6,7 +6,7 @@ use super::series::Reply;
 use crate::compare::run::Run;
 
 /// More kinds are no kinds: somebody put an identifier into the name.
-pub(super) const MOST_KINDS: usize = 500;
+pub(super) const MAX_KINDS: usize = 500;
 
 /// Kinds by number, with the failures of each.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ pub(super) struct Kinds {
 }
 
 impl Kinds {
-    /// The number of a kind; `None` when there are more than [`MOST_KINDS`].
+    /// The number of a kind; `None` when there are more than [`MAX_KINDS`].
     pub(super) fn number(&mut self, parts: [&[u8]; 2]) -> Option<usize> {
         let [one, two] = parts;
         let is = |name: &Vec<u8>| {
@@ -45,7 +45,7 @@ impl Kinds {
     /// Gives the sought name the next number.
     fn add(&mut self) -> Option<usize> {
         let number = self.names.len();
-        (number < MOST_KINDS).then(|| {
+        (number < MAX_KINDS).then(|| {
             self.names.push(self.sought.clone());
             self.failures.push(0);
             self.numbers.insert(self.sought.clone(), number);

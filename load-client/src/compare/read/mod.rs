@@ -21,12 +21,12 @@ use csv::{ByteRecord, Position};
 pub use error::ReadError;
 
 use self::format::{Ended, Format, Ours};
-use self::kinds::{Kinds, MOST_KINDS};
+use self::kinds::{Kinds, MAX_KINDS};
 use self::last_byte::LastByte;
 use self::series::Reply;
 use super::run::Run;
+use crate::measure::window::ThroughputWindow;
 use crate::stats::quantile_is_supported;
-use crate::window::ThroughputWindow;
 
 /// Bytes read at once.
 const BUFFER_BYTES: usize = 1 << 18;
@@ -238,7 +238,7 @@ impl<'a> RunReader<'a> {
         number.ok_or_else(|| ReadError::TooManyKinds {
             path: self.path.to_owned(),
             line: line_of(record),
-            most: MOST_KINDS,
+            most: MAX_KINDS,
         })
     }
 

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, SystemTime};
 
-use crate::compare::timeline::TimeBin;
+use crate::compare::run::TimeBin;
 use crate::stats::quantile_of_sorted;
 
 /// Bins of the time line: as many as a chart can show.

@@ -11,7 +11,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::compare::run::Run;
-use crate::window::ThroughputWindow;
+use crate::measure::window::ThroughputWindow;
 
 /// Larger files are no summary of a run.
 const LARGEST_BYTES: u64 = 16 << 20;

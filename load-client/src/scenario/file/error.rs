@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Why a scenario file cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum ScenarioError {
+pub(crate) enum ScenarioError {
     /// It cannot be read.
     #[error("{} cannot be read: {source}", .path.display())]
     Read {

@@ -13,10 +13,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use toml::Spanned;
 
-pub use error::ScenarioError;
+pub(crate) use error::ScenarioError;
 use error::Source;
 
-use super::mix::MOST_KINDS;
+use super::mix::MAX_KINDS;
 use super::{Body, Kind, Records, StatusSet, Template};
 use schema::{RawRequest, RawScenario};
 
@@ -27,7 +27,7 @@ use schema::{RawRequest, RawScenario};
 ///
 /// When it or a file that it names cannot be read, or says something that cannot be; the message
 /// starts with file, line and column.
-pub fn read_scenario(path: &Path) -> Result<Vec<Kind>, ScenarioError> {
+pub(crate) fn read_scenario(path: &Path) -> Result<Vec<Kind>, ScenarioError> {
     let text = std::fs::read_to_string(path).map_err(|error| ScenarioError::Read {
         path: path.to_owned(),
         source: error,
@@ -39,8 +39,8 @@ fn parse(path: &Path, text: &str) -> Result<Vec<Kind>, ScenarioError> {
     let source = Source { path, text };
     let raw: RawScenario =
         toml::from_str(text).map_err(|error| source.error(error.span(), error.message()))?;
-    if raw.request.is_empty() || raw.request.len() > MOST_KINDS {
-        let message = format!("takes 1 to {MOST_KINDS} requests, each below a line [[request]]");
+    if raw.request.is_empty() || raw.request.len() > MAX_KINDS {
+        let message = format!("takes 1 to {MAX_KINDS} requests, each below a line [[request]]");
         return Err(source.error(None, &message));
     }
     let mut names = HashSet::new();

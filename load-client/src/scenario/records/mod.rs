@@ -13,7 +13,7 @@ use serde::Deserialize;
 /// What the lines of a file are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Format {
+pub(crate) enum Format {
     /// Each line is a body.
     Lines,
     /// Each line is a record as `kcat -C -J` writes it: key, headers and payload are sent.
@@ -34,7 +34,7 @@ impl std::str::FromStr for Format {
 
 /// Why a file of records cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum RecordsError {
+pub(crate) enum RecordsError {
     /// It cannot be read.
     #[error("{} cannot be read: {source}", .path.display())]
     Read {
@@ -64,7 +64,7 @@ pub enum RecordsError {
 /// The records of one file, taken in their order and from the first again after the last. Their
 /// content is held once; what is sent are slices of it.
 #[derive(Debug)]
-pub struct Records {
+pub(crate) struct Records {
     data: Bytes,
     places: Places,
     taken: AtomicUsize,
@@ -98,7 +98,7 @@ impl Records {
     /// # Errors
     ///
     /// When the file cannot be read, holds nothing, or has a line of another form.
-    pub fn read(path: &Path, format: Option<Format>) -> Result<Self, RecordsError> {
+    pub(crate) fn read(path: &Path, format: Option<Format>) -> Result<Self, RecordsError> {
         let content = std::fs::read(path).map_err(|source| RecordsError::Read {
             path: path.to_owned(),
             source,
@@ -132,7 +132,7 @@ impl Records {
 
     /// How many records there are; at least one.
     #[must_use]
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         match &self.places {
             Places::Bodies(bodies) => bodies.len(),
             Places::Captured(captured) => captured.len(),

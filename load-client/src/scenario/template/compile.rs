@@ -9,7 +9,7 @@ const KNOWN: &str =
 
 /// Why a text is no template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TemplateError {
+pub(crate) enum TemplateError {
     /// A placeholder of no meaning.
     #[error(
         "unknown placeholder {{{name}}} at byte {at}; known are {KNOWN}; write {{{{{name}}}}} for the text itself"

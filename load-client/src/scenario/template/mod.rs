@@ -16,21 +16,13 @@ use std::time::UNIX_EPOCH;
 use bytes::Bytes;
 use uuid::Uuid;
 
-pub use compile::TemplateError;
+pub(crate) use compile::TemplateError;
 
 use super::values::Draw;
 
 /// A compiled template.
-///
-/// ```
-/// use load_client::scenario::Template;
-///
-/// assert!(Template::compile(br#"{"id":"{uuid}","count":{random:1:9}}"#).is_ok());
-/// let error = Template::compile(b"{uid}").unwrap_err().to_string();
-/// assert!(error.contains("{uuid}"), "{error}");
-/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Template {
+pub(crate) struct Template {
     parts: Vec<Part>,
     /// Room for the longest rendering, so that one allocation is enough.
     capacity: usize,
@@ -54,13 +46,13 @@ impl Template {
     /// # Errors
     ///
     /// For an unknown placeholder, a wrong argument, or a brace that is not closed.
-    pub fn compile(text: &[u8]) -> Result<Self, TemplateError> {
+    pub(crate) fn compile(text: &[u8]) -> Result<Self, TemplateError> {
         compile::parts(text).map(Self::of)
     }
 
     /// A text that is sent as it is, whatever its braces.
     #[must_use]
-    pub fn verbatim(text: Bytes) -> Self {
+    pub(crate) fn verbatim(text: Bytes) -> Self {
         Self::of(vec![Part::Literal(text)])
     }
 

@@ -20,7 +20,7 @@ use exact::Exact;
 pub use hierarchical::{RunPair, hierarchical_mean_change, hierarchical_quantile_changes};
 use means::Means;
 pub(super) use sides::difference_replicates;
-pub use sides::{mean_change, quantile_changes};
+pub use sides::quantile_changes;
 
 use super::interval::is_level;
 use super::{Interval, SortedSample, SplitMix64, quantile_of_sorted, variance};

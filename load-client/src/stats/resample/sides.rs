@@ -1,7 +1,7 @@
 //! The bootstrap of two single runs: both sides resampled on their own.
 
 use super::{Bootstrap, BootstrapEstimate, Resampler, Series};
-use crate::stats::{SplitMix64, mean, quantile};
+use crate::stats::{SplitMix64, quantile};
 
 /// The relative change of quantiles from one run to another, each with its bootstrap interval.
 ///
@@ -33,25 +33,6 @@ pub fn quantile_changes(
         bootstrap.estimate(change(old, new), replicates)
     })
     .collect()
-}
-
-/// The relative change of the mean from one run to another, with its bootstrap interval.
-///
-/// As [`quantile_changes`]. With the requests of each second as values it is the change of the
-/// throughput. `None` also where a mean is not above zero.
-#[must_use]
-pub fn mean_change(
-    baseline: Series<'_>,
-    changed: Series<'_>,
-    bootstrap: Bootstrap,
-) -> Option<BootstrapEstimate> {
-    let (old, new) = (mean(baseline.values)?, mean(changed.values)?);
-    if old <= 0.0 || new <= 0.0 {
-        return None;
-    }
-    let sides = (Resampler::of_mean(baseline)?, Resampler::of_mean(changed)?);
-    let replicates = replicates(sides, 1, bootstrap, change)?;
-    bootstrap.estimate(change(old, new), replicates.first()?)
 }
 
 fn change(old: f64, new: f64) -> f64 {

@@ -38,11 +38,11 @@ pub struct KafkaSettings {
 /// Effective librdkafka properties that shape a latency. Runs that differ in these must not be
 /// compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ClientSettings {
+pub(crate) struct ClientSettings {
     /// Of the producer.
-    pub producer: BTreeMap<String, String>,
+    pub(crate) producer: BTreeMap<String, String>,
     /// Of the reply consumer; empty when only publishing.
-    pub consumer: BTreeMap<String, String>,
+    pub(crate) consumer: BTreeMap<String, String>,
 }
 
 const PRODUCER_KEYS: [&str; 8] = [
@@ -71,7 +71,7 @@ impl KafkaSettings {
     /// # Errors
     ///
     /// When librdkafka refuses a property, or was built without TLS and one needs it.
-    pub fn effective(&self) -> Result<ClientSettings, KafkaTransportError> {
+    pub(crate) fn effective(&self) -> Result<ClientSettings, KafkaTransportError> {
         check_tls(&self.properties, &built_in_features())?;
         let consumer = if self.publish_only {
             BTreeMap::new()
@@ -111,8 +111,6 @@ impl KafkaSettings {
             .set("acks", "all")
             // Keys go where Java's clients would put them; librdkafka's default is another hash.
             .set("partitioner", "murmur2_random")
-            // For the depth of its queue, which tells a client that is too slow from a service that is.
-            .set("statistics.interval.ms", "1000")
             // A misspelt topic must fail, not come into being.
             .set("allow.auto.create.topics", "false")
             // A request that is delivered after its user gave up would be load that nobody asked for.
@@ -175,7 +173,7 @@ impl KafkaSettings {
 
 /// librdkafka's version, as it reports it.
 #[must_use]
-pub fn librdkafka_version() -> String {
+pub(crate) fn librdkafka_version() -> String {
     rdkafka::util::get_rdkafka_version().1
 }
 

@@ -6,10 +6,10 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use super::expectations::Expectations;
-use super::own_topic::{Abandonment, OwnTopic};
+use super::own_topic::{OwnTopic, SetupGuard};
 use super::producer::RequestProducer;
 use super::replies::ReplyConsumer;
-use super::{KafkaSettings, KafkaTransportError, ProducerQueue};
+use super::{KafkaSettings, KafkaTransportError};
 use crate::scenario::Request;
 use crate::transport::{Pending, Transport};
 
@@ -25,18 +25,9 @@ pub struct KafkaTransport {
 }
 
 impl KafkaTransport {
-    /// Connects, checks the topics and positions the reply consumer. Blocks for up to ten seconds.
-    ///
-    /// # Errors
-    ///
-    /// When a setting is refused, no broker answers, or a topic cannot be used; the error names
-    /// the flag to change.
-    pub fn connect(settings: &KafkaSettings) -> Result<Self, KafkaTransportError> {
-        Self::connect_unless(&Abandonment::default(), settings)
-    }
-
-    fn connect_unless(
-        abandonment: &Abandonment,
+    /// Blocks; a run that is given up meanwhile creates nothing.
+    pub(super) fn connect_unless(
+        guard: &SetupGuard,
         settings: &KafkaSettings,
     ) -> Result<Self, KafkaTransportError> {
         let pending = Pending::default();
@@ -45,7 +36,7 @@ impl KafkaTransport {
         let producer = RequestProducer::connect(settings, pending.clone())?;
         let (mut consumer, mut own_topic) = (None, None);
         if !settings.publish_only {
-            if !abandonment.begin() {
+            if !guard.begin() {
                 return Err(KafkaTransportError::Interrupted);
             }
             own_topic = OwnTopic::create(settings)?;
@@ -61,62 +52,52 @@ impl KafkaTransport {
         })
     }
 
-    /// As [`KafkaTransport::connect`], on a thread of its own, so that signals are seen meanwhile.
+    /// Connects, checks the topics and positions the reply consumer. Waits for up to ten seconds, on a thread of
+    /// its own, so that signals are seen meanwhile.
     ///
     /// # Errors
     ///
-    /// As [`KafkaTransport::connect`].
+    /// When a setting is refused, no broker answers, or a topic cannot be used; the error names
+    /// the flag to change.
     pub async fn connect_in_background(
         settings: Arc<KafkaSettings>,
     ) -> Result<Self, KafkaTransportError> {
         let (done, connected) = oneshot::channel();
         let creates = settings.service.own_reply_topic.is_some();
-        let abandonment = Abandonment::default();
+        let guard = SetupGuard::default();
         // Dropped with this future: by whoever stops the run before it has begun.
-        let _waits = WaitsForDeletion(creates.then(|| abandonment.clone()));
+        let _waits = WaitsForDeletion(creates.then(|| guard.clone()));
         std::thread::spawn(move || {
-            let connected = Self::connect_unless(&abandonment, &settings);
+            let connected = Self::connect_unless(&guard, &settings);
             // What nobody listens for any more is dropped here, and its topic deleted.
             drop(done.send(connected));
-            abandonment.end();
+            guard.end();
         });
         connected
             .await
             .unwrap_or(Err(KafkaTransportError::Interrupted))
     }
 
-    /// Why no reply can arrive any more, once that is certain.
-    #[must_use]
-    pub fn defunct(&self) -> Option<String> {
-        self.pending.defunct()
-    }
-
     /// Replies that nobody waited for: late, or of somebody else.
     #[must_use]
-    pub fn unmatched_replies(&self) -> u64 {
+    pub(crate) fn unmatched_replies(&self) -> u64 {
         self.consumer.as_ref().map_or(0, ReplyConsumer::unmatched)
     }
 
     /// Requests handed over to librdkafka and not yet acknowledged by a broker, at this moment.
     #[must_use]
-    pub fn producer_queue(&self) -> usize {
+    pub(crate) fn producer_queue(&self) -> usize {
         self.producer.in_flight()
-    }
-
-    /// What waits inside the producer, as librdkafka told it last; `None` in the first second.
-    #[must_use]
-    pub fn producer_statistics(&self) -> Option<ProducerQueue> {
-        self.producer.queue()
     }
 }
 
 /// Keeps the program from ending before a topic is deleted that it has created.
-struct WaitsForDeletion(Option<Abandonment>);
+struct WaitsForDeletion(Option<SetupGuard>);
 
 impl Drop for WaitsForDeletion {
     fn drop(&mut self) {
-        if let Some(abandonment) = &self.0 {
-            abandonment.abandon();
+        if let Some(guard) = &self.0 {
+            guard.abandon();
         }
     }
 }
@@ -159,7 +140,7 @@ mod tests {
             run_id: "test".to_owned(),
             service: ServiceSettings::default(),
         };
-        let transport = KafkaTransport::connect(&settings).unwrap();
+        let transport = KafkaTransport::connect_unless(&SetupGuard::default(), &settings).unwrap();
         assert_eq!(transport.producer_queue(), 0);
         // From here on no acknowledgement arrives before the test is over.
         cluster

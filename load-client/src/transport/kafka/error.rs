@@ -104,7 +104,7 @@ pub enum KafkaTransportError {
 impl KafkaTransportError {
     /// Whether the command line is at fault, rather than the cluster.
     #[must_use]
-    pub fn is_usage(&self) -> bool {
+    pub(crate) fn is_usage(&self) -> bool {
         matches!(self, Self::Property { .. } | Self::WithoutTls(_))
     }
 

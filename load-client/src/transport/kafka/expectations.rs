@@ -75,11 +75,11 @@ impl Expectations {
 mod tests {
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_secs(30);
+    const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
 
     #[test]
     fn a_reply_takes_what_its_request_expects_and_others_what_is_usual() {
-        let expectations = Expectations::new(StatusSet::default(), PATIENCE);
+        let expectations = Expectations::new(StatusSet::default(), REPLY_TIMEOUT);
         let (id, special) = (Uuid::from_u128(1), Arc::new("404".parse().unwrap()));
         assert!(expectations.take(&id).contains(200));
         expectations.enter(id, special, Instant::now());
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn time_outs_do_not_fill_memory() {
-        let expectations = Expectations::new(StatusSet::default(), PATIENCE);
+        let expectations = Expectations::new(StatusSet::default(), REPLY_TIMEOUT);
         let special: Arc<StatusSet> = Arc::new("404".parse().unwrap());
         let start = Instant::now();
         for second in 0..1000 {

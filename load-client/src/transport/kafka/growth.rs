@@ -12,9 +12,9 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::replies::PolledConsumer;
 
 /// How often it looks. Well below the usual time-out, so that replies on new partitions are late, not lost.
-const LOOK: Duration = Duration::from_secs(3);
+const LOOK_INTERVAL: Duration = Duration::from_secs(3);
 /// How long one look may take, and with it the end of a run without brokers.
-const PATIENCE: Duration = Duration::from_secs(1);
+const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Reads new partitions from their beginning, until it is to stop. Runs on a thread of its own: the one that
 /// stamps replies must not wait for metadata.
@@ -25,13 +25,16 @@ pub(super) fn follow(consumer: &PolledConsumer, assigned: TopicPartitionList, st
         topic.push(partition.partition());
     }
     loop {
-        std::thread::park_timeout(LOOK);
+        std::thread::park_timeout(LOOK_INTERVAL);
         if stop.load(Ordering::Relaxed) {
             return;
         }
         for (topic, partitions) in &mut known {
             // What fails now is tried again.
-            let Ok(metadata) = consumer.client().fetch_metadata(Some(topic), PATIENCE) else {
+            let Ok(metadata) = consumer
+                .client()
+                .fetch_metadata(Some(topic), METADATA_TIMEOUT)
+            else {
                 continue;
             };
             let mut found = metadata.topics().iter();

@@ -11,14 +11,15 @@ mod own_topic;
 mod partitioning;
 mod preflight;
 mod producer;
-mod queue;
 mod replies;
 mod service;
 mod unreadable;
 
-pub use config::{ClientSettings, KafkaSettings, built_in_features, librdkafka_version};
+pub use config::{KafkaSettings, built_in_features};
 pub use connection::KafkaTransport;
 pub use error::KafkaTransportError;
-pub use queue::ProducerQueue;
-pub use service::{OWN_REPLY_TOPIC_INFIX, ServiceSettings};
-pub use unreadable::quiet_unreadable_headers;
+pub use service::ServiceSettings;
+// internal: for the program
+pub(crate) use config::{ClientSettings, librdkafka_version};
+pub(crate) use service::OWN_REPLY_TOPIC_INFIX;
+pub(crate) use unreadable::quiet_unreadable_headers;

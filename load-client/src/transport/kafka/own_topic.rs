@@ -114,7 +114,7 @@ fn blocking(work: impl Future<Output = Result<(), String>> + Send + 'static) -> 
 
 /// Lets the one who gives a connection up wait until what it created is gone.
 #[derive(Clone, Default)]
-pub(super) struct Abandonment(Arc<(Mutex<Progress>, Condvar)>);
+pub(super) struct SetupGuard(Arc<(Mutex<Progress>, Condvar)>);
 
 #[derive(Default)]
 struct Progress {
@@ -123,7 +123,7 @@ struct Progress {
     ended: bool,
 }
 
-impl Abandonment {
+impl SetupGuard {
     /// Announces that something will be created; false if it is not wanted any more.
     pub(super) fn begin(&self) -> bool {
         let mut progress = self.lock();
@@ -208,24 +208,24 @@ mod tests {
 
     #[test]
     fn what_is_given_up_before_it_begins_is_not_created() {
-        let abandonment = Abandonment::default();
-        abandonment.abandon();
-        assert!(!abandonment.begin());
+        let guard = SetupGuard::default();
+        guard.abandon();
+        assert!(!guard.begin());
     }
 
     #[test]
     fn giving_up_waits_until_what_was_created_is_gone() {
-        let (fake, abandonment) = (Fake::default(), Abandonment::default());
-        assert!(abandonment.begin());
+        let (fake, guard) = (Fake::default(), SetupGuard::default());
+        assert!(guard.begin());
         let own = OwnTopic::create_by(Box::new(fake.clone()), "mine", 1).unwrap();
         let thread = {
-            let abandonment = abandonment.clone();
+            let guard = guard.clone();
             std::thread::spawn(move || {
                 drop(own);
-                abandonment.end();
+                guard.end();
             })
         };
-        abandonment.abandon();
+        guard.abandon();
         assert_eq!(fake.calls.lock().unwrap().last().unwrap(), "delete mine");
         thread.join().unwrap();
     }

@@ -7,6 +7,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::mocking::MockCluster;
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
+use super::own_topic::SetupGuard;
 use super::{KafkaSettings, KafkaTransport, ServiceSettings};
 use crate::scenario::Request;
 use crate::transport::Transport;
@@ -39,7 +40,7 @@ fn partitions(own: &[(&str, &str)]) -> HashMap<String, i32> {
         run_id: "test".to_owned(),
         service: ServiceSettings::default(),
     };
-    let transport = KafkaTransport::connect(&settings).unwrap();
+    let transport = KafkaTransport::connect_unless(&SetupGuard::default(), &settings).unwrap();
     for (key, _) in MURMUR2 {
         let mut request = Request::new(0);
         request.key = Some(key.into());

@@ -8,11 +8,9 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
-use rdkafka::statistics::Statistics;
 use uuid::Uuid;
 
 use super::diagnostics::Diagnostics;
-use super::queue::{LastQueue, ProducerQueue};
 use super::{KafkaSettings, KafkaTransportError, preflight};
 use crate::scenario::Request;
 use crate::transport::wire::Wire;
@@ -25,7 +23,6 @@ pub(super) struct RequestProducer {
     topic: String,
     wire: Wire,
     headers: ConstantHeaders,
-    queue: LastQueue,
 }
 
 /// Takes delivery reports, on the producer's polling thread.
@@ -34,7 +31,6 @@ struct DeliveryReports {
     /// A report of success is the answer itself.
     publish_only: bool,
     diagnostics: Diagnostics,
-    queue: LastQueue,
 }
 
 impl ClientContext for DeliveryReports {
@@ -44,10 +40,6 @@ impl ClientContext for DeliveryReports {
 
     fn error(&self, error: KafkaError, reason: &str) {
         self.diagnostics.error(error, reason);
-    }
-
-    fn stats(&self, statistics: Statistics) {
-        self.queue.set(&statistics);
     }
 }
 
@@ -83,12 +75,11 @@ impl RequestProducer {
         settings: &KafkaSettings,
         pending: Pending,
     ) -> Result<Self, KafkaTransportError> {
-        let (diagnostics, queue) = (Diagnostics::default(), LastQueue::default());
+        let diagnostics = Diagnostics::default();
         let context = DeliveryReports {
             pending: pending.clone(),
             publish_only: settings.publish_only,
             diagnostics: diagnostics.clone(),
-            queue: queue.clone(),
         };
         let producer: ThreadedProducer<DeliveryReports> = settings
             .producer_config()
@@ -112,7 +103,6 @@ impl RequestProducer {
             topic: settings.topic.clone(),
             wire: settings.service.wire.clone(),
             headers: ConstantHeaders::of(settings),
-            queue,
         })
     }
 
@@ -148,11 +138,6 @@ impl RequestProducer {
     /// Requests handed over and not yet reported on, at this moment.
     pub(super) fn in_flight(&self) -> usize {
         usize::try_from(self.producer.in_flight_count()).unwrap_or(0)
-    }
-
-    /// What librdkafka told last.
-    pub(super) fn queue(&self) -> Option<ProducerQueue> {
-        self.queue.get()
     }
 }
 

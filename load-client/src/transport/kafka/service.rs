@@ -9,20 +9,20 @@ use crate::transport::wire::Wire;
 /// What the names of reply topics that runs create for themselves have between the request topic's and the
 /// run's id. Services that answer to `<topic>.reply.*` take them, and one that is left behind by a killed run
 /// can be told by it.
-pub const OWN_REPLY_TOPIC_INFIX: &str = ".reply.load-client-";
+pub(crate) const OWN_REPLY_TOPIC_INFIX: &str = ".reply.load-client-";
 
 /// How the service is talked to. The default is a service of the reference, on shared topics.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServiceSettings {
     /// How requests and replies find each other.
-    pub wire: Wire,
+    pub(crate) wire: Wire,
     /// Topics that single requests go to, beside the run's.
-    pub more_topics: Vec<String>,
+    pub(crate) more_topics: Vec<String>,
     /// Reply topics of single requests, beside the run's.
-    pub more_reply_topics: Vec<String>,
+    pub(crate) more_reply_topics: Vec<String>,
     /// With a number of partitions, the run's reply topic is created before the run and deleted
     /// after it.
-    pub own_reply_topic: Option<i32>,
+    pub(crate) own_reply_topic: Option<i32>,
 }
 
 impl KafkaSettings {

@@ -30,7 +30,7 @@ fn look<T>(at: impl FnOnce() -> T) -> Option<T> {
 
 /// Keeps replies with unreadable header names from writing to standard error, by a panic hook that passes over
 /// them and hands all others to the hook that was there. For a program's `main`.
-pub fn quiet_unreadable_headers() {
+pub(crate) fn quiet_unreadable_headers() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
         let others = take_hook();

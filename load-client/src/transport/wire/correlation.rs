@@ -11,7 +11,7 @@ const REPLY_TAKES: &str = "takes header:NAME, key or payload:/JSON/POINTER";
 
 /// Where a request carries its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Correlation {
+pub(crate) enum Correlation {
     /// In a header of this name.
     Header(String),
     /// In `x-reply-set-header: NAME:<id>`, which asks the service to put the header `NAME` on its
@@ -25,7 +25,7 @@ pub enum Correlation {
 
 /// Where a reply carries the id of its request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ReplyCorrelation {
+pub(crate) enum ReplyCorrelation {
     /// In a header of this name.
     Header(String),
     /// It is the record's key.
@@ -37,7 +37,7 @@ pub enum ReplyCorrelation {
 /// How an id is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum IdFormat {
+pub(crate) enum IdFormat {
     /// A UUID's text with hyphens.
     Uuid,
     /// A UUID's 16 bytes, the most significant first.

@@ -13,53 +13,41 @@ mod tests;
 
 use serde::Serialize;
 
-pub use correlation::{Correlation, IdFormat, ReplyCorrelation};
-pub use outgoing::Unsendable;
-pub use partition::{PartitionEncoding, PartitionHeader};
-pub use profile::Profile;
+pub(crate) use correlation::{Correlation, IdFormat, ReplyCorrelation};
+pub(crate) use partition::{PartitionEncoding, PartitionHeader};
+pub(crate) use profile::Profile;
 
 use crate::scenario::StatusSet;
 
 /// The conventions that requests and replies follow. The default is [`Profile::Reference`].
-///
-/// ```
-/// use load_client::transport::wire::{Correlation, Profile, Wire};
-///
-/// let renamed = Wire {
-///     reply_to_header: "my-reply-topic".to_owned(),
-///     correlation: Correlation::Key,
-///     ..Profile::Spring.wire()
-/// };
-/// assert_eq!(renamed.correlation.to_string(), "key");
-/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Wire {
+pub(crate) struct Wire {
     /// The request header that names the topic of the reply.
-    pub reply_to_header: String,
+    pub(crate) reply_to_header: String,
     /// Where a request carries its id.
-    pub correlation: Correlation,
+    pub(crate) correlation: Correlation,
     /// Where a reply carries the id of its request; `None` is the same place.
-    pub reply_correlation: Option<ReplyCorrelation>,
+    pub(crate) reply_correlation: Option<ReplyCorrelation>,
     /// How the id is written.
-    pub correlation_format: IdFormat,
+    pub(crate) correlation_format: IdFormat,
     /// The request header that names the partition of the reply.
-    pub reply_partition_header: Option<PartitionHeader>,
+    pub(crate) reply_partition_header: Option<PartitionHeader>,
     /// The one partition that replies are asked to come on; `None` leaves it to the service.
-    pub reply_partition: Option<i32>,
+    pub(crate) reply_partition: Option<i32>,
     /// The reply header that carries the status; with `None` any reply is good that has no error
     /// header.
-    pub status_header: Option<String>,
+    pub(crate) status_header: Option<String>,
     /// The statuses that are good, where a request does not say it by itself.
     #[serde(serialize_with = "as_text")]
-    pub expect_status: StatusSet,
+    pub(crate) expect_status: StatusSet,
     /// Reply headers that tell a failure by being there.
-    pub error_headers: Vec<String>,
+    pub(crate) error_headers: Vec<String>,
 }
 
 impl Wire {
     /// Where a reply carries the id of its request.
     #[must_use]
-    pub fn reply_correlation(&self) -> ReplyCorrelation {
+    pub(crate) fn reply_correlation(&self) -> ReplyCorrelation {
         let same = || self.correlation.of_reply();
         self.reply_correlation.clone().unwrap_or_else(same)
     }
@@ -69,7 +57,7 @@ impl Wire {
     /// # Errors
     ///
     /// For parts that contradict each other; the message names the flags that set them.
-    pub fn validated(self) -> Result<Self, String> {
+    pub(crate) fn validated(self) -> Result<Self, String> {
         let bytes = self.correlation_format == IdFormat::UuidBytes;
         let as_text = matches!(
             self.correlation,
@@ -93,7 +81,7 @@ impl Wire {
 
     /// The header that only the run itself may set under this name, if it is one.
     #[must_use]
-    pub fn own_header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn own_header(&self, name: &str) -> Option<&str> {
         let correlation = match &self.correlation {
             Correlation::Header(name) => Some(&**name),
             _ => None,

@@ -12,7 +12,7 @@ const SET_HEADER: &str = "x-reply-set-header";
 
 /// Why a request cannot carry its id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unsendable {
+pub(crate) enum Unsendable {
     /// The id has to go into a body that has no place for it.
     #[error("the id cannot be put at {pointer}: {reason}")]
     Body {
@@ -90,7 +90,7 @@ impl Wire {
     /// # Errors
     ///
     /// When they cannot.
-    pub fn check(&self, request: &Request) -> Result<(), Unsendable> {
+    pub(crate) fn check(&self, request: &Request) -> Result<(), Unsendable> {
         self.outgoing(request).map(|_| ())
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 /// The header that names the partition of the reply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct PartitionHeader {
+pub(crate) struct PartitionHeader {
     /// Its name.
     pub name: String,
     /// How the number is written.
@@ -17,7 +17,7 @@ pub struct PartitionHeader {
 /// How the number of a partition is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum PartitionEncoding {
+pub(crate) enum PartitionEncoding {
     /// Four bytes, the most significant first.
     Bytes,
     /// Decimal digits.
@@ -27,7 +27,7 @@ pub enum PartitionEncoding {
 impl PartitionHeader {
     /// The header's value.
     #[must_use]
-    pub fn value(&self, partition: i32) -> Vec<u8> {
+    pub(crate) fn value(&self, partition: i32) -> Vec<u8> {
         match self.encoding {
             PartitionEncoding::Bytes => partition.to_be_bytes().to_vec(),
             PartitionEncoding::Text => partition.to_string().into_bytes(),

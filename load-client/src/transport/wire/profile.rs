@@ -8,7 +8,7 @@ use crate::scenario::StatusSet;
 
 /// A framework whose conventions are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Profile {
+pub(crate) enum Profile {
     /// `reply-to`, `x-reply-set-header` and `status-code`, as the order service takes them.
     Reference,
     /// A `@KafkaListener` with `@SendTo` behind Spring's `ReplyingKafkaTemplate`.
@@ -26,7 +26,7 @@ pub enum Profile {
 
 impl Profile {
     /// Every profile.
-    pub const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Reference,
         Self::Spring,
         Self::SmallRye,
@@ -37,7 +37,7 @@ impl Profile {
 
     /// Its conventions.
     #[must_use]
-    pub fn wire(self) -> Wire {
+    pub(crate) fn wire(self) -> Wire {
         match self {
             Self::Reference => Wire {
                 correlation: Correlation::Echo("x-request-id".to_owned()),

@@ -1,4 +1,4 @@
-//! A conductor in memory, and requests to its router.
+//! A controller in memory, and requests to its router.
 
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -11,13 +11,13 @@ use futures_util::StreamExt;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::moment::{Moment, MomentRow};
-use crate::sample::{Outcome, Sample};
-use crate::summary::Rates;
-use crate::tally::Tally;
+use crate::measure::moment::{Moment, MomentRow};
+use crate::measure::sample::{Outcome, Sample};
+use crate::measure::summary::Rates;
+use crate::measure::tally::Tally;
 use crate::web::{
-    Board, Conductor, Doors, Download, EditOrder, Figures, Offers, Phase, Refusal, RunMark,
-    RunMoment, StartOrder, State, StopOrder, board_download, board_downloads, router,
+    AllowedHosts, Board, Download, EditOrder, Figures, Offers, Phase, Refusal, RunController,
+    RunMark, RunMoment, StartOrder, State, StopOrder, board_download, board_downloads, router,
 };
 
 /// Notes the orders that reach it, and keeps the board as a run would.
@@ -51,7 +51,7 @@ impl Fake {
     }
 }
 
-impl Conductor for Fake {
+impl RunController for Fake {
     fn board(&self) -> &Board {
         &self.board
     }
@@ -113,9 +113,9 @@ impl Site {
             orders: Mutex::default(),
         });
         let closed = CancellationToken::new();
-        let doors = Doors::new("127.0.0.1:8089".parse().unwrap(), &[]);
+        let hosts = AllowedHosts::new("127.0.0.1:8089".parse().unwrap(), &[]);
         Self {
-            router: router(Arc::clone(&fake), doors, closed.clone()),
+            router: router(Arc::clone(&fake), hosts, closed.clone()),
             fake,
             closed,
         }

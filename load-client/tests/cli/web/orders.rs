@@ -203,6 +203,31 @@ fn started_by_itself_it_writes_its_files_and_ends_by_itself() {
 }
 
 #[test]
+fn what_holds_in_the_terminal_holds_on_the_page() {
+    let service = Service::start(Behaviour::Answer("200"));
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let asked = format!(
+        "--autostart --autoquit 0 -t 4s -u 2 -r 10 --preset load --csv {} --html {} --fail-on p97<1us \
+         --fail-on failures<1% --abort-on-fail --abort-delay 2s --until max<3600s",
+        place("stats"),
+        place("report.html"),
+    );
+    let asked: Vec<&str> = asked.split_whitespace().collect();
+    let output = Page::open(&brokers(&service), &asked).ended();
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    assert!(
+        shown.contains("Response time percentiles") && shown.contains("BROKEN     p97<1us"),
+        "{shown}"
+    );
+    assert!(shown.contains("holds      failures<1%"), "{shown}");
+    for file in ["stats_stats.csv", "stats_stats_history.csv", "report.html"] {
+        assert!(std::fs::metadata(place(file)).unwrap().len() > 0, "{file}");
+    }
+}
+
+#[test]
 fn a_client_that_stood_still_is_no_witness_on_the_page_either() {
     let service = Service::start(Behaviour::Answer("200"));
     let asked = ["--autostart", "-t", "4s", "--exit-code-on-invalid", "5"];
@@ -251,6 +276,7 @@ fn what_the_page_cannot_be_is_told_on_one_line() {
             "no.such.property",
         ),
         (&["--web", "--warm-up", "2s", "-t", "1s"], 2, "--warm-up"),
+        (&["--web", "--fail-on", "nobody:p95<1s"], 2, "nobody"),
         (&["--web", &taken], 1, "give another address or port"),
     ] {
         let output = client()

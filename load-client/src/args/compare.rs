@@ -1,0 +1,168 @@
+//! The command line of `compare`.
+
+use std::path::PathBuf;
+
+use crate::compare::{FailOn, Side};
+use clap::{Args, ValueEnum};
+
+use crate::args::parse;
+
+pub(crate) const HELP: &str = "\
+Examples:
+  load-client compare baseline.csv --with task_handler.csv --html report.html
+  load-client compare base-*.csv --with new-*.csv --threshold 5%
+  load-client compare base-*.csv --with new-*.csv --fail-on slower --markdown summary.md \\
+              --history history.csv --commit \"$(git rev-parse HEAD)\"
+
+Reads the CSV of `run`, the three columns request_type,name,response_time, and the request logs of
+Locust and k6. Give both sides the same number of runs, six or more, made in turns: run i of one side
+is paired with run i of the other. Fewer than five carry no verdict, nor do copies of one run. When X.json of `run --json` lies beside X.csv and says that the load
+client was the bottleneck, there is no verdict.
+
+--fail-on slower fails when the changed side is slower; --fail-on not-faster unless it is faster, so also
+when it is equivalent or the blocks are too few to tell. Both fail when there is no verdict at all.
+All files are written first. - is standard output for each of them, and the text then goes to standard error;
+an output that is an input, or another output, is refused.
+
+Exit codes: 0 compared; 1 a file cannot be used or written; 2 wrong command line; 4 --fail-on is broken.";
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArguments {
+    /// CSV of each baseline run
+    #[arg(required = true, value_name = "BASELINE")]
+    pub(crate) baseline: Vec<PathBuf>,
+    /// CSV of each changed run
+    #[arg(long = "with", required = true, num_args = 1.., env = "LOAD_CLIENT_WITH", value_delimiter = '\n', value_name = "CHANGED")]
+    pub(crate) changed: Vec<PathBuf>,
+    /// Write the comparison as one HTML page that opens offline
+    #[arg(long, env = "LOAD_CLIENT_COMPARE_HTML", value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Write the comparison as JSON, as docs/comparison.schema.json describes it
+    #[arg(long, env = "LOAD_CLIENT_COMPARE_JSON", value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Write the verdict and the changes as Markdown, for a pull request
+    #[arg(long, env = "LOAD_CLIENT_COMPARE_MARKDOWN", value_name = "FILE")]
+    pub(crate) markdown: Option<PathBuf>,
+    /// Change of the median that counts as a difference
+    #[arg(long, env = "LOAD_CLIENT_THRESHOLD", default_value = "2%", value_parser = parse::threshold, value_name = "SHARE")]
+    pub(crate) threshold: f64,
+    /// Exit with 4 on this verdict, and when there is none
+    #[arg(
+        long,
+        env = "LOAD_CLIENT_COMPARE_FAIL_ON",
+        value_enum,
+        value_name = "VERDICT"
+    )]
+    pub(crate) fail_on: Option<FailOnWord>,
+    /// Append a line for each run to this CSV, from which Apache Otava tells changes over time
+    #[arg(long, env = "LOAD_CLIENT_HISTORY", value_name = "FILE")]
+    pub(crate) history: Option<PathBuf>,
+    /// The runs that enter the history
+    #[arg(
+        long,
+        env = "LOAD_CLIENT_HISTORY_SIDE",
+        value_enum,
+        default_value = "changed",
+        value_name = "SIDE"
+    )]
+    pub(crate) history_side: HistorySide,
+    /// Commit that the history names [default: $GITHUB_SHA, else none]
+    #[arg(long, env = "LOAD_CLIENT_COMMIT", value_parser = commit, value_name = "ID")]
+    pub(crate) commit: Option<String>,
+}
+
+impl CompareArguments {
+    /// The commit that was given, or that the build is of.
+    ///
+    /// # Errors
+    ///
+    /// When the build's variable holds no commit.
+    pub(crate) fn commit(&self) -> Result<String, String> {
+        if let Some(commit) = &self.commit {
+            return Ok(commit.clone());
+        }
+        match std::env::var("GITHUB_SHA") {
+            Ok(text) if !text.is_empty() => {
+                commit(&text).map_err(|reason| format!("--commit from GITHUB_SHA {reason}"))
+            }
+            _ => Ok(String::new()),
+        }
+    }
+}
+
+/// [`FailOn`] as it is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOnWord {
+    /// The changed side is slower
+    Slower,
+    /// The changed side is anything but faster
+    NotFaster,
+}
+
+impl From<FailOnWord> for FailOn {
+    fn from(word: FailOnWord) -> Self {
+        match word {
+            FailOnWord::Slower => Self::Slower,
+            FailOnWord::NotFaster => Self::NotFaster,
+        }
+    }
+}
+
+impl std::fmt::Display for FailOnWord {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Slower => "slower",
+            Self::NotFaster => "not-faster",
+        })
+    }
+}
+
+/// Which runs enter the history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HistorySide {
+    /// The runs compared against
+    Baseline,
+    /// The runs of the change
+    Changed,
+    /// All of them
+    Both,
+}
+
+impl HistorySide {
+    pub(crate) fn includes(self, side: Side) -> bool {
+        match self {
+            Self::Baseline => side == Side::Baseline,
+            Self::Changed => side == Side::Changed,
+            Self::Both => true,
+        }
+    }
+}
+
+fn commit(text: &str) -> Result<String, String> {
+    let is_plain =
+        !text.is_empty() && text.len() <= 100 && text.chars().all(|own| own.is_ascii_graphic());
+    let commit = is_plain.then(|| text.to_owned());
+    commit.ok_or_else(|| "takes 1 to 100 letters, digits or signs without blanks".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_is_one_word() {
+        assert_eq!(commit("v1.2-3-gf00d"), Ok("v1.2-3-gf00d".to_owned()));
+        for text in ["", "a b", "a\nb", &"x".repeat(101)] {
+            assert!(commit(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn each_side_includes_its_own() {
+        let included =
+            |side: HistorySide| [Side::Baseline, Side::Changed].map(|own| side.includes(own));
+        assert_eq!(included(HistorySide::Baseline), [true, false]);
+        assert_eq!(included(HistorySide::Changed), [false, true]);
+        assert_eq!(included(HistorySide::Both), [true, true]);
+    }
+}

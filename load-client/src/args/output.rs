@@ -1,0 +1,226 @@
+//! Flags of what a run shows, writes and is judged by.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::measure::threshold::{self, GRAMMAR, Threshold};
+use crate::report::is_standard_output;
+use clap::Args;
+
+use crate::args::parse;
+
+/// Further flags of `run`.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output and verdict")]
+pub(crate) struct OutputArguments {
+    /// Write statistics to PREFIX_stats.csv, _stats_history.csv, _failures.csv and _exceptions.csv, with
+    /// Locust's columns, every second
+    #[arg(long, env = "LOAD_CLIENT_CSV", value_name = "PREFIX")]
+    pub(crate) csv: Option<PathBuf>,
+    /// In the history, write a row for each request kind, with percentiles of the last ten seconds
+    #[arg(long, env = "LOAD_CLIENT_CSV_FULL_HISTORY")]
+    pub(crate) csv_full_history: bool,
+    /// Write a report as one page that opens offline; {u}, {r} and {t} in its name become users, spawn
+    /// rate and run time in seconds; - is standard output
+    #[arg(long, env = "LOAD_CLIENT_HTML", value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Print the tables at the end only
+    #[arg(long, env = "LOAD_CLIENT_ONLY_SUMMARY")]
+    pub(crate) only_summary: bool,
+    /// What must hold, or the run fails, such as 'p95<20ms' or 'createOrder:failures<1%'; repeatable (in
+    /// the variable: one per line); see below
+    #[arg(
+        long,
+        env = "LOAD_CLIENT_FAIL_ON",
+        value_delimiter = '\n',
+        value_name = "THRESHOLD"
+    )]
+    pub(crate) fail_on: Vec<Threshold>,
+    /// End the run when a threshold is broken; rates, and counts to be reached, are judged at the end only
+    #[arg(long, env = "LOAD_CLIENT_ABORT_ON_FAIL")]
+    pub(crate) abort_on_fail: bool,
+    /// Do not end the run for a threshold before this time from its start
+    #[arg(long, env = "LOAD_CLIENT_ABORT_DELAY", default_value = "0s", value_parser = parse::duration_or_zero, value_name = "TIME")]
+    pub(crate) abort_delay: Duration,
+    /// Exit code when a request failed and no threshold speaks of failures
+    #[arg(
+        long,
+        env = "LOAD_CLIENT_EXIT_CODE_ON_ERROR",
+        default_value = "3",
+        value_name = "CODE"
+    )]
+    pub(crate) exit_code_on_error: u8,
+    /// Exit code when the load client itself was the bottleneck
+    #[arg(
+        long,
+        env = "LOAD_CLIENT_EXIT_CODE_ON_INVALID",
+        default_value = "5",
+        value_name = "CODE"
+    )]
+    pub(crate) exit_code_on_invalid: u8,
+}
+
+/// Why the flags cannot be used as they are; names them.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub(crate) enum OutputError {
+    #[error("--csv takes the beginning of four files' names, and - is none; name one")]
+    PrefixIsStandardOutput,
+    #[error("--csv-full-history needs --csv; add --csv PREFIX")]
+    FullHistoryWithoutCsv,
+    #[error("--abort-on-fail needs --fail-on; add what must hold, such as --fail-on 'p95<20ms'")]
+    AbortWithoutThreshold,
+    #[error("--abort-delay needs --abort-on-fail; add it")]
+    DelayWithoutAbort,
+    #[error("{flag} {kind}:...: the run has no kind of request with this name; it has {known}")]
+    UnknownKind {
+        flag: &'static str,
+        kind: String,
+        known: String,
+    },
+}
+
+impl OutputArguments {
+    /// Checks what depends on more than one flag. `kinds` are the names of the request kinds, `until` is what ends a
+    /// run after a stage.
+    pub(crate) fn validated(
+        &self,
+        kinds: &[String],
+        until: &[Threshold],
+    ) -> Result<(), OutputError> {
+        if self.csv.as_deref().is_some_and(is_standard_output) {
+            return Err(OutputError::PrefixIsStandardOutput);
+        }
+        if self.csv_full_history && self.csv.is_none() {
+            return Err(OutputError::FullHistoryWithoutCsv);
+        }
+        if self.abort_on_fail && self.fail_on.is_empty() {
+            return Err(OutputError::AbortWithoutThreshold);
+        }
+        if !self.abort_delay.is_zero() && !self.abort_on_fail {
+            return Err(OutputError::DelayWithoutAbort);
+        }
+        for (flag, thresholds) in [("--fail-on", &*self.fail_on), ("--until", until)] {
+            if let Some(kind) = threshold::unknown_kind(thresholds, kinds) {
+                return Err(OutputError::UnknownKind {
+                    flag,
+                    kind: kind.to_owned(),
+                    known: kinds.join(", "),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The report's file with its name filled in. What is unknown stays as it is, as in Locust.
+    pub(crate) fn html(
+        &self,
+        users: u32,
+        spawn_rate: f64,
+        run_time: Option<Duration>,
+    ) -> Option<PathBuf> {
+        let path = self.html.as_ref()?;
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+            return Some(path.clone());
+        };
+        let mut name = name
+            .replace("{u}", &users.to_string())
+            .replace("{r}", &spawn_rate.to_string());
+        if let Some(run_time) = run_time {
+            name = name.replace("{t}", &run_time.as_secs().to_string());
+        }
+        Some(path.parent().unwrap_or(Path::new("")).join(name))
+    }
+}
+
+/// What the help says of thresholds and exit codes.
+pub(crate) fn help() -> String {
+    format!(
+        "Thresholds: {GRAMMAR}. Without a kind, all requests are meant; p95 is of response times (from the \
+         intended instant), service.p95 of service times (from the hand-over). The warm-up is left out. A \
+         percentile that fewer than ten replies lie above is undecided, and undecided is failed.\n\n{PLACES}\n\n{EXIT_CODES}"
+    )
+}
+
+const PLACES: &str = "\
+Files: each is checked before the run, appears whole, and replaces a file of its name. Links are followed;
+devices and pipes are written as they stand; - is standard output, and the tables then go to standard error.
+An output that is an input, or another output, is refused.";
+
+const EXIT_CODES: &str = "\
+Exit codes: the first of these causes decides
+  2    the command line is wrong
+  1    the run could not be done, or a file could not be written (no broker, missing topic, full disk)
+  6    replies could not be received any more: the run ended early
+  130  interrupted twice: requests in flight were not waited for; while the files are written, the second
+       interruption ends without those that are left
+  5    INVALID: the load client was the bottleneck (--exit-code-on-invalid)
+  4    a threshold does not hold, or is undecided
+  3    a request failed, and no threshold speaks of failures (--exit-code-on-error)
+  0    all well";
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Typed {
+        #[command(flatten)]
+        output: OutputArguments,
+    }
+
+    fn parse(arguments: &[&str]) -> OutputArguments {
+        let arguments = std::iter::once(&"x").chain(arguments);
+        Typed::try_parse_from(arguments).unwrap().output
+    }
+
+    fn error(arguments: &[&str]) -> String {
+        let kinds = ["createOrder".to_owned(), "cancelOrder".to_owned()];
+        parse(arguments)
+            .validated(&kinds, &[])
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn flags_that_need_another_name_both() {
+        for (arguments, names) in [
+            (
+                &["--csv-full-history"][..],
+                ["--csv-full-history", "--csv PREFIX"],
+            ),
+            (&["--abort-on-fail"], ["--abort-on-fail", "--fail-on"]),
+            (
+                &["--abort-delay", "10s"],
+                ["--abort-delay", "--abort-on-fail"],
+            ),
+            (
+                &["--fail-on", "create:p95<1s"],
+                ["--fail-on create:", "createOrder, cancelOrder"],
+            ),
+        ] {
+            let error = error(arguments);
+            assert!(names.iter().all(|name| error.contains(name)), "{error}");
+        }
+        assert!(error(&["--csv", "-"]).contains("--csv"));
+        let sound = parse(&["--fail-on", "cancelOrder:p95<1s", "--abort-on-fail"]);
+        assert_eq!(sound.validated(&["cancelOrder".to_owned()], &[]), Ok(()));
+    }
+
+    #[test]
+    fn thresholds_in_the_variable_stand_on_lines_of_their_own() {
+        let typed = parse(&["--fail-on", "p95<1s\nfailures<1%", "--fail-on", "rps>1"]);
+        assert_eq!(typed.fail_on.len(), 3);
+    }
+
+    #[test]
+    fn the_name_of_the_report_is_filled_in() {
+        let typed = parse(&["--html", "{u}/run-{u}-{r}-{t}.html"]);
+        let minute = Some(Duration::from_secs(60));
+        let name = |rate, time| typed.html(10, rate, time).unwrap().display().to_string();
+        assert_eq!(name(5.0, minute), "{u}/run-10-5-60.html");
+        assert_eq!(name(0.5, None), "{u}/run-10-0.5-{t}.html");
+        assert_eq!(parse(&[]).html(1, 1.0, None), None);
+    }
+}

@@ -1,0 +1,233 @@
+//! The part of the command line that says what is sent and how the service is talked to, and what
+//! it stands for: a scenario, and additions to the transport's settings.
+
+use std::path::{Path, PathBuf};
+
+use crate::scenario::{
+    Body, Format, Kind, Mix, Records, Request, StatusSet, Template, read_scenario,
+};
+use crate::transport::kafka::{KafkaSettings, OWN_REPLY_TOPIC_INFIX};
+use crate::transport::wire::{
+    Correlation, IdFormat, PartitionHeader, Profile, ReplyCorrelation, Wire,
+};
+use bytes::Bytes;
+use clap::Args;
+
+const WORKLOAD: &str = "Workload";
+const SERVICE: &str = "Conventions of the service";
+
+#[derive(Debug, Args)]
+pub(crate) struct ServiceArguments {
+    /// Kinds of request and their weights, from a TOML file of [[request]] tables: name, weight, topic,
+    /// reply_topic, body | body_file | body_lines, template, format, key, headers, expect_status
+    #[arg(long, env = "LOAD_CLIENT_SCENARIO", value_name = "FILE", conflicts_with_all = ["body", "body_lines", "key", "template"], help_heading = WORKLOAD)]
+    scenario: Option<PathBuf>,
+    /// What results call the requests, which need one name to be compared [default: the topic]
+    #[arg(long, env = "LOAD_CLIENT_NAME", value_name = "NAME", conflicts_with = "scenario", help_heading = WORKLOAD)]
+    name: Option<String>,
+    /// Bodies from a file, one per line, in order and around again; or whole records of `kcat -C -J`
+    #[arg(long, env = "LOAD_CLIENT_BODY_LINES", value_name = "FILE", conflicts_with = "body", help_heading = WORKLOAD)]
+    body_lines: Option<PathBuf>,
+    /// What --body-lines holds, lines or kcat-json [default: as its first line looks]
+    #[arg(long, env = "LOAD_CLIENT_BODY_LINES_FORMAT", value_name = "FORMAT", requires = "body_lines", help_heading = WORKLOAD)]
+    body_lines_format: Option<Format>,
+    /// Key of each request; {uuid}, {request_id}, {counter}, {random:1:100}, {user}, {now} and
+    /// {timestamp_ms} are filled in, and {{uuid}} is the text itself
+    #[arg(long, env = "LOAD_CLIENT_KEY", value_name = "TEMPLATE", help_heading = WORKLOAD)]
+    key: Option<String>,
+    /// Fill the placeholders in --body and --header in as well; without it they are sent as they stand
+    #[arg(long, env = "LOAD_CLIENT_TEMPLATE", help_heading = WORKLOAD)]
+    template: bool,
+    /// Statuses that are good: 200, 2xx, 200-204 or several, comma separated [default: 2xx]
+    #[arg(long, env = "LOAD_CLIENT_EXPECT_STATUS", value_name = "STATUS", help_heading = SERVICE)]
+    expect_status: Option<StatusSet>,
+    /// Conventions of a framework: reference, spring, smallrye, nest, faststream or zilla; the options
+    /// below change single ones
+    #[arg(long, env = "LOAD_CLIENT_PROFILE", default_value = "reference", help_heading = SERVICE)]
+    profile: Profile,
+    /// Request header that names the reply topic
+    #[arg(long, env = "LOAD_CLIENT_REPLY_TO_HEADER", value_parser = header_name, value_name = "NAME", help_heading = SERVICE)]
+    reply_to_header: Option<String>,
+    /// Where requests carry their id: header:NAME, key, payload:/JSON/POINTER, or echo:NAME, which asks
+    /// by x-reply-set-header for a header on the reply
+    #[arg(long, env = "LOAD_CLIENT_CORRELATION", value_name = "PLACE", help_heading = SERVICE)]
+    correlation: Option<Correlation>,
+    /// Where replies carry it: header:NAME, key or payload:/JSON/POINTER [default: the same place]
+    #[arg(long, env = "LOAD_CLIENT_REPLY_CORRELATION", value_name = "PLACE", help_heading = SERVICE)]
+    reply_correlation: Option<ReplyCorrelation>,
+    /// How the id is written: uuid, uuid-bytes (16 bytes) or hex
+    #[arg(long, env = "LOAD_CLIENT_CORRELATION_FORMAT", value_name = "FORMAT", help_heading = SERVICE)]
+    correlation_format: Option<IdFormat>,
+    /// Reply header with the status; none: any reply is good that has no error header
+    #[arg(long, env = "LOAD_CLIENT_STATUS_HEADER", value_parser = header_name, value_name = "NAME|none", help_heading = SERVICE)]
+    status_header: Option<String>,
+    /// Reply header that tells a failure by being there; repeatable (in the variable: one per line)
+    #[arg(long, env = "LOAD_CLIENT_ERROR_HEADER", value_parser = header_name, value_delimiter = '\n', value_name = "NAME", help_heading = SERVICE)]
+    error_header: Vec<String>,
+    /// Ask for replies on this partition, and read no other
+    #[arg(long, env = "LOAD_CLIENT_REPLY_PARTITION", value_parser = clap::value_parser!(i32).range(0..), value_name = "NUMBER", help_heading = SERVICE)]
+    reply_partition: Option<i32>,
+    /// Request header that names the partition of the reply: bytes:NAME (4 bytes) or text:NAME
+    #[arg(long, env = "LOAD_CLIENT_REPLY_PARTITION_HEADER", value_name = "ENCODING:NAME", help_heading = SERVICE)]
+    reply_partition_header: Option<PartitionHeader>,
+    /// Create a reply topic for this run, <topic>.reply.load-client-<run id>, and delete it at the end
+    #[arg(long, env = "LOAD_CLIENT_OWN_REPLY_TOPIC", num_args = 0..=1, default_missing_value = "1", value_parser = clap::value_parser!(i32).range(1..=10_000), value_name = "PARTITIONS", conflicts_with_all = ["reply_topic", "publish_only"], help_heading = SERVICE)]
+    own_reply_topic: Option<i32>,
+}
+
+/// Values that contradict each other, or a file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct ServiceError(String);
+
+fn header_name(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() || text.contains('\0') {
+        return Err("takes the name of a header".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+impl ServiceArguments {
+    /// The files that the requests are read from.
+    pub(crate) fn files(&self) -> [Option<&Path>; 2] {
+        [self.scenario.as_deref(), self.body_lines.as_deref()]
+    }
+
+    /// The scenario, and the settings that follow from it and from the conventions.
+    ///
+    /// # Errors
+    ///
+    /// For values that contradict each other, and for a file that cannot be used.
+    pub(crate) fn apply(
+        &self,
+        settings: &mut KafkaSettings,
+        seed: u64,
+    ) -> Result<Mix, ServiceError> {
+        let wire = self.wire().map_err(ServiceError)?;
+        let names = settings.headers.iter().map(|(name, _)| name);
+        refuse_own_headers(&wire, names)
+            .map_err(|error| ServiceError(format!("--header: {error}")))?;
+        let mix = self.mix(settings, seed)?;
+        for (kind, sample) in mix.parts().iter().zip(mix.samples()) {
+            self.check(&wire, kind, &sample)?;
+        }
+        let service = &mut settings.service;
+        service.wire = wire;
+        let kinds = mix.parts().iter();
+        let (topics, reply_topics): (Vec<_>, Vec<_>) = kinds
+            .map(|kind| (kind.topic.as_deref(), kind.reply_topic.as_deref()))
+            .unzip();
+        service.more_topics = topics.into_iter().flatten().map(str::to_owned).collect();
+        let reply_topics = reply_topics.into_iter().flatten();
+        service.more_reply_topics = reply_topics.map(str::to_owned).collect();
+        if let Some(partitions) = self.own_reply_topic {
+            service.own_reply_topic = Some(partitions);
+            let (topic, run) = (&settings.topic, &settings.run_id);
+            settings.reply_topic = format!("{topic}{OWN_REPLY_TOPIC_INFIX}{run}");
+        }
+        Ok(mix)
+    }
+
+    /// Finds out before the run what would fail every request of a kind.
+    fn check(&self, wire: &Wire, kind: &Kind, sample: &Request) -> Result<(), ServiceError> {
+        let refused = |flag: &str, reason: String| match &self.scenario {
+            Some(_) => ServiceError(format!("--scenario: request {}: {reason}", kind.name)),
+            None => ServiceError(format!("{flag}: {reason}")),
+        };
+        if kind.key.is_some() && wire.correlation == Correlation::Key {
+            let reason = "the id is the key, by --correlation; leave one of the two out";
+            return Err(refused("--key", reason.to_owned()));
+        }
+        refuse_own_headers(wire, kind.headers.iter().map(|(name, _)| name))
+            .map_err(|reason| refused("--header", reason))?;
+        wire.check(sample)
+            .map_err(|error| refused("--correlation", error.to_string()))
+    }
+
+    fn wire(&self) -> Result<Wire, String> {
+        let profile = self.profile.wire();
+        let status_header = match self.status_header.as_deref() {
+            None => profile.status_header,
+            Some("none") => None,
+            Some(name) => Some(name.to_owned()),
+        };
+        if self.expect_status.is_some() && status_header.is_none() {
+            return Err(
+                "--expect-status: replies carry no status; name its header by --status-header"
+                    .to_owned(),
+            );
+        }
+        let chosen = |own: &Option<String>, of_profile| own.clone().unwrap_or(of_profile);
+        let mut error_headers = profile.error_headers;
+        error_headers.extend(self.error_header.iter().cloned());
+        let wire = Wire {
+            reply_to_header: chosen(&self.reply_to_header, profile.reply_to_header),
+            correlation: self.correlation.clone().unwrap_or(profile.correlation),
+            reply_correlation: self.reply_correlation.clone(),
+            correlation_format: self
+                .correlation_format
+                .unwrap_or(profile.correlation_format),
+            reply_partition_header: self
+                .reply_partition_header
+                .clone()
+                .or(profile.reply_partition_header),
+            reply_partition: self.reply_partition,
+            status_header,
+            expect_status: self.expect_status.clone().unwrap_or_default(),
+            error_headers,
+        };
+        wire.validated()
+    }
+
+    fn mix(&self, settings: &mut KafkaSettings, seed: u64) -> Result<Mix, ServiceError> {
+        let kinds = match &self.scenario {
+            Some(path) => {
+                let failed = |error| ServiceError(format!("--scenario: {error}"));
+                // It is not sent, so that no report shall tell its size.
+                settings.body = Bytes::new();
+                read_scenario(path).map_err(failed)?
+            }
+            None => vec![self.only_kind(settings).map_err(ServiceError)?],
+        };
+        Mix::try_new(kinds, seed).map_err(ServiceError)
+    }
+
+    fn only_kind(&self, settings: &mut KafkaSettings) -> Result<Kind, String> {
+        let compile = |flag: &str, text: &[u8]| {
+            Template::compile(text).map_err(|error| format!("{flag}: {error}"))
+        };
+        let body = match &self.body_lines {
+            Some(path) => {
+                settings.body = Bytes::new();
+                let records = Records::read(path, self.body_lines_format);
+                Body::Records(records.map_err(|error| format!("--body-lines: {error}"))?)
+            }
+            None if self.template => Body::Template(compile("--body", &settings.body)?),
+            None => Body::Template(Template::verbatim(settings.body.clone())),
+        };
+        let name = self.name.as_ref().unwrap_or(&settings.topic);
+        let mut kind = Kind::new(name.clone(), body);
+        if let Some(key) = &self.key {
+            kind.key = Some(compile("--key", key.as_bytes())?);
+        }
+        if self.template {
+            for (name, value) in std::mem::take(&mut settings.headers) {
+                kind.headers
+                    .push((name, compile("--header", value.as_bytes())?));
+            }
+        }
+        Ok(kind)
+    }
+}
+
+fn refuse_own_headers<'a>(
+    wire: &Wire,
+    mut names: impl Iterator<Item = &'a String>,
+) -> Result<(), String> {
+    let own = names.find_map(|name| wire.own_header(name));
+    own.map_or(Ok(()), |own| {
+        Err(format!(
+            "cannot set {own}, which the run sets itself; see --reply-topic, --reply-partition and --correlation"
+        ))
+    })
+}

@@ -1,0 +1,239 @@
+//! The load of a run, validated: who sends, when, and for how long. Pure.
+
+use std::time::Duration;
+
+use crate::load::shape::{
+    Arrivals, Schedule, Segment, Span, Stage, Target, segments, show_rate, spans,
+};
+
+/// The load of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Number of users of a closed loop without stages; 0 in an open loop.
+    pub users: u32,
+    /// Users started per second; above 0.
+    pub spawn_rate: f64,
+    /// From the start of the run to the last send, ramp and warm-up included; `None` goes on
+    /// until the run is stopped.
+    pub run_time: Option<Duration>,
+    /// Requests meant for this time from the start are kept, and left out of the figures.
+    pub warm_up: Duration,
+    /// How long a reply is waited for.
+    pub timeout: Duration,
+    /// Who decides when a request is sent.
+    pub model: Model,
+    /// Parts of the run with targets of their own, one after the other; none when the load is one.
+    pub stages: Vec<Stage>,
+}
+
+/// Who decides when a request is sent.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Model {
+    /// Users: each waits for its reply before it sends the next request.
+    Closed(Pause),
+    /// A schedule, whatever the replies do.
+    Open(OpenLoop),
+}
+
+/// What a user does between a reply and its next request.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Pause {
+    /// Sends at once.
+    None,
+    /// Thinks for a time between the two, each as likely as the other.
+    Think {
+        /// The shortest.
+        least: Duration,
+        /// The longest.
+        most: Duration,
+        /// Decides the times.
+        seed: u64,
+    },
+    /// Sends at a constant pace, or at once after a reply that took longer.
+    Pace(Duration),
+}
+
+/// An open loop.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenLoop {
+    /// Requests per second, when there are no stages.
+    pub rate: f64,
+    /// How they are spread.
+    pub arrivals: Arrivals,
+    /// Requests in flight that hold back further ones.
+    pub max_in_flight: usize,
+}
+
+/// Why a plan cannot be run; names the flag to change.
+#[derive(Debug, thiserror::Error, PartialEq)]
+pub enum PlanError {
+    /// Nothing would be measured.
+    #[error("--warm-up {} leaves nothing of --run-time {}; the run time includes the warm-up", humantime::format_duration(*.warm_up), humantime::format_duration(*.run_time))]
+    WarmUpTooLong {
+        /// The warm-up asked for.
+        warm_up: Duration,
+        /// The run time asked for.
+        run_time: Duration,
+    },
+    /// A preset is a share of the run time.
+    #[error("--preset {preset} needs --run-time, which its stages are parts of")]
+    PresetWithoutRunTime {
+        /// The preset asked for.
+        preset: &'static str,
+    },
+    /// A shape file cannot be used.
+    #[error("--shape {path}: {cause}")]
+    Shape {
+        /// The file.
+        path: String,
+        /// What is wrong with it, and where.
+        cause: String,
+    },
+    /// A setting of the other load model.
+    #[error("{flag} is for {model}")]
+    OtherModel {
+        /// The flag.
+        flag: &'static str,
+        /// What it is for.
+        model: &'static str,
+    },
+}
+
+impl Plan {
+    /// Checks what depends on more than one setting.
+    ///
+    /// # Errors
+    ///
+    /// When the warm-up takes all of the run time.
+    pub(crate) fn validated(self) -> Result<Self, PlanError> {
+        match self.run_time {
+            Some(run_time) if self.warm_up >= run_time => Err(PlanError::WarmUpTooLong {
+                warm_up: self.warm_up,
+                run_time,
+            }),
+            _ => Ok(self),
+        }
+    }
+
+    /// How the load is made, in words: it decides what latencies mean.
+    #[must_use]
+    pub(crate) fn load_model(&self) -> String {
+        match &self.model {
+            Model::Closed(Pause::None) => "closed loop, no think time".to_owned(),
+            Model::Closed(Pause::Think { least, most, .. }) if least == most => {
+                format!("closed loop, think time {}", show(*least))
+            }
+            Model::Closed(Pause::Think { least, most, .. }) => {
+                format!(
+                    "closed loop, think time {} to {}",
+                    show(*least),
+                    show(*most)
+                )
+            }
+            Model::Closed(Pause::Pace(pace)) => {
+                format!("closed loop, one request per user each {}", show(*pace))
+            }
+            Model::Open(open) => {
+                let rate = match self.stages.is_empty() {
+                    true => show_rate(open.rate),
+                    false => "rate by stages".to_owned(),
+                };
+                match open.arrivals {
+                    Arrivals::Constant => format!("open loop, {rate}, constant spacing"),
+                    Arrivals::Poisson { seed } => {
+                        format!("open loop, {rate}, Poisson arrivals with seed {seed}")
+                    }
+                }
+            }
+        }
+    }
+
+    /// Where each stage lies; none when the load is one.
+    #[must_use]
+    pub(crate) fn spans(&self) -> Vec<Span> {
+        spans(&self.stages)
+    }
+
+    /// The target that the run begins with.
+    #[must_use]
+    pub(crate) fn first_target(&self) -> Target {
+        match (self.stages.first(), &self.model) {
+            (Some(stage), _) => stage.target,
+            (None, Model::Open(open)) => Target::Rate(open.rate),
+            (None, Model::Closed(_)) => Target::Users {
+                users: self.users,
+                spawn_rate: self.spawn_rate,
+            },
+        }
+    }
+
+    /// The schedule of an open loop; empty for a closed one.
+    #[must_use]
+    pub(crate) fn schedule(&self) -> Schedule {
+        let (segments, arrivals) = match &self.model {
+            Model::Closed(_) => (Vec::new(), Arrivals::Constant),
+            Model::Open(open) if self.stages.is_empty() => {
+                let whole = Segment {
+                    duration: self.run_time,
+                    from: open.rate,
+                    to: open.rate,
+                };
+                (vec![whole], open.arrivals)
+            }
+            Model::Open(open) => (segments(&self.stages), open.arrivals),
+        };
+        Schedule::new(segments, arrivals)
+    }
+}
+
+fn show(duration: Duration) -> String {
+    humantime::format_duration(duration).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> Plan {
+        Plan {
+            users: 10,
+            spawn_rate: 4.0,
+            run_time: Some(Duration::from_secs(10)),
+            warm_up: Duration::from_secs(2),
+            timeout: Duration::from_secs(30),
+            model: Model::Closed(Pause::None),
+            stages: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_model_is_told_in_words() {
+        let mut plan = plan();
+        assert_eq!(plan.load_model(), "closed loop, no think time");
+        plan.model = Model::Closed(Pause::Think {
+            least: Duration::from_millis(50),
+            most: Duration::from_millis(150),
+            seed: 1,
+        });
+        assert_eq!(plan.load_model(), "closed loop, think time 50ms to 150ms");
+        plan.model = Model::Open(OpenLoop {
+            rate: 0.5,
+            arrivals: Arrivals::Poisson { seed: 7 },
+            max_in_flight: 10,
+        });
+        let expected = "open loop, 30/m, Poisson arrivals with seed 7";
+        assert_eq!(plan.load_model(), expected);
+        assert!(plan.schedule().next().is_some());
+    }
+
+    #[test]
+    fn the_warm_up_must_leave_time_to_measure() {
+        assert!(plan().validated().is_ok());
+        let mut short = plan();
+        short.run_time = Some(Duration::from_secs(2));
+        assert_eq!(
+            short.validated().unwrap_err().to_string(),
+            "--warm-up 2s leaves nothing of --run-time 2s; the run time includes the warm-up"
+        );
+    }
+}

@@ -1,0 +1,167 @@
+//! The users that a closed loop wants over time: stages, and changes from outside. Pure.
+
+use std::time::Duration;
+
+use crate::load::plan::Plan;
+use crate::load::shape::{Ramp, Stage, Target};
+
+/// Goes through the stages of a plan.
+#[derive(Debug)]
+pub(super) struct Course {
+    stages: Vec<Stage>,
+    next: usize,
+    /// When the present stage ends; `None` for a load without stages.
+    stage_end: Option<Duration>,
+    ramp: Ramp,
+}
+
+impl Course {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let mut course = Self {
+            stages: plan.stages.clone(),
+            next: 0,
+            stage_end: None,
+            ramp: Ramp {
+                start: Duration::ZERO,
+                from: 0,
+                to: plan.users,
+                start_rate: plan.spawn_rate,
+                end_rate: None,
+            },
+        };
+        course.begin_stage(Duration::ZERO);
+        course
+    }
+
+    /// Begins the stage that this moment lies in; answers its target when it has just begun.
+    pub(super) fn follow(&mut self, elapsed: Duration) -> Option<Target> {
+        let mut begun = None;
+        while let Some(end) = self.stage_end.filter(|end| *end <= elapsed) {
+            begun = self.begin_stage(end);
+        }
+        begun
+    }
+
+    /// Goes for a target from outside, until the next stage.
+    pub(super) fn change(&mut self, elapsed: Duration, users: u32, spawn_rate: f64) {
+        self.ramp = Ramp {
+            start: elapsed,
+            from: self.ramp.at(elapsed),
+            to: users,
+            start_rate: spawn_rate,
+            end_rate: None,
+        };
+    }
+
+    /// Users wanted at a moment.
+    pub(super) fn users(&self, elapsed: Duration) -> u32 {
+        self.ramp.at(elapsed)
+    }
+
+    /// The next moment at which that changes.
+    pub(super) fn next_change(&self, elapsed: Duration) -> Option<Duration> {
+        let changes = [self.ramp.next_change(elapsed), self.stage_end];
+        changes.into_iter().flatten().min()
+    }
+
+    fn begin_stage(&mut self, start: Duration) -> Option<Target> {
+        let from = match start {
+            // Before the first user, not with it.
+            Duration::ZERO => 0,
+            _ => self.ramp.at(start),
+        };
+        let Some(stage) = self.stages.get(self.next) else {
+            self.stage_end = None;
+            return None;
+        };
+        self.next += 1;
+        self.stage_end = Some(start + stage.duration);
+        let Target::Users { users, spawn_rate } = stage.target else {
+            return Some(stage.target);
+        };
+        let slope = f64::from(users.abs_diff(from)) / stage.duration.as_secs_f64();
+        let is_ramp = stage.ramp && users != from;
+        self.ramp = Ramp {
+            start,
+            from,
+            to: users,
+            start_rate: if is_ramp { slope } else { spawn_rate },
+            end_rate: is_ramp.then_some(slope),
+        };
+        Some(stage.target)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::plan::{Model, Pause};
+
+    fn stage(seconds: u64, users: u32, ramp: bool) -> Stage {
+        Stage {
+            name: String::new(),
+            duration: Duration::from_secs(seconds),
+            target: Target::Users {
+                users,
+                spawn_rate: 10.0,
+            },
+            ramp,
+        }
+    }
+
+    fn course(users: u32, stages: Vec<Stage>) -> Course {
+        Course::new(&Plan {
+            users,
+            spawn_rate: 1.0,
+            run_time: None,
+            warm_up: Duration::ZERO,
+            timeout: Duration::from_secs(30),
+            model: Model::Closed(Pause::None),
+            stages,
+        })
+    }
+
+    /// Users at each full second.
+    fn users(course: &mut Course, seconds: u64) -> Vec<u32> {
+        let at = |second| {
+            let elapsed = Duration::from_secs(second);
+            course.follow(elapsed);
+            course.users(elapsed)
+        };
+        (0..seconds).map(at).collect()
+    }
+
+    #[test]
+    fn ramps_go_in_a_straight_line_and_holds_at_the_spawn_rate() {
+        let stages = vec![
+            stage(4, 8, true),
+            stage(2, 8, false),
+            stage(4, 0, true),
+            stage(2, 20, false),
+            stage(2, 1, false),
+        ];
+        assert_eq!(
+            users(&mut course(0, stages), 14),
+            [1, 3, 5, 7, 8, 8, 7, 5, 3, 1, 1, 11, 1, 1]
+        );
+    }
+
+    #[test]
+    fn a_change_from_outside_holds_until_the_next_stage() {
+        let mut course = course(0, vec![stage(5, 3, false), stage(5, 4, false)]);
+        assert_eq!(users(&mut course, 3), [1, 3, 3]);
+        course.change(Duration::from_secs(3), 1, 1.0);
+        assert_eq!(course.users(Duration::from_secs(4)), 1);
+        assert!(course.follow(Duration::from_secs(5)).is_some());
+        assert_eq!(course.users(Duration::from_secs(6)), 4);
+    }
+
+    #[test]
+    fn without_stages_there_is_one_ramp() {
+        let course = course(3, Vec::new());
+        assert_eq!(course.users(Duration::ZERO), 1);
+        let next = course.next_change(Duration::ZERO);
+        assert_eq!(next, Some(Duration::from_secs(1)));
+        assert_eq!(course.next_change(Duration::from_secs(2)), None);
+    }
+}

@@ -1,0 +1,177 @@
+//! Does a soak get slower, or bigger, over time?
+
+use serde::Serialize;
+
+use crate::measure::memory::MemoryPoint;
+use crate::measure::moment::Moment;
+use crate::stats::{quantile, trend};
+
+/// Length of the window that a moment's latency is of, in seconds; closer moments share requests.
+const WINDOW_SECONDS: f64 = 10.0;
+/// Fewest points that are judged.
+const FEWEST: usize = 8;
+/// Most points that are compared pairwise; more are thinned.
+const MAX_POINTS: usize = 1000;
+/// The trend must be beyond what chance gives in 1 % of runs without one...
+const Z: f64 = 2.576;
+/// ... and over the run change the figure by this share, or nobody would act on it.
+const RELEVANT: f64 = 0.05;
+
+/// How a figure moved over a run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Drift {
+    /// Points that it is judged by.
+    pub points: usize,
+    /// Time between the first and the last, in seconds.
+    pub seconds: f64,
+    /// The figure's median: milliseconds, or bytes.
+    pub median: f64,
+    /// Theil-Sen slope, per hour.
+    pub per_hour: f64,
+    /// The slope over the whole time as a share of the median.
+    pub share: f64,
+    /// Mann-Kendall's score in standard deviations.
+    pub z: f64,
+    /// Whether both rules are met: |z| is 2.576 or more (1 %), and |share| 5 % or more.
+    pub is_drift: bool,
+    /// All this for a reader.
+    pub sentence: String,
+}
+
+/// The drift of the median response time between two moments of a run, in seconds from its start: the stage
+/// that holds the load. Windows of ten seconds that do not overlap, without the warm-up. `None` when they
+/// are too few to tell.
+#[must_use]
+pub(crate) fn latency_drift(
+    history: &[Moment],
+    start_seconds: f64,
+    end_seconds: f64,
+) -> Option<Drift> {
+    let mut last = start_seconds;
+    let mut points = Vec::new();
+    for moment in history.iter().filter(|moment| !moment.warm_up) {
+        // The first window is to lie within the stage as a whole; the clocks' difference is forgiven.
+        let is_apart = moment.seconds - last >= WINDOW_SECONDS - 0.1;
+        if let Some(window) = &moment.total.window
+            && is_apart
+            && moment.seconds <= end_seconds + 0.1
+        {
+            points.push((moment.seconds, window.median_ms));
+            last = moment.seconds;
+        }
+    }
+    drift(&points, |drift| {
+        format!(
+            "the median response time of {:.3} ms changed by {:+.3} ms an hour",
+            drift.median, drift.per_hour
+        )
+    })
+}
+
+/// The growth of the service's memory. `None` when it was looked at too seldom to tell.
+#[must_use]
+pub(crate) fn memory_growth(points: &[MemoryPoint]) -> Option<Drift> {
+    let points: Vec<_> = points
+        .iter()
+        .map(|point| (point.seconds, point.resident_bytes))
+        .collect();
+    drift(&points, |drift| {
+        let mib = |bytes: f64| bytes / f64::from(1 << 20);
+        format!(
+            "the service's memory of {:.1} MiB changed by {:+.1} MiB an hour",
+            mib(drift.median),
+            mib(drift.per_hour)
+        )
+    })
+}
+
+fn drift(points: &[(f64, f64)], subject: impl Fn(&Drift) -> String) -> Option<Drift> {
+    let stride = points.len().div_ceil(MAX_POINTS).max(1);
+    let points: Vec<_> = points.iter().copied().step_by(stride).collect();
+    if points.len() < FEWEST {
+        return None;
+    }
+    let found = trend(&points)?;
+    let seconds = points.last()?.0 - points.first()?.0;
+    let values: Vec<f64> = points.iter().map(|(_, value)| *value).collect();
+    let median = quantile(&values, 0.5).filter(|median| *median > 0.0)?;
+    let share = found.slope * seconds / median;
+    let mut drift = Drift {
+        points: points.len(),
+        seconds,
+        median,
+        per_hour: found.slope * 3600.0,
+        share,
+        z: found.z,
+        is_drift: found.z.abs() >= Z && share.abs() >= RELEVANT,
+        sentence: String::new(),
+    };
+    drift.sentence = format!(
+        "{}: {} ({:+.1} % over {:.0} s; Mann-Kendall z {:+.1}; a drift needs 5 % and z 2.6)",
+        if drift.is_drift { "drift" } else { "no drift" },
+        subject(&drift),
+        100.0 * share,
+        seconds,
+        drift.z
+    );
+    Some(drift)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::analysis::tests::{latency, moment};
+
+    /// A soak of an hour with a wobble, rising by `rise_ms` in all.
+    fn soak(rise_ms: f64) -> Vec<Moment> {
+        let second = |second: u32| {
+            let wobble = f64::from(second * 7919 % 100) / 100.0;
+            let median = 10.0 + wobble + rise_ms * f64::from(second) / 3600.0;
+            moment(f64::from(second), Some(latency(median, 2.0 * median)))
+        };
+        (0..3600).map(second).collect()
+    }
+
+    #[test]
+    fn a_rise_is_found_and_a_wobble_is_none() {
+        let rising = latency_drift(&soak(2.0), 0.0, 3600.0).unwrap();
+        assert!(rising.is_drift, "{}", rising.sentence);
+        assert!((rising.per_hour - 2.0).abs() < 0.1, "{}", rising.per_hour);
+        let steady = latency_drift(&soak(0.0), 0.0, 3600.0).unwrap();
+        assert!(!steady.is_drift, "{}", steady.sentence);
+        assert!(
+            steady.sentence.starts_with("no drift: "),
+            "{}",
+            steady.sentence
+        );
+    }
+
+    #[test]
+    fn a_certain_rise_that_nobody_feels_is_no_drift() {
+        let slight = latency_drift(&soak(0.4), 0.0, 3600.0).unwrap();
+        assert!(slight.z > 3.0 && !slight.is_drift, "{}", slight.sentence);
+    }
+
+    #[test]
+    fn windows_do_not_overlap_and_lie_within_the_stage() {
+        let found = latency_drift(&soak(0.0), 100.0, 300.0).unwrap();
+        assert_eq!((found.points, found.seconds), (20, 190.0));
+        assert_eq!(latency_drift(&soak(0.0), 0.0, 60.0), None, "six windows");
+    }
+
+    #[test]
+    fn memory_that_grows() {
+        let point = |index: u32| MemoryPoint {
+            seconds: f64::from(index) * 5.0,
+            resident_bytes: 1e8 + 1e6 * f64::from(index),
+        };
+        let points: Vec<_> = (0..100).map(point).collect();
+        let growth = memory_growth(&points).unwrap();
+        assert!(growth.is_drift && (growth.per_hour - 7.2e8).abs() < 1.0);
+        assert!(
+            growth.sentence.contains("+686.6 MiB an hour"),
+            "{}",
+            growth.sentence
+        );
+    }
+}

@@ -1,0 +1,74 @@
+//! What a run looked like over time, in bounded memory.
+
+/// Entries that are kept at most; of moments, which come each second, an hour. Beyond that every other
+/// one is dropped, and from then on every other one is taken: a run of ten hours has a moment each 16 seconds.
+const MAX_ENTRIES: usize = 3600;
+
+/// Takes entries at a steady beat; keeps them evenly spaced.
+#[derive(Debug)]
+pub(crate) struct History<T> {
+    entries: Vec<T>,
+    /// Entries given so far.
+    given: usize,
+    /// One in so many is kept.
+    stride: usize,
+}
+
+impl<T> Default for History<T> {
+    fn default() -> Self {
+        Self {
+            entries: Vec::new(),
+            given: 0,
+            stride: 1,
+        }
+    }
+}
+
+impl<T> History<T> {
+    /// Takes the next entry.
+    pub(crate) fn push(&mut self, entry: T) {
+        if self.given.is_multiple_of(self.stride) {
+            self.entries.push(entry);
+        }
+        self.given += 1;
+        if self.entries.len() > MAX_ENTRIES {
+            let mut index = 0;
+            self.entries.retain(|_| {
+                index += 1;
+                index % 2 == 1
+            });
+            self.stride *= 2;
+        }
+    }
+
+    /// The entries that were kept, the oldest first.
+    #[must_use]
+    pub(crate) fn entries(&self) -> &[T] {
+        &self.entries
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(seconds: u32) -> Vec<u32> {
+        let mut history = History::default();
+        (0..seconds).for_each(|second| history.push(second));
+        history.entries().to_vec()
+    }
+
+    #[test]
+    fn every_entry_of_the_first_hour_is_kept() {
+        assert!(after(3600).into_iter().eq(0..3600));
+    }
+
+    #[test]
+    fn longer_runs_are_thinned_evenly() {
+        let seconds = after(36_000);
+        assert!(seconds.len() <= MAX_ENTRIES && seconds.len() > MAX_ENTRIES / 2);
+        assert_eq!(seconds[0], 0);
+        assert!(seconds.windows(2).all(|two| two[1] - two[0] == 16));
+        assert!(36_000 - seconds.last().unwrap() <= 16);
+    }
+}

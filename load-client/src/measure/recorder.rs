@@ -1,0 +1,238 @@
+//! Takes samples off the users: one thread writes the CSV and keeps the tally.
+
+mod samples;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+pub(crate) use samples::SampleReceiver;
+pub use samples::Samples;
+
+use crate::load::plan::Plan;
+use crate::load::runner::Control;
+use crate::measure::history::History;
+use crate::measure::moment::{Bin, Moment};
+use crate::measure::summary::{StageResult, Summary};
+use crate::measure::tally::{StageTally, Tally};
+use crate::measure::threshold::Threshold;
+use crate::measure::window::{Occupied, ThroughputWindow};
+use crate::report::{ExportError, RequestsCsv};
+
+/// Samples taken at once.
+const BATCH: usize = 1024;
+/// Pause between batches. Without it every sample would wake the thread, which costs the threads that
+/// measure more than the recording does.
+const GATHERING: Duration = Duration::from_millis(5);
+
+/// The recorder of a run. The thread ends when the last sender of samples is gone.
+pub struct Recorder {
+    thread: JoinHandle<Result<(), ExportError>>,
+    view: TallyView,
+}
+
+/// A look at the running tally. Clones see the same one.
+#[derive(Clone)]
+pub(crate) struct TallyView {
+    recorded: Arc<Mutex<Recorded>>,
+    control: Control,
+    start: Instant,
+}
+
+struct Recorded {
+    tally: Tally,
+    stages: StageTally,
+    history: History<Moment>,
+    was_reset: bool,
+}
+
+impl Recorder {
+    /// Starts the thread, just before the run. `names` are those of the request kinds; the plan tells what is
+    /// measured. A CSV that cannot be written any more stops the run.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no thread to give.
+    pub fn start(
+        names: &[String],
+        plan: &Plan,
+        csv: Option<RequestsCsv>,
+        control: &Control,
+    ) -> std::io::Result<(Self, Samples)> {
+        let (sender, receiver) = Samples::channel();
+        let (warm_up, end) = (nanoseconds(plan.warm_up), plan.run_time.map(nanoseconds));
+        let window = ThroughputWindow::over(warm_up, end.unwrap_or(u64::MAX));
+        let window = window.waiting_at_most(nanoseconds(plan.timeout));
+        let view = TallyView {
+            recorded: Arc::new(Mutex::new(Recorded {
+                tally: Tally::new(names).within(window),
+                stages: StageTally::new(names, plan.spans(), warm_up),
+                history: History::default(),
+                was_reset: false,
+            })),
+            control: control.clone(),
+            start: Instant::now(),
+        };
+        let recording = view.clone();
+        let thread = std::thread::Builder::new()
+            .name("recorder".to_owned())
+            .spawn(move || record(&receiver, csv, &recording))?;
+        Ok((Self { thread, view }, sender))
+    }
+
+    /// The running tally.
+    #[must_use]
+    pub(crate) fn view(&self) -> TallyView {
+        self.view.clone()
+    }
+
+    /// Waits for the last sample; answers the summary, and what became of the CSV.
+    pub fn finish(self) -> (Summary, Result<(), ExportError>) {
+        let written = match self.thread.join() {
+            Ok(written) => written,
+            // A bug of ours: figures after it would mislead.
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        (self.view.summary(), written)
+    }
+}
+
+impl TallyView {
+    /// Sums up what was recorded so far.
+    #[must_use]
+    pub(crate) fn summary(&self) -> Summary {
+        self.summary_with(&[])
+    }
+
+    /// What each stage of the run measured so far.
+    #[must_use]
+    pub(crate) fn stages(&self) -> Vec<StageResult> {
+        let (now, recorded) = self.up_to_now();
+        recorded.stages.results(now)
+    }
+
+    /// How each stage breaks these thresholds so far.
+    #[must_use]
+    pub(crate) fn broken_stages(&self, thresholds: &[Threshold]) -> Vec<Option<String>> {
+        self.up_to_now().1.stages.broken(thresholds)
+    }
+
+    /// The moments that were kept, the oldest first; see [`History`].
+    #[must_use]
+    pub(crate) fn history(&self) -> Vec<Moment> {
+        self.lock().history.entries().to_vec()
+    }
+
+    /// Keeps a moment for the history.
+    pub(crate) fn keep(&self, moment: Moment) {
+        self.lock().history.push(moment);
+    }
+
+    /// Time since the recorder was started, which is just before the run.
+    #[must_use]
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// As [`Self::summary`], with further quantiles (0 to 1) beside the usual ones.
+    #[must_use]
+    pub(crate) fn summary_with(&self, quantiles: &[f64]) -> Summary {
+        let (now, recorded) = self.up_to_now();
+        let mut summary = recorded.tally.summary_at(now, quantiles);
+        summary.stages = recorded.stages.results(now);
+        summary
+    }
+
+    /// How many requests waited for their replies on average; `None` before the measured window.
+    #[must_use]
+    pub(crate) fn occupied(&self) -> Option<Occupied> {
+        self.up_to_now().1.tally.occupied()
+    }
+
+    /// What the run did lately.
+    #[must_use]
+    pub(crate) fn moment(&self, users: u32, warm_up: bool) -> Moment {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let unix_seconds = now.map_or(0, |since| since.as_secs());
+        let elapsed = self.start.elapsed();
+        self.lock()
+            .tally
+            .moment(elapsed, unix_seconds, users, warm_up)
+    }
+
+    /// The measured response times in bins of equal width on a logarithmic axis.
+    #[must_use]
+    pub(crate) fn histogram(&self, bins: u32) -> Vec<Bin> {
+        self.lock().tally.histogram(bins)
+    }
+
+    /// Forgets what was recorded so far; the run and its clock go on.
+    pub(crate) fn reset(&self) {
+        let (now, mut recorded) = self.up_to_now();
+        recorded.tally.reset(now);
+        recorded.history = History::default();
+        recorded.was_reset = true;
+    }
+
+    /// Whether anything was forgotten.
+    #[must_use]
+    pub(crate) fn was_reset(&self) -> bool {
+        self.lock().was_reset
+    }
+
+    /// The present on the run's clock, and what was recorded, with its window ended if the run's is.
+    fn up_to_now(&self) -> (u64, MutexGuard<'_, Recorded>) {
+        let (now, ended) = (nanoseconds(self.start.elapsed()), self.control.ended());
+        let mut recorded = self.lock();
+        if let Some(end) = ended.map(nanoseconds) {
+            recorded.tally.end_by(end);
+            recorded.stages.end_by(end);
+        }
+        // The recorder is a little older than the run.
+        (ended.map_or(now, |_| u64::MAX), recorded)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Recorded> {
+        self.recorded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn record(
+    receiver: &SampleReceiver,
+    mut csv: Option<RequestsCsv>,
+    view: &TallyView,
+) -> Result<(), ExportError> {
+    let mut batch = Vec::with_capacity(BATCH);
+    let mut failed = None;
+    while receiver.receive(&mut batch, BATCH) {
+        if let Some(file) = &mut csv
+            && let Err(error) = batch.iter().try_for_each(|sample| file.write(sample))
+        {
+            // The users must be able to go on handing over, or they would wait for ever.
+            failed = Some(error);
+            csv = None;
+            view.control.stop.cancel();
+        }
+        let elapsed = view.start.elapsed();
+        let is_behind = batch.len() == BATCH;
+        let (_, mut recorded) = view.up_to_now();
+        for sample in batch.drain(..) {
+            recorded.tally.record(&sample, elapsed);
+            recorded.stages.record(&sample);
+        }
+        drop(recorded);
+        if !is_behind {
+            std::thread::sleep(GATHERING);
+        }
+    }
+    match (failed, csv) {
+        (Some(error), _) => Err(error),
+        (None, Some(file)) => file.finish(),
+        (None, None) => Ok(()),
+    }
+}
+
+/// 2^64 ns are 584 years.
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,252 @@
+//! Counts samples by the stage that they were meant for.
+
+use super::AGGREGATED;
+use super::latencies::Latencies;
+use crate::load::shape::Span;
+use crate::measure::analysis::Findings;
+use crate::measure::sample::{Sample, Status};
+use crate::measure::summary::{Rates, Row, StageResult, Summary, WarmUp};
+use crate::measure::threshold::{Threshold, extra_quantiles, first_broken};
+use crate::measure::window::ThroughputWindow;
+
+/// The running count of each stage.
+#[derive(Debug)]
+pub(crate) struct StageTally {
+    stages: Vec<Stage>,
+}
+
+#[derive(Debug)]
+struct Stage {
+    span: Span,
+    end_ns: u64,
+    total: Part,
+    kinds: Vec<Part>,
+    window: ThroughputWindow,
+}
+
+/// The requests of a stage, or those of one kind.
+#[derive(Debug)]
+struct Part {
+    name: String,
+    requests: u64,
+    failures: u64,
+    timeouts: u64,
+    response: Latencies,
+    service: Latencies,
+}
+
+impl Part {
+    fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            requests: 0,
+            failures: 0,
+            timeouts: 0,
+            response: Latencies::with_digits(3),
+            service: Latencies::with_digits(3),
+        }
+    }
+
+    fn record(&mut self, sample: &Sample, status: Status) {
+        self.requests += 1;
+        self.failures += u64::from(status.is_failure());
+        self.timeouts += u64::from(status == Status::Timeout);
+        let (response, service) = (sample.response_ns(), sample.service_ns());
+        response
+            .into_iter()
+            .for_each(|own| self.response.record(own));
+        service.into_iter().for_each(|own| self.service.record(own));
+    }
+
+    fn row(&self, seconds: f64, quantiles: &[f64]) -> Row {
+        let rate = |count: u64| count as f64 / seconds;
+        Row {
+            name: self.name.clone(),
+            requests: self.requests,
+            failures: self.failures,
+            censored: 0,
+            response: self.response.summary_with(quantiles),
+            service: self.service.summary_with(quantiles),
+            mean_bytes: None,
+            rates: Rates {
+                requests: rate(self.requests),
+                failures: rate(self.failures),
+            },
+        }
+    }
+}
+
+impl StageTally {
+    /// Counts these stages, which follow each other from the start of the run; of the warm-up, nothing. `names`
+    /// are those of the request kinds.
+    pub(crate) fn new(names: &[String], spans: Vec<Span>, warm_up_ns: u64) -> Self {
+        // Casts saturate.
+        let nanoseconds = |seconds: f64| (seconds * 1e9).round() as u64;
+        let stages = spans.into_iter().map(|span| Stage {
+            end_ns: nanoseconds(span.end_seconds),
+            window: ThroughputWindow::over(
+                nanoseconds(span.start_seconds).max(warm_up_ns),
+                nanoseconds(span.end_seconds),
+            ),
+            span,
+            total: Part::new(AGGREGATED),
+            kinds: names.iter().map(|name| Part::new(name)).collect(),
+        });
+        Self {
+            stages: stages.collect(),
+        }
+    }
+
+    /// Ends the run earlier, before later samples are recorded.
+    pub(crate) fn end_by(&mut self, end_ns: u64) {
+        let stages = self.stages.iter_mut();
+        stages.for_each(|stage| stage.window.end_by(end_ns));
+    }
+
+    /// Takes one sample. One that is meant for the very end of the run counts for the last stage.
+    pub(crate) fn record(&mut self, sample: &Sample) {
+        let status = sample.outcome.status();
+        if status == Status::Ok
+            && let Some(replied) = sample.replied_ns
+            // Whichever stage it was sent in.
+            && let Some(stage) = self.stages.iter_mut().find(|stage| replied < stage.end_ns)
+        {
+            stage.window.record(sample);
+        }
+        if sample.warm_up || status == Status::Censored {
+            return;
+        }
+        let over = |stage: &Stage| stage.end_ns <= sample.intended_ns;
+        let last = self.stages.len().saturating_sub(1);
+        let index = self.stages.partition_point(over).min(last);
+        let Some(stage) = self.stages.get_mut(index) else {
+            return;
+        };
+        stage.total.record(sample, status);
+        if let Some(kind) = stage.kinds.get_mut(usize::from(sample.kind)) {
+            kind.record(sample, status);
+        }
+    }
+
+    /// What each stage measured up to this moment.
+    pub(crate) fn results(&self, moment_ns: u64) -> Vec<StageResult> {
+        let results = self.stages.iter().map(|stage| StageResult {
+            span: stage.span.clone(),
+            requests: stage.total.requests,
+            failures: stage.total.failures,
+            throughput: stage.window.throughput_at(moment_ns),
+            response: stage.total.response.summary(),
+        });
+        results.collect()
+    }
+
+    /// How each stage breaks the first threshold that it breaks; `None` for one that breaks none, or was not begun.
+    pub(crate) fn broken(&self, thresholds: &[Threshold]) -> Vec<Option<String>> {
+        let quantiles = extra_quantiles(thresholds);
+        let stages = self.stages.iter();
+        let broken = stages.map(|stage| first_broken(thresholds, &stage.summary(&quantiles)));
+        broken.collect()
+    }
+}
+
+impl Stage {
+    /// The stage as if it were a run.
+    fn summary(&self, quantiles: &[f64]) -> Summary {
+        let seconds = self.span.end_seconds - self.span.start_seconds;
+        let kinds = self.kinds.iter();
+        Summary {
+            kinds: kinds.map(|kind| kind.row(seconds, quantiles)).collect(),
+            total: self.total.row(seconds, quantiles),
+            outcomes: [(Status::Timeout, self.total.timeouts)].into(),
+            warm_up: WarmUp::default(),
+            throughput: None,
+            window_seconds: Some(seconds),
+            errors: Vec::new(),
+            stages: Vec::new(),
+            schedule_lag: None,
+            findings: Findings::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::sample::Outcome;
+
+    fn span(start_seconds: f64, end_seconds: f64) -> Span {
+        Span {
+            name: "step".to_owned(),
+            target: "1/s".to_owned(),
+            start_seconds,
+            end_seconds,
+        }
+    }
+
+    #[test]
+    fn a_request_counts_for_the_stage_that_it_was_meant_for() {
+        let mut tally = StageTally::new(&[], vec![span(0.0, 1.0), span(1.0, 2.0)], 0);
+        let mut late = Sample::test(1_500_000_000, 5_000_000, Outcome::Ok);
+        late.intended_ns = 999_999_999;
+        tally.record(&late);
+        tally.record(&Sample::test(1_000_000_000, 1, Outcome::TimeOut));
+        tally.record(&Sample::test(2_000_000_001, 1, Outcome::Ok));
+        tally.record(&Sample::test(0, 1, Outcome::Censored));
+        let mut warm_up = Sample::test(0, 1, Outcome::Ok);
+        warm_up.warm_up = true;
+        tally.record(&warm_up);
+        let results = tally.results(u64::MAX);
+        let counts: Vec<_> = results
+            .iter()
+            .map(|result| (result.requests, result.failures))
+            .collect();
+        assert_eq!(counts, [(1, 0), (2, 1)]);
+        // A reply counts where it arrived: the late one in the second stage, the warm-up's in the first.
+        let rates: Vec<_> = results.iter().map(|result| result.throughput).collect();
+        assert_eq!(rates, [Some(1.0), Some(1.0)]);
+        assert!((results[0].response.as_ref().unwrap().max_ms - 505.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn without_stages_nothing_is_counted() {
+        let mut tally = StageTally::new(&[], Vec::new(), 0);
+        tally.record(&Sample::test(0, 1, Outcome::Ok));
+        assert!(tally.results(0).is_empty());
+    }
+
+    #[test]
+    fn stages_are_held_against_thresholds_of_any_kind() {
+        let names = ["create".to_owned(), "find".to_owned()];
+        let mut tally = StageTally::new(&names, vec![span(0.0, 1.0), span(1.0, 2.0)], 0);
+        for index in 0..2000_u64 {
+            let is_second = index % 2 == 1;
+            // The second kind fails in the second stage.
+            let outcome = match is_second && index >= 1000 {
+                true => Outcome::TimeOut,
+                false => Outcome::Ok,
+            };
+            let mut sample = Sample::test(index * 1_000_000, (4 + index % 3) * 1_000_000, outcome);
+            sample.kind = u16::from(is_second);
+            tally.record(&sample);
+        }
+        let broken = |text: &str| tally.broken(&[text.parse().unwrap()]);
+        assert_eq!(broken("p97<50ms"), [None, None]);
+        assert_eq!(broken("create:failures<1%"), [None, None]);
+        let told = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            broken("failures<1%"),
+            [None, told("50.000 %, the limit is failures<1%")]
+        );
+        assert_eq!(
+            broken("timeouts<=0"),
+            [None, told("500, the limit is timeouts<=0")]
+        );
+        let nobody = "no request was answered well, the limit is find:service.p97<50ms";
+        assert_eq!(broken("find:service.p97<50ms"), [None, told(nobody)]);
+        assert!(broken("rps>=1500").iter().all(Option::is_some));
+        assert_eq!(
+            StageTally::new(&names, vec![span(0.0, 1.0)], 0).broken(&["max<1us".parse().unwrap()]),
+            [None]
+        );
+    }
+}

@@ -1,0 +1,324 @@
+//! Where an output goes: a file that appears whole or not at all, or what is written as it stands (a device, a
+//! pipe, standard output). A place is taken before the work that fills it, so that nothing is found out too late.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, access};
+
+/// Links that are followed from one name to the next, as in the kernel.
+const MAX_LINKS: usize = 40;
+
+/// Why an output could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The system refuses.
+    #[error("cannot write {path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A program that was killed left what it had recorded.
+    #[error(
+        "{part} holds what a run that was killed had recorded: move it away to keep it, or remove it, and try again"
+    )]
+    LeftBehind {
+        /// The file that grew.
+        part: PathBuf,
+    },
+    /// Two programs would write over each other.
+    #[error("another program is writing {path} now: wait for it, or name another file")]
+    Taken {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl ExportError {
+    pub(super) fn io(path: &Path, source: io::Error) -> Self {
+        Self::Io {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+/// A place that an output goes to; nobody else takes it as long as this lives.
+#[derive(Debug)]
+pub struct Destination {
+    path: PathBuf,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    StandardOutput,
+    /// The file grows under another name, which is locked, and is renamed over its target.
+    Beside {
+        part: PathBuf,
+        file: File,
+        target: PathBuf,
+        has_content: bool,
+    },
+    /// What cannot be replaced by a file is written itself, and opened when that begins.
+    Itself(Option<File>),
+}
+
+/// Whether a path stands for standard output.
+#[must_use]
+pub fn is_standard_output(path: &Path) -> bool {
+    ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"]
+        .iter()
+        .any(|name| path == Path::new(name))
+}
+
+/// Writes a file so that no reader ever sees a half of it.
+///
+/// # Errors
+///
+/// When it cannot be written, or another program is writing it.
+pub fn write_whole(path: &Path, content: &[u8]) -> Result<(), ExportError> {
+    Destination::claim(path)?.write_whole(content)
+}
+
+/// Removes what an earlier run left at a path, or empties it where it cannot be removed; links stay.
+///
+/// # Errors
+///
+/// When something is there that is no file.
+pub fn remove_earlier(path: &Path) -> Result<(), ExportError> {
+    let failed = |source| ExportError::io(path, source);
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Ok(found) if found.is_file() => {
+            let target = without_links(path).map_err(failed)?;
+            let removed = fs::remove_file(target);
+            removed.or_else(|_| File::create(path).map(drop).map_err(failed))
+        }
+        Ok(_) => Err(failed(io::Error::other("it is no file"))),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+impl Destination {
+    /// Takes the place, and finds out whether it can be written. What is there stays as it is until then.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written, or another program has taken it.
+    pub fn claim(path: &Path) -> Result<Self, ExportError> {
+        let place = match is_standard_output(path) {
+            true => Place::StandardOutput,
+            false => place_of(path)?,
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            place,
+        })
+    }
+
+    /// Writes all of it. A half of a file is of no use, so a failure removes it.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written or renamed.
+    pub fn write_whole(mut self, content: &[u8]) -> Result<(), ExportError> {
+        match self.write_all(content) {
+            Ok(()) => self.finish(),
+            // Who closed the pipe early has what it wanted.
+            Err(error)
+                if matches!(self.place, Place::StandardOutput)
+                    && error.kind() == io::ErrorKind::BrokenPipe =>
+            {
+                Ok(())
+            }
+            Err(error) => {
+                let error = self.failed(error);
+                if let Place::Beside { has_content, .. } = &mut self.place {
+                    *has_content = false;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends the writing: a file gets its name.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be renamed; what was written then stays under its provisional name.
+    pub(super) fn finish(mut self) -> Result<(), ExportError> {
+        self.flush().map_err(|error| self.failed(error))?;
+        if let Place::Beside {
+            part, file, target, ..
+        } = &self.place
+        {
+            if let Ok(before) = fs::metadata(target) {
+                // A file system without modes is no reason to fail.
+                let _ = file.set_permissions(before.permissions());
+            }
+            fs::rename(part, target).map_err(|source| ExportError::io(&self.path, source))?;
+            self.place = Place::Itself(None);
+        }
+        Ok(())
+    }
+
+    /// The error of a write; names the file that grows.
+    pub(super) fn failed(&self, source: io::Error) -> ExportError {
+        match &self.place {
+            Place::Beside { part, .. } => ExportError::io(part, source),
+            _ => ExportError::io(&self.path, source),
+        }
+    }
+}
+
+impl Write for Destination {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.place {
+            Place::StandardOutput => io::stdout().write(bytes),
+            Place::Beside {
+                file, has_content, ..
+            } => {
+                *has_content = true;
+                file.write(bytes)
+            }
+            Place::Itself(Some(file)) => file.write(bytes),
+            Place::Itself(none) => {
+                let open = OpenOptions::new()
+                    .write(true)
+                    .truncate(true)
+                    .open(&self.path);
+                none.insert(open?).write(bytes)
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.place {
+            Place::StandardOutput => io::stdout().flush(),
+            // Files have no buffer here.
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Destination {
+    fn drop(&mut self) {
+        if let Place::Beside {
+            part,
+            has_content: false,
+            ..
+        } = &self.place
+        {
+            // Nothing depends on it being gone.
+            let _ = fs::remove_file(part);
+        }
+    }
+}
+
+fn place_of(path: &Path) -> Result<Place, ExportError> {
+    let failed = |source| ExportError::io(path, source);
+    let itself = || OpenOptions::new().write(true).open(path);
+    let found = match fs::metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return beside(path, without_links(path).map_err(failed)?);
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    if found.is_dir() {
+        return Err(failed(io::ErrorKind::IsADirectory.into()));
+    }
+    if found.file_type().is_fifo() {
+        // Opened now, it would wait for a reader, and give it an end when closed.
+        access(path, Access::WRITE_OK).map_err(|error| failed(error.into()))?;
+        return Ok(Place::Itself(None));
+    }
+    let target = without_links(path).map_err(failed)?;
+    let has_that_name = fs::metadata(&target).is_ok_and(|own| is_same(&own, &found));
+    if found.is_file() && has_that_name && !is_mount_point(&target) {
+        match beside(path, target) {
+            // A folder that takes no further file may hold one that can be written.
+            Err(ExportError::Io { .. }) if itself().is_ok() => {}
+            other => return other,
+        }
+    }
+    itself().map_err(failed)?;
+    Ok(Place::Itself(None))
+}
+
+/// Makes and locks the file that grows: `run.csv.part` for `run.csv`.
+fn beside(path: &Path, target: PathBuf) -> Result<Place, ExportError> {
+    let failed = |source| ExportError::io(path, source);
+    let part = part_of(&target);
+    loop {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        let file = options.open(&part).map_err(failed)?;
+        if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+            return Err(ExportError::Taken {
+                path: path.to_owned(),
+            });
+        }
+        let own = file.metadata().map_err(failed)?;
+        // Whoever had it before may have renamed it since it was opened.
+        if !fs::metadata(&part).is_ok_and(|named| is_same(&own, &named)) {
+            continue;
+        }
+        if own.len() > 0 {
+            return Err(ExportError::LeftBehind { part });
+        }
+        return Ok(Place::Beside {
+            part,
+            file,
+            target,
+            has_content: false,
+        });
+    }
+}
+
+/// The name under which a file grows.
+pub(super) fn part_of(target: &Path) -> PathBuf {
+    let mut part = target.as_os_str().to_owned();
+    part.push(".part");
+    PathBuf::from(part)
+}
+
+/// The file that a path leads to, which need not exist.
+pub(super) fn without_links(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        match fs::read_link(&path) {
+            Ok(link) => path = path.parent().unwrap_or(Path::new("")).join(link),
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(io::Error::other("too many symbolic links"))
+}
+
+fn is_same(one: &fs::Metadata, other: &fs::Metadata) -> bool {
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Whether a single file is mounted here, over which nothing can be renamed. Without /proc, none is.
+fn is_mount_point(file: &Path) -> bool {
+    let (Ok(file), Ok(mounts)) = (
+        fs::canonicalize(file),
+        fs::read_to_string("/proc/self/mountinfo"),
+    ) else {
+        return false;
+    };
+    // Blanks are written as octal numbers there.
+    let name = file.to_string_lossy().replace('\\', "\\134");
+    let name = name.replace(' ', "\\040").replace('\t', "\\011");
+    let name = name.replace('\n', "\\012");
+    let mut points = mounts.lines().filter_map(|line| line.split(' ').nth(4));
+    points.any(|point| point == name)
+}
+
+#[cfg(test)]
+mod tests;

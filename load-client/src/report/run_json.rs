@@ -1,0 +1,306 @@
+//! The JSON summary of a run: what was asked for, what was in effect, what was measured.
+//!
+//! The shape is stable: fields are added, and none is renamed, removed or given another unit, without a new
+//! `format`. Times are milliseconds where the name ends in `_ms`, seconds where it ends in `_seconds`, shares
+//! and quantiles are 0 to 1, and what is undefined is `null`, never 0.
+//!
+//! | field | content |
+//! |---|---|
+//! | `format` | the number of this shape |
+//! | `run_id`, `started`, `duration_seconds`, `ended_by` | which run, when (RFC 3339), for how long, why it ended: `run_time`, `signal`, `threshold`, `limit`, `failure` |
+//! | `load_model`, `target`, `plan`, `client_settings`, `command` | what was asked for, and what was in effect |
+//! | `summary.total`, `summary.kinds[]` | requests, failures, rates, `response` and `service` times of all kinds, of each |
+//! | `summary.outcomes`, `summary.errors[]` | requests by outcome; failures by kind and text |
+//! | `summary.throughput`, `summary.window_seconds` | good replies per second of the measured window, and its length: from the end of the warm-up to the end of the run time, or to the moment in which the run was stopped |
+//! | `summary.stages[]`, `summary.findings` | figures of each stage of a run that has stages; drift, breaking point, recovery |
+//! | `thresholds[]` | `threshold`, `verdict` (`holds`, `broken`, `undecided`), `measured`, `reason` |
+//! | `validity` | `verdict` (`valid`, `not_judged`, `invalid`) with `reason` or `findings[]` |
+//! | `summary.schedule_lag` | how late an open loop sent its requests |
+//! | `exit_code` | what the program ends with |
+
+use serde::Serialize;
+
+use crate::load::plan::Plan;
+use crate::measure::selfcheck::Validity;
+use crate::measure::summary::Summary;
+use crate::measure::threshold::Answer;
+use crate::transport::kafka::{ClientSettings, KafkaSettings, librdkafka_version};
+use crate::transport::wire::Wire;
+
+/// The number of the shape.
+const FORMAT: u32 = 1;
+
+/// Why a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum EndedBy {
+    /// Its time was over.
+    RunTime,
+    /// It was told to stop.
+    Signal,
+    /// A threshold was broken, and that was to end it.
+    Threshold,
+    /// A stage broke a limit that was to end it.
+    Limit,
+    /// Replies could not be received, or the requests could not be recorded, any more.
+    Failure,
+}
+
+/// All that `--json` writes.
+#[derive(Debug, Serialize)]
+pub(crate) struct RunReport {
+    format: u32,
+    run_id: String,
+    /// When the run started, RFC 3339.
+    started: String,
+    /// From the start until the last request ended, in seconds.
+    duration_seconds: f64,
+    ended_by: EndedBy,
+    load_client_version: &'static str,
+    librdkafka_version: String,
+    /// How the load was made, which decides what its latencies mean.
+    load_model: String,
+    target: Target,
+    plan: PlanReport,
+    client_settings: ClientSettings,
+    /// Replies that nobody waited for: late, or of somebody else.
+    unmatched_replies: u64,
+    summary: Summary,
+    thresholds: Answer,
+    validity: Validity,
+    command: String,
+    exit_code: u8,
+}
+
+#[derive(Debug, Serialize)]
+struct Target {
+    brokers: String,
+    topic: String,
+    reply_topic: Option<String>,
+    /// `None` when bodies differ from request to request.
+    body_bytes: Option<usize>,
+    /// How requests and replies find each other; runs that differ in it measure different things.
+    wire: Wire,
+}
+
+#[derive(Debug, Serialize)]
+struct PlanReport {
+    users: u32,
+    spawn_rate: f64,
+    run_time_seconds: Option<f64>,
+    warm_up_seconds: f64,
+    timeout_seconds: f64,
+}
+
+/// What only the run itself knows.
+pub(crate) struct RunFacts {
+    /// When it started.
+    pub started: std::time::SystemTime,
+    /// How long it took.
+    pub duration: std::time::Duration,
+    /// Why it ended.
+    pub ended_by: EndedBy,
+    /// Replies that nobody waited for.
+    pub unmatched_replies: u64,
+    /// Client settings in effect.
+    pub client_settings: ClientSettings,
+    /// What became of the thresholds.
+    pub thresholds: Answer,
+    /// Whether the load client was the bottleneck.
+    pub validity: Validity,
+    /// The command that repeats the run, secrets masked.
+    pub command: String,
+    /// What the program ends with.
+    pub exit_code: u8,
+}
+
+impl RunReport {
+    /// Puts the report together.
+    #[must_use]
+    pub(crate) fn new(
+        plan: &Plan,
+        kafka: &KafkaSettings,
+        facts: RunFacts,
+        summary: Summary,
+    ) -> Self {
+        Self {
+            format: FORMAT,
+            run_id: kafka.run_id.clone(),
+            started: humantime::format_rfc3339_millis(facts.started).to_string(),
+            duration_seconds: facts.duration.as_secs_f64(),
+            ended_by: facts.ended_by,
+            load_client_version: env!("CARGO_PKG_VERSION"),
+            librdkafka_version: librdkafka_version(),
+            load_model: plan.load_model(),
+            target: Target {
+                brokers: kafka.brokers.clone(),
+                topic: kafka.topic.clone(),
+                reply_topic: (!kafka.publish_only).then(|| kafka.reply_topic.clone()),
+                body_bytes: (!kafka.body.is_empty()).then(|| kafka.body.len()),
+                wire: kafka.service.wire.clone(),
+            },
+            plan: PlanReport {
+                users: plan.users,
+                spawn_rate: plan.spawn_rate,
+                run_time_seconds: plan.run_time.map(|time| time.as_secs_f64()),
+                warm_up_seconds: plan.warm_up.as_secs_f64(),
+                timeout_seconds: plan.timeout.as_secs_f64(),
+            },
+            client_settings: facts.client_settings,
+            unmatched_replies: facts.unmatched_replies,
+            summary,
+            thresholds: facts.thresholds,
+            validity: facts.validity,
+            command: facts.command,
+            exit_code: facts.exit_code,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::measure::sample::{Outcome, Sample};
+    use crate::measure::tally::Tally;
+    use crate::measure::threshold::{Threshold, evaluate};
+
+    fn report() -> Value {
+        let mut tally = Tally::new(&["createOrder".to_owned()]);
+        for index in 0..250_u64 {
+            let outcome = if index == 9 {
+                Outcome::TimeOut
+            } else {
+                Outcome::Ok
+            };
+            let sample = Sample::test(index * 10_000_000, 4_000_000, outcome);
+            tally.record(&sample, Duration::from_millis(index * 10));
+        }
+        let plan = Plan {
+            users: 2,
+            spawn_rate: 1.0,
+            run_time: None,
+            warm_up: Duration::ZERO,
+            timeout: Duration::from_secs(30),
+            model: crate::load::plan::Model::Closed(crate::load::plan::Pause::None),
+            stages: Vec::new(),
+        };
+        let kafka = KafkaSettings {
+            brokers: "localhost:9092".to_owned(),
+            topic: "createOrder".to_owned(),
+            reply_topic: "createOrder.reply".to_owned(),
+            body: bytes::Bytes::from_static(b"{}"),
+            headers: Vec::new(),
+            timeout: Duration::from_secs(30),
+            publish_only: false,
+            properties: Vec::new(),
+            service: crate::transport::kafka::ServiceSettings::default(),
+            run_id: "id".to_owned(),
+        };
+        let threshold: Threshold = "p95<20ms".parse().unwrap();
+        let summary = tally.summary();
+        let facts = RunFacts {
+            started: UNIX_EPOCH,
+            duration: Duration::from_secs(3),
+            ended_by: EndedBy::Threshold,
+            unmatched_replies: 0,
+            client_settings: kafka.effective().unwrap(),
+            thresholds: evaluate(&[threshold], &summary),
+            validity: Validity::NotJudged {
+                reason: "short".to_owned(),
+            },
+            command: "load-client run".to_owned(),
+            exit_code: 4,
+        };
+        serde_json::to_value(RunReport::new(&plan, &kafka, facts, summary)).unwrap()
+    }
+
+    fn keys(value: &Value) -> Vec<&str> {
+        value
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect()
+    }
+
+    #[test]
+    fn the_shape_is_what_the_documentation_says() {
+        let report = report();
+        assert_eq!(
+            keys(&report),
+            [
+                "client_settings",
+                "command",
+                "duration_seconds",
+                "ended_by",
+                "exit_code",
+                "format",
+                "librdkafka_version",
+                "load_client_version",
+                "load_model",
+                "plan",
+                "run_id",
+                "started",
+                "summary",
+                "target",
+                "thresholds",
+                "unmatched_replies",
+                "validity"
+            ]
+        );
+        let summary = &report["summary"];
+        for key in [
+            "kinds",
+            "total",
+            "outcomes",
+            "warm_up",
+            "throughput",
+            "window_seconds",
+            "errors",
+        ] {
+            assert!(summary.get(key).is_some(), "{key}");
+        }
+        let row = [
+            "censored",
+            "failures",
+            "mean_bytes",
+            "name",
+            "rates",
+            "requests",
+            "response",
+            "service",
+        ];
+        assert_eq!(keys(&summary["total"]), row);
+        assert_eq!(keys(&summary["kinds"][0]), row);
+        let latency = [
+            "count",
+            "max_ms",
+            "mean_ms",
+            "median_ms",
+            "min_ms",
+            "percentiles",
+        ];
+        assert_eq!(keys(&summary["total"]["response"]), latency);
+        assert!(summary["schedule_lag"].is_null(), "a closed loop has none");
+    }
+
+    #[test]
+    fn verdicts_are_words_and_what_is_undefined_is_null() {
+        let report = report();
+        assert_eq!(
+            (&report["format"], &report["exit_code"]),
+            (&1.into(), &4.into())
+        );
+        assert_eq!(report["ended_by"], "threshold");
+        assert_eq!(report["thresholds"][0]["verdict"], "holds");
+        assert_eq!(report["thresholds"][0]["threshold"], "p95<20ms");
+        assert!(report["thresholds"][0]["reason"].is_null());
+        assert_eq!(report["validity"]["verdict"], "not_judged");
+        assert!(report["plan"]["run_time_seconds"].is_null());
+        assert_eq!(report["summary"]["outcomes"]["timeout"], 1);
+    }
+}

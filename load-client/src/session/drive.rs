@@ -1,0 +1,189 @@
+//! One run: prepared, started, concluded. Terminal and page drive the same one, and what shows, writes or judges
+//! it hangs on it.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use tokio_util::sync::CancellationToken;
+
+use super::beside::Beside;
+use super::files::numbered;
+use super::outputs::{self, Audience, Concluded, Outputs, RunEnd};
+use super::stillness::Stillness;
+use crate::args::RunArguments;
+use crate::load::plan::Plan;
+use crate::load::runner::{self, Control};
+use crate::measure::recorder::{Recorder, Samples, TallyView};
+use crate::report::RequestsCsv;
+use crate::scenario::{Mix, Scenario};
+use crate::session::keys::Restore;
+use crate::session::signals::say;
+use crate::transport::Transport;
+use crate::transport::kafka::{ClientSettings, KafkaSettings, KafkaTransport, KafkaTransportError};
+
+/// A run whose settings and places are checked.
+pub(crate) struct Session {
+    arguments: Arc<RunArguments>,
+    plan: Plan,
+    settings: Arc<KafkaSettings>,
+    client_settings: ClientSettings,
+    scenario: Arc<Mix>,
+    outputs: Outputs,
+    csv: Option<RequestsCsv>,
+}
+
+/// A run that is recorded and watched, and sends nothing yet.
+pub(crate) struct Started {
+    arguments: Arc<RunArguments>,
+    plan: Plan,
+    settings: Arc<KafkaSettings>,
+    client_settings: ClientSettings,
+    scenario: Arc<Mix>,
+    transport: Arc<KafkaTransport>,
+    control: Control,
+    recorder: Recorder,
+    samples: Samples,
+    outputs: outputs::Running,
+    /// Cancelled when only the files are left.
+    is_over: CancellationToken,
+}
+
+impl Session {
+    /// Checks settings and takes the places of the files, before anything is sent: neither must cost a run.
+    /// `number` counts the runs of the program from 1.
+    ///
+    /// # Errors
+    ///
+    /// When settings contradict each other, or a file cannot be written.
+    pub(crate) fn prepare(
+        arguments: Arc<RunArguments>,
+        number: u32,
+        plan: Plan,
+        settings: Arc<KafkaSettings>,
+        scenario: Arc<Mix>,
+    ) -> anyhow::Result<Self> {
+        let client_settings = settings.effective()?;
+        let outputs = Outputs::prepare(&arguments, number, &plan, scenario.kinds())?;
+        let csv = arguments.requests_record_file.as_deref();
+        let create = |path| RequestsCsv::create(&numbered(path, number), scenario.kinds());
+        Ok(Self {
+            csv: csv.map(create).transpose()?,
+            arguments,
+            plan,
+            settings,
+            client_settings,
+            scenario,
+            outputs,
+        })
+    }
+
+    /// Connects, unless the run is given up first.
+    ///
+    /// # Errors
+    ///
+    /// When the cluster or a topic cannot be used.
+    pub(crate) async fn connect(
+        &self,
+        given_up: impl Future<Output = ()>,
+    ) -> Result<Arc<KafkaTransport>, KafkaTransportError> {
+        let settings = Arc::clone(&self.settings);
+        tokio::select! {
+            connected = KafkaTransport::connect_in_background(settings) => connected.map(Arc::new),
+            () = given_up => Err(KafkaTransportError::Interrupted),
+        }
+    }
+
+    /// Begins to record and to watch.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no thread to give, or the statistics' files cannot be created.
+    pub(crate) fn start(
+        self,
+        transport: Arc<KafkaTransport>,
+        control: Control,
+        audience: impl FnOnce(TallyView) -> Audience,
+    ) -> anyhow::Result<Started> {
+        let kinds = self.scenario.kinds();
+        let (recorder, samples) = Recorder::start(kinds, &self.plan, self.csv, &control)?;
+        let producer = Arc::clone(&transport);
+        let queue = Box::new(move || producer.producer_queue() as u64);
+        let audience = audience(recorder.view());
+        let view = recorder.view();
+        let outputs = self
+            .outputs
+            .watch(view, &self.plan, &control, queue, audience)?;
+        Ok(Started {
+            arguments: self.arguments,
+            plan: self.plan,
+            settings: self.settings,
+            client_settings: self.client_settings,
+            scenario: self.scenario,
+            transport,
+            control,
+            recorder,
+            samples,
+            outputs,
+            is_over: CancellationToken::new(),
+        })
+    }
+}
+
+impl Started {
+    /// What gives the terminal back when the program is ended.
+    pub(crate) fn restore(&self) -> Option<Restore> {
+        self.outputs.restore()
+    }
+
+    /// Is cancelled when only the files are left.
+    pub(crate) fn is_over(&self) -> CancellationToken {
+        self.is_over.clone()
+    }
+
+    /// Sends until the run is over, then shows and writes what it measured. `was_interrupted` is asked at the end
+    /// whether somebody did not even wait for what was in flight.
+    ///
+    /// # Errors
+    ///
+    /// When the requests could not be recorded.
+    pub(crate) async fn run(
+        self,
+        was_interrupted: impl FnOnce(&Control) -> bool,
+    ) -> anyhow::Result<Concluded> {
+        let (plan, control, transport) = (self.plan, self.control, self.transport);
+        let beside = Beside::start(&self.arguments.load, self.recorder.view(), &control);
+        let stillness = Stillness::watch()?;
+        let (started, clock) = (SystemTime::now(), Instant::now());
+        let (sending, scenario) = (Arc::clone(&transport), self.scenario);
+        runner::run(plan.clone(), scenario, sending, self.samples, &control).await;
+        let duration = clock.elapsed();
+        self.is_over.cancel();
+        let stalled = stillness.stop(&plan, &control);
+        let active = control.active();
+        let outputs = self.outputs.stop();
+        let view = self.recorder.view();
+        let (_, recorded) = self.recorder.finish();
+        let end_of_run = RunEnd {
+            started,
+            duration,
+            active,
+            limit_broke: beside.limit_broke(),
+            stalled,
+            findings: beside.finish(&view),
+            lag: control.lag(),
+            defunct: transport.pending().defunct(),
+            recording_failed: recorded.is_err(),
+            interrupted_twice: was_interrupted(&control),
+            unmatched_replies: transport.unmatched_replies(),
+            client_settings: self.client_settings,
+        };
+        let concluded = outputs.conclude(end_of_run, &plan, &self.settings);
+        if let (Err(_), Err(error)) = (&recorded, &concluded.done) {
+            // Only one error can be the program's last word.
+            say(&format!("error: {error:#}"));
+        }
+        recorded?;
+        Ok(concluded)
+    }
+}

@@ -1,0 +1,390 @@
+//! All that a run shows and leaves behind: prepared before it, fed while it goes on, concluded after it.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::load::plan::{Model, Pause, Plan};
+use crate::load::runner::Control;
+use crate::measure::analysis::Findings;
+use crate::measure::moment::Moment;
+use crate::measure::recorder::TallyView;
+use crate::measure::selfcheck::{self, LoadModel, Readings, Stalled, Validity};
+use crate::measure::summary::{Lag, Summary};
+use crate::measure::threshold::{self, Answer, Threshold, evaluate};
+use crate::report::html::run_page;
+use crate::report::text::{run_end, run_verdicts};
+use crate::report::{Destination, EndedBy, ExportError, RunFacts, RunReport, StatsFiles};
+use crate::session::keys::Restore;
+use crate::transport::kafka::{ClientSettings, KafkaSettings};
+
+use super::exit::{Causes, exit_code};
+use super::files::{numbered, numbered_prefix};
+use super::text::{HeldText, Text};
+use super::watch::{self, Observer, Shown, Watch, Watched};
+use super::{cpu, report};
+use crate::args::OutputArguments;
+use crate::args::RunArguments;
+use crate::session::signals::say;
+
+/// Bins of the report's histogram.
+const HISTOGRAM_BINS: u32 = 80;
+
+/// What was asked for, checked.
+pub(crate) struct Outputs {
+    arguments: OutputArguments,
+    html: Option<Destination>,
+    json: Option<Destination>,
+    text: Text,
+}
+
+/// Outputs of a run that goes on.
+pub(crate) struct Running {
+    arguments: OutputArguments,
+    html: Option<Destination>,
+    json: Option<Destination>,
+    text: Text,
+    view: TallyView,
+    control: Control,
+    text_is_held: bool,
+    watch: Watch,
+}
+
+/// Outputs of a run that is over, up to what only the recorder's end makes final.
+pub(crate) struct Ended {
+    arguments: OutputArguments,
+    html: Option<Destination>,
+    json: Option<Destination>,
+    text: Text,
+    view: TallyView,
+    control: Control,
+    text_is_held: bool,
+    watched: Watched,
+}
+
+/// Who looks at a run while it goes on.
+pub(crate) enum Audience {
+    /// Whoever typed the command; keys change the users.
+    Terminal { on_key: Box<dyn Fn(i32) + Send> },
+    /// Whoever has the page open; the tables are held for the end of the program.
+    Page(Observer),
+}
+
+/// A run that is over.
+pub(crate) struct Concluded {
+    /// The exit code, or the first file that could not be written. The others are written all the same.
+    pub(crate) done: anyhow::Result<u8>,
+    /// Why replies could not be received any more.
+    pub(crate) defunct: Option<String>,
+    pub(crate) validity: Validity,
+    /// Tables and verdicts, if nobody was shown them.
+    pub(crate) held: Option<HeldText>,
+}
+
+/// How the run went, besides its figures.
+pub(crate) struct RunEnd {
+    pub(crate) started: SystemTime,
+    pub(crate) duration: Duration,
+    /// Why replies could not be received any more.
+    pub(crate) defunct: Option<String>,
+    /// The requests could not be recorded any more.
+    pub(crate) recording_failed: bool,
+    /// It was interrupted a second time.
+    pub(crate) interrupted_twice: bool,
+    /// Users that are active at its end.
+    pub(crate) active: u32,
+    /// What was looked at beside it.
+    pub(crate) findings: Findings,
+    /// A stage broke a limit of `--until`.
+    pub(crate) limit_broke: bool,
+    /// For how long the client stood still.
+    pub(crate) stalled: Stalled,
+    /// How late an open loop sent its requests.
+    pub(crate) lag: Option<Lag>,
+    pub(crate) unmatched_replies: u64,
+    pub(crate) client_settings: ClientSettings,
+}
+
+impl Outputs {
+    /// Checks flags and places, before anything is sent: neither must cost a run.
+    ///
+    /// # Errors
+    ///
+    /// When flags contradict each other, or a file cannot be written.
+    pub(crate) fn prepare(
+        arguments: &RunArguments,
+        number: u32,
+        plan: &Plan,
+        kinds: &[String],
+    ) -> anyhow::Result<Self> {
+        let mut output = arguments.output.clone();
+        output.validated(kinds, &arguments.load.until)?;
+        let prefix = output.csv.as_deref();
+        output.csv = prefix.map(|prefix| numbered_prefix(prefix, number));
+        let html = output.html(plan.users, plan.spawn_rate, plan.run_time);
+        let html = html.map(|path| numbered(&path, number));
+        let json = arguments.json.as_deref().map(|path| numbered(path, number));
+        let claim = |path: Option<&Path>| path.map(Destination::claim).transpose();
+        output.csv.as_deref().map_or(Ok(()), StatsFiles::check)?;
+        let outputs = [&html, &json, &arguments.requests_record_file];
+        Ok(Self {
+            text: Text::beside(outputs.into_iter().flatten().map(PathBuf::as_path)),
+            html: claim(html.as_deref())?,
+            json: claim(json.as_deref())?,
+            arguments: output,
+        })
+    }
+
+    /// Begins to watch the run; it starts now.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no thread to give, or the statistics' files cannot be created.
+    pub(crate) fn watch(
+        self,
+        view: TallyView,
+        plan: &Plan,
+        control: &Control,
+        queue: Box<dyn Fn() -> u64 + Send>,
+        audience: Audience,
+    ) -> anyhow::Result<Running> {
+        let (shown, observer, on_key) = match audience {
+            Audience::Terminal { on_key } => {
+                let is_brief = self.arguments.only_summary;
+                let shown = if is_brief {
+                    Shown::Status
+                } else {
+                    Shown::Tables
+                };
+                (shown, None, Some(on_key))
+            }
+            Audience::Page(observer) => (Shown::Nothing, Some(observer), None),
+        };
+        let settings = watch::Settings {
+            view: view.clone(),
+            control: control.clone(),
+            warm_up: plan.warm_up,
+            run_time: plan.run_time,
+            queue,
+            quantiles: threshold::extra_quantiles(&self.arguments.fail_on),
+            abort: self.abort(),
+            shown,
+            text: self.text,
+            observer,
+            files: self.create_files()?,
+        };
+        Ok(Running {
+            arguments: self.arguments,
+            html: self.html,
+            json: self.json,
+            text: self.text,
+            view,
+            control: control.clone(),
+            text_is_held: shown == Shown::Nothing,
+            watch: watch::start(settings, on_key)?,
+        })
+    }
+
+    /// Creates the statistics' files; the run starts now.
+    fn create_files(&self) -> Result<Option<StatsFiles>, ExportError> {
+        let Some(prefix) = &self.arguments.csv else {
+            return Ok(None);
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let start = now.map_or(0.0, |since| since.as_secs_f64());
+        StatsFiles::create(prefix, self.arguments.csv_full_history, start).map(Some)
+    }
+
+    fn abort(&self) -> Option<(Vec<Threshold>, Duration)> {
+        let all = self.arguments.fail_on.iter();
+        let may: Vec<_> = all.filter(|own| own.may_abort()).cloned().collect();
+        self.arguments
+            .abort_on_fail
+            .then_some((may, self.arguments.abort_delay))
+    }
+}
+
+impl Running {
+    /// What gives the terminal back when the program is ended.
+    pub(crate) fn restore(&self) -> Option<Restore> {
+        self.watch.restore()
+    }
+
+    /// Ends the watching, and gives the terminal back.
+    pub(crate) fn stop(self) -> Ended {
+        Ended {
+            watched: self.watch.stop(),
+            arguments: self.arguments,
+            html: self.html,
+            json: self.json,
+            text: self.text,
+            view: self.view,
+            control: self.control,
+            text_is_held: self.text_is_held,
+        }
+    }
+}
+
+impl Ended {
+    /// Shows and writes everything. The recorder must have finished.
+    pub(crate) fn conclude(
+        mut self,
+        end_of_run: RunEnd,
+        plan: &Plan,
+        kafka: &KafkaSettings,
+    ) -> Concluded {
+        let mut summary = self
+            .view
+            .summary_with(&threshold::extra_quantiles(&self.arguments.fail_on));
+        (summary.findings, summary.schedule_lag) =
+            (end_of_run.findings.clone(), end_of_run.lag.clone());
+        let warm_up = end_of_run.duration < plan.warm_up;
+        let moment = self.view.moment(end_of_run.active, warm_up);
+        let csv = self.write_statistics(&moment, &summary);
+        if let Some(observer) = &mut self.watched.observer {
+            observer(&moment, &summary);
+        }
+        self.view.keep(moment);
+        let validity = selfcheck::check(&summary, &self.readings(plan, end_of_run.stalled));
+        let answer = evaluate(&self.arguments.fail_on, &summary);
+        let held = self.show(&summary, &answer, &validity);
+        let exit_code = self.exit_code(&end_of_run, &summary, &validity, &answer);
+        let defunct = end_of_run.defunct.clone();
+        let facts = RunFacts {
+            ended_by: self.ended_by(plan, &end_of_run),
+            started: end_of_run.started,
+            duration: end_of_run.duration,
+            unmatched_replies: end_of_run.unmatched_replies,
+            client_settings: end_of_run.client_settings,
+            thresholds: answer,
+            validity: validity.clone(),
+            command: report::command(),
+            exit_code,
+        };
+        let html = self.write_page(plan, kafka, &facts, &summary);
+        let json = self.write_json(plan, kafka, facts, summary);
+        if let Some(cause) = &defunct {
+            say(&format!("error: the run ended early: {cause}"));
+        }
+        let written = csv.and(html).and(json).and_then(|()| self.check_history());
+        Concluded {
+            done: written.map(|()| exit_code),
+            defunct,
+            validity,
+            held,
+        }
+    }
+
+    /// Prints the tables and verdicts, or holds them.
+    fn show(&self, summary: &Summary, answer: &Answer, validity: &Validity) -> Option<HeldText> {
+        let end = run_end(summary, self.text.columns());
+        let shown = HeldText {
+            place: self.text,
+            text: format!("\n{end}{}", run_verdicts(answer, validity)),
+        };
+        if !self.text_is_held {
+            shown.print();
+        }
+        let sentences = summary.findings.sentences();
+        sentences.iter().for_each(|sentence| say(sentence));
+        self.text_is_held.then_some(shown)
+    }
+
+    fn check_history(&self) -> anyhow::Result<()> {
+        let files = self.watched.files.as_ref();
+        anyhow::ensure!(
+            !files.is_some_and(StatsFiles::has_gaps),
+            "--csv: rows are missing in the history, see above"
+        );
+        Ok(())
+    }
+
+    fn write_statistics(&mut self, moment: &Moment, summary: &Summary) -> anyhow::Result<()> {
+        match &mut self.watched.files {
+            Some(files) => Ok(files.update(moment, summary)?),
+            None => Ok(()),
+        }
+    }
+
+    fn write_page(
+        &mut self,
+        plan: &Plan,
+        kafka: &KafkaSettings,
+        facts: &RunFacts,
+        summary: &Summary,
+    ) -> anyhow::Result<()> {
+        let Some(destination) = self.html.take() else {
+            return Ok(());
+        };
+        let bins = self.view.histogram(HISTOGRAM_BINS);
+        let words = report::Words::new(plan, kafka, facts);
+        let history = self.view.history();
+        let page = words.page(facts, summary, &history, &bins);
+        Ok(destination.write_whole(run_page(&page).as_bytes())?)
+    }
+
+    fn write_json(
+        &mut self,
+        plan: &Plan,
+        kafka: &KafkaSettings,
+        facts: RunFacts,
+        summary: Summary,
+    ) -> anyhow::Result<()> {
+        let Some(destination) = self.json.take() else {
+            return Ok(());
+        };
+        let report = RunReport::new(plan, kafka, facts, summary);
+        Ok(destination.write_whole(&serde_json::to_vec_pretty(&report)?)?)
+    }
+
+    fn readings(&self, plan: &Plan, stalled: Stalled) -> Readings {
+        Readings {
+            model: match plan.model {
+                Model::Open(_) => LoadModel::OpenLoop,
+                Model::Closed(Pause::None) => LoadModel::ClosedLoop,
+                Model::Closed(_) => LoadModel::ClosedLoopWithThinkTime,
+            },
+            // After a reset the two are of different spans.
+            users: self.control.mean_users().filter(|_| !self.view.was_reset()),
+            in_flight: self.view.occupied(),
+            held_back_by_recorder: self.control.held_back_by_recorder(),
+            stalled,
+            cores: cpu::cores(),
+            cpu: self.watched.cpu.clone(),
+            schedule_lag: self.control.own_lag(),
+            queue: self.watched.queue.clone(),
+        }
+    }
+
+    fn ended_by(&self, plan: &Plan, end_of_run: &RunEnd) -> EndedBy {
+        match plan.run_time {
+            _ if end_of_run.defunct.is_some() || end_of_run.recording_failed => EndedBy::Failure,
+            _ if self.watched.threshold_broke => EndedBy::Threshold,
+            _ if end_of_run.limit_broke => EndedBy::Limit,
+            Some(run_time) if self.control.ended() >= Some(run_time) => EndedBy::RunTime,
+            _ => EndedBy::Signal,
+        }
+    }
+
+    fn exit_code(
+        &self,
+        end_of_run: &RunEnd,
+        summary: &Summary,
+        validity: &Validity,
+        answer: &Answer,
+    ) -> u8 {
+        exit_code(Causes {
+            ended_early: end_of_run.defunct.is_some(),
+            interrupted_twice: end_of_run.interrupted_twice,
+            invalid: validity.is_invalid(),
+            thresholds_hold: answer.all_hold(),
+            any_failure: summary.any_failure(),
+            failures_are_judged: self
+                .arguments
+                .fail_on
+                .iter()
+                .any(Threshold::judges_failures),
+            code_on_invalid: self.arguments.exit_code_on_invalid,
+            code_on_error: self.arguments.exit_code_on_error,
+        })
+    }
+}
