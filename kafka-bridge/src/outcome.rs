@@ -2,7 +2,8 @@
 
 use http::StatusCode;
 
-use crate::{AddressDenied, OutboundRecord};
+use crate::OutboundRecord;
+use crate::reply::refusal::{Refusal, Unserved};
 
 /// What the service makes of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,11 +40,12 @@ pub(crate) fn may_pass(status: StatusCode) -> bool {
 }
 
 /// Why there is no reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SkipReason {
-    /// The record has no return address; the application was not called.
-    #[error("no return address")]
-    NoReplyTo,
+    /// The record has no return address; the application was not called. It may have one that no profile in use
+    /// looks for.
+    #[error("no return address{}", .0.as_ref().map(|other| format!(": {other}")).unwrap_or_default())]
+    NoReplyTo(Option<Unserved>),
     /// The record has no return address; the application was called and its answer dropped.
     #[error("processed, no reply wanted")]
     ReplyDropped,
@@ -51,8 +53,8 @@ pub(crate) enum SkipReason {
     #[error("processed and failed with status {0}, nobody to tell")]
     FailedUnanswered(StatusCode),
     /// The return address is not to be used; the application was not called.
-    #[error(transparent)]
-    AddressDenied(#[from] AddressDenied),
+    #[error("{0}")]
+    AddressDenied(Refusal),
     /// No operation is mapped to the record's topic.
     #[error("no operation for this topic")]
     NoOperation,
@@ -60,9 +62,9 @@ pub(crate) enum SkipReason {
 
 impl SkipReason {
     /// Names the reason in metrics.
-    pub(crate) fn label(self) -> &'static str {
+    pub(crate) fn label(&self) -> &'static str {
         match self {
-            Self::NoReplyTo => "no_reply_to",
+            Self::NoReplyTo(_) => "no_reply_to",
             Self::ReplyDropped => "reply_dropped",
             Self::FailedUnanswered(_) => "failed_unanswered",
             Self::AddressDenied(_) => "address_denied",

@@ -179,7 +179,7 @@ where
                 }
             }
             Ok(Some(Outcome::Skip(reason)))
-                if is_as_wanted(reason, dead_letter_topic.is_some()) =>
+                if is_as_wanted(&reason, dead_letter_topic.is_some()) =>
             {
                 info!(record = %coordinates, %reason, "record skipped");
                 return Ok(Settled::Skipped(reason.label()));
@@ -201,10 +201,10 @@ where
 
 /// Returns whether the record needs no letter: its answer was dropped as nobody wanted it, or the
 /// application was not called and nobody is to know.
-fn is_as_wanted(reason: SkipReason, has_dead_letters: bool) -> bool {
+fn is_as_wanted(reason: &SkipReason, has_dead_letters: bool) -> bool {
     match reason {
         SkipReason::ReplyDropped => true,
-        SkipReason::NoReplyTo => !has_dead_letters,
+        SkipReason::NoReplyTo(_) => !has_dead_letters,
         _ => false,
     }
 }

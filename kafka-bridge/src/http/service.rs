@@ -20,10 +20,11 @@ use crate::http::problem::Problem;
 use crate::http::{echo, request, response};
 use crate::outcome::may_pass;
 use crate::reply::address::{self, Address, ReplyPartition};
+use crate::reply::refusal::Unserved;
 use crate::settings::{Settings, WithoutReplyTo};
 use crate::telemetry::metric_names;
 use crate::telemetry::trace_context::{self, TRACEPARENT};
-use crate::{Body, Coordinates, Operation, Outcome, Record, ReplyPolicy, SkipReason};
+use crate::{Body, Coordinates, Operation, Outcome, Record, ReplyPolicy, ReplyProfile, SkipReason};
 
 pub(super) type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -57,6 +58,8 @@ struct Shared {
     operations: BTreeMap<Arc<str>, Served>,
     policy: ReplyPolicy,
     settings: Settings,
+    /// Profiles of which no header is looked for: a record may have one and get no answer for it.
+    unserved: Vec<ReplyProfile>,
 }
 
 impl<S> RecordService<S> {
@@ -73,9 +76,15 @@ impl<S> RecordService<S> {
             (topic, Served { operation, handler })
         };
         let operations = operations.into_iter().map(by_topic).collect();
+        let is_unserved = |other: &ReplyProfile| {
+            let mut served = settings.profiles.iter();
+            !served.any(|own| own.reply_topic.eq_ignore_ascii_case(&other.reply_topic))
+        };
+        let unserved = ReplyProfile::all().into_iter().filter(is_unserved);
         Self {
             app,
             shared: Arc::new(Shared {
+                unserved: unserved.collect(),
                 operations,
                 policy,
                 settings,
@@ -162,9 +171,11 @@ impl Shared {
     /// Returns where the answer goes; `None` if it is wanted nowhere and the application is called
     /// all the same.
     fn address(&self, record: &Record) -> Result<Option<Address<'_>>, SkipReason> {
-        let address = address::resolve(&record.headers, &self.policy, &self.settings.profiles)?;
+        let address = address::resolve(&record.headers, &self.policy, &self.settings.profiles)
+            .map_err(SkipReason::AddressDenied)?;
         if address.is_none() && self.settings.without_reply_to == WithoutReplyTo::Skip {
-            return Err(SkipReason::NoReplyTo);
+            let other = Unserved::find(&record.headers, &self.unserved);
+            return Err(SkipReason::NoReplyTo(other));
         }
         if address
             .as_ref()
