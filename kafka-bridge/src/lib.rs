@@ -66,12 +66,14 @@
 //! - [`Operation`]: from topics to methods and paths, parameters from headers, or all of it from an
 //!   OpenAPI document.
 //! - [`ReplyProfile`]: requesters built on Spring, SmallRye, NestJS, Zilla or FastStream.
+//! - [`KafkaRecord`]: key, raw headers, topic, partition, offset and timestamp of the record behind a request.
 //! - [`FailurePolicy`]: the failure is the answer, or is tried again and dead-lettered.
 //! - [`Status`]: what a health check asks; [`describe_metrics`]: what is counted.
 //! - `examples/`: hello, layers, path parameters, bounds.
 //!
 //! # Cargo features
 //!
+//! - `axum`: [`KafkaRecord`] is an extractor of axum.
 //! - `tasks`: makes [`Dispatch::Tasks`] the default.
 //! - `tls`: TLS and SASL/SCRAM by the system's OpenSSL.
 
@@ -111,8 +113,11 @@ pub use http::echo::{DEFAULT_ECHO_HEADER, EchoSetHeader, EchoSetHeaderLayer};
 pub use http::header_filter::HeaderFilter;
 pub use operation::{Operation, OperationError};
 pub(crate) use outcome::{Outcome, SkipReason};
+#[cfg(feature = "axum")]
+pub use record::extract::NotFromKafka;
 pub use record::headers::Headers;
-pub use record::{Coordinates, OutboundRecord, Record, Timestamp, TopicPartition};
+pub use record::kafka_record::KafkaRecord;
+pub use record::{Coordinates, OutboundRecord, Record, TopicPartition};
 pub(crate) use reply::allow_list::AddressDenied;
 pub use reply::allow_list::{Origin, ReplyPolicy};
 pub use reply::profile::{ParseReplyProfileError, PartitionEncoding, ReplyProfile};

@@ -11,28 +11,25 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 use crate::http::echo::hop_by_hop;
 use crate::http::problem::Problem;
 use crate::settings::Limits;
-use crate::{Body, HeaderFilter, Headers, Operation, Record, Timestamp};
+use crate::{Body, HeaderFilter, Headers, KafkaRecord, Operation, Record};
 
 /// Makes the request that the operation stands for.
 pub(crate) fn from_record(
-    record: Record,
+    mut record: Record,
     operation: &Operation,
     limits: &Limits,
     filter: &HeaderFilter,
 ) -> Result<Request<Body>, Problem> {
     check(&record, limits)?;
     let uri = operation.uri(&record.headers)?;
-    let body = record.value.unwrap_or_default();
+    let body = record.value.take().unwrap_or_default();
     let size = body.len();
     let mut request = Request::new(Body::from(body));
     *request.method_mut() = operation.method().clone();
     *request.uri_mut() = uri;
-    *request.headers_mut() = to_http(record.headers, filter)?;
+    *request.headers_mut() = to_http(&record.headers, filter)?;
     describe_body(request.headers_mut(), size);
-    request.extensions_mut().insert(record.coordinates);
-    if let Some(timestamp) = record.timestamp {
-        request.extensions_mut().insert(Timestamp(timestamp));
-    }
+    request.extensions_mut().insert(KafkaRecord::from(record));
     Ok(request)
 }
 
@@ -54,15 +51,15 @@ fn check(record: &Record, limits: &Limits) -> Result<(), Problem> {
 }
 
 /// Converts the headers that HTTP can carry and the filter lets pass; names become lower case.
-fn to_http(headers: Headers, filter: &HeaderFilter) -> Result<HeaderMap, Problem> {
-    let connection = connection_options(&headers);
+fn to_http(headers: &Headers, filter: &HeaderFilter) -> Result<HeaderMap, Problem> {
+    let connection = connection_options(headers);
     // With room for what describes the body.
     let mut map = HeaderMap::with_capacity(headers.len().min(64) + 2);
-    for (name, value) in headers.into_values() {
-        let (Some(name), Some(value)) = (name.into_http(), value) else {
+    for (name, value) in headers.entries() {
+        let (Some(name), Some(value)) = (name.to_http(), value) else {
             continue;
         };
-        let Ok(value) = HeaderValue::from_maybe_shared(value) else {
+        let Ok(value) = HeaderValue::from_maybe_shared(value.clone()) else {
             continue;
         };
         if is_transport(&name) || connection.contains(&name) || !filter.allows(&name) {
@@ -135,23 +132,24 @@ mod tests {
         assert_eq!(request.uri(), "/orders");
         assert_eq!(request.headers()["content-length"], "2");
         assert_eq!(request.headers()["content-type"], "application/json");
-        assert_eq!(
-            request
-                .extensions()
-                .get::<crate::Coordinates>()
-                .unwrap()
-                .offset,
-            7
-        );
-        assert_eq!(request.extensions().get::<Timestamp>(), None);
     }
 
     #[test]
-    fn h19_the_application_is_told_when_the_record_was_written() {
-        let mut record = Record::new("createOrder", 3, 7);
+    fn h19_the_application_is_told_which_record_it_is_and_when_it_was_written() {
+        let mut record = Record::new("createOrder", 3, 7)
+            .with_key("k")
+            .with_value("v")
+            .with_header("Connection", "x")
+            .with_header("x", "\0");
         record.timestamp = Some(5);
+        let headers = record.headers.clone();
         let request = request(record);
-        assert_eq!(request.extensions().get(), Some(&Timestamp(5)));
+        let seen: &KafkaRecord = request.extensions().get().unwrap();
+        assert_eq!(seen.coordinates().to_string(), "createOrder[3]@7");
+        assert_eq!((seen.partition(), seen.offset()), (3, 7));
+        assert_eq!((seen.topic(), seen.timestamp()), ("createOrder", Some(5)));
+        assert_eq!(seen.key().map(|key| &key[..]), Some(&b"k"[..]));
+        assert_eq!(seen.headers(), &headers);
     }
 
     #[test]

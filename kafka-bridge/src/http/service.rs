@@ -108,7 +108,7 @@ where
 {
     // One body, with steps that do not wait: each async function that a record is handed on to would
     // have room for it of its own, and a job is moved.
-    async fn answer(self, mut record: Record) -> Outcome {
+    async fn answer(self, record: Record) -> Outcome {
         let Self { app, shared } = self;
         let Some(served) = shared.operations.get(record.topic()) else {
             return Outcome::Skip(SkipReason::NoOperation);
@@ -117,7 +117,7 @@ where
             Ok(address) => address,
             Err(reason) => return Outcome::Skip(reason),
         };
-        let key = record.key.take().filter(|_| shared.settings.reply_key);
+        let key = record.key.clone().filter(|_| shared.settings.reply_key);
         let requested = shared.requested(&record);
         let request = request::from_record(
             record,
