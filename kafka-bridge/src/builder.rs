@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 use kafka_cluster_url::Properties;
 use tracing::warn;
 
@@ -208,6 +208,15 @@ impl<A> Builder<A> {
     #[must_use]
     pub fn deny_request_header(mut self, pattern: &str) -> Self {
         self.settings.request_headers = self.settings.request_headers.deny(pattern);
+        self
+    }
+
+    /// Sets the `host` header of each request, `localhost` by default: what an application makes absolute URLs with.
+    ///
+    /// A record's own header of that name never passes.
+    #[must_use]
+    pub fn host(mut self, host: HeaderValue) -> Self {
+        self.settings.host = host;
         self
     }
 

@@ -60,6 +60,16 @@
 //! # }
 //! ```
 //!
+//! # What an application sees as over HTTP
+//!
+//! Extractors work as they do behind `axum::serve`: method, `Uri` and `OriginalUri` (path and query, no authority),
+//! `MatchedPath`, `Path`, `Query`, headers, `Json` and other bodies, `State`, `Extension`. `host`, and with it the
+//! extractor `Host` of axum-extra, is what [`Builder::host`] says, for a record has no host.
+//!
+//! There is no connection: `ConnectInfo` is refused with status 500, unless the application has the layer
+//! `axum::extract::connect_info::MockConnectInfo`. An upgrade (`WebSocketUpgrade`) is refused. A response that streams is
+//! read whole before it is sent. The HTTP version is always 1.1.
+//!
 //! # What to look at next
 //!
 //! - [`Dispatch`]: one record at a time, a task for each, or in order per key.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 
 use crate::{DEFAULT_ECHO_HEADER, Error, FailurePolicy, HeaderFilter, ReplyProfile};
 
@@ -144,6 +144,8 @@ pub struct Settings {
     pub profiles: Vec<ReplyProfile>,
     /// Which record headers become request headers.
     pub request_headers: HeaderFilter,
+    /// The `host` header of each request; `localhost` by default. A record's own header of that name never passes.
+    pub host: HeaderValue,
 }
 
 impl Default for Settings {
@@ -163,6 +165,7 @@ impl Default for Settings {
             stuck_after: None,
             profiles: vec![ReplyProfile::reference()],
             request_headers: HeaderFilter::default(),
+            host: HeaderValue::from_static("localhost"),
         }
     }
 }

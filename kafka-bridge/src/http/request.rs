@@ -53,8 +53,8 @@ fn check(record: &Record, limits: &Limits) -> Result<(), Problem> {
 /// Converts the headers that HTTP can carry and the filter lets pass; names become lower case.
 fn to_http(headers: &Headers, filter: &HeaderFilter) -> Result<HeaderMap, Problem> {
     let connection = connection_options(headers);
-    // With room for what describes the body.
-    let mut map = HeaderMap::with_capacity(headers.len().min(64) + 2);
+    // With room for what describes the body, and the host.
+    let mut map = HeaderMap::with_capacity(headers.len().min(64) + 3);
     for (name, value) in headers.entries() {
         let (Some(name), Some(value)) = (name.to_http(), value) else {
             continue;
@@ -97,6 +97,11 @@ fn describe_body(headers: &mut HeaderMap, size: usize) {
         let _ = headers.try_insert(header::CONTENT_TYPE, json);
     }
     let _ = headers.try_insert(header::CONTENT_LENGTH, length(size));
+}
+
+/// Names the host that requests are made to: the bridge's own word, never the record's.
+pub(crate) fn set_host(request: &mut Request<Body>, host: &HeaderValue) {
+    let _ = request.headers_mut().try_insert(header::HOST, host.clone());
 }
 
 /// Writes a length in digits; `HeaderValue::from` would take memory twice.

@@ -126,7 +126,8 @@ where
             &shared.settings.request_headers,
         );
         let answer = match request {
-            Ok(request) => {
+            Ok(mut request) => {
+                request::set_host(&mut request, &shared.settings.host);
                 let started = Instant::now();
                 let answer = guarded(app, request, &shared.settings).await;
                 served.handler().record(started.elapsed());
