@@ -64,7 +64,8 @@ impl<A> Builder<A> {
         self
     }
 
-    /// Sets how long the application may take for one request before the requester gets 504.
+    /// Sets how long the application may take for one request before the requester gets 504; 30 s by default.
+    /// [`Operation::timeout`] sets it for one operation.
     #[must_use]
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.settings.request_timeout = timeout;
@@ -211,6 +212,22 @@ impl<A> Builder<A> {
         self
     }
 
+    /// Sets the record header by which a requester tells how long it waits, say [`crate::DEFAULT_DEADLINE_HEADER`]; none
+    /// by default, because an application may have a meaning of its own for any header.
+    ///
+    /// Its value is a number of milliseconds, in digits, from the record's timestamp on. It shortens the time-out of that
+    /// request and never lengthens it. A request whose time is over is not run: its requester gets 504, and
+    /// `kafka_bridge_deadlines_passed_total` counts it. It is not tried again either. What is no such number, and records
+    /// without a timestamp, are served as if there were no header.
+    ///
+    /// The timestamp is by the requester's clock, or by the broker's where the topic has
+    /// `message.timestamp.type=LogAppendTime`; the clock of the bridge has to agree with it.
+    #[must_use]
+    pub fn deadline_header(mut self, header: HeaderName) -> Self {
+        self.settings.deadline_header = Some(header);
+        self
+    }
+
     /// Sets the `host` header of each request, `localhost` by default: what an application makes absolute URLs with.
     ///
     /// A record's own header of that name never passes.
@@ -274,8 +291,10 @@ impl<A> Builder<A> {
     ) -> Result<Bridge<A, Source, Sink>, Error> {
         self.check()?;
         let policy = self.policy();
+        let longest = self.longest_timeout();
         let service = RecordService::new(self.app, self.operations, policy, self.settings.clone());
-        let Self { settings, .. } = self;
+        let Self { mut settings, .. } = self;
+        settings.stuck_after = Some(settings.stuck_after(longest));
         Ok(Bridge::new(service, source, sink, settings, obstacles))
     }
 
@@ -286,6 +305,14 @@ impl<A> Builder<A> {
             None => ReplyPolicy::derived_for(&self.settings.profiles, topics),
         };
         policy.reserve(self.settings.dead_letter_topic.clone())
+    }
+
+    /// Returns how long a request of any operation may take at the most.
+    fn longest_timeout(&self) -> Duration {
+        let default = self.settings.request_timeout;
+        let limits = self.operations.iter().map(Operation::time_limit);
+        let limits = limits.map(|own| own.unwrap_or(default));
+        limits.max().unwrap_or(default)
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -303,7 +330,11 @@ impl<A> Builder<A> {
         if let Some((_, topic)) = twice {
             return Err(Error::DuplicateTopic((*topic).to_owned()));
         }
-        self.settings.check()?;
+        let mut limits = self.operations.iter().filter_map(Operation::time_limit);
+        if limits.any(|limit| limit.is_zero()) {
+            return Err(Error::ZeroBound("Operation::timeout"));
+        }
+        self.settings.check(self.longest_timeout())?;
         match &self.settings.dead_letter_topic {
             Some(topic) if topics.contains(&topic.as_str()) || !is_legal_topic(topic) => {
                 Err(Error::DeadLetterTopic(topic.clone()))

@@ -5,6 +5,7 @@ pub(crate) mod path;
 mod target;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Method, Uri};
 
@@ -36,6 +37,7 @@ pub struct Operation {
     topic: Arc<str>,
     method: Method,
     target: Target,
+    time_limit: Option<Duration>,
 }
 
 /// Why an operation cannot be mapped.
@@ -98,6 +100,7 @@ impl Operation {
             topic: topic.into(),
             method,
             target,
+            time_limit: None,
         })
     }
 
@@ -138,6 +141,28 @@ impl Operation {
     pub fn query_header(mut self, header: &str) -> Self {
         self.target.take_query(header);
         self
+    }
+
+    /// Sets how long the application may take for a request of this operation before the requester gets 504; by default
+    /// what [`crate::Builder::request_timeout`] says. It may be longer than that. Zero is refused when the bridge is built.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use kafka_bridge::Operation;
+    ///
+    /// let report = Operation::post("makeReport", "/reports")?.timeout(Duration::from_secs(300));
+    /// # Ok::<(), kafka_bridge::OperationError>(())
+    /// ```
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.time_limit = Some(timeout);
+        self
+    }
+
+    pub(crate) fn time_limit(&self) -> Option<Duration> {
+        self.time_limit
     }
 
     /// Returns the topic's name.

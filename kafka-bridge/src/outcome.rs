@@ -52,6 +52,9 @@ pub(crate) enum SkipReason {
     /// The record has no return address, and the application's answer was a failure.
     #[error("processed and failed with status {0}, nobody to tell")]
     FailedUnanswered(StatusCode),
+    /// The record has no return address, and its requester's deadline passed before an answer was there.
+    #[error("the requester's deadline has passed, nobody to tell")]
+    DeadlinePassed,
     /// The return address is not to be used; the application was not called.
     #[error("{0}")]
     AddressDenied(Refusal),
@@ -67,6 +70,7 @@ impl SkipReason {
             Self::NoReplyTo(_) => "no_reply_to",
             Self::ReplyDropped => "reply_dropped",
             Self::FailedUnanswered(_) => "failed_unanswered",
+            Self::DeadlinePassed => "deadline_passed",
             Self::AddressDenied(_) => "address_denied",
             Self::NoOperation => "no_operation",
         }

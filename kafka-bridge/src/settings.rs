@@ -116,7 +116,8 @@ pub struct Settings {
     pub dispatch: Dispatch,
     /// Bounds on memory.
     pub limits: Limits,
-    /// How long the application may take for one request; after it the requester gets 504.
+    /// How long the application may take for one request of an operation without a time-out of its own; after it the
+    /// requester gets 504.
     pub request_timeout: Duration,
     /// How long a graceful stop waits for the records in flight.
     pub drain_timeout: Duration,
@@ -144,6 +145,9 @@ pub struct Settings {
     pub profiles: Vec<ReplyProfile>,
     /// Which record headers become request headers.
     pub request_headers: HeaderFilter,
+    /// The record header that tells, in milliseconds from the record's timestamp, how long its requester waits; `None`,
+    /// the default, for none.
+    pub deadline_header: Option<HeaderName>,
     /// The `host` header of each request; `localhost` by default. A record's own header of that name never passes.
     pub host: HeaderValue,
 }
@@ -165,6 +169,7 @@ impl Default for Settings {
             stuck_after: None,
             profiles: vec![ReplyProfile::reference()],
             request_headers: HeaderFilter::default(),
+            deadline_header: None,
             host: HeaderValue::from_static("localhost"),
         }
     }
@@ -178,22 +183,29 @@ impl Settings {
     /// up to their time-outs, and the longest waits in between.
     #[must_use]
     pub fn longest_handling(&self) -> Duration {
+        self.longest_handling_of(self.request_timeout)
+    }
+
+    fn longest_handling_of(&self, request_timeout: Duration) -> Duration {
         match self.on_failure {
-            FailurePolicy::Reply => self.request_timeout,
-            FailurePolicy::Retry(retry) => retry.longest(self.request_timeout),
+            FailurePolicy::Reply => request_timeout,
+            FailurePolicy::Retry(retry) => retry.longest(request_timeout),
         }
     }
 
-    /// Returns the age at which a record counts as stuck. When it is derived there is room for one
-    /// request more: that of the same key which a partition had under way when it came back.
-    pub(crate) fn stuck_after(&self) -> Duration {
-        let margin = self.request_timeout.max(STUCK_MARGIN);
-        let derived = self.longest_handling().saturating_add(margin);
+    /// Returns the age at which a record counts as stuck, where the longest time-out of all operations is given. When
+    /// it is derived there is room for one request more: that of the same key which a partition had under way when it
+    /// came back.
+    pub(crate) fn stuck_after(&self, request_timeout: Duration) -> Duration {
+        let margin = request_timeout.max(STUCK_MARGIN);
+        let derived = self
+            .longest_handling_of(request_timeout)
+            .saturating_add(margin);
         self.stuck_after.unwrap_or(derived)
     }
 
-    /// Refuses settings that defeat one another.
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    /// Refuses settings that defeat one another, where the longest time-out of all operations is given.
+    pub(crate) fn check(&self, request_timeout: Duration) -> Result<(), Error> {
         let limits = &self.limits;
         let bounds = [
             ("max_in_flight", limits.max_in_flight),
@@ -224,7 +236,7 @@ impl Settings {
                 return Err(Error::Backoff { first, longest });
             }
         }
-        let longest = self.longest_handling();
+        let longest = self.longest_handling_of(request_timeout);
         if let Some(stuck_after) = self.stuck_after
             && stuck_after <= longest
             // Longer than for ever is nothing.
@@ -233,7 +245,7 @@ impl Settings {
             return Err(Error::StuckAfter {
                 stuck_after,
                 longest,
-                request_timeout: self.request_timeout,
+                request_timeout,
                 attempts: match self.on_failure {
                     FailurePolicy::Reply => 1,
                     FailurePolicy::Retry(retry) => retry.max_attempts,

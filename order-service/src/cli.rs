@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use axum::http::HeaderName;
 use clap::builder::NonEmptyStringValueParser;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -174,6 +175,11 @@ pub struct Cli {
     /// How long a request may take before it is answered with 504
     #[arg(long, env = "ORDER_SERVICE_REQUEST_TIMEOUT", default_value = "30s", value_parser = parse::duration, value_name = "TIME")]
     pub request_timeout: Duration,
+
+    /// The record header by which a requester tells, in milliseconds from the record's timestamp, how long it waits,
+    /// such as x-request-timeout-ms; what is past it is answered with 504 and not run
+    #[arg(long, env = "ORDER_SERVICE_DEADLINE_HEADER", value_name = "NAME")]
+    pub deadline_header: Option<HeaderName>,
 
     /// How long a stop waits for requests in flight
     #[arg(long, env = "ORDER_SERVICE_DRAIN_TIMEOUT", default_value = "10s", value_parser = parse::duration, value_name = "TIME")]

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -14,8 +15,8 @@ use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use tower_service::Service;
 
+use crate::Body;
 use crate::http::service::BoxError;
-use crate::{Body, Settings};
 
 /// An answer; or its body failed; or it was late; or the application panicked.
 pub(super) type Guarded =
@@ -29,18 +30,18 @@ pub(super) enum Broken {
     Body(BoxError),
 }
 
-/// Calls the application within its time and behind a barrier for panics.
+/// Calls the application within its time and behind a barrier for panics; an answer may have `max` bytes.
 pub(super) fn guarded<S, B>(
     app: S,
     request: Request<Body>,
-    settings: &Settings,
+    limit: Duration,
+    max: usize,
 ) -> impl Future<Output = Guarded> + use<S, B>
 where
     S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
     B: http_body::Body<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
-    let (limit, max) = (settings.request_timeout, settings.limits.max_reply_bytes);
     // Within the barrier also what the application drops when its time is over.
     let work = async move { timeout(limit, call(app, request, max)).await };
     AssertUnwindSafe(work).catch_unwind()

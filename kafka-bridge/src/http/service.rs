@@ -7,15 +7,16 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
 use metrics::{Histogram, counter, histogram};
 use tower_service::Service;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use crate::http::call::{Broken, Guarded, guarded, panic_text};
+use crate::http::deadline::{self, Allowance};
 use crate::http::problem::Problem;
 use crate::http::{echo, request, response};
 use crate::outcome::may_pass;
@@ -119,6 +120,7 @@ where
         };
         let key = record.key.clone().filter(|_| shared.settings.reply_key);
         let requested = shared.requested(&record);
+        let allowance = shared.allowance(&record, &served.operation);
         let request = request::from_record(
             record,
             &served.operation,
@@ -126,17 +128,31 @@ where
             &shared.settings.request_headers,
         );
         let answer = match request {
+            Ok(_) if allowance.is_over() => Err(late(&requested.coordinates, "before")),
             Ok(mut request) => {
                 request::set_host(&mut request, &shared.settings.host);
                 let started = Instant::now();
-                let answer = guarded(app, request, &shared.settings).await;
+                let max = shared.settings.limits.max_reply_bytes;
+                let answer = guarded(app, request, allowance.limit, max).await;
                 served.handler().record(started.elapsed());
-                shared.told(answer, &requested.coordinates)
+                shared.told(answer, &requested.coordinates, allowance)
             }
             Err(problem) => Err(problem),
         };
-        let answered = answer.as_ref().err().and_then(|problem| problem.answered);
-        shared.outcome(requested.response(answer), answered, address, key)
+        let problem = answer.as_ref().err();
+        let is_late = problem.is_some_and(|problem| problem.is_late);
+        let answered = problem.and_then(|problem| problem.answered);
+        match address {
+            None if is_late => Outcome::Skip(SkipReason::DeadlinePassed),
+            address => {
+                let mut outcome =
+                    shared.outcome(requested.response(answer), answered, address, key);
+                if let Outcome::Reply { failed, .. } = &mut outcome {
+                    *failed &= !is_late;
+                }
+                outcome
+            }
+        }
     }
 }
 
@@ -168,6 +184,24 @@ impl Requested {
     }
 }
 
+/// Counts and tells a deadline that has passed `before` the request was made or `during` it.
+fn late(at: &Coordinates, when: &'static str) -> Problem {
+    let topic = Arc::clone(&at.topic_partition.topic);
+    counter!(metric_names::DEADLINES, "topic" => topic, "when" => when).increment(1);
+    info!(record = %at, when, "the requester's deadline has passed");
+    Problem::late(match when {
+        "before" => "the request's deadline had passed before it was run",
+        _ => "the handler did not answer before the request's deadline",
+    })
+}
+
+fn unix_millis() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    })
+}
+
 impl Shared {
     /// Returns where the answer goes; `None` if it is wanted nowhere and the application is called
     /// all the same.
@@ -188,6 +222,22 @@ impl Shared {
         Ok(address)
     }
 
+    /// Returns how long the application may take: what the operation or the bridge allows, or what is left of the
+    /// requester's time if that is less.
+    fn allowance(&self, record: &Record, operation: &Operation) -> Allowance {
+        let limit = operation
+            .time_limit()
+            .unwrap_or(self.settings.request_timeout);
+        let header = self.settings.deadline_header.as_ref();
+        let given = header.and_then(|name| deadline::given(&record.headers, name));
+        // A negative timestamp stands for none.
+        let written = record.timestamp.filter(|written| *written >= 0);
+        let left = given
+            .zip(written)
+            .map(|(given, written)| deadline::left(given, written, unix_millis()));
+        Allowance::new(limit, left)
+    }
+
     fn requested(&self, record: &Record) -> Requested {
         let echo_header = self.settings.echo_header.as_ref();
         Requested {
@@ -198,7 +248,12 @@ impl Shared {
     }
 
     /// Tells what the application's answer, or the lack of one, is to the requester.
-    fn told(&self, answer: Guarded, at: &Coordinates) -> Result<Response<Bytes>, Problem> {
+    fn told(
+        &self,
+        answer: Guarded,
+        at: &Coordinates,
+        allowance: Allowance,
+    ) -> Result<Response<Bytes>, Problem> {
         match answer {
             Ok(Ok(Ok(response))) => Ok(response),
             Ok(Ok(Err(Broken::TooLarge(status)))) => {
@@ -223,8 +278,9 @@ impl Shared {
                     "the handler failed",
                 ))
             }
+            Ok(Err(_)) if allowance.is_requesters => Err(late(at, "during")),
             Ok(Err(_)) => {
-                let limit = self.settings.request_timeout;
+                let limit = allowance.limit;
                 warn!(record = %at, timeout = ?limit, "handler timed out");
                 let detail = format!("the handler did not answer within {limit:?}");
                 Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, detail))
