@@ -304,7 +304,11 @@ impl<A> Builder<A> {
             Some(allowed) => ReplyPolicy::new(allowed, topics),
             None => ReplyPolicy::derived_for(&self.settings.profiles, topics),
         };
-        policy.reserve(self.settings.dead_letter_topic.clone())
+        let defaults = self.operations.iter();
+        let defaults = defaults.filter_map(Operation::default_reply_topic).cloned();
+        policy
+            .naming(defaults)
+            .reserve(self.settings.dead_letter_topic.clone())
     }
 
     /// Returns how long a request of any operation may take at the most.
@@ -335,6 +339,15 @@ impl<A> Builder<A> {
             return Err(Error::ZeroBound("Operation::timeout"));
         }
         self.settings.check(self.longest_timeout())?;
+        let policy = self.policy();
+        let mut defaults = self.operations.iter();
+        let refused = defaults.find_map(|own| {
+            own.default_reply_topic()
+                .filter(|topic| policy.check(topic).is_err())
+        });
+        if let Some(topic) = refused {
+            return Err(Error::ReplyTopic(topic.to_string()));
+        }
         match &self.settings.dead_letter_topic {
             Some(topic) if topics.contains(&topic.as_str()) || !is_legal_topic(topic) => {
                 Err(Error::DeadLetterTopic(topic.clone()))

@@ -28,6 +28,11 @@ pub enum Error {
     /// The dead-letter topic is consumed by this bridge, or Kafka would refuse its name.
     #[error("`{0}` cannot be the dead-letter topic: it is consumed here or no legal topic name")]
     DeadLetterTopic(String),
+    /// An operation's reply topic is one that no reply may go to.
+    #[error(
+        "`{0}` cannot be an operation's reply topic: it is consumed here, internal or the dead-letter topic"
+    )]
+    ReplyTopic(String),
     /// Requests are to be tried again, and there is nowhere to put those that fail for good.
     #[error("retrying needs a dead-letter topic for the records that keep failing")]
     RetryWithoutDeadLetter,
@@ -127,6 +132,7 @@ impl Error {
             | Self::DuplicateTopic(_)
             | Self::ZeroBound(_)
             | Self::DeadLetterTopic(_)
+            | Self::ReplyTopic(_)
             | Self::RetryWithoutDeadLetter
             | Self::Url(_)
             | Self::WithoutTls(_)

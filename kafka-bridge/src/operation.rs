@@ -38,6 +38,7 @@ pub struct Operation {
     method: Method,
     target: Target,
     time_limit: Option<Duration>,
+    reply_topic: Option<Arc<str>>,
 }
 
 /// Why an operation cannot be mapped.
@@ -101,6 +102,7 @@ impl Operation {
             method,
             target,
             time_limit: None,
+            reply_topic: None,
         })
     }
 
@@ -159,6 +161,30 @@ impl Operation {
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.time_limit = Some(timeout);
         self
+    }
+
+    /// Sets the topic that replies go to whose requesters name none; by default there is no such topic, and
+    /// [`crate::Builder::without_reply_to`] says what becomes of their records.
+    ///
+    /// A record that names a topic is answered there, or refused: the record's own word goes first. The topic is on the
+    /// allow-list and counts as typed by the operator, so it has to exist: see [`crate::Builder::reply_topics`]. The
+    /// reply has what the first profile says whose correlation header the record has, else the first of all.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`OperationError::Topic`] if Kafka would refuse the topic's name. That it is consumed here, internal or
+    /// the dead-letter topic is found when the bridge is built: [`crate::Error::ReplyTopic`].
+    pub fn reply_topic(mut self, topic: &str) -> Result<Self, OperationError> {
+        if !is_legal_topic(topic) {
+            return Err(OperationError::Topic(topic.to_owned()));
+        }
+        self.reply_topic = Some(topic.into());
+        Ok(self)
+    }
+
+    /// Returns the topic of replies to records that name none.
+    pub(crate) fn default_reply_topic(&self) -> Option<&Arc<str>> {
+        self.reply_topic.as_ref()
     }
 
     pub(crate) fn time_limit(&self) -> Option<Duration> {

@@ -114,7 +114,7 @@ where
         let Some(served) = shared.operations.get(record.topic()) else {
             return Outcome::Skip(SkipReason::NoOperation);
         };
-        let address = match shared.address(&record) {
+        let address = match shared.address(&record, &served.operation) {
             Ok(address) => address,
             Err(reason) => return Outcome::Skip(reason),
         };
@@ -205,9 +205,17 @@ fn unix_millis() -> i64 {
 impl Shared {
     /// Returns where the answer goes; `None` if it is wanted nowhere and the application is called
     /// all the same.
-    fn address(&self, record: &Record) -> Result<Option<Address<'_>>, SkipReason> {
+    fn address(
+        &self,
+        record: &Record,
+        operation: &Operation,
+    ) -> Result<Option<Address<'_>>, SkipReason> {
         let address = address::resolve(&record.headers, &self.policy, &self.settings.profiles)
             .map_err(SkipReason::AddressDenied)?;
+        let address = address.or_else(|| {
+            let topic = operation.default_reply_topic()?;
+            address::default(&record.headers, topic, &self.settings.profiles)
+        });
         if address.is_none() && self.settings.without_reply_to == WithoutReplyTo::Skip {
             let other = Unserved::find(&record.headers, &self.unserved);
             return Err(SkipReason::NoReplyTo(other));

@@ -71,6 +71,26 @@ pub(crate) fn resolve<'a>(
     Ok(None)
 }
 
+/// Returns the address of a record that has none: the topic that its operation names.
+pub(crate) fn default<'a>(
+    headers: &Headers,
+    topic: &Arc<str>,
+    profiles: &'a [ReplyProfile],
+) -> Option<Address<'a>> {
+    let correlates = |profile: &&ReplyProfile| {
+        let name = profile.correlation.as_deref();
+        name.is_some_and(|name| headers.get(name).is_some())
+    };
+    let mut own = profiles.iter();
+    let profile = own.find(correlates).or(profiles.first())?;
+    Some(Address {
+        topic: Arc::clone(topic),
+        partition: wanted_partition(headers, profile).0,
+        profile,
+        correlation: correlation(headers, profile),
+    })
+}
+
 /// Chooses between profiles that share a reply topic header: the first that writes partitions the
 /// way this record does, else the first of all.
 fn best_of_same_header<'a>(
