@@ -72,3 +72,40 @@ fn h15_a_reply_topic_that_no_reply_may_go_to_is_refused() {
     let operation = Operation::post("t", "/").expect("legal");
     assert!(operation.reply_topic("no topic").is_err());
 }
+
+#[tokio::test]
+async fn failures_are_plain_json_for_those_who_decode_nothing_else() {
+    let failing = |reply_to: &str| {
+        Record::new("createOrder", 0, 0)
+            .with_value("panic")
+            .with_header(reply_to, "createOrder.reply")
+    };
+    let profiles = || [ReplyProfile::faststream(), ReplyProfile::reference()];
+    for (header_name, media_type) in [
+        ("reply_to", "application/json"),
+        ("reply-to", "application/problem+json"),
+    ] {
+        let bridge = support::builder().profiles(profiles());
+        let (replies, _) = serve(bridge, [failing(header_name)]).await;
+        assert_eq!(statuses(&replies), ["500"]);
+        let told = header(&replies[0], "content-type");
+        assert_eq!(told.as_deref(), Some(media_type));
+    }
+    // An application's own failures are meant as well.
+    let own = || async {
+        let media_type = "Application/Problem+JSON; charset=utf-8";
+        (
+            axum::http::StatusCode::CONFLICT,
+            [("content-type", media_type)],
+            "{}",
+        )
+    };
+    let app = Router::new().route("/orders", axum::routing::post(own));
+    let operation = Operation::post("createOrder", "/orders").expect("legal");
+    let bridge = Bridge::builder(app)
+        .operation(operation)
+        .profiles(profiles());
+    let (replies, _) = serve(bridge, [failing("reply_to")]).await;
+    let told = header(&replies[0], "content-type");
+    assert_eq!(told.as_deref(), Some("application/json"));
+}
