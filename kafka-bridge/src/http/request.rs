@@ -23,11 +23,13 @@ pub(crate) fn from_record(
     check(&record, limits)?;
     let uri = operation.uri(&record.headers)?;
     let body = record.value.take().unwrap_or_default();
+    let headers = to_http(&record.headers, filter)?;
+    refuse_schema_id(&headers, &body)?;
     let size = body.len();
     let mut request = Request::new(Body::from(body));
     *request.method_mut() = operation.method().clone();
     *request.uri_mut() = uri;
-    *request.headers_mut() = to_http(&record.headers, filter)?;
+    *request.headers_mut() = headers;
     describe_body(request.headers_mut(), size);
     request.extensions_mut().insert(KafkaRecord::from(record));
     Ok(request)
@@ -70,6 +72,33 @@ fn to_http(headers: &Headers, filter: &HeaderFilter) -> Result<HeaderMap, Proble
             .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "too many headers"))?;
     }
     Ok(map)
+}
+
+/// Refuses JSON behind the five bytes of Confluent's wire format, magic byte 0 and a schema's id: as JSON it is
+/// malformed, and a parser would only tell of an unexpected character. No JSON text begins with a zero byte.
+fn refuse_schema_id(headers: &HeaderMap, body: &Bytes) -> Result<(), Problem> {
+    let &[0, a, b, c, d, ref json @ ..] = &body[..] else {
+        return Ok(());
+    };
+    if !matches!(json.trim_ascii_start(), [b'{' | b'[', ..]) || !is_json(headers) {
+        return Ok(());
+    }
+    let id = u32::from_be_bytes([a, b, c, d]);
+    let detail = format!(
+        "the body is JSON behind Confluent's wire format (magic byte 0, schema id {id}): send it without these 5 bytes"
+    );
+    Err(Problem::new(StatusCode::BAD_REQUEST, detail))
+}
+
+/// Returns whether the body is to be read as JSON, as it is where the record leaves it open.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(media_type) = headers.get(header::CONTENT_TYPE) else {
+        return true;
+    };
+    let mut parts = media_type.as_bytes().split(|&byte| byte == b';');
+    let essence = parts.next().unwrap_or_default().trim_ascii();
+    let essence = essence.to_ascii_lowercase();
+    essence == b"application/json" || essence.ends_with(b"+json")
 }
 
 /// Lists the names that the record's own `connection` headers declare to be of one connection
@@ -257,6 +286,50 @@ mod tests {
                 .map(|v| v.as_bytes().to_vec());
             let legal = byte == b'\t' || (byte >= 0x20 && byte != 0x7f);
             assert_eq!(passed, legal.then(|| vec![byte]), "{byte:#x}");
+        }
+    }
+
+    #[test]
+    fn json_behind_a_schema_id_is_refused_in_words_and_what_is_no_json_passes() {
+        let made = |body: &[u8], media_type: Option<&str>| {
+            let mut record = Record::new("createOrder", 0, 0).with_value(body.to_vec());
+            if let Some(media_type) = media_type {
+                record.headers.push("Content-Type", media_type.to_owned());
+            }
+            from_record(
+                record,
+                &operation(),
+                &Limits::default(),
+                &HeaderFilter::default(),
+            )
+        };
+        let framed = b"\0\0\0\0\x2a {\"items\":[]}";
+        for media_type in [
+            None,
+            Some("application/json"),
+            Some("Application/Vnd.Shop+JSON; charset=utf-8"),
+        ] {
+            let problem = made(framed, media_type).unwrap_err();
+            assert_eq!(problem.status, 400);
+            assert!(
+                problem.detail.contains("schema id 42"),
+                "{}",
+                problem.detail
+            );
+        }
+        for media_type in ["application/octet-stream", "application/vnd.confluent.avro"] {
+            assert!(made(framed, Some(media_type)).is_ok(), "{media_type}");
+        }
+        // Avro behind the id, too short, another magic byte, plain JSON.
+        let others: [&[u8]; 5] = [
+            b"\0\0\0\0\x2a\x04a",
+            b"\0\0\0\0\x2a",
+            b"\0{",
+            b"\x01\0\0\0\x2a{}",
+            b"{}",
+        ];
+        for body in others {
+            assert!(made(body, None).is_ok(), "{body:?}");
         }
     }
 
