@@ -245,14 +245,18 @@ async fn attempts<V: Answer>(
     unreachable!("the last attempt returns")
 }
 
-/// Names the record, and the trace that it belongs to, in whatever is logged on its way.
+/// Names the record, and the trace that it belongs to, in whatever is logged on its way: by the attributes of
+/// OpenTelemetry's conventions for messaging, where there is one.
 fn span(record: &Record) -> Span {
     let at = &record.coordinates;
     info_span!(
         "record",
-        topic = record.topic(),
-        partition = at.topic_partition.partition,
-        offset = at.offset,
+        messaging.system = "kafka",
+        messaging.operation.type = "process",
+        messaging.destination.name = record.topic(),
+        // A text, by the convention.
+        messaging.destination.partition.id = display(at.topic_partition.partition),
+        messaging.kafka.offset = at.offset,
         traceparent = trace_context::of(&record.headers),
     )
 }

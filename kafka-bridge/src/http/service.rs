@@ -24,7 +24,7 @@ use crate::reply::address::{self, Address, ReplyPartition};
 use crate::reply::refusal::Unserved;
 use crate::settings::{Settings, WithoutReplyTo};
 use crate::telemetry::metric_names;
-use crate::telemetry::trace_context::{self, TRACEPARENT};
+use crate::telemetry::trace_context::{self, BAGGAGE, TRACEPARENT};
 use crate::{Body, Coordinates, Operation, Outcome, Record, ReplyPolicy, ReplyProfile, SkipReason};
 
 pub(super) type BoxError = Box<dyn StdError + Send + Sync>;
@@ -161,6 +161,7 @@ struct Requested {
     coordinates: Coordinates,
     lines: Option<echo::Lines>,
     trace: Option<String>,
+    baggage: Vec<HeaderValue>,
 }
 
 impl Requested {
@@ -172,13 +173,18 @@ impl Requested {
             echo::set(&mut response, lines.unwrap_or_default().wanted());
             response
         });
-        let trace = self.trace;
-        if let Some(trace) = trace.and_then(|trace| HeaderValue::try_from(trace).ok()) {
-            // An application that traces has its own word on where its answer belongs.
-            let headers = response.headers_mut();
-            if !headers.contains_key(TRACEPARENT) {
-                let _ = headers.try_insert(TRACEPARENT, trace);
+        // An application that traces has its own word on where its answer belongs, and on what is told with it.
+        let headers = response.headers_mut();
+        if !headers.contains_key(BAGGAGE) {
+            for value in self.baggage {
+                let _ = headers.try_append(BAGGAGE, value);
             }
+        }
+        let trace = self.trace;
+        if let Some(trace) = trace.and_then(|trace| HeaderValue::try_from(trace).ok())
+            && !headers.contains_key(TRACEPARENT)
+        {
+            let _ = headers.try_insert(TRACEPARENT, trace);
         }
         response
     }
@@ -252,6 +258,7 @@ impl Shared {
             coordinates: record.coordinates.clone(),
             lines: echo_header.map(|name| echo::Lines::of(&record.headers, name)),
             trace: trace_context::of(&record.headers).map(str::to_owned),
+            baggage: trace_context::baggage(&record.headers),
         }
     }
 
