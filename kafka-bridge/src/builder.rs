@@ -43,6 +43,14 @@ impl<A> Builder<A> {
         self
     }
 
+    /// Replaces all settings, those that were set before by the builder's other methods among them. What is no part of
+    /// [`Settings`] stays: operations, reply topics, properties.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
     /// Sets the dispatch mode; see [`Dispatch`].
     #[must_use]
     pub fn dispatch(mut self, dispatch: Dispatch) -> Self {

@@ -84,7 +84,6 @@
 //! # Cargo features
 //!
 //! - `axum`: [`KafkaRecord`] is an extractor of axum.
-//! - `tasks`: makes [`Dispatch::Tasks`] the default.
 //! - `tls`: TLS and SASL/SCRAM by the system's OpenSSL.
 
 mod bridge;

@@ -43,6 +43,7 @@ pub struct Operation {
 
 /// Why an operation cannot be mapped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum OperationError {
     /// The path is no URI path.
     #[error("operation path `{0}` of topic `{1}` is not an absolute path such as /orders")]

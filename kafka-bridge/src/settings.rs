@@ -9,26 +9,17 @@ use http::{HeaderName, HeaderValue};
 use crate::{DEFAULT_ECHO_HEADER, Error, FailurePolicy, HeaderFilter, ReplyProfile};
 
 /// In what order, and how many at a time, records are handled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Dispatch {
-    /// One record at a time: its reply is acknowledged before the next record starts.
+    /// One record at a time: its reply is acknowledged before the next record starts. The default.
+    #[default]
     Serial,
     /// One spawned task per record, as many as the in-flight bound allows, in no order.
     Tasks,
     /// As `Tasks`, but records of the same topic, partition and key keep their order: each starts
     /// when the reply to the one before it is acknowledged. Records without a key have no order.
     Keyed,
-}
-
-impl Default for Dispatch {
-    /// Returns `Serial`, or `Tasks` when the cargo feature `tasks` is on.
-    fn default() -> Self {
-        if cfg!(feature = "tasks") {
-            Self::Tasks
-        } else {
-            Self::Serial
-        }
-    }
 }
 
 /// The text names no dispatch mode.
@@ -61,6 +52,7 @@ impl fmt::Display for Dispatch {
 
 /// What happens to a record that has no return address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum WithoutReplyTo {
     /// The application is not called. The record goes to the dead-letter topic if there is one, for it
     /// cannot be answered; else it is counted and logged.
@@ -109,8 +101,20 @@ impl Default for Limits {
     }
 }
 
-/// How a bridge works; set through [`crate::Builder`].
+/// How a bridge works; set one by one through [`crate::Builder`], or all at once by [`crate::Builder::settings`].
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use kafka_bridge::{Dispatch, Settings};
+///
+/// let mut settings = Settings::default();
+/// settings.dispatch = Dispatch::Keyed;
+/// settings.request_timeout = Duration::from_secs(5);
+/// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Settings {
     /// The dispatch mode.
     pub dispatch: Dispatch,
@@ -261,13 +265,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_feature_decides_the_default() {
-        let expected = if cfg!(feature = "tasks") {
-            "tasks"
-        } else {
-            "serial"
-        };
-        assert_eq!(Dispatch::default().to_string(), expected);
+    fn records_keep_their_order_unless_a_user_asks_for_another() {
+        assert_eq!(Dispatch::default(), Dispatch::Serial);
     }
 
     #[test]

@@ -34,6 +34,13 @@ Stops in order on SIGTERM, Ctrl-C and SIGHUP (not under nohup), and at once on a
 
 Exit codes: 0 stopped as asked, 1 failed, 2 wrong arguments.";
 
+/// What the feature `tasks` changes: a build that does not say how it handles records.
+const DEFAULT_DISPATCH: Dispatch = if cfg!(feature = "tasks") {
+    Dispatch::Tasks
+} else {
+    Dispatch::Serial
+};
+
 /// The flags of which one value is a whole list: the command line's replaces the variable's.
 const LISTS: [&str; 2] = ["reply_topics", "profile"];
 
@@ -86,7 +93,7 @@ pub struct Cli {
     pub store_timeout: Duration,
 
     /// How records are handled: one at a time, each in its own task, or so but in order per key
-    #[arg(long, env = "ORDER_SERVICE_DISPATCH", default_value_t, value_parser = parse::dispatch(), value_name = "MODE")]
+    #[arg(long, env = "ORDER_SERVICE_DISPATCH", default_value_t = DEFAULT_DISPATCH, value_parser = parse::dispatch(), value_name = "MODE")]
     pub dispatch: Dispatch,
 
     /// How many records may be in flight

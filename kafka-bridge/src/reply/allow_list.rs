@@ -12,6 +12,7 @@ use crate::operation::is_legal_topic;
 
 /// Why a return address is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum AddressDenied {
     /// There are reply topic headers of different values, so it is open which one is meant.
     #[error("reply topic headers of different values")]
@@ -61,6 +62,7 @@ enum Pattern {
 
 /// Where a topic's name comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Origin {
     /// The operator typed it, and so says that the topic exists.
     Typed,

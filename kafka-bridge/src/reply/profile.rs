@@ -14,6 +14,7 @@ use bytes::Bytes;
 /// ASCII digits are a decimal one. Big-endian numbers of 16,777,216 and more are so not readable;
 /// no topic has as many partitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PartitionEncoding {
     /// Four bytes, the most significant first.
     BigEndian,
