@@ -2,18 +2,17 @@
 
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
-use kafka_cluster_url::Properties;
-use tracing::warn;
-
 use crate::health::obstacles::Obstacles;
 use crate::http::service::RecordService;
+#[cfg(feature = "kafka")]
 use crate::kafka::{self, KafkaSink, KafkaSource};
 use crate::operation::is_legal_topic;
 use crate::{
     Bridge, Dispatch, Error, FailurePolicy, Limits, Operation, ReplyPolicy, ReplyProfile, Settings,
     WithoutReplyTo,
 };
+use http::{HeaderName, HeaderValue};
+use kafka_cluster_url::Properties;
 
 /// Collects what a bridge needs; made by [`Bridge::builder`].
 #[derive(Clone, Debug)]
@@ -247,11 +246,12 @@ impl<A> Builder<A> {
 
     /// Joins the bridge to a Kafka cluster, by a URL as [`kafka::Cluster::new`] takes it.
     ///
-    /// The clients connect in the background, and go on trying while no broker answers.
+    /// The clients connect in the background, and go on trying while no broker answers. Needs the feature `kafka`.
     ///
     /// # Errors
     ///
     /// Fails on settings that contradict one another, and on what librdkafka refuses.
+    #[cfg(feature = "kafka")]
     pub fn connect(
         self,
         url: &str,
@@ -259,7 +259,7 @@ impl<A> Builder<A> {
     ) -> Result<Bridge<A, KafkaSource, KafkaSink>, Error> {
         self.check()?;
         if cfg!(panic = "abort") {
-            warn!(
+            tracing::warn!(
                 "built with panic = \"abort\": a panic of a handler, or a record with a header name that is not UTF-8, ends the process"
             );
         }

@@ -83,8 +83,15 @@
 //!
 //! # Cargo features
 //!
+//! - `kafka` (default): the ports over librdkafka, and `Builder::connect`. Without it nothing of C is built: enough for a
+//!   crate whose tests run over [`testing`].
 //! - `axum`: [`KafkaRecord`] is an extractor of axum.
 //! - `tls`: TLS and SASL/SCRAM by the system's OpenSSL.
+
+#![cfg_attr(
+    not(feature = "kafka"),
+    allow(dead_code, reason = "what only the ports over librdkafka call")
+)]
 
 mod bridge;
 mod builder;
@@ -105,6 +112,7 @@ pub mod bench;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod offsets;
 pub mod ports;
