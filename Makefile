@@ -21,7 +21,7 @@ UP_PID  := target/up.pid
 UP_LOG  := target/up.log
 # TLS needs the system's OpenSSL; all other features need nothing.
 WITH_TLS := $(shell pkg-config --exists openssl 2>/dev/null && echo yes)
-FEATURES := $(if $(WITH_TLS),--all-features,--features kafka-bridge/tasks,order-service/tasks,harness/stack-tests)
+FEATURES := $(if $(WITH_TLS),--all-features,--features kafka-bridge/axum,order-service/tasks,harness/stack-tests)
 PACKAGES := flags-and-variables kafka-cluster-url program-shell kafka-bridge order-service load-client harness
 LOAD    := --stack $(STACK) --users $(USERS) --spawn-rate $(SPAWN_RATE) --run-time $(RUN_TIME) --warm-up $(WARM_UP)
 
@@ -112,6 +112,8 @@ lint: ## Formatting, clippy and rustdoc, warnings are errors
 	$(CARGO) clippy --workspace --all-targets $(FEATURES) -- -D warnings
 	@# Each package by itself, as who installs one gets it: the workspace hides a feature that a package forgot.
 	for package in $(PACKAGES); do $(CARGO) check --quiet -p $$package || exit 1; done
+	@# Who tests an application over the ports in memory needs no C compiler.
+	$(CARGO) check --quiet -p kafka-bridge --no-default-features
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
 
 check: lint test ## What CI runs, but for the budgets

@@ -17,7 +17,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::post;
-use kafka_bridge::{Bridge, Coordinates, Dispatch, EchoSetHeaderLayer, Operation};
+use kafka_bridge::{Bridge, Dispatch, EchoSetHeaderLayer, KafkaRecord, Operation};
 use tower::Layer;
 use tower::limit::GlobalConcurrencyLimitLayer;
 
@@ -34,11 +34,8 @@ async fn double(State(count): State<Count>, body: String) -> Result<String, Stat
 }
 
 /// Tells the requester where its record stands; over HTTP there is none.
-async fn tell_coordinates(request: Request, next: Next) -> Response {
-    let coordinates = request
-        .extensions()
-        .get::<Coordinates>()
-        .map(ToString::to_string);
+async fn tell_coordinates(record: Option<KafkaRecord>, request: Request, next: Next) -> Response {
+    let coordinates = record.map(|record| record.coordinates().to_string());
     let mut response = next.run(request).await;
     if let Some(Ok(value)) = coordinates.map(HeaderValue::try_from) {
         response.headers_mut().insert("x-record", value);

@@ -42,7 +42,10 @@ impl<A, Source, Sink> Bridge<A, Source, Sink> {
         settings: Settings,
         obstacles: Obstacles,
     ) -> Self {
-        let status = watch::Sender::new(Status::new(settings.stuck_after(), obstacles));
+        let status = watch::Sender::new(Status::new(
+            settings.stuck_after(settings.request_timeout),
+            obstacles,
+        ));
         Self {
             service,
             source,

@@ -2,18 +2,17 @@
 
 use std::time::Duration;
 
-use http::HeaderName;
-use kafka_cluster_url::Properties;
-use tracing::warn;
-
 use crate::health::obstacles::Obstacles;
 use crate::http::service::RecordService;
+#[cfg(feature = "kafka")]
 use crate::kafka::{self, KafkaSink, KafkaSource};
 use crate::operation::is_legal_topic;
 use crate::{
     Bridge, Dispatch, Error, FailurePolicy, Limits, Operation, ReplyPolicy, ReplyProfile, Settings,
     WithoutReplyTo,
 };
+use http::{HeaderName, HeaderValue};
+use kafka_cluster_url::Properties;
 
 /// Collects what a bridge needs; made by [`Bridge::builder`].
 #[derive(Clone, Debug)]
@@ -43,6 +42,14 @@ impl<A> Builder<A> {
         self
     }
 
+    /// Replaces all settings, those that were set before by the builder's other methods among them. What is no part of
+    /// [`Settings`] stays: operations, reply topics, properties.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
     /// Sets the dispatch mode; see [`Dispatch`].
     #[must_use]
     pub fn dispatch(mut self, dispatch: Dispatch) -> Self {
@@ -64,9 +71,10 @@ impl<A> Builder<A> {
         self
     }
 
-    /// Sets how long the application may take for one request before the requester gets 504. It begins when the
-    /// application's `poll_ready` says that it takes a request: one with a limit of concurrency around it holds records
-    /// back, and at the in-flight bound intake pauses. A layer within an axum `Router` cannot say so.
+    /// Sets how long the application may take for one request before the requester gets 504; 30 s by default.
+    /// [`Operation::timeout`] sets it for one operation. It begins when the application's `poll_ready` says that it
+    /// takes a request: one with a limit of concurrency around it holds records back, and at the in-flight bound intake
+    /// pauses. A layer within an axum `Router` cannot say so.
     #[must_use]
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.settings.request_timeout = timeout;
@@ -213,13 +221,39 @@ impl<A> Builder<A> {
         self
     }
 
+    /// Sets the record header by which a requester tells how long it waits, say [`crate::DEFAULT_DEADLINE_HEADER`]; none
+    /// by default, because an application may have a meaning of its own for any header.
+    ///
+    /// Its value is a number of milliseconds, in digits, from the record's timestamp on. It shortens the time-out of that
+    /// request and never lengthens it. A request whose time is over is not run: its requester gets 504, and
+    /// `kafka_bridge_deadlines_passed_total` counts it. It is not tried again either. What is no such number, and records
+    /// without a timestamp, are served as if there were no header.
+    ///
+    /// The timestamp is by the requester's clock, or by the broker's where the topic has
+    /// `message.timestamp.type=LogAppendTime`; the clock of the bridge has to agree with it.
+    #[must_use]
+    pub fn deadline_header(mut self, header: HeaderName) -> Self {
+        self.settings.deadline_header = Some(header);
+        self
+    }
+
+    /// Sets the `host` header of each request, `localhost` by default: what an application makes absolute URLs with.
+    ///
+    /// A record's own header of that name never passes.
+    #[must_use]
+    pub fn host(mut self, host: HeaderValue) -> Self {
+        self.settings.host = host;
+        self
+    }
+
     /// Joins the bridge to a Kafka cluster, by a URL as [`kafka::Cluster::new`] takes it.
     ///
-    /// The clients connect in the background, and go on trying while no broker answers.
+    /// The clients connect in the background, and go on trying while no broker answers. Needs the feature `kafka`.
     ///
     /// # Errors
     ///
     /// Fails on settings that contradict one another, and on what librdkafka refuses.
+    #[cfg(feature = "kafka")]
     pub fn connect(
         self,
         url: &str,
@@ -227,7 +261,7 @@ impl<A> Builder<A> {
     ) -> Result<Bridge<A, KafkaSource, KafkaSink>, Error> {
         self.check()?;
         if cfg!(panic = "abort") {
-            warn!(
+            tracing::warn!(
                 "built with panic = \"abort\": a panic of a handler, or a record with a header name that is not UTF-8, ends the process"
             );
         }
@@ -267,8 +301,10 @@ impl<A> Builder<A> {
     ) -> Result<Bridge<A, Source, Sink>, Error> {
         self.check()?;
         let policy = self.policy();
+        let longest = self.longest_timeout();
         let service = RecordService::new(self.app, self.operations, policy, self.settings.clone());
-        let Self { settings, .. } = self;
+        let Self { mut settings, .. } = self;
+        settings.stuck_after = Some(settings.stuck_after(longest));
         Ok(Bridge::new(service, source, sink, settings, obstacles))
     }
 
@@ -278,7 +314,19 @@ impl<A> Builder<A> {
             Some(allowed) => ReplyPolicy::new(allowed, topics),
             None => ReplyPolicy::derived_for(&self.settings.profiles, topics),
         };
-        policy.reserve(self.settings.dead_letter_topic.clone())
+        let defaults = self.operations.iter();
+        let defaults = defaults.filter_map(Operation::default_reply_topic).cloned();
+        policy
+            .naming(defaults)
+            .reserve(self.settings.dead_letter_topic.clone())
+    }
+
+    /// Returns how long a request of any operation may take at the most.
+    fn longest_timeout(&self) -> Duration {
+        let default = self.settings.request_timeout;
+        let limits = self.operations.iter().map(Operation::time_limit);
+        let limits = limits.map(|own| own.unwrap_or(default));
+        limits.max().unwrap_or(default)
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -296,7 +344,20 @@ impl<A> Builder<A> {
         if let Some((_, topic)) = twice {
             return Err(Error::DuplicateTopic((*topic).to_owned()));
         }
-        self.settings.check()?;
+        let mut limits = self.operations.iter().filter_map(Operation::time_limit);
+        if limits.any(|limit| limit.is_zero()) {
+            return Err(Error::ZeroBound("Operation::timeout"));
+        }
+        self.settings.check(self.longest_timeout())?;
+        let policy = self.policy();
+        let mut defaults = self.operations.iter();
+        let refused = defaults.find_map(|own| {
+            own.default_reply_topic()
+                .filter(|topic| policy.check(topic).is_err())
+        });
+        if let Some(topic) = refused {
+            return Err(Error::ReplyTopic(topic.to_string()));
+        }
         match &self.settings.dead_letter_topic {
             Some(topic) if topics.contains(&topic.as_str()) || !is_legal_topic(topic) => {
                 Err(Error::DeadLetterTopic(topic.clone()))

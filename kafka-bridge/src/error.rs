@@ -5,7 +5,6 @@ use std::fmt;
 use std::time::Duration;
 
 use kafka_cluster_url::{NeedsTls, UrlError};
-use rdkafka::error::KafkaError;
 
 /// Why a bridge could not be built or had to stop.
 ///
@@ -28,6 +27,11 @@ pub enum Error {
     /// The dead-letter topic is consumed by this bridge, or Kafka would refuse its name.
     #[error("`{0}` cannot be the dead-letter topic: it is consumed here or no legal topic name")]
     DeadLetterTopic(String),
+    /// An operation's reply topic is one that no reply may go to.
+    #[error(
+        "`{0}` cannot be an operation's reply topic: it is consumed here, internal or the dead-letter topic"
+    )]
+    ReplyTopic(String),
     /// Requests are to be tried again, and there is nowhere to put those that fail for good.
     #[error("retrying needs a dead-letter topic for the records that keep failing")]
     RetryWithoutDeadLetter,
@@ -53,9 +57,11 @@ pub enum Error {
     Kafka {
         /// What was being done.
         context: String,
-        /// The client's own error.
+        /// Whether the client refused what it was configured with.
+        is_configuration: bool,
+        /// The client's own error; its type is no part of this crate's interface.
         #[source]
-        source: KafkaError,
+        source: Box<dyn StdError + Send + Sync>,
     },
     /// The consumer, or a thread that it needs, ended early.
     #[error("the consumer's thread ended unexpectedly")]
@@ -127,6 +133,7 @@ impl Error {
             | Self::DuplicateTopic(_)
             | Self::ZeroBound(_)
             | Self::DeadLetterTopic(_)
+            | Self::ReplyTopic(_)
             | Self::RetryWithoutDeadLetter
             | Self::Url(_)
             | Self::WithoutTls(_)
@@ -135,12 +142,9 @@ impl Error {
             | Self::Backoff { .. }
             | Self::ReplyBytes { .. }
             | Self::Property { .. } => true,
-            Self::Kafka { source, .. } => {
-                matches!(
-                    source,
-                    KafkaError::ClientConfig(..) | KafkaError::ClientCreation(_)
-                )
-            }
+            Self::Kafka {
+                is_configuration, ..
+            } => *is_configuration,
             Self::CloseTimedOut | Self::SourceGone | Self::Producer(_) | Self::TaskLost(_) => false,
         }
     }
@@ -168,12 +172,10 @@ mod tests {
         assert_eq!(told, Error::NoOperation.to_string());
         let error = Error::Kafka {
             context: "subscribing".to_owned(),
-            source: KafkaError::Canceled,
+            is_configuration: false,
+            source: "connection refused".into(),
         };
         let told = format!("{error:?}");
-        assert_eq!(
-            told,
-            format!("kafka client: subscribing: {}", KafkaError::Canceled)
-        );
+        assert_eq!(told, "kafka client: subscribing: connection refused");
     }
 }

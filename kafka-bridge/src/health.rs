@@ -30,6 +30,7 @@ pub struct Status {
 
 /// Why a bridge is not healthy. Starting its process anew may help, waiting will not.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Unhealthy {
     /// A record's handler has not ended after a long time, and holds back the commit of its partition.
     #[error("{topic_partition} is stuck: the record at offset {offset} is unfinished for {age:?}")]

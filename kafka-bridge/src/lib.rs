@@ -1,4 +1,8 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(
+    not(feature = "kafka"),
+    allow(dead_code, reason = "what only the ports over librdkafka call")
+)]
 
 mod bridge;
 mod builder;
@@ -19,6 +23,7 @@ pub mod bench;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod offsets;
 pub mod ports;
@@ -32,12 +37,16 @@ pub use error::Error;
 pub use health::obstacles::{Blocked, Obstacle};
 pub use health::{Status, Unhealthy};
 pub use http::body::Body;
+pub use http::deadline::DEFAULT_DEADLINE_HEADER;
 pub use http::echo::{DEFAULT_ECHO_HEADER, EchoSetHeader, EchoSetHeaderLayer};
 pub use http::header_filter::HeaderFilter;
 pub use operation::{Operation, OperationError};
 pub(crate) use outcome::{Outcome, SkipReason};
+#[cfg(feature = "axum")]
+pub use record::extract::NotFromKafka;
 pub use record::headers::Headers;
-pub use record::{Coordinates, OutboundRecord, Record, Timestamp, TopicPartition};
+pub use record::kafka_record::KafkaRecord;
+pub use record::{Coordinates, OutboundRecord, Record, TopicPartition};
 pub use reply::allow_list::{AddressDenied, Origin, ReplyPolicy};
 pub use reply::profile::{ParseReplyProfileError, PartitionEncoding, ReplyProfile};
 pub use settings::{Dispatch, Limits, ParseDispatchError, Settings, WithoutReplyTo};

@@ -5,6 +5,7 @@ pub(crate) mod path;
 mod target;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Method, Uri};
 
@@ -36,10 +37,13 @@ pub struct Operation {
     topic: Arc<str>,
     method: Method,
     target: Target,
+    time_limit: Option<Duration>,
+    reply_topic: Option<Arc<str>>,
 }
 
 /// Why an operation cannot be mapped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum OperationError {
     /// The path is no URI path.
     #[error("operation path `{0}` of topic `{1}` is not an absolute path such as /orders")]
@@ -98,6 +102,8 @@ impl Operation {
             topic: topic.into(),
             method,
             target,
+            time_limit: None,
+            reply_topic: None,
         })
     }
 
@@ -138,6 +144,52 @@ impl Operation {
     pub fn query_header(mut self, header: &str) -> Self {
         self.target.take_query(header);
         self
+    }
+
+    /// Sets how long the application may take for a request of this operation before the requester gets 504; by default
+    /// what [`crate::Builder::request_timeout`] says. It may be longer than that. Zero is refused when the bridge is built.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use kafka_bridge::Operation;
+    ///
+    /// let report = Operation::post("makeReport", "/reports")?.timeout(Duration::from_secs(300));
+    /// # Ok::<(), kafka_bridge::OperationError>(())
+    /// ```
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.time_limit = Some(timeout);
+        self
+    }
+
+    /// Sets the topic that replies go to whose requesters name none; by default there is no such topic, and
+    /// [`crate::Builder::without_reply_to`] says what becomes of their records.
+    ///
+    /// A record that names a topic is answered there, or refused: the record's own word goes first. The topic is on the
+    /// allow-list and counts as typed by the operator, so it has to exist: see [`crate::Builder::reply_topics`]. The
+    /// reply has what the first profile says whose correlation header the record has, else the first of all.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`OperationError::Topic`] if Kafka would refuse the topic's name. That it is consumed here, internal or
+    /// the dead-letter topic is found when the bridge is built: [`crate::Error::ReplyTopic`].
+    pub fn reply_topic(mut self, topic: &str) -> Result<Self, OperationError> {
+        if !is_legal_topic(topic) {
+            return Err(OperationError::Topic(topic.to_owned()));
+        }
+        self.reply_topic = Some(topic.into());
+        Ok(self)
+    }
+
+    /// Returns the topic of replies to records that name none.
+    pub(crate) fn default_reply_topic(&self) -> Option<&Arc<str>> {
+        self.reply_topic.as_ref()
+    }
+
+    pub(crate) fn time_limit(&self) -> Option<Duration> {
+        self.time_limit
     }
 
     /// Returns the topic's name.

@@ -2,7 +2,8 @@
 
 use http::StatusCode;
 
-use crate::{AddressDenied, OutboundRecord};
+use crate::OutboundRecord;
+use crate::reply::refusal::{Refusal, Unserved};
 
 /// What the service makes of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,20 +40,24 @@ pub(crate) fn may_pass(status: StatusCode) -> bool {
 }
 
 /// Why there is no reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SkipReason {
-    /// The record has no return address; the application was not called.
-    #[error("no return address")]
-    NoReplyTo,
+    /// The record has no return address; the application was not called. It may have one that no profile in use
+    /// looks for.
+    #[error("no return address{}", .0.as_ref().map(|other| format!(": {other}")).unwrap_or_default())]
+    NoReplyTo(Option<Unserved>),
     /// The record has no return address; the application was called and its answer dropped.
     #[error("processed, no reply wanted")]
     ReplyDropped,
     /// The record has no return address, and the application's answer was a failure.
     #[error("processed and failed with status {0}, nobody to tell")]
     FailedUnanswered(StatusCode),
+    /// The record has no return address, and its requester's deadline passed before an answer was there.
+    #[error("the requester's deadline has passed, nobody to tell")]
+    DeadlinePassed,
     /// The return address is not to be used; the application was not called.
-    #[error(transparent)]
-    AddressDenied(#[from] AddressDenied),
+    #[error("{0}")]
+    AddressDenied(Refusal),
     /// No operation is mapped to the record's topic.
     #[error("no operation for this topic")]
     NoOperation,
@@ -60,11 +65,12 @@ pub(crate) enum SkipReason {
 
 impl SkipReason {
     /// Names the reason in metrics.
-    pub(crate) fn label(self) -> &'static str {
+    pub(crate) fn label(&self) -> &'static str {
         match self {
-            Self::NoReplyTo => "no_reply_to",
+            Self::NoReplyTo(_) => "no_reply_to",
             Self::ReplyDropped => "reply_dropped",
             Self::FailedUnanswered(_) => "failed_unanswered",
+            Self::DeadlinePassed => "deadline_passed",
             Self::AddressDenied(_) => "address_denied",
             Self::NoOperation => "no_operation",
         }

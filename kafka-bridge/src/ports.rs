@@ -18,6 +18,7 @@ pub enum Intake {
 
 /// What a source has to tell.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum SourceEvent {
     /// A record to be handled.
     Record(Record),
@@ -101,6 +102,7 @@ pub trait RecordSource: Send {
 
 /// Why a record was not produced.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ProduceError {
     /// This record will not be accepted: it is too large or invalid, or its topic is one that only its
     /// requester has named and that takes nothing. What is refused to all records is no such thing: a

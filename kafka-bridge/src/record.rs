@@ -1,6 +1,9 @@
 //! Records as plain owned data, free of any Kafka client's types.
 
+#[cfg(feature = "axum")]
+pub(crate) mod extract;
 pub(crate) mod headers;
+pub(crate) mod kafka_record;
 
 use std::fmt;
 use std::sync::Arc;
@@ -51,10 +54,6 @@ impl fmt::Display for Coordinates {
         write!(f, "{}@{}", self.topic_partition, self.offset)
     }
 }
-
-/// When a record was written, in milliseconds since the Unix epoch; an extension of its request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Timestamp(pub i64);
 
 /// A record as it was consumed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,14 +4,16 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 
 use crate::{DEFAULT_ECHO_HEADER, Error, FailurePolicy, HeaderFilter, ReplyProfile};
 
 /// In what order, and how many at a time, records are handled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Dispatch {
-    /// One record at a time: its reply is acknowledged before the next record starts.
+    /// One record at a time: its reply is acknowledged before the next record starts. The default.
+    #[default]
     Serial,
     /// One spawned task per record, as many as the in-flight bound allows, in no order.
     Tasks,
@@ -21,17 +23,6 @@ pub enum Dispatch {
     /// As `Keyed`, for all records of a topic's partition, whatever their keys: one record of each assigned
     /// partition at a time.
     Partition,
-}
-
-impl Default for Dispatch {
-    /// Returns `Serial`, or `Tasks` when the cargo feature `tasks` is on.
-    fn default() -> Self {
-        if cfg!(feature = "tasks") {
-            Self::Tasks
-        } else {
-            Self::Serial
-        }
-    }
 }
 
 /// The text names no dispatch mode.
@@ -66,6 +57,7 @@ impl fmt::Display for Dispatch {
 
 /// What happens to a record that has no return address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum WithoutReplyTo {
     /// The application is not called. The record goes to the dead-letter topic if there is one, for it
     /// cannot be answered; else it is counted and logged.
@@ -114,14 +106,27 @@ impl Default for Limits {
     }
 }
 
-/// How a bridge works; set through [`crate::Builder`].
+/// How a bridge works; set one by one through [`crate::Builder`], or all at once by [`crate::Builder::settings`].
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use kafka_bridge::{Dispatch, Settings};
+///
+/// let mut settings = Settings::default();
+/// settings.dispatch = Dispatch::Keyed;
+/// settings.request_timeout = Duration::from_secs(5);
+/// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Settings {
     /// The dispatch mode.
     pub dispatch: Dispatch,
     /// Bounds on memory.
     pub limits: Limits,
-    /// How long the application may take for one request; after it the requester gets 504.
+    /// How long the application may take for one request of an operation without a time-out of its own; after it the
+    /// requester gets 504.
     pub request_timeout: Duration,
     /// How long a graceful stop waits for the records in flight.
     pub drain_timeout: Duration,
@@ -149,6 +154,11 @@ pub struct Settings {
     pub profiles: Vec<ReplyProfile>,
     /// Which record headers become request headers.
     pub request_headers: HeaderFilter,
+    /// The record header that tells, in milliseconds from the record's timestamp, how long its requester waits; `None`,
+    /// the default, for none.
+    pub deadline_header: Option<HeaderName>,
+    /// The `host` header of each request; `localhost` by default. A record's own header of that name never passes.
+    pub host: HeaderValue,
 }
 
 impl Default for Settings {
@@ -168,6 +178,8 @@ impl Default for Settings {
             stuck_after: None,
             profiles: vec![ReplyProfile::reference()],
             request_headers: HeaderFilter::default(),
+            deadline_header: None,
+            host: HeaderValue::from_static("localhost"),
         }
     }
 }
@@ -180,22 +192,29 @@ impl Settings {
     /// up to their time-outs, and the longest waits in between.
     #[must_use]
     pub fn longest_handling(&self) -> Duration {
+        self.longest_handling_of(self.request_timeout)
+    }
+
+    fn longest_handling_of(&self, request_timeout: Duration) -> Duration {
         match self.on_failure {
-            FailurePolicy::Reply => self.request_timeout,
-            FailurePolicy::Retry(retry) => retry.longest(self.request_timeout),
+            FailurePolicy::Reply => request_timeout,
+            FailurePolicy::Retry(retry) => retry.longest(request_timeout),
         }
     }
 
-    /// Returns the age at which a record counts as stuck. When it is derived there is room for one
-    /// request more: that of the same key which a partition had under way when it came back.
-    pub(crate) fn stuck_after(&self) -> Duration {
-        let margin = self.request_timeout.max(STUCK_MARGIN);
-        let derived = self.longest_handling().saturating_add(margin);
+    /// Returns the age at which a record counts as stuck, where the longest time-out of all operations is given. When
+    /// it is derived there is room for one request more: that of the same key which a partition had under way when it
+    /// came back.
+    pub(crate) fn stuck_after(&self, request_timeout: Duration) -> Duration {
+        let margin = request_timeout.max(STUCK_MARGIN);
+        let derived = self
+            .longest_handling_of(request_timeout)
+            .saturating_add(margin);
         self.stuck_after.unwrap_or(derived)
     }
 
-    /// Refuses settings that defeat one another.
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    /// Refuses settings that defeat one another, where the longest time-out of all operations is given.
+    pub(crate) fn check(&self, request_timeout: Duration) -> Result<(), Error> {
         let limits = &self.limits;
         let bounds = [
             ("max_in_flight", limits.max_in_flight),
@@ -226,7 +245,7 @@ impl Settings {
                 return Err(Error::Backoff { first, longest });
             }
         }
-        let longest = self.longest_handling();
+        let longest = self.longest_handling_of(request_timeout);
         if let Some(stuck_after) = self.stuck_after
             && stuck_after <= longest
             // Longer than for ever is nothing.
@@ -235,7 +254,7 @@ impl Settings {
             return Err(Error::StuckAfter {
                 stuck_after,
                 longest,
-                request_timeout: self.request_timeout,
+                request_timeout,
                 attempts: match self.on_failure {
                     FailurePolicy::Reply => 1,
                     FailurePolicy::Retry(retry) => retry.max_attempts,
@@ -251,13 +270,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_feature_decides_the_default() {
-        let expected = if cfg!(feature = "tasks") {
-            "tasks"
-        } else {
-            "serial"
-        };
-        assert_eq!(Dispatch::default().to_string(), expected);
+    fn records_keep_their_order_unless_a_user_asks_for_another() {
+        assert_eq!(Dispatch::default(), Dispatch::Serial);
     }
 
     #[test]

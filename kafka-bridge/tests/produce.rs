@@ -186,7 +186,7 @@ async fn h8_the_bound_on_bytes_opens_as_soon_as_replies_are_known_to_be_small() 
         let running = tokio::spawn(bridge.expect("settings that agree").into_future());
         let record = |offset| match without {
             WithoutReplyTo::Skip => order(offset, "a"),
-            WithoutReplyTo::Process => Record::new("createOrder", 0, offset).with_value("a"),
+            _ => Record::new("createOrder", 0, offset).with_value("a"),
         };
         (0..2000).for_each(|offset| broker.send(record(offset)));
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use axum::Router;
-use kafka_bridge::{Builder, FailurePolicy, Limits, Retry};
+use kafka_bridge::{Builder, FailurePolicy, Limits, Retry, Settings};
 use support::builder;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -29,6 +29,17 @@ fn built(builder: Builder<Router>) -> Result<(), String> {
         assert!(error.is_configuration(), "{error}");
         error.to_string()
     })
+}
+
+#[tokio::test(start_paused = true)]
+async fn settings_are_taken_as_a_whole() {
+    let mut settings = Settings::default();
+    settings.reply_key = false;
+    settings.request_timeout = Duration::from_secs(1);
+    let builder = support::builder().reply_key(true).settings(settings);
+    let (replies, _) = support::serve(builder, [support::order(0, "slow").with_key("k")]).await;
+    assert_eq!(support::statuses(&replies), ["504"]);
+    assert_eq!(replies[0].key, None);
 }
 
 #[tokio::test]

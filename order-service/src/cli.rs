@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use axum::http::HeaderName;
 use clap::builder::NonEmptyStringValueParser;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -32,6 +33,13 @@ Examples:
 Stops in order on SIGTERM, Ctrl-C and SIGHUP (not under nohup), and at once on a second one.
 
 Exit codes: 0 stopped as asked, 1 failed, 2 wrong arguments.";
+
+/// What the feature `tasks` changes: a build that does not say how it handles records.
+const DEFAULT_DISPATCH: Dispatch = if cfg!(feature = "tasks") {
+    Dispatch::Tasks
+} else {
+    Dispatch::Serial
+};
 
 /// The flags of which one value is a whole list: the command line's replaces the variable's.
 const LISTS: [&str; 2] = ["reply_topics", "profile"];
@@ -85,7 +93,7 @@ pub struct Cli {
     pub store_timeout: Duration,
 
     /// How records are handled: one at a time, each in its own task, or so but in order per key
-    #[arg(long, env = "ORDER_SERVICE_DISPATCH", default_value_t, value_parser = parse::dispatch(), value_name = "MODE")]
+    #[arg(long, env = "ORDER_SERVICE_DISPATCH", default_value_t = DEFAULT_DISPATCH, value_parser = parse::dispatch(), value_name = "MODE")]
     pub dispatch: Dispatch,
 
     /// How many records may be in flight
@@ -174,6 +182,11 @@ pub struct Cli {
     /// How long a request may take before it is answered with 504
     #[arg(long, env = "ORDER_SERVICE_REQUEST_TIMEOUT", default_value = "30s", value_parser = parse::duration, value_name = "TIME")]
     pub request_timeout: Duration,
+
+    /// The record header by which a requester tells, in milliseconds from the record's timestamp, how long it waits,
+    /// such as x-request-timeout-ms; what is past it is answered with 504 and not run
+    #[arg(long, env = "ORDER_SERVICE_DEADLINE_HEADER", value_name = "NAME")]
+    pub deadline_header: Option<HeaderName>,
 
     /// How long a stop waits for requests in flight
     #[arg(long, env = "ORDER_SERVICE_DRAIN_TIMEOUT", default_value = "10s", value_parser = parse::duration, value_name = "TIME")]

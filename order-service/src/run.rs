@@ -153,6 +153,9 @@ fn bridge(
     if let Some(age) = cli.stuck_after {
         builder = builder.stuck_after(age);
     }
+    if let Some(header) = &cli.deadline_header {
+        builder = builder.deadline_header(header.clone());
+    }
     if let Some(topics) = &cli.reply_topics {
         builder = builder.reply_topics(topics);
     }

@@ -19,7 +19,7 @@ fn run(arguments: &[&str]) -> (i32, String) {
 /// Arguments, the flag that the complaint names, and what it says of it.
 type Row = (&'static [&'static str], &'static str, &'static str);
 
-const WRONG: [Row; 23] = [
+const WRONG: [Row; 24] = [
     (
         &["--on-failure", "retry"],
         "--dead-letter-topic",
@@ -30,6 +30,11 @@ const WRONG: [Row; 23] = [
     (&["--profile", "spring,foo"], "--profile", "smallrye"),
     (&["--dispatch", "parallel"], "--dispatch", "serial"),
     (&["--max-in-flight", "0"], "--max-in-flight", "1.."),
+    (
+        &["--deadline-header", "a b"],
+        "--deadline-header",
+        "invalid HTTP header name",
+    ),
     (&["--request-timeout", "soon"], "--request-timeout", "30s"),
     (&["--drain-timeout", "0s"], "--drain-timeout", "above zero"),
     (&["--http", "8000"], "--http", "socket address"),

@@ -6,20 +6,26 @@ pub(crate) mod rows;
 
 use axum::Router;
 use axum::routing::post;
+use bytes::BytesMut;
 use kafka_bridge::{EchoSetHeaderLayer, Operation, Record};
 
 pub(crate) const TOPIC: &str = "createOrder";
 
 /// A request as the load client writes it: return address, correlation to be set, JSON, a key.
 ///
-/// Keys and values are buffers of their own, as those that are copied out of librdkafka.
+/// The value has a buffer of its own, key and header values share one, as those that are copied out of librdkafka.
 pub(crate) fn record(partition: i32, offset: i64) -> Record {
     let id = format!("9f3c1a52-6d0e-4b7a-8c11-{offset:012x}");
+    let mut buffer = BytesMut::with_capacity(256);
+    let mut part = |text: &str| {
+        buffer.extend_from_slice(text.as_bytes());
+        buffer.split().freeze()
+    };
     let mut record = Record::new(TOPIC, partition, offset)
-        .with_key(id.clone().into_bytes())
+        .with_key(part(&id))
         .with_value(br#"{"items":[{"sku":"id-1234","count":1}]}"#.to_vec())
-        .with_header("reply-to", b"createOrder.reply".to_vec())
-        .with_header("x-reply-set-header", format!("x-request-id:{id}"));
+        .with_header("reply-to", part("createOrder.reply"))
+        .with_header("x-reply-set-header", part(&format!("x-request-id:{id}")));
     record.timestamp = Some(1_795_000_000_000 + offset);
     record
 }

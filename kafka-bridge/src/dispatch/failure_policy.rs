@@ -9,6 +9,7 @@ use std::time::Duration;
 /// answer that is larger than a reply may be, unless it tells a failure: the request was carried out, and
 /// the requester gets a status of 500.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FailurePolicy {
     /// The failure is the answer, and the requester decides what to do.
     #[default]

@@ -179,7 +179,7 @@ where
                 }
             }
             Ok(Some(Outcome::Skip(reason)))
-                if is_as_wanted(reason, dead_letter_topic.is_some()) =>
+                if is_as_wanted(&reason, dead_letter_topic.is_some()) =>
             {
                 info!(record = %coordinates, %reason, "record skipped");
                 return Ok(Settled::Skipped(reason.label()));
@@ -201,10 +201,10 @@ where
 
 /// Returns whether the record needs no letter: its answer was dropped as nobody wanted it, or the
 /// application was not called and nobody is to know.
-fn is_as_wanted(reason: SkipReason, has_dead_letters: bool) -> bool {
+fn is_as_wanted(reason: &SkipReason, has_dead_letters: bool) -> bool {
     match reason {
         SkipReason::ReplyDropped => true,
-        SkipReason::NoReplyTo => !has_dead_letters,
+        SkipReason::NoReplyTo(_) => !has_dead_letters,
         _ => false,
     }
 }
@@ -245,14 +245,18 @@ async fn attempts<V: Answer>(
     unreachable!("the last attempt returns")
 }
 
-/// Names the record, and the trace that it belongs to, in whatever is logged on its way.
+/// Names the record, and the trace that it belongs to, in whatever is logged on its way: by the attributes of
+/// OpenTelemetry's conventions for messaging, where there is one.
 fn span(record: &Record) -> Span {
     let at = &record.coordinates;
     info_span!(
         "record",
-        topic = record.topic(),
-        partition = at.topic_partition.partition,
-        offset = at.offset,
+        messaging.system = "kafka",
+        messaging.operation.type = "process",
+        messaging.destination.name = record.topic(),
+        // A text, by the convention.
+        messaging.destination.partition.id = display(at.topic_partition.partition),
+        messaging.kafka.offset = at.offset,
         traceparent = trace_context::of(&record.headers),
     )
 }

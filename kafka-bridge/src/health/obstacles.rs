@@ -13,6 +13,7 @@ use crate::telemetry::metric_names;
 
 /// What an obstacle holds up.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Blocked {
     /// No record can be fetched from this partition.
     Fetch(TopicPartition),

@@ -10,16 +10,16 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use tower_service::Service;
 
+use crate::Body;
+use crate::http::deadline::{Allowance, Late};
 use crate::http::service::BoxError;
-use crate::{Body, Settings};
 
 /// An answer; or its body failed; or it was late; or the application panicked.
 pub(super) type Guarded =
-    Result<Result<Result<Response<Bytes>, Broken>, Elapsed>, Box<dyn Any + Send>>;
+    Result<Result<Result<Response<Bytes>, Broken>, Late>, Box<dyn Any + Send>>;
 
 /// Why an answer has no body.
 pub(super) enum Broken {
@@ -29,24 +29,32 @@ pub(super) enum Broken {
     Body(BoxError),
 }
 
-/// Waits until the application takes a request, calls it within its time and behind a barrier for panics.
+/// Waits until the application takes a request, calls it within its time and behind a barrier for panics; an answer
+/// may have `max` bytes.
 pub(super) fn guarded<S, B>(
     mut app: S,
     request: Request<Body>,
-    settings: &Settings,
+    Allowance { limit, left }: Allowance,
+    max: usize,
 ) -> impl Future<Output = Guarded> + use<S, B>
 where
     S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
     B: http_body::Body<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
-    let (limit, max) = (settings.request_timeout, settings.limits.max_reply_bytes);
     // Within the barrier also what the application drops when its time is over.
     let work = async move {
-        // Not within the time: an application that takes no request just now is no failure of this one. What
-        // waits is in flight, and at its bound intake pauses.
-        let Ok(()) = poll_fn(|context| app.poll_ready(context)).await;
-        timeout(limit, call(app, request, max)).await
+        let answer = async move {
+            // Not within the limit: an application that takes no request just now is no failure of this one.
+            // What waits is in flight, and at its bound intake pauses.
+            let Ok(()) = poll_fn(|context| app.poll_ready(context)).await;
+            let answer = timeout(limit, call(app, request, max)).await;
+            answer.map_err(|_| Late::Limit)
+        };
+        match left {
+            Some(left) => timeout(left, answer).await.unwrap_or(Err(Late::Deadline)),
+            None => answer.await,
+        }
     };
     AssertUnwindSafe(work).catch_unwind()
 }

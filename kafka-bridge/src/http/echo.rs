@@ -27,7 +27,7 @@ const MAX_LINES: usize = 64;
 
 /// Names that no requester may set, beside those of `hop_by_hop`: they frame the reply, or state
 /// what only the service or the bridge can know, or act on a browser behind an HTTP front.
-const PROTECTED: [&str; 20] = [
+const PROTECTED: [&str; 21] = [
     "status-code",
     ":status",
     "reply-to",
@@ -48,6 +48,7 @@ const PROTECTED: [&str; 20] = [
     "location",
     "www-authenticate",
     "traceparent",
+    "baggage",
 ];
 
 /// Prefixes of names that the bridge, or a messaging framework behind it, gives a meaning.

@@ -2,6 +2,7 @@
 
 pub(crate) mod body;
 mod call;
+pub(crate) mod deadline;
 pub(crate) mod echo;
 pub(crate) mod header_filter;
 pub(crate) mod problem;

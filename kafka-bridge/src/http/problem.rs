@@ -10,6 +10,8 @@ pub(crate) struct Problem {
     pub(crate) detail: String,
     /// The application's own status, where it had answered.
     pub(crate) answered: Option<StatusCode>,
+    /// Whether the requester's deadline has passed, so that nobody waits for another attempt.
+    pub(crate) is_late: bool,
 }
 
 impl Problem {
@@ -18,6 +20,15 @@ impl Problem {
             status,
             detail: detail.into(),
             answered: None,
+            is_late: false,
+        }
+    }
+
+    /// The requester's deadline has passed.
+    pub(crate) fn late(detail: impl Into<String>) -> Self {
+        Self {
+            is_late: true,
+            ..Self::new(StatusCode::GATEWAY_TIMEOUT, detail)
         }
     }
 

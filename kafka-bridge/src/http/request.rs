@@ -11,28 +11,27 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 use crate::http::echo::hop_by_hop;
 use crate::http::problem::Problem;
 use crate::settings::Limits;
-use crate::{Body, HeaderFilter, Headers, Operation, Record, Timestamp};
+use crate::{Body, HeaderFilter, Headers, KafkaRecord, Operation, Record};
 
 /// Makes the request that the operation stands for.
 pub(crate) fn from_record(
-    record: Record,
+    mut record: Record,
     operation: &Operation,
     limits: &Limits,
     filter: &HeaderFilter,
 ) -> Result<Request<Body>, Problem> {
     check(&record, limits)?;
     let uri = operation.uri(&record.headers)?;
-    let body = record.value.unwrap_or_default();
+    let body = record.value.take().unwrap_or_default();
+    let headers = to_http(&record.headers, filter)?;
+    refuse_schema_id(&headers, &body)?;
     let size = body.len();
     let mut request = Request::new(Body::from(body));
     *request.method_mut() = operation.method().clone();
     *request.uri_mut() = uri;
-    *request.headers_mut() = to_http(record.headers, filter)?;
+    *request.headers_mut() = headers;
     describe_body(request.headers_mut(), size);
-    request.extensions_mut().insert(record.coordinates);
-    if let Some(timestamp) = record.timestamp {
-        request.extensions_mut().insert(Timestamp(timestamp));
-    }
+    request.extensions_mut().insert(KafkaRecord::from(record));
     Ok(request)
 }
 
@@ -54,15 +53,15 @@ fn check(record: &Record, limits: &Limits) -> Result<(), Problem> {
 }
 
 /// Converts the headers that HTTP can carry and the filter lets pass; names become lower case.
-fn to_http(headers: Headers, filter: &HeaderFilter) -> Result<HeaderMap, Problem> {
-    let connection = connection_options(&headers);
-    // With room for what describes the body.
-    let mut map = HeaderMap::with_capacity(headers.len().min(64) + 2);
-    for (name, value) in headers.into_values() {
-        let (Some(name), Some(value)) = (name.into_http(), value) else {
+fn to_http(headers: &Headers, filter: &HeaderFilter) -> Result<HeaderMap, Problem> {
+    let connection = connection_options(headers);
+    // With room for what describes the body, and the host.
+    let mut map = HeaderMap::with_capacity(headers.len().min(64) + 3);
+    for (name, value) in headers.entries() {
+        let (Some(name), Some(value)) = (name.to_http(), value) else {
             continue;
         };
-        let Ok(value) = HeaderValue::from_maybe_shared(value) else {
+        let Ok(value) = HeaderValue::from_maybe_shared(value.clone()) else {
             continue;
         };
         if is_transport(&name) || connection.contains(&name) || !filter.allows(&name) {
@@ -73,6 +72,33 @@ fn to_http(headers: Headers, filter: &HeaderFilter) -> Result<HeaderMap, Problem
             .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "too many headers"))?;
     }
     Ok(map)
+}
+
+/// Refuses JSON behind the five bytes of Confluent's wire format, magic byte 0 and a schema's id: as JSON it is
+/// malformed, and a parser would only tell of an unexpected character. No JSON text begins with a zero byte.
+fn refuse_schema_id(headers: &HeaderMap, body: &Bytes) -> Result<(), Problem> {
+    let &[0, a, b, c, d, ref json @ ..] = &body[..] else {
+        return Ok(());
+    };
+    if !matches!(json.trim_ascii_start(), [b'{' | b'[', ..]) || !is_json(headers) {
+        return Ok(());
+    }
+    let id = u32::from_be_bytes([a, b, c, d]);
+    let detail = format!(
+        "the body is JSON behind Confluent's wire format (magic byte 0, schema id {id}): send it without these 5 bytes"
+    );
+    Err(Problem::new(StatusCode::BAD_REQUEST, detail))
+}
+
+/// Returns whether the body is to be read as JSON, as it is where the record leaves it open.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(media_type) = headers.get(header::CONTENT_TYPE) else {
+        return true;
+    };
+    let mut parts = media_type.as_bytes().split(|&byte| byte == b';');
+    let essence = parts.next().unwrap_or_default().trim_ascii();
+    let essence = essence.to_ascii_lowercase();
+    essence == b"application/json" || essence.ends_with(b"+json")
 }
 
 /// Lists the names that the record's own `connection` headers declare to be of one connection
@@ -100,6 +126,11 @@ fn describe_body(headers: &mut HeaderMap, size: usize) {
         let _ = headers.try_insert(header::CONTENT_TYPE, json);
     }
     let _ = headers.try_insert(header::CONTENT_LENGTH, length(size));
+}
+
+/// Names the host that requests are made to: the bridge's own word, never the record's.
+pub(crate) fn set_host(request: &mut Request<Body>, host: &HeaderValue) {
+    let _ = request.headers_mut().try_insert(header::HOST, host.clone());
 }
 
 /// Writes a length in digits; `HeaderValue::from` would take memory twice.
@@ -135,23 +166,24 @@ mod tests {
         assert_eq!(request.uri(), "/orders");
         assert_eq!(request.headers()["content-length"], "2");
         assert_eq!(request.headers()["content-type"], "application/json");
-        assert_eq!(
-            request
-                .extensions()
-                .get::<crate::Coordinates>()
-                .unwrap()
-                .offset,
-            7
-        );
-        assert_eq!(request.extensions().get::<Timestamp>(), None);
     }
 
     #[test]
-    fn h19_the_application_is_told_when_the_record_was_written() {
-        let mut record = Record::new("createOrder", 3, 7);
+    fn h19_the_application_is_told_which_record_it_is_and_when_it_was_written() {
+        let mut record = Record::new("createOrder", 3, 7)
+            .with_key("k")
+            .with_value("v")
+            .with_header("Connection", "x")
+            .with_header("x", "\0");
         record.timestamp = Some(5);
+        let headers = record.headers.clone();
         let request = request(record);
-        assert_eq!(request.extensions().get(), Some(&Timestamp(5)));
+        let seen: &KafkaRecord = request.extensions().get().unwrap();
+        assert_eq!(seen.coordinates().to_string(), "createOrder[3]@7");
+        assert_eq!((seen.partition(), seen.offset()), (3, 7));
+        assert_eq!((seen.topic(), seen.timestamp()), ("createOrder", Some(5)));
+        assert_eq!(seen.key().map(|key| &key[..]), Some(&b"k"[..]));
+        assert_eq!(seen.headers(), &headers);
     }
 
     #[test]
@@ -254,6 +286,50 @@ mod tests {
                 .map(|v| v.as_bytes().to_vec());
             let legal = byte == b'\t' || (byte >= 0x20 && byte != 0x7f);
             assert_eq!(passed, legal.then(|| vec![byte]), "{byte:#x}");
+        }
+    }
+
+    #[test]
+    fn json_behind_a_schema_id_is_refused_in_words_and_what_is_no_json_passes() {
+        let made = |body: &[u8], media_type: Option<&str>| {
+            let mut record = Record::new("createOrder", 0, 0).with_value(body.to_vec());
+            if let Some(media_type) = media_type {
+                record.headers.push("Content-Type", media_type.to_owned());
+            }
+            from_record(
+                record,
+                &operation(),
+                &Limits::default(),
+                &HeaderFilter::default(),
+            )
+        };
+        let framed = b"\0\0\0\0\x2a {\"items\":[]}";
+        for media_type in [
+            None,
+            Some("application/json"),
+            Some("Application/Vnd.Shop+JSON; charset=utf-8"),
+        ] {
+            let problem = made(framed, media_type).unwrap_err();
+            assert_eq!(problem.status, 400);
+            assert!(
+                problem.detail.contains("schema id 42"),
+                "{}",
+                problem.detail
+            );
+        }
+        for media_type in ["application/octet-stream", "application/vnd.confluent.avro"] {
+            assert!(made(framed, Some(media_type)).is_ok(), "{media_type}");
+        }
+        // Avro behind the id, too short, another magic byte, plain JSON.
+        let others: [&[u8]; 5] = [
+            b"\0\0\0\0\x2a\x04a",
+            b"\0\0\0\0\x2a",
+            b"\0{",
+            b"\x01\0\0\0\x2a{}",
+            b"{}",
+        ];
+        for body in others {
+            assert!(made(body, None).is_ok(), "{body:?}");
         }
     }
 

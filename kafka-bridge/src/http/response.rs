@@ -42,7 +42,7 @@ pub(crate) fn into_reply(
             .filter(|(name, _)| echoed.contains(name) == last)
             .filter(|(name, _)| value.is_some() || *name != header::CONTENT_LENGTH);
         for (name, value) in own.filter(|(name, _)| !is_bridge_owned(name, profiles)) {
-            headers.push_http(name.clone(), copied(value));
+            headers.push_http(name.clone(), written(name, value, profile));
         }
     };
     push_own(&mut headers, false);
@@ -67,6 +67,21 @@ fn push(headers: &mut Headers, name: &str, value: impl Into<Bytes>) {
         // Names that HTTP does not have, or not in this case.
         _ => headers.push(name, value),
     }
+}
+
+/// Returns a header's value as the profile wants it.
+fn written(name: &HeaderName, value: &HeaderValue, profile: &ReplyProfile) -> Bytes {
+    if profile.plain_json_failures && *name == header::CONTENT_TYPE && is_problem(value) {
+        return Bytes::from_static(b"application/json");
+    }
+    copied(value)
+}
+
+/// Returns whether the media type is that of RFC 9457, whatever its parameters.
+fn is_problem(media_type: &HeaderValue) -> bool {
+    let mut parts = media_type.as_bytes().split(|&byte| byte == b';');
+    let essence = parts.next().unwrap_or_default().trim_ascii();
+    essence.eq_ignore_ascii_case(b"application/problem+json")
 }
 
 /// Copies a value, unless it is one that most replies have.

@@ -7,23 +7,25 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
 use metrics::{Histogram, counter, histogram};
 use tower_service::Service;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use crate::http::call::{Broken, Guarded, guarded, panic_text};
+use crate::http::deadline::{self, Allowance, Late};
 use crate::http::problem::Problem;
 use crate::http::{echo, request, response};
 use crate::outcome::may_pass;
 use crate::reply::address::{self, Address, ReplyPartition};
+use crate::reply::refusal::Unserved;
 use crate::settings::{Settings, WithoutReplyTo};
 use crate::telemetry::metric_names;
-use crate::telemetry::trace_context::{self, TRACEPARENT};
-use crate::{Body, Coordinates, Operation, Outcome, Record, ReplyPolicy, SkipReason};
+use crate::telemetry::trace_context::{self, BAGGAGE, TRACEPARENT};
+use crate::{Body, Coordinates, Operation, Outcome, Record, ReplyPolicy, ReplyProfile, SkipReason};
 
 pub(super) type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -57,6 +59,8 @@ struct Shared {
     operations: BTreeMap<Arc<str>, Served>,
     policy: ReplyPolicy,
     settings: Settings,
+    /// Profiles of which no header is looked for: a record may have one and get no answer for it.
+    unserved: Vec<ReplyProfile>,
 }
 
 impl<S> RecordService<S> {
@@ -73,9 +77,15 @@ impl<S> RecordService<S> {
             (topic, Served { operation, handler })
         };
         let operations = operations.into_iter().map(by_topic).collect();
+        let is_unserved = |other: &ReplyProfile| {
+            let mut served = settings.profiles.iter();
+            !served.any(|own| own.reply_topic.eq_ignore_ascii_case(&other.reply_topic))
+        };
+        let unserved = ReplyProfile::all().into_iter().filter(is_unserved);
         Self {
             app,
             shared: Arc::new(Shared {
+                unserved: unserved.collect(),
                 operations,
                 policy,
                 settings,
@@ -99,17 +109,18 @@ where
 {
     // One body, with steps that do not wait: each async function that a record is handed on to would
     // have room for it of its own, and a job is moved.
-    async fn answer(self, mut record: Record) -> Outcome {
+    async fn answer(self, record: Record) -> Outcome {
         let Self { app, shared } = self;
         let Some(served) = shared.operations.get(record.topic()) else {
             return Outcome::Skip(SkipReason::NoOperation);
         };
-        let address = match shared.address(&record) {
+        let address = match shared.address(&record, &served.operation) {
             Ok(address) => address,
             Err(reason) => return Outcome::Skip(reason),
         };
-        let key = record.key.take().filter(|_| shared.settings.reply_key);
+        let key = record.key.clone().filter(|_| shared.settings.reply_key);
         let requested = shared.requested(&record);
+        let allowance = shared.allowance(&record, &served.operation);
         let request = request::from_record(
             record,
             &served.operation,
@@ -117,16 +128,31 @@ where
             &shared.settings.request_headers,
         );
         let answer = match request {
-            Ok(request) => {
+            Ok(_) if allowance.is_over() => Err(late(&requested.coordinates, "before")),
+            Ok(mut request) => {
+                request::set_host(&mut request, &shared.settings.host);
                 let started = Instant::now();
-                let answer = guarded(app, request, &shared.settings).await;
+                let max = shared.settings.limits.max_reply_bytes;
+                let answer = guarded(app, request, allowance, max).await;
                 served.handler().record(started.elapsed());
-                shared.told(answer, &requested.coordinates)
+                shared.told(answer, &requested.coordinates, allowance)
             }
             Err(problem) => Err(problem),
         };
-        let answered = answer.as_ref().err().and_then(|problem| problem.answered);
-        shared.outcome(requested.response(answer), answered, address, key)
+        let problem = answer.as_ref().err();
+        let is_late = problem.is_some_and(|problem| problem.is_late);
+        let answered = problem.and_then(|problem| problem.answered);
+        match address {
+            None if is_late => Outcome::Skip(SkipReason::DeadlinePassed),
+            address => {
+                let mut outcome =
+                    shared.outcome(requested.response(answer), answered, address, key);
+                if let Outcome::Reply { failed, .. } = &mut outcome {
+                    *failed &= !is_late;
+                }
+                outcome
+            }
+        }
     }
 }
 
@@ -135,6 +161,7 @@ struct Requested {
     coordinates: Coordinates,
     lines: Option<echo::Lines>,
     trace: Option<String>,
+    baggage: Vec<HeaderValue>,
 }
 
 impl Requested {
@@ -146,25 +173,58 @@ impl Requested {
             echo::set(&mut response, lines.unwrap_or_default().wanted());
             response
         });
-        let trace = self.trace;
-        if let Some(trace) = trace.and_then(|trace| HeaderValue::try_from(trace).ok()) {
-            // An application that traces has its own word on where its answer belongs.
-            let headers = response.headers_mut();
-            if !headers.contains_key(TRACEPARENT) {
-                let _ = headers.try_insert(TRACEPARENT, trace);
+        // An application that traces has its own word on where its answer belongs, and on what is told with it.
+        let headers = response.headers_mut();
+        if !headers.contains_key(BAGGAGE) {
+            for value in self.baggage {
+                let _ = headers.try_append(BAGGAGE, value);
             }
+        }
+        let trace = self.trace;
+        if let Some(trace) = trace.and_then(|trace| HeaderValue::try_from(trace).ok())
+            && !headers.contains_key(TRACEPARENT)
+        {
+            let _ = headers.try_insert(TRACEPARENT, trace);
         }
         response
     }
 }
 
+/// Counts and tells a deadline that has passed `before` the request was made or `during` it.
+fn late(at: &Coordinates, when: &'static str) -> Problem {
+    let topic = Arc::clone(&at.topic_partition.topic);
+    counter!(metric_names::DEADLINES, "topic" => topic, "when" => when).increment(1);
+    info!(record = %at, when, "the requester's deadline has passed");
+    Problem::late(match when {
+        "before" => "the request's deadline had passed before it was run",
+        _ => "the handler did not answer before the request's deadline",
+    })
+}
+
+fn unix_millis() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    })
+}
+
 impl Shared {
     /// Returns where the answer goes; `None` if it is wanted nowhere and the application is called
     /// all the same.
-    fn address(&self, record: &Record) -> Result<Option<Address<'_>>, SkipReason> {
-        let address = address::resolve(&record.headers, &self.policy, &self.settings.profiles)?;
+    fn address(
+        &self,
+        record: &Record,
+        operation: &Operation,
+    ) -> Result<Option<Address<'_>>, SkipReason> {
+        let address = address::resolve(&record.headers, &self.policy, &self.settings.profiles)
+            .map_err(SkipReason::AddressDenied)?;
+        let address = address.or_else(|| {
+            let topic = operation.default_reply_topic()?;
+            address::default(&record.headers, topic, &self.settings.profiles)
+        });
         if address.is_none() && self.settings.without_reply_to == WithoutReplyTo::Skip {
-            return Err(SkipReason::NoReplyTo);
+            let other = Unserved::find(&record.headers, &self.unserved);
+            return Err(SkipReason::NoReplyTo(other));
         }
         if address
             .as_ref()
@@ -176,17 +236,39 @@ impl Shared {
         Ok(address)
     }
 
+    /// Returns how long the application may take: what the operation or the bridge allows, and what is left of the
+    /// requester's time.
+    fn allowance(&self, record: &Record, operation: &Operation) -> Allowance {
+        let limit = operation
+            .time_limit()
+            .unwrap_or(self.settings.request_timeout);
+        let header = self.settings.deadline_header.as_ref();
+        let given = header.and_then(|name| deadline::given(&record.headers, name));
+        // A negative timestamp stands for none.
+        let written = record.timestamp.filter(|written| *written >= 0);
+        let left = given
+            .zip(written)
+            .map(|(given, written)| deadline::left(given, written, unix_millis()));
+        Allowance { limit, left }
+    }
+
     fn requested(&self, record: &Record) -> Requested {
         let echo_header = self.settings.echo_header.as_ref();
         Requested {
             coordinates: record.coordinates.clone(),
             lines: echo_header.map(|name| echo::Lines::of(&record.headers, name)),
             trace: trace_context::of(&record.headers).map(str::to_owned),
+            baggage: trace_context::baggage(&record.headers),
         }
     }
 
     /// Tells what the application's answer, or the lack of one, is to the requester.
-    fn told(&self, answer: Guarded, at: &Coordinates) -> Result<Response<Bytes>, Problem> {
+    fn told(
+        &self,
+        answer: Guarded,
+        at: &Coordinates,
+        allowance: Allowance,
+    ) -> Result<Response<Bytes>, Problem> {
         match answer {
             Ok(Ok(Ok(response))) => Ok(response),
             Ok(Ok(Err(Broken::TooLarge(status)))) => {
@@ -211,8 +293,9 @@ impl Shared {
                     "the handler failed",
                 ))
             }
-            Ok(Err(_)) => {
-                let limit = self.settings.request_timeout;
+            Ok(Err(Late::Deadline)) => Err(late(at, "during")),
+            Ok(Err(Late::Limit)) => {
+                let limit = allowance.limit;
                 warn!(record = %at, timeout = ?limit, "handler timed out");
                 let detail = format!("the handler did not answer within {limit:?}");
                 Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, detail))

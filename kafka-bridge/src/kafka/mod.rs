@@ -115,10 +115,7 @@ impl Cluster {
         let expected = expected.into_iter();
         let expected = expected.map(|(topic, origin)| (topic.into(), origin));
         let started = KafkaSink::start(config, expected, dead_letter_topic, self.obstacles());
-        started.map_err(|source| Error::Kafka {
-            context: "creating the reply producer".to_owned(),
-            source: refusal::masked(source),
-        })
+        started.map_err(|error| refusal::failed("creating the reply producer", error))
     }
 }
 

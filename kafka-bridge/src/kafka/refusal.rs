@@ -4,14 +4,28 @@ use kafka_cluster_url::masked_refusal;
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
 
+use crate::Error;
+
 /// Masks the value of a refused property in librdkafka's own words, where it may be a secret.
-pub(super) fn masked(error: KafkaError) -> KafkaError {
+fn masked(error: KafkaError) -> KafkaError {
     match error {
         KafkaError::ClientConfig(code, reason, name, value) => {
             let (value, reason) = masked_refusal(&name, &value, &reason);
             KafkaError::ClientConfig(code, reason, name, value)
         }
         other => other,
+    }
+}
+
+/// Tells a failure of the client, its secrets masked.
+pub(super) fn failed(context: &str, error: KafkaError) -> Error {
+    Error::Kafka {
+        context: context.to_owned(),
+        is_configuration: matches!(
+            error,
+            KafkaError::ClientConfig(..) | KafkaError::ClientCreation(_)
+        ),
+        source: Box::new(masked(error)),
     }
 }
 

@@ -28,10 +28,10 @@ pub(crate) enum Name {
 
 impl Name {
     /// Returns the name as HTTP has it, in lower case, if HTTP can carry it.
-    pub(crate) fn into_http(self) -> Option<HeaderName> {
+    pub(crate) fn to_http(&self) -> Option<HeaderName> {
         match self {
             Self::Text(text) => http_name(text.as_bytes()),
-            Self::Http(name) => Some(name),
+            Self::Http(name) => Some(name.clone()),
         }
     }
 
@@ -105,9 +105,9 @@ impl Headers {
             .map(|(name, value)| (name.as_str(), value.as_ref()))
     }
 
-    /// Takes the headers apart, in order.
-    pub(crate) fn into_values(self) -> impl Iterator<Item = (Name, Option<Bytes>)> {
-        self.0.into_iter()
+    /// Iterates over names, as they are held, and values in order.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &(Name, Option<Bytes>)> {
+        self.0.iter()
     }
 
     /// Iterates over the values of `name`, compared without regard to ASCII case.

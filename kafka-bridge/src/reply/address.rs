@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use crate::reply::refusal::Refusal;
 use crate::{AddressDenied, Headers, PartitionEncoding, ReplyPolicy, ReplyProfile};
 
 /// How many correlation headers a reply repeats; one is what requesters send.
@@ -43,20 +44,22 @@ pub(crate) fn resolve<'a>(
     headers: &Headers,
     policy: &ReplyPolicy,
     profiles: &'a [ReplyProfile],
-) -> Result<Option<Address<'a>>, AddressDenied> {
+) -> Result<Option<Address<'a>>, Refusal> {
     for profile in profiles {
         let mut addresses = headers.get_all(&profile.reply_topic);
         let Some(address) = addresses.next() else {
             continue;
         };
         // The same one again, as a proxy or a second layer of a client adds it, leaves nothing open.
-        if addresses.any(|other| other != address) {
-            return Err(AddressDenied::Ambiguous);
+        if let Some(other) = addresses.find(|other| *other != address) {
+            let both = [address, other];
+            return Err(Refusal::new(AddressDenied::Ambiguous, profile, both));
         }
         // A null value is what a client sends that has the header but no address to put in it.
         let Some(address) = address else { continue };
-        let topic = std::str::from_utf8(address).map_err(|_| AddressDenied::Illegal)?;
-        let topic = policy.resolve(topic)?;
+        let refused = |reason| Refusal::new(reason, profile, [Some(address)]);
+        let topic = std::str::from_utf8(address).map_err(|_| refused(AddressDenied::Illegal))?;
+        let topic = policy.resolve(topic).map_err(refused)?;
         let profile = best_of_same_header(headers, profile, profiles);
         return Ok(Some(Address {
             topic,
@@ -66,6 +69,26 @@ pub(crate) fn resolve<'a>(
         }));
     }
     Ok(None)
+}
+
+/// Returns the address of a record that has none: the topic that its operation names.
+pub(crate) fn default<'a>(
+    headers: &Headers,
+    topic: &Arc<str>,
+    profiles: &'a [ReplyProfile],
+) -> Option<Address<'a>> {
+    let correlates = |profile: &&ReplyProfile| {
+        let name = profile.correlation.as_deref();
+        name.is_some_and(|name| headers.get(name).is_some())
+    };
+    let mut own = profiles.iter();
+    let profile = own.find(correlates).or(profiles.first())?;
+    Some(Address {
+        topic: Arc::clone(topic),
+        partition: wanted_partition(headers, profile).0,
+        profile,
+        correlation: correlation(headers, profile),
+    })
 }
 
 /// Chooses between profiles that share a reply topic header: the first that writes partitions the
@@ -146,11 +169,11 @@ mod tests {
         headers: &Headers,
         profiles: &'a [ReplyProfile],
     ) -> Result<Option<Address<'a>>, AddressDenied> {
-        resolve(headers, &policy(), profiles)
+        resolve(headers, &policy(), profiles).map_err(|refusal| refusal.reason)
     }
 
     fn topic(headers: &Headers) -> Result<Option<String>, AddressDenied> {
-        let address = resolve(headers, &policy(), &[ReplyProfile::reference()])?.is_some();
+        let address = resolved(headers, &[ReplyProfile::reference()])?.is_some();
         Ok(address.then(|| "r".to_owned()))
     }
 

@@ -12,6 +12,7 @@ use crate::operation::is_legal_topic;
 
 /// Why a return address is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum AddressDenied {
     /// There are reply topic headers of different values, so it is open which one is meant.
     #[error("reply topic headers of different values")]
@@ -47,6 +48,8 @@ pub struct ReplyPolicy {
     allowed: Vec<Pattern>,
     subscribed: Vec<String>,
     reserved: Option<String>,
+    /// Topics that operations name for requesters who name none.
+    named: Vec<Pattern>,
     /// Whether the names are made from those of other topics: nobody has said that such a topic exists.
     is_derived: bool,
 }
@@ -59,6 +62,7 @@ enum Pattern {
 
 /// Where a topic's name comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Origin {
     /// The operator typed it, and so says that the topic exists.
     Typed,
@@ -71,6 +75,13 @@ impl Pattern {
         match pattern.strip_suffix('*') {
             Some(prefix) => Self::Prefix(prefix.to_owned()),
             None => Self::Exact(pattern.into()),
+        }
+    }
+
+    fn exact(&self) -> Option<&str> {
+        match self {
+            Self::Exact(name) => Some(name),
+            Self::Prefix(_) => None,
         }
     }
 
@@ -97,6 +108,7 @@ impl ReplyPolicy {
                 .collect(),
             subscribed: subscribed.into_iter().map(Into::into).collect(),
             reserved: None,
+            named: Vec::new(),
             is_derived: false,
         }
     }
@@ -138,6 +150,12 @@ impl ReplyPolicy {
         self
     }
 
+    /// Allows further topics, which the operator typed.
+    pub(crate) fn naming(mut self, topics: impl IntoIterator<Item = Arc<str>>) -> Self {
+        self.named = topics.into_iter().map(Pattern::Exact).collect();
+        self
+    }
+
     /// Returns the topics that are allowed by their whole name, and whether the operator has typed them or they
     /// are derived.
     pub(crate) fn exact(&self) -> impl Iterator<Item = (&str, Origin)> {
@@ -145,12 +163,12 @@ impl ReplyPolicy {
             true => Origin::Derived,
             false => Origin::Typed,
         };
-        self.allowed
-            .iter()
-            .filter_map(move |pattern| match pattern {
-                Pattern::Exact(name) => Some((&**name, origin)),
-                Pattern::Prefix(_) => None,
-            })
+        let is_named = |topic: &&str| self.named.iter().any(|named| named.matches(topic));
+        let listed = self.allowed.iter().filter_map(Pattern::exact);
+        let listed = listed.filter(move |topic| !is_named(topic));
+        let named = self.named.iter().filter_map(Pattern::exact);
+        let named = named.map(|topic| (topic, Origin::Typed));
+        listed.map(move |topic| (topic, origin)).chain(named)
     }
 
     /// Checks one address.
@@ -181,7 +199,7 @@ impl ReplyPolicy {
         if topic.starts_with("__") || self.reserved.as_deref() == Some(topic) {
             return Err(AddressDenied::Internal);
         }
-        let mut allowed = self.allowed.iter();
+        let mut allowed = self.named.iter().chain(&self.allowed);
         let found = allowed.find(|pattern| pattern.matches(topic));
         found.ok_or(AddressDenied::NotAllowed)
     }
@@ -231,6 +249,19 @@ mod tests {
         assert_eq!(exact(&typed), [Origin::Typed], "the other one is a prefix");
         let derived = ReplyPolicy::derived(["a"]).reserve(None);
         assert_eq!(exact(&derived), [Origin::Derived]);
+    }
+
+    #[test]
+    fn a_topic_that_an_operation_names_is_typed_and_listed_once() {
+        let policy = ReplyPolicy::derived(["a"]).naming(["a.reply".into(), "answers".into()]);
+        let exact: Vec<_> = policy.exact().collect();
+        assert_eq!(
+            exact,
+            [("a.reply", Origin::Typed), ("answers", Origin::Typed)]
+        );
+        assert_eq!(policy.check("answers"), Ok(()));
+        let own = ReplyPolicy::derived(["a"]).naming(["a".into()]);
+        assert_eq!(own.check("a"), Err(AddressDenied::Subscribed));
     }
 
     #[test]

@@ -3,3 +3,4 @@
 pub(crate) mod address;
 pub(crate) mod allow_list;
 pub(crate) mod profile;
+pub(crate) mod refusal;

@@ -14,6 +14,7 @@ use bytes::Bytes;
 /// ASCII digits are a decimal one. Big-endian numbers of 16,777,216 and more are so not readable;
 /// no topic has as many partitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PartitionEncoding {
     /// Four bytes, the most significant first.
     BigEndian,
@@ -65,6 +66,9 @@ pub struct ReplyProfile {
     pub strip: Vec<String>,
     /// Whether a reply of status 204 has a null value instead of an empty one.
     pub null_for_no_content: bool,
+    /// Whether failures whose media type is `application/problem+json` are told as `application/json`, which they are as
+    /// well: for requesters that decode no other. Those of the application are meant too.
+    pub plain_json_failures: bool,
     /// What the reply topics end in that requesters derive from a request topic's name; a trailing
     /// `*` matches any rest. The allow-list of a bridge that is given none is made of them.
     pub reply_topic_suffixes: Vec<String>,
@@ -86,6 +90,7 @@ impl ReplyProfile {
             constants: Vec::new(),
             strip: Vec::new(),
             null_for_no_content: false,
+            plain_json_failures: false,
             reply_topic_suffixes: vec![".reply".to_owned(), ".reply.*".to_owned()],
         }
     }
@@ -151,10 +156,14 @@ impl ReplyProfile {
         }
     }
 
-    /// Returns the profile of FastStream's requests.
+    /// Returns the profile of FastStream's requests. Failures are `application/json`: FastStream decodes no other type
+    /// as JSON.
     #[must_use]
     pub fn faststream() -> Self {
-        Self::named("faststream", "reply_to", None, "correlation_id")
+        Self {
+            plain_json_failures: true,
+            ..Self::named("faststream", "reply_to", None, "correlation_id")
+        }
     }
 
     /// Returns every profile that has a name of its own.

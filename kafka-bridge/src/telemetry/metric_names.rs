@@ -22,6 +22,7 @@ pub(crate) const IGNORED_PARTITIONS: &str = "kafka_bridge_ignored_reply_partitio
 pub(crate) const UNREADABLE_HEADERS: &str = "kafka_bridge_unreadable_headers_total";
 pub(crate) const REMADE: &str = "kafka_bridge_remade_partitions_total";
 pub(crate) const DELETED_UNREAD: &str = "kafka_bridge_deleted_unread_records_total";
+pub(crate) const DEADLINES: &str = "kafka_bridge_deadlines_passed_total";
 pub(crate) const BLOCKED: &str = "kafka_bridge_blocked";
 
 /// What a metric is, its name, its unit and its meaning.
@@ -34,12 +35,18 @@ enum Kind {
     Histogram,
 }
 
-const DESCRIPTIONS: [Description; 21] = [
+const DESCRIPTIONS: [Description; 22] = [
     (
         Kind::Gauge,
         BLOCKED,
         Unit::Count,
         "1 while no record can be fetched from a partition, or produced to a topic, while a topic cannot be read or the group takes no part (what: fetch, produce, topic, group)",
+    ),
+    (
+        Kind::Counter,
+        DEADLINES,
+        Unit::Count,
+        "requests whose requester's deadline passed, by topic and when: before they were run, or during it",
     ),
     (
         Kind::Counter,

@@ -1,12 +1,33 @@
-//! The `traceparent` header of W3C Trace Context, <https://www.w3.org/TR/trace-context/>. Pure.
+//! The `traceparent` header of W3C Trace Context, <https://www.w3.org/TR/trace-context/>, and the `baggage` header of
+//! <https://www.w3.org/TR/baggage/>. Pure.
 //!
 //! The bridge takes part in no trace of its own: it passes the requester's context to the application
 //! and back with the reply, and names it in its log spans.
+
+use http::HeaderValue;
 
 use crate::Headers;
 
 /// The header that carries a trace's context.
 pub(crate) const TRACEPARENT: &str = "traceparent";
+
+/// The header that carries what a trace's callers tell one another.
+pub(crate) const BAGGAGE: &str = "baggage";
+
+/// How many bytes of baggage are handed on, the least that the specification asks of all.
+const MAX_BAGGAGE: usize = 8192;
+
+/// Reads the baggage of a record, one value a header; nothing of it if it is too long or no HTTP header's value.
+pub(crate) fn baggage(headers: &Headers) -> Vec<HeaderValue> {
+    let values = || headers.get_all(BAGGAGE).flatten();
+    // With the comma that joins them.
+    let size: usize = values().map(|value| value.len() + 1).sum();
+    if size > MAX_BAGGAGE + 1 {
+        return Vec::new();
+    }
+    let read = values().map(|value| HeaderValue::from_maybe_shared(value.clone()));
+    read.collect::<Result<_, _>>().unwrap_or_default()
+}
 
 /// Four fields of 2, 32, 16 and 2 digits, and what stands between them.
 const LENGTH: usize = 55;
@@ -57,6 +78,22 @@ mod tests {
             .map(|&value| ("Traceparent", value.to_owned()))
             .collect();
         of(&headers).map(str::to_owned)
+    }
+
+    #[test]
+    fn h10_baggage_is_read_whole_or_not_at_all() {
+        let read = |values: &[&[u8]]| {
+            let values = values.iter().map(|value| ("Baggage", value.to_vec()));
+            baggage(&values.collect())
+        };
+        assert_eq!(read(&[b"a=1", b"b=2;p"]), ["a=1", "b=2;p"]);
+        let long = vec![b'x'; MAX_BAGGAGE];
+        assert_eq!(read(&[&long]).len(), 1);
+        assert!(read(&[&long, b""]).is_empty());
+        assert!(read(&[b"a=1", b"b=2\r\nstatus-code: 500"]).is_empty());
+        assert!(read(&[]).is_empty());
+        let many = vec![&b""[..]; 100_000];
+        assert!(read(&many).is_empty());
     }
 
     #[test]

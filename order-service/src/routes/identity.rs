@@ -3,7 +3,7 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
-use kafka_bridge::{Coordinates, Timestamp};
+use kafka_bridge::KafkaRecord;
 
 use crate::error::ApiError;
 use crate::idempotency::{IdempotencyKey, InvalidKey, RecordIdentity, RequestIdentity};
@@ -28,12 +28,8 @@ impl<S: Send + Sync> FromRequestParts<S> for RequestIdentity {
         if let Some(key) = key(&parts.headers).map_err(refuse)? {
             return Ok(Self::Key(key));
         }
-        let coordinates = parts.extensions.get::<Coordinates>();
-        let timestamp = parts
-            .extensions
-            .get()
-            .map(|Timestamp(timestamp)| *timestamp);
-        let record = coordinates.map(|place| record(place, timestamp, &parts.headers));
+        let source = parts.extensions.get::<KafkaRecord>();
+        let record = source.map(|source| record(source, &parts.headers));
         Ok(record.map_or(Self::Unknown, Self::Record))
     }
 }
@@ -51,20 +47,16 @@ fn key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, InvalidKey> {
     }
 }
 
-fn record(
-    coordinates: &Coordinates,
-    timestamp: Option<i64>,
-    headers: &HeaderMap,
-) -> RecordIdentity {
+fn record(source: &KafkaRecord, headers: &HeaderMap) -> RecordIdentity {
     let values = |name: &'static str| {
         let values = headers.get_all(name).into_iter();
         values.map(move |value| (name, value.as_bytes().to_vec()))
     };
     RecordIdentity {
-        topic: coordinates.topic_partition.topic.to_string(),
-        partition: coordinates.topic_partition.partition,
-        offset: coordinates.offset,
-        timestamp,
+        topic: source.topic().to_owned(),
+        partition: source.partition(),
+        offset: source.offset(),
+        timestamp: source.timestamp(),
         correlation: CORRELATION.into_iter().flat_map(values).collect(),
     }
 }
@@ -88,9 +80,9 @@ mod tests {
     }
 
     fn as_record(mut request: Request<()>) -> Request<()> {
-        let record = kafka_bridge::Record::new("createOrder", 3, 7);
-        request.extensions_mut().insert(record.coordinates);
-        request.extensions_mut().insert(Timestamp(5));
+        let mut record = kafka_bridge::Record::new("createOrder", 3, 7);
+        record.timestamp = Some(5);
+        request.extensions_mut().insert(KafkaRecord::from(record));
         request
     }
 

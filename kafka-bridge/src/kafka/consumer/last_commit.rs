@@ -8,6 +8,7 @@ use tracing::debug;
 
 use super::events::ConsumerEvents;
 use crate::Error;
+use crate::kafka::refusal::failed;
 
 /// How long the last commit may wait for a rebalance to end. A member learns of one by its next
 /// heartbeat, 3 s at the most by default, and the others may take as long to join.
@@ -41,10 +42,7 @@ pub(super) fn commit_last(consumer: &BaseConsumer<ConsumerEvents>) -> Result<(),
                 // committed, and will come again.
                 let _ = consumer.poll(LAST_COMMIT_RETRY_WAIT);
             }
-            Err(source) => {
-                let context = "committing the last offsets".to_owned();
-                return Err(Error::Kafka { context, source });
-            }
+            Err(error) => return Err(failed("committing the last offsets", error)),
         }
     }
 }

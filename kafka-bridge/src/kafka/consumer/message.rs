@@ -1,6 +1,6 @@
 //! Copies librdkafka's borrowed messages into plain records.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use metrics::counter;
 use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Header, Headers as _, Message};
 
@@ -16,9 +16,11 @@ pub(super) fn to_record(
     max_headers: usize,
 ) -> Record {
     let (topic_partition, generation) = context.locate(message.topic(), message.partition());
-    let headers = message
-        .headers()
-        .map(|borrowed| to_headers(borrowed, max_headers));
+    let borrowed = message.headers();
+    let count = borrowed.map_or(0, |headers| accepted(headers, max_headers));
+    let mut parts = Parts::with_room(message.key().map_or(0, <[u8]>::len) + count * VALUE_LEN);
+    let key = message.key().map(|key| parts.copy(key));
+    let headers = borrowed.map(|headers| copied(count, &mut parts, |index| headers.try_get(index)));
     Record {
         coordinates: Coordinates {
             topic_partition,
@@ -26,25 +28,46 @@ pub(super) fn to_record(
             generation,
         },
         timestamp: message.timestamp().to_millis(),
-        key: message.key().map(Bytes::copy_from_slice),
+        key,
         value: message.payload().map(Bytes::copy_from_slice),
         headers: headers.unwrap_or_default(),
     }
 }
 
-/// Copies the headers, at most one more than will be accepted: a record can hold a quarter of a
+/// Returns how many headers are copied, at most one more than will be accepted: a record can hold a quarter of a
 /// million of them, and each costs far more here than on the wire.
-fn to_headers(borrowed: &BorrowedHeaders, max_headers: usize) -> Headers {
-    let count = borrowed.count().min(max_headers.saturating_add(1));
-    copied(count, |index| borrowed.try_get(index))
+fn accepted(borrowed: &BorrowedHeaders, max_headers: usize) -> usize {
+    borrowed.count().min(max_headers.saturating_add(1))
 }
 
-fn copied<'a>(count: usize, get: impl Fn(usize) -> Option<Header<'a, &'a [u8]>>) -> Headers {
+/// How long a header's value is expected to be, in bytes; a longer one costs one more buffer.
+const VALUE_LEN: usize = 48;
+
+/// One buffer for the key and all header values: request, reply and [`crate::KafkaRecord`] then share them without an
+/// allocation for each. The value has a buffer of its own, which can go before the others do.
+struct Parts(BytesMut);
+
+impl Parts {
+    fn with_room(bytes: usize) -> Self {
+        Self(BytesMut::with_capacity(bytes))
+    }
+
+    fn copy(&mut self, part: &[u8]) -> Bytes {
+        self.0.extend_from_slice(part);
+        self.0.split().freeze()
+    }
+}
+
+fn copied<'a>(
+    count: usize,
+    parts: &mut Parts,
+    get: impl Fn(usize) -> Option<Header<'a, &'a [u8]>>,
+) -> Headers {
     let mut headers = Headers::with_capacity(count);
     for index in 0..count {
         match look(|| get(index)) {
             Some(Some(header)) => {
-                headers.push_nullable(header.key, header.value.map(Bytes::copy_from_slice));
+                headers.push_nullable(header.key, header.value.map(|value| parts.copy(value)));
             }
             Some(None) => {}
             None => counter!(metric_names::UNREADABLE_HEADERS).increment(1),
@@ -64,7 +87,7 @@ mod tests {
         let looks = Cell::new(0);
         let read = |unreadable: fn(usize) -> bool| {
             looks.set(0);
-            copied(257, |index| {
+            copied(257, &mut Parts::with_room(0), |index| {
                 looks.set(looks.get() + 1);
                 assert!(!unreadable(index), "as rdkafka does");
                 let value = Some(&b"value"[..]);

@@ -14,6 +14,7 @@ use tracing::{debug, warn};
 
 use super::events::ConsumerEvents;
 use super::message::to_record;
+use crate::kafka::refusal::failed;
 use crate::ports::{Intake, SourceEvent};
 use crate::telemetry::metric_names;
 use crate::{Error, Record};
@@ -180,9 +181,8 @@ impl Polling {
                 let record = to_record(&message, context, self.max_headers);
                 turn.backlog.push_back(record);
             }
-            Some(Err(source @ KafkaError::MessageConsumptionFatal(_))) => {
-                let context = "consuming".to_owned();
-                let fatal = Error::Kafka { context, source };
+            Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => {
+                let fatal = failed("consuming", error);
                 self.consumer.context().tell(Err(fatal));
             }
             Some(Err(KafkaError::MessageConsumption(Code::PollExceeded))) => {

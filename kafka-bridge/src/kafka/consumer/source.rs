@@ -20,7 +20,7 @@ use super::polling::{Events, Look, PAUSE_AFTER, Polling};
 use crate::Error;
 use crate::health::obstacles::Obstacles;
 use crate::kafka::client_config::max_poll_interval;
-use crate::kafka::refusal::masked;
+use crate::kafka::refusal;
 use crate::offsets::Position;
 use crate::ports::{Intake, RecordSource, SourceEvent};
 
@@ -55,13 +55,7 @@ impl KafkaSource {
         max_headers: usize,
         obstacles: Obstacles,
     ) -> Result<Self, Error> {
-        let failed = |context: &str| {
-            let context = context.to_owned();
-            move |source| {
-                let source = masked(source);
-                Error::Kafka { context, source }
-            }
-        };
+        let failed = |context: &'static str| move |error| refusal::failed(context, error);
         let (tell, events) = mpsc::unbounded_channel();
         let watch = FetchWatch::new(obstacles, config.get("group.id").unwrap_or_default());
         let context = ConsumerEvents::new(tell, revocation_timeout, watch);

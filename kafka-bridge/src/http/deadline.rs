@@ -1,0 +1,115 @@
+//! The time that a requester gives its request, read from a record header. Pure.
+//!
+//! A duration and not an instant, as gRPC's `grpc-timeout`: a requester can write the same header on each record. It
+//! counts from the record's timestamp, because a record may lie in the topic for longer than any request takes.
+
+use std::time::Duration;
+
+use http::HeaderName;
+
+use crate::Headers;
+
+/// The header that [`crate::Builder::deadline_header`] is meant to be given where requesters have none of their own.
+pub const DEFAULT_DEADLINE_HEADER: HeaderName = HeaderName::from_static("x-request-timeout-ms");
+
+/// How many digits are read: 115 days in milliseconds.
+const MAX_DIGITS: usize = 10;
+
+/// How long the application may take for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Allowance {
+    /// From when the application takes the request.
+    pub(crate) limit: Duration,
+    /// What is left of the requester's time, the wait for the application included.
+    pub(crate) left: Option<Duration>,
+}
+
+impl Allowance {
+    /// Returns whether nobody waits for the answer any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.left.is_some_and(|left| left.is_zero())
+    }
+}
+
+/// Which time was over first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Late {
+    /// The bridge's, or the operation's.
+    Limit,
+    /// The requester's.
+    Deadline,
+}
+
+/// Returns what the header gives, in milliseconds; `None` for what is no such number.
+pub(crate) fn given(headers: &Headers, name: &HeaderName) -> Option<Duration> {
+    let mut values = headers.get_all(name.as_str());
+    let first = values.next()?;
+    if values.any(|other| other != first) {
+        return None;
+    }
+    let digits = first.filter(|value| (1..=MAX_DIGITS).contains(&value.len()))?;
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let millis = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    Some(Duration::from_millis(millis))
+}
+
+/// Returns what is left of the given time; `written` and `now` are milliseconds since the Unix epoch.
+///
+/// A timestamp that lies ahead gives no more than the whole time: clocks differ.
+pub(crate) fn left(given: Duration, written: i64, now: i64) -> Duration {
+    let age = u64::try_from(now.saturating_sub(written)).unwrap_or_default();
+    given.saturating_sub(Duration::from_millis(age))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(values: &[&[u8]]) -> Option<u128> {
+        let headers: Headers = values
+            .iter()
+            .map(|value| ("X-Request-Timeout-Ms", value.to_vec()))
+            .collect();
+        given(&headers, &DEFAULT_DEADLINE_HEADER).map(|given| given.as_millis())
+    }
+
+    #[test]
+    fn h10_what_is_no_number_of_milliseconds_is_ignored() {
+        assert_eq!(read(&[b"1500"]), Some(1500));
+        assert_eq!(read(&[b"1500", b"1500"]), Some(1500));
+        assert_eq!(read(&[b"0"]), Some(0));
+        let hostile: [&[&[u8]]; 10] = [
+            &[],
+            &[b""],
+            &[b"-1"],
+            &[b"+1"],
+            &[b" 1"],
+            &[b"1.5"],
+            &[b"1s"],
+            &[b"99999999999"],
+            &[b"\xff"],
+            &[b"1", b"2"],
+        ];
+        for values in hostile {
+            assert_eq!(read(values), None, "{values:?}");
+        }
+        let mut null = Headers::default();
+        null.push_nullable("x-request-timeout-ms", None);
+        assert_eq!(given(&null, &DEFAULT_DEADLINE_HEADER), None);
+    }
+
+    #[test]
+    fn what_is_left_counts_from_the_records_timestamp() {
+        let given = Duration::from_millis(100);
+        let left = |written, now| left(given, written, now).as_millis();
+        assert_eq!(left(1000, 1000), 100);
+        assert_eq!(left(1000, 1060), 40);
+        assert_eq!(left(1000, 1100), 0);
+        assert_eq!(left(1000, 9999), 0);
+        assert_eq!(left(1000, 0), 100, "a clock that lags gives no more");
+        assert_eq!(left(i64::MIN, i64::MAX), 0);
+        assert_eq!(left(i64::MAX, i64::MIN), 100);
+    }
+}
