@@ -111,10 +111,17 @@ impl TallyView {
         recorded.stages.results(now)
     }
 
-    /// How each stage breaks these thresholds so far.
+    /// How each stage breaks these thresholds so far. All requests meant for the time before `settled`, from the
+    /// start of the run, have ended.
     #[must_use]
-    pub(crate) fn broken_stages(&self, thresholds: &[Threshold]) -> Vec<Option<String>> {
-        self.up_to_now().1.stages.broken(thresholds)
+    pub(crate) fn broken_stages(
+        &self,
+        thresholds: &[Threshold],
+        settled: Duration,
+    ) -> Vec<Option<String>> {
+        let (now, recorded) = self.up_to_now();
+        let settled = nanoseconds(settled);
+        recorded.stages.broken(thresholds, now, settled)
     }
 
     /// The moments that were kept, the oldest first; see [`History`].

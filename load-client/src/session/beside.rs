@@ -27,8 +27,13 @@ pub(crate) struct Beside {
 }
 
 impl Beside {
-    /// Starts to watch.
-    pub(crate) fn start(arguments: &LoadArguments, view: TallyView, control: &Control) -> Self {
+    /// Starts to watch. A request ends within `timeout`.
+    pub(crate) fn start(
+        arguments: &LoadArguments,
+        timeout: Duration,
+        view: TallyView,
+        control: &Control,
+    ) -> Self {
         let memory = Arc::<Mutex<History<MemoryPoint>>>::default();
         let limits = arguments.until.clone();
         let limit_broke = Arc::<AtomicBool>::default();
@@ -41,6 +46,7 @@ impl Beside {
                 view,
                 control.clone(),
                 limits.clone(),
+                timeout,
                 Arc::clone(&limit_broke),
             )));
         }
@@ -61,7 +67,10 @@ impl Beside {
     pub(crate) fn finish(self, view: &TallyView) -> Findings {
         self.tasks.iter().for_each(JoinHandle::abort);
         let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        let broken = (!self.limits.is_empty()).then(|| view.broken_stages(&self.limits));
+        let broken = (!self.limits.is_empty()).then(|| {
+            // Nothing is in flight any more.
+            view.broken_stages(&self.limits, Duration::MAX)
+        });
         let (history, stages) = (view.history(), view.stages());
         Findings::of(&history, &stages, memory.entries(), broken.as_deref())
     }
@@ -72,15 +81,16 @@ async fn end_when_broken(
     view: TallyView,
     control: Control,
     limits: Vec<Threshold>,
+    timeout: Duration,
     limit_broke: Arc<AtomicBool>,
 ) {
     loop {
         tokio::time::sleep(CHECK_INTERVAL).await;
-        let now = view.elapsed().as_secs_f64();
+        let now = view.elapsed();
         let stages = view.stages();
-        let broken = view.broken_stages(&limits);
+        let broken = view.broken_stages(&limits, now.saturating_sub(timeout));
         let all = stages.iter().zip(broken);
-        let over = all.filter(|(stage, _)| stage.span.end_seconds <= now);
+        let over = all.filter(|(stage, _)| stage.span.end_seconds <= now.as_secs_f64());
         let mut broken = over.filter_map(|(stage, reason)| Some((stage, reason?)));
         if let Some((stage, reason)) = broken.next() {
             say(&format!("ending after {}: {reason}", stage.span.name));

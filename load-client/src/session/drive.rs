@@ -152,7 +152,8 @@ impl Started {
         was_interrupted: impl FnOnce(&Control) -> bool,
     ) -> anyhow::Result<Concluded> {
         let (plan, control, transport) = (self.plan, self.control, self.transport);
-        let beside = Beside::start(&self.arguments.load, self.recorder.view(), &control);
+        let (load, view) = (&self.arguments.load, self.recorder.view());
+        let beside = Beside::start(load, plan.timeout, view, &control);
         let stillness = Stillness::watch()?;
         let (started, clock) = (SystemTime::now(), Instant::now());
         let (sending, scenario) = (Arc::clone(&transport), self.scenario);

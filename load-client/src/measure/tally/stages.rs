@@ -58,8 +58,11 @@ impl Part {
         service.into_iter().for_each(|own| self.service.record(own));
     }
 
-    fn row(&self, seconds: f64, quantiles: &[f64]) -> Row {
-        let rate = |count: u64| count as f64 / seconds;
+    fn row(&self, seconds: Option<f64>, quantiles: &[f64]) -> Row {
+        let rate = |count: u64| match seconds {
+            Some(seconds) if seconds > 0.0 => count as f64 / seconds,
+            _ => 0.0,
+        };
         Row {
             name: self.name.clone(),
             requests: self.requests,
@@ -140,19 +143,34 @@ impl StageTally {
         results.collect()
     }
 
-    /// How each stage breaks the first threshold that it breaks; `None` for one that breaks none, or was not begun.
-    pub(crate) fn broken(&self, thresholds: &[Threshold]) -> Vec<Option<String>> {
+    /// How each stage breaks the first threshold that it breaks up to this moment; `None` for one that breaks none,
+    /// or was not begun. All requests meant for the time before `settled_ns` have ended: what only the end of a
+    /// stage tells is judged for the stages in it alone, and never for one that the run's end has cut short.
+    pub(crate) fn broken(
+        &self,
+        thresholds: &[Threshold],
+        moment_ns: u64,
+        settled_ns: u64,
+    ) -> Vec<Option<String>> {
         let quantiles = extra_quantiles(thresholds);
-        let stages = self.stages.iter();
-        let broken = stages.map(|stage| first_broken(thresholds, &stage.summary(&quantiles)));
+        let broken = self.stages.iter().map(|stage| {
+            let is_whole = stage.end_ns <= settled_ns && !stage.is_cut();
+            let due = thresholds.iter().filter(|own| is_whole || own.may_abort());
+            first_broken(due, &stage.summary(moment_ns, &quantiles))
+        });
         broken.collect()
     }
 }
 
 impl Stage {
-    /// The stage as if it were a run.
-    fn summary(&self, quantiles: &[f64]) -> Summary {
-        let seconds = self.span.end_seconds - self.span.start_seconds;
+    /// Whether the run ended before it.
+    fn is_cut(&self) -> bool {
+        !self.window.is_open_at(self.end_ns.saturating_sub(1))
+    }
+
+    /// The stage as if it were a run, up to this moment.
+    fn summary(&self, moment_ns: u64, quantiles: &[f64]) -> Summary {
+        let seconds = self.window.seconds_at(moment_ns);
         let kinds = self.kinds.iter();
         Summary {
             kinds: kinds.map(|kind| kind.row(seconds, quantiles)).collect(),
@@ -160,7 +178,7 @@ impl Stage {
             outcomes: [(Status::Timeout, self.total.timeouts)].into(),
             warm_up: WarmUp::default(),
             throughput: None,
-            window_seconds: Some(seconds),
+            window_seconds: seconds,
             errors: Vec::new(),
             stages: Vec::new(),
             schedule_lag: None,
@@ -229,7 +247,7 @@ mod tests {
             sample.kind = u16::from(is_second);
             tally.record(&sample);
         }
-        let broken = |text: &str| tally.broken(&[text.parse().unwrap()]);
+        let broken = |text: &str| tally.broken(&[text.parse().unwrap()], u64::MAX, u64::MAX);
         assert_eq!(broken("p97<50ms"), [None, None]);
         assert_eq!(broken("create:failures<1%"), [None, None]);
         let told = |text: &str| Some(text.to_owned());
@@ -245,8 +263,39 @@ mod tests {
         assert_eq!(broken("find:service.p97<50ms"), [None, told(nobody)]);
         assert!(broken("rps>=1500").iter().all(Option::is_some));
         assert_eq!(
-            StageTally::new(&names, vec![span(0.0, 1.0)], 0).broken(&["max<1us".parse().unwrap()]),
+            StageTally::new(&names, vec![span(0.0, 1.0)], 0).broken(
+                &["max<1us".parse().unwrap()],
+                u64::MAX,
+                u64::MAX
+            ),
             [None]
         );
+    }
+
+    #[test]
+    fn a_rate_is_of_the_measured_seconds_of_a_stage_that_is_over() {
+        const SECOND: u64 = 1_000_000_000;
+        let spans = vec![span(0.0, 2.0), span(2.0, 4.0)];
+        let mut tally = StageTally::new(&[], spans, SECOND);
+        for index in 0..300 {
+            let mut sample = Sample::test(index * SECOND / 100, 1, Outcome::Ok);
+            sample.warm_up = sample.intended_ns < SECOND;
+            tally.record(&sample);
+        }
+        let limits = |text: &str| [text.parse().unwrap()];
+        let [enough, too_few] = [limits("rps>=100"), limits("rps>=101")];
+        // The second of the warm-up is left out as its requests are.
+        assert_eq!(tally.broken(&enough, 3 * SECOND, 2 * SECOND), [None, None]);
+        // Requests of the first stage may be in flight.
+        let early = tally.broken(&too_few, 3 * SECOND, 2 * SECOND - 1);
+        assert_eq!(early, [None, None]);
+        let told = Some("100.00 per second, the limit is rps>=101".to_owned());
+        let settled = tally.broken(&too_few, 3 * SECOND, 2 * SECOND);
+        assert_eq!(settled, [told.clone(), None]);
+        // Interrupted in its middle, the second tells nothing of rates, but of latencies.
+        tally.end_by(3 * SECOND);
+        assert_eq!(tally.broken(&too_few, u64::MAX, u64::MAX), [told, None]);
+        let slow = tally.broken(&limits("min>1s"), u64::MAX, u64::MAX);
+        assert!(slow.iter().all(Option::is_some), "{slow:?}");
     }
 }

@@ -81,7 +81,10 @@ pub(crate) fn evaluate(thresholds: &[Threshold], summary: &Summary) -> Answer {
 /// How the first of the thresholds that do not hold is broken; `None` while they hold, or nothing ended. What too
 /// few replies tell breaks nothing, but a latency that nobody saw, because every request failed, does.
 #[must_use]
-pub(crate) fn first_broken(thresholds: &[Threshold], summary: &Summary) -> Option<String> {
+pub(crate) fn first_broken<'a>(
+    thresholds: impl IntoIterator<Item = &'a Threshold>,
+    summary: &Summary,
+) -> Option<String> {
     let broken = |own: &Threshold| match measure(own, summary) {
         Ok(value) if own.operator.holds(value, own.limit.value()) => None,
         Ok(value) => Some(format!("{}, the limit is {own}", in_words(own, value))),
@@ -89,7 +92,7 @@ pub(crate) fn first_broken(thresholds: &[Threshold], summary: &Summary) -> Optio
             .then(|| format!("no request was answered well, the limit is {own}")),
     };
     let has_begun = summary.total.requests > 0;
-    let mut thresholds = thresholds.iter().filter(|_| has_begun);
+    let mut thresholds = thresholds.into_iter().filter(|_| has_begun);
     thresholds.find_map(broken)
 }
 
