@@ -51,7 +51,7 @@ has chromium || set -- "$@" --skip chromium_
 set --
 
 title "the same with \`tasks\` as the default dispatch${tls:+, and with TLS}"
-"$cargo" test --locked -p kafka-bridge -p order-service --features "order-service/tasks${tls:+,kafka-bridge/tls,order-service/tls}"
+"$cargo" test --locked -p order-service ${tls:+-p kafka-bridge} --features "order-service/tasks${tls:+,kafka-bridge/tls,order-service/tls}"
 
 # The stack tests start these as a user would; this also leaves them built without the feature `tasks`.
 "$cargo" build --locked -p order-service -p load-client -p harness \

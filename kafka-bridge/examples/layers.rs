@@ -1,6 +1,6 @@
-//! An axum `Router` with layers, as one would have it over HTTP: state, a middleware that looks at each
-//! request, and the header that lets requesters correlate replies. Around it is a limit of concurrency:
-//! there it holds records back. Within the router a request would wait in its handler's time.
+//! An axum `Router` with layers, as one would have it over HTTP: state, a limit of concurrency, a
+//! middleware that looks at each request, and the header that lets requesters correlate replies.
+//! A request waits for the limit within its time. `Builder::max_in_flight` is what holds records back.
 //! The topics have to exist: `double` and `double.reply`.
 //!
 //! ```sh
@@ -18,7 +18,6 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::post;
 use kafka_bridge::{Bridge, Dispatch, EchoSetHeaderLayer, KafkaRecord, Operation};
-use tower::Layer;
 use tower::limit::GlobalConcurrencyLimitLayer;
 
 /// How many requests there were, shared by all handlers.
@@ -50,8 +49,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .route("/doubles", post(double))
         .with_state(Count::default())
         .layer(middleware::from_fn(tell_coordinates))
+        .layer(GlobalConcurrencyLimitLayer::new(64))
         .layer(EchoSetHeaderLayer::default());
-    let app = GlobalConcurrencyLimitLayer::new(64).layer(app);
     Bridge::builder(app)
         .operation(Operation::post("double", "/doubles")?)
         .dispatch(Dispatch::Tasks)

@@ -72,9 +72,8 @@ impl<A> Builder<A> {
     }
 
     /// Sets how long the application may take for one request before the requester gets 504; 30 s by default.
-    /// [`Operation::timeout`] sets it for one operation. It begins when the application's `poll_ready` says that it
-    /// takes a request: one with a limit of concurrency around it holds records back, and at the in-flight bound intake
-    /// pauses. A layer within an axum `Router` cannot say so.
+    /// [`Operation::timeout`] sets it for one operation. The wait for
+    /// the application's `poll_ready` is part of it.
     #[must_use]
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.settings.request_timeout = timeout;

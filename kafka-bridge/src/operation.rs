@@ -169,7 +169,8 @@ impl Operation {
     ///
     /// A record that names a topic is answered there, or refused: the record's own word goes first. The topic is on the
     /// allow-list and counts as typed by the operator, so it has to exist: see [`crate::Builder::reply_topics`]. The
-    /// reply has what the first profile says whose correlation header the record has, else the first of all.
+    /// reply's headers are those of the first profile whose correlation header is in the record. If there is none, it
+    /// is the first profile.
     ///
     /// # Errors
     ///

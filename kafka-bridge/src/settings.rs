@@ -21,7 +21,9 @@ pub enum Dispatch {
     /// when the reply to the one before it is acknowledged. Records without a key have no order.
     Keyed,
     /// As `Keyed`, for all records of a topic's partition, whatever their keys: one record of each assigned
-    /// partition at a time.
+    /// partition at a time. What waits is in flight. librdkafka gives a partition's fetched records one after the
+    /// other, so the backlog of one partition may take all room while the others wait. Where many partitions are
+    /// behind, set `fetch.message.max.bytes` to what some records take, or the in-flight bound above what a fetch brings.
     Partition,
 }
 
@@ -147,8 +149,8 @@ pub struct Settings {
     /// What becomes of requests that fail on the service's side.
     pub on_failure: FailurePolicy,
     /// How long the lowest record of a partition may be unfinished before the bridge counts as
-    /// unhealthy; `None` for [`Settings::longest_handling`] and the longer of a request time-out and
-    /// 30 s.
+    /// unhealthy; `None` for all attempts up to the longest time-out of an operation, the waits in between, and
+    /// the longer of that time-out and 30 s.
     pub stuck_after: Option<Duration>,
     /// What requesters there are; the first whose reply topic header a record has is answered.
     pub profiles: Vec<ReplyProfile>,
@@ -190,11 +192,6 @@ const STUCK_MARGIN: Duration = Duration::from_secs(30);
 impl Settings {
     /// Returns how long the handling of a record may take without anything being wrong: all attempts
     /// up to their time-outs, and the longest waits in between.
-    #[must_use]
-    pub fn longest_handling(&self) -> Duration {
-        self.longest_handling_of(self.request_timeout)
-    }
-
     fn longest_handling_of(&self, request_timeout: Duration) -> Duration {
         match self.on_failure {
             FailurePolicy::Reply => request_timeout,
@@ -202,9 +199,8 @@ impl Settings {
         }
     }
 
-    /// Returns the age at which a record counts as stuck, where the longest time-out of all operations is given. When
-    /// it is derived there is room for one request more: that of the same key which a partition had under way when it
-    /// came back.
+    /// Returns the age at which a record counts as stuck; `request_timeout` is the longest of all operations. The derived
+    /// age has room for one request more. A partition that comes back may still have a request of the same key under way.
     pub(crate) fn stuck_after(&self, request_timeout: Duration) -> Duration {
         let margin = request_timeout.max(STUCK_MARGIN);
         let derived = self

@@ -5,14 +5,10 @@ mod support;
 
 use std::time::Duration;
 
-use axum::Router;
-use axum::routing::post;
 use kafka_bridge::ports::ProduceError;
 use kafka_bridge::testing::{MemoryBroker, MemorySink};
-use kafka_bridge::{Bridge, Dispatch, Operation, Record, Summary, WithoutReplyTo};
+use kafka_bridge::{Record, Summary, WithoutReplyTo};
 use support::{MODES, builder, header, order, run, serve, statuses};
-use tower::Layer;
-use tower::limit::GlobalConcurrencyLimitLayer;
 
 #[tokio::test(start_paused = true)]
 async fn a_request_gets_its_reply_in_each_mode() {
@@ -175,24 +171,4 @@ fn settings_that_contradict_one_another_are_refused() {
     );
     let nothing = kafka_bridge::Bridge::builder(support::app());
     assert!(nothing.with_ports(source, MemorySink::default()).is_err());
-}
-
-/// What waits for its turn is no request that takes too long.
-#[tokio::test(start_paused = true)]
-async fn an_application_that_takes_one_request_at_a_time_holds_records_back_and_fails_none() {
-    let work = async || tokio::time::sleep(Duration::from_secs(20)).await;
-    let app = GlobalConcurrencyLimitLayer::new(1).layer(Router::new().route("/orders", post(work)));
-    let bridge = Bridge::builder(app)
-        .operation(Operation::post("createOrder", "/orders").unwrap())
-        .request_timeout(Duration::from_secs(30))
-        .drain_timeout(Duration::from_secs(300))
-        .dispatch(Dispatch::Tasks);
-    let (_, source) = MemoryBroker::with_records((0..5).map(|offset| order(offset, "")));
-    let sink = MemorySink::default();
-    bridge
-        .with_ports(source, sink.clone())
-        .unwrap()
-        .await
-        .unwrap();
-    assert_eq!(statuses(&sink.produced()), ["200"; 5]);
 }

@@ -4,16 +4,11 @@ mod support;
 
 use std::time::Duration;
 
-use axum::Router;
-use axum::routing::post;
-use kafka_bridge::testing::{MemoryBroker, MemorySink};
 use kafka_bridge::{
-    Bridge, Builder, DEFAULT_DEADLINE_HEADER, Dispatch, Error, FailurePolicy, Operation, Record,
-    Retry, WithoutReplyTo,
+    Bridge, Builder, DEFAULT_DEADLINE_HEADER, Error, FailurePolicy, Operation, Record, Retry,
+    WithoutReplyTo,
 };
 use support::{MODES, builder, header, order, seen, serve, statuses};
-use tower::Layer;
-use tower::limit::GlobalConcurrencyLimitLayer;
 
 /// Long after any test: what is left is then the whole time.
 const AHEAD: i64 = 1 << 50;
@@ -149,27 +144,4 @@ fn h27_the_longest_limit_of_an_operation_counts_for_what_is_stuck() {
         refused,
         Err(Error::ZeroBound("Operation::timeout"))
     ));
-}
-
-/// The requester's time goes on while the application takes no request; the bridge's does not.
-#[tokio::test(start_paused = true)]
-async fn a_deadline_that_passes_while_the_application_takes_no_request_is_kept() {
-    let work = async || tokio::time::sleep(Duration::from_secs(5)).await;
-    let app = GlobalConcurrencyLimitLayer::new(1).layer(Router::new().route("/orders", post(work)));
-    let request = |offset, millis: &str| {
-        let mut record = order(offset, "").with_header("x-request-timeout-ms", millis.to_owned());
-        record.timestamp = Some(AHEAD);
-        record
-    };
-    let records = [request(0, "9000"), request(1, "9000"), request(2, "19000")];
-    let (_, source) = MemoryBroker::with_records(records);
-    let sink = MemorySink::default();
-    let bridge = Bridge::builder(app)
-        .operation(Operation::post("createOrder", "/orders").unwrap())
-        .deadline_header(DEFAULT_DEADLINE_HEADER)
-        .drain_timeout(Duration::from_secs(300))
-        .dispatch(Dispatch::Tasks)
-        .with_ports(source, sink.clone());
-    bridge.unwrap().await.unwrap();
-    assert_eq!(statuses(&sink.produced()), ["200", "504", "200"]);
 }

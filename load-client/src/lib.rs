@@ -3,7 +3,7 @@
 //! - [`compare`] answers whether one set of runs is faster than another, and how sure that is;
 //!   [`report`] shows the answer.
 //! - [`load`] drives a plan through a [`transport`]; a recorder in [`measure`] takes the samples.
-//! - A [`scenario`] makes the requests. Most are files, see [`scenario::read_scenario`]; what a file
+//! - A [`scenario`] makes the requests. Most are files, which the program reads; what a file
 //!   cannot say is a type of one's own:
 //!
 //! ```

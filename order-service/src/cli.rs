@@ -92,7 +92,8 @@ pub struct Cli {
     #[arg(long, env = "ORDER_SERVICE_STORE_TIMEOUT", default_value = "2s", value_parser = parse::duration, value_name = "TIME")]
     pub store_timeout: Duration,
 
-    /// How records are handled: one at a time, each in its own task, or so but in order per key
+    /// How records are handled: one at a time, each in its own task, or in tasks that keep the
+    /// order of a key (keyed) or of a partition (partition)
     #[arg(long, env = "ORDER_SERVICE_DISPATCH", default_value_t = DEFAULT_DISPATCH, value_parser = parse::dispatch(), value_name = "MODE")]
     pub dispatch: Dispatch,
 

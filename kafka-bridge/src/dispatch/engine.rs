@@ -38,7 +38,7 @@ pub(crate) struct Engine<Source, Make, Job> {
     /// When the latest record came: near enough to tell whether a timer is due.
     now: Instant,
     timers: Timers,
-    /// Kept, for a recorder finds it by its name.
+    /// Stored so that the gauge is not looked up by name for each record.
     in_flight: Gauge,
 }
 

@@ -9,9 +9,9 @@ use metrics::counter;
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument, Span, error, info, info_span, warn};
 
+use super::Answer;
 use super::shared::{Departures, Shared};
 use crate::dispatch::dead_letter;
-use crate::http::service::Answer;
 use crate::ports::{ProduceError, ReplySink};
 use crate::telemetry::meters::{Meters, TopicMeters};
 use crate::telemetry::{metric_names, trace_context};

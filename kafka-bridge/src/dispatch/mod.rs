@@ -1,7 +1,7 @@
 //! Runs what serves records between a source and a sink. Knows neither HTTP nor Kafka.
 //!
 //! `engine` is the event loop, `job` the way of one record, `modes` the jobs that are under way:
-//! one at a time (`serial`), each in a task of its own (`tasks`), or so but in order per key or partition (`lanes`).
+//! one at a time (`serial`), each in a task of its own (`tasks`), or in tasks that keep the order of a key or partition (`lanes`).
 
 pub(crate) mod dead_letter;
 mod engine;
@@ -18,6 +18,8 @@ pub(crate) use engine::Engine;
 pub(crate) use job::JobFactory;
 pub(crate) use progress::StatusSender;
 
+use crate::{Outcome, Record};
+
 /// Counts of finished records; each record is in exactly one of the first three.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -29,4 +31,10 @@ pub struct Summary {
     pub skipped: u64,
     /// Records that were under way when the drain time was over; they will be delivered again.
     pub abandoned: u64,
+}
+
+/// What the dispatch needs of who answers. A tower service's future has to have a name, which costs a box a record.
+pub(crate) trait Answer: Clone + Send + 'static {
+    /// Handles one record and is used up, so that the application is dropped within its barrier.
+    fn answer(self, record: Record) -> impl Future<Output = Outcome> + Send;
 }

@@ -29,10 +29,9 @@ pub(super) enum Broken {
     Body(BoxError),
 }
 
-/// Waits until the application takes a request, calls it within its time and behind a barrier for panics; an answer
-/// may have `max` bytes.
+/// Calls the application within its time and behind a barrier for panics; an answer may have `max` bytes.
 pub(super) fn guarded<S, B>(
-    mut app: S,
+    app: S,
     request: Request<Body>,
     Allowance { limit, left }: Allowance,
     max: usize,
@@ -44,22 +43,17 @@ where
 {
     // Within the barrier also what the application drops when its time is over.
     let work = async move {
-        let answer = async move {
-            // Not within the limit: an application that takes no request just now is no failure of this one.
-            // What waits is in flight, and at its bound intake pauses.
-            let Ok(()) = poll_fn(|context| app.poll_ready(context)).await;
-            let answer = timeout(limit, call(app, request, max)).await;
-            answer.map_err(|_| Late::Limit)
+        let (time, late) = match left {
+            Some(left) if left < limit => (left, Late::Deadline),
+            _ => (limit, Late::Limit),
         };
-        match left {
-            Some(left) => timeout(left, answer).await.unwrap_or(Err(Late::Deadline)),
-            None => answer.await,
-        }
+        let answer = timeout(time, call(app, request, max)).await;
+        answer.map_err(|_| late)
     };
     AssertUnwindSafe(work).catch_unwind()
 }
 
-/// Calls, and reads the whole body, at most `max` bytes of it.
+/// Awaits readiness, calls, and reads the whole body, at most `max` bytes of it.
 async fn call<S, B>(
     mut app: S,
     request: Request<Body>,
@@ -70,6 +64,7 @@ where
     B: http_body::Body<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
+    let Ok(()) = poll_fn(|context| app.poll_ready(context)).await;
     let Ok(response) = app.call(request).await;
     let (parts, body) = response.into_parts();
     match whole(Limited::new(body, max)).await {

@@ -9,7 +9,7 @@ use http::HeaderName;
 
 use crate::Headers;
 
-/// The header that [`crate::Builder::deadline_header`] is meant to be given where requesters have none of their own.
+/// The suggested header name for [`crate::Builder::deadline_header`].
 pub const DEFAULT_DEADLINE_HEADER: HeaderName = HeaderName::from_static("x-request-timeout-ms");
 
 /// How many digits are read: 115 days in milliseconds.
@@ -18,9 +18,8 @@ const MAX_DIGITS: usize = 10;
 /// How long the application may take for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Allowance {
-    /// From when the application takes the request.
     pub(crate) limit: Duration,
-    /// What is left of the requester's time, the wait for the application included.
+    /// What is left of the requester's time.
     pub(crate) left: Option<Duration>,
 }
 

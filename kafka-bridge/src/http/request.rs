@@ -80,12 +80,15 @@ fn refuse_schema_id(headers: &HeaderMap, body: &Bytes) -> Result<(), Problem> {
     let &[0, a, b, c, d, ref json @ ..] = &body[..] else {
         return Ok(());
     };
-    if !matches!(json.trim_ascii_start(), [b'{' | b'[', ..]) || !is_json(headers) {
+    // Parsed whole: the value of another format may begin with the same byte.
+    let is_document = matches!(json, [b'{' | b'[', ..])
+        && serde_json::from_slice::<serde_json::Value>(json).is_ok();
+    if !is_document || !is_json(headers) {
         return Ok(());
     }
     let id = u32::from_be_bytes([a, b, c, d]);
     let detail = format!(
-        "the body is JSON behind Confluent's wire format (magic byte 0, schema id {id}): send it without these 5 bytes"
+        "the body is JSON behind Confluent's wire format (magic byte 0, schema id {id}): send it without these 5 bytes, or with a content-type that is not JSON"
     );
     Err(Problem::new(StatusCode::BAD_REQUEST, detail))
 }
@@ -303,7 +306,7 @@ mod tests {
                 &HeaderFilter::default(),
             )
         };
-        let framed = b"\0\0\0\0\x2a {\"items\":[]}";
+        let framed = b"\0\0\0\0\x2a{\"items\":[]}";
         for media_type in [
             None,
             Some("application/json"),
@@ -321,7 +324,8 @@ mod tests {
             assert!(made(framed, Some(media_type)).is_ok(), "{media_type}");
         }
         // Avro behind the id, too short, another magic byte, plain JSON.
-        let others: [&[u8]; 5] = [
+        let others: [&[u8]; 6] = [
+            b"\0\0\0\0\x2a{\x04a",
             b"\0\0\0\0\x2a\x04a",
             b"\0\0\0\0\x2a",
             b"\0{",

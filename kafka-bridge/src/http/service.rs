@@ -15,6 +15,7 @@ use metrics::{Histogram, counter, histogram};
 use tower_service::Service;
 use tracing::{error, info, warn};
 
+use crate::dispatch::Answer;
 use crate::http::call::{Broken, Guarded, guarded, panic_text};
 use crate::http::deadline::{self, Allowance, Late};
 use crate::http::problem::Problem;
@@ -94,12 +95,6 @@ impl<S> RecordService<S> {
     }
 }
 
-/// What the dispatch needs of the HTTP side. A tower service's future has to have a name, which costs a box a record.
-pub(crate) trait Answer: Clone + Send + 'static {
-    /// Handles one record and is used up, so that the application is dropped within its barrier.
-    fn answer(self, record: Record) -> impl Future<Output = Outcome> + Send;
-}
-
 impl<S, B> Answer for RecordService<S>
 where
     S: Service<Request<Body>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
@@ -173,7 +168,7 @@ impl Requested {
             echo::set(&mut response, lines.unwrap_or_default().wanted());
             response
         });
-        // An application that traces has its own word on where its answer belongs, and on what is told with it.
+        // If the application has set these headers, they stay.
         let headers = response.headers_mut();
         if !headers.contains_key(BAGGAGE) {
             for value in self.baggage {
@@ -244,7 +239,7 @@ impl Shared {
             .unwrap_or(self.settings.request_timeout);
         let header = self.settings.deadline_header.as_ref();
         let given = header.and_then(|name| deadline::given(&record.headers, name));
-        // A negative timestamp stands for none.
+        // A negative timestamp means that there is none.
         let written = record.timestamp.filter(|written| *written >= 0);
         let left = given
             .zip(written)

@@ -13,7 +13,12 @@ use kafka_bridge::{
     Bridge, Builder, Dispatch, EchoSetHeaderLayer, Operation, OutboundRecord, Record,
 };
 
-pub(crate) const MODES: [Dispatch; 3] = [Dispatch::Serial, Dispatch::Tasks, Dispatch::Keyed];
+pub(crate) const MODES: [Dispatch; 4] = [
+    Dispatch::Serial,
+    Dispatch::Tasks,
+    Dispatch::Keyed,
+    Dispatch::Partition,
+];
 
 /// Answers with the body it got; `panic`, `hang` and `slow` do as they say.
 async fn handler(body: String) -> String {

@@ -28,7 +28,7 @@ const COLUMNS: [&str; 12] = [
 const REQUEST_TYPE: &str = "KAFKA";
 const BUFFER_BYTES: usize = 1 << 16;
 
-/// A CSV that grows under a provisional name until [`RequestsCsv::finish`]. Dropped before the first request,
+/// A CSV that grows under a provisional name until `finish`. Dropped before the first request,
 /// it leaves nothing behind.
 pub struct RequestsCsv {
     kinds: Vec<String>,

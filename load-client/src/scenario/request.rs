@@ -48,7 +48,7 @@ impl Request {
 
 /// Makes the requests of a run. Asked by every user, so it must be cheap, and may be shared.
 ///
-/// [`Mix`](super::Mix) is the one behind the command line; a scenario in code is this trait:
+/// A scenario in code is this trait:
 ///
 /// ```
 /// use std::sync::Arc;

@@ -9,10 +9,10 @@ use tracing::debug;
 
 use super::client::Client;
 
-/// How long one answer of the brokers serves all replies to a topic: a requester may name a partition that never is.
+/// How long one answer of the brokers serves all replies to a topic: a requester may name a partition that will never exist.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// When each topic was last asked for. Locked by who asks, so that the others wait for the answer.
+/// When a topic was last asked for. The task that asks holds the lock; the others wait for its answer.
 type Asked = Arc<tokio::sync::Mutex<Option<Instant>>>;
 
 /// The topics that were asked for a short while ago.
