@@ -1,5 +1,6 @@
 //! One run of the page, from its connecting to its last figures: a session that the board observes.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -60,6 +61,8 @@ pub(super) struct Job {
     pub(super) view: Arc<OnceLock<TallyView>>,
     pub(super) board: Board,
     pub(super) last: LastFigures,
+    /// A signal has said not to wait for requests in flight.
+    pub(super) interrupted: Arc<AtomicBool>,
 }
 
 /// Does the run; tells on the board, and to who waits for it, how it ended.
@@ -130,8 +133,9 @@ async fn run(job: Job) -> anyhow::Result<(u8, Option<String>)> {
             });
         }
     }));
-    // Its stop at once is an order like others, not an interruption of the program.
-    let concluded = started.run(|_| false).await;
+    // The page's stop at once is an order like others, not an interruption of the program.
+    let interrupted = job.interrupted;
+    let concluded = started.run(|_| interrupted.load(Ordering::Relaxed)).await;
     drop(stopping);
     let Concluded {
         done,

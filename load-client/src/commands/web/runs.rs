@@ -28,6 +28,8 @@ pub(super) struct LiveRuns {
     last: LastFigures,
     /// No further run begins.
     closing: AtomicBool,
+    /// A signal has said not to wait for requests in flight.
+    interrupted: Arc<AtomicBool>,
 }
 
 /// What a run that goes on is reached by.
@@ -61,6 +63,7 @@ impl LiveRuns {
             outcome: watch::Sender::new(Outcome::None),
             last: LastFigures::default(),
             closing: AtomicBool::new(false),
+            interrupted: Arc::default(),
         })
     }
 
@@ -95,8 +98,9 @@ impl LiveRuns {
         let _nothing_to_stop = self.stop(StopOrder::default()).await;
     }
 
-    /// Does not wait for requests in flight any more.
+    /// Does not wait for requests in flight any more, as a signal has it.
     pub(super) async fn abort(&self) {
+        self.interrupted.store(true, Ordering::Relaxed);
         let _nothing_to_stop = self.stop(StopOrder { now: true }).await;
     }
 
@@ -158,6 +162,7 @@ impl RunController for LiveRuns {
             view: Arc::default(),
             board: self.board.clone(),
             last: self.last.clone(),
+            interrupted: Arc::clone(&self.interrupted),
         };
         *active = Some(Active {
             control: job.control.clone(),

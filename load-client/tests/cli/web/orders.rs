@@ -154,7 +154,11 @@ fn an_open_browser_does_not_hold_up_the_end_and_sees_the_run_drain() {
 #[test]
 fn whoever_does_not_want_to_wait_for_silence_says_so_twice() {
     let service = Service::start(Behaviour::Ignore);
-    let page = Page::open(&brokers(&service), &["--autostart", "--timeout", "10m"]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let json = file("run.json");
+    let asked = ["--autostart", "--timeout", "10m", "--json", &json];
+    let page = Page::open(&brokers(&service), &asked);
     service.next_seen();
     assert_eq!(page.post("/stop", "{}").1["phase"], "stopping");
     assert_eq!(page.post("/stop", r#"{"now":true}"#).0, 202);
@@ -168,8 +172,15 @@ fn whoever_does_not_want_to_wait_for_silence_says_so_twice() {
     page.wait_for("stopping");
     page.signal();
     let output = page.ended();
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(output.status.code(), Some(130), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("at once"));
+    // The page's own stop at once is no interruption.
+    let code = |name: &str| {
+        let report = std::fs::read(file(name)).unwrap();
+        serde_json::from_slice::<serde_json::Value>(&report).unwrap()["exit_code"].as_u64()
+    };
+    let codes = [code("run.json"), code("run.2.json")];
+    assert_eq!(codes, [Some(0), Some(130)]);
 }
 
 #[test]
