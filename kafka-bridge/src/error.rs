@@ -87,8 +87,8 @@ pub enum Error {
     /// anew then never lets it come to its end.
     #[error(
         "stuck_after ({stuck_after:?}) must be above what a record may take: {attempts} x \
-         request_timeout ({request_timeout:?}, the longest of all operations) and the waits in between \
-         make {longest:?}"
+         request_timeout ({request_timeout:?}) and the waits in between make {longest:?}; an operation's own \
+         time-out counts if it is longer"
     )]
     StuckAfter {
         /// The age that was asked for.

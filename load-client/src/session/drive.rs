@@ -146,7 +146,7 @@ impl Started {
     ///
     /// # Errors
     ///
-    /// When the requests could not be recorded.
+    /// When the system has no thread to give.
     pub(crate) async fn run(
         self,
         was_interrupted: impl FnOnce(&Control) -> bool,
@@ -179,12 +179,13 @@ impl Started {
             unmatched_replies: transport.unmatched_replies(),
             client_settings: self.client_settings,
         };
-        let concluded = outputs.conclude(end_of_run, &plan, &self.settings);
-        if let (Err(_), Err(error)) = (&recorded, &concluded.done) {
-            // Only one error can be the program's last word.
-            say(&format!("error: {error:#}"));
+        let mut concluded = outputs.conclude(end_of_run, &plan, &self.settings);
+        if let Err(recording) = recorded {
+            // The figures are told all the same. Only one error can be the program's last word.
+            if let Err(error) = std::mem::replace(&mut concluded.done, Err(recording.into())) {
+                say(&format!("error: {error:#}"));
+            }
         }
-        recorded?;
         Ok(concluded)
     }
 }

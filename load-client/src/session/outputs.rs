@@ -71,7 +71,7 @@ pub(crate) enum Audience {
 
 /// A run that is over.
 pub(crate) struct Concluded {
-    /// The exit code, or the first file that could not be written. The others are written all the same.
+    /// The exit code, or a file that could not be written. The others are written all the same.
     pub(crate) done: anyhow::Result<u8>,
     /// Why replies could not be received any more.
     pub(crate) defunct: Option<String>,

@@ -214,6 +214,17 @@ fn started_by_itself_it_writes_its_files_and_ends_by_itself() {
 }
 
 #[test]
+fn a_recording_that_fails_does_not_cost_the_figures_of_a_run_of_the_page() {
+    let service = Service::start(Behaviour::Answer("200"));
+    let asked = "--autostart --autoquit 0 -t 1s --requests-record-file /dev/full";
+    let asked: Vec<&str> = asked.split(' ').collect();
+    let output = Page::open(&brokers(&service), &asked).ended();
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(shown.contains("Response time percentiles"), "{output:?}");
+}
+
+#[test]
 fn what_holds_in_the_terminal_holds_on_the_page() {
     let service = Service::start(Behaviour::Answer("200"));
     let folder = tempfile::tempdir().unwrap();
