@@ -177,6 +177,7 @@ impl TallyView {
     pub(crate) fn reset(&self) {
         let (now, mut recorded) = self.up_to_now();
         recorded.tally.reset(now);
+        recorded.stages.reset(now);
         recorded.history = History::default();
         recorded.was_reset = true;
     }

@@ -106,6 +106,16 @@ impl StageTally {
         stages.for_each(|stage| stage.window.end_by(end_ns));
     }
 
+    /// Forgets what was recorded before this moment.
+    pub(crate) fn reset(&mut self, moment_ns: u64) {
+        for stage in &mut self.stages {
+            stage.window = stage.window.from(moment_ns);
+            stage.total = Part::new(AGGREGATED);
+            let kinds = stage.kinds.iter_mut();
+            kinds.for_each(|kind| *kind = Part::new(&kind.name));
+        }
+    }
+
     /// Takes one sample. One that is meant for the very end of the run counts for the last stage.
     pub(crate) fn record(&mut self, sample: &Sample) {
         let status = sample.outcome.status();
@@ -223,6 +233,21 @@ mod tests {
         let rates: Vec<_> = results.iter().map(|result| result.throughput).collect();
         assert_eq!(rates, [Some(1.0), Some(1.0)]);
         assert!((results[0].response.as_ref().unwrap().max_ms - 505.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn a_reset_counts_from_then_on() {
+        let names = ["create".to_owned()];
+        let mut tally = StageTally::new(&names, vec![span(0.0, 1.0), span(1.0, 2.0)], 0);
+        tally.record(&Sample::test(1, 1, Outcome::Ok));
+        tally.record(&Sample::test(1_000_000_000, 1, Outcome::TimeOut));
+        tally.reset(1_500_000_000);
+        let broken = tally.broken(&["create:failures<=0".parse().unwrap()], u64::MAX, u64::MAX);
+        assert_eq!(broken, [None, None]);
+        tally.record(&Sample::test(1_600_000_000, 1, Outcome::Ok));
+        let results = tally.results(u64::MAX);
+        assert_eq!((results[0].requests, results[1].requests), (0, 1));
+        assert_eq!(results[1].throughput, Some(2.0));
     }
 
     #[test]
