@@ -42,11 +42,12 @@ pub(crate) struct LoadArguments {
     /// Go through ready-made stages: load, soak, stress or spike; see below
     #[arg(long, env = "LOAD_CLIENT_PRESET", value_parser = parse::preset)]
     preset: Option<Preset>,
-    /// End after the first stage that breaks this threshold, as of --fail-on, such as p95<50ms or failures<1%; repeatable
+    /// End after the first stage that breaks this threshold, as of --fail-on, such as 'p95<50ms' or
+    /// 'failures<1%'; one that is undecided breaks nothing; repeatable (in the variable: one per line)
     #[arg(
         long,
         env = "LOAD_CLIENT_UNTIL",
-        value_delimiter = ',',
+        value_delimiter = '\n',
         value_name = "THRESHOLD"
     )]
     pub(crate) until: Vec<Threshold>,
@@ -236,6 +237,25 @@ mod tests {
         };
         let validated = arguments.validated("id".to_owned());
         Ok(validated.map_err(|error| error.to_string())?.0)
+    }
+
+    #[test]
+    fn limits_in_the_variable_stand_on_lines_of_their_own() {
+        let typed = |limits: &str| {
+            let words = ["--host", "kafka://a:1", "--preset", "stress", "-t", "60s"];
+            let words = ["load-client", "run"].into_iter().chain(words);
+            let words = words.chain(["--until", limits, "--until", "rps>1"]);
+            let Command::Run(arguments) = args::read(words.map(OsString::from)).unwrap().0.command
+            else {
+                panic!("not a run");
+            };
+            let until = arguments.load.until.iter().map(ToString::to_string);
+            until.collect::<Vec<_>>()
+        };
+        assert_eq!(
+            typed("p95<1s\na,b:failures<1%"),
+            ["p95<1s", "a,b:failures<1%", "rps>1"]
+        );
     }
 
     #[test]
