@@ -70,20 +70,25 @@ pub(super) async fn supervise(job: Job, outcome: watch::Sender<Outcome>) {
     let board = job.board.clone();
     let stop = job.control.stop.clone();
     // In a task of its own: a panic in it, which is a bug of ours, must not leave the page waiting.
-    let (code, error) = match tokio::spawn(run(job)).await {
-        Ok(Ok((code, defunct))) => (code, defunct),
-        Ok(Err(error)) => (FAILURE, Some(format!("{error:#}"))),
+    let (code, error, was_said) = match tokio::spawn(run(job)).await {
+        Ok(Ok((code, defunct))) => (code, defunct, true),
+        Ok(Err(error)) => (FAILURE, Some(format!("{error:#}")), false),
         Err(_panic) => {
             let told = "internal error; standard error has the details";
-            (FAILURE, Some(told.to_owned()))
+            (FAILURE, Some(told.to_owned()), true)
         }
     };
+    // Stopped before it could send, it has not failed.
+    let was_given_up = board.state().started_unix_ms.is_none() && stop.is_cancelled();
+    let error = error.filter(|_| !was_given_up);
+    error
+        .iter()
+        .filter(|_| !was_said)
+        .for_each(|error| say(&format!("error: {error}")));
     board.change(|state| {
         state.ended_unix_ms = state.started_unix_ms.map(|_| unix_ms(SystemTime::now()));
         state.phase = Phase::Stopped;
-        // Stopped before it could send, it has not failed.
-        let was_given_up = state.started_unix_ms.is_none() && stop.is_cancelled();
-        if let Some(error) = error.filter(|_| !was_given_up) {
+        if let Some(error) = error {
             state.phase = Phase::Failed;
             state.error = Some(error);
         }
