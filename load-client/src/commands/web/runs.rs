@@ -142,7 +142,8 @@ impl RunController for LiveRuns {
                 phase: Phase::Starting,
                 run: state.run + 1,
                 run_id: Some(run_id),
-                users: plan.users,
+                // Those of a plan with stages are in its stages.
+                users: order.users,
                 spawn_rate: plan.spawn_rate,
                 run_time_seconds: plan.run_time.map(|time| time.as_secs_f64()),
                 started_unix_ms: None,

@@ -222,6 +222,9 @@ fn a_recording_that_fails_does_not_cost_the_figures_of_a_run_of_the_page() {
     let shown = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(shown.contains("Response time percentiles"), "{output:?}");
+    let told = String::from_utf8_lossy(&output.stderr);
+    let error = "error: cannot write /dev/full";
+    assert_eq!(told.matches(error).count(), 1, "{told}");
 }
 
 #[test]
@@ -236,7 +239,9 @@ fn what_holds_in_the_terminal_holds_on_the_page() {
         place("report.html"),
     );
     let asked: Vec<&str> = asked.split_whitespace().collect();
-    let output = Page::open(&brokers(&service), &asked).ended();
+    let page = Page::open(&brokers(&service), &asked);
+    assert_eq!(page.wait_for("running")["users"], 2);
+    let output = page.ended();
     let shown = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(4), "{output:?}");
     assert!(
