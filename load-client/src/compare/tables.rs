@@ -293,7 +293,12 @@ fn interval(interval: Option<Interval>, show: impl Fn(f64) -> String) -> String 
 
 fn welch(welch: Option<&Welch>) -> String {
     or_dash(welch, |found| {
-        format!("t = {:.3}, df = {:.1}, p {}", found.t, found.df, found.p)
+        // What is too small for a number is shown as "< 1e-300".
+        let sign = found.p.value().map_or("", |_| "= ");
+        format!(
+            "t = {:.3}, df = {:.1}, p {sign}{}",
+            found.t, found.df, found.p
+        )
     })
 }
 
@@ -315,4 +320,23 @@ fn or_dash<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> String {
 
 fn dash() -> String {
     "-".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::PValue;
+
+    #[test]
+    fn a_p_value_equals_its_number_or_lies_below_the_smallest() {
+        for (ln, expected) in [
+            (0.5_f64.ln(), "p = 0.50000"),
+            (-200.0, "p = 1.38e-87"),
+            (-2000.0, "p < 1e-300"),
+        ] {
+            let (t, df, p) = (1.0, 2.0, PValue::from_ln(ln));
+            let shown = welch(Some(&Welch { t, df, p }));
+            assert_eq!(shown, format!("t = 1.000, df = 2.0, {expected}"));
+        }
+    }
 }

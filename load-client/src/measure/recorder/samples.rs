@@ -18,7 +18,7 @@ pub struct Samples {
 }
 
 /// The other end.
-pub struct SampleReceiver {
+pub(crate) struct SampleReceiver {
     receiver: Receiver<Sample>,
     waiting: Arc<AtomicUsize>,
 }
@@ -26,7 +26,7 @@ pub struct SampleReceiver {
 impl Samples {
     /// Both ends.
     #[must_use]
-    pub fn channel() -> (Self, SampleReceiver) {
+    pub(crate) fn channel() -> (Self, SampleReceiver) {
         let (sender, receiver) = channel();
         let waiting = Arc::<AtomicUsize>::default();
         let samples = Self {
@@ -52,7 +52,7 @@ impl Samples {
 
 impl SampleReceiver {
     /// Waits for a sample, then takes what else is there, up to `most`. False after the last.
-    pub fn receive(&self, batch: &mut Vec<Sample>, most: usize) -> bool {
+    pub(crate) fn receive(&self, batch: &mut Vec<Sample>, most: usize) -> bool {
         let Ok(first) = self.receiver.recv() else {
             return false;
         };
@@ -63,8 +63,8 @@ impl SampleReceiver {
     }
 
     /// What is there now.
-    #[must_use]
-    pub fn take(&self) -> Vec<Sample> {
+    #[cfg(test)]
+    pub(crate) fn take(&self) -> Vec<Sample> {
         let taken: Vec<_> = self.receiver.try_iter().collect();
         self.waiting.fetch_sub(taken.len(), Ordering::Relaxed);
         taken

@@ -282,7 +282,7 @@ mod tests {
         );
         assert_eq!(
             broken("timeouts<=0"),
-            [None, told("500, the limit is timeouts<=0")]
+            [None, told("500 timeouts, the limit is timeouts<=0")]
         );
         let nobody = "no request was answered well, the limit is find:service.p97<50ms";
         assert_eq!(broken("find:service.p97<50ms"), [None, told(nobody)]);

@@ -87,7 +87,7 @@ pub(crate) fn first_broken<'a>(
 ) -> Option<String> {
     let broken = |own: &Threshold| match measure(own, summary) {
         Ok(value) if own.operator.holds(value, own.limit.value()) => None,
-        Ok(value) => Some(format!("{}, the limit is {own}", in_words(own, value))),
+        Ok(value) => Some(format!("{}, the limit is {own}", named(own, value))),
         Err(_) => all_failed(own, summary)
             .then(|| format!("no request was answered well, the limit is {own}")),
     };
@@ -206,6 +206,17 @@ fn counted(threshold: &Threshold, row: &Row, count: u64) -> Result<f64, String> 
         Unit::Percent => count as f64 / row.requests as f64,
         _ => count as f64,
     })
+}
+
+/// The figure in words; a count with what was counted.
+fn named(threshold: &Threshold, value: f64) -> String {
+    let words = in_words(threshold, value);
+    match (threshold.metric, threshold.limit.unit) {
+        (counted @ (Metric::Failures | Metric::Timeouts), Unit::One) => {
+            format!("{words} {counted}")
+        }
+        _ => words,
+    }
 }
 
 fn in_words(threshold: &Threshold, value: f64) -> String {
