@@ -1,11 +1,11 @@
 //! The command line as it was typed, and the validated plan that it stands for.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::load::plan::{Plan, PlanError};
-use crate::report::{Collision, StatsFiles, refuse_collisions};
+use crate::report::{Collision, refuse_collisions};
 use crate::transport::kafka::{KafkaSettings, ServiceSettings};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
@@ -15,7 +15,7 @@ use kafka_cluster_url::{ClusterUrl, is_secret};
 
 use super::compare::{self, CompareArguments};
 use super::load::{Basics, LoadArguments};
-use super::output::{self, OutputArguments};
+use super::output::{self, Files, OutputArguments};
 use super::parse::{self, Body};
 use super::service::ServiceArguments;
 use super::web::WebArguments;
@@ -172,43 +172,28 @@ impl RunArguments {
 }
 
 impl RunArguments {
-    /// Every output with its flag, and every file that is read. `html` is the report's name as filled in.
-    fn places<'a>(
-        &'a self,
-        html: Option<&'a Path>,
-    ) -> (Vec<(&'static str, PathBuf)>, Vec<&'a Path>) {
-        let csv = self.output.csv.as_deref();
-        let single = [
-            (
-                "--requests-record-file",
-                self.requests_record_file.as_deref(),
-            ),
-            ("--json", self.json.as_deref()),
-            ("--html", html),
-        ];
-        let single = single
-            .into_iter()
-            .filter_map(|(flag, path)| Some((flag, path?.to_owned())));
-        let statistics = csv.map(StatsFiles::paths).into_iter().flatten();
-        let outputs = statistics.map(|path| ("--csv", path)).chain(single);
-        let inputs = [self.body.file.as_deref(), self.load.shape()];
-        let inputs = inputs.into_iter().chain(self.service.files());
-        (outputs.collect(), inputs.flatten().collect())
+    /// Where the files go.
+    pub(crate) fn files(&self, plan: &Plan) -> Files {
+        Files {
+            csv: self.output.csv.clone(),
+            requests: self.requests_record_file.clone(),
+            json: self.json.clone(),
+            html: self.output.html(plan.users, plan.spawn_rate, plan.run_time),
+        }
     }
 
-    /// Checks that no file is written over another one of this command line.
+    /// Checks that none of the files is written over another one of this command line.
     ///
     /// # Errors
     ///
     /// When one would be.
-    pub(crate) fn refuse_collisions(&self, plan: &Plan) -> Result<(), Collision> {
-        let html = self.output.html(plan.users, plan.spawn_rate, plan.run_time);
-        let (outputs, inputs) = self.places(html.as_deref());
-        let outputs: Vec<_> = outputs
-            .iter()
-            .map(|(flag, path)| (*flag, path.as_path()))
-            .collect();
-        refuse_collisions(&outputs, &inputs)
+    pub(crate) fn refuse_collisions(&self, files: &Files) -> Result<(), Collision> {
+        let inputs = [self.body.file.as_deref(), self.load.shape()];
+        let inputs = inputs.into_iter().chain(self.service.files());
+        let inputs: Vec<_> = inputs.flatten().collect();
+        let outputs = files.all();
+        let outputs = outputs.iter().map(|(flag, path)| (*flag, path.as_path()));
+        refuse_collisions(&outputs.collect::<Vec<_>>(), &inputs)
     }
 }
 

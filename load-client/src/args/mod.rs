@@ -11,6 +11,6 @@ mod web;
 pub(crate) use cli::{Command, RunArguments, read};
 pub(crate) use compare::CompareArguments;
 pub(crate) use load::LoadArguments;
-pub(crate) use output::{OutputArguments, OutputError};
+pub(crate) use output::{Files, OutputArguments, OutputError};
 pub(crate) use service::ServiceError;
 pub(crate) use web::NotAllowed;

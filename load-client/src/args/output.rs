@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::measure::threshold::{self, GRAMMAR, Threshold};
-use crate::report::is_standard_output;
+use crate::report::{StatsFiles, is_standard_output};
 use clap::Args;
 
 use crate::args::parse;
@@ -58,6 +58,35 @@ pub(crate) struct OutputArguments {
         value_name = "CODE"
     )]
     pub(crate) exit_code_on_invalid: u8,
+}
+
+/// Where the files of a run go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Files {
+    /// The beginning of four files' names.
+    pub(crate) csv: Option<PathBuf>,
+    pub(crate) requests: Option<PathBuf>,
+    pub(crate) json: Option<PathBuf>,
+    /// With its name filled in.
+    pub(crate) html: Option<PathBuf>,
+}
+
+impl Files {
+    /// Every file with its flag.
+    pub(crate) fn all(&self) -> Vec<(&'static str, PathBuf)> {
+        let statistics = self.csv.as_deref().map(StatsFiles::paths);
+        let statistics = statistics.into_iter().flatten();
+        let single = [
+            ("--requests-record-file", &self.requests),
+            ("--json", &self.json),
+            ("--html", &self.html),
+        ];
+        let single = single
+            .into_iter()
+            .filter_map(|(flag, path)| Some((flag, path.clone()?)));
+        let statistics = statistics.map(|path| ("--csv", path));
+        statistics.chain(single).collect()
+    }
 }
 
 /// Why the flags cannot be used as they are; names them.

@@ -21,7 +21,7 @@ use crate::transport::kafka::KafkaSettings;
 /// cannot be written.
 pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<u8> {
     let (plan, mut settings) = arguments.validated(Uuid::new_v4().to_string())?;
-    arguments.refuse_collisions(&plan)?;
+    arguments.refuse_collisions(&arguments.files(&plan))?;
     if arguments.web.web.is_some() {
         return super::web::serve(arguments);
     }

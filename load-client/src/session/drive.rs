@@ -8,7 +8,7 @@ use std::time::{Instant, SystemTime};
 use tokio_util::sync::CancellationToken;
 
 use super::beside::Beside;
-use super::files::numbered;
+use super::files::of_run;
 use super::outputs::{self, Audience, Concluded, Outputs, RunEnd};
 use super::stillness::Stillness;
 use crate::args::RunArguments;
@@ -64,9 +64,11 @@ impl Session {
         scenario: Arc<Mix>,
     ) -> anyhow::Result<Self> {
         let client_settings = settings.effective()?;
-        let outputs = Outputs::prepare(&arguments, number, &plan, scenario.kinds())?;
-        let csv = arguments.requests_record_file.as_deref();
-        let create = |path| RequestsCsv::create(&numbered(path, number), scenario.kinds());
+        let files = of_run(&arguments.files(&plan), number);
+        arguments.refuse_collisions(&files)?;
+        let outputs = Outputs::prepare(&arguments, &files, scenario.kinds())?;
+        let csv = files.requests.as_deref();
+        let create = |path| RequestsCsv::create(path, scenario.kinds());
         Ok(Self {
             csv: csv.map(create).transpose()?,
             arguments,

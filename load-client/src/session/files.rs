@@ -1,28 +1,66 @@
 //! Where the files of each run go. A program without the page does one run, whose number is 1.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use crate::args::Files;
 use crate::report::is_standard_output;
+
+use super::signals::say;
+
+/// What is told apart from the rest of a file's name, where it may have points of its own.
+const EXTENSIONS: [&str; 10] = [
+    "csv", "gz", "htm", "html", "json", "jsonl", "log", "md", "tsv", "txt",
+];
+
+/// Where the files of run `number` go. Those of a later run have names that no file has yet, and all of them the
+/// same number, which is said if it is not the run's.
+pub(crate) fn of_run(given: &Files, number: u32) -> Files {
+    let named = |number: u32| {
+        let single = |path: &Option<PathBuf>| path.as_deref().map(|path| numbered(path, number));
+        Files {
+            csv: given
+                .csv
+                .as_deref()
+                .map(|prefix| numbered_prefix(prefix, number)),
+            requests: single(&given.requests),
+            json: single(&given.json),
+            html: single(&given.html),
+        }
+    };
+    let first = given.all();
+    // What keeps its name takes all runs.
+    let is_taken = |own: &(_, PathBuf)| !first.contains(own) && own.1.is_file();
+    let is_free = |number: &u32| !named(*number).all().iter().any(is_taken);
+    let free = (number..=u32::MAX).find(is_free).unwrap_or(number);
+    if free != number {
+        say(&format!(
+            "the files of run #{number} are numbered {free}: there are files with the numbers before"
+        ));
+    }
+    named(free)
+}
 
 /// The file of run `number`: the first has the name that was given, later ones their number before the
 /// extension (`run.2.csv`), so that no run writes over another. Standard output, devices and pipes take all.
-pub(crate) fn numbered(path: &Path, number: u32) -> PathBuf {
+fn numbered(path: &Path, number: u32) -> PathBuf {
     let is_no_file = path.exists() && !path.is_file();
     if number <= 1 || is_standard_output(path) || is_no_file {
         return path.to_owned();
     }
-    match path.extension() {
-        Some(extension) => {
-            let mut last = std::ffi::OsString::from(format!("{number}."));
-            last.push(extension);
-            path.with_extension(last)
-        }
-        None => path.with_extension(number.to_string()),
+    let extension = path.extension().and_then(OsStr::to_str);
+    let is_known = |own: &&str| {
+        let mut known = EXTENSIONS.iter();
+        known.any(|known| own.eq_ignore_ascii_case(known))
+    };
+    match extension.filter(is_known) {
+        Some(extension) => path.with_extension(format!("{number}.{extension}")),
+        None => numbered_prefix(path, number),
     }
 }
 
 /// The beginning of the files' names of run `number`, as with [`numbered`].
-pub(crate) fn numbered_prefix(prefix: &Path, number: u32) -> PathBuf {
+fn numbered_prefix(prefix: &Path, number: u32) -> PathBuf {
     let mut named = prefix.as_os_str().to_owned();
     if number > 1 {
         named.push(format!(".{number}"));
@@ -40,11 +78,35 @@ mod tests {
         assert_eq!(numbered(path, 1), path);
         assert_eq!(numbered(path, 2), Path::new("results/run.2.csv"));
         assert_eq!(numbered(Path::new("run"), 3), Path::new("run.3"));
+        assert_eq!(numbered(Path::new("v1.5"), 2), Path::new("v1.5.2"));
+        assert_eq!(numbered(Path::new("v1.HTML"), 2), Path::new("v1.2.HTML"));
         let prefix = Path::new("results/v1.5");
         assert_eq!(numbered_prefix(prefix, 1), prefix);
         assert_eq!(numbered_prefix(prefix, 2), Path::new("results/v1.5.2"));
         for stream in ["-", "/dev/null"] {
             assert_eq!(numbered(Path::new(stream), 3), Path::new(stream));
         }
+    }
+    #[test]
+    fn a_later_run_takes_the_next_number_that_is_free_for_all_its_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| Some(folder.path().join(name));
+        let given = Files {
+            csv: at("run"),
+            requests: at("run.csv"),
+            json: Some("-".into()),
+            html: None,
+        };
+        for name in ["run.csv", "run.2.csv", "run.3_failures.csv"] {
+            std::fs::write(folder.path().join(name), "kept").unwrap();
+        }
+        assert_eq!(of_run(&given, 1), given, "the first replaces");
+        let expected = Files {
+            csv: at("run.4"),
+            requests: at("run.4.csv"),
+            ..given.clone()
+        };
+        assert_eq!(of_run(&given, 2), expected);
+        assert_eq!(of_run(&given, 4), expected);
     }
 }

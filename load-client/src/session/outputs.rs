@@ -18,12 +18,11 @@ use crate::session::keys::Restore;
 use crate::transport::kafka::{ClientSettings, KafkaSettings};
 
 use super::exit::{Causes, exit_code};
-use super::files::{numbered, numbered_prefix};
 use super::text::{HeldText, Text};
 use super::watch::{self, Observer, Shown, Watch, Watched};
 use super::{cpu, report};
-use crate::args::OutputArguments;
 use crate::args::RunArguments;
+use crate::args::{Files, OutputArguments};
 use crate::session::signals::say;
 
 /// Bins of the report's histogram.
@@ -112,24 +111,19 @@ impl Outputs {
     /// When flags contradict each other, or a file cannot be written.
     pub(crate) fn prepare(
         arguments: &RunArguments,
-        number: u32,
-        plan: &Plan,
+        files: &Files,
         kinds: &[String],
     ) -> anyhow::Result<Self> {
         let mut output = arguments.output.clone();
         output.validated(kinds, &arguments.load.until)?;
-        let prefix = output.csv.as_deref();
-        output.csv = prefix.map(|prefix| numbered_prefix(prefix, number));
-        let html = output.html(plan.users, plan.spawn_rate, plan.run_time);
-        let html = html.map(|path| numbered(&path, number));
-        let json = arguments.json.as_deref().map(|path| numbered(path, number));
+        output.csv.clone_from(&files.csv);
         let claim = |path: Option<&Path>| path.map(Destination::claim).transpose();
         output.csv.as_deref().map_or(Ok(()), StatsFiles::check)?;
-        let outputs = [&html, &json, &arguments.requests_record_file];
+        let outputs = [&files.html, &files.json, &files.requests];
         Ok(Self {
             text: Text::beside(outputs.into_iter().flatten().map(PathBuf::as_path)),
-            html: claim(html.as_deref())?,
-            json: claim(json.as_deref())?,
+            html: claim(files.html.as_deref())?,
+            json: claim(files.json.as_deref())?,
             arguments: output,
         })
     }
