@@ -82,8 +82,8 @@ impl Control {
         *lock(&self.live.target)
     }
 
-    /// Wants so many users of a closed loop, started at so many per second (above 0; else nothing
-    /// changes). Users that are too many end after their request in flight. Holds until the next stage.
+    /// Wants so many users of a closed loop, started or taken away at so many per second (above 0; else nothing
+    /// changes). One that is taken away ends after its request in flight. Holds until the next stage.
     /// An open loop takes `users` as requests per second.
     pub(crate) fn set_target(&self, users: u32, spawn_rate: f64) {
         if self.live.is_open.load(Ordering::Relaxed) {

@@ -42,14 +42,14 @@ impl Course {
         begun
     }
 
-    /// Goes for a target from outside, until the next stage.
+    /// Goes for a target from outside, until the next stage; users come and go at the rate.
     pub(super) fn change(&mut self, elapsed: Duration, users: u32, spawn_rate: f64) {
         self.ramp = Ramp {
             start: elapsed,
             from: self.ramp.at(elapsed),
             to: users,
             start_rate: spawn_rate,
-            end_rate: None,
+            end_rate: Some(spawn_rate),
         };
     }
 
@@ -129,6 +129,17 @@ mod tests {
             course.users(elapsed)
         };
         (0..seconds).map(at).collect()
+    }
+
+    #[test]
+    fn a_change_takes_users_away_at_its_rate() {
+        let mut course = course(20, vec![]);
+        let at = Duration::from_secs;
+        course.change(at(30), 14, 2.0);
+        let found: Vec<_> = [30, 31, 32, 33, 34]
+            .map(|second| course.users(at(second)))
+            .into();
+        assert_eq!(found, [19, 17, 15, 14, 14]);
     }
 
     #[test]

@@ -63,7 +63,7 @@ async fn users_come_back_after_there_were_none() {
     let steered = control.clone();
     tokio::spawn(async move {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        steered.set_target(0, 1.0);
+        steered.set_target(0, 1000.0);
         tokio::time::sleep(Duration::from_secs(1)).await;
         steered.set_target(2, 100.0);
     });
