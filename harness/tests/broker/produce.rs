@@ -214,7 +214,8 @@ async fn apache_kafka_only_a_reply_goes_to_a_partition_that_its_topic_got_just_n
     requester.next_reply().await;
 
     let two = NewPartitions::new(&requester.reply_topic, 2);
-    let grown = admin(&stack).create_partitions([&two], &AdminOptions::new());
+    let admin = admin(&stack);
+    let grown = admin.create_partitions([&two], &AdminOptions::new());
     grown.await.unwrap()[0].as_ref().unwrap();
     send(1).await;
     let deadline = Instant::now() + LIMIT;
