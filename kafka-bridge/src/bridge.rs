@@ -11,7 +11,6 @@ use tokio::sync::watch;
 use tower_service::Service;
 
 use crate::dispatch::{Engine, JobFactory, StatusSender};
-use crate::health::obstacles::Obstacles;
 use crate::http::service::RecordService;
 use crate::ports::{RecordSource, ReplySink};
 use crate::{Body, Builder, Error, Settings, Status, Summary};
@@ -40,18 +39,14 @@ impl<A, Source, Sink> Bridge<A, Source, Sink> {
         source: Source,
         sink: Sink,
         settings: Settings,
-        obstacles: Obstacles,
+        status: Status,
     ) -> Self {
-        let status = watch::Sender::new(Status::new(
-            settings.stuck_after(settings.request_timeout),
-            obstacles,
-        ));
         Self {
             service,
             source,
             sink,
             settings,
-            status,
+            status: watch::Sender::new(status),
         }
     }
 

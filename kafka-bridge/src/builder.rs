@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use http::{HeaderName, HeaderValue};
+use kafka_cluster_url::Properties;
+
 use crate::health::obstacles::Obstacles;
 use crate::http::service::RecordService;
 #[cfg(feature = "kafka")]
@@ -9,10 +12,8 @@ use crate::kafka::{self, KafkaSink, KafkaSource};
 use crate::operation::is_legal_topic;
 use crate::{
     Bridge, Dispatch, Error, FailurePolicy, Limits, Operation, ReplyPolicy, ReplyProfile, Settings,
-    WithoutReplyTo,
+    Status, WithoutReplyTo,
 };
-use http::{HeaderName, HeaderValue};
-use kafka_cluster_url::Properties;
 
 /// Collects what a bridge needs; made by [`Bridge::builder`].
 #[derive(Clone, Debug)]
@@ -72,8 +73,7 @@ impl<A> Builder<A> {
     }
 
     /// Sets how long the application may take for one request before the requester gets 504; 30 s by default.
-    /// [`Operation::timeout`] sets it for one operation. The wait for
-    /// the application's `poll_ready` is part of it.
+    /// [`Operation::timeout`] sets it for one operation. The wait for the application's `poll_ready` is part of it.
     #[must_use]
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.settings.request_timeout = timeout;
@@ -300,11 +300,10 @@ impl<A> Builder<A> {
     ) -> Result<Bridge<A, Source, Sink>, Error> {
         self.check()?;
         let policy = self.policy();
-        let longest = self.longest_timeout();
+        let stuck_after = self.settings.stuck_after(self.longest_timeout());
+        let status = Status::new(stuck_after, obstacles);
         let service = RecordService::new(self.app, self.operations, policy, self.settings.clone());
-        let Self { mut settings, .. } = self;
-        settings.stuck_after = Some(settings.stuck_after(longest));
-        Ok(Bridge::new(service, source, sink, settings, obstacles))
+        Ok(Bridge::new(service, source, sink, self.settings, status))
     }
 
     fn policy(&self) -> ReplyPolicy {

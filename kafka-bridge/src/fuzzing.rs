@@ -10,8 +10,7 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 use http::{HeaderName, Method, Request, Response};
 
-use crate::http::echo;
-use crate::http::{request, response};
+use crate::http::{echo, request, response};
 use crate::operation::path;
 use crate::reply::address::{self, ReplyPartition};
 use crate::settings::Limits;

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
+use serde::de::IgnoredAny;
 
 use crate::http::echo::hop_by_hop;
 use crate::http::problem::Problem;
@@ -81,9 +82,9 @@ fn refuse_schema_id(headers: &HeaderMap, body: &Bytes) -> Result<(), Problem> {
         return Ok(());
     };
     // Parsed whole: the value of another format may begin with the same byte.
-    let is_document = matches!(json, [b'{' | b'[', ..])
-        && serde_json::from_slice::<serde_json::Value>(json).is_ok();
-    if !is_document || !is_json(headers) {
+    let is_document =
+        || matches!(json, [b'{' | b'[', ..]) && serde_json::from_slice::<IgnoredAny>(json).is_ok();
+    if !is_json(headers) || !is_document() {
         return Ok(());
     }
     let id = u32::from_be_bytes([a, b, c, d]);
@@ -98,10 +99,14 @@ fn is_json(headers: &HeaderMap) -> bool {
     let Some(media_type) = headers.get(header::CONTENT_TYPE) else {
         return true;
     };
-    let mut parts = media_type.as_bytes().split(|&byte| byte == b';');
-    let essence = parts.next().unwrap_or_default().trim_ascii();
-    let essence = essence.to_ascii_lowercase();
+    let essence = essence(media_type).to_ascii_lowercase();
     essence == b"application/json" || essence.ends_with(b"+json")
+}
+
+/// Returns a media type without its parameters (RFC 9110, 8.3.1), in whatever case it is written.
+pub(super) fn essence(media_type: &HeaderValue) -> &[u8] {
+    let mut parts = media_type.as_bytes().split(|&byte| byte == b';');
+    parts.next().unwrap_or_default().trim_ascii()
 }
 
 /// Lists the names that the record's own `connection` headers declare to be of one connection

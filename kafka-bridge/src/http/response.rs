@@ -5,6 +5,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
 use crate::http::echo::{Echoed, hop_by_hop};
 use crate::http::problem::Problem;
+use crate::http::request::essence;
 use crate::record::headers::http_name;
 use crate::reply::address::Address;
 use crate::{Headers, OutboundRecord, ReplyProfile};
@@ -71,17 +72,11 @@ fn push(headers: &mut Headers, name: &str, value: impl Into<Bytes>) {
 
 /// Returns a header's value as the profile wants it.
 fn written(name: &HeaderName, value: &HeaderValue, profile: &ReplyProfile) -> Bytes {
-    if profile.plain_json_failures && *name == header::CONTENT_TYPE && is_problem(value) {
+    let is_problem = || essence(value).eq_ignore_ascii_case(b"application/problem+json");
+    if profile.plain_json_failures && *name == header::CONTENT_TYPE && is_problem() {
         return Bytes::from_static(b"application/json");
     }
     copied(value)
-}
-
-/// Returns whether the media type is that of RFC 9457, whatever its parameters.
-fn is_problem(media_type: &HeaderValue) -> bool {
-    let mut parts = media_type.as_bytes().split(|&byte| byte == b';');
-    let essence = parts.next().unwrap_or_default().trim_ascii();
-    essence.eq_ignore_ascii_case(b"application/problem+json")
 }
 
 /// Copies a value, unless it is one that most replies have.

@@ -6,7 +6,7 @@ use rdkafka::error::KafkaError;
 
 use crate::Error;
 
-/// Masks the value of a refused property in librdkafka's own words, where it may be a secret.
+/// Masks the value of the property that librdkafka refused, if the value may be a secret.
 fn masked(error: KafkaError) -> KafkaError {
     match error {
         KafkaError::ClientConfig(code, reason, name, value) => {
@@ -17,7 +17,7 @@ fn masked(error: KafkaError) -> KafkaError {
     }
 }
 
-/// Tells a failure of the client, its secrets masked.
+/// Makes the bridge's error of one of the client's. Secrets are masked.
 pub(super) fn failed(context: &str, error: KafkaError) -> Error {
     Error::Kafka {
         context: context.to_owned(),

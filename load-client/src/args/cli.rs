@@ -98,7 +98,7 @@ pub(crate) struct RunArguments {
     /// Stop sending after this time from the start, ramp and warm-up included [default: on Ctrl-C]
     #[arg(short = 't', long, env = "LOAD_CLIENT_RUN_TIME", value_parser = parse::duration, value_name = "TIME")]
     run_time: Option<Duration>,
-    /// Run without the live page, which is what happens without --web too
+    /// Run without the live page, which is the default
     #[arg(long, env = "LOAD_CLIENT_HEADLESS")]
     headless: bool,
     /// Write every request to this CSV; the time column is empty for failed requests

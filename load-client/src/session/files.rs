@@ -87,6 +87,7 @@ mod tests {
             assert_eq!(numbered(Path::new(stream), 3), Path::new(stream));
         }
     }
+
     #[test]
     fn a_later_run_takes_the_next_number_that_is_free_for_all_its_files() {
         let folder = tempfile::tempdir().unwrap();

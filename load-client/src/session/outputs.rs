@@ -38,10 +38,7 @@ pub(crate) struct Outputs {
 
 /// Outputs of a run that goes on.
 pub(crate) struct Running {
-    arguments: OutputArguments,
-    html: Option<Destination>,
-    json: Option<Destination>,
-    text: Text,
+    outputs: Outputs,
     view: TallyView,
     control: Control,
     text_is_held: bool,
@@ -50,10 +47,7 @@ pub(crate) struct Running {
 
 /// Outputs of a run that is over, up to what only the recorder's end makes final.
 pub(crate) struct Ended {
-    arguments: OutputArguments,
-    html: Option<Destination>,
-    json: Option<Destination>,
-    text: Text,
+    outputs: Outputs,
     view: TallyView,
     control: Control,
     text_is_held: bool,
@@ -167,10 +161,7 @@ impl Outputs {
             files: self.create_files()?,
         };
         Ok(Running {
-            arguments: self.arguments,
-            html: self.html,
-            json: self.json,
-            text: self.text,
+            outputs: self,
             view,
             control: control.clone(),
             text_is_held: shown == Shown::Nothing,
@@ -207,10 +198,7 @@ impl Running {
     pub(crate) fn stop(self) -> Ended {
         Ended {
             watched: self.watch.stop(),
-            arguments: self.arguments,
-            html: self.html,
-            json: self.json,
-            text: self.text,
+            outputs: self.outputs,
             view: self.view,
             control: self.control,
             text_is_held: self.text_is_held,
@@ -228,7 +216,7 @@ impl Ended {
     ) -> Concluded {
         let mut summary = self
             .view
-            .summary_with(&threshold::extra_quantiles(&self.arguments.fail_on));
+            .summary_with(&threshold::extra_quantiles(&self.outputs.arguments.fail_on));
         (summary.findings, summary.schedule_lag) =
             (end_of_run.findings.clone(), end_of_run.lag.clone());
         let warm_up = end_of_run.duration < plan.warm_up;
@@ -239,7 +227,7 @@ impl Ended {
         }
         self.view.keep(moment);
         let validity = selfcheck::check(&summary, &self.readings(plan, end_of_run.stalled));
-        let answer = evaluate(&self.arguments.fail_on, &summary);
+        let answer = evaluate(&self.outputs.arguments.fail_on, &summary);
         let held = self.show(&summary, &answer, &validity);
         let exit_code = self.exit_code(&end_of_run, &summary, &validity, &answer);
         let defunct = end_of_run.defunct.clone();
@@ -270,9 +258,9 @@ impl Ended {
 
     /// Prints the tables and verdicts, or holds them.
     fn show(&self, summary: &Summary, answer: &Answer, validity: &Validity) -> Option<HeldText> {
-        let end = run_end(summary, self.text.columns());
+        let end = run_end(summary, self.outputs.text.columns());
         let shown = HeldText {
-            place: self.text,
+            place: self.outputs.text,
             text: format!("\n{end}{}", run_verdicts(answer, validity)),
         };
         if !self.text_is_held {
@@ -306,7 +294,7 @@ impl Ended {
         facts: &RunFacts,
         summary: &Summary,
     ) -> anyhow::Result<()> {
-        let Some(destination) = self.html.take() else {
+        let Some(destination) = self.outputs.html.take() else {
             return Ok(());
         };
         let bins = self.view.histogram(HISTOGRAM_BINS);
@@ -323,7 +311,7 @@ impl Ended {
         facts: RunFacts,
         summary: Summary,
     ) -> anyhow::Result<()> {
-        let Some(destination) = self.json.take() else {
+        let Some(destination) = self.outputs.json.take() else {
             return Ok(());
         };
         let report = RunReport::new(plan, kafka, facts, summary);
@@ -373,12 +361,13 @@ impl Ended {
             thresholds_hold: answer.all_hold(),
             any_failure: summary.any_failure(),
             failures_are_judged: self
+                .outputs
                 .arguments
                 .fail_on
                 .iter()
                 .any(Threshold::judges_failures),
-            code_on_invalid: self.arguments.exit_code_on_invalid,
-            code_on_error: self.arguments.exit_code_on_error,
+            code_on_invalid: self.outputs.arguments.exit_code_on_invalid,
+            code_on_error: self.outputs.arguments.exit_code_on_error,
         })
     }
 }

@@ -37,9 +37,8 @@ impl NewPartitions {
         let mut topics = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Names are the requesters': none is kept for longer than its answer serves.
         topics.retain(|_, asked| {
-            asked
-                .try_lock()
-                .map_or(true, |at| at.is_some_and(|at| at.elapsed() < FRESH))
+            let unused = Arc::get_mut(asked).map(tokio::sync::Mutex::get_mut);
+            unused.is_none_or(|at| at.is_some_and(|at| at.elapsed() < FRESH))
         });
         Arc::clone(topics.entry(Arc::clone(topic)).or_default())
     }

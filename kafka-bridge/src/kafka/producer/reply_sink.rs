@@ -302,6 +302,4 @@ impl ReplySink for KafkaSink {
 }
 
 #[cfg(test)]
-mod partitioning;
-#[cfg(test)]
 mod tests;
