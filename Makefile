@@ -12,6 +12,8 @@ ROUNDS     ?= 1
 FLOOD_RECORDS ?= 50000
 FUZZ_TIME  ?= 30
 SOAK_TIME  ?= 1h
+# What `make semver` compares with: a tag or commit.
+BASELINE   ?= HEAD~1
 # Further flags of `harness limits`, such as --rounds 3 --only bridge-tasks.
 LIMITS     ?=
 
@@ -28,7 +30,8 @@ LOAD    := --stack $(STACK) --users $(USERS) --spawn-rate $(SPAWN_RATE) --run-ti
 .DEFAULT_GOAL := help
 # The targets of one command line run one after the other: two benchmarks at a time would measure each other.
 .NOTPARALLEL:
-.PHONY: help suites faults soak experiment calibrate limits bench-baseline bench-tasks bench-client bench-compare bench-bridge budgets simulate compare demo up down test fuzz screenshots lint check setup fmt build
+.PHONY: help suites faults soak experiment calibrate limits bench-baseline bench-tasks bench-client bench-compare bench-bridge budgets simulate compare demo up down test fuzz screenshots lint \
+  package semver deny check setup fmt build
 
 help: ## List the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +57,9 @@ bench-client: ## What the load client itself costs: requests per CPU second, mem
 
 limits: setup build ## The bridge against a bare client loop, by turns; results/<time>-limits-<stack>/
 	$(CARGO) build --release --locked -p harness --example echo --example no_op
+	@# Without Go, or without its modules, that subject is left out.
+	@if command -v go >/dev/null; then cd harness/examples/franz_go && go build -trimpath -o ../../../target/release/examples/franz_go . || \
+	  echo "franz-go is left out: its program was not built"; else echo "franz-go is left out: Go is not installed"; fi
 	$(HARNESS) limits --stack $(STACK) --results $(RESULTS) $(LIMITS)
 
 compare: build ## Compare the two runs of bench-*; results/comparison.html
@@ -106,7 +112,7 @@ fuzz: ## Fuzz how records are read, FUZZ_TIME seconds a target; needs nightly an
 screenshots: ## Pictures of the live page into docs/images; needs chromium
 	@CARGO=$(CARGO) sh docs/screenshots.sh
 
-lint: ## Formatting, clippy and rustdoc, warnings are errors
+lint: ## Formatting, clippy, rustdoc, each package by itself; warnings are errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --workspace --all-targets $(FEATURES) -- -D warnings
@@ -115,6 +121,17 @@ lint: ## Formatting, clippy and rustdoc, warnings are errors
 	@# Who tests an application over the ports in memory needs no C compiler.
 	$(CARGO) check --quiet -p kafka-bridge --no-default-features
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
+
+package: ## Pack and build what would be published; uploads nothing
+	$(CARGO) publish --workspace --dry-run --locked
+
+semver: ## Changes of the public interfaces since BASELINE that a minor version must not have
+	@cargo-semver-checks --version >/dev/null 2>&1 || { echo "cargo-semver-checks is missing: cargo install cargo-semver-checks" >&2; exit 1; }
+	$(CARGO) semver-checks --workspace --baseline-rev $(BASELINE)
+
+deny: ## Licences, advisories and sources of all dependencies (deny.toml)
+	@cargo-deny --version >/dev/null 2>&1 || { echo "cargo-deny is missing: cargo install cargo-deny" >&2; exit 1; }
+	$(CARGO) deny --locked check
 
 check: lint test ## What CI runs, but for the budgets
 

@@ -30,9 +30,14 @@ has_tls() {
     has pkg-config && pkg-config --exists openssl
 }
 
-# Yes where TLS can be built in: then the stack tests run with it, and so do the programs under test.
+# Where TLS can be built in, all tests run with it, and so do the programs under test. What is built without it is
+# the business of `make lint`: one set of features for all tests compiles each dependency once.
 tls=""
-! has_tls || tls=yes
+features=""
+if has_tls; then
+    tls=yes
+    features=kafka-bridge/tls,order-service/tls,load-client/tls,harness/tls,
+fi
 
 # The tests against a broker and a store, on one stack. Two at a time: each may have a JVM of its own.
 stack_tests() {
@@ -40,24 +45,32 @@ stack_tests() {
     stack=$1 && shift
     has kcat || set -- "$@" --skip kcat_
     has curl || set -- "$@" --skip curl_
-    TEST_STACK=$stack "$cargo" test --locked -p harness --features "stack-tests${tls:+,tls}" --test '*' -- --test-threads=2 "$@"
+    # Of the whole workspace, and only these by their names: the dependencies then are those of the tests before.
+    # shellcheck disable=SC2046 # each name is a word of its own
+    TEST_STACK=$stack "$cargo" test --locked --workspace --features "${features}harness/stack-tests" \
+        $(harness_tests) -- --test-threads=2 "$@"
+}
+
+harness_tests() {
+    for path in harness/tests/*.rs harness/tests/*/main.rs; do
+        name=${path#harness/tests/} && name=${name%.rs} && name=${name%/main}
+        [ "$name" = security ] && [ -z "$tls" ] || printf -- '--test %s ' "$name"
+    done
 }
 
 title "unit and in-memory tests"
 set --
 has kcat || set -- "$@" --skip kcat_
 has chromium || set -- "$@" --skip chromium_
-"$cargo" test --locked --workspace -- "$@"
+"$cargo" test --locked --workspace --features "$features" -- "$@"
 set --
 
-title "the same with \`tasks\` as the default dispatch${tls:+, and with TLS}"
-"$cargo" test --locked -p order-service ${tls:+-p kafka-bridge} --features "order-service/tasks${tls:+,kafka-bridge/tls,order-service/tls}"
+title "order-service with \`tasks\` as the default dispatch"
+"$cargo" test --locked -p order-service --features "tasks${tls:+,tls}"
 
-# The stack tests start these as a user would; this also leaves them built without the feature `tasks`.
+# The stack tests start these as a user would. They need the examples too, which the first tests have built.
 "$cargo" build --locked -p order-service -p load-client -p harness \
     --features "${tls:+order-service/tls,load-client/tls,harness/tls}"
-# The service of the rolling restarts, and the subjects of `harness limits`.
-"$cargo" build --locked -p harness --example journal --example echo --example no_op --features "${tls:+tls}"
 
 if has kvrocks || has redis-server || has valkey-server; then
     stack_tests embedded --skip apache_kafka_only

@@ -20,10 +20,13 @@ Examples:
       one subject, and its floor
   harness limits --stack native --only bridge-tasks --users 100 --partitions 1,8,64 --skip-open-loop
       how the cost grows with the partitions
+  harness limits --stack native --only bridge-tasks,franz-go --users 100 --busy-loops 2 --rounds 7
+      on a machine of two cores that is busy with other work
 
 It writes <results>/<time>-limits-<stack>/ with limits.md, limits.json, throughput.svg,
 p50.svg, p99.svg and logs. The bare loop and the bridge without work are built by
-`cargo build --release -p harness --examples`, which `make limits` does.")]
+`cargo build --release -p harness --examples`, which `make limits` does; where Go is
+installed, it builds the loop over franz-go too.")]
 pub struct LimitsArguments {
     /// Rounds; in each, all subjects take their turns under all loads
     #[arg(long, default_value_t = 5, value_name = "N", env = "HARNESS_ROUNDS",
@@ -63,6 +66,10 @@ pub struct LimitsArguments {
     #[arg(long, default_value = "1", value_name = "LIST", value_delimiter = ',', env = "HARNESS_INSTANCES",
           value_parser = RangedU64ValueParser::<usize>::new().range(1..=100))]
     pub instances: Vec<usize>,
+    /// Processes that do nothing but take processor time while everything is measured
+    #[arg(long, default_value_t = 0, value_name = "N", env = "HARNESS_BUSY_LOOPS",
+          value_parser = clap::value_parser!(u32).range(0..=64))]
+    pub busy_loops: u32,
     /// Decides the order within the rounds [default: from the clock; recorded]
     #[arg(long, value_name = "NUMBER", env = "HARNESS_SEED")]
     pub seed: Option<u64>,

@@ -5,6 +5,7 @@
 //! ratios within a round: machines drift, neighbours come and go, and both hit all subjects alike. A run in which the load client was
 //! the bottleneck, or whose open loop was more than the subject could answer, is shown and judges nothing.
 
+mod busy;
 mod cell;
 mod chart;
 mod client;

@@ -46,7 +46,7 @@ impl Report {
             client_properties: stack.shown_properties(),
             command: command(stack, arguments, seed),
             seed,
-            targets: targets(&cells, &footprints),
+            targets: targets(&cells, &footprints, arguments.busy_loops > 0),
             ratios: ratios(&cells),
             footprints,
             cells,
@@ -97,6 +97,9 @@ fn command(stack: &Stack, arguments: &LimitsArguments, seed: u64) -> String {
             .iter()
             .map(|subject| subject.name().to_owned());
         command += &format!(" --only {}", join(only.collect()));
+    }
+    if arguments.busy_loops > 0 {
+        command += &format!(" --busy-loops {}", arguments.busy_loops);
     }
     for (flag, given) in [
         (" --skip-open-loop", arguments.skip_open_loop),

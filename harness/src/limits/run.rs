@@ -9,6 +9,7 @@ use load_client::stats::SplitMix64;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
+use super::busy::BusyLoops;
 use super::cell::{Bench, Setup};
 use super::client::Course;
 use super::figures::{Cell, half_rate};
@@ -35,6 +36,7 @@ pub async fn limits(
     stop: &CancellationToken,
 ) -> Result<String> {
     let programs = Programs::find(
+        &arguments.only,
         arguments.programs.order_service.as_deref(),
         arguments.programs.load_client.as_deref(),
     )?;
@@ -48,7 +50,9 @@ pub async fn limits(
         logs: &logs,
         stop,
     };
-    let cells = rounds(&mut bench, arguments, seed).await?;
+    let busy = BusyLoops::start(arguments.busy_loops, &logs)?;
+    let cells = rounds(&mut bench, arguments, seed).await;
+    let cells = busy.stop().await.and(cells)?;
     let footprints = match arguments.skip_footprint {
         true => Vec::new(),
         false => footprint::measure(&mut bench).await?,
@@ -76,7 +80,7 @@ async fn rounds(
     rehearse(bench, arguments).await?;
     for round in 1..=arguments.rounds {
         for load in loads(arguments) {
-            for subject in shuffled(subjects(arguments), &mut generator) {
+            for subject in shuffled(subjects(arguments, bench.programs), &mut generator) {
                 let rate = match load.pressure {
                     Pressure::HalfOfSlowest => {
                         half_rate(&of_round(&cells, 1), subject.floor(), load)
@@ -140,15 +144,17 @@ fn loads(arguments: &LimitsArguments) -> Vec<Load> {
     loads
 }
 
-/// What was asked for, and the floors that it is held against.
-fn subjects(arguments: &LimitsArguments) -> Vec<Subject> {
+/// What was asked for, and the floors that it is held against; what is not built is left out.
+fn subjects(arguments: &LimitsArguments, programs: &Programs) -> Vec<Subject> {
     let only = &arguments.only;
     let wanted = |subject: Subject| {
         let is_floor = |asked: &Subject| *asked == subject || asked.floor() == subject;
         only.is_empty() || only.iter().any(is_floor)
     };
     let all = Subject::ALL.into_iter();
-    all.filter(|subject| wanted(*subject)).collect()
+    let built = |subject: Subject| subject != Subject::FranzGo || programs.franz_go.is_some();
+    all.filter(|subject| wanted(*subject) && built(*subject))
+        .collect()
 }
 
 /// Fisher and Yates, from the end.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::ValueEnum;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -39,11 +39,13 @@ pub enum Subject {
     OrdersTasks,
     /// the same, in order per key
     OrdersKeyed,
+    /// Go loop over franz-go that does as the pipelined floor does; where Go is installed
+    FranzGo,
 }
 
 impl Subject {
     /// All of them, floors first.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::EchoSerial,
         Self::EchoPipelined,
         Self::BridgeSerial,
@@ -52,6 +54,7 @@ impl Subject {
         Self::OrdersSerial,
         Self::OrdersTasks,
         Self::OrdersKeyed,
+        Self::FranzGo,
     ];
 
     /// The name as on the command line.
@@ -66,6 +69,7 @@ impl Subject {
             Self::OrdersSerial => "orders-serial",
             Self::OrdersTasks => "orders-tasks",
             Self::OrdersKeyed => "orders-keyed",
+            Self::FranzGo => "franz-go",
         }
     }
 
@@ -79,13 +83,14 @@ impl Subject {
     }
 
     /// The flags that tell the subject's own way from those of its kind.
-    fn way(self) -> [&'static str; 2] {
+    fn way(self) -> &'static [&'static str] {
         match self {
-            Self::EchoSerial => ["--mode", "serial"],
-            Self::EchoPipelined => ["--mode", "pipelined"],
-            Self::BridgeSerial | Self::OrdersSerial => ["--dispatch", "serial"],
-            Self::BridgeTasks | Self::OrdersTasks => ["--dispatch", "tasks"],
-            Self::BridgeKeyed | Self::OrdersKeyed => ["--dispatch", "keyed"],
+            Self::FranzGo => &[],
+            Self::EchoSerial => &["--mode", "serial"],
+            Self::EchoPipelined => &["--mode", "pipelined"],
+            Self::BridgeSerial | Self::OrdersSerial => &["--dispatch", "serial"],
+            Self::BridgeTasks | Self::OrdersTasks => &["--dispatch", "tasks"],
+            Self::BridgeKeyed | Self::OrdersKeyed => &["--dispatch", "keyed"],
         }
     }
 }
@@ -95,17 +100,32 @@ impl Subject {
 pub(super) struct Programs {
     pub(super) echo: PathBuf,
     pub(super) no_op: PathBuf,
+    /// There where Go is installed.
+    pub(super) franz_go: Option<PathBuf>,
     pub(super) order_service: Option<PathBuf>,
     pub(super) load_client: PathBuf,
 }
 
 impl Programs {
     /// Looks for all of them, so that a missing one is reported before anything is started.
-    pub(super) fn find(order_service: Option<&Path>, load_client: Option<&Path>) -> Result<Self> {
+    pub(super) fn find(
+        only: &[Subject],
+        order_service: Option<&Path>,
+        load_client: Option<&Path>,
+    ) -> Result<Self> {
         programs::own("order-service", "--order-service", order_service)?;
+        let franz_go = programs::example("franz_go");
+        if only.contains(&Subject::FranzGo)
+            && let Err(missing) = franz_go
+        {
+            return Err(missing.context(
+                "franz-go: a program in Go, which `make limits` builds where Go is installed",
+            ));
+        }
         Ok(Self {
             echo: programs::example("echo")?,
             no_op: programs::example("no_op")?,
+            franz_go: franz_go.ok(),
             order_service: order_service.map(Path::to_owned),
             load_client: programs::own("load-client", "--load-client", load_client)?,
         })
@@ -130,9 +150,16 @@ impl Running {
     ) -> Result<Self> {
         let own = |flags: &[&str]| flags.iter().map(|&flag| flag.to_owned()).collect();
         let bound = MAX_IN_FLIGHT.to_string();
-        let mut flags: Vec<String> = own(&subject.way());
+        let mut flags: Vec<String> = own(subject.way());
         let (name, program) = match subject {
             Subject::EchoSerial | Subject::EchoPipelined => ("echo", &programs.echo),
+            Subject::FranzGo => {
+                let program = programs.franz_go.as_ref();
+                (
+                    "franz_go",
+                    program.context("the example franz_go is not built")?,
+                )
+            }
             Subject::BridgeSerial | Subject::BridgeTasks | Subject::BridgeKeyed => {
                 let work = work.as_millis().to_string();
                 flags.extend::<Vec<_>>(own(&["--max-in-flight", &bound, "--work", &work]));

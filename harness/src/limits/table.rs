@@ -99,6 +99,7 @@ fn pairs(cells: &[Cell]) -> Vec<(Subject, Subject)> {
     let floors = there.iter().map(|subject| (*subject, subject.floor()));
     let ways = [
         (Subject::BridgeKeyed, Subject::BridgeTasks),
+        (Subject::BridgeTasks, Subject::FranzGo),
         (Subject::OrdersTasks, Subject::OrdersSerial),
         (Subject::OrdersKeyed, Subject::OrdersTasks),
     ];
@@ -211,7 +212,7 @@ mod tests {
             text.contains("| bridge-tasks / echo-pipelined | - | - |"),
             "{text}"
         );
-        let judged = of_targets(&targets(&cells_of_hundred(), &[]));
+        let judged = of_targets(&targets(&cells_of_hundred(), &[], false));
         assert!(judged.contains("| - | not judged: "), "{judged}");
     }
 

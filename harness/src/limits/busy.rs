@@ -1,0 +1,31 @@
+//! Other work on the machine: processes that do nothing but take processor time.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::process::Child;
+
+const STOP_GRACE: Duration = Duration::from_secs(2);
+
+/// Processes that spin, at the same priority as what is measured. They end with this program too.
+pub(super) struct BusyLoops(Vec<Child>);
+
+impl BusyLoops {
+    pub(super) fn start(count: u32, logs: &Path) -> Result<Self> {
+        let line = ["-c".to_owned(), "while :; do :; done".to_owned()];
+        let one = |number| {
+            let log = logs.join(format!("busy-loop-{number}.log"));
+            Child::spawn_with("busy loop", Path::new("/bin/sh"), &line, &[], &log)
+        };
+        (1..=count).map(one).collect::<Result<_>>().map(Self)
+    }
+
+    pub(super) async fn stop(self) -> Result<()> {
+        for child in self.0 {
+            child.stop(STOP_GRACE).await?;
+        }
+        Ok(())
+    }
+}
