@@ -133,8 +133,7 @@ impl Partition {
         if next < from {
             return;
         }
-        let runs = finished.runs().map(|run| run.start.max(next)..run.end);
-        self.restored = runs.filter(|run| !run.is_empty()).collect();
+        self.restored = above(next, finished.runs());
         self.restored_from = from;
     }
 
@@ -160,7 +159,9 @@ impl Partition {
     pub(super) fn skip_to(&mut self, next_offset: i64) {
         if self.delivered.is_empty() {
             let next = self.after_finished.unwrap_or_default();
-            self.after_finished = Some(next.max(next_offset));
+            let next = next.max(next_offset);
+            self.after_finished = Some(next);
+            self.restored = above(next, self.restored.drain(..));
         }
     }
 
@@ -226,6 +227,12 @@ impl Partition {
         self.finished -= taken_off;
         taken_off
     }
+}
+
+/// Returns what of the runs is not below an offset.
+fn above(next: i64, runs: impl Iterator<Item = Range<i64>>) -> VecDeque<Range<i64>> {
+    let runs = runs.map(|run| run.start.max(next)..run.end);
+    runs.filter(|run| !run.is_empty()).collect()
 }
 
 #[cfg(test)]

@@ -255,5 +255,7 @@ fn h33_what_retention_deleted_above_the_position_changes_nothing_of_the_rest() {
         next_offset: 7,
         ..left(&[5], &[])
     });
+    let committed = tracker.take_changed().remove(0);
+    assert_eq!((committed.next_offset, committed.finished.count()), (7, 2));
     assert_eq!(handled(&mut tracker, &[7, 8, 9], 2), [8]);
 }

@@ -38,8 +38,8 @@ pub(super) fn write(
     Some((text, is_whole))
 }
 
-/// Reads what is written beside a committed offset, if it is of this cluster. What is not understood of what is
-/// finished counts for nothing.
+/// Reads what is written beside a committed offset, if it is of this cluster. What is not understood behind that counts
+/// for nothing.
 pub(super) fn read<'a>(
     metadata: &'a str,
     cluster_id: &str,
@@ -48,10 +48,12 @@ pub(super) fn read<'a>(
     let (topic_id, rest) = metadata
         .strip_prefix("topic-id=")?
         .split_once(" cluster-id=")?;
-    let finished = match rest.strip_prefix(cluster_id)? {
-        "" => None,
-        more => Finished::decode(more.strip_prefix(FINISHED)?, next_offset),
-    };
+    let more = rest.strip_prefix(cluster_id)?;
+    if !more.is_empty() && !more.starts_with(' ') {
+        return None;
+    }
+    let finished = more.strip_prefix(FINISHED);
+    let finished = finished.and_then(|text| Finished::decode(text, next_offset));
     Some(Written {
         topic_id,
         finished: finished.unwrap_or_default(),
@@ -100,9 +102,11 @@ mod tests {
         let finished = |offset| read(&metadata, "here", offset).unwrap().finished;
         assert_eq!(finished(5), position.finished);
         assert!(finished(6).is_empty(), "somebody set the offset");
-        let later = "topic-id=3bOC cluster-id=here finished=2:5:x";
-        let read = read(later, "here", 5).unwrap();
-        assert_eq!((read.topic_id, read.finished.is_empty()), ("3bOC", true));
+        for later in ["finished=2:5:x", "finished=1:5:1+2 more", "else"] {
+            let later = format!("topic-id=3bOC cluster-id=here {later}");
+            let read = read(&later, "here", 5).unwrap();
+            assert_eq!((read.topic_id, read.finished.is_empty()), ("3bOC", true));
+        }
     }
 
     #[test]
