@@ -21,7 +21,9 @@ const SLOW: &str = "slow";
 fn app(handled: &Handled, sign: &CancellationToken) -> Router {
     type Shared = (Handled, CancellationToken);
     let handle = |State((handled, sign)): State<Shared>, headers: HeaderMap, body: String| async move {
-        handled.note(headers.get("x-reply-set-header").unwrap().to_str().unwrap());
+        let wish = headers.get("x-reply-set-header").unwrap();
+        let (_, id) = wish.to_str().unwrap().split_once(':').unwrap();
+        handled.note(id.trim());
         if body == SLOW {
             sign.cancelled().await;
         }
