@@ -2,13 +2,16 @@
 //!
 //! Pure bookkeeping. Offsets are tracked as they are delivered, so that gaps (compaction,
 //! transaction markers) count as done; a partition is tracked per assignment, so that work of an
-//! earlier assignment that finishes late changes nothing.
+//! earlier assignment that finishes late changes nothing. What is finished above the committed offset goes with it, so
+//! that the next assignment handles it no more.
 
+mod finished;
 mod partition;
 mod table;
 
 use std::time::Instant;
 
+pub use self::finished::Finished;
 use self::partition::Partition;
 use self::table::Table;
 use crate::{Coordinates, TopicPartition};
@@ -22,6 +25,8 @@ pub struct Position {
     pub next_offset: i64,
     /// The assignment under which it was reached.
     pub generation: u64,
+    /// What is finished above it already.
+    pub finished: Finished,
 }
 
 /// The delivered record of a partition that is unfinished and has the lowest offset: what the
@@ -46,6 +51,8 @@ pub enum Delivery {
     Next,
     /// A record below one that was delivered before: to be handled, and worth a warning.
     Rewound,
+    /// A record that was finished under an earlier assignment: not to be handled again.
+    Finished,
     /// A record that is not to be handled: its partition is not assigned, is being let go, or was
     /// assigned anew since.
     Stale,
@@ -99,13 +106,23 @@ impl OffsetTracker {
         };
         let rewound = partition.is_rewound_by(at.offset);
         let forgotten = if rewound { partition.forget() } else { 0 };
-        partition.push(at.offset, now);
-        self.tracked = self.tracked + 1 - forgotten;
+        let was_finished = partition.was_finished(at.offset);
+        let held = partition.push(at.offset, now, was_finished);
+        self.tracked = self.tracked + held - forgotten;
         self.changed = true;
-        if rewound {
-            Delivery::Rewound
-        } else {
-            Delivery::Next
+        match (was_finished, rewound) {
+            (true, _) => Delivery::Finished,
+            (false, true) => Delivery::Rewound,
+            (false, false) => Delivery::Next,
+        }
+    }
+
+    /// Takes in what was finished under an earlier assignment above what is committed: where its records have not been
+    /// delivered yet, they are finished when they are. Of an assignment that is over it counts for nothing.
+    pub fn restore(&mut self, committed: &Position) {
+        let partition = self.partitions.get_mut(&committed.topic_partition);
+        if let Some(own) = partition.filter(|own| own.generation == committed.generation) {
+            own.restore(committed.next_offset, &committed.finished);
         }
     }
 
@@ -148,7 +165,7 @@ impl OffsetTracker {
         self.changed
     }
 
-    /// Returns the positions that moved since they were last taken.
+    /// Returns the positions that moved since they were last taken, or have more finished behind them.
     pub fn take_changed(&mut self) -> Vec<Position> {
         self.changed = false;
         let moved = self
@@ -156,8 +173,8 @@ impl OffsetTracker {
             .iter_mut()
             .filter_map(|(topic_partition, partition)| {
                 let next_offset = partition.next_offset()?;
-                let moved = partition.committed.replace(next_offset) != Some(next_offset);
-                moved.then(|| partition.position(topic_partition, next_offset))
+                let has_moved = partition.take_moved(next_offset);
+                has_moved.then(|| partition.position(topic_partition, next_offset))
             });
         moved.collect()
     }
@@ -239,140 +256,4 @@ impl OffsetTracker {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn partition() -> TopicPartition {
-        TopicPartition::new("t", 0)
-    }
-
-    fn at(offset: i64, generation: u64) -> Coordinates {
-        Coordinates {
-            topic_partition: partition(),
-            offset,
-            generation,
-        }
-    }
-
-    fn tracker(offsets: &[i64]) -> OffsetTracker {
-        let mut tracker = OffsetTracker::default();
-        tracker.assign(&partition(), 1);
-        for &offset in offsets {
-            assert_eq!(
-                tracker.deliver(&at(offset, 1), Instant::now()),
-                Delivery::Next
-            );
-        }
-        tracker
-    }
-
-    fn standing(tracker: &OffsetTracker) -> Option<i64> {
-        tracker
-            .positions()
-            .first()
-            .map(|position| position.next_offset)
-    }
-
-    #[test]
-    fn the_lowest_unfinished_offset_holds_the_position() {
-        let mut tracker = tracker(&[5, 6, 7]);
-        tracker.finish(&at(6, 1));
-        tracker.finish(&at(7, 1));
-        assert_eq!(standing(&tracker), Some(5));
-        tracker.finish(&at(5, 1));
-        assert_eq!(standing(&tracker), Some(8));
-    }
-
-    #[test]
-    fn gaps_count_as_done() {
-        let mut tracker = tracker(&[5, 9, 40]);
-        tracker.finish(&at(5, 1));
-        assert_eq!(standing(&tracker), Some(9));
-        tracker.finish(&at(9, 1));
-        tracker.finish(&at(40, 1));
-        assert_eq!(standing(&tracker), Some(41));
-    }
-
-    #[test]
-    fn a_late_end_under_an_earlier_assignment_changes_nothing() {
-        let mut tracker = tracker(&[5]);
-        assert_eq!(tracker.revoke(&partition()).unwrap().next_offset, 5);
-        tracker.finish(&at(5, 1));
-        assert_eq!(tracker.positions(), []);
-
-        tracker.assign(&partition(), 2);
-        assert_eq!(tracker.deliver(&at(5, 2), Instant::now()), Delivery::Next);
-        tracker.finish(&at(5, 1));
-        assert_eq!(standing(&tracker), Some(5));
-        let late = tracker.deliver(&at(6, 1), Instant::now());
-        assert_eq!(
-            late,
-            Delivery::Stale,
-            "a record of the old assignment is not handled"
-        );
-    }
-
-    #[test]
-    fn a_closed_partition_takes_no_record_but_finishes_what_it_has() {
-        let mut tracker = tracker(&[5]);
-        tracker.close(&partition());
-        assert_eq!(tracker.deliver(&at(6, 1), Instant::now()), Delivery::Stale);
-        tracker.finish(&at(5, 1));
-        assert_eq!(standing(&tracker), Some(6));
-    }
-
-    #[test]
-    fn only_what_moved_is_taken_until_a_commit_fails() {
-        let mut tracker = tracker(&[5]);
-        assert_eq!(tracker.take_changed().len(), 1);
-        assert_eq!(tracker.take_changed(), []);
-        tracker.commit_failed(&partition());
-        assert!(tracker.is_changed());
-        assert_eq!(tracker.take_changed()[0].next_offset, 5);
-    }
-
-    #[test]
-    fn a_partition_that_was_set_back_is_followed_from_there() {
-        for finished in [&[5, 6, 7][..], &[5]] {
-            let mut tracker = tracker(&[5, 6, 7]);
-            finished
-                .iter()
-                .for_each(|&offset| tracker.finish(&at(offset, 1)));
-            assert_eq!(
-                tracker.deliver(&at(0, 1), Instant::now()),
-                Delivery::Rewound
-            );
-            assert_eq!((standing(&tracker), tracker.tracked()), (Some(0), 1));
-            tracker.finish(&at(0, 1));
-            assert_eq!((standing(&tracker), tracker.tracked()), (Some(1), 0));
-        }
-    }
-
-    #[test]
-    fn h4_a_late_end_from_before_a_rewind_is_not_that_of_the_new_record() {
-        let mut tracker = tracker(&[5]);
-        for offset in [0, 5] {
-            let _ = tracker.deliver(&at(offset, 1), Instant::now());
-        }
-        tracker.finish(&at(0, 1));
-        tracker.finish(&at(5, 1));
-        assert_eq!(
-            standing(&tracker),
-            Some(5),
-            "the old 5 ended, not the new one"
-        );
-        tracker.finish(&at(5, 1));
-        assert_eq!(standing(&tracker), Some(6));
-    }
-
-    #[test]
-    fn what_is_held_is_counted() {
-        let mut tracker = tracker(&[5, 6, 7]);
-        tracker.finish(&at(6, 1));
-        assert_eq!(tracker.tracked(), 3, "6 is finished and held by 5");
-        tracker.finish(&at(5, 1));
-        assert_eq!(tracker.tracked(), 1);
-        tracker.revoke(&partition());
-        assert_eq!(tracker.tracked(), 0);
-    }
-}
+mod tests;

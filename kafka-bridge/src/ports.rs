@@ -36,6 +36,9 @@ pub enum SourceEvent {
     /// A partition was begun anew: its topic is another one of the same name. Nothing of before counts.
     /// Where it goes on, and under which generation.
     Anew(Position),
+    /// What was finished of a partition under an earlier assignment, above what is committed. Told before the
+    /// partition's first record if it can be; told late it counts for the records that come after.
+    Finished(Position),
     /// Nothing before this position will come any more.
     Skipped(Position),
     /// The broker refused a commit for these partitions.

@@ -78,8 +78,8 @@ pub struct Limits {
     /// one record may pass it alone. Replies that are still to be made count with the mean of the
     /// latest ones, and the first with `max_reply_bytes`. librdkafka holds a copy of each reply that waits.
     pub max_in_flight_bytes: usize,
-    /// Records that may be finished behind an unfinished one, and so not committed: what a crash
-    /// repeats at the most, and how far the others may run ahead of a record that hangs.
+    /// Records that may be finished behind an unfinished one: how far the others may run ahead of a record that
+    /// hangs. A crash does not repeat them as far as a commit has room to name them.
     pub max_uncommitted: usize,
     /// Bytes of a record's value; above it the requester gets status 413.
     pub max_request_bytes: usize,

@@ -11,7 +11,7 @@ use crate::offsets::Position;
 use crate::ports::{Intake, ProduceError, RecordSource, ReplySink, Revocation, SourceEvent};
 use crate::{Error, OutboundRecord, Record, TopicPartition};
 
-type Committed = Arc<Mutex<BTreeMap<TopicPartition, i64>>>;
+type Committed = Arc<Mutex<BTreeMap<TopicPartition, Position>>>;
 
 /// A source that is fed by a [`MemoryBroker`].
 #[derive(Debug)]
@@ -69,14 +69,26 @@ impl MemoryBroker {
         let _ = self.records.send(record);
     }
 
-    /// Assigns partitions under a generation. Assigning one again forgets its state, so
+    /// Assigns partitions under a generation, and tells what is finished above the committed offsets. Assigning one again forgets its state, so
     /// [`MemoryBroker::with_records`] may call it for each record before the bridge runs.
     pub fn assign(&self, partitions: impl IntoIterator<Item = TopicPartition>, generation: u64) {
-        let partitions = partitions.into_iter().collect();
+        let partitions: Vec<_> = partitions.into_iter().collect();
+        let committed = lock(&self.committed);
+        let committed = partitions.iter().filter_map(|own| committed.get(own));
+        let finished: Vec<_> = committed
+            .filter(|position| !position.finished.is_empty())
+            .map(|position| Position {
+                generation,
+                ..position.clone()
+            })
+            .collect();
         let _ = self.control.send(SourceEvent::Assigned {
             partitions,
             generation,
         });
+        for position in finished {
+            let _ = self.control.send(SourceEvent::Finished(position));
+        }
     }
 
     /// Takes partitions away; resolves with the positions that the bridge released them at.
@@ -135,7 +147,7 @@ impl Commits {
     pub fn next_offset(&self, topic: &str, partition: i32) -> Option<i64> {
         lock(&self.0)
             .get(&TopicPartition::new(topic, partition))
-            .copied()
+            .map(|position| position.next_offset)
     }
 }
 
@@ -163,7 +175,7 @@ impl RecordSource for MemorySource {
 fn note(committed: &Committed, positions: &[Position]) {
     let mut committed = lock(committed);
     for position in positions {
-        committed.insert(position.topic_partition.clone(), position.next_offset);
+        committed.insert(position.topic_partition.clone(), position.clone());
     }
 }
 

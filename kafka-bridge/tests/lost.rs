@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::post;
-use kafka_bridge::offsets::Position;
+use kafka_bridge::offsets::{Finished, Position};
 use kafka_bridge::ports::ProduceError;
 use kafka_bridge::testing::{MemoryBroker, MemorySink};
 use kafka_bridge::{Bridge, Dispatch, FailurePolicy, Operation, Record, Retry, TopicPartition};
@@ -178,6 +178,7 @@ fn begin_anew(broker: &MemoryBroker) {
         topic_partition: partition(0),
         next_offset: 0,
         generation: 2,
+        finished: Finished::default(),
     };
     broker.begin_anew(start);
 }

@@ -1,19 +1,17 @@
-//! The offset tracker against a model: random interleavings of deliver, finish, commit, revoke and
+//! The offset tracker against a model: random interleavings of deliver, finish, commit, revoke, crash and
 //! assign, with gaps between offsets and with ends that come late.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use kafka_bridge::offsets::{Delivery, OffsetTracker};
+use kafka_bridge::offsets::{Delivery, Finished, OffsetTracker, Position};
 use kafka_bridge::{Coordinates, TopicPartition};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Delivers the next record, so many offsets further on.
-    Deliver {
-        gap: i64,
-    },
+    /// Delivers the log's next record.
+    Deliver,
     /// Finishes one of all records that were ever started, also those of earlier assignments.
     Finish {
         which: prop::sample::Index,
@@ -21,16 +19,19 @@ enum Step {
     Commit,
     RefuseCommit,
     Revoke,
+    /// The member dies: the next one begins with what was committed.
+    Crash,
     Assign,
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        6 => (1..4_i64).prop_map(|gap| Step::Deliver { gap }),
+        6 => Just(Step::Deliver),
         6 => any::<prop::sample::Index>().prop_map(|which| Step::Finish { which }),
         2 => Just(Step::Commit),
         1 => Just(Step::RefuseCommit),
         1 => Just(Step::Revoke),
+        1 => Just(Step::Crash),
         1 => Just(Step::Assign),
     ]
 }
@@ -45,8 +46,14 @@ struct Model {
     records: BTreeMap<i64, bool>,
     /// Every record that was ever started: what may still report its end.
     started: Vec<(i64, u64)>,
-    /// What the broker holds.
+    /// What the broker holds: the position, and what was finished above it, as told and plainly.
     committed: i64,
+    told: Finished,
+    committed_finished: BTreeSet<i64>,
+    /// What the present assignment was told to be finished.
+    restored: BTreeSet<i64>,
+    /// What came to its end under the assignment that it was delivered under.
+    ever_finished: BTreeSet<i64>,
     next_offset: i64,
 }
 
@@ -59,29 +66,77 @@ impl Model {
             .or(self.records.keys().last().map(|last| last + 1))
     }
 
+    /// What is finished above the position: of this assignment, and of what it has not been delivered yet.
+    fn finished(&self) -> BTreeSet<i64> {
+        let position = self.expected().unwrap_or_default();
+        let delivered = self.records.iter().filter(|(_, finished)| **finished);
+        let delivered = delivered.map(|(&offset, _)| offset);
+        let last = self.records.keys().last().copied();
+        let restored = self.restored.iter().copied();
+        let restored = restored.filter(|&offset| last.is_none_or(|last| offset > last));
+        let all = delivered.chain(restored);
+        all.filter(|&offset| offset >= position).collect()
+    }
+
+    fn committed(&mut self, position: Position) {
+        self.committed = position.next_offset;
+        self.told = position.finished;
+        self.committed_finished = self.finished();
+    }
+
     fn commit(&mut self, tracker: &mut OffsetTracker) -> Result<(), TestCaseError> {
         for position in tracker.take_changed() {
             prop_assert!(position.next_offset >= self.committed, "a commit went back");
-            self.committed = position.next_offset;
+            self.committed(position);
         }
-        prop_assert!(
-            self.expected()
-                .is_none_or(|offset| offset == self.committed)
-        );
+        if let Some(expected) = self.expected() {
+            prop_assert_eq!(expected, self.committed);
+            prop_assert_eq!(
+                &self.finished(),
+                &self.committed_finished,
+                "a commit was due"
+            );
+        }
+        Ok(())
+    }
+
+    fn deliver(
+        &mut self,
+        tracker: &mut OffsetTracker,
+        at: &Coordinates,
+    ) -> Result<(), TestCaseError> {
+        let delivery = tracker.deliver(at, Instant::now());
+        let is_finished = delivery == Delivery::Finished;
+        prop_assert_eq!(is_finished, self.restored.contains(&at.offset));
+        if is_finished {
+            prop_assert!(self.ever_finished.contains(&at.offset), "never handled");
+        } else {
+            prop_assert_eq!(delivery, Delivery::Next);
+            self.started.push((at.offset, at.generation));
+        }
+        self.records.insert(at.offset, is_finished);
+        self.next_offset = at.offset + 1;
         Ok(())
     }
 
     /// Begins where the broker's committed offset says.
-    fn assign(&mut self) -> u64 {
+    fn assign(&mut self, tracker: &mut OffsetTracker, partition: &TopicPartition) {
         self.generations += 1;
         self.assigned = Some(self.generations);
         self.records.clear();
         self.next_offset = self.committed;
-        self.generations
+        self.restored = self.committed_finished.clone();
+        tracker.assign(partition, self.generations);
+        tracker.restore(&Position {
+            topic_partition: partition.clone(),
+            next_offset: self.committed,
+            generation: self.generations,
+            finished: self.told.clone(),
+        });
     }
 }
 
-fn run(steps: &[Step]) -> Result<(), TestCaseError> {
+fn run(log: &[i64], steps: &[Step]) -> Result<(), TestCaseError> {
     let partition = TopicPartition::new("createOrder", 0);
     let at = |offset, generation| Coordinates {
         topic_partition: partition.clone(),
@@ -91,21 +146,18 @@ fn run(steps: &[Step]) -> Result<(), TestCaseError> {
     let (mut tracker, mut model) = (OffsetTracker::default(), Model::default());
     for step in steps {
         match (step, model.assigned) {
-            (Step::Deliver { gap }, Some(generation)) => {
-                let offset = model.next_offset + gap - 1;
-                prop_assert_eq!(
-                    tracker.deliver(&at(offset, generation), Instant::now()),
-                    Delivery::Next
-                );
-                model.records.insert(offset, false);
-                model.started.push((offset, generation));
-                model.next_offset = offset + 1;
+            (Step::Deliver, Some(generation)) => {
+                let mut left = log.iter().filter(|&&offset| offset >= model.next_offset);
+                if let Some(&offset) = left.next() {
+                    model.deliver(&mut tracker, &at(offset, generation))?;
+                }
             }
             (Step::Finish { which }, assigned) if !model.started.is_empty() => {
                 let (offset, generation) = *which.get(&model.started);
                 tracker.finish(&at(offset, generation));
                 if assigned == Some(generation) {
                     model.records.insert(offset, true);
+                    model.ever_finished.insert(offset);
                 }
             }
             (Step::Commit, Some(_)) => model.commit(&mut tracker)?,
@@ -114,14 +166,19 @@ fn run(steps: &[Step]) -> Result<(), TestCaseError> {
                 tracker.commit_failed(&partition);
             }
             (Step::Revoke, Some(_)) => {
-                let released = tracker
-                    .revoke(&partition)
-                    .map(|position| position.next_offset);
-                prop_assert_eq!(released, model.expected());
-                model.committed = released.unwrap_or(model.committed);
+                let released = tracker.revoke(&partition);
+                let next_offset = released.as_ref().map(|position| position.next_offset);
+                prop_assert_eq!(next_offset, model.expected());
+                if let Some(position) = released {
+                    model.committed(position);
+                }
                 model.assigned = None;
             }
-            (Step::Assign, None) => tracker.assign(&partition, model.assign()),
+            (Step::Crash, Some(_)) => {
+                tracker = OffsetTracker::default();
+                model.assigned = None;
+            }
+            (Step::Assign, None) => model.assign(&mut tracker, &partition),
             _ => {}
         }
         let standing = tracker
@@ -134,9 +191,21 @@ fn run(steps: &[Step]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// A log of so many records, each so many offsets after the one before.
+fn log(gaps: &[i64]) -> Vec<i64> {
+    let rise = |last: &mut i64, gap: &i64| {
+        *last += gap;
+        Some(*last)
+    };
+    gaps.iter().scan(0, rise).collect()
+}
+
 proptest! {
     #[test]
-    fn h3_never_commits_past_unfinished_work(steps in prop::collection::vec(step(), 0..200)) {
-        run(&steps)?;
+    fn h3_never_commits_past_unfinished_work_and_h33_never_passes_what_was_not_handled(
+        gaps in prop::collection::vec(1..4_i64, 100),
+        steps in prop::collection::vec(step(), 0..200),
+    ) {
+        run(&log(&gaps), &steps)?;
     }
 }

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod batch;
+mod finished;
 mod gaps;
 mod group;
 mod in_process;

@@ -21,7 +21,7 @@ use crate::support::LIMIT;
 pub(crate) struct Handled(Arc<Mutex<BTreeMap<String, u32>>>);
 
 impl Handled {
-    fn note(&self, id: &str) {
+    pub(crate) fn note(&self, id: &str) {
         *self.0.lock().unwrap().entry(id.to_owned()).or_default() += 1;
     }
 
@@ -90,6 +90,12 @@ impl Member {
         let ready = timeout(LIMIT, status.wait_for(|Status { ready, .. }| *ready)).await;
         ready.expect("an assignment within the limit").unwrap();
         Self { stop, running }
+    }
+
+    /// Ends it where it stands: nothing is finished, nothing is committed.
+    pub(crate) async fn kill(self) {
+        self.running.abort();
+        assert!(self.running.await.unwrap_err().is_cancelled());
     }
 
     /// Stops it gracefully.

@@ -18,7 +18,7 @@ use super::progress::{Progress, StatusSender};
 use super::revocations::Revocations;
 use super::shared::{Shared, Why};
 use super::timers::{Timers, after};
-use crate::offsets::{Delivery, OffsetTracker};
+use crate::offsets::{Delivery, OffsetTracker, Position};
 use crate::ports::{Intake, RecordSource, SourceEvent};
 use crate::telemetry::metric_names;
 use crate::{Error, Record, Settings, TopicPartition};
@@ -226,6 +226,7 @@ where
                 self.offsets.begin_anew(&start);
                 self.forget(&start.topic_partition, Why::Remade);
             }
+            SourceEvent::Finished(committed) => self.on_finished_before(&committed),
             SourceEvent::Skipped(position) => self.offsets.skip_to(&position),
             SourceEvent::CommitFailed(partitions) => {
                 counter!(metric_names::COMMIT_FAILURES).increment(1);
@@ -248,6 +249,11 @@ where
             Delivery::Rewound => {
                 counter!(metric_names::REWINDS).increment(1);
                 warn!(record = %record.coordinates, "the partition was set back");
+            }
+            Delivery::Finished => {
+                counter!(metric_names::FINISHED_BEFORE).increment(1);
+                debug!(record = %record.coordinates, "finished before, not handled again");
+                return;
             }
             Delivery::Stale => {
                 counter!(metric_names::STALE).increment(1);
@@ -312,6 +318,16 @@ where
             self.offsets.assign(partition, generation);
         }
         self.progress.assigned();
+    }
+
+    fn on_finished_before(&mut self, committed: &Position) {
+        info!(
+            partition = %committed.topic_partition,
+            next_offset = committed.next_offset,
+            offsets = committed.finished.count(),
+            "finished before above the committed offset, not handled again"
+        );
+        self.offsets.restore(committed);
     }
 
     fn on_lost(&mut self, partitions: &[TopicPartition]) {

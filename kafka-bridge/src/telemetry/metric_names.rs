@@ -22,6 +22,8 @@ pub(crate) const IGNORED_PARTITIONS: &str = "kafka_bridge_ignored_reply_partitio
 pub(crate) const UNREADABLE_HEADERS: &str = "kafka_bridge_unreadable_headers_total";
 pub(crate) const REMADE: &str = "kafka_bridge_remade_partitions_total";
 pub(crate) const DELETED_UNREAD: &str = "kafka_bridge_deleted_unread_records_total";
+pub(crate) const FINISHED_BEFORE: &str = "kafka_bridge_finished_before_records_total";
+pub(crate) const FINISHED_LEFT_OUT: &str = "kafka_bridge_finished_left_out_total";
 pub(crate) const DEADLINES: &str = "kafka_bridge_deadlines_passed_total";
 pub(crate) const BLOCKED: &str = "kafka_bridge_blocked";
 
@@ -35,7 +37,7 @@ enum Kind {
     Histogram,
 }
 
-const DESCRIPTIONS: [Description; 22] = [
+const DESCRIPTIONS: [Description; 24] = [
     (
         Kind::Gauge,
         BLOCKED,
@@ -59,6 +61,18 @@ const DESCRIPTIONS: [Description; 22] = [
         DELETED_UNREAD,
         Unit::Count,
         "records that the log lost before they were read, gaps in the offsets among them",
+    ),
+    (
+        Kind::Counter,
+        FINISHED_BEFORE,
+        Unit::Count,
+        "records that came again and were not handled, because they were finished under an earlier assignment",
+    ),
+    (
+        Kind::Counter,
+        FINISHED_LEFT_OUT,
+        Unit::Count,
+        "committed positions beside which not all that was finished above them had room: the rest is handled again after a crash",
     ),
     (
         Kind::Counter,

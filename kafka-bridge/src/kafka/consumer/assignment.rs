@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
-use crate::TopicPartition;
+use crate::offsets::{Finished, Position};
+use crate::{Coordinates, TopicPartition};
 
 /// The partitions that are assigned just now.
 #[derive(Debug, Default)]
@@ -23,6 +25,20 @@ struct Held {
     topic_id: Option<Arc<str>>,
     /// Whether it was looked at which topic the committed position belongs to. A commit before would hide that.
     is_looked_at: bool,
+    /// Until when its records wait for that.
+    waits_until: Instant,
+    /// What is finished above the committed position, until it is known whether that is the present topic's.
+    finished: Option<(i64, Finished)>,
+}
+
+/// What was found written beside the committed position of a partition.
+#[derive(Clone, Debug)]
+pub(super) struct Committed {
+    pub(super) partition: TopicPartition,
+    /// The topic that the position belongs to; without one it counts as the present topic's.
+    pub(super) topic_id: Option<Arc<str>>,
+    /// The position, and what is finished above it.
+    pub(super) finished: Option<(i64, Finished)>,
 }
 
 impl Assignment {
@@ -38,13 +54,16 @@ impl Assignment {
         partitions.collect()
     }
 
-    /// Takes partitions in under a new generation, which it returns.
-    pub(super) fn add(&mut self, partitions: &[TopicPartition]) -> u64 {
+    /// Takes partitions in under a new generation, which it returns. Their records wait until it was looked at what is
+    /// committed, up to the given time.
+    pub(super) fn add(&mut self, partitions: &[TopicPartition], waits_until: Instant) -> u64 {
         self.generation += 1;
         let held = Held {
             generation: self.generation,
             topic_id: None,
             is_looked_at: false,
+            waits_until,
+            finished: None,
         };
         for TopicPartition { topic, partition } in partitions {
             let of_topic = self.topics.entry(Arc::clone(topic)).or_default();
@@ -96,28 +115,62 @@ impl Assignment {
     }
 
     /// Notes which topic a partition's committed position belongs to, if that was written beside it.
-    pub(super) fn note_committed(&mut self, partition: &TopicPartition, id: Option<&str>) {
-        let known = self.ids.get(&partition.topic).cloned();
-        if let Some(held) = self.held_mut(partition) {
-            held.topic_id = id.map(Arc::from).or(known);
+    pub(super) fn note_committed(&mut self, committed: Committed) {
+        let known = self.ids.get(&committed.partition.topic).cloned();
+        if let Some(held) = self.held_mut(&committed.partition) {
+            held.topic_id = committed.topic_id.or(known);
             held.is_looked_at = true;
+            held.finished = committed.finished;
         }
+    }
+
+    /// Takes out what is finished of partitions whose topic's present id is known; of another topic it counts for
+    /// nothing.
+    pub(super) fn take_finished(&mut self) -> Vec<Position> {
+        let mut all = Vec::new();
+        for (topic, partitions) in &mut self.topics {
+            let Some(present) = self.ids.get(topic) else {
+                continue;
+            };
+            for (&partition, held) in partitions {
+                let taken = held.finished.take();
+                let taken = taken.filter(|_| held.topic_id.as_ref() == Some(present));
+                all.extend(taken.map(|(next_offset, finished)| Position {
+                    topic_partition: TopicPartition {
+                        topic: Arc::clone(topic),
+                        partition,
+                    },
+                    next_offset,
+                    generation: held.generation,
+                    finished,
+                }));
+            }
+        }
+        all
+    }
+
+    /// Returns whether it is still to be looked at what is committed of a partition.
+    pub(super) fn awaits_answers(&self) -> bool {
+        let mut held = self.topics.values().flat_map(HashMap::values);
+        held.any(|held| !held.is_looked_at)
+    }
+
+    /// Returns whether the records of a partition's generation wait for that.
+    pub(super) fn waits(&self, at: &Coordinates, now: Instant) -> bool {
+        let held = self.held(&at.topic_partition);
+        let held = held.filter(|held| held.generation == at.generation);
+        held.is_some_and(|held| !held.is_looked_at && now < held.waits_until)
     }
 
     /// Returns whether a position that was reached under a generation may be committed.
     pub(super) fn may_commit(&self, partition: &TopicPartition, generation: u64) -> bool {
-        let of_topic = self.topics.get(&partition.topic);
-        let held = of_topic.and_then(|of_topic| of_topic.get(&partition.partition));
+        let held = self.held(partition);
         held.is_some_and(|held| held.generation == generation && held.is_looked_at)
     }
 
     /// Returns which topic a partition's position belongs to, as far as it is known.
     pub(super) fn topic_id(&self, partition: &TopicPartition) -> Option<Arc<str>> {
-        let held = self
-            .topics
-            .get(&partition.topic)?
-            .get(&partition.partition)?;
-        held.topic_id.clone()
+        self.held(partition)?.topic_id.clone()
     }
 
     /// Returns whether a partition's position belongs to another topic of that name.
@@ -130,13 +183,20 @@ impl Assignment {
     pub(super) fn begin_anew(&mut self, partition: &TopicPartition) -> Option<u64> {
         let topic_id = self.ids.get(&partition.topic).cloned();
         let generation = self.generation + 1;
-        *self.held_mut(partition)? = Held {
+        let held = self.held_mut(partition)?;
+        *held = Held {
             generation,
             topic_id,
             is_looked_at: true,
+            waits_until: held.waits_until,
+            finished: None,
         };
         self.generation = generation;
         Some(generation)
+    }
+
+    fn held(&self, partition: &TopicPartition) -> Option<&Held> {
+        self.topics.get(&partition.topic)?.get(&partition.partition)
     }
 
     fn held_mut(&mut self, partition: &TopicPartition) -> Option<&mut Held> {
@@ -147,18 +207,28 @@ impl Assignment {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn partition() -> TopicPartition {
         TopicPartition::new("orders", 0)
     }
 
+    fn committed(topic_id: Option<&str>) -> Committed {
+        Committed {
+            partition: partition(),
+            topic_id: topic_id.map(Arc::from),
+            finished: None,
+        }
+    }
+
     #[test]
     fn h26_a_position_belongs_to_the_topic_that_it_was_reached_in() {
         let mut assignment = Assignment::default();
         assert!(assignment.note_id("orders", "old").is_empty());
-        let generation = assignment.add(&[partition()]);
-        assignment.note_committed(&partition(), None);
+        let generation = assignment.add(&[partition()], Instant::now());
+        assignment.note_committed(committed(None));
         assert_eq!(assignment.topic_id(&partition()).as_deref(), Some("old"));
         assert!(assignment.note_id("orders", "old").is_empty());
 
@@ -175,11 +245,11 @@ mod tests {
     #[test]
     fn h26_nothing_is_committed_before_it_was_looked_at_what_is_committed() {
         let mut assignment = Assignment::default();
-        let generation = assignment.add(&[partition()]);
+        let generation = assignment.add(&[partition()], Instant::now());
         assert!(!assignment.may_commit(&partition(), generation));
         assignment.note_id("orders", "new");
         assert!(!assignment.may_commit(&partition(), generation));
-        assignment.note_committed(&partition(), None);
+        assignment.note_committed(committed(None));
         assert!(assignment.may_commit(&partition(), generation));
         let anew = assignment.begin_anew(&partition()).unwrap();
         assert!(!assignment.may_commit(&partition(), generation));
@@ -191,18 +261,74 @@ mod tests {
     #[test]
     fn h26_a_committed_position_of_another_topic_is_told_from_one_of_the_present() {
         let mut assignment = Assignment::default();
-        assignment.add(&[partition()]);
-        assignment.note_committed(&partition(), Some("old"));
+        assignment.add(&[partition()], Instant::now());
+        assignment.note_committed(committed(Some("old")));
         assert!(
             !assignment.is_outdated(&partition()),
             "the present id is not known"
         );
         assert_eq!(assignment.note_id("orders", "new"), [partition()]);
-        assignment.note_committed(&partition(), Some("new"));
+        assignment.note_committed(committed(Some("new")));
         assert!(!assignment.is_outdated(&partition()));
         let other = TopicPartition::new("orders", 1);
-        assignment.note_committed(&other, Some("old"));
+        assignment.note_committed(Committed {
+            partition: other.clone(),
+            ..committed(Some("old"))
+        });
         assert!(!assignment.is_outdated(&other), "not assigned");
         assert_eq!(assignment.begin_anew(&other), None);
+    }
+
+    #[test]
+    fn h33_what_is_finished_is_told_once_and_only_of_the_present_topic() {
+        let finished = Finished::decode("1:5:1+20", 5).unwrap();
+        let of_topic = |topic_id| Committed {
+            finished: Some((5, finished.clone())),
+            ..committed(topic_id)
+        };
+        let mut assignment = Assignment::default();
+        let generation = assignment.add(&[partition()], Instant::now());
+        assignment.note_committed(of_topic(Some("present")));
+        assert_eq!(
+            assignment.take_finished(),
+            [],
+            "the present id is not known"
+        );
+        assignment.note_id("orders", "present");
+        let told = Position {
+            topic_partition: partition(),
+            next_offset: 5,
+            generation,
+            finished: finished.clone(),
+        };
+        assert_eq!(assignment.take_finished(), [told]);
+        assert_eq!(assignment.take_finished(), []);
+        assignment.note_committed(of_topic(Some("old")));
+        assert_eq!(assignment.take_finished(), []);
+        assignment.note_committed(of_topic(Some("present")));
+        assignment.note_id("orders", "new");
+        assert_eq!(assignment.take_finished(), [], "made anew meanwhile");
+        assignment.note_committed(of_topic(Some("new")));
+        assignment.begin_anew(&partition());
+        assert_eq!(assignment.take_finished(), []);
+    }
+
+    #[test]
+    fn h33_records_wait_until_it_was_looked_at_what_is_committed_but_not_for_long() {
+        let (now, second) = (Instant::now(), Duration::from_secs(1));
+        let mut assignment = Assignment::default();
+        let generation = assignment.add(&[partition()], now + second);
+        let at = |generation| Coordinates {
+            topic_partition: partition(),
+            offset: 5,
+            generation,
+        };
+        assert!(assignment.awaits_answers());
+        assert!(assignment.waits(&at(generation), now));
+        assert!(!assignment.waits(&at(generation), now + second));
+        assert!(!assignment.waits(&at(generation - 1), now), "stale anyway");
+        assignment.note_committed(committed(None));
+        assert!(!assignment.waits(&at(generation), now));
+        assert!(!assignment.awaits_answers());
     }
 }

@@ -13,10 +13,12 @@ use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 use tracing::{debug, warn};
 
+use super::assignment::Committed;
+use super::commit_metadata::read;
 use super::events::ConsumerEvents;
 use super::polling::Polling;
 use crate::TopicPartition;
-use crate::offsets::Position;
+use crate::offsets::{Finished, Position};
 use crate::telemetry::metric_names;
 
 /// How long the broker may take to answer a question. The guard stands in for nobody meanwhile, so it has to stay far
@@ -43,19 +45,6 @@ pub(super) enum Doubt {
     },
     /// A topic could not be seen: can it now?
     Denied(Arc<str>),
-}
-
-/// Returns what is written beside a committed offset: the topic that it belongs to. Of which cluster, too: where
-/// offsets are mirrored to another one, topics have other ids there.
-pub(super) fn commit_metadata(cluster_id: &str, topic_id: &str) -> String {
-    format!("topic-id={topic_id} cluster-id={cluster_id}")
-}
-
-/// Reads the topic's id from what is written beside a committed offset, if it is of this cluster.
-fn topic_id<'a>(metadata: &'a str, cluster_id: &str) -> Option<&'a str> {
-    let (topic_id, cluster) = metadata.split_once(" cluster-id=")?;
-    let topic_id = topic_id.strip_prefix("topic-id=")?;
-    (cluster == cluster_id).then_some(topic_id)
 }
 
 /// The doubts that are not settled.
@@ -101,6 +90,8 @@ impl Doubts {
         match doubt {
             Doubt::Assigned(partitions) => {
                 read_committed(consumer, partitions)?;
+                // Records that waited for the answer are free.
+                polling.arrived.notify_one();
                 let at = Instant::now() + ID_IS_TOLD;
                 let remade = partitions.iter().cloned().map(Doubt::Remade);
                 self.open.extend(remade.map(|doubt| (at, doubt)));
@@ -157,6 +148,7 @@ impl Doubts {
             topic_partition: partition.clone(),
             next_offset: first,
             generation,
+            finished: Finished::default(),
         });
         Ok(())
     }
@@ -186,7 +178,7 @@ impl Doubts {
     }
 }
 
-/// Reads the topic ids that are written beside the committed offsets.
+/// Reads what is written beside the committed offsets.
 fn read_committed(
     consumer: &BaseConsumer<ConsumerEvents>,
     partitions: &[TopicPartition],
@@ -198,29 +190,51 @@ fn read_committed(
         list.add_partition(topic, *partition);
     }
     let committed = consumer.committed_offsets(list, ANSWER_LIMIT)?;
+    let mut all = Vec::with_capacity(partitions.len());
     for one in committed.elements() {
         one.error()?;
-        let partition = TopicPartition::new(one.topic(), one.partition());
         // rdkafka 0.39 panics on what is no text; some other program may have written it.
         let metadata = catch_unwind(AssertUnwindSafe(|| one.metadata())).unwrap_or_default();
-        let id = cluster_id.and_then(|cluster_id| topic_id(metadata, cluster_id));
-        // Without one the position counts as the present topic's.
-        context.note_committed(&partition, id);
+        let next_offset = match one.offset() {
+            Offset::Offset(next_offset) => next_offset,
+            _ => NONE_COMMITTED,
+        };
+        let written = cluster_id.and_then(|cluster_id| read(metadata, cluster_id, next_offset));
+        let (topic_id, finished) = written
+            .map(|written| (Arc::from(written.topic_id), written.finished))
+            .unzip();
+        all.push(Committed {
+            partition: TopicPartition::new(one.topic(), one.partition()),
+            topic_id,
+            finished: finished
+                .filter(|finished: &Finished| !finished.is_empty())
+                .map(|finished| (next_offset, finished)),
+        });
     }
+    forget_what_the_log_lost(consumer, &mut all);
+    context.note_committed(all);
     Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn h26_a_committed_offset_names_its_topic_within_its_cluster() {
-        let metadata = commit_metadata("here", "3bOC");
-        assert_eq!(topic_id(&metadata, "here"), Some("3bOC"));
-        assert_eq!(topic_id(&metadata, "there"), None, "mirrored");
-        for foreign in ["", "3bOC", "cluster-id=here", "x cluster-id=here"] {
-            assert_eq!(topic_id(foreign, "here"), None, "{foreign}");
+/// Forgets what is told to be finished of logs that end below it: they were cut, so other records have these offsets,
+/// or will have them. Where the end is not told, it is forgotten too, and its records are handled again.
+fn forget_what_the_log_lost(consumer: &BaseConsumer<ConsumerEvents>, all: &mut [Committed]) {
+    let mut is_answered = true;
+    for one in all {
+        let Some((_, finished)) = &one.finished else {
+            continue;
+        };
+        let TopicPartition { topic, partition } = &one.partition;
+        // Who does not answer once is not asked for the others: their records wait.
+        let end = is_answered.then(|| consumer.fetch_watermarks(topic, *partition, ANSWER_LIMIT));
+        is_answered = matches!(end, Some(Ok(_)));
+        let is_within = matches!(end, Some(Ok((_, end))) if finished.end() <= Some(end));
+        if !is_within {
+            debug!(partition = %one.partition, ?finished, "not known to be in the log, and so handled again");
+            one.finished = None;
         }
     }
 }
+
+/// Stands for no offset, so nothing belongs to it.
+const NONE_COMMITTED: i64 = -1;

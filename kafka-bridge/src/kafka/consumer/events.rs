@@ -1,24 +1,26 @@
 //! What happens when partitions come and go. Told by librdkafka from within `poll`; nothing waits there.
 
+mod commits;
 mod leaving;
 mod notice;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
 use std::time::Duration;
 
 use metrics::counter;
+use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::types::RDKafkaRespErr;
-use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc::UnboundedSender;
-use tracing::{debug, error, warn};
+use tracing::{error, warn};
 
 use self::leaving::{Leaving, unassign};
 use super::assignment::Assignment;
-use super::doubts::{Doubt, commit_metadata};
+use super::commit_metadata::DEFAULT_ROOM;
+use super::doubts::Doubt;
 use super::fetch_watch::FetchWatch;
 use super::lag;
 use crate::kafka::client_log::ClientLog;
@@ -41,6 +43,10 @@ pub(super) struct ConsumerEvents {
     doubts: Mutex<Vec<Doubt>>,
     has_doubts: AtomicBool,
     cluster_id: OnceLock<String>,
+    /// Whether it is still to be looked at what is committed of a partition.
+    awaits_answers: AtomicBool,
+    /// How many bytes may be written beside an offset.
+    metadata_room: AtomicUsize,
     /// How much was told, of whatever kind: the sign that a poll without a message was not in vain.
     heard: AtomicU64,
     leaving: Mutex<Option<Leaving>>,
@@ -64,6 +70,8 @@ impl ConsumerEvents {
             doubts: Mutex::default(),
             has_doubts: AtomicBool::new(false),
             cluster_id: OnceLock::new(),
+            awaits_answers: AtomicBool::new(false),
+            metadata_room: AtomicUsize::new(DEFAULT_ROOM),
             heard: AtomicU64::new(0),
             leaving: Mutex::default(),
             guard: OnceLock::new(),
@@ -127,7 +135,7 @@ impl ConsumerEvents {
     fn assign(&self, list: &TopicPartitionList) {
         count("assign");
         let partitions = partitions(list);
-        let generation = lock(&self.assignment).add(&partitions);
+        let generation = self.add(&partitions);
         {
             let watch = lock(&self.watch);
             watch.group_is_open();
@@ -177,37 +185,6 @@ impl ConsumerEvents {
     fn is_assigned(&self, TopicPartition { topic, partition }: &TopicPartition) -> bool {
         self.locate(topic, *partition).1 > 0
     }
-
-    /// The one place where positions become what librdkafka commits: next offsets, as they are, each with the id
-    /// of the topic that it was reached in. One that was reached under another assignment, or before the topic was
-    /// made anew, is left out: it would set the partition back, or lose what is below it. So is one whose partition
-    /// came just now, until [`ConsumerEvents::note_committed`]; it is taken when all are committed again.
-    pub(super) fn to_list(&self, positions: &[Position]) -> TopicPartitionList {
-        let mut list = TopicPartitionList::with_capacity(positions.len());
-        let assignment = lock(&self.assignment);
-        for Position {
-            topic_partition,
-            next_offset,
-            generation,
-        } in positions
-        {
-            let TopicPartition { topic, partition } = topic_partition;
-            if !assignment.may_commit(topic_partition, *generation) {
-                debug!(partition = %topic_partition, "position left out of the commit");
-                continue;
-            }
-            let mut entry = list.add_partition(topic, *partition);
-            if let Err(error) = entry.set_offset(Offset::Offset(*next_offset)) {
-                error!(partition = %topic_partition, %error, "position left out of the commit");
-            }
-            if let (Some(cluster), Some(topic)) =
-                (self.cluster_id.get(), assignment.topic_id(topic_partition))
-            {
-                entry.set_metadata(commit_metadata(cluster, &topic));
-            }
-        }
-        list
-    }
 }
 
 impl ConsumerContext for ConsumerEvents {
@@ -235,14 +212,9 @@ impl ConsumerContext for ConsumerEvents {
     fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
         self.hear();
         // The result is an error only if every partition failed, so each is asked for its own.
-        let failed = offsets
-            .elements()
-            .into_iter()
-            .filter(|one| one.error().is_err());
-        let failed: Vec<_> = failed
-            .map(|one| TopicPartition::new(one.topic(), one.partition()))
-            .collect();
+        let failed = self.failed(offsets);
         if let Err(error) = result {
+            self.shorten_metadata(&error);
             self.log.error(&error, "offsets not committed");
             if error.rdkafka_error_code() == Some(Code::GroupAuthorizationFailed) {
                 lock(&self.watch).hear(&error, "offsets not committed: not authorized");
@@ -295,10 +267,11 @@ mod tests {
 
     use super::*;
     use crate::health::obstacles::{Obstacle, Obstacles};
+    use crate::offsets::Finished;
 
-    type Events = UnboundedReceiver<Result<SourceEvent, Error>>;
+    pub(super) type Events = UnboundedReceiver<Result<SourceEvent, Error>>;
 
-    fn assigned(partitions: &[i32]) -> (ConsumerEvents, Events) {
+    pub(super) fn assigned(partitions: &[i32]) -> (ConsumerEvents, Events) {
         assigned_with(partitions, Obstacles::default())
     }
 
@@ -333,6 +306,7 @@ mod tests {
             topic_partition: held.clone(),
             next_offset: 7,
             generation: 1,
+            finished: Finished::default(),
         };
         context.close(vec![position]);
         context.max_poll_exceeded();
@@ -359,26 +333,6 @@ mod tests {
             [],
             "a member with nothing to do is a member"
         );
-    }
-
-    /// Beside the new topic's id it would hide that what is below was never read.
-    #[test]
-    fn h26_a_position_of_another_assignment_or_topic_is_not_committed() {
-        let (context, mut events) = assigned(&[0]);
-        let of_generation = |generation| Position {
-            topic_partition: TopicPartition::new("orders", 0),
-            next_offset: 7,
-            generation,
-        };
-        assert_eq!(context.to_list(&[of_generation(1)]).count(), 0);
-        context.note_committed(&TopicPartition::new("orders", 0), None);
-        assert_eq!(context.to_list(&[of_generation(1)]).count(), 1);
-        context.begin_anew(&TopicPartition::new("orders", 0), 0);
-        let Ok(SourceEvent::Anew(start)) = events.try_recv().unwrap() else {
-            panic!("another event");
-        };
-        assert_eq!(context.to_list(&[of_generation(1)]).count(), 0);
-        assert_eq!(context.to_list(&[start]).count(), 1);
     }
 
     #[test]

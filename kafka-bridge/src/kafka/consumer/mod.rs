@@ -1,6 +1,7 @@
 //! Records from the topics of a consumer group, and its committed offsets.
 
 mod assignment;
+mod commit_metadata;
 mod doubts;
 mod events;
 mod fetch_watch;

@@ -99,6 +99,10 @@ impl Polling {
             }
         };
         turn.polled = Instant::now();
+        let context = self.consumer.context();
+        // Asked first: what is finished is told before its partition's records may go.
+        let first = turn.backlog.front();
+        let waits = first.is_some_and(|first| context.waits(&first.coordinates));
         // What was told comes before the records that were polled after it, and nobody polls just now.
         if let Ok(event) = events.try_recv() {
             return Look::Event(event);
@@ -106,6 +110,10 @@ impl Polling {
         match intake {
             Intake::Open => {
                 turn.closed = None;
+                if waits {
+                    context.hold_back();
+                    return Look::Nothing;
+                }
                 if let Some(record) = turn.backlog.pop_front() {
                     return Look::Event(Ok(SourceEvent::Record(record)));
                 }
@@ -155,6 +163,12 @@ impl Polling {
         drop(turn);
         self.hand_back();
         done
+    }
+
+    /// Returns whether records were polled and not handed over.
+    #[cfg(test)]
+    pub(super) fn has_backlog(&self) -> bool {
+        !self.take_turn().backlog.is_empty()
     }
 
     fn take_turn(&self) -> MutexGuard<'_, Turn> {

@@ -97,14 +97,17 @@ impl ConsumerEvents {
     }
 
     fn commit_before_leaving(&self, consumer: &BaseConsumer<Self>, positions: &[Position]) {
-        let list = self.to_list(positions);
-        if list.count() == 0 {
-            return;
-        }
-        match consumer.commit(&list, CommitMode::Sync) {
-            Ok(()) => debug!(?positions, "offsets of revoked partitions committed"),
-            Err(error) => {
-                warn!(%error, ?positions, "offsets of revoked partitions not committed, their records will come again");
+        loop {
+            let list = self.to_list(positions);
+            if list.count() == 0 {
+                return;
+            }
+            match consumer.commit(&list, CommitMode::Sync) {
+                Ok(()) => return debug!(?positions, "offsets of revoked partitions committed"),
+                Err(error) if self.shorten_metadata(&error) => {}
+                Err(error) => {
+                    return warn!(%error, ?positions, "offsets of revoked partitions not committed, their records will come again");
+                }
             }
         }
     }

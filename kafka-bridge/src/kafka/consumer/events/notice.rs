@@ -14,7 +14,7 @@ use crate::TopicPartition;
 use crate::kafka::consumer::doubts::Doubt;
 use crate::kafka::consumer::lag;
 use crate::kafka::consumer::overheard::{self, Overheard};
-use crate::offsets::Position;
+use crate::offsets::{Finished, Position};
 use crate::ports::SourceEvent;
 
 impl ConsumerEvents {
@@ -55,14 +55,6 @@ impl ConsumerEvents {
         self.cluster_id.get().map(String::as_str)
     }
 
-    pub(in crate::kafka) fn note_committed(
-        &self,
-        partition: &TopicPartition,
-        topic_id: Option<&str>,
-    ) {
-        lock(&self.assignment).note_committed(partition, topic_id);
-    }
-
     pub(in crate::kafka) fn is_outdated(&self, partition: &TopicPartition) -> bool {
         lock(&self.assignment).is_outdated(partition)
     }
@@ -79,6 +71,7 @@ impl ConsumerEvents {
                 topic_partition: partition.clone(),
                 next_offset,
                 generation,
+                finished: Finished::default(),
             })));
         }
     }
@@ -96,6 +89,7 @@ impl ClientContext for ConsumerEvents {
         match overheard::read(facility, message) {
             Some(Overheard::TopicId { topic, id }) => {
                 let outdated = lock(&self.assignment).note_id(topic, id);
+                self.tell_finished(&mut lock(&self.assignment));
                 self.doubt(outdated.into_iter().map(Doubt::Remade));
             }
             Some(Overheard::Reset {

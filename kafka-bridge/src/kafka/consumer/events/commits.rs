@@ -1,0 +1,215 @@
+//! What is committed, and what was found committed.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use metrics::counter;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::{Offset, TopicPartitionList};
+use tracing::{debug, error, warn};
+
+use super::{ConsumerEvents, lock};
+use crate::kafka::consumer::assignment::{Assignment, Committed};
+use crate::kafka::consumer::commit_metadata::write;
+use crate::offsets::Position;
+use crate::ports::SourceEvent;
+use crate::telemetry::metric_names;
+use crate::{Coordinates, TopicPartition};
+
+/// How long records of a partition that came wait for what was committed of it. Then they go: what an earlier member
+/// finished is handled again. Far below `max.poll.interval.ms`, as nobody polls meanwhile.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(3);
+
+impl ConsumerEvents {
+    /// Takes partitions in under a new generation, which it returns.
+    pub(super) fn add(&self, partitions: &[TopicPartition]) -> u64 {
+        let mut assignment = lock(&self.assignment);
+        let generation = assignment.add(partitions, Instant::now() + ANSWER_PATIENCE);
+        self.note_awaited(&assignment);
+        generation
+    }
+
+    fn note_awaited(&self, assignment: &Assignment) {
+        let awaits = assignment.awaits_answers();
+        self.awaits_answers.store(awaits, Ordering::Release);
+    }
+
+    /// Returns whether a record has to wait for what is committed of its partition.
+    pub(in crate::kafka) fn waits(&self, at: &Coordinates) -> bool {
+        // For nearly all records that is all.
+        self.awaits_answers.load(Ordering::Acquire)
+            && lock(&self.assignment).waits(at, Instant::now())
+    }
+
+    /// Notes what was found committed, and tells what is finished of it.
+    pub(in crate::kafka) fn note_committed(&self, all: impl IntoIterator<Item = Committed>) {
+        let mut assignment = lock(&self.assignment);
+        for one in all {
+            assignment.note_committed(one);
+        }
+        // Told under the lock, so before any of the records that wait for it.
+        self.tell_finished(&mut assignment);
+        self.note_awaited(&assignment);
+    }
+
+    /// Tells what is finished of partitions as soon as it is known that it is the present topic's.
+    pub(super) fn tell_finished(&self, assignment: &mut Assignment) {
+        for position in assignment.take_finished() {
+            self.tell(Ok(SourceEvent::Finished(position)));
+        }
+    }
+
+    /// The one place where positions become what librdkafka commits: next offsets, as they are, each with the id
+    /// of the topic that it was reached in. One that was reached under another assignment, or before the topic was
+    /// made anew, is left out: it would set the partition back, or lose what is below it. So is one whose partition
+    /// came just now, until [`ConsumerEvents::note_committed`]; it is taken when all are committed again.
+    pub(in crate::kafka) fn to_list(&self, positions: &[Position]) -> TopicPartitionList {
+        let mut list = TopicPartitionList::with_capacity(positions.len());
+        let assignment = lock(&self.assignment);
+        for position in positions {
+            let Position {
+                topic_partition,
+                next_offset,
+                generation,
+                ..
+            } = position;
+            let TopicPartition { topic, partition } = topic_partition;
+            if !assignment.may_commit(topic_partition, *generation) {
+                debug!(partition = %topic_partition, "position left out of the commit");
+                continue;
+            }
+            let mut entry = list.add_partition(topic, *partition);
+            if let Err(error) = entry.set_offset(Offset::Offset(*next_offset)) {
+                error!(partition = %topic_partition, %error, "position left out of the commit");
+            }
+            if let (Some(cluster), Some(topic)) =
+                (self.cluster_id.get(), assignment.topic_id(topic_partition))
+            {
+                let room = self.metadata_room.load(Ordering::Relaxed);
+                let written = write(cluster, &topic, position, room);
+                let is_whole = matches!(written, Some((_, true)));
+                if !is_whole && !position.finished.is_empty() {
+                    counter!(metric_names::FINISHED_LEFT_OUT).increment(1);
+                }
+                if let Some((metadata, _)) = written {
+                    entry.set_metadata(metadata);
+                }
+            }
+        }
+        list
+    }
+
+    /// Returns the partitions whose commit was refused; each is asked for its own.
+    pub(super) fn failed(&self, offsets: &TopicPartitionList) -> Vec<TopicPartition> {
+        let elements = offsets.elements().into_iter();
+        let failed = elements.filter_map(|one| {
+            self.shorten_metadata(&one.error().err()?);
+            Some(TopicPartition::new(one.topic(), one.partition()))
+        });
+        failed.collect()
+    }
+
+    /// Writes half as much beside offsets from now on, if that was too long for the broker; returns whether that may
+    /// help.
+    pub(in crate::kafka) fn shorten_metadata(&self, error: &KafkaError) -> bool {
+        if error.rdkafka_error_code() != Some(Code::OffsetMetadataTooLarge) {
+            return false;
+        }
+        let room = self.metadata_room.load(Ordering::Relaxed);
+        self.metadata_room.store(room / 2, Ordering::Relaxed);
+        warn!(
+            bytes = room / 2,
+            "less is written beside offsets: the broker takes less than usual (offset.metadata.max.bytes)"
+        );
+        room > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::assigned;
+    use super::*;
+    use crate::offsets::Finished;
+
+    fn partition() -> TopicPartition {
+        TopicPartition::new("orders", 0)
+    }
+
+    fn position(generation: u64) -> Position {
+        Position {
+            topic_partition: partition(),
+            next_offset: 5,
+            generation,
+            finished: Finished::decode("1:5:1+20", 5).unwrap(),
+        }
+    }
+
+    fn committed(topic_id: Option<&str>) -> Committed {
+        let finished = position(1).finished;
+        Committed {
+            partition: partition(),
+            finished: topic_id.map(|_| (5, finished)),
+            topic_id: topic_id.map(Into::into),
+        }
+    }
+
+    /// Beside the new topic's id it would hide that what is below was never read.
+    #[test]
+    fn h26_a_position_of_another_assignment_or_topic_is_not_committed() {
+        let (context, mut events) = assigned(&[0]);
+        assert_eq!(context.to_list(&[position(1)]).count(), 0);
+        context.note_committed([committed(None)]);
+        assert_eq!(context.to_list(&[position(1)]).count(), 1);
+        context.begin_anew(&partition(), 0);
+        let Ok(SourceEvent::Anew(start)) = events.try_recv().unwrap() else {
+            panic!("another event");
+        };
+        assert_eq!(context.to_list(&[position(1)]).count(), 0);
+        assert_eq!(context.to_list(&[start]).count(), 1);
+    }
+
+    #[test]
+    fn h33_what_is_finished_is_told_before_records_may_go() {
+        let (context, mut events) = assigned(&[0]);
+        let at = |generation| Coordinates {
+            topic_partition: partition(),
+            offset: 5,
+            generation,
+        };
+        assert!(context.waits(&at(1)));
+        assert!(!context.waits(&at(0)), "stale anyway");
+        lock(&context.assignment).note_id("orders", "present");
+        context.note_committed([committed(Some("present"))]);
+        assert!(!context.waits(&at(1)));
+        let Ok(SourceEvent::Finished(told)) = events.try_recv().unwrap() else {
+            panic!("another event");
+        };
+        assert_eq!(told, position(1));
+        context.note_committed([committed(Some("old"))]);
+        assert!(events.try_recv().is_err(), "another topic's");
+    }
+
+    #[test]
+    fn h33_a_broker_that_takes_less_beside_an_offset_is_given_less_until_it_takes_it() {
+        let (context, _events) = assigned(&[0]);
+        context.note_committed([committed(Some("present"))]);
+        context.cluster_id(|| Some("here".to_owned()));
+        let written = || {
+            let list = context.to_list(&[position(1)]);
+            list.elements()[0].metadata().to_owned()
+        };
+        let whole = written();
+        assert!(whole.ends_with(" finished=1:5:1+20"), "{whole}");
+        let other = KafkaError::ConsumerCommit(Code::RebalanceInProgress);
+        assert!(!context.shorten_metadata(&other));
+        let too_large = KafkaError::ConsumerCommit(Code::OffsetMetadataTooLarge);
+        let mut seen = vec![whole];
+        while context.shorten_metadata(&too_large) {
+            let written = written();
+            if seen.last() != Some(&written) {
+                seen.push(written);
+            }
+        }
+        assert_eq!(seen[1..], ["topic-id=present cluster-id=here", ""]);
+    }
+}
