@@ -10,6 +10,7 @@ use crate::http::service::RecordService;
 #[cfg(feature = "kafka")]
 use crate::kafka::{self, KafkaSink, KafkaSource};
 use crate::operation::is_legal_topic;
+use crate::telemetry::labels::BridgeLabel;
 use crate::{
     Bridge, Dispatch, Error, FailurePolicy, Limits, Operation, ReplyPolicy, ReplyProfile, Settings,
     Status, WithoutReplyTo,
@@ -48,6 +49,16 @@ impl<A> Builder<A> {
     #[must_use]
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
+        self
+    }
+
+    /// Names the bridge in its metrics: each gets the label `bridge` with this value. By default there is no such label.
+    ///
+    /// Two bridges in one process need names of their own. Without them both set the same gauges, so that each
+    /// overwrites what the other has told, and both add to the same counters.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.settings.name = Some(name.into());
         self
     }
 
@@ -265,7 +276,8 @@ impl<A> Builder<A> {
             );
         }
         let topics: Vec<&str> = self.operations.iter().map(Operation::topic).collect();
-        let cluster = kafka::Cluster::new(url, &self.properties)?;
+        let label = BridgeLabel::of(&self.settings);
+        let cluster = kafka::Cluster::new(url, &self.properties)?.labelled(label);
         cluster.check_reply_size(self.settings.limits.max_reply_bytes)?;
         let source = cluster.source(
             group_id,
@@ -289,7 +301,8 @@ impl<A> Builder<A> {
         source: Source,
         sink: Sink,
     ) -> Result<Bridge<A, Source, Sink>, Error> {
-        self.join(source, sink, Obstacles::default())
+        let obstacles = Obstacles::new(BridgeLabel::of(&self.settings));
+        self.join(source, sink, obstacles)
     }
 
     fn join<Source, Sink>(

@@ -11,7 +11,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
-use metrics::{Histogram, counter, histogram};
+use metrics::Histogram;
 use tower_service::Service;
 use tracing::{error, info, warn};
 
@@ -24,6 +24,7 @@ use crate::outcome::may_pass;
 use crate::reply::address::{self, Address, ReplyPartition};
 use crate::reply::refusal::Unserved;
 use crate::settings::{Settings, WithoutReplyTo};
+use crate::telemetry::labels::BridgeLabel;
 use crate::telemetry::metric_names;
 use crate::telemetry::trace_context::{self, BAGGAGE, TRACEPARENT};
 use crate::{Body, Coordinates, Operation, Outcome, Record, ReplyPolicy, ReplyProfile, SkipReason};
@@ -46,10 +47,10 @@ struct Served {
 
 impl Served {
     /// Returns the meter, made at the first use: by then a recorder is there, if there will be one.
-    fn handler(&self) -> &Histogram {
+    fn handler(&self, label: &BridgeLabel) -> &Histogram {
         self.handler.get_or_init(|| {
             let topic = self.operation.topic().to_owned();
-            histogram!(metric_names::HANDLER, "topic" => topic)
+            label.histogram(metric_names::HANDLER, [("topic", topic.into())])
         })
     }
 }
@@ -60,6 +61,7 @@ struct Shared {
     operations: BTreeMap<Arc<str>, Served>,
     policy: ReplyPolicy,
     settings: Settings,
+    label: BridgeLabel,
     /// Profiles of which no header is looked for: a record may have one and get no answer for it.
     unserved: Vec<ReplyProfile>,
 }
@@ -89,6 +91,7 @@ impl<S> RecordService<S> {
                 unserved: unserved.collect(),
                 operations,
                 policy,
+                label: BridgeLabel::of(&settings),
                 settings,
             }),
         }
@@ -123,13 +126,13 @@ where
             &shared.settings.request_headers,
         );
         let answer = match request {
-            Ok(_) if allowance.is_over() => Err(late(&requested.coordinates, "before")),
+            Ok(_) if allowance.is_over() => Err(shared.late(&requested.coordinates, "before")),
             Ok(mut request) => {
                 request::set_host(&mut request, &shared.settings.host);
                 let started = Instant::now();
                 let max = shared.settings.limits.max_reply_bytes;
                 let answer = guarded(app, request, allowance, max).await;
-                served.handler().record(started.elapsed());
+                served.handler(&shared.label).record(started.elapsed());
                 shared.told(answer, &requested.coordinates, allowance)
             }
             Err(problem) => Err(problem),
@@ -185,17 +188,6 @@ impl Requested {
     }
 }
 
-/// Counts and tells a deadline that has passed `before` the request was made or `during` it.
-fn late(at: &Coordinates, when: &'static str) -> Problem {
-    let topic = Arc::clone(&at.topic_partition.topic);
-    counter!(metric_names::DEADLINES, "topic" => topic, "when" => when).increment(1);
-    info!(record = %at, when, "the requester's deadline has passed");
-    Problem::late(match when {
-        "before" => "the request's deadline had passed before it was run",
-        _ => "the handler did not answer before the request's deadline",
-    })
-}
-
 fn unix_millis() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| {
@@ -226,7 +218,8 @@ impl Shared {
             .is_some_and(|own| own.partition == ReplyPartition::Unreadable)
         {
             warn!(record = %record.coordinates, "reply partition is unreadable, any will do");
-            counter!(metric_names::IGNORED_PARTITIONS, "reason" => "unreadable").increment(1);
+            let own = [("reason", "unreadable".into())];
+            self.label.count(metric_names::IGNORED_PARTITIONS, own);
         }
         Ok(address)
     }
@@ -255,6 +248,18 @@ impl Shared {
             trace: trace_context::of(&record.headers).map(str::to_owned),
             baggage: trace_context::baggage(&record.headers),
         }
+    }
+
+    /// Counts and tells a deadline that has passed `before` the request was made or `during` it.
+    fn late(&self, at: &Coordinates, when: &'static str) -> Problem {
+        let topic = Arc::clone(&at.topic_partition.topic).into();
+        let own = [("topic", topic), ("when", when.into())];
+        self.label.count(metric_names::DEADLINES, own);
+        info!(record = %at, when, "the requester's deadline has passed");
+        Problem::late(match when {
+            "before" => "the request's deadline had passed before it was run",
+            _ => "the handler did not answer before the request's deadline",
+        })
     }
 
     /// Tells what the application's answer, or the lack of one, is to the requester.
@@ -288,7 +293,7 @@ impl Shared {
                     "the handler failed",
                 ))
             }
-            Ok(Err(Late::Deadline)) => Err(late(at, "during")),
+            Ok(Err(Late::Deadline)) => Err(self.late(at, "during")),
             Ok(Err(Late::Limit)) => {
                 let limit = allowance.limit;
                 warn!(record = %at, timeout = ?limit, "handler timed out");

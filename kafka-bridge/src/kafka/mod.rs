@@ -18,6 +18,7 @@ pub use self::producer::KafkaSink;
 use crate::Error;
 use crate::Origin;
 use crate::health::obstacles::Obstacles;
+use crate::telemetry::labels::BridgeLabel;
 
 /// A Kafka cluster to consume from and to produce to; `Debug` shows no secret.
 #[derive(Clone, Debug)]
@@ -49,6 +50,12 @@ impl Cluster {
             properties: url.properties,
             obstacles: Obstacles::default(),
         })
+    }
+
+    /// Gives the metrics of what is made of this cluster from now on a bridge's label.
+    pub(crate) fn labelled(mut self, label: BridgeLabel) -> Self {
+        self.obstacles = Obstacles::new(label);
+        self
     }
 
     /// Joins a consumer group for the topics. One header more than

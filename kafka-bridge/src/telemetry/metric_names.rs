@@ -172,6 +172,8 @@ const DESCRIPTIONS: [Description; 22] = [
 
 /// Describes the bridge's metrics to the installed recorder; call it once after installing one.
 ///
+/// All metrics of a bridge with a name have the label `bridge`: see [`crate::Builder::name`].
+///
 /// The recorder has to be installed before a bridge is run: the meters that each record moves are
 /// looked up once, at the run's start or a topic's first record, and kept. A recorder that is installed
 /// later sees none of them. For the same reason an exporter must not forget meters that rest (the

@@ -8,7 +8,6 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
 use std::time::Duration;
 
-use metrics::counter;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::types::RDKafkaRespErr;
@@ -24,6 +23,7 @@ use super::lag;
 use crate::kafka::client_log::ClientLog;
 use crate::offsets::Position;
 use crate::ports::SourceEvent;
+use crate::telemetry::labels::BridgeLabel;
 use crate::telemetry::metric_names;
 use crate::{Error, TopicPartition};
 
@@ -45,6 +45,7 @@ pub(super) struct ConsumerEvents {
     heard: AtomicU64,
     leaving: Mutex<Option<Leaving>>,
     guard: OnceLock<Thread>,
+    pub(super) label: BridgeLabel,
 }
 
 impl ConsumerEvents {
@@ -58,6 +59,7 @@ impl ConsumerEvents {
             assignment: Mutex::default(),
             last: Mutex::default(),
             revocation_timeout,
+            label: watch.label().clone(),
             log: ClientLog::new("consumer"),
             watch: Mutex::new(watch),
             held_back: AtomicBool::new(false),
@@ -124,8 +126,13 @@ impl ConsumerEvents {
         lock(&self.assignment).locate(topic, partition)
     }
 
+    fn count(&self, kind: &'static str) {
+        self.label
+            .count(metric_names::REBALANCES, [("kind", kind.into())]);
+    }
+
     fn assign(&self, list: &TopicPartitionList) {
-        count("assign");
+        self.count("assign");
         let partitions = partitions(list);
         let generation = lock(&self.assignment).add(&partitions);
         {
@@ -158,7 +165,7 @@ impl ConsumerEvents {
     /// The member left its group, because the thread did not poll in time: another one may own the
     /// partitions by now. librdkafka revokes them as lost with the next poll.
     pub(super) fn max_poll_exceeded(&self) {
-        counter!(metric_names::MAX_POLL_EXCEEDED).increment(1);
+        self.label.count(metric_names::MAX_POLL_EXCEEDED, []);
         let all = lock(&self.assignment).partitions();
         self.lose(all);
     }
@@ -167,7 +174,7 @@ impl ConsumerEvents {
         let removed = lock(&self.assignment).remove(partitions);
         let mut watch = lock(&self.watch);
         for partition in &removed {
-            lag::show(partition, 0);
+            lag::show(&self.label, partition, 0);
             watch.forget(partition);
         }
         removed
@@ -270,10 +277,6 @@ fn assign(consumer: &BaseConsumer<ConsumerEvents>, list: &TopicPartitionList) {
     if let Err(error) = assigned {
         error!(%error, "partitions not taken");
     }
-}
-
-fn count(kind: &'static str) {
-    counter!(metric_names::REBALANCES, "kind" => kind).increment(1);
 }
 
 /// Locks; every change under these locks is one step, so the data is whole even after a panic.

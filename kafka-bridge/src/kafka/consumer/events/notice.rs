@@ -129,6 +129,6 @@ impl ClientContext for ConsumerEvents {
         lock(&self.watch).look(&statistics, partitions, held_back);
         let lags = lag::of_partitions(&statistics).into_iter();
         lags.filter(|(partition, _)| self.is_assigned(partition))
-            .for_each(|(partition, lag)| lag::show(&partition, lag));
+            .for_each(|(partition, lag)| lag::show(&self.label, &partition, lag));
     }
 }
