@@ -1,5 +1,7 @@
 //! Collects the settings of a bridge, checks them, and joins them with an application and ports.
 
+#[cfg(feature = "kafka")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
@@ -8,7 +10,7 @@ use kafka_cluster_url::Properties;
 use crate::health::obstacles::Obstacles;
 use crate::http::service::RecordService;
 #[cfg(feature = "kafka")]
-use crate::kafka::{self, KafkaSink, KafkaSource};
+use crate::kafka::{self, GivenSource, KafkaSink, KafkaSource, TokenSource};
 use crate::operation::is_legal_topic;
 use crate::telemetry::labels::BridgeLabel;
 use crate::{
@@ -24,6 +26,8 @@ pub struct Builder<A> {
     reply_topics: Option<Vec<String>>,
     properties: Properties,
     settings: Settings,
+    #[cfg(feature = "kafka")]
+    token_source: GivenSource,
 }
 
 impl<A> Builder<A> {
@@ -34,6 +38,8 @@ impl<A> Builder<A> {
             reply_topics: None,
             properties: Properties::default(),
             settings: Settings::default(),
+            #[cfg(feature = "kafka")]
+            token_source: GivenSource::default(),
         }
     }
 
@@ -195,6 +201,17 @@ impl<A> Builder<A> {
         self
     }
 
+    /// Logs in to the brokers by tokens, SASL/OAUTHBEARER, that a source brings: see [`TokenSource`]. None by default.
+    ///
+    /// Needs the cargo feature `tls`, and the properties `sasl.mechanism=OAUTHBEARER` and `security.protocol=sasl_ssl`:
+    /// [`Error::TokenSource`] tells when one is missing.
+    #[cfg(feature = "kafka")]
+    #[must_use]
+    pub fn token_source(mut self, source: impl TokenSource) -> Self {
+        self.token_source = GivenSource(Some(Arc::new(source)));
+        self
+    }
+
     /// Serves several topics more, say those of [`Operation::from_openapi`].
     #[must_use]
     pub fn operations(mut self, operations: impl IntoIterator<Item = Operation>) -> Self {
@@ -278,6 +295,7 @@ impl<A> Builder<A> {
         let topics: Vec<&str> = self.operations.iter().map(Operation::topic).collect();
         let label = BridgeLabel::of(&self.settings);
         let cluster = kafka::Cluster::new(url, &self.properties)?.labelled(label);
+        let cluster = cluster.authenticated(self.token_source.clone())?;
         cluster.check_reply_size(self.settings.limits.max_reply_bytes)?;
         let source = cluster.source(
             group_id,

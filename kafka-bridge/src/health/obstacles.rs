@@ -24,6 +24,8 @@ pub enum Blocked {
     Group(Arc<str>),
     /// No record can be produced to this topic.
     Produce(Arc<str>),
+    /// The brokers let nobody in without a token, and there is none that is good.
+    Login,
 }
 
 impl fmt::Display for Blocked {
@@ -33,6 +35,7 @@ impl fmt::Display for Blocked {
             Self::Topic(topic) => write!(f, "reading topic {topic}"),
             Self::Group(group) => write!(f, "taking part in group {group}"),
             Self::Produce(topic) => write!(f, "producing to {topic}"),
+            Self::Login => f.write_str("logging in to the brokers"),
         }
     }
 }
@@ -140,6 +143,7 @@ impl Obstacles {
             Blocked::Topic(topic) => ("topic", &**topic, String::new()),
             Blocked::Group(_) => ("group", "", String::new()),
             Blocked::Produce(topic) => ("produce", &**topic, String::new()),
+            Blocked::Login => ("login", "", String::new()),
         };
         let own = [
             ("what", what.into()),

@@ -5,6 +5,7 @@ mod client_log;
 mod consumer;
 mod producer;
 mod refusal;
+mod token;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,6 +16,9 @@ use rdkafka::config::ClientConfig;
 
 pub use self::consumer::{KafkaSource, quiet_unreadable_headers};
 pub use self::producer::KafkaSink;
+pub(crate) use self::token::GivenSource;
+use self::token::Tokens;
+pub use self::token::{Token, TokenSource};
 use crate::Error;
 use crate::Origin;
 use crate::health::obstacles::Obstacles;
@@ -27,6 +31,7 @@ pub struct Cluster {
     properties: Properties,
     /// Shared by the source and the sink of this cluster.
     obstacles: Obstacles,
+    tokens: Option<Tokens>,
 }
 
 impl Cluster {
@@ -49,6 +54,7 @@ impl Cluster {
             brokers: url.brokers,
             properties: url.properties,
             obstacles: Obstacles::default(),
+            tokens: None,
         })
     }
 
@@ -56,6 +62,14 @@ impl Cluster {
     pub(crate) fn labelled(mut self, label: BridgeLabel) -> Self {
         self.obstacles = Obstacles::new(label);
         self
+    }
+
+    /// Takes tokens from a source if one is given, and refuses properties that do not agree with that.
+    pub(crate) fn authenticated(mut self, source: GivenSource) -> Result<Self, Error> {
+        client_config::check_tokens(source.0.is_some(), &self.properties)?;
+        let start = |source| Tokens::start(source, self.obstacles());
+        self.tokens = source.0.map(start).transpose()?;
+        Ok(self)
     }
 
     /// Joins a consumer group for the topics. One header more than
@@ -76,7 +90,15 @@ impl Cluster {
         let mut config = client_config::consumer(&self.brokers, group_id, &self.properties);
         consumer::overheard::listen(&mut config);
         let obstacles = self.obstacles();
-        KafkaSource::start(&config, topics, revocation_timeout, max_headers, obstacles)
+        let tokens = self.tokens.clone();
+        KafkaSource::start(
+            &config,
+            topics,
+            revocation_timeout,
+            max_headers,
+            obstacles,
+            tokens,
+        )
     }
 
     /// Returns the librdkafka properties of a source's consumer, secrets included: for a client of
@@ -121,7 +143,8 @@ impl Cluster {
         let config = client_config::producer(&self.brokers, &self.properties);
         let expected = expected.into_iter();
         let expected = expected.map(|(topic, origin)| (topic.into(), origin));
-        let started = KafkaSink::start(config, expected, dead_letter_topic, self.obstacles());
+        let (obstacles, tokens) = (self.obstacles(), self.tokens.clone());
+        let started = KafkaSink::start(config, expected, dead_letter_topic, obstacles, tokens);
         started.map_err(|error| refusal::failed("creating the reply producer", error))
     }
 }

@@ -40,7 +40,7 @@ const DESCRIPTIONS: [Description; 22] = [
         Kind::Gauge,
         BLOCKED,
         Unit::Count,
-        "1 while no record can be fetched from a partition, or produced to a topic, while a topic cannot be read or the group takes no part (what: fetch, produce, topic, group)",
+        "1 while no record can be fetched from a partition, or produced to a topic, while a topic cannot be read, the group takes no part, or there is no token to log in with (what: fetch, produce, topic, group, login)",
     ),
     (
         Kind::Counter,

@@ -21,6 +21,7 @@ use super::doubts::{Doubt, commit_metadata};
 use super::fetch_watch::FetchWatch;
 use super::lag;
 use crate::kafka::client_log::ClientLog;
+use crate::kafka::token::Tokens;
 use crate::offsets::Position;
 use crate::ports::SourceEvent;
 use crate::telemetry::labels::BridgeLabel;
@@ -46,6 +47,8 @@ pub(super) struct ConsumerEvents {
     leaving: Mutex<Option<Leaving>>,
     guard: OnceLock<Thread>,
     pub(super) label: BridgeLabel,
+    /// For a cluster that asks for them.
+    tokens: Option<Tokens>,
 }
 
 impl ConsumerEvents {
@@ -53,6 +56,7 @@ impl ConsumerEvents {
         events: UnboundedSender<Result<SourceEvent, Error>>,
         revocation_timeout: Duration,
         watch: FetchWatch,
+        tokens: Option<Tokens>,
     ) -> Self {
         Self {
             events,
@@ -69,6 +73,7 @@ impl ConsumerEvents {
             heard: AtomicU64::new(0),
             leaving: Mutex::default(),
             guard: OnceLock::new(),
+            tokens,
         }
     }
 
@@ -293,103 +298,4 @@ fn partitions(list: &TopicPartitionList) -> Vec<TopicPartition> {
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-
-    use super::*;
-    use crate::health::obstacles::{Obstacle, Obstacles};
-
-    type Events = UnboundedReceiver<Result<SourceEvent, Error>>;
-
-    fn assigned(partitions: &[i32]) -> (ConsumerEvents, Events) {
-        assigned_with(partitions, Obstacles::default())
-    }
-
-    fn assigned_with(partitions: &[i32], obstacles: Obstacles) -> (ConsumerEvents, Events) {
-        let (tell, mut events) = unbounded_channel();
-        let watch = FetchWatch::new(obstacles, "group");
-        let context = ConsumerEvents::new(tell, Duration::from_secs(1), watch);
-        let mut list = TopicPartitionList::new();
-        partitions.iter().for_each(|partition| {
-            list.add_partition("orders", *partition);
-        });
-        context.assign(&list);
-        let told = events.try_recv().unwrap().unwrap();
-        assert!(matches!(told, SourceEvent::Assigned { .. }), "{told:?}");
-        (context, events)
-    }
-
-    fn lost(events: &mut Events) -> Vec<i32> {
-        let Ok(SourceEvent::Lost(partitions)) = events.try_recv().unwrap() else {
-            panic!("another event");
-        };
-        let mut numbers: Vec<i32> = partitions.iter().map(|one| one.partition).collect();
-        numbers.sort_unstable();
-        numbers
-    }
-
-    #[test]
-    fn h20_a_member_that_did_not_poll_in_time_gives_up_all_it_had() {
-        let (context, mut events) = assigned(&[0, 1]);
-        let held = TopicPartition::new("orders", 0);
-        let position = Position {
-            topic_partition: held.clone(),
-            next_offset: 7,
-            generation: 1,
-        };
-        context.close(vec![position]);
-        context.max_poll_exceeded();
-        assert_eq!(lost(&mut events), [0, 1]);
-        assert!(!context.is_assigned(&held));
-        assert!(
-            context.uncommitted().is_empty(),
-            "another member may be further by now"
-        );
-        assert_eq!(context.locate("orders", 0).1, 0, "its records are stale");
-    }
-
-    #[test]
-    fn h9_an_evicted_member_is_held_up_until_the_group_takes_it_again() {
-        let obstacles = Obstacles::default();
-        let (context, _events) = assigned_with(&[0], obstacles.clone());
-        context.max_poll_exceeded();
-        let blocked = |one: &Obstacle| one.blocked.to_string();
-        let told: Vec<_> = obstacles.list().iter().map(blocked).collect();
-        assert_eq!(told, ["taking part in group group"]);
-        context.assign(&TopicPartitionList::new());
-        assert_eq!(
-            obstacles.list(),
-            [],
-            "a member with nothing to do is a member"
-        );
-    }
-
-    /// Beside the new topic's id it would hide that what is below was never read.
-    #[test]
-    fn h26_a_position_of_another_assignment_or_topic_is_not_committed() {
-        let (context, mut events) = assigned(&[0]);
-        let of_generation = |generation| Position {
-            topic_partition: TopicPartition::new("orders", 0),
-            next_offset: 7,
-            generation,
-        };
-        assert_eq!(context.to_list(&[of_generation(1)]).count(), 0);
-        context.note_committed(&TopicPartition::new("orders", 0), None);
-        assert_eq!(context.to_list(&[of_generation(1)]).count(), 1);
-        context.begin_anew(&TopicPartition::new("orders", 0), 0);
-        let Ok(SourceEvent::Anew(start)) = events.try_recv().unwrap() else {
-            panic!("another event");
-        };
-        assert_eq!(context.to_list(&[of_generation(1)]).count(), 0);
-        assert_eq!(context.to_list(&[start]).count(), 1);
-    }
-
-    #[test]
-    fn a_loss_is_told_once() {
-        let (context, mut events) = assigned(&[0]);
-        context.max_poll_exceeded();
-        assert_eq!(lost(&mut events), [0]);
-        context.lose(vec![TopicPartition::new("orders", 0)]);
-        assert!(events.try_recv().is_err());
-    }
-}
+mod tests;

@@ -17,6 +17,7 @@ use super::new_partitions::NewPartitions;
 use super::reply_topics::ReplyTopics;
 use super::verdict::{Verdict, judge, may_lack_partition};
 use crate::health::obstacles::Obstacles;
+use crate::kafka::token::Tokens;
 use crate::ports::{ProduceError, ReplySink};
 use crate::telemetry::labels::BridgeLabel;
 use crate::telemetry::metric_names;
@@ -87,11 +88,12 @@ impl KafkaSink {
         expected: impl IntoIterator<Item = (Arc<str>, Origin)>,
         dead_letter_topic: Option<&str>,
         obstacles: Obstacles,
+        tokens: Option<Tokens>,
     ) -> Result<Self, KafkaError> {
         let blame = Blame::new(&config);
         let mut alone = config.clone();
         alone.set("batch.num.messages", "1");
-        let together = Arc::new(Lane::new(config));
+        let together = Arc::new(Lane::new(config, tokens.clone()));
         // A configuration that librdkafka refuses is told now.
         together.client()?;
         let dead_letter_topic = dead_letter_topic.map(Arc::from);
@@ -100,7 +102,7 @@ impl KafkaSink {
         }
         Ok(Self(Arc::new(Inner {
             together,
-            alone: Lane::new(alone),
+            alone: Lane::new(alone, tokens),
             topics: ReplyTopics::default(),
             expected: (expected.into_iter())
                 .chain(dead_letter_topic.map(|topic| (topic, Origin::Typed)))

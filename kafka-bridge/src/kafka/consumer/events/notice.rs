@@ -1,10 +1,12 @@
 //! What the client tells beside records and rebalances: log lines, errors, statistics. Called by librdkafka from
 //! within `poll`.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use rdkafka::ClientContext;
+use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::statistics::Statistics;
@@ -14,6 +16,7 @@ use crate::TopicPartition;
 use crate::kafka::consumer::doubts::Doubt;
 use crate::kafka::consumer::lag;
 use crate::kafka::consumer::overheard::{self, Overheard};
+use crate::kafka::token;
 use crate::offsets::Position;
 use crate::ports::SourceEvent;
 
@@ -90,6 +93,13 @@ impl ConsumerEvents {
 }
 
 impl ClientContext for ConsumerEvents {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        self.hear();
+        token::answer(self.tokens.as_ref())
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         self.hear();
         self.log.line(level, facility, message);
