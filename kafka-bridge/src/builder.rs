@@ -1,5 +1,7 @@
 //! Collects the settings of a bridge, checks them, and joins them with an application and ports.
 
+mod checks;
+
 #[cfg(feature = "kafka")]
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +13,10 @@ use crate::health::obstacles::Obstacles;
 use crate::http::service::RecordService;
 #[cfg(feature = "kafka")]
 use crate::kafka::{self, GivenSource, KafkaSink, KafkaSource, TokenSource};
-use crate::operation::is_legal_topic;
 use crate::telemetry::labels::BridgeLabel;
 use crate::{
-    Bridge, Dispatch, Error, FailurePolicy, Limits, Operation, ReplyPolicy, ReplyProfile, Settings,
-    Status, WithoutReplyTo,
+    Bridge, Dispatch, Error, FailurePolicy, Limits, Operation, ReplyProfile, Settings, Status,
+    WithoutReplyTo,
 };
 
 /// Collects what a bridge needs; made by [`Bridge::builder`].
@@ -297,13 +298,14 @@ impl<A> Builder<A> {
         let cluster = kafka::Cluster::new(url, &self.properties)?.labelled(label);
         let cluster = cluster.authenticated(self.token_source.clone())?;
         cluster.check_reply_size(self.settings.limits.max_reply_bytes)?;
+        let policy = self.policy();
+        let cluster = cluster.passing_over(policy.kept())?;
         let source = cluster.source(
             group_id,
             &topics,
             self.settings.revocation_timeout,
             self.settings.limits.max_headers,
         )?;
-        let policy = self.policy();
         let dead_letter_topic = self.settings.dead_letter_topic.as_deref();
         let sink = cluster.sink(policy.exact(), dead_letter_topic)?;
         self.join(source, sink, cluster.obstacles())
@@ -335,63 +337,5 @@ impl<A> Builder<A> {
         let status = Status::new(stuck_after, obstacles);
         let service = RecordService::new(self.app, self.operations, policy, self.settings.clone());
         Ok(Bridge::new(service, source, sink, self.settings, status))
-    }
-
-    fn policy(&self) -> ReplyPolicy {
-        let topics: Vec<&str> = self.operations.iter().map(Operation::topic).collect();
-        let policy = match &self.reply_topics {
-            Some(allowed) => ReplyPolicy::new(allowed, topics),
-            None => ReplyPolicy::derived_for(&self.settings.profiles, topics),
-        };
-        let defaults = self.operations.iter();
-        let defaults = defaults.filter_map(Operation::default_reply_topic).cloned();
-        policy
-            .naming(defaults)
-            .reserve(self.settings.dead_letter_topic.clone())
-    }
-
-    /// Returns how long a request of any operation may take at the most.
-    fn longest_timeout(&self) -> Duration {
-        let default = self.settings.request_timeout;
-        let limits = self.operations.iter().map(Operation::time_limit);
-        let limits = limits.map(|own| own.unwrap_or(default));
-        limits.max().unwrap_or(default)
-    }
-
-    fn check(&self) -> Result<(), Error> {
-        if self.operations.is_empty() {
-            return Err(Error::NoOperation);
-        }
-        if self.settings.profiles.is_empty() {
-            return Err(Error::NoProfile);
-        }
-        let topics: Vec<&str> = self.operations.iter().map(Operation::topic).collect();
-        let twice = topics
-            .iter()
-            .enumerate()
-            .find(|(index, topic)| topics[..*index].contains(topic));
-        if let Some((_, topic)) = twice {
-            return Err(Error::DuplicateTopic((*topic).to_owned()));
-        }
-        let mut limits = self.operations.iter().filter_map(Operation::time_limit);
-        if limits.any(|limit| limit.is_zero()) {
-            return Err(Error::ZeroBound("Operation::timeout"));
-        }
-        self.settings.check(self.longest_timeout())?;
-        let policy = self.policy();
-        let mut defaults = self.operations.iter();
-        let refused = defaults.find_map(|own| {
-            own.default_reply_topic()
-                .filter(|topic| policy.check(topic).is_err())
-        });
-        if let Some(topic) = refused {
-            return Err(Error::ReplyTopic(topic.to_string()));
-        }
-        match &self.settings.dead_letter_topic {
-            Some(topic) if topics.contains(&topic.as_str()) || !is_legal_topic(topic) => {
-                Err(Error::DeadLetterTopic(topic.clone()))
-            }
-            _ => Ok(()),
-        }
     }
 }

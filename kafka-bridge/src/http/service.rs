@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::error::Error as StdError;
-use std::sync::{Arc, OnceLock};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
@@ -43,10 +43,33 @@ pub(crate) struct RecordService<S> {
 struct Served {
     operation: Operation,
     handler: OnceLock<Histogram>,
+    /// Of a pattern, by the topic that it matches.
+    by_topic: Mutex<BTreeMap<Arc<str>, Histogram>>,
 }
 
 impl Served {
-    /// Returns the meter, made at the first use: by then a recorder is there, if there will be one.
+    fn new(operation: Operation) -> Self {
+        Self {
+            operation,
+            handler: OnceLock::new(),
+            by_topic: Mutex::default(),
+        }
+    }
+
+    /// Notes the application's time for one request. A meter is made at its first use: by then a recorder is there, if
+    /// there will be one.
+    fn took(&self, label: &BridgeLabel, topic: &Arc<str>, time: Duration) {
+        if self.operation.topic_pattern().is_none() {
+            return self.handler(label).record(time);
+        }
+        let mut by_topic = self.by_topic.lock().unwrap_or_else(PoisonError::into_inner);
+        let meter = by_topic.entry(Arc::clone(topic)).or_insert_with(|| {
+            let own = [("topic", Arc::clone(topic).into())];
+            label.histogram(metric_names::HANDLER, own)
+        });
+        meter.record(time);
+    }
+
     fn handler(&self, label: &BridgeLabel) -> &Histogram {
         self.handler.get_or_init(|| {
             let topic = self.operation.topic().to_owned();
@@ -59,6 +82,8 @@ impl Served {
 struct Shared {
     /// Few, and found faster by comparing than by hashing.
     operations: BTreeMap<Arc<str>, Served>,
+    /// Those of a pattern, in the order in which they are asked.
+    patterns: Vec<Served>,
     policy: ReplyPolicy,
     settings: Settings,
     label: BridgeLabel,
@@ -74,12 +99,11 @@ impl<S> RecordService<S> {
         policy: ReplyPolicy,
         settings: Settings,
     ) -> Self {
-        let by_topic = |operation: Operation| {
-            let topic = operation.topic().into();
-            let handler = OnceLock::new();
-            (topic, Served { operation, handler })
-        };
-        let operations = operations.into_iter().map(by_topic).collect();
+        let is_pattern = |own: &Operation| own.topic_pattern().is_some();
+        let (patterns, topics): (Vec<_>, Vec<_>) = operations.into_iter().partition(is_pattern);
+        let by_topic = |operation: Operation| (operation.topic().into(), Served::new(operation));
+        let operations = topics.into_iter().map(by_topic).collect();
+        let patterns = patterns.into_iter().map(Served::new).collect();
         let is_unserved = |other: &ReplyProfile| {
             let mut served = settings.profiles.iter();
             !served.any(|own| own.reply_topic.eq_ignore_ascii_case(&other.reply_topic))
@@ -90,6 +114,7 @@ impl<S> RecordService<S> {
             shared: Arc::new(Shared {
                 unserved: unserved.collect(),
                 operations,
+                patterns,
                 policy,
                 label: BridgeLabel::of(&settings),
                 settings,
@@ -109,7 +134,7 @@ where
     // have room for it of its own, and a job is moved.
     async fn answer(self, record: Record) -> Outcome {
         let Self { app, shared } = self;
-        let Some(served) = shared.operations.get(record.topic()) else {
+        let Some(served) = shared.served(record.topic()) else {
             return Outcome::Skip(SkipReason::NoOperation);
         };
         let address = match shared.address(&record, &served.operation) {
@@ -132,7 +157,8 @@ where
                 let started = Instant::now();
                 let max = shared.settings.limits.max_reply_bytes;
                 let answer = guarded(app, request, allowance, max).await;
-                served.handler(&shared.label).record(started.elapsed());
+                let topic = &requested.coordinates.topic_partition.topic;
+                served.took(&shared.label, topic, started.elapsed());
                 shared.told(answer, &requested.coordinates, allowance)
             }
             Err(problem) => Err(problem),
@@ -196,6 +222,19 @@ fn unix_millis() -> i64 {
 }
 
 impl Shared {
+    /// Returns the operation of a topic. What a pattern does not match, or what is for replies, has none.
+    fn served(&self, topic: &str) -> Option<&Served> {
+        self.operations.get(topic).or_else(|| {
+            let pattern = |own: &&Served| {
+                own.operation
+                    .topic_pattern()
+                    .is_some_and(|own| own.is_match(topic))
+            };
+            let served = self.patterns.iter().find(pattern)?;
+            self.policy.is_consumed(topic).then_some(served)
+        })
+    }
+
     /// Returns where the answer goes; `None` if it is wanted nowhere and the application is called
     /// all the same.
     fn address(

@@ -169,6 +169,28 @@ fn is_broker_side_protocol(properties: &[(String, String)]) -> bool {
     last(properties, "group.protocol").is_some_and(|value| value.eq_ignore_ascii_case("consumer"))
 }
 
+/// Refuses patterns where the broker matches them, which does not know what is passed over.
+pub(super) fn check_patterns(properties: &[(String, String)]) -> Result<(), Error> {
+    if !is_broker_side_protocol(properties) {
+        return Ok(());
+    }
+    Err(Error::Property {
+        name: "group.protocol",
+        value: "consumer".to_owned(),
+        required: "classic where an operation has a pattern of topics",
+    })
+}
+
+/// Adds topics to those that the user passes over.
+pub(super) fn pass_over(config: &mut ClientConfig, topics: &[String]) {
+    if topics.is_empty() {
+        return;
+    }
+    let own = config.get("topic.blacklist").map(str::to_owned);
+    let all: Vec<_> = own.into_iter().chain(topics.iter().cloned()).collect();
+    config.set("topic.blacklist", all.join(","));
+}
+
 const MAX_MESSAGE_BYTES: usize = 4 << 20;
 
 /// Returns the settings of the producer of replies.

@@ -32,6 +32,8 @@ pub struct Cluster {
     /// Shared by the source and the sink of this cluster.
     obstacles: Obstacles,
     tokens: Option<Tokens>,
+    /// What the consumer does not see, see `topic.blacklist` of librdkafka.
+    passed_over: Vec<String>,
 }
 
 impl Cluster {
@@ -55,6 +57,7 @@ impl Cluster {
             properties: url.properties,
             obstacles: Obstacles::default(),
             tokens: None,
+            passed_over: Vec::new(),
         })
     }
 
@@ -72,7 +75,16 @@ impl Cluster {
         Ok(self)
     }
 
-    /// Joins a consumer group for the topics. One header more than
+    /// Keeps topics from the patterns of a consumer. A broker that matches patterns itself would not know of them.
+    pub(crate) fn passing_over(mut self, topics: Vec<String>) -> Result<Self, Error> {
+        if !topics.is_empty() {
+            client_config::check_patterns(&self.properties)?;
+        }
+        self.passed_over = topics;
+        Ok(self)
+    }
+
+    /// Joins a consumer group for the topics; one that begins with `^` is a pattern. One header more than
     /// `max_headers` is copied of a record, so that having too many can be told.
     ///
     /// # Errors
@@ -89,6 +101,7 @@ impl Cluster {
         client_config::check_revocation(revocation_timeout, &self.properties)?;
         let mut config = client_config::consumer(&self.brokers, group_id, &self.properties);
         consumer::overheard::listen(&mut config);
+        client_config::pass_over(&mut config, &self.passed_over);
         let obstacles = self.obstacles();
         let tokens = self.tokens.clone();
         KafkaSource::start(
