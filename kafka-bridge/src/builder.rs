@@ -1,5 +1,9 @@
 //! Collects the settings of a bridge, checks them, and joins them with an application and ports.
 
+mod checks;
+
+#[cfg(feature = "kafka")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
@@ -8,11 +12,11 @@ use kafka_cluster_url::Properties;
 use crate::health::obstacles::Obstacles;
 use crate::http::service::RecordService;
 #[cfg(feature = "kafka")]
-use crate::kafka::{self, KafkaSink, KafkaSource};
-use crate::operation::is_legal_topic;
+use crate::kafka::{self, GivenSource, KafkaSink, KafkaSource, TokenSource};
+use crate::telemetry::labels::BridgeLabel;
 use crate::{
-    Bridge, Dispatch, Error, FailurePolicy, Limits, Operation, ReplyPolicy, ReplyProfile, Settings,
-    Status, WithoutReplyTo,
+    Bridge, Dispatch, Error, FailurePolicy, Limits, Operation, ReplyProfile, Settings, Status,
+    WithoutReplyTo,
 };
 
 /// Collects what a bridge needs; made by [`Bridge::builder`].
@@ -23,6 +27,8 @@ pub struct Builder<A> {
     reply_topics: Option<Vec<String>>,
     properties: Properties,
     settings: Settings,
+    #[cfg(feature = "kafka")]
+    token_source: GivenSource,
 }
 
 impl<A> Builder<A> {
@@ -33,6 +39,8 @@ impl<A> Builder<A> {
             reply_topics: None,
             properties: Properties::default(),
             settings: Settings::default(),
+            #[cfg(feature = "kafka")]
+            token_source: GivenSource::default(),
         }
     }
 
@@ -48,6 +56,16 @@ impl<A> Builder<A> {
     #[must_use]
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
+        self
+    }
+
+    /// Names the bridge in its metrics: each gets the label `bridge` with this value. By default there is no such label.
+    ///
+    /// Two bridges in one process need names of their own. Without them both set the same gauges, so that each
+    /// overwrites what the other has told, and both add to the same counters.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.settings.name = Some(name.into());
         self
     }
 
@@ -184,6 +202,17 @@ impl<A> Builder<A> {
         self
     }
 
+    /// Logs in to the brokers by tokens, SASL/OAUTHBEARER, that a source brings: see [`TokenSource`]. None by default.
+    ///
+    /// Needs the cargo feature `tls`, and the properties `sasl.mechanism=OAUTHBEARER` and `security.protocol=sasl_ssl`:
+    /// [`Error::TokenSource`] tells when one is missing.
+    #[cfg(feature = "kafka")]
+    #[must_use]
+    pub fn token_source(mut self, source: impl TokenSource) -> Self {
+        self.token_source = GivenSource(Some(Arc::new(source)));
+        self
+    }
+
     /// Serves several topics more, say those of [`Operation::from_openapi`].
     #[must_use]
     pub fn operations(mut self, operations: impl IntoIterator<Item = Operation>) -> Self {
@@ -265,15 +294,18 @@ impl<A> Builder<A> {
             );
         }
         let topics: Vec<&str> = self.operations.iter().map(Operation::topic).collect();
-        let cluster = kafka::Cluster::new(url, &self.properties)?;
+        let label = BridgeLabel::of(&self.settings);
+        let cluster = kafka::Cluster::new(url, &self.properties)?.labelled(label);
+        let cluster = cluster.authenticated(self.token_source.clone())?;
         cluster.check_reply_size(self.settings.limits.max_reply_bytes)?;
+        let policy = self.policy();
+        let cluster = cluster.passing_over(policy.kept())?;
         let source = cluster.source(
             group_id,
             &topics,
             self.settings.revocation_timeout,
             self.settings.limits.max_headers,
         )?;
-        let policy = self.policy();
         let dead_letter_topic = self.settings.dead_letter_topic.as_deref();
         let sink = cluster.sink(policy.exact(), dead_letter_topic)?;
         self.join(source, sink, cluster.obstacles())
@@ -289,7 +321,8 @@ impl<A> Builder<A> {
         source: Source,
         sink: Sink,
     ) -> Result<Bridge<A, Source, Sink>, Error> {
-        self.join(source, sink, Obstacles::default())
+        let obstacles = Obstacles::new(BridgeLabel::of(&self.settings));
+        self.join(source, sink, obstacles)
     }
 
     fn join<Source, Sink>(
@@ -304,63 +337,5 @@ impl<A> Builder<A> {
         let status = Status::new(stuck_after, obstacles);
         let service = RecordService::new(self.app, self.operations, policy, self.settings.clone());
         Ok(Bridge::new(service, source, sink, self.settings, status))
-    }
-
-    fn policy(&self) -> ReplyPolicy {
-        let topics: Vec<&str> = self.operations.iter().map(Operation::topic).collect();
-        let policy = match &self.reply_topics {
-            Some(allowed) => ReplyPolicy::new(allowed, topics),
-            None => ReplyPolicy::derived_for(&self.settings.profiles, topics),
-        };
-        let defaults = self.operations.iter();
-        let defaults = defaults.filter_map(Operation::default_reply_topic).cloned();
-        policy
-            .naming(defaults)
-            .reserve(self.settings.dead_letter_topic.clone())
-    }
-
-    /// Returns how long a request of any operation may take at the most.
-    fn longest_timeout(&self) -> Duration {
-        let default = self.settings.request_timeout;
-        let limits = self.operations.iter().map(Operation::time_limit);
-        let limits = limits.map(|own| own.unwrap_or(default));
-        limits.max().unwrap_or(default)
-    }
-
-    fn check(&self) -> Result<(), Error> {
-        if self.operations.is_empty() {
-            return Err(Error::NoOperation);
-        }
-        if self.settings.profiles.is_empty() {
-            return Err(Error::NoProfile);
-        }
-        let topics: Vec<&str> = self.operations.iter().map(Operation::topic).collect();
-        let twice = topics
-            .iter()
-            .enumerate()
-            .find(|(index, topic)| topics[..*index].contains(topic));
-        if let Some((_, topic)) = twice {
-            return Err(Error::DuplicateTopic((*topic).to_owned()));
-        }
-        let mut limits = self.operations.iter().filter_map(Operation::time_limit);
-        if limits.any(|limit| limit.is_zero()) {
-            return Err(Error::ZeroBound("Operation::timeout"));
-        }
-        self.settings.check(self.longest_timeout())?;
-        let policy = self.policy();
-        let mut defaults = self.operations.iter();
-        let refused = defaults.find_map(|own| {
-            own.default_reply_topic()
-                .filter(|topic| policy.check(topic).is_err())
-        });
-        if let Some(topic) = refused {
-            return Err(Error::ReplyTopic(topic.to_string()));
-        }
-        match &self.settings.dead_letter_topic {
-            Some(topic) if topics.contains(&topic.as_str()) || !is_legal_topic(topic) => {
-                Err(Error::DeadLetterTopic(topic.clone()))
-            }
-            _ => Ok(()),
-        }
     }
 }

@@ -52,6 +52,9 @@ pub enum Error {
         /// The value that it has to have.
         required: &'static str,
     },
+    /// A token source and the properties of SASL/OAUTHBEARER do not agree; what to change is told.
+    #[error("token source: {0}")]
+    TokenSource(&'static str),
     /// The Kafka client refused its configuration or failed for good.
     #[error("kafka client: {context}")]
     Kafka {
@@ -142,6 +145,7 @@ impl Error {
             | Self::StuckAfter { .. }
             | Self::Backoff { .. }
             | Self::ReplyBytes { .. }
+            | Self::TokenSource(_)
             | Self::Property { .. } => true,
             Self::Kafka {
                 is_configuration, ..

@@ -1,7 +1,9 @@
 //! Which HTTP method, path and query a topic stands for.
 
+mod error;
 mod openapi;
 pub(crate) mod path;
+pub(crate) mod pattern;
 mod target;
 
 use std::sync::Arc;
@@ -9,8 +11,10 @@ use std::time::Duration;
 
 use http::{Method, Uri};
 
+pub use self::error::OperationError;
 use crate::Headers;
 use crate::http::problem::Problem;
+use crate::operation::pattern::TopicPattern;
 use crate::operation::target::Target;
 
 /// Maps a topic to an HTTP operation: records of the topic become requests of that method and path.
@@ -34,49 +38,13 @@ use crate::operation::target::Target;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Operation {
+    /// The pattern's text where there is one.
     topic: Arc<str>,
+    pattern: Option<TopicPattern>,
     method: Method,
     target: Target,
     time_limit: Option<Duration>,
     reply_topic: Option<Arc<str>>,
-}
-
-/// Why an operation cannot be mapped.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum OperationError {
-    /// The path is no URI path.
-    #[error("operation path `{0}` of topic `{1}` is not an absolute path such as /orders")]
-    Path(String, String),
-    /// The topic has a name that Kafka refuses.
-    #[error("`{0}` is not a legal topic name: 1 to 249 of a-z A-Z 0-9 . _ -, not `.` or `..`")]
-    Topic(String),
-    /// The path is no template.
-    #[error("operation path `{path}` of topic `{topic}`: {reason}")]
-    Template {
-        /// The path.
-        path: String,
-        /// The operation's topic.
-        topic: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A header was named for a parameter that the path does not have.
-    #[error("the path of topic `{topic}` has no parameter `{{{parameter}}}`")]
-    UnknownParameter {
-        /// The parameter.
-        parameter: String,
-        /// The operation's topic.
-        topic: String,
-    },
-    /// An `OpenAPI` document says something that cannot be mapped.
-    #[error("openapi document, {place}: {reason}")]
-    Document {
-        /// Where in the document.
-        place: String,
-        /// What is wrong there.
-        reason: String,
-    },
 }
 
 impl Operation {
@@ -100,10 +68,47 @@ impl Operation {
         })?;
         Ok(Self {
             topic: topic.into(),
+            pattern: None,
             method,
             target,
             time_limit: None,
             reply_topic: None,
+        })
+    }
+
+    /// Maps all topics whose whole name matches a pattern. New topics are found within
+    /// `topic.metadata.refresh.interval.ms`, 10 s unless set.
+    ///
+    /// A pattern has characters of topic names, `.` for any one, `\.` for a dot, brackets, groups, `|`, `*`, `+`, `?`.
+    ///
+    /// It never matches internal topics (`__*`), the dead-letter topic, and topics that replies may go to by the allow
+    /// list: `<topic>.reply` and `<topic>.reply.*` by default, whatever `<topic>` is. An operation of a topic's own goes
+    /// first, then the first operation whose pattern matches. Patterns need `group.protocol=classic`, the default.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`OperationError::Pattern`] on a pattern with anything else, and as [`Operation::new`] on the path.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use http::Method;
+    /// use kafka_bridge::Operation;
+    ///
+    /// let orders = Operation::pattern(r"orders\.[a-z]+", Method::POST, "/orders")?;
+    /// # Ok::<(), kafka_bridge::OperationError>(())
+    /// ```
+    pub fn pattern(pattern: &str, method: Method, path: &str) -> Result<Self, OperationError> {
+        let parsed = TopicPattern::parse(pattern).map_err(|reason| OperationError::Pattern {
+            pattern: pattern.to_owned(),
+            reason,
+        })?;
+        // The topic is for messages only here.
+        let operation = Self::new("pattern", method, path)?;
+        Ok(Self {
+            topic: parsed.subscription().into(),
+            pattern: Some(parsed),
+            ..operation
         })
     }
 
@@ -193,7 +198,11 @@ impl Operation {
         self.time_limit
     }
 
-    /// Returns the topic's name.
+    pub(crate) fn topic_pattern(&self) -> Option<&TopicPattern> {
+        self.pattern.as_ref()
+    }
+
+    /// Returns the topic's name, or the pattern as librdkafka is given it: `^(orders\.[a-z]+)$`.
     #[must_use]
     pub fn topic(&self) -> &str {
         &self.topic

@@ -123,6 +123,8 @@ impl Default for Limits {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
+    /// What the bridge is called in its metrics; see [`crate::Builder::name`]. `None`, the default, for no name.
+    pub name: Option<String>,
     /// The dispatch mode.
     pub dispatch: Dispatch,
     /// Bounds on memory.
@@ -166,6 +168,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            name: None,
             dispatch: Dispatch::default(),
             limits: Limits::default(),
             request_timeout: Duration::from_secs(30),

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use metrics::{Gauge, counter, gauge};
+use metrics::Gauge;
 use tokio::select;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::{debug, info, warn};
@@ -20,6 +20,7 @@ use super::shared::{Shared, Why};
 use super::timers::{Timers, after};
 use crate::offsets::{Delivery, OffsetTracker, Position};
 use crate::ports::{Intake, RecordSource, SourceEvent};
+use crate::telemetry::labels::BridgeLabel;
 use crate::telemetry::metric_names;
 use crate::{Error, Record, Settings, TopicPartition};
 
@@ -38,6 +39,7 @@ pub(crate) struct Engine<Source, Make, Job> {
     /// When the latest record came: near enough to tell whether a timer is due.
     now: Instant,
     timers: Timers,
+    label: BridgeLabel,
     /// Stored so that the gauge is not looked up by name for each record.
     in_flight: Gauge,
 }
@@ -58,6 +60,7 @@ where
         let running = Running::new(settings.dispatch);
         let now = Instant::now();
         let timers = Timers::new(settings.commit_interval, now);
+        let label = BridgeLabel::of(&settings);
         Self {
             source,
             make_job,
@@ -67,11 +70,12 @@ where
             revocations: Revocations::default(),
             in_flight_bytes: 0,
             summary: Summary::default(),
-            progress: Progress::new(status, shared.replying.clone()),
+            progress: Progress::new(status, shared.replying.clone(), label.clone()),
             shared,
             now,
             timers,
-            in_flight: gauge!(metric_names::IN_FLIGHT),
+            in_flight: label.gauge(metric_names::IN_FLIGHT, []),
+            label,
         }
     }
 
@@ -212,7 +216,8 @@ where
                 self.on_assigned(&partitions, generation);
             }
             SourceEvent::Revoked(revocation) => {
-                counter!(metric_names::REVOCATIONS).increment(revocation.partitions.len() as u64);
+                let count = revocation.partitions.len() as u64;
+                self.count(metric_names::REVOCATIONS, count);
                 revocation
                     .partitions
                     .iter()
@@ -229,7 +234,7 @@ where
             SourceEvent::Finished(committed) => self.on_finished_before(&committed),
             SourceEvent::Skipped(position) => self.offsets.skip_to(&position),
             SourceEvent::CommitFailed(partitions) => {
-                counter!(metric_names::COMMIT_FAILURES).increment(1);
+                self.count(metric_names::COMMIT_FAILURES, 1);
                 partitions
                     .iter()
                     .for_each(|partition| self.offsets.commit_failed(partition));
@@ -237,6 +242,10 @@ where
             SourceEvent::Exhausted => return ControlFlow::Break(()),
         }
         ControlFlow::Continue(())
+    }
+
+    fn count(&self, metric: &'static str, times: u64) {
+        self.label.counter(metric, []).increment(times);
     }
 
     fn on_record(&mut self, record: Record) {
@@ -247,16 +256,16 @@ where
         {
             Delivery::Next => {}
             Delivery::Rewound => {
-                counter!(metric_names::REWINDS).increment(1);
+                self.count(metric_names::REWINDS, 1);
                 warn!(record = %record.coordinates, "the partition was set back");
             }
             Delivery::Finished => {
-                counter!(metric_names::FINISHED_BEFORE).increment(1);
+                self.count(metric_names::FINISHED_BEFORE, 1);
                 debug!(record = %record.coordinates, "finished before, not handled again");
                 return;
             }
             Delivery::Stale => {
-                counter!(metric_names::STALE).increment(1);
+                self.count(metric_names::STALE, 1);
                 debug!(record = %record.coordinates, "record of another assignment dropped");
                 return;
             }
@@ -276,7 +285,7 @@ where
             Settled::DeadLettered(_) => self.summary.dead_lettered += 1,
             Settled::Skipped(_) => self.summary.skipped += 1,
             Settled::Left => {
-                counter!(metric_names::STALE).increment(1);
+                self.count(metric_names::STALE, 1);
                 debug!(record = %done.coordinates, "dropped, as its partition has gone");
                 return Ok(());
             }

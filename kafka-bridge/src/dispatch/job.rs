@@ -5,7 +5,6 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use metrics::counter;
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument, Span, error, info, info_span, warn};
 
@@ -13,8 +12,9 @@ use super::Answer;
 use super::shared::{Departures, Shared};
 use crate::dispatch::dead_letter;
 use crate::ports::{ProduceError, ReplySink};
+use crate::telemetry::labels::BridgeLabel;
 use crate::telemetry::meters::{Meters, TopicMeters};
-use crate::telemetry::{metric_names, trace_context};
+use crate::telemetry::trace_context;
 use crate::{
     Coordinates, FailurePolicy, OutboundRecord, Outcome, Record, Retry, Settings, SkipReason,
 };
@@ -83,7 +83,7 @@ where
                 on_failure: settings.on_failure,
                 shared: Shared::new(settings.limits.max_reply_bytes),
             },
-            meters: Meters::default(),
+            meters: Meters::new(BridgeLabel::of(settings)),
         }
     }
 
@@ -154,7 +154,7 @@ where
             FailurePolicy::Reply => Ok(Some(service.answer(record).await)),
             // Attempts are what hardly any record needs: apart, they take no room in each job.
             FailurePolicy::Retry(retry) => {
-                Box::pin(attempts(service, retry, record, departures, seen)).await
+                Box::pin(attempts(service, retry, record, (departures, seen), meters)).await
             }
         };
         let replying = shared.replying.enter(&coordinates);
@@ -215,8 +215,8 @@ async fn attempts<V: Answer>(
     service: V,
     retry: Retry,
     record: Record,
-    departures: &Departures,
-    seen: u64,
+    (departures, seen): (&Departures, u64),
+    meters: &TopicMeters,
 ) -> Result<Option<Outcome>, Cause> {
     let partition = &record.coordinates.topic_partition;
     for attempt in 1_u32.. {
@@ -234,7 +234,7 @@ async fn attempts<V: Answer>(
         }
         let wait = retry.backoff(attempt, spread(&record.coordinates, attempt));
         warn!(record = %record.coordinates, %status, attempt, ?wait, "request failed, trying again");
-        counter!(metric_names::RETRIES, "topic" => record.topic().to_owned()).increment(1);
+        meters.count_retry();
         if timeout(wait, departures.gone(partition, seen))
             .await
             .is_ok()

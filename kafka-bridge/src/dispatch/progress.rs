@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use metrics::gauge;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::shared::Replying;
 use crate::offsets::{OffsetTracker, Oldest};
+use crate::telemetry::labels::BridgeLabel;
 use crate::telemetry::metric_names;
 use crate::{Status, TopicPartition};
 
@@ -26,15 +26,17 @@ pub(super) struct Progress {
     /// Of each partition that waited for a record when it was last told: which, and since when.
     lowest: HashMap<TopicPartition, Oldest>,
     told: Option<Instant>,
+    label: BridgeLabel,
 }
 
 impl Progress {
-    pub(super) fn new(status: StatusSender, replying: Replying) -> Self {
+    pub(super) fn new(status: StatusSender, replying: Replying, label: BridgeLabel) -> Self {
         Self {
             status,
             replying,
             lowest: HashMap::new(),
             told: None,
+            label,
         }
     }
 
@@ -74,14 +76,15 @@ impl Progress {
             self.replying.mark(&mut oldest);
         }
         for one in &oldest {
-            age_gauge(&one.topic_partition, age(one));
+            self.show_age(&one.topic_partition, age(one));
             self.lowest.insert(one.topic_partition.clone(), one.clone());
         }
         for partition in before.keys().filter(|own| !self.lowest.contains_key(own)) {
-            age_gauge(partition, Duration::ZERO);
+            self.show_age(partition, Duration::ZERO);
         }
         self.told = Some(now);
-        gauge!(metric_names::UNCOMMITTED).set(offsets.tracked() as f64);
+        let uncommitted = self.label.gauge(metric_names::UNCOMMITTED, []);
+        uncommitted.set(offsets.tracked() as f64);
         self.status.send_modify(|status| {
             (status.oldest, status.told) = (oldest, Some(now));
         });
@@ -98,14 +101,14 @@ impl Progress {
         one
     }
 
+    fn show_age(&self, partition: &TopicPartition, age: Duration) {
+        let gauge = self.label.of_partition(metric_names::OLDEST, partition);
+        gauge.set(age.as_secs_f64());
+    }
+
     /// Tells that nothing runs any more, so that a look at it later finds nothing old.
     pub(super) fn ended(&mut self) {
         self.tell(&OffsetTracker::default());
         self.stopping();
     }
-}
-
-fn age_gauge(TopicPartition { topic, partition }: &TopicPartition, age: Duration) {
-    let (topic, partition) = (topic.to_string(), partition.to_string());
-    gauge!(metric_names::OLDEST, "topic" => topic, "partition" => partition).set(age.as_secs_f64());
 }

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use metrics::gauge;
+use metrics::Gauge;
 use tokio::time::Instant;
 
 use crate::TopicPartition;
+use crate::telemetry::labels::BridgeLabel;
 use crate::telemetry::metric_names;
 
 /// What an obstacle holds up.
@@ -23,6 +24,8 @@ pub enum Blocked {
     Group(Arc<str>),
     /// No record can be produced to this topic.
     Produce(Arc<str>),
+    /// The brokers let nobody in without a token, and there is none that is good.
+    Login,
 }
 
 impl fmt::Display for Blocked {
@@ -32,6 +35,7 @@ impl fmt::Display for Blocked {
             Self::Topic(topic) => write!(f, "reading topic {topic}"),
             Self::Group(group) => write!(f, "taking part in group {group}"),
             Self::Produce(topic) => write!(f, "producing to {topic}"),
+            Self::Login => f.write_str("logging in to the brokers"),
         }
     }
 }
@@ -52,7 +56,10 @@ pub struct Obstacle {
 
 /// The obstacles of one bridge; clones share them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Obstacles(Arc<Mutex<BTreeMap<Blocked, Noted>>>);
+pub(crate) struct Obstacles {
+    noted: Arc<Mutex<BTreeMap<Blocked, Noted>>>,
+    label: BridgeLabel,
+}
 
 #[derive(Clone, Debug)]
 struct Noted {
@@ -62,6 +69,17 @@ struct Noted {
 }
 
 impl Obstacles {
+    /// Returns none yet; the metrics of those that come have the label.
+    pub(crate) fn new(label: BridgeLabel) -> Self {
+        let noted = Arc::default();
+        Self { noted, label }
+    }
+
+    /// Returns the label of the bridge that these are in the way of.
+    pub(crate) fn label(&self) -> &BridgeLabel {
+        &self.label
+    }
+
     /// Notes an obstacle; one that is noted already keeps its instant and takes the newer cause.
     pub(crate) fn raise(&self, blocked: Blocked, cause: String, since: Instant) {
         self.note(blocked, cause, since, false);
@@ -73,7 +91,7 @@ impl Obstacles {
     }
 
     fn note(&self, blocked: Blocked, cause: String, since: Instant, is_awaited: bool) {
-        gauge_of(&blocked).set(1.0);
+        self.gauge_of(&blocked).set(1.0);
         let mut all = self.all();
         // The time that brokers were waited for does not count against the bridge.
         let before = all.get(&blocked);
@@ -97,7 +115,7 @@ impl Obstacles {
     /// Notes that records get through again.
     pub(crate) fn clear(&self, blocked: &Blocked) {
         if self.all().remove(blocked).is_some() {
-            gauge_of(blocked).set(0.0);
+            self.gauge_of(blocked).set(0.0);
         }
     }
 
@@ -117,27 +135,34 @@ impl Obstacles {
         list
     }
 
-    fn all(&self) -> MutexGuard<'_, BTreeMap<Blocked, Noted>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn gauge_of(&self, blocked: &Blocked) -> Gauge {
+        let (what, topic, partition) = match blocked {
+            Blocked::Fetch(TopicPartition { topic, partition }) => {
+                ("fetch", &**topic, partition.to_string())
+            }
+            Blocked::Topic(topic) => ("topic", &**topic, String::new()),
+            Blocked::Group(_) => ("group", "", String::new()),
+            Blocked::Produce(topic) => ("produce", &**topic, String::new()),
+            Blocked::Login => ("login", "", String::new()),
+        };
+        let own = [
+            ("what", what.into()),
+            ("topic", topic.to_owned().into()),
+            ("partition", partition.into()),
+        ];
+        self.label.gauge(metric_names::BLOCKED, own)
     }
-}
 
-fn gauge_of(blocked: &Blocked) -> metrics::Gauge {
-    let (what, topic, partition) = match blocked {
-        Blocked::Fetch(TopicPartition { topic, partition }) => {
-            ("fetch", &**topic, partition.to_string())
-        }
-        Blocked::Topic(topic) => ("topic", &**topic, String::new()),
-        Blocked::Group(_) => ("group", "", String::new()),
-        Blocked::Produce(topic) => ("produce", &**topic, String::new()),
-    };
-    let topic = topic.to_owned();
-    gauge!(metric_names::BLOCKED, "what" => what, "topic" => topic, "partition" => partition)
+    fn all(&self) -> MutexGuard<'_, BTreeMap<Blocked, Noted>> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use metrics_exporter_prometheus::PrometheusBuilder;
 
     use super::*;
 
@@ -157,6 +182,28 @@ mod tests {
         assert_eq!((list[0].cause.as_str(), list[0].since), ("two", start));
         obstacles.clear(&topic);
         assert_eq!(obstacles.list(), []);
+    }
+
+    #[test]
+    fn what_blocks_one_bridge_is_not_cleared_by_another_one() {
+        let named = |name| Obstacles::new(BridgeLabel::named(name));
+        let recorder = PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            let (one, other) = (named("one"), named("other"));
+            let topic = Blocked::Group("group".into());
+            for obstacles in [&one, &other] {
+                obstacles.raise(topic.clone(), "denied".to_owned(), Instant::now());
+            }
+            other.clear(&topic);
+        });
+        let told = recorder.handle().render();
+        for (bridge, value) in [("one", 1), ("other", 0)] {
+            let is_line = |line: &&str| {
+                line.contains("what=\"group\"")
+                    && line.ends_with(&format!(",bridge=\"{bridge}\"}} {value}"))
+            };
+            assert_eq!(told.lines().filter(is_line).count(), 1, "{told}");
+        }
     }
 
     #[test]

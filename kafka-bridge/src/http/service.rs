@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::error::Error as StdError;
-use std::sync::{Arc, OnceLock};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
-use metrics::{Histogram, counter, histogram};
+use metrics::Histogram;
 use tower_service::Service;
 use tracing::{error, info, warn};
 
@@ -24,6 +24,7 @@ use crate::outcome::may_pass;
 use crate::reply::address::{self, Address, ReplyPartition};
 use crate::reply::refusal::Unserved;
 use crate::settings::{Settings, WithoutReplyTo};
+use crate::telemetry::labels::BridgeLabel;
 use crate::telemetry::metric_names;
 use crate::telemetry::trace_context::{self, BAGGAGE, TRACEPARENT};
 use crate::{Body, Coordinates, Operation, Outcome, Record, ReplyPolicy, ReplyProfile, SkipReason};
@@ -42,14 +43,37 @@ pub(crate) struct RecordService<S> {
 struct Served {
     operation: Operation,
     handler: OnceLock<Histogram>,
+    /// Of a pattern, by the topic that it matches.
+    by_topic: Mutex<BTreeMap<Arc<str>, Histogram>>,
 }
 
 impl Served {
-    /// Returns the meter, made at the first use: by then a recorder is there, if there will be one.
-    fn handler(&self) -> &Histogram {
+    fn new(operation: Operation) -> Self {
+        Self {
+            operation,
+            handler: OnceLock::new(),
+            by_topic: Mutex::default(),
+        }
+    }
+
+    /// Notes the application's time for one request. A meter is made at its first use: by then a recorder is there, if
+    /// there will be one.
+    fn took(&self, label: &BridgeLabel, topic: &Arc<str>, time: Duration) {
+        if self.operation.topic_pattern().is_none() {
+            return self.handler(label).record(time);
+        }
+        let mut by_topic = self.by_topic.lock().unwrap_or_else(PoisonError::into_inner);
+        let meter = by_topic.entry(Arc::clone(topic)).or_insert_with(|| {
+            let own = [("topic", Arc::clone(topic).into())];
+            label.histogram(metric_names::HANDLER, own)
+        });
+        meter.record(time);
+    }
+
+    fn handler(&self, label: &BridgeLabel) -> &Histogram {
         self.handler.get_or_init(|| {
             let topic = self.operation.topic().to_owned();
-            histogram!(metric_names::HANDLER, "topic" => topic)
+            label.histogram(metric_names::HANDLER, [("topic", topic.into())])
         })
     }
 }
@@ -58,8 +82,11 @@ impl Served {
 struct Shared {
     /// Few, and found faster by comparing than by hashing.
     operations: BTreeMap<Arc<str>, Served>,
+    /// Those of a pattern, in the order in which they are asked.
+    patterns: Vec<Served>,
     policy: ReplyPolicy,
     settings: Settings,
+    label: BridgeLabel,
     /// Profiles of which no header is looked for: a record may have one and get no answer for it.
     unserved: Vec<ReplyProfile>,
 }
@@ -72,12 +99,11 @@ impl<S> RecordService<S> {
         policy: ReplyPolicy,
         settings: Settings,
     ) -> Self {
-        let by_topic = |operation: Operation| {
-            let topic = operation.topic().into();
-            let handler = OnceLock::new();
-            (topic, Served { operation, handler })
-        };
-        let operations = operations.into_iter().map(by_topic).collect();
+        let is_pattern = |own: &Operation| own.topic_pattern().is_some();
+        let (patterns, topics): (Vec<_>, Vec<_>) = operations.into_iter().partition(is_pattern);
+        let by_topic = |operation: Operation| (operation.topic().into(), Served::new(operation));
+        let operations = topics.into_iter().map(by_topic).collect();
+        let patterns = patterns.into_iter().map(Served::new).collect();
         let is_unserved = |other: &ReplyProfile| {
             let mut served = settings.profiles.iter();
             !served.any(|own| own.reply_topic.eq_ignore_ascii_case(&other.reply_topic))
@@ -88,7 +114,9 @@ impl<S> RecordService<S> {
             shared: Arc::new(Shared {
                 unserved: unserved.collect(),
                 operations,
+                patterns,
                 policy,
+                label: BridgeLabel::of(&settings),
                 settings,
             }),
         }
@@ -106,7 +134,7 @@ where
     // have room for it of its own, and a job is moved.
     async fn answer(self, record: Record) -> Outcome {
         let Self { app, shared } = self;
-        let Some(served) = shared.operations.get(record.topic()) else {
+        let Some(served) = shared.served(record.topic()) else {
             return Outcome::Skip(SkipReason::NoOperation);
         };
         let address = match shared.address(&record, &served.operation) {
@@ -123,13 +151,14 @@ where
             &shared.settings.request_headers,
         );
         let answer = match request {
-            Ok(_) if allowance.is_over() => Err(late(&requested.coordinates, "before")),
+            Ok(_) if allowance.is_over() => Err(shared.late(&requested.coordinates, "before")),
             Ok(mut request) => {
                 request::set_host(&mut request, &shared.settings.host);
                 let started = Instant::now();
                 let max = shared.settings.limits.max_reply_bytes;
                 let answer = guarded(app, request, allowance, max).await;
-                served.handler().record(started.elapsed());
+                let topic = &requested.coordinates.topic_partition.topic;
+                served.took(&shared.label, topic, started.elapsed());
                 shared.told(answer, &requested.coordinates, allowance)
             }
             Err(problem) => Err(problem),
@@ -185,17 +214,6 @@ impl Requested {
     }
 }
 
-/// Counts and tells a deadline that has passed `before` the request was made or `during` it.
-fn late(at: &Coordinates, when: &'static str) -> Problem {
-    let topic = Arc::clone(&at.topic_partition.topic);
-    counter!(metric_names::DEADLINES, "topic" => topic, "when" => when).increment(1);
-    info!(record = %at, when, "the requester's deadline has passed");
-    Problem::late(match when {
-        "before" => "the request's deadline had passed before it was run",
-        _ => "the handler did not answer before the request's deadline",
-    })
-}
-
 fn unix_millis() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| {
@@ -204,6 +222,19 @@ fn unix_millis() -> i64 {
 }
 
 impl Shared {
+    /// Returns the operation of a topic. What a pattern does not match, or what is for replies, has none.
+    fn served(&self, topic: &str) -> Option<&Served> {
+        self.operations.get(topic).or_else(|| {
+            let pattern = |own: &&Served| {
+                own.operation
+                    .topic_pattern()
+                    .is_some_and(|own| own.is_match(topic))
+            };
+            let served = self.patterns.iter().find(pattern)?;
+            self.policy.is_consumed(topic).then_some(served)
+        })
+    }
+
     /// Returns where the answer goes; `None` if it is wanted nowhere and the application is called
     /// all the same.
     fn address(
@@ -226,7 +257,8 @@ impl Shared {
             .is_some_and(|own| own.partition == ReplyPartition::Unreadable)
         {
             warn!(record = %record.coordinates, "reply partition is unreadable, any will do");
-            counter!(metric_names::IGNORED_PARTITIONS, "reason" => "unreadable").increment(1);
+            let own = [("reason", "unreadable".into())];
+            self.label.count(metric_names::IGNORED_PARTITIONS, own);
         }
         Ok(address)
     }
@@ -255,6 +287,18 @@ impl Shared {
             trace: trace_context::of(&record.headers).map(str::to_owned),
             baggage: trace_context::baggage(&record.headers),
         }
+    }
+
+    /// Counts and tells a deadline that has passed `before` the request was made or `during` it.
+    fn late(&self, at: &Coordinates, when: &'static str) -> Problem {
+        let topic = Arc::clone(&at.topic_partition.topic).into();
+        let own = [("topic", topic), ("when", when.into())];
+        self.label.count(metric_names::DEADLINES, own);
+        info!(record = %at, when, "the requester's deadline has passed");
+        Problem::late(match when {
+            "before" => "the request's deadline had passed before it was run",
+            _ => "the handler did not answer before the request's deadline",
+        })
     }
 
     /// Tells what the application's answer, or the lack of one, is to the requester.
@@ -288,7 +332,7 @@ impl Shared {
                     "the handler failed",
                 ))
             }
-            Ok(Err(Late::Deadline)) => Err(late(at, "during")),
+            Ok(Err(Late::Deadline)) => Err(self.late(at, "during")),
             Ok(Err(Late::Limit)) => {
                 let limit = allowance.limit;
                 warn!(record = %at, timeout = ?limit, "handler timed out");

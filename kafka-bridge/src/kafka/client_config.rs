@@ -45,6 +45,31 @@ pub(super) fn check(properties: &[(String, String)]) -> Result<(), Error> {
     Ok(())
 }
 
+/// Refuses OAUTHBEARER without anything that brings tokens, and a token source that would never be asked.
+pub(super) fn check_tokens(has_source: bool, properties: &[(String, String)]) -> Result<(), Error> {
+    let is = |name, value: &str| {
+        last(properties, name).is_some_and(|own| own.eq_ignore_ascii_case(value))
+    };
+    let is_sasl = is("security.protocol", "sasl_ssl") || is("security.protocol", "sasl_plaintext");
+    let wants_token = is_sasl && is("sasl.mechanism", "OAUTHBEARER");
+    let is_oidc = is("sasl.oauthbearer.method", "oidc");
+    let makes_own = is_oidc || is("enable.sasl.oauthbearer.unsecure.jwt", "true");
+    match (has_source, wants_token) {
+        (true, false) => Err(Error::TokenSource(
+            "it needs the properties security.protocol=sasl_ssl and sasl.mechanism=OAUTHBEARER",
+        )),
+        (true, true) if makes_own => Err(Error::TokenSource(
+            "librdkafka makes tokens itself by sasl.oauthbearer.method=oidc or \
+             enable.sasl.oauthbearer.unsecure.jwt=true: leave these out, or the source",
+        )),
+        (false, true) if !makes_own => Err(Error::TokenSource(
+            "sasl.mechanism=OAUTHBEARER needs one, by Builder::token_source, or \
+             sasl.oauthbearer.method=oidc (cargo feature `oidc`)",
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Milliseconds between two attempts to connect, as Java's clients have it (KIP-144). At librdkafka's 10 s,
 /// members find a broker that is back one by one, some after their session is over, and the group
 /// rebalances each time.
@@ -144,6 +169,28 @@ fn is_broker_side_protocol(properties: &[(String, String)]) -> bool {
     last(properties, "group.protocol").is_some_and(|value| value.eq_ignore_ascii_case("consumer"))
 }
 
+/// Refuses patterns where the broker matches them, which does not know what is passed over.
+pub(super) fn check_patterns(properties: &[(String, String)]) -> Result<(), Error> {
+    if !is_broker_side_protocol(properties) {
+        return Ok(());
+    }
+    Err(Error::Property {
+        name: "group.protocol",
+        value: "consumer".to_owned(),
+        required: "classic where an operation has a pattern of topics",
+    })
+}
+
+/// Adds topics to those that the user passes over.
+pub(super) fn pass_over(config: &mut ClientConfig, topics: &[String]) {
+    if topics.is_empty() {
+        return;
+    }
+    let own = config.get("topic.blacklist").map(str::to_owned);
+    let all: Vec<_> = own.into_iter().chain(topics.iter().cloned()).collect();
+    config.set("topic.blacklist", all.join(","));
+}
+
 const MAX_MESSAGE_BYTES: usize = 4 << 20;
 
 /// Returns the settings of the producer of replies.
@@ -190,6 +237,37 @@ fn base(brokers: &str, properties: &[(String, String)]) -> ClientConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_source_and_the_properties_that_ask_for_tokens_have_to_agree() {
+        let refused = |has_source, properties: &str| {
+            let pairs = properties
+                .split_whitespace()
+                .filter_map(|one| one.split_once('='));
+            let pairs: Vec<_> = pairs
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect();
+            let refused = check_tokens(has_source, &pairs).err();
+            refused.map(|error| error.to_string()).unwrap_or_default()
+        };
+        let oauth = "security.protocol=SASL_SSL sasl.mechanisms=OAUTHBEARER";
+        assert_eq!(refused(true, oauth), "");
+        assert!(refused(false, oauth).contains("Builder::token_source"));
+        let oidc = format!("{oauth} sasl.oauthbearer.method=oidc");
+        assert_eq!(refused(false, &oidc), "");
+        assert!(refused(true, &oidc).contains("method=oidc"));
+        for other in [
+            "",
+            "security.protocol=ssl sasl.mechanism=OAUTHBEARER",
+            "security.protocol=sasl_ssl",
+        ] {
+            assert!(
+                refused(true, other).contains("sasl.mechanism=OAUTHBEARER"),
+                "{other}"
+            );
+            assert_eq!(refused(false, other), "");
+        }
+    }
 
     #[test]
     fn refuses_properties_that_break_the_guarantee() {

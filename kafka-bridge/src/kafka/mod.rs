@@ -5,6 +5,7 @@ mod client_log;
 mod consumer;
 mod producer;
 mod refusal;
+mod token;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,9 +16,13 @@ use rdkafka::config::ClientConfig;
 
 pub use self::consumer::{KafkaSource, quiet_unreadable_headers};
 pub use self::producer::KafkaSink;
+pub(crate) use self::token::GivenSource;
+use self::token::Tokens;
+pub use self::token::{Token, TokenSource};
 use crate::Error;
 use crate::Origin;
 use crate::health::obstacles::Obstacles;
+use crate::telemetry::labels::BridgeLabel;
 
 /// A Kafka cluster to consume from and to produce to; `Debug` shows no secret.
 #[derive(Clone, Debug)]
@@ -26,6 +31,9 @@ pub struct Cluster {
     properties: Properties,
     /// Shared by the source and the sink of this cluster.
     obstacles: Obstacles,
+    tokens: Option<Tokens>,
+    /// What the consumer does not see, see `topic.blacklist` of librdkafka.
+    passed_over: Vec<String>,
 }
 
 impl Cluster {
@@ -48,10 +56,35 @@ impl Cluster {
             brokers: url.brokers,
             properties: url.properties,
             obstacles: Obstacles::default(),
+            tokens: None,
+            passed_over: Vec::new(),
         })
     }
 
-    /// Joins a consumer group for the topics. One header more than
+    /// Gives the metrics of what is made of this cluster from now on a bridge's label.
+    pub(crate) fn labelled(mut self, label: BridgeLabel) -> Self {
+        self.obstacles = Obstacles::new(label);
+        self
+    }
+
+    /// Takes tokens from a source if one is given, and refuses properties that do not agree with that.
+    pub(crate) fn authenticated(mut self, source: GivenSource) -> Result<Self, Error> {
+        client_config::check_tokens(source.0.is_some(), &self.properties)?;
+        let start = |source| Tokens::start(source, self.obstacles());
+        self.tokens = source.0.map(start).transpose()?;
+        Ok(self)
+    }
+
+    /// Keeps topics from the patterns of a consumer. A broker that matches patterns itself would not know of them.
+    pub(crate) fn passing_over(mut self, topics: Vec<String>) -> Result<Self, Error> {
+        if !topics.is_empty() {
+            client_config::check_patterns(&self.properties)?;
+        }
+        self.passed_over = topics;
+        Ok(self)
+    }
+
+    /// Joins a consumer group for the topics; one that begins with `^` is a pattern. One header more than
     /// `max_headers` is copied of a record, so that having too many can be told.
     ///
     /// # Errors
@@ -68,8 +101,17 @@ impl Cluster {
         client_config::check_revocation(revocation_timeout, &self.properties)?;
         let mut config = client_config::consumer(&self.brokers, group_id, &self.properties);
         consumer::overheard::listen(&mut config);
+        client_config::pass_over(&mut config, &self.passed_over);
         let obstacles = self.obstacles();
-        KafkaSource::start(&config, topics, revocation_timeout, max_headers, obstacles)
+        let tokens = self.tokens.clone();
+        KafkaSource::start(
+            &config,
+            topics,
+            revocation_timeout,
+            max_headers,
+            obstacles,
+            tokens,
+        )
     }
 
     /// Returns the librdkafka properties of a source's consumer, secrets included: for a client of
@@ -114,7 +156,8 @@ impl Cluster {
         let config = client_config::producer(&self.brokers, &self.properties);
         let expected = expected.into_iter();
         let expected = expected.map(|(topic, origin)| (topic.into(), origin));
-        let started = KafkaSink::start(config, expected, dead_letter_topic, self.obstacles());
+        let (obstacles, tokens) = (self.obstacles(), self.tokens.clone());
+        let started = KafkaSink::start(config, expected, dead_letter_topic, obstacles, tokens);
         started.map_err(|error| refusal::failed("creating the reply producer", error))
     }
 }

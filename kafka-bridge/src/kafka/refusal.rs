@@ -60,6 +60,29 @@ mod tests {
     }
 
     #[test]
+    fn openid_connect_is_taken_where_it_is_built_in_and_refused_elsewhere() {
+        let mut config = ClientConfig::new();
+        config
+            .set("security.protocol", "sasl_ssl")
+            .set("sasl.mechanism", "OAUTHBEARER")
+            .set("sasl.oauthbearer.method", "oidc")
+            .set("sasl.oauthbearer.client.id", "bridge")
+            .set("sasl.oauthbearer.client.secret", "hunter2")
+            .set(
+                "sasl.oauthbearer.token.endpoint.url",
+                "http://127.0.0.1:1/token",
+            );
+        let client = config.create::<rdkafka::producer::BaseProducer>();
+        let has_oidc = built_in_features().split(',').any(|one| one == "oidc");
+        assert!(has_oidc || !cfg!(feature = "oidc"));
+        assert_eq!(client.is_ok(), has_oidc);
+        let told = client
+            .err()
+            .map(|error| format!("{:?}", failed("creating", error)));
+        assert!(!told.unwrap_or_default().contains("hunter2"));
+    }
+
+    #[test]
     fn a_refused_property_keeps_its_secret() {
         for (name, value, is_told) in [
             ("sasl.passwrod", "hunter2", false),

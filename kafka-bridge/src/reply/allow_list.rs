@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::ReplyProfile;
 use crate::operation::is_legal_topic;
+use crate::operation::pattern::TopicPattern;
 
 /// Why a return address is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +51,10 @@ pub struct ReplyPolicy {
     reserved: Option<String>,
     /// Topics that operations name for requesters who name none.
     named: Vec<Pattern>,
+    /// Whose matches are consumed too, unless replies or dead letters may go there.
+    patterns: Vec<TopicPattern>,
+    /// What a reply topic that is derived from a pattern's match ends in; with `*` at the end what it has within.
+    suffixes: Vec<String>,
     /// Whether the names are made from those of other topics: nobody has said that such a topic exists.
     is_derived: bool,
 }
@@ -109,6 +114,8 @@ impl ReplyPolicy {
             subscribed: subscribed.into_iter().map(Into::into).collect(),
             reserved: None,
             named: Vec::new(),
+            patterns: Vec::new(),
+            suffixes: Vec::new(),
             is_derived: false,
         }
     }
@@ -129,6 +136,7 @@ impl ReplyPolicy {
             .iter()
             .flat_map(|profile| &profile.reply_topic_suffixes);
         let suffixes: BTreeSet<&String> = suffixes.collect();
+        let own = suffixes.iter().map(|suffix| (*suffix).clone()).collect();
         let allowed: Vec<String> = subscribed
             .iter()
             .flat_map(|topic| {
@@ -139,6 +147,7 @@ impl ReplyPolicy {
             .collect();
         Self {
             is_derived: true,
+            suffixes: own,
             ..Self::new(allowed, subscribed)
         }
     }
@@ -148,6 +157,86 @@ impl ReplyPolicy {
     pub fn reserve(mut self, topic: Option<String>) -> Self {
         self.reserved = topic;
         self
+    }
+
+    /// Counts the topics that match as consumed, but for those that replies or dead letters may go to.
+    pub(crate) fn consuming(mut self, patterns: impl IntoIterator<Item = TopicPattern>) -> Self {
+        self.patterns = patterns.into_iter().collect();
+        self
+    }
+
+    /// Returns whether the bridge consumes a topic.
+    pub(crate) fn is_consumed(&self, topic: &str) -> bool {
+        let is_own = self.subscribed.iter().any(|own| own == topic);
+        is_own || (self.patterns.iter().any(|own| own.is_match(topic)) && !self.is_kept(topic))
+    }
+
+    /// Returns whether a topic is one that no pattern matches.
+    pub(crate) fn is_kept(&self, topic: &str) -> bool {
+        let is_listed = || {
+            let mut listed = self.named.iter().chain(&self.allowed);
+            listed.any(|pattern| pattern.matches(topic))
+        };
+        let is_derived = |suffix: &String| match suffix.strip_suffix('*') {
+            Some(within) => topic.contains(within),
+            None => topic.ends_with(suffix),
+        };
+        self.is_internal(topic) || is_listed() || self.suffixes.iter().any(is_derived)
+    }
+
+    /// Returns what librdkafka is not to see where there are patterns: the same as in [`ReplyPolicy::is_kept`].
+    /// An entry that begins with `^` is a regular expression to it, any other one a name.
+    pub(crate) fn kept(&self) -> Vec<String> {
+        if self.patterns.is_empty() {
+            return Vec::new();
+        }
+        let escaped = |text: &str| text.replace('.', "\\.");
+        let listed = self.named.iter().chain(&self.allowed);
+        let listed = listed.map(|pattern| match pattern {
+            Pattern::Exact(name) => name.to_string(),
+            Pattern::Prefix(prefix) => format!("^{}.*", escaped(prefix)),
+        });
+        let derived = self
+            .suffixes
+            .iter()
+            .map(|suffix| match suffix.strip_suffix('*') {
+                Some(within) => format!("^.*{}.*", escaped(within)),
+                None => format!("^.*{}$", escaped(suffix)),
+            });
+        let internal = ["^__.*".to_owned()]
+            .into_iter()
+            .chain(self.reserved.clone());
+        let is_plain = |entry: &String| {
+            entry
+                .chars()
+                .all(|one| one.is_ascii_alphanumeric() || "._-^*$\\".contains(one))
+        };
+        // What has other characters is no topic's name, and a comma would end the entry.
+        internal
+            .chain(listed)
+            .chain(derived)
+            .filter(is_plain)
+            .collect()
+    }
+
+    fn is_internal(&self, topic: &str) -> bool {
+        // Kafka keeps its own state in topics that begin with two underscores.
+        topic.starts_with("__") || self.reserved.as_deref() == Some(topic)
+    }
+
+    /// Returns whether a topic is the reply topic of one that matches a pattern.
+    fn is_of_match(&self, topic: &str) -> bool {
+        let is_request = |end: usize| self.is_consumed(&topic[..end]);
+        !self.patterns.is_empty()
+            && self
+                .suffixes
+                .iter()
+                .any(|suffix| match suffix.strip_suffix('*') {
+                    Some(within) => topic.match_indices(within).any(|(end, _)| is_request(end)),
+                    None => topic
+                        .strip_suffix(suffix)
+                        .is_some_and(|own| is_request(own.len())),
+                })
     }
 
     /// Allows further topics, which the operator typed.
@@ -183,25 +272,28 @@ impl ReplyPolicy {
     /// Checks one address and returns it as a topic's name: the allow-list's own where it has it.
     pub(crate) fn resolve(&self, topic: &str) -> Result<Arc<str>, AddressDenied> {
         Ok(match self.allowed(topic)? {
-            Pattern::Exact(name) => Arc::clone(name),
-            Pattern::Prefix(_) => topic.into(),
+            Some(Pattern::Exact(name)) => Arc::clone(name),
+            Some(Pattern::Prefix(_)) | None => topic.into(),
         })
     }
 
-    fn allowed(&self, topic: &str) -> Result<&Pattern, AddressDenied> {
+    /// Returns what allows the topic; `None` for the request topic that it is derived from.
+    fn allowed(&self, topic: &str) -> Result<Option<&Pattern>, AddressDenied> {
         if !is_legal_topic(topic) {
             return Err(AddressDenied::Illegal);
         }
-        if self.subscribed.iter().any(|own| own == topic) {
+        if self.is_consumed(topic) {
             return Err(AddressDenied::Subscribed);
         }
-        // Kafka keeps its own state in topics that begin with two underscores.
-        if topic.starts_with("__") || self.reserved.as_deref() == Some(topic) {
+        if self.is_internal(topic) {
             return Err(AddressDenied::Internal);
         }
         let mut allowed = self.named.iter().chain(&self.allowed);
         let found = allowed.find(|pattern| pattern.matches(topic));
-        found.ok_or(AddressDenied::NotAllowed)
+        if found.is_none() && !self.is_of_match(topic) {
+            return Err(AddressDenied::NotAllowed);
+        }
+        Ok(found)
     }
 }
 

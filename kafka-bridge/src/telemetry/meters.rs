@@ -6,27 +6,37 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use metrics::{Counter, Histogram, counter, histogram};
+use metrics::{Counter, Histogram};
 
+use crate::telemetry::labels::BridgeLabel;
 use crate::telemetry::metric_names;
 
 /// The meters of all topics, each made at its first record.
 #[derive(Debug, Default)]
-pub(crate) struct Meters(BTreeMap<Arc<str>, Arc<TopicMeters>>);
+pub(crate) struct Meters {
+    label: BridgeLabel,
+    by_topic: BTreeMap<Arc<str>, Arc<TopicMeters>>,
+}
 
 impl Meters {
+    pub(crate) fn new(label: BridgeLabel) -> Self {
+        let by_topic = BTreeMap::new();
+        Self { label, by_topic }
+    }
+
     pub(crate) fn of(&mut self, topic: &Arc<str>) -> Arc<TopicMeters> {
-        if let Some(meters) = self.0.get(topic) {
+        if let Some(meters) = self.by_topic.get(topic) {
             return Arc::clone(meters);
         }
-        let meters = Arc::new(TopicMeters::new(topic));
-        self.0.insert(Arc::clone(topic), Arc::clone(&meters));
+        let meters = Arc::new(TopicMeters::new(topic, self.label.clone()));
+        self.by_topic.insert(Arc::clone(topic), Arc::clone(&meters));
         meters
     }
 }
 
 /// The meters of one topic.
 pub(crate) struct TopicMeters {
+    label: BridgeLabel,
     topic: Arc<str>,
     time_to_reply: Histogram,
     replied: Counter,
@@ -38,11 +48,13 @@ pub(crate) struct TopicMeters {
 const LOWEST: u16 = 100;
 
 impl TopicMeters {
-    fn new(topic: &Arc<str>) -> Self {
+    fn new(topic: &Arc<str>, label: BridgeLabel) -> Self {
+        let own = [("topic", Arc::clone(topic).into())];
         Self {
             topic: Arc::clone(topic),
-            time_to_reply: histogram!(metric_names::TIME_TO_REPLY, "topic" => Arc::clone(topic)),
-            replied: records(topic, "replied", ""),
+            time_to_reply: label.histogram(metric_names::TIME_TO_REPLY, own),
+            replied: records(&label, topic, "replied", ""),
+            label,
             replies: [const { OnceLock::new() }; 500],
         }
     }
@@ -56,8 +68,14 @@ impl TopicMeters {
         if outcome == "replied" {
             self.replied.increment(1);
         } else {
-            records(&self.topic, outcome, reason).increment(1);
+            records(&self.label, &self.topic, outcome, reason).increment(1);
         }
+    }
+
+    /// Counts a request that is made again.
+    pub(crate) fn count_retry(&self) {
+        let own = [("topic", Arc::clone(&self.topic).into())];
+        self.label.count(metric_names::RETRIES, own);
     }
 
     pub(crate) fn count_reply(&self, status: u16) {
@@ -69,8 +87,9 @@ impl TopicMeters {
     }
 
     fn replies(&self, status: u16) -> Counter {
-        let topic = Arc::clone(&self.topic);
-        counter!(metric_names::REPLIES, "topic" => topic, "status" => status.to_string())
+        let topic = Arc::clone(&self.topic).into();
+        let own = [("topic", topic), ("status", status.to_string().into())];
+        self.label.counter(metric_names::REPLIES, own)
     }
 }
 
@@ -80,7 +99,16 @@ impl std::fmt::Debug for TopicMeters {
     }
 }
 
-fn records(topic: &Arc<str>, outcome: &'static str, reason: &'static str) -> Counter {
-    let topic = Arc::clone(topic);
-    counter!(metric_names::RECORDS, "topic" => topic, "outcome" => outcome, "reason" => reason)
+fn records(
+    label: &BridgeLabel,
+    topic: &Arc<str>,
+    outcome: &'static str,
+    reason: &'static str,
+) -> Counter {
+    let own = [
+        ("topic", Arc::clone(topic).into()),
+        ("outcome", outcome.into()),
+        ("reason", reason.into()),
+    ];
+    label.counter(metric_names::RECORDS, own)
 }

@@ -42,7 +42,7 @@ const DESCRIPTIONS: [Description; 24] = [
         Kind::Gauge,
         BLOCKED,
         Unit::Count,
-        "1 while no record can be fetched from a partition, or produced to a topic, while a topic cannot be read or the group takes no part (what: fetch, produce, topic, group)",
+        "1 while no record can be fetched from a partition, or produced to a topic, while a topic cannot be read, the group takes no part, or there is no token to log in with (what: fetch, produce, topic, group, login)",
     ),
     (
         Kind::Counter,
@@ -185,6 +185,8 @@ const DESCRIPTIONS: [Description; 24] = [
 ];
 
 /// Describes the bridge's metrics to the installed recorder; call it once after installing one.
+///
+/// All metrics of a bridge with a name have the label `bridge`: see [`crate::Builder::name`].
 ///
 /// The recorder has to be installed before a bridge is run: the meters that each record moves are
 /// looked up once, at the run's start or a topic's first record, and kept. A recorder that is installed

@@ -6,7 +6,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use metrics::counter;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaRespErr;
@@ -141,7 +140,11 @@ impl Doubts {
         let told = self.told_below.insert(partition.clone(), first);
         let records = first - told.map_or(position, |told| told.max(position));
         if records > 0 {
-            counter!(metric_names::DELETED_UNREAD).increment(records.unsigned_abs());
+            let deleted = consumer
+                .context()
+                .label
+                .counter(metric_names::DELETED_UNREAD, []);
+            deleted.increment(records.unsigned_abs());
             warn!(%partition, records, from = position, to = first, "records were deleted before they were read: retention passed the group");
         }
         consumer.context().skip_to(Position {
@@ -172,7 +175,7 @@ impl Doubts {
             Ok::<_, KafkaError>(())
         })?;
         self.told_below.remove(partition);
-        counter!(metric_names::REMADE).increment(1);
+        consumer.context().label.count(metric_names::REMADE, []);
         warn!(%partition, reason, offset = first, "the topic was made anew: it is read from its beginning");
         Ok(())
     }

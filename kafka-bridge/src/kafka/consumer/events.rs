@@ -9,7 +9,6 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
 use std::time::Duration;
 
-use metrics::counter;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaResult, RDKafkaErrorCode as Code};
@@ -24,8 +23,10 @@ use super::doubts::Doubt;
 use super::fetch_watch::FetchWatch;
 use super::lag;
 use crate::kafka::client_log::ClientLog;
+use crate::kafka::token::Tokens;
 use crate::offsets::Position;
 use crate::ports::SourceEvent;
+use crate::telemetry::labels::BridgeLabel;
 use crate::telemetry::metric_names;
 use crate::{Error, TopicPartition};
 
@@ -51,6 +52,9 @@ pub(super) struct ConsumerEvents {
     heard: AtomicU64,
     leaving: Mutex<Option<Leaving>>,
     guard: OnceLock<Thread>,
+    pub(super) label: BridgeLabel,
+    /// For a cluster that asks for them.
+    tokens: Option<Tokens>,
 }
 
 impl ConsumerEvents {
@@ -58,12 +62,14 @@ impl ConsumerEvents {
         events: UnboundedSender<Result<SourceEvent, Error>>,
         revocation_timeout: Duration,
         watch: FetchWatch,
+        tokens: Option<Tokens>,
     ) -> Self {
         Self {
             events,
             assignment: Mutex::default(),
             last: Mutex::default(),
             revocation_timeout,
+            label: watch.label().clone(),
             log: ClientLog::new("consumer"),
             watch: Mutex::new(watch),
             held_back: AtomicBool::new(false),
@@ -75,6 +81,7 @@ impl ConsumerEvents {
             heard: AtomicU64::new(0),
             leaving: Mutex::default(),
             guard: OnceLock::new(),
+            tokens,
         }
     }
 
@@ -132,8 +139,13 @@ impl ConsumerEvents {
         lock(&self.assignment).locate(topic, partition)
     }
 
+    fn count(&self, kind: &'static str) {
+        self.label
+            .count(metric_names::REBALANCES, [("kind", kind.into())]);
+    }
+
     fn assign(&self, list: &TopicPartitionList) {
-        count("assign");
+        self.count("assign");
         let partitions = partitions(list);
         let generation = self.add(&partitions);
         {
@@ -166,7 +178,7 @@ impl ConsumerEvents {
     /// The member left its group, because the thread did not poll in time: another one may own the
     /// partitions by now. librdkafka revokes them as lost with the next poll.
     pub(super) fn max_poll_exceeded(&self) {
-        counter!(metric_names::MAX_POLL_EXCEEDED).increment(1);
+        self.label.count(metric_names::MAX_POLL_EXCEEDED, []);
         let all = lock(&self.assignment).partitions();
         self.lose(all);
     }
@@ -175,7 +187,7 @@ impl ConsumerEvents {
         let removed = lock(&self.assignment).remove(partitions);
         let mut watch = lock(&self.watch);
         for partition in &removed {
-            lag::show(partition, 0);
+            lag::show(&self.label, partition, 0);
             watch.forget(partition);
         }
         removed
@@ -244,10 +256,6 @@ fn assign(consumer: &BaseConsumer<ConsumerEvents>, list: &TopicPartitionList) {
     }
 }
 
-fn count(kind: &'static str) {
-    counter!(metric_names::REBALANCES, "kind" => kind).increment(1);
-}
-
 /// Locks; every change under these locks is one step, so the data is whole even after a panic.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -262,85 +270,4 @@ fn partitions(list: &TopicPartitionList) -> Vec<TopicPartition> {
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-
-    use super::*;
-    use crate::health::obstacles::{Obstacle, Obstacles};
-    use crate::offsets::Finished;
-
-    pub(super) type Events = UnboundedReceiver<Result<SourceEvent, Error>>;
-
-    pub(super) fn assigned(partitions: &[i32]) -> (ConsumerEvents, Events) {
-        assigned_with(partitions, Obstacles::default())
-    }
-
-    fn assigned_with(partitions: &[i32], obstacles: Obstacles) -> (ConsumerEvents, Events) {
-        let (tell, mut events) = unbounded_channel();
-        let watch = FetchWatch::new(obstacles, "group");
-        let context = ConsumerEvents::new(tell, Duration::from_secs(1), watch);
-        let mut list = TopicPartitionList::new();
-        partitions.iter().for_each(|partition| {
-            list.add_partition("orders", *partition);
-        });
-        context.assign(&list);
-        let told = events.try_recv().unwrap().unwrap();
-        assert!(matches!(told, SourceEvent::Assigned { .. }), "{told:?}");
-        (context, events)
-    }
-
-    fn lost(events: &mut Events) -> Vec<i32> {
-        let Ok(SourceEvent::Lost(partitions)) = events.try_recv().unwrap() else {
-            panic!("another event");
-        };
-        let mut numbers: Vec<i32> = partitions.iter().map(|one| one.partition).collect();
-        numbers.sort_unstable();
-        numbers
-    }
-
-    #[test]
-    fn h20_a_member_that_did_not_poll_in_time_gives_up_all_it_had() {
-        let (context, mut events) = assigned(&[0, 1]);
-        let held = TopicPartition::new("orders", 0);
-        let position = Position {
-            topic_partition: held.clone(),
-            next_offset: 7,
-            generation: 1,
-            finished: Finished::default(),
-        };
-        context.close(vec![position]);
-        context.max_poll_exceeded();
-        assert_eq!(lost(&mut events), [0, 1]);
-        assert!(!context.is_assigned(&held));
-        assert!(
-            context.uncommitted().is_empty(),
-            "another member may be further by now"
-        );
-        assert_eq!(context.locate("orders", 0).1, 0, "its records are stale");
-    }
-
-    #[test]
-    fn h9_an_evicted_member_is_held_up_until_the_group_takes_it_again() {
-        let obstacles = Obstacles::default();
-        let (context, _events) = assigned_with(&[0], obstacles.clone());
-        context.max_poll_exceeded();
-        let blocked = |one: &Obstacle| one.blocked.to_string();
-        let told: Vec<_> = obstacles.list().iter().map(blocked).collect();
-        assert_eq!(told, ["taking part in group group"]);
-        context.assign(&TopicPartitionList::new());
-        assert_eq!(
-            obstacles.list(),
-            [],
-            "a member with nothing to do is a member"
-        );
-    }
-
-    #[test]
-    fn a_loss_is_told_once() {
-        let (context, mut events) = assigned(&[0]);
-        context.max_poll_exceeded();
-        assert_eq!(lost(&mut events), [0]);
-        context.lose(vec![TopicPartition::new("orders", 0)]);
-        assert!(events.try_recv().is_err());
-    }
-}
+mod tests;

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::TopicPartition;
 use crate::health::obstacles::{Blocked, Obstacles};
+use crate::telemetry::labels::BridgeLabel;
 
 /// How much earlier than the halt that it caused an error may have been told: statistics come every few seconds.
 const LEAD: Duration = Duration::from_secs(10);
@@ -57,6 +58,11 @@ impl FetchWatch {
             partitions: HashMap::new(),
             said: None,
         }
+    }
+
+    /// Returns the label of the bridge's metrics.
+    pub(super) fn label(&self) -> &BridgeLabel {
+        self.obstacles.label()
     }
 
     /// Takes in an error of the client's; returns the topic that it may not see, if that is what it says.

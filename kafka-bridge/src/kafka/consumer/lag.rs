@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use metrics::gauge;
 use rdkafka::statistics::Statistics;
 
 use crate::TopicPartition;
+use crate::telemetry::labels::BridgeLabel;
 use crate::telemetry::metric_names;
 
 /// Returns the lag of each partition that has one: up to its first fetch and its first commit
@@ -26,19 +26,33 @@ pub(super) fn of_partitions(statistics: &Statistics) -> HashMap<TopicPartition, 
 }
 
 /// Sets the gauge of a partition; 0 when it is another member's to tell.
-pub(super) fn show(TopicPartition { topic, partition }: &TopicPartition, lag: i64) {
-    let labels = [
-        ("topic", topic.to_string()),
-        ("partition", partition.to_string()),
-    ];
-    gauge!(metric_names::CONSUMER_LAG, &labels).set(lag as f64);
+pub(super) fn show(label: &BridgeLabel, partition: &TopicPartition, lag: i64) {
+    let gauge = label.of_partition(metric_names::CONSUMER_LAG, partition);
+    gauge.set(lag as f64);
 }
 
 #[cfg(test)]
 mod tests {
+    use metrics_exporter_prometheus::PrometheusBuilder;
     use rdkafka::statistics::{Partition, Topic};
 
     use super::*;
+
+    #[test]
+    fn the_lag_of_one_bridge_is_not_overwritten_by_another_one() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            let partition = TopicPartition::new("orders", 0);
+            show(&BridgeLabel::named("one"), &partition, 7);
+            show(&BridgeLabel::named("other"), &partition, 0);
+        });
+        let told = recorder.handle().render();
+        for (bridge, lag) in [("one", 7), ("other", 0)] {
+            let labels = format!(r#"topic="orders",partition="0",bridge="{bridge}"#);
+            let line = format!("kafka_bridge_consumer_lag_records{{{labels}\"}} {lag}");
+            assert!(told.lines().any(|own| own == line), "{line}: {told}");
+        }
+    }
 
     #[test]
     fn only_a_lag_that_is_known_is_told() {

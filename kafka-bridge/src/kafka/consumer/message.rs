@@ -1,11 +1,11 @@
 //! Copies librdkafka's borrowed messages into plain records.
 
 use bytes::{Bytes, BytesMut};
-use metrics::counter;
 use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Header, Headers as _, Message};
 
 use super::events::ConsumerEvents;
 use super::unreadable::look;
+use crate::telemetry::labels::BridgeLabel;
 use crate::telemetry::metric_names;
 use crate::{Coordinates, Headers, Record};
 
@@ -20,7 +20,9 @@ pub(super) fn to_record(
     let count = borrowed.map_or(0, |headers| accepted(headers, max_headers));
     let mut parts = Parts::with_room(message.key().map_or(0, <[u8]>::len) + count * VALUE_LEN);
     let key = message.key().map(|key| parts.copy(key));
-    let headers = borrowed.map(|headers| copied(count, &mut parts, |index| headers.try_get(index)));
+    let label = &context.label;
+    let headers =
+        borrowed.map(|headers| copied(label, count, &mut parts, |index| headers.try_get(index)));
     Record {
         coordinates: Coordinates {
             topic_partition,
@@ -59,6 +61,7 @@ impl Parts {
 }
 
 fn copied<'a>(
+    label: &BridgeLabel,
     count: usize,
     parts: &mut Parts,
     get: impl Fn(usize) -> Option<Header<'a, &'a [u8]>>,
@@ -70,7 +73,7 @@ fn copied<'a>(
                 headers.push_nullable(header.key, header.value.map(|value| parts.copy(value)));
             }
             Some(None) => {}
-            None => counter!(metric_names::UNREADABLE_HEADERS).increment(1),
+            None => label.count(metric_names::UNREADABLE_HEADERS, []),
         }
     }
     headers
@@ -87,12 +90,17 @@ mod tests {
         let looks = Cell::new(0);
         let read = |unreadable: fn(usize) -> bool| {
             looks.set(0);
-            copied(257, &mut Parts::with_room(0), |index| {
-                looks.set(looks.get() + 1);
-                assert!(!unreadable(index), "as rdkafka does");
-                let value = Some(&b"value"[..]);
-                Some(Header { key: "key", value })
-            })
+            copied(
+                &BridgeLabel::default(),
+                257,
+                &mut Parts::with_room(0),
+                |index| {
+                    looks.set(looks.get() + 1);
+                    assert!(!unreadable(index), "as rdkafka does");
+                    let value = Some(&b"value"[..]);
+                    Some(Header { key: "key", value })
+                },
+            )
         };
         assert_eq!(read(|index| index == 1).len(), 256);
         assert_eq!(read(|index| index % 2 == 1).len(), 129);

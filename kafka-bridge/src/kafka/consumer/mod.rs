@@ -10,6 +10,8 @@ mod lag;
 mod last_commit;
 mod message;
 pub(super) mod overheard;
+#[cfg(test)]
+mod pattern_tests;
 mod polling;
 mod source;
 mod unreadable;

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
-use metrics::counter;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
@@ -126,7 +125,8 @@ impl Polling {
                     if now - since < PAUSE_AFTER {
                         return Look::Nothing;
                     }
-                    counter!(metric_names::PAUSES).increment(1);
+                    let label = &self.consumer.context().label;
+                    label.count(metric_names::PAUSES, []);
                 }
                 turn.pause(&self.consumer);
             }

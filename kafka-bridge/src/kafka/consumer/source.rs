@@ -21,6 +21,7 @@ use crate::Error;
 use crate::health::obstacles::Obstacles;
 use crate::kafka::client_config::max_poll_interval;
 use crate::kafka::refusal;
+use crate::kafka::token::Tokens;
 use crate::offsets::Position;
 use crate::ports::{Intake, RecordSource, SourceEvent};
 
@@ -37,6 +38,8 @@ pub struct KafkaSource {
     /// When the group was asked for partitions; `None` once it is told that it takes long.
     asked: Option<Instant>,
     stop: Arc<AtomicBool>,
+    /// Taken when there is a first token, or none in time.
+    awaited: Option<Tokens>,
     /// Taken when the source is closed.
     guard: Option<JoinHandle<()>>,
 }
@@ -54,11 +57,12 @@ impl KafkaSource {
         revocation_timeout: Duration,
         max_headers: usize,
         obstacles: Obstacles,
+        tokens: Option<Tokens>,
     ) -> Result<Self, Error> {
         let failed = |context: &'static str| move |error| refusal::failed(context, error);
         let (tell, events) = mpsc::unbounded_channel();
         let watch = FetchWatch::new(obstacles, config.get("group.id").unwrap_or_default());
-        let context = ConsumerEvents::new(tell, revocation_timeout, watch);
+        let context = ConsumerEvents::new(tell, revocation_timeout, watch, tokens.clone());
         let consumer: BaseConsumer<ConsumerEvents> = config
             .create_with_context(context)
             .map_err(failed("creating the consumer"))?;
@@ -81,6 +85,7 @@ impl KafkaSource {
             tick: None,
             asked: Some(Instant::now()),
             stop,
+            awaited: tokens,
             guard: Some(guard),
         };
         let group = config.get("group.id").unwrap_or_default();
@@ -142,6 +147,10 @@ impl Member {
 
 impl RecordSource for KafkaSource {
     async fn next(&mut self, intake: Intake) -> Result<SourceEvent, Error> {
+        if let Some(tokens) = &self.awaited {
+            tokens.first().await;
+            self.awaited = None;
+        }
         if intake == Intake::Open {
             // Records that come one after the other would keep this worker from its other tasks.
             consume_budget().await;

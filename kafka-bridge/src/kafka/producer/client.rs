@@ -1,11 +1,13 @@
 //! A producer of librdkafka that is waited for: each record until its delivery report.
 
 use std::collections::HashSet;
+use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use rdkafka::ClientContext;
+use rdkafka::client::OAuthToken;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
@@ -15,6 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::OutboundRecord;
 use crate::kafka::client_log::ClientLog;
+use crate::kafka::token::{self, Tokens};
 
 /// How long an answer about topics is waited for.
 const ANSWER_WAIT: Duration = Duration::from_secs(5);
@@ -25,16 +28,24 @@ const ANSWER_WAIT: Duration = Duration::from_secs(5);
 /// process nearly a hundredth of a core.
 const REPORT_WAIT: Duration = Duration::from_secs(1);
 
+/// How often the thread looks for the first token.
+const TOKEN_WAIT: Duration = Duration::from_millis(20);
+
 /// A producer that is made when it is first needed, and made anew when it has failed.
 pub(super) struct Lane {
     config: ClientConfig,
+    tokens: Option<Tokens>,
     client: Mutex<Option<Arc<Client>>>,
 }
 
 impl Lane {
-    pub(super) fn new(config: ClientConfig) -> Self {
+    pub(super) fn new(config: ClientConfig, tokens: Option<Tokens>) -> Self {
         let client = Mutex::default();
-        Self { config, client }
+        Self {
+            config,
+            tokens,
+            client,
+        }
     }
 
     /// Returns the producer, made now if there is none.
@@ -42,7 +53,10 @@ impl Lane {
         let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
         match &*client {
             Some(client) => Ok(Arc::clone(client)),
-            None => Ok(Arc::clone(client.insert(Client::start(&self.config)?))),
+            None => {
+                let started = Client::start(&self.config, self.tokens.clone())?;
+                Ok(Arc::clone(client.insert(started)))
+            }
         }
     }
 
@@ -57,17 +71,26 @@ impl Lane {
 pub(super) struct Client(Arc<BaseProducer<Reports>>);
 
 /// Passes a record's delivery report to whoever waits for it.
-struct Reports(ClientLog);
+struct Reports {
+    log: ClientLog,
+    tokens: Option<Tokens>,
+}
 
 type Report = Result<(), KafkaError>;
 
 impl ClientContext for Reports {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        token::answer(self.tokens.as_ref())
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.0.line(level, facility, message);
+        self.log.line(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.0.error(&error, reason);
+        self.log.error(&error, reason);
     }
 }
 
@@ -85,12 +108,20 @@ impl ProducerContext for Reports {
 }
 
 impl Client {
-    fn start(config: &ClientConfig) -> Result<Arc<Self>, KafkaError> {
-        let producer =
-            BaseProducer::from_config_and_context(config, Reports(ClientLog::new("producer")))?;
+    fn start(config: &ClientConfig, tokens: Option<Tokens>) -> Result<Arc<Self>, KafkaError> {
+        let reports = Reports {
+            log: ClientLog::new("producer"),
+            tokens: tokens.clone(),
+        };
+        let producer = BaseProducer::from_config_and_context(config, reports)?;
         let producer = Arc::new(producer);
         let weak = Arc::downgrade(&producer);
         let serve = move || {
+            // Without a token nothing is sent, so there is nothing to be reported.
+            while weak.strong_count() > 0 && tokens.as_ref().is_some_and(Tokens::is_first_awaited) {
+                thread::sleep(TOKEN_WAIT);
+            }
+            drop(tokens);
             while let Some(producer) = weak.upgrade() {
                 producer.poll(REPORT_WAIT);
             }

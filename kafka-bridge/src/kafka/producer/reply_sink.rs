@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use metrics::counter;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use tokio::time::sleep;
@@ -18,7 +17,9 @@ use super::new_partitions::NewPartitions;
 use super::reply_topics::ReplyTopics;
 use super::verdict::{Verdict, judge, may_lack_partition};
 use crate::health::obstacles::Obstacles;
+use crate::kafka::token::Tokens;
 use crate::ports::{ProduceError, ReplySink};
+use crate::telemetry::labels::BridgeLabel;
 use crate::telemetry::metric_names;
 use crate::{Origin, OutboundRecord};
 
@@ -44,6 +45,7 @@ struct Inner {
     gates: Arc<Gates>,
     blame: Blame,
     new_partitions: NewPartitions,
+    label: BridgeLabel,
 }
 
 /// What is known of a record that is tried again because no broker has answered in time.
@@ -86,11 +88,12 @@ impl KafkaSink {
         expected: impl IntoIterator<Item = (Arc<str>, Origin)>,
         dead_letter_topic: Option<&str>,
         obstacles: Obstacles,
+        tokens: Option<Tokens>,
     ) -> Result<Self, KafkaError> {
         let blame = Blame::new(&config);
         let mut alone = config.clone();
         alone.set("batch.num.messages", "1");
-        let together = Arc::new(Lane::new(config));
+        let together = Arc::new(Lane::new(config, tokens.clone()));
         // A configuration that librdkafka refuses is told now.
         together.client()?;
         let dead_letter_topic = dead_letter_topic.map(Arc::from);
@@ -99,11 +102,12 @@ impl KafkaSink {
         }
         Ok(Self(Arc::new(Inner {
             together,
-            alone: Lane::new(alone),
+            alone: Lane::new(alone, tokens),
             topics: ReplyTopics::default(),
             expected: (expected.into_iter())
                 .chain(dead_letter_topic.map(|topic| (topic, Origin::Typed)))
                 .collect(),
+            label: obstacles.label().clone(),
             gates: Arc::new(Gates::new(obstacles)),
             blame,
             new_partitions: NewPartitions::default(),
@@ -172,7 +176,8 @@ impl Inner {
             return self.new_partitions.look_for(topic, &client).await;
         }
         warn!(%topic, partition = record.partition, %error, "partition not found, any will do");
-        counter!(metric_names::IGNORED_PARTITIONS, "reason" => "unknown").increment(1);
+        let own = [("reason", "unknown".into())];
+        self.label.count(metric_names::IGNORED_PARTITIONS, own);
         record.partition = None;
     }
 

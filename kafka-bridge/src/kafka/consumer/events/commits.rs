@@ -3,7 +3,6 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use metrics::counter;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
 use tracing::{debug, error, warn};
@@ -89,7 +88,7 @@ impl ConsumerEvents {
                 let written = write(cluster, &topic, position, room);
                 let is_whole = matches!(written, Some((_, true)));
                 if !is_whole && !position.finished.is_empty() {
-                    counter!(metric_names::FINISHED_LEFT_OUT).increment(1);
+                    self.label.count(metric_names::FINISHED_LEFT_OUT, []);
                 }
                 if let Some((metadata, _)) = written {
                     entry.set_metadata(metadata);

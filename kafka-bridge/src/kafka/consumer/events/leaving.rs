@@ -7,7 +7,7 @@ use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, RebalanceProtocol};
 use tracing::{debug, error, warn};
 
-use super::{ConsumerEvents, count, lock, partitions};
+use super::{ConsumerEvents, lock, partitions};
 use crate::TopicPartition;
 use crate::offsets::Position;
 use crate::ports::{Revocation, SourceEvent};
@@ -30,11 +30,11 @@ impl ConsumerEvents {
     pub(super) fn revoke(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
         let partitions = partitions(list);
         if consumer.assignment_lost() {
-            count("lost");
+            self.count("lost");
             self.lose(partitions);
             return unassign(consumer, list);
         }
-        count("revoke");
+        self.count("revoke");
         if partitions.is_empty() {
             return unassign(consumer, list);
         }

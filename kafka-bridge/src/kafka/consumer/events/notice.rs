@@ -1,10 +1,12 @@
 //! What the client tells beside records and rebalances: log lines, errors, statistics. Called by librdkafka from
 //! within `poll`.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use rdkafka::ClientContext;
+use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::statistics::Statistics;
@@ -14,6 +16,7 @@ use crate::TopicPartition;
 use crate::kafka::consumer::doubts::Doubt;
 use crate::kafka::consumer::lag;
 use crate::kafka::consumer::overheard::{self, Overheard};
+use crate::kafka::token;
 use crate::offsets::{Finished, Position};
 use crate::ports::SourceEvent;
 
@@ -83,6 +86,13 @@ impl ConsumerEvents {
 }
 
 impl ClientContext for ConsumerEvents {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        self.hear();
+        token::answer(self.tokens.as_ref())
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         self.hear();
         self.log.line(level, facility, message);
@@ -123,6 +133,6 @@ impl ClientContext for ConsumerEvents {
         lock(&self.watch).look(&statistics, partitions, held_back);
         let lags = lag::of_partitions(&statistics).into_iter();
         lags.filter(|(partition, _)| self.is_assigned(partition))
-            .for_each(|(partition, lag)| lag::show(&partition, lag));
+            .for_each(|(partition, lag)| lag::show(&self.label, &partition, lag));
     }
 }

@@ -209,7 +209,7 @@ impl Unguarded {
         overheard::listen(&mut config);
         let (tell, events) = mpsc::unbounded_channel();
         let watch = FetchWatch::new(Obstacles::default(), "group");
-        let context = ConsumerEvents::new(tell, Duration::from_secs(1), watch);
+        let context = ConsumerEvents::new(tell, Duration::from_secs(1), watch, None);
         let consumer: BaseConsumer<_> = config.create_with_context(context).unwrap();
         consumer.subscribe(&["orders"]).unwrap();
         Self {

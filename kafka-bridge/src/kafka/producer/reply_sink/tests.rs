@@ -39,7 +39,7 @@ fn hasty_sink(cluster: &Cluster, named: &[&str], obstacles: Obstacles) -> KafkaS
 
 fn sink_of(config: ClientConfig, named: &[&str], obstacles: Obstacles) -> KafkaSink {
     let named = named.iter().map(|name| (Arc::from(*name), Origin::Typed));
-    KafkaSink::start(config, named, None, obstacles).unwrap()
+    KafkaSink::start(config, named, None, obstacles, None).unwrap()
 }
 
 /// Returns how many records the partitions of `r` hold.
@@ -189,7 +189,7 @@ async fn h25_a_derived_topic_that_exists_is_waited_for_before_it_took_a_record()
     let (cluster, _) = cluster();
     let config = client_config::producer(&cluster.bootstrap_servers(), &[]);
     let expected = ["r", "gone"].map(|topic| (topic.into(), Origin::Derived));
-    let sink = KafkaSink::start(config, expected, None, Obstacles::default()).unwrap();
+    let sink = KafkaSink::start(config, expected, None, Obstacles::default(), None).unwrap();
     refuse(
         &cluster,
         &[Resp::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED; 2],
@@ -229,7 +229,7 @@ async fn h25_a_dead_letter_topic_that_is_missing_is_told_before_a_letter_needs_i
     let (cluster, _) = cluster();
     let obstacles = Obstacles::default();
     let config = client_config::producer(&cluster.bootstrap_servers(), &[]);
-    let sink = KafkaSink::start(config, [], Some("dead"), obstacles.clone()).unwrap();
+    let sink = KafkaSink::start(config, [], Some("dead"), obstacles.clone(), None).unwrap();
     until_obstacle(&obstacles, Some("dead")).await;
     let cause = obstacles.list().remove(0).cause;
     assert!(

@@ -1,0 +1,90 @@
+//! What a builder's settings say together, and which of them defeat one another.
+
+use std::time::Duration;
+
+use crate::operation::is_legal_topic;
+use crate::{Builder, Error, Operation, ReplyPolicy};
+
+impl<A> Builder<A> {
+    pub(super) fn policy(&self) -> ReplyPolicy {
+        let own = self.operations.iter();
+        let topics = own.filter(|own| own.topic_pattern().is_none());
+        let topics: Vec<&str> = topics.map(Operation::topic).collect();
+        let patterns = self.operations.iter().filter_map(Operation::topic_pattern);
+        let policy = match &self.reply_topics {
+            Some(allowed) => ReplyPolicy::new(allowed, topics),
+            None => ReplyPolicy::derived_for(&self.settings.profiles, topics),
+        };
+        let defaults = self.operations.iter();
+        let defaults = defaults.filter_map(Operation::default_reply_topic).cloned();
+        policy
+            .naming(defaults)
+            .consuming(patterns.cloned())
+            .reserve(self.settings.dead_letter_topic.clone())
+    }
+
+    /// Returns how long a request of any operation may take at the most.
+    pub(super) fn longest_timeout(&self) -> Duration {
+        let default = self.settings.request_timeout;
+        let limits = self.operations.iter().map(Operation::time_limit);
+        let limits = limits.map(|own| own.unwrap_or(default));
+        limits.max().unwrap_or(default)
+    }
+
+    pub(super) fn check(&self) -> Result<(), Error> {
+        if self.operations.is_empty() {
+            return Err(Error::NoOperation);
+        }
+        if self.settings.profiles.is_empty() {
+            return Err(Error::NoProfile);
+        }
+        let topics: Vec<&str> = self.operations.iter().map(Operation::topic).collect();
+        let twice = topics
+            .iter()
+            .enumerate()
+            .find(|(index, topic)| topics[..*index].contains(topic));
+        if let Some((_, topic)) = twice {
+            return Err(Error::DuplicateTopic((*topic).to_owned()));
+        }
+        let mut limits = self.operations.iter().filter_map(Operation::time_limit);
+        if limits.any(|limit| limit.is_zero()) {
+            return Err(Error::ZeroBound("Operation::timeout"));
+        }
+        self.settings.check(self.longest_timeout())?;
+        let policy = self.policy();
+        let mut defaults = self.operations.iter();
+        let refused = defaults.find_map(|own| {
+            own.default_reply_topic()
+                .filter(|topic| policy.check(topic).is_err())
+        });
+        if let Some(topic) = refused {
+            return Err(Error::ReplyTopic(topic.to_string()));
+        }
+        self.check_patterns(&policy)?;
+        match &self.settings.dead_letter_topic {
+            Some(topic) if topics.contains(&topic.as_str()) || !is_legal_topic(topic) => {
+                Err(Error::DeadLetterTopic(topic.clone()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses topics that are to be consumed and are kept for replies, and a list of replies that leaves nothing.
+    fn check_patterns(&self, policy: &ReplyPolicy) -> Result<(), Error> {
+        if self
+            .operations
+            .iter()
+            .all(|own| own.topic_pattern().is_none())
+        {
+            return Ok(());
+        }
+        let listed = self.reply_topics.iter().flatten();
+        if let Some(all) = listed.into_iter().find(|own| *own == "*") {
+            return Err(Error::ReplyTopic(all.clone()));
+        }
+        let own = self.operations.iter();
+        let mut topics = own.filter(|own| own.topic_pattern().is_none());
+        let kept = topics.find(|own| policy.is_kept(own.topic()));
+        kept.map_or(Ok(()), |own| Err(Error::ReplyTopic(own.topic().to_owned())))
+    }
+}
