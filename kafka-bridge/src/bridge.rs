@@ -10,9 +10,10 @@ use http::{Request, Response};
 use tokio::sync::watch;
 use tower_service::Service;
 
-use crate::dispatch::{Engine, JobFactory, StatusSender};
+use crate::dispatch::{Engine, JobFactory, Pools, StatusSender};
 use crate::http::service::RecordService;
 use crate::ports::{RecordSource, ReplySink};
+use crate::settings::Handling;
 use crate::{Body, Builder, Error, Settings, Status, Summary};
 
 /// A bridge, ready to be run by awaiting it or by [`Bridge::with_graceful_shutdown`].
@@ -23,6 +24,7 @@ pub struct Bridge<A, Source, Sink> {
     source: Source,
     sink: Sink,
     settings: Settings,
+    handling: Vec<Handling>,
     status: StatusSender,
 }
 
@@ -36,9 +38,9 @@ impl Bridge<(), (), ()> {
 impl<A, Source, Sink> Bridge<A, Source, Sink> {
     pub(crate) fn new(
         service: RecordService<A>,
-        source: Source,
-        sink: Sink,
+        (source, sink): (Source, Sink),
         settings: Settings,
+        handling: Vec<Handling>,
         status: Status,
     ) -> Self {
         Self {
@@ -46,6 +48,7 @@ impl<A, Source, Sink> Bridge<A, Source, Sink> {
             source,
             sink,
             settings,
+            handling,
             status: watch::Sender::new(status),
         }
     }
@@ -79,10 +82,17 @@ where
         let mut jobs = JobFactory::new(self.service, self.sink, &self.settings);
         let shared = jobs.shared();
         let make_job = |record, arrived| jobs.job(record, arrived);
-        let settings = self.settings.clone();
-        Engine::new(self.source, make_job, shared, settings, self.status)
-            .run(signal)
-            .await
+        let pools = Pools::new(&self.settings, self.handling);
+        Engine::new(
+            self.source,
+            make_job,
+            shared,
+            self.settings,
+            pools,
+            self.status,
+        )
+        .run(signal)
+        .await
     }
 }
 

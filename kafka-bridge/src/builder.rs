@@ -51,7 +51,7 @@ impl<A> Builder<A> {
         self
     }
 
-    /// Sets the dispatch mode; see [`Dispatch`].
+    /// Sets the dispatch mode; see [`Dispatch`]. [`Operation::dispatch`] sets it for one operation.
     #[must_use]
     pub fn dispatch(mut self, dispatch: Dispatch) -> Self {
         self.settings.dispatch = dispatch;
@@ -65,7 +65,8 @@ impl<A> Builder<A> {
         self
     }
 
-    /// Sets how many records may be in flight; at the bound, intake pauses.
+    /// Sets how many records of all operations may be in flight, 1,024 by default; at the bound, intake pauses.
+    /// [`Operation::max_in_flight`] bounds one operation.
     #[must_use]
     pub fn max_in_flight(mut self, records: usize) -> Self {
         self.settings.limits.max_in_flight = records;
@@ -302,8 +303,10 @@ impl<A> Builder<A> {
         let policy = self.policy();
         let stuck_after = self.settings.stuck_after(self.longest_timeout());
         let status = Status::new(stuck_after, obstacles);
+        let handling = self.operations.iter().map(Operation::handling).collect();
         let service = RecordService::new(self.app, self.operations, policy, self.settings.clone());
-        Ok(Bridge::new(service, source, sink, self.settings, status))
+        let ports = (source, sink);
+        Ok(Bridge::new(service, ports, self.settings, handling, status))
     }
 
     fn policy(&self) -> ReplyPolicy {
@@ -345,6 +348,10 @@ impl<A> Builder<A> {
         let mut limits = self.operations.iter().filter_map(Operation::time_limit);
         if limits.any(|limit| limit.is_zero()) {
             return Err(Error::ZeroBound("Operation::timeout"));
+        }
+        let mut bounds = self.operations.iter().map(Operation::handling);
+        if bounds.any(|own| own.max_in_flight == Some(0)) {
+            return Err(Error::ZeroBound("Operation::max_in_flight"));
         }
         self.settings.check(self.longest_timeout())?;
         let policy = self.policy();

@@ -127,6 +127,18 @@ impl OffsetTracker {
         }
     }
 
+    /// Takes the latest records of a partition, in order, for not delivered.
+    pub(crate) fn take_back(&mut self, records: &[Coordinates]) {
+        for at in records.iter().rev() {
+            let Some(partition) = self.current(at) else {
+                continue;
+            };
+            if partition.take_back(at.offset) {
+                self.tracked -= 1;
+            }
+        }
+    }
+
     /// Follows a partition from here, under another generation, forgetting all that was before.
     pub(crate) fn begin_anew(&mut self, start: &Position) {
         self.assign(&start.topic_partition, start.generation);
@@ -329,6 +341,23 @@ mod tests {
         tracker.commit_failed(&partition());
         assert!(tracker.is_changed());
         assert_eq!(tracker.take_changed()[0].next_offset, 5);
+    }
+
+    #[test]
+    fn what_is_taken_back_is_the_next_owners_and_holds_nothing() {
+        let mut tracker = tracker(&[5, 6, 8]);
+        tracker.close(&partition());
+        tracker.take_back(&[at(6, 1), at(8, 1)]);
+        assert_eq!((standing(&tracker), tracker.tracked()), (Some(5), 1));
+        tracker.take_back(&[at(5, 0), at(4, 1)]);
+        assert_eq!(
+            tracker.tracked(),
+            1,
+            "of another assignment, and none that is held"
+        );
+        tracker.finish(&at(5, 1));
+        assert!(!tracker.has_unfinished(&partition()));
+        assert_eq!(tracker.revoke(&partition()).unwrap().next_offset, 6);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
@@ -55,6 +56,14 @@ impl fmt::Display for Dispatch {
             Self::Partition => "partition",
         })
     }
+}
+
+/// How the records of one topic are handled where that differs from the other topics.
+#[derive(Clone, Debug)]
+pub(crate) struct Handling {
+    pub(crate) topic: Arc<str>,
+    pub(crate) dispatch: Option<Dispatch>,
+    pub(crate) max_in_flight: Option<usize>,
 }
 
 /// What happens to a record that has no return address.

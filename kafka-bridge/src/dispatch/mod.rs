@@ -2,12 +2,14 @@
 //!
 //! `engine` is the event loop, `job` the way of one record, `modes` the jobs that are under way:
 //! one at a time (`serial`), each in a task of its own (`tasks`), or in tasks that keep the order of a key or partition (`lanes`).
+//! `pools` are as many of these as there are operations with a mode or bound of their own.
 
 pub(crate) mod dead_letter;
 mod engine;
 pub(crate) mod failure_policy;
 mod job;
 mod modes;
+mod pools;
 mod progress;
 mod reply_bytes;
 mod revocations;
@@ -16,6 +18,7 @@ mod timers;
 
 pub(crate) use engine::Engine;
 pub(crate) use job::JobFactory;
+pub(crate) use pools::Pools;
 pub(crate) use progress::StatusSender;
 
 use crate::{Outcome, Record};

@@ -4,13 +4,14 @@ mod lanes;
 mod serial;
 mod tasks;
 
-use self::lanes::{Dropped, Lane, LanePer, Lanes};
+pub(super) use self::lanes::{Dropped, Lane};
+use self::lanes::{LanePer, Lanes};
 use self::serial::Serial;
 use self::tasks::Tasks;
 use super::job::Done;
 use crate::{Dispatch, Error, Record, TopicPartition};
 
-/// Jobs under way.
+/// Jobs under way, all in one mode.
 #[derive(Debug)]
 pub(super) enum Running<J> {
     Serial(Serial<J>),
@@ -33,14 +34,6 @@ impl<J: Future<Output = Done> + Send + 'static> Running<J> {
             Self::Serial(serial) => serial.len(),
             Self::Tasks(tasks) => tasks.len(),
             Self::Lanes(lanes) => lanes.len(),
-        }
-    }
-
-    /// Returns how many jobs may be under way, given the in-flight bound.
-    pub(super) fn bound(&self, max_in_flight: usize) -> usize {
-        match self {
-            Self::Serial(_) => 1,
-            Self::Tasks(_) | Self::Lanes(_) => max_in_flight,
         }
     }
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::shared::Replying;
 use crate::offsets::{OffsetTracker, Oldest};
 use crate::telemetry::metric_names;
-use crate::{Status, TopicPartition};
+use crate::{Coordinates, Status, TopicPartition};
 
 /// Tells observers how the bridge is doing.
 pub(crate) type StatusSender = watch::Sender<Status>;
@@ -56,13 +56,28 @@ impl Progress {
     }
 
     /// Tells where each partition stands.
-    pub(super) fn tell(&mut self, offsets: &OffsetTracker) {
+    ///
+    /// `waiting` are the records that are not begun as others of their operation take all its room. They count from
+    /// when they are begun: a partition's turn may be long after its lowest record came.
+    pub(super) fn tell<'a>(
+        &mut self,
+        offsets: &OffsetTracker,
+        waiting: impl Iterator<Item = &'a Coordinates>,
+    ) {
         let now = Instant::now();
         let before = std::mem::take(&mut self.lowest);
         let mut oldest: Vec<_> = offsets
             .oldest()
             .map(|one| self.since(one, &before))
             .collect();
+        for at in waiting {
+            let is_of = |one: &&mut Oldest| {
+                one.offset == at.offset && one.topic_partition == at.topic_partition
+            };
+            if let Some(own) = oldest.iter_mut().find(is_of) {
+                own.since = now.into_std();
+            }
+        }
         // Whether a record's reply is on its way matters once the record is about to count as stuck.
         let matters = self
             .status
@@ -100,7 +115,7 @@ impl Progress {
 
     /// Tells that nothing runs any more, so that a look at it later finds nothing old.
     pub(super) fn ended(&mut self) {
-        self.tell(&OffsetTracker::default());
+        self.tell(&OffsetTracker::default(), std::iter::empty());
         self.stopping();
     }
 }

@@ -13,7 +13,7 @@ use crate::dispatch::job::Done;
 use crate::{Record, TopicPartition};
 
 /// Records that keep their order: those of a partition that have the key, or all of it.
-pub(super) type Lane = (TopicPartition, Option<Bytes>);
+pub(in crate::dispatch) type Lane = (TopicPartition, Option<Bytes>);
 
 /// What a lane is made of.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +51,7 @@ struct Waiting<J> {
     size: usize,
 }
 
-/// What was dropped before it was started.
+/// What was dropped before it was started; also a bound on what may wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::dispatch) struct Dropped {
     pub(in crate::dispatch) records: usize,

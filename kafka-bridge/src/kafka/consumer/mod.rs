@@ -9,6 +9,7 @@ mod lag;
 mod last_commit;
 mod message;
 pub(super) mod overheard;
+mod pauses;
 mod polling;
 mod source;
 mod unreadable;

@@ -10,12 +10,13 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::coop::consume_budget;
 use tokio::time::{Interval, MissedTickBehavior, interval};
-use tracing::{info, trace, warn};
+use tracing::{debug, info, trace, warn};
 
 use super::events::ConsumerEvents;
 use super::fetch_watch::FetchWatch;
 use super::guard::Guard;
 use super::last_commit::commit_last;
+use super::pauses::Pause;
 use super::polling::{Events, Look, PAUSE_AFTER, Polling};
 use crate::Error;
 use crate::health::obstacles::Obstacles;
@@ -31,6 +32,7 @@ const LONG_WAIT: Duration = Duration::from_secs(5);
 pub struct KafkaSource {
     polling: Arc<Polling>,
     events: Events,
+    held_back: Pause,
     /// For what does not wake: a pause that is due, the patience of the group. `None` up to the first wait, which is
     /// the first time that there has to be a runtime.
     tick: Option<Interval>,
@@ -78,6 +80,7 @@ impl KafkaSource {
         let source = Self {
             polling,
             events,
+            held_back: Pause::NOTHING,
             tick: None,
             asked: Some(Instant::now()),
             stop,
@@ -147,7 +150,8 @@ impl RecordSource for KafkaSource {
             consume_budget().await;
         }
         loop {
-            match self.polling.look(&mut self.events, intake) {
+            let looked = self.polling.look(&mut self.events, intake, &self.held_back);
+            match looked {
                 Look::Event(event) => return event,
                 Look::Again => continue,
                 Look::Nothing => {}
@@ -163,6 +167,12 @@ impl RecordSource for KafkaSource {
                 _ = tick.tick() => self.tell_wait(),
             }
         }
+    }
+
+    fn hold_back(&mut self, topics: &[Arc<str>]) {
+        debug!(?topics, "topics held back");
+        self.polling.consumer.context().hold_topics_back(topics);
+        self.held_back = Pause::Topics(topics.to_vec());
     }
 
     fn commit(&mut self, positions: &[Position]) {
@@ -220,23 +230,33 @@ mod tests {
     type Mock = MockCluster<'static, DefaultProducerContext>;
 
     fn start() -> (Mock, Cluster, KafkaSource) {
+        start_with(&["orders"])
+    }
+
+    fn start_with(topics: &[&str]) -> (Mock, Cluster, KafkaSource) {
         let mock = MockCluster::new(1).unwrap();
-        mock.create_topic("orders", 1, 1).unwrap();
+        for topic in topics {
+            mock.create_topic(topic, 1, 1).unwrap();
+        }
         let often = [("statistics.interval.ms".to_owned(), "100".to_owned())];
         let url = format!("kafka://{}", mock.bootstrap_servers());
         let cluster = Cluster::new(&url, &often).unwrap();
-        let source = cluster.source("group", &["orders"], Duration::from_secs(1), 8);
+        let source = cluster.source("group", topics, Duration::from_secs(1), 8);
         (mock, cluster, source.unwrap())
     }
 
     fn produce(mock: &Mock, codec: &str) {
+        produce_to(mock, "orders", codec);
+    }
+
+    fn produce_to(mock: &Mock, topic: &str, codec: &str) {
         let mut config = ClientConfig::new();
         config
             .set("bootstrap.servers", mock.bootstrap_servers())
             .set("compression.codec", codec);
         let producer: BaseProducer = config.create().unwrap();
         for _ in 0..RECORDS {
-            let record = BaseRecord::<str, str>::to("orders").payload("the same again and again");
+            let record = BaseRecord::<str, str>::to(topic).payload("the same again and again");
             producer.send(record).map_err(|(error, _)| error).unwrap();
         }
         producer.flush(LIMIT).unwrap();
@@ -276,6 +296,42 @@ mod tests {
                 let record = next_record(&mut source).await;
                 assert_eq!(record.value.unwrap(), "the same again and again", "{codec}");
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn h8_a_topic_that_is_held_back_stops_no_other_and_goes_on_where_it_was() {
+        let (mock, _cluster, mut source) = start_with(&["orders", "others"]);
+        produce(&mock, "none");
+        let first = next_record(&mut source).await;
+        let mut orders = vec![first.coordinates.offset];
+        source.hold_back(&["orders".into()]);
+        // One may be on its way. It takes a look to pause.
+        let on_its_way = timeout(Duration::from_millis(50), next_record(&mut source)).await;
+        orders.extend(
+            on_its_way
+                .into_iter()
+                .map(|record| record.coordinates.offset),
+        );
+        assert!(orders.len() <= 2, "{orders:?}");
+        for _ in 0..3 {
+            produce(&mock, "none");
+            produce_to(&mock, "others", "none");
+            for _ in 0..RECORDS {
+                assert_eq!(next_record(&mut source).await.topic(), "others");
+            }
+        }
+        source.hold_back(&["others".into()]);
+        produce_to(&mock, "others", "none");
+        while orders.len() < 4 * RECORDS {
+            let record = next_record(&mut source).await;
+            assert_eq!(record.topic(), "orders");
+            orders.push(record.coordinates.offset);
+        }
+        assert_eq!(orders, (0..4 * RECORDS as i64).collect::<Vec<_>>());
+        source.hold_back(&[]);
+        for _ in 0..RECORDS {
+            assert_eq!(next_record(&mut source).await.topic(), "others");
         }
     }
 
