@@ -79,20 +79,14 @@ where
         self,
         signal: impl Future<Output = ()> + Send,
     ) -> Result<Summary, Error> {
-        let mut jobs = JobFactory::new(self.service, self.sink, &self.settings);
+        let mut jobs = JobFactory::new(self.sink, &self.settings);
         let shared = jobs.shared();
-        let make_job = |record, arrived| jobs.job(record, arrived);
+        let make_job = |record, arrived, service| jobs.job(record, arrived, service);
         let pools = Pools::new(&self.settings, self.handling);
-        Engine::new(
-            self.source,
-            make_job,
-            shared,
-            self.settings,
-            pools,
-            self.status,
-        )
-        .run(signal)
-        .await
+        let jobs = (self.service, make_job);
+        Engine::new(self.source, jobs, shared, self.settings, pools, self.status)
+            .run(signal)
+            .await
     }
 }
 

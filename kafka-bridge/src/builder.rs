@@ -74,7 +74,8 @@ impl<A> Builder<A> {
     }
 
     /// Sets how long the application may take for one request before the requester gets 504; 30 s by default.
-    /// [`Operation::timeout`] sets it for one operation. The wait for the application's `poll_ready` is part of it.
+    /// [`Operation::timeout`] sets it for one operation. The wait for the application's `poll_ready` is no part of it: while
+    /// the application is not ready, no record is taken.
     #[must_use]
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.settings.request_timeout = timeout;

@@ -3,8 +3,10 @@
 
 mod events;
 
+use std::future::poll_fn;
 use std::ops::ControlFlow;
 use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -13,21 +15,24 @@ use tokio::select;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::{info, warn};
 
-use super::Summary;
+use super::awaiting::Awaiting;
+use super::gate::{Gate, InHand};
 use super::job::Done;
 use super::pools::Pools;
 use super::progress::{Progress, StatusSender};
 use super::revocations::Revocations;
 use super::shared::Shared;
 use super::timers::{Timers, after};
+use super::{Answer, Summary};
 use crate::offsets::OffsetTracker;
 use crate::ports::{Intake, RecordSource};
 use crate::telemetry::metric_names;
 use crate::{Error, Record, Settings};
 
 /// The loop's state. Owned by the bridge's one task; jobs only report back through `pools`.
-pub(crate) struct Engine<Source, Make, Job> {
+pub(crate) struct Engine<Source, V, Make, Job> {
     source: Source,
+    gate: Gate<V>,
     make_job: Make,
     settings: Settings,
     pools: Pools<Job>,
@@ -44,15 +49,16 @@ pub(crate) struct Engine<Source, Make, Job> {
     in_flight: Gauge,
 }
 
-impl<Source, Make, Job> Engine<Source, Make, Job>
+impl<Source, V, Make, Job> Engine<Source, V, Make, Job>
 where
     Source: RecordSource,
-    Make: FnMut(Record, Instant) -> Job,
+    V: Answer,
+    Make: FnMut(Record, Instant, V) -> Job,
     Job: Future<Output = Done> + Send + 'static,
 {
     pub(crate) fn new(
         source: Source,
-        make_job: Make,
+        (service, make_job): (V, Make),
         shared: Shared,
         settings: Settings,
         pools: Pools<Job>,
@@ -62,6 +68,7 @@ where
         let timers = Timers::new(settings.commit_interval, now);
         Self {
             source,
+            gate: Gate::new(service),
             make_job,
             settings,
             pools,
@@ -108,7 +115,7 @@ where
     async fn serve(&mut self, shutdown: impl Future<Output = ()>) -> Result<Ended, Error> {
         let mut shutdown = pin!(shutdown);
         // Told before the first record, whose handler may block this loop.
-        self.progress.tell(&self.offsets, self.pools.waiting());
+        self.tell();
         let mut alarm = pin!(sleep_until(self.now));
         loop {
             let due = self.timers.next(self.offsets.is_changed());
@@ -131,12 +138,17 @@ where
             // time along, and the alarm is for when nothing else happens.
             select! { biased;
                 () = &mut shutdown => return Ok(Ended::Asked),
-                done = self.pools.next() => self.on_done(done?)?,
+                turn = turn(&mut self.pools, &mut self.gate, &self.shared.awaiting) => match turn {
+                    Turn::Done(done) => self.on_done(done?)?,
+                    Turn::Ready => self.begin(),
+                    Turn::Again => {}
+                },
                 () = expire(deadline) => self.release_ready(),
                 event = self.source.next(intake) => {
                     if self.on_event(event?).is_break() {
                         return Ok(Ended::Exhausted);
                     }
+                    self.begin_if_ready().await;
                 }
                 () = &mut alarm => self.now = Instant::now(),
             }
@@ -154,7 +166,7 @@ where
             self.offsets.commit_again();
         }
         if self.timers.look.is_due(now) {
-            self.progress.tell(&self.offsets, self.pools.waiting());
+            self.tell();
         }
         Ok(ControlFlow::Continue(()))
     }
@@ -162,18 +174,22 @@ where
     /// Lets what is under way come to its end; what does not by the deadline is abandoned. A failure
     /// ends nothing early: the other records may well be answered. The first one is returned.
     async fn drain(&mut self, deadline: Instant) -> Result<(), Error> {
-        info!(in_flight = self.pools.len(), "draining");
+        info!(in_flight = self.count(), "draining");
         let mut outcome = Ok(());
         let mut source_alive = true;
-        while self.pools.len() > 0 {
+        while self.count() > 0 {
             let until = self
                 .revocations
                 .deadline()
                 .map_or(deadline, |at| at.min(deadline));
             select! { biased;
-                done = self.pools.next() => {
-                    outcome = outcome.and(done.and_then(|done| self.on_done(done)));
-                }
+                turn = turn(&mut self.pools, &mut self.gate, &self.shared.awaiting) => match turn {
+                    Turn::Done(done) => {
+                        outcome = outcome.and(done.and_then(|done| self.on_done(done)));
+                    }
+                    Turn::Ready => self.begin(),
+                    Turn::Again => {}
+                },
                 () = sleep_until(until) => {
                     self.release_ready();
                     if Instant::now() >= deadline {
@@ -194,33 +210,76 @@ where
     }
 
     fn leave_waiting(&mut self) {
-        let left = self.pools.leave_all();
+        let (mut left, mut records) = self.pools.leave_all();
+        if let Some(in_hand) = self.gate.leave(|_| true) {
+            left.bytes += in_hand.place.size;
+            records.push(in_hand.record.coordinates);
+        }
         self.in_flight_bytes -= left.bytes;
-        if left.records > 0 {
+        self.offsets.take_back(&records);
+        if !records.is_empty() {
             info!(
-                records = left.records,
+                records = records.len(),
                 "records that were not begun are left, they will be delivered again"
             );
         }
     }
 
     fn abandon(&mut self) {
-        self.summary.abandoned += self.pools.len() as u64;
+        self.summary.abandoned += self.count() as u64;
         warn!(
-            records = self.pools.len(),
+            records = self.count(),
             "drain time is over, records will be delivered again"
         );
         self.pools.abandon();
+        self.gate.leave(|_| true);
         self.in_flight.set(0.0);
         // Nothing will finish any more: whoever waits for these partitions need not.
         self.revocations.release_all(&mut self.offsets);
+    }
+
+    /// Returns how many records are in flight, begun or not.
+    fn count(&self) -> usize {
+        self.pools.len() + usize::from(self.gate.is_waiting())
+    }
+
+    fn tell(&mut self) {
+        let waiting = self.pools.waiting().chain(self.gate.waiting());
+        let unready = self.gate.since();
+        self.progress.tell(&self.offsets, waiting, unready);
+    }
+
+    /// Begins the job of the record in hand if the application is ready for it just now.
+    async fn begin_if_ready(&mut self) {
+        if !self.gate.may_ask(self.shared.awaiting.any()) {
+            return;
+        }
+        let ready = poll_fn(|context| Poll::Ready(self.gate.poll_ready(context)));
+        if ready.await.is_ready() {
+            self.begin();
+        }
+    }
+
+    fn begin(&mut self) {
+        let Some((in_hand, service)) = self.gate.take() else {
+            return;
+        };
+        let InHand {
+            record,
+            place,
+            arrived,
+        } = in_hand;
+        let job = (self.make_job)(record, arrived, service);
+        self.pools.start(place, job);
     }
 
     fn intake(&self) -> Intake {
         let limits = &self.settings.limits;
         // Of those that are not begun no reply is to come: each begins when another one's is gone.
         let bytes = self.in_flight_bytes + self.shared.replies.expected(self.pools.begun());
-        let room = self.pools.has_room()
+        let is_ready = !self.gate.is_waiting() && !self.shared.awaiting.any();
+        let room = is_ready
+            && self.pools.has_room()
             && self.pools.len() < limits.max_in_flight
             && bytes < limits.max_in_flight_bytes
             && self.offsets.tracked() < limits.max_uncommitted;
@@ -240,6 +299,33 @@ where
             self.source.commit(&positions);
         }
         Ok(ControlFlow::Continue(()))
+    }
+}
+
+/// What the loop is to do next for a job.
+enum Turn {
+    Done(Result<Done, Error>),
+    /// The application is ready for the record in hand.
+    Ready,
+    /// No job waits for the application any more.
+    Again,
+}
+
+/// Waits until a job ends or may begin. Safe to cancel.
+async fn turn<J, V>(pools: &mut Pools<J>, gate: &mut Gate<V>, awaiting: &Awaiting) -> Turn
+where
+    J: Future<Output = Done> + Send + 'static,
+    V: Answer,
+{
+    let is_awaited = awaiting.any();
+    if !is_awaited && !gate.is_waiting() {
+        return Turn::Done(pools.next().await);
+    }
+    let may_ask = gate.may_ask(is_awaited);
+    select! { biased;
+        done = pools.next() => Turn::Done(done),
+        () = awaiting.over(), if is_awaited => Turn::Again,
+        () = poll_fn(|context| gate.poll_ready(context)), if may_ask => Turn::Ready,
     }
 }
 

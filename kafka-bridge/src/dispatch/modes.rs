@@ -45,6 +45,14 @@ impl<J: Future<Output = Done> + Send + 'static> Running<J> {
         }
     }
 
+    /// Returns whether a record of the lane has to wait for another one.
+    pub(super) fn is_behind(&self, lane: Option<&Lane>) -> bool {
+        match (self, lane) {
+            (Self::Lanes(lanes), Some(lane)) => lanes.is_taken(lane),
+            _ => false,
+        }
+    }
+
     /// Starts a job of a record that holds `size` bytes.
     pub(super) fn start(&mut self, lane: Option<Lane>, size: usize, job: J) {
         match self {

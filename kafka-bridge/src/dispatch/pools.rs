@@ -61,6 +61,8 @@ pub(super) struct Place {
     pub(super) size: usize,
     /// The record's coordinates if its pool is full.
     waits: Option<Coordinates>,
+    /// Whether the job begins at once.
+    pub(super) is_free: bool,
 }
 
 impl<J: Future<Output = Done> + Send + 'static> Pools<J> {
@@ -135,12 +137,14 @@ impl<J: Future<Output = Done> + Send + 'static> Pools<J> {
     pub(super) fn place(&self, record: &Record) -> Place {
         let pool = self.of_topic(record.topic());
         let own = &self.pools[pool];
-        let is_free = own.has_room() && own.waiting.is_empty();
+        let lane = own.running.lane(record);
+        let has_room = own.has_room() && own.waiting.is_empty();
         Place {
             pool,
-            lane: own.running.lane(record),
+            is_free: has_room && !own.running.is_behind(lane.as_ref()),
+            lane,
             size: record.size(),
-            waits: (!is_free).then(|| record.coordinates.clone()),
+            waits: (!has_room).then(|| record.coordinates.clone()),
         }
     }
 
@@ -227,15 +231,16 @@ impl<J: Future<Output = Done> + Send + 'static> Pools<J> {
         left
     }
 
-    /// Drops all that waits for room.
-    pub(super) fn leave_all(&mut self) -> Dropped {
-        let mut dropped = Dropped::default();
+    /// Drops all that waits for room, and returns which records those are, in order.
+    pub(super) fn leave_all(&mut self) -> (Dropped, Vec<Coordinates>) {
+        let (mut dropped, mut records) = <(Dropped, Vec<_>)>::default();
         for pool in &mut self.pools {
-            let (left, _) = pool.leave(|_| true);
+            let (left, of_pool) = pool.leave(|_| true);
             dropped.records += left.records;
             dropped.bytes += left.bytes;
+            records.extend(of_pool);
         }
-        dropped
+        (dropped, records)
     }
 
     /// Drops all jobs; their records stay unfinished and will be delivered again.

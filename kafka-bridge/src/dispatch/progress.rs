@@ -52,17 +52,19 @@ impl Progress {
     pub(super) fn stopping(&self) {
         self.status.send_modify(|status| {
             (status.ready, status.told) = (false, None);
+            status.unready = None;
         });
     }
 
     /// Tells where each partition stands.
     ///
-    /// `waiting` are the records that are not begun as others of their operation take all its room. They count from
+    /// `waiting` are the records that are not begun, as others take all the room or the application is not ready. They count from
     /// when they are begun: a partition's turn may be long after its lowest record came.
     pub(super) fn tell<'a>(
         &mut self,
         offsets: &OffsetTracker,
         waiting: impl Iterator<Item = &'a Coordinates>,
+        unready: Option<Instant>,
     ) {
         let now = Instant::now();
         let before = std::mem::take(&mut self.lowest);
@@ -99,6 +101,7 @@ impl Progress {
         gauge!(metric_names::UNCOMMITTED).set(offsets.tracked() as f64);
         self.status.send_modify(|status| {
             (status.oldest, status.told) = (oldest, Some(now));
+            status.unready = unready;
         });
     }
 
@@ -115,7 +118,7 @@ impl Progress {
 
     /// Tells that nothing runs any more, so that a look at it later finds nothing old.
     pub(super) fn ended(&mut self) {
-        self.tell(&OffsetTracker::default(), std::iter::empty());
+        self.tell(&OffsetTracker::default(), std::iter::empty(), None);
         self.stopping();
     }
 }

@@ -7,6 +7,8 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::Engine;
+use crate::dispatch::Answer;
+use crate::dispatch::gate::InHand;
 use crate::dispatch::job::{Done, Settled};
 use crate::dispatch::shared::Why;
 use crate::offsets::Delivery;
@@ -14,10 +16,11 @@ use crate::ports::{RecordSource, SourceEvent};
 use crate::telemetry::metric_names;
 use crate::{Error, Record, TopicPartition};
 
-impl<Source, Make, Job> Engine<Source, Make, Job>
+impl<Source, V, Make, Job> Engine<Source, V, Make, Job>
 where
     Source: RecordSource,
-    Make: FnMut(Record, Instant) -> Job,
+    V: Answer,
+    Make: FnMut(Record, Instant, V) -> Job,
     Job: Future<Output = Done> + Send + 'static,
 {
     pub(super) fn on_event(&mut self, event: SourceEvent) -> ControlFlow<()> {
@@ -75,14 +78,24 @@ where
         }
         let place = self.pools.place(&record);
         self.in_flight_bytes += place.size;
-        let job = (self.make_job)(record, self.now);
-        self.pools.start(place, job);
-        self.in_flight.set(self.pools.len() as f64);
+        if place.is_free {
+            let arrived = self.now;
+            self.gate.put(InHand {
+                record,
+                place,
+                arrived,
+            });
+        } else {
+            // It asks whether the application is ready when its turn comes.
+            let job = (self.make_job)(record, self.now, self.gate.unready());
+            self.pools.start(place, job);
+        }
+        self.in_flight.set(self.count() as f64);
     }
 
     pub(super) fn on_done(&mut self, done: Done) -> Result<(), Error> {
         self.in_flight_bytes -= done.size;
-        self.in_flight.set(self.pools.len() as f64);
+        self.in_flight.set(self.count() as f64);
         match done.settled.map_err(Error::Producer)? {
             Settled::Replied => self.summary.replied += 1,
             Settled::DeadLettered(_) => self.summary.dead_lettered += 1,
@@ -104,10 +117,14 @@ where
         }
     }
 
-    /// Leaves what waits for room to the partition's next owner: the whole group would wait for it.
+    /// Leaves what is not begun and in no lane to the partition's next owner: the whole group would wait for it.
     fn take_back(&mut self, partition: &TopicPartition) {
-        let (dropped, records) = self.pools.leave(partition);
+        let (dropped, mut records) = self.pools.leave(partition);
         self.in_flight_bytes -= dropped.bytes;
+        if let Some(in_hand) = self.gate.leave(|at| at.topic_partition == *partition) {
+            self.in_flight_bytes -= in_hand.place.size;
+            records.push(in_hand.record.coordinates);
+        }
         self.offsets.take_back(&records);
     }
 
@@ -115,7 +132,11 @@ where
     /// call the application no more.
     fn forget(&mut self, partition: &TopicPartition, why: Why) {
         self.shared.depart(partition, why);
-        let dropped = self.pools.forget(partition);
+        let mut dropped = self.pools.forget(partition);
+        if let Some(in_hand) = self.gate.leave(|at| at.topic_partition == *partition) {
+            dropped.records += 1;
+            dropped.bytes += in_hand.place.size;
+        }
         if dropped.records > 0 {
             warn!(%partition, records = dropped.records, ?why, "records that were not begun are dropped");
             self.in_flight_bytes -= dropped.bytes;

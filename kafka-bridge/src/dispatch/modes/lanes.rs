@@ -74,6 +74,10 @@ impl<J: Future<Output = Done> + Send + 'static> Lanes<J> {
         self.per.of(record)
     }
 
+    pub(super) fn is_taken(&self, lane: &Lane) -> bool {
+        self.lanes.contains_key(lane)
+    }
+
     /// Returns the number of jobs, started or not.
     pub(super) fn len(&self) -> usize {
         self.tasks.len() + self.waiting
