@@ -30,6 +30,11 @@ pub struct Bridge<A, Source, Sink> {
 
 impl Bridge<(), (), ()> {
     /// Begins to build a bridge to an application, say an axum `Router`.
+    ///
+    /// While the application's `poll_ready` is pending, no record is taken but the one that waits for it. A `Router` is
+    /// always ready, whatever its own layers do: a limit that is to hold records back goes around it, such as
+    /// `tower::limit::GlobalConcurrencyLimitLayer::new(64).layer(router)`. The value that was ready serves the record, so
+    /// its clones must not share a permit, which is tower's rule. [`Status::unready`] tells for how long a record waits.
     pub fn builder<A>(app: A) -> Builder<A> {
         Builder::new(app)
     }

@@ -13,7 +13,8 @@ use crate::{Error, OutboundRecord, Record, TopicPartition};
 pub enum Intake {
     /// Any event is welcome.
     Open,
-    /// Only events that are not records: the in-flight bound is reached, or the bridge stops.
+    /// Only events that are not records: the in-flight bound is reached, the application is not ready, or the bridge
+    /// stops.
     Closed,
 }
 

@@ -220,6 +220,25 @@ async fn the_next_of_a_lane_waits_for_the_application_outside_of_its_time() {
     assert_eq!(started.replied(), 7);
 }
 
+/// Else more and more lanes would wait for a permit, each for longer.
+#[tokio::test(start_paused = true)]
+async fn no_record_is_taken_past_those_that_wait_for_the_application() {
+    let started = Started::new(builder(limited(1)).dispatch(Dispatch::Keyed));
+    for offset in 0..30 {
+        let key = (offset / 3).to_string();
+        started.broker.send(record(offset, key, "order"));
+    }
+    settle().await;
+    assert_eq!(started.taken(), 4, "the first lane, and one in hand");
+    sleep(Duration::from_secs(3)).await;
+    // The second lane and one in hand came before the first lane's next had asked.
+    assert_eq!(started.taken(), 7);
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(started.taken(), 7, "the next of two lanes wait");
+    sleep(Duration::from_secs(100)).await;
+    assert_eq!(started.replied(), 30);
+}
+
 /// The second attempt and the record in hand wait for the same permit; neither keeps it from the other.
 #[tokio::test(start_paused = true)]
 async fn h12_further_attempts_wait_for_the_application_as_well() {

@@ -111,12 +111,8 @@ impl<J: Future<Output = Done> + Send + 'static> Pools<J> {
 
     /// Returns the number of jobs, begun or not.
     pub(super) fn len(&self) -> usize {
-        self.begun()
-            + self
-                .pools
-                .iter()
-                .map(|pool| pool.waiting.len())
-                .sum::<usize>()
+        let waiting = self.pools.iter().map(|pool| pool.waiting.len());
+        self.begun() + waiting.sum::<usize>()
     }
 
     /// Returns the number of jobs that do not wait for room in their pool.

@@ -3,13 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use metrics::counter;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use tracing::{debug, warn};
 
 use super::events::ConsumerEvents;
-use crate::telemetry::metric_names;
 
 /// What is to be paused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +32,8 @@ impl Pause {
 #[derive(Debug)]
 pub(super) struct Pauses {
     pause: Pause,
-    generation: u64,
+    /// `None` while it is not known what to pause.
+    generation: Option<u64>,
     /// Kept because librdkafka keeps the pause of a partition that is revoked: when it comes back later it would still
     /// be paused, and nobody would know.
     partitions: BTreeSet<(String, i32)>,
@@ -44,7 +43,7 @@ impl Default for Pauses {
     fn default() -> Self {
         Self {
             pause: Pause::NOTHING,
-            generation: 0,
+            generation: None,
             partitions: BTreeSet::new(),
         }
     }
@@ -56,26 +55,30 @@ impl Pauses {
     }
 
     /// Pauses what is assigned and to be paused, and resumes the rest; again when the assignment has changed, because
-    /// new partitions are not paused.
-    pub(super) fn set(&mut self, consumer: &BaseConsumer<ConsumerEvents>, pause: &Pause) {
+    /// new partitions are not paused. Returns whether something was paused that was not to be paused before.
+    pub(super) fn set(&mut self, consumer: &BaseConsumer<ConsumerEvents>, pause: &Pause) -> bool {
         let is_other = self.pause != *pause;
         if !is_other && *pause == Pause::NOTHING {
-            return;
+            return false;
         }
-        let generation = consumer.context().generation();
-        if !is_other && self.generation == generation {
-            return;
-        }
+        let generation = Some(consumer.context().generation());
         let is_known = self.generation == generation;
-        (self.pause, self.generation) = (pause.clone(), generation);
+        if !is_other && is_known {
+            return false;
+        }
+        (self.pause, self.generation) = (pause.clone(), None);
         self.resume(consumer);
         if self.pause == Pause::NOTHING {
-            return;
+            return false;
         }
         let assigned = match consumer.assignment() {
             Ok(assigned) => assigned,
-            Err(error) => return warn!(%error, "partitions not paused"),
+            Err(error) => {
+                warn!(%error, "partitions not paused");
+                return false;
+            }
         };
+        self.generation = generation;
         let mut paused = TopicPartitionList::new();
         for one in assigned.elements() {
             let is_new = self.pause.holds(one.topic())
@@ -87,15 +90,17 @@ impl Pauses {
             }
         }
         if paused.count() == 0 {
-            return;
+            return false;
         }
-        if is_other {
-            counter!(metric_names::PAUSES).increment(1);
-        }
-        debug!(generation, partitions = paused.count(), "partitions paused");
+        debug!(
+            ?generation,
+            partitions = paused.count(),
+            "partitions paused"
+        );
         if let Err(error) = consumer.pause(&paused) {
             warn!(%error, "partitions not paused");
         }
+        is_other
     }
 
     /// Resumes what was paused and is not to be.

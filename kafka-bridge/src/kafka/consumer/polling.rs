@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
+use metrics::counter;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use tokio::sync::{Notify, mpsc};
@@ -15,6 +16,7 @@ use super::message::to_record;
 use super::pauses::{Pause, Pauses};
 use crate::kafka::refusal::failed;
 use crate::ports::{Intake, SourceEvent};
+use crate::telemetry::metric_names;
 use crate::{Error, Record};
 
 /// How long there may be no room before partitions are paused. Pausing costs a new fetch, so a
@@ -99,7 +101,9 @@ impl Polling {
                 if let Some(record) = turn.backlog.pop_front() {
                     return Look::Event(Ok(SourceEvent::Record(record)));
                 }
-                turn.pauses.set(&self.consumer, held_back);
+                if turn.pauses.set(&self.consumer, held_back) {
+                    counter!(metric_names::PAUSES).increment(1);
+                }
             }
             Intake::Closed => {
                 let now = turn.polled;
@@ -107,7 +111,9 @@ impl Polling {
                 if !turn.pauses.is_all() && now - since < PAUSE_AFTER {
                     return Look::Nothing;
                 }
-                self.pause(&mut turn);
+                if self.pause(&mut turn) {
+                    counter!(metric_names::PAUSES).increment(1);
+                }
             }
         }
         if self.poll(&mut turn, Duration::ZERO) {
@@ -157,10 +163,10 @@ impl Polling {
         is_awaited
     }
 
-    /// Pauses all that is assigned.
-    fn pause(&self, turn: &mut Turn) {
+    /// Pauses all that is assigned; returns whether that is new.
+    fn pause(&self, turn: &mut Turn) -> bool {
         self.consumer.context().hold_back();
-        turn.pauses.set(&self.consumer, &Pause::All);
+        turn.pauses.set(&self.consumer, &Pause::All)
     }
 
     /// Returns whether there was something.
