@@ -1,6 +1,8 @@
 //! An axum `Router` with layers, as one would have it over HTTP: state, a limit of concurrency, a
 //! middleware that looks at each request, and the header that lets requesters correlate replies.
-//! A request waits for the limit within its time. `Builder::max_in_flight` is what holds records back.
+//! The limit is around the `Router` and not one of its own layers. A `Router` is always ready, and what its layers make
+//! wait counts against the request's time. Around it the limit is the application's `poll_ready`: while it has no permit,
+//! the bridge takes no record, and records wait in Kafka.
 //! The topics have to exist: `double` and `double.reply`.
 //!
 //! ```sh
@@ -18,6 +20,7 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::post;
 use kafka_bridge::{Bridge, Dispatch, EchoSetHeaderLayer, KafkaRecord, Operation};
+use tower::Layer;
 use tower::limit::GlobalConcurrencyLimitLayer;
 
 /// How many requests there were, shared by all handlers.
@@ -49,8 +52,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .route("/doubles", post(double))
         .with_state(Count::default())
         .layer(middleware::from_fn(tell_coordinates))
-        .layer(GlobalConcurrencyLimitLayer::new(64))
         .layer(EchoSetHeaderLayer::default());
+    // Clones share the limit, so the same value may serve HTTP beside it.
+    let app = GlobalConcurrencyLimitLayer::new(64).layer(app);
     Bridge::builder(app)
         .operation(Operation::post("double", "/doubles")?)
         .dispatch(Dispatch::Tasks)

@@ -10,9 +10,10 @@ use http::{Request, Response};
 use tokio::sync::watch;
 use tower_service::Service;
 
-use crate::dispatch::{Engine, JobFactory, StatusSender};
+use crate::dispatch::{Engine, JobFactory, Pools, StatusSender};
 use crate::http::service::RecordService;
 use crate::ports::{RecordSource, ReplySink};
+use crate::settings::Handling;
 use crate::{Body, Builder, Error, Settings, Status, Summary};
 
 /// A bridge, ready to be run by awaiting it or by [`Bridge::with_graceful_shutdown`].
@@ -23,11 +24,17 @@ pub struct Bridge<A, Source, Sink> {
     source: Source,
     sink: Sink,
     settings: Settings,
+    handling: Vec<Handling>,
     status: StatusSender,
 }
 
 impl Bridge<(), (), ()> {
     /// Begins to build a bridge to an application, say an axum `Router`.
+    ///
+    /// While the application's `poll_ready` is pending, no record is taken but the one that waits for it. A `Router` is
+    /// always ready, whatever its own layers do: a limit that is to hold records back goes around it, such as
+    /// `tower::limit::GlobalConcurrencyLimitLayer::new(64).layer(router)`. The value that was ready serves the record, so
+    /// its clones must not share a permit, which is tower's rule. [`Status::unready`] tells for how long a record waits.
     pub fn builder<A>(app: A) -> Builder<A> {
         Builder::new(app)
     }
@@ -36,9 +43,9 @@ impl Bridge<(), (), ()> {
 impl<A, Source, Sink> Bridge<A, Source, Sink> {
     pub(crate) fn new(
         service: RecordService<A>,
-        source: Source,
-        sink: Sink,
+        (source, sink): (Source, Sink),
         settings: Settings,
+        handling: Vec<Handling>,
         status: Status,
     ) -> Self {
         Self {
@@ -46,6 +53,7 @@ impl<A, Source, Sink> Bridge<A, Source, Sink> {
             source,
             sink,
             settings,
+            handling,
             status: watch::Sender::new(status),
         }
     }
@@ -76,11 +84,12 @@ where
         self,
         signal: impl Future<Output = ()> + Send,
     ) -> Result<Summary, Error> {
-        let mut jobs = JobFactory::new(self.service, self.sink, &self.settings);
+        let mut jobs = JobFactory::new(self.sink, &self.settings);
         let shared = jobs.shared();
-        let make_job = |record, arrived| jobs.job(record, arrived);
-        let settings = self.settings.clone();
-        Engine::new(self.source, make_job, shared, settings, self.status)
+        let make_job = |record, arrived, service| jobs.job(record, arrived, service);
+        let pools = Pools::new(&self.settings, self.handling);
+        let jobs = (self.service, make_job);
+        Engine::new(self.source, jobs, shared, self.settings, pools, self.status)
             .run(signal)
             .await
     }

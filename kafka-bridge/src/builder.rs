@@ -69,7 +69,7 @@ impl<A> Builder<A> {
         self
     }
 
-    /// Sets the dispatch mode; see [`Dispatch`].
+    /// Sets the dispatch mode; see [`Dispatch`]. [`Operation::dispatch`] sets it for one operation.
     #[must_use]
     pub fn dispatch(mut self, dispatch: Dispatch) -> Self {
         self.settings.dispatch = dispatch;
@@ -83,7 +83,8 @@ impl<A> Builder<A> {
         self
     }
 
-    /// Sets how many records may be in flight; at the bound, intake pauses.
+    /// Sets how many records of all operations may be in flight, 1,024 by default; at the bound, intake pauses.
+    /// [`Operation::max_in_flight`] bounds one operation.
     #[must_use]
     pub fn max_in_flight(mut self, records: usize) -> Self {
         self.settings.limits.max_in_flight = records;
@@ -91,7 +92,8 @@ impl<A> Builder<A> {
     }
 
     /// Sets how long the application may take for one request before the requester gets 504; 30 s by default.
-    /// [`Operation::timeout`] sets it for one operation. The wait for the application's `poll_ready` is part of it.
+    /// [`Operation::timeout`] sets it for one operation. The wait for the application's `poll_ready` is no part of it: while
+    /// the application is not ready, no record is taken.
     #[must_use]
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.settings.request_timeout = timeout;
@@ -335,7 +337,9 @@ impl<A> Builder<A> {
         let policy = self.policy();
         let stuck_after = self.settings.stuck_after(self.longest_timeout());
         let status = Status::new(stuck_after, obstacles);
+        let handling = self.operations.iter().map(Operation::handling).collect();
         let service = RecordService::new(self.app, self.operations, policy, self.settings.clone());
-        Ok(Bridge::new(service, source, sink, self.settings, status))
+        let ports = (source, sink);
+        Ok(Bridge::new(service, ports, self.settings, handling, status))
     }
 }

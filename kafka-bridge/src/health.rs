@@ -23,6 +23,8 @@ pub struct Status {
     pub oldest: Vec<Oldest>,
     /// When the event loop last told how it is doing; `None` while it does not run.
     pub told: Option<Instant>,
+    /// Since when a record waits for the application's `poll_ready`, and intake with it.
+    pub unready: Option<Instant>,
     /// How long a record's handling may take, and the event loop be silent.
     pub stuck_after: Duration,
     obstacles: Obstacles,
@@ -45,6 +47,9 @@ pub enum Unhealthy {
     /// The event loop does not turn: a handler blocks its thread.
     #[error("the event loop has not turned for {0:?}, a handler may block its thread")]
     Unresponsive(Duration),
+    /// The application has taken no record for a long time, though one waits.
+    #[error("the application has not been ready for {0:?}: its poll_ready is pending")]
+    NotReady(Duration),
     /// No record of a partition or topic has got through for a long time.
     #[error("{blocked} has failed for {age:?}: {cause}")]
     Blocked {
@@ -63,6 +68,7 @@ impl Status {
             ready: false,
             oldest: Vec::new(),
             told: None,
+            unready: None,
             stuck_after,
             obstacles,
         }
@@ -97,6 +103,10 @@ impl Status {
                     age,
                 });
             }
+        }
+        let unready = self.unready.map_or(Duration::ZERO, |since| now - since);
+        if unready > self.stuck_after {
+            return Err(Unhealthy::NotReady(unready));
         }
         // A reply that waits for a broker is no handler that hangs: a new process would wait as well.
         let handled = self.oldest.iter().filter(|oldest| !oldest.replying);

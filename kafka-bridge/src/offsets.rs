@@ -144,6 +144,18 @@ impl OffsetTracker {
         }
     }
 
+    /// Takes the latest records of a partition, in order, for not delivered.
+    pub(crate) fn take_back(&mut self, records: &[Coordinates]) {
+        for at in records.iter().rev() {
+            let Some(partition) = self.current(at) else {
+                continue;
+            };
+            if partition.take_back(at.offset) {
+                self.tracked -= 1;
+            }
+        }
+    }
+
     /// Follows a partition from here, under another generation, forgetting all that was before.
     pub(crate) fn begin_anew(&mut self, start: &Position) {
         self.assign(&start.topic_partition, start.generation);

@@ -5,6 +5,8 @@ mod openapi;
 pub(crate) mod path;
 pub(crate) mod pattern;
 mod target;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +14,11 @@ use std::time::Duration;
 use http::{Method, Uri};
 
 pub use self::error::OperationError;
-use crate::Headers;
 use crate::http::problem::Problem;
 use crate::operation::pattern::TopicPattern;
 use crate::operation::target::Target;
+use crate::settings::Handling;
+use crate::{Dispatch, Headers};
 
 /// Maps a topic to an HTTP operation: records of the topic become requests of that method and path.
 ///
@@ -44,6 +47,8 @@ pub struct Operation {
     method: Method,
     target: Target,
     time_limit: Option<Duration>,
+    dispatch: Option<Dispatch>,
+    max_in_flight: Option<usize>,
     reply_topic: Option<Arc<str>>,
 }
 
@@ -72,6 +77,8 @@ impl Operation {
             method,
             target,
             time_limit: None,
+            dispatch: None,
+            max_in_flight: None,
             reply_topic: None,
         })
     }
@@ -169,6 +176,40 @@ impl Operation {
         self
     }
 
+    /// Sets the dispatch mode of this operation's records; by default they share that of [`crate::Builder::dispatch`], and
+    /// in `serial` also its one record at a time.
+    ///
+    /// Records of other operations then neither wait for this one's nor are in any order with them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kafka_bridge::{Dispatch, Operation};
+    ///
+    /// let charge = Operation::post("charge", "/charges")?.dispatch(Dispatch::Keyed);
+    /// let report = Operation::post("makeReport", "/reports")?.dispatch(Dispatch::Tasks).max_in_flight(4);
+    /// # Ok::<(), kafka_bridge::OperationError>(())
+    /// ```
+    #[must_use]
+    pub fn dispatch(mut self, dispatch: Dispatch) -> Self {
+        self.dispatch = Some(dispatch);
+        self
+    }
+
+    /// Sets how many records of this operation may be begun and not finished; by default there is no bound but that of
+    /// all operations together, [`crate::Limits::max_in_flight`], which holds in any case. `serial` begins one at a time.
+    ///
+    /// At the bound, some records more are taken and wait. Then the topic's partitions are paused, and the other
+    /// operations go on. What waits counts as in flight, and all operations with such a bound leave at least half of
+    /// the room above their bounds to the others. Where the bounds together make up [`crate::Limits::max_in_flight`],
+    /// there is no such room. librdkafka drops what it has fetched of a paused partition and fetches it again. Zero is
+    /// refused when the bridge is built.
+    #[must_use]
+    pub fn max_in_flight(mut self, records: usize) -> Self {
+        self.max_in_flight = Some(records);
+        self
+    }
+
     /// Sets the topic that replies go to whose requesters name none; by default there is no such topic, and
     /// [`crate::Builder::without_reply_to`] says what becomes of their records.
     ///
@@ -192,6 +233,16 @@ impl Operation {
     /// Returns the topic of replies to records that name none.
     pub(crate) fn default_reply_topic(&self) -> Option<&Arc<str>> {
         self.reply_topic.as_ref()
+    }
+
+    /// Returns what is set of how this operation's records are handled.
+    pub(crate) fn handling(&self) -> Handling {
+        Handling {
+            topic: Arc::clone(&self.topic),
+            pattern: self.pattern.clone(),
+            dispatch: self.dispatch,
+            max_in_flight: self.max_in_flight,
+        }
     }
 
     pub(crate) fn time_limit(&self) -> Option<Duration> {
@@ -222,145 +273,4 @@ impl Operation {
 pub(crate) fn is_legal_topic(name: &str) -> bool {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     !name.is_empty() && name.len() <= 249 && name != "." && name != ".." && name.bytes().all(legal)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn put() -> Operation {
-        Operation::new("updateOrder", Method::PUT, "/orders/{id}").unwrap()
-    }
-
-    fn uri(operation: &Operation, headers: &[(&str, &str)]) -> Result<String, Problem> {
-        let headers: Headers = headers
-            .iter()
-            .map(|(name, value)| (*name, value.as_bytes().to_vec()))
-            .collect();
-        operation.uri(&headers).map(|uri| uri.to_string())
-    }
-
-    #[test]
-    fn refuses_what_kafka_refuses() {
-        for name in ["", ".", "..", "a/b", "a b", "é", &"x".repeat(250)] {
-            assert_eq!(
-                Operation::post(name, "/").map(|_| ()),
-                Err(OperationError::Topic(name.to_owned()))
-            );
-        }
-        assert!(is_legal_topic(&"x".repeat(249)));
-        assert!(is_legal_topic("a.b_c-D9"));
-    }
-
-    #[test]
-    fn refuses_a_path_that_is_not_absolute() {
-        for path in [
-            "orders",
-            "",
-            "http://elsewhere/orders",
-            "/or ders",
-            "/orders#x",
-            "/orders?{id}",
-        ] {
-            assert!(
-                matches!(Operation::post("t", path), Err(OperationError::Path(..))),
-                "{path}"
-            );
-        }
-    }
-
-    #[test]
-    fn refuses_broken_templates_and_unknown_parameters() {
-        let error = Operation::post("t", "/orders/{id").unwrap_err().to_string();
-        assert!(error.contains("`/orders/{id` of topic `t`"), "{error}");
-        let error = put().path_parameter("number", "x").unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "the path of topic `updateOrder` has no parameter `{number}`"
-        );
-    }
-
-    #[test]
-    fn a_parameter_is_filled_by_its_own_name_or_by_the_named_header() {
-        assert_eq!(uri(&put(), &[("id", "7")]).unwrap(), "/orders/7");
-        assert_eq!(uri(&put(), &[("ID", "7")]).unwrap(), "/orders/7");
-        let named = put().path_parameter("id", "order-id").unwrap();
-        assert_eq!(
-            uri(&named, &[("id", "8"), ("order-id", "7")]).unwrap(),
-            "/orders/7"
-        );
-        assert_eq!(uri(&named, &[("id", "8")]).unwrap_err().status, 400);
-    }
-
-    #[test]
-    fn a_path_value_that_cannot_be_used_is_told_with_the_headers_name() {
-        let operation = put().path_parameter("id", "order-id").unwrap();
-        let refused = |headers: &Headers, why: &str| {
-            let problem = operation.uri(headers).unwrap_err();
-            assert_eq!(problem.status, 400);
-            assert!(problem.detail.contains("`order-id`"), "{}", problem.detail);
-            assert!(problem.detail.contains(why), "{why}: {}", problem.detail);
-        };
-        let one =
-            |value: &[u8]| -> Headers { [("order-id", value.to_vec())].into_iter().collect() };
-        refused(&Headers::default(), "missing");
-        let mut null = Headers::default();
-        null.push_nullable("order-id", None);
-        refused(&null, "missing");
-        null.push("order-id", "7");
-        refused(&null, "missing");
-        let twice = [("order-id", "7"), ("Order-Id", "7")];
-        refused(&twice.into_iter().collect(), "more than once");
-        refused(&one(b""), "empty");
-        refused(&one(b"."), "`.`");
-        refused(&one(b".."), "`..`");
-        refused(&one(b"\xff"), "UTF-8");
-    }
-
-    #[test]
-    fn query_parameters_are_there_when_their_headers_are() {
-        let operation = Operation::new("listOrders", Method::GET, "/orders?v=1")
-            .unwrap()
-            .query_parameter("limit", "x-limit")
-            .query_parameter("a&b", "x-text");
-        let uri = |headers: &[(&str, &str)]| uri(&operation, headers).unwrap();
-        assert_eq!(uri(&[]), "/orders?v=1");
-        assert_eq!(uri(&[("X-Limit", "5")]), "/orders?v=1&limit=5");
-        assert_eq!(
-            uri(&[
-                ("x-text", "x&limit=9#\r\n"),
-                ("x-limit", "1"),
-                ("x-limit", "")
-            ]),
-            "/orders?v=1&limit=1&limit=&a%26b=x%26limit%3D9%23%0D%0A"
-        );
-        let binary: Headers = [("x-limit", vec![0xff_u8])].into_iter().collect();
-        let problem = operation.uri(&binary).unwrap_err();
-        assert_eq!(problem.status, 400);
-        assert!(problem.detail.contains("`x-limit`"));
-    }
-
-    #[test]
-    fn a_raw_query_is_taken_as_it_is_when_it_is_legal() {
-        let operation = put().query_header("x-query");
-        let with = |query| uri(&operation, &[("id", "7"), ("x-query", query)]);
-        assert_eq!(with("a=b%20c&d").unwrap(), "/orders/7?a=b%20c&d");
-        assert_eq!(uri(&operation, &[("id", "7")]).unwrap(), "/orders/7");
-        for illegal in ["a b", "a#b", "%zz", "a\r\nHost: x", "\u{e9}"] {
-            let problem = with(illegal).unwrap_err();
-            assert_eq!(problem.status, 400, "{illegal}");
-            assert!(problem.detail.contains("`x-query`"), "{}", problem.detail);
-        }
-        let twice = uri(
-            &operation,
-            &[("id", "7"), ("x-query", "a"), ("x-query", "b")],
-        );
-        assert_eq!(twice.unwrap_err().status, 400);
-    }
-
-    #[test]
-    fn a_target_that_is_too_long_is_told() {
-        let problem = uri(&put(), &[("id", &"x".repeat(70_000))]).unwrap_err();
-        assert_eq!(problem.status, 414);
-    }
 }

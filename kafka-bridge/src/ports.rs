@@ -3,6 +3,7 @@
 //! `kafka` implements both with librdkafka, `testing` in memory.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::offsets::Position;
 use crate::{Error, OutboundRecord, Record, TopicPartition};
@@ -12,7 +13,8 @@ use crate::{Error, OutboundRecord, Record, TopicPartition};
 pub enum Intake {
     /// Any event is welcome.
     Open,
-    /// Only events that are not records: the in-flight bound is reached, or the bridge stops.
+    /// Only events that are not records: the in-flight bound is reached, the application is not ready, or the bridge
+    /// stops.
     Closed,
 }
 
@@ -91,6 +93,14 @@ pub trait RecordSource: Send {
     ///
     /// Fails when no event will ever come again.
     fn next(&mut self, intake: Intake) -> impl Future<Output = Result<SourceEvent, Error>> + Send;
+
+    /// Tells which topics' records are not wanted while others are; each call replaces the one before. Records that are
+    /// on their way may still come. Does not wait.
+    ///
+    /// A source that ignores it, as by default, fills the room of all topics with records of one.
+    fn hold_back(&mut self, topics: &[Arc<str>]) {
+        let _ = topics;
+    }
 
     /// Begins to commit the positions and does not wait; see [`SourceEvent::CommitFailed`].
     fn commit(&mut self, positions: &[Position]);

@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
+use crate::operation::pattern::TopicPattern;
 use crate::{DEFAULT_ECHO_HEADER, Error, FailurePolicy, HeaderFilter, ReplyProfile};
 
 /// In what order, and how many at a time, records are handled.
@@ -19,11 +21,15 @@ pub enum Dispatch {
     Tasks,
     /// As `Tasks`, but records of the same topic, partition and key keep their order: each starts
     /// when the reply to the one before it is acknowledged. Records without a key have no order.
+    ///
+    /// What waits is in flight. Nothing but the in-flight bound holds what one hot key may have waiting, so it can take
+    /// all room of the operations that share that bound. [`crate::Operation::max_in_flight`] keeps it to its own.
     Keyed,
     /// As `Keyed`, for all records of a topic's partition, whatever their keys: one record of each assigned
     /// partition at a time. What waits is in flight. librdkafka gives a partition's fetched records one after the
     /// other, so the backlog of one partition may take all room while the others wait. Where many partitions are
     /// behind, set `fetch.message.max.bytes` to what some records take, or the in-flight bound above what a fetch brings.
+    /// [`crate::Operation::max_in_flight`] keeps the backlog of one operation from the room of the others.
     Partition,
 }
 
@@ -57,6 +63,16 @@ impl fmt::Display for Dispatch {
     }
 }
 
+/// How the records of one topic are handled where that differs from the other topics.
+#[derive(Clone, Debug)]
+pub(crate) struct Handling {
+    pub(crate) topic: Arc<str>,
+    /// Where it stands for all topics that match.
+    pub(crate) pattern: Option<TopicPattern>,
+    pub(crate) dispatch: Option<Dispatch>,
+    pub(crate) max_in_flight: Option<usize>,
+}
+
 /// What happens to a record that has no return address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -72,7 +88,7 @@ pub enum WithoutReplyTo {
 /// Bounds on what one record, or all records in flight, may hold.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Records delivered and not finished.
+    /// Records delivered and not finished, of all operations together; [`crate::Operation::max_in_flight`] bounds one.
     pub max_in_flight: usize,
     /// Bytes of the records delivered and not finished, and of the replies that wait for the broker;
     /// one record may pass it alone. Replies that are still to be made count with the mean of the

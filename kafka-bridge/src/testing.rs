@@ -2,7 +2,7 @@
 //!
 //! They keep the promises of the real ports (order, commits, revocation) and fail on demand.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -17,6 +17,9 @@ type Committed = Arc<Mutex<BTreeMap<TopicPartition, Position>>>;
 #[derive(Debug)]
 pub struct MemorySource {
     records: mpsc::UnboundedReceiver<Record>,
+    held_back: Vec<Arc<str>>,
+    /// Records of topics that were held back when their turn came.
+    aside: VecDeque<Record>,
     control: mpsc::UnboundedReceiver<SourceEvent>,
     committed: Committed,
 }
@@ -40,6 +43,8 @@ impl MemoryBroker {
         let committed = Committed::default();
         let source = MemorySource {
             records: fed,
+            held_back: Vec::new(),
+            aside: VecDeque::new(),
             control: told,
             committed: Arc::clone(&committed),
         };
@@ -151,15 +156,49 @@ impl Commits {
     }
 }
 
+impl MemorySource {
+    fn is_wanted(&self, record: &Record) -> bool {
+        let topic = &record.coordinates.topic_partition.topic;
+        !self.held_back.contains(topic)
+    }
+
+    /// Takes a record that was put aside and is wanted again.
+    fn take_aside(&mut self) -> Option<Record> {
+        let wanted = self.aside.iter().position(|record| self.is_wanted(record));
+        self.aside.remove(wanted?)
+    }
+}
+
 impl RecordSource for MemorySource {
     async fn next(&mut self, intake: Intake) -> Result<SourceEvent, Error> {
-        tokio::select! { biased;
-            Some(event) = self.control.recv() => Ok(event),
-            record = self.records.recv(), if intake == Intake::Open => {
-                Ok(record.map_or(SourceEvent::Exhausted, SourceEvent::Record))
+        loop {
+            if let Ok(event) = self.control.try_recv() {
+                return Ok(event);
             }
-            else => std::future::pending().await,
+            if intake == Intake::Open
+                && let Some(record) = self.take_aside()
+            {
+                return Ok(SourceEvent::Record(record));
+            }
+            // What was put aside is still to come: the source is not exhausted.
+            let is_open = intake == Intake::Open
+                && !(self.records.is_closed() && self.records.is_empty() && !self.aside.is_empty());
+            let record = tokio::select! { biased;
+                Some(event) = self.control.recv() => return Ok(event),
+                record = self.records.recv(), if is_open => record,
+                else => std::future::pending().await,
+            };
+            match record {
+                Some(record) if self.is_wanted(&record) => return Ok(SourceEvent::Record(record)),
+                Some(record) => self.aside.push_back(record),
+                None if self.aside.is_empty() => return Ok(SourceEvent::Exhausted),
+                None => {}
+            }
         }
+    }
+
+    fn hold_back(&mut self, topics: &[Arc<str>]) {
+        self.held_back = topics.to_vec();
     }
 
     fn commit(&mut self, positions: &[Position]) {

@@ -50,6 +50,10 @@ impl<A> Builder<A> {
         if limits.any(|limit| limit.is_zero()) {
             return Err(Error::ZeroBound("Operation::timeout"));
         }
+        let mut bounds = self.operations.iter().map(Operation::handling);
+        if bounds.any(|own| own.max_in_flight == Some(0)) {
+            return Err(Error::ZeroBound("Operation::max_in_flight"));
+        }
         self.settings.check(self.longest_timeout())?;
         let policy = self.policy();
         let mut defaults = self.operations.iter();

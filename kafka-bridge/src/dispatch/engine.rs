@@ -1,35 +1,42 @@
 //! The event loop: takes records while there is room, starts their jobs, follows their offsets,
 //! commits, lets partitions go, and drains at the end.
 
+mod events;
+
+use std::future::poll_fn;
 use std::ops::ControlFlow;
 use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use metrics::Gauge;
 use tokio::select;
 use tokio::time::{Instant, sleep_until, timeout_at};
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
-use super::Summary;
-use super::job::{Done, Settled};
-use super::modes::Running;
+use super::awaiting::Awaiting;
+use super::gate::{Gate, InHand};
+use super::job::Done;
+use super::pools::Pools;
 use super::progress::{Progress, StatusSender};
 use super::revocations::Revocations;
-use super::shared::{Shared, Why};
+use super::shared::Shared;
 use super::timers::{Timers, after};
-use crate::offsets::{Delivery, OffsetTracker, Position};
-use crate::ports::{Intake, RecordSource, SourceEvent};
+use super::{Answer, Summary};
+use crate::offsets::OffsetTracker;
+use crate::ports::{Intake, RecordSource};
 use crate::telemetry::labels::BridgeLabel;
 use crate::telemetry::metric_names;
-use crate::{Error, Record, Settings, TopicPartition};
+use crate::{Error, Record, Settings};
 
-/// The loop's state. Owned by the bridge's one task; jobs only report back through `running`.
-pub(crate) struct Engine<Source, Make, Job> {
+/// The loop's state. Owned by the bridge's one task; jobs only report back through `pools`.
+pub(crate) struct Engine<Source, V, Make, Job> {
     source: Source,
+    gate: Gate<V>,
     make_job: Make,
     settings: Settings,
-    running: Running<Job>,
+    pools: Pools<Job>,
     offsets: OffsetTracker,
     revocations: Revocations,
     in_flight_bytes: usize,
@@ -44,28 +51,30 @@ pub(crate) struct Engine<Source, Make, Job> {
     in_flight: Gauge,
 }
 
-impl<Source, Make, Job> Engine<Source, Make, Job>
+impl<Source, V, Make, Job> Engine<Source, V, Make, Job>
 where
     Source: RecordSource,
-    Make: FnMut(Record, Instant) -> Job,
+    V: Answer,
+    Make: FnMut(Record, Instant, V) -> Job,
     Job: Future<Output = Done> + Send + 'static,
 {
     pub(crate) fn new(
         source: Source,
-        make_job: Make,
+        (service, make_job): (V, Make),
         shared: Shared,
         settings: Settings,
+        pools: Pools<Job>,
         status: StatusSender,
     ) -> Self {
-        let running = Running::new(settings.dispatch);
         let now = Instant::now();
         let timers = Timers::new(settings.commit_interval, now);
         let label = BridgeLabel::of(&settings);
         Self {
             source,
+            gate: Gate::new(service),
             make_job,
             settings,
-            running,
+            pools,
             offsets: OffsetTracker::default(),
             revocations: Revocations::default(),
             in_flight_bytes: 0,
@@ -87,6 +96,10 @@ where
     ) -> Result<Summary, Error> {
         let served = self.serve(shutdown).await;
         self.progress.stopping();
+        // The drain's time is for what is under way. Only of a source that ends nobody would get the rest.
+        if !matches!(served, Ok(Ended::Exhausted)) {
+            self.leave_waiting();
+        }
         let deadline = after(Instant::now(), self.settings.drain_timeout);
         let drained = self.drain(deadline).await;
         let positions = self.offsets.positions();
@@ -96,24 +109,31 @@ where
         );
         let closed = closing.await.unwrap_or(Err(Error::CloseTimedOut));
         self.progress.ended();
-        served.and(drained).and(closed).map(|()| self.summary)
+        served
+            .map(|_| ())
+            .and(drained)
+            .and(closed)
+            .map(|()| self.summary)
     }
 
-    async fn serve(&mut self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+    async fn serve(&mut self, shutdown: impl Future<Output = ()>) -> Result<Ended, Error> {
         let mut shutdown = pin!(shutdown);
         // Told before the first record, whose handler may block this loop.
-        self.progress.tell(&self.offsets);
+        self.tell();
         let mut alarm = pin!(sleep_until(self.now));
         loop {
             let due = self.timers.next(self.offsets.is_changed());
             if self.now >= due {
                 if self.on_time()?.is_break() {
-                    return Ok(());
+                    return Ok(Ended::Exhausted);
                 }
                 continue;
             }
             if alarm.deadline() != due {
                 alarm.as_mut().reset(due);
+            }
+            if let Some(topics) = self.pools.held_back() {
+                self.source.hold_back(&topics);
             }
             let intake = self.intake();
             let deadline = self.revocations.deadline();
@@ -121,13 +141,18 @@ where
             // a steady stream of records cannot hold up a stop. Nor a timer: each record brings the
             // time along, and the alarm is for when nothing else happens.
             select! { biased;
-                () = &mut shutdown => return Ok(()),
-                done = self.running.next() => self.on_done(done?)?,
+                () = &mut shutdown => return Ok(Ended::Asked),
+                turn = turn(&mut self.pools, &mut self.gate, &self.shared.awaiting) => match turn {
+                    Turn::Done(done) => self.on_done(done?)?,
+                    Turn::Ready => self.begin(),
+                    Turn::Again => {}
+                },
                 () = expire(deadline) => self.release_ready(),
                 event = self.source.next(intake) => {
                     if self.on_event(event?).is_break() {
-                        return Ok(());
+                        return Ok(Ended::Exhausted);
                     }
+                    self.begin_if_ready().await;
                 }
                 () = &mut alarm => self.now = Instant::now(),
             }
@@ -145,7 +170,7 @@ where
             self.offsets.commit_again();
         }
         if self.timers.look.is_due(now) {
-            self.progress.tell(&self.offsets);
+            self.tell();
         }
         Ok(ControlFlow::Continue(()))
     }
@@ -153,18 +178,22 @@ where
     /// Lets what is under way come to its end; what does not by the deadline is abandoned. A failure
     /// ends nothing early: the other records may well be answered. The first one is returned.
     async fn drain(&mut self, deadline: Instant) -> Result<(), Error> {
-        info!(in_flight = self.running.len(), "draining");
+        info!(in_flight = self.count(), "draining");
         let mut outcome = Ok(());
         let mut source_alive = true;
-        while self.running.len() > 0 {
+        while self.count() > 0 {
             let until = self
                 .revocations
                 .deadline()
                 .map_or(deadline, |at| at.min(deadline));
             select! { biased;
-                done = self.running.next() => {
-                    outcome = outcome.and(done.and_then(|done| self.on_done(done)));
-                }
+                turn = turn(&mut self.pools, &mut self.gate, &self.shared.awaiting) => match turn {
+                    Turn::Done(done) => {
+                        outcome = outcome.and(done.and_then(|done| self.on_done(done)));
+                    }
+                    Turn::Ready => self.begin(),
+                    Turn::Again => {}
+                },
                 () = sleep_until(until) => {
                     self.release_ready();
                     if Instant::now() >= deadline {
@@ -184,169 +213,81 @@ where
         outcome
     }
 
+    fn leave_waiting(&mut self) {
+        let (mut left, mut records) = self.pools.leave_all();
+        if let Some(in_hand) = self.gate.leave(|_| true) {
+            left.bytes += in_hand.place.size;
+            records.push(in_hand.record.coordinates);
+        }
+        self.in_flight_bytes -= left.bytes;
+        self.offsets.take_back(&records);
+        if !records.is_empty() {
+            info!(
+                records = records.len(),
+                "records that were not begun are left, they will be delivered again"
+            );
+        }
+    }
+
     fn abandon(&mut self) {
-        self.summary.abandoned += self.running.len() as u64;
+        self.summary.abandoned += self.count() as u64;
         warn!(
-            records = self.running.len(),
+            records = self.count(),
             "drain time is over, records will be delivered again"
         );
-        self.running.abandon();
+        self.pools.abandon();
+        self.gate.leave(|_| true);
         self.in_flight.set(0.0);
         // Nothing will finish any more: whoever waits for these partitions need not.
         self.revocations.release_all(&mut self.offsets);
     }
 
+    /// Returns how many records are in flight, begun or not.
+    fn count(&self) -> usize {
+        self.pools.len() + usize::from(self.gate.is_waiting())
+    }
+
+    fn tell(&mut self) {
+        let waiting = self.pools.waiting().chain(self.gate.waiting());
+        let unready = self.gate.since();
+        self.progress.tell(&self.offsets, waiting, unready);
+    }
+
+    /// Begins the job of the record in hand if the application is ready for it just now.
+    async fn begin_if_ready(&mut self) {
+        if !self.gate.may_ask(self.shared.awaiting.any()) {
+            return;
+        }
+        let ready = poll_fn(|context| Poll::Ready(self.gate.poll_ready(context)));
+        if ready.await.is_ready() {
+            self.begin();
+        }
+    }
+
+    fn begin(&mut self) {
+        let Some((in_hand, service)) = self.gate.take() else {
+            return;
+        };
+        let InHand {
+            record,
+            place,
+            arrived,
+        } = in_hand;
+        let job = (self.make_job)(record, arrived, service);
+        self.pools.start(place, job);
+    }
+
     fn intake(&self) -> Intake {
         let limits = &self.settings.limits;
-        let bound = self.running.bound(limits.max_in_flight);
-        let bytes = self.in_flight_bytes + self.shared.replies.expected(self.running.len());
-        let room = self.running.len() < bound
+        // Of those that are not begun no reply is to come: each begins when another one's is gone.
+        let bytes = self.in_flight_bytes + self.shared.replies.expected(self.pools.begun());
+        let is_ready = !self.gate.is_waiting() && !self.shared.awaiting.any();
+        let room = is_ready
+            && self.pools.has_room()
+            && self.pools.len() < limits.max_in_flight
             && bytes < limits.max_in_flight_bytes
             && self.offsets.tracked() < limits.max_uncommitted;
         if room { Intake::Open } else { Intake::Closed }
-    }
-
-    fn on_event(&mut self, event: SourceEvent) -> ControlFlow<()> {
-        match event {
-            SourceEvent::Record(record) => self.on_record(record),
-            SourceEvent::Assigned {
-                partitions,
-                generation,
-            } => {
-                self.on_assigned(&partitions, generation);
-            }
-            SourceEvent::Revoked(revocation) => {
-                let count = revocation.partitions.len() as u64;
-                self.count(metric_names::REVOCATIONS, count);
-                revocation
-                    .partitions
-                    .iter()
-                    .for_each(|partition| self.offsets.close(partition));
-                self.revocations
-                    .add(revocation, self.settings.revocation_timeout);
-                self.release_ready();
-            }
-            SourceEvent::Lost(partitions) => self.on_lost(&partitions),
-            SourceEvent::Anew(start) => {
-                self.offsets.begin_anew(&start);
-                self.forget(&start.topic_partition, Why::Remade);
-            }
-            SourceEvent::Finished(committed) => self.on_finished_before(&committed),
-            SourceEvent::Skipped(position) => self.offsets.skip_to(&position),
-            SourceEvent::CommitFailed(partitions) => {
-                self.count(metric_names::COMMIT_FAILURES, 1);
-                partitions
-                    .iter()
-                    .for_each(|partition| self.offsets.commit_failed(partition));
-            }
-            SourceEvent::Exhausted => return ControlFlow::Break(()),
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn count(&self, metric: &'static str, times: u64) {
-        self.label.counter(metric, []).increment(times);
-    }
-
-    fn on_record(&mut self, record: Record) {
-        self.now = Instant::now();
-        match self
-            .offsets
-            .deliver(&record.coordinates, self.now.into_std())
-        {
-            Delivery::Next => {}
-            Delivery::Rewound => {
-                self.count(metric_names::REWINDS, 1);
-                warn!(record = %record.coordinates, "the partition was set back");
-            }
-            Delivery::Finished => {
-                self.count(metric_names::FINISHED_BEFORE, 1);
-                debug!(record = %record.coordinates, "finished before, not handled again");
-                return;
-            }
-            Delivery::Stale => {
-                self.count(metric_names::STALE, 1);
-                debug!(record = %record.coordinates, "record of another assignment dropped");
-                return;
-            }
-        }
-        let (lane, size) = (self.running.lane(&record), record.size());
-        self.in_flight_bytes += size;
-        let job = (self.make_job)(record, self.now);
-        self.running.start(lane, size, job);
-        self.in_flight.set(self.running.len() as f64);
-    }
-
-    fn on_done(&mut self, done: Done) -> Result<(), Error> {
-        self.in_flight_bytes -= done.size;
-        self.in_flight.set(self.running.len() as f64);
-        match done.settled.map_err(Error::Producer)? {
-            Settled::Replied => self.summary.replied += 1,
-            Settled::DeadLettered(_) => self.summary.dead_lettered += 1,
-            Settled::Skipped(_) => self.summary.skipped += 1,
-            Settled::Left => {
-                self.count(metric_names::STALE, 1);
-                debug!(record = %done.coordinates, "dropped, as its partition has gone");
-                return Ok(());
-            }
-        }
-        self.offsets.finish(&done.coordinates);
-        self.release_ready();
-        Ok(())
-    }
-
-    fn release_ready(&mut self) {
-        for partition in self.revocations.release_ready(&mut self.offsets) {
-            self.forget(&partition, Why::Moved);
-        }
-    }
-
-    /// Drops the jobs of a partition that is gone, as far as they were not started; those that were
-    /// call the application no more.
-    fn forget(&mut self, partition: &TopicPartition, why: Why) {
-        self.shared.depart(partition, why);
-        let dropped = self.running.forget(partition);
-        if dropped.records > 0 {
-            warn!(%partition, records = dropped.records, ?why, "records that were not begun are dropped");
-            self.in_flight_bytes -= dropped.bytes;
-        }
-    }
-
-    /// Ends what waits: the source tells one rebalance after the other, so it has given up waiting
-    /// for a revocation when the next one begins. Left alone it would take the new assignment along.
-    fn end_revocations(&mut self) {
-        for partition in self.revocations.release_all(&mut self.offsets) {
-            self.forget(&partition, Why::Moved);
-        }
-    }
-
-    fn on_assigned(&mut self, partitions: &[TopicPartition], generation: u64) {
-        self.end_revocations();
-        for partition in partitions {
-            info!(%partition, generation, "partition assigned");
-            self.offsets.assign(partition, generation);
-        }
-        self.progress.assigned();
-    }
-
-    fn on_finished_before(&mut self, committed: &Position) {
-        info!(
-            partition = %committed.topic_partition,
-            next_offset = committed.next_offset,
-            offsets = committed.finished.count(),
-            "finished before above the committed offset, not handled again"
-        );
-        self.offsets.restore(committed);
-    }
-
-    fn on_lost(&mut self, partitions: &[TopicPartition]) {
-        self.end_revocations();
-        for partition in partitions {
-            warn!(%partition, "partition lost");
-            self.offsets.revoke(partition);
-            self.forget(partition, Why::Moved);
-        }
-        self.progress.lost();
     }
 
     fn commit(&mut self) -> Result<ControlFlow<()>, Error> {
@@ -363,6 +304,41 @@ where
         }
         Ok(ControlFlow::Continue(()))
     }
+}
+
+/// What the loop is to do next for a job.
+enum Turn {
+    Done(Result<Done, Error>),
+    /// The application is ready for the record in hand.
+    Ready,
+    /// No job waits for the application any more.
+    Again,
+}
+
+/// Waits until a job ends or may begin. Safe to cancel.
+async fn turn<J, V>(pools: &mut Pools<J>, gate: &mut Gate<V>, awaiting: &Awaiting) -> Turn
+where
+    J: Future<Output = Done> + Send + 'static,
+    V: Answer,
+{
+    let is_awaited = awaiting.any();
+    if !is_awaited && !gate.is_waiting() {
+        return Turn::Done(pools.next().await);
+    }
+    let may_ask = gate.may_ask(is_awaited);
+    select! { biased;
+        done = pools.next() => Turn::Done(done),
+        () = awaiting.over(), if is_awaited => Turn::Again,
+        () = poll_fn(|context| gate.poll_ready(context)), if may_ask => Turn::Ready,
+    }
+}
+
+/// Why no more records are taken.
+enum Ended {
+    /// A stop was asked for.
+    Asked,
+    /// The source has no more.
+    Exhausted,
 }
 
 /// How long the last commit and the farewell to the group may take after the drain. Above what

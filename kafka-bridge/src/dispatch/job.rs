@@ -1,15 +1,18 @@
 //! The way of one record: call the service, produce its reply, end in exactly one outcome.
 
+use std::future::poll_fn;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::task::Poll;
 
 use futures_util::FutureExt;
+use tokio::select;
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument, Span, error, info, info_span, warn};
 
 use super::Answer;
-use super::shared::{Departures, Shared};
+use super::shared::Shared;
 use crate::dispatch::dead_letter;
 use crate::ports::{ProduceError, ReplySink};
 use crate::telemetry::labels::BridgeLabel;
@@ -53,31 +56,25 @@ pub(crate) struct Done {
 
 /// Makes a job of each record.
 #[derive(Debug)]
-pub(crate) struct JobFactory<V, K> {
-    worker: Worker<V, K>,
+pub(crate) struct JobFactory<K> {
+    worker: Worker<K>,
     meters: Meters,
 }
 
 /// What each job has of its own.
 #[derive(Clone, Debug)]
-struct Worker<V, K> {
-    service: V,
+struct Worker<K> {
     sink: K,
     dead_letter_topic: Option<Arc<str>>,
     on_failure: FailurePolicy,
     shared: Shared,
 }
 
-impl<V, K> JobFactory<V, K>
-where
-    V: Answer,
-    K: ReplySink,
-{
-    pub(crate) fn new(service: V, sink: K, settings: &Settings) -> Self {
+impl<K: ReplySink> JobFactory<K> {
+    pub(crate) fn new(sink: K, settings: &Settings) -> Self {
         let dead_letter_topic = settings.dead_letter_topic.as_deref();
         Self {
             worker: Worker {
-                service,
                 sink,
                 dead_letter_topic: dead_letter_topic.map(Into::into),
                 on_failure: settings.on_failure,
@@ -93,10 +90,11 @@ where
     }
 
     /// Handles the record; the future never panics, and resolves only when the record is settled.
-    pub(crate) fn job(
+    pub(crate) fn job<V: Answer>(
         &mut self,
         record: Record,
         arrived: Instant,
+        service: V,
     ) -> impl Future<Output = Done> + Send + use<V, K> {
         let (coordinates, size) = (record.coordinates.clone(), record.size());
         let span = span(&record);
@@ -104,7 +102,8 @@ where
         let worker = self.worker.clone();
         let seen = worker.shared.departures.count();
         let job = async move {
-            let work = AssertUnwindSafe(worker.settle(record, seen, &meters)).catch_unwind();
+            let work =
+                AssertUnwindSafe(worker.settle(service, record, seen, &meters)).catch_unwind();
             // The application's own panics end in a reply. One that gets here is the bridge's:
             // the record must stay unfinished, so it counts as a failure for good.
             let settled = work
@@ -124,27 +123,25 @@ where
     }
 }
 
-impl<V, K> Worker<V, K>
-where
-    V: Answer,
-    K: ReplySink,
-{
+impl<K: ReplySink> Worker<K> {
     /// `seen` is how many departures there had been when the record came.
-    async fn settle(
+    async fn settle<V: Answer>(
         self,
+        mut service: V,
         record: Record,
         seen: u64,
         meters: &TopicMeters,
     ) -> Result<Settled, String> {
         let Self {
-            service,
             sink,
             dead_letter_topic,
             on_failure,
             shared,
         } = self;
         let departures = &*shared.departures;
-        if departures.has_gone(&record.coordinates.topic_partition, seen) {
+        if departures.has_gone(&record.coordinates.topic_partition, seen)
+            || !is_ready(&mut service, &shared, &record, seen).await
+        {
             return Ok(Settled::Left);
         }
         // Kept only if it can be needed: most bridges never write a dead letter.
@@ -154,7 +151,7 @@ where
             FailurePolicy::Reply => Ok(Some(service.answer(record).await)),
             // Attempts are what hardly any record needs: apart, they take no room in each job.
             FailurePolicy::Retry(retry) => {
-                Box::pin(attempts(service, retry, record, (departures, seen), meters)).await
+                Box::pin(attempts(service, retry, record, (&shared, seen), meters)).await
             }
         };
         let replying = shared.replying.enter(&coordinates);
@@ -209,18 +206,42 @@ fn is_as_wanted(reason: &SkipReason, has_dead_letters: bool) -> bool {
     }
 }
 
+/// Waits until the application is ready, which it mostly is at once; `false` when the record's partition has gone
+/// before. No time-out counts meanwhile: the application has not been called.
+async fn is_ready<V: Answer>(service: &mut V, shared: &Shared, record: &Record, seen: u64) -> bool {
+    let ready = poll_fn(|context| Poll::Ready(service.poll_ready(context)));
+    if ready.await.is_ready() {
+        return true;
+    }
+    let wait = async {
+        let _awaits = shared.awaiting.enter();
+        let partition = &record.coordinates.topic_partition;
+        select! { biased;
+            () = shared.departures.gone(partition, seen) => false,
+            () = poll_fn(|context| service.poll_ready(context)) => true,
+        }
+    };
+    // Apart, as attempts are.
+    Box::pin(wait).await
+}
+
 /// Calls the service again after a failure, as the policy says. `Err` says that no attempt is left,
 /// `None` that the partition has gone: whoever has it now begins anew.
 async fn attempts<V: Answer>(
-    service: V,
+    mut service: V,
     retry: Retry,
     record: Record,
-    (departures, seen): (&Departures, u64),
+    (shared, seen): (&Shared, u64),
     meters: &TopicMeters,
 ) -> Result<Option<Outcome>, Cause> {
+    let departures = &*shared.departures;
     let partition = &record.coordinates.topic_partition;
     for attempt in 1_u32.. {
-        let outcome = service.clone().answer(record.clone()).await;
+        // The very value that is ready answers.
+        let next = service.clone();
+        let outcome = std::mem::replace(&mut service, next)
+            .answer(record.clone())
+            .await;
         let Some(status) = outcome.failure() else {
             return Ok(Some(outcome));
         };
@@ -238,6 +259,7 @@ async fn attempts<V: Answer>(
         if timeout(wait, departures.gone(partition, seen))
             .await
             .is_ok()
+            || !is_ready(&mut service, shared, &record, seen).await
         {
             return Ok(None);
         }

@@ -4,13 +4,14 @@ mod lanes;
 mod serial;
 mod tasks;
 
-use self::lanes::{Dropped, Lane, LanePer, Lanes};
+pub(super) use self::lanes::{Dropped, Lane};
+use self::lanes::{LanePer, Lanes};
 use self::serial::Serial;
 use self::tasks::Tasks;
 use super::job::Done;
 use crate::{Dispatch, Error, Record, TopicPartition};
 
-/// Jobs under way.
+/// Jobs under way, all in one mode.
 #[derive(Debug)]
 pub(super) enum Running<J> {
     Serial(Serial<J>),
@@ -36,19 +37,19 @@ impl<J: Future<Output = Done> + Send + 'static> Running<J> {
         }
     }
 
-    /// Returns how many jobs may be under way, given the in-flight bound.
-    pub(super) fn bound(&self, max_in_flight: usize) -> usize {
-        match self {
-            Self::Serial(_) => 1,
-            Self::Tasks(_) | Self::Lanes(_) => max_in_flight,
-        }
-    }
-
     /// Returns what the record has to be in order with, in a mode that keeps order.
     pub(super) fn lane(&self, record: &Record) -> Option<Lane> {
         match self {
             Self::Serial(_) | Self::Tasks(_) => None,
             Self::Lanes(lanes) => lanes.lane(record),
+        }
+    }
+
+    /// Returns whether a record of the lane has to wait for another one.
+    pub(super) fn is_behind(&self, lane: Option<&Lane>) -> bool {
+        match (self, lane) {
+            (Self::Lanes(lanes), Some(lane)) => lanes.is_taken(lane),
+            _ => false,
         }
     }
 

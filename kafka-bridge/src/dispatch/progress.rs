@@ -10,7 +10,7 @@ use super::shared::Replying;
 use crate::offsets::{OffsetTracker, Oldest};
 use crate::telemetry::labels::BridgeLabel;
 use crate::telemetry::metric_names;
-use crate::{Status, TopicPartition};
+use crate::{Coordinates, Status, TopicPartition};
 
 /// Tells observers how the bridge is doing.
 pub(crate) type StatusSender = watch::Sender<Status>;
@@ -54,17 +54,34 @@ impl Progress {
     pub(super) fn stopping(&self) {
         self.status.send_modify(|status| {
             (status.ready, status.told) = (false, None);
+            status.unready = None;
         });
     }
 
     /// Tells where each partition stands.
-    pub(super) fn tell(&mut self, offsets: &OffsetTracker) {
+    ///
+    /// `waiting` are the records that are not begun, as others take all the room or the application is not ready. They count from
+    /// when they are begun: a partition's turn may be long after its lowest record came.
+    pub(super) fn tell<'a>(
+        &mut self,
+        offsets: &OffsetTracker,
+        waiting: impl Iterator<Item = &'a Coordinates>,
+        unready: Option<Instant>,
+    ) {
         let now = Instant::now();
         let before = std::mem::take(&mut self.lowest);
         let mut oldest: Vec<_> = offsets
             .oldest()
             .map(|one| self.since(one, &before))
             .collect();
+        for at in waiting {
+            let is_of = |one: &&mut Oldest| {
+                one.offset == at.offset && one.topic_partition == at.topic_partition
+            };
+            if let Some(own) = oldest.iter_mut().find(is_of) {
+                own.since = now.into_std();
+            }
+        }
         // Whether a record's reply is on its way matters once the record is about to count as stuck.
         let matters = self
             .status
@@ -87,6 +104,7 @@ impl Progress {
         uncommitted.set(offsets.tracked() as f64);
         self.status.send_modify(|status| {
             (status.oldest, status.told) = (oldest, Some(now));
+            status.unready = unready;
         });
     }
 
@@ -108,7 +126,7 @@ impl Progress {
 
     /// Tells that nothing runs any more, so that a look at it later finds nothing old.
     pub(super) fn ended(&mut self) {
-        self.tell(&OffsetTracker::default());
+        self.tell(&OffsetTracker::default(), std::iter::empty(), None);
         self.stopping();
     }
 }

@@ -9,6 +9,7 @@ use std::task::{Poll, Waker};
 
 use tokio::sync::watch;
 
+use super::awaiting::Awaiting;
 use super::reply_bytes::ReplyBytes;
 use crate::offsets::Oldest;
 use crate::{Coordinates, TopicPartition};
@@ -19,6 +20,7 @@ pub(crate) struct Shared {
     pub(super) departures: Arc<Departures>,
     pub(super) replying: Replying,
     pub(super) replies: ReplyBytes,
+    pub(super) awaiting: Awaiting,
 }
 
 impl Shared {
@@ -27,6 +29,7 @@ impl Shared {
             departures: Arc::default(),
             replying: Replying::default(),
             replies: ReplyBytes::new(max_reply_bytes),
+            awaiting: Awaiting::default(),
         }
     }
 

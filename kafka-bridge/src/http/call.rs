@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::convert::Infallible;
-use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 
@@ -53,7 +52,7 @@ where
     AssertUnwindSafe(work).catch_unwind()
 }
 
-/// Awaits readiness, calls, and reads the whole body, at most `max` bytes of it.
+/// Calls an application that is ready, and reads the whole body, at most `max` bytes of it.
 async fn call<S, B>(
     mut app: S,
     request: Request<Body>,
@@ -64,7 +63,6 @@ where
     B: http_body::Body<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
-    let Ok(()) = poll_fn(|context| app.poll_ready(context)).await;
     let Ok(response) = app.call(request).await;
     let (parts, body) = response.into_parts();
     match whole(Limited::new(body, max)).await {

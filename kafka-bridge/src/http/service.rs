@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::error::Error as StdError;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -130,6 +132,12 @@ where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
+    /// A panic there counts as ready: the request then meets it within its own barrier.
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let ready = catch_unwind(AssertUnwindSafe(|| self.app.poll_ready(context)));
+        ready.map_or(Poll::Ready(()), |ready| ready.map(|Ok(())| ()))
+    }
+
     // One body, with steps that do not wait: each async function that a record is handed on to would
     // have room for it of its own, and a job is moved.
     async fn answer(self, record: Record) -> Outcome {

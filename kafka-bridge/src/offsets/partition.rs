@@ -155,6 +155,16 @@ impl Partition {
         false
     }
 
+    /// Takes the record that was delivered last for not delivered; `false` if it is another one.
+    pub(super) fn take_back(&mut self, offset: i64) -> bool {
+        let last = self.delivered.back();
+        let is_last = last.is_some_and(|last| last.offset == offset && !last.finished);
+        if is_last {
+            self.delivered.pop_back();
+        }
+        is_last
+    }
+
     /// Goes on at an offset, unless something is held, or it was passed before.
     pub(super) fn skip_to(&mut self, next_offset: i64) {
         if self.delivered.is_empty() {

@@ -259,3 +259,20 @@ fn h33_what_retention_deleted_above_the_position_changes_nothing_of_the_rest() {
     assert_eq!((committed.next_offset, committed.finished.count()), (7, 2));
     assert_eq!(handled(&mut tracker, &[7, 8, 9], 2), [8]);
 }
+
+#[test]
+fn what_is_taken_back_is_the_next_owners_and_holds_nothing() {
+    let mut tracker = tracker(&[5, 6, 8]);
+    tracker.close(&partition());
+    tracker.take_back(&[at(6, 1), at(8, 1)]);
+    assert_eq!((standing(&tracker), tracker.tracked()), (Some(5), 1));
+    tracker.take_back(&[at(5, 0), at(4, 1)]);
+    assert_eq!(
+        tracker.tracked(),
+        1,
+        "of another assignment, and none that is held"
+    );
+    tracker.finish(&at(5, 1));
+    assert!(!tracker.has_unfinished(&partition()));
+    assert_eq!(tracker.revoke(&partition()).unwrap().next_offset, 6);
+}

@@ -156,7 +156,7 @@ const DESCRIPTIONS: [Description; 24] = [
         Kind::Counter,
         PAUSES,
         Unit::Count,
-        "times that intake was paused at the in-flight bound",
+        "times that intake, or that of an operation, was paused at its in-flight bound",
     ),
     (
         Kind::Counter,

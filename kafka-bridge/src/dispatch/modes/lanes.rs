@@ -13,7 +13,7 @@ use crate::dispatch::job::Done;
 use crate::{Record, TopicPartition};
 
 /// Records that keep their order: those of a partition that have the key, or all of it.
-pub(super) type Lane = (TopicPartition, Option<Bytes>);
+pub(in crate::dispatch) type Lane = (TopicPartition, Option<Bytes>);
 
 /// What a lane is made of.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +51,7 @@ struct Waiting<J> {
     size: usize,
 }
 
-/// What was dropped before it was started.
+/// What was dropped before it was started; also a bound on what may wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::dispatch) struct Dropped {
     pub(in crate::dispatch) records: usize,
@@ -72,6 +72,10 @@ impl<J: 'static> Lanes<J> {
 impl<J: Future<Output = Done> + Send + 'static> Lanes<J> {
     pub(super) fn lane(&self, record: &Record) -> Option<Lane> {
         self.per.of(record)
+    }
+
+    pub(super) fn is_taken(&self, lane: &Lane) -> bool {
+        self.lanes.contains_key(lane)
     }
 
     /// Returns the number of jobs, started or not.

@@ -30,6 +30,8 @@ pub(super) struct FetchWatch {
     obstacles: Obstacles,
     group: Arc<str>,
     partitions: HashMap<TopicPartition, Halt>,
+    /// The topics that the bridge holds back, and those that it held back since the latest look.
+    held_back: [Vec<Arc<str>>; 2],
     said: Option<Said>,
 }
 
@@ -56,6 +58,7 @@ impl FetchWatch {
             obstacles,
             group: group.into(),
             partitions: HashMap::new(),
+            held_back: Default::default(),
             said: None,
         }
     }
@@ -109,6 +112,16 @@ impl FetchWatch {
             .clear(&Blocked::Group(Arc::clone(&self.group)));
     }
 
+    /// The bridge keeps records of these topics from coming, and of no others any more.
+    pub(super) fn hold_back(&mut self, topics: &[Arc<str>]) {
+        let [now, before] = &mut self.held_back;
+        for topic in std::mem::replace(now, topics.to_vec()) {
+            if !before.contains(&topic) {
+                before.push(topic);
+            }
+        }
+    }
+
     /// The topic can be seen.
     pub(super) fn topic_is_open(&self, topic: &Arc<str>) {
         self.obstacles.clear(&Blocked::Topic(Arc::clone(topic)));
@@ -139,9 +152,15 @@ impl FetchWatch {
             else {
                 continue;
             };
-            let idle = held_back || !is_connected(statistics, seen.broker);
+            let is_held_back = self
+                .held_back
+                .iter()
+                .flatten()
+                .any(|own| *own == partition.topic);
+            let idle = held_back || is_held_back || !is_connected(statistics, seen.broker);
             self.look_at(partition, seen, idle);
         }
+        self.held_back[1].clear();
     }
 
     fn look_at(&mut self, partition: TopicPartition, seen: &Partition, idle: bool) {
@@ -301,6 +320,10 @@ mod tests {
         assert_eq!(one.look().await, []);
         assert_eq!(one.look().await, [], "paused");
         one.held_back = false;
+        one.watch.hold_back(&["orders".into()]);
+        assert_eq!(one.look().await, []);
+        one.watch.hold_back(&["other".into()]);
+        assert_eq!(one.look().await, [], "its topic was paused until just now");
         one.broker_state = "DOWN";
         assert_eq!(one.look().await, []);
         assert_eq!(one.look().await, [], "the broker is away");

@@ -12,6 +12,7 @@ mod message;
 pub(super) mod overheard;
 #[cfg(test)]
 mod pattern_tests;
+mod pauses;
 mod polling;
 mod source;
 mod unreadable;

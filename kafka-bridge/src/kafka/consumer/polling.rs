@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
-use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use tokio::sync::{Notify, mpsc};
@@ -13,6 +12,7 @@ use tracing::{debug, warn};
 
 use super::events::ConsumerEvents;
 use super::message::to_record;
+use super::pauses::{Pause, Pauses};
 use crate::kafka::refusal::failed;
 use crate::ports::{Intake, SourceEvent};
 use crate::telemetry::metric_names;
@@ -37,20 +37,11 @@ pub(super) struct Polling {
 pub(super) struct Turn {
     /// Records that were polled and not handed over yet.
     backlog: VecDeque<Record>,
-    paused: Option<Paused>,
+    pauses: Pauses,
     /// Since when there has been no room for records.
     closed: Option<Instant>,
     /// When the bridge's task polled last.
     polled: Instant,
-}
-
-/// What was paused, and under which generation that was all.
-///
-/// Kept because librdkafka keeps the pause of a partition that is revoked: when it comes back later
-/// it would still be paused, and nobody would know.
-struct Paused {
-    generation: u64,
-    partitions: TopicPartitionList,
 }
 
 /// What a look at the consumer brought.
@@ -74,7 +65,7 @@ impl Polling {
             arrived,
             turn: Mutex::new(Turn {
                 backlog: VecDeque::new(),
-                paused: None,
+                pauses: Pauses::default(),
                 closed: None,
                 polled: Instant::now(),
             }),
@@ -83,8 +74,9 @@ impl Polling {
         }
     }
 
-    /// Looks for an event, or a record if there is room for one, without waiting. For the bridge's task.
-    pub(super) fn look(&self, events: &mut Events, intake: Intake) -> Look {
+    /// Looks for an event, or a record if there is room for one, without waiting; `held_back` is what there is no room
+    /// for while intake is open. For the bridge's task.
+    pub(super) fn look(&self, events: &mut Events, intake: Intake, held_back: &Pause) -> Look {
         let mut turn = match self.turn.try_lock() {
             Ok(turn) => turn,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
@@ -116,19 +108,19 @@ impl Polling {
                 if let Some(record) = turn.backlog.pop_front() {
                     return Look::Event(Ok(SourceEvent::Record(record)));
                 }
-                turn.resume(&self.consumer);
+                if turn.pauses.set(&self.consumer, held_back) {
+                    context.label.count(metric_names::PAUSES, []);
+                }
             }
             Intake::Closed => {
                 let now = turn.polled;
                 let since = *turn.closed.get_or_insert(now);
-                if turn.paused.is_none() {
-                    if now - since < PAUSE_AFTER {
-                        return Look::Nothing;
-                    }
-                    let label = &self.consumer.context().label;
-                    label.count(metric_names::PAUSES, []);
+                if !turn.pauses.is_all() && now - since < PAUSE_AFTER {
+                    return Look::Nothing;
                 }
-                turn.pause(&self.consumer);
+                if self.pause(&mut turn) {
+                    context.label.count(metric_names::PAUSES, []);
+                }
             }
         }
         if self.poll(&mut turn, Duration::ZERO) {
@@ -145,13 +137,13 @@ impl Polling {
         if turn.polled.elapsed() < silence {
             return false;
         }
-        if turn.paused.is_none() {
+        if !turn.pauses.is_all() {
             warn!(
                 ?silence,
                 "the bridge's task does not turn: the consumer is polled for it, and paused"
             );
         }
-        turn.pause(&self.consumer);
+        self.pause(&mut turn);
         self.poll(&mut turn, wait);
         true
     }
@@ -184,6 +176,12 @@ impl Polling {
         is_awaited
     }
 
+    /// Pauses all that is assigned; returns whether that is new.
+    fn pause(&self, turn: &mut Turn) -> bool {
+        self.consumer.context().hold_back();
+        turn.pauses.set(&self.consumer, &Pause::All)
+    }
+
     /// Returns whether there was something.
     fn poll(&self, turn: &mut Turn, wait: Duration) -> bool {
         let context = self.consumer.context();
@@ -207,54 +205,5 @@ impl Polling {
             Some(Err(error)) => debug!(%error, "consumer"),
         }
         true
-    }
-}
-
-impl Turn {
-    /// Pauses what is assigned; again when that has changed, because new partitions are not paused.
-    fn pause(&mut self, consumer: &BaseConsumer<ConsumerEvents>) {
-        consumer.context().hold_back();
-        let generation = consumer.context().generation();
-        if self
-            .paused
-            .as_ref()
-            .is_some_and(|paused| paused.generation == generation)
-        {
-            return;
-        }
-        let assigned = match consumer.assignment() {
-            Ok(assigned) => assigned,
-            Err(error) => return warn!(%error, "partitions not paused"),
-        };
-        if let Err(error) = consumer.pause(&assigned) {
-            warn!(%error, "partitions not paused");
-        }
-        debug!(
-            generation,
-            partitions = assigned.count(),
-            "partitions paused"
-        );
-        let mut partitions = self
-            .paused
-            .take()
-            .map(|paused| paused.partitions)
-            .unwrap_or_default();
-        for one in assigned.elements() {
-            partitions.add_partition(one.topic(), one.partition());
-        }
-        self.paused = Some(Paused {
-            generation,
-            partitions,
-        });
-    }
-
-    fn resume(&mut self, consumer: &BaseConsumer<ConsumerEvents>) {
-        let Some(paused) = self.paused.take() else {
-            return;
-        };
-        debug!(partitions = paused.partitions.count(), "partitions resumed");
-        if let Err(error) = consumer.resume(&paused.partitions) {
-            warn!(%error, "partitions not resumed");
-        }
     }
 }

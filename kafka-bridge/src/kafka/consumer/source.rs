@@ -10,12 +10,13 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::coop::consume_budget;
 use tokio::time::{Interval, MissedTickBehavior, interval};
-use tracing::{info, trace, warn};
+use tracing::{debug, info, trace, warn};
 
 use super::events::ConsumerEvents;
 use super::fetch_watch::FetchWatch;
 use super::guard::Guard;
 use super::last_commit::commit_last;
+use super::pauses::Pause;
 use super::polling::{Events, Look, PAUSE_AFTER, Polling};
 use crate::Error;
 use crate::health::obstacles::Obstacles;
@@ -32,6 +33,7 @@ const LONG_WAIT: Duration = Duration::from_secs(5);
 pub struct KafkaSource {
     polling: Arc<Polling>,
     events: Events,
+    held_back: Pause,
     /// For what does not wake: a pause that is due, the patience of the group. `None` up to the first wait, which is
     /// the first time that there has to be a runtime.
     tick: Option<Interval>,
@@ -82,6 +84,7 @@ impl KafkaSource {
         let source = Self {
             polling,
             events,
+            held_back: Pause::NOTHING,
             tick: None,
             asked: Some(Instant::now()),
             stop,
@@ -156,7 +159,8 @@ impl RecordSource for KafkaSource {
             consume_budget().await;
         }
         loop {
-            match self.polling.look(&mut self.events, intake) {
+            let looked = self.polling.look(&mut self.events, intake, &self.held_back);
+            match looked {
                 Look::Event(event) => return event,
                 Look::Again => continue,
                 Look::Nothing => {}
@@ -172,6 +176,12 @@ impl RecordSource for KafkaSource {
                 _ = tick.tick() => self.tell_wait(),
             }
         }
+    }
+
+    fn hold_back(&mut self, topics: &[Arc<str>]) {
+        debug!(?topics, "topics held back");
+        self.polling.consumer.context().hold_topics_back(topics);
+        self.held_back = Pause::Topics(topics.to_vec());
     }
 
     fn commit(&mut self, positions: &[Position]) {

@@ -26,6 +26,11 @@ impl ConsumerEvents {
         self.held_back.store(true, Ordering::Relaxed);
     }
 
+    /// Records of these topics are kept from coming from now on, and of no others.
+    pub(in crate::kafka) fn hold_topics_back(&self, topics: &[Arc<str>]) {
+        lock(&self.watch).hold_back(topics);
+    }
+
     pub(in crate::kafka) fn doubt(&self, doubts: impl IntoIterator<Item = Doubt>) {
         let mut all = lock(&self.doubts);
         let before = all.len();

@@ -10,6 +10,7 @@ use crate::health::obstacles::Blocked;
 use crate::kafka::Cluster;
 use crate::kafka::consumer::assignment::Committed;
 use crate::kafka::consumer::overheard;
+use crate::kafka::consumer::pauses::Pause;
 use crate::offsets::Finished;
 use crate::{Record, TopicPartition};
 
@@ -39,19 +40,30 @@ fn cluster() -> (Mock, Cluster) {
     (mock, cluster)
 }
 
+fn two_topics() -> (Mock, Cluster, KafkaSource) {
+    let (mock, cluster) = cluster();
+    mock.create_topic("others", 1, 1).unwrap();
+    let source = cluster.source("group", &["orders", "others"], Duration::from_secs(1), 8);
+    (mock, cluster, source.unwrap())
+}
+
 fn join(cluster: &Cluster) -> KafkaSource {
     let source = cluster.source("group", &["orders"], Duration::from_secs(1), 8);
     source.unwrap()
 }
 
 fn produce(mock: &Mock, codec: &str) {
+    produce_to(mock, "orders", codec);
+}
+
+fn produce_to(mock: &Mock, topic: &str, codec: &str) {
     let mut config = ClientConfig::new();
     config
         .set("bootstrap.servers", mock.bootstrap_servers())
         .set("compression.codec", codec);
     let producer: BaseProducer = config.create().unwrap();
     for _ in 0..RECORDS {
-        let record = BaseRecord::<str, str>::to("orders").payload("the same again and again");
+        let record = BaseRecord::<str, str>::to(topic).payload("the same again and again");
         producer.send(record).map_err(|(error, _)| error).unwrap();
     }
     producer.flush(LIMIT).unwrap();
@@ -91,6 +103,42 @@ async fn h24_records_are_read_whatever_they_are_compressed_with() {
             let record = next_record(&mut source).await;
             assert_eq!(record.value.unwrap(), "the same again and again", "{codec}");
         }
+    }
+}
+
+#[tokio::test]
+async fn h8_a_topic_that_is_held_back_stops_no_other_and_goes_on_where_it_was() {
+    let (mock, _cluster, mut source) = two_topics();
+    produce(&mock, "none");
+    let first = next_record(&mut source).await;
+    let mut orders = vec![first.coordinates.offset];
+    source.hold_back(&["orders".into()]);
+    // One may be on its way. It takes a look to pause.
+    let on_its_way = timeout(Duration::from_millis(50), next_record(&mut source)).await;
+    orders.extend(
+        on_its_way
+            .into_iter()
+            .map(|record| record.coordinates.offset),
+    );
+    assert!(orders.len() <= 2, "{orders:?}");
+    for _ in 0..3 {
+        produce(&mock, "none");
+        produce_to(&mock, "others", "none");
+        for _ in 0..RECORDS {
+            assert_eq!(next_record(&mut source).await.topic(), "others");
+        }
+    }
+    source.hold_back(&["others".into()]);
+    produce_to(&mock, "others", "none");
+    while orders.len() < 4 * RECORDS {
+        let record = next_record(&mut source).await;
+        assert_eq!(record.topic(), "orders");
+        orders.push(record.coordinates.offset);
+    }
+    assert_eq!(orders, (0..4 * RECORDS as i64).collect::<Vec<_>>());
+    source.hold_back(&[]);
+    for _ in 0..RECORDS {
+        assert_eq!(next_record(&mut source).await.topic(), "others");
     }
 }
 
@@ -222,7 +270,10 @@ impl Unguarded {
     fn gives_a_record(&mut self, or_waits: bool) -> bool {
         let deadline = Instant::now() + LIMIT;
         while Instant::now() < deadline {
-            match self.polling.look(&mut self.events, Intake::Open) {
+            match self
+                .polling
+                .look(&mut self.events, Intake::Open, &Pause::NOTHING)
+            {
                 Look::Event(Ok(SourceEvent::Record(_))) => return true,
                 Look::Event(_) | Look::Again => {}
                 Look::Nothing if or_waits && self.polling.has_backlog() => return false,

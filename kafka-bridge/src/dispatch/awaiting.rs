@@ -1,0 +1,46 @@
+//! The jobs that wait for the application to become ready: those of a lane's or pool's next record, and further attempts.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::Notify;
+
+/// Counts them; clones share the count. While there are any, no record is taken: it would only wait behind them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Awaiting(Arc<Waits>);
+
+#[derive(Debug, Default)]
+struct Waits {
+    jobs: AtomicUsize,
+    /// Wakes the loop when there are none any more.
+    over: Notify,
+}
+
+/// A job that is among them until this is dropped.
+#[derive(Debug)]
+pub(super) struct Awaits<'a>(&'a Awaiting);
+
+impl Awaiting {
+    pub(super) fn any(&self) -> bool {
+        self.0.jobs.load(Ordering::Acquire) > 0
+    }
+
+    pub(super) fn enter(&self) -> Awaits<'_> {
+        self.0.jobs.fetch_add(1, Ordering::AcqRel);
+        Awaits(self)
+    }
+
+    /// Waits until there may be none any more.
+    pub(super) async fn over(&self) {
+        self.0.over.notified().await;
+    }
+}
+
+impl Drop for Awaits<'_> {
+    fn drop(&mut self) {
+        let Waits { jobs, over } = &*self.0.0;
+        if jobs.fetch_sub(1, Ordering::AcqRel) == 1 {
+            over.notify_one();
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What the loop does about a record, the end of one, and partitions that come and go.
+
+use std::ops::ControlFlow;
+
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use super::Engine;
+use crate::dispatch::Answer;
+use crate::dispatch::gate::InHand;
+use crate::dispatch::job::{Done, Settled};
+use crate::dispatch::shared::Why;
+use crate::offsets::{Delivery, Position};
+use crate::ports::{RecordSource, SourceEvent};
+use crate::telemetry::metric_names;
+use crate::{Error, Record, TopicPartition};
+
+impl<Source, V, Make, Job> Engine<Source, V, Make, Job>
+where
+    Source: RecordSource,
+    V: Answer,
+    Make: FnMut(Record, Instant, V) -> Job,
+    Job: Future<Output = Done> + Send + 'static,
+{
+    pub(super) fn on_event(&mut self, event: SourceEvent) -> ControlFlow<()> {
+        match event {
+            SourceEvent::Record(record) => self.on_record(record),
+            SourceEvent::Assigned {
+                partitions,
+                generation,
+            } => {
+                self.on_assigned(&partitions, generation);
+            }
+            SourceEvent::Revoked(revocation) => {
+                let count = revocation.partitions.len() as u64;
+                self.count_event(metric_names::REVOCATIONS, count);
+                for partition in &revocation.partitions {
+                    self.offsets.close(partition);
+                    self.take_back(partition);
+                }
+                self.revocations
+                    .add(revocation, self.settings.revocation_timeout);
+                self.release_ready();
+            }
+            SourceEvent::Lost(partitions) => self.on_lost(&partitions),
+            SourceEvent::Anew(start) => {
+                self.offsets.begin_anew(&start);
+                self.forget(&start.topic_partition, Why::Remade);
+            }
+            SourceEvent::Finished(committed) => self.on_finished_before(&committed),
+            SourceEvent::Skipped(position) => self.offsets.skip_to(&position),
+            SourceEvent::CommitFailed(partitions) => {
+                self.count_event(metric_names::COMMIT_FAILURES, 1);
+                partitions
+                    .iter()
+                    .for_each(|partition| self.offsets.commit_failed(partition));
+            }
+            SourceEvent::Exhausted => return ControlFlow::Break(()),
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn count_event(&self, metric: &'static str, times: u64) {
+        self.label.counter(metric, []).increment(times);
+    }
+
+    fn on_record(&mut self, record: Record) {
+        self.now = Instant::now();
+        match self
+            .offsets
+            .deliver(&record.coordinates, self.now.into_std())
+        {
+            Delivery::Next => {}
+            Delivery::Rewound => {
+                self.count_event(metric_names::REWINDS, 1);
+                warn!(record = %record.coordinates, "the partition was set back");
+            }
+            Delivery::Finished => {
+                self.count_event(metric_names::FINISHED_BEFORE, 1);
+                debug!(record = %record.coordinates, "finished before, not handled again");
+                return;
+            }
+            Delivery::Stale => {
+                self.count_event(metric_names::STALE, 1);
+                debug!(record = %record.coordinates, "record of another assignment dropped");
+                return;
+            }
+        }
+        let place = self.pools.place(&record);
+        self.in_flight_bytes += place.size;
+        if place.is_free {
+            let arrived = self.now;
+            self.gate.put(InHand {
+                record,
+                place,
+                arrived,
+            });
+        } else {
+            // It asks whether the application is ready when its turn comes.
+            let job = (self.make_job)(record, self.now, self.gate.unready());
+            self.pools.start(place, job);
+        }
+        self.in_flight.set(self.count() as f64);
+    }
+
+    pub(super) fn on_done(&mut self, done: Done) -> Result<(), Error> {
+        self.in_flight_bytes -= done.size;
+        self.in_flight.set(self.count() as f64);
+        match done.settled.map_err(Error::Producer)? {
+            Settled::Replied => self.summary.replied += 1,
+            Settled::DeadLettered(_) => self.summary.dead_lettered += 1,
+            Settled::Skipped(_) => self.summary.skipped += 1,
+            Settled::Left => {
+                self.count_event(metric_names::STALE, 1);
+                debug!(record = %done.coordinates, "dropped, as its partition has gone");
+                return Ok(());
+            }
+        }
+        self.offsets.finish(&done.coordinates);
+        self.release_ready();
+        Ok(())
+    }
+
+    pub(super) fn release_ready(&mut self) {
+        for partition in self.revocations.release_ready(&mut self.offsets) {
+            self.forget(&partition, Why::Moved);
+        }
+    }
+
+    /// Leaves what is not begun and in no lane to the partition's next owner: the whole group would wait for it.
+    fn take_back(&mut self, partition: &TopicPartition) {
+        let (dropped, mut records) = self.pools.leave(partition);
+        self.in_flight_bytes -= dropped.bytes;
+        if let Some(in_hand) = self.gate.leave(|at| at.topic_partition == *partition) {
+            self.in_flight_bytes -= in_hand.place.size;
+            records.push(in_hand.record.coordinates);
+        }
+        self.offsets.take_back(&records);
+    }
+
+    /// Drops the jobs of a partition that is gone, as far as they were not started; those that were
+    /// call the application no more.
+    fn forget(&mut self, partition: &TopicPartition, why: Why) {
+        self.shared.depart(partition, why);
+        let mut dropped = self.pools.forget(partition);
+        if let Some(in_hand) = self.gate.leave(|at| at.topic_partition == *partition) {
+            dropped.records += 1;
+            dropped.bytes += in_hand.place.size;
+        }
+        if dropped.records > 0 {
+            warn!(%partition, records = dropped.records, ?why, "records that were not begun are dropped");
+            self.in_flight_bytes -= dropped.bytes;
+        }
+    }
+
+    /// Ends what waits: the source tells one rebalance after the other, so it has given up waiting
+    /// for a revocation when the next one begins. Left alone it would take the new assignment along.
+    fn end_revocations(&mut self) {
+        for partition in self.revocations.release_all(&mut self.offsets) {
+            self.forget(&partition, Why::Moved);
+        }
+    }
+
+    fn on_assigned(&mut self, partitions: &[TopicPartition], generation: u64) {
+        self.end_revocations();
+        for partition in partitions {
+            info!(%partition, generation, "partition assigned");
+            self.offsets.assign(partition, generation);
+        }
+        self.progress.assigned();
+    }
+
+    fn on_finished_before(&mut self, committed: &Position) {
+        info!(
+            partition = %committed.topic_partition,
+            next_offset = committed.next_offset,
+            offsets = committed.finished.count(),
+            "finished before above the committed offset, not handled again"
+        );
+        self.offsets.restore(committed);
+    }
+
+    fn on_lost(&mut self, partitions: &[TopicPartition]) {
+        self.end_revocations();
+        for partition in partitions {
+            warn!(%partition, "partition lost");
+            self.offsets.revoke(partition);
+            self.forget(partition, Why::Moved);
+        }
+        self.progress.lost();
+    }
+}
