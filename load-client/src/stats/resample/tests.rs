@@ -25,7 +25,7 @@ fn the_counted_quantiles_are_those_of_the_written_out_resample() {
     let probabilities = [0.0, 0.1, 0.5, 0.905, 1.0];
     for block in [1, 4, 137, 500] {
         let mut exact = Exact::new(series(&values, block), &probabilities);
-        let mut ring = ring::Ring::new(values.len(), block);
+        let mut ring = Ring::new(values.len(), block);
         let (mut random, mut again) = (SplitMix64::new(8), SplitMix64::new(8));
         let mut found = [0.0; 5];
         for _ in 0..50 {
@@ -193,4 +193,38 @@ fn undefined_results_are_none() {
         ..settings
     };
     assert_eq!(change(good, &[0.5], empty), None);
+}
+
+#[test]
+fn blocks_fill_the_ring_and_wrap_round() {
+    for block in [1, 2, 3, 7, 10, 99] {
+        let mut ring = Ring::new(10, block);
+        let mut random = SplitMix64::new(3);
+        let mut seen = [0_i64; 10];
+        for _ in 0..2000 {
+            ring.draw(&mut random);
+            let places: i64 = ring.multiplicities.iter().map(|m| i64::from(*m)).sum();
+            assert_eq!(places, 10, "{block}");
+            for (total, multiplicity) in seen.iter_mut().zip(&ring.multiplicities) {
+                *total += i64::from(*multiplicity);
+            }
+        }
+        // Each place is as likely as any other, the first and the last included.
+        assert!(
+            seen.iter().all(|total| (1800..2200).contains(total)),
+            "{block}: {seen:?}"
+        );
+    }
+}
+
+#[test]
+fn a_block_of_one_is_a_plain_draw() {
+    let (mut ring, mut random) = (Ring::new(5, 1), SplitMix64::new(9));
+    ring.draw(&mut random);
+    let mut expected = [0_i16; 5];
+    let mut again = SplitMix64::new(9);
+    for _ in 0..5 {
+        expected[again.below(5)] += 1;
+    }
+    assert_eq!(ring.multiplicities, expected);
 }

@@ -3,7 +3,7 @@
 //! Test code only. The generated data sets come from SplitMix64, so any language can build them
 //! again. Figures printed with fewer digits than a double has are held to those digits.
 
-use super::*;
+use load_client::stats::*;
 
 /// Round-trip times in whole microseconds: a body, a skew and a few stalls.
 fn generated(seed: u64, count: usize) -> Vec<u64> {

@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 
-use super::*;
+use load_client::stats::*;
 
 #[derive(Deserialize)]
 struct Fixtures {
@@ -72,7 +72,7 @@ struct Correlated {
 }
 
 fn fixtures() -> Fixtures {
-    serde_json::from_str(include_str!("../../tests/data/statistics_fixtures.json")).unwrap()
+    serde_json::from_str(include_str!("../data/statistics_fixtures.json")).unwrap()
 }
 
 /// Relative to the figure, and for figures near zero to 1.

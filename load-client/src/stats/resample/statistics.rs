@@ -4,8 +4,7 @@
 //! series, of how often the segment was drawn times how many of its values are that low. That is a
 //! product of two short vectors, and a quantile is found by halving over the thresholds.
 
-use super::Series;
-use super::ring::Ring;
+use crate::stats::resample::{Ring, Series};
 use crate::stats::{SortedSample, SplitMix64, quantile_of_sorted};
 
 /// Segments of a series, unless they would hold more values than an i16 counts.
@@ -162,4 +161,97 @@ fn counts_below(segments: &[&[f64]], thresholds: &[f64]) -> Vec<i16> {
         counts[index] += counts[index - width];
     }
     counts
+}
+
+// Quantiles of a resample, value by value.
+
+pub(super) struct Exact {
+    ring: Ring,
+    /// The values, ascending.
+    sorted: Vec<f64>,
+    /// Where each of them stands in the series.
+    places: Vec<u32>,
+    probabilities: Vec<f64>,
+}
+
+impl Exact {
+    pub(super) fn new(series: Series<'_>, probabilities: &[f64]) -> Self {
+        let mut places: Vec<u32> = (0..series.values.len() as u32).collect();
+        places.sort_by(|a, b| series.values[*a as usize].total_cmp(&series.values[*b as usize]));
+        Self {
+            ring: Ring::new(places.len(), series.block_length),
+            sorted: places
+                .iter()
+                .map(|place| series.values[*place as usize])
+                .collect(),
+            places,
+            probabilities: probabilities.to_vec(),
+        }
+    }
+
+    /// Quantiles by linear interpolation (type 7): one walk up the sorted values.
+    pub(super) fn draw(&mut self, random: &mut SplitMix64, quantiles: &mut [f64]) {
+        self.ring.draw(random);
+        let last = self.sorted.len() - 1;
+        let (mut covered, mut next) = (0_usize, 0_usize);
+        for (quantile, probability) in quantiles.iter_mut().zip(&self.probabilities) {
+            let position = last as f64 * probability;
+            let rank = position.floor() as usize;
+            while covered <= rank {
+                covered += self.multiplicity(next);
+                next += 1;
+            }
+            let low = self.sorted[next - 1];
+            let high = if covered > rank + 1 || rank == last {
+                low
+            } else {
+                let above = (next..=last).find(|place| self.multiplicity(*place) > 0);
+                above.map_or(low, |place| self.sorted[place])
+            };
+            *quantile = low + (position - rank as f64) * (high - low);
+        }
+    }
+
+    fn multiplicity(&self, sorted_place: usize) -> usize {
+        self.ring.multiplicities[self.places[sorted_place] as usize] as usize
+    }
+}
+
+// The mean of a resample, from sums over segments.
+
+/// Most segments; up to so many values each is a segment of its own.
+const MEAN_SEGMENTS: usize = 16_384;
+
+pub(super) struct Means {
+    ring: Ring,
+    sums: Vec<f64>,
+    lengths: Vec<f64>,
+}
+
+impl Means {
+    pub(super) fn new(series: Series<'_>) -> Self {
+        let segment = series.values.len().div_ceil(MEAN_SEGMENTS);
+        let segments = series.values.chunks(segment);
+        let sums: Vec<f64> = segments.clone().map(|values| values.iter().sum()).collect();
+        Self {
+            ring: Ring::new(sums.len(), series.block_length.div_ceil(segment)),
+            lengths: segments.map(|values| values.len() as f64).collect(),
+            sums,
+        }
+    }
+
+    pub(super) fn draw(&mut self, random: &mut SplitMix64) -> f64 {
+        self.ring.draw(random);
+        let drawn = self
+            .ring
+            .multiplicities
+            .iter()
+            .map(|times| f64::from(*times));
+        let (sum, count) = drawn
+            .zip(self.sums.iter().zip(&self.lengths))
+            .fold((0.0, 0.0), |(sum, count), (times, (part, length))| {
+                (sum + times * part, count + times * length)
+            });
+        sum / count
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Test code only: equal systems whose series are autoregressive, with a fixed seed.
 
-use super::*;
+use load_client::stats::*;
 
 const TRIALS: usize = 300;
 const VALUES: usize = 4_000;
