@@ -2,15 +2,14 @@
 
 use std::path::PathBuf;
 
+use crate::args::CompareArguments;
+use crate::commands::compare_files::{on_both_sides, refuse_repetitions};
 use crate::compare::{
     self, Comparison, FailOn, Options, ReadError, Run, Side, SideSummary, read_run,
 };
 use crate::report::html::{PageContext, Section, comparison_page};
 use crate::report::text::{comparison_markdown, comparison_text};
 use crate::report::{Destination, HistoryRow, append_history, check_history, refuse_collisions};
-
-use super::compare_files::{on_both_sides, refuse_repetitions};
-use crate::args::CompareArguments;
 use crate::session::Text;
 use crate::session::signals::say;
 

@@ -8,9 +8,8 @@ use uuid::Uuid;
 use crate::args::RunArguments;
 use crate::load::plan::Plan;
 use crate::load::runner::Control;
-use crate::session::Audience;
-use crate::session::Session;
 use crate::session::signals::{self, say};
+use crate::session::{Audience, Session};
 use crate::transport::kafka::KafkaSettings;
 
 /// Runs the load; answers the exit code.

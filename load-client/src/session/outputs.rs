@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::args::{Files, OutputArguments, RunArguments};
 use crate::load::plan::{Model, Pause, Plan};
 use crate::load::runner::Control;
 use crate::measure::analysis::Findings;
@@ -14,16 +15,11 @@ use crate::measure::threshold::{self, Answer, Threshold, evaluate};
 use crate::report::html::run_page;
 use crate::report::text::{run_end, run_verdicts};
 use crate::report::{Destination, EndedBy, ExportError, RunFacts, RunReport, StatsFiles};
-use crate::session::keys::Restore;
+use crate::session::files::{self, HeldText, Text};
+use crate::session::signals::{Restore, say};
+use crate::session::watch::{self, Observer, Shown, Watch, Watched};
+use crate::session::{Causes, exit_code, monitors};
 use crate::transport::kafka::{ClientSettings, KafkaSettings};
-
-use super::exit::{Causes, exit_code};
-use super::text::{HeldText, Text};
-use super::watch::{self, Observer, Shown, Watch, Watched};
-use super::{cpu, report};
-use crate::args::RunArguments;
-use crate::args::{Files, OutputArguments};
-use crate::session::signals::say;
 
 /// Bins of the report's histogram.
 const HISTOGRAM_BINS: u32 = 80;
@@ -239,7 +235,7 @@ impl Ended {
             client_settings: end_of_run.client_settings,
             thresholds: answer,
             validity: validity.clone(),
-            command: report::command(),
+            command: files::command(),
             exit_code,
         };
         let html = self.write_page(plan, kafka, &facts, &summary);
@@ -298,7 +294,7 @@ impl Ended {
             return Ok(());
         };
         let bins = self.view.histogram(HISTOGRAM_BINS);
-        let words = report::Words::new(plan, kafka, facts);
+        let words = files::Words::new(plan, kafka, facts);
         let history = self.view.history();
         let page = words.page(facts, summary, &history, &bins);
         Ok(destination.write_whole(run_page(&page).as_bytes())?)
@@ -330,7 +326,7 @@ impl Ended {
             in_flight: self.view.occupied(),
             held_back_by_recorder: self.control.held_back_by_recorder(),
             stalled,
-            cores: cpu::cores(),
+            cores: monitors::cores(),
             cpu: self.watched.cpu.clone(),
             schedule_lag: self.control.own_lag(),
             queue: self.watched.queue.clone(),

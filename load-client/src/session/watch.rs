@@ -15,11 +15,9 @@ use crate::measure::summary::Summary;
 use crate::measure::threshold::{Threshold, Verdict, evaluate};
 use crate::report::StatsFiles;
 use crate::report::text::{Progress, live_table, progress_line};
-use crate::session::keys::{Keys, Restore, standard_input};
-
-use super::cpu;
-use super::text::{Text, terminal_columns};
-use crate::session::signals::{CLEAR_LINE, say};
+use crate::session::files::{Text, terminal_columns};
+use crate::session::monitors;
+use crate::session::signals::{CLEAR_LINE, Keys, Restore, say, standard_input};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 /// The table is printed every other second, as in Locust.
@@ -131,7 +129,7 @@ struct Watcher {
 
 impl Watcher {
     fn new(settings: Settings) -> Self {
-        let reading = cpu::read();
+        let reading = monitors::read();
         Self {
             in_warm_up: !settings.warm_up.is_zero(),
             columns: settings.text.columns(),
@@ -157,7 +155,7 @@ impl Watcher {
             self.ticks += 1;
             self.look();
         }
-        self.last = cpu::read();
+        self.last = monitors::read();
         self.clear_status();
         self
     }
@@ -178,7 +176,7 @@ impl Watcher {
         if self.in_warm_up && !warm_up {
             // The load of the warm-up says nothing of the figures.
             self.in_warm_up = false;
-            self.first = cpu::read();
+            self.first = monitors::read();
         }
         let users = self.settings.control.active();
         let moment = self.settings.view.moment(users, warm_up);

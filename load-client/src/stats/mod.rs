@@ -91,9 +91,6 @@ impl SplitMix64 {
     }
 }
 
-
-
-
 #[cfg(test)]
 mod tests {
     use super::*;

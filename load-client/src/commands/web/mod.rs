@@ -9,8 +9,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::scenario::Scenario;
-use crate::web::{AllowedHosts, RunController, router};
 use anyhow::Context;
 use program_shell::http;
 use program_shell::signals::Signals;
@@ -20,7 +18,9 @@ use uuid::Uuid;
 
 use self::runs::LiveRuns;
 use crate::args::RunArguments;
+use crate::scenario::Scenario;
 use crate::session::signals::{INTERRUPTED, say};
+use crate::web::{AllowedHosts, RunController, router};
 
 /// How long a browser that reads nothing may hold up the end.
 const SERVER_STOP_TIMEOUT: Duration = Duration::from_secs(2);

@@ -13,9 +13,8 @@ use crate::load::runner::Control;
 use crate::measure::recorder::TallyView;
 use crate::measure::selfcheck::Validity;
 use crate::scenario::Mix;
-use crate::session::Session;
 use crate::session::signals::say;
-use crate::session::{Audience, Concluded, HeldText};
+use crate::session::{Audience, Concluded, HeldText, Session};
 use crate::transport::kafka::KafkaSettings;
 use crate::web::{Board, Figures, Phase, RunMark};
 
