@@ -10,7 +10,7 @@ use rustix::termios::tcgetwinsize;
 
 use crate::args::Files;
 use crate::load::plan::Plan;
-use crate::measure::moment::{Bin, Moment};
+use crate::measure::history::{Bin, Moment};
 use crate::measure::summary::Summary;
 use crate::report::html::{RunPage, Section};
 use crate::report::text::repeat_command;

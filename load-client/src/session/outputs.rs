@@ -7,7 +7,7 @@ use crate::args::{Files, OutputArguments, RunArguments};
 use crate::load::plan::{Model, Pause, Plan};
 use crate::load::runner::Control;
 use crate::measure::analysis::Findings;
-use crate::measure::moment::Moment;
+use crate::measure::history::Moment;
 use crate::measure::recorder::TallyView;
 use crate::measure::selfcheck::{self, LoadModel, Readings, Stalled, Validity};
 use crate::measure::summary::{Lag, Summary};

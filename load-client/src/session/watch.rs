@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::load::runner::Control;
-use crate::measure::moment::Moment;
+use crate::measure::history::Moment;
 use crate::measure::recorder::TallyView;
 use crate::measure::selfcheck::{CpuReading, CpuUse, cpu_use};
 use crate::measure::summary::Summary;

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response, Sse};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::measure::moment::Moment;
+use crate::measure::history::Moment;
 use crate::measure::selfcheck::Validity;
 use crate::measure::summary::Summary;
 use crate::measure::threshold::Answer;

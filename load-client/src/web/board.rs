@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 use tokio::sync::broadcast;
 
-use crate::measure::moment::{Bin, Moment};
+use crate::measure::history::{Bin, Moment};
 use crate::measure::summary::Summary;
 use crate::web::events::{Event, History, Position, RunMark, RunMoment};
 

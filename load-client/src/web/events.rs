@@ -11,7 +11,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
-use crate::measure::moment::Moment;
+use crate::measure::history::Moment;
 use crate::web::{Board, Figures, State};
 
 /// An event `ping` is sent after this time without another, so that the page can tell a quiet server

@@ -18,9 +18,7 @@
 
 use serde::Serialize;
 
-use super::reading::CpuUse;
-use super::stalls::Stalled;
-use super::validity::{Finding, Validity};
+use crate::measure::selfcheck::{CpuUse, Finding, Stalled, Validity};
 use crate::measure::summary::{Latency, Summary};
 use crate::measure::window::Occupied;
 

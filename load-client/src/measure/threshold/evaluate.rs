@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::expression::{Metric, Statistic, Threshold, Time, Unit};
 use crate::measure::sample::Status;
 use crate::measure::summary::{Latency, Row, Summary};
+use crate::measure::threshold::{Metric, Statistic, Threshold, Time, Unit};
 use crate::stats::quantile_is_supported;
 
 /// What became of one threshold.

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::expression::{Limit, Metric, Operator, Statistic, Threshold, Time, Unit};
-use super::*;
 use crate::measure::sample::{Outcome, Sample};
 use crate::measure::summary::Summary;
 use crate::measure::tally::Tally;
+use crate::measure::threshold::{Limit, Metric, Operator, Statistic, Threshold, Time, Unit, *};
 
 fn parse(text: &str) -> Threshold {
     text.parse()

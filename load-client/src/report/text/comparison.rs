@@ -1,4 +1,6 @@
-//! The terminal rendering of a comparison.
+//! A comparison as text for the terminal and as Markdown.
+
+use std::fmt::Write;
 
 use crate::compare::Comparison;
 use crate::compare::tables::{self, Table};
@@ -46,4 +48,179 @@ fn text(table: Table) -> String {
         format!("{}\n", line.trim_end())
     };
     format!("\n{}", lines.iter().map(line).collect::<String>())
+}
+
+// A comparison as a comment on a pull request: the verdict, the changes, the warnings; the rest folded.
+
+/// Rows, and warnings, that are listed; a comment on GitHub ends at 65,536 characters.
+const MAX_LISTED: usize = 40;
+
+/// Renders a comparison in GitHub's Markdown.
+#[must_use]
+pub(crate) fn comparison_markdown(comparison: &Comparison) -> String {
+    let mut text = format!("**{}**\n\n", escape(&comparison.conclusion));
+    for table in tables::verdicts(comparison) {
+        let note = table.note.clone();
+        text.push_str(&markdown(table));
+        text.extend(note.map(|note| format!("{note}\n\n")));
+    }
+    text.push_str(&warnings(comparison));
+    text.push_str("<details>\n<summary>All figures</summary>\n\n");
+    let always = [tables::pooled(comparison), tables::runs(comparison)];
+    let wholes = [tables::shape(comparison), tables::within(comparison)];
+    let tables = always.into_iter().chain(wholes.into_iter().flatten());
+    let tables = tables.chain([tables::per_request(comparison)]);
+    text.extend(tables.map(markdown));
+    text.push_str("</details>\n");
+    text
+}
+
+fn markdown(mut shown: Table) -> String {
+    shown = shown.brief();
+    let more = shown.rows.len().saturating_sub(MAX_LISTED);
+    shown.rows.truncate(MAX_LISTED);
+    let mut columns = vec![shown.heading.as_str()];
+    columns.extend(shown.columns.iter().map(|column| column.name.as_str()));
+    let more = match more {
+        0 => String::new(),
+        more => format!("\nAnd {more} more rows.\n"),
+    };
+    format!("{}{more}\n", table(&columns, &shown.rows))
+}
+
+fn warnings(comparison: &Comparison) -> String {
+    let warnings = &comparison.warnings;
+    if warnings.is_empty() {
+        return String::new();
+    }
+    let line = |warning: &String| format!("- warning: {}\n", escape(warning));
+    let lines: String = warnings.iter().take(MAX_LISTED).map(line).collect();
+    let more = match warnings.len().saturating_sub(MAX_LISTED) {
+        0 => String::new(),
+        more => format!("- and {more} more warnings\n"),
+    };
+    format!("{lines}{more}\n")
+}
+
+// Text that is safe inside Markdown, and tables of it.
+
+/// Characters that mean nothing to Markdown inside a line, beside letters, digits and blanks.
+const PLAIN: &str = ".,;:%()/+-='?!";
+
+/// Escapes text for one line of GitHub's Markdown: nothing in it is markup, a link to an issue, or a
+/// mention that would call somebody.
+///
+/// References such as `&#42;` are never read as markup (CommonMark 0.31, section 2.5), which no set of
+/// backslashes promises: `\@name` is a mention all the same.
+pub(super) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            escaped.push(' ');
+        } else if character.is_ascii() && !is_plain(character) {
+            // Writing to a String cannot fail.
+            let _ = write!(escaped, "&#{};", u32::from(character));
+        } else {
+            escaped.push(character);
+        }
+    }
+    // A link by itself needs no markup, only its two slashes.
+    escaped.replace("://", ":&#47;/")
+}
+
+fn is_plain(character: char) -> bool {
+    character.is_ascii_alphanumeric() || character == ' ' || PLAIN.contains(character)
+}
+
+/// A table: the first column to the left, the others to the right.
+pub(super) fn table(columns: &[&str], rows: &[Vec<String>]) -> String {
+    let mut text = line(columns.iter().copied());
+    text.push_str("|---|");
+    text.push_str(&"--:|".repeat(columns.len().saturating_sub(1)));
+    text.push('\n');
+    for row in rows {
+        text.push_str(&line(row.iter().map(String::as_str)));
+    }
+    text
+}
+
+fn line<'a>(cells: impl Iterator<Item = &'a str>) -> String {
+    let cells = cells.map(|cell| format!(" {} |", escape(cell)));
+    format!("|{}\n", cells.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::{Options, Run, compare};
+
+    fn runs(label: &str, count: usize, median: f64) -> Vec<Run> {
+        let run = |index: usize| {
+            let factor = median * (1.0 + 0.001 * (index % 7) as f64);
+            let latencies = (0..400).map(|step| factor * (0.8 + 0.001 * f64::from(step)));
+            Run::new(format!("{label}-{index}"), latencies.collect())
+        };
+        (0..count).map(run).collect()
+    }
+
+    fn markdown(baseline: &[Run], changed: &[Run]) -> String {
+        comparison_markdown(&compare(baseline, changed, &Options::default()).unwrap())
+    }
+
+    #[test]
+    fn the_verdict_is_seen_and_the_rest_is_folded() {
+        let mut changed = runs("tasks", 6, 4.0);
+        changed[0].failures = 1;
+        insta::assert_snapshot!(markdown(&runs("serial", 6, 6.0), &changed));
+    }
+
+    #[test]
+    fn a_refusal_names_its_reason_and_texts_are_no_markup() {
+        let text = markdown(&runs("@all <b>|", 1, 6.0), &runs("two", 1, 4.0));
+        assert!(
+            text.starts_with("**No verdict: run-to-run variation was not measured"),
+            "{text}"
+        );
+        assert!(text.contains("within the two runs"), "{text}");
+        assert!(
+            text.contains("| &#64;all &#60;b&#62;&#124;-0 | baseline |"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn it_fits_a_comment_however_many_runs() {
+        let (mut baseline, changed) = (runs("serial", 300, 6.0), runs("tasks", 300, 4.0));
+        baseline
+            .iter_mut()
+            .for_each(|run| run.warnings.push("w".repeat(200)));
+        let options = Options {
+            detail: crate::compare::Detail::Verdict,
+            ..Options::default()
+        };
+        let text = comparison_markdown(&compare(&baseline, &changed, &options).unwrap());
+        assert!(text.contains("and 261 more warnings"), "{text}");
+        assert!(text.contains("And 560 more rows."), "{text}");
+        assert!(text.len() < 65_536, "{}", text.len());
+    }
+
+    #[test]
+    fn nothing_is_markup_a_mention_or_a_link() {
+        assert_eq!(escape("p95: -3.1 % (a/b)"), "p95: -3.1 % (a/b)");
+        let hostile = "a|b\n# <img src=x> @me #12 [x](http://y) `z` **w** _v_ &amp; $1$ \\";
+        let escaped = escape(hostile);
+        for markup in [
+            "|", "\n", "# ", "<", ">", "@", "[", "]", "`", "*", "_", "&amp", "$", "\\", "://",
+        ] {
+            assert!(!escaped.contains(markup), "{markup} in {escaped}");
+        }
+        assert!(escaped.contains("&#35;12"), "{escaped}");
+        assert_eq!(escape("Größe ±2"), "Größe ±2");
+    }
+
+    #[test]
+    fn every_row_has_the_cells_of_the_header() {
+        let text = table(&["", "a"], &[vec!["x|y".to_owned(), "1".to_owned()]]);
+        assert_eq!(text, "|  | a |\n|---|--:|\n| x&#124;y | 1 |\n");
+    }
 }

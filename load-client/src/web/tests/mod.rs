@@ -13,7 +13,7 @@ use futures_util::StreamExt;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::measure::moment::{Moment, MomentRow};
+use crate::measure::history::{Moment, MomentRow};
 use crate::measure::sample::{Outcome, Sample};
 use crate::measure::summary::Rates;
 use crate::measure::tally::Tally;

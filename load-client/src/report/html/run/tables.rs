@@ -1,9 +1,8 @@
 //! The tables of the page of a run.
 
-use super::super::escape;
-use super::super::tables::{cells, table};
 use crate::measure::summary::{Latency, PERCENTILES, Row, StageResult, Summary};
 use crate::measure::threshold::{Answer, Judgement, Verdict};
+use crate::report::html::{cells, escape, table};
 
 const TYPE: &str = "KAFKA";
 const OMISSION: &str = "<p class=\"note\">Response times count from the moment when a request was to be sent, \

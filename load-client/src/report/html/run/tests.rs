@@ -1,14 +1,14 @@
 //! The page as a whole: what is on it, and that nothing from outside gets into its markup.
 
-use crate::load::shape::Span;
-use crate::measure::summary::StageResult;
 use std::time::Duration;
 
-use super::*;
+use crate::load::shape::Span;
 use crate::measure::sample::{Outcome, Sample};
-use crate::measure::selfcheck::validity::Finding;
+use crate::measure::selfcheck::Finding;
+use crate::measure::summary::StageResult;
 use crate::measure::tally::Tally;
 use crate::measure::threshold::{Threshold, evaluate};
+use crate::report::html::run::*;
 
 const HOSTILE: &str = "</script><script>alert(1)</script>";
 

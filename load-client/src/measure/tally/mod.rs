@@ -1,22 +1,20 @@
 //! Counts samples as they come in, with flat memory, and sums them up on demand.
 
-mod errors;
 mod latencies;
-mod recent;
 mod stages;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use self::errors::Errors;
-pub(crate) use self::latencies::Latencies;
-use self::recent::Recent;
-pub(crate) use self::stages::StageTally;
+use self::latencies::Recent;
 use crate::measure::analysis::Findings;
-use crate::measure::moment::{Bin, Moment, MomentRow};
-use crate::measure::sample::{Sample, Status};
-use crate::measure::summary::{Rates, Row, Summary, WarmUp};
+use crate::measure::history::{Bin, Moment, MomentRow};
+use crate::measure::sample::{Outcome, Sample, Status};
+use crate::measure::summary::{ErrorCount, Rates, Row, Summary, WarmUp};
 use crate::measure::window::{Occupied, ThroughputWindow};
+
+pub(crate) use latencies::Latencies;
+pub(crate) use stages::StageTally;
 
 /// The name of the row of all kinds, as in Locust.
 pub(crate) const AGGREGATED: &str = "Aggregated";
@@ -259,6 +257,59 @@ impl Tally {
     fn name(&self, kind: u16) -> String {
         let name = self.names.get(usize::from(kind));
         name.cloned().unwrap_or_default()
+    }
+}
+
+// Failures by kind of request, outcome and text.
+
+/// Different errors that are told apart; a broker that puts an id in each text would fill memory.
+const MAX_ERROR_TEXTS: usize = 100;
+
+#[derive(Debug, Default)]
+struct Errors {
+    seen: BTreeMap<(u16, Status, String), Occurrences>,
+}
+
+#[derive(Debug)]
+struct Occurrences {
+    count: u64,
+    first_seconds: f64,
+    last_seconds: f64,
+}
+
+impl Errors {
+    fn count(&mut self, kind: u16, outcome: &Outcome, seconds: f64) {
+        let key = (kind, outcome.status(), outcome.error().to_owned());
+        let is_known = self.seen.len() < MAX_ERROR_TEXTS || self.seen.contains_key(&key);
+        let key = if is_known {
+            key
+        } else {
+            (kind, outcome.status(), "other errors".to_owned())
+        };
+        let entry = self.seen.entry(key).or_insert(Occurrences {
+            count: 0,
+            first_seconds: seconds,
+            last_seconds: seconds,
+        });
+        entry.count += 1;
+        entry.last_seconds = seconds;
+    }
+
+    /// The most frequent first.
+    fn counts(&self, name: impl Fn(u16) -> String) -> Vec<ErrorCount> {
+        let entries = self.seen.iter();
+        let mut counts: Vec<_> = entries
+            .map(|((kind, status, error), seen)| ErrorCount {
+                name: name(*kind),
+                status: *status,
+                error: error.clone(),
+                count: seen.count,
+                first_seconds: seen.first_seconds,
+                last_seconds: seen.last_seconds,
+            })
+            .collect();
+        counts.sort_by_key(|entry| std::cmp::Reverse(entry.count));
+        counts
     }
 }
 
