@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use load_client::load::plan::{Model, OpenLoop, Pause, Plan};
-use load_client::load::runner::{self, Control};
-use load_client::load::shape::Arrivals;
+use load_client::load::{Control, runner};
+use load_client::load::Arrivals;
 use load_client::measure::recorder::Recorder;
 use load_client::measure::summary::Summary;
 use load_client::report::RequestsCsv;

@@ -12,7 +12,7 @@
 //!
 //! use load_client::load::plan::{Model, Pause, Plan};
 //! use load_client::measure::recorder::Recorder;
-//! use load_client::load::runner::{self, Control};
+//! use load_client::load::{Control, runner};
 //! use load_client::scenario::{Request, Scenario};
 //! use load_client::transport::InMemory;
 //!
@@ -63,6 +63,7 @@
 //! The crate is an outside observer: it shares no code with the service that it measures, so the
 //! header names of the wire contract are literals here on purpose.
 
+mod args;
 pub mod compare;
 pub mod load;
 pub mod measure;
@@ -70,10 +71,7 @@ pub mod measure;
 pub mod program;
 pub mod report;
 pub mod scenario;
+mod session;
 pub mod stats;
 pub mod transport;
-
-mod args;
-mod commands;
-mod session;
 mod web;

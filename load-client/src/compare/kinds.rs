@@ -6,13 +6,10 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::effects::{Blocks, pair};
-use super::metric::Metric;
-use super::refusal;
-use super::run::Run;
-use super::summary::{Figures, pool};
-use super::verdict::Verdict;
-use super::wording::percent;
+use crate::compare::effects::{Blocks, pair};
+use crate::compare::run::{Figures, Run, pool};
+use crate::compare::verdict::{Verdict, percent};
+use crate::compare::{Metric, order};
 use crate::stats::{mean, paired_t_test, variance};
 
 /// Shares that differ by no more agree.
@@ -94,7 +91,7 @@ fn one(name: &str, sides: [&[Run]; 2], threshold: f64, refused: Option<&str>) ->
     let pooled = parts.each_ref().map(|runs| pool(runs));
     let [baseline, changed] = pooled.each_ref().map(|side| side.summary.pooled.clone());
     let mut blocks = pair(&pooled[0].summary, &pooled[1].summary, threshold, |_| None);
-    let own = || refusal::of_figures([&parts[0], &parts[1]], &pooled, blocks.as_ref(), threshold);
+    let own = || order::of_figures([&parts[0], &parts[1]], &pooled, blocks.as_ref(), threshold);
     let refusal = refused.map(str::to_owned).or_else(own);
     if let Some(blocks) = blocks.as_mut().filter(|_| refusal.is_some()) {
         blocks.withhold_verdicts();

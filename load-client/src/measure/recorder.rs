@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crate::load::Control;
 use crate::load::plan::Plan;
-use crate::load::runner::Control;
 use crate::measure::history::{Bin, History, Moment};
 use crate::measure::sample::Sample;
 use crate::measure::summary::{StageResult, Summary};

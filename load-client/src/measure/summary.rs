@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::load::shape::Span;
+use crate::load::plan::Span;
 use crate::measure::analysis::Findings;
 use crate::measure::sample::Status;
 

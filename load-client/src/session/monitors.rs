@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::args::LoadArguments;
+use crate::load::Control;
 use crate::load::plan::Plan;
-use crate::load::runner::Control;
 use crate::measure::analysis::Findings;
 use crate::measure::history::History;
 use crate::measure::memory::{self, MemoryPoint};

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::args::{Files, OutputArguments, RunArguments};
+use crate::load::Control;
 use crate::load::plan::{Model, Pause, Plan};
-use crate::load::runner::Control;
 use crate::measure::analysis::Findings;
 use crate::measure::history::Moment;
 use crate::measure::recorder::TallyView;

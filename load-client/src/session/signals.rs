@@ -15,7 +15,7 @@ use rustix::termios::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::load::runner::Control;
+use crate::load::Control;
 
 /// How soon the thread sees that it is no longer wanted.
 const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(100);

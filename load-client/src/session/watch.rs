@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::load::runner::Control;
+use crate::load::Control;
 use crate::measure::history::Moment;
 use crate::measure::recorder::TallyView;
 use crate::measure::selfcheck::{CpuReading, CpuUse, cpu_use};

@@ -1,10 +1,13 @@
+//! Where outputs go: files, links, pipes and devices.
+
+use std::fs;
 use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use load_client::report::{Destination, ExportError, remove_earlier, write_whole};
 use tempfile::TempDir;
-
-use super::*;
 
 fn folder() -> (TempDir, impl Fn(&str) -> PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -98,13 +101,12 @@ fn a_descriptor_without_a_name_is_written() {
 fn two_programs_do_not_share_a_file() {
     let (folder, at) = folder();
     symlink("run.csv", at("link.csv")).unwrap();
-    let mut first = Destination::claim(&at("run.csv")).unwrap();
+    let first = Destination::claim(&at("run.csv")).unwrap();
     for name in ["run.csv", "link.csv"] {
         let error = Destination::claim(&at(name)).unwrap_err();
         assert!(matches!(error, ExportError::Taken { .. }), "{error}");
     }
-    first.write_all(b"first").unwrap();
-    first.finish().unwrap();
+    first.write_whole(b"first").unwrap();
     write_whole(&at("link.csv"), b"second").unwrap();
     assert_eq!(fs::read_to_string(at("run.csv")).unwrap(), "second");
     assert_eq!(names(&folder), ["link.csv", "run.csv"]);

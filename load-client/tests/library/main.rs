@@ -1,5 +1,7 @@
-//! The statistics through the public API: against reference figures, against SciPy, and on series with correlation.
+//! The library through its public API: the statistics against reference figures, against SciPy and on series with
+//! correlation; where outputs go.
 
 mod correlation;
+mod destination;
 mod fixtures;
 mod reference;

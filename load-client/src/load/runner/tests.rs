@@ -1,21 +1,20 @@
 //! The runner against a transport in memory, on paused time.
 
+mod live;
+mod open;
+
 use std::sync::Mutex;
 use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::*;
-use crate::load::plan::{OpenLoop, Pause};
-use crate::load::shape::{Arrivals, Stage, Target};
+use crate::load::Arrivals;
+use crate::load::plan::{OpenLoop, Pause, Stage, Target};
+use crate::load::runner::*;
 use crate::measure::recorder::SampleReceiver;
 use crate::measure::sample::{Outcome, Sample, Status};
 use crate::scenario::{Fixed, Request};
 use crate::transport::{Answer, Failure, Pending};
-
-mod live;
-mod open;
-mod stall;
 
 /// What the service in memory does with a request.
 #[derive(Clone)]

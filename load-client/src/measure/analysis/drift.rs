@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::load::shape::Span;
+use crate::load::plan::Span;
 use crate::measure::history::Moment;
 use crate::measure::memory::MemoryPoint;
 use crate::stats::{quantile, trend};

@@ -5,7 +5,7 @@ mod drift;
 
 use serde::Serialize;
 
-use crate::load::shape::Span;
+use crate::load::plan::Span;
 use crate::measure::history::Moment;
 use crate::measure::memory::MemoryPoint;
 use crate::measure::summary::StageResult;
@@ -115,7 +115,7 @@ pub(crate) fn breaking_point(
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::load::shape::Span;
+    use crate::load::plan::Span;
     use crate::measure::history::{Moment, MomentRow};
     use crate::measure::summary::{Latency, Percentile, Rates, StageResult};
 

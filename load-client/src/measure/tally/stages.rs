@@ -1,11 +1,11 @@
 //! Counts samples by the stage that they were meant for.
 
-use super::AGGREGATED;
-use super::latencies::Latencies;
-use crate::load::shape::Span;
+use crate::load::plan::Span;
 use crate::measure::analysis::Findings;
 use crate::measure::sample::{Sample, Status};
 use crate::measure::summary::{Rates, Row, StageResult, Summary, WarmUp};
+use crate::measure::tally::AGGREGATED;
+use crate::measure::tally::latencies::Latencies;
 use crate::measure::threshold::{Threshold, extra_quantiles, first_broken};
 use crate::measure::window::ThroughputWindow;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::load::shape::Span;
+use crate::load::plan::Span;
 use crate::measure::sample::{Outcome, Sample};
 use crate::measure::selfcheck::Finding;
 use crate::measure::summary::StageResult;

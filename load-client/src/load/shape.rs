@@ -1,4 +1,4 @@
-//! Reads a shape file: stages in TOML.
+//! How the load goes over time: stages from a file or a preset, and rates. Pure.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -6,7 +6,9 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Stage, Target, parse_rate};
+use crate::load::plan::{Stage, Target};
+
+// Reads a shape file: stages in TOML.
 
 /// Longest stage, a year: beyond it the arithmetic of instants may overflow.
 const MAX_STAGE_DURATION: Duration = Duration::from_secs(366 * 24 * 3600);
@@ -140,6 +142,126 @@ fn duration(text: &Spanned<String>) -> Result<Duration, Wrong> {
     })
 }
 
+// Ready-made shapes, built from a target and a run time.
+
+/// A shape with a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Preset {
+    /// Ramps up for a tenth of the run time, holds, ramps down for a tenth.
+    Load,
+    /// Ramps up for a twentieth, then holds: for a drift over hours.
+    Soak,
+    /// Ten steps of equal length, each a tenth of the target more: for the step that breaks.
+    Stress,
+    /// A tenth of the target for two fifths of the run time, the target for one, a tenth for the last
+    /// two: for the time to recover.
+    Spike,
+}
+
+/// The stage of [`Preset::Spike`] that is the spike; also the name that a shape file gives it.
+pub(crate) const SPIKE: &str = "spike";
+
+impl Preset {
+    /// The preset of this name.
+    #[must_use]
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        let all = [Self::Load, Self::Soak, Self::Stress, Self::Spike];
+        all.into_iter().find(|preset| preset.name() == name)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Load => "load",
+            Self::Soak => "soak",
+            Self::Stress => "stress",
+            Self::Spike => SPIKE,
+        }
+    }
+
+    /// Its stages.
+    #[must_use]
+    pub(crate) fn stages(self, target: Target, run_time: Duration) -> Vec<Stage> {
+        let part = |twentieths: u32| run_time * twentieths / 20;
+        let stage = |name: &str, twentieths, tenths, ramp| Stage {
+            name: name.to_owned(),
+            duration: part(twentieths),
+            target: scaled(target, tenths),
+            ramp,
+        };
+        match self {
+            Self::Load => vec![
+                stage("ramp up", 2, 10, true),
+                stage("hold", 16, 10, false),
+                stage("ramp down", 2, 0, true),
+            ],
+            Self::Soak => vec![stage("ramp up", 1, 10, true), stage("hold", 19, 10, false)],
+            Self::Stress => (1..=10)
+                .map(|step| stage(&format!("step {step}"), 2, step, false))
+                .collect(),
+            Self::Spike => vec![
+                stage("base", 8, 1, false),
+                stage(SPIKE, 4, 10, false),
+                stage("recovery", 8, 1, false),
+            ],
+        }
+    }
+}
+
+/// So many tenths of a target; of users at least one, unless none are wanted.
+fn scaled(target: Target, tenths: u32) -> Target {
+    match target {
+        Target::Rate(rate) => Target::Rate(rate * f64::from(tenths) / 10.0),
+        Target::Users { users, spawn_rate } => Target::Users {
+            users: u32::try_from((u64::from(users) * u64::from(tenths)).div_ceil(10))
+                .unwrap_or(u32::MAX),
+            spawn_rate,
+        },
+    }
+}
+
+// Rates as people write them: `500/s`, `30/m`, `1.5/s`.
+
+/// The most requests per second that can be asked for.
+const HIGHEST: f64 = 10_000_000.0;
+
+/// Reads a rate; answers requests per second.
+///
+/// # Errors
+///
+/// When it is none, in words that say what a rate looks like.
+pub(crate) fn parse_rate(text: &str) -> Result<f64, String> {
+    let rate = text.trim().split_once('/').and_then(|(count, unit)| {
+        let count: f64 = count.trim().parse().ok()?;
+        let seconds = match unit.trim() {
+            "s" => 1.0,
+            "m" | "min" => 60.0,
+            "h" => 3600.0,
+            _ => return None,
+        };
+        Some(count / seconds)
+    });
+    let rate = rate.filter(|rate| (0.0..=HIGHEST).contains(rate));
+    rate.ok_or_else(|| "takes a rate such as 500/s, 30/m or 1.5/s".to_owned())
+}
+
+/// Shows a rate in the unit that keeps it readable.
+#[must_use]
+pub(crate) fn show_rate(per_second: f64) -> String {
+    if per_second >= 1.0 || per_second == 0.0 {
+        return format!("{}/s", rounded(per_second));
+    }
+    if per_second * 60.0 >= 1.0 {
+        return format!("{}/m", rounded(per_second * 60.0));
+    }
+    format!("{}/h", rounded(per_second * 3600.0))
+}
+
+fn rounded(rate: f64) -> f64 {
+    (rate * 1000.0).round() / 1000.0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,6 +321,53 @@ mod tests {
             assert_eq!((error.line, error.column), place, "{text}: {error}");
             assert!(error.message.contains(word), "{error}");
             assert!(!error.message.contains('\n'), "{error}");
+        }
+    }
+
+    #[test]
+    fn presets_fill_the_run_time() {
+        for preset in [Preset::Load, Preset::Soak, Preset::Stress, Preset::Spike] {
+            let stages = preset.stages(Target::Rate(100.0), Duration::from_secs(100));
+            let total: Duration = stages.iter().map(|stage| stage.duration).sum();
+            assert_eq!(total, Duration::from_secs(100), "{}", preset.name());
+            assert_eq!(Preset::named(preset.name()), Some(preset));
+            let most = stages.iter().map(|stage| match stage.target {
+                Target::Rate(rate) => rate,
+                Target::Users { .. } => 0.0,
+            });
+            assert_eq!(most.fold(0.0, f64::max), 100.0);
+        }
+    }
+
+    #[test]
+    fn a_tenth_of_few_users_is_one() {
+        let target = Target::Users {
+            users: 4,
+            spawn_rate: 1.0,
+        };
+        let users: Vec<_> = Preset::Spike
+            .stages(target, Duration::from_secs(10))
+            .iter()
+            .map(|stage| stage.target.to_string())
+            .collect();
+        assert_eq!(users, ["1 user(s)", "4 user(s)", "1 user(s)"]);
+    }
+
+    #[test]
+    fn units() {
+        assert_eq!(parse_rate("500/s"), Ok(500.0));
+        assert_eq!(parse_rate("1.5/s"), Ok(1.5));
+        assert_eq!(parse_rate("30/m"), Ok(0.5));
+        assert_eq!(parse_rate("90 / h"), Ok(0.025));
+        for wrong in ["", "500", "x/s", "-1/s", "nan/s", "inf/s", "5/d", "1e9/s"] {
+            assert!(parse_rate(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn shown_as_read() {
+        for text in ["500/s", "1.5/s", "30/m", "30/h", "0/s"] {
+            assert_eq!(show_rate(parse_rate(text).unwrap()), text);
         }
     }
 }

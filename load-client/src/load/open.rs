@@ -3,11 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::engine::Engine;
-use super::pacer::{Pacer, Step};
-use super::{now, pacer};
-use crate::load::plan::{Model, OpenLoop};
-use crate::load::shape::{Schedule, Stage, Target};
+use crate::load::plan::{Model, OpenLoop, Stage, Target};
+use crate::load::runner::{self, Engine, Pacer, Step, now};
+use crate::load::schedule::Schedule;
 use crate::transport::{Ending, InFlight, Listener, Transport};
 
 /// How soon a held-back request is tried again.
@@ -31,9 +29,9 @@ pub(super) async fn drive<T: Transport>(engine: &Arc<Engine<T>>, pacer: Pacer) {
     if let Model::Open(open) = &engine.plan.model {
         let mut dispatcher = Dispatcher::new(Arc::clone(engine), open);
         match pacer {
-            Pacer::Thread => pacer::by_thread(move || dispatcher.step()).await,
+            Pacer::Thread => runner::by_thread(move || dispatcher.step()).await,
             #[cfg(test)]
-            Pacer::Timer => pacer::by_timer(move || dispatcher.step()).await,
+            Pacer::Timer => runner::by_timer(move || dispatcher.step()).await,
         }
     }
 }

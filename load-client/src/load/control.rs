@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::load::shape::Target;
+use crate::load::plan::Target;
 use crate::measure::summary::{Lag, Latency};
 use crate::measure::tally::Latencies;
 
