@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use load_client::load::Arrivals;
 use load_client::load::plan::{Model, OpenLoop, Pause, Plan};
 use load_client::load::{Control, runner};
-use load_client::load::Arrivals;
 use load_client::measure::recorder::Recorder;
 use load_client::measure::summary::Summary;
 use load_client::report::RequestsCsv;

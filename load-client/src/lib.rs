@@ -65,8 +65,34 @@
 
 mod args;
 pub mod compare;
-pub mod load;
-pub mod measure;
+pub mod load {
+    //! The load: what is asked for, how it goes over time, and what drives it.
+
+    mod closed;
+    mod control;
+    mod open;
+    pub mod plan;
+    pub mod runner;
+    mod schedule;
+    pub(crate) mod shape;
+    mod users;
+
+    pub use control::Control;
+    pub use schedule::Arrivals;
+}
+pub mod measure {
+    //! What a run measures: samples are recorded, summed up, held against thresholds and looked through for findings.
+
+    // internal: what the program shows and judges
+    pub(crate) mod analysis;
+    pub(crate) mod history;
+    pub(crate) mod memory;
+    pub mod recorder;
+    pub(crate) mod selfcheck;
+    pub mod summary;
+    pub(crate) mod tally;
+    pub(crate) mod threshold;
+}
 #[doc(hidden)]
 pub mod program;
 pub mod report;

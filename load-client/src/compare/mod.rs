@@ -20,7 +20,6 @@ mod curves;
 mod effects;
 mod kinds;
 mod notices;
-mod order;
 mod read;
 mod run;
 mod steps;
@@ -31,7 +30,7 @@ use serde::Serialize;
 
 use self::curves::{Curves, Shape};
 use self::effects::WithinRuns;
-use self::order::{Drifts, Order};
+use self::notices::{Drifts, Order};
 use self::run::Figures;
 use crate::stats::{Bootstrap, Welch};
 
@@ -119,7 +118,6 @@ impl Metric {
     ];
 
     /// The quantile that it is, if it is one.
-    #[must_use]
     pub(crate) fn quantile(self) -> Option<f64> {
         match self {
             Self::P50 => Some(0.5),
@@ -144,7 +142,6 @@ impl Metric {
     }
 
     /// Its unit.
-    #[must_use]
     pub(crate) fn unit(self) -> &'static str {
         match self {
             Self::Throughput => "replies/s",
@@ -153,7 +150,6 @@ impl Metric {
     }
 
     /// The metric among a run's figures; `None` where the run cannot tell it.
-    #[must_use]
     pub(crate) fn of(self, figures: &Figures) -> Option<f64> {
         match self {
             Self::P50 => figures.median_ms,

@@ -74,7 +74,6 @@ impl Run {
     }
 
     /// Share of the measured requests that failed; `None` when there was none.
-    #[must_use]
     pub(crate) fn failure_rate(&self) -> Option<f64> {
         failure_rate(self.latencies_ms.len() as u64, self.failures)
     }

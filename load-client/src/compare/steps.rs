@@ -4,7 +4,7 @@ use crate::compare::curves::{Curves, Shape, curves, shape};
 use crate::compare::effects::{WithinRuns, pair, series, within_runs};
 use crate::compare::run::{Pooled, Run, RunFigures, Side, SideSummary, pool};
 use crate::compare::verdict::{self, Verdict};
-use crate::compare::{Comparison, Metric, Options, PerRequest, kinds, notices, order};
+use crate::compare::{Comparison, Metric, Options, PerRequest, kinds, notices};
 use crate::stats::{
     Bootstrap, Interval, RunPair, Series, hierarchical_mean_change, hierarchical_quantile_changes,
     locust_median, mean, welch,
@@ -56,10 +56,12 @@ pub fn compare(
     };
     let (threshold, summaries) = (options.threshold, [&old.summary, &new.summary]);
     let mut blocks = pair(&old.summary, &new.summary, threshold, interval);
-    let of_runs = order::of_runs(baseline, changed);
+    let of_runs = kinds::refusal_of_runs(baseline, changed);
     let kinds = kinds::compare(baseline, changed, threshold, of_runs.as_deref());
     let refusal = of_runs
-        .or_else(|| order::of_figures([baseline, changed], &sides, blocks.as_ref(), threshold))
+        .or_else(|| {
+            kinds::refusal_of_figures([baseline, changed], &sides, blocks.as_ref(), threshold)
+        })
         .or_else(|| kinds::refusal_of_total(&kinds, blocks.as_ref()));
     if let Some(blocks) = blocks.as_mut().filter(|_| refusal.is_some()) {
         blocks.withhold_verdicts();
@@ -67,8 +69,8 @@ pub fn compare(
     let median = blocks
         .as_ref()
         .and_then(|blocks| blocks.effect(Metric::P50));
-    let order = order::order(baseline, changed);
-    let drift = order::drifts([baseline, changed], summaries, blocks.as_ref(), threshold);
+    let order = notices::order(baseline, changed);
+    let drift = notices::drifts([baseline, changed], summaries, blocks.as_ref(), threshold);
     let single = bootstrap.filter(|_| baseline.len() == 1 && changed.len() == 1);
     let mut comparison = Comparison {
         schema: SCHEMA,
@@ -256,7 +258,6 @@ impl FailOn {
     ///
     /// A refused comparison fails under either rule: a build must not turn green because nothing was
     /// measured that could have turned it red.
-    #[must_use]
     pub(crate) fn broken_by(self, comparison: &Comparison) -> Option<String> {
         let Some(verdict) = comparison.verdict else {
             let reason = comparison

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use crate::compare::effects::{Blocks, Effect};
-use crate::compare::kinds::{Kind, in_words};
-use crate::compare::order::{FEWEST_BLOCKS, Order};
+use crate::compare::kinds::{FEWEST_BLOCKS, Kind, in_words};
+use crate::compare::notices::Order;
 use crate::compare::{Comparison, Metric, steps};
 use crate::stats::{PairedInterval, blocks_for_half_width};
 

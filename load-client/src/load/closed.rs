@@ -10,7 +10,7 @@ use tokio::task::{JoinError, JoinSet};
 use crate::load::plan::{Model, Pause, Target};
 use crate::load::runner::{Engine, now};
 use crate::load::users::Course;
-use crate::measure::sample::Status;
+use crate::measure::summary::Status;
 use crate::stats::SplitMix64;
 use crate::transport::{Ending, InFlight, Listener, Transport};
 

@@ -77,7 +77,6 @@ impl Presence {
 
 impl Control {
     /// What is wanted at present; `None` before the run has begun.
-    #[must_use]
     pub(crate) fn target(&self) -> Option<Target> {
         *lock(&self.live.target)
     }
@@ -117,7 +116,6 @@ impl Control {
     }
 
     /// Users that are active, or requests in flight of an open loop.
-    #[must_use]
     pub(crate) fn active(&self) -> u32 {
         if self.live.is_open.load(Ordering::Relaxed) {
             u32::try_from(self.in_flight()).unwrap_or(u32::MAX)
@@ -127,7 +125,6 @@ impl Control {
     }
 
     /// Requests in flight.
-    #[must_use]
     pub(crate) fn in_flight(&self) -> usize {
         self.live.in_flight.load(Ordering::Acquire)
     }
@@ -151,19 +148,16 @@ impl Control {
 
     /// How late requests were sent that nothing held back: what the client itself is answerable for. `None`
     /// before the first measured one.
-    #[must_use]
     pub(crate) fn own_lag(&self) -> Option<Latency> {
         lock(&self.live.lag).as_ref()?.own.summary()
     }
 
     /// When sending ended, from the start of the run; `None` while it goes on.
-    #[must_use]
     pub(crate) fn ended(&self) -> Option<Duration> {
         lock(&self.live.presence).end
     }
 
     /// How many users of a closed loop there were on average over the measured window; `None` before its end.
-    #[must_use]
     pub(crate) fn mean_users(&self) -> Option<f64> {
         let presence = lock(&self.live.presence);
         let window = presence.end?.saturating_sub(presence.warm_up);
@@ -171,7 +165,6 @@ impl Control {
     }
 
     /// How often a request waited because the recorder was too far behind.
-    #[must_use]
     pub(crate) fn held_back_by_recorder(&self) -> u64 {
         self.live.behind_recorder.load(Ordering::Relaxed)
     }

@@ -12,7 +12,7 @@ use crate::transport::{Ending, InFlight, Listener, Transport};
 const PAUSE_WHEN_HELD_BACK: Duration = Duration::from_micros(100);
 /// How soon a change from outside is seen while nothing is due.
 const IDLE: Duration = Duration::from_millis(20);
-/// An open loop has no users; [`crate::measure::sample::Sample::user`] is the request's place in the schedule modulo
+/// An open loop has no users; [`crate::measure::summary::Sample::user`] is the request's place in the schedule modulo
 /// this, so that scenarios with data by user find some, and not without end.
 const USERS: u64 = 1000;
 /// Due requests are counted up to here when a run is stopped before they were sent.

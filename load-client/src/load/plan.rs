@@ -118,7 +118,6 @@ impl Plan {
     }
 
     /// How the load is made, in words: it decides what latencies mean.
-    #[must_use]
     pub(crate) fn load_model(&self) -> String {
         match &self.model {
             Model::Closed(Pause::None) => "closed loop, no think time".to_owned(),
@@ -151,13 +150,11 @@ impl Plan {
     }
 
     /// Where each stage lies; none when the load is one.
-    #[must_use]
     pub(crate) fn spans(&self) -> Vec<Span> {
         spans(&self.stages)
     }
 
     /// The target that the run begins with.
-    #[must_use]
     pub(crate) fn first_target(&self) -> Target {
         match (self.stages.first(), &self.model) {
             (Some(stage), _) => stage.target,
@@ -170,7 +167,6 @@ impl Plan {
     }
 
     /// The schedule of an open loop; empty for a closed one.
-    #[must_use]
     pub(crate) fn schedule(&self) -> Schedule {
         let (segments, arrivals) = match &self.model {
             Model::Closed(_) => (Vec::new(), Arrivals::Constant),
@@ -244,7 +240,6 @@ pub struct Span {
 }
 
 /// Where each stage lies.
-#[must_use]
 pub(crate) fn spans(stages: &[Stage]) -> Vec<Span> {
     let mut end = Duration::ZERO;
     let mut span = |stage: &Stage| {
@@ -264,7 +259,6 @@ pub(crate) fn spans(stages: &[Stage]) -> Vec<Span> {
 }
 
 /// The rate over time that the stages of an open loop want. Stages of users want none.
-#[must_use]
 pub(crate) fn segments(stages: &[Stage]) -> Vec<Segment> {
     let mut last = 0.0;
     let mut segment = |stage: &Stage| {

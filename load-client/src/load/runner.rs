@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use crate::load::plan::{Model, Plan};
 use crate::load::{Control, closed, open};
 use crate::measure::recorder::Samples;
-use crate::measure::sample::{Outcome, Sample, Status};
+use crate::measure::summary::{Outcome, Sample, Status};
 use crate::scenario::Scenario;
 use crate::transport::{Answer, Ending, Failure, InFlight, Listener, Transport};
 

@@ -96,7 +96,6 @@ struct Place {
 
 impl Schedule {
     /// Schedules these segments, one after the other.
-    #[must_use]
     pub(crate) fn new(segments: Vec<Segment>, arrivals: Arrivals) -> Self {
         let mut random = match arrivals {
             Arrivals::Constant => None,
@@ -111,7 +110,6 @@ impl Schedule {
     }
 
     /// When the next request is due; `None` when no more are, unless the rate is changed.
-    #[must_use]
     pub(crate) fn peek(&mut self) -> Option<Duration> {
         loop {
             let segment = self.segments.get(self.place.index)?;

@@ -163,14 +163,12 @@ pub(crate) const SPIKE: &str = "spike";
 
 impl Preset {
     /// The preset of this name.
-    #[must_use]
     pub(crate) fn named(name: &str) -> Option<Self> {
         let all = [Self::Load, Self::Soak, Self::Stress, Self::Spike];
         all.into_iter().find(|preset| preset.name() == name)
     }
 
     /// Its name.
-    #[must_use]
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Load => "load",
@@ -181,7 +179,6 @@ impl Preset {
     }
 
     /// Its stages.
-    #[must_use]
     pub(crate) fn stages(self, target: Target, run_time: Duration) -> Vec<Stage> {
         let part = |twentieths: u32| run_time * twentieths / 20;
         let stage = |name: &str, twentieths, tenths, ramp| Stage {
@@ -247,7 +244,6 @@ pub(crate) fn parse_rate(text: &str) -> Result<f64, String> {
 }
 
 /// Shows a rate in the unit that keeps it readable.
-#[must_use]
 pub(crate) fn show_rate(per_second: f64) -> String {
     if per_second >= 1.0 || per_second == 0.0 {
         return format!("{}/s", rounded(per_second));

@@ -110,7 +110,6 @@ pub(crate) struct Ramp {
 
 impl Ramp {
     /// Users wanted at a moment: evenly spaced, the first at once.
-    #[must_use]
     pub(crate) fn at(&self, elapsed: Duration) -> u32 {
         let seconds = elapsed.saturating_sub(self.start).as_secs_f64();
         // The slack absorbs the rounding of the moments that `next_change` gives; casts saturate.
@@ -125,7 +124,6 @@ impl Ramp {
     }
 
     /// When the next user starts or ends; `None` when all have.
-    #[must_use]
     pub(crate) fn next_change(&self, elapsed: Duration) -> Option<Duration> {
         let now = self.at(elapsed);
         if now == self.to {

@@ -8,12 +8,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::load::Control;
 use crate::load::plan::Plan;
-use crate::measure::history::{Bin, History, Moment};
-use crate::measure::sample::Sample;
-use crate::measure::summary::{StageResult, Summary};
+use crate::measure::history::{Bin, History, Moment, Occupied, ThroughputWindow};
+use crate::measure::summary::{Sample, StageResult, Summary};
 use crate::measure::tally::{StageTally, Tally};
 use crate::measure::threshold::Threshold;
-use crate::measure::window::{Occupied, ThroughputWindow};
 use crate::report::{ExportError, RequestsCsv};
 
 /// Samples taken at once.
@@ -78,7 +76,6 @@ impl Recorder {
     }
 
     /// The running tally.
-    #[must_use]
     pub(crate) fn view(&self) -> TallyView {
         self.view.clone()
     }
@@ -96,13 +93,11 @@ impl Recorder {
 
 impl TallyView {
     /// Sums up what was recorded so far.
-    #[must_use]
     pub(crate) fn summary(&self) -> Summary {
         self.summary_with(&[])
     }
 
     /// What each stage of the run measured so far.
-    #[must_use]
     pub(crate) fn stages(&self) -> Vec<StageResult> {
         let (now, recorded) = self.up_to_now();
         recorded.stages.results(now)
@@ -110,7 +105,6 @@ impl TallyView {
 
     /// How each stage breaks these thresholds so far. All requests meant for the time before `settled`, from the
     /// start of the run, have ended.
-    #[must_use]
     pub(crate) fn broken_stages(
         &self,
         thresholds: &[Threshold],
@@ -122,7 +116,6 @@ impl TallyView {
     }
 
     /// The moments that were kept, the oldest first; see [`History`].
-    #[must_use]
     pub(crate) fn history(&self) -> Vec<Moment> {
         self.lock().history.entries().to_vec()
     }
@@ -133,13 +126,11 @@ impl TallyView {
     }
 
     /// Time since the recorder was started, which is just before the run.
-    #[must_use]
     pub(crate) fn elapsed(&self) -> Duration {
         self.start.elapsed()
     }
 
     /// As [`Self::summary`], with further quantiles (0 to 1) beside the usual ones.
-    #[must_use]
     pub(crate) fn summary_with(&self, quantiles: &[f64]) -> Summary {
         let (now, recorded) = self.up_to_now();
         let mut summary = recorded.tally.summary_at(now, quantiles);
@@ -148,13 +139,11 @@ impl TallyView {
     }
 
     /// How many requests waited for their replies on average; `None` before the measured window.
-    #[must_use]
     pub(crate) fn occupied(&self) -> Option<Occupied> {
         self.up_to_now().1.tally.occupied()
     }
 
     /// What the run did lately.
-    #[must_use]
     pub(crate) fn moment(&self, users: u32, warm_up: bool) -> Moment {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let unix_seconds = now.map_or(0, |since| since.as_secs());
@@ -165,7 +154,6 @@ impl TallyView {
     }
 
     /// The measured response times in bins of equal width on a logarithmic axis.
-    #[must_use]
     pub(crate) fn histogram(&self, bins: u32) -> Vec<Bin> {
         self.lock().tally.histogram(bins)
     }
@@ -180,7 +168,6 @@ impl TallyView {
     }
 
     /// Whether anything was forgotten.
-    #[must_use]
     pub(crate) fn was_reset(&self) -> bool {
         self.lock().was_reset
     }
@@ -263,7 +250,6 @@ pub(crate) struct SampleReceiver {
 
 impl Samples {
     /// Both ends.
-    #[must_use]
     pub(crate) fn channel() -> (Self, SampleReceiver) {
         let (sender, receiver) = channel();
         let waiting = Arc::<AtomicUsize>::default();
@@ -312,7 +298,7 @@ impl SampleReceiver {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::sample::Outcome;
+    use crate::measure::summary::Outcome;
 
     #[test]
     fn a_recorder_that_stalls_leaves_no_room_and_loses_nothing() {

@@ -13,7 +13,7 @@ use crate::load::Control;
 use crate::load::plan::{Plan, PlanError};
 use crate::measure::recorder::TallyView;
 use crate::measure::selfcheck::Validity;
-use crate::program::web;
+use crate::program;
 use crate::scenario::Mix;
 use crate::session::signals::say;
 use crate::session::{Audience, Concluded, HeldText, Session};
@@ -30,7 +30,7 @@ pub(super) struct LiveRuns {
     /// Held while an order is carried out, so that orders come one after the other.
     active: Mutex<Option<Active>>,
     /// What became of the last run; `None` before the first and while one goes on.
-    outcome: watch::Sender<Outcome>,
+    outcome: watch::Sender<LastRun>,
     last: LastFigures,
     /// No further run begins.
     closing: AtomicBool,
@@ -54,10 +54,10 @@ impl LiveRuns {
                 topic: settings.topic,
                 reply_topic: (!settings.publish_only).then_some(settings.reply_topic),
             },
-            defaults: web::defaults(&arguments, &plan),
+            defaults: program::defaults(&arguments, &plan),
             offers: Offers {
                 edit: true,
-                rate: web::RATE_OFFERED,
+                rate: program::RATE_OFFERED,
                 downloads: board_downloads(),
             },
             ..State::default()
@@ -66,7 +66,7 @@ impl LiveRuns {
             arguments: Arc::new(arguments),
             board: Board::new(state),
             active: Mutex::new(None),
-            outcome: watch::Sender::new(Outcome::None),
+            outcome: watch::Sender::new(LastRun::None),
             last: LastFigures::default(),
             closing: AtomicBool::new(false),
             interrupted: Arc::default(),
@@ -88,14 +88,14 @@ impl LiveRuns {
     pub(super) async fn idle(&self) {
         let mut outcome = self.outcome.subscribe();
         // The sender is ours, so it is there.
-        let _ = outcome.wait_for(|last| *last != Outcome::Pending).await;
+        let _ = outcome.wait_for(|last| *last != LastRun::Pending).await;
         // The outcome is set while the board is being written: wait for that to be done, so that the
         // browsers are told before the server ends.
         let _ = self.board.state();
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        *self.outcome.borrow() != Outcome::Pending
+        *self.outcome.borrow() != LastRun::Pending
     }
 
     /// Takes no further run, and stops the one that goes on.
@@ -118,8 +118,8 @@ impl LiveRuns {
     /// The exit code that the last run makes; 0 without any.
     pub(super) fn exit_code(&self) -> u8 {
         match *self.outcome.borrow() {
-            Outcome::Ended(code) => code,
-            Outcome::None | Outcome::Pending => 0,
+            LastRun::Ended(code) => code,
+            LastRun::None | LastRun::Pending => 0,
         }
     }
 }
@@ -142,7 +142,7 @@ impl RunController for LiveRuns {
             )));
         }
         let run_id = Uuid::new_v4().to_string();
-        let (plan, settings, scenario) = web::ordered(&self.arguments, &order, run_id.clone())?;
+        let (plan, settings, scenario) = program::ordered(&self.arguments, &order, run_id.clone())?;
         let state = self.board.change(|state| {
             *state = State {
                 phase: Phase::Starting,
@@ -175,7 +175,7 @@ impl RunController for LiveRuns {
             control: job.control.clone(),
             view: Arc::clone(&job.view),
         });
-        self.outcome.send_replace(Outcome::Pending);
+        self.outcome.send_replace(LastRun::Pending);
         tokio::spawn(supervise(job, self.outcome.clone()));
         Ok(state)
     }
@@ -235,7 +235,7 @@ const HISTOGRAM_BINS: u32 = 60;
 
 /// What became of the last run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum LastRun {
     /// There was none.
     None,
     /// It goes on.
@@ -278,7 +278,7 @@ pub(super) struct Job {
 }
 
 /// Does the run; tells on the board, and to who waits for it, how it ended.
-pub(super) async fn supervise(job: Job, outcome: watch::Sender<Outcome>) {
+pub(super) async fn supervise(job: Job, outcome: watch::Sender<LastRun>) {
     let board = job.board.clone();
     let stop = job.control.stop.clone();
     // In a task of its own: a panic in it, which is a bug of ours, must not leave the page waiting.
@@ -305,7 +305,7 @@ pub(super) async fn supervise(job: Job, outcome: watch::Sender<Outcome>) {
             state.error = Some(error);
         }
         // Here, so that who sees the end on the board may start the next run.
-        outcome.send_replace(Outcome::Ended(code));
+        outcome.send_replace(LastRun::Ended(code));
     });
 }
 

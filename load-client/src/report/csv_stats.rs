@@ -66,7 +66,6 @@ const FAILURES_COLUMNS: [&str; 6] = [
 const EXCEPTIONS_COLUMNS: [&str; 4] = ["Count", "Message", "Traceback", "Nodes"];
 
 /// `_stats.csv`: a row for each kind, and one for all.
-#[must_use]
 pub(crate) fn stats_csv(summary: &Summary) -> Vec<u8> {
     let mut text = Text::default();
     text.line(STATS_COLUMNS.into_iter().chain(percentile_names()));
@@ -87,7 +86,6 @@ pub(crate) fn stats_csv(summary: &Summary) -> Vec<u8> {
 
 /// `_failures.csv`: a row for each error of each kind. `start` is the start of the run in seconds since
 /// 1970.
-#[must_use]
 pub(crate) fn failures_csv(errors: &[ErrorCount], start: f64) -> Vec<u8> {
     let mut text = Text::default();
     text.line(FAILURES_COLUMNS);
@@ -107,7 +105,6 @@ pub(crate) fn failures_csv(errors: &[ErrorCount], start: f64) -> Vec<u8> {
 
 /// The rows that one moment adds to `_stats_history.csv`. With `full`, each kind has one and percentiles are
 /// those of the last ten seconds; else there is one for all kinds, with percentiles of the whole run.
-#[must_use]
 pub(crate) fn history_rows(moment: &Moment, summary: &Summary, full: bool) -> Vec<u8> {
     let mut text = Text::default();
     if full {
@@ -242,7 +239,6 @@ impl StatsFiles {
     }
 
     /// The four files.
-    #[must_use]
     pub(crate) fn paths(prefix: &Path) -> [PathBuf; 4] {
         [STATS, HISTORY, FAILURES, EXCEPTIONS].map(|ending| with_ending(prefix, ending))
     }
@@ -303,7 +299,6 @@ impl StatsFiles {
     }
 
     /// Whether moments are missing in the history, because it could not be written then.
-    #[must_use]
     pub(crate) fn has_gaps(&self) -> bool {
         self.has_gaps
     }

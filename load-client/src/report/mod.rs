@@ -12,7 +12,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use self::destination::{part_of, without_links};
-use crate::measure::sample::Sample;
+use crate::measure::summary::Sample;
 
 pub use destination::{Destination, ExportError, is_standard_output, remove_earlier, write_whole};
 
@@ -238,7 +238,7 @@ mod tests {
 
     use super::*;
     use crate::compare::read_run;
-    use crate::measure::sample::Outcome;
+    use crate::measure::summary::Outcome;
 
     #[test]
     fn an_output_is_no_input_and_no_other_output_by_whatever_name() {

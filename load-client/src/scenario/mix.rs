@@ -45,14 +45,12 @@ impl Mix {
     }
 
     /// The kinds, in the order of [`Scenario::kinds`].
-    #[must_use]
     pub(crate) fn parts(&self) -> &[Kind] {
         &self.kinds
     }
 
     /// One request of each kind, to be looked at before a run. Nothing is drawn from the mix, so
     /// that the run begins where it would have begun.
-    #[must_use]
     pub(crate) fn samples(&self) -> Vec<Request> {
         let values = Values::new(0);
         let numbered = (0_u16..).zip(&self.kinds);
@@ -108,7 +106,6 @@ pub(crate) enum Body {
 
 impl Kind {
     /// A kind of weight 1 that has nothing but its body.
-    #[must_use]
     pub(crate) fn new(name: String, body: Body) -> Self {
         Self {
             name,

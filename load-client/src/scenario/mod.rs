@@ -163,7 +163,6 @@ pub struct StatusSet(Vec<RangeInclusive<u16>>);
 
 impl StatusSet {
     /// Whether a status is one of them.
-    #[must_use]
     pub(crate) fn contains(&self, status: u16) -> bool {
         self.0.iter().any(|range| range.contains(&status))
     }

@@ -130,7 +130,6 @@ impl Records {
     }
 
     /// How many records there are; at least one.
-    #[must_use]
     pub(crate) fn count(&self) -> usize {
         match &self.places {
             Places::Bodies(bodies) => bodies.len(),

@@ -45,7 +45,6 @@ impl Template {
     }
 
     /// A text that is sent as it is, whatever its braces.
-    #[must_use]
     pub(crate) fn verbatim(text: Bytes) -> Self {
         Self::of(vec![Part::Literal(text)])
     }

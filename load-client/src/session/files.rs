@@ -11,11 +11,11 @@ use rustix::termios::tcgetwinsize;
 use crate::args::Files;
 use crate::load::plan::Plan;
 use crate::measure::history::{Bin, Moment};
+use crate::measure::selfcheck::available_cores;
 use crate::measure::summary::Summary;
 use crate::report::html::{RunPage, Section};
 use crate::report::text::repeat_command;
 use crate::report::{EndedBy, RunFacts, is_standard_output};
-use crate::session::monitors;
 use crate::session::signals::say;
 use crate::transport::kafka::{KafkaSettings, librdkafka_version};
 
@@ -214,7 +214,7 @@ fn circumstances(facts: &RunFacts) -> Vec<Section> {
             ("load-client", env!("CARGO_PKG_VERSION").to_owned()),
             ("librdkafka", librdkafka_version()),
             ("system", system),
-            ("cores for the load client", monitors::cores().to_string()),
+            ("cores for the load client", available_cores().to_string()),
             (
                 "replies that nobody waited for",
                 facts.unmatched_replies.to_string(),

@@ -9,16 +9,16 @@ use crate::load::plan::{Model, Pause, Plan};
 use crate::measure::analysis::Findings;
 use crate::measure::history::Moment;
 use crate::measure::recorder::TallyView;
-use crate::measure::selfcheck::{self, LoadModel, Readings, Stalled, Validity};
+use crate::measure::selfcheck::{self, LoadModel, Readings, Stalled, Validity, available_cores};
 use crate::measure::summary::{Lag, Summary};
-use crate::measure::threshold::{self, Answer, Threshold, evaluate};
+use crate::measure::threshold::{self, Judgements, Threshold, evaluate};
 use crate::report::html::run_page;
 use crate::report::text::{run_end, run_verdicts};
 use crate::report::{Destination, EndedBy, ExportError, RunFacts, RunReport, StatsFiles};
 use crate::session::files::{self, HeldText, Text};
 use crate::session::signals::{Restore, say};
 use crate::session::watch::{self, Observer, Shown, Watch, Watched};
-use crate::session::{Causes, exit_code, monitors};
+use crate::session::{Causes, exit_code};
 use crate::transport::kafka::{ClientSettings, KafkaSettings};
 
 /// Bins of the report's histogram.
@@ -253,7 +253,12 @@ impl Ended {
     }
 
     /// Prints the tables and verdicts, or holds them.
-    fn show(&self, summary: &Summary, answer: &Answer, validity: &Validity) -> Option<HeldText> {
+    fn show(
+        &self,
+        summary: &Summary,
+        answer: &Judgements,
+        validity: &Validity,
+    ) -> Option<HeldText> {
         let end = run_end(summary, self.outputs.text.columns());
         let shown = HeldText {
             place: self.outputs.text,
@@ -326,7 +331,7 @@ impl Ended {
             in_flight: self.view.occupied(),
             held_back_by_recorder: self.control.held_back_by_recorder(),
             stalled,
-            cores: monitors::cores(),
+            cores: available_cores(),
             cpu: self.watched.cpu.clone(),
             schedule_lag: self.control.own_lag(),
             queue: self.watched.queue.clone(),
@@ -348,7 +353,7 @@ impl Ended {
         end_of_run: &RunEnd,
         summary: &Summary,
         validity: &Validity,
-        answer: &Answer,
+        answer: &Judgements,
     ) -> u8 {
         exit_code(Causes {
             ended_early: end_of_run.defunct.is_some(),

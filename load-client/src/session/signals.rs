@@ -21,7 +21,6 @@ use crate::load::Control;
 const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How a key changes the number of users; `None` for keys without a meaning.
-#[must_use]
 pub(crate) fn change(key: u8) -> Option<i32> {
     match key {
         b'w' => Some(1),
@@ -92,7 +91,6 @@ impl Keys {
     }
 
     /// What puts the terminal back where this is not dropped.
-    #[must_use]
     pub(crate) fn restore(&self) -> Restore {
         self.restore.clone()
     }

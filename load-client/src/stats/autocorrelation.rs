@@ -99,7 +99,6 @@ const BATCHES: usize = 20;
 /// Law & Carson, "A Sequential Procedure for Determining the Length of a Steady-State Simulation"
 /// (Operations Research 27, 1979). What does not fill a batch is left out at the beginning, where
 /// a run is least settled. `None` when `batches` is 0 or the series is shorter.
-#[must_use]
 fn batch_means(series: &[f64], batches: usize) -> Option<Vec<f64>> {
     let length = series
         .len()

@@ -236,7 +236,6 @@ impl Interval {
     }
 
     /// The interval, unless one of its figures is not a finite number.
-    #[must_use]
     pub(super) fn finite(self) -> Option<Self> {
         let Self {
             estimate,

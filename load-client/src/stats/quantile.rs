@@ -142,7 +142,6 @@ fn exact_weight(index: f64, count: f64, a: f64, b: f64) -> Option<f64> {
 /// The bucket of a response time, both in milliseconds; halves go to the even step, as in Python.
 ///
 /// `None` unless the time is finite and not negative.
-#[must_use]
 fn locust_bucket(milliseconds: f64) -> Option<u64> {
     if !milliseconds.is_finite() || milliseconds < 0.0 {
         return None;

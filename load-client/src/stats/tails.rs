@@ -241,6 +241,13 @@ impl PValue {
     pub fn log10(self) -> f64 {
         self.ln / std::f64::consts::LN_10
     }
+
+    /// What a sentence says: `p = 0.03125`, or `p < 1e-300` where it underflows.
+    #[must_use]
+    pub fn equation(&self) -> String {
+        let sign = self.value().map_or("", |_| "= ");
+        format!("p {sign}{self}")
+    }
 }
 
 impl fmt::Display for PValue {

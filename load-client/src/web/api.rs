@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use crate::measure::history::Moment;
 use crate::measure::selfcheck::Validity;
 use crate::measure::summary::Summary;
-use crate::measure::threshold::Answer;
+use crate::measure::threshold::Judgements;
 use crate::report::html::{RunPage, Section, run_page};
 use crate::report::{failures_csv, stats_csv};
 use crate::web::events::{Position, feed, keep_alive};
@@ -168,7 +168,6 @@ const HISTORY_COLUMNS: [&str; 10] = [
 const HTML: &str = "text/html; charset=utf-8";
 
 /// The files that [`board_download`] makes.
-#[must_use]
 pub(crate) fn board_downloads() -> Vec<String> {
     [
         "stats.csv",
@@ -299,7 +298,7 @@ fn report(snapshot: &Snapshot) -> Result<Download, Refusal> {
         warm_up_seconds: warm_up_end(&moments),
         bins: bins.map_or(&[][..], Vec::as_slice),
         validity: &Validity::NotJudged { reason },
-        thresholds: &Answer::default(),
+        thresholds: &Judgements::default(),
         header: &header,
         circumstances: &[],
         command: "load-client --web",

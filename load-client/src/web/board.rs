@@ -12,7 +12,7 @@ use tokio::sync::broadcast;
 
 use crate::measure::history::{Bin, Moment};
 use crate::measure::summary::Summary;
-use crate::web::events::{Event, History, Position, RunMark, RunMoment};
+use crate::web::events::{Event, Position, RunHistory, RunMark, RunMoment};
 
 /// Events that a browser may be behind before it is told the whole anew.
 const BACKLOG: usize = 64;
@@ -33,7 +33,7 @@ struct Inner {
     /// The number of the last event that made older history invalid.
     cleared: u64,
     state: State,
-    history: History,
+    history: RunHistory,
     figures: Option<Figures>,
 }
 
@@ -61,7 +61,6 @@ pub(crate) struct Snapshot {
 
 impl Board {
     /// A board of a load that was not started yet.
-    #[must_use]
     pub(crate) fn new(state: State) -> Self {
         let inner = Inner {
             state,
@@ -75,13 +74,11 @@ impl Board {
     }
 
     /// The state, as of now.
-    #[must_use]
     pub(crate) fn state(&self) -> State {
         self.lock().state_now()
     }
 
     /// All that the board holds.
-    #[must_use]
     pub(crate) fn snapshot(&self) -> Snapshot {
         let inner = self.lock();
         Snapshot {
@@ -301,7 +298,6 @@ pub(crate) struct Offers {
 
 impl Phase {
     /// Whether a run is under way, from its connecting to its last reply.
-    #[must_use]
     pub(crate) fn is_active(self) -> bool {
         matches!(self, Self::Starting | Self::Running | Self::Stopping)
     }

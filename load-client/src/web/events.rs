@@ -57,7 +57,7 @@ impl Event {
     }
 
     /// Replaces all moments that a browser knows.
-    pub(super) fn history(history: &History) -> Self {
+    pub(super) fn history(history: &RunHistory) -> Self {
         let past = Past {
             runs: history.runs(),
             moments: history.moments().collect(),
@@ -206,13 +206,13 @@ pub(crate) struct RunMoment {
 
 /// What is kept.
 #[derive(Debug, Default)]
-pub(super) struct History {
+pub(super) struct RunHistory {
     runs: Vec<RunMark>,
     /// Each with its event's number.
     moments: Vec<(u64, RunMoment)>,
 }
 
-impl History {
+impl RunHistory {
     pub(super) fn begin(&mut self, run: RunMark) {
         if self.runs.len() == MAX_RUNS {
             let oldest = self.runs.remove(0).number;
@@ -284,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_week_fits_and_shows_its_whole_course() {
-        let mut history = History::default();
+        let mut history = RunHistory::default();
         history.begin(mark(1));
         let week = 7 * 24 * 3600;
         for second in 0..week {
@@ -310,7 +310,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_stands_still_does_not_fill_memory() {
-        let mut history = History::default();
+        let mut history = RunHistory::default();
         for number in 0..20_000 {
             history.push(number, moment(1, 7));
         }
@@ -319,7 +319,7 @@ mod tests {
 
     #[test]
     fn the_oldest_run_makes_room() {
-        let mut history = History::default();
+        let mut history = RunHistory::default();
         for number in 1..=150 {
             history.begin(mark(number));
             history.push(u64::from(number), moment(number, 0));

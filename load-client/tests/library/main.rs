@@ -1,7 +1,8 @@
 //! The library through its public API: the statistics against reference figures, against SciPy and on series with
-//! correlation; where outputs go.
+//! correlation, and the bootstrap; where outputs go.
 
 mod correlation;
 mod destination;
 mod fixtures;
 mod reference;
+mod resample;

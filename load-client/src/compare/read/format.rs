@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use csv::ByteRecord;
 
-use crate::measure::sample::Status;
+use crate::measure::summary::Status;
 
 /// The kinds of file that are understood, told by their header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use self::format::{Ended, Format, Ours};
 use self::series::{Kinds, MAX_KINDS, Reply};
 use self::sidecar::LastByte;
 use crate::compare::run::Run;
-use crate::measure::window::ThroughputWindow;
+use crate::measure::history::ThroughputWindow;
 use crate::stats::quantile_is_supported;
 
 pub use format::ReadError;

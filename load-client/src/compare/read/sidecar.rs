@@ -11,7 +11,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::compare::run::Run;
-use crate::measure::window::ThroughputWindow;
+use crate::measure::history::ThroughputWindow;
 
 /// Larger files are no summary of a run.
 const LARGEST_BYTES: u64 = 16 << 20;

@@ -1,6 +1,5 @@
 //! The runner against a transport in memory, on paused time.
 
-mod live;
 mod open;
 
 use std::sync::Mutex;
@@ -12,7 +11,7 @@ use crate::load::Arrivals;
 use crate::load::plan::{OpenLoop, Pause, Stage, Target};
 use crate::load::runner::*;
 use crate::measure::recorder::SampleReceiver;
-use crate::measure::sample::{Outcome, Sample, Status};
+use crate::measure::summary::{Outcome, Sample, Status};
 use crate::scenario::{Fixed, Request};
 use crate::transport::{Answer, Failure, Pending};
 

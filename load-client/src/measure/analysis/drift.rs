@@ -42,7 +42,6 @@ pub struct Drift {
 /// The drift of the median response time between two moments of a run, in seconds from its start: the stage
 /// that holds the load. Windows of ten seconds that do not overlap, without the warm-up. `None` when they
 /// are too few to tell.
-#[must_use]
 pub(crate) fn latency_drift(
     history: &[Moment],
     start_seconds: f64,
@@ -70,7 +69,6 @@ pub(crate) fn latency_drift(
 }
 
 /// The growth of the service's memory. `None` when it was looked at too seldom to tell.
-#[must_use]
 pub(crate) fn memory_growth(points: &[MemoryPoint]) -> Option<Drift> {
     let points: Vec<_> = points
         .iter()
@@ -140,7 +138,6 @@ pub struct Recovery {
 
 /// Finds the recovery from the stage named `spike`. `None` without such a stage, one before it and one
 /// after it, and where windows have too few replies for a p95.
-#[must_use]
 pub(crate) fn recovery(history: &[Moment], spans: &[Span]) -> Option<Recovery> {
     let index = spans.iter().position(|span| span.name == "spike")?;
     let (before, spike) = (spans.get(index.checked_sub(1)?)?, &spans[index]);

@@ -4,14 +4,14 @@
 //! queue grows, and all of it looks like a slow service. The limits are those of the project's statistics:
 //! see [`rules`].
 
-pub(crate) mod rules;
-
-use std::collections::BTreeMap;
-use std::time::Duration;
+mod process;
 
 use serde::Serialize;
 
-pub(crate) use rules::{LoadModel, Readings, check};
+use crate::measure::history::Occupied;
+use crate::measure::summary::{Latency, Summary};
+
+pub(crate) use process::{CpuReading, CpuUse, Stalled, Stillness, available_cores, cpu_use};
 
 // What the self-check says of a run.
 
@@ -44,13 +44,11 @@ pub(crate) struct Finding {
 
 impl Validity {
     /// Whether the figures must not be used.
-    #[must_use]
     pub(crate) fn is_invalid(&self) -> bool {
         matches!(self, Self::Invalid { .. })
     }
 
     /// One line for each thing to know, the verdict first.
-    #[must_use]
     pub(crate) fn lines(&self) -> Vec<String> {
         match self {
             Self::Valid => {
@@ -74,176 +72,229 @@ impl Validity {
     }
 }
 
-// What the process used of the processors between two readings.
+// The rules, each with its limit. A rule that lacks its reading says nothing.
+//
+// | rule | limit | why |
+// |---|---|---|
+// | schedule lag (open loop; without what was held back, and what was late behind it) | p99, or the highest percentile below it that has ten requests above, at most 10 % of the median service time | what waits to be sent is measured as slow |
+// | stalls | the whole client stood still for at most 1 % of the window, or 0.25 s; gaps from 0.1 s on count | nothing was sent or stamped meanwhile |
+// | recorder | holds nothing back | a user that waits for the disk asks less of the service |
+// | processors | 80 % of the cores that the process may use | the others must run the users in time |
+// | busiest thread | 80 % of one core | one thread takes all replies, another sends all requests |
+// | Little's law (closed loop) | of the users, all but 5 % wait for a reply, on average over the window, or each is back within 0.1 ms | users that do neither wait for a reply nor send wait for the client |
+// | queue of the producer (open loop) | does not grow | what is offered is not what is sent |
+//
+// Little's law (Little, "A Proof for the Queuing Formula L = λW", Operations Research 9, 1961) is held
+// against closed loops without think time. The times of all requests are added up as far as they lie in the
+// window, so that the law holds for windows of any length, and for any course of the users. A time-out waited
+// until its deadline. A send error or a failure of the reply consumer kept its user for an unknown time, at
+// most until its deadline, and counts for the client.
 
-/// Processor time since the start of the process, at one moment.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct CpuReading {
-    /// The moment, on any steady clock.
-    pub at: Duration,
-    /// Of all threads, those that have ended included.
-    pub process: Duration,
-    /// Of each running thread, by its number, with its name; empty where the system does not tell.
-    pub threads: BTreeMap<u64, (String, Duration)>,
+/// Shorter measured windows are not judged.
+pub(crate) const SHORTEST_SECONDS: f64 = 1.0;
+/// Runs of fewer requests are not judged.
+pub(crate) const FEWEST_REQUESTS: u64 = 100;
+/// Largest p99 of the schedule lag, as a share of the median service time.
+pub(crate) const LARGEST_LAG: f64 = 0.10;
+/// Largest use of all cores, and of one core by one thread.
+pub(crate) const LARGEST_CPU: f64 = 0.80;
+/// Largest deviation from Little's law.
+pub(crate) const LARGEST_DEVIATION: f64 = 0.05;
+/// What a user may take from a reply to its next request, in seconds. Measured are 0.05 ms, which is much of
+/// a round trip of half a millisecond and says nothing against it.
+pub(crate) const LARGEST_TURNAROUND: f64 = 0.000_1;
+/// Largest share of the window in which the client may stand still.
+pub(crate) const LARGEST_STALLED: f64 = 0.01;
+/// Less than this in seconds is forgiven whatever its share.
+pub(crate) const FORGIVEN_STALL: f64 = 0.25;
+/// Queue samples needed to tell growth from noise.
+const FEWEST_QUEUE_SAMPLES: usize = 6;
+/// A queue this short is no bottleneck, whatever its trend.
+const SHORT_QUEUE: f64 = 100.0;
+
+/// How the load was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LoadModel {
+    /// Each user sends when its last reply is there, without a pause.
+    ClosedLoop,
+    /// As [`LoadModel::ClosedLoop`], with pauses.
+    ClosedLoopWithThinkTime,
+    /// Requests are sent by a schedule.
+    OpenLoop,
 }
 
-/// The use of processors over a span, in cores: 0.5 is half a core.
+/// What was read of the client while it measured.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct CpuUse {
-    /// Of the whole process.
-    pub process: f64,
-    /// Name and use of the busiest thread.
-    pub busiest: Option<(String, f64)>,
+pub(crate) struct Readings {
+    /// How the load was made.
+    pub model: LoadModel,
+    /// Users over the measured window, on average; `None` when they are not known.
+    pub users: Option<f64>,
+    /// How many of them waited for their replies, on average.
+    pub in_flight: Option<Occupied>,
+    /// How often a request waited for the recorder.
+    pub held_back_by_recorder: u64,
+    /// What the client lost of the window by standing still.
+    pub stalled: Stalled,
+    /// Cores that the process may use.
+    pub cores: usize,
+    /// What it used of them; `None` where the system does not tell.
+    pub cpu: Option<CpuUse>,
+    /// How long requests waited to be sent, without those that a bound held back and those behind them: that is
+    /// not the client's fault.
+    pub schedule_lag: Option<Latency>,
+    /// Messages in the producer's queue, once a second of the measured window.
+    pub queue: Vec<u64>,
 }
 
-/// The use between two readings; `None` when no time lies between them.
-#[must_use]
-pub(crate) fn cpu_use(before: &CpuReading, after: &CpuReading) -> Option<CpuUse> {
-    let wall = after.at.checked_sub(before.at)?.as_secs_f64();
-    if wall <= 0.0 {
+/// Judges a run.
+pub(crate) fn check(summary: &Summary, readings: &Readings) -> Validity {
+    if let Some(reason) = too_short(summary) {
+        return Validity::NotJudged { reason };
+    }
+    let findings = [
+        stalls(summary, readings),
+        lag(summary, readings),
+        recorder(readings),
+        processors(readings),
+        busiest_thread(readings),
+        little(summary, readings),
+        queue(readings),
+    ];
+    let findings: Vec<Finding> = findings.into_iter().flatten().collect();
+    if findings.is_empty() {
+        Validity::Valid
+    } else {
+        Validity::Invalid { findings }
+    }
+}
+
+fn too_short(summary: &Summary) -> Option<String> {
+    let seconds = summary.window_seconds.unwrap_or_default();
+    if seconds < SHORTEST_SECONDS {
+        return Some(format!(
+            "{seconds:.1} s were measured, it takes {SHORTEST_SECONDS} s or more"
+        ));
+    }
+    let requests = summary.total.requests;
+    (requests < FEWEST_REQUESTS)
+        .then(|| format!("{requests} requests were measured, it takes {FEWEST_REQUESTS} or more"))
+}
+
+fn lag(summary: &Summary, readings: &Readings) -> Option<Finding> {
+    if readings.model != LoadModel::OpenLoop {
         return None;
     }
-    let process = after.process.saturating_sub(before.process);
-    let threads = after.threads.iter().map(|(id, (name, used))| {
-        let earlier = before.threads.get(id).map_or(Duration::ZERO, |own| own.1);
-        let used = used.saturating_sub(earlier).as_secs_f64() / wall;
-        (name.clone(), used)
-    });
-    Some(CpuUse {
-        process: process.as_secs_f64() / wall,
-        busiest: threads.max_by(|one, other| one.1.total_cmp(&other.1)),
+    // Of few requests there is no 99th percentile.
+    let mut told = readings.schedule_lag.as_ref()?.percentiles.iter();
+    let told = told.rfind(|own| own.quantile <= 0.99)?;
+    let (lag, percent) = (told.ms, told.quantile * 100.0);
+    let median = summary.total.service.as_ref()?.median_ms;
+    (lag > LARGEST_LAG * median).then(|| Finding {
+        reason: format!(
+            "requests were sent late: p{percent} of the schedule lag is {lag:.3} ms, more than {} % of the \
+             median service time of {median:.3} ms",
+            LARGEST_LAG * 100.0
+        ),
+        advice: "lower --rate, or give the load client a machine of its own".to_owned(),
     })
 }
 
-/// Name and processor time of a thread from its line in `/proc/PID/task/TID/stat`; see proc_pid_stat(5),
-/// fields 2 (comm), 14 (utime) and 15 (stime), in ticks.
-#[must_use]
-pub(crate) fn thread_seconds(stat: &str, ticks_per_second: u64) -> Option<(String, Duration)> {
-    // The name stands in brackets, and may hold blanks and brackets itself.
-    let (start, end) = (stat.find('(')?, stat.rfind(')')?);
-    let name = stat.get(start + 1..end)?;
-    let mut fields = stat.get(end + 1..)?.split_ascii_whitespace().skip(11);
-    let user: u64 = fields.next()?.parse().ok()?;
-    let system: u64 = fields.next()?.parse().ok()?;
-    let seconds = (user + system) as f64 / ticks_per_second.max(1) as f64;
-    Some((name.to_owned(), Duration::from_secs_f64(seconds)))
+fn processors(readings: &Readings) -> Option<Finding> {
+    let (used, cores) = (readings.cpu.as_ref()?.process, readings.cores as f64);
+    (used > LARGEST_CPU * cores).then(|| Finding {
+        reason: format!(
+            "the load client used {used:.2} of its {cores} core(s), more than {} %",
+            LARGEST_CPU * 100.0
+        ),
+        advice: "lower --users or --rate, or give the load client more cores".to_owned(),
+    })
 }
 
-// For how long the whole client stood still: stopped by a signal, paused with its machine, or not given a
-// processor. Whatever should have happened meanwhile happened late, and no other reading tells.
-
-/// Shorter gaps between two looks are what a busy machine does to any thread.
-pub(crate) const SHORTEST_STALL: Duration = Duration::from_millis(100);
-/// More are not kept; by then the run is lost.
-const MAX_KEPT: usize = 10_000;
-
-/// Collects the gaps between looks that should come one soon after the other.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Stalls {
-    last: Duration,
-    gaps: Vec<(Duration, Duration)>,
+fn busiest_thread(readings: &Readings) -> Option<Finding> {
+    let (name, used) = readings.cpu.as_ref()?.busiest.as_ref()?;
+    (*used > LARGEST_CPU).then(|| Finding {
+        reason: format!(
+            "the thread {name} of the load client was busy for {:.0} % of the time, more than {} %",
+            used * 100.0,
+            LARGEST_CPU * 100.0
+        ),
+        advice: "lower --users or --rate, or spread the load over several load clients".to_owned(),
+    })
 }
 
-impl Stalls {
-    /// Notes a look at this moment from the start of the run, `pause` after the one before if nothing stood
-    /// still.
-    pub(crate) fn look(&mut self, now: Duration, pause: Duration) {
-        let due = self.last + pause;
-        if now.saturating_sub(due) >= SHORTEST_STALL && self.gaps.len() < MAX_KEPT {
-            self.gaps.push((due, now));
-        }
-        self.last = now;
+fn little(summary: &Summary, readings: &Readings) -> Option<Finding> {
+    if readings.model != LoadModel::ClosedLoop {
+        return None;
     }
-
-    /// The time that was lost between these moments, and the longest part of it.
-    #[must_use]
-    pub(crate) fn between(&self, start: Duration, end: Duration) -> Stalled {
-        let within = self.gaps.iter().map(|(from, to)| {
-            let (from, to) = ((*from).max(start), (*to).min(end));
-            to.saturating_sub(from)
-        });
-        within.fold(Stalled::default(), |sum, gap| Stalled {
-            total: sum.total + gap,
-            longest: sum.longest.max(gap),
-        })
+    if summary.total.censored > 0 {
+        return None;
     }
+    let (users, busy) = (readings.users?, readings.in_flight?);
+    let turnaround = (users - busy.at_most) / busy.ended_per_second;
+    let is_wrong = busy.known / users - 1.0 > LARGEST_DEVIATION;
+    let is_idle =
+        busy.at_most / users - 1.0 < -LARGEST_DEVIATION && turnaround > LARGEST_TURNAROUND;
+    let busy = if is_wrong { busy.known } else { busy.at_most };
+    let deviation = busy / users - 1.0;
+    let advice = if is_wrong {
+        "the figures contradict each other: please report this run"
+    } else {
+        "its users waited for the load client between two requests: lower --users, or give the load client cores of its own"
+    };
+    (is_idle || is_wrong).then(|| Finding {
+        reason: format!(
+            "of {users:.2} users {busy:.2} waited for a reply (Little's law, {:+.1} %, limit {} %)",
+            deviation * 100.0,
+            LARGEST_DEVIATION * 100.0
+        ),
+        advice: advice.to_owned(),
+    })
 }
 
-/// Time that was lost.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Stalled {
-    /// All of it.
-    pub total: Duration,
-    /// The longest part.
-    pub longest: Duration,
+fn stalls(summary: &Summary, readings: &Readings) -> Option<Finding> {
+    let [lost, longest] =
+        [readings.stalled.total, readings.stalled.longest].map(|own| own.as_secs_f64());
+    let window = summary.window_seconds?;
+    let is_long = lost > LARGEST_STALLED * window && lost > FORGIVEN_STALL;
+    is_long.then(|| Finding {
+        reason: format!(
+            "the load client stood still for {lost:.2} of {window:.1} s (at most {longest:.2} s on end), more than {} %",
+            LARGEST_STALLED * 100.0
+        ),
+        advice: "give the load client cores of its own, on a machine that is not paused".to_owned(),
+    })
+}
+
+fn recorder(readings: &Readings) -> Option<Finding> {
+    let count = readings.held_back_by_recorder;
+    (count > 0).then(|| Finding {
+        reason: format!(
+            "requests waited {count} time(s) for the recorder, which could not keep up"
+        ),
+        advice: "put --requests-record-file on a faster disk, or leave it out".to_owned(),
+    })
+}
+
+fn queue(readings: &Readings) -> Option<Finding> {
+    let samples = &readings.queue;
+    // In a closed loop the users bound the queue.
+    if readings.model != LoadModel::OpenLoop || samples.len() < FEWEST_QUEUE_SAMPLES {
+        return None;
+    }
+    let third = samples.len() / 3;
+    let (first, last) = (&samples[..third], &samples[samples.len() - third..]);
+    let mean = |part: &[u64]| part.iter().sum::<u64>() as f64 / part.len() as f64;
+    // Every late sample above every early one: a burst or a sawtooth is no growth.
+    let is_apart = last.iter().min() > first.iter().max();
+    let (early, late) = (mean(first), mean(last));
+    (is_apart && late >= SHORT_QUEUE && late > 2.0 * early).then(|| Finding {
+        reason: format!("the producer's queue grew from {early:.0} to {late:.0} messages"),
+        advice: "lower --rate: the broker or the client's connection does not take what is offered"
+            .to_owned(),
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_of_proc_is_read_whatever_the_name() {
-        let line = "7 (a) (b 1) S 1 7 7 0 -1 4194560 9 0 0 0 150 50 0 0 20 0 9 0 5";
-        assert_eq!(
-            thread_seconds(line, 100),
-            Some(("a) (b 1".to_owned(), Duration::from_secs(2)))
-        );
-        for broken in ["", "7 (a", "7 (a) S 1", "7 )a( S"] {
-            assert_eq!(thread_seconds(broken, 100), None, "{broken}");
-        }
-    }
-
-    #[test]
-    fn use_is_the_difference_over_the_time_between() {
-        let reading = |at, process, one, two| CpuReading {
-            at: Duration::from_secs(at),
-            process: Duration::from_secs(process),
-            threads: BTreeMap::from([
-                (1, ("main".to_owned(), Duration::from_secs(one))),
-                (2, ("poll".to_owned(), Duration::from_secs(two))),
-            ]),
-        };
-        let mut before = reading(10, 5, 4, 1);
-        let after = reading(20, 14, 5, 9);
-        let busiest = Some(("poll".to_owned(), 0.8));
-        assert_eq!(
-            cpu_use(&before, &after),
-            Some(CpuUse {
-                process: 0.9,
-                busiest
-            })
-        );
-        // A thread that came in between has used nothing before.
-        before.threads.remove(&2);
-        assert_eq!(cpu_use(&before, &after).unwrap().busiest.unwrap().1, 0.9);
-        assert_eq!(cpu_use(&after, &after), None);
-        assert_eq!(cpu_use(&after, &before), None);
-    }
-
-    #[test]
-    fn gaps_count_as_far_as_they_lie_in_the_window() {
-        let at = Duration::from_millis;
-        let mut stalls = Stalls::default();
-        for now in [20, 60, 1080, 1100, 1119, 2119 + 20, 2160] {
-            stalls.look(at(now), at(20));
-        }
-        let stalled = |total, longest| Stalled {
-            total: at(total),
-            longest: at(longest),
-        };
-        assert_eq!(stalls.between(at(0), at(5000)), stalled(2000, 1000));
-        assert_eq!(stalls.between(at(580), at(1639)), stalled(1000, 500));
-        assert_eq!(stalls.between(at(1080), at(1139)), Stalled::default());
-    }
-
-    #[test]
-    fn what_a_busy_machine_does_is_no_stall() {
-        let mut stalls = Stalls::default();
-        for now in 0..100 {
-            stalls.look(Duration::from_millis(now * 90), Duration::from_millis(20));
-        }
-        let all = stalls.between(Duration::ZERO, Duration::MAX);
-        assert_eq!(all, Stalled::default());
-    }
-}
+mod tests;

@@ -3,15 +3,14 @@
 mod latencies;
 mod stages;
 
+use self::latencies::Errors;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use self::latencies::Recent;
 use crate::measure::analysis::Findings;
-use crate::measure::history::{Bin, Moment, MomentRow};
-use crate::measure::sample::{Outcome, Sample, Status};
-use crate::measure::summary::{ErrorCount, Rates, Row, Summary, WarmUp};
-use crate::measure::window::{Occupied, ThroughputWindow};
+use crate::measure::history::{Bin, Moment, MomentRow, Occupied, ThroughputWindow};
+use crate::measure::summary::{Rates, Row, Sample, Status, Summary, WarmUp};
 
 pub(crate) use latencies::Latencies;
 pub(crate) use stages::StageTally;
@@ -133,7 +132,6 @@ impl Counts {
 impl Tally {
     /// Counts requests of these kinds; [`Sample::kind`] is an index into the names. The measured window is
     /// not known; see [`Tally::within`].
-    #[must_use]
     pub(crate) fn new(names: &[String]) -> Self {
         // One kind needs no count of its own.
         let kinds = if names.len() > 1 { names.len() } else { 0 };
@@ -149,7 +147,6 @@ impl Tally {
     }
 
     /// Counts over this window.
-    #[must_use]
     pub(crate) fn within(mut self, window: ThroughputWindow) -> Self {
         self.window = window;
         self
@@ -189,7 +186,6 @@ impl Tally {
 
     /// As [`Self::summary`] at a moment that may lie before the window's end, with further quantiles (0 to 1)
     /// beside the usual ones.
-    #[must_use]
     pub(crate) fn summary_at(&self, moment_ns: u64, quantiles: &[f64]) -> Summary {
         let seconds = self.window.seconds_at(moment_ns);
         let kinds = self.names.iter().enumerate();
@@ -210,7 +206,6 @@ impl Tally {
     }
 
     /// What the run did lately, that long after its start.
-    #[must_use]
     pub(crate) fn moment(
         &self,
         elapsed: Duration,
@@ -233,13 +228,11 @@ impl Tally {
     }
 
     /// How many requests waited for their replies on average over the window; `None` where it is not known.
-    #[must_use]
     pub(crate) fn occupied(&self) -> Option<Occupied> {
         self.window.occupied()
     }
 
     /// The measured response times in bins of equal width on a logarithmic axis.
-    #[must_use]
     pub(crate) fn histogram(&self, bins: u32) -> Vec<Bin> {
         self.total.response.bins(bins)
     }
@@ -260,58 +253,128 @@ impl Tally {
     }
 }
 
-// Failures by kind of request, outcome and text.
-
-/// Different errors that are told apart; a broker that puts an id in each text would fill memory.
-const MAX_ERROR_TEXTS: usize = 100;
-
-#[derive(Debug, Default)]
-struct Errors {
-    seen: BTreeMap<(u16, Status, String), Occurrences>,
-}
-
-#[derive(Debug)]
-struct Occurrences {
-    count: u64,
-    first_seconds: f64,
-    last_seconds: f64,
-}
-
-impl Errors {
-    fn count(&mut self, kind: u16, outcome: &Outcome, seconds: f64) {
-        let key = (kind, outcome.status(), outcome.error().to_owned());
-        let is_known = self.seen.len() < MAX_ERROR_TEXTS || self.seen.contains_key(&key);
-        let key = if is_known {
-            key
-        } else {
-            (kind, outcome.status(), "other errors".to_owned())
-        };
-        let entry = self.seen.entry(key).or_insert(Occurrences {
-            count: 0,
-            first_seconds: seconds,
-            last_seconds: seconds,
-        });
-        entry.count += 1;
-        entry.last_seconds = seconds;
-    }
-
-    /// The most frequent first.
-    fn counts(&self, name: impl Fn(u16) -> String) -> Vec<ErrorCount> {
-        let entries = self.seen.iter();
-        let mut counts: Vec<_> = entries
-            .map(|((kind, status, error), seen)| ErrorCount {
-                name: name(*kind),
-                status: *status,
-                error: error.clone(),
-                count: seen.count,
-                first_seconds: seen.first_seconds,
-                last_seconds: seen.last_seconds,
-            })
-            .collect();
-        counts.sort_by_key(|entry| std::cmp::Reverse(entry.count));
-        counts
-    }
-}
-
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::measure::summary::Outcome;
+
+    fn tally() -> Tally {
+        Tally::new(&["createOrder".to_owned()])
+    }
+
+    fn sample(sent_ms: u64, latency_ms: u64, outcome: Outcome) -> Sample {
+        Sample::test(sent_ms * 1_000_000, latency_ms * 1_000_000, outcome)
+    }
+
+    #[test]
+    fn failures_and_warm_up_stay_out_of_the_latencies() {
+        let mut tally = tally();
+        tally.record(&sample(0, 4, Outcome::Ok), Duration::ZERO);
+        tally.record(&sample(10, 6, Outcome::Ok), Duration::ZERO);
+        let refused = Outcome::ErrorStatus("status 500".to_owned());
+        tally.record(&sample(20, 5000, refused), Duration::ZERO);
+        tally.record(&sample(30, 30_000, Outcome::TimeOut), Duration::ZERO);
+        let mut warm_up = sample(0, 900, Outcome::Ok);
+        warm_up.warm_up = true;
+        tally.record(&warm_up, Duration::ZERO);
+        let summary = tally.summary();
+        let response = summary.total.response.unwrap();
+        assert_eq!(
+            (response.mean_ms, response.min_ms, response.max_ms),
+            (5.0, 4.0, 6.0)
+        );
+        assert_eq!((summary.total.requests, summary.total.failures), (4, 2));
+        assert_eq!(summary.warm_up.requests, 1);
+        assert_eq!(summary.errors.len(), 2);
+        // History shows the warm-up too.
+        let moment = tally.moment(Duration::from_secs(1), 0, 1, true);
+        assert_eq!((moment.total.requests, moment.total.failures), (5, 2));
+        assert_eq!(moment.total.window.unwrap().max_ms, 900.0);
+    }
+
+    #[test]
+    fn waiting_to_be_sent_is_part_of_the_response_time_only() {
+        let mut tally = tally();
+        let mut late = sample(100, 4, Outcome::Ok);
+        late.intended_ns = 0;
+        tally.record(&late, Duration::ZERO);
+        let row = tally.summary().total;
+        assert_eq!(row.response.unwrap().max_ms, 104.0);
+        assert_eq!(row.service.unwrap().max_ms, 4.0);
+    }
+
+    #[test]
+    fn percentiles_need_their_observations() {
+        let mut tally = tally();
+        for index in 0..200 {
+            tally.record(&sample(index, index + 1, Outcome::Ok), Duration::ZERO);
+        }
+        let response = tally.summary().total.response.unwrap();
+        let last = response.percentiles.last().unwrap();
+        assert_eq!(last.quantile, 0.95);
+        assert!((last.ms - 190.0).abs() < 0.1, "{}", last.ms);
+    }
+
+    #[test]
+    fn kinds_are_counted_apart_and_together() {
+        let mut tally = Tally::new(&["create".to_owned(), "read".to_owned()]);
+        for index in 0..30 {
+            let mut one = sample(index, 2 + index % 2, Outcome::Ok);
+            one.kind = u16::from(index % 2 == 1);
+            one.reply_bytes = 10;
+            tally.record(&one, Duration::ZERO);
+        }
+        let mut failed = sample(40, 1, Outcome::TimeOut);
+        failed.kind = 1;
+        tally.record(&failed, Duration::from_secs(3));
+        let summary = tally.summary();
+        let [create, read] = &summary.kinds[..] else {
+            panic!("two kinds");
+        };
+        assert_eq!((create.requests, read.requests), (15, 16));
+        assert_eq!((create.failures, read.failures), (0, 1));
+        assert_eq!(create.response.as_ref().unwrap().max_ms, 2.0);
+        assert_eq!(read.response.as_ref().unwrap().min_ms, 3.0);
+        assert_eq!(summary.total.requests, 31);
+        assert_eq!(summary.total.mean_bytes, Some(10.0));
+        let error = &summary.errors[0];
+        assert_eq!((&*error.name, error.first_seconds), ("read", 3.0));
+    }
+
+    #[test]
+    fn one_kind_is_the_total() {
+        let mut tally = tally();
+        tally.record(&sample(0, 1, Outcome::Ok), Duration::ZERO);
+        let summary = tally.summary();
+        assert_eq!(summary.kinds[0].response, summary.total.response);
+        assert_eq!(summary.kinds[0].name, "createOrder");
+    }
+
+    #[test]
+    fn censored_requests_are_neither_failed_nor_answered() {
+        let mut tally = tally();
+        tally.record(&sample(0, 1, Outcome::Censored), Duration::ZERO);
+        let total = tally.summary().total;
+        assert_eq!((total.requests, total.failures, total.censored), (0, 0, 1));
+        assert!(total.response.is_none());
+    }
+
+    #[test]
+    fn a_reset_forgets_all() {
+        let mut tally = tally();
+        tally.record(&sample(0, 1, Outcome::TimeOut), Duration::ZERO);
+        tally.reset(0);
+        assert_eq!(tally.summary(), self::tally().summary());
+    }
+
+    #[test]
+    fn endless_error_texts_do_not_fill_memory() {
+        let mut tally = tally();
+        for index in 0..1000 {
+            let outcome = Outcome::SendError(format!("error {index}"));
+            tally.record(&sample(0, 1, outcome), Duration::ZERO);
+        }
+        assert!(tally.summary().errors.len() <= 101);
+        assert_eq!(tally.summary().total.failures, 1000);
+    }
+}

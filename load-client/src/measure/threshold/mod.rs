@@ -6,13 +6,10 @@
 mod evaluate;
 
 use std::fmt::{self, Display, Formatter};
-use std::str::FromStr;
 
 pub(crate) use evaluate::{
-    Answer, Judgement, Verdict, evaluate, extra_quantiles, first_broken, unknown_kind,
+    GRAMMAR, Judgement, Judgements, Standing, evaluate, extra_quantiles, first_broken, unknown_kind,
 };
-
-// A threshold as data, and as the text that it is read from.
 
 /// One condition that a run must hold.
 #[derive(Debug, Clone, PartialEq)]
@@ -103,7 +100,6 @@ pub(crate) enum Unit {
 
 impl Operator {
     /// Whether `value OPERATOR limit` is true.
-    #[must_use]
     pub(crate) fn holds(self, value: f64, limit: f64) -> bool {
         match self {
             Self::Below => value < limit,
@@ -114,7 +110,6 @@ impl Operator {
     }
 
     /// Whether values must stay under the limit.
-    #[must_use]
     pub(crate) fn is_upper_bound(self) -> bool {
         matches!(self, Self::Below | Self::AtMost)
     }
@@ -122,7 +117,6 @@ impl Operator {
 
 impl Statistic {
     /// The quantile (0 to 1) of a percentile.
-    #[must_use]
     pub(crate) fn quantile(self) -> Option<f64> {
         match self {
             // Rounded, so that 99.9 gives the very 0.999 that the tables use.
@@ -134,7 +128,6 @@ impl Statistic {
 
 impl Limit {
     /// The limit in the unit that figures have: milliseconds, a share of 1, or as it is.
-    #[must_use]
     pub(crate) fn value(self) -> f64 {
         match self.unit {
             Unit::Microseconds => self.number / 1000.0,
@@ -202,146 +195,200 @@ impl Display for Limit {
     }
 }
 
-// Reads a threshold from text. Each error tells what is wrong, and shows the grammar.
-
-/// The grammar in one line, for messages and for the help.
-pub(crate) const GRAMMAR: &str = "[KIND:]METRIC OPERATOR VALUE, where METRIC is p50, p95, p99.9 (any percentile), avg, min, \
-     max or med, each also as service.p95, or failures, timeouts, rps; OPERATOR is <, <=, > or >=; VALUE is a time \
-     (us, ms, s), a share (%) or a number; for example p95<20ms, service.avg<=1.5s, failures<1%, timeouts<=0, \
-     rps>=500, createOrder:p99<0.1s";
-
-/// Why a text is no threshold.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{problem}; takes {GRAMMAR}")]
-pub(crate) struct ParseError {
-    problem: String,
-}
-
-fn problem(text: impl Into<String>) -> ParseError {
-    ParseError {
-        problem: text.into(),
-    }
-}
-
-impl FromStr for Threshold {
-    type Err = ParseError;
-
-    fn from_str(text: &str) -> Result<Self, ParseError> {
-        let text = text.trim();
-        // A kind's name may hold a colon, while nothing behind it can.
-        let (kind, condition) = match text.rsplit_once(':') {
-            Some((kind, condition)) => (Some(kind.trim()), condition),
-            None => (None, text),
-        };
-        if kind == Some("") {
-            return Err(problem("no kind stands before the colon"));
-        }
-        let (metric, operator, limit) = split(condition)?;
-        let metric = read_metric(metric)?;
-        let limit = read_limit(limit)?;
-        check_unit(metric, limit.unit)?;
-        if kind.is_some() && metric == Metric::Timeouts {
-            return Err(problem(
-                "timeouts are counted over all kinds, it takes no kind",
-            ));
-        }
-        Ok(Self {
-            kind: kind.map(str::to_owned),
-            metric,
-            operator,
-            limit,
-        })
-    }
-}
-
-fn split(condition: &str) -> Result<(&str, Operator, &str), ParseError> {
-    let at = condition
-        .find(['<', '>'])
-        .ok_or_else(|| problem("there is no <, <=, > or >="))?;
-    let (metric, rest) = condition.split_at(at);
-    let (operator, limit) = match rest.as_bytes() {
-        [b'<', b'=', ..] => (Operator::AtMost, &rest[2..]),
-        [b'>', b'=', ..] => (Operator::AtLeast, &rest[2..]),
-        [b'<', ..] => (Operator::Below, &rest[1..]),
-        _ => (Operator::Above, &rest[1..]),
-    };
-    Ok((metric.trim(), operator, limit.trim()))
-}
-
-fn read_metric(text: &str) -> Result<Metric, ParseError> {
-    match text {
-        "failures" => return Ok(Metric::Failures),
-        "timeouts" => return Ok(Metric::Timeouts),
-        "rps" => return Ok(Metric::RequestsPerSecond),
-        _ => {}
-    }
-    let (time, statistic) = match text.split_once('.') {
-        Some(("service", statistic)) => (Time::Service, statistic),
-        Some(("response", statistic)) => (Time::Response, statistic),
-        _ => (Time::Response, text),
-    };
-    let statistic = match statistic {
-        "avg" => Statistic::Mean,
-        "min" => Statistic::Minimum,
-        "max" => Statistic::Maximum,
-        "med" => Statistic::Median,
-        other => read_percentile(other).ok_or_else(|| problem(format!("{text:?} is no metric")))?,
-    };
-    Ok(Metric::Latency(time, statistic))
-}
-
-fn read_percentile(text: &str) -> Option<Statistic> {
-    let percent = read_number(text.strip_prefix('p')?)?;
-    // p0 and p100 are min and max; finer than six decimals no run is long enough for.
-    let is_between = percent > 0.0 && percent < 100.0;
-    let is_coarse = text.split_once('.').is_none_or(|(_, part)| part.len() <= 6);
-    (is_between && is_coarse).then_some(Statistic::Percentile(percent))
-}
-
-fn read_limit(text: &str) -> Result<Limit, ParseError> {
-    let end = text.find(|character: char| !character.is_ascii_digit() && character != '.');
-    let (number, unit) = text.split_at(end.unwrap_or(text.len()));
-    let number = read_number(number)
-        .ok_or_else(|| problem(format!("{text:?} does not begin with a number")))?;
-    let unit = match unit.trim() {
-        "us" | "µs" => Unit::Microseconds,
-        "ms" => Unit::Milliseconds,
-        "s" => Unit::Seconds,
-        "%" => Unit::Percent,
-        "" => Unit::One,
-        other => return Err(problem(format!("{other:?} is no unit"))),
-    };
-    Ok(Limit { number, unit })
-}
-
-/// Digits with at most one point: no sign, no exponent, no infinity.
-fn read_number(text: &str) -> Option<f64> {
-    let is_plain = text.starts_with(|first: char| first.is_ascii_digit())
-        && text
-            .chars()
-            .all(|character| character.is_ascii_digit() || character == '.');
-    let number = text.parse().ok().filter(|number: &f64| number.is_finite());
-    number.filter(|_| is_plain)
-}
-
-fn check_unit(metric: Metric, unit: Unit) -> Result<(), ParseError> {
-    let is_time = matches!(
-        unit,
-        Unit::Microseconds | Unit::Milliseconds | Unit::Seconds
-    );
-    match metric {
-        Metric::Latency(..) if !is_time => Err(problem(format!(
-            "{metric} needs a time with its unit, such as 20ms"
-        ))),
-        Metric::RequestsPerSecond if unit != Unit::One => {
-            Err(problem("rps needs a plain number, requests per second"))
-        }
-        Metric::Failures | Metric::Timeouts if is_time => Err(problem(format!(
-            "{metric} needs a share such as 1%, or a number of requests"
-        ))),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
-mod tests;
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+    use crate::measure::summary::{Outcome, Sample, Summary};
+    use crate::measure::tally::Tally;
+
+    fn parse(text: &str) -> Threshold {
+        text.parse()
+            .unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    /// 400 requests, 1 to 400 ms, of which 1 % fail by status and 0.5 % by the time-out.
+    fn summary(thresholds: &[Threshold]) -> Summary {
+        let mut tally = Tally::new(&["createOrder".to_owned(), "cancel:Order".to_owned()]);
+        for index in 1..=400_u64 {
+            let outcome = match index {
+                397..=400 => Outcome::ErrorStatus("status 500".to_owned()),
+                395 | 396 => Outcome::TimeOut,
+                _ => Outcome::Ok,
+            };
+            let mut sample = Sample::test(index * 10_000_000, index * 1_000_000, outcome);
+            sample.intended_ns -= 1_000_000;
+            sample.kind = u16::from(index % 4 == 0);
+            tally.record(&sample, Duration::from_millis(index * 10));
+        }
+        tally.summary_at(u64::MAX, &extra_quantiles(thresholds))
+    }
+
+    fn judge(text: &str) -> Judgement {
+        let thresholds = [parse(text)];
+        evaluate(&thresholds, &summary(&thresholds))
+            .judgements
+            .remove(0)
+    }
+
+    #[test]
+    fn texts_of_every_form_are_read() {
+        for (text, normal) in [
+            ("p95<20ms", "p95<20ms"),
+            (" p99.9 <= 1.50 s ", "p99.9<=1.5s"),
+            ("createOrder:p50>100us", "createOrder:p50>100us"),
+            ("a:b:service.avg>=2ms", "a:b:service.avg>=2ms"),
+            ("response.max<1s", "max<1s"),
+            ("failures<1%", "failures<1%"),
+            ("failures<=0", "failures<=0"),
+            ("timeouts<0.5%", "timeouts<0.5%"),
+            ("rps>=500", "rps>=500"),
+            ("med<4.471µs", "med<4.471us"),
+        ] {
+            assert_eq!(parse(text).to_string(), normal);
+        }
+    }
+
+    #[test]
+    fn errors_say_what_is_wrong_and_show_the_grammar() {
+        for (text, expected) in [
+            ("", "there is no <"),
+            ("p95", "there is no <"),
+            ("p95=20ms", "there is no <"),
+            ("p95<", "\"\" does not begin with a number"),
+            ("p95<-1ms", "does not begin with a number"),
+            ("p95<nanms", "does not begin with a number"),
+            ("p95<20", "p95 needs a time with its unit"),
+            ("p95<20%", "p95 needs a time with its unit"),
+            ("p95<20m", "\"m\" is no unit"),
+            ("p100<20ms", "\"p100\" is no metric"),
+            ("p0<20ms", "\"p0\" is no metric"),
+            ("p9e1<20ms", "\"p9e1\" is no metric"),
+            ("service.rps>1", "\"service.rps\" is no metric"),
+            ("latency<20ms", "\"latency\" is no metric"),
+            ("rps>5ms", "rps needs a plain number"),
+            ("failures<1ms", "failures needs a share"),
+            (":p95<1ms", "no kind stands before the colon"),
+            ("a:timeouts<1", "timeouts are counted over all kinds"),
+        ] {
+            let error = text.parse::<Threshold>().unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
+            assert!(error.contains("createOrder:p99<0.1s") && !error.contains('\n'));
+        }
+    }
+
+    #[test]
+    fn figures_are_held_against_their_limits() {
+        for (text, verdict, measured) in [
+            ("min<2.001ms", Standing::Holds, "2.000 ms"),
+            ("service.min<1ms", Standing::Broken, "1.000 ms"),
+            ("service.min<=1000us", Standing::Holds, "1.000 ms"),
+            ("max<0.396s", Standing::Holds, "395.000 ms"),
+            ("service.avg>=197.5ms", Standing::Holds, "197.500 ms"),
+            ("failures<1.5%", Standing::Broken, "1.500 %"),
+            ("failures<=6", Standing::Holds, "6"),
+            ("cancel:Order:failures<=2%", Standing::Holds, "2.000 %"),
+            ("timeouts<1", Standing::Broken, "2"),
+            ("rps>100", Standing::Holds, "100.25 per second"),
+        ] {
+            let judgement = judge(text);
+            assert_eq!(judgement.verdict, verdict, "{text}: {judgement:?}");
+            assert_eq!(judgement.measured.as_deref(), Some(measured), "{text}");
+        }
+    }
+
+    #[test]
+    fn any_percentile_that_the_replies_carry_is_judged() {
+        assert_eq!(judge("p97<385ms").verdict, Standing::Holds);
+        assert_eq!(judge("p97<382ms").verdict, Standing::Broken);
+        assert_eq!(judge("service.p12.5>48ms").verdict, Standing::Holds);
+    }
+
+    #[test]
+    fn a_percentile_of_too_few_replies_is_undecided_and_does_not_hold() {
+        let thresholds = [parse("p95<20s"), parse("p99.9<20s"), parse("p99.9>0ms")];
+        let answer = evaluate(&thresholds, &summary(&thresholds));
+        let verdicts: Vec<_> = answer.judgements.iter().map(|own| own.verdict).collect();
+        assert_eq!(
+            verdicts,
+            [Standing::Holds, Standing::Undecided, Standing::Undecided]
+        );
+        assert!(!answer.all_hold() && Judgements::default().all_hold());
+        let reason = answer.judgements[1].reason.clone().unwrap();
+        assert!(
+            reason.starts_with("394 replies are too few: it takes 10000,"),
+            "{reason}"
+        );
+        let reason = judge("p99.999<1s").reason.unwrap();
+        assert!(reason.contains("it takes 1000000,"), "{reason}");
+    }
+
+    #[test]
+    fn a_run_without_requests_decides_nothing() {
+        let empty = Tally::new(&["createOrder".to_owned()]).summary();
+        for text in ["p95<1s", "failures<=0", "timeouts<1%", "rps>0", "max<1s"] {
+            let answer = evaluate(&[parse(text)], &empty);
+            assert_eq!(answer.judgements[0].verdict, Standing::Undecided, "{text}");
+        }
+    }
+
+    fn statistic() -> impl Strategy<Value = Statistic> {
+        prop_oneof![
+            Just(Statistic::Mean),
+            Just(Statistic::Minimum),
+            Just(Statistic::Maximum),
+            Just(Statistic::Median),
+            (1..1_000_000_u32).prop_map(|n| Statistic::Percentile(f64::from(n) / 10_000.0)),
+        ]
+    }
+
+    fn metric_and_unit() -> impl Strategy<Value = (Metric, Unit)> {
+        let time = select(vec![Time::Response, Time::Service]);
+        let unit = select(vec![Unit::Microseconds, Unit::Milliseconds, Unit::Seconds]);
+        prop_oneof![
+            (time, statistic(), unit)
+                .prop_map(|(time, own, unit)| (Metric::Latency(time, own), unit)),
+            select(vec![Unit::One, Unit::Percent]).prop_map(|unit| (Metric::Failures, unit)),
+            Just((Metric::RequestsPerSecond, Unit::One)),
+        ]
+    }
+
+    fn threshold() -> impl Strategy<Value = Threshold> {
+        let kind = proptest::option::of("[^\\s]([^\\r\\n]{0,18}[^\\s])?");
+        let operator = select(vec![
+            Operator::Below,
+            Operator::AtMost,
+            Operator::Above,
+            Operator::AtLeast,
+        ]);
+        (kind, metric_and_unit(), operator, 0.0..1e9_f64).prop_map(
+            |(kind, (metric, unit), operator, number)| Threshold {
+                kind,
+                metric,
+                operator,
+                limit: Limit { number, unit },
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back_the_same(threshold in threshold()) {
+            prop_assert_eq!(threshold.to_string().parse::<Threshold>(), Ok(threshold));
+        }
+
+        #[test]
+        fn no_text_makes_the_parser_panic(text in ".{0,40}", tail in "[a-z.:<>=0-9%µ ]{0,20}") {
+            for text in [text.clone(), tail.clone(), text + &tail] {
+                if let Ok(threshold) = text.parse::<Threshold>() {
+                    let again = threshold.to_string().parse::<Threshold>();
+                    prop_assert_eq!(again, Ok(threshold));
+                }
+            }
+        }
+    }
+}

@@ -5,11 +5,10 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use super::*;
 use crate::measure::history::Moment;
-use crate::measure::sample::{Outcome, Sample};
-use crate::measure::summary::Summary;
+use crate::measure::summary::{Outcome, Sample, Summary};
 use crate::measure::tally::Tally;
+use crate::report::csv_stats::*;
 
 fn tally() -> Tally {
     let mut tally = Tally::new(&["createOrder".to_owned(), "a \"b\", c".to_owned()]);

@@ -1,18 +1,14 @@
 //! What the terminal shows. Reads data and writes text; knows nothing of how a run is driven.
 
-mod comparison;
 mod run;
 
-use std::time::Duration;
+use std::fmt::Write;
 
 use kafka_cluster_url::{MASK, shown, without_credentials};
 
-use crate::measure::summary::Summary;
-use crate::measure::tally::AGGREGATED;
+use crate::compare::Comparison;
+use crate::compare::tables::{self, Table};
 
-pub use comparison::comparison_text;
-
-pub(crate) use comparison::comparison_markdown;
 pub(crate) use run::{live_table, run_end, run_verdicts};
 
 // The command that repeats a run, fit to be shown: values that may be secrets are masked.
@@ -22,7 +18,6 @@ const PREFIX: &str = "LOAD_CLIENT_";
 const SECRETS: [&str; 5] = ["passwd", "oauthbearer", "authorization", "cookie", "key"];
 
 /// Joins arguments, program first, and the variables that stand for flags, quoted for a shell.
-#[must_use]
 pub(crate) fn repeat_command(arguments: &[String], variables: &[(String, String)]) -> String {
     let mut words: Vec<String> = variables
         .iter()
@@ -90,100 +85,155 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-// The status line of a run on a terminal: `00:12 of 01:00, 10 users, 1,234 req/s`.
+// A comparison as text for the terminal and as Markdown.
 
-/// What the line tells.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Progress {
-    /// Since the start of the run.
-    pub elapsed: Duration,
-    /// What the run takes; `None` goes on until it is stopped.
-    pub run_time: Option<Duration>,
-    /// Users that are active.
-    pub users: u32,
-    /// Requests per second at the moment.
-    pub rate: f64,
-    /// Requests that failed so far.
-    pub failures: u64,
-    /// Whether the warm-up is still on.
-    pub warm_up: bool,
-}
-
-/// The line, cut to a terminal of `columns`.
+/// Renders a comparison for a terminal: the conclusion, the figures of both sides with their
+/// change, the effects over the blocks, the seed's figures, the warnings.
 #[must_use]
-pub(crate) fn progress_line(progress: &Progress, columns: usize) -> String {
-    let mut line = clock(progress.elapsed);
-    if let Some(run_time) = progress.run_time {
-        line += &format!(" of {}", clock(run_time));
-    }
-    if progress.warm_up {
-        line += " (warm-up)";
-    }
-    let users = grouped(u64::from(progress.users));
-    let plural = if progress.users == 1 { "" } else { "s" };
-    let rate = grouped(progress.rate.round() as u64);
-    line += &format!(", {users} user{plural}, {rate} req/s");
-    if progress.failures > 0 {
-        line += &format!(", {} failed", grouped(progress.failures));
-    }
-    line.chars().take(columns.saturating_sub(1)).collect()
+pub fn comparison_text(comparison: &Comparison) -> String {
+    let mut tables = vec![tables::pooled(comparison)];
+    tables.extend(tables::verdicts(comparison));
+    tables.extend(tables::shape(comparison));
+    tables.extend(tables::within(comparison));
+    tables.push(tables::per_request(comparison));
+    let tables = tables.into_iter().map(|table| text(table.brief()));
+    let warnings = comparison.warnings.iter();
+    let warnings = warnings.map(|warning| format!("\nwarning: {warning}\n"));
+    let rest = tables.chain(warnings).collect::<String>();
+    format!("{}\n{rest}", comparison.conclusion)
 }
 
-fn clock(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    match hours {
-        0 => format!("{minutes:02}:{seconds:02}"),
-        _ => format!("{hours}:{minutes:02}:{seconds:02}"),
+fn text(table: Table) -> String {
+    let is_list = table.is_list();
+    let mut lines = table.rows;
+    if is_list {
+        let names = lines.iter().map(|row| row[0].chars().count()).max();
+        let width = names.unwrap_or_default();
+        let rows = lines
+            .iter()
+            .map(|row| format!("{:<width$}  {}\n", row[0], row[1]));
+        return format!("\n{}\n{}", table.heading, rows.collect::<String>());
     }
+    let names = table.columns.into_iter().map(|column| column.name);
+    lines.insert(0, std::iter::once(table.heading).chain(names).collect());
+    let length =
+        |row: &Vec<String>, index: usize| row.get(index).map_or(0, |cell| cell.chars().count());
+    let widths: Vec<usize> = (0..lines[0].len())
+        .map(|index| lines.iter().map(|row| length(row, index)).max())
+        .map(Option::unwrap_or_default)
+        .collect();
+    let line = |row: &Vec<String>| {
+        let mut cells = row.iter().zip(&widths);
+        let first = cells.next().map(|(name, width)| format!("{name:<width$}"));
+        let rest = cells.map(|(cell, width)| format!("  {cell:>width$}"));
+        let line = first.into_iter().chain(rest).collect::<String>();
+        format!("{}\n", line.trim_end())
+    };
+    format!("\n{}", lines.iter().map(line).collect::<String>())
 }
 
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
+// A comparison as a comment on a pull request: the verdict, the changes, the warnings; the rest folded.
+
+/// Rows, and warnings, that are listed; a comment on GitHub ends at 65,536 characters.
+const MAX_LISTED: usize = 40;
+
+/// Renders a comparison in GitHub's Markdown.
+pub(crate) fn comparison_markdown(comparison: &Comparison) -> String {
+    let mut text = format!("**{}**\n\n", escape(&comparison.conclusion));
+    for table in tables::verdicts(comparison) {
+        let note = table.note.clone();
+        text.push_str(&markdown(table));
+        text.extend(note.map(|note| format!("{note}\n\n")));
+    }
+    text.push_str(&warnings(comparison));
+    text.push_str("<details>\n<summary>All figures</summary>\n\n");
+    let always = [tables::pooled(comparison), tables::runs(comparison)];
+    let wholes = [tables::shape(comparison), tables::within(comparison)];
+    let tables = always.into_iter().chain(wholes.into_iter().flatten());
+    let tables = tables.chain([tables::per_request(comparison)]);
+    text.extend(tables.map(markdown));
+    text.push_str("</details>\n");
+    text
+}
+
+fn markdown(mut shown: Table) -> String {
+    shown = shown.brief();
+    let more = shown.rows.len().saturating_sub(MAX_LISTED);
+    shown.rows.truncate(MAX_LISTED);
+    let mut columns = vec![shown.heading.as_str()];
+    columns.extend(shown.columns.iter().map(|column| column.name.as_str()));
+    let more = match more {
+        0 => String::new(),
+        more => format!("\nAnd {more} more rows.\n"),
+    };
+    format!("{}{more}\n", table(&columns, &shown.rows))
+}
+
+fn warnings(comparison: &Comparison) -> String {
+    let warnings = &comparison.warnings;
+    if warnings.is_empty() {
+        return String::new();
+    }
+    let line = |warning: &String| format!("- warning: {}\n", escape(warning));
+    let lines: String = warnings.iter().take(MAX_LISTED).map(line).collect();
+    let more = match warnings.len().saturating_sub(MAX_LISTED) {
+        0 => String::new(),
+        more => format!("- and {more} more warnings\n"),
+    };
+    format!("{lines}{more}\n")
+}
+
+// Text that is safe inside Markdown, and tables of it.
+
+/// Characters that mean nothing to Markdown inside a line, beside letters, digits and blanks.
+const PLAIN: &str = ".,;:%()/+-='?!";
+
+/// Escapes text for one line of GitHub's Markdown: nothing in it is markup, a link to an issue, or a
+/// mention that would call somebody.
+///
+/// References such as `&#42;` are never read as markup (CommonMark 0.31, section 2.5), which no set of
+/// backslashes promises: `\@name` is a mention all the same.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            escaped.push(' ');
+        } else if character.is_ascii() && !is_plain(character) {
+            // Writing to a String cannot fail.
+            let _ = write!(escaped, "&#{};", u32::from(character));
+        } else {
+            escaped.push(character);
         }
-        text.push(digit);
+    }
+    // A link by itself needs no markup, only its two slashes.
+    escaped.replace("://", ":&#47;/")
+}
+
+fn is_plain(character: char) -> bool {
+    character.is_ascii_alphanumeric() || character == ' ' || PLAIN.contains(character)
+}
+
+/// A table: the first column to the left, the others to the right.
+fn table(columns: &[&str], rows: &[Vec<String>]) -> String {
+    let mut text = line(columns.iter().copied());
+    text.push_str("|---|");
+    text.push_str(&"--:|".repeat(columns.len().saturating_sub(1)));
+    text.push('\n');
+    for row in rows {
+        text.push_str(&line(row.iter().map(String::as_str)));
     }
     text
 }
 
-// Fits the names of request kinds into a terminal, as Locust does: the figures keep their room, the names
-// take what is left.
-
-/// Longer names are cut whatever the room, as in Locust.
-const WIDEST: usize = 80;
-
-/// The width of the name column in a terminal of `columns`, of which the figures take `taken`; without a
-/// terminal, names are whole.
-fn name_width(summary: &Summary, columns: Option<usize>, taken: usize) -> usize {
-    let names = summary.kinds.iter().map(|row| row.name.chars().count());
-    let wanted = names.max().unwrap_or(0).max(AGGREGATED.len());
-    match columns {
-        None => wanted,
-        Some(columns) => {
-            let room = columns.saturating_sub(taken);
-            wanted.min(room.clamp(AGGREGATED.len(), WIDEST))
-        }
-    }
-}
-
-/// The name, cut where it is too long.
-fn fitted(name: &str, width: usize) -> String {
-    if name.chars().count() <= width {
-        return name.to_owned();
-    }
-    let mut cut: String = name.chars().take(width.saturating_sub(1)).collect();
-    cut.push('…');
-    cut
+fn line<'a>(cells: impl Iterator<Item = &'a str>) -> String {
+    let cells = cells.map(|cell| format!(" {} |", escape(cell)));
+    format!("|{}\n", cells.collect::<String>())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::tally::Tally;
+    use crate::compare::{Options, Run, compare};
 
     fn command(arguments: &[&str], variables: &[(&str, &str)]) -> String {
         let own = |text: &&str| (*text).to_owned();
@@ -240,46 +290,73 @@ mod tests {
         assert!(command(&["x", "-X", "linger.ms=0"], &[]).ends_with("-X linger.ms=0"));
     }
 
-    #[test]
-    fn tells_time_users_rate_and_failures() {
-        let mut progress = Progress {
-            elapsed: Duration::from_millis(12_900),
-            run_time: Some(Duration::from_secs(60)),
-            users: 10,
-            rate: 1234.4,
-            failures: 0,
-            warm_up: false,
+    fn runs(label: &str, count: usize, median: f64) -> Vec<Run> {
+        let run = |index: usize| {
+            let factor = median * (1.0 + 0.001 * (index % 7) as f64);
+            let latencies = (0..400).map(|step| factor * (0.8 + 0.001 * f64::from(step)));
+            Run::new(format!("{label}-{index}"), latencies.collect())
         };
-        assert_eq!(
-            progress_line(&progress, 80),
-            "00:12 of 01:00, 10 users, 1,234 req/s"
-        );
-        progress.warm_up = true;
-        progress.failures = 1_000_000;
-        progress.users = 1;
-        progress.run_time = None;
-        progress.elapsed = Duration::from_secs(3725);
-        assert_eq!(
-            progress_line(&progress, 80),
-            "1:02:05 (warm-up), 1 user, 1,234 req/s, 1,000,000 failed"
-        );
-        assert_eq!(progress_line(&progress, 8), "1:02:05");
+        (0..count).map(run).collect()
+    }
+
+    fn markdown(baseline: &[Run], changed: &[Run]) -> String {
+        comparison_markdown(&compare(baseline, changed, &Options::default()).unwrap())
     }
 
     #[test]
-    fn names_take_what_the_figures_leave() {
-        let summary = |length: usize| Tally::new(&["x".repeat(length)]).summary();
-        for (length, columns, width) in [
-            (3, None, 10),
-            (200, None, 200),
-            (200, Some(40), 10),
-            (200, Some(140), 37),
-            (200, Some(1000), 80),
-            (20, Some(1000), 20),
+    fn the_verdict_is_seen_and_the_rest_is_folded() {
+        let mut changed = runs("tasks", 6, 4.0);
+        changed[0].failures = 1;
+        insta::assert_snapshot!(markdown(&runs("serial", 6, 6.0), &changed));
+    }
+
+    #[test]
+    fn a_refusal_names_its_reason_and_texts_are_no_markup() {
+        let text = markdown(&runs("@all <b>|", 1, 6.0), &runs("two", 1, 4.0));
+        assert!(
+            text.starts_with("**No verdict: run-to-run variation was not measured"),
+            "{text}"
+        );
+        assert!(text.contains("within the two runs"), "{text}");
+        assert!(
+            text.contains("| &#64;all &#60;b&#62;&#124;-0 | baseline |"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn it_fits_a_comment_however_many_runs() {
+        let (mut baseline, changed) = (runs("serial", 300, 6.0), runs("tasks", 300, 4.0));
+        baseline
+            .iter_mut()
+            .for_each(|run| run.warnings.push("w".repeat(200)));
+        let options = Options {
+            detail: crate::compare::Detail::Verdict,
+            ..Options::default()
+        };
+        let text = comparison_markdown(&compare(&baseline, &changed, &options).unwrap());
+        assert!(text.contains("and 261 more warnings"), "{text}");
+        assert!(text.contains("And 560 more rows."), "{text}");
+        assert!(text.len() < 65_536, "{}", text.len());
+    }
+
+    #[test]
+    fn nothing_is_markup_a_mention_or_a_link() {
+        assert_eq!(escape("p95: -3.1 % (a/b)"), "p95: -3.1 % (a/b)");
+        let hostile = "a|b\n# <img src=x> @me #12 [x](http://y) `z` **w** _v_ &amp; $1$ \\";
+        let escaped = escape(hostile);
+        for markup in [
+            "|", "\n", "# ", "<", ">", "@", "[", "]", "`", "*", "_", "&amp", "$", "\\", "://",
         ] {
-            assert_eq!(name_width(&summary(length), columns, 103), width);
+            assert!(!escaped.contains(markup), "{markup} in {escaped}");
         }
-        assert_eq!(fitted("häuser", 6), "häuser");
-        assert_eq!(fitted("häuser", 4), "häu…");
+        assert!(escaped.contains("&#35;12"), "{escaped}");
+        assert_eq!(escape("Größe ±2"), "Größe ±2");
+    }
+
+    #[test]
+    fn every_row_has_the_cells_of_the_header() {
+        let text = table(&["", "a"], &[vec!["x|y".to_owned(), "1".to_owned()]]);
+        assert_eq!(text, "|  | a |\n|---|--:|\n| x&#124;y | 1 |\n");
     }
 }

@@ -6,8 +6,7 @@ use crate::measure::history::Moment;
 use crate::measure::selfcheck::Validity;
 use crate::measure::summary::{Latency, PERCENTILES, Rates, Row, Summary};
 use crate::measure::tally::AGGREGATED;
-use crate::measure::threshold::{Answer, Judgement, Verdict};
-use crate::report::text::{fitted, name_width};
+use crate::measure::threshold::{Judgement, Judgements, Standing};
 
 const TYPE: &str = "KAFKA";
 
@@ -19,7 +18,6 @@ const OMISSION: &str = "Response times count from when a request was to be sent,
 
 /// The table that is printed every other second: figures of the whole run, rates of the moment. Names are
 /// cut to a terminal of `columns`; `None` keeps them whole.
-#[must_use]
 pub(crate) fn live_table(
     summary: &Summary,
     moment: Option<&Moment>,
@@ -59,7 +57,6 @@ pub(crate) fn live_table(
 }
 
 /// The final tables: totals, percentiles, errors.
-#[must_use]
 pub(crate) fn run_end(summary: &Summary, columns: Option<usize>) -> String {
     let mut text = live_table(summary, None, columns);
     let _ = write_throughput(&mut text, summary);
@@ -190,8 +187,7 @@ fn milliseconds(value: f64) -> String {
 // The last lines of a run: what became of its thresholds, and whether its figures can be used.
 
 /// Renders both for a terminal.
-#[must_use]
-pub(crate) fn run_verdicts(thresholds: &Answer, validity: &Validity) -> String {
+pub(crate) fn run_verdicts(thresholds: &Judgements, validity: &Validity) -> String {
     let mut text = String::new();
     if !thresholds.judgements.is_empty() {
         text.push_str("\nThresholds\n");
@@ -210,9 +206,9 @@ pub(crate) fn run_verdicts(thresholds: &Answer, validity: &Validity) -> String {
 
 fn line(judgement: &Judgement) -> String {
     let verdict = match judgement.verdict {
-        Verdict::Holds => "holds",
-        Verdict::Broken => "BROKEN",
-        Verdict::Undecided => "UNDECIDED",
+        Standing::Holds => "holds",
+        Standing::Broken => "BROKEN",
+        Standing::Undecided => "UNDECIDED",
     };
     let measured = judgement.measured.as_ref();
     let detail = measured.or(judgement.reason.as_ref());
@@ -220,13 +216,43 @@ fn line(judgement: &Judgement) -> String {
     format!("  {verdict:<9}  {}  ({detail})", judgement.threshold)
 }
 
+// Fits the names of request kinds into a terminal, as Locust does: the figures keep their room, the names
+// take what is left.
+
+/// Longer names are cut whatever the room, as in Locust.
+const WIDEST: usize = 80;
+
+/// The width of the name column in a terminal of `columns`, of which the figures take `taken`; without a
+/// terminal, names are whole.
+fn name_width(summary: &Summary, columns: Option<usize>, taken: usize) -> usize {
+    let names = summary.kinds.iter().map(|row| row.name.chars().count());
+    let wanted = names.max().unwrap_or(0).max(AGGREGATED.len());
+    match columns {
+        None => wanted,
+        Some(columns) => {
+            let room = columns.saturating_sub(taken);
+            wanted.min(room.clamp(AGGREGATED.len(), WIDEST))
+        }
+    }
+}
+
+/// The name, cut where it is too long.
+fn fitted(name: &str, width: usize) -> String {
+    if name.chars().count() <= width {
+        return name.to_owned();
+    }
+    let mut cut: String = name.chars().take(width.saturating_sub(1)).collect();
+    cut.push('…');
+    cut
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::measure::sample::{Outcome, Sample};
     use crate::measure::selfcheck::Finding;
+    use crate::measure::summary::{Outcome, Sample};
     use crate::measure::tally::Tally;
 
     fn summary(lag_ms: u64) -> Summary {
@@ -281,11 +307,11 @@ mod tests {
             measured: measured.map(str::to_owned),
             reason: reason.map(str::to_owned),
         };
-        let answer = Answer {
+        let answer = Judgements {
             judgements: vec![
-                judgement(Verdict::Holds, Some("4.000 ms"), None),
-                judgement(Verdict::Broken, Some("24.000 ms"), None),
-                judgement(Verdict::Undecided, None, Some("3 replies are too few")),
+                judgement(Standing::Holds, Some("4.000 ms"), None),
+                judgement(Standing::Broken, Some("24.000 ms"), None),
+                judgement(Standing::Undecided, None, Some("3 replies are too few")),
             ],
         };
         let invalid = Validity::Invalid {
@@ -304,6 +330,23 @@ mod tests {
         INVALID: the load client was a bottleneck; do not use these figures
         busy; rest
         ");
-        assert!(run_verdicts(&Answer::default(), &Validity::Valid).starts_with("\nvalid: "));
+        assert!(run_verdicts(&Judgements::default(), &Validity::Valid).starts_with("\nvalid: "));
+    }
+
+    #[test]
+    fn names_take_what_the_figures_leave() {
+        let summary = |length: usize| Tally::new(&["x".repeat(length)]).summary();
+        for (length, columns, width) in [
+            (3, None, 10),
+            (200, None, 200),
+            (200, Some(40), 10),
+            (200, Some(140), 37),
+            (200, Some(1000), 80),
+            (20, Some(1000), 20),
+        ] {
+            assert_eq!(name_width(&summary(length), columns, 103), width);
+        }
+        assert_eq!(fitted("häuser", 6), "häuser");
+        assert_eq!(fitted("häuser", 4), "häu…");
     }
 }

@@ -352,6 +352,3 @@ fn add_log_ratios(
     }
     Some(())
 }
-
-#[cfg(test)]
-mod tests;

@@ -174,7 +174,6 @@ impl KafkaSettings {
 }
 
 /// librdkafka's version, as it reports it.
-#[must_use]
 pub(crate) fn librdkafka_version() -> String {
     rdkafka::util::get_rdkafka_version().1
 }

@@ -97,13 +97,11 @@ impl KafkaTransport {
     }
 
     /// Replies that nobody waited for: late, or of somebody else.
-    #[must_use]
     pub(crate) fn unmatched_replies(&self) -> u64 {
         self.consumer.as_ref().map_or(0, ReplyConsumer::unmatched)
     }
 
     /// Requests handed over to librdkafka and not yet acknowledged by a broker, at this moment.
-    #[must_use]
     pub(crate) fn producer_queue(&self) -> usize {
         self.producer.in_flight()
     }
@@ -236,7 +234,6 @@ pub enum KafkaTransportError {
 
 impl KafkaTransportError {
     /// Whether the command line is at fault, rather than the cluster.
-    #[must_use]
     pub(crate) fn is_usage(&self) -> bool {
         matches!(self, Self::Property { .. } | Self::WithoutTls(_))
     }

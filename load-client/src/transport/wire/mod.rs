@@ -43,7 +43,6 @@ pub(crate) struct Wire {
 
 impl Wire {
     /// Where a reply carries the id of its request.
-    #[must_use]
     pub(crate) fn reply_correlation(&self) -> ReplyCorrelation {
         let same = || self.correlation.of_reply();
         self.reply_correlation.clone().unwrap_or_else(same)
@@ -77,7 +76,6 @@ impl Wire {
     }
 
     /// The header that only the run itself may set under this name, if it is one.
-    #[must_use]
     pub(crate) fn own_header(&self, name: &str) -> Option<&str> {
         let correlation = match &self.correlation {
             Correlation::Header(name) => Some(&**name),

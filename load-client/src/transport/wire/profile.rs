@@ -40,7 +40,6 @@ impl Profile {
     ];
 
     /// Its conventions.
-    #[must_use]
     pub(crate) fn wire(self) -> Wire {
         match self {
             Self::Reference => Wire {
@@ -267,7 +266,6 @@ pub(crate) enum PartitionEncoding {
 
 impl PartitionHeader {
     /// The header's value.
-    #[must_use]
     pub(crate) fn value(&self, partition: i32) -> Vec<u8> {
         match self.encoding {
             PartitionEncoding::Bytes => partition.to_be_bytes().to_vec(),

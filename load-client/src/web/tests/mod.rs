@@ -14,8 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::measure::history::{Moment, MomentRow};
-use crate::measure::sample::{Outcome, Sample};
-use crate::measure::summary::Rates;
+use crate::measure::summary::{Outcome, Rates, Sample};
 use crate::measure::tally::Tally;
 use crate::web::{
     AllowedHosts, Board, Download, EditOrder, Figures, Offers, Phase, Refusal, RunController,

@@ -2,15 +2,10 @@
 
 mod tables;
 
-use plotly::common::{Fill, Line, LineShape, Mode, Title};
-use plotly::layout::{Axis, AxisType, HoverMode, Shape, ShapeLayer, ShapeType, SpikeMode};
-use plotly::{Layout, Plot, Scatter};
-
-use crate::measure::history::{Bin, Moment, MomentRow};
+use crate::measure::history::{Bin, Moment};
 use crate::measure::selfcheck::Validity;
 use crate::measure::summary::Summary;
-use crate::measure::threshold::Answer;
-use crate::report::html::charts::{axis, figure, layout};
+use crate::measure::threshold::Judgements;
 use crate::report::html::{STYLE, Section, THEME, chart_library, escape, paragraphs};
 
 const RUN_STYLE: &str = include_str!("run.css");
@@ -34,7 +29,7 @@ pub(crate) struct RunPage<'a> {
     /// Whether the load client was the bottleneck.
     pub validity: &'a Validity,
     /// What became of the thresholds.
-    pub thresholds: &'a Answer,
+    pub thresholds: &'a Judgements,
     /// Target and load, shown before the figures.
     pub header: &'a [Section],
     /// Client settings and environment, shown after them.
@@ -44,7 +39,6 @@ pub(crate) struct RunPage<'a> {
 }
 
 /// Renders a run as one HTML page: no file beside it, no request to any server.
-#[must_use]
 pub(crate) fn run_page(page: &RunPage<'_>) -> String {
     let title = escape(page.title);
     let during = escape(page.during);
@@ -59,8 +53,8 @@ pub(crate) fn run_page(page: &RunPage<'_>) -> String {
     let requests = tables::requests(page.summary);
     let times = tables::times(page.summary);
     let failures = tables::failures(page.summary);
-    let course = course(page.moments, page.warm_up_seconds);
-    let histogram = histogram(page.bins);
+    let course = tables::course(page.moments, page.warm_up_seconds);
+    let histogram = tables::histogram(page.bins);
     let stages = tables::stages(page.summary);
     let circumstances: String = page
         .circumstances
@@ -109,151 +103,182 @@ fn validity(validity: &Validity) -> String {
     }
 }
 
-// The charts of the page of a run: its course in three panels over one time axis, and the histogram.
-
-/// Okabe & Ito's colours: told apart by the colour-blind, readable on light and dark.
-const BLUE: &str = "#56b4e9";
-const ORANGE: &str = "#e69f00";
-const VERMILION: &str = "#d55e00";
-const GREEN: &str = "#009e73";
-/// Points of a curve; a page of a day's run must open as fast as that of a minute's.
-const MAX_POINTS: usize = 2000;
-
-type Curve = fn(&MomentRow) -> Option<f64>;
-
-const RATES: [(&str, &str, Curve); 2] = [
-    ("requests/s", GREEN, |row| Some(row.rates.requests)),
-    ("failures/s", VERMILION, |row| Some(row.rates.failures)),
-];
-const TIMES: [(&str, &str, Curve); 3] = [
-    ("p50 (ms)", BLUE, |row| {
-        row.window.as_ref().map(|own| own.median_ms)
-    }),
-    ("p95 (ms)", ORANGE, |row| {
-        row.window.as_ref()?.percentile(0.95)
-    }),
-    ("p99 (ms)", VERMILION, |row| {
-        row.window.as_ref()?.percentile(0.99)
-    }),
-];
-
-/// Requests per second, response times and users, over the time since the start.
-fn course(moments: &[Moment], warm_up_seconds: f64) -> String {
-    if moments.is_empty() {
-        return String::new();
-    }
-    let shown = thinned(moments);
-    let mut plot = Plot::new();
-    for (name, colour, curve) in RATES {
-        plot.add_trace(line(&shown, name, colour, "y", curve));
-    }
-    for (name, colour, curve) in TIMES {
-        plot.add_trace(line(&shown, name, colour, "y2", curve));
-    }
-    plot.add_trace(
-        Scatter::new(seconds(&shown), shown.iter().map(|own| own.users).collect())
-            .name("users")
-            .mode(Mode::Lines)
-            .line(Line::new().color(BLUE).shape(LineShape::Hv))
-            .y_axis("y3"),
-    );
-    plot.set_layout(panels(warm_up_seconds));
-    let note = "Drag to look closer; all three panels follow. Rates are those of the ten seconds that ended two \
-                seconds before, percentiles those of the last ten seconds. The shaded part is the warm-up, which \
-                is in none of the figures above.";
-    let chart = figure("course", "Course of the run", note, plot);
-    chart.replacen("class=\"chart\"", "class=\"chart tall\"", 1)
-}
-
-fn line(
-    moments: &[&Moment],
-    name: &str,
-    colour: &'static str,
-    panel: &str,
-    curve: Curve,
-) -> Box<Scatter<f64, Option<f64>>> {
-    let values = moments.iter().map(|moment| curve(&moment.total));
-    Scatter::new(seconds(moments), values.collect())
-        .name(name)
-        .mode(Mode::Lines)
-        .line(Line::new().color(colour))
-        .y_axis(panel)
-}
-
-/// Three panels, one above the other, that share the time axis.
-fn panels(warm_up_seconds: f64) -> Layout {
-    let panel = |title: &str, domain: [f64; 2]| {
-        let range = plotly::layout::RangeMode::ToZero;
-        axis(title).domain(&domain).range_mode(range)
-    };
-    let time = axis("seconds since the start")
-        .anchor("y3")
-        .show_spikes(true)
-        .spike_mode(SpikeMode::Across)
-        .spike_thickness(1);
-    layout(axis(""), axis(""))
-        .x_axis(time)
-        .y_axis(panel("per second", [0.70, 1.0]))
-        .y_axis2(panel("response time (ms)", [0.32, 0.64]))
-        .y_axis3(panel("users", [0.0, 0.26]))
-        .hover_mode(HoverMode::X)
-        .shapes(warm_up(warm_up_seconds).into_iter().collect())
-}
-
-/// A shade from the start to the end of the warm-up; none without one.
-fn warm_up(seconds: f64) -> Option<Shape> {
-    (seconds > 0.0).then(|| {
-        Shape::new()
-            .shape_type(ShapeType::Rect)
-            .layer(ShapeLayer::Below)
-            .x_ref("x")
-            .y_ref("paper")
-            .x0(0.0)
-            .x1(seconds)
-            .y0(0.0)
-            .y1(1.0)
-            .fill_color("rgba(128,128,128,0.18)")
-            .line(plotly::layout::ShapeLine::new().width(0.0))
-    })
-}
-
-/// The measured response times, on a logarithmic axis so that the tail is seen.
-fn histogram(bins: &[Bin]) -> String {
-    let Some(last) = bins.last() else {
-        return String::new();
-    };
-    // A step from each lower edge to the next; the last one ends at zero.
-    let mut edges: Vec<f64> = bins.iter().map(|bin| bin.low_ms).collect();
-    let mut counts: Vec<u64> = bins.iter().map(|bin| bin.count).collect();
-    edges.push(last.high_ms);
-    counts.push(0);
-    let mut plot = Plot::new();
-    plot.add_trace(
-        Scatter::new(edges, counts)
-            .name("requests")
-            .mode(Mode::Lines)
-            .line(Line::new().color(BLUE).shape(LineShape::Hv))
-            .fill(Fill::ToZeroY),
-    );
-    let time = axis("response time (ms), logarithmic").type_(AxisType::Log);
-    let count = Axis::new().title(Title::with_text("requests"));
-    plot.set_layout(
-        layout(axis(""), axis(""))
-            .x_axis(time)
-            .y_axis(count.grid_color("rgba(128,128,128,0.25)")),
-    );
-    let note = "Good replies of the measured part, from the fastest to the slowest, in bins of equal ratio.";
-    figure("histogram", "Response times", note, plot)
-}
-
-fn thinned(moments: &[Moment]) -> Vec<&Moment> {
-    let step = moments.len().div_ceil(MAX_POINTS).max(1);
-    moments.iter().step_by(step).collect()
-}
-
-fn seconds(moments: &[&Moment]) -> Vec<f64> {
-    moments.iter().map(|moment| moment.seconds).collect()
-}
-
 #[cfg(test)]
-mod tests;
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::load::plan::Span;
+    use crate::measure::selfcheck::Finding;
+    use crate::measure::summary::{Outcome, Sample, StageResult};
+    use crate::measure::tally::Tally;
+    use crate::measure::threshold::{Threshold, evaluate};
+
+    const HOSTILE: &str = "</script><script>alert(1)</script>";
+
+    struct Run {
+        summary: Summary,
+        moments: Vec<Moment>,
+        bins: Vec<Bin>,
+    }
+
+    /// Ten seconds at 100 requests a second, two of them warm-up; each waits `lag_ms` to be sent.
+    fn run(lag_ms: u64) -> Run {
+        let mut tally = Tally::new(&["createOrder".to_owned(), HOSTILE.to_owned()]);
+        let mut moments = Vec::new();
+        for index in 0..1000_u64 {
+            let outcome = match index {
+                500 => Outcome::ErrorStatus(HOSTILE.to_owned()),
+                _ => Outcome::Ok,
+            };
+            let sent = (index + 100) * 10_000_000;
+            let mut sample = Sample::test(sent, 4_000_000 + index * 1000, outcome);
+            sample.intended_ns -= lag_ms * 1_000_000;
+            (sample.kind, sample.warm_up) = ((index % 2) as u16, index < 200);
+            let elapsed = Duration::from_millis(index * 10);
+            tally.record(&sample, elapsed);
+            if index % 100 == 0 {
+                moments.push(tally.moment(elapsed, 1_700_000_000, 3, index < 200));
+            }
+        }
+        Run {
+            summary: tally.summary(),
+            moments,
+            bins: tally.histogram(40),
+        }
+    }
+
+    fn render(run: &Run, validity: &Validity, thresholds: &Judgements) -> String {
+        let section = |heading: &str| Section {
+            heading: heading.to_owned(),
+            rows: vec![("topic".to_owned(), HOSTILE.to_owned())],
+        };
+        let mut summary = run.summary.clone();
+        summary.stages.push(StageResult {
+            span: Span {
+                name: format!("1: {HOSTILE}"),
+                target: HOSTILE.to_owned(),
+                start_seconds: 2.0,
+                end_seconds: 10.0,
+            },
+            requests: summary.total.requests,
+            failures: summary.total.failures,
+            throughput: summary.throughput,
+            response: summary.total.response.clone(),
+        });
+        run_page(&RunPage {
+            title: HOSTILE,
+            during: "2026-01-01T00:00:00Z, 10 s",
+            summary: &summary,
+            moments: &run.moments,
+            warm_up_seconds: 2.0,
+            bins: &run.bins,
+            validity,
+            thresholds,
+            header: &[section("Target")],
+            circumstances: &[section("Producer")],
+            command: HOSTILE,
+        })
+    }
+
+    fn body(page: &str) -> &str {
+        &page[page.find("<body>").unwrap()..]
+    }
+
+    #[test]
+    fn all_parts_are_there_and_nothing_is_loaded() {
+        let run = run(0);
+        let page = render(&run, &Validity::Valid, &Judgements::default());
+        assert!(page.len() < 8_000_000, "{}", page.len());
+        assert_eq!(page.matches("plotly.js v").count(), 1);
+        assert!(!page.contains("<script src") && !page.contains("<link"));
+        let body = body(&page);
+        let parts = [
+            "class=\"verdict open\">1 of 800 requests failed.",
+            "<h2>Target</h2>",
+            "<h2>Request statistics</h2>",
+            "<th>66%</th>",
+            "<h2>Failures</h2>",
+            "id=\"course\"",
+            "id=\"histogram\"",
+            "<h2>Stages</h2>",
+            "<h2>Producer</h2>",
+            "<h2>Command</h2>",
+        ];
+        let positions: Vec<_> = parts
+            .iter()
+            .map(|part| body.find(part).unwrap_or_else(|| panic!("no {part}")))
+            .collect();
+        assert!(positions.is_sorted(), "{positions:?}");
+        assert!(!body.contains("<h2>Thresholds</h2>"));
+    }
+
+    #[test]
+    fn text_from_outside_stays_text() {
+        let run = run(0);
+        let page = render(&run, &Validity::Valid, &Judgements::default());
+        let body = body(&page);
+        assert!(!body.contains("<script>alert"));
+        assert_eq!(body.matches("&lt;script&gt;alert(1)").count(), 9);
+    }
+
+    #[test]
+    fn the_course_has_three_panels_on_one_axis_and_the_warm_up_shaded() {
+        let page = render(&run(0), &Validity::Valid, &Judgements::default());
+        let body = body(&page);
+        for part in [
+            "\"yaxis\":\"y2\"",
+            "\"yaxis\":\"y3\"",
+            "\"anchor\":\"y3\"",
+            "\"x1\":2.0",
+            "p99 (ms)",
+        ] {
+            assert!(body.contains(part), "{part}");
+        }
+        assert!(!body.contains("xaxis2"));
+    }
+
+    #[test]
+    fn service_times_stand_beside_response_times_where_they_differ() {
+        let same = render(&run(0), &Validity::Valid, &Judgements::default());
+        assert!(!same.contains("coordinated omission") && !same.contains("<td>service</td>"));
+        let late = render(&run(5), &Validity::Valid, &Judgements::default());
+        assert!(late.contains("coordinated omission"));
+        assert_eq!(late.matches("<td>service</td>").count(), 3);
+    }
+
+    #[test]
+    fn what_speaks_against_a_run_comes_first() {
+        let invalid = Validity::Invalid {
+            findings: vec![Finding {
+                reason: "too busy".to_owned(),
+                advice: "take more cores".to_owned(),
+            }],
+        };
+        let run = run(0);
+        let thresholds: [Threshold; 2] = ["p95<1ms".parse().unwrap(), "p99.99<1s".parse().unwrap()];
+        let answer = evaluate(&thresholds, &run.summary);
+        let page = render(&run, &invalid, &answer);
+        let position = |text: &str| page.find(text).unwrap_or_else(|| panic!("no {text}"));
+        assert!(
+            position("class=\"verdict bad\">The load client")
+                < position("too busy; take more cores")
+        );
+        assert!(position("too busy") < position("<h2>Thresholds</h2>"));
+        assert!(page.contains("<th>p95&lt;1ms</th><td class=\"bad\">broken</td>"));
+        assert!(page.contains("<td class=\"bad\">undecided</td>"));
+        let page = render(&run, &Validity::Valid, &answer);
+        assert!(page.contains("A threshold does not hold."));
+    }
+
+    #[test]
+    fn a_run_without_requests_has_a_page() {
+        let empty = Run {
+            summary: Tally::new(&["createOrder".to_owned()]).summary(),
+            moments: Vec::new(),
+            bins: Vec::new(),
+        };
+        let page = render(&empty, &Validity::Valid, &Judgements::default());
+        assert!(page.contains("No request was measured.") && !body(&page).contains("NaN"));
+    }
+}

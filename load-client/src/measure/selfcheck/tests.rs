@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use super::*;
-use crate::measure::sample::{Outcome, Sample, Status};
-use crate::measure::summary::ErrorCount;
+use crate::measure::history::ThroughputWindow;
+use crate::measure::selfcheck::*;
+use crate::measure::summary::{ErrorCount, Outcome, Sample, Status};
 use crate::measure::tally::{Latencies, Tally};
-use crate::measure::window::ThroughputWindow;
 
 /// `users` that each send every `gap_us`, with replies after 4 ms, for 3 s.
 fn summary(users: u64, gap_us: u64) -> Summary {
