@@ -68,9 +68,8 @@ pub mod compare;
 pub mod load {
     //! The load: what is asked for, how it goes over time, and what drives it.
 
-    mod closed;
     mod control;
-    mod open;
+    mod loops;
     pub mod plan;
     pub mod runner;
     mod schedule;
@@ -98,6 +97,53 @@ pub mod program;
 pub mod report;
 pub mod scenario;
 mod session;
-pub mod stats;
+pub mod stats {
+    //! Pure statistics: numbers in, numbers out. No I/O, no clock, no hidden source of chance: what
+    //! resamples takes a seed.
+    //!
+    //! Every function cites its source and answers `None` where its result is undefined, so that a
+    //! missing figure is never printed as 0.
+
+    mod autocorrelation;
+    mod hodges_lehmann;
+    mod mean_tests;
+    mod pairwise;
+    mod quantile;
+    mod resample;
+    mod sample;
+    mod shift_function;
+    mod tails;
+    mod trend;
+
+    pub use autocorrelation::{
+        autocorrelation, automatic_block_length, effective_sample_size,
+        effective_sample_size_of_quantile, welch_of_batch_means,
+    };
+    pub use hodges_lehmann::{
+        Interval, PairwiseEstimate, PairwiseInterval, hodges_lehmann_shift, pairwise_ratio,
+    };
+    pub use mean_tests::{
+        PairedInterval, PairedTest, Welch, blocks_for_half_width, holm, paired_interval,
+        paired_interval_at, paired_t_test, sign_flip, welch,
+    };
+    pub use pairwise::{SplitMix64, log_ratio, paired_log_ratio};
+    pub use quantile::{
+        harrell_davis, locust_median, quantile, quantile_is_supported, quantile_of_sorted,
+    };
+    pub use resample::{
+        Bootstrap, BootstrapEstimate, RunPair, Series, hierarchical_mean_change,
+        hierarchical_quantile_changes, quantile_changes,
+    };
+    pub use sample::{SortedSample, lattice_step, mean, variance};
+    pub use shift_function::{
+        Dominance, QuantileShift, SHIFT_PROBABILITIES, dominance, kolmogorov_smirnov_distance,
+        shift_function,
+    };
+    pub use tails::{
+        PValue, ln_normal_upper_tail, ln_two_sided_tail, normal_critical_value,
+        two_sided_critical_value,
+    };
+    pub use trend::{LinearTrend, Trend, linear_trend, trend};
+}
 pub mod transport;
 mod web;

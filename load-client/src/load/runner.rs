@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use crate::load::plan::{Model, Plan};
-use crate::load::{Control, closed, open};
+use crate::load::{Control, loops};
 use crate::measure::recorder::Samples;
 use crate::measure::summary::{Outcome, Sample, Status};
 use crate::scenario::Scenario;
@@ -49,8 +49,8 @@ pub(crate) async fn run_paced_by<T: Transport>(
         tokio::spawn(Arc::clone(&engine).cut_on_abort()),
     ];
     match engine.plan.model {
-        Model::Closed(_) => closed::drive(&engine).await,
-        Model::Open(_) => open::drive(&engine, pacer).await,
+        Model::Closed(_) => loops::drive_closed(&engine).await,
+        Model::Open(_) => loops::drive_open(&engine, pacer).await,
     }
     control.stop.cancel();
     engine.drained().await;

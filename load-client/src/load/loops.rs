@@ -1,4 +1,5 @@
-//! The closed loop: starts and ends users as they are wanted.
+//! The two loops that send: the closed one starts and ends users as they are wanted; the open one sends each request
+//! of the schedule when it is due, or as soon as possible after.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,11 +8,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
 
-use crate::load::plan::{Model, Pause, Target};
-use crate::load::runner::{Engine, now};
-use crate::load::users::Course;
+use crate::load::plan::{Model, OpenLoop, Pause, Stage, Target};
+use crate::load::runner::{self, Engine, Pacer, Step, now};
+use crate::load::schedule::Schedule;
+use crate::load::users::{Course, WaitTime};
 use crate::measure::summary::Status;
-use crate::stats::SplitMix64;
 use crate::transport::{Ending, InFlight, Listener, Transport};
 
 /// Users that run, by number.
@@ -22,7 +23,7 @@ struct Users {
 }
 
 /// Lets users run until the run is over, and the last of them has ended.
-pub(super) async fn drive<T: Transport>(engine: &Arc<Engine<T>>) {
+pub(super) async fn drive_closed<T: Transport>(engine: &Arc<Engine<T>>) {
     let mut users = Users {
         tasks: JoinSet::new(),
         running: Vec::new(),
@@ -197,117 +198,179 @@ impl<T: Transport> Engine<T> {
     }
 }
 
-// When a user sends its next request. Pure.
+// The open loop.
 
-/// How late a timer of tokio's may be, which counts in whole milliseconds.
-const COARSENESS: Duration = Duration::from_millis(2);
+/// How soon a held-back request is tried again.
+const PAUSE_WHEN_HELD_BACK: Duration = Duration::from_micros(100);
+/// How soon a change from outside is seen while nothing is due.
+const IDLE: Duration = Duration::from_millis(20);
+/// An open loop has no users; [`crate::measure::summary::Sample::user`] is the request's place in the schedule modulo
+/// this, so that scenarios with data by user find some, and not without end.
+const USERS: u64 = 1000;
+/// Due requests are counted up to here when a run is stopped before they were sent.
+const MAX_COUNTED_UNSENT: u64 = 10_000_000;
 
-/// The pauses of one user.
-#[derive(Debug)]
-pub(super) enum WaitTime {
-    None,
-    Think {
-        least: Duration,
-        most: Duration,
-        random: SplitMix64,
-    },
-    Pace {
-        pace: Duration,
-        /// When the last request was to be sent.
-        due: Option<Instant>,
-    },
-}
-
-impl WaitTime {
-    pub(super) fn new(pause: &Pause, user: u32) -> Self {
-        match *pause {
-            Pause::None => Self::None,
-            Pause::Think { least, most, seed } => Self::Think {
-                least,
-                most,
-                random: SplitMix64::new(seed ^ (u64::from(user) << 32)),
-            },
-            Pause::Pace(pace) => Self::Pace { pace, due: None },
-        }
-    }
-
-    /// When the request after the one sent at `sent` and ended at `now` is to be sent, which may be in the past;
-    /// `None` for at once.
-    pub(super) fn next(&mut self, sent: Instant, now: Instant) -> Option<Instant> {
-        match self {
-            Self::None => None,
-            Self::Think {
-                least,
-                most,
-                random,
-            } => {
-                let spread = (*most - *least).mul_f64(random.unit());
-                Some(now + *least + spread)
-            }
-            Self::Pace { pace, due } => {
-                // From the planned moment, so that late timers do not add up.
-                let next = due.unwrap_or(sent) + *pace;
-                *due = Some(next.max(now));
-                Some(next)
-            }
-        }
-    }
-
-    /// Whether there is a plan of when to send.
-    pub(super) fn is_paced(&self) -> bool {
-        matches!(self, Self::Pace { .. })
-    }
-
-    /// When a request that goes out `now` was to, if a pace says so: what a slow reply, or a client that was
-    /// held up, kept from being sent was waiting. A late timer is neither.
-    pub(super) fn planned(&self, next: Instant, now: Instant) -> Option<Instant> {
-        (self.is_paced() && now.saturating_duration_since(next) > COARSENESS).then_some(next)
+impl<T: Transport> Listener for Engine<T> {
+    fn ended(&self, flight: &InFlight, ending: Ending) {
+        self.take(flight, ending);
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Sends the schedule to its end.
+pub(super) async fn drive_open<T: Transport>(engine: &Arc<Engine<T>>, pacer: Pacer) {
+    if let Model::Open(open) = &engine.plan.model {
+        let mut dispatcher = Dispatcher::new(Arc::clone(engine), open);
+        match pacer {
+            Pacer::Thread => runner::by_thread(move || dispatcher.step()).await,
+            #[cfg(test)]
+            Pacer::Timer => runner::by_timer(move || dispatcher.step()).await,
+        }
+    }
+}
 
-    const PACE: Duration = Duration::from_millis(10);
+struct Dispatcher<T> {
+    engine: Arc<Engine<T>>,
+    listener: Arc<dyn Listener>,
+    schedule: Schedule,
+    max_in_flight: usize,
+    /// Requests sent.
+    number: u64,
+    /// Whether the next request was counted as held back.
+    is_held_back: bool,
+    /// Whether requests are late because one was held back, and the schedule was not caught up with since.
+    is_behind: bool,
+    /// Changes of the target that the schedule has followed.
+    changes: u64,
+    /// When each stage begins, and what it wants.
+    stages: std::vec::IntoIter<(Duration, Target)>,
+}
 
-    #[test]
-    fn a_pace_is_kept_and_begins_anew_after_a_long_request() {
-        let mut wait_time = WaitTime::new(&Pause::Pace(PACE), 0);
-        let start = Instant::now();
-        let at = |milliseconds| start + Duration::from_millis(milliseconds);
-        assert_eq!(wait_time.next(at(0), at(1)), Some(at(10)));
-        assert_eq!(wait_time.next(at(11), at(13)), Some(at(20)), "a late timer");
-        assert_eq!(wait_time.next(at(20), at(75)), Some(at(30)), "in the past");
-        assert_eq!(wait_time.next(at(75), at(76)), Some(at(85)));
+impl<T: Transport> Dispatcher<T> {
+    fn new(engine: Arc<Engine<T>>, open: &OpenLoop) -> Self {
+        Self {
+            listener: Arc::<Engine<T>>::clone(&engine),
+            schedule: engine.plan.schedule(),
+            max_in_flight: open.max_in_flight,
+            number: 0,
+            is_held_back: false,
+            is_behind: false,
+            changes: engine.control.changes(),
+            stages: beginnings(&engine.plan.stages).into_iter(),
+            engine,
+        }
     }
 
-    #[test]
-    fn what_a_slow_reply_held_up_was_to_be_sent_earlier() {
-        let start = Instant::now();
-        let at = |milliseconds| start + Duration::from_millis(milliseconds);
-        let paced = WaitTime::new(&Pause::Pace(PACE), 0);
-        assert_eq!(paced.planned(at(10), at(75)), Some(at(10)));
-        assert_eq!(paced.planned(at(10), at(12)), None, "a late timer");
-        assert_eq!(WaitTime::None.planned(at(10), at(75)), None);
+    /// Sends all that is due; answers how long to wait then.
+    fn step(&mut self) -> Step {
+        loop {
+            let now = now();
+            let elapsed = now.saturating_duration_since(self.engine.start);
+            self.follow(elapsed);
+            let due = self.schedule.peek();
+            if self.is_over(elapsed, due) {
+                self.engine.sending_ended();
+                self.count_unsent(elapsed);
+                return Step::Done;
+            }
+            match due.and_then(|due| self.engine.start.checked_add(due)) {
+                Some(due) if due <= now => {
+                    if !self.may_send() {
+                        return Step::Wait(now + PAUSE_WHEN_HELD_BACK);
+                    }
+                    self.schedule.next();
+                    self.send(due);
+                }
+                Some(due) => {
+                    self.is_behind = false;
+                    return Step::Wait(due.min(now + IDLE));
+                }
+                None => {
+                    return Step::Wait(self.end().map_or(now + IDLE, |end| end.min(now + IDLE)));
+                }
+            }
+        }
     }
 
-    #[test]
-    fn think_times_lie_between_their_bounds_and_differ_by_user() {
-        let pause = Pause::Think {
-            least: PACE,
-            most: 3 * PACE,
-            seed: 1,
+    /// What is due is sent though the run time is over, for as long as a reply would be waited for.
+    fn is_over(&self, elapsed: Duration, due: Option<Duration>) -> bool {
+        let is_past = |end: Duration| match due {
+            Some(_) => elapsed >= end.saturating_add(self.engine.plan.timeout),
+            None => elapsed >= end,
         };
-        let now = Instant::now();
-        let times = |user| {
-            let mut wait_time = WaitTime::new(&pause, user);
-            let times = (0..200).map(move |_| wait_time.next(now, now).unwrap() - now);
-            times.collect::<Vec<_>>()
-        };
-        assert!(times(0).iter().all(|time| (PACE..3 * PACE).contains(time)));
-        assert!(times(0).iter().any(|time| *time < 2 * PACE));
-        assert!(times(0).iter().any(|time| *time > 2 * PACE));
-        assert_ne!(times(0), times(1));
+        self.engine.control.stop.is_cancelled() || self.engine.plan.run_time.is_some_and(is_past)
     }
+
+    fn end(&self) -> Option<Instant> {
+        let run_time = self.engine.plan.run_time?;
+        self.engine.start.checked_add(run_time)
+    }
+
+    fn may_send(&mut self) -> bool {
+        let is_full = self.engine.control.in_flight() >= self.max_in_flight;
+        let is_recorded = self.engine.samples.has_room();
+        if !is_full && is_recorded {
+            self.is_held_back = false;
+            return true;
+        }
+        self.is_behind = true;
+        let is_new = !std::mem::replace(&mut self.is_held_back, true);
+        if is_new && !is_recorded {
+            self.engine.control.request_waits_for_recorder();
+        }
+        if is_new && self.engine.control.request_is_held_back() == 0 {
+            let most = self.max_in_flight;
+            tracing::warn!(
+                most,
+                "requests are held back from now on, see --max-in-flight"
+            );
+        }
+        false
+    }
+
+    fn send(&mut self, due: Instant) {
+        let user = u32::try_from(self.number % USERS).unwrap_or_default();
+        self.number += 1;
+        let listener = Arc::clone(&self.listener);
+        let sent = self.engine.send(user, Some(due), listener);
+        if !self.engine.is_warm_up(due) {
+            let lag = sent.saturating_duration_since(due);
+            self.engine.control.request_was_late(lag, self.is_behind);
+        }
+    }
+
+    /// Follows the stages, and changes from outside.
+    fn follow(&mut self, elapsed: Duration) {
+        while let Some((start, target)) = self.stages.as_slice().first()
+            && *start <= elapsed
+        {
+            self.engine.control.follow(*target);
+            self.stages.next();
+        }
+        let changes = self.engine.control.changes();
+        if std::mem::replace(&mut self.changes, changes) != changes
+            && let Some(Target::Rate(rate)) = self.engine.control.target()
+        {
+            self.schedule.set_rate(elapsed, rate);
+        }
+    }
+
+    fn count_unsent(&mut self, elapsed: Duration) {
+        let mut unsent = 0;
+        while unsent < MAX_COUNTED_UNSENT && self.schedule.peek().is_some_and(|due| due <= elapsed)
+        {
+            self.schedule.next();
+            unsent += 1;
+        }
+        self.engine.control.requests_stay_unsent(unsent);
+    }
+}
+
+fn beginnings(stages: &[Stage]) -> Vec<(Duration, Target)> {
+    let mut start = Duration::ZERO;
+    let mut beginning = |stage: &Stage| {
+        let begins = start;
+        start += stage.duration;
+        (begins, stage.target)
+    };
+    stages.iter().map(&mut beginning).collect()
 }
