@@ -88,9 +88,11 @@ pub mod measure {
     pub(crate) mod memory;
     pub mod recorder;
     pub(crate) mod selfcheck;
-    pub mod summary;
+    pub(crate) mod summary;
     pub(crate) mod tally;
     pub(crate) mod threshold;
+
+    pub use summary::Summary;
 }
 #[doc(hidden)]
 pub mod program;

@@ -250,7 +250,7 @@ fn refuse_passwords(run: &ArgMatches) -> Result<(), String> {
 }
 
 /// Puts `run` in front of arguments that name no command.
-pub(crate) fn with_default_command(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+fn with_default_command(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = arguments.collect();
     let first = arguments.get(1).and_then(|first| first.to_str());
     let is_command = matches!(

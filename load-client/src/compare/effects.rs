@@ -41,7 +41,7 @@ pub struct Effect {
 
 impl Effect {
     /// Whether its interval settles the matter, one way or the other.
-    pub(super) fn is_decided(&self) -> bool {
+    fn is_decided(&self) -> bool {
         !matches!(self.verdict, None | Some(Verdict::Inconclusive { .. }))
     }
 }

@@ -222,7 +222,7 @@ pub(super) fn hidden(metric: Metric, baseline: &SideSummary, changed: &SideSumma
 ///
 /// With the larger of both sides it bounds the ratio whether values are rounded (up to half a step either
 /// way) or cut off (up to a step one way).
-pub(super) fn hidden_in(metric: Metric, run: &RunFigures) -> Option<f64> {
+fn hidden_in(metric: Metric, run: &RunFigures) -> Option<f64> {
     let Some(step) = run.resolution_ms.filter(|_| metric != Metric::Throughput) else {
         return Some(0.0);
     };

@@ -137,7 +137,7 @@ impl<T: Transport> Listener for Turn<T> {
 
 /// Runs a user until it is not wanted any more; answers its number. `dismissed` wakes it from a pause to look
 /// whether it is.
-pub(super) async fn closed_loop<T: Transport>(
+async fn closed_loop<T: Transport>(
     user: u32,
     engine: Arc<Engine<T>>,
     dismissed: Arc<Notify>,

@@ -8,6 +8,9 @@ use serde::Serialize;
 use crate::load::schedule::{Arrivals, Schedule, Segment};
 use crate::load::shape::show_rate;
 
+/// Most users of a run, whoever asks for them.
+pub(crate) const MAX_USERS: u32 = 1_000_000;
+
 /// The load of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {

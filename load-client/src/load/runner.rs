@@ -170,14 +170,14 @@ impl<T: Transport> Engine<T> {
     }
 
     /// Ends all requests when the run is not even to wait for those in flight.
-    pub(super) async fn cut_on_abort(self: Arc<Self>) {
+    async fn cut_on_abort(self: Arc<Self>) {
         self.control.abort.cancelled().await;
         self.control.stop.cancel();
         self.transport.pending().cut();
     }
 
     /// Waits for the requests in flight.
-    pub(super) async fn drained(&self) {
+    async fn drained(&self) {
         while self.control.in_flight() > 0 {
             tokio::time::sleep(DRAIN_CHECK).await;
         }

@@ -6,13 +6,12 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::load::plan::{Stage, Target};
+use crate::load::plan::{MAX_USERS, Stage, Target};
 
 // Reads a shape file: stages in TOML.
 
 /// Longest stage, a year: beyond it the arithmetic of instants may overflow.
 const MAX_STAGE_DURATION: Duration = Duration::from_secs(366 * 24 * 3600);
-const MAX_USERS: u32 = 1_000_000;
 const DEFAULT_SPAWN_RATE: f64 = 1.0;
 
 /// What is wrong with a shape file, and where.
@@ -159,7 +158,7 @@ pub(crate) enum Preset {
 }
 
 /// The stage of [`Preset::Spike`] that is the spike; also the name that a shape file gives it.
-pub(crate) const SPIKE: &str = "spike";
+const SPIKE: &str = "spike";
 
 impl Preset {
     /// The preset of this name.

@@ -193,7 +193,7 @@ pub(crate) struct GivenTwice {
 /// # Errors
 ///
 /// [`GivenTwice`] for the first such file.
-pub(super) fn refuse_repetitions(side: Side, paths: &[PathBuf]) -> Result<(), GivenTwice> {
+fn refuse_repetitions(side: Side, paths: &[PathBuf]) -> Result<(), GivenTwice> {
     let identities: Vec<PathBuf> = paths.iter().map(|path| identity(path)).collect();
     let repeated = identities
         .iter()
@@ -209,7 +209,7 @@ pub(super) fn refuse_repetitions(side: Side, paths: &[PathBuf]) -> Result<(), Gi
 }
 
 /// For each changed file, whether it is among the baseline's too.
-pub(super) fn on_both_sides(baseline: &[PathBuf], changed: &[PathBuf]) -> Vec<bool> {
+fn on_both_sides(baseline: &[PathBuf], changed: &[PathBuf]) -> Vec<bool> {
     let baseline: Vec<PathBuf> = baseline.iter().map(|path| identity(path)).collect();
     changed
         .iter()

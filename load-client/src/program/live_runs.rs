@@ -13,7 +13,7 @@ use crate::load::Control;
 use crate::load::plan::{Plan, PlanError};
 use crate::measure::recorder::TallyView;
 use crate::measure::selfcheck::Validity;
-use crate::program;
+use crate::program::{self, FAILURE};
 use crate::scenario::Mix;
 use crate::session::signals::say;
 use crate::session::{Audience, Concluded, HeldText, Session};
@@ -244,9 +244,6 @@ pub(super) enum LastRun {
     Ended(u8),
 }
 
-/// The run could not be done.
-const FAILURE: u8 = 1;
-
 /// What the last run that came to figures would have shown on a terminal.
 #[derive(Clone, Default)]
 pub(super) struct LastFigures(Arc<std::sync::Mutex<Option<HeldText>>>);
@@ -278,7 +275,7 @@ pub(super) struct Job {
 }
 
 /// Does the run; tells on the board, and to who waits for it, how it ended.
-pub(super) async fn supervise(job: Job, outcome: watch::Sender<LastRun>) {
+async fn supervise(job: Job, outcome: watch::Sender<LastRun>) {
     let board = job.board.clone();
     let stop = job.control.stop.clone();
     // In a task of its own: a panic in it, which is a bug of ours, must not leave the page waiting.

@@ -15,11 +15,10 @@ use std::path::{Path, PathBuf};
 
 use crate::measure::history::{Moment, MomentRow};
 use crate::measure::summary::{ErrorCount, Latency, PERCENTILES, Row, Summary};
-use crate::report::{Destination, ExportError, write_whole};
+use crate::report::{Destination, ExportError, TYPE, rows, write_whole};
 
 // The content of the files: figures in, text out.
 
-const TYPE: &str = "KAFKA";
 /// What stands where a figure is undefined.
 const UNDEFINED: &str = "N/A";
 
@@ -149,11 +148,6 @@ fn history_row(
     fields.extend([row.requests.to_string(), row.failures.to_string()]);
     fields.extend(totals(row));
     fields
-}
-
-fn rows(summary: &Summary) -> impl Iterator<Item = (&'static str, &Row)> {
-    let kinds = summary.kinds.iter().map(|row| (TYPE, row));
-    kinds.chain([("", &summary.total)])
 }
 
 /// Median, average, smallest, largest and size, in this order in both files.

@@ -12,13 +12,22 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use self::destination::{part_of, without_links};
-use crate::measure::summary::Sample;
+use crate::measure::summary::{Row, Sample, Summary};
 
 pub use destination::{Destination, ExportError, is_standard_output, remove_earlier, write_whole};
 
 pub(crate) use csv_stats::{StatsFiles, failures_csv, stats_csv};
 pub(crate) use run_history::{HistoryRow, append_history, check_history};
 pub(crate) use run_json::{EndedBy, RunFacts, RunReport};
+
+/// What stands for the protocol in every table, as `GET` does in Locust's.
+const TYPE: &str = "KAFKA";
+
+/// The kinds of a run with their type, then all of them together.
+fn rows(summary: &Summary) -> impl Iterator<Item = (&'static str, &Row)> {
+    let kinds = summary.kinds.iter().map(|row| (TYPE, row));
+    kinds.chain([("", &summary.total)])
+}
 
 // Finds outputs that would be written over an input, or over one another.
 
@@ -142,7 +151,6 @@ const COLUMNS: [&str; 12] = [
     "acked_ns",
     "response_length",
 ];
-const REQUEST_TYPE: &str = "KAFKA";
 const BUFFER_BYTES: usize = 1 << 16;
 
 /// A CSV that grows under a provisional name until `finish`. Dropped before the first request,
@@ -186,7 +194,7 @@ impl RequestsCsv {
         let acked = sample.acked_ns.map(|acked| acked.to_string());
         self.writer
             .write_record([
-                REQUEST_TYPE,
+                TYPE,
                 kind,
                 response_time.as_deref().unwrap_or_default(),
                 sample.outcome.status().as_str(),

@@ -184,7 +184,7 @@ pub fn welch(first: &[f64], second: &[f64]) -> Option<Welch> {
 type SquaredError = (f64, f64);
 
 /// Welch's test of a difference of means with the squared standard errors of the two.
-pub(super) fn welch_from_moments(
+fn welch_from_moments(
     difference: f64,
     (first_error, first_df): SquaredError,
     (second_error, second_df): SquaredError,

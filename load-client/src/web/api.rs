@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response, Sse};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::load::plan::MAX_USERS;
 use crate::measure::history::Moment;
 use crate::measure::selfcheck::Validity;
 use crate::measure::summary::Summary;
@@ -23,9 +24,6 @@ use crate::web::{
     Board, Download, EditOrder, Refusal, RunController, Shared, Snapshot, StartOrder,
     State as RunState, StopOrder,
 };
-
-/// The most users, as on the command line.
-const MAX_USERS: u32 = 1_000_000;
 
 /// Streams the past and the present to one browser.
 pub(super) async fn events<C: RunController>(

@@ -91,22 +91,22 @@ impl Validity {
 // most until its deadline, and counts for the client.
 
 /// Shorter measured windows are not judged.
-pub(crate) const SHORTEST_SECONDS: f64 = 1.0;
+const SHORTEST_SECONDS: f64 = 1.0;
 /// Runs of fewer requests are not judged.
-pub(crate) const FEWEST_REQUESTS: u64 = 100;
+const FEWEST_REQUESTS: u64 = 100;
 /// Largest p99 of the schedule lag, as a share of the median service time.
-pub(crate) const LARGEST_LAG: f64 = 0.10;
+const LARGEST_LAG: f64 = 0.10;
 /// Largest use of all cores, and of one core by one thread.
-pub(crate) const LARGEST_CPU: f64 = 0.80;
+const LARGEST_CPU: f64 = 0.80;
 /// Largest deviation from Little's law.
-pub(crate) const LARGEST_DEVIATION: f64 = 0.05;
+const LARGEST_DEVIATION: f64 = 0.05;
 /// What a user may take from a reply to its next request, in seconds. Measured are 0.05 ms, which is much of
 /// a round trip of half a millisecond and says nothing against it.
-pub(crate) const LARGEST_TURNAROUND: f64 = 0.000_1;
+const LARGEST_TURNAROUND: f64 = 0.000_1;
 /// Largest share of the window in which the client may stand still.
-pub(crate) const LARGEST_STALLED: f64 = 0.01;
+const LARGEST_STALLED: f64 = 0.01;
 /// Less than this in seconds is forgiven whatever its share.
-pub(crate) const FORGIVEN_STALL: f64 = 0.25;
+const FORGIVEN_STALL: f64 = 0.25;
 /// Queue samples needed to tell growth from noise.
 const FEWEST_QUEUE_SAMPLES: usize = 6;
 /// A queue this short is no bottleneck, whatever its trend.

@@ -53,7 +53,7 @@ pub(crate) fn cpu_use(before: &CpuReading, after: &CpuReading) -> Option<CpuUse>
 
 /// Name and processor time of a thread from its line in `/proc/PID/task/TID/stat`; see proc_pid_stat(5),
 /// fields 2 (comm), 14 (utime) and 15 (stime), in ticks.
-pub(crate) fn thread_seconds(stat: &str, ticks_per_second: u64) -> Option<(String, Duration)> {
+fn thread_seconds(stat: &str, ticks_per_second: u64) -> Option<(String, Duration)> {
     // The name stands in brackets, and may hold blanks and brackets itself.
     let (start, end) = (stat.find('(')?, stat.rfind(')')?);
     let name = stat.get(start + 1..end)?;
@@ -68,7 +68,7 @@ pub(crate) fn thread_seconds(stat: &str, ticks_per_second: u64) -> Option<(Strin
 // processor. Whatever should have happened meanwhile happened late, and no other reading tells.
 
 /// Shorter gaps between two looks are what a busy machine does to any thread.
-pub(crate) const SHORTEST_STALL: Duration = Duration::from_millis(100);
+const SHORTEST_STALL: Duration = Duration::from_millis(100);
 /// More are not kept; by then the run is lost.
 const MAX_KEPT: usize = 10_000;
 

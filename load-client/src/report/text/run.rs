@@ -7,8 +7,7 @@ use crate::measure::selfcheck::Validity;
 use crate::measure::summary::{Latency, PERCENTILES, Rates, Row, Summary};
 use crate::measure::tally::AGGREGATED;
 use crate::measure::threshold::{Judgement, Judgements, Standing};
-
-const TYPE: &str = "KAFKA";
+use crate::report::{TYPE, rows};
 
 /// What the figures of the tables take beside the name.
 const TABLE_COLUMNS: usize = 98;
@@ -127,8 +126,7 @@ fn write_percentiles(
     }
     writeln!(text, " {:>8} {:>9}", "100%", "# replies")?;
     let both = summary.total.times_differ();
-    let kinds = summary.kinds.iter().map(|row| (TYPE, row));
-    for (kind, row) in kinds.chain([("", &summary.total)]) {
+    for (kind, row) in rows(summary) {
         write!(text, "{kind:<8} {:<width$}", fitted(&row.name, width))?;
         write_percentile_row(text, row.response.as_ref())?;
         if both {

@@ -158,7 +158,7 @@ impl SetupGuard {
 // Checks before the first request: does a broker answer, do the topics exist?
 
 /// How long a broker may take to answer at all.
-pub(super) const BROKER_PATIENCE: Duration = Duration::from_secs(8);
+const BROKER_PATIENCE: Duration = Duration::from_secs(8);
 /// How long a topic may take to appear: one that was just created is not known everywhere at once.
 const TOPIC_PATIENCE: Duration = Duration::from_secs(2);
 const TOPIC_RETRY_PAUSE: Duration = Duration::from_millis(100);
@@ -256,7 +256,7 @@ fn is_out_of_reach(error: &KafkaError) -> bool {
     )
 }
 
-pub(super) fn unreachable(settings: &KafkaSettings, reason: &str) -> KafkaTransportError {
+fn unreachable(settings: &KafkaSettings, reason: &str) -> KafkaTransportError {
     KafkaTransportError::Unreachable {
         brokers: settings.brokers.clone(),
         seconds: BROKER_PATIENCE.as_secs(),

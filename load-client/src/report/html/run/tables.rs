@@ -9,8 +9,8 @@ use crate::measure::summary::{Latency, PERCENTILES, Row, StageResult, Summary};
 use crate::measure::threshold::{Judgement, Judgements, Standing};
 use crate::report::html::charts::{self, axis, layout};
 use crate::report::html::{cells, escape, table};
+use crate::report::rows;
 
-const TYPE: &str = "KAFKA";
 const OMISSION: &str = "<p class=\"note\">Response times count from the moment when a request was to be sent, \
     service times from the moment when it was handed over. Here they differ: requests waited to be sent. A \
     service that stalls keeps requests from being sent, and the service times do not know of those \
@@ -210,11 +210,6 @@ pub(super) fn stages(summary: &Summary) -> String {
         "99 % (ms)",
     ];
     table("Stages", &columns, &rows) + &sentences
-}
-
-fn rows(summary: &Summary) -> impl Iterator<Item = (&'static str, &Row)> {
-    let kinds = summary.kinds.iter().map(|row| (TYPE, row));
-    kinds.chain([("", &summary.total)])
 }
 
 fn figure(value: Option<f64>) -> String {
