@@ -82,7 +82,7 @@ pub trait Transport: Send + Sync + 'static {
 
 // A service in memory, to try a scenario without a broker.
 
-/// Answers every request at once, as a function says. See the example of the [crate](crate).
+/// Answers every request at once, as a function says. See the example of the [crate].
 pub struct InMemory<F> {
     answer: F,
     pending: Pending,
