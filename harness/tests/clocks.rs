@@ -25,7 +25,7 @@ const ALLOWED: [(&str, &str); 15] = [
         "the timestamp column of the history",
     ),
     (
-        "load-client/src/session/drive.rs",
+        "load-client/src/session/mod.rs",
         "the date of a report, and the origin of that column",
     ),
     (
@@ -33,7 +33,7 @@ const ALLOWED: [(&str, &str); 15] = [
         "first and last seen of a failure, as Locust writes them",
     ),
     (
-        "load-client/src/commands/web/run.rs",
+        "load-client/src/program/live_runs.rs",
         "when a run of the live page began and ended, for its time axis",
     ),
     (
@@ -47,7 +47,7 @@ const ALLOWED: [(&str, &str); 15] = [
     ),
     ("load-client/src/compare/run.rs", "that date"),
     (
-        "load-client/src/compare/order.rs",
+        "load-client/src/compare/notices.rs",
         "that date, for whether the runs were made in turns",
     ),
     (
@@ -59,7 +59,7 @@ const ALLOWED: [(&str, &str); 15] = [
         "that date, read from a report",
     ),
     (
-        "load-client/src/scenario/values.rs",
+        "load-client/src/scenario/mod.rs",
         "the placeholders {now} and {timestamp_ms}",
     ),
 ];

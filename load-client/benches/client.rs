@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use load_client::load::Arrivals;
 use load_client::load::plan::{Model, OpenLoop, Pause, Plan};
-use load_client::load::runner::{self, Control};
-use load_client::load::shape::Arrivals;
+use load_client::load::{Control, runner};
+use load_client::measure::Summary;
 use load_client::measure::recorder::Recorder;
-use load_client::measure::summary::Summary;
 use load_client::report::RequestsCsv;
 use load_client::scenario::{Fixed, Request};
 use load_client::transport::{Answer, Pending, Transport};

@@ -12,7 +12,7 @@
 //!
 //! use load_client::load::plan::{Model, Pause, Plan};
 //! use load_client::measure::recorder::Recorder;
-//! use load_client::load::runner::{self, Control};
+//! use load_client::load::{Control, runner};
 //! use load_client::scenario::{Request, Scenario};
 //! use load_client::transport::InMemory;
 //!
@@ -63,17 +63,89 @@
 //! The crate is an outside observer: it shares no code with the service that it measures, so the
 //! header names of the wire contract are literals here on purpose.
 
+mod args;
 pub mod compare;
-pub mod load;
-pub mod measure;
+pub mod load {
+    //! The load: what is asked for, how it goes over time, and what drives it.
+
+    mod control;
+    mod loops;
+    pub mod plan;
+    pub mod runner;
+    mod schedule;
+    pub(crate) mod shape;
+    mod users;
+
+    pub use control::Control;
+    pub use schedule::Arrivals;
+}
+pub mod measure {
+    //! What a run measures: samples are recorded, summed up, held against thresholds and looked through for findings.
+
+    // internal: what the program shows and judges
+    pub(crate) mod analysis;
+    pub(crate) mod history;
+    pub(crate) mod memory;
+    pub mod recorder;
+    pub(crate) mod selfcheck;
+    pub(crate) mod summary;
+    pub(crate) mod tally;
+    pub(crate) mod threshold;
+
+    pub use summary::Summary;
+}
 #[doc(hidden)]
 pub mod program;
 pub mod report;
 pub mod scenario;
-pub mod stats;
-pub mod transport;
-
-mod args;
-mod commands;
 mod session;
+pub mod stats {
+    //! Pure statistics: numbers in, numbers out. No I/O, no clock, no hidden source of chance: what
+    //! resamples takes a seed.
+    //!
+    //! Every function cites its source and answers `None` where its result is undefined, so that a
+    //! missing figure is never printed as 0.
+
+    mod autocorrelation;
+    mod hodges_lehmann;
+    mod mean_tests;
+    mod pairwise;
+    mod quantile;
+    mod resample;
+    mod sample;
+    mod shift_function;
+    mod tails;
+    mod trend;
+
+    pub use autocorrelation::{
+        autocorrelation, automatic_block_length, effective_sample_size,
+        effective_sample_size_of_quantile, welch_of_batch_means,
+    };
+    pub use hodges_lehmann::{
+        Interval, PairwiseEstimate, PairwiseInterval, hodges_lehmann_shift, pairwise_ratio,
+    };
+    pub use mean_tests::{
+        PairedInterval, PairedTest, Welch, blocks_for_half_width, holm, paired_interval,
+        paired_interval_at, paired_t_test, sign_flip, welch,
+    };
+    pub use pairwise::{SplitMix64, log_ratio, paired_log_ratio};
+    pub use quantile::{
+        harrell_davis, locust_median, quantile, quantile_is_supported, quantile_of_sorted,
+    };
+    pub use resample::{
+        Bootstrap, BootstrapEstimate, RunPair, Series, hierarchical_mean_change,
+        hierarchical_quantile_changes, quantile_changes,
+    };
+    pub use sample::{SortedSample, lattice_step, mean, variance};
+    pub use shift_function::{
+        Dominance, QuantileShift, SHIFT_PROBABILITIES, dominance, kolmogorov_smirnov_distance,
+        shift_function,
+    };
+    pub use tails::{
+        PValue, ln_normal_upper_tail, ln_two_sided_tail, normal_critical_value,
+        two_sided_critical_value,
+    };
+    pub use trend::{LinearTrend, Trend, linear_trend, trend};
+}
+pub mod transport;
 mod web;

@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::load::plan::{Model, OpenLoop, Pause, Plan, PlanError};
-use crate::load::shape::{self, Arrivals, Preset, Stage, Target};
-use crate::measure::memory::MetricsUrl;
-use crate::measure::threshold::Threshold;
 use clap::Args;
 
 use crate::args::parse;
+use crate::load::Arrivals;
+use crate::load::plan::{Model, OpenLoop, Pause, Plan, PlanError, Stage, Target};
+use crate::load::shape::{self, Preset};
+use crate::measure::memory::MetricsUrl;
+use crate::measure::threshold::Threshold;
 
 const DEFAULT_MAX_IN_FLIGHT: u32 = 100_000;
 /// Fixed, so that two runs are given the same schedule unless they ask for different ones.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::load::plan::MAX_USERS;
 use crate::load::shape::Preset;
 use kafka_cluster_url::ClusterUrl;
 
@@ -16,8 +17,8 @@ pub(crate) fn users(text: &str) -> Result<u32, String> {
     let number = text
         .parse::<u32>()
         .ok()
-        .filter(|users| (1..=1_000_000).contains(users));
-    number.ok_or_else(|| "takes a whole number from 1 to 1000000".to_owned())
+        .filter(|users| (1..=MAX_USERS).contains(users));
+    number.ok_or_else(|| format!("takes a whole number from 1 to {MAX_USERS}"))
 }
 
 /// Users per second.

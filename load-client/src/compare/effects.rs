@@ -2,12 +2,14 @@
 
 use serde::Serialize;
 
-use super::metric::Metric;
-use super::resolution;
-use super::summary::SideSummary;
-use super::verdict::{Verdict, judge};
+use crate::compare::run::{Figures, Pooled, Run, SideSummary};
+use crate::compare::verdict::{Verdict, judge};
+use crate::compare::{Metric, steps};
 use crate::stats::{
-    Interval, PValue, PairedInterval, holm, log_ratio, paired_interval, sign_flip, variance,
+    Bootstrap, Interval, PValue, PairedInterval, Series, SortedSample, Welch, autocorrelation,
+    automatic_block_length, effective_sample_size, effective_sample_size_of_quantile, holm,
+    log_ratio, mean, paired_interval, paired_t_test, quantile_changes, sign_flip, variance,
+    welch_of_batch_means,
 };
 
 /// The relative change of one figure, estimated over the blocks.
@@ -39,7 +41,7 @@ pub struct Effect {
 
 impl Effect {
     /// Whether its interval settles the matter, one way or the other.
-    pub(super) fn is_decided(&self) -> bool {
+    fn is_decided(&self) -> bool {
         !matches!(self.verdict, None | Some(Verdict::Inconclusive { .. }))
     }
 }
@@ -81,7 +83,7 @@ pub(super) fn pair(
     }
     let effects = Metric::ALL.into_iter().filter_map(|metric| {
         let log_ratios = log_ratios(metric, baseline, changed)?;
-        let hidden = resolution::hidden(metric, baseline, changed)?;
+        let hidden = steps::hidden(metric, baseline, changed)?;
         let mut effect = effect(metric, log_ratios, hidden, threshold)?;
         effect.bootstrap = bootstrap(metric).map(|found| widened(found, hidden));
         Some(effect)
@@ -163,6 +165,184 @@ fn adjust(effects: &mut [Effect]) {
     for (effect, p_holm) in quantiles.iter_mut().zip(adjusted) {
         effect.p_holm = Some(p_holm);
     }
+}
+
+// What one run a side can tell: how much its requests vary among themselves, and nothing more.
+
+/// Shortest stretch of time that is resampled as one block: pauses for garbage collection or a
+/// flush last up to about as long.
+const FLOOR_SECONDS: f64 = 1.0;
+/// At least so many blocks must fit into a run, or resampling would draw the run itself.
+const FEWEST_BLOCKS: usize = 10;
+
+/// How far the requests of a run are from being independent.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct Dependence {
+    /// Correlation of each latency with the next.
+    pub(crate) autocorrelation: Option<f64>,
+    /// Number of independent requests that would tell as much about the mean.
+    pub(crate) effective_size: Option<f64>,
+    /// Number of independent requests that would tell as much about the 99th percentile.
+    pub(crate) effective_size_p99: Option<f64>,
+    /// Length of the blocks that are resampled, in requests; `None`, like all above, when the order of the
+    /// requests is not known.
+    pub(crate) block_length: Option<usize>,
+}
+
+/// The comparison of two single runs: honest about the requests, blind to what differs from run to run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct WithinRuns {
+    /// Welch's t-test on batch means instead of requests.
+    pub(crate) batch_mean_welch: Option<Welch>,
+    /// Relative change of the median, its interval by a circular block bootstrap.
+    pub(crate) median_change: Option<Interval>,
+}
+
+/// Measures the dependence within a run.
+pub(super) fn dependence(run: &Run) -> Dependence {
+    let latencies = &run.latencies_ms;
+    if !run.is_ordered {
+        return Dependence {
+            autocorrelation: None,
+            effective_size: None,
+            effective_size_p99: None,
+            block_length: None,
+        };
+    }
+    Dependence {
+        autocorrelation: autocorrelation(latencies, 1),
+        effective_size: effective_sample_size(latencies),
+        effective_size_p99: effective_sample_size_of_quantile(latencies, 0.99),
+        block_length: Some(block_length(run)),
+    }
+}
+
+/// The block length by Politis and White, a second of requests at least, a tenth of the run at most.
+fn block_length(run: &Run) -> usize {
+    let count = run.latencies_ms.len();
+    let second = run
+        .throughput
+        .map_or(1, |rate| (rate * FLOOR_SECONDS).ceil() as usize);
+    let automatic = automatic_block_length(&run.latencies_ms, second).unwrap_or(second);
+    automatic.min(count / FEWEST_BLOCKS).max(1)
+}
+
+/// The requests of a run, to be resampled; `None` when their order is not known.
+pub(super) fn series<'a>(run: &'a Run, dependence: &Dependence) -> Option<Series<'a>> {
+    Some(Series {
+        values: &run.latencies_ms,
+        block_length: dependence.block_length?,
+    })
+}
+
+/// Compares two single runs, in which the steps of the latencies may have hidden this much (see
+/// [`crate::compare::steps`]).
+pub(super) fn within_runs(
+    baseline: Series<'_>,
+    changed: Series<'_>,
+    hidden: f64,
+    bootstrap: Bootstrap,
+) -> WithinRuns {
+    let changes = quantile_changes(baseline, changed, &[0.5], bootstrap);
+    WithinRuns {
+        batch_mean_welch: welch_of_batch_means(baseline.values, changed.values),
+        median_change: changes.and_then(|changes| Some(widened(changes.first()?.interval, hidden))),
+    }
+}
+
+// Whether the failed requests of both sides forbid a verdict on the answered ones.
+
+/// Smaller differences of the failure rates move no figure that is compared.
+const MATERIAL_DIFFERENCE: f64 = 0.001;
+/// Larger differences are refused, be they by chance.
+const LARGE_DIFFERENCE: f64 = 0.03;
+/// So rarely do sides that fail alike differ by chance.
+const LEVEL: f64 = 0.01;
+
+/// Why the failures forbid a verdict: a closed loop waits out each time-out, so the faster side may only be
+/// the one that gave up on more of its slow requests.
+///
+/// The rates are compared run by run: by Student's paired t-test over the blocks, which takes failures that
+/// come in bursts for what they are. The test is blind where bursts differ much in size, so a large
+/// difference is refused without it, and so are failures of one side alone in every block. And the verdict has to stand whether the failed requests are left
+/// out, or count as slower than all others.
+pub(super) fn refusal_by_failures(
+    [baseline, changed]: [&[Run]; 2],
+    sides: &[Pooled; 2],
+    median: &Effect,
+    threshold: f64,
+) -> Option<String> {
+    let [old, new] = sides.each_ref().map(|side| &side.summary.pooled);
+    let differences: Option<Vec<f64>> = baseline
+        .iter()
+        .zip(changed)
+        .map(|(old, new)| Some(new.failure_rate()? - old.failure_rate()?))
+        .collect();
+    if let Some(reason) = unequal(&differences?, old, new) {
+        return Some(reason);
+    }
+    let counted = counted_as_slowest(baseline, changed, median, threshold);
+    let stands = counted.is_some_and(|counted| counted.verdict == median.verdict);
+    (median.is_decided() && !stands).then(|| {
+        format!(
+            "{} and {} requests failed, and the verdict hangs on them: it does not stand when they count as \
+             slower than all others",
+            old.failures, new.failures
+        )
+    })
+}
+
+fn unequal(differences: &[f64], old: &Figures, new: &Figures) -> Option<String> {
+    let difference = mean(differences)?.abs();
+    if difference <= MATERIAL_DIFFERENCE {
+        return None;
+    }
+    let is_constant = variance(differences)? <= 0.0;
+    let test = paired_t_test(differences);
+    let differ = difference > LARGE_DIFFERENCE
+        || is_constant
+        || is_of_one_side(differences, old, new)
+        || test.is_some_and(|test| test.p.ln() < LEVEL.ln());
+    differ.then_some(())?;
+    let p = test.map_or_else(String::new, |test| {
+        format!(", {} over the blocks", test.p.equation())
+    });
+    Some(format!(
+        "the failure rates differ ({:.2} % on the baseline side, {:.2} % on the changed side{p}), so the \
+         latencies are not of the same work",
+        old.failure_rate? * 100.0,
+        new.failure_rate? * 100.0
+    ))
+}
+
+/// Whether one side never failed, and the other in every block.
+fn is_of_one_side(differences: &[f64], old: &Figures, new: &Figures) -> bool {
+    let is_in_every_block = differences.iter().all(|difference| *difference != 0.0);
+    (old.failures == 0 || new.failures == 0) && is_in_every_block
+}
+
+/// The effect on the median of all requests, the failed ones above the answered.
+fn counted_as_slowest(
+    baseline: &[Run],
+    changed: &[Run],
+    median: &Effect,
+    threshold: f64,
+) -> Option<Effect> {
+    if baseline.iter().chain(changed).all(|run| run.failures == 0) {
+        return Some(median.clone());
+    }
+    let ratios: Option<Vec<f64>> = baseline
+        .iter()
+        .zip(changed)
+        .map(|(old, new)| log_ratio(median_of_all(old)?, median_of_all(new)?))
+        .collect();
+    effect(Metric::P50, ratios?, median.resolution.ln_1p(), threshold)
+}
+
+fn median_of_all(run: &Run) -> Option<f64> {
+    let sorted = SortedSample::new(&run.latencies_ms)?;
+    let middle = (sorted.count() as u64 + run.failures - 1) / 2;
+    sorted.values().get(middle as usize).copied()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Runs of several kinds of request: each kind on its own, and whether a total makes sense.
+//! Each kind of request on its own, whether a total makes sense, and when no verdict may be given.
 //!
 //! Where one side has more of the slow kind, its median rises though no request got slower.
 
@@ -6,14 +6,11 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::effects::{Blocks, pair};
-use super::metric::Metric;
-use super::refusal;
-use super::run::Run;
-use super::summary::{Figures, pool};
-use super::verdict::Verdict;
-use super::wording::percent;
-use crate::stats::{mean, paired_t_test, variance};
+use crate::compare::effects::{Blocks, pair, refusal_by_failures};
+use crate::compare::run::{Figures, Pooled, Run, Side, pool};
+use crate::compare::verdict::{Verdict, percent};
+use crate::compare::{Metric, steps};
+use crate::stats::{mean, paired_t_test, quantile_is_supported, variance};
 
 /// Shares that differ by no more agree.
 const SMALL_DIFFERENCE: f64 = 0.01;
@@ -94,7 +91,7 @@ fn one(name: &str, sides: [&[Run]; 2], threshold: f64, refused: Option<&str>) ->
     let pooled = parts.each_ref().map(|runs| pool(runs));
     let [baseline, changed] = pooled.each_ref().map(|side| side.summary.pooled.clone());
     let mut blocks = pair(&pooled[0].summary, &pooled[1].summary, threshold, |_| None);
-    let own = || refusal::of_figures([&parts[0], &parts[1]], &pooled, blocks.as_ref(), threshold);
+    let own = || refusal_of_figures([&parts[0], &parts[1]], &pooled, blocks.as_ref(), threshold);
     let refusal = refused.map(str::to_owned).or_else(own);
     if let Some(blocks) = blocks.as_mut().filter(|_| refusal.is_some()) {
         blocks.withhold_verdicts();
@@ -168,6 +165,139 @@ pub(super) fn refusal_of_total(kinds: &[Kind], blocks: Option<&Blocks>) -> Optio
             verdict.name()
         )
     })
+}
+
+// When no verdict may be given, and why.
+
+/// Fewer blocks carry no verdict: four leave Student's t three degrees of freedom, with which one odd block
+/// decides, and the exact sign-flip test cannot tell chance from change (p is 0.125 at least).
+pub(super) const FEWEST_BLOCKS: u64 = 5;
+/// Fewest replies whose median is carried: ten lie above it.
+const FEWEST_REPLIES: u64 = 20;
+
+/// Why these runs carry no verdict of any kind, the gravest reason first.
+pub(super) fn refusal_of_runs(baseline: &[Run], changed: &[Run]) -> Option<String> {
+    if let Some((side, run)) = each([baseline, changed]).find(|(_, run)| !run.invalid.is_empty()) {
+        let reasons = run.invalid.join("; ");
+        return Some(format!(
+            "run {} of the {side} side is invalid: {reasons}",
+            run.label
+        ));
+    }
+    copies(baseline, changed).or_else(|| different_services(baseline, changed))
+}
+
+/// Why these figures carry no verdict.
+pub(super) fn refusal_of_figures(
+    runs: [&[Run]; 2],
+    sides: &[Pooled; 2],
+    blocks: Option<&Blocks>,
+    threshold: f64,
+) -> Option<String> {
+    if let Some((side, run)) = each(runs).find(|(_, run)| run.latencies_ms.is_empty()) {
+        return Some(format!(
+            "run {} of the {side} side has no ok reply",
+            run.label
+        ));
+    }
+    let Some(blocks) = blocks else {
+        return Some(no_blocks(runs[0].len(), runs[1].len()));
+    };
+    let is_small = |run: &Run| !quantile_is_supported(run.latencies_ms.len() as u64, 0.5);
+    if let Some((side, run)) = each(runs).find(|(_, run)| is_small(run)) {
+        let count = match run.latencies_ms.len() {
+            1 => "1 reply".to_owned(),
+            count => format!("{count} replies"),
+        };
+        return Some(format!(
+            "run {} of the {side} side has {count}, and a median needs {FEWEST_REPLIES}",
+            run.label
+        ));
+    }
+    if blocks.count < FEWEST_BLOCKS {
+        return Some(format!(
+            "there are {} blocks, and a verdict needs at least five",
+            blocks.count
+        ));
+    }
+    match blocks.effect(Metric::P50) {
+        None => Some(no_ratio(sides)),
+        Some(median) => refusal_by_failures(runs, sides, median, threshold),
+    }
+}
+
+fn each(sides: [&[Run]; 2]) -> impl Iterator<Item = (Side, &Run)> {
+    let [baseline, changed] = sides;
+    let named = |side| move |run| (side, run);
+    let baseline = baseline.iter().map(named(Side::Baseline));
+    baseline.chain(changed.iter().map(named(Side::Changed)))
+}
+
+/// One measurement that counts as two shows a ratio of 1 that nobody measured, or noise smaller than it is.
+fn copies(baseline: &[Run], changed: &[Run]) -> Option<String> {
+    let runs: Vec<&Run> = baseline.iter().chain(changed).collect();
+    for (index, run) in runs.iter().enumerate() {
+        for earlier in &runs[..index] {
+            let what = if run.digest.is_some() && run.digest == earlier.digest {
+                "content".to_owned()
+            } else if run.run_id.is_some() && run.run_id == earlier.run_id {
+                format!("run_id, {}", run.run_id.as_deref().unwrap_or_default())
+            } else {
+                continue;
+            };
+            return Some(format!(
+                "runs {} and {} have the same {what}: they are copies of one measurement",
+                earlier.label, run.label
+            ));
+        }
+    }
+    None
+}
+
+/// Files of different services have no common question. Runs that do not name what they asked for are
+/// taken at their word; a kind that all have in common is compared.
+fn different_services(baseline: &[Run], changed: &[Run]) -> Option<String> {
+    let named = || {
+        let runs = baseline.iter().chain(changed);
+        runs.filter(|run| !run.kinds.is_empty())
+    };
+    let first = named().next()?;
+    let is_common = |kind: &String| named().all(|run| run.kinds.contains(kind));
+    if first.kinds.iter().any(is_common) {
+        return None;
+    }
+    let other = named().find(|run| run.kinds != first.kinds)?;
+    let list = |run: &Run| in_words(run.kinds.iter().map(String::as_str));
+    Some(format!(
+        "the runs are of different requests: {} of {}, {} of {}",
+        first.label,
+        list(first),
+        other.label,
+        list(other)
+    ))
+}
+
+fn no_blocks(baseline: usize, changed: usize) -> String {
+    if baseline == 1 && changed == 1 {
+        return "run-to-run variation was not measured, with one run on each side; repeat both, interleaved".to_owned();
+    }
+    format!(
+        "runs are compared in pairs, and there are {baseline} on the baseline side and {changed} on the changed side"
+    )
+}
+
+fn no_ratio(sides: &[Pooled; 2]) -> String {
+    let [old, new] = sides.each_ref().map(|side| &side.summary);
+    let mut runs = old.runs.iter().chain(&new.runs);
+    match steps::coarsest([old, new]) {
+        Some(step) if runs.all(|run| run.figures.median_ms.is_some_and(|median| median > 0.0)) => {
+            format!(
+                "a run has a median below half of the {} in which its latencies are recorded",
+                steps::in_words(step)
+            )
+        }
+        _ => "a run has a median of zero, so there is no ratio".to_owned(),
+    }
 }
 
 #[cfg(test)]

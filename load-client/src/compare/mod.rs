@@ -16,43 +16,214 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod comparison;
 mod curves;
 mod effects;
-mod fail_on;
-mod failures;
 mod kinds;
-mod metric;
 mod notices;
-mod options;
-mod order;
 mod read;
-mod refusal;
-mod resolution;
 mod run;
-mod shape;
 mod steps;
-mod summary;
 pub(crate) mod tables;
 mod verdict;
-mod within;
-mod wording;
 
-pub use comparison::{Comparison, PerRequest};
+use serde::Serialize;
+
+use self::curves::{Curves, Shape};
+use self::effects::WithinRuns;
+use self::notices::{Drifts, Order};
+use self::run::Figures;
+use crate::stats::{Bootstrap, Welch};
+
 pub use effects::{Blocks, Effect};
-pub use metric::Metric;
-pub use options::{Detail, Options};
 pub use read::{ReadError, read_run};
 pub use run::Run;
 pub use steps::{CompareError, compare};
-pub use verdict::Verdict;
-pub use wording::percent;
+pub use verdict::{Verdict, percent};
+
 // internal: what the reports and the command show
 pub(crate) use curves::CurvePoint;
-pub(crate) use fail_on::FailOn;
 pub(crate) use kinds::Kind;
-pub(crate) use run::TimeBin;
-pub(crate) use summary::{RunFigures, Side, SideSummary};
+pub(crate) use run::{RunFigures, Side, SideSummary, TimeBin};
+pub(crate) use steps::FailOn;
+
+// How two sets of runs are to be compared.
+
+/// How to compare.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Options {
+    /// The relative change that matters in practice; 0.02 is 2 %.
+    pub threshold: f64,
+    /// How much to work out beside the verdict.
+    pub detail: Detail,
+}
+
+/// How much to work out beside the verdict.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Detail {
+    /// All there is, with intervals by this bootstrap.
+    Full(Bootstrap),
+    /// The effects over the blocks and the verdict on them: no resampling, no statistics of whole
+    /// distributions, no curves. For those who compare thousands of times.
+    Verdict,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            threshold: 0.02,
+            detail: Detail::Full(Bootstrap::default()),
+        }
+    }
+}
+
+impl Options {
+    /// The bootstrap, if intervals are to be had by one.
+    fn bootstrap(&self) -> Option<Bootstrap> {
+        match self.detail {
+            Detail::Full(bootstrap) => Some(bootstrap),
+            Detail::Verdict => None,
+        }
+    }
+}
+
+// What is compared: quantiles of the round-trip time, its mean, the throughput.
+
+/// A figure of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Metric {
+    /// Median round-trip time: what the verdict is about.
+    P50,
+    /// 90th percentile.
+    P90,
+    /// 95th percentile.
+    P95,
+    /// 99th percentile.
+    P99,
+    /// Mean round-trip time.
+    Mean,
+    /// Good replies per second.
+    Throughput,
+}
+
+impl Metric {
+    /// All of them, in the order of the tables.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::P50,
+        Self::P90,
+        Self::P95,
+        Self::P99,
+        Self::Mean,
+        Self::Throughput,
+    ];
+
+    /// The quantile that it is, if it is one.
+    pub(crate) fn quantile(self) -> Option<f64> {
+        match self {
+            Self::P50 => Some(0.5),
+            Self::P90 => Some(0.9),
+            Self::P95 => Some(0.95),
+            Self::P99 => Some(0.99),
+            Self::Mean | Self::Throughput => None,
+        }
+    }
+
+    /// Its name in tables.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::P50 => "median",
+            Self::P90 => "p90",
+            Self::P95 => "p95",
+            Self::P99 => "p99",
+            Self::Mean => "mean",
+            Self::Throughput => "throughput",
+        }
+    }
+
+    /// Its unit.
+    pub(crate) fn unit(self) -> &'static str {
+        match self {
+            Self::Throughput => "replies/s",
+            _ => "ms",
+        }
+    }
+
+    /// The metric among a run's figures; `None` where the run cannot tell it.
+    pub(crate) fn of(self, figures: &Figures) -> Option<f64> {
+        match self {
+            Self::P50 => figures.median_ms,
+            Self::P90 => figures.p90_ms,
+            Self::P95 => figures.p95_ms,
+            Self::P99 => figures.p99_ms,
+            Self::Mean => figures.mean_ms,
+            Self::Throughput => figures.throughput,
+        }
+    }
+
+    /// The sign that makes a better figure a smaller one.
+    fn direction(self) -> f64 {
+        match self {
+            Self::Throughput => -1.0,
+            _ => 1.0,
+        }
+    }
+}
+
+// The comparison as plain data.
+
+/// The figures of the seed's article, over all requests of each side.
+///
+/// They take every request as independent evidence, which it is not; see the module's docs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PerRequest {
+    /// Relative change of the pooled median.
+    pub(crate) median_change: Option<f64>,
+    /// Welch's t-test of the baseline's requests against the changed side's.
+    pub welch: Option<Welch>,
+    /// Relative change of the median as Locust rounds it, to whole milliseconds below 100.
+    pub(crate) locust_median_change: Option<f64>,
+}
+
+/// Everything that the outputs show.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Comparison {
+    /// Version of this structure, as `docs/comparison.schema.json` describes it.
+    pub(crate) schema: u32,
+    /// The answer in one plain sentence.
+    pub conclusion: String,
+    /// The verdict on the median; `None` when it is refused or the runs cannot carry one.
+    pub verdict: Option<Verdict>,
+    /// Why there is no verdict.
+    pub(crate) refusal: Option<String>,
+    /// The relative change that counts as a difference.
+    pub(crate) threshold: f64,
+    /// The side compared against.
+    pub(crate) baseline: SideSummary,
+    /// The side that was changed.
+    pub(crate) changed: SideSummary,
+    /// Effects over paired runs; `None` unless both sides have the same number, two or more.
+    pub blocks: Option<Blocks>,
+    /// Each kind of request on its own; empty when there is only one.
+    pub(crate) kinds: Vec<Kind>,
+    /// In which order the runs were made.
+    pub(crate) order: Order,
+    /// What time did to the figures, from block to block.
+    pub(crate) drift: Drifts,
+    /// With one run a side whose order of requests is known: what the variation of requests within the runs tells.
+    pub(crate) within_runs: Option<WithinRuns>,
+    /// How the distributions differ beyond their medians; `None` when a side has no good reply.
+    pub(crate) shape: Option<Shape>,
+    /// The article's figures.
+    pub per_request: PerRequest,
+    /// Relative change of the pooled throughput (in a closed loop without think time the
+    /// throughput is users / mean latency, so -30 % in latency *is* +43 % in throughput).
+    pub(crate) throughput_change: Option<f64>,
+    /// Both distributions as curves.
+    pub(crate) curves: Curves,
+    /// What makes the figures doubtful, with advice.
+    pub warnings: Vec<String>,
+}
 
 #[cfg(test)]
 mod tests;

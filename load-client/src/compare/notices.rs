@@ -1,13 +1,15 @@
-//! What makes the figures of a comparison doubtful, with advice.
+//! What makes the figures of a comparison doubtful, with advice: in which order the runs were made, and whether the
+//! machine drifted, among others.
 
-use super::comparison::Comparison;
-use super::effects::Effect;
-use super::metric::Metric;
-use super::order::{Drift, Order};
-use super::resolution;
-use super::run::Run;
-use super::summary::Side;
-use super::wording::percent;
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+use crate::compare::effects::{Blocks, Effect};
+use crate::compare::run::{Run, Side, SideSummary};
+use crate::compare::verdict::percent;
+use crate::compare::{Comparison, Metric, steps};
+use crate::stats::{LinearTrend, PValue, linear_trend};
 
 /// Fewer blocks than this cannot reach p < 0.05 by sign flips, whatever the effect.
 const RECOMMENDED_BLOCKS: usize = 6;
@@ -46,7 +48,7 @@ pub(super) fn warnings(baseline: &[Run], changed: &[Run], comparison: &Compariso
     warnings.extend(out_of_turn(comparison.order));
     let blocks = comparison.blocks.as_ref().map_or(0, |blocks| blocks.count);
     warnings.extend(unknown_order(comparison.order, blocks));
-    warnings.extend(drifts(comparison));
+    warnings.extend(drift_warnings(comparison));
     let blocks = comparison.blocks.iter();
     let effects = blocks.flat_map(|blocks| &blocks.effects);
     warnings.extend(effects.filter_map(disagreement));
@@ -72,12 +74,12 @@ fn unordered<'a>(runs: impl Iterator<Item = &'a Run>) -> Option<String> {
 /// Steps that hide more than the threshold.
 fn coarse(comparison: &Comparison) -> Option<String> {
     let median = comparison.blocks.as_ref()?.effect(Metric::P50)?;
-    let step = resolution::coarsest([&comparison.baseline, &comparison.changed])?;
+    let step = steps::coarsest([&comparison.baseline, &comparison.changed])?;
     (median.resolution > comparison.threshold).then(|| {
         format!(
             "the latencies are recorded in {}, which hides changes of the median up to {:.1} %; record \
              them in finer steps",
-            resolution::in_words(step),
+            steps::in_words(step),
             median.resolution * 100.0
         )
     })
@@ -111,7 +113,7 @@ fn unknown_order(order: Order, blocks: u64) -> Option<String> {
     })
 }
 
-fn drifts(comparison: &Comparison) -> Vec<String> {
+fn drift_warnings(comparison: &Comparison) -> Vec<String> {
     let direction = |drift: Drift| {
         if drift.per_block > 0.0 {
             "rose"
@@ -121,20 +123,20 @@ fn drifts(comparison: &Comparison) -> Vec<String> {
     };
     let level = comparison.drift.level.map(|drift| {
         format!(
-            "the round trips of both sides {} from block to block, by about {} each (p {}): the machine \
+            "the round trips of both sides {} from block to block, by about {} each ({}): the machine \
              was not steady, which only blocks made in turns, in random order, take out of the change",
             direction(drift),
             percent(drift.per_block),
-            drift.p
+            drift.p.equation()
         )
     });
     let change = comparison.drift.change.map(|drift| {
         format!(
-            "the ratio of the two sides {} from block to block, by about {} each (p {}): the change is not \
+            "the ratio of the two sides {} from block to block, by about {} each ({}): the change is not \
              the same all the time",
             direction(drift),
             percent(drift.per_block),
-            drift.p
+            drift.p.equation()
         )
     });
     level.into_iter().chain(change).collect()
@@ -176,4 +178,218 @@ fn disagreement(effect: &Effect) -> Option<String> {
             percent(bootstrap.high)
         )
     })
+}
+
+// In which order the runs were made, as far as their starts are known, and whether the machine drifted.
+
+/// With fewer blocks one order in all of them is no wonder.
+const FEWEST_FOR_ORDER: usize = 5;
+/// A series without a trend is called a drift so rarely; two are looked at, which makes 5 % together.
+const LEVEL: f64 = 0.025;
+
+/// In which order the runs were made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub(crate) enum Order {
+    /// Not every run says when it started.
+    Unknown,
+    /// Block by block, and not always the same side first.
+    InTurns,
+    /// Block by block, and in each block this side first.
+    #[serde(rename = "one_order")]
+    Fixed {
+        /// The side that came first.
+        first: Side,
+    },
+    /// Runs of other blocks lie between those of one block.
+    NotInTurns,
+    /// All runs of one side before all of the other.
+    InSequence {
+        /// The side that came first.
+        first: Side,
+    },
+}
+
+/// A rise or fall from block to block.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct Drift {
+    /// Relative change from one block to the next.
+    pub(crate) per_block: f64,
+    /// How often a series without a drift looks so much like one (the t-test of its slope).
+    pub(crate) p: PValue,
+}
+
+/// What time did to the figures: each is `None` unless it is beyond chance and reaches the threshold.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct Drifts {
+    /// Of the median round trips of both sides together: the machine.
+    pub(crate) level: Option<Drift>,
+    /// Of the ratio of the two sides: the change itself.
+    pub(crate) change: Option<Drift>,
+}
+
+/// Tells the order by the starts of the runs.
+pub(super) fn order(baseline: &[Run], changed: &[Run]) -> Order {
+    let starts = |runs: &[Run]| {
+        runs.iter()
+            .map(|run| run.started)
+            .collect::<Option<Vec<_>>>()
+    };
+    let (Some(old), Some(new)) = (starts(baseline), starts(changed)) else {
+        return Order::Unknown;
+    };
+    if old.len() != new.len() || old.len() < 2 {
+        return Order::Unknown;
+    }
+    let all_before =
+        |one: &[SystemTime], other: &[SystemTime]| one.iter().max() < other.iter().min();
+    if all_before(&old, &new) {
+        return Order::InSequence {
+            first: Side::Baseline,
+        };
+    }
+    if all_before(&new, &old) {
+        return Order::InSequence {
+            first: Side::Changed,
+        };
+    }
+    let between = |one: SystemTime, other: SystemTime| {
+        let mut all = old.iter().chain(&new);
+        all.any(|start| (one.min(other)..one.max(other)).contains(start) && *start > one.min(other))
+    };
+    let mut blocks = old.iter().zip(&new);
+    if blocks.clone().any(|(old, new)| between(*old, *new)) {
+        return Order::NotInTurns;
+    }
+    let is_enough = old.len() >= FEWEST_FOR_ORDER;
+    if is_enough && blocks.clone().all(|(old, new)| old < new) {
+        Order::Fixed {
+            first: Side::Baseline,
+        }
+    } else if is_enough && blocks.all(|(old, new)| new < old) {
+        Order::Fixed {
+            first: Side::Changed,
+        }
+    } else {
+        Order::InTurns
+    }
+}
+
+/// Looks for a drift over the blocks, in the order of their starts, or as they were given where a start is
+/// not known.
+pub(super) fn drifts(
+    [baseline, changed]: [&[Run]; 2],
+    [old, new]: [&SideSummary; 2],
+    blocks: Option<&Blocks>,
+    threshold: f64,
+) -> Drifts {
+    let none = Drifts {
+        level: None,
+        change: None,
+    };
+    let Some(median) = blocks.and_then(|blocks| blocks.effect(Metric::P50)) else {
+        return none;
+    };
+    let start = |index: usize| Some(baseline[index].started?.min(changed[index].started?));
+    let mut places: Vec<usize> = (0..median.log_ratios.len()).collect();
+    // One block of unknown place, and none can be sorted.
+    if places.iter().all(|index| start(*index).is_some()) {
+        places.sort_by_key(|index| start(*index));
+    }
+    let level = |index: usize| {
+        let medians = [old, new].map(|side| side.runs[index].figures.median_ms);
+        let [old, new] = medians.map(|median| median.unwrap_or_default().ln());
+        old.midpoint(new)
+    };
+    let change = |index: usize| median.log_ratios[index];
+    let series = |value: &dyn Fn(usize) -> f64| {
+        let points = places.iter().enumerate();
+        let points: Vec<(f64, f64)> = points
+            .map(|(place, index)| (place as f64, value(*index)))
+            .collect();
+        drift(&points, threshold)
+    };
+    Drifts {
+        level: series(&level),
+        change: series(&change),
+    }
+}
+
+fn drift(points: &[(f64, f64)], threshold: f64) -> Option<Drift> {
+    let LinearTrend { slope, p } = linear_trend(points)?;
+    let reach = (slope * (points.len() - 1) as f64).abs();
+    (p.ln() < LEVEL.ln() && reach >= threshold.ln_1p()).then(|| Drift {
+        per_block: slope.exp_m1(),
+        p,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn runs(minutes: &[Option<u64>]) -> Vec<Run> {
+        let run = |minute: &Option<u64>| Run {
+            started: minute.map(|minute| SystemTime::UNIX_EPOCH + Duration::from_secs(60 * minute)),
+            ..Run::new("run".to_owned(), Vec::new())
+        };
+        minutes.iter().map(run).collect()
+    }
+
+    fn order_of(old: &[u64], new: &[u64]) -> Order {
+        let known = |minutes: &[u64]| runs(&minutes.iter().copied().map(Some).collect::<Vec<_>>());
+        order(&known(old), &known(new))
+    }
+
+    #[test]
+    fn turns_are_told_from_sequences() {
+        let first = Side::Baseline;
+        assert_eq!(order_of(&[0, 3, 4], &[1, 2, 5]), Order::InTurns);
+        assert_eq!(order_of(&[0, 1], &[2, 3]), Order::InSequence { first });
+        assert_eq!(order_of(&[0, 1, 6], &[2, 3, 7]), Order::NotInTurns);
+        let always = order_of(&[0, 2, 4, 6, 8], &[1, 3, 5, 7, 9]);
+        assert_eq!(always, Order::Fixed { first });
+        let first = Side::Changed;
+        assert_eq!(order_of(&[2, 3], &[0, 1]), Order::InSequence { first });
+        // Both at once, block by block, and too few blocks for an order to tell anything.
+        assert_eq!(order_of(&[0, 2, 4, 6, 8], &[0, 2, 4, 6, 8]), Order::InTurns);
+        assert_eq!(order_of(&[0, 2], &[1, 3]), Order::InTurns);
+    }
+
+    /// Six blocks, each slower than the one before; the last may not say when it was made.
+    fn rising(last_is_known: bool) -> crate::compare::Comparison {
+        let side = |offset: u64| {
+            let run = |block: u64| {
+                let minute = Some(2 * block + offset).filter(|_| last_is_known || block < 5);
+                let median = 5.0 * (1.0 + 0.1 * block as f64);
+                Run {
+                    latencies_ms: (0..100).map(|own| median + f64::from(own) / 1e3).collect(),
+                    ..runs(&[minute]).remove(0)
+                }
+            };
+            (0..6).map(run).collect::<Vec<Run>>()
+        };
+        let options = crate::compare::Options::default();
+        crate::compare::compare(&side(0), &side(1), &options).unwrap()
+    }
+
+    #[test]
+    fn blocks_of_unknown_order_stay_as_given_and_are_warned_of() {
+        for last_is_known in [true, false] {
+            let comparison = rising(last_is_known);
+            assert!(comparison.drift.level.is_some(), "{last_is_known}");
+            let told = |warning: &String| warning.contains("order of the runs is not known");
+            assert_eq!(comparison.warnings.iter().any(told), !last_is_known);
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_judged() {
+        let known = runs(&[Some(1), Some(2)]);
+        assert_eq!(order(&known, &runs(&[Some(3), None])), Order::Unknown);
+        assert_eq!(order(&known[..1], &known[1..]), Order::Unknown);
+        assert_eq!(order(&known, &known[..1]), Order::Unknown);
+    }
 }

@@ -1,18 +1,13 @@
 //! The steps that lead to a comparison.
 
-use super::comparison::{Comparison, PerRequest};
-use super::curves::{Curves, curves};
-use super::effects::pair;
-use super::metric::Metric;
-use super::options::Options;
-use super::run::Run;
-use super::shape::{Shape, shape};
-use super::summary::{Pooled, Side, pool};
-use super::within::{WithinRuns, series, within_runs};
-use super::{kinds, notices, order, refusal, resolution, wording};
+use crate::compare::curves::{Curves, Shape, curves, shape};
+use crate::compare::effects::{WithinRuns, pair, series, within_runs};
+use crate::compare::run::{Pooled, Run, RunFigures, Side, SideSummary, pool};
+use crate::compare::verdict::{self, Verdict};
+use crate::compare::{Comparison, Metric, Options, PerRequest, kinds, notices};
 use crate::stats::{
     Bootstrap, Interval, RunPair, Series, hierarchical_mean_change, hierarchical_quantile_changes,
-    locust_median, welch,
+    locust_median, mean, welch,
 };
 
 /// Why two sets of runs cannot be compared at all.
@@ -61,10 +56,12 @@ pub fn compare(
     };
     let (threshold, summaries) = (options.threshold, [&old.summary, &new.summary]);
     let mut blocks = pair(&old.summary, &new.summary, threshold, interval);
-    let of_runs = refusal::of_runs(baseline, changed);
+    let of_runs = kinds::refusal_of_runs(baseline, changed);
     let kinds = kinds::compare(baseline, changed, threshold, of_runs.as_deref());
     let refusal = of_runs
-        .or_else(|| refusal::of_figures([baseline, changed], &sides, blocks.as_ref(), threshold))
+        .or_else(|| {
+            kinds::refusal_of_figures([baseline, changed], &sides, blocks.as_ref(), threshold)
+        })
         .or_else(|| kinds::refusal_of_total(&kinds, blocks.as_ref()));
     if let Some(blocks) = blocks.as_mut().filter(|_| refusal.is_some()) {
         blocks.withhold_verdicts();
@@ -72,8 +69,8 @@ pub fn compare(
     let median = blocks
         .as_ref()
         .and_then(|blocks| blocks.effect(Metric::P50));
-    let order = order::order(baseline, changed);
-    let drift = order::drifts([baseline, changed], summaries, blocks.as_ref(), threshold);
+    let order = notices::order(baseline, changed);
+    let drift = notices::drifts([baseline, changed], summaries, blocks.as_ref(), threshold);
     let single = bootstrap.filter(|_| baseline.len() == 1 && changed.len() == 1);
     let mut comparison = Comparison {
         schema: SCHEMA,
@@ -95,7 +92,7 @@ pub fn compare(
         changed: new.summary.clone(),
     };
     comparison.warnings = notices::warnings(baseline, changed, &comparison);
-    comparison.conclusion = wording::conclusion(&comparison);
+    comparison.conclusion = verdict::conclusion(&comparison);
     Ok(comparison)
 }
 
@@ -148,7 +145,7 @@ fn within(
     bootstrap: Bootstrap,
 ) -> Option<WithinRuns> {
     let [old, new] = sides.each_ref().map(|side| &side.summary);
-    let hidden = resolution::hidden(Metric::P50, old, new)?;
+    let hidden = hidden(Metric::P50, old, new)?;
     Some(within_runs(
         series(&baseline[0], &old.runs[0].dependence)?,
         series(&changed[0], &new.runs[0].dependence)?,
@@ -160,7 +157,7 @@ fn within(
 fn pooled_shape(sides: &[Pooled; 2], bootstrap: Bootstrap) -> Option<Shape> {
     let [old, new] = sides.each_ref();
     let sorted = [old.sorted.as_ref()?, new.sorted.as_ref()?];
-    let step = resolution::coarsest([&old.summary, &new.summary]).unwrap_or(0.0);
+    let step = coarsest([&old.summary, &new.summary]).unwrap_or(0.0);
     Some(shape(
         [pooled_series(old), pooled_series(new)],
         sorted,
@@ -203,4 +200,135 @@ fn per_request(old: &Pooled, new: &Pooled) -> PerRequest {
 fn change(old: Option<f64>, new: Option<f64>) -> Option<f64> {
     let old = old.filter(|value| *value > 0.0)?;
     Some(new? / old - 1.0)
+}
+
+// What the steps of recorded latencies hide: a median of whole milliseconds stands for any within a step.
+//
+// The bounds are those of the worst case (Manski, *Partial Identification of Probability Distributions*,
+// 2003, section 1.4): they do not shrink with more requests or blocks, because every block may err to the
+// same side.
+
+/// How far the mean log-ratio over the blocks may lie from the truth because of the steps; 0 where there
+/// are none. `None` when a figure lies below half a step, so that its ratio may be anything.
+pub(super) fn hidden(metric: Metric, baseline: &SideSummary, changed: &SideSummary) -> Option<f64> {
+    let pairs = baseline.runs.iter().zip(&changed.runs);
+    let blocks: Option<Vec<f64>> = pairs
+        .map(|(old, new)| Some(hidden_in(metric, old)?.max(hidden_in(metric, new)?)))
+        .collect();
+    mean(&blocks?)
+}
+
+/// The same for one run.
+///
+/// With the larger of both sides it bounds the ratio whether values are rounded (up to half a step either
+/// way) or cut off (up to a step one way).
+fn hidden_in(metric: Metric, run: &RunFigures) -> Option<f64> {
+    let Some(step) = run.resolution_ms.filter(|_| metric != Metric::Throughput) else {
+        return Some(0.0);
+    };
+    let (value, half) = (metric.of(&run.figures)?, step / 2.0);
+    (value > half).then(|| ((value + half) / (value - half)).ln())
+}
+
+/// The coarsest step of the runs' latencies, in milliseconds.
+pub(super) fn coarsest(sides: [&SideSummary; 2]) -> Option<f64> {
+    let runs = sides.into_iter().flat_map(|side| &side.runs);
+    runs.filter_map(|run| run.resolution_ms).reduce(f64::max)
+}
+
+/// A step in words: `steps of 1 ms`.
+pub(super) fn in_words(step: f64) -> String {
+    // Six digits are nanoseconds; more is the rounding of the search for the step.
+    format!("steps of {} ms", (step * 1e6).round() / 1e6)
+}
+
+// When a comparison is to fail the build that asked for it.
+
+/// What fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FailOn {
+    /// The changed side is slower. What cannot be told, for want of blocks, passes.
+    Slower,
+    /// The changed side is anything but faster.
+    NotFaster,
+}
+
+impl FailOn {
+    /// Why a comparison fails; `None` when it passes.
+    ///
+    /// A refused comparison fails under either rule: a build must not turn green because nothing was
+    /// measured that could have turned it red.
+    pub(crate) fn broken_by(self, comparison: &Comparison) -> Option<String> {
+        let Some(verdict) = comparison.verdict else {
+            let reason = comparison
+                .refusal
+                .as_deref()
+                .unwrap_or("no reason is known");
+            return Some(format!("there is no verdict: {reason}"));
+        };
+        let is_broken = match self {
+            Self::Slower => verdict == Verdict::Slower,
+            Self::NotFaster => verdict != Verdict::Faster,
+        };
+        is_broken.then(|| format!("the verdict is {}", verdict.name()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::{Detail, Options, Run, compare};
+
+    fn comparison(factors: &[f64]) -> Comparison {
+        let run = |median: f64| {
+            let latencies = (0..101).map(|index| median * (0.9 + 0.002 * f64::from(index)));
+            Run::new("run".to_owned(), latencies.collect())
+        };
+        let baseline: Vec<Run> = factors.iter().map(|_| run(6.0)).collect();
+        let changed: Vec<Run> = factors.iter().map(|factor| run(6.0 * factor)).collect();
+        let options = Options {
+            detail: Detail::Verdict,
+            ..Options::default()
+        };
+        compare(&baseline, &changed, &options).unwrap()
+    }
+
+    #[test]
+    fn each_verdict_under_each_rule() {
+        for (factors, name, slower, not_faster) in [
+            (
+                &[0.7, 0.71, 0.69, 0.7, 0.7, 0.72][..],
+                "faster",
+                false,
+                false,
+            ),
+            (&[1.3, 1.31, 1.29, 1.3, 1.3, 1.32], "slower", true, true),
+            (
+                &[1.0, 1.001, 0.999, 1.0, 1.0, 1.0],
+                "equivalent",
+                false,
+                true,
+            ),
+            (&[0.8, 1.3, 0.9, 1.2, 0.7, 1.1], "inconclusive", false, true),
+        ] {
+            let comparison = comparison(factors);
+            assert_eq!(comparison.verdict.map(Verdict::name), Some(name));
+            assert_eq!(FailOn::Slower.broken_by(&comparison).is_some(), slower);
+            let reason = FailOn::NotFaster.broken_by(&comparison);
+            assert_eq!(reason.is_some(), not_faster);
+            assert!(reason.is_none_or(|reason| reason.contains(name)));
+        }
+    }
+
+    #[test]
+    fn nothing_measured_is_no_pass() {
+        let refused = comparison(&[0.5]);
+        for rule in [FailOn::Slower, FailOn::NotFaster] {
+            let reason = rule.broken_by(&refused).unwrap();
+            assert!(
+                reason.contains("run-to-run variation was not measured"),
+                "{reason}"
+            );
+        }
+    }
 }

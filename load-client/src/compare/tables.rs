@@ -293,11 +293,11 @@ fn interval(interval: Option<Interval>, show: impl Fn(f64) -> String) -> String 
 
 fn welch(welch: Option<&Welch>) -> String {
     or_dash(welch, |found| {
-        // What is too small for a number is shown as "< 1e-300".
-        let sign = found.p.value().map_or("", |_| "= ");
         format!(
-            "t = {:.3}, df = {:.1}, p {sign}{}",
-            found.t, found.df, found.p
+            "t = {:.3}, df = {:.1}, {}",
+            found.t,
+            found.df,
+            found.p.equation()
         )
     })
 }

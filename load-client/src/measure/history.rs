@@ -1,4 +1,54 @@
-//! What a run looked like over time, in bounded memory.
+//! A run over time: its moments in bounded memory, and the throughput over its measured window.
+
+use serde::Serialize;
+
+use crate::measure::summary::{Latency, Rates, Sample, Status};
+
+/// One moment of a run, taken once a second. Warm-up requests count in it: history shows them, with
+/// [`Moment::warm_up`] set, while no total does.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Moment {
+    /// Seconds since the start of the run.
+    pub seconds: f64,
+    /// The same moment on the wall clock, in seconds since 1970.
+    pub unix_seconds: u64,
+    /// Users that are active, or requests in flight of an open loop.
+    pub users: u32,
+    /// Whether the warm-up is still on.
+    pub warm_up: bool,
+    /// One for each request kind, in the plan's order.
+    pub kinds: Vec<MomentRow>,
+    /// All kinds together.
+    pub total: MomentRow,
+}
+
+/// What one kind of request, or all of them, did lately.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MomentRow {
+    /// The kind's name; `Aggregated` for all.
+    pub name: String,
+    /// Requests and failures per second over Locust's window: the ten seconds that ended two seconds ago.
+    pub rates: Rates,
+    /// Response times of the last ten seconds; `None` when no good reply came.
+    pub window: Option<Latency>,
+    /// Requests that ended since the start.
+    pub requests: u64,
+    /// Requests that failed since the start.
+    pub failures: u64,
+}
+
+/// One bin of a histogram: how many response times are at least `low_ms` and below `high_ms`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct Bin {
+    /// Lower edge.
+    pub low_ms: f64,
+    /// Upper edge.
+    pub high_ms: f64,
+    /// Response times between the two.
+    pub count: u64,
+}
+
+// What a run looked like over time, in bounded memory.
 
 /// Entries that are kept at most; of moments, which come each second, an hour. Beyond that every other
 /// one is dropped, and from then on every other one is taken: a run of ten hours has a moment each 16 seconds.
@@ -42,15 +92,177 @@ impl<T> History<T> {
     }
 
     /// The entries that were kept, the oldest first.
-    #[must_use]
     pub(crate) fn entries(&self) -> &[T] {
         &self.entries
+    }
+}
+
+// Throughput over the measured window, one definition for the live run and for its CSV.
+//
+// The window is the one that was asked for: it begins with the end of the warm-up, and ends with the run
+// time, or with the moment in which the run was stopped. It does not end with the last send: a service that
+// freezes makes its users wait, and their silence belongs to its throughput. A reply counts when it arrived
+// within the window, whenever its request was sent: what a queue gives back after the end was not achieved
+// before it.
+//
+// A file that does not tell its window is measured from its first to its last send, which flatters a
+// service that froze. The last send itself lies outside then: n sends span n - 1 intervals.
+
+/// Collects what the throughput needs, in any order of requests.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct ThroughputWindow {
+    asked_ns: Option<(u64, u64)>,
+    sends_ns: Option<(u64, u64)>,
+    ok: u64,
+    ok_at_end: u64,
+    /// How long a request waits for its reply at most; 0 until it is told.
+    timeout_ns: u64,
+    /// What all requests that were answered or timed out waited within the window, added up.
+    waited_ns: u128,
+    /// The same of requests that failed otherwise, had each of them taken until its time-out.
+    perhaps_ns: u128,
+    /// Requests that ended within the window, well or not.
+    ended: u64,
+}
+
+/// How many users waited for a reply, on average over the window.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Occupied {
+    /// With requests that were answered or timed out.
+    pub known: f64,
+    /// With all requests, had those that failed otherwise taken until their time-outs.
+    pub at_most: f64,
+    /// Requests that ended per second, well or not.
+    pub ended_per_second: f64,
+}
+
+impl ThroughputWindow {
+    /// A window that is known, in nanoseconds from the start of the run. [`Self::default`] is one that is not.
+    pub(crate) fn over(start_ns: u64, end_ns: u64) -> Self {
+        Self {
+            asked_ns: Some((start_ns, end_ns)),
+            ..Self::default()
+        }
+    }
+
+    /// The same window of requests that wait so long for their replies.
+    pub(crate) fn waiting_at_most(mut self, timeout_ns: u64) -> Self {
+        self.timeout_ns = timeout_ns;
+        self
+    }
+
+    /// Whether the window is known.
+    pub(crate) fn is_known(&self) -> bool {
+        self.asked_ns.is_some()
+    }
+
+    /// The same window without what was recorded, from this moment on.
+    pub(crate) fn from(&self, moment_ns: u64) -> Self {
+        Self {
+            asked_ns: self
+                .asked_ns
+                .map(|(start, end)| (start.max(moment_ns), end)),
+            timeout_ns: self.timeout_ns,
+            ..Self::default()
+        }
+    }
+
+    /// Ends a known window earlier, before any later reply is recorded.
+    pub(crate) fn end_by(&mut self, end_ns: u64) {
+        if let Some((start, end)) = self.asked_ns {
+            self.asked_ns = Some((start, end.min(end_ns)));
+        }
+    }
+
+    /// Whether this moment lies before the end, as far as that is known.
+    pub(crate) fn is_open_at(&self, moment_ns: u64) -> bool {
+        self.asked_ns.is_none_or(|(_, end)| moment_ns < end)
+    }
+
+    /// Takes one request of a live run, warm-up included.
+    pub(crate) fn record(&mut self, sample: &Sample) {
+        let status = sample.outcome.status();
+        let replied = sample.replied_ns.filter(|_| status == Status::Ok);
+        if status != Status::Censored {
+            self.record_reply(sample.sent_ns, replied, sample.warm_up);
+        }
+        if let Some(asked) = self.asked_ns {
+            self.record_wait(sample, status, asked);
+        }
+    }
+
+    fn record_wait(&mut self, sample: &Sample, status: Status, (start, end): (u64, u64)) {
+        let latest = sample.sent_ns.saturating_add(self.timeout_ns);
+        let (ended, sum) = match status {
+            Status::Ok | Status::ErrorStatus => (sample.replied_ns, &mut self.waited_ns),
+            Status::Timeout => (Some(latest), &mut self.waited_ns),
+            // For how long they kept their users is not known.
+            Status::SendError | Status::ConsumerFailure => (Some(latest), &mut self.perhaps_ns),
+            Status::Censored => (None, &mut self.waited_ns),
+        };
+        let Some(ended) = ended else { return };
+        let within = ended.min(end).saturating_sub(sample.sent_ns.max(start));
+        *sum += u128::from(within);
+        self.ended += u64::from((start..end).contains(&ended));
+    }
+
+    /// Takes one request: when it was sent, when it was answered well, and whether it is of the warm-up.
+    pub(crate) fn record_reply(&mut self, sent_ns: u64, replied_ns: Option<u64>, warm_up: bool) {
+        if let Some((start, end)) = self.asked_ns {
+            let is_within = replied_ns.is_some_and(|replied| (start..end).contains(&replied));
+            self.ok += u64::from(is_within);
+        } else if !warm_up {
+            self.record_unknown(sent_ns, replied_ns.is_some());
+        }
+    }
+
+    fn record_unknown(&mut self, sent_ns: u64, ok: bool) {
+        let (first, last) = self.sends_ns.unwrap_or((sent_ns, sent_ns));
+        if sent_ns > last {
+            self.ok_at_end = 0;
+        }
+        if ok {
+            self.ok += 1;
+            self.ok_at_end += u64::from(sent_ns >= last);
+        }
+        self.sends_ns = Some((first.min(sent_ns), last.max(sent_ns)));
+    }
+
+    /// Length of the window in seconds, up to this moment if it lies before the end; `None` before its
+    /// beginning.
+    pub(crate) fn seconds_at(&self, moment_ns: u64) -> Option<f64> {
+        let (first, last) = match self.asked_ns {
+            Some((start, end)) => (start, end.min(moment_ns)),
+            None => self.sends_ns?,
+        };
+        let length = last.checked_sub(first)?;
+        Some(length as f64 / 1e9)
+    }
+
+    /// Good replies per second up to this moment; `None` where no time lies between.
+    pub(crate) fn throughput_at(&self, moment_ns: u64) -> Option<f64> {
+        let seconds = self
+            .seconds_at(moment_ns)
+            .filter(|seconds| *seconds > 0.0)?;
+        Some((self.ok - self.ok_at_end) as f64 / seconds)
+    }
+
+    /// How many users waited for replies on average; `None` of an unknown window.
+    pub(crate) fn occupied(&self) -> Option<Occupied> {
+        let (start, end) = self.asked_ns?;
+        let length = end.checked_sub(start).filter(|length| *length > 0)? as f64;
+        Some(Occupied {
+            known: self.waited_ns as f64 / length,
+            at_most: (self.waited_ns + self.perhaps_ns) as f64 / length,
+            ended_per_second: self.ended as f64 / (length / 1e9),
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::summary::Outcome;
 
     fn after(seconds: u32) -> Vec<u32> {
         let mut history = History::default();
@@ -70,5 +282,99 @@ mod tests {
         assert_eq!(seconds[0], 0);
         assert!(seconds.windows(2).all(|two| two[1] - two[0] == 16));
         assert!(36_000 - seconds.last().unwrap() <= 16);
+    }
+
+    const SECOND: u64 = 1_000_000_000;
+    const END: u64 = u64::MAX;
+
+    #[test]
+    fn the_silence_of_a_service_that_froze_counts() {
+        let mut window = ThroughputWindow::over(SECOND, 11 * SECOND);
+        for index in 0..3000 {
+            let sent = index * SECOND / 1000;
+            window.record_reply(sent, Some(sent + 1), sent < SECOND);
+        }
+        window.record_reply(3 * SECOND, None, false);
+        assert_eq!(window.throughput_at(END), Some(200.0));
+        assert_eq!(window.throughput_at(5 * SECOND), Some(500.0), "so far");
+        assert_eq!(window.throughput_at(SECOND / 2), None, "in the warm-up");
+    }
+
+    #[test]
+    fn what_a_queue_gives_back_after_the_end_was_not_achieved_before_it() {
+        // 1,000 a second are asked of a service that answers 250.
+        let mut window = ThroughputWindow::over(SECOND, END);
+        window.end_by(5 * SECOND);
+        for index in 0..5000 {
+            let (sent, replied) = (index * SECOND / 1000, index * SECOND / 250);
+            window.record_reply(sent, Some(replied), sent < SECOND);
+        }
+        assert_eq!(window.throughput_at(END), Some(250.0));
+        assert!(window.is_open_at(5 * SECOND - 1) && !window.is_open_at(5 * SECOND));
+    }
+
+    #[test]
+    fn requests_in_flight_are_averaged_over_the_window_alone() {
+        let mut window = ThroughputWindow::over(SECOND, 5 * SECOND);
+        let refused = Outcome::ErrorStatus("status 500".to_owned());
+        for (sent, took, outcome) in [
+            (0, 2, Outcome::Ok),
+            (2, 1, refused),
+            (4, 9, Outcome::Ok),
+            (7, 1, Outcome::Ok),
+        ] {
+            window.record(&Sample::test(sent * SECOND, took * SECOND, outcome));
+        }
+        let occupied = window.occupied().unwrap();
+        assert_eq!((occupied.known, occupied.at_most), (0.75, 0.75));
+        assert_eq!(occupied.ended_per_second, 0.5, "the refused one too");
+        assert_eq!(window.from(4 * SECOND).occupied().unwrap().known, 0.0);
+        assert_eq!(ThroughputWindow::default().occupied(), None);
+    }
+
+    #[test]
+    fn a_time_out_counts_as_waiting_and_other_failures_as_what_may_have_waited() {
+        let mut window =
+            ThroughputWindow::over(2 * SECOND, 10 * SECOND).waiting_at_most(4 * SECOND);
+        let failed = Outcome::SendError("full".to_owned());
+        for (sent, outcome) in [
+            // Of the warm-up, and over the window's end.
+            (0, Outcome::TimeOut),
+            (8, Outcome::TimeOut),
+            (4, failed),
+        ] {
+            let mut sample = Sample::test(sent * SECOND, 0, outcome);
+            sample.replied_ns = None;
+            window.record(&sample);
+        }
+        let occupied = window.from(0).occupied().unwrap();
+        assert_eq!((occupied.known, occupied.at_most), (0.0, 0.0));
+        let occupied = window.occupied().unwrap();
+        assert_eq!((occupied.known, occupied.at_most), (0.5, 1.0));
+        assert_eq!(occupied.ended_per_second, 0.25);
+    }
+
+    #[test]
+    fn an_unknown_window_is_from_the_first_to_the_last_send() {
+        let mut window = ThroughputWindow::default();
+        for index in (0..=100).rev() {
+            window.record_reply(index * 4_000_000, Some(END), false);
+        }
+        assert_eq!(window.throughput_at(END), Some(250.0));
+        let mut window = ThroughputWindow::default();
+        window.record_reply(0, Some(1), false);
+        window.record_reply(SECOND, None, false);
+        window.record_reply(2 * SECOND, Some(1), false);
+        window.record_reply(9 * SECOND, Some(1), true);
+        assert_eq!(window.throughput_at(END), Some(0.5));
+    }
+
+    #[test]
+    fn undefined_without_a_span() {
+        assert_eq!(ThroughputWindow::default().throughput_at(END), None);
+        let mut window = ThroughputWindow::default();
+        window.record_reply(5, Some(6), false);
+        assert_eq!(window.throughput_at(END), None);
+        assert_eq!(ThroughputWindow::over(5, 5).throughput_at(END), None);
     }
 }

@@ -1,22 +1,17 @@
 //! Takes samples off the users: one thread writes the CSV and keeps the tally.
 
-mod samples;
-
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-pub(crate) use samples::SampleReceiver;
-pub use samples::Samples;
-
+use crate::load::Control;
 use crate::load::plan::Plan;
-use crate::load::runner::Control;
-use crate::measure::history::History;
-use crate::measure::moment::{Bin, Moment};
-use crate::measure::summary::{StageResult, Summary};
+use crate::measure::history::{Bin, History, Moment, Occupied, ThroughputWindow};
+use crate::measure::summary::{Sample, StageResult, Summary};
 use crate::measure::tally::{StageTally, Tally};
 use crate::measure::threshold::Threshold;
-use crate::measure::window::{Occupied, ThroughputWindow};
 use crate::report::{ExportError, RequestsCsv};
 
 /// Samples taken at once.
@@ -81,7 +76,6 @@ impl Recorder {
     }
 
     /// The running tally.
-    #[must_use]
     pub(crate) fn view(&self) -> TallyView {
         self.view.clone()
     }
@@ -99,13 +93,11 @@ impl Recorder {
 
 impl TallyView {
     /// Sums up what was recorded so far.
-    #[must_use]
     pub(crate) fn summary(&self) -> Summary {
         self.summary_with(&[])
     }
 
     /// What each stage of the run measured so far.
-    #[must_use]
     pub(crate) fn stages(&self) -> Vec<StageResult> {
         let (now, recorded) = self.up_to_now();
         recorded.stages.results(now)
@@ -113,7 +105,6 @@ impl TallyView {
 
     /// How each stage breaks these thresholds so far. All requests meant for the time before `settled`, from the
     /// start of the run, have ended.
-    #[must_use]
     pub(crate) fn broken_stages(
         &self,
         thresholds: &[Threshold],
@@ -125,7 +116,6 @@ impl TallyView {
     }
 
     /// The moments that were kept, the oldest first; see [`History`].
-    #[must_use]
     pub(crate) fn history(&self) -> Vec<Moment> {
         self.lock().history.entries().to_vec()
     }
@@ -136,13 +126,11 @@ impl TallyView {
     }
 
     /// Time since the recorder was started, which is just before the run.
-    #[must_use]
     pub(crate) fn elapsed(&self) -> Duration {
         self.start.elapsed()
     }
 
     /// As [`Self::summary`], with further quantiles (0 to 1) beside the usual ones.
-    #[must_use]
     pub(crate) fn summary_with(&self, quantiles: &[f64]) -> Summary {
         let (now, recorded) = self.up_to_now();
         let mut summary = recorded.tally.summary_at(now, quantiles);
@@ -151,13 +139,11 @@ impl TallyView {
     }
 
     /// How many requests waited for their replies on average; `None` before the measured window.
-    #[must_use]
     pub(crate) fn occupied(&self) -> Option<Occupied> {
         self.up_to_now().1.tally.occupied()
     }
 
     /// What the run did lately.
-    #[must_use]
     pub(crate) fn moment(&self, users: u32, warm_up: bool) -> Moment {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let unix_seconds = now.map_or(0, |since| since.as_secs());
@@ -168,7 +154,6 @@ impl TallyView {
     }
 
     /// The measured response times in bins of equal width on a logarithmic axis.
-    #[must_use]
     pub(crate) fn histogram(&self, bins: u32) -> Vec<Bin> {
         self.lock().tally.histogram(bins)
     }
@@ -183,7 +168,6 @@ impl TallyView {
     }
 
     /// Whether anything was forgotten.
-    #[must_use]
     pub(crate) fn was_reset(&self) -> bool {
         self.lock().was_reset
     }
@@ -243,4 +227,97 @@ fn record(
 /// 2^64 ns are 584 years.
 fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+// The way of the samples from the run to the recorder's thread.
+
+/// Samples that may wait before the run is to send nothing more, so that memory is bounded: 100 MB.
+const MAX_WAITING: usize = 1_000_000;
+
+/// Takes samples, on any thread, and never blocks: a disk that stalls must not delay whoever stamps
+/// the next reply. The run asks [`Samples::has_room`] before it sends another request instead.
+#[derive(Clone)]
+pub struct Samples {
+    sender: Sender<Sample>,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// The other end.
+pub(crate) struct SampleReceiver {
+    receiver: Receiver<Sample>,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Samples {
+    /// Both ends.
+    pub(crate) fn channel() -> (Self, SampleReceiver) {
+        let (sender, receiver) = channel();
+        let waiting = Arc::<AtomicUsize>::default();
+        let samples = Self {
+            sender,
+            waiting: Arc::clone(&waiting),
+        };
+        (samples, SampleReceiver { receiver, waiting })
+    }
+
+    /// Hands a sample over. False when nobody records any more.
+    #[must_use]
+    pub fn send(&self, sample: Sample) -> bool {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.sender.send(sample).is_ok()
+    }
+
+    /// Whether the recorder keeps up, more or less.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) < MAX_WAITING
+    }
+}
+
+impl SampleReceiver {
+    /// Waits for a sample, then takes what else is there, up to `most`. False after the last.
+    pub(crate) fn receive(&self, batch: &mut Vec<Sample>, most: usize) -> bool {
+        let Ok(first) = self.receiver.recv() else {
+            return false;
+        };
+        batch.push(first);
+        batch.extend(self.receiver.try_iter().take(most - 1));
+        self.waiting.fetch_sub(batch.len(), Ordering::Relaxed);
+        true
+    }
+
+    /// What is there now.
+    #[cfg(test)]
+    pub(crate) fn take(&self) -> Vec<Sample> {
+        let taken: Vec<_> = self.receiver.try_iter().collect();
+        self.waiting.fetch_sub(taken.len(), Ordering::Relaxed);
+        taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::summary::Outcome;
+
+    #[test]
+    fn a_recorder_that_stalls_leaves_no_room_and_loses_nothing() {
+        let (samples, receiver) = Samples::channel();
+        for index in 0..MAX_WAITING as u64 {
+            assert!(samples.has_room());
+            assert!(samples.send(Sample::test(index, 1, Outcome::Ok)));
+        }
+        assert!(!samples.has_room());
+        assert!(
+            samples.send(Sample::test(0, 1, Outcome::Ok)),
+            "those in flight still fit"
+        );
+        let mut batch = Vec::new();
+        assert!(receiver.receive(&mut batch, 100));
+        assert_eq!(batch.len(), 100);
+        assert!(samples.has_room());
+        assert_eq!(receiver.take().len(), MAX_WAITING + 1 - 100);
+        drop(receiver);
+        assert!(!samples.send(Sample::test(0, 1, Outcome::Ok)));
+    }
 }

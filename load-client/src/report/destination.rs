@@ -319,6 +319,3 @@ fn is_mount_point(file: &Path) -> bool {
     let mut points = mounts.lines().filter_map(|line| line.split(' ').nth(4));
     points.any(|point| point == name)
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,18 +1,357 @@
 //! Files that a run or a comparison leaves behind. Reads data, never the runner.
 
-mod collision;
 mod csv_stats;
 mod destination;
 pub mod html;
-mod requests_csv;
 mod run_history;
 mod run_json;
 pub mod text;
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use self::destination::{part_of, without_links};
+use crate::measure::summary::{Row, Sample, Summary};
+
 pub use destination::{Destination, ExportError, is_standard_output, remove_earlier, write_whole};
-pub use requests_csv::RequestsCsv;
-// internal: the files of the program's commands
-pub(crate) use collision::{Collision, refuse_collisions};
+
 pub(crate) use csv_stats::{StatsFiles, failures_csv, stats_csv};
 pub(crate) use run_history::{HistoryRow, append_history, check_history};
 pub(crate) use run_json::{EndedBy, RunFacts, RunReport};
+
+/// What stands for the protocol in every table, as `GET` does in Locust's.
+const TYPE: &str = "KAFKA";
+
+/// The kinds of a run with their type, then all of them together.
+fn rows(summary: &Summary) -> impl Iterator<Item = (&'static str, &Row)> {
+    let kinds = summary.kinds.iter().map(|row| (TYPE, row));
+    kinds.chain([("", &summary.total)])
+}
+
+// Finds outputs that would be written over an input, or over one another.
+
+/// Why two files of a command line must not be one.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub(crate) enum Collision {
+    /// A recording would be lost.
+    #[error("{flag} {path} would write over an input: name another file")]
+    WithInput {
+        /// The flag of the output.
+        flag: &'static str,
+        /// As it was given.
+        path: PathBuf,
+    },
+    /// The file under which an output grows is an input.
+    #[error("{flag} {path} is written as {part} first, which is an input: name another file")]
+    PartWithInput {
+        /// The flag of the output.
+        flag: &'static str,
+        /// As it was given.
+        path: PathBuf,
+        /// The file that grows.
+        part: PathBuf,
+    },
+    /// One output would replace the other.
+    #[error("{flag} {path} is the place of {other} too: name another one")]
+    WithOutput {
+        /// The flag of the output.
+        flag: &'static str,
+        /// As it was given.
+        path: PathBuf,
+        /// The flag of the other output.
+        other: &'static str,
+    },
+}
+
+/// What makes two paths one place.
+#[derive(PartialEq)]
+enum Identity {
+    StandardOutput,
+    /// Device and number, which links share.
+    File(u64, u64),
+    /// What is not there yet.
+    New(PathBuf),
+}
+
+/// Checks outputs, each with its flag, against one another and against the inputs. Devices and pipes lose
+/// nothing by being written twice.
+///
+/// # Errors
+///
+/// The first [`Collision`].
+pub(crate) fn refuse_collisions(
+    outputs: &[(&'static str, &Path)],
+    inputs: &[&Path],
+) -> Result<(), Collision> {
+    let inputs: Vec<_> = inputs.iter().filter_map(|path| identity(path)).collect();
+    let mut earlier: Vec<(&'static str, Identity)> = Vec::new();
+    for &(flag, path) in outputs {
+        let Some(own) = identity(path) else {
+            continue;
+        };
+        let path = path.to_owned();
+        if inputs.contains(&own) {
+            return Err(Collision::WithInput { flag, path });
+        }
+        let target = (own != Identity::StandardOutput).then(|| without_links(&path).ok());
+        let part = target.flatten().map(|target| part_of(&target));
+        let grown = part.as_deref().and_then(identity);
+        if let (Some(part), Some(_)) = (part, grown.as_ref().filter(|own| inputs.contains(own))) {
+            return Err(Collision::PartWithInput { flag, path, part });
+        }
+        for own in [Some(own), grown].into_iter().flatten() {
+            if let Some((other, _)) = earlier.iter().find(|(_, taken)| *taken == own) {
+                return Err(Collision::WithOutput { flag, path, other });
+            }
+            earlier.push((flag, own));
+        }
+    }
+    Ok(())
+}
+
+fn identity(path: &Path) -> Option<Identity> {
+    if is_standard_output(path) {
+        return Some(Identity::StandardOutput);
+    }
+    match fs::metadata(path) {
+        Ok(found) if found.is_file() => Some(Identity::File(found.dev(), found.ino())),
+        Ok(_) => None,
+        Err(_) => {
+            let target = without_links(path).ok()?;
+            let folder = match target.parent() {
+                Some(folder) if folder != Path::new("") => folder,
+                _ => Path::new("."),
+            };
+            let folder = fs::canonicalize(folder).ok()?;
+            Some(Identity::New(folder.join(target.file_name()?)))
+        }
+    }
+}
+
+// The CSV of all requests: one line each, in the order in which they ended.
+//
+// The first three columns are those of the seed's article, so that its notebook reads the file
+// unchanged. `response_time` is milliseconds from the intended instant to the reply and is *empty* for a failed
+// request: pandas reads that as missing, so no time-out ever enters a median. Nanoseconds count
+// from the start of the run.
+
+/// The columns, in order.
+const COLUMNS: [&str; 12] = [
+    "request_type",
+    "name",
+    "response_time",
+    "status",
+    "intended_ns",
+    "sent_ns",
+    "replied_ns",
+    "user",
+    "warm_up",
+    "error",
+    "acked_ns",
+    "response_length",
+];
+const BUFFER_BYTES: usize = 1 << 16;
+
+/// A CSV that grows under a provisional name until `finish`. Dropped before the first request,
+/// it leaves nothing behind.
+pub struct RequestsCsv {
+    kinds: Vec<String>,
+    writer: csv::Writer<Destination>,
+    has_header: bool,
+}
+
+impl RequestsCsv {
+    /// Takes the place of the file. A sample's kind is the place of its name in `kinds`.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written, or another program is writing it.
+    pub fn create(path: &Path, kinds: &[String]) -> Result<Self, ExportError> {
+        let destination = Destination::claim(path)?;
+        Ok(Self {
+            kinds: kinds.to_vec(),
+            writer: csv::WriterBuilder::new()
+                .buffer_capacity(BUFFER_BYTES)
+                .from_writer(destination),
+            has_header: false,
+        })
+    }
+
+    /// Adds one request.
+    ///
+    /// # Errors
+    ///
+    /// When the disk is full, for example.
+    pub(crate) fn write(&mut self, sample: &Sample) -> Result<(), ExportError> {
+        self.begin()?;
+        let response_time = sample
+            .response_ns()
+            .map(|latency| (latency as f64 / 1e6).to_string());
+        let kind = self.kinds.get(usize::from(sample.kind));
+        let kind = kind.map_or("", |name| name);
+        let replied = sample.replied_ns.map(|replied| replied.to_string());
+        let acked = sample.acked_ns.map(|acked| acked.to_string());
+        self.writer
+            .write_record([
+                TYPE,
+                kind,
+                response_time.as_deref().unwrap_or_default(),
+                sample.outcome.status().as_str(),
+                &sample.intended_ns.to_string(),
+                &sample.sent_ns.to_string(),
+                replied.as_deref().unwrap_or_default(),
+                &sample.user.to_string(),
+                if sample.warm_up { "true" } else { "false" },
+                sample.outcome.error(),
+                acked.as_deref().unwrap_or_default(),
+                &sample.reply_bytes.to_string(),
+            ])
+            .map_err(|error| self.failed(error))
+    }
+
+    /// Writes out what is buffered and gives the file its final name.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written or renamed; what was written stays in `path.part`.
+    pub(crate) fn finish(mut self) -> Result<(), ExportError> {
+        self.begin()?;
+        let flushed = self.writer.flush();
+        flushed.map_err(|error| self.failed(error.into()))?;
+        let destination = self.writer.into_inner();
+        // Nothing is buffered any more, so it cannot fail.
+        destination.map_or(Ok(()), Destination::finish)
+    }
+
+    /// Writes the header, before all else.
+    fn begin(&mut self) -> Result<(), ExportError> {
+        if !self.has_header {
+            self.has_header = true;
+            let written = self.writer.write_record(COLUMNS);
+            written.map_err(|error| self.failed(error))?;
+        }
+        Ok(())
+    }
+
+    fn failed(&self, error: csv::Error) -> ExportError {
+        self.writer.get_ref().failed(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::compare::read_run;
+    use crate::measure::summary::Outcome;
+
+    #[test]
+    fn an_output_is_no_input_and_no_other_output_by_whatever_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("base.csv"), "").unwrap();
+        fs::hard_link(at("base.csv"), at("hard.csv")).unwrap();
+        symlink("base.csv", at("soft.csv")).unwrap();
+        symlink("new.json", at("dangling.json")).unwrap();
+        let (base, new, null) = (
+            at("base.csv"),
+            at("new.json"),
+            Path::new("/dev/null").to_owned(),
+        );
+        for name in ["base.csv", "hard.csv", "soft.csv", "../base.csv"] {
+            let path = match name.strip_prefix("../") {
+                Some(name) => folder.path().join("x/..").join(name),
+                None => at(name),
+            };
+            fs::create_dir_all(at("x")).unwrap();
+            let refused = refuse_collisions(&[("--html", &path)], &[&base]);
+            let expected = Collision::WithInput {
+                flag: "--html",
+                path,
+            };
+            assert_eq!(refused, Err(expected));
+        }
+        for (one, other) in [
+            (new.clone(), at("dangling.json")),
+            ("-".into(), "/dev/stdout".into()),
+        ] {
+            let refused = refuse_collisions(&[("--json", &one), ("--html", &other)], &[&base]);
+            assert!(
+                matches!(
+                    refused,
+                    Err(Collision::WithOutput {
+                        flag: "--html",
+                        other: "--json",
+                        ..
+                    })
+                ),
+                "{refused:?}"
+            );
+        }
+        // The file that grows counts as well.
+        let (part, whole) = (at("rest.csv.part"), at("rest.csv"));
+        fs::write(&part, "rest").unwrap();
+        let refused = refuse_collisions(&[("--html", &whole)], &[&base, &part]);
+        let refused = refused.unwrap_err().to_string();
+        assert!(
+            refused.contains("rest.csv.part first, which is an input"),
+            "{refused}"
+        );
+        let outputs: [(&str, &Path); 2] = [("--json", &part), ("--html", &whole)];
+        let refused = refuse_collisions(&outputs, &[&base]);
+        assert!(
+            matches!(refused, Err(Collision::WithOutput { .. })),
+            "{refused:?}"
+        );
+        let outputs: [(&str, &Path); 3] = [("--json", &null), ("--html", &null), ("--csv", &new)];
+        assert_eq!(refuse_collisions(&outputs, &[&base, &null]), Ok(()));
+    }
+
+    fn sample(sent_ns: u64, outcome: Outcome) -> Sample {
+        let replied = outcome == Outcome::Ok;
+        let mut sample = Sample::test(sent_ns, 3_271_000, outcome);
+        (sample.user, sample.replied_ns) = (3, sample.replied_ns.filter(|_| replied));
+        sample.acked_ns = Some(sent_ns + 1_000_000);
+        sample
+    }
+
+    #[test]
+    fn appears_whole_and_reads_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.csv");
+        let mut csv = RequestsCsv::create(&path, &["createOrder".to_owned()]).unwrap();
+        csv.write(&sample(1000, Outcome::Ok)).unwrap();
+        csv.write(&sample(
+            2000,
+            Outcome::SendError("a \"quoted\", odd\ntext".to_owned()),
+        ))
+        .unwrap();
+        csv.write(&sample(3000, Outcome::Censored)).unwrap();
+        assert!(!path.exists());
+        csv.finish().unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        insta::assert_snapshot!(text);
+        let run = read_run(&path).unwrap();
+        assert_eq!(run.latencies_ms, [3.271]);
+        assert_eq!((run.failures, run.censored), (1, 1));
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "the part is renamed"
+        );
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_is_named() {
+        let error = RequestsCsv::create(Path::new("/nonexistent/run.csv"), &[])
+            .err()
+            .unwrap();
+        assert!(
+            error.to_string().contains("/nonexistent/run.csv"),
+            "{error}"
+        );
+    }
+}

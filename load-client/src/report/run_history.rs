@@ -65,7 +65,6 @@ pub(crate) struct HistoryRow {
 
 impl HistoryRow {
     /// The row of one run. What is undefined is an empty field.
-    #[must_use]
     pub(crate) fn new(side: Side, commit: &str, run: &Run, own: &RunFigures) -> Self {
         let figures = &own.figures;
         let text = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());

@@ -23,7 +23,7 @@ use serde::Serialize;
 use crate::load::plan::Plan;
 use crate::measure::selfcheck::Validity;
 use crate::measure::summary::Summary;
-use crate::measure::threshold::Answer;
+use crate::measure::threshold::Judgements;
 use crate::transport::kafka::{ClientSettings, KafkaSettings, librdkafka_version};
 use crate::transport::wire::Wire;
 
@@ -66,7 +66,7 @@ pub(crate) struct RunReport {
     /// Replies that nobody waited for: late, or of somebody else.
     unmatched_replies: u64,
     summary: Summary,
-    thresholds: Answer,
+    thresholds: Judgements,
     validity: Validity,
     command: String,
     exit_code: u8,
@@ -105,7 +105,7 @@ pub(crate) struct RunFacts {
     /// Client settings in effect.
     pub client_settings: ClientSettings,
     /// What became of the thresholds.
-    pub thresholds: Answer,
+    pub thresholds: Judgements,
     /// Whether the load client was the bottleneck.
     pub validity: Validity,
     /// The command that repeats the run, secrets masked.
@@ -116,7 +116,6 @@ pub(crate) struct RunFacts {
 
 impl RunReport {
     /// Puts the report together.
-    #[must_use]
     pub(crate) fn new(
         plan: &Plan,
         kafka: &KafkaSettings,
@@ -164,7 +163,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::measure::sample::{Outcome, Sample};
+    use crate::measure::summary::{Outcome, Sample};
     use crate::measure::tally::Tally;
     use crate::measure::threshold::{Threshold, evaluate};
 

@@ -1,8 +1,11 @@
-//! Several kinds of request, mixed by weight.
+//! Kinds of request, and their mix by weight.
 
-use super::values::Values;
-use super::weighted_round_robin::WeightedRoundRobin;
-use super::{Kind, Request, Scenario};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use crate::scenario::{Records, Request, Scenario, StatusSet, Template, Values};
 
 /// Most kinds of one mix; a table with more lines helps nobody.
 pub(super) const MAX_KINDS: usize = 1000;
@@ -42,14 +45,12 @@ impl Mix {
     }
 
     /// The kinds, in the order of [`Scenario::kinds`].
-    #[must_use]
     pub(crate) fn parts(&self) -> &[Kind] {
         &self.kinds
     }
 
     /// One request of each kind, to be looked at before a run. Nothing is drawn from the mix, so
     /// that the run begins where it would have begun.
-    #[must_use]
     pub(crate) fn samples(&self) -> Vec<Request> {
         let values = Values::new(0);
         let numbered = (0_u16..).zip(&self.kinds);
@@ -71,14 +72,151 @@ impl Scenario for Mix {
     }
 }
 
+// One kind of request: what is the same for all of them, and what is filled in for each.
+
+/// One kind of request.
+#[derive(Debug)]
+pub(crate) struct Kind {
+    /// By which results are told apart.
+    pub name: String,
+    /// Its share, against the other kinds' weights; at least 1.
+    pub weight: u32,
+    /// Where it goes; `None` is the run's topic.
+    pub topic: Option<Arc<str>>,
+    /// Where its reply is to go; `None` is the run's reply topic.
+    pub reply_topic: Option<Arc<str>>,
+    /// The statuses that answer it well; `None` is what the run expects.
+    pub expect: Option<Arc<StatusSet>>,
+    /// The record's key, before any of a captured record.
+    pub key: Option<Template>,
+    /// Headers of its own, before those of the same name of a captured record.
+    pub headers: Vec<(String, Template)>,
+    /// Where bodies come from.
+    pub body: Body,
+}
+
+/// Where the bodies of a kind come from.
+#[derive(Debug)]
+pub(crate) enum Body {
+    /// From one template.
+    Template(Template),
+    /// From a file of records, in their order, from the first again after the last.
+    Records(Records),
+}
+
+impl Kind {
+    /// A kind of weight 1 that has nothing but its body.
+    pub(crate) fn new(name: String, body: Body) -> Self {
+        Self {
+            name,
+            weight: 1,
+            topic: None,
+            reply_topic: None,
+            expect: None,
+            key: None,
+            headers: Vec::new(),
+            body,
+        }
+    }
+
+    pub(super) fn request(&self, kind: u16, user: u32, values: &Values) -> Request {
+        let place = match &self.body {
+            Body::Template(_) => 0,
+            Body::Records(records) => records.advance(),
+        };
+        self.render(kind, user, place, values)
+    }
+
+    /// A request that takes no turn.
+    pub(super) fn sample(&self, kind: u16, values: &Values) -> Request {
+        self.render(kind, 0, 0, values)
+    }
+
+    fn render(&self, kind: u16, user: u32, place: usize, values: &Values) -> Request {
+        let id = Uuid::new_v4();
+        let draw = values.draw(user, id);
+        let render = |template: &Template| template.render(&draw);
+        let own = self.headers.iter();
+        let mut headers: Vec<(String, Bytes)> = own
+            .map(|(name, value)| (name.clone(), render(value)))
+            .collect();
+        let mut key = self.key.as_ref().map(render);
+        let body = match &self.body {
+            Body::Template(template) => Some(render(template)),
+            Body::Records(records) => {
+                let captured = records.record(place);
+                let is_own = |name: &str| self.headers.iter().any(|(own, _)| own == name);
+                let more = captured.headers.into_iter();
+                headers.extend(more.filter(|(name, _)| !is_own(name)));
+                key = key.or(captured.key);
+                captured.body
+            }
+        };
+        Request {
+            kind,
+            id,
+            key,
+            headers,
+            body,
+            topic: self.topic.clone(),
+            reply_topic: self.reply_topic.clone(),
+            expect: self.expect.clone(),
+        }
+    }
+}
+
+// Which kind of request comes next, so that the shares are those of the weights, exactly.
+
+/// Smooth weighted round robin, as nginx spreads requests over servers: every turn adds each kind's
+/// weight to its credit and takes the total from the richest, which is chosen.
+///
+/// Over each row of as many choices as the weights add up to, every kind comes exactly as often as
+/// its weight, and a heavy kind's turns are spread among those of the light ones. Nothing is
+/// random, so neither the shares nor the order differ between runs.
+#[derive(Debug)]
+pub(crate) struct WeightedRoundRobin {
+    weights: Vec<i64>,
+    total: i64,
+    credit: Mutex<Vec<i64>>,
+}
+
+impl WeightedRoundRobin {
+    pub(crate) fn new(weights: &[u32]) -> Self {
+        let weights: Vec<i64> = weights.iter().copied().map(i64::from).collect();
+        Self {
+            total: weights.iter().sum(),
+            credit: Mutex::new(vec![0; weights.len()]),
+            weights,
+        }
+    }
+
+    /// The index of the next kind.
+    pub(crate) fn next(&self) -> usize {
+        if self.weights.len() < 2 {
+            return 0;
+        }
+        // No code panics while it holds the lock.
+        let mut credit = self.credit.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut richest = 0;
+        for index in 0..self.weights.len() {
+            credit[index] += self.weights[index];
+            if credit[index] > credit[richest] {
+                richest = index;
+            }
+        }
+        credit[richest] -= self.total;
+        richest
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
     use bytes::Bytes;
 
-    use super::super::{Body, Format, Records, Template};
     use super::*;
+    use crate::scenario::{Body, Format, Records, Template};
 
     fn template(text: &str) -> Template {
         Template::compile(text.as_bytes()).unwrap()
@@ -139,5 +277,46 @@ mod tests {
         assert!(Mix::try_new(Vec::new(), 1).is_err());
         let error = Mix::try_new(vec![kind("create", 0, "")], 1).unwrap_err();
         assert!(error.contains("create"), "{error}");
+    }
+
+    fn choices(weights: &[u32], count: usize) -> Vec<usize> {
+        let wheel = WeightedRoundRobin::new(weights);
+        (0..count).map(|_| wheel.next()).collect()
+    }
+
+    #[test]
+    fn turns_are_spread() {
+        // nginx's own example.
+        assert_eq!(choices(&[5, 1, 1], 7), [0, 0, 1, 0, 2, 0, 0]);
+        assert_eq!(choices(&[3], 3), [0, 0, 0]);
+    }
+
+    #[test]
+    fn shares_are_exact_in_every_row() {
+        for weights in [&[1, 1][..], &[3, 7], &[1, 2, 3, 4], &[100, 1, 50]] {
+            let total: u32 = weights.iter().sum();
+            let total = total as usize;
+            for row in choices(weights, total * 3).chunks(total) {
+                for (kind, weight) in weights.iter().enumerate() {
+                    let count = row.iter().filter(|choice| **choice == kind).count();
+                    assert_eq!(count, *weight as usize, "{weights:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn shares_are_exact_with_many_users() {
+        let wheel = WeightedRoundRobin::new(&[3, 1]);
+        let counted = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4)
+                .map(|_| scope.spawn(|| (0..1000).filter(|_| wheel.next() == 0).count()))
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .sum::<usize>()
+        });
+        assert_eq!(counted, 3000);
     }
 }

@@ -1,12 +1,23 @@
-//! Where the files of each run go. A program without the page does one run, whose number is 1.
+//! What a run leaves behind: where the files of each run go, the words of its report, and the text for people.
 
 use std::ffi::OsStr;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use humantime::{format_duration, format_rfc3339_seconds};
+use rustix::termios::tcgetwinsize;
 
 use crate::args::Files;
-use crate::report::is_standard_output;
-
-use super::signals::say;
+use crate::load::plan::Plan;
+use crate::measure::history::{Bin, Moment};
+use crate::measure::selfcheck::available_cores;
+use crate::measure::summary::Summary;
+use crate::report::html::{RunPage, Section};
+use crate::report::text::repeat_command;
+use crate::report::{EndedBy, RunFacts, is_standard_output};
+use crate::session::signals::say;
+use crate::transport::kafka::{KafkaSettings, librdkafka_version};
 
 /// What is told apart from the rest of a file's name, where it may have points of its own.
 const EXTENSIONS: [&str; 10] = [
@@ -66,6 +77,211 @@ fn numbered_prefix(prefix: &Path, number: u32) -> PathBuf {
         named.push(format!(".{number}"));
     }
     named.into()
+}
+
+// The words of a run's report: target, load, settings, environment, command.
+
+/// The texts that the page refers to.
+pub(crate) struct Words {
+    title: String,
+    during: String,
+    warm_up_seconds: f64,
+    header: Vec<Section>,
+    circumstances: Vec<Section>,
+}
+
+impl Words {
+    pub(crate) fn new(plan: &Plan, kafka: &KafkaSettings, facts: &RunFacts) -> Self {
+        let ended = facts.started + facts.duration;
+        let took = format_duration(Duration::from_millis(millis(facts.duration)));
+        Self {
+            title: format!("Load on {}", kafka.topic),
+            during: format!(
+                "{} to {} ({took}), run {}",
+                format_rfc3339_seconds(facts.started),
+                format_rfc3339_seconds(ended),
+                kafka.run_id
+            ),
+            warm_up_seconds: plan.warm_up.as_secs_f64(),
+            header: vec![target(kafka), load(plan, facts.ended_by)],
+            circumstances: circumstances(facts),
+        }
+    }
+
+    pub(crate) fn page<'a>(
+        &'a self,
+        facts: &'a RunFacts,
+        summary: &'a Summary,
+        moments: &'a [Moment],
+        bins: &'a [Bin],
+    ) -> RunPage<'a> {
+        RunPage {
+            title: &self.title,
+            during: &self.during,
+            summary,
+            moments,
+            warm_up_seconds: self.warm_up_seconds,
+            bins,
+            validity: &facts.validity,
+            thresholds: &facts.thresholds,
+            header: &self.header,
+            circumstances: &self.circumstances,
+            command: &facts.command,
+        }
+    }
+}
+
+/// The command of this process, secrets masked.
+pub(crate) fn command() -> String {
+    let arguments: Vec<String> = std::env::args_os()
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
+    let text = |value: std::ffi::OsString| value.to_string_lossy().into_owned();
+    let variables: Vec<_> = std::env::vars_os()
+        .map(|(name, value)| (text(name), text(value)))
+        .collect();
+    repeat_command(&arguments, &variables)
+}
+
+fn section(heading: &str, rows: Vec<(&str, String)>) -> Section {
+    let owned = |(name, value): (&str, String)| (name.to_owned(), value);
+    Section {
+        heading: heading.to_owned(),
+        rows: rows.into_iter().map(owned).collect(),
+    }
+}
+
+fn target(kafka: &KafkaSettings) -> Section {
+    let replies = if kafka.publish_only {
+        "none: publishing only, to the broker's acknowledgement".to_owned()
+    } else {
+        kafka.reply_topic.clone()
+    };
+    section(
+        "Target",
+        vec![
+            ("brokers", kafka.brokers.clone()),
+            ("topic", kafka.topic.clone()),
+            ("replies", replies),
+            ("body", format!("{} bytes", kafka.body.len())),
+        ],
+    )
+}
+
+fn load(plan: &Plan, ended_by: EndedBy) -> Section {
+    let run_time = plan.run_time.map_or_else(
+        || "until it is stopped".to_owned(),
+        |time| format_duration(time).to_string(),
+    );
+    let ended_by = match ended_by {
+        EndedBy::RunTime => "the run time",
+        EndedBy::Signal => "a signal",
+        EndedBy::Threshold => "a threshold that was broken",
+        EndedBy::Limit => "a stage that broke a limit",
+        EndedBy::Failure => "a failure",
+    };
+    section(
+        "Load",
+        vec![
+            ("model", plan.load_model()),
+            ("target", plan.first_target().to_string()),
+            ("stages", plan.stages.len().to_string()),
+            ("run time", run_time),
+            ("warm-up", format_duration(plan.warm_up).to_string()),
+            ("time-out", format_duration(plan.timeout).to_string()),
+            ("ended by", ended_by.to_owned()),
+        ],
+    )
+}
+
+fn circumstances(facts: &RunFacts) -> Vec<Section> {
+    let settings = |heading: &str, of: &std::collections::BTreeMap<String, String>| Section {
+        heading: heading.to_owned(),
+        rows: of.clone().into_iter().collect(),
+    };
+    let mut sections = vec![settings(
+        "Producer's settings in effect",
+        &facts.client_settings.producer,
+    )];
+    if !facts.client_settings.consumer.is_empty() {
+        let consumer = &facts.client_settings.consumer;
+        sections.push(settings("Reply consumer's settings in effect", consumer));
+    }
+    let system = format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH);
+    sections.push(section(
+        "Environment",
+        vec![
+            ("load-client", env!("CARGO_PKG_VERSION").to_owned()),
+            ("librdkafka", librdkafka_version()),
+            ("system", system),
+            ("cores for the load client", available_cores().to_string()),
+            (
+                "replies that nobody waited for",
+                facts.unmatched_replies.to_string(),
+            ),
+        ],
+    ));
+    sections
+}
+
+/// Whole milliseconds: nanoseconds of a run's length tell nothing.
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+// The tables and verdicts for people: on standard output, unless that takes a file.
+
+/// Where the text goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Text {
+    Output,
+    /// Standard output takes a file.
+    Error,
+}
+
+/// The tables and verdicts of a run, to be printed later.
+pub(crate) struct HeldText {
+    pub(super) place: Text,
+    pub(super) text: String,
+}
+
+impl HeldText {
+    pub(crate) fn print(&self) {
+        self.place.print(&self.text);
+    }
+}
+
+impl Text {
+    /// Beside outputs at these paths.
+    pub(crate) fn beside<'a>(outputs: impl IntoIterator<Item = &'a Path>) -> Self {
+        match outputs.into_iter().any(is_standard_output) {
+            true => Self::Error,
+            false => Self::Output,
+        }
+    }
+
+    pub(crate) fn print(self, text: &str) {
+        // A reader that closed the pipe must not end the run; the files are still due.
+        let _ = match self {
+            Self::Output => std::io::stdout().lock().write_all(text.as_bytes()),
+            Self::Error => std::io::stderr().lock().write_all(text.as_bytes()),
+        };
+    }
+
+    /// The width of the terminal; `None` for anything else.
+    pub(crate) fn columns(self) -> Option<usize> {
+        match self {
+            Self::Output => terminal_columns(std::io::stdout()),
+            Self::Error => terminal_columns(std::io::stderr()),
+        }
+    }
+}
+
+/// The width of a terminal; `None` for anything else.
+pub(crate) fn terminal_columns(stream: impl std::os::fd::AsFd) -> Option<usize> {
+    let columns = tcgetwinsize(stream).ok()?.ws_col;
+    // Some terminals do not tell.
+    (columns > 0).then_some(usize::from(columns))
 }
 
 #[cfg(test)]

@@ -3,27 +3,23 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::args::{Files, OutputArguments, RunArguments};
+use crate::load::Control;
 use crate::load::plan::{Model, Pause, Plan};
-use crate::load::runner::Control;
 use crate::measure::analysis::Findings;
-use crate::measure::moment::Moment;
+use crate::measure::history::Moment;
 use crate::measure::recorder::TallyView;
-use crate::measure::selfcheck::{self, LoadModel, Readings, Stalled, Validity};
+use crate::measure::selfcheck::{self, LoadModel, Readings, Stalled, Validity, available_cores};
 use crate::measure::summary::{Lag, Summary};
-use crate::measure::threshold::{self, Answer, Threshold, evaluate};
+use crate::measure::threshold::{self, Judgements, Threshold, evaluate};
 use crate::report::html::run_page;
 use crate::report::text::{run_end, run_verdicts};
 use crate::report::{Destination, EndedBy, ExportError, RunFacts, RunReport, StatsFiles};
-use crate::session::keys::Restore;
+use crate::session::files::{self, HeldText, Text};
+use crate::session::signals::{Restore, say};
+use crate::session::watch::{self, Observer, Shown, Watch, Watched};
+use crate::session::{Causes, exit_code};
 use crate::transport::kafka::{ClientSettings, KafkaSettings};
-
-use super::exit::{Causes, exit_code};
-use super::text::{HeldText, Text};
-use super::watch::{self, Observer, Shown, Watch, Watched};
-use super::{cpu, report};
-use crate::args::RunArguments;
-use crate::args::{Files, OutputArguments};
-use crate::session::signals::say;
 
 /// Bins of the report's histogram.
 const HISTOGRAM_BINS: u32 = 80;
@@ -239,7 +235,7 @@ impl Ended {
             client_settings: end_of_run.client_settings,
             thresholds: answer,
             validity: validity.clone(),
-            command: report::command(),
+            command: files::command(),
             exit_code,
         };
         let html = self.write_page(plan, kafka, &facts, &summary);
@@ -257,7 +253,12 @@ impl Ended {
     }
 
     /// Prints the tables and verdicts, or holds them.
-    fn show(&self, summary: &Summary, answer: &Answer, validity: &Validity) -> Option<HeldText> {
+    fn show(
+        &self,
+        summary: &Summary,
+        answer: &Judgements,
+        validity: &Validity,
+    ) -> Option<HeldText> {
         let end = run_end(summary, self.outputs.text.columns());
         let shown = HeldText {
             place: self.outputs.text,
@@ -298,7 +299,7 @@ impl Ended {
             return Ok(());
         };
         let bins = self.view.histogram(HISTOGRAM_BINS);
-        let words = report::Words::new(plan, kafka, facts);
+        let words = files::Words::new(plan, kafka, facts);
         let history = self.view.history();
         let page = words.page(facts, summary, &history, &bins);
         Ok(destination.write_whole(run_page(&page).as_bytes())?)
@@ -330,7 +331,7 @@ impl Ended {
             in_flight: self.view.occupied(),
             held_back_by_recorder: self.control.held_back_by_recorder(),
             stalled,
-            cores: cpu::cores(),
+            cores: available_cores(),
             cpu: self.watched.cpu.clone(),
             schedule_lag: self.control.own_lag(),
             queue: self.watched.queue.clone(),
@@ -352,7 +353,7 @@ impl Ended {
         end_of_run: &RunEnd,
         summary: &Summary,
         validity: &Validity,
-        answer: &Answer,
+        answer: &Judgements,
     ) -> u8 {
         exit_code(Causes {
             ended_early: end_of_run.defunct.is_some(),

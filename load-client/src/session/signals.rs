@@ -1,12 +1,159 @@
-//! What a signal means to a run: the first stops the sending, the second the waiting for replies. A further
-//! one, or the second while the files are written, ends the program.
+//! What signals and keys mean to a run.
 
 use std::io::{IsTerminal, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
-use crate::load::runner::Control;
-use crate::session::keys::Restore;
 use program_shell::signals::Signals;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::getpgrp;
+use rustix::termios::{
+    LocalModes, OptionalActions, Termios, isatty, tcgetattr, tcgetpgrp, tcsetattr,
+};
 use tokio_util::sync::CancellationToken;
+
+use crate::load::Control;
+
+/// How soon the thread sees that it is no longer wanted.
+const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How a key changes the number of users; `None` for keys without a meaning.
+pub(crate) fn change(key: u8) -> Option<i32> {
+    match key {
+        b'w' => Some(1),
+        b'W' => Some(10),
+        b's' => Some(-1),
+        b'S' => Some(-10),
+        _ => None,
+    }
+}
+
+/// Puts a terminal back as it was before it was listened to, also from a thread that is about to end the program.
+#[derive(Debug, Clone)]
+pub(crate) struct Restore {
+    terminal: Arc<OwnedFd>,
+    before: Termios,
+}
+
+impl Restore {
+    /// Puts it back, unless another process has it now.
+    pub(crate) fn now(&self) {
+        if is_in_front(&self.terminal) {
+            // Nowhere is left to report it, and the terminal is the user's to reset.
+            let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.before);
+        }
+    }
+}
+
+/// A terminal that is listened to.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    restore: Restore,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Keys {
+    /// Listens to `terminal`; `None` when it is none, or belongs to another process at the moment (a job
+    /// in the background would be stopped for touching it).
+    ///
+    /// # Errors
+    ///
+    /// When the terminal cannot be set up, or the system has no thread to give.
+    pub(crate) fn listen(
+        terminal: OwnedFd,
+        on_change: impl Fn(i32) + Send + 'static,
+    ) -> std::io::Result<Option<Self>> {
+        if !isatty(&terminal) || !is_in_front(&terminal) {
+            return Ok(None);
+        }
+        let before = tcgetattr(&terminal)?;
+        let mut eager = before.clone();
+        // ISIG stays: Ctrl-C must go on to end the run.
+        eager.local_modes &= !(LocalModes::ICANON | LocalModes::ECHO);
+        let mut keys = Self {
+            restore: Restore {
+                terminal: Arc::new(terminal),
+                before,
+            },
+            stop: Arc::new(AtomicBool::new(false)),
+            thread: None,
+        };
+        let terminal = Arc::clone(&keys.restore.terminal);
+        tcsetattr(&terminal, OptionalActions::Now, &eager)?;
+        let stop = Arc::clone(&keys.stop);
+        let thread = std::thread::Builder::new().name("keys".to_owned());
+        keys.thread = Some(thread.spawn(move || read(&terminal, &stop, &on_change))?);
+        Ok(Some(keys))
+    }
+
+    /// What puts the terminal back where this is not dropped.
+    pub(crate) fn restore(&self) -> Restore {
+        self.restore.clone()
+    }
+}
+
+impl Drop for Keys {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // A callback that panicked has been reported by the panic's own message.
+            let _ = thread.join();
+        }
+        self.restore.now();
+    }
+}
+
+/// Whether this process may use the terminal now.
+fn is_in_front(terminal: &OwnedFd) -> bool {
+    match tcgetpgrp(terminal) {
+        Ok(group) => group == getpgrp(),
+        // Not our controlling terminal: nobody stops us for using it.
+        Err(_) => true,
+    }
+}
+
+fn read(terminal: &OwnedFd, stop: &AtomicBool, on_change: &impl Fn(i32)) {
+    let patience = Timespec::try_from(STOP_CHECK_INTERVAL).ok();
+    let mut byte = [0];
+    while !stop.load(Ordering::Relaxed) {
+        let mut waited = [PollFd::new(terminal, PollFlags::IN)];
+        let ready = match poll(&mut waited, patience.as_ref()) {
+            Ok(ready) => ready,
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(_) => return,
+        };
+        if ready == 0 {
+            continue;
+        }
+        if !is_in_front(terminal) {
+            // What was typed is for another process; it stays there to be read.
+            std::thread::sleep(STOP_CHECK_INTERVAL);
+            continue;
+        }
+        match rustix::io::read(terminal.as_fd(), &mut byte) {
+            Ok(1) => change(byte[0]).into_iter().for_each(on_change),
+            Err(rustix::io::Errno::INTR) => {}
+            // The terminal is gone.
+            _ => return,
+        }
+    }
+}
+
+/// Standard input as a descriptor of its own.
+///
+/// # Errors
+///
+/// When it is closed.
+pub(crate) fn standard_input() -> std::io::Result<OwnedFd> {
+    std::io::stdin().as_fd().try_clone_to_owned()
+}
+
+// What a signal means to a run: the first stops the sending, the second the waiting for replies. A further
+// one, or the second while the files are written, ends the program.
 
 /// The exit code after a second signal; as a shell reports a program that SIGINT ended.
 pub(crate) const INTERRUPTED: u8 = 130;
@@ -51,4 +198,69 @@ pub(crate) fn say(message: &str) {
     let clear = if stderr.is_terminal() { CLEAR_LINE } else { "" };
     // Nowhere is left to report a standard error that is closed.
     let _ = writeln!(stderr, "{clear}{message}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+
+    use super::*;
+
+    /// The person's side and the program's side.
+    fn terminal() -> (OwnedFd, OwnedFd) {
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
+        let person = openpt(flags).unwrap();
+        grantpt(&person).unwrap();
+        unlockpt(&person).unwrap();
+        let program = ioctl_tiocgptpeer(&person, flags).unwrap();
+        (person, program)
+    }
+
+    fn modes(terminal: &OwnedFd) -> LocalModes {
+        tcgetattr(terminal).unwrap().local_modes
+    }
+
+    #[test]
+    fn keys_change_the_users_and_the_terminal_is_as_before() {
+        let (person, program) = terminal();
+        let before = modes(&person);
+        assert!(before.contains(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG));
+        let (sender, changes) = channel();
+        let keys = Keys::listen(program, move |change| sender.send(change).unwrap());
+        let keys = keys.unwrap().expect("a terminal");
+        let during = modes(&person);
+        assert!(!during.intersects(LocalModes::ICANON | LocalModes::ECHO));
+        assert!(during.contains(LocalModes::ISIG), "Ctrl-C must work");
+        rustix::io::write(&person, b"wWxsS\nw").unwrap();
+        // The patience is for a failed test to end, no more.
+        let next = || changes.recv_timeout(Duration::from_secs(60)).unwrap();
+        assert_eq!(
+            [next(), next(), next(), next(), next()],
+            [1, 10, -1, -10, 1]
+        );
+        drop(keys);
+        assert_eq!(modes(&person), before);
+        assert!(changes.try_recv().is_err());
+    }
+
+    #[test]
+    fn a_panic_gives_the_terminal_back() {
+        let (person, program) = terminal();
+        let before = modes(&person);
+        let panicked = std::panic::catch_unwind(|| {
+            let _keys = Keys::listen(program, |_| {}).unwrap().expect("a terminal");
+            panic!("a bug");
+        });
+        assert!(panicked.is_err());
+        assert_eq!(modes(&person), before);
+    }
+
+    #[test]
+    fn a_file_is_no_terminal() {
+        let file = tempfile::tempfile().unwrap();
+        assert!(Keys::listen(file.into(), |_| {}).unwrap().is_none());
+    }
 }

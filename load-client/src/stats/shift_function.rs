@@ -1,9 +1,10 @@
-//! The shift function: where in the distribution the change happened.
+//! How two distributions differ beyond their means: the shift function, dominance, and their largest distance.
 
 use serde::Serialize;
 
-use super::resample::difference_replicates;
-use super::{
+use crate::stats::resample::difference_replicates;
+use crate::stats::sample::merge;
+use crate::stats::{
     Bootstrap, Interval, Series, SortedSample, harrell_davis, mean, quantile_of_sorted, variance,
 };
 
@@ -93,6 +94,88 @@ fn simultaneous_factor(
     quantile_of_sorted(SortedSample::new(&largest)?.values(), confidence)
 }
 
+// How often a value of one sample lies below a value of the other: the counts behind
+// Cliff's delta and "probability of being faster".
+
+/// The pairs of two samples, sorted by which member is larger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Dominance {
+    /// Pairs in which the first sample's value is smaller.
+    pub first_less: u64,
+    /// Pairs of equal values.
+    pub equal: u64,
+    /// Pairs in which the first sample's value is larger.
+    pub first_greater: u64,
+}
+
+/// Counts the pairs by one walk through both sorted samples: O(m + n).
+///
+/// `None` when there are more than 2^63 pairs.
+#[must_use]
+pub fn dominance(first: &SortedSample, second: &SortedSample) -> Option<Dominance> {
+    let (m, n) = (first.count() as u64, second.count() as u64);
+    let pairs = m.checked_mul(n).filter(|pairs| *pairs <= 1 << 63)?;
+    let (mut first_greater, mut equal, mut second_below) = (0, 0, 0_u64);
+    merge(first, second, |group| {
+        let (firsts, seconds) = (group.first as u64, group.second as u64);
+        first_greater += firsts * second_below;
+        equal += firsts * seconds;
+        second_below += seconds;
+    });
+    Some(Dominance {
+        first_less: pairs - equal - first_greater,
+        equal,
+        first_greater,
+    })
+}
+
+impl Dominance {
+    /// Number of pairs, at least one.
+    #[must_use]
+    pub fn pairs(self) -> u64 {
+        self.first_less + self.equal + self.first_greater
+    }
+
+    /// Cliff's delta, P(first > second) - P(first < second), from -1 to 1.
+    ///
+    /// N. Cliff, "Dominance statistics: Ordinal analyses to answer ordinal questions"
+    /// (Psychological Bulletin 114, 1993). With the changed run's latencies first, below zero
+    /// means that the change is faster.
+    #[must_use]
+    pub fn cliffs_delta(self) -> f64 {
+        (self.first_greater as f64 - self.first_less as f64) / self.pairs() as f64
+    }
+
+    /// P(first < second), equal values counted half: with the changed run's latencies first, the
+    /// probability that a request after the change is faster than one before it.
+    ///
+    /// The "common language effect size" of McGraw & Wong (Psychological Bulletin 111, 1992).
+    #[must_use]
+    pub fn probability_less(self) -> f64 {
+        (self.first_less as f64 + 0.5 * self.equal as f64) / self.pairs() as f64
+    }
+}
+
+// The distance of Kolmogorov and Smirnov: how far apart two distributions are at most.
+//
+// It notices what medians miss: the same median and a spread that exploded.
+
+/// The largest distance between the two empirical distribution functions, 0 to 1.
+///
+/// N. Smirnov, "Table for Estimating the Goodness of Fit of Empirical Distributions" (Annals of Mathematical
+/// Statistics 19, 1948).
+#[must_use]
+pub fn kolmogorov_smirnov_distance(first: &SortedSample, second: &SortedSample) -> f64 {
+    let (m, n) = (first.count() as u64, second.count() as u64);
+    let (mut i, mut j, mut largest) = (0, 0, 0);
+    merge(first, second, |group| {
+        i += group.first as u64;
+        j += group.second as u64;
+        largest = (i * n).abs_diff(j * m).max(largest);
+    });
+    largest as f64 / (m * n) as f64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,5 +254,44 @@ mod tests {
             shift_function(series(&constant), series(&constant), &[0.0], bootstrap),
             None
         );
+    }
+
+    #[test]
+    fn pairs_are_counted_as_by_hand() {
+        let first = SortedSample::new(&[1.0, 2.0, 2.0, 5.0]).unwrap();
+        let second = SortedSample::new(&[2.0, 4.0]).unwrap();
+        let counts = dominance(&first, &second).unwrap();
+        assert_eq!(
+            counts,
+            Dominance {
+                first_less: 4,
+                equal: 2,
+                first_greater: 2
+            }
+        );
+        assert_eq!(counts.cliffs_delta(), -0.25);
+        assert_eq!(counts.probability_less(), 0.625);
+    }
+
+    #[test]
+    fn samples_apart_and_samples_alike() {
+        let low = SortedSample::new(&[1.0, 2.0]).unwrap();
+        let high = SortedSample::new(&[3.0]).unwrap();
+        assert_eq!(dominance(&low, &high).unwrap().cliffs_delta(), -1.0);
+        assert_eq!(dominance(&low, &low).unwrap().cliffs_delta(), 0.0);
+    }
+
+    fn sorted(values: &[f64]) -> SortedSample {
+        SortedSample::new(values).unwrap()
+    }
+
+    #[test]
+    fn samples_alike_and_apart() {
+        let sample = sorted(&[5.0, 5.0, 7.0]);
+        assert_eq!(kolmogorov_smirnov_distance(&sample, &sample), 0.0);
+        let (low, high) = (sorted(&[1.0, 2.0]), sorted(&[3.0, 4.0]));
+        assert_eq!(kolmogorov_smirnov_distance(&low, &high), 1.0);
+        let between = sorted(&[1.5, 4.0]);
+        assert_eq!(kolmogorov_smirnov_distance(&low, &between), 0.5);
     }
 }

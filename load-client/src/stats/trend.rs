@@ -1,6 +1,6 @@
 //! Whether a series rises or falls, and how fast.
 
-use super::{PValue, ln_two_sided_tail, mean, quantile_of_sorted};
+use crate::stats::{PValue, ln_two_sided_tail, mean, quantile_of_sorted};
 
 /// The slope of the straight line of least squares, with its test.
 #[derive(Debug, Clone, Copy, PartialEq)]

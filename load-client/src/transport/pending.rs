@@ -164,7 +164,6 @@ impl Pending {
     }
 
     /// Why the table was closed.
-    #[must_use]
     pub(crate) fn defunct(&self) -> Option<String> {
         self.lock().defunct.clone()
     }

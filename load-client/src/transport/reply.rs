@@ -21,12 +21,12 @@ pub(crate) struct Reply {
     /// The id of the request that it answers.
     pub(crate) id: Uuid,
     /// What it says of its success.
-    pub(crate) answer: Answer,
+    pub(crate) answer: ReplyStatus,
 }
 
 /// What a reply says of its success.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum ReplyStatus {
     /// There is a reply, and more is not asked.
     Good,
     /// A status, which is good or bad by what the request expects.
@@ -35,7 +35,7 @@ pub(crate) enum Answer {
     Bad(String),
 }
 
-impl Answer {
+impl ReplyStatus {
     /// `Err` when the reply is no good one for a request that expects these statuses.
     pub(crate) fn judged(self, expected: &StatusSet) -> Result<(), String> {
         match self {
@@ -86,9 +86,9 @@ impl ReplyReader {
         }
         let answer = match (error, &self.wire.status_header) {
             (Some(error), _) => error,
-            (None, None) => Answer::Good,
+            (None, None) => ReplyStatus::Good,
             (None, Some(header)) => {
-                let missing = || Answer::Bad(format!("the reply has no {header} header"));
+                let missing = || ReplyStatus::Bad(format!("the reply has no {header} header"));
                 status.unwrap_or_else(missing)
             }
         };
@@ -119,20 +119,20 @@ fn is(name: &str, header: Option<&str>) -> bool {
     header.is_some_and(|header| header.eq_ignore_ascii_case(name))
 }
 
-fn read_status(name: &str, value: Option<&[u8]>) -> Answer {
+fn read_status(name: &str, value: Option<&[u8]>) -> ReplyStatus {
     let text = String::from_utf8_lossy(value.unwrap_or_default());
     match text.trim().parse::<u16>() {
-        Ok(status @ 100..=999) => Answer::Status(status),
-        _ => Answer::Bad(format!("the reply's {name} header is not a number")),
+        Ok(status @ 100..=999) => ReplyStatus::Status(status),
+        _ => ReplyStatus::Bad(format!("the reply's {name} header is not a number")),
     }
 }
 
 /// One line of limited length, for the text is the service's.
-fn read_error(name: &str, value: Option<&[u8]>) -> Answer {
+fn read_error(name: &str, value: Option<&[u8]>) -> ReplyStatus {
     let text = String::from_utf8_lossy(value.unwrap_or_default());
     let text: String = text.trim().chars().take(ERROR_TEXT).collect();
     let text = text.replace(char::is_control, " ");
-    Answer::Bad(format!("{name}: {text}"))
+    ReplyStatus::Bad(format!("{name}: {text}"))
 }
 
 #[cfg(test)]
@@ -182,7 +182,7 @@ mod tests {
         );
         assert_status(None, Err("the reply's status-code header is not a number"));
         let reply = read(&[("x-request-id", Some(ID))]).unwrap();
-        let missing = Answer::Bad("the reply has no status-code header".to_owned());
+        let missing = ReplyStatus::Bad("the reply has no status-code header".to_owned());
         assert_eq!(reply.answer, missing);
     }
 
@@ -206,17 +206,17 @@ mod tests {
         let nest = Profile::Nest.wire();
         let id = ("kafka_correlationId", Some(ID));
         let good = read_by(&nest, None, &[id]).unwrap();
-        assert_eq!(good.answer, Answer::Good);
+        assert_eq!(good.answer, ReplyStatus::Good);
         let long = format!("boom\n{}", "x".repeat(1000));
         let bad = read_by(&nest, None, &[("kafka_nest-err", Some(&*long)), id]).unwrap();
-        let Answer::Bad(reason) = bad.answer else {
+        let ReplyStatus::Bad(reason) = bad.answer else {
             panic!("{bad:?}");
         };
         assert!(reason.starts_with("kafka_nest-err: boom x"), "{reason}");
         assert!(reason.len() < 150);
         assert!(!reason.contains('\n'));
         let null = read_by(&nest, None, &[id, ("kafka_nest-err", None)]).unwrap();
-        assert_eq!(null.answer, Answer::Bad("kafka_nest-err: ".to_owned()));
+        assert_eq!(null.answer, ReplyStatus::Bad("kafka_nest-err: ".to_owned()));
     }
 
     #[test]

@@ -47,7 +47,6 @@ impl AllowedHosts {
     /// The hosts of a server bound to `address`: its own address and, on loopback, `localhost`. Bound
     /// to anything else it answers to every IP address, for those are not names that could be rebound;
     /// host names need to be among `names` (`host` or `host:port`).
-    #[must_use]
     pub(crate) fn new(address: SocketAddr, names: &[String]) -> Self {
         let names = names.iter().map(|name| name.to_ascii_lowercase());
         Self {

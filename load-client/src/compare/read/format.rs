@@ -1,8 +1,10 @@
 //! Which tool wrote a CSV, and what its columns mean.
 
+use std::path::PathBuf;
+
 use csv::ByteRecord;
 
-use crate::measure::sample::Status;
+use crate::measure::summary::Status;
 
 /// The kinds of file that are understood, told by their header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,4 +158,155 @@ pub(super) enum Ended {
     Well,
     Badly,
     Censored,
+}
+
+// When a request was sent, by the files that say it on the wall clock.
+
+/// Reads a moment in seconds: a number of seconds, milliseconds, microseconds or nanoseconds since 1970,
+/// told apart by their size, or RFC 3339 with a `T` or a blank. `None` for anything else.
+pub(super) fn seconds(text: &str) -> Option<f64> {
+    let text = text.trim();
+    if let Ok(number) = text.parse::<f64>() {
+        let scale = match number {
+            // Seconds reach 1e11 in the year 5138, and each smaller unit is a thousand times as many.
+            number if !number.is_finite() || number < 0.0 => return None,
+            number if number < 1e11 => 1.0,
+            number if number < 1e14 => 1e3,
+            number if number < 1e17 => 1e6,
+            _ => 1e9,
+        };
+        return Some(number / scale);
+    }
+    let moment = humantime::parse_rfc3339_weak(text.trim_end_matches("+00:00")).ok()?;
+    let since = moment.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(since.as_secs_f64())
+}
+
+// What can be wrong with the CSV of a run. Each message names the place.
+
+/// Why the CSV of a run cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file cannot be opened or read.
+    #[error("cannot read {path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A line does not have the shape of the header.
+    #[error("{path} line {line}: {reason}")]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A field cannot be used.
+    #[error("{path} line {line}, column {column}: {reason}")]
+    Field {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: u64,
+        /// The column's name.
+        column: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The header lacks a column.
+    #[error(
+        "{path} line 1: no column {column}; expected a header that starts with request_type,name,response_time"
+    )]
+    MissingColumn {
+        /// The file.
+        path: PathBuf,
+        /// The column that is not there.
+        column: &'static str,
+    },
+    /// There is nothing in the file.
+    #[error("{path} is empty; expected a header that starts with request_type,name,response_time")]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The fields are not separated by commas.
+    #[error(
+        "{path} line 1: the fields are separated by {}; only commas are read",
+        separator_name(*.separator)
+    )]
+    Separator {
+        /// The file.
+        path: PathBuf,
+        /// What separates its fields.
+        separator: char,
+    },
+    /// The file is a gzip archive.
+    #[error("{path} is compressed; unpack it with gunzip first")]
+    Compressed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Nearly every request has a name of its own.
+    #[error(
+        "{path} line {line}: too many kinds to compare, more than {most}; group them: give all requests of \
+         one kind the same name (k6: tags: {{ name: '/orders/ID' }}, Locust: name='/orders/ID')"
+    )]
+    TooManyKinds {
+        /// The file.
+        path: PathBuf,
+        /// The first line that names one too many, counted from 1.
+        line: u64,
+        /// The largest number of kinds.
+        most: usize,
+    },
+    /// There is a header, and no measured request.
+    #[error("{path} has no measured request{}", warm_up_only(*.warm_up))]
+    NoRows {
+        /// The file.
+        path: PathBuf,
+        /// Requests of the warm-up, which do not count.
+        warm_up: u64,
+    },
+}
+
+fn separator_name(separator: char) -> String {
+    match separator {
+        '\t' => "a tab".to_owned(),
+        other => format!("'{other}'"),
+    }
+}
+
+fn warm_up_only(warm_up: u64) -> String {
+    match warm_up {
+        0 => String::new(),
+        count => format!(", only {count} of the warm-up; shorten --warm-up or lengthen --run-time"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_notation_of_one_moment() {
+        for text in [
+            "1700000000.25",
+            "1700000000250",
+            "1700000000250000",
+            "1700000000250000000",
+            "2023-11-14T22:13:20.25Z",
+            "2023-11-14 22:13:20.250",
+            "2023-11-14 22:13:20.25+00:00",
+        ] {
+            let found = seconds(text).unwrap_or_else(|| panic!("{text}"));
+            assert!((found - 1_700_000_000.25).abs() < 1e-6, "{text}: {found}");
+        }
+        for text in ["", "soon", "-1", "NaN", "14/11/2023"] {
+            assert_eq!(seconds(text), None, "{text}");
+        }
+    }
 }

@@ -4,13 +4,9 @@
 //! out in silence. Tolerated are a byte-order mark, line ends of Windows, and the cut-off last line of
 //! a run that was killed, which is told.
 
-mod error;
 mod format;
-mod kinds;
-mod last_byte;
 mod series;
 mod sidecar;
-mod timestamp;
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -18,15 +14,14 @@ use std::path::Path;
 
 use csv::{ByteRecord, Position};
 
-pub use error::ReadError;
-
 use self::format::{Ended, Format, Ours};
-use self::kinds::{Kinds, MAX_KINDS};
-use self::last_byte::LastByte;
-use self::series::Reply;
-use super::run::Run;
-use crate::measure::window::ThroughputWindow;
+use self::series::{Kinds, MAX_KINDS, Reply};
+use self::sidecar::LastByte;
+use crate::compare::run::Run;
+use crate::measure::history::ThroughputWindow;
 use crate::stats::quantile_is_supported;
+
+pub use format::ReadError;
 
 /// Bytes read at once.
 const BUFFER_BYTES: usize = 1 << 18;
@@ -259,7 +254,7 @@ impl<'a> RunReader<'a> {
         };
         let Some(column) = ended else { return Ok(None) };
         let text = std::str::from_utf8(&record[column]).ok();
-        let seconds = text.and_then(timestamp::seconds).ok_or_else(|| {
+        let seconds = text.and_then(format::seconds).ok_or_else(|| {
             let expected = "seconds since 1970, or RFC 3339";
             self.field(record, "timestamp", expected, &record[column])
         })?;

@@ -1,21 +1,19 @@
 //! The runner against a transport in memory, on paused time.
 
+mod open;
+
 use std::sync::Mutex;
 use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::*;
-use crate::load::plan::{OpenLoop, Pause};
-use crate::load::shape::{Arrivals, Stage, Target};
+use crate::load::Arrivals;
+use crate::load::plan::{OpenLoop, Pause, Stage, Target};
+use crate::load::runner::*;
 use crate::measure::recorder::SampleReceiver;
-use crate::measure::sample::{Outcome, Sample, Status};
+use crate::measure::summary::{Outcome, Sample, Status};
 use crate::scenario::{Fixed, Request};
 use crate::transport::{Answer, Failure, Pending};
-
-mod live;
-mod open;
-mod stall;
 
 /// What the service in memory does with a request.
 #[derive(Clone)]
@@ -308,4 +306,33 @@ async fn warm_up_requests_are_flagged_by_their_send() {
     let samples = collect(plan, transport, Control::default()).await;
     let flags: Vec<_> = samples.iter().map(|sample| sample.warm_up).collect();
     assert_eq!(flags, [true, true, false, false]);
+}
+
+/// Runs a plan for a service that takes 100 ms; answers how many users, or requests in flight, there were
+/// at each of these milliseconds. `steer` is called at second 2.
+async fn active(plan: Plan, looks: &[u64], steer: impl FnOnce(&Control)) -> Vec<u32> {
+    let control = Control::default();
+    let (samples, _receiver) = Samples::channel();
+    let start = tokio::time::Instant::now();
+    let running = tokio::spawn({
+        let control = control.clone();
+        let transport = Memory::new(Service::RepliesAfter(Duration::from_millis(100)));
+        let pacer = Pacer::Timer;
+        async move { run_paced_by(pacer, plan, scenario(), transport, samples, &control).await }
+    });
+    let mut steer = Some(steer);
+    let mut found = Vec::new();
+    for look in looks {
+        if *look > 2000
+            && let Some(steer) = steer.take()
+        {
+            tokio::time::sleep_until(start + Duration::from_secs(2)).await;
+            steer(&control);
+        }
+        tokio::time::sleep_until(start + Duration::from_millis(*look)).await;
+        found.push(control.active());
+    }
+    control.stop.cancel();
+    running.await.unwrap();
+    found
 }

@@ -2,14 +2,221 @@
 //! Pure: history and results in, a finding with a sentence out.
 
 mod drift;
-mod findings;
-mod spike;
-mod stress;
 
-pub(crate) use drift::{Drift, latency_drift, memory_growth};
-pub(crate) use findings::Findings;
-pub(crate) use spike::{Recovery, recovery};
-pub(crate) use stress::{BreakingPoint, breaking_point};
+use serde::Serialize;
+
+use crate::load::plan::Span;
+use crate::measure::history::Moment;
+use crate::measure::memory::MemoryPoint;
+use crate::measure::summary::StageResult;
+
+pub(crate) use drift::{Drift, Recovery, latency_drift, memory_growth, recovery};
+
+// All that the analyses find in one run.
+
+/// What a run shows beyond its figures. A part is `None` when the run cannot tell.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Findings {
+    /// Whether response times drifted, in the longest stage or the whole run.
+    pub drift: Option<Drift>,
+    /// Whether the service's memory grew.
+    pub memory: Option<Drift>,
+    /// The stage that broke a limit; only with limits.
+    pub breaking_point: Option<BreakingPoint>,
+    /// How the service came back from a stage named `spike`.
+    pub recovery: Option<Recovery>,
+}
+
+impl Findings {
+    /// Looks for all of it. `broken` tells how each stage breaks a limit, if there are limits.
+    #[must_use]
+    pub fn of(
+        history: &[Moment],
+        stages: &[StageResult],
+        memory: &[MemoryPoint],
+        broken: Option<&[Option<String>]>,
+    ) -> Self {
+        let spans: Vec<Span> = stages.iter().map(|stage| stage.span.clone()).collect();
+        let length = |span: &&Span| span.end_seconds - span.start_seconds;
+        let longest = spans
+            .iter()
+            .max_by(|one, other| length(one).total_cmp(&length(other)));
+        let (start, end) = longest.map_or((0.0, f64::INFINITY), |span| {
+            (span.start_seconds, span.end_seconds)
+        });
+        Self {
+            drift: latency_drift(history, start, end),
+            memory: memory_growth(memory),
+            breaking_point: broken.and_then(|broken| breaking_point(stages, broken)),
+            recovery: recovery(history, &spans),
+        }
+    }
+
+    /// A sentence for each finding.
+    #[must_use]
+    pub fn sentences(&self) -> Vec<&str> {
+        let drifts = [&self.drift, &self.memory].into_iter().flatten();
+        let drifts = drifts.map(|drift| &*drift.sentence);
+        let breaking = self.breaking_point.iter().map(|point| &*point.sentence);
+        let recovery = self.recovery.iter().map(|recovery| &*recovery.sentence);
+        drifts.chain(breaking).chain(recovery).collect()
+    }
+}
+
+// The step at which a stress run breaks.
+
+/// Between which loads the limit lies.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BreakingPoint {
+    /// The last stage that held.
+    pub held: Option<Span>,
+    /// The first stage that broke, and nothing if all held.
+    pub broke: Option<Span>,
+    /// How it broke.
+    pub reason: Option<String>,
+    /// All this for a reader.
+    pub sentence: String,
+}
+
+/// Finds the first stage that breaks a threshold. `broken` tells how each stage does. `None` when no stage was begun.
+pub(crate) fn breaking_point(
+    stages: &[StageResult],
+    broken: &[Option<String>],
+) -> Option<BreakingPoint> {
+    let all = stages.iter().zip(broken);
+    let begun: Vec<_> = all.filter(|(stage, _)| stage.requests > 0).collect();
+    let first = begun.iter().position(|(_, reason)| reason.is_some());
+    let held = match first {
+        Some(index) => index.checked_sub(1).map(|last| begun[last].0),
+        None => Some(begun.last()?.0),
+    };
+    let broke = first.map(|index| begun[index].0);
+    let reason = first.and_then(|index| begun[index].1.clone());
+    let name = |stage: &StageResult| format!("{} ({})", stage.span.name, stage.span.target);
+    let sentence = match (held, broke, &reason) {
+        (Some(held), None, _) => format!("all stages held, up to {}", name(held)),
+        (held, Some(broke), Some(reason)) => {
+            let held = held.map_or("none".to_owned(), name);
+            format!(
+                "broke at {}: {reason}; the last that held: {held}",
+                name(broke)
+            )
+        }
+        _ => return None,
+    };
+    Some(BreakingPoint {
+        held: held.map(|stage| stage.span.clone()),
+        broke: broke.map(|stage| stage.span.clone()),
+        reason,
+        sentence,
+    })
+}
 
 #[cfg(test)]
-pub(crate) mod tests;
+pub(crate) mod tests {
+    use super::*;
+    use crate::load::plan::Span;
+    use crate::measure::history::{Moment, MomentRow};
+    use crate::measure::summary::{Latency, Percentile, Rates, StageResult};
+
+    #[test]
+    fn what_a_run_cannot_tell_is_not_told() {
+        let nothing = Findings::of(&[], &[], &[], None);
+        assert_eq!(nothing, Findings::default());
+        let history: Vec<_> = (0..200)
+            .map(|second| moment(f64::from(second), Some(latency(5.0, 9.0))))
+            .collect();
+        let broken = [None, Some("90.000 ms".to_owned())];
+        let stages = [stage("step 1", 9.0, 0), stage("step 2", 90.0, 0)];
+        let found = Findings::of(&history, &stages, &[], Some(&broken));
+        assert!(found.drift.is_none(), "a stage of one second");
+        assert_eq!(found.sentences().len(), 1);
+        let plain = Findings::of(&history, &[], &[], None);
+        assert!(plain.sentences()[0].starts_with("no drift"));
+    }
+
+    fn found(p95s: &[f64]) -> Option<BreakingPoint> {
+        let stages: Vec<_> = p95s
+            .iter()
+            .enumerate()
+            .map(|(index, p95)| stage(&format!("step {}", index + 1), *p95, 0))
+            .collect();
+        let broken = p95s
+            .iter()
+            .map(|p95| (*p95 >= 50.0).then(|| format!("{p95:.3} ms, the limit is p95<50ms")));
+        breaking_point(&stages, &broken.collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_limit_lies_between_two_steps() {
+        let found = found(&[5.0, 8.0, 70.0, 20.0]).unwrap();
+        assert_eq!(found.held.unwrap().name, "step 2");
+        assert_eq!(
+            found.sentence,
+            "broke at step 3 (100/s): 70.000 ms, the limit is p95<50ms; the last that held: step 2 (100/s)"
+        );
+    }
+
+    #[test]
+    fn all_or_none_may_hold() {
+        let all = found(&[5.0, 8.0]).unwrap();
+        assert_eq!(
+            (all.broke, all.held.unwrap().name),
+            (None, "step 2".to_owned())
+        );
+        let none = found(&[90.0, 8.0]).unwrap();
+        assert_eq!(none.held, None);
+        assert!(none.sentence.ends_with("held: none"), "{}", none.sentence);
+        assert_eq!(found(&[]), None);
+    }
+
+    pub(crate) fn latency(median_ms: f64, p95_ms: f64) -> Latency {
+        Latency {
+            count: 1000,
+            mean_ms: median_ms,
+            min_ms: median_ms,
+            max_ms: p95_ms,
+            median_ms,
+            percentiles: vec![Percentile {
+                quantile: 0.95,
+                ms: p95_ms,
+            }],
+        }
+    }
+
+    pub(crate) fn moment(seconds: f64, window: Option<Latency>) -> Moment {
+        Moment {
+            seconds,
+            unix_seconds: 0,
+            users: 1,
+            warm_up: false,
+            kinds: Vec::new(),
+            total: MomentRow {
+                name: "Aggregated".to_owned(),
+                rates: Rates::default(),
+                window,
+                requests: 0,
+                failures: 0,
+            },
+        }
+    }
+
+    pub(crate) fn span(name: &str, start_seconds: f64, end_seconds: f64) -> Span {
+        Span {
+            name: name.to_owned(),
+            target: "100/s".to_owned(),
+            start_seconds,
+            end_seconds,
+        }
+    }
+
+    pub(crate) fn stage(name: &str, p95_ms: f64, failures: u64) -> StageResult {
+        StageResult {
+            span: span(name, 0.0, 1.0),
+            requests: 1000,
+            failures,
+            throughput: Some(100.0),
+            response: Some(latency(p95_ms / 2.0, p95_ms)),
+        }
+    }
+}

@@ -4,12 +4,297 @@
 //! queue grows, and all of it looks like a slow service. The limits are those of the project's statistics:
 //! see [`rules`].
 
-mod reading;
-pub(crate) mod rules;
-mod stalls;
-pub(crate) mod validity;
+mod process;
 
-pub(crate) use reading::{CpuReading, CpuUse, cpu_use, thread_seconds};
-pub(crate) use rules::{LoadModel, Readings, check};
-pub(crate) use stalls::{Stalled, Stalls};
-pub(crate) use validity::Validity;
+use serde::Serialize;
+
+use crate::measure::history::Occupied;
+use crate::measure::summary::{Latency, Summary};
+
+pub(crate) use process::{CpuReading, CpuUse, Stalled, Stillness, available_cores, cpu_use};
+
+// What the self-check says of a run.
+
+/// Whether the figures of a run speak of the service, or of the load client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub(crate) enum Validity {
+    /// Nothing speaks against them.
+    Valid,
+    /// The run is too short to tell.
+    NotJudged {
+        /// Why, in words.
+        reason: String,
+    },
+    /// The load client was a bottleneck: the figures must not be used.
+    Invalid {
+        /// At least one.
+        findings: Vec<Finding>,
+    },
+}
+
+/// One reason against a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Finding {
+    /// What was found, with its figures.
+    pub reason: String,
+    /// What to change.
+    pub advice: String,
+}
+
+impl Validity {
+    /// Whether the figures must not be used.
+    pub(crate) fn is_invalid(&self) -> bool {
+        matches!(self, Self::Invalid { .. })
+    }
+
+    /// One line for each thing to know, the verdict first.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        match self {
+            Self::Valid => {
+                vec!["valid: the load client was not the bottleneck".to_owned()]
+            }
+            Self::NotJudged { reason } => {
+                vec![format!(
+                    "not judged whether the load client was the bottleneck: {reason}"
+                )]
+            }
+            Self::Invalid { findings } => {
+                let mut lines = vec![
+                    "INVALID: the load client was a bottleneck; do not use these figures"
+                        .to_owned(),
+                ];
+                let line = |finding: &Finding| format!("{}; {}", finding.reason, finding.advice);
+                lines.extend(findings.iter().map(line));
+                lines
+            }
+        }
+    }
+}
+
+// The rules, each with its limit. A rule that lacks its reading says nothing.
+//
+// | rule | limit | why |
+// |---|---|---|
+// | schedule lag (open loop; without what was held back, and what was late behind it) | p99, or the highest percentile below it that has ten requests above, at most 10 % of the median service time | what waits to be sent is measured as slow |
+// | stalls | the whole client stood still for at most 1 % of the window, or 0.25 s; gaps from 0.1 s on count | nothing was sent or stamped meanwhile |
+// | recorder | holds nothing back | a user that waits for the disk asks less of the service |
+// | processors | 80 % of the cores that the process may use | the others must run the users in time |
+// | busiest thread | 80 % of one core | one thread takes all replies, another sends all requests |
+// | Little's law (closed loop) | of the users, all but 5 % wait for a reply, on average over the window, or each is back within 0.1 ms | users that do neither wait for a reply nor send wait for the client |
+// | queue of the producer (open loop) | does not grow | what is offered is not what is sent |
+//
+// Little's law (Little, "A Proof for the Queuing Formula L = λW", Operations Research 9, 1961) is held
+// against closed loops without think time. The times of all requests are added up as far as they lie in the
+// window, so that the law holds for windows of any length, and for any course of the users. A time-out waited
+// until its deadline. A send error or a failure of the reply consumer kept its user for an unknown time, at
+// most until its deadline, and counts for the client.
+
+/// Shorter measured windows are not judged.
+const SHORTEST_SECONDS: f64 = 1.0;
+/// Runs of fewer requests are not judged.
+const FEWEST_REQUESTS: u64 = 100;
+/// Largest p99 of the schedule lag, as a share of the median service time.
+const LARGEST_LAG: f64 = 0.10;
+/// Largest use of all cores, and of one core by one thread.
+const LARGEST_CPU: f64 = 0.80;
+/// Largest deviation from Little's law.
+const LARGEST_DEVIATION: f64 = 0.05;
+/// What a user may take from a reply to its next request, in seconds. Measured are 0.05 ms, which is much of
+/// a round trip of half a millisecond and says nothing against it.
+const LARGEST_TURNAROUND: f64 = 0.000_1;
+/// Largest share of the window in which the client may stand still.
+const LARGEST_STALLED: f64 = 0.01;
+/// Less than this in seconds is forgiven whatever its share.
+const FORGIVEN_STALL: f64 = 0.25;
+/// Queue samples needed to tell growth from noise.
+const FEWEST_QUEUE_SAMPLES: usize = 6;
+/// A queue this short is no bottleneck, whatever its trend.
+const SHORT_QUEUE: f64 = 100.0;
+
+/// How the load was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LoadModel {
+    /// Each user sends when its last reply is there, without a pause.
+    ClosedLoop,
+    /// As [`LoadModel::ClosedLoop`], with pauses.
+    ClosedLoopWithThinkTime,
+    /// Requests are sent by a schedule.
+    OpenLoop,
+}
+
+/// What was read of the client while it measured.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Readings {
+    /// How the load was made.
+    pub model: LoadModel,
+    /// Users over the measured window, on average; `None` when they are not known.
+    pub users: Option<f64>,
+    /// How many of them waited for their replies, on average.
+    pub in_flight: Option<Occupied>,
+    /// How often a request waited for the recorder.
+    pub held_back_by_recorder: u64,
+    /// What the client lost of the window by standing still.
+    pub stalled: Stalled,
+    /// Cores that the process may use.
+    pub cores: usize,
+    /// What it used of them; `None` where the system does not tell.
+    pub cpu: Option<CpuUse>,
+    /// How long requests waited to be sent, without those that a bound held back and those behind them: that is
+    /// not the client's fault.
+    pub schedule_lag: Option<Latency>,
+    /// Messages in the producer's queue, once a second of the measured window.
+    pub queue: Vec<u64>,
+}
+
+/// Judges a run.
+pub(crate) fn check(summary: &Summary, readings: &Readings) -> Validity {
+    if let Some(reason) = too_short(summary) {
+        return Validity::NotJudged { reason };
+    }
+    let findings = [
+        stalls(summary, readings),
+        lag(summary, readings),
+        recorder(readings),
+        processors(readings),
+        busiest_thread(readings),
+        little(summary, readings),
+        queue(readings),
+    ];
+    let findings: Vec<Finding> = findings.into_iter().flatten().collect();
+    if findings.is_empty() {
+        Validity::Valid
+    } else {
+        Validity::Invalid { findings }
+    }
+}
+
+fn too_short(summary: &Summary) -> Option<String> {
+    let seconds = summary.window_seconds.unwrap_or_default();
+    if seconds < SHORTEST_SECONDS {
+        return Some(format!(
+            "{seconds:.1} s were measured, it takes {SHORTEST_SECONDS} s or more"
+        ));
+    }
+    let requests = summary.total.requests;
+    (requests < FEWEST_REQUESTS)
+        .then(|| format!("{requests} requests were measured, it takes {FEWEST_REQUESTS} or more"))
+}
+
+fn lag(summary: &Summary, readings: &Readings) -> Option<Finding> {
+    if readings.model != LoadModel::OpenLoop {
+        return None;
+    }
+    // Of few requests there is no 99th percentile.
+    let mut told = readings.schedule_lag.as_ref()?.percentiles.iter();
+    let told = told.rfind(|own| own.quantile <= 0.99)?;
+    let (lag, percent) = (told.ms, told.quantile * 100.0);
+    let median = summary.total.service.as_ref()?.median_ms;
+    (lag > LARGEST_LAG * median).then(|| Finding {
+        reason: format!(
+            "requests were sent late: p{percent} of the schedule lag is {lag:.3} ms, more than {} % of the \
+             median service time of {median:.3} ms",
+            LARGEST_LAG * 100.0
+        ),
+        advice: "lower --rate, or give the load client a machine of its own".to_owned(),
+    })
+}
+
+fn processors(readings: &Readings) -> Option<Finding> {
+    let (used, cores) = (readings.cpu.as_ref()?.process, readings.cores as f64);
+    (used > LARGEST_CPU * cores).then(|| Finding {
+        reason: format!(
+            "the load client used {used:.2} of its {cores} core(s), more than {} %",
+            LARGEST_CPU * 100.0
+        ),
+        advice: "lower --users or --rate, or give the load client more cores".to_owned(),
+    })
+}
+
+fn busiest_thread(readings: &Readings) -> Option<Finding> {
+    let (name, used) = readings.cpu.as_ref()?.busiest.as_ref()?;
+    (*used > LARGEST_CPU).then(|| Finding {
+        reason: format!(
+            "the thread {name} of the load client was busy for {:.0} % of the time, more than {} %",
+            used * 100.0,
+            LARGEST_CPU * 100.0
+        ),
+        advice: "lower --users or --rate, or spread the load over several load clients".to_owned(),
+    })
+}
+
+fn little(summary: &Summary, readings: &Readings) -> Option<Finding> {
+    if readings.model != LoadModel::ClosedLoop {
+        return None;
+    }
+    if summary.total.censored > 0 {
+        return None;
+    }
+    let (users, busy) = (readings.users?, readings.in_flight?);
+    let turnaround = (users - busy.at_most) / busy.ended_per_second;
+    let is_wrong = busy.known / users - 1.0 > LARGEST_DEVIATION;
+    let is_idle =
+        busy.at_most / users - 1.0 < -LARGEST_DEVIATION && turnaround > LARGEST_TURNAROUND;
+    let busy = if is_wrong { busy.known } else { busy.at_most };
+    let deviation = busy / users - 1.0;
+    let advice = if is_wrong {
+        "the figures contradict each other: please report this run"
+    } else {
+        "its users waited for the load client between two requests: lower --users, or give the load client cores of its own"
+    };
+    (is_idle || is_wrong).then(|| Finding {
+        reason: format!(
+            "of {users:.2} users {busy:.2} waited for a reply (Little's law, {:+.1} %, limit {} %)",
+            deviation * 100.0,
+            LARGEST_DEVIATION * 100.0
+        ),
+        advice: advice.to_owned(),
+    })
+}
+
+fn stalls(summary: &Summary, readings: &Readings) -> Option<Finding> {
+    let [lost, longest] =
+        [readings.stalled.total, readings.stalled.longest].map(|own| own.as_secs_f64());
+    let window = summary.window_seconds?;
+    let is_long = lost > LARGEST_STALLED * window && lost > FORGIVEN_STALL;
+    is_long.then(|| Finding {
+        reason: format!(
+            "the load client stood still for {lost:.2} of {window:.1} s (at most {longest:.2} s on end), more than {} %",
+            LARGEST_STALLED * 100.0
+        ),
+        advice: "give the load client cores of its own, on a machine that is not paused".to_owned(),
+    })
+}
+
+fn recorder(readings: &Readings) -> Option<Finding> {
+    let count = readings.held_back_by_recorder;
+    (count > 0).then(|| Finding {
+        reason: format!(
+            "requests waited {count} time(s) for the recorder, which could not keep up"
+        ),
+        advice: "put --requests-record-file on a faster disk, or leave it out".to_owned(),
+    })
+}
+
+fn queue(readings: &Readings) -> Option<Finding> {
+    let samples = &readings.queue;
+    // In a closed loop the users bound the queue.
+    if readings.model != LoadModel::OpenLoop || samples.len() < FEWEST_QUEUE_SAMPLES {
+        return None;
+    }
+    let third = samples.len() / 3;
+    let (first, last) = (&samples[..third], &samples[samples.len() - third..]);
+    let mean = |part: &[u64]| part.iter().sum::<u64>() as f64 / part.len() as f64;
+    // Every late sample above every early one: a burst or a sawtooth is no growth.
+    let is_apart = last.iter().min() > first.iter().max();
+    let (early, late) = (mean(first), mean(last));
+    (is_apart && late >= SHORT_QUEUE && late > 2.0 * early).then(|| Finding {
+        reason: format!("the producer's queue grew from {early:.0} to {late:.0} messages"),
+        advice: "lower --rate: the broker or the client's connection does not take what is offered"
+            .to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

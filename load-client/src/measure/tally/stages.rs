@@ -1,13 +1,12 @@
 //! Counts samples by the stage that they were meant for.
 
-use super::AGGREGATED;
-use super::latencies::Latencies;
-use crate::load::shape::Span;
+use crate::load::plan::Span;
 use crate::measure::analysis::Findings;
-use crate::measure::sample::{Sample, Status};
-use crate::measure::summary::{Rates, Row, StageResult, Summary, WarmUp};
+use crate::measure::history::ThroughputWindow;
+use crate::measure::summary::{Rates, Row, Sample, StageResult, Status, Summary, WarmUp};
+use crate::measure::tally::AGGREGATED;
+use crate::measure::tally::latencies::Latencies;
 use crate::measure::threshold::{Threshold, extra_quantiles, first_broken};
-use crate::measure::window::ThroughputWindow;
 
 /// The running count of each stage.
 #[derive(Debug)]
@@ -200,7 +199,7 @@ impl Stage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::sample::Outcome;
+    use crate::measure::summary::Outcome;
 
     fn span(start_seconds: f64, end_seconds: f64) -> Span {
         Span {

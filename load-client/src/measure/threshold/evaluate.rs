@@ -1,10 +1,11 @@
-//! Holds thresholds against the figures of a run.
+//! Reads thresholds from text, and holds them against the figures of a run.
+
+use std::str::FromStr;
 
 use serde::Serialize;
 
-use super::expression::{Metric, Statistic, Threshold, Time, Unit};
-use crate::measure::sample::Status;
-use crate::measure::summary::{Latency, Row, Summary};
+use crate::measure::summary::{Latency, Row, Status, Summary};
+use crate::measure::threshold::{Limit, Metric, Operator, Statistic, Threshold, Time, Unit};
 use crate::stats::quantile_is_supported;
 
 /// What became of one threshold.
@@ -13,7 +14,7 @@ pub(crate) struct Judgement {
     /// The threshold in its normal form.
     pub threshold: String,
     /// Whether it holds.
-    pub verdict: Verdict,
+    pub verdict: Standing,
     /// The figure with its unit, as a person reads it; `None` without one.
     pub measured: Option<String>,
     /// Why it is undecided, in words; `None` when it is decided.
@@ -23,7 +24,7 @@ pub(crate) struct Judgement {
 /// Whether a threshold holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Verdict {
+pub(crate) enum Standing {
     /// It does.
     Holds,
     /// It does not.
@@ -35,17 +36,16 @@ pub(crate) enum Verdict {
 /// The thresholds of a run with what became of them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(transparent)]
-pub(crate) struct Answer {
+pub(crate) struct Judgements {
     /// One for each threshold, in the order in which they were given.
     pub judgements: Vec<Judgement>,
 }
 
-impl Answer {
+impl Judgements {
     /// Whether every threshold holds; true without any.
-    #[must_use]
     pub(crate) fn all_hold(&self) -> bool {
         let mut judgements = self.judgements.iter();
-        judgements.all(|judgement| judgement.verdict == Verdict::Holds)
+        judgements.all(|judgement| judgement.verdict == Standing::Holds)
     }
 }
 
@@ -53,7 +53,6 @@ impl Threshold {
     /// Whether more requests can only confirm that it is broken, or may mend it but nobody would wait for
     /// that: such a threshold may end a run early. A rate, and a count that is to be reached, are known at
     /// the end only.
-    #[must_use]
     pub(crate) fn may_abort(&self) -> bool {
         match self.metric {
             Metric::RequestsPerSecond => false,
@@ -63,7 +62,6 @@ impl Threshold {
     }
 
     /// Whether it speaks of failed requests, and so takes the judgement of them upon itself.
-    #[must_use]
     pub(crate) fn judges_failures(&self) -> bool {
         matches!(self.metric, Metric::Failures)
     }
@@ -71,16 +69,14 @@ impl Threshold {
 
 /// Holds every threshold against the figures. Percentiles that are not among the usual ones must be in the
 /// summary: see [`extra_quantiles`].
-#[must_use]
-pub(crate) fn evaluate(thresholds: &[Threshold], summary: &Summary) -> Answer {
-    Answer {
+pub(crate) fn evaluate(thresholds: &[Threshold], summary: &Summary) -> Judgements {
+    Judgements {
         judgements: thresholds.iter().map(|own| judge(own, summary)).collect(),
     }
 }
 
 /// How the first of the thresholds that do not hold is broken; `None` while they hold, or nothing ended. What too
 /// few replies tell breaks nothing, but a latency that nobody saw, because every request failed, does.
-#[must_use]
 pub(crate) fn first_broken<'a>(
     thresholds: impl IntoIterator<Item = &'a Threshold>,
     summary: &Summary,
@@ -106,7 +102,6 @@ fn all_failed(threshold: &Threshold, summary: &Summary) -> bool {
 }
 
 /// The quantiles (0 to 1) that a summary must hold for these thresholds.
-#[must_use]
 pub(crate) fn extra_quantiles(thresholds: &[Threshold]) -> Vec<f64> {
     let quantile = |threshold: &Threshold| match threshold.metric {
         Metric::Latency(_, statistic) => statistic.quantile(),
@@ -116,7 +111,6 @@ pub(crate) fn extra_quantiles(thresholds: &[Threshold]) -> Vec<f64> {
 }
 
 /// The first kind of request that a threshold names and the run does not have.
-#[must_use]
 pub(crate) fn unknown_kind<'a>(thresholds: &'a [Threshold], kinds: &[String]) -> Option<&'a str> {
     let named = thresholds.iter().filter_map(|own| own.kind.as_deref());
     named
@@ -127,10 +121,10 @@ pub(crate) fn unknown_kind<'a>(thresholds: &'a [Threshold], kinds: &[String]) ->
 fn judge(threshold: &Threshold, summary: &Summary) -> Judgement {
     let (verdict, measured, reason) = match measure(threshold, summary) {
         Ok(value) if threshold.operator.holds(value, threshold.limit.value()) => {
-            (Verdict::Holds, Some(value), None)
+            (Standing::Holds, Some(value), None)
         }
-        Ok(value) => (Verdict::Broken, Some(value), None),
-        Err(reason) => (Verdict::Undecided, None, Some(reason)),
+        Ok(value) => (Standing::Broken, Some(value), None),
+        Err(reason) => (Standing::Undecided, None, Some(reason)),
     };
     Judgement {
         threshold: threshold.to_string(),
@@ -225,5 +219,178 @@ fn in_words(threshold: &Threshold, value: f64) -> String {
         (Metric::RequestsPerSecond, _) => format!("{value:.2} per second"),
         (_, Unit::Percent) => format!("{:.3} %", value * 100.0),
         _ => format!("{value:.0}"),
+    }
+}
+
+// Reads a threshold from text. Each error tells what is wrong, and shows the grammar.
+
+/// The grammar in one line, for messages and for the help.
+pub(crate) const GRAMMAR: &str = "[KIND:]METRIC OPERATOR VALUE, where METRIC is p50, p95, p99.9 (any percentile), avg, min, \
+     max or med, each also as service.p95, or failures, timeouts, rps; OPERATOR is <, <=, > or >=; VALUE is a time \
+     (us, ms, s), a share (%) or a number; for example p95<20ms, service.avg<=1.5s, failures<1%, timeouts<=0, \
+     rps>=500, createOrder:p99<0.1s";
+
+/// Why a text is no threshold.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{problem}; takes {GRAMMAR}")]
+pub(crate) struct ParseError {
+    problem: String,
+}
+
+fn problem(text: impl Into<String>) -> ParseError {
+    ParseError {
+        problem: text.into(),
+    }
+}
+
+impl FromStr for Threshold {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let text = text.trim();
+        // A kind's name may hold a colon, while nothing behind it can.
+        let (kind, condition) = match text.rsplit_once(':') {
+            Some((kind, condition)) => (Some(kind.trim()), condition),
+            None => (None, text),
+        };
+        if kind == Some("") {
+            return Err(problem("no kind stands before the colon"));
+        }
+        let (metric, operator, limit) = split(condition)?;
+        let metric = read_metric(metric)?;
+        let limit = read_limit(limit)?;
+        check_unit(metric, limit.unit)?;
+        if kind.is_some() && metric == Metric::Timeouts {
+            return Err(problem(
+                "timeouts are counted over all kinds, it takes no kind",
+            ));
+        }
+        Ok(Self {
+            kind: kind.map(str::to_owned),
+            metric,
+            operator,
+            limit,
+        })
+    }
+}
+
+fn split(condition: &str) -> Result<(&str, Operator, &str), ParseError> {
+    let at = condition
+        .find(['<', '>'])
+        .ok_or_else(|| problem("there is no <, <=, > or >="))?;
+    let (metric, rest) = condition.split_at(at);
+    let (operator, limit) = match rest.as_bytes() {
+        [b'<', b'=', ..] => (Operator::AtMost, &rest[2..]),
+        [b'>', b'=', ..] => (Operator::AtLeast, &rest[2..]),
+        [b'<', ..] => (Operator::Below, &rest[1..]),
+        _ => (Operator::Above, &rest[1..]),
+    };
+    Ok((metric.trim(), operator, limit.trim()))
+}
+
+fn read_metric(text: &str) -> Result<Metric, ParseError> {
+    match text {
+        "failures" => return Ok(Metric::Failures),
+        "timeouts" => return Ok(Metric::Timeouts),
+        "rps" => return Ok(Metric::RequestsPerSecond),
+        _ => {}
+    }
+    let (time, statistic) = match text.split_once('.') {
+        Some(("service", statistic)) => (Time::Service, statistic),
+        Some(("response", statistic)) => (Time::Response, statistic),
+        _ => (Time::Response, text),
+    };
+    let statistic = match statistic {
+        "avg" => Statistic::Mean,
+        "min" => Statistic::Minimum,
+        "max" => Statistic::Maximum,
+        "med" => Statistic::Median,
+        other => read_percentile(other).ok_or_else(|| problem(format!("{text:?} is no metric")))?,
+    };
+    Ok(Metric::Latency(time, statistic))
+}
+
+fn read_percentile(text: &str) -> Option<Statistic> {
+    let percent = read_number(text.strip_prefix('p')?)?;
+    // p0 and p100 are min and max; finer than six decimals no run is long enough for.
+    let is_between = percent > 0.0 && percent < 100.0;
+    let is_coarse = text.split_once('.').is_none_or(|(_, part)| part.len() <= 6);
+    (is_between && is_coarse).then_some(Statistic::Percentile(percent))
+}
+
+fn read_limit(text: &str) -> Result<Limit, ParseError> {
+    let end = text.find(|character: char| !character.is_ascii_digit() && character != '.');
+    let (number, unit) = text.split_at(end.unwrap_or(text.len()));
+    let number = read_number(number)
+        .ok_or_else(|| problem(format!("{text:?} does not begin with a number")))?;
+    let unit = match unit.trim() {
+        "us" | "µs" => Unit::Microseconds,
+        "ms" => Unit::Milliseconds,
+        "s" => Unit::Seconds,
+        "%" => Unit::Percent,
+        "" => Unit::One,
+        other => return Err(problem(format!("{other:?} is no unit"))),
+    };
+    Ok(Limit { number, unit })
+}
+
+/// Digits with at most one point: no sign, no exponent, no infinity.
+fn read_number(text: &str) -> Option<f64> {
+    let is_plain = text.starts_with(|first: char| first.is_ascii_digit())
+        && text
+            .chars()
+            .all(|character| character.is_ascii_digit() || character == '.');
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite());
+    number.filter(|_| is_plain)
+}
+
+fn check_unit(metric: Metric, unit: Unit) -> Result<(), ParseError> {
+    let is_time = matches!(
+        unit,
+        Unit::Microseconds | Unit::Milliseconds | Unit::Seconds
+    );
+    match metric {
+        Metric::Latency(..) if !is_time => Err(problem(format!(
+            "{metric} needs a time with its unit, such as 20ms"
+        ))),
+        Metric::RequestsPerSecond if unit != Unit::One => {
+            Err(problem("rps needs a plain number, requests per second"))
+        }
+        Metric::Failures | Metric::Timeouts if is_time => Err(problem(format!(
+            "{metric} needs a share such as 1%, or a number of requests"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Threshold {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn only_what_cannot_mend_itself_ends_a_run_early() {
+        for (text, may) in [
+            ("p95<20ms", true),
+            ("failures<=0", true),
+            ("timeouts<1%", true),
+            ("failures>=5", false),
+            ("rps>=500", false),
+            ("rps<500", false),
+        ] {
+            assert_eq!(parse(text).may_abort(), may, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_kind_that_the_run_has_not_is_found() {
+        let kinds = ["createOrder".to_owned()];
+        assert_eq!(unknown_kind(&[parse("p95<1s")], &kinds), None);
+        assert_eq!(unknown_kind(&[parse("createOrder:p95<1s")], &kinds), None);
+        let thresholds = [parse("other:p95<1s")];
+        assert_eq!(unknown_kind(&thresholds, &kinds), Some("other"));
     }
 }

@@ -5,12 +5,10 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use super::rows::history_rows;
-use super::*;
-use crate::measure::moment::Moment;
-use crate::measure::sample::{Outcome, Sample};
-use crate::measure::summary::Summary;
+use crate::measure::history::Moment;
+use crate::measure::summary::{Outcome, Sample, Summary};
 use crate::measure::tally::Tally;
+use crate::report::csv_stats::*;
 
 fn tally() -> Tally {
     let mut tally = Tally::new(&["createOrder".to_owned(), "a \"b\", c".to_owned()]);
@@ -63,7 +61,7 @@ fn the_columns_are_locusts() {
         )
     );
     assert_eq!(
-        first_line(&rows::history_header()),
+        first_line(&history_header()),
         format!(
             "Timestamp,User Count,Type,Name,Requests/s,Failures/s,{PERCENTILES},Total Request Count,\
              Total Failure Count,Total Median Response Time,Total Average Response Time,\
@@ -75,7 +73,7 @@ fn the_columns_are_locusts() {
         "Method,Name,Error,Occurrences,First Seen,Last Seen"
     );
     assert_eq!(
-        first_line(&rows::exceptions_csv()),
+        first_line(&exceptions_csv()),
         "Count,Message,Traceback,Nodes"
     );
 }
@@ -119,7 +117,7 @@ fn failures_have_their_text_and_the_moments_on_the_wall_clock() {
 
 #[test]
 fn the_history_has_whole_runs_or_windows() {
-    let (tally, header) = (tally(), rows::history_header());
+    let (tally, header) = (tally(), history_header());
     let summary = tally.summary();
     let moment = moment(&tally, 5);
     let read_with = |full| read(&[header.clone(), history_rows(&moment, &summary, full)].concat());
@@ -151,7 +149,7 @@ fn percentiles_of_a_window_rise_and_fall() {
         }
         let moment = moment(&tally, second);
         let rows = history_rows(&moment, &tally.summary(), true);
-        let row = read(&[rows::history_header(), rows].concat()).remove(1);
+        let row = read(&[history_header(), rows].concat()).remove(1);
         row["95%"].parse::<f64>().unwrap().round()
     };
     assert_eq!(

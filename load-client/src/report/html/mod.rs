@@ -1,11 +1,13 @@
 //! A comparison, or a run, as one self-contained HTML page that opens offline.
 
 mod charts;
-mod page;
 mod run;
-mod tables;
 
-pub use page::{PageContext, Section, comparison_page};
+use plotly::Plot;
+
+use crate::compare::tables::Table;
+use crate::compare::{Comparison, Verdict, tables as compared};
+
 // internal: the report of one run
 pub(crate) use run::{RunPage, run_page};
 
@@ -23,4 +25,192 @@ fn escape(text: &str) -> String {
         }
     }
     escaped
+}
+
+// The frame of the page: head, verdict, notices, charts, context.
+
+/// What the page says about the circumstances of the runs.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PageContext {
+    /// Heading and window title.
+    pub title: String,
+    /// Sentences that a reader must not miss, for example that the broker was a mock.
+    pub notices: Vec<String>,
+    /// What was run: environment, settings, commands.
+    pub sections: Vec<Section>,
+}
+
+/// A table of names and values under a heading.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Section {
+    /// The heading.
+    pub heading: String,
+    /// Names and values.
+    pub rows: Vec<(String, String)>,
+}
+
+const STYLE: &str = include_str!("page.css");
+const THEME: &str = include_str!("theme.js");
+
+/// Renders a comparison as one HTML page: no file beside it, no request to any server.
+#[must_use]
+pub fn comparison_page(comparison: &Comparison, context: &PageContext) -> String {
+    let title = escape(&context.title);
+    let conclusion = escape(&comparison.conclusion);
+    let tone = tone(comparison.verdict);
+    let notices = paragraphs("notice", &context.notices);
+    let warnings = paragraphs("warning", &comparison.warnings);
+    let show = |tables: Vec<Table>| tables.iter().map(shown).collect::<String>();
+    let verdicts = show(compared::verdicts(comparison));
+    let mut rest = vec![compared::pooled(comparison)];
+    rest.extend(compared::shape(comparison));
+    rest.push(compared::runs(comparison));
+    rest.extend(compared::within(comparison));
+    rest.push(compared::per_request(comparison));
+    let rest = show(rest);
+    let charts = charts::all(comparison);
+    let sections: String = context.sections.iter().map(section).collect();
+    let library = chart_library();
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{title}</title>\n<style>\n{STYLE}</style>\n{library}\n</head>\n<body>\n<main>\n\
+         <h1>{title}</h1>\n<p class=\"verdict {tone}\">{conclusion}</p>\n{notices}\
+         {verdicts}{warnings}{charts}{rest}{sections}\
+         </main>\n<script>\n{THEME}</script>\n</body>\n</html>\n"
+    )
+}
+
+fn tone(verdict: Option<Verdict>) -> &'static str {
+    match verdict {
+        Some(Verdict::Faster) => "good",
+        Some(Verdict::Slower) => "bad",
+        _ => "open",
+    }
+}
+
+fn paragraphs(class: &str, texts: &[String]) -> String {
+    let paragraph = |text: &String| format!("<p class=\"{class}\">{}</p>\n", escape(text));
+    texts.iter().map(paragraph).collect()
+}
+
+/// The script element with plotly.js. The crate hands out plotly.js and MathJax together; the
+/// second would add 2 MB for formulae that the page does not have.
+fn chart_library() -> String {
+    const END: &str = "</script>";
+    let mut scripts = Plot::offline_js_sources();
+    if let Some(position) = scripts.find(END) {
+        scripts.truncate(position + END.len());
+    }
+    scripts
+}
+
+// The tables of the page.
+
+/// A table of a comparison, with its note.
+fn shown(of: &Table) -> String {
+    let rows: Vec<String> = of.rows.iter().map(|row| cells(row)).collect();
+    let mut columns = vec![""];
+    columns.extend(of.columns.iter().map(|column| column.name.as_str()));
+    let mut heading = of.heading.clone();
+    if let Some(first) = heading.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    let note = of.note.as_ref().map(|note| {
+        let note = escape(note);
+        format!("<p class=\"note\">{note}</p>\n")
+    });
+    table(&heading, &columns, &rows) + &note.unwrap_or_default()
+}
+
+/// A section of the context.
+fn section(section: &Section) -> String {
+    let row = |(name, value): &(String, String)| cells(&[name, value]);
+    let rows: Vec<String> = section.rows.iter().map(row).collect();
+    table(&section.heading, &[], &rows)
+}
+
+/// A row: the first cell names it.
+fn cells(values: &[impl AsRef<str>]) -> String {
+    let mut row = String::from("<tr>");
+    for (index, value) in values.iter().enumerate() {
+        let tag = if index == 0 { "th" } else { "td" };
+        row.push_str(&format!("<{tag}>{}</{tag}>", escape(value.as_ref())));
+    }
+    row + "</tr>\n"
+}
+
+fn table(heading: &str, columns: &[&str], rows: &[String]) -> String {
+    let names: String = columns
+        .iter()
+        .map(|name| format!("<th>{}</th>", escape(name)))
+        .collect();
+    let head = if names.is_empty() {
+        names
+    } else {
+        format!("<thead><tr>{names}</tr></thead>\n")
+    };
+    let body = rows.concat();
+    let heading = escape(heading);
+    format!(
+        "<h2>{heading}</h2>\n<div class=\"scroll\"><table>\n{head}<tbody>\n{body}</tbody></table></div>\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::{Options, Run, compare};
+
+    fn run(label: &str, offset: f64) -> Run {
+        let latencies = (0..400).map(|index| offset + f64::from(index % 40) / 20.0);
+        let mut run = Run::new(label.to_owned(), latencies.collect());
+        run.throughput = Some(1000.0 / offset);
+        run
+    }
+
+    fn page() -> String {
+        let side =
+            |offset: f64| (0..5).map(move |index| run("two", offset + 0.1 * f64::from(index)));
+        let mut baseline: Vec<Run> = side(6.0).collect();
+        baseline[0].label = "<b>one</b>".to_owned();
+        let changed: Vec<Run> = side(4.0).collect();
+        let comparison = compare(&baseline, &changed, &Options::default()).unwrap();
+        let context = PageContext {
+            title: "Serial & tasks".to_owned(),
+            notices: vec!["the broker was <librdkafka's> mock".to_owned()],
+            sections: vec![Section {
+                heading: "Machine".to_owned(),
+                rows: vec![("cores".to_owned(), "\"2\"".to_owned())],
+            }],
+        };
+        comparison_page(&comparison, &context)
+    }
+
+    #[test]
+    fn holds_the_chart_library_once_and_loads_nothing() {
+        let page = page();
+        assert_eq!(page.matches("plotly.js v").count(), 1);
+        assert!(!page.contains("MathJax.loader"), "MathJax is left out");
+        assert!(!page.contains("<script src") && !page.contains("<link"));
+        assert!(page.len() < 8_000_000, "{}", page.len());
+    }
+
+    #[test]
+    fn escapes_every_text() {
+        let page = page();
+        let body = &page[page.find("<body>").unwrap()..];
+        assert!(body.contains("Serial &amp; tasks"));
+        assert!(body.contains("the broker was &lt;librdkafka&#39;s&gt; mock"));
+        assert!(body.contains("&quot;2&quot;"));
+        assert!(!body.contains("<b>one</b>"));
+    }
+
+    #[test]
+    fn the_verdict_comes_first() {
+        let page = page();
+        let position = |text: &str| page.find(text).unwrap_or_else(|| panic!("no {text}"));
+        assert!(position("class=\"verdict good\"") < position("<table"));
+        assert!(position("Faster: ") < position("id=\"histogram\""));
+    }
 }

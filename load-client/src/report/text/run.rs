@@ -2,12 +2,12 @@
 
 use std::fmt::Write;
 
-use super::fit::{fitted, name_width};
-use crate::measure::moment::Moment;
+use crate::measure::history::Moment;
+use crate::measure::selfcheck::Validity;
 use crate::measure::summary::{Latency, PERCENTILES, Rates, Row, Summary};
 use crate::measure::tally::AGGREGATED;
-
-const TYPE: &str = "KAFKA";
+use crate::measure::threshold::{Judgement, Judgements, Standing};
+use crate::report::{TYPE, rows};
 
 /// What the figures of the tables take beside the name.
 const TABLE_COLUMNS: usize = 98;
@@ -17,7 +17,6 @@ const OMISSION: &str = "Response times count from when a request was to be sent,
 
 /// The table that is printed every other second: figures of the whole run, rates of the moment. Names are
 /// cut to a terminal of `columns`; `None` keeps them whole.
-#[must_use]
 pub(crate) fn live_table(
     summary: &Summary,
     moment: Option<&Moment>,
@@ -57,7 +56,6 @@ pub(crate) fn live_table(
 }
 
 /// The final tables: totals, percentiles, errors.
-#[must_use]
 pub(crate) fn run_end(summary: &Summary, columns: Option<usize>) -> String {
     let mut text = live_table(summary, None, columns);
     let _ = write_throughput(&mut text, summary);
@@ -128,8 +126,7 @@ fn write_percentiles(
     }
     writeln!(text, " {:>8} {:>9}", "100%", "# replies")?;
     let both = summary.total.times_differ();
-    let kinds = summary.kinds.iter().map(|row| (TYPE, row));
-    for (kind, row) in kinds.chain([("", &summary.total)]) {
+    for (kind, row) in rows(summary) {
         write!(text, "{kind:<8} {:<width$}", fitted(&row.name, width))?;
         write_percentile_row(text, row.response.as_ref())?;
         if both {
@@ -185,12 +182,75 @@ fn milliseconds(value: f64) -> String {
     }
 }
 
+// The last lines of a run: what became of its thresholds, and whether its figures can be used.
+
+/// Renders both for a terminal.
+pub(crate) fn run_verdicts(thresholds: &Judgements, validity: &Validity) -> String {
+    let mut text = String::new();
+    if !thresholds.judgements.is_empty() {
+        text.push_str("\nThresholds\n");
+    }
+    for judgement in &thresholds.judgements {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{}", line(judgement));
+    }
+    text.push('\n');
+    for line in validity.lines() {
+        text.push_str(&line);
+        text.push('\n');
+    }
+    text
+}
+
+fn line(judgement: &Judgement) -> String {
+    let verdict = match judgement.verdict {
+        Standing::Holds => "holds",
+        Standing::Broken => "BROKEN",
+        Standing::Undecided => "UNDECIDED",
+    };
+    let measured = judgement.measured.as_ref();
+    let detail = measured.or(judgement.reason.as_ref());
+    let detail = detail.map_or("", String::as_str);
+    format!("  {verdict:<9}  {}  ({detail})", judgement.threshold)
+}
+
+// Fits the names of request kinds into a terminal, as Locust does: the figures keep their room, the names
+// take what is left.
+
+/// Longer names are cut whatever the room, as in Locust.
+const WIDEST: usize = 80;
+
+/// The width of the name column in a terminal of `columns`, of which the figures take `taken`; without a
+/// terminal, names are whole.
+fn name_width(summary: &Summary, columns: Option<usize>, taken: usize) -> usize {
+    let names = summary.kinds.iter().map(|row| row.name.chars().count());
+    let wanted = names.max().unwrap_or(0).max(AGGREGATED.len());
+    match columns {
+        None => wanted,
+        Some(columns) => {
+            let room = columns.saturating_sub(taken);
+            wanted.min(room.clamp(AGGREGATED.len(), WIDEST))
+        }
+    }
+}
+
+/// The name, cut where it is too long.
+fn fitted(name: &str, width: usize) -> String {
+    if name.chars().count() <= width {
+        return name.to_owned();
+    }
+    let mut cut: String = name.chars().take(width.saturating_sub(1)).collect();
+    cut.push('…');
+    cut
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::measure::sample::{Outcome, Sample};
+    use crate::measure::selfcheck::Finding;
+    use crate::measure::summary::{Outcome, Sample};
     use crate::measure::tally::Tally;
 
     fn summary(lag_ms: u64) -> Summary {
@@ -235,5 +295,56 @@ mod tests {
     fn a_run_that_has_not_begun_has_dashes_not_zeroes() {
         let empty = Tally::new(&["createOrder".to_owned()]).summary();
         insta::assert_snapshot!(live_table(&empty, None, None));
+    }
+
+    #[test]
+    fn thresholds_and_validity_in_words() {
+        let judgement = |verdict, measured: Option<&str>, reason: Option<&str>| Judgement {
+            threshold: "p95<20ms".to_owned(),
+            verdict,
+            measured: measured.map(str::to_owned),
+            reason: reason.map(str::to_owned),
+        };
+        let answer = Judgements {
+            judgements: vec![
+                judgement(Standing::Holds, Some("4.000 ms"), None),
+                judgement(Standing::Broken, Some("24.000 ms"), None),
+                judgement(Standing::Undecided, None, Some("3 replies are too few")),
+            ],
+        };
+        let invalid = Validity::Invalid {
+            findings: vec![Finding {
+                reason: "busy".to_owned(),
+                advice: "rest".to_owned(),
+            }],
+        };
+        insta::assert_snapshot!(run_verdicts(&answer, &invalid), @r"
+
+        Thresholds
+          holds      p95<20ms  (4.000 ms)
+          BROKEN     p95<20ms  (24.000 ms)
+          UNDECIDED  p95<20ms  (3 replies are too few)
+
+        INVALID: the load client was a bottleneck; do not use these figures
+        busy; rest
+        ");
+        assert!(run_verdicts(&Judgements::default(), &Validity::Valid).starts_with("\nvalid: "));
+    }
+
+    #[test]
+    fn names_take_what_the_figures_leave() {
+        let summary = |length: usize| Tally::new(&["x".repeat(length)]).summary();
+        for (length, columns, width) in [
+            (3, None, 10),
+            (200, None, 200),
+            (200, Some(40), 10),
+            (200, Some(140), 37),
+            (200, Some(1000), 80),
+            (20, Some(1000), 20),
+        ] {
+            assert_eq!(name_width(&summary(length), columns, 103), width);
+        }
+        assert_eq!(fitted("häuser", 6), "häuser");
+        assert_eq!(fitted("häuser", 4), "häu…");
     }
 }

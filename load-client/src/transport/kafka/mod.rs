@@ -1,25 +1,392 @@
 //! Requests and replies as records on a Kafka cluster. Only this folder names `rdkafka`.
 
 mod config;
-mod connection;
-mod diagnostics;
-mod error;
-mod expectations;
-mod growth;
-mod own_topic;
-#[cfg(test)]
-mod partitioning;
-mod preflight;
 mod producer;
 mod replies;
-mod service;
-mod unreadable;
+mod reply_topic;
 
-pub use config::{KafkaSettings, built_in_features};
-pub use connection::KafkaTransport;
-pub use error::KafkaTransportError;
-pub use service::ServiceSettings;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::time::Instant;
+
+use kafka_cluster_url::{NeedsTls, masked_refusal};
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedHeaders, Headers as _};
+use tokio::sync::oneshot;
+
+use self::producer::{Expectations, RequestProducer};
+use self::replies::ReplyConsumer;
+use self::reply_topic::{OwnTopic, SetupGuard};
+use crate::scenario::Request;
+use crate::transport::{Pending, Transport};
+
+pub use config::{KafkaSettings, ServiceSettings, built_in_features};
+
 // internal: for the program
-pub(crate) use config::{ClientSettings, librdkafka_version};
-pub(crate) use service::OWN_REPLY_TOPIC_INFIX;
-pub(crate) use unreadable::quiet_unreadable_headers;
+pub(crate) use config::{ClientSettings, OWN_REPLY_TOPIC_INFIX, librdkafka_version};
+
+// The two clients joined to one transport.
+
+/// A connected transport: topics checked, reply consumer assigned and positioned.
+pub struct KafkaTransport {
+    producer: RequestProducer,
+    /// `None` when only publishing. Dropping it stops its thread.
+    consumer: Option<ReplyConsumer>,
+    pending: Pending,
+    expectations: Expectations,
+    /// Deleted when dropped. The last field, so that nobody reads from it any more by then.
+    _own_topic: Option<OwnTopic>,
+}
+
+impl KafkaTransport {
+    /// Blocks; a run that is given up meanwhile creates nothing.
+    fn connect_unless(
+        guard: &SetupGuard,
+        settings: &KafkaSettings,
+    ) -> Result<Self, KafkaTransportError> {
+        let pending = Pending::default();
+        let wire = &settings.service.wire;
+        let expectations = Expectations::new(wire.expect_status.clone(), settings.timeout);
+        let producer = RequestProducer::connect(settings, pending.clone())?;
+        let (mut consumer, mut own_topic) = (None, None);
+        if !settings.publish_only {
+            if !guard.begin() {
+                return Err(KafkaTransportError::Interrupted);
+            }
+            own_topic = OwnTopic::create(settings)?;
+            let (pending, expectations) = (pending.clone(), expectations.clone());
+            consumer = Some(ReplyConsumer::connect(settings, pending, expectations)?);
+        }
+        Ok(Self {
+            producer,
+            consumer,
+            pending,
+            expectations,
+            _own_topic: own_topic,
+        })
+    }
+
+    /// Connects, checks the topics and positions the reply consumer. Waits for up to ten seconds, on a thread of
+    /// its own, so that signals are seen meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// When a setting is refused, no broker answers, or a topic cannot be used; the error names
+    /// the flag to change.
+    pub async fn connect_in_background(
+        settings: Arc<KafkaSettings>,
+    ) -> Result<Self, KafkaTransportError> {
+        let (done, connected) = oneshot::channel();
+        let creates = settings.service.own_reply_topic.is_some();
+        let guard = SetupGuard::default();
+        // Dropped with this future: by whoever stops the run before it has begun.
+        let _waits = WaitsForDeletion(creates.then(|| guard.clone()));
+        std::thread::spawn(move || {
+            let connected = Self::connect_unless(&guard, &settings);
+            // What nobody listens for any more is dropped here, and its topic deleted.
+            drop(done.send(connected));
+            guard.end();
+        });
+        connected
+            .await
+            .unwrap_or(Err(KafkaTransportError::Interrupted))
+    }
+
+    /// Replies that nobody waited for: late, or of somebody else.
+    pub(crate) fn unmatched_replies(&self) -> u64 {
+        self.consumer.as_ref().map_or(0, ReplyConsumer::unmatched)
+    }
+
+    /// Requests handed over to librdkafka and not yet acknowledged by a broker, at this moment.
+    pub(crate) fn producer_queue(&self) -> usize {
+        self.producer.in_flight()
+    }
+}
+
+/// Keeps the program from ending before a topic is deleted that it has created.
+struct WaitsForDeletion(Option<SetupGuard>);
+
+impl Drop for WaitsForDeletion {
+    fn drop(&mut self) {
+        if let Some(guard) = &self.0 {
+            guard.abandon();
+        }
+    }
+}
+
+impl Transport for KafkaTransport {
+    fn pending(&self) -> &Pending {
+        &self.pending
+    }
+
+    fn send(&self, request: &Request) {
+        if let (Some(expect), Some(_)) = (&request.expect, &self.consumer) {
+            let expect = Arc::clone(expect);
+            self.expectations.enter(request.id, expect, Instant::now());
+        }
+        self.producer.send(request);
+    }
+}
+
+// What can go wrong before the first request. Each message names the flag to change.
+
+/// Why the transport could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum KafkaTransportError {
+    /// librdkafka refuses a property.
+    #[error("-X {key}={value}: {reason}")]
+    Property {
+        /// The property.
+        key: String,
+        /// The value given; masked if it is a secret.
+        value: String,
+        /// What librdkafka says.
+        reason: String,
+    },
+    /// The URL or a property asks for TLS or SCRAM, and librdkafka was built without OpenSSL.
+    #[error(transparent)]
+    WithoutTls(#[from] NeedsTls),
+    /// No broker answers.
+    #[error(
+        "no broker answered at {brokers} within {seconds} s ({reason}); start one, or change --host"
+    )]
+    Unreachable {
+        /// The brokers tried.
+        brokers: String,
+        /// How long they were tried.
+        seconds: u64,
+        /// What librdkafka says.
+        reason: String,
+    },
+    /// A topic does not exist.
+    #[error("topic {topic} does not exist at {brokers}; create it, or change {flag}")]
+    MissingTopic {
+        /// The topic.
+        topic: String,
+        /// The brokers asked.
+        brokers: String,
+        /// The flag that names the topic.
+        flag: &'static str,
+    },
+    /// A topic exists and cannot be used.
+    #[error("topic {topic} cannot be used: {reason}; change {flag}, or the rights of this client")]
+    UnusableTopic {
+        /// The topic.
+        topic: String,
+        /// What the broker says.
+        reason: String,
+        /// The flag that names the topic.
+        flag: &'static str,
+    },
+    /// The cluster answers, and one of its brokers is out of reach under the address that it is known by.
+    #[error(
+        "{brokers} names {address} as a leader of topic {topic}, and nobody answers there within {seconds} s ({reason}); \
+         mend advertised.listeners of that broker, or let this machine resolve and reach its address"
+    )]
+    Advertised {
+        /// The brokers asked.
+        brokers: String,
+        /// The address.
+        address: String,
+        /// The topic.
+        topic: String,
+        /// How long it was tried.
+        seconds: u64,
+        /// What librdkafka says.
+        reason: String,
+    },
+    /// A topic has no such partition.
+    #[error("topic {topic} has no partition {partition}; change --reply-partition or {flag}")]
+    MissingPartition {
+        /// The topic.
+        topic: String,
+        /// The partition that replies are to come on.
+        partition: i32,
+        /// The flag that names the topic.
+        flag: &'static str,
+    },
+    /// The run's own reply topic could not be created.
+    #[error(
+        "--own-reply-topic: {topic} could not be created: {reason}; create a topic by hand and name it by --reply-topic"
+    )]
+    OwnTopic {
+        /// The topic.
+        topic: String,
+        /// What the broker says.
+        reason: String,
+    },
+    /// A client could not be built.
+    #[error("the Kafka {role} could not be started: {source}")]
+    Client {
+        /// Producer, consumer or another.
+        role: &'static str,
+        /// What librdkafka says.
+        source: KafkaError,
+    },
+    /// The set-up was given up.
+    #[error("the set-up of the Kafka clients was interrupted")]
+    Interrupted,
+}
+
+impl KafkaTransportError {
+    /// Whether the command line is at fault, rather than the cluster.
+    pub(crate) fn is_usage(&self) -> bool {
+        matches!(self, Self::Property { .. } | Self::WithoutTls(_))
+    }
+
+    /// Adds why the brokers are out of reach, where that is known.
+    fn because(self, last_error: Option<String>) -> Self {
+        match (self, last_error) {
+            (
+                Self::Unreachable {
+                    brokers, seconds, ..
+                },
+                Some(reason),
+            ) => Self::Unreachable {
+                brokers,
+                seconds,
+                reason,
+            },
+            (other, _) => other,
+        }
+    }
+
+    /// Why a client could not be built, with secrets masked.
+    #[must_use]
+    pub fn client(role: &'static str, source: KafkaError) -> Self {
+        match source {
+            KafkaError::ClientConfig(_, reason, key, value) => {
+                let (value, reason) = masked_refusal(&key, &value, &reason);
+                Self::Property { key, value, reason }
+            }
+            source => Self::Client { role, source },
+        }
+    }
+}
+
+// What librdkafka says of itself: logged for whoever asks, and the last of it kept for messages.
+
+/// The context of the consumer, and part of the producer's. Clones share the last error.
+#[derive(Debug, Clone, Default)]
+struct Diagnostics {
+    last_error: Arc<Mutex<Option<String>>>,
+}
+
+impl Diagnostics {
+    /// The most recent error of the connection, for example that it was refused.
+    fn last_error(&self) -> Option<String> {
+        self.last_error
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+impl ClientContext for Diagnostics {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        // Always at debug: what matters to the user is reported by the outcome of a request.
+        tracing::debug!(?level, facility, message, "librdkafka");
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "librdkafka");
+        *self
+            .last_error
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+    }
+}
+
+impl ConsumerContext for Diagnostics {}
+
+// Header names that are no text, at which rdkafka 0.39 panics: it has no call that gives the bytes.
+
+/// How many headers of a reply are looked at; foreign records may have far more.
+const MAX_HEADERS: usize = 256;
+
+thread_local! {
+    /// Whether this thread looks at a header just now.
+    static LOOKING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Returns the headers whose names are text.
+fn readable(headers: &BorrowedHeaders) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
+    let indices = 0..headers.count().min(MAX_HEADERS);
+    let seen = indices.filter_map(|index| look(|| headers.try_get(index))?);
+    seen.map(|header| (header.key, header.value))
+}
+
+fn look<T>(at: impl FnOnce() -> T) -> Option<T> {
+    LOOKING.set(true);
+    let seen = catch_unwind(AssertUnwindSafe(at));
+    LOOKING.set(false);
+    seen.ok()
+}
+
+/// Keeps replies with unreadable header names from writing to standard error, by a panic hook that passes over
+/// them and hands all others to the hook that was there. For a program's `main`.
+pub(crate) fn quiet_unreadable_headers() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let others = take_hook();
+        set_hook(Box::new(move |panic| {
+            // Where a panic aborts, its message is the process's last word.
+            if cfg!(panic = "abort") || !LOOKING.get() {
+                others(panic);
+            }
+        }));
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rdkafka::mocking::MockCluster;
+
+    use super::*;
+
+    #[test]
+    fn the_queue_holds_what_no_broker_has_acknowledged() {
+        let cluster = MockCluster::new(1).unwrap();
+        cluster.create_topic("createOrder", 1, 1).unwrap();
+        let settings = KafkaSettings {
+            brokers: cluster.bootstrap_servers(),
+            topic: "createOrder".to_owned(),
+            reply_topic: "createOrder.reply".to_owned(),
+            body: bytes::Bytes::new(),
+            headers: Vec::new(),
+            timeout: Duration::from_secs(60),
+            publish_only: true,
+            properties: Vec::new(),
+            run_id: "test".to_owned(),
+            service: ServiceSettings::default(),
+        };
+        let transport = KafkaTransport::connect_unless(&SetupGuard::default(), &settings).unwrap();
+        assert_eq!(transport.producer_queue(), 0);
+        // From here on no acknowledgement arrives before the test is over.
+        cluster
+            .broker_round_trip_time(1, Duration::from_secs(600))
+            .unwrap();
+        (0..3).for_each(|_| transport.send(&Request::new(0)));
+        assert_eq!(transport.producer_queue(), 3);
+    }
+
+    #[test]
+    fn an_unreadable_header_costs_itself_only() {
+        let seen = (0..3).filter_map(|index| {
+            look(|| {
+                if index == 1 {
+                    panic!("as rdkafka does")
+                } else {
+                    index
+                }
+            })
+        });
+        assert_eq!(seen.collect::<Vec<_>>(), [0, 2]);
+    }
+}

@@ -1,6 +1,9 @@
 //! Publishes requests. A delivery that fails ends its request at once.
 
-use std::time::Instant;
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
 use rdkafka::client::Client;
@@ -10,9 +13,8 @@ use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use uuid::Uuid;
 
-use super::diagnostics::Diagnostics;
-use super::{KafkaSettings, KafkaTransportError, preflight};
-use crate::scenario::Request;
+use crate::scenario::{Request, StatusSet};
+use crate::transport::kafka::{Diagnostics, KafkaSettings, KafkaTransportError, reply_topic};
 use crate::transport::wire::Wire;
 use crate::transport::{Answer, Failure, Pending};
 
@@ -87,14 +89,14 @@ impl RequestProducer {
             .map_err(|error| KafkaTransportError::client("producer", error))?;
         let client: &Client<DeliveryReports> = producer.client();
         for (topic, flag) in settings.topics() {
-            let mut partitions = preflight::partitions(client, settings, topic, flag)
+            let mut partitions = reply_topic::partitions(client, settings, topic, flag)
                 .map_err(|error| error.because(diagnostics.last_error()))?;
             // One of each leader tells whether it can be reached.
             partitions.sort_unstable_by(|one, other| one.leader.cmp(&other.leader));
             partitions.dedup_by(|one, other| one.leader == other.leader);
             for partition in &partitions {
                 let last_error = || diagnostics.last_error();
-                preflight::watermarks(client, settings, (topic, flag), partition, last_error)?;
+                reply_topic::watermarks(client, settings, (topic, flag), partition, last_error)?;
             }
         }
         Ok(Self {
@@ -187,5 +189,174 @@ impl ConstantHeaders {
         found.map(|(_, headers)| headers.clone()).ok_or_else(|| {
             format!("nobody reads replies from {topic}; add it to the settings' more_reply_topics")
         })
+    }
+}
+
+// Which statuses a request in flight expects, where that is not what the run expects.
+//
+// The table of requests in flight is not told, since it serves other transports as well. Most
+// runs never enter anything here, and then no lock is taken.
+
+/// Expectations by correlation id. Clones share one table.
+#[derive(Debug, Clone)]
+pub(super) struct Expectations {
+    usual: Arc<StatusSet>,
+    /// After this time nobody waits for the reply any more.
+    patience: Duration,
+    in_use: Arc<AtomicBool>,
+    table: Arc<Mutex<Table>>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    special: HashMap<Uuid, Arc<StatusSet>>,
+    /// In the order in which they were entered, to forget those that never got a reply.
+    entered: VecDeque<(Instant, Uuid)>,
+}
+
+impl Expectations {
+    pub(super) fn new(usual: StatusSet, patience: Duration) -> Self {
+        Self {
+            usual: Arc::new(usual),
+            patience,
+            in_use: Arc::default(),
+            table: Arc::default(),
+        }
+    }
+
+    /// Enters what a request expects, before it is sent.
+    pub(super) fn enter(&self, id: Uuid, special: Arc<StatusSet>, now: Instant) {
+        let mut table = self.lock();
+        while let Some((entered, old)) = table.entered.front().copied() {
+            if now.saturating_duration_since(entered) <= self.patience {
+                break;
+            }
+            table.entered.pop_front();
+            table.special.remove(&old);
+        }
+        table.special.insert(id, special);
+        table.entered.push_back((now, id));
+        drop(table);
+        self.in_use.store(true, Ordering::Release);
+    }
+
+    /// What the request of a reply expects.
+    pub(super) fn take(&self, id: &Uuid) -> Arc<StatusSet> {
+        let special = if self.in_use.load(Ordering::Acquire) {
+            self.lock().special.remove(id)
+        } else {
+            None
+        };
+        special.unwrap_or_else(|| Arc::clone(&self.usual))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        // No code panics while it holds the lock, and the table is whole between statements.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::time::Duration;
+
+    use rdkafka::consumer::{BaseConsumer, Consumer};
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
+
+    use super::*;
+    use crate::scenario::Request;
+    use crate::transport::Transport;
+    use crate::transport::kafka::reply_topic::SetupGuard;
+    use crate::transport::kafka::{KafkaSettings, KafkaTransport, ServiceSettings};
+
+    const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn a_reply_takes_what_its_request_expects_and_others_what_is_usual() {
+        let expectations = Expectations::new(StatusSet::default(), REPLY_TIMEOUT);
+        let (id, special) = (Uuid::from_u128(1), Arc::new("404".parse().unwrap()));
+        assert!(expectations.take(&id).contains(200));
+        expectations.enter(id, special, Instant::now());
+        assert!(expectations.take(&Uuid::from_u128(2)).contains(200));
+        assert!(expectations.take(&id).contains(404));
+        assert!(!expectations.take(&id).contains(404), "taken once");
+    }
+
+    #[test]
+    fn time_outs_do_not_fill_memory() {
+        let expectations = Expectations::new(StatusSet::default(), REPLY_TIMEOUT);
+        let special: Arc<StatusSet> = Arc::new("404".parse().unwrap());
+        let start = Instant::now();
+        for second in 0..1000 {
+            let now = start + Duration::from_secs(second);
+            let id = Uuid::from_u128(second.into());
+            expectations.enter(id, Arc::clone(&special), now);
+        }
+        let table = expectations.lock();
+        assert_eq!((table.special.len(), table.entered.len()), (31, 31));
+    }
+
+    const PARTITIONS: i32 = 7;
+    /// What `Utils.murmur2` of Java's client makes of a key, as librdkafka's own test has it.
+    const MURMUR2: [(&str, u32); 6] = [
+        ("kafka", 0xd067_cf64),
+        ("giberish123456789", 0x8f55_2b0c),
+        ("1234", 0x9fc9_7b14),
+        ("234", 0xe7c0_09ca),
+        ("34", 0x8739_30da),
+        ("4", 0x5a4b_5ca1),
+    ];
+
+    /// The partition of each key, after a request with each.
+    fn partitions(own: &[(&str, &str)]) -> HashMap<String, i32> {
+        let cluster = MockCluster::new(1).unwrap();
+        cluster.create_topic("t", PARTITIONS, 1).unwrap();
+        let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let settings = KafkaSettings {
+            brokers: cluster.bootstrap_servers(),
+            topic: "t".to_owned(),
+            reply_topic: "r".to_owned(),
+            body: bytes::Bytes::new(),
+            headers: Vec::new(),
+            timeout: Duration::from_secs(60),
+            publish_only: true,
+            properties: own.iter().map(pair).collect(),
+            run_id: "test".to_owned(),
+            service: ServiceSettings::default(),
+        };
+        let transport = KafkaTransport::connect_unless(&SetupGuard::default(), &settings).unwrap();
+        for (key, _) in MURMUR2 {
+            let mut request = Request::new(0);
+            request.key = Some(key.into());
+            transport.send(&request);
+        }
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", cluster.bootstrap_servers());
+        let consumer: BaseConsumer = config.set("group.id", "g").create().unwrap();
+        let mut all = TopicPartitionList::new();
+        for partition in 0..PARTITIONS {
+            let begin = Offset::Offset(0);
+            all.add_partition_offset("t", partition, begin).unwrap();
+        }
+        consumer.assign(&all).unwrap();
+        let mut found = HashMap::new();
+        while found.len() < MURMUR2.len() {
+            let message = consumer.poll(Duration::from_secs(60)).unwrap().unwrap();
+            let key = String::from_utf8(message.key().unwrap().to_vec()).unwrap();
+            found.insert(key, message.partition());
+        }
+        found
+    }
+
+    #[test]
+    fn a_keyed_request_goes_to_the_partition_that_javas_clients_choose() {
+        let found = partitions(&[]);
+        for (key, hash) in MURMUR2 {
+            let chosen = i32::try_from(hash & 0x7fff_ffff).unwrap() % PARTITIONS;
+            assert_eq!(found[key], chosen, "{key}");
+        }
+        assert_ne!(partitions(&[("partitioner", "consistent_random")]), found);
     }
 }

@@ -3,11 +3,12 @@
 //! No group: every partition of the reply topic is assigned by hand, at the end offset that the
 //! broker named before the first request. Whatever is written afterwards lies behind that offset,
 //! so the fastest reply cannot be missed, however long the first fetch takes. Partitions that are added
-//! while it runs are looked for by [`growth`].
+//! while it runs are looked for by [`follow`].
 //!
 //! A fault that passes ends nothing at once: a request that gets no reply by its time-out fails by the fault
 //! that fell into its time.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -16,13 +17,12 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::metadata::MetadataPartition;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::diagnostics::Diagnostics;
-use super::expectations::Expectations;
-use super::preflight::Partition;
-use super::unreadable::readable;
-use super::{KafkaSettings, KafkaTransportError, growth, preflight};
+use crate::transport::kafka::producer::Expectations;
+use crate::transport::kafka::reply_topic::{self, Partition};
+use crate::transport::kafka::{Diagnostics, KafkaSettings, KafkaTransportError, readable};
 use crate::transport::{Answer, Failure, Pending, Reply, ReplyReader, ReplyRecord};
 
 /// How soon the thread notices that it should stop.
@@ -73,7 +73,7 @@ impl ReplyConsumer {
         if settings.service.wire.reply_partition.is_none() {
             let (consumer, shared) = (Arc::clone(&consumer), Arc::clone(&shared));
             own.spawn("partitions", move || {
-                growth::follow(&consumer, assignment, &shared.stop);
+                follow(&consumer, assignment, &shared.stop);
             })?;
         }
         let topic = topics.join(", ");
@@ -122,7 +122,7 @@ fn end_offsets(
             let client = consumer.client();
             let last_error = || client.context().last_error();
             let (_, end) =
-                preflight::watermarks(client, settings, (topic, flag), &partition, last_error)?;
+                reply_topic::watermarks(client, settings, (topic, flag), &partition, last_error)?;
             assignment
                 .add_partition_offset(topic, partition.id, Offset::Offset(end))
                 .map_err(|error| KafkaTransportError::client("consumer", error))?;
@@ -138,7 +138,7 @@ fn partitions(
     topic: &str,
     flag: &'static str,
 ) -> Result<Vec<Partition>, KafkaTransportError> {
-    let mut all = preflight::partitions(consumer.client(), settings, topic, flag)?;
+    let mut all = reply_topic::partitions(consumer.client(), settings, topic, flag)?;
     if let Some(partition) = settings.service.wire.reply_partition {
         all.retain(|own| own.id == partition);
         if all.is_empty() {
@@ -273,4 +273,86 @@ fn cause(error: &KafkaError, topic: &str) -> String {
         None => error.to_string(),
     };
     format!("the reply consumer of {topic} failed: {reason}")
+}
+
+// Looks for partitions that are added to a reply topic while a run goes on. librdkafka does not look when
+// partitions are assigned by hand, and replies on new ones would all seem to be time-outs.
+
+/// How often it looks. Well below the usual time-out, so that replies on new partitions are late, not lost.
+const LOOK_INTERVAL: Duration = Duration::from_secs(3);
+/// How long one look may take, and with it the end of a run without brokers.
+const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Reads new partitions from their beginning, until it is to stop. Runs on a thread of its own: the one that
+/// stamps replies must not wait for metadata.
+pub(super) fn follow(consumer: &PolledConsumer, assigned: TopicPartitionList, stop: &AtomicBool) {
+    let mut known = BTreeMap::<String, Vec<i32>>::new();
+    for partition in assigned.elements() {
+        let topic = known.entry(partition.topic().to_owned()).or_default();
+        topic.push(partition.partition());
+    }
+    loop {
+        std::thread::park_timeout(LOOK_INTERVAL);
+        if stop.load(Ordering::Relaxed) {
+            return;
+        }
+        for (topic, partitions) in &mut known {
+            // What fails now is tried again.
+            let Ok(metadata) = consumer
+                .client()
+                .fetch_metadata(Some(topic), METADATA_TIMEOUT)
+            else {
+                continue;
+            };
+            let mut found = metadata.topics().iter();
+            let found = found.find(|found| found.name() == topic);
+            let there = found.map_or(&[][..], |found| found.partitions());
+            let there = there.iter().filter(|own| own.error().is_none());
+            let fresh = added(partitions, there.map(MetadataPartition::id));
+            if !fresh.is_empty() && read(consumer, topic, &fresh) {
+                partitions.extend(fresh);
+            }
+        }
+    }
+}
+
+fn added(known: &[i32], there: impl Iterator<Item = i32>) -> Vec<i32> {
+    there.filter(|id| !known.contains(id)).collect()
+}
+
+fn read(consumer: &PolledConsumer, topic: &str, partitions: &[i32]) -> bool {
+    let mut list = TopicPartitionList::new();
+    for partition in partitions {
+        // It came into being after the first request, so that nothing on it is older.
+        let added = list.add_partition_offset(topic, *partition, Offset::Beginning);
+        if added.is_err() {
+            return false;
+        }
+    }
+    match consumer.incremental_assign(&list) {
+        Ok(()) => {
+            tracing::warn!(
+                topic,
+                ?partitions,
+                "the reply topic has new partitions; replies on them were read late"
+            );
+            true
+        }
+        Err(error) => {
+            tracing::warn!(topic, %error, "new partitions of the reply topic cannot be read yet");
+            false
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_not_there_before_is_new() {
+        assert_eq!(added(&[0, 1], [0, 1, 2, 3].into_iter()), [2, 3]);
+        assert_eq!(added(&[0, 2], [1, 2].into_iter()), [1]);
+        assert_eq!(added(&[0], std::iter::empty()), [0; 0]);
+    }
 }

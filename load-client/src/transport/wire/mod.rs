@@ -4,20 +4,19 @@
 //! Services differ only in these conventions, so that one of any make can be measured unchanged. A
 //! [`Profile`] names the conventions of a framework; every part of a [`Wire`] can be set by itself.
 
-mod correlation;
-mod outgoing;
-mod partition;
 mod profile;
-#[cfg(test)]
-mod tests;
 
-use serde::Serialize;
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
 
-pub(crate) use correlation::{Correlation, IdFormat, ReplyCorrelation};
-pub(crate) use partition::{PartitionEncoding, PartitionHeader};
-pub(crate) use profile::Profile;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+use uuid::Uuid;
 
-use crate::scenario::StatusSet;
+use crate::scenario::{Request, StatusSet};
+
+pub(crate) use profile::{PartitionHeader, Profile};
 
 /// The conventions that requests and replies follow. The default is [`Profile::Reference`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -46,7 +45,6 @@ pub(crate) struct Wire {
 
 impl Wire {
     /// Where a reply carries the id of its request.
-    #[must_use]
     pub(crate) fn reply_correlation(&self) -> ReplyCorrelation {
         let same = || self.correlation.of_reply();
         self.reply_correlation.clone().unwrap_or_else(same)
@@ -80,7 +78,6 @@ impl Wire {
     }
 
     /// The header that only the run itself may set under this name, if it is one.
-    #[must_use]
     pub(crate) fn own_header(&self, name: &str) -> Option<&str> {
         let correlation = match &self.correlation {
             Correlation::Header(name) => Some(&**name),
@@ -109,3 +106,293 @@ fn as_text<S: serde::Serializer>(
 ) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
 }
+
+// Where the id of a request is carried, and how it is written.
+
+const TAKES: &str = "takes header:NAME, key, payload:/JSON/POINTER or echo:NAME";
+const REPLY_TAKES: &str = "takes header:NAME, key or payload:/JSON/POINTER";
+
+/// Where a request carries its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Correlation {
+    /// In a header of this name.
+    Header(String),
+    /// In `x-reply-set-header: NAME:<id>`, which asks the service to put the header `NAME` on its
+    /// reply.
+    Echo(String),
+    /// It is the record's key.
+    Key,
+    /// In the body, a JSON object, at this pointer (RFC 6901).
+    Payload(String),
+}
+
+/// Where a reply carries the id of its request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ReplyCorrelation {
+    /// In a header of this name.
+    Header(String),
+    /// It is the record's key.
+    Key,
+    /// In the body, which is JSON, at this pointer (RFC 6901).
+    Payload(String),
+}
+
+/// How an id is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum IdFormat {
+    /// A UUID's text with hyphens.
+    Uuid,
+    /// A UUID's 16 bytes, the most significant first.
+    UuidBytes,
+    /// A UUID's 32 hexadecimal digits.
+    Hex,
+}
+
+impl Correlation {
+    fn of_reply(&self) -> ReplyCorrelation {
+        match self {
+            Self::Header(name) | Self::Echo(name) => ReplyCorrelation::Header(name.clone()),
+            Self::Key => ReplyCorrelation::Key,
+            Self::Payload(pointer) => ReplyCorrelation::Payload(pointer.clone()),
+        }
+    }
+}
+
+impl FromStr for Correlation {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            Some(("echo", name)) if is_name(name) && !name.contains(':') => {
+                Ok(Self::Echo(name.to_owned()))
+            }
+            _ => match text.parse::<ReplyCorrelation>() {
+                Ok(ReplyCorrelation::Header(name)) => Ok(Self::Header(name)),
+                Ok(ReplyCorrelation::Key) => Ok(Self::Key),
+                Ok(ReplyCorrelation::Payload(pointer)) => Ok(Self::Payload(pointer)),
+                Err(_) => Err(TAKES.to_owned()),
+            },
+        }
+    }
+}
+
+impl FromStr for ReplyCorrelation {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            None if text == "key" => Ok(Self::Key),
+            // `zilla:correlation-id` is a name: the first colon alone separates.
+            Some(("header", name)) if is_name(name) => Ok(Self::Header(name.to_owned())),
+            Some(("payload", pointer)) if is_pointer(pointer) => {
+                Ok(Self::Payload(pointer.to_owned()))
+            }
+            _ => Err(REPLY_TAKES.to_owned()),
+        }
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    !name.trim().is_empty() && !name.contains('\0')
+}
+
+/// A pointer to a member: the whole document is no place for an id.
+fn is_pointer(pointer: &str) -> bool {
+    let escapes = pointer.split('~').skip(1);
+    pointer.len() > 1
+        && pointer.starts_with('/')
+        && escapes.into_iter().all(|rest| rest.starts_with(['0', '1']))
+}
+
+impl fmt::Display for Correlation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Echo(name) => write!(f, "echo:{name}"),
+            other => other.of_reply().fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for ReplyCorrelation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Header(name) => write!(f, "header:{name}"),
+            Self::Key => f.write_str("key"),
+            Self::Payload(pointer) => write!(f, "payload:{pointer}"),
+        }
+    }
+}
+
+impl Serialize for Correlation {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl Serialize for ReplyCorrelation {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl FromStr for IdFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "uuid" => Ok(Self::Uuid),
+            "uuid-bytes" => Ok(Self::UuidBytes),
+            "hex" => Ok(Self::Hex),
+            _ => Err("takes uuid, uuid-bytes or hex".to_owned()),
+        }
+    }
+}
+
+impl IdFormat {
+    /// Writes an id into a buffer, and answers the written part.
+    pub(crate) fn write(self, id: Uuid, buffer: &mut [u8; 36]) -> &[u8] {
+        match self {
+            Self::Uuid => id.hyphenated().encode_lower(buffer).as_bytes(),
+            Self::Hex => id.simple().encode_lower(buffer).as_bytes(),
+            Self::UuidBytes => {
+                buffer[..16].copy_from_slice(id.as_bytes());
+                &buffer[..16]
+            }
+        }
+    }
+
+    /// Reads an id; `None` when it is none of ours.
+    pub(crate) fn read(self, value: &[u8]) -> Option<Uuid> {
+        match self {
+            Self::UuidBytes => Uuid::from_slice(value).ok(),
+            Self::Uuid | Self::Hex => Uuid::try_parse_ascii(value.trim_ascii()).ok(),
+        }
+    }
+}
+
+// What the conventions add to a request: constant headers, and its id at its place.
+
+/// The header of the reference that asks for a header on the reply.
+const SET_HEADER: &str = "x-reply-set-header";
+
+/// Why a request cannot carry its id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unsendable {
+    /// The id has to go into a body that has no place for it.
+    #[error("the id cannot be put at {pointer}: {reason}")]
+    Body {
+        /// Where it should be.
+        pointer: String,
+        /// What is in the way.
+        reason: &'static str,
+    },
+}
+
+/// A request as it goes out, less the headers that are the same for all requests of a run.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Outgoing<'a> {
+    pub(crate) key: Option<Cow<'a, [u8]>>,
+    pub(crate) body: Option<Cow<'a, [u8]>>,
+    pub(crate) headers: Vec<(&'a str, Cow<'a, [u8]>)>,
+}
+
+impl Wire {
+    /// Headers that all requests with this reply topic have in common.
+    pub(crate) fn constant_headers(&self, reply_topic: &str) -> Vec<(&str, Vec<u8>)> {
+        let mut headers = vec![(&*self.reply_to_header, reply_topic.as_bytes().to_vec())];
+        if let (Some(header), Some(partition)) =
+            (&self.reply_partition_header, self.reply_partition)
+        {
+            headers.push((&header.name, header.value(partition)));
+        }
+        headers
+    }
+
+    /// Puts the id into a request. Headers of the request that are the run's own to set are left
+    /// out: a captured record still has those of the client that made it.
+    ///
+    /// # Errors
+    ///
+    /// When the id goes into the body, and the body has no place for it.
+    pub(crate) fn outgoing<'a>(&'a self, request: &'a Request) -> Result<Outgoing<'a>, Unsendable> {
+        let mut buffer = [0; 36];
+        let id = self.correlation_format.write(request.id, &mut buffer);
+        let foreign = request.headers.iter();
+        let foreign = foreign.filter(|(name, value)| !self.is_own(name, value));
+        let mut headers: Vec<_> = foreign
+            .map(|(name, value)| (&**name, Cow::Borrowed(&**value)))
+            .collect();
+        let mut key = request.key.as_deref().map(Cow::Borrowed);
+        let mut body = request.body.as_deref().map(Cow::Borrowed);
+        match &self.correlation {
+            Correlation::Header(name) => headers.push((name, Cow::Owned(id.to_vec()))),
+            Correlation::Echo(name) => {
+                let value = [name.as_bytes(), b":", id].concat();
+                headers.push((SET_HEADER, Cow::Owned(value)));
+            }
+            Correlation::Key => key = Some(Cow::Owned(id.to_vec())),
+            Correlation::Payload(pointer) => {
+                let text = String::from_utf8_lossy(id).into_owned();
+                body = Some(Cow::Owned(with_id(body.as_deref(), pointer, text)?));
+            }
+        }
+        Ok(Outgoing { key, body, headers })
+    }
+
+    fn is_own(&self, name: &str, value: &[u8]) -> bool {
+        let asks_for_ours = match &self.correlation {
+            Correlation::Echo(own) if name.eq_ignore_ascii_case(SET_HEADER) => {
+                let asked = value.split(|byte| *byte == b':').next().unwrap_or_default();
+                asked.trim_ascii().eq_ignore_ascii_case(own.as_bytes())
+            }
+            _ => false,
+        };
+        asks_for_ours || self.own_header(name).is_some()
+    }
+
+    /// Whether requests with this body can carry their id; asked before a run.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot.
+    pub(crate) fn check(&self, request: &Request) -> Result<(), Unsendable> {
+        self.outgoing(request).map(|_| ())
+    }
+}
+
+/// A JSON body with the id at a pointer. Members are made where they are missing; the order of the
+/// members is not kept.
+fn with_id(body: Option<&[u8]>, pointer: &str, id: String) -> Result<Vec<u8>, Unsendable> {
+    let failed = |reason| Unsendable::Body {
+        pointer: pointer.to_owned(),
+        reason,
+    };
+    let parsed = serde_json::from_slice::<Value>(body.unwrap_or_default());
+    let mut json = parsed.ok().filter(Value::is_object);
+    let json = json
+        .as_mut()
+        .ok_or_else(|| failed("the body is no JSON object"))?;
+    let mut place = &mut *json;
+    for token in pointer.split('/').skip(1) {
+        let name = token.replace("~1", "/").replace("~0", "~");
+        place = match place {
+            Value::Object(members) => members
+                .entry(name)
+                .or_insert_with(|| Value::Object(serde_json::Map::new())),
+            Value::Array(items) => {
+                let item = name
+                    .parse::<usize>()
+                    .ok()
+                    .and_then(|index| items.get_mut(index));
+                item.ok_or_else(|| failed("the array has no such item"))?
+            }
+            _ => return Err(failed("a value is in the way")),
+        };
+    }
+    *place = Value::String(id);
+    serde_json::to_vec(json).map_err(|_| failed("the body cannot be written"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,8 @@
-//! The open loop.
+//! Open loops, runs that are steered while they go on, and a server that stalls for a second under both models.
 
-use super::*;
+use hdrhistogram::Histogram;
+
+use crate::load::runner::tests::*;
 
 fn sent(samples: &[Sample]) -> Vec<u64> {
     let mut sent: Vec<_> = samples
@@ -166,4 +168,213 @@ async fn the_thread_sends_the_same_schedule() {
     let intended = samples.iter().map(|sample| sample.intended_ns);
     assert!(intended.eq((0..200).map(|index| index * 1_000_000)));
     assert!(samples.iter().all(|one| one.sent_ns >= one.intended_ns));
+}
+
+// A server that stalls for a second, under both load models: what a closed loop does not see. The
+// expected figures are of a simulation of this server that was made apart from this code.
+
+/// Serves one request after the other, each in 1 ms, and stands still from second 10 to second 11.
+struct Stalling {
+    pending: Pending,
+    start: Instant,
+    free: Mutex<Instant>,
+}
+
+impl Stalling {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            pending: Pending::default(),
+            start: now(),
+            free: Mutex::new(now()),
+        })
+    }
+}
+
+impl Transport for Stalling {
+    fn pending(&self) -> &Pending {
+        &self.pending
+    }
+
+    fn send(&self, request: &Request) {
+        let (id, pending) = (request.id, self.pending.clone());
+        let mut free = self.free.lock().unwrap();
+        let mut begin = now().max(*free);
+        let second = |second| self.start + Duration::from_secs(second);
+        if (second(10)..second(11)).contains(&begin) {
+            begin = second(11);
+        }
+        *free = begin + Duration::from_millis(1);
+        let end = *free;
+        tokio::spawn(async move {
+            tokio::time::sleep_until(end.into()).await;
+            pending.complete(&id, answered(end));
+        });
+    }
+}
+
+/// Microseconds in ascending order, and their nearest-rank percentiles.
+struct Latencies(Vec<u64>);
+
+impl Latencies {
+    fn of(samples: &[Sample], latency: impl Fn(&Sample) -> Option<u64>) -> Self {
+        let mut all: Vec<_> = samples
+            .iter()
+            .map(|sample| latency(sample).unwrap() / 1000)
+            .collect();
+        all.sort_unstable();
+        Self(all)
+    }
+
+    fn at(&self, quantile: f64) -> u64 {
+        let rank = (quantile * self.0.len() as f64).ceil() as usize;
+        self.0[rank.max(1) - 1]
+    }
+
+    fn mean(&self) -> u64 {
+        self.0.iter().sum::<u64>() / self.0.len() as u64
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_loop_sees_the_stall() {
+    let control = Control::default();
+    let samples = collect(open_plan(100.0, 20), Stalling::new(), control.clone()).await;
+    let response = Latencies::of(&samples, Sample::response_ns);
+    assert_eq!(response.0.len(), 2000);
+    assert_eq!(response.mean(), 29_028);
+    assert_eq!(
+        [0.5, 0.95, 0.99, 0.999, 1.0].map(|q| response.at(q)),
+        [1000, 101_000, 821_000, 983_000, 1_001_000]
+    );
+    let slow = response.0.iter().filter(|latency| **latency > 1000);
+    assert_eq!(slow.count(), 112);
+    // The client was not what was late.
+    assert_eq!(control.lag().unwrap().max_ms, 0.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_loop_does_not() {
+    let mut plan = plan(1, 20);
+    plan.model = Model::Closed(Pause::Pace(Duration::from_millis(10)));
+    let control = Control::default();
+    let samples = collect(plan, Stalling::new(), control.clone()).await;
+    let response = Latencies::of(&samples, Sample::response_ns);
+    let service = Latencies::of(&samples, Sample::service_ns);
+    // The request behind the stalled one waited for its reply; the 98 that were left out show nowhere.
+    assert_eq!((response.0.len(), service.at(0.999)), (1901, 1000));
+    assert_eq!((service.0[1899], response.0[1899]), (1000, 992_000));
+    assert_eq!((service.at(1.0), response.at(1.0)), (1_001_000, 1_001_000));
+    assert_eq!(control.lag().unwrap().max_ms.round(), 991.0);
+
+    // HdrHistogram's correction estimates what the open loop measured; it counts in bins of 4 µs here.
+    let mut corrected = Histogram::<u64>::new(5).unwrap();
+    for latency in &service.0 {
+        corrected.record_correct(*latency, 10_000).unwrap();
+    }
+    assert_eq!(corrected.len(), 2000);
+    let p99 = corrected.value_at_quantile(0.99);
+    assert!(p99.abs_diff(801_000) < 10, "{p99}");
+    assert!(
+        (corrected.mean() - 26_250.0).abs() < 1.0,
+        "{}",
+        corrected.mean()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recorder_that_stands_still_holds_requests_back_and_is_counted() {
+    let mut open = open_plan(10.0, 1);
+    // What is due is tried for so long after the run time.
+    open.timeout = Duration::from_secs(1);
+    for (plan, expected) in [(plan(2, 1), 2), (open, 1)] {
+        let (samples, receiver) = Samples::channel();
+        let mut waiting = 0;
+        while samples.has_room() {
+            assert!(samples.send(Sample::test(0, 1, Outcome::Ok)));
+            waiting += 1;
+        }
+        let control = Control::default();
+        let transport = Memory::new(Service::RepliesAfter(Duration::from_millis(1)));
+        run_paced_by(Pacer::Timer, plan, scenario(), transport, samples, &control).await;
+        assert_eq!(control.held_back_by_recorder(), expected);
+        assert_eq!(receiver.take().len(), waiting, "nothing was sent");
+    }
+}
+
+// Runs that are steered while they go on.
+
+#[tokio::test(start_paused = true)]
+async fn users_are_added_at_the_spawn_rate_and_end_after_their_request() {
+    let mut plan = plan(4, 60);
+    plan.spawn_rate = 100.0;
+    let looks = [1000, 2005, 2050, 3000];
+    let found = active(plan.clone(), &looks, |control| control.add_users(3)).await;
+    assert_eq!(found, [4, 5, 7, 7]);
+    let found = active(plan.clone(), &[1000, 2150], |control| control.add_users(-3)).await;
+    assert_eq!(found, [4, 1]);
+    let found = active(plan, &[1000, 3050], |control| control.set_target(8, 2.0)).await;
+    assert_eq!(found, [4, 7]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn users_that_think_end_at_once_when_they_are_not_wanted() {
+    let mut plan = plan(4, 60);
+    plan.spawn_rate = 100.0;
+    plan.model = Model::Closed(Pause::Think {
+        least: Duration::from_secs(30),
+        most: Duration::from_secs(30),
+        seed: 1,
+    });
+    let found = active(plan, &[1000, 2150], |control| control.add_users(-3)).await;
+    assert_eq!(found, [4, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn users_come_back_after_there_were_none() {
+    let control = Control::default();
+    let steered = control.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        steered.set_target(0, 1000.0);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        steered.set_target(2, 100.0);
+    });
+    let transport = Memory::new(Service::RepliesAfter(Duration::from_millis(100)));
+    let samples = collect(plan(2, 3), transport, control).await;
+    let in_second = |second| {
+        let sent = samples.iter().map(|sample| sample.sent_ns / 1_000_000_000);
+        sent.filter(|sent| *sent == second).count()
+    };
+    // Those of 1.000 s were sent before the users were taken away, or in that instant.
+    assert!(in_second(1) <= 2, "{}", in_second(1));
+    assert_eq!(in_second(2), 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_rate_of_an_open_loop_changes_at_once() {
+    // Little's law: 100 ms at 50 a second are 5 in flight.
+    let plan = open_plan(50.0, 60);
+    let looks = [1995, 2995];
+    let found = active(plan.clone(), &looks, |control| control.set_rate(200.0)).await;
+    assert_eq!(found, [5, 20]);
+    let found = active(plan, &looks, |control| control.add_users(-50)).await;
+    assert_eq!(found, [5, 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stages_of_users_follow_each_other() {
+    let stage = |seconds, users, ramp| Stage {
+        name: String::new(),
+        duration: Duration::from_secs(seconds),
+        target: Target::Users {
+            users,
+            spawn_rate: 100.0,
+        },
+        ramp,
+    };
+    let mut plan = plan(0, 60);
+    plan.stages = vec![stage(4, 4, true), stage(4, 2, false), stage(4, 6, false)];
+    let looks = [500, 1500, 3500, 4150, 7900, 8150];
+    let found = active(plan, &looks, |_| {}).await;
+    assert_eq!(found, [1, 2, 4, 2, 2, 6]);
 }

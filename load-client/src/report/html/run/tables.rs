@@ -1,11 +1,16 @@
-//! The tables of the page of a run.
+//! The tables and charts of the page of a run.
 
-use super::super::escape;
-use super::super::tables::{cells, table};
+use plotly::common::{Fill, Line, LineShape, Mode, Title};
+use plotly::layout::{Axis, AxisType, HoverMode, Shape, ShapeLayer, ShapeType, SpikeMode};
+use plotly::{Layout, Plot, Scatter};
+
+use crate::measure::history::{Bin, Moment, MomentRow};
 use crate::measure::summary::{Latency, PERCENTILES, Row, StageResult, Summary};
-use crate::measure::threshold::{Answer, Judgement, Verdict};
+use crate::measure::threshold::{Judgement, Judgements, Standing};
+use crate::report::html::charts::{self, axis, layout};
+use crate::report::html::{cells, escape, table};
+use crate::report::rows;
 
-const TYPE: &str = "KAFKA";
 const OMISSION: &str = "<p class=\"note\">Response times count from the moment when a request was to be sent, \
     service times from the moment when it was handed over. Here they differ: requests waited to be sent. A \
     service that stalls keeps requests from being sent, and the service times do not know of those \
@@ -135,7 +140,7 @@ pub(super) fn failures(summary: &Summary) -> String {
 }
 
 /// What became of each threshold; nothing without any.
-pub(super) fn thresholds(answer: &Answer) -> String {
+pub(super) fn thresholds(answer: &Judgements) -> String {
     if answer.judgements.is_empty() {
         return String::new();
     }
@@ -149,9 +154,9 @@ pub(super) fn thresholds(answer: &Answer) -> String {
 
 fn threshold_row(judgement: &Judgement) -> String {
     let (tone, outcome) = match judgement.verdict {
-        Verdict::Holds => ("good", "holds"),
-        Verdict::Broken => ("bad", "broken"),
-        Verdict::Undecided => ("bad", "undecided"),
+        Standing::Holds => ("good", "holds"),
+        Standing::Broken => ("bad", "broken"),
+        Standing::Undecided => ("bad", "undecided"),
     };
     format!(
         "<tr><th>{}</th><td class=\"{tone}\">{outcome}</td><td>{}</td><td>{}</td></tr>\n",
@@ -207,15 +212,156 @@ pub(super) fn stages(summary: &Summary) -> String {
     table("Stages", &columns, &rows) + &sentences
 }
 
-fn rows(summary: &Summary) -> impl Iterator<Item = (&'static str, &Row)> {
-    let kinds = summary.kinds.iter().map(|row| (TYPE, row));
-    kinds.chain([("", &summary.total)])
-}
-
 fn figure(value: Option<f64>) -> String {
     value.map_or_else(dash, |value| format!("{value:.3}"))
 }
 
 fn dash() -> String {
     "–".to_owned()
+}
+
+// The charts of the page of a run: its course in three panels over one time axis, and the histogram.
+
+/// Okabe & Ito's colours: told apart by the colour-blind, readable on light and dark.
+const BLUE: &str = "#56b4e9";
+const ORANGE: &str = "#e69f00";
+const VERMILION: &str = "#d55e00";
+const GREEN: &str = "#009e73";
+/// Points of a curve; a page of a day's run must open as fast as that of a minute's.
+const MAX_POINTS: usize = 2000;
+
+type Curve = fn(&MomentRow) -> Option<f64>;
+
+const RATES: [(&str, &str, Curve); 2] = [
+    ("requests/s", GREEN, |row| Some(row.rates.requests)),
+    ("failures/s", VERMILION, |row| Some(row.rates.failures)),
+];
+const TIMES: [(&str, &str, Curve); 3] = [
+    ("p50 (ms)", BLUE, |row| {
+        row.window.as_ref().map(|own| own.median_ms)
+    }),
+    ("p95 (ms)", ORANGE, |row| {
+        row.window.as_ref()?.percentile(0.95)
+    }),
+    ("p99 (ms)", VERMILION, |row| {
+        row.window.as_ref()?.percentile(0.99)
+    }),
+];
+
+/// Requests per second, response times and users, over the time since the start.
+pub(super) fn course(moments: &[Moment], warm_up_seconds: f64) -> String {
+    if moments.is_empty() {
+        return String::new();
+    }
+    let shown = thinned(moments);
+    let mut plot = Plot::new();
+    for (name, colour, curve) in RATES {
+        plot.add_trace(line(&shown, name, colour, "y", curve));
+    }
+    for (name, colour, curve) in TIMES {
+        plot.add_trace(line(&shown, name, colour, "y2", curve));
+    }
+    plot.add_trace(
+        Scatter::new(seconds(&shown), shown.iter().map(|own| own.users).collect())
+            .name("users")
+            .mode(Mode::Lines)
+            .line(Line::new().color(BLUE).shape(LineShape::Hv))
+            .y_axis("y3"),
+    );
+    plot.set_layout(panels(warm_up_seconds));
+    let note = "Drag to look closer; all three panels follow. Rates are those of the ten seconds that ended two \
+                seconds before, percentiles those of the last ten seconds. The shaded part is the warm-up, which \
+                is in none of the figures above.";
+    let chart = charts::figure("course", "Course of the run", note, plot);
+    chart.replacen("class=\"chart\"", "class=\"chart tall\"", 1)
+}
+
+fn line(
+    moments: &[&Moment],
+    name: &str,
+    colour: &'static str,
+    panel: &str,
+    curve: Curve,
+) -> Box<Scatter<f64, Option<f64>>> {
+    let values = moments.iter().map(|moment| curve(&moment.total));
+    Scatter::new(seconds(moments), values.collect())
+        .name(name)
+        .mode(Mode::Lines)
+        .line(Line::new().color(colour))
+        .y_axis(panel)
+}
+
+/// Three panels, one above the other, that share the time axis.
+fn panels(warm_up_seconds: f64) -> Layout {
+    let panel = |title: &str, domain: [f64; 2]| {
+        let range = plotly::layout::RangeMode::ToZero;
+        axis(title).domain(&domain).range_mode(range)
+    };
+    let time = axis("seconds since the start")
+        .anchor("y3")
+        .show_spikes(true)
+        .spike_mode(SpikeMode::Across)
+        .spike_thickness(1);
+    layout(axis(""), axis(""))
+        .x_axis(time)
+        .y_axis(panel("per second", [0.70, 1.0]))
+        .y_axis2(panel("response time (ms)", [0.32, 0.64]))
+        .y_axis3(panel("users", [0.0, 0.26]))
+        .hover_mode(HoverMode::X)
+        .shapes(warm_up(warm_up_seconds).into_iter().collect())
+}
+
+/// A shade from the start to the end of the warm-up; none without one.
+fn warm_up(seconds: f64) -> Option<Shape> {
+    (seconds > 0.0).then(|| {
+        Shape::new()
+            .shape_type(ShapeType::Rect)
+            .layer(ShapeLayer::Below)
+            .x_ref("x")
+            .y_ref("paper")
+            .x0(0.0)
+            .x1(seconds)
+            .y0(0.0)
+            .y1(1.0)
+            .fill_color("rgba(128,128,128,0.18)")
+            .line(plotly::layout::ShapeLine::new().width(0.0))
+    })
+}
+
+/// The measured response times, on a logarithmic axis so that the tail is seen.
+pub(super) fn histogram(bins: &[Bin]) -> String {
+    let Some(last) = bins.last() else {
+        return String::new();
+    };
+    // A step from each lower edge to the next; the last one ends at zero.
+    let mut edges: Vec<f64> = bins.iter().map(|bin| bin.low_ms).collect();
+    let mut counts: Vec<u64> = bins.iter().map(|bin| bin.count).collect();
+    edges.push(last.high_ms);
+    counts.push(0);
+    let mut plot = Plot::new();
+    plot.add_trace(
+        Scatter::new(edges, counts)
+            .name("requests")
+            .mode(Mode::Lines)
+            .line(Line::new().color(BLUE).shape(LineShape::Hv))
+            .fill(Fill::ToZeroY),
+    );
+    let time = axis("response time (ms), logarithmic").type_(AxisType::Log);
+    let count = Axis::new().title(Title::with_text("requests"));
+    plot.set_layout(
+        layout(axis(""), axis(""))
+            .x_axis(time)
+            .y_axis(count.grid_color("rgba(128,128,128,0.25)")),
+    );
+    let note = "Good replies of the measured part, from the fastest to the slowest, in bins of equal ratio.";
+    charts::figure("histogram", "Response times", note, plot)
+}
+
+fn thinned(moments: &[Moment]) -> Vec<&Moment> {
+    let step = moments.len().div_ceil(MAX_POINTS).max(1);
+    moments.iter().step_by(step).collect()
+}
+
+fn seconds(moments: &[&Moment]) -> Vec<f64> {
+    moments.iter().map(|moment| moment.seconds).collect()
 }

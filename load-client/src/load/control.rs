@@ -1,0 +1,343 @@
+//! How a run is steered and watched from outside, while it goes on.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::load::plan::Target;
+use crate::measure::summary::{Lag, Latency};
+use crate::measure::tally::Latencies;
+
+/// Steers one run. Clones steer the same one.
+#[derive(Debug, Clone, Default)]
+pub struct Control {
+    /// Cancelled to send nothing more; requests in flight are waited for, up to the time-out.
+    pub stop: CancellationToken,
+    /// Cancelled to wait for nothing; requests in flight are recorded as censored.
+    pub abort: CancellationToken,
+    live: Arc<Live>,
+}
+
+#[derive(Debug, Default)]
+struct Live {
+    /// `None` before the run has begun.
+    target: Mutex<Option<Target>>,
+    /// Counts the changes of the target from outside.
+    changes: AtomicU64,
+    /// Wakes whoever starts and ends users. The pacer of an open loop looks by itself.
+    changed: Notify,
+    is_open: AtomicBool,
+    /// Users numbered below this may go on.
+    allowed: AtomicU32,
+    users: AtomicU32,
+    in_flight: AtomicUsize,
+    held_back: AtomicU64,
+    unsent: AtomicU64,
+    /// Requests that the recorder held back.
+    behind_recorder: AtomicU64,
+    presence: Mutex<Presence>,
+    /// `None` before the first measured request that had a time to be sent at.
+    lag: Mutex<Option<LagTally>>,
+}
+
+/// How late requests were sent. Each is in one of the two.
+#[derive(Debug)]
+struct LagTally {
+    /// Of what nothing held back.
+    own: Latencies,
+    /// Of requests that were held back, and those behind them.
+    held_back: Latencies,
+}
+
+/// The users of a closed loop over the measured window.
+#[derive(Debug, Default)]
+struct Presence {
+    warm_up: Duration,
+    /// Up to when they were added up.
+    until: Duration,
+    users: usize,
+    user_seconds: f64,
+    /// When sending ended, and with it the window.
+    end: Option<Duration>,
+}
+
+impl Presence {
+    fn change(&mut self, at: Duration, users: usize) {
+        if self.end.is_none() {
+            let span = at.saturating_sub(self.until);
+            self.user_seconds += self.users as f64 * span.as_secs_f64();
+            self.until = self.until.max(at);
+            self.users = users;
+        }
+    }
+}
+
+impl Control {
+    /// What is wanted at present; `None` before the run has begun.
+    pub(crate) fn target(&self) -> Option<Target> {
+        *lock(&self.live.target)
+    }
+
+    /// Wants so many users of a closed loop, started or taken away at so many per second (above 0; else nothing
+    /// changes). One that is taken away ends after its request in flight. Holds until the next stage.
+    /// An open loop takes `users` as requests per second.
+    pub(crate) fn set_target(&self, users: u32, spawn_rate: f64) {
+        if self.live.is_open.load(Ordering::Relaxed) {
+            return self.set_rate(f64::from(users));
+        }
+        if spawn_rate.is_finite() && spawn_rate > 0.0 {
+            self.change(|_| Target::Users { users, spawn_rate });
+        }
+    }
+
+    /// Wants so many requests per second of an open loop (0 or more; else nothing changes). Holds until
+    /// the next stage. Nothing to a closed loop.
+    pub(crate) fn set_rate(&self, per_second: f64) {
+        if per_second.is_finite() && per_second >= 0.0 {
+            self.change(|target| match target {
+                Target::Rate(_) => Target::Rate(per_second),
+                users @ Target::Users { .. } => users,
+            });
+        }
+    }
+
+    /// Wants more or, below 0, fewer users; of an open loop, requests per second.
+    pub(crate) fn add_users(&self, more: i32) {
+        self.change(|target| match target {
+            Target::Users { users, spawn_rate } => Target::Users {
+                users: users.saturating_add_signed(more),
+                spawn_rate,
+            },
+            Target::Rate(rate) => Target::Rate((rate + f64::from(more)).max(0.0)),
+        });
+    }
+
+    /// Users that are active, or requests in flight of an open loop.
+    pub(crate) fn active(&self) -> u32 {
+        if self.live.is_open.load(Ordering::Relaxed) {
+            u32::try_from(self.in_flight()).unwrap_or(u32::MAX)
+        } else {
+            self.live.users.load(Ordering::Relaxed)
+        }
+    }
+
+    /// Requests in flight.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.live.in_flight.load(Ordering::Acquire)
+    }
+
+    /// How late requests were sent so far; `None` for a closed loop, and before the first measured one.
+    #[must_use]
+    pub fn lag(&self) -> Option<Lag> {
+        let lag = lock(&self.live.lag);
+        let mut all = lag.as_ref()?.own.clone();
+        all.add(&lag.as_ref()?.held_back);
+        drop(lag);
+        Some(Lag {
+            requests: all.count(),
+            p50_ms: all.at_ms(0.5)?,
+            p99_ms: all.at_ms(0.99)?,
+            max_ms: all.at_ms(1.0)?,
+            held_back: self.live.held_back.load(Ordering::Relaxed),
+            unsent: self.live.unsent.load(Ordering::Relaxed),
+        })
+    }
+
+    /// How late requests were sent that nothing held back: what the client itself is answerable for. `None`
+    /// before the first measured one.
+    pub(crate) fn own_lag(&self) -> Option<Latency> {
+        lock(&self.live.lag).as_ref()?.own.summary()
+    }
+
+    /// When sending ended, from the start of the run; `None` while it goes on.
+    pub(crate) fn ended(&self) -> Option<Duration> {
+        lock(&self.live.presence).end
+    }
+
+    /// How many users of a closed loop there were on average over the measured window; `None` before its end.
+    pub(crate) fn mean_users(&self) -> Option<f64> {
+        let presence = lock(&self.live.presence);
+        let window = presence.end?.saturating_sub(presence.warm_up);
+        (!window.is_zero()).then(|| presence.user_seconds / window.as_secs_f64())
+    }
+
+    /// How often a request waited because the recorder was too far behind.
+    pub(crate) fn held_back_by_recorder(&self) -> u64 {
+        self.live.behind_recorder.load(Ordering::Relaxed)
+    }
+
+    fn change(&self, change: impl FnOnce(Target) -> Target) {
+        if let Some(target) = lock(&self.live.target).as_mut() {
+            *target = change(*target);
+            self.live.changes.fetch_add(1, Ordering::Release);
+        }
+        self.live.changed.notify_one();
+    }
+}
+
+/// What the run itself tells and asks.
+impl Control {
+    pub(super) fn begin(&self, target: Target, warm_up: Duration) {
+        *lock(&self.live.presence) = Presence {
+            warm_up,
+            until: warm_up,
+            ..Presence::default()
+        };
+        let is_open = matches!(target, Target::Rate(_));
+        self.live.is_open.store(is_open, Ordering::Relaxed);
+        self.follow(target);
+    }
+
+    /// Notes the target of a stage that begins.
+    pub(super) fn follow(&self, target: Target) {
+        *lock(&self.live.target) = Some(target);
+    }
+
+    /// Changes of the target from outside, so far.
+    pub(super) fn changes(&self) -> u64 {
+        self.live.changes.load(Ordering::Acquire)
+    }
+
+    /// Waits for a change of the target from outside.
+    pub(super) async fn changed(&self) {
+        self.live.changed.notified().await;
+    }
+
+    /// Lets the users go on that are numbered below `users`; answers how many were before.
+    pub(super) fn allow(&self, users: u32) -> u32 {
+        self.live.allowed.swap(users, Ordering::Relaxed)
+    }
+
+    /// Whether a user is to go on.
+    pub(super) fn wants(&self, user: u32) -> bool {
+        user < self.live.allowed.load(Ordering::Relaxed) && !self.stop.is_cancelled()
+    }
+
+    /// Notes how many users run from this moment on.
+    pub(super) fn users_are(&self, users: usize, at: Duration) {
+        lock(&self.live.presence).change(at, users);
+        let users = u32::try_from(users).unwrap_or(u32::MAX);
+        self.live.users.store(users, Ordering::Relaxed);
+    }
+
+    /// Notes that nothing is sent any more; the first moment counts.
+    pub(super) fn sending_ended(&self, at: Duration) {
+        let mut presence = lock(&self.live.presence);
+        presence.change(at, 0);
+        presence.end.get_or_insert(at);
+    }
+
+    pub(super) fn request_waits_for_recorder(&self) {
+        self.live.behind_recorder.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn request_begins(&self) {
+        self.live.in_flight.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn request_ended(&self) {
+        self.live.in_flight.fetch_sub(1, Ordering::Release);
+    }
+
+    pub(super) fn request_was_late(&self, lag: Duration, was_held_back: bool) {
+        let nanoseconds = u64::try_from(lag.as_nanos()).unwrap_or(u64::MAX);
+        let mut lag = lock(&self.live.lag);
+        let lag = lag.get_or_insert_with(|| LagTally {
+            own: Latencies::with_digits(3),
+            held_back: Latencies::with_digits(3),
+        });
+        let part = match was_held_back {
+            true => &mut lag.held_back,
+            false => &mut lag.own,
+        };
+        part.record(nanoseconds);
+    }
+
+    /// Counts a request that is held back; answers how many were before.
+    pub(super) fn request_is_held_back(&self) -> u64 {
+        self.live.held_back.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(super) fn requests_stay_unsent(&self, count: u64) {
+        self.live.unsent.fetch_add(count, Ordering::Relaxed);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No code panics while it holds one of these locks.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_change_within_their_model() {
+        let control = Control::default();
+        control.add_users(3);
+        assert_eq!(control.target(), None);
+        let five = Target::Users {
+            users: 5,
+            spawn_rate: 2.0,
+        };
+        control.begin(five, Duration::ZERO);
+        control.add_users(-10);
+        control.set_rate(7.0);
+        let users = |users, spawn_rate| Some(Target::Users { users, spawn_rate });
+        assert_eq!(control.target(), users(0, 2.0));
+        control.set_target(9, 0.0);
+        control.set_target(9, f64::NAN);
+        assert_eq!(control.target(), users(0, 2.0));
+        control.set_target(9, 3.0);
+        assert_eq!(control.target(), users(9, 3.0));
+        control.begin(Target::Rate(5.0), Duration::ZERO);
+        control.add_users(10);
+        assert_eq!(control.target(), Some(Target::Rate(15.0)));
+        control.set_target(3, 1.0);
+        assert_eq!(control.target(), Some(Target::Rate(3.0)));
+        control.add_users(-10);
+        assert_eq!(control.target(), Some(Target::Rate(0.0)));
+    }
+
+    #[test]
+    fn users_are_averaged_over_the_measured_window() {
+        let control = Control::default();
+        let second = Duration::from_secs;
+        control.begin(Target::Rate(1.0), second(2));
+        control.users_are(8, second(0));
+        control.users_are(4, second(1));
+        control.users_are(6, second(4));
+        assert_eq!((control.mean_users(), control.ended()), (None, None));
+        control.sending_ended(second(6));
+        control.users_are(0, second(9));
+        control.sending_ended(second(10));
+        // 4 for two seconds, 6 for two.
+        assert_eq!(control.mean_users(), Some(5.0));
+        assert_eq!(control.ended(), Some(second(6)));
+    }
+
+    #[test]
+    fn lag_is_summed_up() {
+        let control = Control::default();
+        assert_eq!(control.lag(), None);
+        (1..=1000).for_each(|index| control.request_was_late(Duration::from_micros(index), false));
+        let lag = control.lag().unwrap();
+        assert_eq!(lag.requests, 1000);
+        assert!((lag.p50_ms - 0.5).abs() < 1e-3 && (lag.p99_ms - 0.99).abs() < 1e-3);
+        assert!((lag.max_ms - 1.0).abs() < 1e-3, "{lag:?}");
+        assert_eq!(lag.warning(), None);
+        control.request_is_held_back();
+        assert!(
+            control
+                .lag()
+                .unwrap()
+                .warning()
+                .unwrap()
+                .contains("--max-in-flight")
+        );
+    }
+}

@@ -1,0 +1,388 @@
+//! How many users a closed loop wants over time, and when each of them sends its next request. Pure.
+
+use crate::load::plan::Pause;
+use crate::stats::SplitMix64;
+use std::time::Duration;
+use std::time::Instant;
+
+use crate::load::plan::{Plan, Stage, Target};
+
+/// Goes through the stages of a plan.
+#[derive(Debug)]
+pub(super) struct Course {
+    stages: Vec<Stage>,
+    next: usize,
+    /// When the present stage ends; `None` for a load without stages.
+    stage_end: Option<Duration>,
+    ramp: Ramp,
+}
+
+impl Course {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let mut course = Self {
+            stages: plan.stages.clone(),
+            next: 0,
+            stage_end: None,
+            ramp: Ramp {
+                start: Duration::ZERO,
+                from: 0,
+                to: plan.users,
+                start_rate: plan.spawn_rate,
+                end_rate: None,
+            },
+        };
+        course.begin_stage(Duration::ZERO);
+        course
+    }
+
+    /// Begins the stage that this moment lies in; answers its target when it has just begun.
+    pub(super) fn follow(&mut self, elapsed: Duration) -> Option<Target> {
+        let mut begun = None;
+        while let Some(end) = self.stage_end.filter(|end| *end <= elapsed) {
+            begun = self.begin_stage(end);
+        }
+        begun
+    }
+
+    /// Goes for a target from outside, until the next stage; users come and go at the rate.
+    pub(super) fn change(&mut self, elapsed: Duration, users: u32, spawn_rate: f64) {
+        self.ramp = Ramp {
+            start: elapsed,
+            from: self.ramp.at(elapsed),
+            to: users,
+            start_rate: spawn_rate,
+            end_rate: Some(spawn_rate),
+        };
+    }
+
+    /// Users wanted at a moment.
+    pub(super) fn users(&self, elapsed: Duration) -> u32 {
+        self.ramp.at(elapsed)
+    }
+
+    /// The next moment at which that changes.
+    pub(super) fn next_change(&self, elapsed: Duration) -> Option<Duration> {
+        let changes = [self.ramp.next_change(elapsed), self.stage_end];
+        changes.into_iter().flatten().min()
+    }
+
+    fn begin_stage(&mut self, start: Duration) -> Option<Target> {
+        let from = match start {
+            // Before the first user, not with it.
+            Duration::ZERO => 0,
+            _ => self.ramp.at(start),
+        };
+        let Some(stage) = self.stages.get(self.next) else {
+            self.stage_end = None;
+            return None;
+        };
+        self.next += 1;
+        self.stage_end = Some(start + stage.duration);
+        let Target::Users { users, spawn_rate } = stage.target else {
+            return Some(stage.target);
+        };
+        let slope = f64::from(users.abs_diff(from)) / stage.duration.as_secs_f64();
+        let is_ramp = stage.ramp && users != from;
+        self.ramp = Ramp {
+            start,
+            from,
+            to: users,
+            start_rate: if is_ramp { slope } else { spawn_rate },
+            end_rate: is_ramp.then_some(slope),
+        };
+        Some(stage.target)
+    }
+}
+
+// How many users of a closed loop are wanted at a moment.
+
+/// Users on their way from one number to another.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Ramp {
+    /// When the way began, from the start of the run.
+    pub(crate) start: Duration,
+    /// Users at that moment.
+    pub(crate) from: u32,
+    /// Users wanted in the end.
+    pub(crate) to: u32,
+    /// Users started per second; above 0.
+    pub(crate) start_rate: f64,
+    /// Users ended per second; `None` ends all that are too many at once.
+    pub(crate) end_rate: Option<f64>,
+}
+
+impl Ramp {
+    /// Users wanted at a moment: evenly spaced, the first at once.
+    pub(crate) fn at(&self, elapsed: Duration) -> u32 {
+        let seconds = elapsed.saturating_sub(self.start).as_secs_f64();
+        // The slack absorbs the rounding of the moments that `next_change` gives; casts saturate.
+        let steps = |rate: f64| ((seconds * rate + 1e-6).floor() as u32).saturating_add(1);
+        if self.to >= self.from {
+            return self
+                .to
+                .min(self.from.saturating_add(steps(self.start_rate)));
+        }
+        let ended = self.end_rate.map_or(u32::MAX, steps);
+        self.to.max(self.from.saturating_sub(ended))
+    }
+
+    /// When the next user starts or ends; `None` when all have.
+    pub(crate) fn next_change(&self, elapsed: Duration) -> Option<Duration> {
+        let now = self.at(elapsed);
+        if now == self.to {
+            return None;
+        }
+        let rate = if self.to > self.from {
+            self.start_rate
+        } else {
+            self.end_rate?
+        };
+        let steps = f64::from(now.abs_diff(self.from));
+        // Rates so low that the moment does not fit a Duration mean "never within this run".
+        let after = Duration::try_from_secs_f64(steps / rate).unwrap_or(Duration::MAX);
+        Some(self.start.saturating_add(after))
+    }
+}
+
+// When a user sends its next request. Pure.
+
+/// How late a timer of tokio's may be, which counts in whole milliseconds.
+const COARSENESS: Duration = Duration::from_millis(2);
+
+/// The pauses of one user.
+#[derive(Debug)]
+pub(super) enum WaitTime {
+    None,
+    Think {
+        least: Duration,
+        most: Duration,
+        random: SplitMix64,
+    },
+    Pace {
+        pace: Duration,
+        /// When the last request was to be sent.
+        due: Option<Instant>,
+    },
+}
+
+impl WaitTime {
+    pub(super) fn new(pause: &Pause, user: u32) -> Self {
+        match *pause {
+            Pause::None => Self::None,
+            Pause::Think { least, most, seed } => Self::Think {
+                least,
+                most,
+                random: SplitMix64::new(seed ^ (u64::from(user) << 32)),
+            },
+            Pause::Pace(pace) => Self::Pace { pace, due: None },
+        }
+    }
+
+    /// When the request after the one sent at `sent` and ended at `now` is to be sent, which may be in the past;
+    /// `None` for at once.
+    pub(super) fn next(&mut self, sent: Instant, now: Instant) -> Option<Instant> {
+        match self {
+            Self::None => None,
+            Self::Think {
+                least,
+                most,
+                random,
+            } => {
+                let spread = (*most - *least).mul_f64(random.unit());
+                Some(now + *least + spread)
+            }
+            Self::Pace { pace, due } => {
+                // From the planned moment, so that late timers do not add up.
+                let next = due.unwrap_or(sent) + *pace;
+                *due = Some(next.max(now));
+                Some(next)
+            }
+        }
+    }
+
+    /// Whether there is a plan of when to send.
+    pub(super) fn is_paced(&self) -> bool {
+        matches!(self, Self::Pace { .. })
+    }
+
+    /// When a request that goes out `now` was to, if a pace says so: what a slow reply, or a client that was
+    /// held up, kept from being sent was waiting. A late timer is neither.
+    pub(super) fn planned(&self, next: Instant, now: Instant) -> Option<Instant> {
+        (self.is_paced() && now.saturating_duration_since(next) > COARSENESS).then_some(next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::plan::{Model, Pause};
+
+    fn stage(seconds: u64, users: u32, ramp: bool) -> Stage {
+        Stage {
+            name: String::new(),
+            duration: Duration::from_secs(seconds),
+            target: Target::Users {
+                users,
+                spawn_rate: 10.0,
+            },
+            ramp,
+        }
+    }
+
+    fn course(users: u32, stages: Vec<Stage>) -> Course {
+        Course::new(&Plan {
+            users,
+            spawn_rate: 1.0,
+            run_time: None,
+            warm_up: Duration::ZERO,
+            timeout: Duration::from_secs(30),
+            model: Model::Closed(Pause::None),
+            stages,
+        })
+    }
+
+    /// Users at each full second.
+    fn users(course: &mut Course, seconds: u64) -> Vec<u32> {
+        let at = |second| {
+            let elapsed = Duration::from_secs(second);
+            course.follow(elapsed);
+            course.users(elapsed)
+        };
+        (0..seconds).map(at).collect()
+    }
+
+    #[test]
+    fn a_change_takes_users_away_at_its_rate() {
+        let mut course = course(20, vec![]);
+        let at = Duration::from_secs;
+        course.change(at(30), 14, 2.0);
+        let found: Vec<_> = [30, 31, 32, 33, 34]
+            .map(|second| course.users(at(second)))
+            .into();
+        assert_eq!(found, [19, 17, 15, 14, 14]);
+    }
+
+    #[test]
+    fn ramps_go_in_a_straight_line_and_holds_at_the_spawn_rate() {
+        let stages = vec![
+            stage(4, 8, true),
+            stage(2, 8, false),
+            stage(4, 0, true),
+            stage(2, 20, false),
+            stage(2, 1, false),
+        ];
+        assert_eq!(
+            users(&mut course(0, stages), 14),
+            [1, 3, 5, 7, 8, 8, 7, 5, 3, 1, 1, 11, 1, 1]
+        );
+    }
+
+    #[test]
+    fn a_change_from_outside_holds_until_the_next_stage() {
+        let mut course = course(0, vec![stage(5, 3, false), stage(5, 4, false)]);
+        assert_eq!(users(&mut course, 3), [1, 3, 3]);
+        course.change(Duration::from_secs(3), 1, 1.0);
+        assert_eq!(course.users(Duration::from_secs(4)), 1);
+        assert!(course.follow(Duration::from_secs(5)).is_some());
+        assert_eq!(course.users(Duration::from_secs(6)), 4);
+    }
+
+    #[test]
+    fn without_stages_there_is_one_ramp() {
+        let course = course(3, Vec::new());
+        assert_eq!(course.users(Duration::ZERO), 1);
+        let next = course.next_change(Duration::ZERO);
+        assert_eq!(next, Some(Duration::from_secs(1)));
+        assert_eq!(course.next_change(Duration::from_secs(2)), None);
+    }
+
+    fn changes(ramp: Ramp) -> Vec<(u64, u32)> {
+        let mut changes = vec![(0, ramp.at(Duration::ZERO))];
+        while let Some(next) = ramp.next_change(Duration::from_millis(changes.last().unwrap().0)) {
+            changes.push((next.as_millis() as u64, ramp.at(next)));
+        }
+        changes
+    }
+
+    #[test]
+    fn users_start_evenly_spaced() {
+        let ramp = Ramp {
+            start: Duration::ZERO,
+            from: 0,
+            to: 4,
+            start_rate: 2.0,
+            end_rate: None,
+        };
+        assert_eq!(changes(ramp), [(0, 1), (500, 2), (1000, 3), (1500, 4)]);
+        assert_eq!(ramp.at(Duration::from_secs(60)), 4);
+    }
+
+    #[test]
+    fn users_end_at_once_or_evenly_spaced() {
+        let mut ramp = Ramp {
+            start: Duration::ZERO,
+            from: 3,
+            to: 0,
+            start_rate: 1.0,
+            end_rate: None,
+        };
+        assert_eq!(changes(ramp), [(0, 0)]);
+        ramp.end_rate = Some(4.0);
+        assert_eq!(changes(ramp), [(0, 2), (250, 1), (500, 0)]);
+    }
+
+    #[test]
+    fn a_ramp_that_begins_later_counts_from_there() {
+        let ramp = Ramp {
+            start: Duration::from_secs(7),
+            from: 2,
+            to: 3,
+            start_rate: 0.1,
+            end_rate: None,
+        };
+        assert_eq!(ramp.at(Duration::from_secs(7)), 3);
+        assert_eq!(ramp.next_change(Duration::from_secs(7)), None);
+    }
+
+    const PACE: Duration = Duration::from_millis(10);
+
+    #[test]
+    fn a_pace_is_kept_and_begins_anew_after_a_long_request() {
+        let mut wait_time = WaitTime::new(&Pause::Pace(PACE), 0);
+        let start = Instant::now();
+        let at = |milliseconds| start + Duration::from_millis(milliseconds);
+        assert_eq!(wait_time.next(at(0), at(1)), Some(at(10)));
+        assert_eq!(wait_time.next(at(11), at(13)), Some(at(20)), "a late timer");
+        assert_eq!(wait_time.next(at(20), at(75)), Some(at(30)), "in the past");
+        assert_eq!(wait_time.next(at(75), at(76)), Some(at(85)));
+    }
+
+    #[test]
+    fn what_a_slow_reply_held_up_was_to_be_sent_earlier() {
+        let start = Instant::now();
+        let at = |milliseconds| start + Duration::from_millis(milliseconds);
+        let paced = WaitTime::new(&Pause::Pace(PACE), 0);
+        assert_eq!(paced.planned(at(10), at(75)), Some(at(10)));
+        assert_eq!(paced.planned(at(10), at(12)), None, "a late timer");
+        assert_eq!(WaitTime::None.planned(at(10), at(75)), None);
+    }
+
+    #[test]
+    fn think_times_lie_between_their_bounds_and_differ_by_user() {
+        let pause = Pause::Think {
+            least: PACE,
+            most: 3 * PACE,
+            seed: 1,
+        };
+        let now = Instant::now();
+        let times = |user| {
+            let mut wait_time = WaitTime::new(&pause, user);
+            let times = (0..200).map(move |_| wait_time.next(now, now).unwrap() - now);
+            times.collect::<Vec<_>>()
+        };
+        assert!(times(0).iter().all(|time| (PACE..3 * PACE).contains(time)));
+        assert!(times(0).iter().any(|time| *time < 2 * PACE));
+        assert!(times(0).iter().any(|time| *time > 2 * PACE));
+        assert_ne!(times(0), times(1));
+    }
+}

@@ -1,0 +1,273 @@
+//! What this process used of the processors, and for how long it stood still.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::LazyLock;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::load::Control;
+use crate::load::plan::Plan;
+
+// What the process used of the processors between two readings.
+
+/// Processor time since the start of the process, at one moment.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct CpuReading {
+    /// The moment, on any steady clock.
+    pub at: Duration,
+    /// Of all threads, those that have ended included.
+    pub process: Duration,
+    /// Of each running thread, by its number, with its name; empty where the system does not tell.
+    pub threads: BTreeMap<u64, (String, Duration)>,
+}
+
+/// The use of processors over a span, in cores: 0.5 is half a core.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct CpuUse {
+    /// Of the whole process.
+    pub process: f64,
+    /// Name and use of the busiest thread.
+    pub busiest: Option<(String, f64)>,
+}
+
+/// The use between two readings; `None` when no time lies between them.
+pub(crate) fn cpu_use(before: &CpuReading, after: &CpuReading) -> Option<CpuUse> {
+    let wall = after.at.checked_sub(before.at)?.as_secs_f64();
+    if wall <= 0.0 {
+        return None;
+    }
+    let process = after.process.saturating_sub(before.process);
+    let threads = after.threads.iter().map(|(id, (name, used))| {
+        let earlier = before.threads.get(id).map_or(Duration::ZERO, |own| own.1);
+        let used = used.saturating_sub(earlier).as_secs_f64() / wall;
+        (name.clone(), used)
+    });
+    Some(CpuUse {
+        process: process.as_secs_f64() / wall,
+        busiest: threads.max_by(|one, other| one.1.total_cmp(&other.1)),
+    })
+}
+
+/// Name and processor time of a thread from its line in `/proc/PID/task/TID/stat`; see proc_pid_stat(5),
+/// fields 2 (comm), 14 (utime) and 15 (stime), in ticks.
+fn thread_seconds(stat: &str, ticks_per_second: u64) -> Option<(String, Duration)> {
+    // The name stands in brackets, and may hold blanks and brackets itself.
+    let (start, end) = (stat.find('(')?, stat.rfind(')')?);
+    let name = stat.get(start + 1..end)?;
+    let mut fields = stat.get(end + 1..)?.split_ascii_whitespace().skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    let seconds = (user + system) as f64 / ticks_per_second.max(1) as f64;
+    Some((name.to_owned(), Duration::from_secs_f64(seconds)))
+}
+
+// For how long the whole client stood still: stopped by a signal, paused with its machine, or not given a
+// processor. Whatever should have happened meanwhile happened late, and no other reading tells.
+
+/// Shorter gaps between two looks are what a busy machine does to any thread.
+const SHORTEST_STALL: Duration = Duration::from_millis(100);
+/// More are not kept; by then the run is lost.
+const MAX_KEPT: usize = 10_000;
+
+/// Collects the gaps between looks that should come one soon after the other.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Stalls {
+    last: Duration,
+    gaps: Vec<(Duration, Duration)>,
+}
+
+impl Stalls {
+    /// Notes a look at this moment from the start of the run, `pause` after the one before if nothing stood
+    /// still.
+    pub(crate) fn look(&mut self, now: Duration, pause: Duration) {
+        let due = self.last + pause;
+        if now.saturating_sub(due) >= SHORTEST_STALL && self.gaps.len() < MAX_KEPT {
+            self.gaps.push((due, now));
+        }
+        self.last = now;
+    }
+
+    /// The time that was lost between these moments, and the longest part of it.
+    pub(crate) fn between(&self, start: Duration, end: Duration) -> Stalled {
+        let within = self.gaps.iter().map(|(from, to)| {
+            let (from, to) = ((*from).max(start), (*to).min(end));
+            to.saturating_sub(from)
+        });
+        within.fold(Stalled::default(), |sum, gap| Stalled {
+            total: sum.total + gap,
+            longest: sum.longest.max(gap),
+        })
+    }
+}
+
+/// Time that was lost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Stalled {
+    /// All of it.
+    pub total: Duration,
+    /// The longest part.
+    pub longest: Duration,
+}
+
+// Reads what this process uses of the processors.
+
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+impl CpuReading {
+    /// The processor time up to now.
+    pub(crate) fn now() -> Self {
+        let process = clock_gettime(ClockId::ProcessCPUTime);
+        Self {
+            at: START.elapsed(),
+            process: Duration::try_from(process).unwrap_or_default(),
+            threads: threads(),
+        }
+    }
+}
+
+/// Cores that this process may use, limits of its container included.
+pub(crate) fn available_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Empty where there is no /proc.
+fn threads() -> BTreeMap<u64, (String, Duration)> {
+    let ticks = rustix::param::clock_ticks_per_second();
+    let Ok(folder) = fs::read_dir("/proc/self/task") else {
+        return BTreeMap::new();
+    };
+    let thread = |entry: fs::DirEntry| {
+        let id = entry.file_name().to_str()?.parse().ok()?;
+        // A thread may end between the two looks.
+        let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+        Some((id, thread_seconds(&stat, ticks)?))
+    };
+    folder.flatten().filter_map(thread).collect()
+}
+
+// The thread that notices when this process stands still. It does nothing else, so that whatever delays it
+// delays the threads that measure as well.
+
+/// Fifty looks a second cost nothing that could be measured.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// The running thread.
+pub(crate) struct Stillness {
+    stop: Sender<()>,
+    thread: std::thread::JoinHandle<Stalls>,
+}
+
+impl Stillness {
+    /// Starts to look, just before the run.
+    pub(crate) fn watch() -> std::io::Result<Self> {
+        let (stop, stopped) = channel();
+        let start = Instant::now();
+        let thread = std::thread::Builder::new().name("stillness".to_owned());
+        let thread = thread.spawn(move || {
+            let mut stalls = Stalls::default();
+            while stopped.recv_timeout(LOOK_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+                stalls.look(start.elapsed(), LOOK_INTERVAL);
+            }
+            stalls
+        })?;
+        Ok(Self { stop, thread })
+    }
+
+    /// Ends the thread; answers what was lost of the measured window.
+    pub(crate) fn stop(self, plan: &Plan, control: &Control) -> Stalled {
+        drop(self.stop);
+        let stalls = match self.thread.join() {
+            Ok(stalls) => stalls,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        stalls.between(plan.warm_up, control.ended().unwrap_or(Duration::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_proc_is_read_whatever_the_name() {
+        let line = "7 (a) (b 1) S 1 7 7 0 -1 4194560 9 0 0 0 150 50 0 0 20 0 9 0 5";
+        assert_eq!(
+            thread_seconds(line, 100),
+            Some(("a) (b 1".to_owned(), Duration::from_secs(2)))
+        );
+        for broken in ["", "7 (a", "7 (a) S 1", "7 )a( S"] {
+            assert_eq!(thread_seconds(broken, 100), None, "{broken}");
+        }
+    }
+
+    #[test]
+    fn use_is_the_difference_over_the_time_between() {
+        let reading = |at, process, one, two| CpuReading {
+            at: Duration::from_secs(at),
+            process: Duration::from_secs(process),
+            threads: BTreeMap::from([
+                (1, ("main".to_owned(), Duration::from_secs(one))),
+                (2, ("poll".to_owned(), Duration::from_secs(two))),
+            ]),
+        };
+        let mut before = reading(10, 5, 4, 1);
+        let after = reading(20, 14, 5, 9);
+        let busiest = Some(("poll".to_owned(), 0.8));
+        assert_eq!(
+            cpu_use(&before, &after),
+            Some(CpuUse {
+                process: 0.9,
+                busiest
+            })
+        );
+        // A thread that came in between has used nothing before.
+        before.threads.remove(&2);
+        assert_eq!(cpu_use(&before, &after).unwrap().busiest.unwrap().1, 0.9);
+        assert_eq!(cpu_use(&after, &after), None);
+        assert_eq!(cpu_use(&after, &before), None);
+    }
+
+    #[test]
+    fn gaps_count_as_far_as_they_lie_in_the_window() {
+        let at = Duration::from_millis;
+        let mut stalls = Stalls::default();
+        for now in [20, 60, 1080, 1100, 1119, 2119 + 20, 2160] {
+            stalls.look(at(now), at(20));
+        }
+        let stalled = |total, longest| Stalled {
+            total: at(total),
+            longest: at(longest),
+        };
+        assert_eq!(stalls.between(at(0), at(5000)), stalled(2000, 1000));
+        assert_eq!(stalls.between(at(580), at(1639)), stalled(1000, 500));
+        assert_eq!(stalls.between(at(1080), at(1139)), Stalled::default());
+    }
+
+    #[test]
+    fn what_a_busy_machine_does_is_no_stall() {
+        let mut stalls = Stalls::default();
+        for now in 0..100 {
+            stalls.look(Duration::from_millis(now * 90), Duration::from_millis(20));
+        }
+        let all = stalls.between(Duration::ZERO, Duration::MAX);
+        assert_eq!(all, Stalled::default());
+    }
+
+    #[test]
+    fn this_process_is_read() {
+        let before = CpuReading::now();
+        let mut sum = 0_u64;
+        while clock_gettime(ClockId::ProcessCPUTime).tv_sec == 0
+            && CpuReading::now().process <= before.process
+        {
+            sum = std::hint::black_box(sum + 1);
+        }
+        let after = CpuReading::now();
+        assert!(after.at > before.at);
+        assert!(cfg!(not(target_os = "linux")) || !after.threads.is_empty());
+        assert!(available_cores() > 0);
+    }
+}

@@ -1,0 +1,247 @@
+//! `load-client compare`: reads the runs, prints the comparison, writes the reports.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::args::CompareArguments;
+use crate::compare::{
+    self, Comparison, FailOn, Options, ReadError, Run, Side, SideSummary, read_run,
+};
+use crate::report::html::{PageContext, Section, comparison_page};
+use crate::report::text::{comparison_markdown, comparison_text};
+use crate::report::{Destination, HistoryRow, append_history, check_history, refuse_collisions};
+use crate::session::Text;
+use crate::session::signals::say;
+
+/// `--fail-on` is broken.
+const BROKEN: u8 = 4;
+
+/// Compares the runs; the answer is the exit code.
+///
+/// # Errors
+///
+/// When a file is named twice, or cannot be read or written.
+pub(crate) fn compare(arguments: &CompareArguments) -> anyhow::Result<u8> {
+    // Of no matter to those who keep no history.
+    let commit = match &arguments.history {
+        Some(_) => arguments.commit().map_err(anyhow::Error::msg)?,
+        None => String::new(),
+    };
+    let outputs = Outputs::claim(arguments)?;
+    let (baseline, changed) = read_sides(arguments)?;
+    let options = Options {
+        threshold: arguments.threshold,
+        ..Options::default()
+    };
+    let comparison = compare::compare(&baseline, &changed, &options)?;
+    outputs.text.print(&comparison_text(&comparison));
+    outputs.write(arguments, &comparison)?;
+    write_history(arguments, &commit, &comparison, [&baseline, &changed])?;
+    Ok(exit_code(arguments, &comparison))
+}
+
+/// The places that were taken before anything was read.
+struct Outputs {
+    json: Option<Destination>,
+    markdown: Option<Destination>,
+    html: Option<Destination>,
+    text: Text,
+}
+
+impl Outputs {
+    fn claim(arguments: &CompareArguments) -> anyhow::Result<Self> {
+        let all = [
+            ("--json", arguments.json.as_deref()),
+            ("--markdown", arguments.markdown.as_deref()),
+            ("--html", arguments.html.as_deref()),
+            ("--history", arguments.history.as_deref()),
+        ];
+        let all = all
+            .into_iter()
+            .filter_map(|(flag, path)| Some((flag, path?)));
+        let all: Vec<_> = all.collect();
+        let runs = arguments.baseline.iter().chain(&arguments.changed);
+        // A run's summary lies beside it, and is read too if there is one.
+        let summaries: Vec<_> = runs
+            .clone()
+            .map(|path| path.with_extension("json"))
+            .filter(|path| path.exists())
+            .collect();
+        let inputs: Vec<_> = runs.chain(&summaries).map(PathBuf::as_path).collect();
+        refuse_collisions(&all, &inputs)?;
+        arguments.history.as_deref().map_or(Ok(()), check_history)?;
+        let claim = |path: &Option<PathBuf>| path.as_deref().map(Destination::claim).transpose();
+        Ok(Self {
+            json: claim(&arguments.json)?,
+            markdown: claim(&arguments.markdown)?,
+            html: claim(&arguments.html)?,
+            text: Text::beside(all.into_iter().map(|(_, path)| path)),
+        })
+    }
+
+    fn write(self, arguments: &CompareArguments, comparison: &Comparison) -> anyhow::Result<()> {
+        if let Some(destination) = self.json {
+            let mut json = serde_json::to_vec_pretty(comparison)?;
+            json.push(b'\n');
+            destination.write_whole(&json)?;
+        }
+        if let Some(destination) = self.markdown {
+            destination.write_whole(comparison_markdown(comparison).as_bytes())?;
+        }
+        if let Some(destination) = self.html {
+            let page = comparison_page(comparison, &context(arguments));
+            destination.write_whole(page.as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+fn read_sides(arguments: &CompareArguments) -> anyhow::Result<(Vec<Run>, Vec<Run>)> {
+    refuse_repetitions(Side::Baseline, &arguments.baseline)?;
+    refuse_repetitions(Side::Changed, &arguments.changed)?;
+    let baseline = read_all(&arguments.baseline)?;
+    let mut changed = read_all(&arguments.changed)?;
+    let shared = on_both_sides(&arguments.baseline, &arguments.changed);
+    for (run, _) in changed.iter_mut().zip(shared).filter(|(_, shared)| *shared) {
+        // Its ratio is 1 by itself, which would be taken for evidence that nothing changed.
+        run.invalid
+            .push("the same file is on both sides".to_owned());
+    }
+    Ok((baseline, changed))
+}
+
+fn read_all(paths: &[PathBuf]) -> Result<Vec<Run>, ReadError> {
+    paths.iter().map(|path| read_run(path)).collect()
+}
+
+/// The figures of an invalid run speak of its load client: in a history they would be a change of the service.
+fn write_history(
+    arguments: &CompareArguments,
+    commit: &str,
+    comparison: &Comparison,
+    [baseline, changed]: [&[Run]; 2],
+) -> anyhow::Result<()> {
+    let Some(path) = &arguments.history else {
+        return Ok(());
+    };
+    let sides: [(Side, &[Run], &SideSummary); 2] = [
+        (Side::Baseline, baseline, &comparison.baseline),
+        (Side::Changed, changed, &comparison.changed),
+    ];
+    let mut rows = Vec::new();
+    for (side, runs, summary) in sides {
+        if !arguments.history_side.includes(side) {
+            continue;
+        }
+        for (run, own) in runs.iter().zip(&summary.runs) {
+            if run.invalid.is_empty() && own.figures.count > 0 {
+                rows.push(HistoryRow::new(side, commit, run, own));
+            } else {
+                say(&format!(
+                    "run {} ({side}) does not enter the history: it is not valid",
+                    run.label
+                ));
+            }
+        }
+    }
+    append_history(path, &rows)?;
+    Ok(())
+}
+
+fn exit_code(arguments: &CompareArguments, comparison: &Comparison) -> u8 {
+    let Some(word) = arguments.fail_on else {
+        return 0;
+    };
+    match FailOn::from(word).broken_by(comparison) {
+        None => 0,
+        Some(reason) => {
+            say(&format!("error: --fail-on {word}: {reason}"));
+            BROKEN
+        }
+    }
+}
+
+fn context(arguments: &CompareArguments) -> PageContext {
+    let files = |side: &'static str, paths: &[PathBuf]| {
+        let row = |path: &PathBuf| (side.to_owned(), path.display().to_string());
+        paths.iter().map(row).collect::<Vec<_>>()
+    };
+    let mut rows = files("baseline", &arguments.baseline);
+    rows.extend(files("changed", &arguments.changed));
+    PageContext {
+        title: "Round-trip times: baseline and changed".to_owned(),
+        notices: Vec::new(),
+        sections: vec![Section {
+            heading: "Files".to_owned(),
+            rows,
+        }],
+    }
+}
+
+// The files of a comparison, as they were named: which of them are one and the same.
+
+/// A file that counts as two runs would make one measurement look like a repeated one.
+#[derive(Debug, thiserror::Error, PartialEq)]
+#[error("{path} is given twice for the {side} side; name each run once")]
+pub(crate) struct GivenTwice {
+    path: PathBuf,
+    side: Side,
+}
+
+/// Finds a file that one side names twice, also by another path.
+///
+/// # Errors
+///
+/// [`GivenTwice`] for the first such file.
+fn refuse_repetitions(side: Side, paths: &[PathBuf]) -> Result<(), GivenTwice> {
+    let identities: Vec<PathBuf> = paths.iter().map(|path| identity(path)).collect();
+    let repeated = identities
+        .iter()
+        .enumerate()
+        .find(|(index, own)| identities[..*index].contains(own));
+    match repeated {
+        None => Ok(()),
+        Some((index, _)) => Err(GivenTwice {
+            path: paths[index].clone(),
+            side,
+        }),
+    }
+}
+
+/// For each changed file, whether it is among the baseline's too.
+fn on_both_sides(baseline: &[PathBuf], changed: &[PathBuf]) -> Vec<bool> {
+    let baseline: Vec<PathBuf> = baseline.iter().map(|path| identity(path)).collect();
+    changed
+        .iter()
+        .map(|path| baseline.contains(&identity(path)))
+        .collect()
+}
+
+/// The path without links and detours. What cannot be resolved is reported when it is read.
+fn identity(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_file_is_known_by_every_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for name in ["one.csv", "two.csv"] {
+            fs::write(at(name), name).unwrap();
+        }
+        fs::create_dir(at("sub")).unwrap();
+        let detour = at("sub/../one.csv");
+        let given = [at("one.csv"), at("two.csv"), detour.clone()];
+        let error = refuse_repetitions(Side::Changed, &given).unwrap_err();
+        assert_eq!((error.path, error.side), (detour.clone(), Side::Changed));
+        assert_eq!(refuse_repetitions(Side::Changed, &given[..2]), Ok(()));
+        assert_eq!(
+            on_both_sides(&given[..1], &[at("two.csv"), detour]),
+            [false, true]
+        );
+    }
+}

@@ -1,0 +1,352 @@
+//! The program behind `main`: parses the command line, runs the command, picks the exit code.
+
+mod compare;
+mod live_runs;
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use flags_and_variables::one_line;
+use program_shell::http;
+use program_shell::signals::Signals;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+use uuid::Uuid;
+
+use self::compare::GivenTwice;
+use self::live_runs::LiveRuns;
+use crate::args::{self, Command, NotAllowed, OutputError, RunArguments, ServiceError, parse};
+use crate::load::plan::{Model, OpenLoop, Pause, Plan, PlanError};
+use crate::load::shape::show_rate;
+use crate::load::{Arrivals, Control};
+use crate::report::Collision;
+use crate::scenario::{Mix, Scenario};
+use crate::session::signals::{self, INTERRUPTED, say};
+use crate::session::{Audience, Session};
+use crate::transport::kafka::{KafkaSettings, KafkaTransportError, quiet_unreadable_headers};
+use crate::web::{AllowedHosts, Defaults, Refusal, RunController, StartOrder, router};
+
+pub(crate) use compare::compare;
+
+/// The command could not be done.
+const FAILURE: u8 = 1;
+/// The command line is wrong.
+const USAGE: u8 = 2;
+
+/// Does what the command line asks for.
+#[must_use]
+pub fn main() -> ExitCode {
+    let (cli, origins) = match args::read(std::env::args_os()) {
+        Ok(read) => read,
+        Err(error) if error.use_stderr() => return fail(USAGE, &one_line(&error)),
+        Err(help) => {
+            let _ = help.print();
+            return ExitCode::SUCCESS;
+        }
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            EnvFilter::try_from_env("LOAD_CLIENT_LOG").unwrap_or_else(|_| EnvFilter::new("warn")),
+        )
+        // It would print them to standard error, which may be what is gone, and panic.
+        .log_internal_errors(false)
+        .with_writer(std::io::stderr)
+        .init();
+    quiet_unreadable_headers();
+    let done = match cli.command {
+        Command::Run(arguments) => run(*arguments),
+        Command::Compare(arguments) => compare(&arguments),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(error) if is_usage(&error) => fail(USAGE, &origins.name(&format!("{error:#}"))),
+        Err(error) => fail(FAILURE, &origins.name(&format!("{error:#}"))),
+    }
+}
+
+fn fail(code: u8, message: &str) -> ExitCode {
+    // Nowhere is left to report a standard error that is closed.
+    let _ = writeln!(std::io::stderr().lock(), "error: {message}");
+    ExitCode::from(code)
+}
+
+// The two commands. Each answers its exit code.
+
+/// Whether the command line is at fault, rather than the world.
+pub(crate) fn is_usage(error: &anyhow::Error) -> bool {
+    let by_setting = error.downcast_ref::<KafkaTransportError>();
+    error.is::<PlanError>()
+        || error.is::<GivenTwice>()
+        || error.is::<Collision>()
+        || error.is::<ServiceError>()
+        || error.is::<OutputError>()
+        || error.is::<NotAllowed>()
+        || by_setting.is_some_and(KafkaTransportError::is_usage)
+}
+
+// `load-client run`: one session, seen by a terminal.
+
+/// Runs the load; answers the exit code.
+///
+/// # Errors
+///
+/// When the command line contradicts itself, the cluster or a topic cannot be used, or a file
+/// cannot be written.
+pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<u8> {
+    let (plan, mut settings) = arguments.validated(Uuid::new_v4().to_string())?;
+    arguments.refuse_collisions(&arguments.files(&plan))?;
+    if arguments.web.web.is_some() {
+        return serve(arguments);
+    }
+    let seed = arguments.load.seed();
+    let scenario = Arc::new(arguments.service.apply(&mut settings, seed)?);
+    settings.effective()?;
+    let (arguments, settings) = (Arc::new(arguments), Arc::new(settings));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let signals = Signals::catch()?;
+        let shown = (plan.clone(), Arc::clone(&settings));
+        let session = Session::prepare(arguments, 1, plan, settings, scenario)?;
+        measure(session, signals, &shown.0, &shown.1).await
+    })
+}
+
+async fn measure(
+    session: Session,
+    mut signals: Signals,
+    plan: &Plan,
+    settings: &KafkaSettings,
+) -> anyhow::Result<u8> {
+    let given_up = async {
+        signals.next().await;
+    };
+    let transport = session.connect(given_up).await?;
+    announce(plan, settings);
+    let control = Control::default();
+    let keyed = control.clone();
+    let started = session.start(transport, control.clone(), |_| Audience::Terminal {
+        on_key: Box::new(move |more| keyed.add_users(more)),
+    })?;
+    let (is_over, terminal) = (started.is_over(), started.restore());
+    tokio::spawn(signals::control(signals, control, is_over, terminal));
+    let concluded = started.run(|control| control.abort.is_cancelled()).await?;
+    concluded.done
+}
+
+fn announce(plan: &Plan, settings: &KafkaSettings) {
+    let replies = if settings.publish_only {
+        "publishing only".to_owned()
+    } else {
+        format!("replies from {}", settings.reply_topic)
+    };
+    let load = if plan.users > 0 {
+        format!(
+            "{} user(s), {} started per second",
+            plan.users, plan.spawn_rate
+        )
+    } else {
+        plan.load_model()
+    };
+    say(&format!(
+        "{load}, to {} at {}, {replies}",
+        settings.topic, settings.brokers
+    ));
+}
+
+// `load-client --web`: serves the live page, and owns the runs that it asks for.
+
+/// How long a browser that reads nothing may hold up the end.
+const SERVER_STOP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Serves the page until a signal, or until the run that was started by itself is over. Answers the exit code
+/// of the last run, which is that of the same run without the page, or 1 when the run could not be done; 0
+/// without any run.
+///
+/// # Errors
+///
+/// When the command line contradicts itself, or the address cannot be listened at.
+pub(crate) fn serve(arguments: RunArguments) -> anyhow::Result<u8> {
+    // What is wrong with the settings is told here and now, not at the first run.
+    let (_, mut settings) = arguments.validated(Uuid::new_v4().to_string())?;
+    let seed = arguments.load.seed();
+    let scenario = arguments.service.apply(&mut settings, seed)?;
+    arguments
+        .output
+        .validated(scenario.kinds(), &arguments.load.until)?;
+    settings.effective()?;
+    let address = arguments.web.address()?;
+    let address = address.context("--web is needed to serve the page")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let code = runtime.block_on(listen(arguments, address));
+    // What does not end in time ends with the process.
+    runtime.shutdown_background();
+    code
+}
+
+async fn listen(arguments: RunArguments, address: SocketAddr) -> anyhow::Result<u8> {
+    let mut signals = Signals::catch()?;
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!("--web {address} cannot be listened at; give another address or port")
+    })?;
+    let address = listener.local_addr()?;
+    let (autostart, autoquit) = (arguments.web.autostart, arguments.web.autoquit);
+    let hosts = AllowedHosts::new(address, &arguments.web.web_name);
+    let runs = Arc::new(LiveRuns::new(arguments)?);
+    let closed = CancellationToken::new();
+    let page = router(Arc::clone(&runs), hosts, closed.clone());
+    let server = tokio::spawn(http::serve(
+        listener,
+        page,
+        http::Bounds::default(),
+        closed.clone(),
+    ));
+    say(&format!("live page: http://{address} (Ctrl-C ends)"));
+    if autostart {
+        runs.start(runs.proposed()).await?;
+    }
+    tokio::select! {
+        _ = signals.next() => {}
+        () = after_the_run(&runs, autoquit.filter(|_| autostart)) => {}
+    }
+    if end(&runs, &mut signals).await.is_break() {
+        return Ok(INTERRUPTED);
+    }
+    closed.cancel();
+    let _ = tokio::time::timeout(SERVER_STOP_TIMEOUT, server).await;
+    runs.print_figures();
+    Ok(runs.exit_code())
+}
+
+// How the page comes to its end: by a signal, or some time after the run that it began with.
+
+/// Waits for the end of the run and then that long; for ever without a time.
+async fn after_the_run(runs: &LiveRuns, autoquit: Option<Duration>) {
+    match autoquit {
+        Some(pause) => loop {
+            runs.idle().await;
+            tokio::time::sleep(pause).await;
+            // Somebody may have started another one.
+            if runs.is_idle() {
+                return;
+            }
+        },
+        None => std::future::pending().await,
+    }
+}
+
+/// Stops the run that goes on, and takes no further one. A further signal does not wait for requests
+/// in flight, and one more does not wait for files either, which is a break.
+async fn end(runs: &LiveRuns, signals: &mut Signals) -> ControlFlow<()> {
+    runs.close().await;
+    if runs.is_idle() {
+        return ControlFlow::Continue(());
+    }
+    say("stopping: waiting for the requests in flight; Ctrl-C again stops at once");
+    tokio::select! {
+        () = runs.idle() => return ControlFlow::Continue(()),
+        _ = signals.next() => {}
+    }
+    say("stopping at once: requests in flight are recorded as censored");
+    runs.abort().await;
+    tokio::select! {
+        () = runs.idle() => ControlFlow::Continue(()),
+        _ = signals.next() => {
+            say("ended at once: files that were not written yet are missing");
+            ControlFlow::Break(())
+        }
+    }
+}
+
+// What the page asks for, as plan and settings; what the command line proposes, as a form.
+
+/// Whether a new run may have a rate.
+const RATE_OFFERED: bool = true;
+
+/// The form as the command line fills it.
+fn defaults(arguments: &RunArguments, plan: &Plan) -> Defaults {
+    let run_time = plan.run_time.map(humantime::format_duration);
+    Defaults {
+        users: arguments.users,
+        spawn_rate: plan.spawn_rate,
+        run_time: run_time.map_or_else(String::new, |time| time.to_string().replace(' ', "")),
+        rate: arguments.load.rate.map_or_else(String::new, show_rate),
+    }
+}
+
+/// Plan, settings and requests of an order: what it does not name is as on the command line.
+fn ordered(
+    arguments: &RunArguments,
+    order: &StartOrder,
+    run_id: String,
+) -> Result<(Plan, KafkaSettings, Mix), Refusal> {
+    let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
+    let invalid = |field: &str| {
+        let field = field.to_owned();
+        move |reason: String| Refusal::Invalid(format!("{field}: {reason}"))
+    };
+    let run_time = given(&order.run_time).map(|text| parse::duration(text.trim()));
+    let run_time = run_time.transpose().map_err(invalid("run_time"))?;
+    let rate = given(&order.rate).map(|text| parse::rate(text.trim()));
+    let rate = rate.transpose().map_err(invalid("rate"))?;
+    let refused = |error: String| Refusal::Invalid(error);
+    let (plan, mut settings) = arguments
+        .validated(run_id)
+        .map_err(|error| refused(error.to_string()))?;
+    let seed = arguments.load.seed();
+    let scenario = arguments.service.apply(&mut settings, seed);
+    let scenario = scenario.map_err(|error| refused(error.to_string()))?;
+    let plan = match plan.stages.is_empty() {
+        true => unstaged(plan, order, run_time, rate, arguments),
+        false => arguments
+            .load
+            .staged_as(plan, (order.users, order.spawn_rate), run_time, rate)
+            .map_err(|error| refused(error.to_string()))?,
+    };
+    let plan = plan
+        .validated()
+        .map_err(|error| refused(error.to_string()))?;
+    Ok((plan, settings, scenario))
+}
+
+/// The load of the order, which is one.
+fn unstaged(
+    plan: Plan,
+    order: &StartOrder,
+    run_time: Option<Duration>,
+    rate: Option<f64>,
+    arguments: &RunArguments,
+) -> Plan {
+    let model = model(plan.model, rate, arguments);
+    let is_open = matches!(model, Model::Open(_));
+    Plan {
+        users: if is_open { 0 } else { order.users },
+        spawn_rate: order.spawn_rate,
+        run_time,
+        model,
+        ..plan
+    }
+}
+
+/// An open loop with a rate, users without one.
+fn model(typed: Model, rate: Option<f64>, arguments: &RunArguments) -> Model {
+    match (rate, typed) {
+        (Some(rate), Model::Open(open)) => Model::Open(OpenLoop { rate, ..open }),
+        (Some(rate), Model::Closed(_)) => Model::Open(OpenLoop {
+            rate,
+            arrivals: Arrivals::Constant,
+            max_in_flight: arguments.load.max_in_flight(),
+        }),
+        (None, Model::Closed(pause)) => Model::Closed(pause),
+        (None, Model::Open(_)) => Model::Closed(Pause::None),
+    }
+}

@@ -1,0 +1,324 @@
+//! Locust's four CSV files, with its names, columns and order, so that scripts made for them go on working.
+//!
+//! Where ours differ, they differ in what the figures mean, not in where they stand:
+//! - times are milliseconds with decimals, of the good replies only (a failure is never a latency);
+//! - a figure that is undefined, or a percentile that fewer than ten replies lie above, is `N/A`, as Locust
+//!   writes for a row without requests; pandas reads that as missing;
+//! - the warm-up is in none of the totals, while rates, users and the percentiles of a window show it;
+//! - `First Seen` and `Last Seen` are seconds since 1970, as is `Timestamp`;
+//! - `_exceptions.csv` has its header only: there is no user code that could raise.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use crate::measure::history::{Moment, MomentRow};
+use crate::measure::summary::{ErrorCount, Latency, PERCENTILES, Row, Summary};
+use crate::report::{Destination, ExportError, TYPE, rows, write_whole};
+
+// The content of the files: figures in, text out.
+
+/// What stands where a figure is undefined.
+const UNDEFINED: &str = "N/A";
+
+const LONGEST_COLUMN: &str = "100%";
+
+const STATS_COLUMNS: [&str; 11] = [
+    "Type",
+    "Name",
+    "Request Count",
+    "Failure Count",
+    "Median Response Time",
+    "Average Response Time",
+    "Min Response Time",
+    "Max Response Time",
+    "Average Content Size",
+    "Requests/s",
+    "Failures/s",
+];
+const HISTORY_COLUMNS: [&str; 6] = [
+    "Timestamp",
+    "User Count",
+    "Type",
+    "Name",
+    "Requests/s",
+    "Failures/s",
+];
+const HISTORY_TOTALS: [&str; 7] = [
+    "Total Request Count",
+    "Total Failure Count",
+    "Total Median Response Time",
+    "Total Average Response Time",
+    "Total Min Response Time",
+    "Total Max Response Time",
+    "Total Average Content Size",
+];
+const FAILURES_COLUMNS: [&str; 6] = [
+    "Method",
+    "Name",
+    "Error",
+    "Occurrences",
+    "First Seen",
+    "Last Seen",
+];
+const EXCEPTIONS_COLUMNS: [&str; 4] = ["Count", "Message", "Traceback", "Nodes"];
+
+/// `_stats.csv`: a row for each kind, and one for all.
+pub(crate) fn stats_csv(summary: &Summary) -> Vec<u8> {
+    let mut text = Text::default();
+    text.line(STATS_COLUMNS.into_iter().chain(percentile_names()));
+    for (kind, row) in rows(summary) {
+        let mut fields = vec![
+            kind.to_owned(),
+            row.name.clone(),
+            row.requests.to_string(),
+            row.failures.to_string(),
+        ];
+        fields.extend(totals(row));
+        fields.extend([row.rates.requests, row.rates.failures].map(|rate| rate.to_string()));
+        fields.extend(percentiles(row.response.as_ref()));
+        text.line(fields);
+    }
+    text.bytes
+}
+
+/// `_failures.csv`: a row for each error of each kind. `start` is the start of the run in seconds since
+/// 1970.
+pub(crate) fn failures_csv(errors: &[ErrorCount], start: f64) -> Vec<u8> {
+    let mut text = Text::default();
+    text.line(FAILURES_COLUMNS);
+    for error in errors {
+        let seen = |seconds: f64| format!("{:.3}", start + seconds);
+        text.line([
+            TYPE,
+            &error.name,
+            &error.error,
+            &error.count.to_string(),
+            &seen(error.first_seconds),
+            &seen(error.last_seconds),
+        ]);
+    }
+    text.bytes
+}
+
+/// The rows that one moment adds to `_stats_history.csv`. With `full`, each kind has one and percentiles are
+/// those of the last ten seconds; else there is one for all kinds, with percentiles of the whole run.
+pub(crate) fn history_rows(moment: &Moment, summary: &Summary, full: bool) -> Vec<u8> {
+    let mut text = Text::default();
+    if full {
+        for (lately, row) in moment.kinds.iter().zip(&summary.kinds) {
+            text.line(history_row(moment, TYPE, lately, row, full));
+        }
+    }
+    text.line(history_row(moment, "", &moment.total, &summary.total, full));
+    text.bytes
+}
+
+fn history_header() -> Vec<u8> {
+    let mut text = Text::default();
+    let columns = HISTORY_COLUMNS.into_iter().chain(percentile_names());
+    text.line(columns.chain(HISTORY_TOTALS));
+    text.bytes
+}
+
+fn exceptions_csv() -> Vec<u8> {
+    let mut text = Text::default();
+    text.line(EXCEPTIONS_COLUMNS);
+    text.bytes
+}
+
+fn history_row(
+    moment: &Moment,
+    kind: &str,
+    lately: &MomentRow,
+    row: &Row,
+    full: bool,
+) -> Vec<String> {
+    let mut fields = vec![
+        moment.unix_seconds.to_string(),
+        moment.users.to_string(),
+        kind.to_owned(),
+        row.name.clone(),
+        lately.rates.requests.to_string(),
+        lately.rates.failures.to_string(),
+    ];
+    let latency = if full { &lately.window } else { &row.response };
+    fields.extend(percentiles(latency.as_ref()));
+    fields.extend([row.requests.to_string(), row.failures.to_string()]);
+    fields.extend(totals(row));
+    fields
+}
+
+/// Median, average, smallest, largest and size, in this order in both files.
+fn totals(row: &Row) -> [String; 5] {
+    let latency = row.response.as_ref();
+    [
+        latency.map(|own| own.median_ms),
+        latency.map(|own| own.mean_ms),
+        latency.map(|own| own.min_ms),
+        latency.map(|own| own.max_ms),
+        row.mean_bytes,
+    ]
+    .map(field)
+}
+
+fn percentiles(latency: Option<&Latency>) -> impl Iterator<Item = String> {
+    let own = PERCENTILES.map(|(_, quantile)| latency.and_then(|own| own.percentile(quantile)));
+    let longest = latency.map(|own| own.max_ms);
+    own.into_iter().chain([longest]).map(field)
+}
+
+fn percentile_names() -> impl Iterator<Item = &'static str> {
+    PERCENTILES
+        .into_iter()
+        .map(|(name, _)| name)
+        .chain([LONGEST_COLUMN])
+}
+
+fn field(figure: Option<f64>) -> String {
+    figure.map_or_else(|| UNDEFINED.to_owned(), |figure| figure.to_string())
+}
+
+/// Lines of CSV in memory.
+#[derive(Default)]
+struct Text {
+    bytes: Vec<u8>,
+}
+
+impl Text {
+    fn line<I, F>(&mut self, fields: I)
+    where
+        I: IntoIterator<Item = F>,
+        F: AsRef<[u8]>,
+    {
+        let mut writer = csv::Writer::from_writer(&mut self.bytes);
+        writer
+            .write_record(fields)
+            .and_then(|()| writer.flush().map_err(csv::Error::from))
+            .expect("memory takes every record, and a first record has any length");
+    }
+}
+
+// The files on the disk: three that are replaced as a whole, and one that grows.
+
+const STATS: &str = "_stats.csv";
+const HISTORY: &str = "_stats_history.csv";
+const FAILURES: &str = "_failures.csv";
+const EXCEPTIONS: &str = "_exceptions.csv";
+
+/// The files of `--csv PREFIX`. Whatever fails, what is on the disk stays whole: no file ends in half a row.
+pub(crate) struct StatsFiles {
+    stats: PathBuf,
+    failures: PathBuf,
+    history_path: PathBuf,
+    history: File,
+    /// Bytes of whole rows in the history.
+    history_bytes: u64,
+    has_gaps: bool,
+    full_history: bool,
+    start: f64,
+    /// Keeps other programs off the prefix.
+    _claim: Destination,
+}
+
+impl StatsFiles {
+    /// Finds out before a run whether the files could be written; those of an earlier run stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// When their folder takes no file, or another program is writing them.
+    pub(crate) fn check(prefix: &Path) -> Result<(), ExportError> {
+        Destination::claim(&with_ending(prefix, HISTORY)).map(drop)
+    }
+
+    /// The four files.
+    pub(crate) fn paths(prefix: &Path) -> [PathBuf; 4] {
+        [STATS, HISTORY, FAILURES, EXCEPTIONS].map(|ending| with_ending(prefix, ending))
+    }
+
+    /// Creates the four files with their headers. `start` is the start of the run in seconds since 1970.
+    ///
+    /// # Errors
+    ///
+    /// When one of them cannot be written, or another program is writing them.
+    pub(crate) fn create(
+        prefix: &Path,
+        full_history: bool,
+        start: f64,
+    ) -> Result<Self, ExportError> {
+        let path = |ending: &str| with_ending(prefix, ending);
+        let history_path = path(HISTORY);
+        let claim = Destination::claim(&history_path)?;
+        let history =
+            File::create(&history_path).map_err(|error| ExportError::io(&history_path, error))?;
+        let mut files = Self {
+            stats: path(STATS),
+            failures: path(FAILURES),
+            history_path,
+            history,
+            history_bytes: 0,
+            has_gaps: false,
+            full_history,
+            start,
+            _claim: claim,
+        };
+        files.append(&history_header())?;
+        write_whole(&path(EXCEPTIONS), &exceptions_csv())?;
+        write_whole(&files.failures, &failures_csv(&[], start))?;
+        Ok(files)
+    }
+
+    /// Adds a moment to the history, and replaces the others by the present figures.
+    ///
+    /// # Errors
+    ///
+    /// The first that occurred; the files that can be written are written all the same.
+    pub(crate) fn update(&mut self, moment: &Moment, summary: &Summary) -> Result<(), ExportError> {
+        let row = history_rows(moment, summary, self.full_history);
+        let appended = self.append(&row);
+        let replaced = self.replace(summary);
+        appended.and(replaced)
+    }
+
+    /// Replaces statistics and failures by the present figures.
+    ///
+    /// # Errors
+    ///
+    /// As [`StatsFiles::update`].
+    pub(crate) fn replace(&self, summary: &Summary) -> Result<(), ExportError> {
+        let stats = write_whole(&self.stats, &stats_csv(summary));
+        let failures = failures_csv(&summary.errors, self.start);
+        stats.and(write_whole(&self.failures, &failures))
+    }
+
+    /// Whether moments are missing in the history, because it could not be written then.
+    pub(crate) fn has_gaps(&self) -> bool {
+        self.has_gaps
+    }
+
+    fn append(&mut self, rows: &[u8]) -> Result<(), ExportError> {
+        match self.history.write_all(rows) {
+            Ok(()) => {
+                self.history_bytes += rows.len() as u64;
+                Ok(())
+            }
+            Err(error) => {
+                self.has_gaps = true;
+                // A disk that is full took a part of a row; the next row must not continue it.
+                let _ = self.history.set_len(self.history_bytes);
+                let _ = self.history.seek(SeekFrom::Start(self.history_bytes));
+                Err(ExportError::io(&self.history_path, error))
+            }
+        }
+    }
+}
+
+fn with_ending(prefix: &Path, ending: &str) -> PathBuf {
+    let mut name = OsString::from(prefix);
+    name.push(ending);
+    name.into()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,398 @@
+//! The charts of the page. They are fed with counts and quantiles, never with every request.
+
+use plotly::color::NamedColor;
+use plotly::common::{
+    DashType, ErrorData, ErrorType, Fill, Line as Stroke, LineShape, Marker, Mode, Orientation,
+    Title,
+};
+use plotly::configuration::DisplayModeBar;
+use plotly::layout::{Axis, AxisType, Legend, Margin, Shape, ShapeLayer, ShapeLine, ShapeType};
+use plotly::{Configuration, Layout, Plot, Scatter};
+
+use crate::compare::{Comparison, CurvePoint, Metric, SideSummary, TimeBin};
+
+/// Okabe & Ito's orange and blue: told apart by the colour-blind, readable on light and dark.
+const BASELINE: Line = Line {
+    name: "baseline",
+    colour: "#e69f00",
+    shade: "rgba(230,159,0,0.25)",
+    pale: "rgba(230,159,0,0.5)",
+};
+const CHANGED: Line = Line {
+    name: "changed",
+    colour: "#56b4e9",
+    shade: "rgba(86,180,233,0.25)",
+    pale: "rgba(86,180,233,0.5)",
+};
+
+/// How a side is drawn.
+#[derive(Clone, Copy)]
+struct Line {
+    name: &'static str,
+    colour: &'static str,
+    /// For areas.
+    shade: &'static str,
+    /// For lines of second rank.
+    pale: &'static str,
+}
+
+/// All charts of a comparison, in the order of the page.
+pub(super) fn all(comparison: &Comparison) -> String {
+    let charts = [
+        effects(comparison),
+        medians(comparison),
+        histogram(comparison),
+        ecdf(comparison),
+        spectrum(comparison),
+        shift_function(comparison),
+        over_time(comparison),
+    ];
+    charts.into_iter().flatten().collect()
+}
+
+pub(super) fn layout(x: Axis, y: Axis) -> Layout {
+    // Transparent paper: the page's own background shows through, light or dark.
+    Layout::new()
+        .paper_background_color(NamedColor::Transparent)
+        .plot_background_color(NamedColor::Transparent)
+        .margin(Margin::new().top(32))
+        .legend(Legend::new().orientation(Orientation::Horizontal).y(1.1))
+        .x_axis(x)
+        .y_axis(y)
+}
+
+pub(super) fn axis(title: &str) -> Axis {
+    Axis::new()
+        .title(Title::with_text(title))
+        .grid_color("rgba(128,128,128,0.25)")
+        .auto_margin(true)
+}
+
+fn log_axis(title: &str) -> Axis {
+    axis(title).type_(AxisType::Log)
+}
+
+pub(super) fn figure(id: &str, heading: &str, note: &str, mut plot: Plot) -> String {
+    // Zoom by dragging and by double click stays; the bar of buttons would cover the legend.
+    let bar = DisplayModeBar::False;
+    plot.set_configuration(Configuration::new().responsive(true).display_mode_bar(bar));
+    let chart = plot.to_inline_html(Some(id));
+    format!(
+        "<section><h2>{heading}</h2>\n<div class=\"chart\">{chart}</div>\n<p class=\"note\">{note}</p></section>\n"
+    )
+}
+
+// What the blocks say: the effects with their intervals, and the median of each run.
+
+/// The changes with their intervals, beside the threshold that counts as a difference.
+fn effects(comparison: &Comparison) -> Option<String> {
+    let effects = &comparison.blocks.as_ref()?.effects;
+    let percent = |value: f64| value * 100.0;
+    let names: Vec<&str> = effects.iter().map(|effect| effect.metric.name()).collect();
+    let changes: Vec<f64> = effects
+        .iter()
+        .map(|effect| percent(effect.change))
+        .collect();
+    let above = effects
+        .iter()
+        .map(|effect| percent(effect.high - effect.change));
+    let below = effects
+        .iter()
+        .map(|effect| percent(effect.change - effect.low));
+    let whiskers = ErrorData::new(ErrorType::Data)
+        .array(above.collect())
+        .array_minus(below.collect())
+        .symmetric(false);
+    let mut plot = Plot::new();
+    plot.add_trace(
+        Scatter::new(names, changes)
+            .name("change")
+            .mode(Mode::Markers)
+            .marker(Marker::new().color(CHANGED.colour).size(10))
+            .error_y(whiskers),
+    );
+    let threshold = percent(comparison.threshold);
+    let bounds = [-threshold, threshold].map(|at| {
+        Shape::new()
+            .shape_type(ShapeType::Line)
+            .x_ref("paper")
+            .x0(0)
+            .x1(1)
+            .y0(at)
+            .y1(at)
+            .line(
+                ShapeLine::new()
+                    .color("rgba(128,128,128,0.8)")
+                    .width(1.0)
+                    .dash(DashType::Dot),
+            )
+    });
+    plot.set_layout(
+        layout(
+            axis("").type_(plotly::layout::AxisType::Category),
+            axis("change (%)"),
+        )
+        .shapes(bounds.to_vec())
+        .show_legend(false),
+    );
+    let note = "Relative change of each figure with its 95 % interval over the blocks. The dotted lines are \
+                the threshold: an interval wholly beyond one of them is a difference that matters.";
+    Some(figure("effects", "Changes", note, plot))
+}
+
+/// The median of each run, block by block.
+fn medians(comparison: &Comparison) -> Option<String> {
+    if comparison.baseline.runs.len() + comparison.changed.runs.len() < 3 {
+        return None;
+    }
+    let mut plot = Plot::new();
+    for (line, side) in [
+        (BASELINE, &comparison.baseline),
+        (CHANGED, &comparison.changed),
+    ] {
+        let points = side.runs.iter().enumerate();
+        let (blocks, medians): (Vec<usize>, Vec<f64>) = points
+            .filter_map(|(index, run)| Some((index + 1, Metric::P50.of(&run.figures)?)))
+            .unzip();
+        plot.add_trace(
+            Scatter::new(blocks, medians)
+                .name(line.name)
+                .mode(Mode::LinesMarkers)
+                .line(Stroke::new().color(line.colour).width(1.0))
+                .marker(Marker::new().color(line.colour).size(10)),
+        );
+    }
+    plot.set_layout(layout(
+        axis("block").dtick(1.0),
+        axis("median round-trip time (ms)"),
+    ));
+    let note = "Each point is one run. The change between the sides counts only where it is larger than \
+                the change from block to block.";
+    Some(figure("medians", "Medians, block by block", note, plot))
+}
+
+// The distributions of both sides, pooled over their runs.
+
+/// Overlay histogram of both sides on one binning.
+fn histogram(comparison: &Comparison) -> Option<String> {
+    let overlay = comparison.curves.overlay.as_ref()?;
+    let mut plot = Plot::new();
+    for (line, shares) in [(BASELINE, &overlay.baseline), (CHANGED, &overlay.changed)] {
+        // Steps over the edges, back to zero at the last: bars on a logarithmic axis would need a
+        // width each.
+        let mut percent: Vec<f64> = shares.iter().map(|share| share * 100.0).collect();
+        percent.push(0.0);
+        plot.add_trace(
+            Scatter::new(overlay.edges_ms.clone(), percent)
+                .name(line.name)
+                .mode(Mode::Lines)
+                .line(
+                    Stroke::new()
+                        .color(line.colour)
+                        .width(1.5)
+                        .shape(LineShape::Hv),
+                )
+                .fill(Fill::ToZeroY)
+                .fill_color(line.shade),
+        );
+    }
+    plot.set_layout(layout(
+        log_axis("round-trip time (ms)"),
+        axis("replies (%)"),
+    ));
+    let note = format!(
+        "Both sides on the same bins, of equal width on the logarithmic axis. Beyond the right edge: {} of the \
+         baseline's replies, {} of the changed side's.",
+        overlay.baseline_above, overlay.changed_above
+    );
+    Some(figure("histogram", "Round-trip times", &note, plot))
+}
+
+/// The empirical distribution functions.
+fn ecdf(comparison: &Comparison) -> Option<String> {
+    let curves = &comparison.curves;
+    if curves.baseline_ecdf.is_empty() || curves.changed_ecdf.is_empty() {
+        return None;
+    }
+    let mut plot = Plot::new();
+    for (line, points) in [
+        (BASELINE, &curves.baseline_ecdf),
+        (CHANGED, &curves.changed_ecdf),
+    ] {
+        let x = points.iter().map(|point| point.ms).collect();
+        let y = points.iter().map(|point| point.share * 100.0).collect();
+        plot.add_trace(curve(line, x, y));
+    }
+    let y = axis("replies that are no slower (%)");
+    plot.set_layout(layout(log_axis("round-trip time (ms)"), y));
+    let note = "The curve further to the left answers sooner. Where the curves cross, the change helps some \
+                requests and harms others.";
+    Some(figure("ecdf", "Share of replies by time", note, plot))
+}
+
+/// The percentile spectrum: the tail, stretched.
+fn spectrum(comparison: &Comparison) -> Option<String> {
+    let curves = &comparison.curves;
+    if curves.baseline_spectrum.is_empty() || curves.changed_spectrum.is_empty() {
+        return None;
+    }
+    let mut plot = Plot::new();
+    for (line, points) in [
+        (BASELINE, &curves.baseline_spectrum),
+        (CHANGED, &curves.changed_spectrum),
+    ] {
+        let x = points.iter().map(one_in).collect();
+        let y = points.iter().map(|point| point.ms).collect();
+        plot.add_trace(curve(line, x, y));
+    }
+    let x = log_axis("one request in")
+        .tick_values(vec![1.0, 2.0, 10.0, 20.0, 100.0, 1e3, 1e4, 1e5, 1e6]);
+    let x = x.tick_text(vec![
+        "1",
+        "2 (median)",
+        "10 (p90)",
+        "20",
+        "100 (p99)",
+        "1,000",
+        "10,000",
+        "100,000",
+        "1,000,000",
+    ]);
+    plot.set_layout(layout(x, log_axis("is at least so slow (ms)")));
+    let note = "A percentile is drawn as far as at least ten replies lie above it.";
+    Some(figure("spectrum", "The slow ones", note, plot))
+}
+
+fn one_in(point: &CurvePoint) -> f64 {
+    1.0 / (1.0 - point.share)
+}
+
+fn curve(line: Line, x: Vec<f64>, y: Vec<f64>) -> Box<Scatter<f64, f64>> {
+    Scatter::new(x, y)
+        .name(line.name)
+        .mode(Mode::Lines)
+        .line(Stroke::new().color(line.colour).width(2.0))
+}
+
+// The shift function: by how much each part of the distribution moved.
+
+/// Differences of the deciles and of the tail, with their simultaneous bands.
+fn shift_function(comparison: &Comparison) -> Option<String> {
+    let points = &comparison.shape.as_ref()?.shift_function;
+    if points.is_empty() {
+        return None;
+    }
+    let quantiles: Vec<f64> = points
+        .iter()
+        .map(|point| point.probability * 100.0)
+        .collect();
+    let line = |figure: fn(&crate::stats::QuantileShift) -> f64| {
+        Scatter::new(quantiles.clone(), points.iter().map(figure).collect())
+    };
+    let edge = || Stroke::new().width(0.0).color(CHANGED.colour);
+    let mut plot = Plot::new();
+    plot.add_trace(
+        line(|point| point.shift.low)
+            .mode(Mode::Lines)
+            .line(edge())
+            .show_legend(false)
+            .name("band, lower end"),
+    );
+    plot.add_trace(
+        line(|point| point.shift.high)
+            .mode(Mode::Lines)
+            .line(edge())
+            .fill(Fill::ToNextY)
+            .fill_color(CHANGED.shade)
+            .name("95 % band, all together"),
+    );
+    plot.add_trace(
+        line(|point| point.shift.estimate)
+            .mode(Mode::LinesMarkers)
+            .line(Stroke::new().color(CHANGED.colour).width(2.0))
+            .marker(Marker::new().color(CHANGED.colour).size(8))
+            .name("changed - baseline"),
+    );
+    plot.set_layout(layout(
+        axis("percentile"),
+        axis("difference (ms)").zero_line(true),
+    ));
+    let note = "Below zero, the changed side is faster at that percentile. The band holds all points together \
+                with 95 % confidence as far as requests vary within the runs; what differs from run to run is in \
+                the blocks' intervals above.";
+    Some(figure("shift", "Where the distribution moved", note, plot))
+}
+
+// Round-trip times over the time of a run, the warm-up shaded.
+
+/// Runs of each side that are drawn; more would hide each other.
+const RUNS_SHOWN: usize = 6;
+
+/// The median and the 95th percentile over time, one line for each run.
+fn over_time(comparison: &Comparison) -> Option<String> {
+    let sides = [
+        (BASELINE, &comparison.baseline),
+        (CHANGED, &comparison.changed),
+    ];
+    if sides
+        .iter()
+        .all(|(_, side)| timelines(side).next().is_none())
+    {
+        return None;
+    }
+    let mut plot = Plot::new();
+    let mut warm_up = 0.0_f64;
+    for (line, side) in sides {
+        for (index, bins) in timelines(side).enumerate() {
+            warm_up = warm_up.max(end_of_warm_up(bins));
+            let seconds: Vec<f64> = bins.iter().map(|bin| bin.seconds).collect();
+            let medians = bins.iter().map(|bin| bin.median_ms).collect();
+            let p95 = bins.iter().map(|bin| bin.p95_ms).collect();
+            for (name, values, colour) in [("p50", medians, line.colour), ("p95", p95, line.pale)] {
+                plot.add_trace(
+                    Scatter::new(seconds.clone(), values)
+                        .name(format!("{} {name}", line.name))
+                        .legend_group(format!("{} {name}", line.name))
+                        .show_legend(index == 0)
+                        .mode(Mode::Lines)
+                        .line(Stroke::new().color(colour).width(1.2)),
+                );
+            }
+        }
+    }
+    let layout = layout(
+        axis("seconds since the run's first request"),
+        log_axis("round-trip time (ms)"),
+    );
+    plot.set_layout(layout.shapes(shade(warm_up)));
+    let note = "One line a run. The shaded warm-up is in no figure. A run that goes on changing after it was not \
+                steady: lengthen the warm-up.";
+    Some(figure("time", "Over the time of the runs", note, plot))
+}
+
+fn timelines(side: &SideSummary) -> impl Iterator<Item = &[TimeBin]> {
+    let timelines = side.runs.iter().map(|run| run.timeline.as_slice());
+    timelines.filter(|bins| !bins.is_empty()).take(RUNS_SHOWN)
+}
+
+fn end_of_warm_up(bins: &[TimeBin]) -> f64 {
+    let warm = bins.iter().filter(|bin| bin.warm_up);
+    warm.map(|bin| bin.seconds).fold(0.0, f64::max)
+}
+
+fn shade(end: f64) -> Vec<Shape> {
+    if end <= 0.0 {
+        return Vec::new();
+    }
+    let shape = Shape::new()
+        .shape_type(ShapeType::Rect)
+        .layer(ShapeLayer::Below)
+        .y_ref("paper")
+        .x0(0)
+        .x1(end)
+        .y0(0)
+        .y1(1)
+        .fill_color("rgba(128,128,128,0.18)")
+        .line(ShapeLine::new().width(0.0));
+    vec![shape]
+}

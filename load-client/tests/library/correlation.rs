@@ -1,0 +1,59 @@
+//! Which tests of two single runs survive correlation between neighbouring requests.
+//!
+//! Test code only: equal systems whose series are autoregressive, with a fixed seed.
+
+use load_client::stats::*;
+
+const TRIALS: usize = 300;
+const VALUES: usize = 4_000;
+
+/// Sum of twelve uniform values less six: near enough to normal, with variance 1.
+fn noise(random: &mut SplitMix64) -> f64 {
+    let sum: f64 = (0..12)
+        .map(|_| random.below(1 << 32) as f64 / (1_u64 << 32) as f64)
+        .sum();
+    sum - 6.0
+}
+
+fn autoregressive(random: &mut SplitMix64, correlation: f64) -> Vec<f64> {
+    let mut state = noise(random) / (1.0 - correlation * correlation).sqrt();
+    (0..VALUES)
+        .map(|_| {
+            state = correlation * state + noise(random);
+            state
+        })
+        .collect()
+}
+
+/// Share of the trials that each test calls different at 5 %: Welch on all values, and on batch
+/// means.
+fn false_positives(correlation: f64) -> [f64; 2] {
+    let mut random = SplitMix64::new(2024);
+    let mut rejected = [0_usize; 2];
+    for _ in 0..TRIALS {
+        let first = autoregressive(&mut random, correlation);
+        let second = autoregressive(&mut random, correlation);
+        let tests = [welch, welch_of_batch_means];
+        for (count, test) in rejected.iter_mut().zip(tests) {
+            let p = test(&first, &second).unwrap().p;
+            *count += usize::from(p.log10() < 0.05_f64.log10());
+        }
+    }
+    rejected.map(|count| count as f64 / TRIALS as f64)
+}
+
+#[test]
+fn independent_values_suit_every_test() {
+    let shares = false_positives(0.0);
+    assert!(
+        shares.iter().all(|share| (0.01..=0.09).contains(share)),
+        "{shares:?}"
+    );
+}
+
+#[test]
+fn only_the_plain_test_is_deceived_by_correlation() {
+    let [plain, batches] = false_positives(0.9);
+    assert!(plain > 0.5, "{plain}");
+    assert!(batches <= 0.12, "{batches}");
+}
