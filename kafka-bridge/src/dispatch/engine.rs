@@ -6,7 +6,6 @@ mod events;
 use std::future::poll_fn;
 use std::ops::ControlFlow;
 use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -17,7 +16,7 @@ use tracing::{info, warn};
 
 use super::awaiting::Awaiting;
 use super::gate::{Gate, InHand};
-use super::job::Done;
+use super::job::{Done, IsReady};
 use super::pools::Pools;
 use super::progress::{Progress, StatusSender};
 use super::revocations::Revocations;
@@ -55,7 +54,7 @@ impl<Source, V, Make, Job> Engine<Source, V, Make, Job>
 where
     Source: RecordSource,
     V: Answer,
-    Make: FnMut(Record, Instant, V) -> Job,
+    Make: FnMut(Record, Instant, (V, IsReady)) -> Job,
     Job: Future<Output = Done> + Send + 'static,
 {
     pub(crate) fn new(
@@ -152,7 +151,6 @@ where
                     if self.on_event(event?).is_break() {
                         return Ok(Ended::Exhausted);
                     }
-                    self.begin_if_ready().await;
                 }
                 () = &mut alarm => self.now = Instant::now(),
             }
@@ -253,17 +251,6 @@ where
         self.progress.tell(&self.offsets, waiting, unready);
     }
 
-    /// Begins the job of the record in hand if the application is ready for it just now.
-    async fn begin_if_ready(&mut self) {
-        if !self.gate.may_ask(self.shared.awaiting.any()) {
-            return;
-        }
-        let ready = poll_fn(|context| Poll::Ready(self.gate.poll_ready(context)));
-        if ready.await.is_ready() {
-            self.begin();
-        }
-    }
-
     fn begin(&mut self) {
         let Some((in_hand, service)) = self.gate.take() else {
             return;
@@ -273,7 +260,7 @@ where
             place,
             arrived,
         } = in_hand;
-        let job = (self.make_job)(record, arrived, service);
+        let job = (self.make_job)(record, arrived, (service, IsReady::Yes));
         self.pools.start(place, job);
     }
 

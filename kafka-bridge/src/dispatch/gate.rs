@@ -4,7 +4,7 @@
 //! while there is nothing to use it for: see `docs/adr/0019-backpressure.md`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use tokio::time::Instant;
 
@@ -63,6 +63,14 @@ impl<V: Answer> Gate<V> {
     /// go first, unless the record was here before them.
     pub(super) fn may_ask(&self, is_awaited: bool) -> bool {
         self.is_waiting() && (self.has_asked || !is_awaited)
+    }
+
+    /// Returns the service if it is ready at once, which it mostly is.
+    pub(super) fn ready(&mut self) -> Option<V> {
+        // Who finds it not ready asks again, and is woken then.
+        let mut context = Context::from_waker(Waker::noop());
+        let is_ready = self.poll_ready(&mut context).is_ready();
+        is_ready.then(|| self.replace())
     }
 
     pub(super) fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {

@@ -54,6 +54,13 @@ pub(crate) struct Done {
     pub(super) settled: Result<Settled, String>,
 }
 
+/// Whether a job's service was found ready, and so may be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IsReady {
+    Yes,
+    No,
+}
+
 /// Makes a job of each record.
 #[derive(Debug)]
 pub(crate) struct JobFactory<K> {
@@ -94,7 +101,7 @@ impl<K: ReplySink> JobFactory<K> {
         &mut self,
         record: Record,
         arrived: Instant,
-        service: V,
+        (service, is_ready): (V, IsReady),
     ) -> impl Future<Output = Done> + Send + use<V, K> {
         let (coordinates, size) = (record.coordinates.clone(), record.size());
         let span = span(&record);
@@ -102,8 +109,8 @@ impl<K: ReplySink> JobFactory<K> {
         let worker = self.worker.clone();
         let seen = worker.shared.departures.count();
         let job = async move {
-            let work =
-                AssertUnwindSafe(worker.settle(service, record, seen, &meters)).catch_unwind();
+            let work = AssertUnwindSafe(worker.settle((service, is_ready), record, seen, &meters))
+                .catch_unwind();
             // The application's own panics end in a reply. One that gets here is the bridge's:
             // the record must stay unfinished, so it counts as a failure for good.
             let settled = work
@@ -127,7 +134,7 @@ impl<K: ReplySink> Worker<K> {
     /// `seen` is how many departures there had been when the record came.
     async fn settle<V: Answer>(
         self,
-        mut service: V,
+        (mut service, ready): (V, IsReady),
         record: Record,
         seen: u64,
         meters: &TopicMeters,
@@ -140,7 +147,7 @@ impl<K: ReplySink> Worker<K> {
         } = self;
         let departures = &*shared.departures;
         if departures.has_gone(&record.coordinates.topic_partition, seen)
-            || !is_ready(&mut service, &shared, &record, seen).await
+            || ready == IsReady::No && !is_ready(&mut service, &shared, &record, seen).await
         {
             return Ok(Settled::Left);
         }

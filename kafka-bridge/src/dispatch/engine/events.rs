@@ -8,7 +8,7 @@ use tracing::{debug, info, warn};
 use super::Engine;
 use crate::dispatch::Answer;
 use crate::dispatch::gate::InHand;
-use crate::dispatch::job::{Done, Settled};
+use crate::dispatch::job::{Done, IsReady, Settled};
 use crate::dispatch::shared::Why;
 use crate::offsets::{Delivery, Position};
 use crate::ports::{RecordSource, SourceEvent};
@@ -19,7 +19,7 @@ impl<Source, V, Make, Job> Engine<Source, V, Make, Job>
 where
     Source: RecordSource,
     V: Answer,
-    Make: FnMut(Record, Instant, V) -> Job,
+    Make: FnMut(Record, Instant, (V, IsReady)) -> Job,
     Job: Future<Output = Done> + Send + 'static,
 {
     pub(super) fn on_event(&mut self, event: SourceEvent) -> ControlFlow<()> {
@@ -88,17 +88,23 @@ where
         }
         let place = self.pools.place(&record);
         self.in_flight_bytes += place.size;
-        if place.is_free {
+        if !place.is_free {
+            // It asks whether the application is ready when its turn comes.
+            let service = (self.gate.unready(), IsReady::No);
+            let job = (self.make_job)(record, self.now, service);
+            self.pools.start(place, job);
+        } else if !self.shared.awaiting.any()
+            && let Some(service) = self.gate.ready()
+        {
+            let job = (self.make_job)(record, self.now, (service, IsReady::Yes));
+            self.pools.start(place, job);
+        } else {
             let arrived = self.now;
             self.gate.put(InHand {
                 record,
                 place,
                 arrived,
             });
-        } else {
-            // It asks whether the application is ready when its turn comes.
-            let job = (self.make_job)(record, self.now, self.gate.unready());
-            self.pools.start(place, job);
         }
         self.in_flight.set(self.count() as f64);
     }
