@@ -260,8 +260,9 @@ where
             place,
             arrived,
         } = in_hand;
-        let job = (self.make_job)(record, arrived, (service, IsReady::Yes));
-        self.pools.start(place, job);
+        let (make_job, service) = (&mut self.make_job, (service, IsReady::Yes));
+        self.pools
+            .start(place, || make_job(record, arrived, service));
     }
 
     fn intake(&self) -> Intake {

@@ -54,6 +54,7 @@ impl<J: Future<Output = Done> + Send + 'static> Running<J> {
     }
 
     /// Starts a job of a record that holds `size` bytes.
+    #[inline]
     pub(super) fn start(&mut self, lane: Option<Lane>, size: usize, job: J) {
         match self {
             Self::Serial(serial) => serial.start(job),

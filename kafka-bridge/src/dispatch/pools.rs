@@ -179,18 +179,20 @@ impl<J: Future<Output = Done> + Send + 'static> Pools<J> {
         }
     }
 
-    /// Begins the job, or lets it wait for room in its pool.
-    pub(super) fn start(&mut self, place: Place, job: J) {
+    /// Begins the job that is made, or lets it wait for room in its pool. It is made here, as a job is large and each
+    /// hand-over moves it.
+    #[inline]
+    pub(super) fn start(&mut self, place: Place, make: impl FnOnce() -> J) {
         let pool = &mut self.pools[place.pool];
         let Some(at) = place.waits else {
-            return pool.running.start(place.lane, place.size, job);
+            return pool.running.start(place.lane, place.size, make());
         };
         pool.waiting_bytes += place.size;
         pool.waiting.push_back(Waiting {
             at,
             lane: place.lane,
             size: place.size,
-            job,
+            job: make(),
         });
         self.has_changed |= pool.hold_back();
     }

@@ -91,13 +91,14 @@ where
         if !place.is_free {
             // It asks whether the application is ready when its turn comes.
             let service = (self.gate.unready(), IsReady::No);
-            let job = (self.make_job)(record, self.now, service);
-            self.pools.start(place, job);
+            let (make_job, now) = (&mut self.make_job, self.now);
+            self.pools.start(place, || make_job(record, now, service));
         } else if !self.shared.awaiting.any()
             && let Some(service) = self.gate.ready()
         {
-            let job = (self.make_job)(record, self.now, (service, IsReady::Yes));
-            self.pools.start(place, job);
+            let (make_job, now) = (&mut self.make_job, self.now);
+            let service = (service, IsReady::Yes);
+            self.pools.start(place, || make_job(record, now, service));
         } else {
             let arrived = self.now;
             self.gate.put(InHand {
