@@ -29,10 +29,8 @@ fn app(journal: &Journal) -> Router {
         let journal = Arc::clone(&journal);
         async move {
             let id = headers["x-id"].to_str().expect("an id").to_owned();
-            let note = |what| {
-                let mut journal = journal.lock().expect("no panic");
-                journal.push(format!("{what} {id}"));
-            };
+            let journal = || journal.lock().expect("no panic");
+            let note = |what| journal().push(format!("{what} {id}"));
             note("start");
             sleep(Duration::from_secs(body.parse().expect("seconds"))).await;
             note("end");

@@ -57,8 +57,8 @@ fn a_hangup_ends_a_run_in_order_and_gives_the_terminal_back() {
     service.next_seen();
     send(&child, Signal::HUP);
     let status = end(&mut child);
-    assert_eq!(modes(), before, "the terminal's echo is lost");
     assert_eq!(status.code(), Some(0), "{status}");
+    assert_eq!(modes(), before, "the terminal's echo is lost");
     assert!(!rows(&folder.path().join("run.csv")).is_empty());
     let json = fs::read_to_string(folder.path().join("run.json")).unwrap();
     assert!(json.contains("\"ended_by\": \"signal\""), "{json}");
