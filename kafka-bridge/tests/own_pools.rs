@@ -1,5 +1,4 @@
-//! Operations with a dispatch mode or an in-flight bound of their own: what they share, and what they do not
-//! (hazards H6, H8, H9 and H13).
+//! Operations with a mode or a bound of their own: what they share and what not (hazards H6, H8, H9 and H13).
 
 mod support;
 
