@@ -150,9 +150,7 @@ impl OffsetTracker {
             let Some(partition) = self.current(at) else {
                 continue;
             };
-            if partition.take_back(at.offset) {
-                self.tracked -= 1;
-            }
+            self.tracked -= partition.take_back(at.offset);
         }
     }
 

@@ -202,8 +202,11 @@ impl Operation {
     /// At the bound, some records more are taken and wait. Then the topic's partitions are paused, and the other
     /// operations go on. What waits counts as in flight, and all operations with such a bound leave at least half of
     /// the room above their bounds to the others. Where the bounds together make up [`crate::Limits::max_in_flight`],
-    /// there is no such room. librdkafka drops what it has fetched of a paused partition and fetches it again. Zero is
-    /// refused when the bridge is built.
+    /// there is no such room. librdkafka drops what it has fetched of a paused partition and fetches it again, so a bound
+    /// should leave some room. Zero is refused when the bridge is built.
+    ///
+    /// Two bounds are everyone's all the same: bytes, and [`crate::Limits::max_uncommitted`]. One record that does not end,
+    /// while others of its partition do, closes intake for all operations once so many are finished behind it.
     #[must_use]
     pub fn max_in_flight(mut self, records: usize) -> Self {
         self.max_in_flight = Some(records);

@@ -134,14 +134,16 @@ where
             if let Some(topics) = self.pools.held_back() {
                 self.source.hold_back(&topics);
             }
-            let intake = self.intake();
+            // Asked once: a job that gets ready in between wakes who listens for it.
+            let is_awaited = self.shared.awaiting.any();
+            let intake = self.intake(is_awaited);
             let deadline = self.revocations.deadline();
             // Biased: what ends comes before what begins, so that memory is given back first and
             // a steady stream of records cannot hold up a stop. Nor a timer: each record brings the
             // time along, and the alarm is for when nothing else happens.
             select! { biased;
                 () = &mut shutdown => return Ok(Ended::Asked),
-                turn = turn(&mut self.pools, &mut self.gate, &self.shared.awaiting) => match turn {
+                turn = turn(&mut self.pools, &mut self.gate, &self.shared.awaiting, is_awaited) => match turn {
                     Turn::Done(done) => self.on_done(done?)?,
                     Turn::Ready => self.begin(),
                     Turn::Again => {}
@@ -184,8 +186,9 @@ where
                 .revocations
                 .deadline()
                 .map_or(deadline, |at| at.min(deadline));
+            let is_awaited = self.shared.awaiting.any();
             select! { biased;
-                turn = turn(&mut self.pools, &mut self.gate, &self.shared.awaiting) => match turn {
+                turn = turn(&mut self.pools, &mut self.gate, &self.shared.awaiting, is_awaited) => match turn {
                     Turn::Done(done) => {
                         outcome = outcome.and(done.and_then(|done| self.on_done(done)));
                     }
@@ -265,11 +268,11 @@ where
             .start(place, || make_job(record, arrived, service));
     }
 
-    fn intake(&self) -> Intake {
+    fn intake(&self, is_awaited: bool) -> Intake {
         let limits = &self.settings.limits;
         // Of those that are not begun no reply is to come: each begins when another one's is gone.
         let bytes = self.in_flight_bytes + self.shared.replies.expected(self.pools.begun());
-        let is_ready = !self.gate.is_waiting() && !self.shared.awaiting.any();
+        let is_ready = !self.gate.is_waiting() && !is_awaited;
         let room = is_ready
             && self.pools.has_room()
             && self.pools.len() < limits.max_in_flight
@@ -304,12 +307,16 @@ enum Turn {
 }
 
 /// Waits until a job ends or may begin. Safe to cancel.
-async fn turn<J, V>(pools: &mut Pools<J>, gate: &mut Gate<V>, awaiting: &Awaiting) -> Turn
+async fn turn<J, V>(
+    pools: &mut Pools<J>,
+    gate: &mut Gate<V>,
+    awaiting: &Awaiting,
+    is_awaited: bool,
+) -> Turn
 where
     J: Future<Output = Done> + Send + 'static,
     V: Answer,
 {
-    let is_awaited = awaiting.any();
     if !is_awaited && !gate.is_waiting() {
         return Turn::Done(pools.next().await);
     }

@@ -77,7 +77,7 @@ impl fmt::Debug for Token {
 /// The bridge asks when it is built, and again after three quarters of a token's lifetime, before the clients need
 /// the next one. A source that fails is asked again after 5 s; until then the clients go on with the token that they
 /// have, as long as it is good. The failure is logged. Without a good token it is an obstacle,
-/// [`crate::Blocked::Login`], too. When the bridge has ended the source is asked no more and dropped; a call that is
+/// [`crate::Blocked::Login`], too. A call that never returns is no failure: give it a time-out of its own. When the bridge has ended the source is asked no more and dropped; a call that is
 /// under way is not cut short.
 ///
 /// # Errors

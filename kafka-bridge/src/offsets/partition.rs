@@ -155,14 +155,20 @@ impl Partition {
         false
     }
 
-    /// Takes the record that was delivered last for not delivered; `false` if it is another one.
-    pub(super) fn take_back(&mut self, offset: i64) -> bool {
-        let last = self.delivered.back();
-        let is_last = last.is_some_and(|last| last.offset == offset && !last.finished);
-        if is_last {
-            self.delivered.pop_back();
+    /// Takes the unfinished record that was delivered last for not delivered; returns how many offsets are held less,
+    /// none if it is another one.
+    pub(super) fn take_back(&mut self, offset: i64) -> usize {
+        let last = self.delivered.iter().rposition(|one| !one.finished);
+        let Some(last) = last.filter(|last| self.delivered[*last].offset == offset) else {
+            return 0;
+        };
+        let held = self.delivered.len() - last;
+        // What stands behind it was finished before, and is told again as such.
+        for one in self.delivered.drain(last..).skip(1).rev() {
+            self.finished -= 1;
+            self.restored.push_front(one.offset..one.offset + 1);
         }
-        is_last
+        held
     }
 
     /// Goes on at an offset, unless something is held, or it was passed before.

@@ -276,3 +276,30 @@ fn what_is_taken_back_is_the_next_owners_and_holds_nothing() {
     assert!(!tracker.has_unfinished(&partition()));
     assert_eq!(tracker.revoke(&partition()).unwrap().next_offset, 6);
 }
+
+#[test]
+fn h33_what_was_finished_before_behind_a_record_that_is_taken_back_stays_so() {
+    let mut tracker = OffsetTracker::default();
+    tracker.assign(&partition(), 1);
+    let committed = Position {
+        topic_partition: partition(),
+        next_offset: 5,
+        generation: 1,
+        finished: Finished::decode("1:5:2+1", 5).unwrap(),
+    };
+    tracker.restore(&committed);
+    let mut deliver = |offset| tracker.deliver(&at(offset, 1), Instant::now());
+    let delivered = [5, 6, 7].map(&mut deliver);
+    assert_eq!(
+        delivered,
+        [Delivery::Next, Delivery::Next, Delivery::Finished]
+    );
+    tracker.close(&partition());
+    tracker.take_back(&[at(6, 1)]);
+    assert_eq!(tracker.tracked(), 1, "only 5 is waited for");
+    tracker.finish(&at(5, 1));
+    assert!(!tracker.has_unfinished(&partition()));
+    let left = tracker.revoke(&partition()).unwrap();
+    assert_eq!(left.next_offset, 6, "the next owner handles it");
+    assert_eq!(left.finished.encode(6, 100).unwrap().0, "1:6:1+1");
+}

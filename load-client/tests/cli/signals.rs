@@ -57,7 +57,8 @@ fn a_hangup_ends_a_run_in_order_and_gives_the_terminal_back() {
     service.next_seen();
     send(&child, Signal::HUP);
     let status = end(&mut child);
-    assert_eq!(status.code(), Some(0), "{status}");
+    let hint = "is SIGHUP ignored here, as under nohup? Then it is ignored by the run too";
+    assert_eq!(status.code(), Some(0), "{status}; {hint}");
     assert_eq!(modes(), before, "the terminal's echo is lost");
     assert!(!rows(&folder.path().join("run.csv")).is_empty());
     let json = fs::read_to_string(folder.path().join("run.json")).unwrap();

@@ -38,6 +38,13 @@ pub(super) fn write(
     Some((text, is_whole))
 }
 
+/// Returns what was written without what is finished.
+pub(super) fn ids(metadata: &str) -> &str {
+    metadata
+        .split_once(FINISHED)
+        .map_or(metadata, |(ids, _)| ids)
+}
+
 /// Reads what is written beside a committed offset, if it is of this cluster. What is not understood behind that counts
 /// for nothing.
 pub(super) fn read<'a>(

@@ -225,8 +225,8 @@ impl ConsumerContext for ConsumerEvents {
         self.hear();
         // The result is an error only if every partition failed, so each is asked for its own.
         let failed = self.failed(offsets);
+        self.hear_refusals(&result, offsets);
         if let Err(error) = result {
-            self.shorten_metadata(&error);
             self.log.error(&error, "offsets not committed");
             if error.rdkafka_error_code() == Some(Code::GroupAuthorizationFailed) {
                 lock(&self.watch).hear(&error, "offsets not committed: not authorized");

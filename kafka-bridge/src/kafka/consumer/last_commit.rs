@@ -36,7 +36,7 @@ pub(super) fn commit_last(consumer: &BaseConsumer<ConsumerEvents>) -> Result<(),
                 consumer.context().close(Vec::new());
                 return Ok(());
             }
-            Err(error) if consumer.context().shorten_metadata(&error) => {}
+            Err(error) if consumer.context().shorten_metadata(&error, &list) => {}
             Err(error) if is_rebalancing(&error) && Instant::now() < deadline => {
                 debug!(%error, "last commit put off");
                 // Polls, or the rebalance would not come to its end; a record that comes is not

@@ -3,13 +3,13 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
 use tracing::{debug, error, warn};
 
 use super::{ConsumerEvents, lock};
 use crate::kafka::consumer::assignment::{Assignment, Committed};
-use crate::kafka::consumer::commit_metadata::write;
+use crate::kafka::consumer::commit_metadata::{self, write};
 use crate::offsets::Position;
 use crate::ports::SourceEvent;
 use crate::telemetry::metric_names;
@@ -101,27 +101,55 @@ impl ConsumerEvents {
     /// Returns the partitions whose commit was refused; each is asked for its own.
     pub(super) fn failed(&self, offsets: &TopicPartitionList) -> Vec<TopicPartition> {
         let elements = offsets.elements().into_iter();
-        let failed = elements.filter_map(|one| {
-            self.shorten_metadata(&one.error().err()?);
-            Some(TopicPartition::new(one.topic(), one.partition()))
-        });
-        failed.collect()
+        let failed = elements.filter(|one| one.error().is_err());
+        failed
+            .map(|one| TopicPartition::new(one.topic(), one.partition()))
+            .collect()
     }
 
-    /// Writes half as much beside offsets from now on, if that was too long for the broker; returns whether that may
-    /// help.
-    pub(in crate::kafka) fn shorten_metadata(&self, error: &KafkaError) -> bool {
-        if error.rdkafka_error_code() != Some(Code::OffsetMetadataTooLarge) {
+    /// Shortens what is written if a commit, or one of its partitions, was refused for that.
+    pub(super) fn hear_refusals(&self, result: &KafkaResult<()>, offsets: &TopicPartitionList) {
+        let elements = offsets.elements();
+        let own = elements.iter().filter_map(|one| one.error().err());
+        // Once, however many partitions it was: all of them were written with the same room.
+        let mut all = own.chain(result.clone().err());
+        if let Some(error) = all.find(is_too_large) {
+            self.shorten_metadata(&error, offsets);
+        }
+    }
+
+    /// Writes half as much beside offsets from now on as in a commit that was too long for the broker, but the ids,
+    /// until these alone were too long; returns whether that may help.
+    pub(in crate::kafka) fn shorten_metadata(
+        &self,
+        error: &KafkaError,
+        refused: &TopicPartitionList,
+    ) -> bool {
+        if !is_too_large(error) {
             return false;
         }
-        let room = self.metadata_room.load(Ordering::Relaxed);
-        self.metadata_room.store(room / 2, Ordering::Relaxed);
-        warn!(
-            bytes = room / 2,
-            "less is written beside offsets: the broker takes less than usual (offset.metadata.max.bytes)"
-        );
-        room > 0
+        let (mut longest, mut ids) = (0, 0);
+        for one in refused.elements() {
+            longest = longest.max(one.metadata().len());
+            ids = ids.max(commit_metadata::ids(one.metadata()).len());
+        }
+        let room = if longest > ids {
+            ids.max(longest / 2)
+        } else {
+            0
+        };
+        if room < self.metadata_room.fetch_min(room, Ordering::Relaxed) {
+            warn!(
+                bytes = room,
+                "less is written beside offsets: the broker takes less than usual (offset.metadata.max.bytes)"
+            );
+        }
+        longest > 0
     }
+}
+
+fn is_too_large(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(Code::OffsetMetadataTooLarge)
 }
 
 #[cfg(test)]
@@ -193,22 +221,22 @@ mod tests {
         let (context, _events) = assigned(&[0]);
         context.note_committed([committed(Some("present"))]);
         context.cluster_id(|| Some("here".to_owned()));
-        let written = || {
-            let list = context.to_list(&[position(1)]);
-            list.elements()[0].metadata().to_owned()
-        };
-        let whole = written();
-        assert!(whole.ends_with(" finished=1:5:1+20"), "{whole}");
+        let list = || context.to_list(&[position(1)]);
+        let written = |list: &TopicPartitionList| list.elements()[0].metadata().to_owned();
+        let whole = list();
+        assert!(written(&whole).ends_with(" finished=1:5:1+20"));
         let other = KafkaError::ConsumerCommit(Code::RebalanceInProgress);
-        assert!(!context.shorten_metadata(&other));
+        assert!(!context.shorten_metadata(&other, &whole));
         let too_large = KafkaError::ConsumerCommit(Code::OffsetMetadataTooLarge);
-        let mut seen = vec![whole];
-        while context.shorten_metadata(&too_large) {
-            let written = written();
-            if seen.last() != Some(&written) {
-                seen.push(written);
-            }
+        // Several commits may be under way that are all too long.
+        for _ in 0..12 {
+            context.hear_refusals(&Err(too_large.clone()), &whole);
         }
-        assert_eq!(seen[1..], ["topic-id=present cluster-id=here", ""]);
+        let ids = list();
+        assert_eq!(written(&ids), "topic-id=present cluster-id=here");
+        assert!(context.shorten_metadata(&too_large, &ids));
+        let nothing = list();
+        assert_eq!(written(&nothing), "");
+        assert!(!context.shorten_metadata(&too_large, &nothing));
     }
 }

@@ -104,7 +104,7 @@ impl ConsumerEvents {
             }
             match consumer.commit(&list, CommitMode::Sync) {
                 Ok(()) => return debug!(?positions, "offsets of revoked partitions committed"),
-                Err(error) if self.shorten_metadata(&error) => {}
+                Err(error) if self.shorten_metadata(&error, &list) => {}
                 Err(error) => {
                     return warn!(%error, ?positions, "offsets of revoked partitions not committed, their records will come again");
                 }
