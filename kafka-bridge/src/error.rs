@@ -32,6 +32,17 @@ pub enum Error {
         "`{0}` cannot be an operation's reply topic: it is consumed here, internal or the dead-letter topic"
     )]
     ReplyTopic(String),
+    /// An entry of `Builder::reply_topics` keeps for replies what is to be consumed beside a pattern of topics.
+    #[error(
+        "`{entry}` of the reply topics keeps `{consumed}` for replies, which a bridge with a pattern of topics would \
+         consume: name the reply topics more narrowly"
+    )]
+    KeptForReplies {
+        /// The entry, or the topic itself where a profile's suffix keeps it.
+        entry: String,
+        /// The operation's topic, or pattern.
+        consumed: String,
+    },
     /// Requests are to be tried again, and there is nowhere to put those that fail for good.
     #[error("retrying needs a dead-letter topic for the records that keep failing")]
     RetryWithoutDeadLetter,
@@ -138,6 +149,7 @@ impl Error {
             | Self::ZeroBound(_)
             | Self::DeadLetterTopic(_)
             | Self::ReplyTopic(_)
+            | Self::KeptForReplies { .. }
             | Self::RetryWithoutDeadLetter
             | Self::Url(_)
             | Self::WithoutTls(_)

@@ -75,20 +75,23 @@ impl<A> Builder<A> {
 
     /// Refuses topics that are to be consumed and are kept for replies, and a list of replies that leaves nothing.
     fn check_patterns(&self, policy: &ReplyPolicy) -> Result<(), Error> {
-        if self
-            .operations
-            .iter()
-            .all(|own| own.topic_pattern().is_none())
-        {
+        let mut operations = self.operations.iter();
+        let Some(first) = operations.find(|own| own.topic_pattern().is_some()) else {
             return Ok(());
-        }
+        };
         let listed = self.reply_topics.iter().flatten();
-        if let Some(all) = listed.into_iter().find(|own| *own == "*") {
-            return Err(Error::ReplyTopic(all.clone()));
-        }
-        let own = self.operations.iter();
-        let mut topics = own.filter(|own| own.topic_pattern().is_none());
-        let kept = topics.find(|own| policy.is_kept(own.topic()));
-        kept.map_or(Ok(()), |own| Err(Error::ReplyTopic(own.topic().to_owned())))
+        let all = listed.into_iter().find(|own| *own == "*");
+        let mut topics = self.operations.iter();
+        let mut kept =
+            || topics.find(|own| own.topic_pattern().is_none() && policy.is_kept(own.topic()));
+        let (entry, consumed) = match (all, kept()) {
+            (Some(all), _) => (all.as_str(), first.topic()),
+            (None, Some(own)) => (own.topic(), own.topic()),
+            (None, None) => return Ok(()),
+        };
+        Err(Error::KeptForReplies {
+            entry: entry.to_owned(),
+            consumed: consumed.to_owned(),
+        })
     }
 }
