@@ -107,7 +107,7 @@ if ! has chromium; then
     skip "tests of the live page in a browser (chromium_...)" "no chromium: install chromium"
 fi
 
-skip "pictures for the documentation (chromium_screenshots...)" "they assert little: make screenshots"
+skip "chromium_screenshots, chromium_screenshots_of_reports" "they make pictures and assert little: make screenshots"
 
 title "docker/compose.yaml"
 if docker compose version >/dev/null 2>&1; then

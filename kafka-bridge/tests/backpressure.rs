@@ -12,14 +12,12 @@ use std::time::Duration;
 use axum::http::{Request, Response, StatusCode};
 use axum::routing::post;
 use axum::{Router, body::Body as AxumBody};
-use kafka_bridge::offsets::Position;
-use kafka_bridge::ports::{Intake, RecordSource, SourceEvent};
-use kafka_bridge::testing::{MemoryBroker, MemorySink, MemorySource};
+use kafka_bridge::testing::{MemoryBroker, MemorySink};
 use kafka_bridge::{
     Body, Bridge, Builder, Dispatch, Error, FailurePolicy, Operation, Record, Retry, Status,
     Summary, TopicPartition, Unhealthy,
 };
-use support::{MODES, settle, statuses};
+use support::{Counting, MODES, settle, statuses};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
 use tower::limit::{ConcurrencyLimit, GlobalConcurrencyLimitLayer};
@@ -61,27 +59,6 @@ fn record(offset: i64, key: String, body: &'static str) -> Record {
         .with_key(key)
         .with_value(body)
         .with_header("reply-to", "createOrder.reply")
-}
-
-/// A source that counts the records it gives.
-struct Counting(MemorySource, Arc<AtomicUsize>);
-
-impl RecordSource for Counting {
-    async fn next(&mut self, intake: Intake) -> Result<SourceEvent, Error> {
-        let event = self.0.next(intake).await?;
-        if matches!(event, SourceEvent::Record(_)) {
-            self.1.fetch_add(1, Ordering::Relaxed);
-        }
-        Ok(event)
-    }
-
-    fn commit(&mut self, positions: &[Position]) {
-        self.0.commit(positions);
-    }
-
-    async fn close(self, positions: Vec<Position>) -> Result<(), Error> {
-        self.0.close(positions).await
-    }
 }
 
 /// A bridge that runs, and its ends.

@@ -3,42 +3,16 @@
 
 mod support;
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::HeaderMap;
-use axum::routing::post;
 use kafka_bridge::testing::{MemoryBroker, MemorySink};
 use kafka_bridge::{Bridge, Builder, Dispatch, Limits, Operation, Record, TopicPartition};
-use support::{header, order, settle};
+use support::{Journal, header, journaling, order, settle};
 use tokio::time::sleep;
 
-/// What the application saw, in order: `start 3`, `end 3`.
-type Journal = Arc<Mutex<Vec<String>>>;
-
-/// Notes when each request starts and ends, and takes as many seconds as its body says.
-fn app(journal: &Journal) -> Router {
-    let journal = Arc::clone(journal);
-    let handler = move |headers: HeaderMap, body: String| {
-        let journal = Arc::clone(&journal);
-        async move {
-            let id = headers["x-id"].to_str().expect("an id").to_owned();
-            let note = |what| {
-                let mut journal = journal.lock().expect("no panic");
-                journal.push(format!("{what} {id}"));
-            };
-            note("start");
-            sleep(Duration::from_secs(body.parse().expect("seconds"))).await;
-            note("end");
-            "done"
-        }
-    };
-    Router::new().route("/orders", post(handler))
-}
-
 fn builder(journal: &Journal) -> Builder<Router> {
-    Bridge::builder(app(journal))
+    Bridge::builder(journaling("/orders", journal))
         .operation(Operation::post("createOrder", "/orders").expect("a legal operation"))
         .operation(Operation::post("other", "/orders").expect("a legal operation"))
         .dispatch(Dispatch::Keyed)

@@ -3,47 +3,24 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::HeaderMap;
-use axum::routing::post;
 use kafka_bridge::offsets::{Finished, Position};
-use kafka_bridge::ports::{Intake, RecordSource, SourceEvent};
-use kafka_bridge::testing::{MemoryBroker, MemorySink, MemorySource};
+use kafka_bridge::testing::{MemoryBroker, MemorySink};
 use kafka_bridge::{Bridge, Builder, Dispatch, Error, Limits, Operation, Record, TopicPartition};
-use support::{header, settle};
+use support::{Counting, Journal, header, journaling, settle};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
-
-/// What the application saw, in order: `start slow-0-3`, `end slow-0-3`.
-type Journal = Arc<Mutex<Vec<String>>>;
-
-/// Takes as many seconds as the body says.
-fn app(journal: &Journal) -> Router {
-    let journal = Arc::clone(journal);
-    let handler = move |headers: HeaderMap, body: String| {
-        let journal = Arc::clone(&journal);
-        async move {
-            let id = headers["x-id"].to_str().expect("an id").to_owned();
-            let journal = || journal.lock().expect("no panic");
-            let note = |what| journal().push(format!("{what} {id}"));
-            note("start");
-            sleep(Duration::from_secs(body.parse().expect("seconds"))).await;
-            note("end");
-        }
-    };
-    Router::new().route("/", post(handler))
-}
 
 fn operation(topic: &str) -> Operation {
     Operation::post(topic, "/").expect("a legal operation")
 }
 
 fn builder(journal: &Journal) -> Builder<Router> {
-    Bridge::builder(app(journal))
+    Bridge::builder(journaling("/", journal))
         .operation(operation("fast"))
         .dispatch(Dispatch::Tasks)
         .request_timeout(Duration::from_secs(100))
@@ -94,31 +71,6 @@ fn replied(sink: &MemorySink, topic: &str) -> usize {
         .filter(|reply| *reply.topic == *format!("{topic}.reply"));
     own.inspect(|reply| assert_eq!(header(reply, "status-code").as_deref(), Some("200")))
         .count()
-}
-
-/// A source that counts the records it gives.
-struct Counting(MemorySource, Arc<AtomicUsize>);
-
-impl RecordSource for Counting {
-    async fn next(&mut self, intake: Intake) -> Result<SourceEvent, Error> {
-        let event = self.0.next(intake).await?;
-        if matches!(event, SourceEvent::Record(_)) {
-            self.1.fetch_add(1, Ordering::Relaxed);
-        }
-        Ok(event)
-    }
-
-    fn hold_back(&mut self, topics: &[Arc<str>]) {
-        self.0.hold_back(topics);
-    }
-
-    fn commit(&mut self, positions: &[Position]) {
-        self.0.commit(positions);
-    }
-
-    async fn close(self, positions: Vec<Position>) -> Result<(), Error> {
-        self.0.close(positions).await
-    }
 }
 
 /// A bridge that runs until the test ends, its ends, and how many records it was given.

@@ -1,6 +1,7 @@
 //! What the tests of the bridge over in-memory ports share.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,9 +9,11 @@ use axum::Router;
 use axum::http::HeaderMap;
 use axum::routing::post;
 use bytes::Bytes;
+use kafka_bridge::offsets::Position;
+use kafka_bridge::ports::{Intake, RecordSource, SourceEvent};
 use kafka_bridge::testing::{Commits, MemoryBroker, MemorySink, MemorySource};
 use kafka_bridge::{
-    Bridge, Builder, Dispatch, EchoSetHeaderLayer, Operation, OutboundRecord, Record,
+    Bridge, Builder, Dispatch, EchoSetHeaderLayer, Error, Operation, OutboundRecord, Record,
 };
 
 pub(crate) const MODES: [Dispatch; 4] = [
@@ -124,4 +127,50 @@ pub(crate) fn values(record: &OutboundRecord, name: &str) -> Vec<Option<Vec<u8>>
     let own = record.headers.iter().filter(|(own, _)| *own == name);
     own.map(|(_, value)| value.map(|value| value.to_vec()))
         .collect()
+}
+
+/// What an application saw, in order, by the ids of the requests: `start 3`, `end 3`.
+pub(crate) type Journal = Arc<Mutex<Vec<String>>>;
+
+/// An application that notes when each request starts and ends, and takes as many seconds as its body says.
+pub(crate) fn journaling(path: &str, journal: &Journal) -> Router {
+    let journal = Arc::clone(journal);
+    let handler = move |headers: HeaderMap, body: String| {
+        let journal = Arc::clone(&journal);
+        async move {
+            let id = headers["x-id"].to_str().expect("an id").to_owned();
+            let journal = || journal.lock().expect("no panic");
+            let note = |what| journal().push(format!("{what} {id}"));
+            note("start");
+            tokio::time::sleep(Duration::from_secs(body.parse().expect("seconds"))).await;
+            note("end");
+            "done"
+        }
+    };
+    Router::new().route(path, post(handler))
+}
+
+/// A source that counts the records it gives.
+pub(crate) struct Counting(pub(crate) MemorySource, pub(crate) Arc<AtomicUsize>);
+
+impl RecordSource for Counting {
+    async fn next(&mut self, intake: Intake) -> Result<SourceEvent, Error> {
+        let event = self.0.next(intake).await?;
+        if matches!(event, SourceEvent::Record(_)) {
+            self.1.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(event)
+    }
+
+    fn hold_back(&mut self, topics: &[Arc<str>]) {
+        self.0.hold_back(topics);
+    }
+
+    fn commit(&mut self, positions: &[Position]) {
+        self.0.commit(positions);
+    }
+
+    async fn close(self, positions: Vec<Position>) -> Result<(), Error> {
+        self.0.close(positions).await
+    }
 }

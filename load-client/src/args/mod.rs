@@ -29,8 +29,6 @@ pub(crate) use load::LoadArguments;
 pub(crate) use output::{Files, NotAllowed, OutputArguments, OutputError};
 pub(crate) use service::ServiceError;
 
-// The command line as it was typed, and the validated plan that it stands for.
-
 /// Measures round-trip times of request-reply services over Kafka, and compares sets of runs.
 ///
 /// Without a command, `run` is meant.

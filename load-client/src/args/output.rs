@@ -188,8 +188,6 @@ Exit codes: the first of these causes decides
   3    a request failed, and no threshold speaks of failures (--exit-code-on-error)
   0    all well";
 
-// The flags of the live page, and where it may be bound.
-
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Live page")]
 pub(crate) struct WebArguments {

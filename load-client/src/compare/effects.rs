@@ -167,8 +167,6 @@ fn adjust(effects: &mut [Effect]) {
     }
 }
 
-// What one run a side can tell: how much its requests vary among themselves, and nothing more.
-
 /// Shortest stretch of time that is resampled as one block: pauses for garbage collection or a
 /// flush last up to about as long.
 const FLOOR_SECONDS: f64 = 1.0;
@@ -249,8 +247,6 @@ pub(super) fn within_runs(
         median_change: changes.and_then(|changes| Some(widened(changes.first()?.interval, hidden))),
     }
 }
-
-// Whether the failed requests of both sides forbid a verdict on the answered ones.
 
 /// Smaller differences of the failure rates move no figure that is compared.
 const MATERIAL_DIFFERENCE: f64 = 0.001;

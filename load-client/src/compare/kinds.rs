@@ -167,8 +167,6 @@ pub(super) fn refusal_of_total(kinds: &[Kind], blocks: Option<&Blocks>) -> Optio
     })
 }
 
-// When no verdict may be given, and why.
-
 /// Fewer blocks carry no verdict: four leave Student's t three degrees of freedom, with which one odd block
 /// decides, and the exact sign-flip test cannot tell chance from change (p is 0.125 at least).
 pub(super) const FEWEST_BLOCKS: u64 = 5;

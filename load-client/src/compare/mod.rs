@@ -46,8 +46,6 @@ pub(crate) use kinds::Kind;
 pub(crate) use run::{RunFigures, Side, SideSummary, TimeBin};
 pub(crate) use steps::FailOn;
 
-// How two sets of runs are to be compared.
-
 /// How to compare.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Options {
@@ -85,8 +83,6 @@ impl Options {
         }
     }
 }
-
-// What is compared: quantiles of the round-trip time, its mean, the throughput.
 
 /// A figure of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -169,8 +165,6 @@ impl Metric {
         }
     }
 }
-
-// The comparison as plain data.
 
 /// The figures of the seed's article, over all requests of each side.
 ///

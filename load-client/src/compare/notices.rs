@@ -180,8 +180,6 @@ fn disagreement(effect: &Effect) -> Option<String> {
     })
 }
 
-// In which order the runs were made, as far as their starts are known, and whether the machine drifted.
-
 /// With fewer blocks one order in all of them is no wonder.
 const FEWEST_FOR_ORDER: usize = 5;
 /// A series without a trend is called a drift so rarely; two are looked at, which makes 5 % together.

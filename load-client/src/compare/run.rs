@@ -98,8 +98,6 @@ pub(crate) struct TimeBin {
     pub(crate) warm_up: bool,
 }
 
-// What is known of one run, and the figures that describe a run or a side.
-
 /// One of the two sides of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

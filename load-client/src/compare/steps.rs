@@ -242,12 +242,10 @@ pub(super) fn in_words(step: f64) -> String {
     format!("steps of {} ms", (step * 1e6).round() / 1e6)
 }
 
-// When a comparison is to fail the build that asked for it.
-
 /// What fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FailOn {
-    /// The changed side is slower. What cannot be told, for want of blocks, passes.
+    /// The changed side is slower. A verdict that cannot be given, because there are too few blocks, passes.
     Slower,
     /// The changed side is anything but faster.
     NotFaster,

@@ -96,8 +96,6 @@ fn distance_to_decision(mean: f64, floor: f64, ceiling: f64) -> f64 {
     }
 }
 
-// The sentence that a comparison comes down to.
-
 /// The answer in one plain sentence.
 pub(super) fn conclusion(comparison: &Comparison) -> String {
     if let Some(reason) = &comparison.refusal {

@@ -111,8 +111,6 @@ impl Users {
     }
 }
 
-// One user of a closed loop: sends a request, waits for its end, pauses, sends the next.
-
 /// Pause of a user whose request could not even be sent: without it a broken broker would be
 /// hammered, and the CSV filled with thousands of equal failures a second.
 const PAUSE_AFTER_BROKEN_TRANSPORT: Duration = Duration::from_millis(100);
@@ -197,8 +195,6 @@ impl<T: Transport> Engine<T> {
         }
     }
 }
-
-// The open loop.
 
 /// How soon a held-back request is tried again.
 const PAUSE_WHEN_HELD_BACK: Duration = Duration::from_micros(100);

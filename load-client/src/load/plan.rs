@@ -191,8 +191,6 @@ fn show(duration: Duration) -> String {
     humantime::format_duration(duration).to_string()
 }
 
-// The stages of a run: for how long which load is wanted.
-
 /// What a stage wants.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Target {

@@ -66,8 +66,6 @@ pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
-// One request from its hand-over to its sample. Shared by both load models.
-
 /// How soon the end of the last request is noticed. It delays the end of the run and no measurement.
 const DRAIN_CHECK: Duration = Duration::from_millis(1);
 
@@ -200,8 +198,6 @@ fn outcome(ending: Ending) -> (Option<Answer>, Outcome) {
         Err(Failure::Cut) => (None, Outcome::Censored),
     }
 }
-
-// What an open loop waits with between two requests.
 
 /// What to wait with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,8 +8,6 @@ use toml::Spanned;
 
 use crate::load::plan::{MAX_USERS, Stage, Target};
 
-// Reads a shape file: stages in TOML.
-
 /// Longest stage, a year: beyond it the arithmetic of instants may overflow.
 const MAX_STAGE_DURATION: Duration = Duration::from_secs(366 * 24 * 3600);
 const DEFAULT_SPAWN_RATE: f64 = 1.0;
@@ -141,8 +139,6 @@ fn duration(text: &Spanned<String>) -> Result<Duration, Wrong> {
     })
 }
 
-// Ready-made shapes, built from a target and a run time.
-
 /// A shape with a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Preset {
@@ -216,8 +212,6 @@ fn scaled(target: Target, tenths: u32) -> Target {
         },
     }
 }
-
-// Rates as people write them: `500/s`, `30/m`, `1.5/s`.
 
 /// The most requests per second that can be asked for.
 const HIGHEST: f64 = 10_000_000.0;

@@ -94,8 +94,6 @@ impl Course {
     }
 }
 
-// How many users of a closed loop are wanted at a moment.
-
 /// Users on their way from one number to another.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Ramp {
@@ -143,8 +141,6 @@ impl Ramp {
         Some(self.start.saturating_add(after))
     }
 }
-
-// When a user sends its next request. Pure.
 
 /// How late a timer of tokio's may be, which counts in whole milliseconds.
 const COARSENESS: Duration = Duration::from_millis(2);

@@ -48,8 +48,6 @@ pub(crate) struct Bin {
     pub count: u64,
 }
 
-// What a run looked like over time, in bounded memory.
-
 /// Entries that are kept at most; of moments, which come each second, an hour. Beyond that every other
 /// one is dropped, and from then on every other one is taken: a run of ten hours has a moment each 16 seconds.
 const MAX_ENTRIES: usize = 3600;

@@ -229,8 +229,6 @@ fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-// The way of the samples from the run to the recorder's thread.
-
 /// Samples that may wait before the run is to send nothing more, so that memory is bounded: 100 MB.
 const MAX_WAITING: usize = 1_000_000;
 

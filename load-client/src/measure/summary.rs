@@ -158,8 +158,6 @@ impl Sample {
     }
 }
 
-// The result of a run as plain data, for the terminal, the files and the live page.
-
 /// The percentiles of a summary, as tables and files call them, and as quantiles: those of Locust.
 pub(crate) const PERCENTILES: [(&str, f64); 10] = [
     ("50%", 0.5),

@@ -178,8 +178,6 @@ fn context(arguments: &CompareArguments) -> PageContext {
     }
 }
 
-// The files of a comparison, as they were named: which of them are one and the same.
-
 /// A file that counts as two runs would make one measurement look like a repeated one.
 #[derive(Debug, thiserror::Error, PartialEq)]
 #[error("{path} is given twice for the {side} side; name each run once")]

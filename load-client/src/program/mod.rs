@@ -76,8 +76,6 @@ fn fail(code: u8, message: &str) -> ExitCode {
     ExitCode::from(code)
 }
 
-// The two commands. Each answers its exit code.
-
 /// Whether the command line is at fault, rather than the world.
 pub(crate) fn is_usage(error: &anyhow::Error) -> bool {
     let by_setting = error.downcast_ref::<KafkaTransportError>();
@@ -89,8 +87,6 @@ pub(crate) fn is_usage(error: &anyhow::Error) -> bool {
         || error.is::<NotAllowed>()
         || by_setting.is_some_and(KafkaTransportError::is_usage)
 }
-
-// `load-client run`: one session, seen by a terminal.
 
 /// Runs the load; answers the exit code.
 ///
@@ -161,8 +157,6 @@ fn announce(plan: &Plan, settings: &KafkaSettings) {
     ));
 }
 
-// `load-client --web`: serves the live page, and owns the runs that it asks for.
-
 /// How long a browser that reads nothing may hold up the end.
 const SERVER_STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -227,8 +221,6 @@ async fn listen(arguments: RunArguments, address: SocketAddr) -> anyhow::Result<
     Ok(runs.exit_code())
 }
 
-// How the page comes to its end: by a signal, or some time after the run that it began with.
-
 /// Waits for the end of the run and then that long; for ever without a time.
 async fn after_the_run(runs: &LiveRuns, autoquit: Option<Duration>) {
     match autoquit {
@@ -266,8 +258,6 @@ async fn end(runs: &LiveRuns, signals: &mut Signals) -> ControlFlow<()> {
         }
     }
 }
-
-// What the page asks for, as plan and settings; what the command line proposes, as a form.
 
 /// Whether a new run may have a rate.
 const RATE_OFFERED: bool = true;

@@ -17,8 +17,6 @@ use crate::measure::history::{Moment, MomentRow};
 use crate::measure::summary::{ErrorCount, Latency, PERCENTILES, Row, Summary};
 use crate::report::{Destination, ExportError, TYPE, rows, write_whole};
 
-// The content of the files: figures in, text out.
-
 /// What stands where a figure is undefined.
 const UNDEFINED: &str = "N/A";
 

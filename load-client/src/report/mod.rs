@@ -29,8 +29,6 @@ fn rows(summary: &Summary) -> impl Iterator<Item = (&'static str, &Row)> {
     kinds.chain([("", &summary.total)])
 }
 
-// Finds outputs that would be written over an input, or over one another.
-
 /// Why two files of a command line must not be one.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum Collision {

@@ -151,8 +151,6 @@ fn expect(
     Ok(Some(Arc::new(parsed)))
 }
 
-// An error with its place in the file.
-
 /// Why a scenario file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ScenarioError {

@@ -72,8 +72,6 @@ impl Scenario for Mix {
     }
 }
 
-// One kind of request: what is the same for all of them, and what is filled in for each.
-
 /// One kind of request.
 #[derive(Debug)]
 pub(crate) struct Kind {
@@ -164,8 +162,6 @@ impl Kind {
         }
     }
 }
-
-// Which kind of request comes next, so that the shares are those of the weights, exactly.
 
 /// Smooth weighted round robin, as nginx spreads requests over servers: every turn adds each kind's
 /// weight to its credit and takes the total from the richest, which is chosen.

@@ -20,8 +20,6 @@ pub(crate) use mix::{Body, Kind, Mix};
 pub(crate) use records::{Format, Records, RecordsError};
 pub(crate) use template::Template;
 
-// One request to be sent, and where requests come from.
-
 /// A request, ready to be sent. What is the same for all requests of a run (the return address, for
 /// one) is the transport's to add.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,8 +112,6 @@ pub trait Scenario: Send + Sync + 'static {
     /// The next request of a user, counted from 0.
     fn next(&self, user: u32) -> Request;
 }
-
-// The same request, again and again.
 
 /// Requests that differ in nothing but their id.
 #[derive(Debug, Clone)]
@@ -210,8 +206,6 @@ fn range(text: &str) -> Option<RangeInclusive<u16>> {
     (*range.start() >= MIN_STATUS && *range.end() <= MAX_STATUS && !range.is_empty())
         .then_some(range)
 }
-
-// Values that differ from request to request: the counter, random numbers, the time.
 
 /// The golden ratio in 64 bits, the step of SplitMix64.
 const STEP: u64 = 0x9E37_79B9_7F4A_7C15;

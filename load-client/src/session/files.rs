@@ -19,7 +19,7 @@ use crate::report::{EndedBy, RunFacts, is_standard_output};
 use crate::session::signals::say;
 use crate::transport::kafka::{KafkaSettings, librdkafka_version};
 
-/// What is told apart from the rest of a file's name, where it may have points of its own.
+/// Extensions that the number of a run is put in front of. Another part behind a point belongs to the name.
 const EXTENSIONS: [&str; 10] = [
     "csv", "gz", "htm", "html", "json", "jsonl", "log", "md", "tsv", "txt",
 ];
@@ -78,8 +78,6 @@ fn numbered_prefix(prefix: &Path, number: u32) -> PathBuf {
     }
     named.into()
 }
-
-// The words of a run's report: target, load, settings, environment, command.
 
 /// The texts that the page refers to.
 pub(crate) struct Words {
@@ -228,8 +226,6 @@ fn circumstances(facts: &RunFacts) -> Vec<Section> {
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
-
-// The tables and verdicts for people: on standard output, unless that takes a file.
 
 /// Where the text goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -206,8 +206,6 @@ impl Started {
     }
 }
 
-// The exit code of a run: one for each cause, so that a script can tell them apart.
-
 /// Replies could not be received any more.
 const ENDED_EARLY: u8 = 6;
 /// A threshold does not hold.

@@ -260,8 +260,6 @@ impl Watcher {
     }
 }
 
-// The status line of a run on a terminal: `00:12 of 01:00, 10 users, 1,234 req/s`.
-
 /// What the line tells.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Progress {

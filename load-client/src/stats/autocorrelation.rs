@@ -89,8 +89,6 @@ fn halved(series: &[f64]) -> Vec<f64> {
     pairs.map(|pair| 0.5 * pair[0] + 0.5 * pair[1]).collect()
 }
 
-// Means of consecutive batches: the simplest way to make one run's requests nearly independent.
-
 /// Batches a side that the comparison of two single runs uses.
 const BATCHES: usize = 20;
 
@@ -120,8 +118,6 @@ pub fn welch_of_batch_means(first: &[f64], second: &[f64]) -> Option<Welch> {
         &batch_means(second, BATCHES)?,
     )
 }
-
-// How long the blocks of a block bootstrap must be to keep the correlation of a series.
 
 /// Longest series whose autocovariances are taken value by value.
 const MAX_VALUES: usize = 100_000;

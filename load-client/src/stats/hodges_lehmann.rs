@@ -150,8 +150,6 @@ impl EdgeworthRankSum {
     }
 }
 
-// The exact distribution of Mann-Whitney's U without ties.
-
 /// Most pairs for which the distribution is built: 10,000 is two samples of 100.
 const MAX_PAIRS: usize = 1_000_000;
 
@@ -209,8 +207,6 @@ impl RankSumDistribution {
         below.count() as u64
     }
 }
-
-// An estimate with its interval.
 
 /// An estimate with its confidence interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]

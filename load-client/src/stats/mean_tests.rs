@@ -112,8 +112,6 @@ fn half_width_at(deviation: f64, count: u64, alpha: f64) -> Option<f64> {
     Some(two_sided_critical_value(alpha, df)? * deviation / (count as f64).sqrt())
 }
 
-// The exact sign-flip test of paired differences.
-
 /// Most pairs for which all 2^K sign patterns are visited; above it the test answers `None`.
 const MAX_SIGN_FLIP_PAIRS: usize = 24;
 
@@ -222,8 +220,6 @@ fn rescaled(first: &[f64], second: &[f64]) -> Option<(Vec<f64>, Vec<f64>)> {
     let scaled = |sample: &[f64]| sample.iter().map(|value| value / unit / unit).collect();
     Some((scaled(first), scaled(second)))
 }
-
-// Several tests at once: p-values that stay honest when the best of them is looked at.
 
 /// Adjusts p-values for their number, in the order given.
 ///

@@ -202,8 +202,6 @@ impl Active {
     }
 }
 
-// The effect itself: by what share a figure changed, from paired blocks.
-
 /// The relative change over blocks that hold one baseline and one changed run each: -0.3 is 30 % less.
 ///
 /// Ratios are averaged as logarithms, so that halving and doubling cancel; the interval is

@@ -54,8 +54,6 @@ pub fn quantile_is_supported(count: u64, q: f64) -> bool {
     count as f64 * (1.0 - q) >= SUPPORTING_OBSERVATIONS - 1e-9
 }
 
-// The Harrell-Davis quantile: all order statistics, weighted by how likely each is the quantile.
-
 /// From this shape parameter on, the weights are integrals of a smooth hump.
 const SMOOTH_FROM: f64 = 8.0;
 

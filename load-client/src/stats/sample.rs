@@ -80,8 +80,6 @@ fn take_equal(values: &mut &[f64], value: f64) -> usize {
     count
 }
 
-// Mean and variance of a sample.
-
 /// Arithmetic mean; `None` for an empty sample and where it is not finite.
 ///
 /// Summed with Neumaier's compensation ("Rundungsfehleranalyse einiger Verfahren zur Summation
@@ -143,8 +141,6 @@ fn compensated_sum(values: impl Iterator<Item = f64>) -> f64 {
     });
     sum + lost
 }
-
-// The resolution of a sample: the step of the lattice that its values lie on.
 
 /// Powers of ten that are tried as the step, coarsest first.
 const EXPONENTS: std::ops::RangeInclusive<i32> = -9..=2;

@@ -14,8 +14,6 @@ pub use pending::Pending;
 // internal: shared by the transports
 pub(crate) use reply::{Reply, ReplyReader, ReplyRecord};
 
-// What the runner needs of a transport: hand a request over, learn how it ended.
-
 /// Why a request has no good reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
@@ -79,8 +77,6 @@ pub trait Transport: Send + Sync + 'static {
     /// Hands over one request that is in the table. Returns at once; what goes wrong ends the request.
     fn send(&self, request: &Request);
 }
-
-// A service in memory, to try a scenario without a broker.
 
 /// Answers every request at once, as a function says. See the example of the [crate].
 pub struct InMemory<F> {

@@ -207,8 +207,6 @@ fn unix_ms() -> u64 {
     })
 }
 
-// What a browser knows of the run beside its figures. Plain data.
-
 /// Where the load is in its life.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -172,8 +172,6 @@ impl Feed {
     }
 }
 
-// The moments of the runs so far, in bounded memory.
-
 /// Moments kept: over an hour at one a second. When there are more, they are thinned out, the old
 /// ones more than the new ones, so that a week fits and a chart still shows its course.
 const MAX_MOMENTS: usize = 4096;

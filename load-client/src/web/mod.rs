@@ -30,8 +30,6 @@ pub(crate) use events::RunMark;
 pub(crate) use events::RunMoment;
 pub(crate) use guard::AllowedHosts;
 
-// Joins guard, page, events, orders and downloads to one router.
-
 /// No order is longer.
 const BODY_BYTES: usize = 4096;
 /// Browsers that may listen at the same time.
@@ -63,8 +61,6 @@ pub(crate) fn router<C: RunController>(
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(from_fn_with_state(Arc::new(hosts), guard))
 }
-
-// What the handlers of the page share.
 
 /// What the handlers share.
 struct Shared<C> {
@@ -178,8 +174,6 @@ fn chart_library() -> String {
     elements.split_off(start)
 }
 
-// Why a request is refused, as an answer that says what to do (RFC 9457).
-
 /// Why what a browser asked for is not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
@@ -236,8 +230,6 @@ impl IntoResponse for Refusal {
         (status, kind, problem.to_string()).into_response()
     }
 }
-
-// What the page needs of whoever owns the runs.
 
 /// Starts, changes and stops runs, and keeps the board up to date.
 ///

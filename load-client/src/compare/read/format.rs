@@ -160,8 +160,6 @@ pub(super) enum Ended {
     Censored,
 }
 
-// When a request was sent, by the files that say it on the wall clock.
-
 /// Reads a moment in seconds: a number of seconds, milliseconds, microseconds or nanoseconds since 1970,
 /// told apart by their size, or RFC 3339 with a `T` or a blank. `None` for anything else.
 pub(super) fn seconds(text: &str) -> Option<f64> {
@@ -181,8 +179,6 @@ pub(super) fn seconds(text: &str) -> Option<f64> {
     let since = moment.duration_since(std::time::UNIX_EPOCH).ok()?;
     Some(since.as_secs_f64())
 }
-
-// What can be wrong with the CSV of a run. Each message names the place.
 
 /// Why the CSV of a run cannot be used.
 #[derive(Debug, thiserror::Error)]

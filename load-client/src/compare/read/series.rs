@@ -101,8 +101,6 @@ pub(super) fn timeline(replies: &[Reply], is_ordered: bool) -> Vec<TimeBin> {
     bins.collect()
 }
 
-// The kinds of request of a run, numbered as they come.
-
 /// More kinds are no kinds: somebody put an identifier into the name.
 pub(super) const MAX_KINDS: usize = 500;
 

@@ -164,8 +164,6 @@ fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> String {
     )
 }
 
-// A source that knows how it begins and whether its last line is whole.
-
 /// Remembers the last byte that passed.
 pub(super) struct LastByte<R> {
     source: R,

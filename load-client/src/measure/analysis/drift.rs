@@ -116,8 +116,6 @@ fn drift(points: &[(f64, f64)], subject: impl Fn(&Drift) -> String) -> Option<Dr
     Some(drift)
 }
 
-// How long after a spike the service is as fast again as before.
-
 /// As fast as before: at most this many times the p95 before the spike.
 const AS_BEFORE: f64 = 1.2;
 

@@ -12,8 +12,6 @@ use crate::measure::summary::StageResult;
 
 pub(crate) use drift::{Drift, Recovery, latency_drift, memory_growth, recovery};
 
-// All that the analyses find in one run.
-
 /// What a run shows beyond its figures. A part is `None` when the run cannot tell.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Findings {
@@ -62,8 +60,6 @@ impl Findings {
         drifts.chain(breaking).chain(recovery).collect()
     }
 }
-
-// The step at which a stress run breaks.
 
 /// Between which loads the limit lies.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -13,8 +13,6 @@ use crate::measure::summary::{Latency, Summary};
 
 pub(crate) use process::{CpuReading, CpuUse, Stalled, Stillness, available_cores, cpu_use};
 
-// What the self-check says of a run.
-
 /// Whether the figures of a run speak of the service, or of the load client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]

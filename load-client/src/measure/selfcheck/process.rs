@@ -11,8 +11,6 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::load::Control;
 use crate::load::plan::Plan;
 
-// What the process used of the processors between two readings.
-
 /// Processor time since the start of the process, at one moment.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct CpuReading {

@@ -128,8 +128,6 @@ fn milliseconds(nanoseconds: u64) -> f64 {
     nanoseconds as f64 / 1e6
 }
 
-// What ended in the last seconds: Locust's live rates, and percentiles of a window.
-
 /// Locust's window of the live rate: the ten seconds that ended two seconds ago.
 const RATE_SECONDS: u64 = 10;
 const RATE_DELAY_SECONDS: u64 = 2;
@@ -212,8 +210,6 @@ impl Recent {
         self.seconds.push_back(fresh);
     }
 }
-
-// Failures by kind of request, outcome and text.
 
 /// Different errors that are told apart; a broker that puts an id in each text would fill memory.
 const MAX_ERROR_TEXTS: usize = 100;

@@ -222,8 +222,6 @@ fn in_words(threshold: &Threshold, value: f64) -> String {
     }
 }
 
-// Reads a threshold from text. Each error tells what is wrong, and shows the grammar.
-
 /// The grammar in one line, for messages and for the help.
 pub(crate) const GRAMMAR: &str = "[KIND:]METRIC OPERATOR VALUE, where METRIC is p50, p95, p99.9 (any percentile), avg, min, \
      max or med, each also as service.p95, or failures, timeouts, rps; OPERATOR is <, <=, > or >=; VALUE is a time \

@@ -82,8 +82,6 @@ pub(super) fn figure(id: &str, heading: &str, note: &str, mut plot: Plot) -> Str
     )
 }
 
-// What the blocks say: the effects with their intervals, and the median of each run.
-
 /// The changes with their intervals, beside the threshold that counts as a difference.
 fn effects(comparison: &Comparison) -> Option<String> {
     let effects = &comparison.blocks.as_ref()?.effects;
@@ -170,8 +168,6 @@ fn medians(comparison: &Comparison) -> Option<String> {
                 the change from block to block.";
     Some(figure("medians", "Medians, block by block", note, plot))
 }
-
-// The distributions of both sides, pooled over their runs.
 
 /// Overlay histogram of both sides on one binning.
 fn histogram(comparison: &Comparison) -> Option<String> {
@@ -274,8 +270,6 @@ fn curve(line: Line, x: Vec<f64>, y: Vec<f64>) -> Box<Scatter<f64, f64>> {
         .line(Stroke::new().color(line.colour).width(2.0))
 }
 
-// The shift function: by how much each part of the distribution moved.
-
 /// Differences of the deciles and of the tail, with their simultaneous bands.
 fn shift_function(comparison: &Comparison) -> Option<String> {
     let points = &comparison.shape.as_ref()?.shift_function;
@@ -322,8 +316,6 @@ fn shift_function(comparison: &Comparison) -> Option<String> {
                 the blocks' intervals above.";
     Some(figure("shift", "Where the distribution moved", note, plot))
 }
-
-// Round-trip times over the time of a run, the warm-up shaded.
 
 /// Runs of each side that are drawn; more would hide each other.
 const RUNS_SHOWN: usize = 6;

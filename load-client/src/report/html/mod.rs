@@ -27,8 +27,6 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-// The frame of the page: head, verdict, notices, charts, context.
-
 /// What the page says about the circumstances of the runs.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PageContext {
@@ -104,8 +102,6 @@ fn chart_library() -> String {
     }
     scripts
 }
-
-// The tables of the page.
 
 /// A table of a comparison, with its note.
 fn shown(of: &Table) -> String {

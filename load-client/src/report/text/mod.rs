@@ -85,8 +85,6 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-// A comparison as text for the terminal and as Markdown.
-
 /// Renders a comparison for a terminal: the conclusion, the figures of both sides with their
 /// change, the effects over the blocks, the seed's figures, the warnings.
 #[must_use]
@@ -131,8 +129,6 @@ fn text(table: Table) -> String {
     };
     format!("\n{}", lines.iter().map(line).collect::<String>())
 }
-
-// A comparison as a comment on a pull request: the verdict, the changes, the warnings; the rest folded.
 
 /// Rows, and warnings, that are listed; a comment on GitHub ends at 65,536 characters.
 const MAX_LISTED: usize = 40;
@@ -182,8 +178,6 @@ fn warnings(comparison: &Comparison) -> String {
     };
     format!("{lines}{more}\n")
 }
-
-// Text that is safe inside Markdown, and tables of it.
 
 /// Characters that mean nothing to Markdown inside a line, beside letters, digits and blanks.
 const PLAIN: &str = ".,;:%()/+-='?!";

@@ -182,8 +182,6 @@ fn milliseconds(value: f64) -> String {
     }
 }
 
-// The last lines of a run: what became of its thresholds, and whether its figures can be used.
-
 /// Renders both for a terminal.
 pub(crate) fn run_verdicts(thresholds: &Judgements, validity: &Validity) -> String {
     let mut text = String::new();

@@ -126,8 +126,6 @@ impl Resampler {
     }
 }
 
-// Blocks drawn from a ring: how often each place of a series appears in a resample.
-
 /// The multiplicities of the places of a ring in the last resample.
 struct Ring {
     block: usize,
@@ -172,8 +170,6 @@ impl Ring {
         }
     }
 }
-
-// The bootstrap of two single runs: both sides resampled on their own.
 
 /// The relative change of quantiles from one run to another, each with its bootstrap interval.
 ///
@@ -247,8 +243,6 @@ fn replicates(
     }
     Some(replicates)
 }
-
-// The hierarchical bootstrap of an experiment: blocks first, then requests inside their runs.
 
 /// The two runs of one block.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -163,8 +163,6 @@ fn counts_below(segments: &[&[f64]], thresholds: &[f64]) -> Vec<i16> {
     counts
 }
 
-// Quantiles of a resample, value by value.
-
 pub(super) struct Exact {
     ring: Ring,
     /// The values, ascending.
@@ -216,8 +214,6 @@ impl Exact {
         self.ring.multiplicities[self.places[sorted_place] as usize] as usize
     }
 }
-
-// The mean of a resample, from sums over segments.
 
 /// Most segments; up to so many values each is a segment of its own.
 const MEAN_SEGMENTS: usize = 16_384;

@@ -186,8 +186,6 @@ pub fn built_in_features() -> String {
     features.unwrap_or_default()
 }
 
-// What the transport needs to know of the service beyond its two topics.
-
 /// What the names of reply topics that runs create for themselves have between the request topic's and the
 /// run's id. Services that answer to `<topic>.reply.*` take them, and one that is left behind by a killed run
 /// can be told by it.

@@ -29,8 +29,6 @@ pub use config::{KafkaSettings, ServiceSettings, built_in_features};
 // internal: for the program
 pub(crate) use config::{ClientSettings, OWN_REPLY_TOPIC_INFIX, librdkafka_version};
 
-// The two clients joined to one transport.
-
 /// A connected transport: topics checked, reply consumer assigned and positioned.
 pub struct KafkaTransport {
     producer: RequestProducer,
@@ -131,8 +129,6 @@ impl Transport for KafkaTransport {
         self.producer.send(request);
     }
 }
-
-// What can go wrong before the first request. Each message names the flag to change.
 
 /// Why the transport could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -268,8 +264,6 @@ impl KafkaTransportError {
     }
 }
 
-// What librdkafka says of itself: logged for whoever asks, and the last of it kept for messages.
-
 /// The context of the consumer, and part of the producer's. Clones share the last error.
 #[derive(Debug, Clone, Default)]
 struct Diagnostics {
@@ -302,8 +296,6 @@ impl ClientContext for Diagnostics {
 }
 
 impl ConsumerContext for Diagnostics {}
-
-// Header names that are no text, at which rdkafka 0.39 panics: it has no call that gives the bytes.
 
 /// How many headers of a reply are looked at; foreign records may have far more.
 const MAX_HEADERS: usize = 256;

@@ -155,8 +155,6 @@ impl SetupGuard {
     }
 }
 
-// Checks before the first request: does a broker answer, do the topics exist?
-
 /// How long a broker may take to answer at all.
 const BROKER_PATIENCE: Duration = Duration::from_secs(8);
 /// How long a topic may take to appear: one that was just created is not known everywhere at once.

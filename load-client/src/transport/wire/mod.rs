@@ -271,8 +271,6 @@ impl IdFormat {
     }
 }
 
-// What the conventions add to a request: constant headers, and its id at its place.
-
 /// The header of the reference that asks for a header on the reply.
 const SET_HEADER: &str = "x-reply-set-header";
 

@@ -118,8 +118,6 @@ impl FromStr for Profile {
     }
 }
 
-// How a request names the partition that it wants its reply on.
-
 /// The header that names the partition of the reply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct PartitionHeader {

@@ -21,8 +21,6 @@ use crate::web::{
     RunMark, RunMoment, StartOrder, State, StopOrder, board_download, board_downloads, router,
 };
 
-// A controller in memory, and requests to its router.
-
 /// Notes the orders that reach it, and keeps the board as a run would.
 struct Fake {
     board: Board,

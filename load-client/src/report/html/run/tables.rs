@@ -220,8 +220,6 @@ fn dash() -> String {
     "–".to_owned()
 }
 
-// The charts of the page of a run: its course in three panels over one time axis, and the histogram.
-
 /// Okabe & Ito's colours: told apart by the colour-blind, readable on light and dark.
 const BLUE: &str = "#56b4e9";
 const ORANGE: &str = "#e69f00";
