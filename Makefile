@@ -89,7 +89,7 @@ down: ## Stop what `make up` started
 	@sh harness/up.sh stop $(HARNESS) $(STACK) $(UP_PID) $(UP_LOG)
 
 test: ## All tests; says by name what it could not run and why
-	@sh harness/test.sh
+	@bash harness/test.sh
 
 suites: setup ## Rolling restarts, kill -9 and a flood, ROUNDS times; prints duplicates and memory
 	$(CARGO) build --locked -p harness -p order-service --bins --example journal

@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # All tests of the workspace. What this machine cannot run is listed by name at the end, with the reason.
 # With CI=true a missing store is a failure: there, tests that do not run would go unnoticed.
 set -eu
@@ -69,21 +69,34 @@ set --
 title "order-service with \`tasks\` as the default dispatch"
 "$cargo" test --locked -p order-service --features "tasks${tls:+,tls}"
 
-# The stack tests start these as a user would. They need the examples too, which the first tests have built.
-"$cargo" build --locked -p order-service -p load-client -p harness \
-    --features "${tls:+order-service/tls,load-client/tls,harness/tls}"
+# The stack tests start programs and examples as a user would: those of the first tests, not of the last.
+"$cargo" test --locked --workspace --features "$features" --no-run --quiet
 
 if has kvrocks || has redis-server || has valkey-server; then
-    stack_tests embedded --skip apache_kafka_only
+    # At the same time as those on Apache Kafka: both wait more than they work.
+    embedded=$(mktemp)
+    # A process group of its own, which an interrupt ends and whose programs do not ignore one.
+    set -m
+    stack_tests embedded --skip apache_kafka_only >"$embedded" 2>&1 </dev/null &
+    in_background=$!
+    set +m
+    trap 'kill -- "-$in_background" 2>/dev/null || true; rm -f "$embedded"' EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    failed=""
     if [ -n "${KAFKA_HOME:-}" ] && { has java || [ -n "${JAVA_HOME:-}" ]; }; then
-        stack_tests native
+        stack_tests native || failed=yes
     elif ! has java && [ -z "${JAVA_HOME:-}" ]; then
         skip "stack tests on Apache Kafka" "no java: install a JDK, 17 or newer"
     elif ! has mvn; then
         skip "stack tests on Apache Kafka" "no mvn: install Maven, or set KAFKA_HOME"
     else
-        stack_tests native
+        stack_tests native || failed=yes
     fi
+    wait "$in_background" || failed=yes
+    trap 'rm -f "$embedded"' EXIT
+    cat "$embedded"
+    [ -z "$failed" ] || exit 1
     store_has_json ||
         skip "orders as JSON documents (JSON.SET)" "the store on PATH has none: install kvrocks or Redis 8"
 else
