@@ -83,7 +83,11 @@ impl Started {
     {
         let (broker, source) = MemoryBroker::new();
         let (sink, taken) = (MemorySink::default(), Arc::default());
-        let source = Counting(source, Arc::clone(&taken));
+        let source = Counting {
+            source,
+            records: Arc::clone(&taken),
+            holds: Arc::default(),
+        };
         let bridge = builder
             .with_ports(source, sink.clone())
             .expect("settings that agree");

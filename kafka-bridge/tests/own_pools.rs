@@ -73,11 +73,13 @@ fn replied(sink: &MemorySink, topic: &str) -> usize {
         .count()
 }
 
-/// A bridge that runs until the test ends, its ends, and how many records it was given.
+/// A bridge that runs until the test ends, its ends, how many records it was given, and how often topics were held back
+/// or let go.
 struct Started {
     broker: MemoryBroker,
     sink: MemorySink,
     taken: Arc<AtomicUsize>,
+    holds: Arc<AtomicUsize>,
     stop: oneshot::Sender<()>,
     bridge: tokio::task::JoinHandle<Result<kafka_bridge::Summary, Error>>,
 }
@@ -85,8 +87,13 @@ struct Started {
 impl Started {
     fn new(builder: Builder<Router>) -> Self {
         let (broker, source) = MemoryBroker::new();
-        let (sink, taken) = (MemorySink::default(), Arc::default());
-        let source = Counting(source, Arc::clone(&taken));
+        let sink = MemorySink::default();
+        let (taken, holds) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
+        let source = Counting {
+            source,
+            records: Arc::clone(&taken),
+            holds: Arc::clone(&holds),
+        };
         let bridge = builder
             .with_ports(source, sink.clone())
             .expect("settings that agree");
@@ -105,6 +112,7 @@ impl Started {
             broker,
             sink,
             taken,
+            holds,
             stop,
             bridge,
         }
@@ -148,6 +156,29 @@ async fn h8_an_operation_at_its_bound_stops_no_other_and_loses_nothing() {
         };
         assert_eq!(most_at_a_time(&journal, "slow"), most, "{mode}");
     }
+}
+
+/// Bounds that add up to the whole leave no room for what waits. Each pause costs a fetch.
+#[tokio::test(start_paused = true)]
+async fn h8_a_topic_is_not_held_back_and_let_go_with_each_record() {
+    const BOUND: usize = 64;
+    const RECORDS: usize = 10 * BOUND;
+    let journal = Journal::default();
+    let fast = Operation::post("others", "/").expect("a legal operation");
+    let slow = operation("slow").max_in_flight(BOUND);
+    let bridge = builder(&journal).operation(slow);
+    let bridge = bridge.operation(fast.max_in_flight(BOUND));
+    let started = Started::new(bridge.max_in_flight(2 * BOUND));
+    for offset in 0..RECORDS as i64 {
+        // No two that are under way end at the same time for long.
+        started.send("slow", offset..offset + 1, (offset % 50) as u8 + 1);
+    }
+    sleep(Duration::from_secs(600)).await;
+    assert_eq!(replied(&started.sink, "slow"), RECORDS);
+    let holds = started.holds.load(Ordering::Relaxed);
+    // Once each way for a quarter of the room.
+    let bound = 2 * (RECORDS / (BOUND / 4) + 1);
+    assert!((1..=bound).contains(&holds), "{holds} of {bound}");
 }
 
 #[tokio::test(start_paused = true)]

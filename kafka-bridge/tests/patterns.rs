@@ -127,6 +127,13 @@ fn patterns_that_contradict_the_topics_of_replies_are_refused() {
     };
     let all = refused(builder(".*").reply_topics(["*"]));
     assert!(matches!(all, Some(Error::KeptForReplies { .. })), "{all:?}");
+    let each = refused(builder(r"orders\.[a-z]+").reply_topics(["replies.*", "orders*"]));
+    assert!(
+        matches!(each, Some(Error::KeptForReplies { .. })),
+        "{each:?}"
+    );
+    let some = refused(builder(r"orders\.[a-z]+").reply_topics(["orders.reply*"]));
+    assert!(some.is_none(), "{some:?}");
     let own = Operation::post("a.reply", "/own").expect("an operation");
     let own = refused(builder("orders.*").operation(own));
     assert!(matches!(own, Some(Error::KeptForReplies { .. })), "{own:?}");

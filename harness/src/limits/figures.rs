@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use load_client::stats::paired_log_ratio;
+use load_client::stats::{paired_log_ratio, quantile};
 use serde::Serialize;
 
 use super::load::{Load, Pressure};
@@ -153,7 +153,7 @@ pub(super) fn ratio(
     });
     let (old, new): (Vec<f64>, Vec<f64>) = pairs.unzip();
     let quotients = old.iter().zip(&new).map(|(old, new)| new / old);
-    let median = median(quotients.collect())?;
+    let median = quantile(&quotients.collect::<Vec<_>>(), 0.5)?;
     let change = paired_log_ratio(&old, &new, 0.95);
     (median.is_finite() && median > 0.0).then(|| Ratio {
         subject,
@@ -185,7 +185,8 @@ pub(super) fn typical(cells: &[Cell], subject: Subject, load: Load, metric: Metr
     let own = cells
         .iter()
         .filter(|cell| cell.subject == subject && cell.load == load);
-    median(own.filter_map(|cell| metric.of(cell)).collect())
+    let values: Vec<f64> = own.filter_map(|cell| metric.of(cell)).collect();
+    quantile(&values, 0.5)
 }
 
 /// Half of what the slowest of the subjects with this floor answered at its best, in requests a second: the
@@ -223,16 +224,6 @@ pub(super) fn subjects(cells: &[Cell]) -> Vec<Subject> {
     let all = Subject::ALL.into_iter();
     all.filter(|subject| cells.iter().any(|cell| cell.subject == *subject))
         .collect()
-}
-
-pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => None,
-        count if count % 2 == 1 => Some(values[middle]),
-        _ => Some((values[middle - 1] + values[middle]) / 2.0),
-    }
 }
 
 #[cfg(test)]
@@ -352,12 +343,5 @@ pub(super) mod tests {
         let cell = cell(1, Subject::BridgeTasks, LOAD, 900.0);
         assert_eq!(cell.cpu_per_thousand("service"), Some(0.5));
         assert_eq!(cell.cpu_per_thousand("broker"), None);
-    }
-
-    #[test]
-    fn medians() {
-        assert_eq!(median(vec![]), None);
-        assert_eq!(median(vec![3.0, 1.0, 2.0]), Some(2.0));
-        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), Some(2.5));
     }
 }

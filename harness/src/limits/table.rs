@@ -1,5 +1,7 @@
 //! The figures as Markdown, for a terminal and for docs. Pure.
 
+use load_client::stats::quantile;
+
 use super::figures::{Cell, Metric, Ratio, loads, ratio, subjects, typical};
 use super::footprint::Footprint;
 use super::load::Load;
@@ -56,7 +58,7 @@ fn figures(cells: &[Cell], load: Load) -> String {
         let of = |metric| typical(cells, subject, load, metric);
         let cpu = |part: &str| {
             let seconds = own.iter().filter_map(|cell| cell.cpu_per_thousand(part));
-            super::figures::median(seconds.collect())
+            quantile(&seconds.collect::<Vec<_>>(), 0.5)
         };
         let peak = |part: &str| {
             let bytes = own.iter().filter_map(|cell| cell.usage.get(part));

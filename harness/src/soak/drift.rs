@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use load_client::stats::{quantile, trend};
 use serde::Serialize;
 
 /// How much more a service may have in memory in the last third than in the first.
@@ -115,32 +116,15 @@ fn growth(points: &[(f64, f64)]) -> Option<Growth> {
     if third == 0 {
         return None;
     }
-    let values = |points: &[(f64, f64)]| points.iter().map(|point| point.1).collect();
+    let median = |points: &[(f64, f64)]| {
+        let values: Vec<f64> = points.iter().map(|point| point.1).collect();
+        quantile(&values, 0.5)
+    };
     Some(Growth {
-        first: median(values(&points[..third]))?,
-        last: median(values(&points[points.len() - third..]))?,
-        per_hour: slope(points)? * 3600.0,
+        first: median(&points[..third])?,
+        last: median(&points[points.len() - third..])?,
+        per_hour: trend(points)?.slope * 3600.0,
     })
-}
-
-fn slope(points: &[(f64, f64)]) -> Option<f64> {
-    let slopes = points.iter().enumerate().flat_map(|(index, one)| {
-        let later = points[index + 1..].iter();
-        later.map(move |other| (other.1 - one.1) / (other.0 - one.0))
-    });
-    median(slopes.filter(|slope| slope.is_finite()).collect())
-}
-
-/// The value that as many are above as below; `None` of nothing.
-pub(super) fn median(values: Vec<f64>) -> Option<f64> {
-    quantile(values, 0.5)
-}
-
-/// The value at that share of the sorted ones, the nearest rank.
-pub(super) fn quantile(mut values: Vec<f64>, share: f64) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let rank = (values.len().checked_sub(1)? as f64 * share).round() as usize;
-    values.get(rank).copied()
 }
 
 #[cfg(test)]
@@ -204,7 +188,5 @@ mod tests {
     #[test]
     fn too_short_a_run_says_so() {
         assert!(drift(&[]).findings[0].contains("too few"));
-        assert_eq!(quantile(vec![], 0.5), None);
-        assert_eq!(quantile(vec![3.0, 1.0, 2.0], 0.5), Some(2.0));
     }
 }

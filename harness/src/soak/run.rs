@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use load_client::stats::quantile;
 use serde::Serialize;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::drift::{Drift, Growth, Sample, drift, mebibytes, quantile};
+use super::drift::{Drift, Growth, Sample, drift, mebibytes};
 use super::load::{Load, Results};
 use crate::cli::SoakArguments;
 use crate::environment::Provenance;
@@ -166,8 +167,8 @@ async fn watch(
         let sample = Sample {
             second: begin.elapsed().as_secs_f64(),
             answered: took.len(),
-            median_ms: quantile(took.clone(), 0.5),
-            p99_ms: quantile(took, 0.99),
+            median_ms: quantile(&took, 0.5),
+            p99_ms: quantile(&took, 0.99),
             memory,
         };
         tell(&sample);

@@ -75,19 +75,34 @@ impl<A> Builder<A> {
 
     /// Refuses topics that are to be consumed and are kept for replies, and a list of replies that leaves nothing.
     fn check_patterns(&self, policy: &ReplyPolicy) -> Result<(), Error> {
-        let mut operations = self.operations.iter();
-        let Some(first) = operations.find(|own| own.topic_pattern().is_some()) else {
+        if !self
+            .operations
+            .iter()
+            .any(|own| own.topic_pattern().is_some())
+        {
             return Ok(());
+        }
+        // An entry that keeps all that a pattern may match.
+        let entry_for = |own: &Operation| {
+            let begin = own.topic_pattern()?.prefix();
+            let mut listed = self.reply_topics.iter().flatten();
+            listed.find(|entry| {
+                entry
+                    .strip_suffix('*')
+                    .is_some_and(|kept| begin.starts_with(kept))
+            })
         };
-        let listed = self.reply_topics.iter().flatten();
-        let all = listed.into_iter().find(|own| *own == "*");
-        let mut topics = self.operations.iter();
-        let mut kept =
-            || topics.find(|own| own.topic_pattern().is_none() && policy.is_kept(own.topic()));
-        let (entry, consumed) = match (all, kept()) {
-            (Some(all), _) => (all.as_str(), first.topic()),
-            (None, Some(own)) => (own.topic(), own.topic()),
-            (None, None) => return Ok(()),
+        let refused = self
+            .operations
+            .iter()
+            .find_map(|own| match own.topic_pattern() {
+                Some(_) => entry_for(own).map(|entry| (entry.as_str(), own.topic())),
+                None => policy
+                    .is_kept(own.topic())
+                    .then(|| (own.topic(), own.topic())),
+            });
+        let Some((entry, consumed)) = refused else {
+            return Ok(());
         };
         Err(Error::KeptForReplies {
             entry: entry.to_owned(),

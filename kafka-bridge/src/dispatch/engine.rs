@@ -270,8 +270,8 @@ where
 
     fn intake(&self, is_awaited: bool) -> Intake {
         let limits = &self.settings.limits;
-        // Of those that are not begun no reply is to come: each begins when another one's is gone.
-        let bytes = self.in_flight_bytes + self.shared.replies.expected(self.pools.begun());
+        // Those that wait for room have no reply to come yet: each begins when another one's is gone.
+        let bytes = self.in_flight_bytes + self.shared.replies.expected(self.pools.with_room());
         let is_ready = !self.gate.is_waiting() && !is_awaited;
         let room = is_ready
             && self.pools.has_room()

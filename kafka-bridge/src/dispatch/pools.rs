@@ -17,6 +17,8 @@ use crate::{Coordinates, Dispatch, Error, Record, Settings, TopicPartition};
 
 /// How many records may wait in one pool. They are there to be begun while the source fetches more.
 const MAX_WAITING: usize = 1024;
+/// With room for fewer, what waits is begun before the source has fetched more.
+const FEW_WAITING: usize = 16;
 
 const NO_BOUND: Dropped = Dropped {
     records: usize::MAX,
@@ -125,11 +127,11 @@ impl<J: Future<Output = Done> + Send + 'static> Pools<J> {
     /// Returns the number of jobs, begun or not.
     pub(super) fn len(&self) -> usize {
         let waiting = self.pools.iter().map(|pool| pool.waiting.len());
-        self.begun() + waiting.sum::<usize>()
+        self.with_room() + waiting.sum::<usize>()
     }
 
-    /// Returns the number of jobs that do not wait for room in their pool.
-    pub(super) fn begun(&self) -> usize {
+    /// Returns the number of jobs that have room in their pool: those that are begun, and those behind them in a lane.
+    pub(super) fn with_room(&self) -> usize {
         self.pools.iter().map(|pool| pool.running.len()).sum()
     }
 
@@ -316,12 +318,16 @@ impl<J: Future<Output = Done> + Send + 'static> Pool<J> {
     }
 
     /// Holds the topics back when enough waits, and lets them go when half of it is begun: a source that pauses has to
-    /// fetch again. Returns whether that has changed.
+    /// fetch again. Where hardly anything may wait, they are let go when a quarter of the room is free. Returns whether
+    /// that has changed.
     fn hold_back(&mut self) -> bool {
         let Dropped { records, bytes } = self.max_waiting;
         let of = |whole: usize| if self.is_held_back { whole / 2 } else { whole };
         let is_long = self.waiting.len() >= of(records) || self.waiting_bytes >= of(bytes);
-        let is_held_back = !self.has_room() && is_long;
+        let is_held_back = match self.is_held_back && records < FEW_WAITING {
+            true => self.running.len() * 4 > self.bound * 3,
+            false => !self.has_room() && is_long,
+        };
         std::mem::replace(&mut self.is_held_back, is_held_back) != is_held_back
     }
 

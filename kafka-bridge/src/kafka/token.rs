@@ -77,8 +77,8 @@ impl fmt::Debug for Token {
 /// The bridge asks when it is built, and again after three quarters of a token's lifetime, before the clients need
 /// the next one. A source that fails is asked again after 5 s; until then the clients go on with the token that they
 /// have, as long as it is good. The failure is logged. Without a good token it is an obstacle,
-/// [`crate::Blocked::Login`], too. A call that never returns is no failure: give it a time-out of its own. When the bridge has ended the source is asked no more and dropped; a call that is
-/// under way is not cut short.
+/// [`crate::Blocked::Login`], too, and so is a call that takes longer than the clients can wait. No call is cut short:
+/// give it a time-out of its own. When the bridge has ended, the source is asked no more and dropped.
 ///
 /// # Errors
 ///
@@ -126,6 +126,7 @@ pub(super) struct Tokens {
     latest: watch::Receiver<Latest>,
     /// Until when the clients wait for the first answer.
     deadline: Instant,
+    obstacles: Obstacles,
     _held: Arc<Sender<()>>,
 }
 
@@ -155,7 +156,7 @@ impl Tokens {
         let keeper = Keeper {
             source,
             tell,
-            obstacles,
+            obstacles: obstacles.clone(),
         };
         let thread = thread::Builder::new().name("kafka-token".to_owned());
         let started = thread.spawn(move || keeper.run(&holders));
@@ -167,6 +168,7 @@ impl Tokens {
         Ok(Self {
             latest,
             deadline: Instant::now() + FIRST_WAIT,
+            obstacles,
             _held: Arc::new(held),
         })
     }
@@ -198,6 +200,9 @@ impl Tokens {
         }
         let failure = latest.failure.as_deref();
         let cause = failure.unwrap_or("it has not answered yet");
+        // While the answer is borrowed, so that a new one comes after this and clears it.
+        self.obstacles
+            .raise_awaited(Blocked::Login, cause.to_owned(), Instant::now());
         Err(format!("the token source brings none: {cause}"))
     }
 }

@@ -33,6 +33,31 @@ impl TopicPattern {
     pub(crate) fn is_match(&self, topic: &str) -> bool {
         self.0.is_match(topic)
     }
+
+    /// Returns what all names that match begin with. They may have more in common: groups and alternatives are not read.
+    pub(crate) fn prefix(&self) -> String {
+        let whole = self.0.as_str().strip_prefix("^(");
+        let inner = whole.and_then(|own| own.strip_suffix(")$"));
+        let inner = inner
+            .filter(|inner| !inner.contains('|'))
+            .unwrap_or_default();
+        let mut prefix = String::new();
+        let mut characters = inner.chars();
+        while let Some(one) = characters.next() {
+            match one {
+                '\\' => prefix.extend(characters.next()),
+                // It repeats what may be left out.
+                '*' | '?' => {
+                    prefix.pop();
+                    break;
+                }
+                '-' | '_' => prefix.push(one),
+                _ if one.is_ascii_alphanumeric() => prefix.push(one),
+                _ => break,
+            }
+        }
+        prefix
+    }
 }
 
 /// Refuses what POSIX and Rust read in different ways: escapes of letters and digits, what begins with `(?`, lazy
@@ -95,6 +120,17 @@ mod tests {
 
     fn matches(pattern: &str, topic: &str) -> bool {
         TopicPattern::parse(pattern).unwrap().is_match(topic)
+    }
+
+    #[test]
+    fn all_names_that_match_begin_alike() {
+        let prefix = |pattern| TopicPattern::parse(pattern).unwrap().prefix();
+        assert_eq!(prefix(r"^eu\.orders-[0-9]+$"), "eu.orders-");
+        assert_eq!(prefix("orders.*"), "orders");
+        assert_eq!(prefix("orders+x"), "orders");
+        for (pattern, expected) in [("orders*", "order"), ("a?b", ""), ("orders|others", "")] {
+            assert_eq!(prefix(pattern), expected, "{pattern}");
+        }
     }
 
     #[test]

@@ -151,26 +151,31 @@ pub(crate) fn journaling(path: &str, journal: &Journal) -> Router {
 }
 
 /// A source that counts the records it gives.
-pub(crate) struct Counting(pub(crate) MemorySource, pub(crate) Arc<AtomicUsize>);
+pub(crate) struct Counting {
+    pub(crate) source: MemorySource,
+    pub(crate) records: Arc<AtomicUsize>,
+    pub(crate) holds: Arc<AtomicUsize>,
+}
 
 impl RecordSource for Counting {
     async fn next(&mut self, intake: Intake) -> Result<SourceEvent, Error> {
-        let event = self.0.next(intake).await?;
+        let event = self.source.next(intake).await?;
         if matches!(event, SourceEvent::Record(_)) {
-            self.1.fetch_add(1, Ordering::Relaxed);
+            self.records.fetch_add(1, Ordering::Relaxed);
         }
         Ok(event)
     }
 
     fn hold_back(&mut self, topics: &[Arc<str>]) {
-        self.0.hold_back(topics);
+        self.holds.fetch_add(1, Ordering::Relaxed);
+        self.source.hold_back(topics);
     }
 
     fn commit(&mut self, positions: &[Position]) {
-        self.0.commit(positions);
+        self.source.commit(positions);
     }
 
     async fn close(self, positions: Vec<Position>) -> Result<(), Error> {
-        self.0.close(positions).await
+        self.source.close(positions).await
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 use tracing::{debug, warn};
@@ -88,12 +89,17 @@ impl Doubts {
         let context = consumer.context();
         match doubt {
             Doubt::Assigned(partitions) => {
-                read_committed(consumer, partitions)?;
+                let unanswered = read_committed(consumer, partitions)?;
                 // Records that waited for the answer are free.
                 polling.arrived.notify_one();
-                let at = Instant::now() + ID_IS_TOLD;
-                let remade = partitions.iter().cloned().map(Doubt::Remade);
-                self.open.extend(remade.map(|doubt| (at, doubt)));
+                let now = Instant::now();
+                let answered = partitions.iter().filter(|one| !unanswered.contains(one));
+                let remade = answered.cloned().map(Doubt::Remade);
+                self.open
+                    .extend(remade.map(|doubt| (now + ID_IS_TOLD, doubt)));
+                if !unanswered.is_empty() {
+                    self.open.push((now + AGAIN, Doubt::Assigned(unanswered)));
+                }
             }
             Doubt::Remade(partition) if context.is_outdated(partition) => {
                 self.begin_anew(polling, partition, "it has another id")?;
@@ -181,11 +187,11 @@ impl Doubts {
     }
 }
 
-/// Reads what is written beside the committed offsets.
+/// Reads what is written beside the committed offsets; returns the partitions of which the broker did not tell it.
 fn read_committed(
     consumer: &BaseConsumer<ConsumerEvents>,
     partitions: &[TopicPartition],
-) -> Result<(), KafkaError> {
+) -> Result<Vec<TopicPartition>, KafkaError> {
     let context = consumer.context();
     let cluster_id = context.cluster_id(|| consumer.client().fetch_cluster_id(ANSWER_LIMIT));
     let mut list = TopicPartitionList::with_capacity(partitions.len());
@@ -193,9 +199,14 @@ fn read_committed(
         list.add_partition(topic, *partition);
     }
     let committed = consumer.committed_offsets(list, ANSWER_LIMIT)?;
-    let mut all = Vec::with_capacity(partitions.len());
-    for one in committed.elements() {
-        one.error()?;
+    let of = |one: &TopicPartitionListElem<'_>| TopicPartition::new(one.topic(), one.partition());
+    let answers = committed.elements();
+    let answers = answers
+        .iter()
+        .map(|one| one.error().map(|()| one).map_err(|error| (of(one), error)));
+    let (answered, unanswered) = split(answers);
+    let mut all = Vec::with_capacity(answered.len());
+    for one in answered {
         // rdkafka 0.39 panics on what is no text; some other program may have written it.
         let metadata = catch_unwind(AssertUnwindSafe(|| one.metadata())).unwrap_or_default();
         let next_offset = match one.offset() {
@@ -207,7 +218,7 @@ fn read_committed(
             .map(|written| (Arc::from(written.topic_id), written.finished))
             .unzip();
         all.push(Committed {
-            partition: TopicPartition::new(one.topic(), one.partition()),
+            partition: of(one),
             topic_id,
             finished: finished
                 .filter(|finished: &Finished| !finished.is_empty())
@@ -216,7 +227,24 @@ fn read_committed(
     }
     forget_what_the_log_lost(consumer, &mut all);
     context.note_committed(all);
-    Ok(())
+    Ok(unanswered)
+}
+
+/// Takes answers and refusals apart: a partition that is refused holds up no other one.
+fn split<T>(
+    answers: impl Iterator<Item = Result<T, (TopicPartition, KafkaError)>>,
+) -> (Vec<T>, Vec<TopicPartition>) {
+    let (mut answered, mut unanswered) = (Vec::new(), Vec::new());
+    for answer in answers {
+        match answer {
+            Ok(one) => answered.push(one),
+            Err((partition, error)) => {
+                debug!(%partition, %error, "what is committed was not told");
+                unanswered.push(partition);
+            }
+        }
+    }
+    (answered, unanswered)
 }
 
 /// Forgets what is told to be finished of logs that end below it: they were cut, so other records have these offsets,
@@ -241,3 +269,16 @@ fn forget_what_the_log_lost(consumer: &BaseConsumer<ConsumerEvents>, all: &mut [
 
 /// Stands for no offset, so nothing belongs to it.
 const NONE_COMMITTED: i64 = -1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn h26_a_partition_that_is_refused_holds_up_no_other_one() {
+        let partition = |number| TopicPartition::new("orders", number);
+        let answers = [Ok(0), Err((partition(1), KafkaError::Canceled)), Ok(2)];
+        let (answered, unanswered) = split(answers.into_iter());
+        assert_eq!((answered, unanswered), (vec![0, 2], vec![partition(1)]));
+    }
+}

@@ -32,6 +32,7 @@ fn keeper(source: impl TokenSource) -> (Keeper, Tokens, Obstacles) {
     let tokens = Tokens {
         latest,
         deadline: Instant::now() + HOUR,
+        obstacles: obstacles.clone(),
         _held: Arc::new(channel().0),
     };
     (keeper, tokens, obstacles)
@@ -50,7 +51,10 @@ fn a_source_that_fails_is_told_and_what_it_brought_before_goes_on() {
         _ => good("hunter2"),
     });
     assert!(tokens.is_first_awaited());
+    assert_eq!(obstacles.list(), []);
     assert!(told(&tokens).contains("not answered yet"));
+    // A source that hangs is an obstacle as soon as a client has to do without.
+    assert!(obstacles.list()[0].cause.contains("not answered yet"));
     for cause in ["token service away", "panicked"] {
         assert_eq!(keeper.ask(), RETRY_WAIT);
         assert!(!tokens.is_first_awaited());
