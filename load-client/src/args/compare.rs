@@ -15,8 +15,8 @@ Examples:
               --history history.csv --commit \"$(git rev-parse HEAD)\"
 
 Reads the CSV of `run`, the three columns request_type,name,response_time, and the request logs of
-Locust and k6. Give both sides the same number of runs, six or more, made in turns: run i of one side
-is paired with run i of the other. Fewer than five carry no verdict, nor do copies of one run. When X.json of `run --json` lies beside X.csv and says that the load
+Locust and k6; each may be packed with gzip. Give both sides the same number of runs, six or more, made in turns: run i of one side
+is paired with run i of the other. Fewer than five carry no verdict, nor do copies of one run. When X.json of `run --json` lies beside X.csv or X.csv.gz and says that the load
 client was the bottleneck, there is no verdict.
 
 --fail-on slower fails when the changed side is slower; --fail-on not-faster unless it is faster, so also
@@ -28,10 +28,10 @@ Exit codes: 0 compared; 1 a file cannot be used or written; 2 wrong command line
 
 #[derive(Debug, Args)]
 pub(crate) struct CompareArguments {
-    /// CSV of each baseline run
+    /// CSV of each baseline run, also packed with gzip
     #[arg(required = true, value_name = "BASELINE")]
     pub(crate) baseline: Vec<PathBuf>,
-    /// CSV of each changed run
+    /// CSV of each changed run, also packed with gzip
     #[arg(long = "with", required = true, num_args = 1.., env = "LOAD_CLIENT_WITH", value_delimiter = '\n', value_name = "CHANGED")]
     pub(crate) changed: Vec<PathBuf>,
     /// Write the comparison as one HTML page that opens offline

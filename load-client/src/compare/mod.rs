@@ -43,6 +43,7 @@ pub use verdict::{Verdict, percent};
 // internal: what the reports and the command show
 pub(crate) use curves::CurvePoint;
 pub(crate) use kinds::Kind;
+pub(crate) use read::summary_beside;
 pub(crate) use run::{RunFigures, Side, SideSummary, TimeBin};
 pub(crate) use steps::FailOn;
 

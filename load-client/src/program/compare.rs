@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::args::CompareArguments;
 use crate::compare::{
-    self, Comparison, FailOn, Options, ReadError, Run, Side, SideSummary, read_run,
+    self, Comparison, FailOn, Options, ReadError, Run, Side, SideSummary, read_run, summary_beside,
 };
 use crate::report::html::{PageContext, Section, comparison_page};
 use crate::report::text::{comparison_markdown, comparison_text};
@@ -64,7 +64,7 @@ impl Outputs {
         // A run's summary lies beside it, and is read too if there is one.
         let summaries: Vec<_> = runs
             .clone()
-            .map(|path| path.with_extension("json"))
+            .map(|path| summary_beside(path))
             .filter(|path| path.exists())
             .collect();
         let inputs: Vec<_> = runs.chain(&summaries).map(PathBuf::as_path).collect();

@@ -184,7 +184,7 @@ pub(super) fn seconds(text: &str) -> Option<f64> {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The file cannot be opened or read.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}")]
     Io {
         /// The file.
         path: PathBuf,
@@ -240,11 +240,13 @@ pub enum ReadError {
         /// What separates its fields.
         separator: char,
     },
-    /// The file is a gzip archive.
-    #[error("{path} is compressed; unpack it with gunzip first")]
+    /// The file is packed, and not with gzip.
+    #[error("{path} is packed by {tool}, and only gzip is read: unpack it first")]
     Compressed {
         /// The file.
         path: PathBuf,
+        /// What packs such files.
+        tool: &'static str,
     },
     /// Nearly every request has a name of its own.
     #[error(

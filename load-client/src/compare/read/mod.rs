@@ -2,9 +2,10 @@
 //!
 //! Strict on purpose: a number that cannot be read is an error with its place, never a value left
 //! out in silence. Tolerated are a byte-order mark, line ends of Windows, and the cut-off last line of
-//! a run that was killed, which is told.
+//! a run that was killed, which is told. A file that is packed with gzip is unpacked while it is read.
 
 mod format;
+mod packed;
 mod series;
 mod sidecar;
 
@@ -15,6 +16,7 @@ use std::path::Path;
 use csv::{ByteRecord, Position};
 
 use self::format::{Ended, Format, Ours};
+use self::packed::{Packing, Unpacked};
 use self::series::{Kinds, MAX_KINDS, Reply};
 use self::sidecar::LastByte;
 use crate::compare::run::Run;
@@ -23,14 +25,16 @@ use crate::stats::quantile_is_supported;
 
 pub use format::ReadError;
 
+// internal: what `compare` must not write over
+pub(crate) use sidecar::summary_beside;
+
 /// Bytes read at once.
 const BUFFER_BYTES: usize = 1 << 18;
-/// The first bytes of a gzip file (RFC 1952).
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// UTF-8's byte-order mark, which spreadsheets put in front.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Reads the CSV of one run, and the JSON summary of the same run if it lies beside it: `X.json` of `X.csv`.
+/// Reads the CSV of one run, and the JSON summary of the same run if it lies beside it: `X.json` of `X.csv` or
+/// of `X.csv.gz`.
 /// A summary that counts other requests than the CSV is of another run: it is left out, with a warning.
 ///
 /// # Errors
@@ -57,16 +61,26 @@ pub fn read_run(path: &Path) -> Result<Run, ReadError> {
 }
 
 fn read(path: &Path, source: impl Read, window: ThroughputWindow) -> Result<Run, ReadError> {
+    let (packing, source) = Packing::of(source).map_err(|source| ReadError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
+    match packing {
+        None => read_csv(path, source, window),
+        Some(Packing::Gzip) => read_csv(path, Unpacked::new(source), window),
+        Some(Packing::Other(tool)) => Err(ReadError::Compressed {
+            path: path.to_owned(),
+            tool,
+        }),
+    }
+}
+
+fn read_csv(path: &Path, source: impl Read, window: ThroughputWindow) -> Result<Run, ReadError> {
     let mut source = LastByte::new(source);
     let start = source.start().map_err(|source| ReadError::Io {
         path: path.to_owned(),
         source,
     })?;
-    if start.starts_with(&GZIP) {
-        return Err(ReadError::Compressed {
-            path: path.to_owned(),
-        });
-    }
     let start = start
         .strip_prefix(BYTE_ORDER_MARK)
         .unwrap_or(&start)
@@ -78,7 +92,7 @@ fn read(path: &Path, source: impl Read, window: ThroughputWindow) -> Result<Run,
         .from_reader(start.chain(&mut source));
     let header = reader
         .byte_headers()
-        .map_err(|error| unreadable(path, &error))?;
+        .map_err(|error| unreadable(path, error))?;
     let mut run = RunReader::new(path, header, window)?;
     // One line ahead: whether a line is the last is known only after it.
     let (mut line, mut next) = (ByteRecord::new(), ByteRecord::new());
@@ -102,7 +116,7 @@ fn advance(
     record: &mut ByteRecord,
 ) -> Result<bool, ReadError> {
     let read = reader.read_byte_record(record);
-    read.map_err(|error| unreadable(path, &error))
+    read.map_err(|error| unreadable(path, error))
 }
 
 struct RunReader<'a> {
@@ -135,7 +149,8 @@ impl<'a> RunReader<'a> {
                 column,
             },
         })?;
-        let label = path.file_stem().unwrap_or(path.as_os_str());
+        let unpacked = packed::unpacked_name(path);
+        let label = unpacked.file_stem().unwrap_or(path.as_os_str());
         Ok(Self {
             path,
             format,
@@ -362,11 +377,15 @@ fn line_of(record: &ByteRecord) -> u64 {
     record.position().map_or(0, Position::line)
 }
 
-fn unreadable(path: &Path, error: &csv::Error) -> ReadError {
-    ReadError::Line {
-        path: path.to_owned(),
-        line: error.position().map_or(0, Position::line),
-        reason: error.to_string(),
+fn unreadable(path: &Path, error: csv::Error) -> ReadError {
+    let path = path.to_owned();
+    let (line, reason) = (
+        error.position().map_or(0, Position::line),
+        error.to_string(),
+    );
+    match error.into_kind() {
+        csv::ErrorKind::Io(source) => ReadError::Io { path, source },
+        _ => ReadError::Line { path, line, reason },
     }
 }
 

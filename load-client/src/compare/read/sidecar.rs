@@ -6,10 +6,11 @@
 
 use std::fs;
 use std::io::{ErrorKind, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::compare::read::packed::unpacked_name;
 use crate::compare::run::Run;
 use crate::measure::history::ThroughputWindow;
 
@@ -58,6 +59,11 @@ struct Finding {
     reason: String,
 }
 
+/// Where the summary of a run lies: `X.json` of `X.csv` and of `X.csv.gz`.
+pub(crate) fn summary_beside(csv: &Path) -> PathBuf {
+    unpacked_name(csv).with_extension("json")
+}
+
 /// What lies beside the CSV of a run.
 #[derive(Debug, Default)]
 pub(super) struct Beside {
@@ -68,7 +74,7 @@ pub(super) struct Beside {
 impl Beside {
     /// Reads the summary beside `csv`, if there is one.
     pub(super) fn of(csv: &Path) -> Self {
-        let path = csv.with_extension("json");
+        let path = summary_beside(csv);
         if path == csv || fs::metadata(&path).is_ok_and(|facts| facts.len() > LARGEST_BYTES) {
             return Self::default();
         }
@@ -105,7 +111,7 @@ impl Beside {
             warning: Some(format!(
                 "{} counts {told} measured request(s) and {} has {found}: it is of another run and was left \
                  out; whether the run was valid is not known",
-                csv.with_extension("json").display(),
+                summary_beside(csv).display(),
                 csv.display()
             )),
         };

@@ -109,11 +109,45 @@ fn a_separator_of_another_kind_is_named() {
 }
 
 #[test]
-fn a_compressed_file_is_told() {
-    let bytes: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0];
-    let error =
-        super::read(Path::new("run.csv.gz"), bytes, ThroughputWindow::default()).unwrap_err();
-    assert!(error.to_string().contains("gunzip"), "{error}");
+fn a_file_packed_with_gzip_reads_like_the_unpacked_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let text = format!("\u{feff}{OURS}K,c,4,ok,0,0,4000000,0,false,\nK,c,5,ok,0,7,9,0,false,\n");
+    let mut packed = Vec::new();
+    let mut encoder = flate2::read::GzEncoder::new(text.as_bytes(), flate2::Compression::fast());
+    encoder.read_to_end(&mut packed).unwrap();
+    std::fs::write(at("run.csv"), text).unwrap();
+    // By its content, whatever the name says.
+    for name in ["run.csv.gz", "run.log"] {
+        std::fs::write(at(name), &packed).unwrap();
+    }
+    std::fs::write(at("run.json"), r#"{"run_id": "seven"}"#).unwrap();
+    let [plain, packed, log] = ["run.csv", "run.csv.gz", "run.log"].map(|name| read_run(&at(name)));
+    let (plain, packed) = (plain.unwrap(), packed.unwrap());
+    assert_eq!(packed.latencies_ms, [4.0, 5.0]);
+    assert_eq!(packed.digest, plain.digest, "copies are known as such");
+    assert_eq!(
+        (&*packed.label, packed.run_id.as_deref()),
+        ("run", Some("seven"))
+    );
+    assert_eq!(log.unwrap().latencies_ms, [4.0, 5.0]);
+}
+
+#[test]
+fn other_packings_and_damage_are_told() {
+    for (bytes, expected) in [
+        (&[0x1f, 0x8b, 8, 0, 0, 0][..], "its gzip data is cut off"),
+        (b"\x1f\x8bXXXXXXXXXXXX", "its gzip data is damaged"),
+        (
+            b"\x28\xb5\x2f\xfd",
+            "is packed by zstd, and only gzip is read",
+        ),
+    ] {
+        let read = super::read(Path::new("run.csv.gz"), bytes, ThroughputWindow::default());
+        let error = format!("{:#}", anyhow::Error::from(read.unwrap_err()));
+        assert_eq!(error.matches(expected).count(), 1, "{error}");
+        assert!(error.contains("run.csv.gz"), "{error}");
+    }
 }
 
 #[test]

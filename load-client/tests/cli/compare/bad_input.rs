@@ -32,6 +32,8 @@ fn files_that_cannot_be_read_are_named_with_the_place() {
         1,
         "cannot read missing.csv: ",
     );
+    let missing = error_of(&compare(path, &["missing.csv", "--with", "good.csv"]), 1);
+    assert_eq!(missing.matches("os error").count(), 1, "{missing}");
     assert_refused(
         path,
         &["good.csv", "--with", "folder.csv"],
@@ -59,7 +61,11 @@ fn files_that_cannot_be_read_are_named_with_the_place() {
         ),
         (
             &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0],
-            "bad.csv is compressed; unpack it with gunzip first",
+            "cannot read bad.csv: its gzip data is cut off: copy it again",
+        ),
+        (
+            b"\x28\xb5\x2f\xfd\x04",
+            "bad.csv is packed by zstd, and only gzip is read: unpack it first",
         ),
         (
             b"\x00\x01\x02\xff\xfe",
