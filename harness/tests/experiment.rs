@@ -122,6 +122,8 @@ fn a_short_experiment_ends_with_a_report() {
     let comparison = json(&latest.join("comparison.json"));
     let conclusion = comparison["conclusion"].as_str().unwrap();
     assert!(shown.contains(conclusion), "{shown}");
+    assert_eq!(comparison["baseline"]["name"], "serial");
+    assert_eq!(comparison["changed"]["name"], "tasks");
     let report = fs::read_to_string(latest.join("report.html")).unwrap();
     assert_eq!(
         report.contains("The broker was a mock"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use humantime::format_duration;
-use load_client::compare::{Comparison, Options, Verdict, compare, percent};
+use load_client::compare::{Comparison, Names, Options, Verdict, compare, percent};
 use load_client::report::html::{PageContext, Section, comparison_page};
 use load_client::report::text::comparison_text;
 
@@ -25,6 +25,11 @@ const MOCK_NOTICE: &str = "The broker was a mock: librdkafka's in-process cluste
 const SHARED_NOTICE: &str = "Broker and store were there before: the topics of the runs (run-...) are removed, \
     their orders (keys order:<id>, one for each answered request, the rehearsal's and warm-up's too) are not.";
 
+/// What the variants are called: the modes in which the service dispatches its records.
+const DISPATCH: [&str; 2] = ["serial", "tasks"];
+/// What the sides of a calibration are called, as their files are.
+const SAME: [&str; 2] = ["first", "second"];
+
 /// What an experiment found.
 #[derive(Debug)]
 pub struct Outcome {
@@ -41,13 +46,18 @@ pub(super) fn write(
     variants: Option<&Sides>,
     folder: &Path,
 ) -> Result<Outcome> {
-    let options = Options {
-        threshold: plan.threshold,
-        ..Options::default()
+    let compared = |sides: &Sides, names: [&str; 2]| -> Result<Comparison> {
+        let options = Options {
+            threshold: plan.threshold,
+            names: Names::try_new(names[0], names[1])?,
+            ..Options::default()
+        };
+        Ok(compare(&sides.baseline, &sides.changed, &options)?)
     };
-    let compared = |sides: &Sides| compare(&sides.baseline, &sides.changed, &options);
-    let noise = noise.map(compared).transpose()?;
-    let variants = variants.map(compared).transpose()?;
+    let noise = noise.map(|sides| compared(sides, SAME)).transpose()?;
+    let variants = variants
+        .map(|sides| compared(sides, DISPATCH))
+        .transpose()?;
     let mut context = context(plan, variants.is_some());
     let comparison = match (&variants, &noise) {
         (Some(variants), Some(noise)) => {
@@ -137,21 +147,23 @@ fn design(plan: &Experiment, variants: bool) -> Section {
         .order
         .iter()
         .map(|[first, second]| format!("{} {}", first.name(), second.name()));
+    let serial = "--dispatch serial: one record after the other".to_owned();
+    let [old, new] = if variants {
+        [
+            (DISPATCH[0], serial),
+            (
+                DISPATCH[1],
+                "--dispatch tasks: one task for each record".to_owned(),
+            ),
+        ]
+    } else {
+        [(SAME[0], serial), (SAME[1], "the same".to_owned())]
+    };
     section(
         "Experiment",
         [
-            (
-                "baseline",
-                "--dispatch serial: one record after the other".to_owned(),
-            ),
-            (
-                "changed",
-                if variants {
-                    "--dispatch tasks: one task for each record".to_owned()
-                } else {
-                    "the same: --dispatch serial".to_owned()
-                },
-            ),
+            old,
+            new,
             (
                 "blocks",
                 format!("{}, each one run of either variant", plan.trials),

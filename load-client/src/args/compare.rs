@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::compare::{FailOn, Side};
+use crate::compare::{FailOn, NameError, Names, Side, side_name};
 use clap::{Args, ValueEnum};
 
 use crate::args::parse;
@@ -11,6 +11,7 @@ pub(crate) const HELP: &str = "\
 Examples:
   load-client compare baseline.csv --with task_handler.csv --html report.html
   load-client compare base-*.csv --with new-*.csv --threshold 5%
+  load-client compare serial-*.csv.gz --with tasks-*.csv.gz --baseline-name serial --changed-name tasks
   load-client compare base-*.csv --with new-*.csv --fail-on slower --markdown summary.md \\
               --history history.csv --commit \"$(git rev-parse HEAD)\"
 
@@ -46,6 +47,12 @@ pub(crate) struct CompareArguments {
     /// Change of the median that counts as a difference
     #[arg(long, env = "LOAD_CLIENT_THRESHOLD", default_value = "2%", value_parser = parse::threshold, value_name = "SHARE")]
     pub(crate) threshold: f64,
+    /// What the side compared against is called in sentences, tables and charts
+    #[arg(long, env = "LOAD_CLIENT_BASELINE_NAME", default_value = "baseline", value_parser = side_name, value_name = "NAME")]
+    baseline_name: String,
+    /// What the changed side is called there
+    #[arg(long, env = "LOAD_CLIENT_CHANGED_NAME", default_value = "changed", value_parser = side_name, value_name = "NAME")]
+    changed_name: String,
     /// Exit with 4 on this verdict, and when there is none
     #[arg(
         long,
@@ -72,6 +79,15 @@ pub(crate) struct CompareArguments {
 }
 
 impl CompareArguments {
+    /// What the sides are called.
+    ///
+    /// # Errors
+    ///
+    /// When both are called the same.
+    pub(crate) fn names(&self) -> Result<Names, SameNames> {
+        Names::try_new(&self.baseline_name, &self.changed_name).map_err(SameNames)
+    }
+
     /// The commit that was given, or that the build is of.
     ///
     /// # Errors
@@ -89,6 +105,11 @@ impl CompareArguments {
         }
     }
 }
+
+/// Sides that nobody could tell apart.
+#[derive(Debug, thiserror::Error)]
+#[error("--baseline-name and --changed-name: {0}")]
+pub(crate) struct SameNames(NameError);
 
 /// [`FailOn`] as it is typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -24,7 +24,7 @@ use crate::load::plan::{Plan, PlanError};
 use crate::report::{Collision, refuse_collisions};
 use crate::transport::kafka::{KafkaSettings, ServiceSettings};
 
-pub(crate) use compare::CompareArguments;
+pub(crate) use compare::{CompareArguments, SameNames};
 pub(crate) use load::LoadArguments;
 pub(crate) use output::{Files, NotAllowed, OutputArguments, OutputError};
 pub(crate) use service::ServiceError;

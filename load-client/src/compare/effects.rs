@@ -268,7 +268,7 @@ pub(super) fn refusal_by_failures(
     median: &Effect,
     threshold: f64,
 ) -> Option<String> {
-    let [old, new] = sides.each_ref().map(|side| &side.summary.pooled);
+    let [old, new] = sides.each_ref().map(|side| &side.summary);
     let differences: Option<Vec<f64>> = baseline
         .iter()
         .zip(changed)
@@ -283,12 +283,12 @@ pub(super) fn refusal_by_failures(
         format!(
             "{} and {} requests failed, and the verdict hangs on them: it does not stand when they count as \
              slower than all others",
-            old.failures, new.failures
+            old.pooled.failures, new.pooled.failures
         )
     })
 }
 
-fn unequal(differences: &[f64], old: &Figures, new: &Figures) -> Option<String> {
+fn unequal(differences: &[f64], old: &SideSummary, new: &SideSummary) -> Option<String> {
     let difference = mean(differences)?.abs();
     if difference <= MATERIAL_DIFFERENCE {
         return None;
@@ -297,17 +297,19 @@ fn unequal(differences: &[f64], old: &Figures, new: &Figures) -> Option<String> 
     let test = paired_t_test(differences);
     let differ = difference > LARGE_DIFFERENCE
         || is_constant
-        || is_of_one_side(differences, old, new)
+        || is_of_one_side(differences, &old.pooled, &new.pooled)
         || test.is_some_and(|test| test.p.ln() < LEVEL.ln());
     differ.then_some(())?;
     let p = test.map_or_else(String::new, |test| {
         format!(", {} over the blocks", test.p.equation())
     });
     Some(format!(
-        "the failure rates differ ({:.2} % on the baseline side, {:.2} % on the changed side{p}), so the \
+        "the failure rates differ ({:.2} % on the {} side, {:.2} % on the {} side{p}), so the \
          latencies are not of the same work",
-        old.failure_rate? * 100.0,
-        new.failure_rate? * 100.0
+        old.pooled.failure_rate? * 100.0,
+        old.name,
+        new.pooled.failure_rate? * 100.0,
+        new.name
     ))
 }
 

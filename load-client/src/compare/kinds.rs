@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::compare::effects::{Blocks, pair, refusal_by_failures};
-use crate::compare::run::{Figures, Pooled, Run, Side, pool};
+use crate::compare::run::{Figures, Pooled, Run, Side, SideSummary, pool};
 use crate::compare::verdict::{Verdict, percent};
-use crate::compare::{Metric, steps};
+use crate::compare::{Metric, Names, steps};
 use crate::stats::{mean, paired_t_test, quantile_is_supported, variance};
 
 /// Shares that differ by no more agree.
@@ -69,26 +69,33 @@ pub(crate) struct Kind {
 /// Compares kind by kind; nothing when all requests are of one kind. `refusal` is what forbids any verdict
 /// on these runs.
 pub(super) fn compare(
-    baseline: &[Run],
-    changed: &[Run],
+    sides: [&[Run]; 2],
+    summaries: [&SideSummary; 2],
     threshold: f64,
     refusal: Option<&str>,
 ) -> Vec<Kind> {
-    let runs = baseline.iter().chain(changed);
+    let runs = sides.into_iter().flatten();
     let names: BTreeSet<&str> = runs
         .flat_map(|run| run.kinds.iter().map(String::as_str))
         .collect();
     if names.len() < 2 {
         return Vec::new();
     }
-    let one = |name| one(name, [baseline, changed], threshold, refusal);
+    let called = summaries.map(|side| side.name.as_str());
+    let one = |name| one(name, sides, called, threshold, refusal);
     names.into_iter().map(one).collect()
 }
 
-fn one(name: &str, sides: [&[Run]; 2], threshold: f64, refused: Option<&str>) -> Kind {
+fn one(
+    name: &str,
+    sides: [&[Run]; 2],
+    called: [&str; 2],
+    threshold: f64,
+    refused: Option<&str>,
+) -> Kind {
     let parts = sides.map(|runs| runs.iter().map(|run| part(run, name)).collect::<Vec<Run>>());
     let [old, new] = [0, 1].map(|side| shares(&parts[side], sides[side]));
-    let pooled = parts.each_ref().map(|runs| pool(runs));
+    let pooled = [0, 1].map(|side| pool(called[side], &parts[side]));
     let [baseline, changed] = pooled.each_ref().map(|side| side.summary.pooled.clone());
     let mut blocks = pair(&pooled[0].summary, &pooled[1].summary, threshold, |_| None);
     let own = || refusal_of_figures([&parts[0], &parts[1]], &pooled, blocks.as_ref(), threshold);
@@ -140,14 +147,20 @@ fn agree(old: &[f64], new: &[f64]) -> bool {
 }
 
 /// Why the kinds forbid a verdict on all requests together: a total is faster or slower only because a kind is.
-pub(super) fn refusal_of_total(kinds: &[Kind], blocks: Option<&Blocks>) -> Option<String> {
+pub(super) fn refusal_of_total(
+    kinds: &[Kind],
+    names: &Names,
+    blocks: Option<&Blocks>,
+) -> Option<String> {
     if let Some(other) = kinds.iter().find(|kind| !kind.shares_agree) {
         return Some(format!(
-            "the shares of the kinds of request differ: {} is {:.1} % of the baseline side and {:.1} % of \
-             the changed side; each kind is compared on its own",
+            "the shares of the kinds of request differ: {} is {:.1} % of the {} side and {:.1} % of \
+             the {} side; each kind is compared on its own",
             cut(&other.kind),
             other.baseline_share * 100.0,
-            other.changed_share * 100.0
+            names.of(Side::Baseline),
+            other.changed_share * 100.0,
+            names.of(Side::Changed)
         ));
     }
     let total = blocks?.effect(Metric::P50)?;
@@ -174,12 +187,13 @@ pub(super) const FEWEST_BLOCKS: u64 = 5;
 const FEWEST_REPLIES: u64 = 20;
 
 /// Why these runs carry no verdict of any kind, the gravest reason first.
-pub(super) fn refusal_of_runs(baseline: &[Run], changed: &[Run]) -> Option<String> {
+pub(super) fn refusal_of_runs(baseline: &[Run], changed: &[Run], names: &Names) -> Option<String> {
     if let Some((side, run)) = each([baseline, changed]).find(|(_, run)| !run.invalid.is_empty()) {
         let reasons = run.invalid.join("; ");
         return Some(format!(
-            "run {} of the {side} side is invalid: {reasons}",
-            run.label
+            "run {} of the {} side is invalid: {reasons}",
+            run.label,
+            names.of(side)
         ));
     }
     copies(baseline, changed).or_else(|| different_services(baseline, changed))
@@ -192,14 +206,20 @@ pub(super) fn refusal_of_figures(
     blocks: Option<&Blocks>,
     threshold: f64,
 ) -> Option<String> {
+    let [old, new] = sides.each_ref().map(|side| side.summary.name.as_str());
+    let name = |side: Side| match side {
+        Side::Baseline => old,
+        Side::Changed => new,
+    };
     if let Some((side, run)) = each(runs).find(|(_, run)| run.latencies_ms.is_empty()) {
         return Some(format!(
-            "run {} of the {side} side has no ok reply",
-            run.label
+            "run {} of the {} side has no ok reply",
+            run.label,
+            name(side)
         ));
     }
     let Some(blocks) = blocks else {
-        return Some(no_blocks(runs[0].len(), runs[1].len()));
+        return Some(no_blocks([(old, runs[0].len()), (new, runs[1].len())]));
     };
     let is_small = |run: &Run| !quantile_is_supported(run.latencies_ms.len() as u64, 0.5);
     if let Some((side, run)) = each(runs).find(|(_, run)| is_small(run)) {
@@ -208,8 +228,9 @@ pub(super) fn refusal_of_figures(
             count => format!("{count} replies"),
         };
         return Some(format!(
-            "run {} of the {side} side has {count}, and a median needs {FEWEST_REPLIES}",
-            run.label
+            "run {} of the {} side has {count}, and a median needs {FEWEST_REPLIES}",
+            run.label,
+            name(side)
         ));
     }
     if blocks.count < FEWEST_BLOCKS {
@@ -275,12 +296,12 @@ fn different_services(baseline: &[Run], changed: &[Run]) -> Option<String> {
     ))
 }
 
-fn no_blocks(baseline: usize, changed: usize) -> String {
+fn no_blocks([(old, baseline), (new, changed)]: [(&str, usize); 2]) -> String {
     if baseline == 1 && changed == 1 {
         return "run-to-run variation was not measured, with one run on each side; repeat both, interleaved".to_owned();
     }
     format!(
-        "runs are compared in pairs, and there are {baseline} on the baseline side and {changed} on the changed side"
+        "runs are compared in pairs, and there are {baseline} on the {old} side and {changed} on the {new} side"
     )
 }
 

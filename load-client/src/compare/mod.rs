@@ -19,6 +19,7 @@
 mod curves;
 mod effects;
 mod kinds;
+mod names;
 mod notices;
 mod read;
 mod run;
@@ -35,6 +36,7 @@ use self::run::Figures;
 use crate::stats::{Bootstrap, Welch};
 
 pub use effects::{Blocks, Effect};
+pub use names::{NameError, Names};
 pub use read::{ReadError, read_run};
 pub use run::Run;
 pub use steps::{CompareError, compare};
@@ -43,17 +45,20 @@ pub use verdict::{Verdict, percent};
 // internal: what the reports and the command show
 pub(crate) use curves::CurvePoint;
 pub(crate) use kinds::Kind;
+pub(crate) use names::side_name;
 pub(crate) use read::summary_beside;
 pub(crate) use run::{RunFigures, Side, SideSummary, TimeBin};
 pub(crate) use steps::FailOn;
 
 /// How to compare.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// The relative change that matters in practice; 0.02 is 2 %.
     pub threshold: f64,
     /// How much to work out beside the verdict.
     pub detail: Detail,
+    /// What the sides are called in sentences, tables and charts.
+    pub names: Names,
 }
 
 /// How much to work out beside the verdict.
@@ -71,6 +76,7 @@ impl Default for Options {
         Self {
             threshold: 0.02,
             detail: Detail::Full(Bootstrap::default()),
+            names: Names::default(),
         }
     }
 }
@@ -218,6 +224,16 @@ pub struct Comparison {
     pub(crate) curves: Curves,
     /// What makes the figures doubtful, with advice.
     pub warnings: Vec<String>,
+}
+
+impl Comparison {
+    /// What a side is called.
+    pub(crate) fn name(&self, side: Side) -> &str {
+        match side {
+            Side::Baseline => &self.baseline.name,
+            Side::Changed => &self.changed.name,
+        }
+    }
 }
 
 #[cfg(test)]

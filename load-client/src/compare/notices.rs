@@ -20,6 +20,7 @@ pub(super) fn warnings(baseline: &[Run], changed: &[Run], comparison: &Compariso
     let mut warnings = Vec::new();
     warnings.extend(guessed_windows([baseline, changed].concat().iter()));
     for (side, runs) in [(Side::Baseline, baseline), (Side::Changed, changed)] {
+        let side = comparison.name(side);
         for run in runs {
             warnings.extend(run.warnings.iter().cloned());
             if run.censored > 0 {
@@ -45,7 +46,7 @@ pub(super) fn warnings(baseline: &[Run], changed: &[Run], comparison: &Compariso
     }
     warnings.extend(unordered(baseline.iter().chain(changed)));
     warnings.extend(coarse(comparison));
-    warnings.extend(out_of_turn(comparison.order));
+    warnings.extend(out_of_turn(comparison));
     let blocks = comparison.blocks.as_ref().map_or(0, |blocks| blocks.count);
     warnings.extend(unknown_order(comparison.order, blocks));
     warnings.extend(drift_warnings(comparison));
@@ -85,12 +86,13 @@ fn coarse(comparison: &Comparison) -> Option<String> {
     })
 }
 
-fn out_of_turn(order: Order) -> Option<String> {
-    match order {
+fn out_of_turn(comparison: &Comparison) -> Option<String> {
+    match comparison.order {
         Order::Unknown | Order::InTurns => None,
         Order::Fixed { first } => Some(format!(
-            "the {first} run came first in each block: what one run leaves behind for the next would look \
-             like a change; make the order random"
+            "the {} run came first in each block: what one run leaves behind for the next would look \
+             like a change; make the order random",
+            comparison.name(first)
         )),
         Order::NotInTurns => Some(
             "the runs were not made in turns: other runs lie between the two of a block, so a drift of the \
@@ -98,9 +100,10 @@ fn out_of_turn(order: Order) -> Option<String> {
                 .to_owned(),
         ),
         Order::InSequence { first } => Some(format!(
-            "all runs of the {first} side were made before those of the {} side: a drift of the machine \
+            "all runs of the {} side were made before those of the {} side: a drift of the machine \
              would look like a change; make them in turns",
-            first.other()
+            comparison.name(first),
+            comparison.name(first.other())
         )),
     }
 }

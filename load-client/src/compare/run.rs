@@ -168,6 +168,8 @@ pub(crate) struct RunFigures {
 /// All runs of one side, each on its own and pooled.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct SideSummary {
+    /// What it is called.
+    pub(crate) name: String,
     /// Figures over the requests of all runs together.
     pub(crate) pooled: Figures,
     /// Figures of each run, in the order given.
@@ -183,8 +185,8 @@ pub(super) struct Pooled {
     pub(super) sorted: Option<SortedSample>,
 }
 
-/// Summarises the runs of one side.
-pub(super) fn pool(runs: &[Run]) -> Pooled {
+/// Summarises the runs of one side, which is called so.
+pub(super) fn pool(name: &str, runs: &[Run]) -> Pooled {
     let throughputs: Option<Vec<f64>> = runs.iter().map(|run| run.throughput).collect();
     let failures = runs.iter().map(|run| run.failures).sum();
     let throughput = throughputs.and_then(|rates| mean(&rates));
@@ -195,6 +197,7 @@ pub(super) fn pool(runs: &[Run]) -> Pooled {
     let sorted = SortedSample::new(&latencies_ms);
     Pooled {
         summary: SideSummary {
+            name: name.to_owned(),
             pooled: figures(sorted.as_ref(), failures, throughput),
             runs: runs.iter().map(run_figures).collect(),
         },

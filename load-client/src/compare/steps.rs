@@ -34,15 +34,13 @@ pub fn compare(
     changed: &[Run],
     options: &Options,
 ) -> Result<Comparison, CompareError> {
-    for (side, runs) in [(Side::Baseline, baseline), (Side::Changed, changed)] {
-        if runs.is_empty() {
-            return Err(CompareError::NoRuns(side));
-        }
-    }
-    if !(options.threshold > 0.0 && options.threshold < 1.0) {
-        return Err(CompareError::Threshold(options.threshold));
-    }
-    let sides = [pool(baseline), pool(changed)];
+    let both = [baseline, changed];
+    check(both, options)?;
+    let names = &options.names;
+    let sides = [
+        pool(names.of(Side::Baseline), baseline),
+        pool(names.of(Side::Changed), changed),
+    ];
     let [old, new] = &sides;
     let bootstrap = options.bootstrap();
     let resampled = bootstrap.map_or_else(Vec::new, |bootstrap| {
@@ -56,13 +54,11 @@ pub fn compare(
     };
     let (threshold, summaries) = (options.threshold, [&old.summary, &new.summary]);
     let mut blocks = pair(&old.summary, &new.summary, threshold, interval);
-    let of_runs = kinds::refusal_of_runs(baseline, changed);
-    let kinds = kinds::compare(baseline, changed, threshold, of_runs.as_deref());
+    let of_runs = kinds::refusal_of_runs(baseline, changed, names);
+    let kinds = kinds::compare(both, summaries, threshold, of_runs.as_deref());
     let refusal = of_runs
-        .or_else(|| {
-            kinds::refusal_of_figures([baseline, changed], &sides, blocks.as_ref(), threshold)
-        })
-        .or_else(|| kinds::refusal_of_total(&kinds, blocks.as_ref()));
+        .or_else(|| kinds::refusal_of_figures(both, &sides, blocks.as_ref(), threshold))
+        .or_else(|| kinds::refusal_of_total(&kinds, names, blocks.as_ref()));
     if let Some(blocks) = blocks.as_mut().filter(|_| refusal.is_some()) {
         blocks.withhold_verdicts();
     }
@@ -70,7 +66,7 @@ pub fn compare(
         .as_ref()
         .and_then(|blocks| blocks.effect(Metric::P50));
     let order = notices::order(baseline, changed);
-    let drift = notices::drifts([baseline, changed], summaries, blocks.as_ref(), threshold);
+    let drift = notices::drifts(both, summaries, blocks.as_ref(), threshold);
     let single = bootstrap.filter(|_| baseline.len() == 1 && changed.len() == 1);
     let mut comparison = Comparison {
         schema: SCHEMA,
@@ -94,6 +90,18 @@ pub fn compare(
     comparison.warnings = notices::warnings(baseline, changed, &comparison);
     comparison.conclusion = verdict::conclusion(&comparison);
     Ok(comparison)
+}
+
+fn check([baseline, changed]: [&[Run]; 2], options: &Options) -> Result<(), CompareError> {
+    for (side, runs) in [(Side::Baseline, baseline), (Side::Changed, changed)] {
+        if runs.is_empty() {
+            return Err(CompareError::NoRuns(side));
+        }
+    }
+    if !(options.threshold > 0.0 && options.threshold < 1.0) {
+        return Err(CompareError::Threshold(options.threshold));
+    }
+    Ok(())
 }
 
 /// The hierarchical bootstrap of the mean and of those quantiles that every run has; nothing without

@@ -1,6 +1,6 @@
 //! The tables that show a comparison, as data: terminal, Markdown and page differ in their markup alone. Pure.
 
-use super::{Comparison, Effect, Kind, Metric, RunFigures, Side, percent};
+use super::{Comparison, Effect, Kind, Metric, RunFigures, percent};
 use crate::stats::{Interval, Welch};
 
 /// One table. The first column names its rows.
@@ -98,18 +98,16 @@ pub(crate) fn pooled(comparison: &Comparison) -> Table {
             or_dash(change, |(old, new)| percent(new / old - 1.0)),
         ]
     }));
-    Table::new("all runs pooled", &["baseline", "changed", "change"], rows)
+    let [old, new] = names(comparison);
+    Table::new("all runs pooled", &[old, new, "change"], rows)
 }
 
 /// One row for each run.
 pub(crate) fn runs(comparison: &Comparison) -> Table {
-    let sides = [
-        (Side::Baseline, &comparison.baseline),
-        (Side::Changed, &comparison.changed),
-    ];
-    let rows = sides.into_iter().flat_map(|(side, summary)| {
-        let runs = summary.runs.iter();
-        runs.map(move |run| run_row(side, run))
+    let sides = [&comparison.baseline, &comparison.changed];
+    let rows = sides.into_iter().flat_map(|side| {
+        let runs = side.runs.iter();
+        runs.map(|run| run_row(&side.name, run))
     });
     let names = Metric::ALL.map(with_unit);
     let mut columns = vec!["side", "replies", "failures"];
@@ -130,13 +128,14 @@ pub(crate) fn shape(comparison: &Comparison) -> Option<Table> {
     let shape = comparison.shape.as_ref()?;
     let milliseconds = |value: f64| format!("{value:+.3} ms");
     let share = |share: f64| format!("{:.1} %", 100.0 * share);
+    let faster = format!(
+        "a request of the {} side is faster",
+        comparison.changed.name
+    );
     let rows = [
         ("typical shift", interval(shape.shift_ms, milliseconds)),
         ("typical ratio", interval(shape.ratio_change, percent)),
-        (
-            "a changed request is faster",
-            or_dash(shape.probability_faster, share),
-        ),
+        (&*faster, or_dash(shape.probability_faster, share)),
         ("Cliff's delta", figure(shape.cliffs_delta)),
         (
             "Kolmogorov and Smirnov's D",
@@ -152,9 +151,10 @@ pub(crate) fn shape(comparison: &Comparison) -> Option<Table> {
 pub(crate) fn within(comparison: &Comparison) -> Option<Table> {
     let within = comparison.within_runs.as_ref()?;
     let (old, new) = (&comparison.baseline, &comparison.changed);
+    let sizes = names(comparison).map(|name| format!("effective n, {name}"));
     let rows = [
-        ("effective n, baseline", effective(old.runs.first())),
-        ("effective n, changed", effective(new.runs.first())),
+        (&*sizes[0], effective(old.runs.first())),
+        (&*sizes[1], effective(new.runs.first())),
         (
             "median change, block bootstrap",
             interval(within.median_change, percent),
@@ -220,16 +220,10 @@ fn effect_row(effect: &Effect) -> Vec<String> {
 }
 
 fn kinds(comparison: &Comparison) -> Option<Table> {
-    let columns = [
-        "share, baseline",
-        "share, changed",
-        "median, baseline (ms)",
-        "median, changed (ms)",
-        "change",
-        "95 % interval",
-        "verdict",
-    ];
-    let details = [0, 1, 2, 3].map(|index| columns[index]);
+    let shares = names(comparison).map(|name| format!("share, {name}"));
+    let medians = names(comparison).map(|name| format!("median, {name} (ms)"));
+    let details = [&shares[0], &shares[1], &medians[0], &medians[1]].map(String::as_str);
+    let columns = [&details[..], &["change", "95 % interval", "verdict"]].concat();
     let rows = comparison.kinds.iter().map(kind_row).collect();
     let table = Table::new("each kind of request, by its median", &columns, rows);
     (!comparison.kinds.is_empty()).then(|| table.detailed(&details))
@@ -255,11 +249,11 @@ fn kind_row(kind: &Kind) -> Vec<String> {
     ]
 }
 
-fn run_row(side: Side, run: &RunFigures) -> Vec<String> {
+fn run_row(side: &str, run: &RunFigures) -> Vec<String> {
     let figures = &run.figures;
     let mut row = vec![
         run.label.clone(),
-        side.to_string(),
+        side.to_owned(),
         figures.count.to_string(),
         figures.failures.to_string(),
     ];
@@ -300,6 +294,11 @@ fn welch(welch: Option<&Welch>) -> String {
             found.p.equation()
         )
     })
+}
+
+/// What the sides are called.
+fn names(comparison: &Comparison) -> [&str; 2] {
+    [&comparison.baseline, &comparison.changed].map(|side| side.name.as_str())
 }
 
 fn with_unit(metric: Metric) -> String {

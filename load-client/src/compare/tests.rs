@@ -161,7 +161,7 @@ fn what_cannot_be_compared_is_an_error() {
                 &runs,
                 &Options {
                     threshold,
-                    ..options
+                    ..options.clone()
                 }
             ),
             Err(CompareError::Threshold(threshold))

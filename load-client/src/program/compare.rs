@@ -27,10 +27,12 @@ pub(crate) fn compare(arguments: &CompareArguments) -> anyhow::Result<u8> {
         Some(_) => arguments.commit().map_err(anyhow::Error::msg)?,
         None => String::new(),
     };
+    let names = arguments.names()?;
     let outputs = Outputs::claim(arguments)?;
     let (baseline, changed) = read_sides(arguments)?;
     let options = Options {
         threshold: arguments.threshold,
+        names,
         ..Options::default()
     };
     let comparison = compare::compare(&baseline, &changed, &options)?;
@@ -89,7 +91,7 @@ impl Outputs {
             destination.write_whole(comparison_markdown(comparison).as_bytes())?;
         }
         if let Some(destination) = self.html {
-            let page = comparison_page(comparison, &context(arguments));
+            let page = comparison_page(comparison, &context(arguments, comparison));
             destination.write_whole(page.as_bytes())?;
         }
         Ok(())
@@ -138,8 +140,8 @@ fn write_history(
                 rows.push(HistoryRow::new(side, commit, run, own));
             } else {
                 say(&format!(
-                    "run {} ({side}) does not enter the history: it is not valid",
-                    run.label
+                    "run {} ({}) does not enter the history: it is not valid",
+                    run.label, summary.name
                 ));
             }
         }
@@ -161,15 +163,16 @@ fn exit_code(arguments: &CompareArguments, comparison: &Comparison) -> u8 {
     }
 }
 
-fn context(arguments: &CompareArguments) -> PageContext {
-    let files = |side: &'static str, paths: &[PathBuf]| {
+fn context(arguments: &CompareArguments, comparison: &Comparison) -> PageContext {
+    let [old, new] = [&comparison.baseline, &comparison.changed].map(|side| side.name.as_str());
+    let files = |side: &str, paths: &[PathBuf]| {
         let row = |path: &PathBuf| (side.to_owned(), path.display().to_string());
         paths.iter().map(row).collect::<Vec<_>>()
     };
-    let mut rows = files("baseline", &arguments.baseline);
-    rows.extend(files("changed", &arguments.changed));
+    let mut rows = files(old, &arguments.baseline);
+    rows.extend(files(new, &arguments.changed));
     PageContext {
-        title: "Round-trip times: baseline and changed".to_owned(),
+        title: format!("Round-trip times: {old} and {new}"),
         notices: Vec::new(),
         sections: vec![Section {
             heading: "Files".to_owned(),

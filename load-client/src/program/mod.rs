@@ -21,7 +21,9 @@ use uuid::Uuid;
 
 use self::compare::GivenTwice;
 use self::live_runs::LiveRuns;
-use crate::args::{self, Command, NotAllowed, OutputError, RunArguments, ServiceError, parse};
+use crate::args::{
+    self, Command, NotAllowed, OutputError, RunArguments, SameNames, ServiceError, parse,
+};
 use crate::load::plan::{Model, OpenLoop, Pause, Plan, PlanError};
 use crate::load::shape::show_rate;
 use crate::load::{Arrivals, Control};
@@ -82,6 +84,7 @@ pub(crate) fn is_usage(error: &anyhow::Error) -> bool {
     error.is::<PlanError>()
         || error.is::<GivenTwice>()
         || error.is::<Collision>()
+        || error.is::<SameNames>()
         || error.is::<ServiceError>()
         || error.is::<OutputError>()
         || error.is::<NotAllowed>()

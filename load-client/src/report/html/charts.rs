@@ -13,13 +13,11 @@ use crate::compare::{Comparison, CurvePoint, Metric, SideSummary, TimeBin};
 
 /// Okabe & Ito's orange and blue: told apart by the colour-blind, readable on light and dark.
 const BASELINE: Line = Line {
-    name: "baseline",
     colour: "#e69f00",
     shade: "rgba(230,159,0,0.25)",
     pale: "rgba(230,159,0,0.5)",
 };
 const CHANGED: Line = Line {
-    name: "changed",
     colour: "#56b4e9",
     shade: "rgba(86,180,233,0.25)",
     pale: "rgba(86,180,233,0.5)",
@@ -28,7 +26,6 @@ const CHANGED: Line = Line {
 /// How a side is drawn.
 #[derive(Clone, Copy)]
 struct Line {
-    name: &'static str,
     colour: &'static str,
     /// For areas.
     shade: &'static str,
@@ -154,7 +151,7 @@ fn medians(comparison: &Comparison) -> Option<String> {
             .unzip();
         plot.add_trace(
             Scatter::new(blocks, medians)
-                .name(line.name)
+                .name(&side.name)
                 .mode(Mode::LinesMarkers)
                 .line(Stroke::new().color(line.colour).width(1.0))
                 .marker(Marker::new().color(line.colour).size(10)),
@@ -173,14 +170,18 @@ fn medians(comparison: &Comparison) -> Option<String> {
 fn histogram(comparison: &Comparison) -> Option<String> {
     let overlay = comparison.curves.overlay.as_ref()?;
     let mut plot = Plot::new();
-    for (line, shares) in [(BASELINE, &overlay.baseline), (CHANGED, &overlay.changed)] {
+    let (old, new) = (&comparison.baseline.name, &comparison.changed.name);
+    for (line, name, shares) in [
+        (BASELINE, old, &overlay.baseline),
+        (CHANGED, new, &overlay.changed),
+    ] {
         // Steps over the edges, back to zero at the last: bars on a logarithmic axis would need a
         // width each.
         let mut percent: Vec<f64> = shares.iter().map(|share| share * 100.0).collect();
         percent.push(0.0);
         plot.add_trace(
             Scatter::new(overlay.edges_ms.clone(), percent)
-                .name(line.name)
+                .name(name)
                 .mode(Mode::Lines)
                 .line(
                     Stroke::new()
@@ -198,7 +199,7 @@ fn histogram(comparison: &Comparison) -> Option<String> {
     ));
     let note = format!(
         "Both sides on the same bins, of equal width on the logarithmic axis. Beyond the right edge: {} of the \
-         baseline's replies, {} of the changed side's.",
+         replies of {old}, {} of those of {new}.",
         overlay.baseline_above, overlay.changed_above
     );
     Some(figure("histogram", "Round-trip times", &note, plot))
@@ -211,13 +212,13 @@ fn ecdf(comparison: &Comparison) -> Option<String> {
         return None;
     }
     let mut plot = Plot::new();
-    for (line, points) in [
-        (BASELINE, &curves.baseline_ecdf),
-        (CHANGED, &curves.changed_ecdf),
+    for (line, side, points) in [
+        (BASELINE, &comparison.baseline, &curves.baseline_ecdf),
+        (CHANGED, &comparison.changed, &curves.changed_ecdf),
     ] {
         let x = points.iter().map(|point| point.ms).collect();
         let y = points.iter().map(|point| point.share * 100.0).collect();
-        plot.add_trace(curve(line, x, y));
+        plot.add_trace(curve(line, side, x, y));
     }
     let y = axis("replies that are no slower (%)");
     plot.set_layout(layout(log_axis("round-trip time (ms)"), y));
@@ -233,13 +234,13 @@ fn spectrum(comparison: &Comparison) -> Option<String> {
         return None;
     }
     let mut plot = Plot::new();
-    for (line, points) in [
-        (BASELINE, &curves.baseline_spectrum),
-        (CHANGED, &curves.changed_spectrum),
+    for (line, side, points) in [
+        (BASELINE, &comparison.baseline, &curves.baseline_spectrum),
+        (CHANGED, &comparison.changed, &curves.changed_spectrum),
     ] {
         let x = points.iter().map(one_in).collect();
         let y = points.iter().map(|point| point.ms).collect();
-        plot.add_trace(curve(line, x, y));
+        plot.add_trace(curve(line, side, x, y));
     }
     let x = log_axis("one request in")
         .tick_values(vec![1.0, 2.0, 10.0, 20.0, 100.0, 1e3, 1e4, 1e5, 1e6]);
@@ -263,9 +264,9 @@ fn one_in(point: &CurvePoint) -> f64 {
     1.0 / (1.0 - point.share)
 }
 
-fn curve(line: Line, x: Vec<f64>, y: Vec<f64>) -> Box<Scatter<f64, f64>> {
+fn curve(line: Line, side: &SideSummary, x: Vec<f64>, y: Vec<f64>) -> Box<Scatter<f64, f64>> {
     Scatter::new(x, y)
-        .name(line.name)
+        .name(&side.name)
         .mode(Mode::Lines)
         .line(Stroke::new().color(line.colour).width(2.0))
 }
@@ -283,6 +284,7 @@ fn shift_function(comparison: &Comparison) -> Option<String> {
     let line = |figure: fn(&crate::stats::QuantileShift) -> f64| {
         Scatter::new(quantiles.clone(), points.iter().map(figure).collect())
     };
+    let (old, new) = (&comparison.baseline.name, &comparison.changed.name);
     let edge = || Stroke::new().width(0.0).color(CHANGED.colour);
     let mut plot = Plot::new();
     plot.add_trace(
@@ -305,16 +307,18 @@ fn shift_function(comparison: &Comparison) -> Option<String> {
             .mode(Mode::LinesMarkers)
             .line(Stroke::new().color(CHANGED.colour).width(2.0))
             .marker(Marker::new().color(CHANGED.colour).size(8))
-            .name("changed - baseline"),
+            .name(format!("{new} - {old}")),
     );
     plot.set_layout(layout(
         axis("percentile"),
         axis("difference (ms)").zero_line(true),
     ));
-    let note = "Below zero, the changed side is faster at that percentile. The band holds all points together \
-                with 95 % confidence as far as requests vary within the runs; what differs from run to run is in \
-                the blocks' intervals above.";
-    Some(figure("shift", "Where the distribution moved", note, plot))
+    let note = format!(
+        "Below zero, the {new} side is faster at that percentile. The band holds all points together with 95 % \
+         confidence as far as requests vary within the runs; what differs from run to run is in the blocks' \
+         intervals above."
+    );
+    Some(figure("shift", "Where the distribution moved", &note, plot))
 }
 
 /// Runs of each side that are drawn; more would hide each other.
@@ -343,8 +347,8 @@ fn over_time(comparison: &Comparison) -> Option<String> {
             for (name, values, colour) in [("p50", medians, line.colour), ("p95", p95, line.pale)] {
                 plot.add_trace(
                     Scatter::new(seconds.clone(), values)
-                        .name(format!("{} {name}", line.name))
-                        .legend_group(format!("{} {name}", line.name))
+                        .name(format!("{} {name}", side.name))
+                        .legend_group(format!("{} {name}", side.name))
                         .show_legend(index == 0)
                         .mode(Mode::Lines)
                         .line(Stroke::new().color(colour).width(1.2)),

@@ -6,6 +6,7 @@ mod evidence;
 mod fail_on;
 mod history;
 mod markdown;
+mod names;
 mod packed;
 mod schema;
 
