@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::scenario::{
-    Body, Format, Kind, Mix, Records, Request, StatusSet, Template, read_scenario,
+    Body, BodyCheck, BodyChecks, Format, Kind, Mix, Records, Request, StatusSet, Template,
+    read_scenario,
 };
 use crate::transport::kafka::{KafkaSettings, OWN_REPLY_TOPIC_INFIX};
 use crate::transport::wire::{
@@ -19,7 +20,7 @@ const SERVICE: &str = "Conventions of the service";
 #[derive(Debug, Args)]
 pub(crate) struct ServiceArguments {
     /// Kinds of request and their weights, from a TOML file of [[request]] tables: name, weight, topic,
-    /// reply_topic, body | body_file | body_lines, template, format, key, headers, expect_status
+    /// reply_topic, body | body_file | body_lines, template, format, key, headers, expect_status, expect_body
     #[arg(long, env = "LOAD_CLIENT_SCENARIO", value_name = "FILE", conflicts_with_all = ["body", "body_lines", "key", "template"], help_heading = WORKLOAD)]
     scenario: Option<PathBuf>,
     /// What results call the requests, which need one name to be compared [default: the topic]
@@ -41,6 +42,10 @@ pub(crate) struct ServiceArguments {
     /// Statuses that are good: 200, 2xx, 200-204 or several, comma separated [default: 2xx]
     #[arg(long, env = "LOAD_CLIENT_EXPECT_STATUS", value_name = "STATUS", help_heading = SERVICE)]
     expect_status: Option<StatusSet>,
+    /// What bodies of good replies must say: text:TEXT (contains it), regex:PATTERN, json:/POINTER=VALUE or
+    /// json:/POINTER (there is one); repeatable, all must hold (in the variable: one per line)
+    #[arg(long, env = "LOAD_CLIENT_EXPECT_BODY", value_delimiter = '\n', value_name = "CHECK", conflicts_with = "publish_only", help_heading = SERVICE)]
+    expect_body: Vec<BodyCheck>,
     /// Conventions of a framework: reference, spring, smallrye, nest, faststream or zilla; the options
     /// below change single ones
     #[arg(long, env = "LOAD_CLIENT_PROFILE", default_value = "reference", help_heading = SERVICE)]
@@ -174,6 +179,7 @@ impl ServiceArguments {
             reply_partition: self.reply_partition,
             status_header,
             expect_status: self.expect_status.clone().unwrap_or_default(),
+            expect_body: BodyChecks(self.expect_body.clone()),
             error_headers,
         };
         wire.validated()

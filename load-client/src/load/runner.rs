@@ -191,7 +191,12 @@ impl<T: Transport> Engine<T> {
 fn outcome(ending: Ending) -> (Option<Answer>, Outcome) {
     match ending {
         Ok(answer) => (Some(answer), Outcome::Ok),
-        Err(Failure::Status(error, answer)) => (Some(answer), Outcome::ErrorStatus(error)),
+        Err(Failure::Status(refusal)) => {
+            (Some(refusal.answer), Outcome::ErrorStatus(refusal.reason))
+        }
+        Err(Failure::Check(refusal)) => {
+            (Some(refusal.answer), Outcome::FailedCheck(refusal.reason))
+        }
         Err(Failure::Send(error)) => (None, Outcome::SendError(error)),
         Err(Failure::Consumer(error)) => (None, Outcome::ConsumerFailure(error)),
         Err(Failure::TimeOut) => (None, Outcome::TimeOut),

@@ -192,7 +192,9 @@ impl ThroughputWindow {
     fn record_wait(&mut self, sample: &Sample, status: Status, (start, end): (u64, u64)) {
         let latest = sample.sent_ns.saturating_add(self.timeout_ns);
         let (ended, sum) = match status {
-            Status::Ok | Status::ErrorStatus => (sample.replied_ns, &mut self.waited_ns),
+            Status::Ok | Status::ErrorStatus | Status::FailedCheck => {
+                (sample.replied_ns, &mut self.waited_ns)
+            }
             Status::Timeout => (Some(latest), &mut self.waited_ns),
             // For how long they kept their users is not known.
             Status::SendError | Status::ConsumerFailure => (Some(latest), &mut self.perhaps_ns),

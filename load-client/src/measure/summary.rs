@@ -1,5 +1,4 @@
-//! What is measured: one request as a sample, and the result of a run as plain data, for the terminal, the files and
-//! the live page.
+//! What is measured: one request as a sample, and the result of a run as plain data.
 
 use std::collections::BTreeMap;
 
@@ -19,6 +18,8 @@ pub enum Outcome {
     SendError(String),
     /// The reply's status is not 2xx, or cannot be read.
     ErrorStatus(String),
+    /// The reply's status is good, and its body is not as expected.
+    FailedCheck(String),
     /// The reply consumer could not have received the reply.
     ConsumerFailure(String),
     /// Still in flight when the run was cut short: neither a reply nor a failure.
@@ -41,6 +42,8 @@ pub enum Status {
     SendError,
     /// See [`Outcome::ErrorStatus`].
     ErrorStatus,
+    /// See [`Outcome::FailedCheck`].
+    FailedCheck,
     /// See [`Outcome::ConsumerFailure`].
     ConsumerFailure,
     /// See [`Outcome::Censored`].
@@ -56,6 +59,7 @@ impl Status {
             Self::Timeout => "timeout",
             Self::SendError => "send_error",
             Self::ErrorStatus => "error_status",
+            Self::FailedCheck => "failed_check",
             Self::ConsumerFailure => "consumer_failure",
             Self::Censored => "censored",
         }
@@ -77,6 +81,7 @@ impl Outcome {
             Self::TimeOut => Status::Timeout,
             Self::SendError(_) => Status::SendError,
             Self::ErrorStatus(_) => Status::ErrorStatus,
+            Self::FailedCheck(_) => Status::FailedCheck,
             Self::ConsumerFailure(_) => Status::ConsumerFailure,
             Self::Censored => Status::Censored,
         }
@@ -89,9 +94,10 @@ impl Outcome {
             Self::Ok => "",
             Self::TimeOut => "no reply within the time-out",
             Self::Censored => "still in flight when the run was cut short",
-            Self::SendError(error) | Self::ErrorStatus(error) | Self::ConsumerFailure(error) => {
-                error
-            }
+            Self::SendError(error)
+            | Self::ErrorStatus(error)
+            | Self::FailedCheck(error)
+            | Self::ConsumerFailure(error) => error,
         }
     }
 }
@@ -323,8 +329,7 @@ impl Latency {
 }
 
 impl Row {
-    /// Whether requests waited to be sent for so long that response and service times tell different
-    /// stories: mean, median or maximum more than 1 % apart.
+    /// Whether response and service times tell different stories: mean, median or maximum more than 1 % apart.
     pub(crate) fn times_differ(&self) -> bool {
         let (Some(response), Some(service)) = (&self.response, &self.service) else {
             return false;

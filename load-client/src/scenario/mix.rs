@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::scenario::{Records, Request, Scenario, StatusSet, Template, Values};
+use crate::scenario::{BodyChecks, Records, Request, Scenario, StatusSet, Template, Values};
 
 /// Most kinds of one mix; a table with more lines helps nobody.
 pub(super) const MAX_KINDS: usize = 1000;
@@ -85,6 +85,8 @@ pub(crate) struct Kind {
     pub reply_topic: Option<Arc<str>>,
     /// The statuses that answer it well; `None` is what the run expects.
     pub expect: Option<Arc<StatusSet>>,
+    /// What the body of its reply must say; `None` is what the run expects.
+    pub expect_body: Option<Arc<BodyChecks>>,
     /// The record's key, before any of a captured record.
     pub key: Option<Template>,
     /// Headers of its own, before those of the same name of a captured record.
@@ -111,6 +113,7 @@ impl Kind {
             topic: None,
             reply_topic: None,
             expect: None,
+            expect_body: None,
             key: None,
             headers: Vec::new(),
             body,
@@ -159,6 +162,7 @@ impl Kind {
             topic: self.topic.clone(),
             reply_topic: self.reply_topic.clone(),
             expect: self.expect.clone(),
+            expect_body: self.expect_body.clone(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What is sent: the requests of a run, one after the other.
 
+mod expect;
 mod file;
 mod mix;
 mod records;
@@ -14,6 +15,8 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use uuid::Uuid;
+
+pub use expect::{BodyCheck, BodyChecks};
 
 pub(crate) use file::read_scenario;
 pub(crate) use mix::{Body, Kind, Mix};
@@ -40,6 +43,8 @@ pub struct Request {
     pub reply_topic: Option<Arc<str>>,
     /// The statuses that answer it well; `None` is what the run expects.
     pub expect: Option<Arc<StatusSet>>,
+    /// What the body of its reply must say; `None` is what the run expects.
+    pub expect_body: Option<Arc<BodyChecks>>,
 }
 
 impl Request {
@@ -55,6 +60,7 @@ impl Request {
             topic: None,
             reply_topic: None,
             expect: None,
+            expect_body: None,
         }
     }
 }

@@ -20,7 +20,9 @@ pub enum Failure {
     /// It was not handed over, or its delivery failed.
     Send(String),
     /// Its reply says that it failed, or does not say that it succeeded.
-    Status(String, Answer),
+    Status(Refusal),
+    /// Its reply says that it succeeded, and its body is not as expected.
+    Check(Refusal),
     /// The reply consumer cannot receive replies.
     Consumer(String),
     /// No reply came by its deadline.
@@ -36,6 +38,15 @@ pub struct Answer {
     pub replied: Instant,
     /// Length of its body in bytes.
     pub bytes: u32,
+}
+
+/// A reply that is no good one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Why it is not; one text for all replies of a cause, by which they are counted.
+    pub reason: String,
+    /// The reply.
+    pub answer: Answer,
 }
 
 /// How a request ended.
@@ -113,7 +124,7 @@ where
         };
         let ending = match answered {
             Ok(()) => Ok(answer),
-            Err(error) => Err(Failure::Status(error, answer)),
+            Err(reason) => Err(Failure::Status(Refusal { reason, answer })),
         };
         self.pending.complete(&request.id, ending);
     }
@@ -158,6 +169,8 @@ mod tests {
         }
         let endings = endings.0.lock().unwrap();
         assert!(endings[0].is_ok());
-        assert!(matches!(&endings[1], Err(Failure::Status(error, _)) if error == "status 404"));
+        assert!(
+            matches!(&endings[1], Err(Failure::Status(refusal)) if refusal.reason == "status 404")
+        );
     }
 }

@@ -60,7 +60,10 @@ impl Entry {
     fn end(self, ending: Ending) {
         // The stamp decides, not the moment when somebody looks.
         let is_late = |ending: &Ending| match ending {
-            Ok(answer) | Err(Failure::Status(_, answer)) => answer.replied > self.flight.deadline,
+            Ok(answer) => answer.replied > self.flight.deadline,
+            Err(Failure::Status(refusal) | Failure::Check(refusal)) => {
+                refusal.answer.replied > self.flight.deadline
+            }
             Err(_) => false,
         };
         let ending = if is_late(&ending) {

@@ -13,7 +13,7 @@ use crate::load::runner::*;
 use crate::measure::recorder::SampleReceiver;
 use crate::measure::summary::{Outcome, Sample, Status};
 use crate::scenario::{Fixed, Request};
-use crate::transport::{Answer, Failure, Pending};
+use crate::transport::{Answer, Failure, Pending, Refusal};
 
 /// What the service in memory does with a request.
 #[derive(Clone)]
@@ -81,7 +81,8 @@ impl Transport for Memory {
                     replied: sent,
                     bytes: 3,
                 };
-                let failure = Failure::Status("status 500".to_owned(), answer);
+                let reason = "status 500".to_owned();
+                let failure = Failure::Status(Refusal { reason, answer });
                 self.pending.complete(&id, Err(failure));
             }
             Service::LosesItsConsumer => self.pending.close("fenced"),

@@ -1,6 +1,7 @@
 //! Requests and replies as records on a Kafka cluster. Only this folder names `rdkafka`.
 
 mod config;
+mod expectations;
 mod producer;
 mod replies;
 mod reply_topic;
@@ -18,7 +19,8 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedHeaders, Headers as _};
 use tokio::sync::oneshot;
 
-use self::producer::{Expectations, RequestProducer};
+use self::expectations::{Expectations, Expected};
+use self::producer::RequestProducer;
 use self::replies::ReplyConsumer;
 use self::reply_topic::{OwnTopic, SetupGuard};
 use crate::scenario::Request;
@@ -48,7 +50,11 @@ impl KafkaTransport {
     ) -> Result<Self, KafkaTransportError> {
         let pending = Pending::default();
         let wire = &settings.service.wire;
-        let expectations = Expectations::new(wire.expect_status.clone(), settings.timeout);
+        let expected = Expected {
+            statuses: Arc::new(wire.expect_status.clone()),
+            body: Arc::new(wire.expect_body.clone()),
+        };
+        let expectations = Expectations::new(expected, settings.timeout);
         let producer = RequestProducer::connect(settings, pending.clone())?;
         let (mut consumer, mut own_topic) = (None, None);
         if !settings.publish_only {
@@ -122,9 +128,8 @@ impl Transport for KafkaTransport {
     }
 
     fn send(&self, request: &Request) {
-        if let (Some(expect), Some(_)) = (&request.expect, &self.consumer) {
-            let expect = Arc::clone(expect);
-            self.expectations.enter(request.id, expect, Instant::now());
+        if self.consumer.is_some() {
+            self.expectations.enter(request, Instant::now());
         }
         self.producer.send(request);
     }

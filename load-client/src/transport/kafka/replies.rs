@@ -20,10 +20,10 @@ use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::metadata::MetadataPartition;
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::transport::kafka::producer::Expectations;
+use crate::transport::kafka::expectations::Expectations;
 use crate::transport::kafka::reply_topic::{self, Partition};
 use crate::transport::kafka::{Diagnostics, KafkaSettings, KafkaTransportError, readable};
-use crate::transport::{Answer, Failure, Pending, Reply, ReplyReader, ReplyRecord};
+use crate::transport::{Answer, Failure, Pending, Refusal, Reply, ReplyReader, ReplyRecord};
 
 /// How soon the thread notices that it should stop.
 const POLL_PAUSE: Duration = Duration::from_millis(100);
@@ -198,9 +198,13 @@ fn hand_over(message: &BorrowedMessage<'_>, received: Instant, pending: &Pending
             bytes: u32::try_from(message.payload_len()).unwrap_or(u32::MAX),
         };
         let expected = shared.expectations.take(&reply.id);
-        let ending = match reply.answer.judged(&expected) {
-            Ok(()) => Ok(answer),
-            Err(error) => Err(Failure::Status(error, answer)),
+        let refusal = |reason| Refusal { reason, answer };
+        let ending = match reply.answer.judged(&expected.statuses) {
+            Err(reason) => Err(Failure::Status(refusal(reason))),
+            Ok(()) => match expected.body.broken_by(message.payload()) {
+                Some(reason) => Err(Failure::Check(refusal(reason))),
+                None => Ok(answer),
+            },
         };
         pending.complete(&reply.id, ending)
     });

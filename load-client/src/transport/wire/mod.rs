@@ -14,7 +14,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::scenario::{Request, StatusSet};
+use crate::scenario::{BodyChecks, Request, StatusSet};
 
 pub(crate) use profile::{PartitionHeader, Profile};
 
@@ -39,6 +39,8 @@ pub(crate) struct Wire {
     /// The statuses that are good, where a request does not say it by itself.
     #[serde(serialize_with = "as_text")]
     pub(crate) expect_status: StatusSet,
+    /// What bodies must say, where a request does not say it by itself.
+    pub(crate) expect_body: BodyChecks,
     /// Reply headers that tell a failure by being there.
     pub(crate) error_headers: Vec<String>,
 }

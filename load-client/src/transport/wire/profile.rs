@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use crate::scenario::StatusSet;
+use crate::scenario::{BodyChecks, StatusSet};
 use crate::transport::wire::{Correlation, IdFormat, Wire};
 
 /// A framework whose conventions are known.
@@ -93,6 +93,7 @@ fn named(reply_to: &str, correlation: &str) -> Wire {
         reply_partition: None,
         status_header: None,
         expect_status: StatusSet::default(),
+        expect_body: BodyChecks::default(),
         error_headers: Vec::new(),
     }
 }

@@ -1,0 +1,237 @@
+//! What the body of a reply must say, beyond its status.
+
+use std::fmt;
+use std::str::FromStr;
+
+use regex::bytes::Regex;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+const TAKES: &str = "takes text:TEXT (the body contains it), regex:PATTERN (it matches somewhere), \
+                     json:/POINTER=VALUE (the value at a JSON pointer) or json:/POINTER (there is one)";
+
+/// Letters of a condition that a message shows.
+const LONGEST_SHOWN: usize = 120;
+
+/// One condition on the body of a reply, written as `text:TEXT`, `regex:PATTERN`, `json:/POINTER=VALUE` or
+/// `json:/POINTER`.
+///
+/// ```
+/// let check: load_client::scenario::BodyCheck = "json:/status=paid".parse()?;
+/// assert!(check.holds(br#"{"status":"paid"}"#));
+/// assert!(!check.holds(br#"{"status":"open"}"#));
+/// # Ok::<(), String>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct BodyCheck {
+    /// As it was written, by which two are told apart.
+    text: String,
+    condition: Condition,
+}
+
+#[derive(Debug, Clone)]
+enum Condition {
+    /// Takes time in proportion to the body: the crate does not backtrack, and it bounds the size of what it
+    /// compiles.
+    Matches(Regex),
+    /// RFC 6901; without a value it is enough that there is one.
+    Json {
+        pointer: String,
+        value: Option<Value>,
+    },
+}
+
+impl BodyCheck {
+    /// Whether a body is as it must be.
+    #[must_use]
+    pub fn holds(&self, body: &[u8]) -> bool {
+        self.holds_of(body, &mut None)
+    }
+
+    /// As [`Self::holds`]; the body is parsed once for several checks.
+    fn holds_of(&self, body: &[u8], parsed: &mut Option<Option<Value>>) -> bool {
+        match &self.condition {
+            Condition::Matches(pattern) => pattern.is_match(body),
+            Condition::Json { pointer, value } => {
+                // The parser refuses more than 128 levels, so that no body overflows the stack.
+                let json = parsed.get_or_insert_with(|| serde_json::from_slice(body).ok());
+                let found = json.as_ref().and_then(|json| json.pointer(pointer));
+                found.is_some_and(|found| value.as_ref().is_none_or(|value| is_equal(found, value)))
+            }
+        }
+    }
+}
+
+impl PartialEq for BodyCheck {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for BodyCheck {}
+
+impl fmt::Display for BodyCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Serialize for BodyCheck {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl FromStr for BodyCheck {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let condition = match text.split_once(':') {
+            Some(("text", part)) if !part.is_empty() => pattern(&regex::escape(part))?,
+            Some(("regex", part)) if !part.is_empty() => pattern(part)?,
+            Some(("json", rest)) if rest.starts_with('/') => {
+                let (pointer, value) = match rest.split_once('=') {
+                    Some((pointer, value)) => (pointer, Some(value)),
+                    None => (rest, None),
+                };
+                let literal = |text: &str| Value::String(text.to_owned());
+                let value =
+                    value.map(|own| serde_json::from_str(own).unwrap_or_else(|_| literal(own)));
+                let pointer = pointer.to_owned();
+                Condition::Json { pointer, value }
+            }
+            _ => return Err(TAKES.to_owned()),
+        };
+        let text = text.to_owned();
+        Ok(Self { text, condition })
+    }
+}
+
+/// All conditions on the bodies of the replies to a request; without any, every body will do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct BodyChecks(pub Vec<BodyCheck>);
+
+impl BodyChecks {
+    /// Names the first condition that does not hold. A reply without a value has an empty body.
+    pub(crate) fn broken_by(&self, body: Option<&[u8]>) -> Option<String> {
+        let (body, mut parsed) = (body.unwrap_or_default(), None);
+        let mut checks = self.0.iter();
+        let broken = checks.find(|check| !check.holds_of(body, &mut parsed))?;
+        let text: String = broken.text.chars().take(LONGEST_SHOWN).collect();
+        Some(format!(
+            "the body fails {}",
+            text.replace(char::is_control, " ")
+        ))
+    }
+}
+
+fn pattern(text: &str) -> Result<Condition, String> {
+    let pattern = Regex::new(text).map(Condition::Matches);
+    pattern.map_err(|error| one_line(&error.to_string()))
+}
+
+/// Equal as JSON; 3 equals 3.0.
+fn is_equal(found: &Value, expected: &Value) -> bool {
+    if let (Value::Number(one), Value::Number(other)) = (found, expected)
+        && (one.is_f64() || other.is_f64())
+    {
+        return one.as_f64() == other.as_f64();
+    }
+    found == expected
+}
+
+/// What the regex crate says of a pattern, without the drawing that points into it.
+fn one_line(message: &str) -> String {
+    let last = message.lines().rev().find(|line| !line.trim().is_empty());
+    let reason = last.unwrap_or(message).trim();
+    let reason = reason.strip_prefix("error: ").unwrap_or(reason);
+    format!("no regular expression: {reason}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAID: &str =
+        r#"{"id":7,"status":"paid","items":[{"sku":"a=b","count":3.0}],"note":null}"#;
+
+    fn holds(check: &str, body: &[u8]) -> bool {
+        check.parse::<BodyCheck>().unwrap().holds(body)
+    }
+
+    #[test]
+    fn each_form_is_read_and_judged() {
+        for (check, expected) in [
+            ("text:paid", true),
+            ("text:PAID", false),
+            ("text:p.id", false),
+            (r#"regex:"status":"(paid|open)""#, true),
+            (r"regex:(?i)PAID", true),
+            ("regex:^paid", false),
+            ("json:/status=paid", true),
+            (r#"json:/status="paid""#, true),
+            ("json:/status=open", false),
+            ("json:/id=7", true),
+            (r#"json:/id="7""#, false),
+            ("json:/items/0/count=3", true),
+            ("json:/items/0/sku=a=b", true),
+            (r#"json:/items/0={"count":3.0,"sku":"a=b"}"#, true),
+            ("json:/items/1", false),
+            ("json:/note", true),
+            ("json:/note=null", true),
+            ("json:/nothing=null", false),
+        ] {
+            assert_eq!(holds(check, PAID.as_bytes()), expected, "{check}");
+        }
+    }
+
+    #[test]
+    fn hostile_bodies_are_judged_and_no_more() {
+        let deep = "[".repeat(100_000);
+        for body in [&b""[..], b"\xff\xfe", deep.as_bytes(), b"{", b"null"] {
+            for check in ["json:/a", "text:paid", "regex:paid"] {
+                assert!(!holds(check, body), "{check}");
+            }
+        }
+        assert!(holds("text:paid", b"\xffpaid\xff"));
+        assert!(holds(r"regex:(?-u)\xff\xfe", b"\xff\xfe"));
+        // What would never end where a pattern backtracks.
+        assert!(!holds(
+            "regex:^(a+)+$",
+            &[&[b'a'; 100_000][..], b"b"].concat()
+        ));
+    }
+
+    #[test]
+    fn what_is_no_check_is_refused() {
+        for text in [
+            "",
+            "paid",
+            "text:",
+            "regex:",
+            "json:",
+            "json:status=paid",
+            "xml:/a",
+        ] {
+            let told = text.parse::<BodyCheck>().unwrap_err();
+            assert!(told.starts_with("takes text:TEXT"), "{told}");
+        }
+        let open = "regex:(".parse::<BodyCheck>().unwrap_err();
+        assert_eq!(open, "no regular expression: unclosed group");
+        let large = r"regex:\w{1000}{1000}".parse::<BodyCheck>().unwrap_err();
+        assert!(large.contains("size limit"), "{large}");
+    }
+
+    #[test]
+    fn the_first_broken_condition_is_told() {
+        let checks = ["json:/id=7", "json:/status=open", "text:nothing"];
+        let checks = BodyChecks(checks.map(|own| own.parse().unwrap()).into());
+        let told = checks.broken_by(Some(PAID.as_bytes()));
+        assert_eq!(told.as_deref(), Some("the body fails json:/status=open"));
+        assert_eq!(
+            checks.broken_by(None).as_deref(),
+            Some("the body fails json:/id=7")
+        );
+        assert_eq!(BodyChecks::default().broken_by(None), None);
+    }
+}

@@ -1,0 +1,223 @@
+//! Scenarios in TOML files: from the file to kinds of request, or to an error with its place.
+
+mod raw;
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use toml::Spanned;
+
+use self::raw::{Expect, RawRequest, RawScenario, Texts};
+use crate::scenario::mix::MAX_KINDS;
+use crate::scenario::{
+    Body, BodyCheck, BodyChecks, Kind, Records, RecordsError, StatusSet, Template,
+};
+
+/// Reads the kinds of request of a scenario file. Other files that it names are found from its
+/// folder.
+///
+/// # Errors
+///
+/// When it or a file that it names cannot be read, or says something that cannot be; the message
+/// starts with file, line and column.
+pub(crate) fn read_scenario(path: &Path) -> Result<Vec<Kind>, ScenarioError> {
+    let text = std::fs::read_to_string(path).map_err(|error| ScenarioError::Read {
+        path: path.to_owned(),
+        source: error,
+    })?;
+    parse(path, &text)
+}
+
+fn parse(path: &Path, text: &str) -> Result<Vec<Kind>, ScenarioError> {
+    let source = Source { path, text };
+    let raw: RawScenario =
+        toml::from_str(text).map_err(|error| source.error(error.span(), error.message()))?;
+    if raw.request.is_empty() || raw.request.len() > MAX_KINDS {
+        let message = format!("takes 1 to {MAX_KINDS} requests, each below a line [[request]]");
+        return Err(source.error(None, &message));
+    }
+    let mut names = HashSet::new();
+    let requests = raw.request.into_iter();
+    requests
+        .map(|request| {
+            if !names.insert(request.get_ref().name.get_ref().clone()) {
+                let place = request.get_ref().name.span();
+                return Err(source.error(Some(place), "another request has this name"));
+            }
+            kind(&source, request)
+        })
+        .collect()
+}
+
+fn kind(source: &Source<'_>, request: Spanned<RawRequest>) -> Result<Kind, ScenarioError> {
+    let place = request.span();
+    let raw = request.into_inner();
+    if raw.name.get_ref().trim().is_empty() {
+        return Err(source.error(Some(raw.name.span()), "a request needs a name"));
+    }
+    let body = body(source, place, &raw)?;
+    let weight = match &raw.weight {
+        Some(weight) if !(1..=1_000_000).contains(weight.get_ref()) => {
+            let message =
+                "a weight is a whole number from 1 to 1000000; leave a request of no weight out";
+            return Err(source.error(Some(weight.span()), message));
+        }
+        Some(weight) => *weight.get_ref() as u32,
+        None => 1,
+    };
+    let template = |text: &Spanned<String>| template(source, text);
+    let headers = raw.headers.iter();
+    let headers = headers.map(|(name, value)| Ok((name.clone(), template(value)?)));
+    Ok(Kind {
+        weight,
+        topic: topic(source, raw.topic.as_ref())?,
+        reply_topic: topic(source, raw.reply_topic.as_ref())?,
+        expect: expect(source, raw.expect_status.as_ref())?,
+        expect_body: expect_body(source, raw.expect_body.as_ref())?,
+        key: raw.key.as_ref().map(template).transpose()?,
+        headers: headers.collect::<Result<_, ScenarioError>>()?,
+        ..Kind::new(raw.name.into_inner(), body)
+    })
+}
+
+fn body(source: &Source<'_>, place: Range<usize>, raw: &RawRequest) -> Result<Body, ScenarioError> {
+    let is_template = raw.template.unwrap_or(true);
+    match (&raw.body, &raw.body_file, &raw.body_lines) {
+        (Some(text), None, None) if is_template => Ok(Body::Template(template(source, text)?)),
+        (Some(text), None, None) => {
+            let text = Bytes::from(text.get_ref().clone());
+            Ok(Body::Template(Template::verbatim(text)))
+        }
+        (None, Some(file), None) => {
+            let path = source.beside(file.get_ref());
+            let failed = |reason: String| {
+                let message = format!("body_file {}: {reason}", path.display());
+                source.error(Some(file.span()), &message)
+            };
+            let content = std::fs::read(&path).map_err(|error| failed(error.to_string()))?;
+            if !is_template {
+                return Ok(Body::Template(Template::verbatim(content.into())));
+            }
+            let compiled = Template::compile(&content);
+            let hint = |error| failed(format!("{error}; or set template = false"));
+            Ok(Body::Template(compiled.map_err(hint)?))
+        }
+        (None, None, Some(file)) => {
+            let records = Records::read(&source.beside(file.get_ref()), raw.format);
+            let failed = |error: RecordsError| {
+                let message = format!("body_lines: {error}");
+                source.error(Some(file.span()), &message)
+            };
+            Ok(Body::Records(records.map_err(failed)?))
+        }
+        _ => {
+            let message = "a request needs exactly one of body, body_file and body_lines";
+            Err(source.error(Some(place), message))
+        }
+    }
+}
+
+fn template(source: &Source<'_>, text: &Spanned<String>) -> Result<Template, ScenarioError> {
+    Template::compile(text.get_ref().as_bytes())
+        .map_err(|error| source.error(Some(text.span()), &error.to_string()))
+}
+
+fn topic(
+    source: &Source<'_>,
+    name: Option<&Spanned<String>>,
+) -> Result<Option<Arc<str>>, ScenarioError> {
+    let Some(name) = name else {
+        return Ok(None);
+    };
+    let text = name.get_ref();
+    let legal = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);
+    let is_name = (1..=249).contains(&text.len()) && text.chars().all(legal);
+    if !is_name || matches!(&**text, "." | "..") {
+        let message = "a topic's name is up to 249 letters, digits, '.', '_' or '-'";
+        return Err(source.error(Some(name.span()), message));
+    }
+    Ok(Some(Arc::from(&**text)))
+}
+
+fn expect(
+    source: &Source<'_>,
+    raw: Option<&Spanned<Expect>>,
+) -> Result<Option<Arc<StatusSet>>, ScenarioError> {
+    let Some(raw) = raw else {
+        return Ok(None);
+    };
+    let parsed = raw.get_ref().0.parse::<StatusSet>();
+    let parsed = parsed.map_err(|message| source.error(Some(raw.span()), &message))?;
+    Ok(Some(Arc::new(parsed)))
+}
+
+fn expect_body(
+    source: &Source<'_>,
+    raw: Option<&Spanned<Texts>>,
+) -> Result<Option<Arc<BodyChecks>>, ScenarioError> {
+    let Some(raw) = raw else {
+        return Ok(None);
+    };
+    let parsed = raw.get_ref().0.iter().map(|text| text.parse());
+    let parsed: Result<Vec<BodyCheck>, String> = parsed.collect();
+    let parsed = parsed.map_err(|message| source.error(Some(raw.span()), &message))?;
+    Ok(Some(Arc::new(BodyChecks(parsed))))
+}
+
+/// Why a scenario file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ScenarioError {
+    /// It cannot be read.
+    #[error("{} cannot be read: {source}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// It says something that cannot be.
+    #[error("{}:{line}:{column}: {message}", .path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1, in characters.
+        column: usize,
+        /// What is wrong, and what to write.
+        message: String,
+    },
+}
+
+/// A file that is being read.
+struct Source<'a> {
+    path: &'a Path,
+    text: &'a str,
+}
+
+impl Source<'_> {
+    /// An error at the start of a place; at the start of the file if there is none.
+    fn error(&self, place: Option<Range<usize>>, message: &str) -> ScenarioError {
+        let offset = place.map_or(0, |place| place.start);
+        let before = self.text.get(..offset).unwrap_or(self.text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        ScenarioError::Content {
+            path: self.path.to_owned(),
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+            message: message.trim().replace('\n', "; "),
+        }
+    }
+
+    /// A file that this one names.
+    fn beside(&self, name: &Path) -> PathBuf {
+        let folder = self.path.parent().unwrap_or(Path::new(""));
+        folder.join(name)
+    }
+}
+
+#[cfg(test)]
+mod tests;
