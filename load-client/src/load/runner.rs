@@ -10,7 +10,7 @@ use crate::load::{Control, loops};
 use crate::measure::recorder::Samples;
 use crate::measure::summary::{Outcome, Sample, Status};
 use crate::scenario::Scenario;
-use crate::transport::{Answer, Ending, Failure, InFlight, Listener, Transport};
+use crate::transport::{Answer, Ending, Failure, InFlight, Listener, Refusal, Transport};
 
 /// Runs a plan to its end: every request ends in exactly one sample.
 ///
@@ -124,7 +124,7 @@ impl<T: Transport> Engine<T> {
 
     /// Takes the ending of a request; answers its name.
     pub(super) fn take(&self, flight: &InFlight, ending: Ending) -> Status {
-        let (answer, outcome) = outcome(ending);
+        let (answer, refused_body, outcome) = outcome(ending);
         let status = outcome.status();
         let replied = answer.map(|answer| answer.replied);
         // A report that the reply has overtaken is no time of the request's way.
@@ -140,6 +140,7 @@ impl<T: Transport> Engine<T> {
             replied_ns: replied.map(|replied| self.offset(replied)),
             reply_bytes: answer.map_or(0, |answer| answer.bytes),
             outcome,
+            refused_body,
             warm_up: self.is_warm_up(flight.intended),
         });
         let is_dead =
@@ -188,19 +189,19 @@ impl<T: Transport> Engine<T> {
     }
 }
 
-fn outcome(ending: Ending) -> (Option<Answer>, Outcome) {
+/// The reply, if one came; how it begins, if it was refused; and the outcome.
+fn outcome(ending: Ending) -> (Option<Answer>, Option<Box<str>>, Outcome) {
+    let refused = |refusal: Refusal, outcome: fn(String) -> Outcome| {
+        (Some(refusal.answer), refusal.body, outcome(refusal.reason))
+    };
     match ending {
-        Ok(answer) => (Some(answer), Outcome::Ok),
-        Err(Failure::Status(refusal)) => {
-            (Some(refusal.answer), Outcome::ErrorStatus(refusal.reason))
-        }
-        Err(Failure::Check(refusal)) => {
-            (Some(refusal.answer), Outcome::FailedCheck(refusal.reason))
-        }
-        Err(Failure::Send(error)) => (None, Outcome::SendError(error)),
-        Err(Failure::Consumer(error)) => (None, Outcome::ConsumerFailure(error)),
-        Err(Failure::TimeOut) => (None, Outcome::TimeOut),
-        Err(Failure::Cut) => (None, Outcome::Censored),
+        Ok(answer) => (Some(answer), None, Outcome::Ok),
+        Err(Failure::Status(refusal)) => refused(refusal, Outcome::ErrorStatus),
+        Err(Failure::Check(refusal)) => refused(refusal, Outcome::FailedCheck),
+        Err(Failure::Send(error)) => (None, None, Outcome::SendError(error)),
+        Err(Failure::Consumer(error)) => (None, None, Outcome::ConsumerFailure(error)),
+        Err(Failure::TimeOut) => (None, None, Outcome::TimeOut),
+        Err(Failure::Cut) => (None, None, Outcome::Censored),
     }
 }
 

@@ -121,6 +121,8 @@ pub struct Sample {
     pub reply_bytes: u32,
     /// How it ended.
     pub outcome: Outcome,
+    /// How the body of an answer begins that was refused, fit to be shown.
+    pub refused_body: Option<Box<str>>,
     /// Meant for the warm-up: kept in the CSV, left out of the figures.
     pub warm_up: bool,
 }
@@ -159,6 +161,7 @@ impl Sample {
             replied_ns: Some(sent_ns + latency_ns),
             reply_bytes: 0,
             outcome,
+            refused_body: None,
             warm_up: false,
         }
     }
@@ -309,6 +312,8 @@ pub struct ErrorCount {
     pub first_seconds: f64,
     /// When it was last recorded.
     pub last_seconds: f64,
+    /// How the body of the first reply begins that failed so; `None` when none had a body.
+    pub first_body: Option<Box<str>>,
 }
 
 /// Requests and failures per second.

@@ -52,13 +52,14 @@ const HISTORY_TOTALS: [&str; 7] = [
     "Total Max Response Time",
     "Total Average Content Size",
 ];
-const FAILURES_COLUMNS: [&str; 6] = [
+const FAILURES_COLUMNS: [&str; 7] = [
     "Method",
     "Name",
     "Error",
     "Occurrences",
     "First Seen",
     "Last Seen",
+    "First Body",
 ];
 const EXCEPTIONS_COLUMNS: [&str; 4] = ["Count", "Message", "Traceback", "Nodes"];
 
@@ -81,7 +82,7 @@ pub(crate) fn stats_csv(summary: &Summary) -> Vec<u8> {
     text.bytes
 }
 
-/// `_failures.csv`: a row for each error of each kind. `start` is the start of the run in seconds since
+/// `_failures.csv`: a row for each error of each kind, in Locust's columns and one of ours behind them. `start` is the start of the run in seconds since
 /// 1970.
 pub(crate) fn failures_csv(errors: &[ErrorCount], start: f64) -> Vec<u8> {
     let mut text = Text::default();
@@ -95,6 +96,7 @@ pub(crate) fn failures_csv(errors: &[ErrorCount], start: f64) -> Vec<u8> {
             &error.count.to_string(),
             &seen(error.first_seconds),
             &seen(error.last_seconds),
+            error.first_body.as_deref().unwrap_or_default(),
         ]);
     }
     text.bytes

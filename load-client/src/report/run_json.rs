@@ -10,7 +10,7 @@
 //! | `run_id`, `started`, `duration_seconds`, `ended_by` | which run, when (RFC 3339), for how long, why it ended: `run_time`, `signal`, `threshold`, `limit`, `failure` |
 //! | `load_model`, `target`, `plan`, `client_settings`, `command` | what was asked for, and what was in effect |
 //! | `summary.total`, `summary.kinds[]` | requests, failures, rates, `response` and `service` times of all kinds, of each |
-//! | `summary.outcomes`, `summary.errors[]` | requests by outcome; failures by kind and text |
+//! | `summary.outcomes`, `summary.errors[]` | requests by outcome; failures by kind and text, with `first_body`: how the first refused reply began, or `null` |
 //! | `summary.throughput`, `summary.window_seconds` | good replies per second of the measured window, and its length: from the end of the warm-up to the end of the run time, or to the moment in which the run was stopped |
 //! | `summary.stages[]`, `summary.findings` | figures of each stage of a run that has stages; drift, breaking point, recovery |
 //! | `thresholds[]` | `threshold`, `verdict` (`holds`, `broken`, `undecided`), `measured`, `reason` |

@@ -12,7 +12,7 @@ use crate::scenario::Request;
 pub use pending::Pending;
 
 // internal: shared by the transports
-pub(crate) use reply::{Reply, ReplyReader, ReplyRecord};
+pub(crate) use reply::{Reply, ReplyReader, ReplyRecord, beginning};
 
 /// Why a request has no good reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +47,8 @@ pub struct Refusal {
     pub reason: String,
     /// The reply.
     pub answer: Answer,
+    /// How its body begins, fit to be shown; `None` without a body.
+    pub body: Option<Box<str>>,
 }
 
 /// How a request ended.
@@ -124,7 +126,11 @@ where
         };
         let ending = match answered {
             Ok(()) => Ok(answer),
-            Err(reason) => Err(Failure::Status(Refusal { reason, answer })),
+            Err(reason) => Err(Failure::Status(Refusal {
+                reason,
+                answer,
+                body: None,
+            })),
         };
         self.pending.complete(&request.id, ending);
     }

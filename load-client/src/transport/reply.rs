@@ -127,6 +127,35 @@ fn read_status(name: &str, value: Option<&[u8]>) -> ReplyStatus {
     }
 }
 
+/// Characters of a refused reply's body that are shown.
+const BEGINNING: usize = 200;
+
+/// How a body begins, as one line: control characters, and bytes that are no text, are escaped. `None` when it
+/// is empty.
+pub(crate) fn beginning(body: &[u8]) -> Option<Box<str>> {
+    // No character has more than four bytes.
+    let looked_at = &body[..body.len().min(4 * BEGINNING)];
+    let mut shown = String::new();
+    let (mut count, mut bytes) = (0, 0);
+    for chunk in looked_at.utf8_chunks() {
+        for character in chunk.valid().chars().take(BEGINNING - count) {
+            match character {
+                '\'' | '"' | '\\' => shown.push(character),
+                other => shown.extend(other.escape_debug()),
+            }
+            (count, bytes) = (count + 1, bytes + character.len_utf8());
+        }
+        for byte in chunk.invalid().iter().take(BEGINNING - count) {
+            shown.extend(std::ascii::escape_default(*byte).map(char::from));
+            (count, bytes) = (count + 1, bytes + 1);
+        }
+    }
+    if bytes < body.len() {
+        shown.push_str("...");
+    }
+    (!body.is_empty()).then(|| shown.into())
+}
+
 /// One line of limited length, for the text is the service's.
 fn read_error(name: &str, value: Option<&[u8]>) -> ReplyStatus {
     let text = String::from_utf8_lossy(value.unwrap_or_default());
@@ -228,6 +257,30 @@ mod tests {
         let reply = read_by(&wire, Some(ID), &[]).unwrap();
         assert_eq!(reply.id.to_string(), ID);
         assert_eq!(read_by(&wire, None, &[("correlation_id", Some(ID))]), None);
+    }
+
+    #[test]
+    fn a_body_begins_on_one_line_with_nothing_that_a_terminal_obeys() {
+        let shown = |body: &[u8]| beginning(body).map(String::from);
+        assert_eq!(shown(b""), None);
+        let problem = r#"{"title":"it's \ full"}"#;
+        assert_eq!(shown(problem.as_bytes()).as_deref(), Some(problem));
+        assert_eq!(
+            shown("a\n\t\u{1b}[31m\u{202e}\u{7}é\u{0}".as_bytes()).as_deref(),
+            Some(r"a\n\t\u{1b}[31m\u{202e}\u{7}é\0")
+        );
+        assert_eq!(
+            shown(b"\xff\xfeok\xe2\x82").as_deref(),
+            Some(r"\xff\xfeok\xe2\x82")
+        );
+        for character in ["x", "é", "€", "𝄞", "\u{1b}"] {
+            let whole = shown(character.repeat(200).as_bytes()).unwrap();
+            assert!(!whole.ends_with("..."), "{whole}");
+            let cut = shown(character.repeat(100_000).as_bytes()).unwrap();
+            assert_eq!(cut, format!("{whole}..."));
+        }
+        let cut = shown(&[0xff; 201]).unwrap();
+        assert_eq!(cut, format!("{}...", r"\xff".repeat(200)));
     }
 
     #[test]

@@ -48,7 +48,23 @@ fn a_body_that_fails_a_check_is_a_failure_with_a_name_of_its_own() {
     let read = |path| std::fs::read_to_string(path).unwrap();
     let text = String::from_utf8_lossy(&run.output.stdout).into_owned();
     let failures = read(folder.path().join("stats_failures.csv"));
-    for shown in [text, failures, read(html)] {
+    assert!(
+        text.contains(r#"first body: {"id":7,"status":"open"}"#),
+        "{text}"
+    );
+    let body = run.json["summary"]["errors"][0]["first_body"].as_str();
+    assert_eq!(body, Some(r#"{"id":7,"status":"open"}"#));
+    assert!(
+        failures.lines().next().unwrap().ends_with(",First Body"),
+        "{failures}"
+    );
+    assert!(
+        failures.contains(r#"{""id"":7,""status"":""open""}"#),
+        "{failures}"
+    );
+    let html = read(html);
+    assert!(html.contains("{&quot;id&quot;:7,&quot;status&quot;:&quot;open&quot;}"));
+    for shown in [text, failures, html] {
         assert!(
             shown.contains("the body fails json:/status=paid"),
             "{shown}"

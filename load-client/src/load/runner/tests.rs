@@ -82,7 +82,11 @@ impl Transport for Memory {
                     bytes: 3,
                 };
                 let reason = "status 500".to_owned();
-                let failure = Failure::Status(Refusal { reason, answer });
+                let failure = Failure::Status(Refusal {
+                    reason,
+                    answer,
+                    body: Some("out of stock".into()),
+                });
                 self.pending.complete(&id, Err(failure));
             }
             Service::LosesItsConsumer => self.pending.close("fenced"),
@@ -256,6 +260,7 @@ async fn an_error_status_is_a_failure() {
         sample.outcome,
         Outcome::ErrorStatus("status 500".to_owned())
     );
+    assert_eq!(sample.refused_body.as_deref(), Some("out of stock"));
     assert_eq!(sample.service_ns(), None);
     assert_eq!(
         (sample.reply_bytes, sample.replied_ns),

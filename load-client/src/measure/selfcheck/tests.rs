@@ -102,6 +102,7 @@ fn littles_law_speaks_in_spite_of_failures_and_gives_the_client_the_benefit_of_t
             count: 1,
             first_seconds: 0.0,
             last_seconds: 0.0,
+            first_body: None,
         }];
         assert_finds(&check(&failed, &own), "Little's law, -10.0 %");
     }

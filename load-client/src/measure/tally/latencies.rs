@@ -1,6 +1,6 @@
 //! A histogram of latencies with exact bounds and an exact mean.
 
-use crate::measure::summary::{ErrorCount, Outcome, Status};
+use crate::measure::summary::{ErrorCount, Sample, Status};
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
 
@@ -224,10 +224,13 @@ struct Occurrences {
     count: u64,
     first_seconds: f64,
     last_seconds: f64,
+    first_body: Option<Box<str>>,
 }
 
 impl Errors {
-    pub(super) fn count(&mut self, kind: u16, outcome: &Outcome, seconds: f64) {
+    /// Counts a request that failed.
+    pub(super) fn count(&mut self, sample: &Sample, seconds: f64) {
+        let (kind, outcome) = (sample.kind, &sample.outcome);
         let key = (kind, outcome.status(), outcome.error().to_owned());
         let is_known = self.seen.len() < MAX_ERROR_TEXTS || self.seen.contains_key(&key);
         let key = if is_known {
@@ -239,7 +242,11 @@ impl Errors {
             count: 0,
             first_seconds: seconds,
             last_seconds: seconds,
+            first_body: None,
         });
+        if entry.first_body.is_none() {
+            entry.first_body.clone_from(&sample.refused_body);
+        }
         entry.count += 1;
         entry.last_seconds = seconds;
     }
@@ -255,6 +262,7 @@ impl Errors {
                 count: seen.count,
                 first_seconds: seen.first_seconds,
                 last_seconds: seen.last_seconds,
+                first_body: seen.first_body.clone(),
             })
             .collect();
         counts.sort_by_key(|entry| std::cmp::Reverse(entry.count));

@@ -164,7 +164,7 @@ impl Tally {
         let within = self.window.is_open_at(sample.sent_ns);
         if status.is_failure() {
             let seconds = elapsed.as_secs_f64();
-            self.errors.count(sample.kind, &sample.outcome, seconds);
+            self.errors.count(sample, seconds);
         }
         self.total.record(sample, elapsed.as_secs(), within);
         if let Some(kind) = self.kinds.get_mut(usize::from(sample.kind)) {
@@ -290,6 +290,20 @@ mod tests {
         let moment = tally.moment(Duration::from_secs(1), 0, 1, true);
         assert_eq!((moment.total.requests, moment.total.failures), (5, 2));
         assert_eq!(moment.total.window.unwrap().max_ms, 900.0);
+    }
+
+    #[test]
+    fn each_failure_keeps_the_first_body_that_it_had() {
+        let mut tally = tally();
+        for body in [None, Some("out of stock"), Some("closed")] {
+            let refused = Outcome::ErrorStatus("status 422".to_owned());
+            let mut sample = sample(0, 4, refused);
+            sample.refused_body = body.map(Into::into);
+            tally.record(&sample, Duration::ZERO);
+        }
+        let error = &tally.summary().errors[0];
+        let told = (error.count, error.first_body.as_deref());
+        assert_eq!(told, (3, Some("out of stock")));
     }
 
     #[test]

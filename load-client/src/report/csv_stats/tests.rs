@@ -22,6 +22,7 @@ fn tally() -> Tally {
         let mut sample = Sample::test(sent, 4_000_000 + index * 10_000, outcome);
         (sample.kind, sample.warm_up) = (u16::from(index % 5 == 0), index < 5);
         sample.reply_bytes = 100;
+        sample.refused_body = (index == 7).then(|| "a body, \"quoted\"".into());
         tally.record(&sample, Duration::from_nanos(sent));
     }
     tally
@@ -70,7 +71,7 @@ fn the_columns_are_locusts() {
     );
     assert_eq!(
         first_line(&failures_csv(&[], 0.0)),
-        "Method,Name,Error,Occurrences,First Seen,Last Seen"
+        "Method,Name,Error,Occurrences,First Seen,Last Seen,First Body"
     );
     assert_eq!(
         first_line(&exceptions_csv()),
@@ -113,6 +114,11 @@ fn failures_have_their_text_and_the_moments_on_the_wall_clock() {
     );
     assert_eq!(status["First Seen"], "1700000000.320");
     assert_eq!(status["First Seen"], status["Last Seen"]);
+    assert_eq!(status["First Body"], "a body, \"quoted\"");
+    assert!(
+        rows.iter().any(|row| row["First Body"].is_empty()),
+        "a time-out has none"
+    );
 }
 
 #[test]

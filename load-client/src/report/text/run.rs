@@ -169,6 +169,9 @@ fn write_errors(text: &mut String, summary: &Summary) -> std::fmt::Result {
             entry.name,
             entry.error
         )?;
+        if let Some(body) = &entry.first_body {
+            writeln!(text, "{:34}first body: {body}", "")?;
+        }
     }
     Ok(())
 }
@@ -263,6 +266,7 @@ mod tests {
             let mut sample = Sample::test(sent_ns, 4_000_000 + index * 10_000, outcome);
             sample.intended_ns -= lag_ms * 1_000_000;
             sample.warm_up = index < 5;
+            sample.refused_body = (index == 7).then(|| r#"{"title":"out of stock"}"#.into());
             tally.record(&sample, Duration::from_nanos(sent_ns));
         }
         tally.summary()

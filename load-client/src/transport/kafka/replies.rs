@@ -23,7 +23,9 @@ use rdkafka::{Offset, TopicPartitionList};
 use crate::transport::kafka::expectations::Expectations;
 use crate::transport::kafka::reply_topic::{self, Partition};
 use crate::transport::kafka::{Diagnostics, KafkaSettings, KafkaTransportError, readable};
-use crate::transport::{Answer, Failure, Pending, Refusal, Reply, ReplyReader, ReplyRecord};
+use crate::transport::{
+    Answer, Failure, Pending, Refusal, Reply, ReplyReader, ReplyRecord, beginning,
+};
 
 /// How soon the thread notices that it should stop.
 const POLL_PAUSE: Duration = Duration::from_millis(100);
@@ -198,7 +200,11 @@ fn hand_over(message: &BorrowedMessage<'_>, received: Instant, pending: &Pending
             bytes: u32::try_from(message.payload_len()).unwrap_or(u32::MAX),
         };
         let expected = shared.expectations.take(&reply.id);
-        let refusal = |reason| Refusal { reason, answer };
+        let refusal = |reason| Refusal {
+            reason,
+            answer,
+            body: beginning(message.payload().unwrap_or_default()),
+        };
         let ending = match reply.answer.judged(&expected.statuses) {
             Err(reason) => Err(Failure::Status(refusal(reason))),
             Ok(()) => match expected.body.broken_by(message.payload()) {

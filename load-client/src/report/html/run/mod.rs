@@ -135,6 +135,7 @@ mod tests {
             let mut sample = Sample::test(sent, 4_000_000 + index * 1000, outcome);
             sample.intended_ns -= lag_ms * 1_000_000;
             (sample.kind, sample.warm_up) = ((index % 2) as u16, index < 200);
+            sample.refused_body = (index == 500).then(|| format!("body {HOSTILE}").into());
             let elapsed = Duration::from_millis(index * 10);
             tally.record(&sample, elapsed);
             if index % 100 == 0 {
@@ -219,7 +220,7 @@ mod tests {
         let page = render(&run, &Validity::Valid, &Judgements::default());
         let body = body(&page);
         assert!(!body.contains("<script>alert"));
-        assert_eq!(body.matches("&lt;script&gt;alert(1)").count(), 9);
+        assert_eq!(body.matches("&lt;script&gt;alert(1)").count(), 10);
     }
 
     #[test]

@@ -124,6 +124,7 @@ pub(super) fn failures(summary: &Summary) -> String {
             &error.error,
             &format!("{:.1} s", error.first_seconds),
             &format!("{:.1} s", error.last_seconds),
+            error.first_body.as_deref().unwrap_or_default(),
         ])
     };
     let rows: Vec<String> = summary.errors.iter().map(row).collect();
@@ -134,6 +135,7 @@ pub(super) fn failures(summary: &Summary) -> String {
         "message",
         "first seen",
         "last seen",
+        "first body",
     ];
     let note = "<p class=\"note\">Seconds from the start of the run. The warm-up's failures are among them.</p>\n";
     table("Failures", &columns, &rows) + note
