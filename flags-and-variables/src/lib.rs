@@ -1,13 +1,15 @@
-//! Environment variables of clap's flags, as people write them.
+//! Environment variables of clap's flags, as people write them, and files of settings.
 //!
 //! clap asks a variable only where its flag was not typed, takes an empty one for a value, and blames the
-//! flag. Here a variable is a flag that was typed in front of all others.
+//! flag. Here a variable is a flag that was typed in front of all others. So is a setting of a file, where no
+//! variable gives the flag.
 
 mod errors;
 mod origins;
 mod variables;
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use clap::builder::Resettable;
 use clap::error::ErrorKind;
@@ -15,7 +17,8 @@ use clap::{ArgMatches, Command};
 
 pub use errors::{Quietly, one_line};
 pub use origins::Origins;
-use variables::Levels;
+pub use variables::Setting;
+use variables::{Levels, Sources};
 
 /// What a program was given.
 #[derive(Debug)]
@@ -43,7 +46,41 @@ pub fn read(
     arguments: Vec<OsString>,
     lists: &[&str],
 ) -> Result<Given, clap::Error> {
-    read_with(command, arguments, lists, &|name| std::env::var_os(name))
+    read_with(
+        command,
+        arguments,
+        lists,
+        &|name| std::env::var_os(name),
+        None,
+    )
+}
+
+/// Reads the settings that a file has for a command; the error is one line.
+pub type ReadSettings<'a> = dyn Fn(&Command, &Path) -> Result<Vec<Setting>, String> + 'a;
+
+/// A file of settings.
+#[derive(Clone, Copy)]
+pub struct SettingsFile<'a> {
+    /// Id of the flag that names it.
+    pub flag: &'a str,
+    /// Reads it for the sub-command in use.
+    pub read: &'a ReadSettings<'a>,
+}
+
+/// As [`read`], and a flag may name a file of settings. A setting counts where neither the command line nor a
+/// variable gives its flag; one of a flag that may be given many times is joined as a variable is.
+///
+/// # Errors
+///
+/// As [`read`]; also when the file cannot be used.
+pub fn read_with_file(
+    command: Command,
+    arguments: Vec<OsString>,
+    lists: &[&str],
+    file: SettingsFile<'_>,
+) -> Result<Given, clap::Error> {
+    let variable = |name: &str| std::env::var_os(name);
+    read_with(command, arguments, lists, &variable, Some(file))
 }
 
 fn read_with(
@@ -51,6 +88,7 @@ fn read_with(
     arguments: Vec<OsString>,
     lists: &[&str],
     variable: &dyn Fn(&str) -> Option<OsString>,
+    file: Option<SettingsFile<'_>>,
 ) -> Result<Given, clap::Error> {
     let without = without_variables(command.clone());
     let lenient = without.clone().ignore_errors(true);
@@ -64,7 +102,8 @@ fn read_with(
         });
     };
     command.build();
-    let levels = Levels::find(&command, &typed, lists, variable)?;
+    let sources = Sources::open(&command, &typed, variable, file)?;
+    let levels = Levels::find(&command, &typed, lists, &sources)?;
     let strict = |arguments| without.clone().try_get_matches_from(arguments);
     // What is wrong with a value shows before anything is missed.
     if let Err(error) = strict(levels.alone(&arguments))

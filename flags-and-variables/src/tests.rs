@@ -71,7 +71,87 @@ fn given(typed: &str, variables: &[(&str, &str)]) -> Result<Given, String> {
     let variables: HashMap<_, _> = variables.iter().copied().collect();
     let variable = |name: &str| variables.get(name).map(OsString::from);
     let arguments = typed.split_whitespace().map(OsString::from).collect();
-    read_with(command(), arguments, &["list"], &variable).map_err(|error| one_line(&error))
+    read_with(command(), arguments, &["list"], &variable, None).map_err(|error| one_line(&error))
+}
+
+fn with_file(typed: &str, variables: &[(&str, &str)]) -> Result<Given, String> {
+    let variables: HashMap<_, _> = variables.iter().copied().collect();
+    let variable = |name: &str| variables.get(name).map(OsString::from);
+    let arguments = typed.split_whitespace().map(OsString::from).collect();
+    let setting = |id: &str, values: &[&str]| Setting {
+        id: id.to_owned(),
+        name: format!("{id} (file)"),
+        values: values.iter().map(OsString::from).collect(),
+    };
+    let read = |command: &Command, path: &Path| {
+        assert_eq!(command.get_name(), "run");
+        match path.to_str() {
+            Some("good") => Ok(vec![
+                setting("count", &["3"]),
+                setting("pair", &["a=1"]),
+                setting("list", &["x", "y"]),
+                setting("quiet", &["true"]),
+                setting("web", &[""]),
+            ]),
+            Some("bad") => Ok(vec![setting("count", &["0"])]),
+            _ => Err("--file none: not there".to_owned()),
+        }
+    };
+    let file = SettingsFile {
+        flag: "file",
+        read: &read,
+    };
+    let file_flag = Arg::new("file").long("file").env("FILE");
+    let command = command().mut_subcommand("run", |run| run.arg(file_flag));
+    let given = read_with(command, arguments, &["list"], &variable, Some(file));
+    given.map_err(|error| one_line(&error))
+}
+
+#[test]
+fn a_file_gives_what_neither_the_command_line_nor_a_variable_gives() {
+    let count = |given: &Given| {
+        let run = given.matches.subcommand_matches("run").unwrap();
+        *run.get_one::<u32>("count").unwrap()
+    };
+    let all = with_file("program run --file good", &[]).unwrap();
+    assert_eq!(count(&all), 3);
+    assert_eq!(texts(&all, "pair"), ["a=1"]);
+    assert_eq!(texts(&all, "list"), ["x", "y"]);
+    assert_eq!(texts(&all, "web"), ["here"]);
+    let run = all.matches.subcommand_matches("run").unwrap();
+    assert!(run.get_flag("quiet"));
+    let variables = [
+        ("FILE", "good"),
+        ("COUNT", "4"),
+        ("QUIET", "no"),
+        ("PAIRS", "b=2"),
+    ];
+    let all = with_file("program run -X c=3 --list z", &variables).unwrap();
+    assert_eq!(count(&all), 4);
+    assert_eq!(texts(&all, "pair"), ["b=2", "c=3"]);
+    assert_eq!(texts(&all, "list"), ["z"]);
+    assert_eq!(
+        count(&with_file("program run --count 5", &variables).unwrap()),
+        5
+    );
+    assert_eq!(count(&with_file("program run", &[]).unwrap()), 7);
+}
+
+#[test]
+fn an_error_names_the_setting_or_the_file() {
+    let told = with_file("program run --file bad", &[])
+        .map(drop)
+        .unwrap_err();
+    assert!(told.contains("for 'count (file)'"), "{told}");
+    let told = with_file("program run --file none", &[])
+        .map(drop)
+        .unwrap_err();
+    assert_eq!(told, "--file none: not there");
+    let told = with_file("program run", &[("FILE", "none")])
+        .map(drop)
+        .unwrap_err();
+    assert_eq!(told, "FILE none: not there");
+    assert!(with_file("program run --file bad --count 1", &[]).is_ok());
 }
 
 fn wrong(typed: &str, variables: &[(&str, &str)]) -> String {

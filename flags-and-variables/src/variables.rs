@@ -1,12 +1,95 @@
-//! From variables to the flags that stand for them.
+//! From variables, and settings of a file, to the flags that stand for them.
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use crate::Origins;
+use crate::{Origins, SettingsFile};
+
+/// A flag that a file gives.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// The flag's id.
+    pub id: String,
+    /// What a message calls it.
+    pub name: String,
+    /// Its values; an empty one is the flag alone. Of a flag without a value it is true or false.
+    pub values: Vec<OsString>,
+}
+
+/// What gives flags beside the command line.
+pub(crate) struct Sources<'a> {
+    variable: &'a dyn Fn(&str) -> Option<OsString>,
+    settings: Vec<Setting>,
+}
+
+impl<'a> Sources<'a> {
+    /// Reads the file of settings, if one is named.
+    pub(crate) fn open(
+        command: &Command,
+        typed: &ArgMatches,
+        variable: &'a dyn Fn(&str) -> Option<OsString>,
+        file: Option<SettingsFile<'_>>,
+    ) -> Result<Self, clap::Error> {
+        let mut own = Self {
+            variable,
+            settings: Vec::new(),
+        };
+        let in_use = typed.subcommand();
+        let in_use =
+            in_use.and_then(|(name, deeper)| Some((command.find_subcommand(name)?, deeper)));
+        let (at, typed) = in_use.unwrap_or((command, typed));
+        if let Some(file) = file
+            && let Some((path, origins)) = own.path(at, typed, file.flag)
+        {
+            let read = (file.read)(at, Path::new(&path));
+            own.settings = read.map_err(|message| {
+                let message = origins.name(&message);
+                command.clone().error(ErrorKind::ValueValidation, message)
+            })?;
+        }
+        Ok(own)
+    }
+
+    /// The file that a flag names, and whether a variable gave the flag.
+    fn path(
+        &self,
+        command: &Command,
+        typed: &ArgMatches,
+        flag: &str,
+    ) -> Option<(OsString, Origins)> {
+        let argument = command.get_arguments().find(|own| own.get_id() == flag)?;
+        let mut origins = Origins::default();
+        if typed.value_source(flag) == Some(ValueSource::CommandLine) {
+            let path = typed.get_raw(flag)?.next_back().map(OsString::from)?;
+            return Some((path, origins));
+        }
+        let (name, values) = self.of_variable(argument)?;
+        origins.push(format!("--{}", argument.get_long()?), name);
+        Some((values.into_iter().next()?, origins))
+    }
+
+    /// The variable of a flag, with its values, unless it says nothing.
+    fn of_variable(&self, argument: &Arg) -> Option<(String, Vec<OsString>)> {
+        let name = argument.get_env()?.to_str()?;
+        let repeats = matches!(argument.get_action(), ArgAction::Append);
+        let values = values((self.variable)(name)?, repeats);
+        (!values.is_empty()).then(|| (name.to_owned(), values))
+    }
+
+    /// What gives a flag, and its values.
+    fn of(&self, argument: &Arg) -> Option<(String, Vec<OsString>)> {
+        let setting = || {
+            let mut settings = self.settings.iter();
+            let found = settings.find(|own| argument.get_id() == own.id.as_str())?;
+            Some((found.name.clone(), found.values.clone()))
+        };
+        self.of_variable(argument).or_else(setting)
+    }
+}
 
 /// One flag of which the variable counts.
 struct Variable {
@@ -27,7 +110,7 @@ impl Levels {
         command: &Command,
         typed: &ArgMatches,
         lists: &[&str],
-        variable: &dyn Fn(&str) -> Option<OsString>,
+        sources: &Sources<'_>,
     ) -> Result<Self, clap::Error> {
         let (mut levels, mut at, mut command, mut typed) = (Vec::new(), None, command, typed);
         loop {
@@ -35,7 +118,7 @@ impl Levels {
             for argument in command.get_arguments() {
                 // One that is global stands in front of the sub-command.
                 if at.is_none() || !argument.is_global_set() {
-                    own.extend(Variable::find(command, argument, typed, lists, variable)?);
+                    own.extend(Variable::find(command, argument, typed, lists, sources)?);
                 }
             }
             levels.push((at.take(), own));
@@ -117,16 +200,15 @@ fn key(value: &OsString) -> Option<&str> {
 }
 
 impl Variable {
-    /// The variable of a flag, unless it says nothing or the command line replaces it.
+    /// What gives a flag, unless it says nothing or the command line replaces it.
     fn find(
         command: &Command,
         argument: &Arg,
         typed: &ArgMatches,
         lists: &[&str],
-        variable: &dyn Fn(&str) -> Option<OsString>,
+        sources: &Sources<'_>,
     ) -> Result<Option<Self>, clap::Error> {
-        let name = argument.get_env().and_then(|name| name.to_str());
-        let Some((name, text)) = name.and_then(|name| Some((name, variable(name)?))) else {
+        let Some((name, mut values)) = sources.of(argument) else {
             return Ok(None);
         };
         let id = argument.get_id().as_str();
@@ -135,11 +217,10 @@ impl Variable {
         if is_typed && (!repeats || lists.contains(&id)) {
             return Ok(None);
         }
-        let mut values = values(text, repeats);
         if matches!(argument.get_action(), ArgAction::SetTrue) {
             let told = values.first().map(is_true);
             match told {
-                Some(None) => return Err(no_boolean(command, name)),
+                Some(None) => return Err(no_boolean(command, &name)),
                 Some(Some(false)) => values.clear(),
                 _ => {}
             }
@@ -149,7 +230,7 @@ impl Variable {
         }
         let typed = || typed.get_raw(id).into_iter().flatten();
         Ok(Some(Self {
-            name: name.to_owned(),
+            name,
             shown: argument.to_string(),
             flag: match (argument.get_long(), argument.get_short()) {
                 (Some(long), _) => format!("--{long}"),

@@ -35,6 +35,10 @@ pub(crate) struct CompareArguments {
     /// CSV of each changed run, also packed with gzip
     #[arg(long = "with", required = true, num_args = 1.., env = "LOAD_CLIENT_WITH", value_delimiter = '\n', value_name = "CHANGED")]
     pub(crate) changed: Vec<PathBuf>,
+    /// Take flags from this TOML file, each by its long name, such as threshold = "5%"; the command line and
+    /// the variables win
+    #[arg(long, env = "LOAD_CLIENT_COMPARE_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     /// Write the comparison as one HTML page that opens offline
     #[arg(long, env = "LOAD_CLIENT_COMPARE_HTML", value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,

@@ -1,6 +1,7 @@
 //! The command line: what was typed, and the validated plan that it stands for.
 
 mod compare;
+mod config;
 mod load;
 mod output;
 pub(crate) mod parse;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-use flags_and_variables::{Origins, Quietly};
+use flags_and_variables::{Origins, Quietly, SettingsFile};
 use kafka_cluster_url::{ClusterUrl, is_secret};
 
 use self::load::Basics;
@@ -140,6 +141,10 @@ pub(crate) struct RunArguments {
     /// librdkafka property, applied last to both clients; repeatable (in the variable: one per line)
     #[arg(short = 'X', env = "LOAD_CLIENT_X", hide_env_values = true, value_parser = Quietly(parse::pair), value_delimiter = '\n', value_name = "KEY=VALUE")]
     properties: Vec<(String, String)>,
+    /// Take flags from this TOML file, each by its long name, such as users = 10; the command line and the
+    /// variables win
+    #[arg(long, env = "LOAD_CLIENT_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) load: LoadArguments,
     #[command(flatten)]
@@ -197,7 +202,8 @@ impl RunArguments {
     ///
     /// When one would be.
     pub(crate) fn refuse_collisions(&self, files: &Files) -> Result<(), Collision> {
-        let inputs = [self.body.file.as_deref(), self.load.shape()];
+        let config = self.config.as_deref();
+        let inputs = [self.body.file.as_deref(), self.load.shape(), config];
         let inputs = inputs.into_iter().chain(self.service.files());
         let inputs: Vec<_> = inputs.flatten().collect();
         let outputs = files.all();
@@ -206,7 +212,7 @@ impl RunArguments {
     }
 }
 
-/// Reads the command line and the variables, which stand for flags.
+/// Reads the command line, and the variables and the file of settings, which stand for flags.
 ///
 /// # Errors
 ///
@@ -216,7 +222,11 @@ pub(crate) fn read(
 ) -> Result<(Cli, Origins), clap::Error> {
     let mut command = Cli::command();
     let arguments = with_default_command(arguments);
-    let given = flags_and_variables::read(command.clone(), arguments, &LISTS)?;
+    let file = SettingsFile {
+        flag: config::FLAG,
+        read: &config::read,
+    };
+    let given = flags_and_variables::read_with_file(command.clone(), arguments, &LISTS, file)?;
     if let Some(("run", run)) = given.typed.subcommand() {
         refuse_passwords(run)
             .map_err(|message| command.error(ErrorKind::ValueValidation, message))?;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::load::plan::{MAX_USERS, Stage, Target};
+use crate::scenario::place_in;
 
 /// Longest stage, a year: beyond it the arithmetic of instants may overflow.
 const MAX_STAGE_DURATION: Duration = Duration::from_secs(366 * 24 * 3600);
@@ -53,10 +54,10 @@ type Wrong = (Range<usize>, String);
 /// When the text is no TOML, or no shape.
 pub(crate) fn parse(text: &str) -> Result<Vec<Stage>, ShapeError> {
     stages(text).map_err(|(span, message)| {
-        let before = text.get(..span.start).unwrap_or(text);
+        let (line, column) = place_in(text, span.start);
         ShapeError {
-            line: before.matches('\n').count() + 1,
-            column: before.chars().rev().take_while(|one| *one != '\n').count() + 1,
+            line,
+            column,
             message,
         }
     })

@@ -69,7 +69,8 @@ impl Outputs {
             .map(|path| summary_beside(path))
             .filter(|path| path.exists())
             .collect();
-        let inputs: Vec<_> = runs.chain(&summaries).map(PathBuf::as_path).collect();
+        let inputs = runs.chain(&summaries).chain(&arguments.config);
+        let inputs: Vec<_> = inputs.map(PathBuf::as_path).collect();
         refuse_collisions(&all, &inputs)?;
         arguments.history.as_deref().map_or(Ok(()), check_history)?;
         let claim = |path: &Option<PathBuf>| path.as_deref().map(Destination::claim).transpose();

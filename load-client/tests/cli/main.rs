@@ -5,6 +5,7 @@
 mod browser;
 mod checks;
 mod compare;
+mod config;
 mod honest;
 mod load;
 mod measured;

@@ -201,13 +201,11 @@ struct Source<'a> {
 impl Source<'_> {
     /// An error at the start of a place; at the start of the file if there is none.
     fn error(&self, place: Option<Range<usize>>, message: &str) -> ScenarioError {
-        let offset = place.map_or(0, |place| place.start);
-        let before = self.text.get(..offset).unwrap_or(self.text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let (line, column) = place_in(self.text, place.map_or(0, |place| place.start));
         ScenarioError::Content {
             path: self.path.to_owned(),
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
+            line,
+            column,
             message: message.trim().replace('\n', "; "),
         }
     }
@@ -217,6 +215,14 @@ impl Source<'_> {
         let folder = self.path.parent().unwrap_or(Path::new(""));
         folder.join(name)
     }
+}
+
+/// Line and column of a byte of a text, both counted from 1; columns are characters.
+pub(crate) fn place_in(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let column = before[line_start..].chars().count() + 1;
+    (before.matches('\n').count() + 1, column)
 }
 
 #[cfg(test)]

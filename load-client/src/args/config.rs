@@ -1,0 +1,209 @@
+//! `--config`: the flags of a command from a TOML file, each by its long name.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{Error, Read};
+use std::path::Path;
+
+use clap::{Arg, ArgAction, Command};
+use flags_and_variables::Setting;
+use toml::{Spanned, Value};
+
+use crate::scenario::place_in;
+
+/// Id of the flag that names the file.
+pub(crate) const FLAG: &str = "config";
+/// Larger files hold no settings.
+const LARGEST_BYTES: u64 = 1 << 20;
+/// A name that resembles a key less is not what was meant (M. Jaro's measure, which clap takes too).
+const LEAST_LIKENESS: f64 = 0.7;
+
+/// What is wrong, and at which byte of the file.
+type Wrong = (usize, String);
+
+/// Reads the settings of a command.
+///
+/// # Errors
+///
+/// When the file cannot be read, or says something that is no flag of the command; the message begins with flag,
+/// file, line and column.
+pub(crate) fn read(command: &Command, path: &Path) -> Result<Vec<Setting>, String> {
+    let file = path.display();
+    let text = text_of(path).map_err(|error| format!("--config {file}: {error}"))?;
+    settings(command, path, &text).map_err(|(offset, reason)| {
+        let (line, column) = place_in(&text, offset);
+        format!("--config {file}:{line}:{column}: {reason}")
+    })
+}
+
+fn text_of(path: &Path) -> Result<String, Error> {
+    let mut text = String::new();
+    let file = File::open(path)?;
+    file.take(LARGEST_BYTES + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LARGEST_BYTES {
+        return Err(Error::other("is larger than 1 MiB, which no settings are"));
+    }
+    Ok(text)
+}
+
+fn settings(command: &Command, path: &Path, text: &str) -> Result<Vec<Setting>, Wrong> {
+    let raw: BTreeMap<Spanned<String>, Spanned<Value>> = toml::from_str(text).map_err(|error| {
+        let message = error.message().lines().collect::<Vec<_>>().join(", ");
+        (error.span().unwrap_or_default().start, message)
+    })?;
+    let settings = raw.iter().map(|(key, value)| {
+        let (name, at) = (key.get_ref(), key.span().start);
+        let mut arguments = command.get_arguments();
+        let argument = arguments.find(|own| name_of(own).as_ref() == Some(name));
+        let argument = argument.ok_or_else(|| (at, unknown(command, name)))?;
+        let values = values(argument, value.get_ref());
+        let (line, _) = place_in(text, at);
+        Ok(Setting {
+            id: argument.get_id().to_string(),
+            name: format!("{name} ({}:{line})", path.display()),
+            values: values.map_err(|reason| (value.span().start, format!("{name} {reason}")))?,
+        })
+    });
+    settings.collect()
+}
+
+/// What a file calls a flag: its long name, or its letter if it has no other.
+fn name_of(argument: &Arg) -> Option<String> {
+    if matches!(argument.get_id().as_str(), FLAG | "help" | "version") {
+        return None;
+    }
+    let long = argument.get_long().map(str::to_owned);
+    long.or_else(|| argument.get_short().map(String::from))
+}
+
+fn unknown(command: &Command, key: &str) -> String {
+    let written = key.replace('_', "-");
+    let names = command.get_arguments().filter_map(name_of);
+    let rated = names.map(|name| (strsim::jaro(&written, &name), name));
+    let alike = rated.filter(|(likeness, _)| *likeness > LEAST_LIKENESS);
+    match alike.max_by(|one, other| one.0.total_cmp(&other.0)) {
+        Some((_, name)) => format!("there is no setting {key:?}; did you mean {name}?"),
+        None => format!(
+            "there is no setting {key:?}; settings are the flags of load-client {} --help",
+            command.get_name()
+        ),
+    }
+}
+
+fn values(argument: &Arg, value: &Value) -> Result<Vec<OsString>, &'static str> {
+    let action = argument.get_action();
+    let takes_values = action.takes_values();
+    let may_stand_alone = argument
+        .get_num_args()
+        .is_some_and(|own| own.min_values() == 0);
+    match value {
+        Value::Boolean(is_given) if !takes_values => Ok(vec![is_given.to_string().into()]),
+        _ if !takes_values => Err("takes true or false"),
+        // An empty value is the flag alone.
+        Value::Boolean(true) if may_stand_alone => Ok(vec![OsString::new()]),
+        Value::Boolean(false) if may_stand_alone => Ok(Vec::new()),
+        Value::Array(all) if matches!(action, ArgAction::Append) => {
+            all.iter().map(scalar).collect()
+        }
+        Value::Array(_) => Err("takes one value, not a list"),
+        one => Ok(vec![scalar(one)?]),
+    }
+}
+
+fn scalar(value: &Value) -> Result<OsString, &'static str> {
+    match value {
+        Value::String(text) if text.trim().is_empty() => {
+            Err("has an empty value: leave it out, or write one")
+        }
+        Value::String(text) => Ok(text.into()),
+        Value::Integer(number) => Ok(number.to_string().into()),
+        Value::Float(number) => Ok(number.to_string().into()),
+        Value::Boolean(word) => Ok(word.to_string().into()),
+        Value::Datetime(_) | Value::Array(_) | Value::Table(_) => Err("takes a text or a number"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::args::Cli;
+
+    fn parsed(text: &str) -> Result<Vec<(String, Vec<OsString>)>, String> {
+        let mut cli = Cli::command();
+        cli.build();
+        let run = cli.find_subcommand("run").unwrap();
+        let settings = settings(run, Path::new("run.toml"), text).map_err(|(at, reason)| {
+            let (line, column) = place_in(text, at);
+            format!("{line}:{column}: {reason}")
+        })?;
+        let told = settings.into_iter().map(|own| (own.name, own.values));
+        Ok(told.collect())
+    }
+
+    #[test]
+    fn each_type_of_value_becomes_what_would_be_typed() {
+        let text = "users = 10\nspawn-rate = 2.5\nrun-time = \"5m\"\nheadless = true\nonly-summary = false\n\
+                    header = [\"a=b\", \"c=d\"]\nweb = true\nown-reply-topic = 3\nX = \"linger.ms=0\"\n";
+        let found = parsed(text).unwrap();
+        let values = |name: &str| {
+            let mut found = found.iter();
+            let (_, values) = found.find(|(own, _)| own.starts_with(name)).unwrap();
+            values
+                .iter()
+                .map(|own| own.to_str().unwrap())
+                .collect::<Vec<_>>()
+        };
+        for (name, expected) in [
+            ("users (run.toml:1)", &["10"][..]),
+            ("spawn-rate (run.toml:2)", &["2.5"]),
+            ("run-time (run.toml:3)", &["5m"]),
+            ("headless", &["true"]),
+            ("only-summary", &["false"]),
+            ("header", &["a=b", "c=d"]),
+            ("web", &[""]),
+            ("own-reply-topic", &["3"]),
+            ("X", &["linger.ms=0"]),
+        ] {
+            assert_eq!(values(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn errors_name_the_place_and_the_nearest_name() {
+        for (text, expected) in [
+            (
+                "\nuser = 1",
+                "2:1: there is no setting \"user\"; did you mean users?",
+            ),
+            (
+                "spawn_rate = 1",
+                "1:1: there is no setting \"spawn_rate\"; did you mean spawn-rate?",
+            ),
+            (
+                "zzz = 1",
+                "1:1: there is no setting \"zzz\"; settings are the flags of load-client run --help",
+            ),
+            ("config = 'a'", "1:1: there is no setting \"config\""),
+            ("[run]\nusers = 1", "1:2: there is no setting \"run\""),
+            ("users = [1, 2]", "1:9: users takes one value, not a list"),
+            ("users = ''", "1:9: users has an empty value"),
+            ("users = {}", "1:9: users takes a text or a number"),
+            ("headless = 1", "1:12: headless takes true or false"),
+            ("header = [['a']]", "1:10: header takes a text or a number"),
+            ("users = ", "1:9: "),
+            ("users = 1\nusers = 2", "2:1: "),
+        ] {
+            let told = parsed(text).unwrap_err();
+            assert!(told.starts_with(expected), "{told} / {expected}");
+        }
+    }
+
+    #[test]
+    fn a_file_without_end_is_not_read_to_it() {
+        let told = text_of(Path::new("/dev/zero")).unwrap_err();
+        assert!(told.to_string().contains("larger than 1 MiB"), "{told}");
+    }
+}
