@@ -50,8 +50,9 @@ pub(crate) enum Command {
     Compare(Box<CompareArguments>),
 }
 
-/// Flags of which the command line's value replaces the variable's: joined, these would pair runs wrongly.
-const LISTS: [&str; 1] = ["changed"];
+/// Flags of which the command line's value replaces the variable's: joined, these would pair runs wrongly, or
+/// choose what nobody asked for.
+const LISTS: [&str; 3] = ["changed", "tags", "exclude_tags"];
 
 const EXIT_CODES: &str = "\
 Exit codes:

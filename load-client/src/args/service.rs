@@ -1,11 +1,12 @@
 //! The part of the command line that says what is sent and how the service is talked to, and what
 //! it stands for: a scenario, and additions to the transport's settings.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::scenario::{
     Body, BodyCheck, BodyChecks, Format, Kind, Mix, Records, Request, StatusSet, Template,
-    read_scenario,
+    parse_tag, read_scenario,
 };
 use crate::transport::kafka::{KafkaSettings, OWN_REPLY_TOPIC_INFIX};
 use crate::transport::wire::{
@@ -19,10 +20,16 @@ const SERVICE: &str = "Conventions of the service";
 
 #[derive(Debug, Args)]
 pub(crate) struct ServiceArguments {
-    /// Kinds of request and their weights, from a TOML file of [[request]] tables: name, weight, topic,
-    /// reply_topic, body | body_file | body_lines, template, format, key, headers, expect_status, expect_body
+    /// Kinds of request and their weights, from a TOML file of [[request]] tables: name, weight, tags,
+    /// topic, reply_topic, body | body_file | body_lines, template, format, key, headers, expect_status, expect_body
     #[arg(long, env = "LOAD_CLIENT_SCENARIO", value_name = "FILE", conflicts_with_all = ["body", "body_lines", "key", "template"], help_heading = WORKLOAD)]
     scenario: Option<PathBuf>,
+    /// Send only those kinds of the scenario that have one of these tags (comma separated)
+    #[arg(short = 'T', long, env = "LOAD_CLIENT_TAGS", value_parser = parse_tag, value_delimiter = ',', value_name = "TAGS", requires = "scenario", help_heading = WORKLOAD)]
+    tags: Vec<String>,
+    /// Leave out those kinds of the scenario that have one of these tags (comma separated)
+    #[arg(short = 'E', long, env = "LOAD_CLIENT_EXCLUDE_TAGS", value_parser = parse_tag, value_delimiter = ',', value_name = "TAGS", requires = "scenario", help_heading = WORKLOAD)]
+    exclude_tags: Vec<String>,
     /// What results call the requests, which need one name to be compared [default: the topic]
     #[arg(long, env = "LOAD_CLIENT_NAME", value_name = "NAME", conflicts_with = "scenario", help_heading = WORKLOAD)]
     name: Option<String>,
@@ -191,11 +198,38 @@ impl ServiceArguments {
                 let failed = |error| ServiceError(format!("--scenario: {error}"));
                 // It is not sent, so that no report shall tell its size.
                 settings.body = Bytes::new();
-                read_scenario(path).map_err(failed)?
+                self.chosen(read_scenario(path).map_err(failed)?)?
             }
             None => vec![self.only_kind(settings).map_err(ServiceError)?],
         };
         Mix::try_new(kinds, seed).map_err(ServiceError)
+    }
+
+    /// The kinds that the tags leave.
+    fn chosen(&self, mut kinds: Vec<Kind>) -> Result<Vec<Kind>, ServiceError> {
+        let known: BTreeSet<String> = kinds.iter().flat_map(|kind| kind.tags.clone()).collect();
+        for (flag, tags) in [
+            ("--tags", &self.tags),
+            ("--exclude-tags", &self.exclude_tags),
+        ] {
+            if let Some(unknown) = tags.iter().find(|tag| !known.contains(*tag)) {
+                let known = match known.is_empty() {
+                    true => "its requests have no tags".to_owned(),
+                    false => format!("it has {}", Vec::from_iter(known).join(", ")),
+                };
+                let reason = format!("{flag} {unknown}: the scenario has no such tag; {known}");
+                return Err(ServiceError(reason));
+            }
+        }
+        let has = |kind: &Kind, tags: &[String]| kind.tags.iter().any(|tag| tags.contains(tag));
+        kinds.retain(|kind| self.tags.is_empty() || has(kind, &self.tags));
+        kinds.retain(|kind| !has(kind, &self.exclude_tags));
+        if kinds.is_empty() {
+            let reason =
+                "--tags and --exclude-tags leave no request of the scenario: change one of them";
+            return Err(ServiceError(reason.to_owned()));
+        }
+        Ok(kinds)
     }
 
     fn only_kind(&self, settings: &mut KafkaSettings) -> Result<Kind, String> {

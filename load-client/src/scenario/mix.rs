@@ -79,6 +79,8 @@ pub(crate) struct Kind {
     pub name: String,
     /// Its share, against the other kinds' weights; at least 1.
     pub weight: u32,
+    /// By which kinds are chosen for a run.
+    pub tags: Vec<String>,
     /// Where it goes; `None` is the run's topic.
     pub topic: Option<Arc<str>>,
     /// Where its reply is to go; `None` is the run's reply topic.
@@ -110,6 +112,7 @@ impl Kind {
         Self {
             name,
             weight: 1,
+            tags: Vec::new(),
             topic: None,
             reply_topic: None,
             expect: None,

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 pub use expect::{BodyCheck, BodyChecks};
 
-pub(crate) use file::{place_in, read_scenario};
+pub(crate) use file::{parse_tag, place_in, read_scenario};
 pub(crate) use mix::{Body, Kind, Mix};
 pub(crate) use records::{Format, Records, RecordsError};
 pub(crate) use template::Template;

@@ -1,10 +1,12 @@
 //! What is sent: scenarios, captured records, placeholders.
 
+use std::collections::BTreeSet;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use crate::measured::{ERROR, NAME, STATUS, assert_all_ok, orders, run, write};
+use crate::measured::{ERROR, NAME, STATUS, assert_all_ok, assert_error, orders, run, write};
 use crate::responder::Responder;
+use crate::support::client;
 
 #[test]
 fn a_scenario_sends_its_kinds_in_their_shares() {
@@ -138,4 +140,56 @@ fn placeholders_of_the_command_line() {
     assert_all_ok(&run(&service, &[&options[..], &["--template"]].concat()));
     let first = seen.recv_timeout(Duration::from_secs(60)).unwrap();
     assert_eq!(first, (r#"{"n":"1"}"#.to_owned(), one.clone(), one));
+}
+
+const TAGGED: &str = "[[request]]\nname = 'create'\nbody = ''\ntags = ['write']\n\
+                      [[request]]\nname = 'replace'\nbody = ''\ntags = ['write', 'slow']\n\
+                      [[request]]\nname = 'find'\nbody = ''\n";
+
+#[test]
+fn tags_choose_the_kinds_that_are_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = write(&folder, "mix.toml", TAGGED);
+    let service = Responder::start(&["createOrder"], &["createOrder.reply"], orders);
+    for (tags, expected) in [
+        (&["--tags", "write"][..], &["create", "replace"][..]),
+        (&["--exclude-tags", "slow"], &["create", "find"]),
+        (
+            &["--tags", "slow,write", "--exclude-tags", "slow"],
+            &["create"],
+        ),
+    ] {
+        let arguments = [&["--scenario", scenario.to_str().unwrap()], tags].concat();
+        let run = run(&service, &arguments);
+        assert_all_ok(&run);
+        let sent: BTreeSet<&str> = run.rows.iter().map(|row| &*row[NAME]).collect();
+        assert_eq!(Vec::from_iter(sent), expected, "{tags:?}");
+    }
+}
+
+#[test]
+fn tags_that_choose_nothing_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = write(&folder, "mix.toml", TAGGED);
+    let start = ["run", "--host", "kafka://127.0.0.1:1"];
+    let told = |arguments: &[&str]| client().args(start).args(arguments).output().unwrap();
+    let with = ["--scenario", scenario.to_str().unwrap()];
+    for (tags, expected) in [
+        (
+            &["--tags", "wirte"][..],
+            "--tags wirte: the scenario has no such tag; it has slow, write",
+        ),
+        (
+            &["--exclude-tags", "x"],
+            "--exclude-tags x: the scenario has no such tag",
+        ),
+        (
+            &["--tags", "slow", "--exclude-tags", "write"],
+            "--tags and --exclude-tags leave no request",
+        ),
+        (&["--tags", "a b"], "'--tags <TAGS>': takes letters, digits"),
+    ] {
+        assert_error(&told(&[&with, tags].concat()), 2, &[expected]);
+    }
+    assert_error(&told(&["--tags", "write"]), 2, &["--scenario"]);
 }

@@ -73,6 +73,7 @@ fn kind(source: &Source<'_>, request: Spanned<RawRequest>) -> Result<Kind, Scena
     let headers = headers.map(|(name, value)| Ok((name.clone(), template(value)?)));
     Ok(Kind {
         weight,
+        tags: tags(source, &raw.tags)?,
         topic: topic(source, raw.topic.as_ref())?,
         reply_topic: topic(source, raw.reply_topic.as_ref())?,
         expect: expect(source, raw.expect_status.as_ref())?,
@@ -123,6 +124,22 @@ fn body(source: &Source<'_>, place: Range<usize>, raw: &RawRequest) -> Result<Bo
 fn template(source: &Source<'_>, text: &Spanned<String>) -> Result<Template, ScenarioError> {
     Template::compile(text.get_ref().as_bytes())
         .map_err(|error| source.error(Some(text.span()), &error.to_string()))
+}
+
+fn tags(source: &Source<'_>, raw: &[Spanned<String>]) -> Result<Vec<String>, ScenarioError> {
+    let tags = raw.iter().map(|tag| match parse_tag(tag.get_ref()) {
+        Ok(text) => Ok(text),
+        Err(reason) => Err(source.error(Some(tag.span()), &format!("a tag {reason}"))),
+    });
+    tags.collect()
+}
+
+/// Reads a tag, which a list on the command line can name.
+pub(crate) fn parse_tag(text: &str) -> Result<String, String> {
+    let is_legal = |own: char| own.is_alphanumeric() || "._-".contains(own);
+    let is_tag = !text.is_empty() && text.chars().all(is_legal);
+    let tag = is_tag.then(|| text.to_owned());
+    tag.ok_or_else(|| "takes letters, digits, '.', '_' and '-'".to_owned())
 }
 
 fn topic(

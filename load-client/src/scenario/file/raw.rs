@@ -22,6 +22,8 @@ pub(super) struct RawScenario {
 pub(super) struct RawRequest {
     pub(super) name: Spanned<String>,
     pub(super) weight: Option<Spanned<i64>>,
+    #[serde(default)]
+    pub(super) tags: Vec<Spanned<String>>,
     pub(super) topic: Option<Spanned<String>>,
     pub(super) reply_topic: Option<Spanned<String>>,
     pub(super) body: Option<Spanned<String>>,

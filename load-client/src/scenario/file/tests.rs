@@ -7,6 +7,7 @@ const WHOLE: &str = r#"
 [[request]]
 name = "create order"
 weight = 3
+tags = ["write", "slow"]
 body = '{"id":"{uuid}","count":{random:1:9}}'
 key = "customer-{user}"
 headers = { tenant = "blue", "x-request" = "{counter}" }
@@ -32,6 +33,8 @@ fn a_whole_scenario() {
     let kinds = parse(Path::new("mix.toml"), WHOLE).unwrap();
     let weights: Vec<_> = kinds.iter().map(|kind| kind.weight).collect();
     assert_eq!(weights, [3, 1]);
+    assert_eq!(kinds[0].tags, ["write", "slow"]);
+    assert!(kinds[1].tags.is_empty());
     let mix = Mix::try_new(kinds, 1).unwrap();
     assert_eq!(mix.kinds(), ["create order", "find order"]);
     let requests: Vec<_> = (0..4).map(|_| mix.next(7)).collect();
@@ -102,7 +105,7 @@ fn the_example_can_be_used() {
 fn errors_name_the_place_and_the_fix() {
     insta::assert_snapshot!(error(""), @"mix.toml:1:1: takes 1 to 1000 requests, each below a line [[request]]");
     insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = 'ä{uid}'\n"), @"mix.toml:3:8: unknown placeholder {uid} at byte 3; known are {uuid}, {request_id}, {counter}, {random:LOW:HIGH}, {user}, {now} and {timestamp_ms}; write {{uid}} for the text itself");
-    insta::assert_snapshot!(error("[[request]]\nname = 'a'\n  wieght = 3\nbody = ''\n"), @"mix.toml:3:3: unknown field `wieght`, expected one of `name`, `weight`, `topic`, `reply_topic`, `body`, `body_file`, `body_lines`, `format`, `template`, `key`, `headers`, `expect_status`, `expect_body`");
+    insta::assert_snapshot!(error("[[request]]\nname = 'a'\n  wieght = 3\nbody = ''\n"), @"mix.toml:3:3: unknown field `wieght`, expected one of `name`, `weight`, `tags`, `topic`, `reply_topic`, `body`, `body_file`, `body_lines`, `format`, `template`, `key`, `headers`, `expect_status`, `expect_body`");
     insta::assert_snapshot!(error("[[request]]\nbody = ''\n"), @"mix.toml:1:1: missing field `name`");
     insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nweight = 0\n"), @"mix.toml:4:10: a weight is a whole number from 1 to 1000000; leave a request of no weight out");
     insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nweight = 'x'\n"), @r#"mix.toml:4:10: invalid type: string "x", expected i64"#);
@@ -119,4 +122,5 @@ fn errors_name_the_place_and_the_fix() {
     insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nexpect_body = ['text:a', 'paid']\n"), @"mix.toml:4:15: takes text:TEXT (the body contains it), regex:PATTERN (it matches somewhere), json:/POINTER=VALUE (the value at a JSON pointer) or json:/POINTER (there is one)");
     insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nexpect_body = 'regex:['\n"), @"mix.toml:4:15: no regular expression: unclosed character class");
     insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nexpect_body = 7\n"), @"mix.toml:4:15: invalid type: integer `7`, expected a text, or a list of texts");
+    insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\ntags = ['ok', 'a,b']\n"), @"mix.toml:4:15: a tag takes letters, digits, '.', '_' and '-'");
 }
