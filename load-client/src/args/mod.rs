@@ -194,6 +194,7 @@ impl RunArguments {
             requests: self.requests_record_file.clone(),
             json: self.json.clone(),
             html: self.output.html(plan.users, plan.spawn_rate, plan.run_time),
+            junit: self.output.junit.clone(),
         }
     }
 

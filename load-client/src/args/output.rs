@@ -37,6 +37,9 @@ pub(crate) struct OutputArguments {
         value_name = "THRESHOLD"
     )]
     pub(crate) fail_on: Vec<Threshold>,
+    /// Write what became of the thresholds as JUnit's XML, one test case for each of --fail-on
+    #[arg(long, env = "LOAD_CLIENT_JUNIT", value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
     /// End the run when a threshold is broken; rates, and counts to be reached, are judged at the end only
     #[arg(long, env = "LOAD_CLIENT_ABORT_ON_FAIL")]
     pub(crate) abort_on_fail: bool,
@@ -70,6 +73,7 @@ pub(crate) struct Files {
     pub(crate) json: Option<PathBuf>,
     /// With its name filled in.
     pub(crate) html: Option<PathBuf>,
+    pub(crate) junit: Option<PathBuf>,
 }
 
 impl Files {
@@ -81,6 +85,7 @@ impl Files {
             ("--requests-record-file", &self.requests),
             ("--json", &self.json),
             ("--html", &self.html),
+            ("--junit", &self.junit),
         ];
         let single = single
             .into_iter()
@@ -99,6 +104,8 @@ pub(crate) enum OutputError {
     FullHistoryWithoutCsv,
     #[error("--abort-on-fail needs --fail-on; add what must hold, such as --fail-on 'p95<20ms'")]
     AbortWithoutThreshold,
+    #[error("--junit needs --fail-on; add what must hold, such as --fail-on 'p95<20ms'")]
+    JunitWithoutThreshold,
     #[error("--abort-delay needs --abort-on-fail; add it")]
     DelayWithoutAbort,
     #[error("{flag} {kind}:...: the run has no kind of request with this name; it has {known}")]
@@ -125,6 +132,9 @@ impl OutputArguments {
         }
         if self.abort_on_fail && self.fail_on.is_empty() {
             return Err(OutputError::AbortWithoutThreshold);
+        }
+        if self.junit.is_some() && self.fail_on.is_empty() {
+            return Err(OutputError::JunitWithoutThreshold);
         }
         if !self.abort_delay.is_zero() && !self.abort_on_fail {
             return Err(OutputError::DelayWithoutAbort);
@@ -286,6 +296,7 @@ mod tests {
                 ["--csv-full-history", "--csv PREFIX"],
             ),
             (&["--abort-on-fail"], ["--abort-on-fail", "--fail-on"]),
+            (&["--junit", "x.xml"], ["--junit", "--fail-on"]),
             (
                 &["--abort-delay", "10s"],
                 ["--abort-delay", "--abort-on-fail"],

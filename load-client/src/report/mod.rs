@@ -3,6 +3,7 @@
 mod csv_stats;
 mod destination;
 pub mod html;
+mod junit;
 mod run_history;
 mod run_json;
 pub mod text;
@@ -17,6 +18,7 @@ use crate::measure::summary::{Row, Sample, Summary};
 pub use destination::{Destination, ExportError, is_standard_output, remove_earlier, write_whole};
 
 pub(crate) use csv_stats::{StatsFiles, failures_csv, stats_csv};
+pub(crate) use junit::junit;
 pub(crate) use run_history::{HistoryRow, append_history, check_history};
 pub(crate) use run_json::{EndedBy, RunFacts, RunReport};
 

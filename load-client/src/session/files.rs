@@ -11,17 +11,18 @@ use rustix::termios::tcgetwinsize;
 use crate::args::Files;
 use crate::load::plan::Plan;
 use crate::measure::history::{Bin, Moment};
-use crate::measure::selfcheck::available_cores;
+use crate::measure::selfcheck::{Validity, available_cores};
 use crate::measure::summary::Summary;
 use crate::report::html::{RunPage, Section};
 use crate::report::text::repeat_command;
 use crate::report::{EndedBy, RunFacts, is_standard_output};
+use crate::session::outputs::RunEnd;
 use crate::session::signals::say;
 use crate::transport::kafka::{KafkaSettings, librdkafka_version};
 
 /// Extensions that the number of a run is put in front of. Another part behind a point belongs to the name.
-const EXTENSIONS: [&str; 10] = [
-    "csv", "gz", "htm", "html", "json", "jsonl", "log", "md", "tsv", "txt",
+const EXTENSIONS: [&str; 11] = [
+    "csv", "gz", "htm", "html", "json", "jsonl", "log", "md", "tsv", "txt", "xml",
 ];
 
 /// Where the files of run `number` go. Those of a later run have names that no file has yet, and all of them the
@@ -37,6 +38,7 @@ pub(crate) fn of_run(given: &Files, number: u32) -> Files {
             requests: single(&given.requests),
             json: single(&given.json),
             html: single(&given.html),
+            junit: single(&given.junit),
         }
     };
     let first = given.all();
@@ -139,6 +141,21 @@ pub(crate) fn command() -> String {
         .map(|(name, value)| (text(name), text(value)))
         .collect();
     repeat_command(&arguments, &variables)
+}
+
+/// Why no figure of a run must be used; `None` when they may be. Without `validity`, whether the load client kept
+/// up does not count.
+pub(super) fn spoiled(end_of_run: &RunEnd, validity: Option<&Validity>) -> Option<String> {
+    if let Some(cause) = &end_of_run.defunct {
+        return Some(format!("the run ended early: {cause}"));
+    }
+    if end_of_run.interrupted_twice {
+        return Some(
+            "the run was interrupted, and what was in flight was not waited for".to_owned(),
+        );
+    }
+    let invalid = validity.filter(|own| own.is_invalid());
+    invalid.map(|own| own.lines().join("; "))
 }
 
 fn section(heading: &str, rows: Vec<(&str, String)>) -> Section {
@@ -309,6 +326,7 @@ mod tests {
             requests: at("run.csv"),
             json: Some("-".into()),
             html: None,
+            junit: None,
         };
         for name in ["run.csv", "run.2.csv", "run.3_failures.csv"] {
             std::fs::write(folder.path().join(name), "kept").unwrap();

@@ -14,7 +14,7 @@ use crate::measure::summary::{Lag, Summary};
 use crate::measure::threshold::{self, Judgements, Threshold, evaluate};
 use crate::report::html::run_page;
 use crate::report::text::{run_end, run_verdicts};
-use crate::report::{Destination, EndedBy, ExportError, RunFacts, RunReport, StatsFiles};
+use crate::report::{Destination, EndedBy, ExportError, RunFacts, RunReport, StatsFiles, junit};
 use crate::session::files::{self, HeldText, Text};
 use crate::session::signals::{Restore, say};
 use crate::session::watch::{self, Observer, Shown, Watch, Watched};
@@ -29,6 +29,7 @@ pub(crate) struct Outputs {
     arguments: OutputArguments,
     html: Option<Destination>,
     json: Option<Destination>,
+    junit: Option<Destination>,
     text: Text,
 }
 
@@ -109,11 +110,12 @@ impl Outputs {
         output.csv.clone_from(&files.csv);
         let claim = |path: Option<&Path>| path.map(Destination::claim).transpose();
         output.csv.as_deref().map_or(Ok(()), StatsFiles::check)?;
-        let outputs = [&files.html, &files.json, &files.requests];
+        let outputs = [&files.html, &files.json, &files.junit, &files.requests];
         Ok(Self {
             text: Text::beside(outputs.into_iter().flatten().map(PathBuf::as_path)),
             html: claim(files.html.as_deref())?,
             json: claim(files.json.as_deref())?,
+            junit: claim(files.junit.as_deref())?,
             arguments: output,
         })
     }
@@ -227,6 +229,8 @@ impl Ended {
         let held = self.show(&summary, &answer, &validity);
         let exit_code = self.exit_code(&end_of_run, &summary, &validity, &answer);
         let defunct = end_of_run.defunct.clone();
+        let counts = self.outputs.arguments.exit_code_on_invalid != 0;
+        let spoiled = files::spoiled(&end_of_run, Some(&validity).filter(|_| counts));
         let facts = RunFacts {
             ended_by: self.ended_by(plan, &end_of_run),
             started: end_of_run.started,
@@ -239,11 +243,13 @@ impl Ended {
             exit_code,
         };
         let html = self.write_page(plan, kafka, &facts, &summary);
+        let junit = self.write_junit(&kafka.topic, &facts, spoiled.as_deref());
         let json = self.write_json(plan, kafka, facts, summary);
         if let Some(cause) = &defunct {
             say(&format!("error: the run ended early: {cause}"));
         }
-        let written = csv.and(html).and(json).and_then(|()| self.check_history());
+        let written = csv.and(html).and(junit).and(json);
+        let written = written.and_then(|()| self.check_history());
         Concluded {
             done: written.map(|()| exit_code),
             defunct,
@@ -317,6 +323,19 @@ impl Ended {
         };
         let report = RunReport::new(plan, kafka, facts, summary);
         Ok(destination.write_whole(&serde_json::to_vec_pretty(&report)?)?)
+    }
+
+    fn write_junit(
+        &mut self,
+        topic: &str,
+        facts: &RunFacts,
+        spoiled: Option<&str>,
+    ) -> anyhow::Result<()> {
+        let Some(destination) = self.outputs.junit.take() else {
+            return Ok(());
+        };
+        let text = junit(topic, facts, spoiled);
+        Ok(destination.write_whole(text.as_bytes())?)
     }
 
     fn readings(&self, plan: &Plan, stalled: Stalled) -> Readings {

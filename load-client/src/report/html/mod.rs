@@ -11,8 +11,8 @@ use crate::compare::{Comparison, Verdict, tables as compared};
 // internal: the report of one run
 pub(crate) use run::{RunPage, run_page};
 
-/// Escapes text for element content and for quoted attributes.
-fn escape(text: &str) -> String {
+/// Escapes text for element content and for quoted attributes, also of XML.
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

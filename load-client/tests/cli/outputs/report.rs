@@ -27,6 +27,45 @@ fn the_report_is_named_by_the_load() {
 }
 
 #[test]
+fn junit_has_a_case_for_each_threshold() {
+    let service = Service::start(Behaviour::Answer("500"));
+    let thresholds = ["--fail-on", "failures<1%", "--fail-on", "createOrder:rps>0"];
+    let files = [
+        "--junit",
+        "junit.xml",
+        "--exit-code-on-invalid",
+        "0",
+        "-t",
+        "1s",
+    ];
+    let run = Run::new(&service, &[&thresholds[..], &files].concat());
+    run.assert_code(4);
+    let text = run.text("junit.xml");
+    for part in [
+        "<testsuite name=\"createOrder\" tests=\"2\" failures=\"1\" errors=\"0\"",
+        "name=\"failures&lt;1%\"",
+        "<failure type=\"broken\" message=\"measured 100",
+        "name=\"createOrder:rps&gt;0\"",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert!(text.ends_with("</testsuites>\n"), "{text}");
+}
+
+#[test]
+fn junit_without_a_threshold_is_refused() {
+    let service = Service::start(Behaviour::Answer("200"));
+    let run = Run::new(&service, &["-t", "1s", "--junit", "junit.xml"]);
+    run.assert_code(2);
+    assert!(
+        run.stderr().contains("--junit needs --fail-on"),
+        "{}",
+        run.stderr()
+    );
+    assert!(!run.path("junit.xml").exists());
+}
+
+#[test]
 fn chromium_opens_the_report_without_a_network() {
     let service = Service::start(Behaviour::Answer("200"));
     let run = Run::new(
