@@ -24,12 +24,12 @@
 //!         &self.0
 //!     }
 //!
-//!     fn next(&self, user: u32) -> Request {
-//!         Request {
+//!     fn next(&self, user: u32) -> Option<Request> {
+//!         Some(Request {
 //!             key: Some(format!("customer-{user}").into()),
 //!             body: Some(r#"{"items":[]}"#.into()),
 //!             ..Request::new(0)
-//!         }
+//!         })
 //!     }
 //! }
 //!

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::scenario::{
-    Body, BodyCheck, BodyChecks, Format, Kind, Mix, Records, Request, StatusSet, Template,
-    parse_tag, read_scenario,
+    Body, BodyCheck, BodyChecks, Feeder, FeederOrder, Format, Kind, Mix, Records, Request,
+    StatusSet, Template, parse_tag, read_scenario,
 };
 use crate::transport::kafka::{KafkaSettings, OWN_REPLY_TOPIC_INFIX};
 use crate::transport::wire::{
@@ -20,8 +20,9 @@ const SERVICE: &str = "Conventions of the service";
 
 #[derive(Debug, Args)]
 pub(crate) struct ServiceArguments {
-    /// Kinds of request and their weights, from a TOML file of [[request]] tables: name, weight, tags,
-    /// topic, reply_topic, body | body_file | body_lines, template, format, key, headers, expect_status, expect_body
+    /// Kinds of request and their weights, from a TOML file of [[request]] tables: name, weight, tags, topic,
+    /// reply_topic, body | body_file | body_lines, template, feeder, feeder_order, format, key, headers,
+    /// expect_status, expect_body
     #[arg(long, env = "LOAD_CLIENT_SCENARIO", value_name = "FILE", conflicts_with_all = ["body", "body_lines", "key", "template"], help_heading = WORKLOAD)]
     scenario: Option<PathBuf>,
     /// Send only those kinds of the scenario that have one of these tags (comma separated)
@@ -39,13 +40,21 @@ pub(crate) struct ServiceArguments {
     /// What --body-lines holds, lines or kcat-json [default: as its first line looks]
     #[arg(long, env = "LOAD_CLIENT_BODY_LINES_FORMAT", value_name = "FORMAT", requires = "body_lines", help_heading = WORKLOAD)]
     body_lines_format: Option<Format>,
-    /// Key of each request; {uuid}, {request_id}, {counter}, {random:1:100}, {user}, {now} and
-    /// {timestamp_ms} are filled in, and {{uuid}} is the text itself
+    /// Key of each request; {uuid}, {request_id}, {counter}, {random:1:100}, {user}, {now}, {timestamp_ms} and
+    /// {csv.COLUMN} are filled in, and {{uuid}} is the text itself
     #[arg(long, env = "LOAD_CLIENT_KEY", value_name = "TEMPLATE", help_heading = WORKLOAD)]
     key: Option<String>,
     /// Fill the placeholders in --body and --header in as well; without it they are sent as they stand
     #[arg(long, env = "LOAD_CLIENT_TEMPLATE", help_heading = WORKLOAD)]
     template: bool,
+    /// CSV whose columns fill in {csv.COLUMN} in --key, and with --template in --body and --header: a row for
+    /// each request
+    #[arg(long, env = "LOAD_CLIENT_FEEDER", value_name = "FILE", conflicts_with = "scenario", help_heading = WORKLOAD)]
+    feeder: Option<PathBuf>,
+    /// In which order its rows are taken: sequential (around again), random (by --seed), or once, which ends the
+    /// run after the last [default: sequential]
+    #[arg(long, env = "LOAD_CLIENT_FEEDER_ORDER", value_name = "ORDER", requires = "feeder", help_heading = WORKLOAD)]
+    feeder_order: Option<FeederOrder>,
     /// Statuses that are good: 200, 2xx, 200-204 or several, comma separated [default: 2xx]
     #[arg(long, env = "LOAD_CLIENT_EXPECT_STATUS", value_name = "STATUS", help_heading = SERVICE)]
     expect_status: Option<StatusSet>,
@@ -101,8 +110,8 @@ fn header_name(text: &str) -> Result<String, String> {
 
 impl ServiceArguments {
     /// The files that the requests are read from.
-    pub(crate) fn files(&self) -> [Option<&Path>; 2] {
-        [self.scenario.as_deref(), self.body_lines.as_deref()]
+    pub(crate) fn files(&self) -> [Option<&Path>; 3] {
+        [&self.scenario, &self.body_lines, &self.feeder].map(|file| file.as_deref())
     }
 
     /// The scenario, and the settings that follow from it and from the conventions.
@@ -233,8 +242,14 @@ impl ServiceArguments {
     }
 
     fn only_kind(&self, settings: &mut KafkaSettings) -> Result<Kind, String> {
+        let order = self.feeder_order.unwrap_or_default();
+        let feeder = self.feeder.as_deref().map(|path| Feeder::read(path, order));
+        let feeder = feeder
+            .transpose()
+            .map_err(|error| format!("--feeder: {error}"))?;
+        let columns = feeder.as_ref().map_or(&[][..], Feeder::columns);
         let compile = |flag: &str, text: &[u8]| {
-            Template::compile(text).map_err(|error| format!("{flag}: {error}"))
+            Template::compile(text, columns).map_err(|error| format!("{flag}: {error}"))
         };
         let body = match &self.body_lines {
             Some(path) => {
@@ -256,6 +271,7 @@ impl ServiceArguments {
                     .push((name, compile("--header", value.as_bytes())?));
             }
         }
+        kind.feeder = feeder;
         Ok(kind)
     }
 }

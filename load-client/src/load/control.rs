@@ -38,6 +38,7 @@ struct Live {
     unsent: AtomicU64,
     /// Requests that the recorder held back.
     behind_recorder: AtomicU64,
+    is_exhausted: AtomicBool,
     presence: Mutex<Presence>,
     /// `None` before the first measured request that had a time to be sent at.
     lag: Mutex<Option<LagTally>>,
@@ -157,6 +158,11 @@ impl Control {
         lock(&self.live.presence).end
     }
 
+    /// Whether the run ended because nothing was left to send.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.live.is_exhausted.load(Ordering::Relaxed)
+    }
+
     /// How many users of a closed loop there were on average over the measured window; `None` before its end.
     pub(crate) fn mean_users(&self) -> Option<f64> {
         let presence = lock(&self.live.presence);
@@ -221,6 +227,12 @@ impl Control {
         lock(&self.live.presence).change(at, users);
         let users = u32::try_from(users).unwrap_or(u32::MAX);
         self.live.users.store(users, Ordering::Relaxed);
+    }
+
+    /// Ends the run because nothing is left to send.
+    pub(super) fn nothing_is_left(&self) {
+        self.live.is_exhausted.store(true, Ordering::Relaxed);
+        self.stop.cancel();
     }
 
     /// Notes that nothing is sent any more; the first moment counts.

@@ -163,7 +163,9 @@ async fn closed_loop<T: Transport>(
             continue;
         }
         is_held_back = false;
-        let sent = engine.send(user, planned, Arc::<Turn<T>>::clone(&turn));
+        let Some(sent) = engine.send(user, planned, Arc::<Turn<T>>::clone(&turn)) else {
+            break;
+        };
         if wait_time.is_paced() && !engine.is_warm_up(planned.unwrap_or(sent)) {
             let lag = planned.map_or(Duration::ZERO, |planned| sent - planned);
             engine.control.request_was_late(lag, false);
@@ -327,7 +329,9 @@ impl<T: Transport> Dispatcher<T> {
         let user = u32::try_from(self.number % USERS).unwrap_or_default();
         self.number += 1;
         let listener = Arc::clone(&self.listener);
-        let sent = self.engine.send(user, Some(due), listener);
+        let Some(sent) = self.engine.send(user, Some(due), listener) else {
+            return;
+        };
         if !self.engine.is_warm_up(due) {
             let lag = sent.saturating_duration_since(due);
             self.engine.control.request_was_late(lag, self.is_behind);

@@ -97,14 +97,17 @@ impl<T: Transport> Engine<T> {
     }
 
     /// Sends the next request of a user; `intended` is now unless a schedule says otherwise. Answers the
-    /// moment of the hand-over.
+    /// moment of the hand-over; `None` when nothing is left to send, which ends the run.
     pub(super) fn send(
         &self,
         user: u32,
         intended: Option<Instant>,
         listener: Arc<dyn Listener>,
-    ) -> Instant {
-        let request = self.scenario.next(user);
+    ) -> Option<Instant> {
+        let Some(request) = self.scenario.next(user) else {
+            self.control.nothing_is_left();
+            return None;
+        };
         self.control.request_begins();
         let sent = now();
         let flight = InFlight {
@@ -119,7 +122,7 @@ impl<T: Transport> Engine<T> {
         if pending.register(request.id, flight, listener) {
             self.transport.send(&request);
         }
-        sent
+        Some(sent)
     }
 
     /// Takes the ending of a request; answers its name.

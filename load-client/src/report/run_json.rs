@@ -7,7 +7,7 @@
 //! | field | content |
 //! |---|---|
 //! | `format` | the number of this shape |
-//! | `run_id`, `started`, `duration_seconds`, `ended_by` | which run, when (RFC 3339), for how long, why it ended: `run_time`, `signal`, `threshold`, `limit`, `failure` |
+//! | `run_id`, `started`, `duration_seconds`, `ended_by` | which run, when (RFC 3339), for how long, why it ended: `run_time`, `signal`, `threshold`, `limit`, `exhausted`, `failure` |
 //! | `load_model`, `target`, `plan`, `client_settings`, `command` | what was asked for, and what was in effect |
 //! | `summary.total`, `summary.kinds[]` | requests, failures, rates, `response` and `service` times of all kinds, of each |
 //! | `summary.outcomes`, `summary.errors[]` | requests by outcome; failures by kind and text, with `first_body`: how the first refused reply began, or `null` |
@@ -42,6 +42,8 @@ pub(crate) enum EndedBy {
     Threshold,
     /// A stage broke a limit that was to end it.
     Limit,
+    /// Nothing was left to send: a feeder that gives each row once had no more.
+    Exhausted,
     /// Replies could not be received, or the requests could not be recorded, any more.
     Failure,
 }

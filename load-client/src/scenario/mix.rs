@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::scenario::{BodyChecks, Records, Request, Scenario, StatusSet, Template, Values};
+use crate::scenario::{
+    BodyChecks, Draw, Feeder, Records, Request, Scenario, StatusSet, Template, Values,
+};
 
 /// Most kinds of one mix; a table with more lines helps nobody.
 pub(super) const MAX_KINDS: usize = 1000;
@@ -34,6 +36,13 @@ impl Mix {
         if let Some(kind) = kinds.iter().find(|kind| kind.weight == 0) {
             let name = &kind.name;
             return Err(format!("the weight of {name} is 0; leave the request out"));
+        }
+        if let Some(kind) = kinds.iter().find(|kind| kind.wastes_rows()) {
+            return Err(format!(
+                "no {{csv.COLUMN}} of {} uses the rows of its feeder; write one into body, key or a header (--body \
+                 and --header need --template)",
+                kind.name
+            ));
         }
         let weights: Vec<u32> = kinds.iter().map(|kind| kind.weight).collect();
         Ok(Self {
@@ -65,7 +74,7 @@ impl Scenario for Mix {
         &self.names
     }
 
-    fn next(&self, user: u32) -> Request {
+    fn next(&self, user: u32) -> Option<Request> {
         let number = self.wheel.next();
         // Fits: there are at most MAX_KINDS.
         self.kinds[number].request(number as u16, user, &self.values)
@@ -93,6 +102,8 @@ pub(crate) struct Kind {
     pub key: Option<Template>,
     /// Headers of its own, before those of the same name of a captured record.
     pub headers: Vec<(String, Template)>,
+    /// What rows are drawn from.
+    pub feeder: Option<Feeder>,
     /// Where bodies come from.
     pub body: Body,
 }
@@ -119,27 +130,46 @@ impl Kind {
             expect_body: None,
             key: None,
             headers: Vec::new(),
+            feeder: None,
             body,
         }
     }
 
-    pub(super) fn request(&self, kind: u16, user: u32, values: &Values) -> Request {
+    /// Whether it draws rows and sends nothing of them.
+    fn wastes_rows(&self) -> bool {
+        let body = match &self.body {
+            Body::Template(template) => Some(template),
+            Body::Records(_) => None,
+        };
+        let headers = self.headers.iter().map(|(_, value)| value);
+        let mut templates = headers.chain(&self.key).chain(body);
+        self.feeder.is_some() && !templates.any(Template::has_column)
+    }
+
+    /// The next request; `None` when its feeder has no row left.
+    pub(super) fn request(&self, kind: u16, user: u32, values: &Values) -> Option<Request> {
+        let row = match &self.feeder {
+            Some(feeder) => Some(feeder.next(values)?),
+            None => None,
+        };
+        let mut draw = values.draw(user, Uuid::new_v4());
+        draw.row = row;
         let place = match &self.body {
             Body::Template(_) => 0,
             Body::Records(records) => records.advance(),
         };
-        self.render(kind, user, place, values)
+        Some(self.render(kind, place, &draw))
     }
 
     /// A request that takes no turn.
     pub(super) fn sample(&self, kind: u16, values: &Values) -> Request {
-        self.render(kind, 0, 0, values)
+        let mut draw = values.draw(0, Uuid::new_v4());
+        draw.row = self.feeder.as_ref().and_then(Feeder::sample);
+        self.render(kind, 0, &draw)
     }
 
-    fn render(&self, kind: u16, user: u32, place: usize, values: &Values) -> Request {
-        let id = Uuid::new_v4();
-        let draw = values.draw(user, id);
-        let render = |template: &Template| template.render(&draw);
+    fn render(&self, kind: u16, place: usize, draw: &Draw<'_>) -> Request {
+        let render = |template: &Template| template.render(draw);
         let own = self.headers.iter();
         let mut headers: Vec<(String, Bytes)> = own
             .map(|(name, value)| (name.clone(), render(value)))
@@ -158,7 +188,7 @@ impl Kind {
         };
         Request {
             kind,
-            id,
+            id: draw.id,
             key,
             headers,
             body,
@@ -222,7 +252,7 @@ mod tests {
     use crate::scenario::{Body, Format, Records, Template};
 
     fn template(text: &str) -> Template {
-        Template::compile(text.as_bytes()).unwrap()
+        Template::compile(text.as_bytes(), &[]).unwrap()
     }
 
     fn kind(name: &str, weight: u32, body: &str) -> Kind {
@@ -240,7 +270,7 @@ mod tests {
         ];
         let mix = Mix::try_new(kinds, 1).unwrap();
         assert_eq!(mix.kinds(), ["create", "find"]);
-        let bodies: Vec<_> = (0..4).map(|_| mix.next(0).body.unwrap()).collect();
+        let bodies: Vec<_> = (0..4).map(|_| mix.next(0).unwrap().body.unwrap()).collect();
         assert_eq!(bodies, ["c1", "f2", "c3", "c4"]);
     }
 
@@ -252,7 +282,9 @@ mod tests {
             if looked_at {
                 assert_eq!(mix.samples().len(), 1);
             }
-            (0..3).map(|_| mix.next(0).body).collect::<Vec<_>>()
+            (0..3)
+                .map(|_| mix.next(0).unwrap().body)
+                .collect::<Vec<_>>()
         };
         assert_eq!(bodies(true), bodies(false));
     }
@@ -265,7 +297,7 @@ mod tests {
         kind.headers
             .push(("tenant".to_owned(), template("blue{user}")));
         let mix = Mix::try_new(vec![kind], 1).unwrap();
-        let request = mix.next(4);
+        let request = mix.next(4).unwrap();
         let header = |name: &str, value: &'static str| (name.to_owned(), Bytes::from(value));
         assert_eq!(
             request.headers,

@@ -1,6 +1,7 @@
 //! What is sent: the requests of a run, one after the other.
 
 mod expect;
+mod feeder;
 mod file;
 mod mix;
 mod records;
@@ -14,10 +15,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use csv::ByteRecord;
 use uuid::Uuid;
 
 pub use expect::{BodyCheck, BodyChecks};
 
+pub(crate) use feeder::{Feeder, FeederOrder};
 pub(crate) use file::{parse_tag, place_in, read_scenario};
 pub(crate) use mix::{Body, Kind, Mix};
 pub(crate) use records::{Format, Records, RecordsError};
@@ -87,18 +90,18 @@ impl Request {
 ///         &self.kinds
 ///     }
 ///
-///     fn next(&self, user: u32) -> Request {
+///     fn next(&self, user: u32) -> Option<Request> {
 ///         let number = self.made.fetch_add(1, Ordering::Relaxed);
 ///         let body = format!(r#"{{"number":{number},"user":{user}}}"#);
 ///         if number % 3 < 2 {
-///             return Request { body: Some(body.into()), ..Request::new(0) };
+///             return Some(Request { body: Some(body.into()), ..Request::new(0) });
 ///         }
-///         Request {
+///         Some(Request {
 ///             body: Some(body.into()),
 ///             topic: Some("findOrder".into()),
 ///             expect: Some(Arc::clone(&self.missing)),
 ///             ..Request::new(1)
-///         }
+///         })
 ///     }
 /// }
 ///
@@ -107,7 +110,7 @@ impl Request {
 ///     made: AtomicU64::new(0),
 ///     missing: Arc::new("404".parse()?),
 /// };
-/// let kinds: Vec<u16> = (0..6).map(|user| orders.next(user).kind).collect();
+/// let kinds: Vec<u16> = (0..6).filter_map(|user| Some(orders.next(user)?.kind)).collect();
 /// assert_eq!(kinds, [0, 0, 1, 0, 0, 1]);
 /// # Ok::<(), String>(())
 /// ```
@@ -115,8 +118,8 @@ pub trait Scenario: Send + Sync + 'static {
     /// The names of the request kinds, by which results are told apart; at least one.
     fn kinds(&self) -> &[String];
 
-    /// The next request of a user, counted from 0.
-    fn next(&self, user: u32) -> Request;
+    /// The next request of a user, counted from 0; `None` ends the run, because nothing is left to send.
+    fn next(&self, user: u32) -> Option<Request>;
 }
 
 /// Requests that differ in nothing but their id.
@@ -139,11 +142,11 @@ impl Scenario for Fixed {
         &self.name
     }
 
-    fn next(&self, _user: u32) -> Request {
-        Request {
+    fn next(&self, _user: u32) -> Option<Request> {
+        Some(Request {
             body: Some(self.body.clone()),
             ..Request::new(0)
-        }
+        })
     }
 }
 
@@ -232,6 +235,8 @@ pub(crate) struct Draw<'a> {
     pub(crate) user: u32,
     pub(crate) id: Uuid,
     pub(crate) now: SystemTime,
+    /// The row of a feeder that the request has.
+    pub(crate) row: Option<&'a ByteRecord>,
 }
 
 impl Values {
@@ -250,7 +255,14 @@ impl Values {
             user,
             id,
             now: SystemTime::now(),
+            row: None,
         }
+    }
+
+    /// A number below `count`, which is above 0.
+    fn random_below(&self, count: usize) -> usize {
+        let scaled = (u128::from(self.random_bits()) * count as u128) >> 64;
+        scaled as usize
     }
 
     /// SplitMix64 (G. Steele, D. Lea, C. Flood, *Fast splittable pseudorandom number generators*,
@@ -284,7 +296,8 @@ mod tests {
     #[test]
     fn only_the_id_differs() {
         let scenario = Fixed::new("createOrder".to_owned(), Bytes::from_static(b"{}"));
-        let (first, mut second) = (scenario.next(0), scenario.next(1));
+        let next = |user| scenario.next(user).unwrap();
+        let (first, mut second) = (next(0), next(1));
         assert_ne!(first.id, second.id);
         second.id = first.id;
         assert_eq!(first, second);

@@ -32,21 +32,30 @@ enum Part {
     User,
     Now,
     TimestampMilliseconds,
+    /// A column of the row that the request has drawn.
+    Column(usize),
 }
 
 impl Template {
-    /// Compiles a text. It may hold any bytes beside its placeholders.
+    /// Compiles a text. It may hold any bytes beside its placeholders. `columns` are those of the file that rows
+    /// are drawn from; none without one.
     ///
     /// # Errors
     ///
-    /// For an unknown placeholder, a wrong argument, or a brace that is not closed.
-    pub(crate) fn compile(text: &[u8]) -> Result<Self, TemplateError> {
-        parts(text).map(Self::of)
+    /// For an unknown placeholder or column, a wrong argument, or a brace that is not closed.
+    pub(crate) fn compile(text: &[u8], columns: &[String]) -> Result<Self, TemplateError> {
+        parts(text, columns).map(Self::of)
     }
 
     /// A text that is sent as it is, whatever its braces.
     pub(crate) fn verbatim(text: Bytes) -> Self {
         Self::of(vec![Part::Literal(text)])
+    }
+
+    /// Whether it has a column of a row.
+    pub(super) fn has_column(&self) -> bool {
+        let mut parts = self.parts.iter();
+        parts.any(|part| matches!(part, Part::Column(_)))
     }
 
     fn of(parts: Vec<Part>) -> Self {
@@ -80,6 +89,8 @@ impl Part {
             Self::Now => 24,
             Self::Counter | Self::Random(..) | Self::TimestampMilliseconds => 20,
             Self::User => 10,
+            // Not known before the row.
+            Self::Column(_) => 0,
         }
     }
 
@@ -99,6 +110,10 @@ impl Part {
             Self::Counter => write!(to, "{}", draw.counter),
             Self::Random(low, high) => write!(to, "{}", draw.random(*low, *high)),
             Self::User => write!(to, "{}", draw.user),
+            Self::Column(at) => {
+                let value = draw.row.and_then(|row| row.get(*at));
+                to.write_all(value.unwrap_or_default())
+            }
             Self::Now => write!(to, "{}", humantime::format_rfc3339_millis(draw.now)),
             Self::TimestampMilliseconds => {
                 let since = draw.now.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -112,8 +127,14 @@ impl Part {
 
 // Takes a template apart. Each error says what to write instead.
 
-const KNOWN: &str =
-    "{uuid}, {request_id}, {counter}, {random:LOW:HIGH}, {user}, {now} and {timestamp_ms}";
+const KNOWN: &str = "{uuid}, {request_id}, {counter}, {random:LOW:HIGH}, {user}, {now}, {timestamp_ms} and {csv.COLUMN}";
+
+/// What a column's placeholder begins with.
+const COLUMN: &[u8] = b"{csv.";
+/// Columns that a message names.
+const MAX_NAMED: usize = 20;
+/// Letters of a column that a message shows.
+const LONGEST_NAMED: usize = 40;
 
 /// Why a text is no template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -127,6 +148,16 @@ pub(crate) enum TemplateError {
         name: String,
         /// Where its brace is, counted from 1.
         at: usize,
+    },
+    /// A column that the file does not have, or a column without a file.
+    #[error("{{csv.{name}}} at byte {at}: {reason}")]
+    Column {
+        /// Its name.
+        name: String,
+        /// Where its brace is, counted from 1.
+        at: usize,
+        /// Why there is none, and what to do.
+        reason: String,
     },
     /// A known placeholder with arguments that it does not take.
     #[error("wrong placeholder {found} at byte {at}: write {takes}")]
@@ -150,7 +181,7 @@ pub(crate) enum TemplateError {
     },
 }
 
-fn parts(text: &[u8]) -> Result<Vec<Part>, TemplateError> {
+fn parts(text: &[u8], columns: &[String]) -> Result<Vec<Part>, TemplateError> {
     let mut parts = Vec::new();
     let mut literal = Vec::new();
     let mut at = 0;
@@ -161,6 +192,10 @@ fn parts(text: &[u8]) -> Result<Vec<Part>, TemplateError> {
             // One brace of each pair.
             literal.extend_from_slice(&rest[1..=end]);
             at += end + 2;
+        } else if let Some((part, length)) = column(rest, at, columns)? {
+            flush(&mut literal, &mut parts);
+            parts.push(part);
+            at += length;
         } else if let Some((part, length)) = placeholder(rest, at)? {
             flush(&mut literal, &mut parts);
             parts.push(part);
@@ -183,6 +218,32 @@ fn flush(literal: &mut Vec<u8>, parts: &mut Vec<Part>) {
 /// `{{name`: two braces before anything else are two braces.
 fn is_escape(rest: &[u8]) -> bool {
     rest.starts_with(b"{{") && name_length(&rest[2..]) > 0
+}
+
+/// The column that is named here and the length of its placeholder; `None` for anything else.
+fn column(
+    rest: &[u8],
+    at: usize,
+    columns: &[String],
+) -> Result<Option<(Part, usize)>, TemplateError> {
+    let Some(named) = rest.strip_prefix(COLUMN) else {
+        return Ok(None);
+    };
+    let end = find(named, b"}").ok_or_else(|| not_closed(rest, at, 1, "}"))?;
+    let name = String::from_utf8_lossy(&named[..end]);
+    if let Some(column) = columns.iter().position(|own| *own == name) {
+        return Ok(Some((Part::Column(column), COLUMN.len() + end + 1)));
+    }
+    let known: Vec<&str> = columns.iter().take(MAX_NAMED).map(|own| &**own).collect();
+    let reason = match known.is_empty() {
+        true => "there is no file of rows: name one by feeder (--feeder)".to_owned(),
+        false => format!("the file of the feeder has {}", known.join(", ")),
+    };
+    Err(TemplateError::Column {
+        name: name.chars().take(LONGEST_NAMED).collect(),
+        at: at + 1,
+        reason,
+    })
 }
 
 /// The placeholder that starts here and its length; `None` for text.
@@ -259,131 +320,4 @@ fn find(text: &[u8], what: &[u8]) -> Option<usize> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::{Duration, UNIX_EPOCH};
-
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::scenario::Values;
-
-    fn rendered(template: &str) -> String {
-        let values = Values::new(1);
-        let mut draw = values.draw(3, Uuid::from_u128(0xabc));
-        draw.now = UNIX_EPOCH + Duration::from_millis(1_767_323_045_678);
-        let template = Template::compile(template.as_bytes()).unwrap();
-        String::from_utf8(template.render(&draw).to_vec()).unwrap()
-    }
-
-    fn error(template: &str) -> String {
-        let error = Template::compile(template.as_bytes()).unwrap_err();
-        error.to_string()
-    }
-
-    #[test]
-    fn each_placeholder_is_filled_in() {
-        assert_eq!(
-            rendered("{request_id} {counter} {user} {now} {timestamp_ms}"),
-            "00000000-0000-0000-0000-000000000abc 1 3 2026-01-02T03:04:05.678Z 1767323045678"
-        );
-        assert_eq!(rendered("a{random:-7:-7}b"), "a-7b");
-        let uuids = rendered("{uuid}{uuid}");
-        let (first, second) = uuids.split_at(36);
-        assert!(Uuid::parse_str(first).is_ok() && Uuid::parse_str(second).is_ok());
-        assert_ne!(first, second);
-    }
-
-    #[test]
-    fn json_is_left_alone() {
-        for plain in [
-            r#"{"items":[{"sku":"id-1234","count":1}]}"#,
-            r#"{"a":{"b":{}}}"#,
-            "{ \"a\" : {\n\t\"b\":1}}",
-            "{}",
-            "[{},{}]",
-            "{\"query\":\"{ orders { id } }\"}",
-            "{{}}",
-            "{",
-            "a{b",
-            "{1}",
-            "{orders{",
-            "}}",
-            "",
-        ] {
-            assert_eq!(rendered(plain), plain);
-        }
-        let filled = rendered(r#"{"a":{"id":"{request_id}","n":{counter}}}"#);
-        let expected = r#"{"a":{"id":"00000000-0000-0000-0000-000000000abc","n":1}}"#;
-        assert_eq!(filled, expected);
-    }
-
-    #[test]
-    fn doubled_braces_are_the_text_itself() {
-        assert_eq!(rendered("{{uuid}}"), "{uuid}");
-        assert_eq!(rendered("{{anything else}}"), "{anything else}");
-        assert_eq!(rendered("{orders{{id}}}"), "{orders{id}}");
-        assert_eq!(rendered("{{a}}{counter}{{b}}"), "{a}1{b}");
-    }
-
-    #[test]
-    fn a_rendering_fits_into_its_one_allocation() {
-        let values = Values::new(1);
-        let draw = values.draw(u32::MAX, Uuid::nil());
-        let template = Template::compile(
-            b"{uuid}{now}{user}{timestamp_ms}{random:-9223372036854775808:9}{counter}x",
-        )
-        .unwrap();
-        assert!(template.render(&draw).len() <= template.capacity);
-        for alone in ["{uuid}", "{request_id}", "{now}", "{user}"] {
-            let template = Template::compile(alone.as_bytes()).unwrap();
-            assert_eq!(template.render(&draw).len(), template.capacity, "{alone}");
-        }
-        let plain = Template::compile(b"{\"a\":1}").unwrap();
-        let (first, second) = (plain.render(&draw), plain.render(&draw));
-        assert_eq!(first.as_ptr(), second.as_ptr(), "text is shared");
-    }
-
-    #[test]
-    fn what_looks_like_a_placeholder_and_is_none_is_an_error() {
-        insta::assert_snapshot!(error("a {uid} b"), @"unknown placeholder {uid} at byte 3; known are {uuid}, {request_id}, {counter}, {random:LOW:HIGH}, {user}, {now} and {timestamp_ms}; write {{uid}} for the text itself");
-        insta::assert_snapshot!(error("{word:1}"), @"unknown placeholder {word} at byte 1; known are {uuid}, {request_id}, {counter}, {random:LOW:HIGH}, {user}, {now} and {timestamp_ms}; write {{word}} for the text itself");
-        insta::assert_snapshot!(error("{uuid:4}"), @"wrong placeholder {uuid:4} at byte 1: write {uuid}");
-        insta::assert_snapshot!(error("{counter:"), @"the {counter at byte 1 is not closed; close it by }");
-        insta::assert_snapshot!(error("{{uuid}"), @"the {{uuid at byte 1 is not closed; close it by }}");
-        for wrong in [
-            "{random}",
-            "{random:1}",
-            "{random:2:1}",
-            "{random:a:b}",
-            "{random:1:2:3}",
-        ] {
-            let error = error(wrong);
-            assert!(error.contains("write {random:LOW:HIGH}"), "{error}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_compile_or_are_refused(text in proptest::collection::vec(any::<u8>(), 0..200)) {
-            if let Ok(template) = Template::compile(&text) {
-                let values = Values::new(1);
-                let rendered = template.render(&values.draw(0, Uuid::nil()));
-                prop_assert!(rendered.len() <= template.capacity);
-            }
-        }
-
-        #[test]
-        fn text_without_names_after_braces_is_unchanged(text in "[{}\"a-z0-9: ,]{0,80}") {
-            let looks_like_one = text.as_bytes().windows(2).any(|pair| {
-                pair[0] == b'{' && pair[1].is_ascii_alphabetic()
-            });
-            prop_assume!(!looks_like_one);
-            prop_assert_eq!(rendered(&text), text);
-        }
-
-        #[test]
-        fn an_escaped_name_is_itself(name in "[a-z_][a-z0-9_:]{0,20}") {
-            prop_assert_eq!(rendered(&format!("<{{{{{name}}}}}>")), format!("<{{{name}}}>"));
-        }
-    }
-}
+mod tests;

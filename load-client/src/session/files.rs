@@ -193,6 +193,7 @@ fn load(plan: &Plan, ended_by: EndedBy) -> Section {
         EndedBy::Signal => "a signal",
         EndedBy::Threshold => "a threshold that was broken",
         EndedBy::Limit => "a stage that broke a limit",
+        EndedBy::Exhausted => "the last row of a feeder",
         EndedBy::Failure => "a failure",
     };
     section(

@@ -362,6 +362,7 @@ impl Ended {
             _ if end_of_run.defunct.is_some() || end_of_run.recording_failed => EndedBy::Failure,
             _ if self.watched.threshold_broke => EndedBy::Threshold,
             _ if end_of_run.limit_broke => EndedBy::Limit,
+            _ if self.control.is_exhausted() => EndedBy::Exhausted,
             Some(run_time) if self.control.ended() >= Some(run_time) => EndedBy::RunTime,
             _ => EndedBy::Signal,
         }

@@ -22,13 +22,17 @@ pub(crate) struct Run {
 
 /// A run of one second.
 pub(crate) fn run(service: &Responder, arguments: &[&str]) -> Run {
+    run_for("1s", service, arguments)
+}
+
+pub(crate) fn run_for(time: &str, service: &Responder, arguments: &[&str]) -> Run {
     let folder = tempfile::tempdir().unwrap();
     let (csv, json) = (
         folder.path().join("run.csv"),
         folder.path().join("run.json"),
     );
     let mut command = service.client();
-    command.args(["-t", "1s"]).args(PATIENCE).args(arguments);
+    command.args(["-t", time]).args(PATIENCE).args(arguments);
     command.arg("--requests-record-file").arg(&csv);
     let output = command.arg("--json").arg(&json).output().unwrap();
     let text = std::fs::read(&json);

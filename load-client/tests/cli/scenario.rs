@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use crate::measured::{ERROR, NAME, STATUS, assert_all_ok, assert_error, orders, run, write};
+use crate::measured::{
+    ERROR, NAME, STATUS, assert_all_ok, assert_error, orders, run, run_for, write,
+};
 use crate::responder::Responder;
 use crate::support::client;
 
@@ -153,7 +155,7 @@ fn tags_choose_the_kinds_that_are_sent() {
     let service = Responder::start(&["createOrder"], &["createOrder.reply"], orders);
     for (tags, expected) in [
         (&["--tags", "write"][..], &["create", "replace"][..]),
-        (&["--exclude-tags", "slow"], &["create", "find"]),
+        (&["-E", "slow"], &["create", "find"]),
         (
             &["--tags", "slow,write", "--exclude-tags", "slow"],
             &["create"],
@@ -192,4 +194,111 @@ fn tags_that_choose_nothing_are_refused() {
         assert_error(&told(&[&with, tags].concat()), 2, &[expected]);
     }
     assert_error(&told(&["--tags", "write"]), 2, &["--scenario"]);
+}
+
+/// Long before that the rows are used up.
+const LONG: &str = "10m";
+
+#[test]
+fn rows_of_a_feeder_are_sent_once_and_end_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = write(&folder, "rows.csv", "id,name\n1,a\n2,b\n3,c\n");
+    let (sender, seen) = channel();
+    let service = Responder::start(&["createOrder"], &["createOrder.reply"], move |request| {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        let key = text(request.key.as_deref().unwrap_or_default());
+        let _ = sender.send((key, text(&request.payload), request.text("n")));
+        orders(request)
+    });
+    let body = r#"{"name":"{csv.name}"}"#;
+    let arguments = [
+        &[
+            "--feeder",
+            rows.to_str().unwrap(),
+            "--feeder-order",
+            "once",
+            "--template",
+        ][..],
+        &[
+            "--key",
+            "{csv.id}",
+            "--header",
+            "n={csv.name}",
+            "--body",
+            body,
+        ],
+        &["-u", "2", "-r", "100"],
+    ];
+    let run = run_for(LONG, &service, &arguments.concat());
+    assert_all_ok(&run);
+    assert_eq!(run.rows.len(), 3);
+    assert_eq!(run.json["ended_by"], "exhausted");
+    drop(service);
+    let mut sent: Vec<_> = seen.iter().collect();
+    sent.sort();
+    let expected = [("1", "a"), ("2", "b"), ("3", "c")];
+    let expected = expected.map(|(id, name)| {
+        (
+            id.to_owned(),
+            format!(r#"{{"name":"{name}"}}"#),
+            name.to_owned(),
+        )
+    });
+    assert_eq!(sent, expected);
+}
+
+#[test]
+fn an_open_loop_ends_with_the_last_row_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = write(&folder, "rows.csv", "id\n1\n2\n3\n");
+    let service = Responder::start(&["createOrder"], &["createOrder.reply"], orders);
+    let arguments = ["--feeder", rows.to_str().unwrap(), "--feeder-order", "once"];
+    let load = ["--key", "{csv.id}", "--rate", "100/s"];
+    let run = run_for(LONG, &service, &[&arguments[..], &load].concat());
+    assert_all_ok(&run);
+    assert_eq!(run.rows.len(), 3);
+    assert_eq!(run.json["ended_by"], "exhausted");
+}
+
+#[test]
+fn columns_without_a_file_and_files_without_columns_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = write(&folder, "rows.csv", "id,name\n1\n");
+    let good = write(&folder, "good.csv", "id,name\n1,a\n");
+    let (rows, good) = (rows.to_str().unwrap(), good.to_str().unwrap());
+    let start = ["run", "--host", "kafka://127.0.0.1:1"];
+    let told = |arguments: &[&str]| client().args(start).args(arguments).output().unwrap();
+    for (arguments, expected) in [
+        (
+            &["--key", "{csv.id}"][..],
+            "--key: {csv.id} at byte 1: there is no file of rows",
+        ),
+        (
+            &["--feeder", good, "--key", "{csv.x}"],
+            "--key: {csv.x} at byte 1: the file of the feeder has id, name",
+        ),
+        (
+            &["--feeder", rows],
+            "rows.csv: line 2: 1 field(s) where the header has 2",
+        ),
+        (
+            &["--feeder", "no-such.csv"],
+            "--feeder: no-such.csv cannot be read",
+        ),
+        (
+            &["--feeder", good, "--feeder-order", "twice"],
+            "takes sequential, random or once",
+        ),
+        (&["--feeder-order", "once"], "--feeder"),
+        (
+            &["--feeder", good, "--body", r#"{"a":"{csv.id}"}"#],
+            "no {csv.COLUMN} of createOrder uses the rows of its feeder",
+        ),
+        (
+            &["--feeder", good, "--json", good],
+            "would write over an input",
+        ),
+    ] {
+        assert_error(&told(arguments), 2, &[expected]);
+    }
 }

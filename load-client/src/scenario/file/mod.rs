@@ -13,7 +13,7 @@ use toml::Spanned;
 use self::raw::{Expect, RawRequest, RawScenario, Texts};
 use crate::scenario::mix::MAX_KINDS;
 use crate::scenario::{
-    Body, BodyCheck, BodyChecks, Kind, Records, RecordsError, StatusSet, Template,
+    Body, BodyCheck, BodyChecks, Feeder, Kind, Records, RecordsError, StatusSet, Template,
 };
 
 /// Reads the kinds of request of a scenario file. Other files that it names are found from its
@@ -58,7 +58,9 @@ fn kind(source: &Source<'_>, request: Spanned<RawRequest>) -> Result<Kind, Scena
     if raw.name.get_ref().trim().is_empty() {
         return Err(source.error(Some(raw.name.span()), "a request needs a name"));
     }
-    let body = body(source, place, &raw)?;
+    let feeder = feeder(source, &raw)?;
+    let columns = feeder.as_ref().map_or(&[][..], Feeder::columns);
+    let body = body(source, place, &raw, columns)?;
     let weight = match &raw.weight {
         Some(weight) if !(1..=1_000_000).contains(weight.get_ref()) => {
             let message =
@@ -68,7 +70,7 @@ fn kind(source: &Source<'_>, request: Spanned<RawRequest>) -> Result<Kind, Scena
         Some(weight) => *weight.get_ref() as u32,
         None => 1,
     };
-    let template = |text: &Spanned<String>| template(source, text);
+    let template = |text: &Spanned<String>| template(source, text, columns);
     let headers = raw.headers.iter();
     let headers = headers.map(|(name, value)| Ok((name.clone(), template(value)?)));
     Ok(Kind {
@@ -80,14 +82,22 @@ fn kind(source: &Source<'_>, request: Spanned<RawRequest>) -> Result<Kind, Scena
         expect_body: expect_body(source, raw.expect_body.as_ref())?,
         key: raw.key.as_ref().map(template).transpose()?,
         headers: headers.collect::<Result<_, ScenarioError>>()?,
+        feeder,
         ..Kind::new(raw.name.into_inner(), body)
     })
 }
 
-fn body(source: &Source<'_>, place: Range<usize>, raw: &RawRequest) -> Result<Body, ScenarioError> {
+fn body(
+    source: &Source<'_>,
+    place: Range<usize>,
+    raw: &RawRequest,
+    columns: &[String],
+) -> Result<Body, ScenarioError> {
     let is_template = raw.template.unwrap_or(true);
     match (&raw.body, &raw.body_file, &raw.body_lines) {
-        (Some(text), None, None) if is_template => Ok(Body::Template(template(source, text)?)),
+        (Some(text), None, None) if is_template => {
+            Ok(Body::Template(template(source, text, columns)?))
+        }
         (Some(text), None, None) => {
             let text = Bytes::from(text.get_ref().clone());
             Ok(Body::Template(Template::verbatim(text)))
@@ -102,7 +112,7 @@ fn body(source: &Source<'_>, place: Range<usize>, raw: &RawRequest) -> Result<Bo
             if !is_template {
                 return Ok(Body::Template(Template::verbatim(content.into())));
             }
-            let compiled = Template::compile(&content);
+            let compiled = Template::compile(&content, columns);
             let hint = |error| failed(format!("{error}; or set template = false"));
             Ok(Body::Template(compiled.map_err(hint)?))
         }
@@ -121,9 +131,26 @@ fn body(source: &Source<'_>, place: Range<usize>, raw: &RawRequest) -> Result<Bo
     }
 }
 
-fn template(source: &Source<'_>, text: &Spanned<String>) -> Result<Template, ScenarioError> {
-    Template::compile(text.get_ref().as_bytes())
+fn template(
+    source: &Source<'_>,
+    text: &Spanned<String>,
+    columns: &[String],
+) -> Result<Template, ScenarioError> {
+    Template::compile(text.get_ref().as_bytes(), columns)
         .map_err(|error| source.error(Some(text.span()), &error.to_string()))
+}
+
+fn feeder(source: &Source<'_>, raw: &RawRequest) -> Result<Option<Feeder>, ScenarioError> {
+    let Some(file) = &raw.feeder else {
+        return match &raw.feeder_order {
+            Some(order) => Err(source.error(Some(order.span()), "feeder_order needs a feeder")),
+            None => Ok(None),
+        };
+    };
+    let order = raw.feeder_order.as_ref().map(|order| *order.get_ref());
+    let feeder = Feeder::read(&source.beside(file.get_ref()), order.unwrap_or_default());
+    let failed = |error| source.error(Some(file.span()), &format!("feeder: {error}"));
+    feeder.map(Some).map_err(failed)
 }
 
 fn tags(source: &Source<'_>, raw: &[Spanned<String>]) -> Result<Vec<String>, ScenarioError> {

@@ -8,7 +8,7 @@ use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
-use crate::scenario::Format;
+use crate::scenario::{FeederOrder, Format};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,6 +33,8 @@ pub(super) struct RawRequest {
     pub(super) format: Option<Format>,
     /// Whether `body` or `body_file` has placeholders.
     pub(super) template: Option<bool>,
+    pub(super) feeder: Option<Spanned<PathBuf>>,
+    pub(super) feeder_order: Option<Spanned<FeederOrder>>,
     pub(super) key: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) headers: BTreeMap<String, Spanned<String>>,

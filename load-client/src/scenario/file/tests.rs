@@ -37,7 +37,7 @@ fn a_whole_scenario() {
     assert!(kinds[1].tags.is_empty());
     let mix = Mix::try_new(kinds, 1).unwrap();
     assert_eq!(mix.kinds(), ["create order", "find order"]);
-    let requests: Vec<_> = (0..4).map(|_| mix.next(7)).collect();
+    let requests: Vec<_> = (0..4).map(|_| mix.next(7).unwrap()).collect();
     let finds: Vec<_> = requests
         .iter()
         .filter(|request| request.kind == 1)
@@ -80,7 +80,7 @@ fn other_files_are_found_from_the_folder_of_the_scenario() {
     let text = "[[request]]\nname = 'a'\nbody_file = 'body.bin'\n[[request]]\nname = 'b'\nbody_lines = 'bodies'\n";
     std::fs::write(&scenario, text).unwrap();
     let mix = Mix::try_new(read_scenario(&scenario).unwrap(), 1).unwrap();
-    let bodies: Vec<_> = (0..4).map(|_| mix.next(5).body.unwrap()).collect();
+    let bodies: Vec<_> = (0..4).map(|_| mix.next(5).unwrap().body.unwrap()).collect();
     assert_eq!(bodies, [&b"\xff5"[..], b"first", b"\xff5", b"second"]);
     let missing = read_scenario(Path::new("no/such.toml")).unwrap_err();
     assert!(
@@ -88,6 +88,29 @@ fn other_files_are_found_from_the_folder_of_the_scenario() {
             .to_string()
             .starts_with("no/such.toml cannot be read: ")
     );
+}
+
+#[test]
+fn rows_of_a_feeder_fill_in_body_key_and_headers() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = folder.path().join("mix.toml");
+    std::fs::write(folder.path().join("rows.csv"), "id,name\n1,a\n2,b\n").unwrap();
+    let text = "[[request]]\nname = 'a'\nbody = '{csv.name}'\nkey = '{csv.id}'\nheaders = { n = '{csv.name}' }\n\
+                feeder = 'rows.csv'\nfeeder_order = 'once'\n";
+    std::fs::write(&scenario, text).unwrap();
+    let mix = Mix::try_new(read_scenario(&scenario).unwrap(), 1).unwrap();
+    assert_eq!(mix.samples()[0].body.as_deref(), Some(&b"a"[..]));
+    let sent: Vec<_> = std::iter::from_fn(|| mix.next(0)).collect();
+    let bytes = |text: &'static str| Bytes::from(text);
+    let parts = sent.into_iter().map(|own| (own.key, own.body, own.headers));
+    let expected = [("1", "a"), ("2", "b")].map(|(id, name)| {
+        (
+            Some(bytes(id)),
+            Some(bytes(name)),
+            vec![("n".to_owned(), bytes(name))],
+        )
+    });
+    assert_eq!(parts.collect::<Vec<_>>(), expected);
 }
 
 #[test]
@@ -104,8 +127,8 @@ fn the_example_can_be_used() {
 #[test]
 fn errors_name_the_place_and_the_fix() {
     insta::assert_snapshot!(error(""), @"mix.toml:1:1: takes 1 to 1000 requests, each below a line [[request]]");
-    insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = 'ä{uid}'\n"), @"mix.toml:3:8: unknown placeholder {uid} at byte 3; known are {uuid}, {request_id}, {counter}, {random:LOW:HIGH}, {user}, {now} and {timestamp_ms}; write {{uid}} for the text itself");
-    insta::assert_snapshot!(error("[[request]]\nname = 'a'\n  wieght = 3\nbody = ''\n"), @"mix.toml:3:3: unknown field `wieght`, expected one of `name`, `weight`, `tags`, `topic`, `reply_topic`, `body`, `body_file`, `body_lines`, `format`, `template`, `key`, `headers`, `expect_status`, `expect_body`");
+    insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = 'ä{uid}'\n"), @"mix.toml:3:8: unknown placeholder {uid} at byte 3; known are {uuid}, {request_id}, {counter}, {random:LOW:HIGH}, {user}, {now}, {timestamp_ms} and {csv.COLUMN}; write {{uid}} for the text itself");
+    insta::assert_snapshot!(error("[[request]]\nname = 'a'\n  wieght = 3\nbody = ''\n"), @"mix.toml:3:3: unknown field `wieght`, expected one of `name`, `weight`, `tags`, `topic`, `reply_topic`, `body`, `body_file`, `body_lines`, `format`, `template`, `feeder`, `feeder_order`, `key`, `headers`, `expect_status`, `expect_body`");
     insta::assert_snapshot!(error("[[request]]\nbody = ''\n"), @"mix.toml:1:1: missing field `name`");
     insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nweight = 0\n"), @"mix.toml:4:10: a weight is a whole number from 1 to 1000000; leave a request of no weight out");
     insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nweight = 'x'\n"), @r#"mix.toml:4:10: invalid type: string "x", expected i64"#);
@@ -114,7 +137,7 @@ fn errors_name_the_place_and_the_fix() {
     insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nexpect_status = [200, 'fine']\n"), @"mix.toml:4:17: takes statuses such as 200, 2xx or 200-204, several of them comma separated");
     insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nexpect_status = 2.5\n"), @r#"mix.toml:4:17: invalid type: floating point `2.5`, expected a status such as 200 or "2xx", or a list of them"#);
     insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\ntopic = 'a b'\n"), @"mix.toml:4:9: a topic's name is up to 249 letters, digits, '.', '_' or '-'");
-    insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nheaders = { t = '{x}' }\n"), @"mix.toml:4:17: unknown placeholder {x} at byte 1; known are {uuid}, {request_id}, {counter}, {random:LOW:HIGH}, {user}, {now} and {timestamp_ms}; write {{x}} for the text itself");
+    insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nheaders = { t = '{x}' }\n"), @"mix.toml:4:17: unknown placeholder {x} at byte 1; known are {uuid}, {request_id}, {counter}, {random:LOW:HIGH}, {user}, {now}, {timestamp_ms} and {csv.COLUMN}; write {{x}} for the text itself");
     insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\n[[request]]\nname = 'a'\nbody = ''\n"), @"mix.toml:5:8: another request has this name");
     insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody_lines = 'no-such-file'\n"), @"mix.toml:3:14: body_lines: no-such-file cannot be read: No such file or directory (os error 2)");
     insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = 'unclosed\n"), @"mix.toml:3:17: invalid literal string, expected `'`");
@@ -123,4 +146,8 @@ fn errors_name_the_place_and_the_fix() {
     insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nexpect_body = 'regex:['\n"), @"mix.toml:4:15: no regular expression: unclosed character class");
     insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nexpect_body = 7\n"), @"mix.toml:4:15: invalid type: integer `7`, expected a text, or a list of texts");
     insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\ntags = ['ok', 'a,b']\n"), @"mix.toml:4:15: a tag takes letters, digits, '.', '_' and '-'");
+    insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = '{csv.id}'\n"), @"mix.toml:3:8: {csv.id} at byte 1: there is no file of rows: name one by feeder (--feeder)");
+    insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nfeeder = 'no-such.csv'\n"), @"mix.toml:4:10: feeder: no-such.csv cannot be read: No such file or directory (os error 2)");
+    insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nfeeder_order = 'once'\n"), @"mix.toml:4:16: feeder_order needs a feeder");
+    insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nfeeder_order = 'twice'\n"), @"mix.toml:4:16: unknown variant `twice`, expected one of `sequential`, `random`, `once`");
 }
