@@ -14,12 +14,12 @@ use crate::load::plan::{Plan, PlanError};
 use crate::measure::recorder::TallyView;
 use crate::measure::selfcheck::Validity;
 use crate::program::{self, FAILURE};
-use crate::scenario::Mix;
+use crate::scenario::{Kind, Mix};
 use crate::session::signals::say;
 use crate::session::{Audience, Concluded, HeldText, Session};
 use crate::transport::kafka::KafkaSettings;
 use crate::web::{
-    Board, Download, EditOrder, Figures, Offers, Phase, Refusal, RunController, RunMark,
+    Board, Download, EditOrder, Figures, Offers, Phase, Refusal, RunController, RunMark, Share,
     StartOrder, State, StopOrder, Target, board_download, board_downloads,
 };
 
@@ -151,6 +151,8 @@ impl RunController for LiveRuns {
                 // Those of a plan with stages are in its stages.
                 users: order.users,
                 spawn_rate: plan.spawn_rate,
+                rate: order.rate.unwrap_or_default(),
+                mix: shares(&scenario),
                 run_time_seconds: plan.run_time.map(|time| time.as_secs_f64()),
                 started_unix_ms: None,
                 ended_unix_ms: None,
@@ -223,6 +225,16 @@ impl RunController for LiveRuns {
     fn download(&self, file: &str) -> Result<Option<Download>, Refusal> {
         board_download(&self.board, file)
     }
+}
+
+fn shares(scenario: &Mix) -> Vec<Share> {
+    let kinds = scenario.parts();
+    let all: f64 = kinds.iter().map(|kind| f64::from(kind.weight)).sum();
+    let share = |kind: &Kind| Share {
+        name: kind.name.clone(),
+        planned: f64::from(kind.weight) / all,
+    };
+    kinds.iter().map(share).collect()
 }
 
 fn nothing_goes_on() -> Refusal {

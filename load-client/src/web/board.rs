@@ -13,6 +13,7 @@ use tokio::sync::broadcast;
 use crate::measure::history::{Bin, Moment};
 use crate::measure::summary::Summary;
 use crate::web::events::{Event, Position, RunHistory, RunMark, RunMoment};
+use crate::web::log::Log;
 
 /// Events that a browser may be behind before it is told the whole anew.
 const BACKLOG: usize = 64;
@@ -35,6 +36,7 @@ struct Inner {
     state: State,
     history: RunHistory,
     figures: Option<Figures>,
+    log: Log,
 }
 
 /// The figures of the present or the last run.
@@ -92,15 +94,20 @@ impl Board {
     /// Changes the state; answers the new one.
     pub(crate) fn change(&self, change: impl FnOnce(&mut State)) -> State {
         let mut inner = self.lock();
+        let before = inner.state.clone();
         change(&mut inner.state);
         let state = inner.state_now();
         self.tell(&mut inner, |_| Event::state(&state));
+        if inner.note(&before) {
+            self.tell(&mut inner, |inner| Event::log(&inner.log));
+        }
         state
     }
 
     /// A run begins to send: its start is marked, the figures of the one before it are gone.
     pub(crate) fn begin(&self, run: RunMark) {
         let mut inner = self.lock();
+        let before = inner.state.clone();
         // Told to stop in the same instant, it still stops.
         if inner.state.phase != Phase::Stopping {
             inner.state.phase = Phase::Running;
@@ -110,6 +117,7 @@ impl Board {
         inner.state.started_unix_ms = Some(run.started_unix_ms);
         inner.history.begin(run);
         inner.figures = None;
+        inner.note(&before);
         self.tell_all(&mut inner);
     }
 
@@ -136,6 +144,8 @@ impl Board {
         let active = inner.state.phase.is_active().then_some(inner.state.run);
         inner.history.clear(active);
         inner.figures = None;
+        let text = "the figures were reset: they count from here".to_owned();
+        inner.log.push(unix_ms(), false, text);
         self.tell_all(&mut inner);
     }
 
@@ -159,7 +169,8 @@ impl Board {
             }
             None => vec![Event::history(&inner.history)],
         };
-        events.insert(0, Event::state(&inner.state_now()));
+        let present = [Event::state(&inner.state_now()), Event::log(&inner.log)];
+        events.splice(0..0, present);
         let [summary, failures, histogram] = Event::figures(inner.figures.as_ref());
         // Only the last one has the position: who has not read that far has not read all.
         let last = histogram.at(self.server, inner.number);
@@ -171,6 +182,7 @@ impl Board {
     fn tell_all(&self, inner: &mut Inner) {
         let state = inner.state_now();
         self.tell(inner, |_| Event::state(&state));
+        self.tell(inner, |inner| Event::log(&inner.log));
         self.tell(inner, |inner| Event::history(&inner.history));
         inner.cleared = inner.number;
         for event in Event::figures(inner.figures.as_ref()) {
@@ -191,6 +203,13 @@ impl Board {
 }
 
 impl Inner {
+    /// Notes what became of the state since `before`; answers whether there was something to note.
+    fn note(&mut self, before: &State) -> bool {
+        let after = self.state_now();
+        let total = self.figures.as_ref().map(|own| &own.summary.total);
+        self.log.compare(before, &after, total)
+    }
+
     fn state_now(&self) -> State {
         State {
             now_unix_ms: unix_ms(),
@@ -239,6 +258,10 @@ pub(crate) struct State {
     pub users: u32,
     /// Users started per second.
     pub spawn_rate: f64,
+    /// Requests per second of an open loop, as on the command line; empty for users.
+    pub rate: String,
+    /// The kinds of request of the present or the last run, in the order of its figures.
+    pub mix: Vec<Share>,
     /// From its start to its last send, in seconds; `None` without an end.
     pub run_time_seconds: Option<f64>,
     /// When it started to send, in milliseconds since 1970.
@@ -268,6 +291,15 @@ pub(crate) struct Target {
     pub topic: String,
     /// Topic of the replies; `None` when only publishing.
     pub reply_topic: Option<String>,
+}
+
+/// A kind of request, and how much of the load it is to be.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct Share {
+    /// The kind's name.
+    pub name: String,
+    /// Its share of all requests, from 0 to 1.
+    pub planned: f64,
 }
 
 /// The values that the form of a new run starts with.

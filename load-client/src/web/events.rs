@@ -12,6 +12,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
 use crate::measure::history::Moment;
+use crate::web::log::Log;
 use crate::web::{Board, Figures, State};
 
 /// An event `ping` is sent after this time without another, so that the page can tell a quiet server
@@ -54,6 +55,11 @@ struct Past<'a> {
 impl Event {
     pub(super) fn state(state: &State) -> Self {
         Self::new("state", state)
+    }
+
+    /// All that is kept of what happened.
+    pub(super) fn log(log: &Log) -> Self {
+        Self::new("log", log)
     }
 
     /// Replaces all moments that a browser knows.

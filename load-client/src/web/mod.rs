@@ -5,6 +5,7 @@ mod api;
 mod board;
 mod events;
 mod guard;
+mod log;
 
 use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -24,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use self::guard::guard;
 
 pub(crate) use api::{board_download, board_downloads};
-pub(crate) use board::{Board, Defaults, Figures, Offers, Phase, Snapshot, State, Target};
+pub(crate) use board::{Board, Defaults, Figures, Offers, Phase, Share, Snapshot, State, Target};
 pub(crate) use events::RunMark;
 #[cfg(test)]
 pub(crate) use events::RunMoment;
@@ -107,6 +108,11 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
             "page.css",
             "text/css; charset=utf-8",
             include_str!("page/page.css"),
+        ),
+        text(
+            "palette.css",
+            "text/css; charset=utf-8",
+            include_str!("../report/html/palette.css"),
         ),
         text("icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
         text("theme.js", SCRIPT, include_str!("page/theme.js")),

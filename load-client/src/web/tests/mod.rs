@@ -242,7 +242,14 @@ fn seconds(event: &Arrived) -> Vec<f64> {
     seconds.map(Option::unwrap).collect()
 }
 
-const REPLAY: [&str; 5] = ["state", "history", "summary", "failures", "histogram"];
+const REPLAY: [&str; 6] = [
+    "state",
+    "log",
+    "history",
+    "summary",
+    "failures",
+    "histogram",
+];
 
 #[tokio::test]
 async fn a_late_browser_is_told_the_past_and_then_the_present() {
@@ -257,13 +264,14 @@ async fn a_late_browser_is_told_the_past_and_then_the_present() {
     let live = ["moment", "summary", "failures", "histogram"];
     assert_eq!(names(&events), [&REPLAY[..], &live].concat());
     assert_eq!(events[0].data["phase"], "running");
-    assert_eq!(seconds(&events[1]), [1.0, 2.0]);
-    assert_eq!(events[1].data["runs"][0]["run_id"], "id-1");
-    assert_eq!(events[2].data["total"]["requests"], 11);
-    assert!(events[2].data.get("errors").is_none());
-    assert_eq!(events[3].data[0]["error"], "status 500");
-    assert_eq!(events[4].data.as_array().unwrap().len(), 4);
-    assert_eq!(events[5].data["seconds"], 3.0);
+    assert_eq!(events[1].data[0]["text"], "run #1 is connected and sends");
+    assert_eq!(seconds(&events[2]), [1.0, 2.0]);
+    assert_eq!(events[2].data["runs"][0]["run_id"], "id-1");
+    assert_eq!(events[3].data["total"]["requests"], 11);
+    assert!(events[3].data.get("errors").is_none());
+    assert_eq!(events[4].data[0]["error"], "status 500");
+    assert_eq!(events[5].data.as_array().unwrap().len(), 4);
+    assert_eq!(events[6].data["seconds"], 3.0);
 }
 
 #[tokio::test]
@@ -271,7 +279,7 @@ async fn before_the_first_run_there_are_no_figures() {
     let site = Site::new();
     let events = events_until(site.get("/events").await, "histogram", 1).await;
     assert_eq!(names(&events), REPLAY);
-    assert!(events[2].data.is_null() && events[3].data.is_null());
+    assert!(events[3].data.is_null() && events[4].data.is_null());
 }
 
 #[tokio::test]
@@ -281,8 +289,8 @@ async fn a_browser_that_reconnects_is_told_what_it_missed() {
     site.fake.second(1);
     let events = events_until(site.get("/events").await, "histogram", 1).await;
     // Half a replay is no position: whoever has it is told all again.
-    assert!(events[..4].iter().all(|event| event.id.is_none()));
-    let id = events[4].id.clone().unwrap();
+    assert!(events[..5].iter().all(|event| event.id.is_none()));
+    let id = events[5].id.clone().unwrap();
     site.fake.second(2);
     site.fake.second(3);
     let again = |id: &str| request(Method::GET, "/events").header("last-event-id", id);
@@ -292,6 +300,7 @@ async fn a_browser_that_reconnects_is_told_what_it_missed() {
         names(&events),
         [
             "state",
+            "log",
             "moment",
             "moment",
             "summary",
@@ -299,17 +308,17 @@ async fn a_browser_that_reconnects_is_told_what_it_missed() {
             "histogram"
         ]
     );
-    assert_eq!(events[1].data["seconds"], 2.0);
+    assert_eq!(events[2].data["seconds"], 2.0);
     // A position of before a reset, of another server, or of nowhere.
     site.fake.board.clear();
     let now = events_until(site.get("/events").await, "histogram", 1).await;
-    let (_, number) = now[4].id.as_ref().unwrap().split_once('-').unwrap();
+    let (_, number) = now[5].id.as_ref().unwrap().split_once('-').unwrap();
     let other_server = format!("1-{number}");
     for unknown in [&*id, &other_server, "x", ""] {
         let response = site.send(again(unknown).body(Body::empty()).unwrap()).await;
         let events = events_until(response, "histogram", 1).await;
         assert_eq!(names(&events), REPLAY, "{unknown}");
-        assert!(seconds(&events[1]).is_empty());
+        assert!(seconds(&events[2]).is_empty());
     }
 }
 
@@ -349,9 +358,9 @@ async fn a_reset_empties_every_browser() {
     site.post("/reset", "{}").await;
     let events = events_until(response, "histogram", 2).await;
     assert_eq!(names(&events), [REPLAY, REPLAY].concat());
-    assert!(seconds(&events[6]).is_empty());
-    assert_eq!(events[6].data["runs"][0]["number"], 1);
-    assert!(events[7].data.is_null());
+    assert!(seconds(&events[8]).is_empty());
+    assert_eq!(events[8].data["runs"][0]["number"], 1);
+    assert!(events[9].data.is_null());
 }
 
 #[tokio::test]
@@ -362,8 +371,8 @@ async fn the_end_of_the_server_ends_the_streams_after_the_last_event() {
     site.closed.cancel();
     // Would wait for ever otherwise.
     let events = events_until(response, "never", 1).await;
-    assert_eq!(names(&events), [&REPLAY[..], &["state"]].concat());
-    assert_eq!(events.last().unwrap().data["phase"], "stopping");
+    assert_eq!(names(&events), [&REPLAY[..], &["state", "log"]].concat());
+    assert_eq!(events[REPLAY.len()].data["phase"], "stopping");
 }
 
 #[tokio::test]
