@@ -3,21 +3,24 @@
 
 import { percentile } from "./format.js";
 
-// Okabe & Ito's colours: told apart by the colour-blind, readable on light and dark.
+// A role is a colour of palette.css.
 const SERIES = [
-  { name: "Requests/s", chart: 1, colour: "#0072b2", value: (moment) => moment.total.rates.requests },
-  { name: "Failures/s", chart: 1, colour: "#d55e00", value: (moment) => moment.total.rates.failures },
-  { name: "50 %", chart: 2, colour: "#009e73", value: (moment) => moment.total.window?.median_ms ?? null },
-  { name: "95 %", chart: 2, colour: "#e69f00", value: (moment) => percentile(moment.total.window, 0.95) },
-  { name: "99 %", chart: 2, colour: "#cc79a7", value: (moment) => percentile(moment.total.window, 0.99) },
-  { name: "Users", chart: 3, colour: "#56b4e9", value: (moment) => moment.users, shape: "hv" },
+  { name: "Requests/s", chart: 1, role: "requests", value: (moment) => moment.total.rates.requests },
+  { name: "Failures/s", chart: 1, role: "failures", value: (moment) => moment.total.rates.failures, dash: "dot" },
+  { name: "50 %", chart: 2, role: "p50", value: (moment) => moment.total.window?.median_ms ?? null },
+  { name: "95 %", chart: 2, role: "p95", value: (moment) => percentile(moment.total.window, 0.95) },
+  { name: "99 %", chart: 2, role: "p99", value: (moment) => percentile(moment.total.window, 0.99) },
+  { name: "Users", chart: 3, role: "users", value: (moment) => moment.users, shape: "hv" },
 ];
 const CHARTS = [
-  { title: "Requests and failures per second", domain: [0.715, 0.96] },
-  { title: "Response times, last 10 s (ms)", domain: [0.37, 0.615] },
-  { title: "Users", domain: [0.025, 0.27] },
+  { title: "Requests and failures (per second)", domain: [0.715, 0.95] },
+  { title: "Response times of the last 10 s (ms)", domain: [0.37, 0.605] },
+  { title: "Users (number)", domain: [0.025, 0.26] },
 ];
 const CONFIG = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+
+// The first moment of a run comes a second after its start; after a reset there is a longer gap.
+const BEFORE_FIRST_MS = 3000;
 
 const nth = (name, chart) => (chart === 1 ? name : `${name}${chart}`);
 
@@ -25,6 +28,7 @@ export class Charts {
   constructor(course, histogram) {
     [this.course, this.histogram] = [course, histogram];
     this.revision = 0;
+    this.beginning = 0;
     this.replace({ runs: [], moments: [] });
     this.bins = null;
     this.visible = false;
@@ -35,6 +39,8 @@ export class Charts {
   replace({ runs, moments }) {
     this.runs = new Map(runs.map((run) => [run.number, run]));
     this.revision += 1;
+    // Without a past the charts begin anew: what was zoomed in on is gone.
+    if (moments.length === 0) this.beginning += 1;
     this.times = [];
     this.values = SERIES.map(() => []);
     this.last = null;
@@ -87,19 +93,22 @@ export class Charts {
     const look = currentLook();
     const traces = SERIES.map((series, index) => ({
       name: series.name, x: this.times, y: this.values[index], mode: "lines", type: "scatter",
-      line: { color: series.colour, width: 2, shape: series.shape ?? "linear" },
+      line: { color: look[series.role], width: 2, shape: series.shape ?? "linear", dash: series.dash ?? "solid" },
       xaxis: "x", yaxis: nth("y", series.chart), legend: nth("legend", series.chart),
       hovertemplate: "%{y:.4~r}",
     }));
     Plotly.react(this.course, traces, this.courseLayout(look), CONFIG);
-    const bins = this.bins ?? [];
+    if (this.bins?.length) this.drawHistogram(this.bins, look);
+  }
+
+  drawHistogram(bins, look) {
     const bars = {
-      type: "bar", name: "requests", marker: { color: "#0072b2" },
+      type: "bar", name: "requests", marker: { color: look.requests },
       x: bins.map((bin) => (bin.low_ms + bin.high_ms) / 2), width: bins.map((bin) => bin.high_ms - bin.low_ms),
       y: bins.map((bin) => bin.count), customdata: bins.map((bin) => [bin.low_ms, bin.high_ms]),
       hovertemplate: "%{customdata[0]:.3f} to %{customdata[1]:.3f} ms: %{y}<extra></extra>",
     };
-    Plotly.react(this.histogram, [bars], histogramLayout(look), CONFIG);
+    Plotly.react(this.histogram, [bars], histogramLayout(bins, look), CONFIG);
   }
 
   courseLayout(look) {
@@ -107,51 +116,78 @@ export class Charts {
     const layout = {
       ...base(look), height: narrow ? 640 : 760, hovermode: "x unified", hoversubplots: "axis",
       // Each moment has its own number here: of an array that grew in place plotly.js does not notice.
-      uirevision: "course", datarevision: this.revision, hoverdistance: -1, margin: { l: 52, r: 12, t: 24, b: 36 },
-      xaxis: { ...axis(look), type: "date", anchor: "y3", hoverformat: "%H:%M:%S",
+      uirevision: `course-${this.beginning}`, datarevision: this.revision, hoverdistance: -1, margin: { l: 52, r: 12, t: 30, b: 36 },
+      xaxis: { ...axis(look), type: "date", anchor: "y3", title: { text: "time of day" }, hoverformat: "%H:%M:%S",
         // Below zero: without the white rim that plotly.js gives it.
         showspikes: true, spikemode: "across", spikethickness: -2, spikedash: "dot", spikecolor: look.quiet },
-      annotations: CHARTS.map((chart) => title(chart, look)), shapes: [],
+      annotations: CHARTS.map((chart) => title(chart, look, narrow)), shapes: [],
     };
     CHARTS.forEach((chart, index) => {
+      const isEmpty = SERIES.every((series, at) => series.chart !== index + 1 || this.values[at].every((own) => own == null));
       const yaxis = { ...axis(look), domain: chart.domain, rangemode: "tozero", fixedrange: true, anchor: "x" };
-      layout[nth("yaxis", index + 1)] = yaxis;
-      const legend = { orientation: "h", x: 1, xanchor: "right", y: chart.domain[1], yanchor: "bottom", bgcolor: "rgba(0,0,0,0)" };
+      layout[nth("yaxis", index + 1)] = isEmpty ? { ...yaxis, range: [0, 1], showticklabels: false } : yaxis;
+      if (isEmpty) layout.annotations.push(emptiness(chart, look));
+      const place = narrow ? { x: 0, xanchor: "left" } : { x: 1, xanchor: "right" };
+      const legend = { orientation: "h", ...place, y: chart.domain[1], yanchor: "bottom", bgcolor: "rgba(0,0,0,0)" };
       layout[nth("legend", index + 1)] = legend;
     });
-    for (const run of this.runs.values()) {
-      const at = new Date(run.started_unix_ms);
-      const line = { color: look.quiet, width: 1, dash: "dash" };
-      CHARTS.forEach(({ domain: [y0, y1] }) => layout.shapes.push({ type: "line", xref: "x", yref: "paper", x0: at, x1: at, y0, y1, line }));
-      const text = { text: `Run #${run.number}`, showarrow: false, font: { size: 11, color: look.quiet } };
-      layout.annotations.push({ ...text, xref: "x", x: at, xanchor: "left", yref: "paper", y: CHARTS[0].domain[1], yanchor: "top" });
-    }
+    for (const run of this.runs.values()) this.mark(run, layout, look);
     return layout;
+  }
+
+  // The start of a run, unless it lies before what is shown.
+  mark(run, layout, look) {
+    const at = new Date(run.started_unix_ms);
+    if (!(at > this.times[0] - BEFORE_FIRST_MS)) return;
+    const line = { color: look.quiet, width: 1, dash: "dash" };
+    CHARTS.forEach(({ domain: [y0, y1] }) => layout.shapes.push({ type: "line", xref: "x", yref: "paper", x0: at, x1: at, y0, y1, line }));
+    const text = { text: `Run #${run.number}`, showarrow: false, font: { size: 11, color: look.quiet } };
+    layout.annotations.push({ ...text, xref: "x", x: at, xanchor: "left", yref: "paper", y: CHARTS[0].domain[1], yanchor: "top" });
   }
 }
 
+// The colours of the page, as the theme has them.
 function currentLook() {
-  const style = getComputedStyle(document.documentElement);
-  const colour = (name) => style.getPropertyValue(name).trim();
-  return { text: colour("--text"), quiet: colour("--quiet"), grid: colour("--line"), panel: colour("--panel") };
+  const probe = document.createElement("i");
+  document.body.append(probe);
+  const colour = (name) => {
+    probe.style.color = `var(--${name})`;
+    return getComputedStyle(probe).color;
+  };
+  const names = ["text", "quiet", "line", "panel", ...SERIES.map((series) => series.role)];
+  const look = Object.fromEntries(names.map((name) => [name, colour(name)]));
+  probe.remove();
+  return look;
 }
 
 const base = (look) => ({
   paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", autosize: true,
   font: { color: look.text, family: "system-ui, sans-serif", size: 12 },
-  hoverlabel: { bgcolor: look.panel, bordercolor: look.grid, font: { color: look.text } },
+  hoverlabel: { bgcolor: look.panel, bordercolor: look.line, font: { color: look.text } },
   modebar: { bgcolor: "rgba(0,0,0,0)", color: look.quiet, activecolor: look.text },
 });
 
-const axis = (look) => ({ gridcolor: look.grid, linecolor: look.grid, zerolinecolor: look.grid, automargin: true });
+const axis = (look) => ({ gridcolor: look.line, linecolor: look.line, zerolinecolor: look.line, automargin: true });
 
-const title = (chart, look) => ({
+// In a narrow chart the legend has a line of its own, between the title and the curves.
+const title = (chart, look, narrow) => ({
   text: chart.title, showarrow: false, xref: "paper", x: 0, xanchor: "left",
-  yref: "paper", y: chart.domain[1], yanchor: "bottom", font: { size: 13, color: look.text },
+  yref: "paper", y: chart.domain[1], yanchor: "bottom", yshift: narrow ? 20 : 0, font: { size: 13, color: look.text },
 });
 
-const histogramLayout = (look) => ({
-  ...base(look), height: 300, bargap: 0, uirevision: "histogram", margin: { l: 52, r: 12, t: 8, b: 44 },
-  xaxis: { ...axis(look), type: "log", title: { text: "response time (ms), logarithmic" } },
-  yaxis: { ...axis(look), title: { text: "requests" }, fixedrange: true },
+const emptiness = (chart, look) => ({
+  text: "no good reply yet", showarrow: false, xref: "paper", x: 0.5,
+  yref: "paper", y: (chart.domain[0] + chart.domain[1]) / 2, font: { size: 13, color: look.quiet },
 });
+
+const histogramLayout = (bins, look) => ({
+  ...base(look), height: 300, bargap: 0, uirevision: "histogram", margin: { l: 52, r: 12, t: 30, b: 44 },
+  xaxis: { ...axis(look), type: "log", title: { text: "response time (ms), logarithmic" }, ...readable(bins) },
+  yaxis: { ...axis(look), title: { text: "requests (number)" }, fixedrange: true },
+});
+
+// Ticks at 1, 2 and 5 of each power of ten, written out; within one power they are evenly spaced.
+function readable(bins) {
+  const decades = Math.log10(bins.at(-1).high_ms / bins[0].low_ms);
+  return { tickformat: ",~r", ...(decades >= 1 && { nticks: Math.round(2 * decades) }) };
+}

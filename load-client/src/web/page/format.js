@@ -19,7 +19,7 @@ export const rate = (value) => (value == null ? DASH : decimals(value, value < 1
 
 export const bytes = (value) => (value == null ? DASH : decimals(value, value < 100 ? 1 : 0));
 
-export const share = (part, whole) => (whole > 0 ? `${decimals((100 * part) / whole, 2)} %` : DASH);
+export const share = (part, whole) => (part != null && whole > 0 ? `${decimals((100 * part) / whole, 2)} %` : DASH);
 
 export const elapsed = (seconds) => {
   if (seconds == null) return DASH;

@@ -4,7 +4,7 @@ import { Charts } from "./charts.js";
 import { follow } from "./feed.js";
 import { count, elapsed, milliseconds, percentile, rate, share } from "./format.js";
 import { Orders } from "./orders.js";
-import { failuresTable, statisticsRows, statisticsTable } from "./tables.js";
+import { failuresTable, mixRows, mixTable, statisticsRows, statisticsTable } from "./tables.js";
 import { setUpTabs } from "./tabs.js";
 
 const find = (id) => document.getElementById(id);
@@ -19,6 +19,7 @@ const announce = (id, text) => {
 
 const statistics = statisticsTable(find("statistics-table"));
 const failures = failuresTable(find("failures-table"));
+const mix = mixTable(find("mix-table"));
 const charts = new Charts(find("course"), find("histogram"));
 // A refused order is told once; the error of a run stays until the next one.
 let refused = null;
@@ -40,13 +41,19 @@ function showState(next) {
   // The server's clock counts; the browser's only tells how much time went by.
   skew = state.now_unix_ms - Date.now();
   const { brokers, topic, reply_topic } = state.target;
+  write("order-brokers", brokers);
+  write("order-topic", topic);
+  write("order-replies", reply_topic ?? "nowhere: publishing only");
   write("target", `${topic} at ${brokers}${reply_topic ? `, replies from ${reply_topic}` : ", publishing only"}`);
   write("phase", state.run > 0 ? `${state.phase} · run #${state.run}` : state.phase);
   find("phase").dataset.phase = state.phase;
+  for (const id of ["figures", "views"]) find(id).hidden = orders.isFirst(state);
   document.title = `${state.phase} · load-client`;
   orders.show(state);
   showProblem();
   showDownloads(state.offers.downloads);
+  showMix();
+  showNothing();
   showElapsed();
 }
 
@@ -60,7 +67,9 @@ function showElapsed() {
 function showFigures() {
   const { rows, total } = statisticsRows(summary, moment);
   statistics.fill(rows, total);
-  find("statistics-empty").hidden = rows.length > 0;
+  find("statistics-table").hidden = find("statistics-note").hidden = rows.length === 0;
+  showMix();
+  showNothing();
   write("users", moment ? `${count(moment.users)}${state ? ` / ${count(state.users)}` : ""}` : "–");
   write("rps", rate(moment?.total.rates.requests));
   write("failure-share", total ? share(total.failures, total.requests) : "–");
@@ -93,29 +102,68 @@ function showDownloads(files) {
   }));
 }
 
-const showEmptyCharts = () => {
-  find("charts-empty").hidden = charts.points > 0;
-};
+const showMix = () => mix.fill(mixRows(state?.mix ?? [], summary));
+
+// Why there is nothing to be seen.
+function nothing() {
+  if (!state) return "Connecting to load-client.";
+  const run = `Run #${state.run}`;
+  if (state.phase === "starting") return `${run} is connecting to ${state.target.brokers}; nothing was sent yet.`;
+  if (state.phase === "failed" && state.started_unix_ms == null) return `${run} failed before it sent a request: ${state.error}`;
+  if (state.phase === "stopped" && state.started_unix_ms == null) return `${run} was stopped before it sent a request.`;
+  if (["stopped", "failed"].includes(state.phase)) return `There are no figures of run #${state.run}. New run starts the next one.`;
+  return `${run} is sending; the first figures come within a second.`;
+}
+
+function showNothing() {
+  const [none, noPoints] = [!summary, charts.points === 0];
+  for (const text of document.querySelectorAll(".nothing")) {
+    text.hidden = !(text.closest("#charts") ? noPoints : none);
+    if (text.textContent !== nothing()) text.textContent = nothing();
+  }
+  write("failures-empty", none ? nothing() : "No request has failed.");
+  find("course").hidden = noPoints;
+  const noTimes = noPoints || !charts.bins?.length;
+  find("histogram").hidden = find("histogram-title").hidden = noTimes;
+  find("no-replies").hidden = noPoints || !noTimes;
+}
+
+function showLog(entries) {
+  find("log-list").replaceChildren(...entries.reverse().map((entry) => {
+    const [item, time, text] = ["li", "time", "span"].map((name) => document.createElement(name));
+    const at = new Date(entry.unix_ms);
+    time.dateTime = at.toISOString();
+    time.textContent = at.toLocaleTimeString("en-GB");
+    time.title = at.toLocaleString();
+    text.textContent = entry.text;
+    text.className = entry.is_bad ? "bad" : "";
+    item.append(time, text);
+    return item;
+  }));
+}
 
 follow({
   state: showState,
   history: (history) => {
     charts.replace(history);
     moment = history.moments.findLast((own) => own.run === state?.run) ?? null;
-    showEmptyCharts();
     showFigures();
   },
   moment: (next) => {
     moment = next;
     charts.add(next);
-    showEmptyCharts();
+    showNothing();
   },
   summary: (next) => {
     summary = next;
     showFigures();
   },
   failures: showFailures,
-  histogram: (bins) => charts.setHistogram(bins),
+  histogram: (bins) => {
+    charts.setHistogram(bins);
+    showNothing();
+  },
+  log: showLog,
 }, (connected) => {
   find("lost").hidden = connected;
 });

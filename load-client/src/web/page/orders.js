@@ -34,23 +34,48 @@ export class Orders {
     this.buttons.edit.addEventListener("click", () => this.open("edit"));
     this.buttons.stop.addEventListener("click", () => this.send("/stop", { now: this.state.phase === "stopping" }));
     this.buttons.reset.addEventListener("click", () => this.send("/reset"));
-    find("order-cancel").addEventListener("click", () => this.dialog.close());
+    this.cancel = find("order-cancel");
+    this.cancel.addEventListener("click", () => this.close());
     find("order-form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.submit();
     });
   }
 
+  // Before the first run the form is the page.
+  isFirst(state) {
+    return state.run === 0 && state.phase === "ready";
+  }
+
   // Offers what fits the state.
   show(state) {
     this.state = state;
     const active = ["starting", "running", "stopping"].includes(state.phase);
-    this.buttons.new.hidden = active;
+    this.homeless ||= document.activeElement !== document.body;
+    this.buttons.new.hidden = active || this.isFirst(state);
     this.buttons.edit.hidden = !(state.phase === "running" && state.offers.edit);
     this.buttons.stop.hidden = !active;
     this.buttons.stop.textContent = state.phase === "stopping" ? "Stop now" : "Stop";
     this.buttons.stop.title = state.phase === "stopping" ? "Do not wait for the requests in flight" : "";
     this.buttons.reset.hidden = state.run === 0;
+    if (this.isFirst(state) && !this.dialog.open) this.open("first");
+    if (!this.isFirst(state) && this.mode === "first") this.close();
+    this.keepFocus();
+  }
+
+  close() {
+    this.mode = null;
+    this.homeless = this.dialog.contains(document.activeElement);
+    this.dialog.close();
+    this.keepFocus();
+  }
+
+  // A control that goes away leaves the focus to the button that comes in its place.
+  keepFocus() {
+    const focused = document.activeElement;
+    if (focused !== document.body && focused.checkVisibility()) this.homeless = false;
+    const next = [this.buttons.stop, this.buttons.new].find((button) => !button.hidden);
+    if (this.homeless) next?.focus();
   }
 
   open(mode) {
@@ -65,21 +90,39 @@ export class Orders {
     document.getElementById("order-send").textContent = mode === "edit" ? "Apply" : "Start";
     document.getElementById("order-run-time-label").hidden = mode === "edit";
     document.getElementById("order-rate-label").hidden = mode === "edit" || !state.offers.rate;
-    this.problem.hidden = true;
-    this.dialog.showModal();
+    this.cancel.hidden = mode === "first";
+    this.tell(null);
+    if (mode === "first") this.dialog.show();
+    else this.dialog.showModal();
   }
 
   async submit() {
     const { fields } = this;
     const body = { users: Number(fields.users.value), spawn_rate: Number(fields.spawnRate.value) };
-    if (this.mode === "new") {
+    if (this.mode !== "edit") {
       body.run_time = fields.runTime.value.trim();
       if (this.state.offers.rate) body.rate = fields.rate.value.trim();
     }
     const problem = await order(this.mode === "edit" ? "/edit" : "/start", body);
-    if (problem === null) return this.dialog.close();
-    this.problem.textContent = problem;
-    this.problem.hidden = false;
+    if (problem === null) return this.close();
+    this.tell(problem);
+  }
+
+  // What the server calls by its own name is called as the form calls it.
+  tell(problem) {
+    const [, name, reason] = /^(\w+): (.*)$/s.exec(problem ?? "") ?? [];
+    let text = problem ?? "";
+    for (const field of Object.values(this.fields)) {
+      if (field.name !== name) {
+        field.removeAttribute("aria-invalid");
+        continue;
+      }
+      field.setAttribute("aria-invalid", "true");
+      field.focus();
+      text = `${field.labels[0].firstChild.textContent.trim()}: ${reason}`;
+    }
+    this.problem.textContent = text;
+    this.problem.hidden = !text;
   }
 
   async send(path, body) {

@@ -1,10 +1,9 @@
 // The tables of statistics and failures. Text of the server goes in by textContent only.
 
-import { bytes, count, elapsed, milliseconds, percentile, rate } from "./format.js";
+import { bytes, count, elapsed, milliseconds, percentile, rate, share } from "./format.js";
 
 const STATISTICS = [
-  { title: "Type", value: (row) => row.type, show: (text) => text, text: true },
-  { title: "Name", value: (row) => row.name, show: (text) => text, text: true },
+  { title: "Name", value: (row) => row.name, text: true },
   { title: "# Requests", value: (row) => row.requests, show: count },
   { title: "# Fails", value: (row) => row.failures, show: count },
   { title: "Median", value: (row) => row.response?.median_ms, show: milliseconds },
@@ -14,18 +13,34 @@ const STATISTICS = [
   { title: "Min", value: (row) => row.response?.min_ms, show: milliseconds },
   { title: "Max", value: (row) => row.response?.max_ms, show: milliseconds },
   { title: "Average size", value: (row) => row.mean_bytes, show: bytes },
-  { title: "Current RPS", value: (row) => row.now?.requests, show: rate },
-  { title: "Current Failures/s", value: (row) => row.now?.failures, show: rate },
+  { title: "RPS now", value: (row) => row.now?.requests, show: rate },
+  { title: "Failures/s now", value: (row) => row.now?.failures, show: rate },
 ];
 
 const FAILURES = [
+  { title: "Name", value: (row) => row.name, text: true },
   { title: "# Occurrences", value: (row) => row.count, show: count },
-  { title: "Name", value: (row) => row.name, show: (text) => text, text: true },
-  { title: "Kind", value: (row) => row.status.replaceAll("_", " "), show: (text) => text, text: true },
-  { title: "Error", value: (row) => row.error, show: (text) => text, text: true, wide: true },
+  { title: "Kind", value: (row) => row.status.replaceAll("_", " "), text: true },
+  { title: "Error", value: (row) => row.error, text: true, wide: true },
   { title: "First seen", value: (row) => row.first_seconds, show: elapsed },
   { title: "Last seen", value: (row) => row.last_seconds, show: elapsed },
 ];
+
+const MIX = [
+  { title: "Name", value: (row) => row.name, text: true },
+  { title: "Planned", value: (row) => row.planned, show: (part) => share(part, 1) },
+  { title: "Actual", value: (row) => (row.all > 0 ? row.requests / row.all : null), show: (part) => share(part, 1) },
+  { title: "# Requests", value: (row) => row.requests, show: count },
+];
+
+// A text that an ellipsis may end; the title has the whole.
+function shortened(text) {
+  const box = document.createElement("div");
+  box.className = "name";
+  box.title = text;
+  box.textContent = text;
+  return box;
+}
 
 class SortableTable {
   constructor(table, columns, sorted) {
@@ -89,9 +104,12 @@ class SortableTable {
       const line = body.rows[at] ?? body.insertRow();
       this.columns.forEach((column, index) => {
         const cell = line.cells[index] ?? line.insertCell();
-        const text = column.show(column.value(row));
+        const value = column.value(row);
+        const text = column.show ? column.show(value) : value;
         cell.className = [column.text ? "text" : "", column.wide ? "wide" : ""].join(" ").trim();
-        if (cell.textContent !== text) cell.textContent = text;
+        if (cell.textContent === text) return;
+        cell.textContent = text;
+        if (index === 0) cell.replaceChildren(shortened(text));
       });
     });
   }
@@ -99,12 +117,20 @@ class SortableTable {
 
 export const statisticsTable = (table) => new SortableTable(table, STATISTICS, null);
 
-export const failuresTable = (table) => new SortableTable(table, FAILURES, { index: 0, falling: true });
+export const failuresTable = (table) => new SortableTable(table, FAILURES, { index: 1, falling: true });
+
+export const mixTable = (table) => new SortableTable(table, MIX, null);
 
 // The rows of the statistics: figures of the run, rates of the last moment.
 export function statisticsRows(summary, moment) {
   const kinds = summary?.kinds ?? [];
-  const rows = kinds.map((row, index) => ({ ...row, type: "KAFKA", now: moment?.kinds[index]?.rates }));
-  const total = summary && { ...summary.total, type: "", now: moment?.total.rates };
+  const rows = kinds.map((row, index) => ({ ...row, now: moment?.kinds[index]?.rates }));
+  const total = summary && { ...summary.total, now: moment?.total.rates };
   return { rows, total };
+}
+
+// The rows of the mix: shares of the plan, requests of the run.
+export function mixRows(mix, summary) {
+  const all = summary?.total.requests ?? 0;
+  return mix.map((kind, index) => ({ ...kind, requests: summary?.kinds[index]?.requests ?? 0, all }));
 }
