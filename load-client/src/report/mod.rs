@@ -4,6 +4,7 @@ mod csv_stats;
 mod destination;
 pub mod html;
 mod junit;
+mod once;
 mod run_history;
 mod run_json;
 pub mod text;
@@ -13,6 +14,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use self::destination::{part_of, without_links};
+use self::once::once;
 use crate::measure::summary::{Row, Sample, Summary};
 
 pub use destination::{Destination, ExportError, is_standard_output, remove_earlier, write_whole};

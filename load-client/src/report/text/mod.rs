@@ -8,6 +8,7 @@ use kafka_cluster_url::{MASK, shown, without_credentials};
 
 use crate::compare::Comparison;
 use crate::compare::tables::{self, Table};
+use crate::report::once;
 
 pub(crate) use run::{live_table, run_end, run_verdicts};
 
@@ -95,7 +96,7 @@ pub fn comparison_text(comparison: &Comparison) -> String {
     tables.extend(tables::within(comparison));
     tables.push(tables::per_request(comparison));
     let tables = tables.into_iter().map(|table| text(table.brief()));
-    let warnings = comparison.warnings.iter();
+    let warnings = once(&comparison.warnings).into_iter();
     let warnings = warnings.map(|warning| format!("\nwarning: {warning}\n"));
     let rest = tables.chain(warnings).collect::<String>();
     format!("{}\n{rest}", comparison.conclusion)
@@ -166,7 +167,7 @@ fn markdown(mut shown: Table) -> String {
 }
 
 fn warnings(comparison: &Comparison) -> String {
-    let warnings = &comparison.warnings;
+    let warnings = once(&comparison.warnings);
     if warnings.is_empty() {
         return String::new();
     }
@@ -321,9 +322,9 @@ mod tests {
     #[test]
     fn it_fits_a_comment_however_many_runs() {
         let (mut baseline, changed) = (runs("serial", 300, 6.0), runs("tasks", 300, 4.0));
-        baseline
-            .iter_mut()
-            .for_each(|run| run.warnings.push("w".repeat(200)));
+        for (run, letter) in baseline.iter_mut().zip('\u{4e00}'..) {
+            run.warnings.push(String::from(letter).repeat(67));
+        }
         let options = Options {
             detail: crate::compare::Detail::Verdict,
             ..Options::default()
