@@ -135,7 +135,8 @@ fn all_files_agree_to_the_request() {
         assert_eq!(occurrences, failed, "the warm-up's failures are listed");
 
         let page = run.text("run.html");
-        let row = format!("<tr><th></th><td>Aggregated</td><td>{requests}</td><td>{failures}</td>");
+        let cells = [requests, failures].map(|count| format!("<td class=\"figure\">{count}</td>"));
+        let row = format!("<tr><td></td><td>Aggregated</td>{}", cells.concat());
         assert!(page.contains(&row), "{row}");
         assert!(!run.path("run_stats.csv.part").exists() && !run.path("run.html.part").exists());
     }

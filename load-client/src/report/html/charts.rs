@@ -1,37 +1,13 @@
 //! The charts of the page. They are fed with counts and quantiles, never with every request.
 
-use plotly::color::NamedColor;
 use plotly::common::{
-    DashType, ErrorData, ErrorType, Fill, Line as Stroke, LineShape, Marker, Mode, Orientation,
-    Title,
+    DashType, ErrorData, ErrorType, Fill, Line as Stroke, LineShape, Marker, Mode,
 };
-use plotly::configuration::DisplayModeBar;
-use plotly::layout::{Axis, AxisType, Legend, Margin, Shape, ShapeLayer, ShapeLine, ShapeType};
-use plotly::{Configuration, Layout, Plot, Scatter};
+use plotly::layout::{Shape, ShapeLayer, ShapeLine, ShapeType};
+use plotly::{Plot, Scatter};
 
 use crate::compare::{Comparison, CurvePoint, Metric, SideSummary, TimeBin};
-
-/// Okabe & Ito's orange and blue: told apart by the colour-blind, readable on light and dark.
-const BASELINE: Line = Line {
-    colour: "#e69f00",
-    shade: "rgba(230,159,0,0.25)",
-    pale: "rgba(230,159,0,0.5)",
-};
-const CHANGED: Line = Line {
-    colour: "#56b4e9",
-    shade: "rgba(86,180,233,0.25)",
-    pale: "rgba(86,180,233,0.5)",
-};
-
-/// How a side is drawn.
-#[derive(Clone, Copy)]
-struct Line {
-    colour: &'static str,
-    /// For areas.
-    shade: &'static str,
-    /// For lines of second rank.
-    pale: &'static str,
-}
+use crate::report::html::frame::{BASELINE, CHANGED, Line, axis, figure, layout, log_axis};
 
 /// All charts of a comparison, in the order of the page.
 pub(super) fn all(comparison: &Comparison) -> String {
@@ -45,38 +21,6 @@ pub(super) fn all(comparison: &Comparison) -> String {
         over_time(comparison),
     ];
     charts.into_iter().flatten().collect()
-}
-
-pub(super) fn layout(x: Axis, y: Axis) -> Layout {
-    // Transparent paper: the page's own background shows through, light or dark.
-    Layout::new()
-        .paper_background_color(NamedColor::Transparent)
-        .plot_background_color(NamedColor::Transparent)
-        .margin(Margin::new().top(32))
-        .legend(Legend::new().orientation(Orientation::Horizontal).y(1.1))
-        .x_axis(x)
-        .y_axis(y)
-}
-
-pub(super) fn axis(title: &str) -> Axis {
-    Axis::new()
-        .title(Title::with_text(title))
-        .grid_color("rgba(128,128,128,0.25)")
-        .auto_margin(true)
-}
-
-fn log_axis(title: &str) -> Axis {
-    axis(title).type_(AxisType::Log)
-}
-
-pub(super) fn figure(id: &str, heading: &str, note: &str, mut plot: Plot) -> String {
-    // Zoom by dragging and by double click stays; the bar of buttons would cover the legend.
-    let bar = DisplayModeBar::False;
-    plot.set_configuration(Configuration::new().responsive(true).display_mode_bar(bar));
-    let chart = plot.to_inline_html(Some(id));
-    format!(
-        "<section><h2>{heading}</h2>\n<div class=\"chart\">{chart}</div>\n<p class=\"note\">{note}</p></section>\n"
-    )
 }
 
 /// The changes with their intervals, beside the threshold that counts as a difference.
@@ -158,7 +102,7 @@ fn medians(comparison: &Comparison) -> Option<String> {
         );
     }
     plot.set_layout(layout(
-        axis("block").dtick(1.0),
+        axis("block (number)").dtick(1.0),
         axis("median round-trip time (ms)"),
     ));
     let note = "Each point is one run. The change between the sides counts only where it is larger than \
@@ -194,7 +138,7 @@ fn histogram(comparison: &Comparison) -> Option<String> {
         );
     }
     plot.set_layout(layout(
-        log_axis("round-trip time (ms)"),
+        log_axis("round-trip time (ms)", overlay.edges_ms.iter().copied()),
         axis("replies (%)"),
     ));
     let note = format!(
@@ -221,7 +165,9 @@ fn ecdf(comparison: &Comparison) -> Option<String> {
         plot.add_trace(curve(line, side, x, y));
     }
     let y = axis("replies that are no slower (%)");
-    plot.set_layout(layout(log_axis("round-trip time (ms)"), y));
+    let points = curves.baseline_ecdf.iter().chain(&curves.changed_ecdf);
+    let x = log_axis("round-trip time (ms)", points.map(|point| point.ms));
+    plot.set_layout(layout(x, y));
     let note = "The curve further to the left answers sooner. Where the curves cross, the change helps some \
                 requests and harms others.";
     Some(figure("ecdf", "Share of replies by time", note, plot))
@@ -242,7 +188,7 @@ fn spectrum(comparison: &Comparison) -> Option<String> {
         let y = points.iter().map(|point| point.ms).collect();
         plot.add_trace(curve(line, side, x, y));
     }
-    let x = log_axis("one request in")
+    let x = log_axis("one request in (number)", std::iter::empty())
         .tick_values(vec![1.0, 2.0, 10.0, 20.0, 100.0, 1e3, 1e4, 1e5, 1e6]);
     let x = x.tick_text(vec![
         "1",
@@ -255,7 +201,9 @@ fn spectrum(comparison: &Comparison) -> Option<String> {
         "100,000",
         "1,000,000",
     ]);
-    plot.set_layout(layout(x, log_axis("is at least so slow (ms)")));
+    let points = curves.baseline_spectrum.iter();
+    let points = points.chain(&curves.changed_spectrum).map(|point| point.ms);
+    plot.set_layout(layout(x, log_axis("is at least so slow (ms)", points)));
     let note = "A percentile is drawn as far as at least ten replies lie above it.";
     Some(figure("spectrum", "The slow ones", note, plot))
 }
@@ -310,7 +258,7 @@ fn shift_function(comparison: &Comparison) -> Option<String> {
             .name(format!("{new} - {old}")),
     );
     plot.set_layout(layout(
-        axis("percentile"),
+        axis("percentile (%)"),
         axis("difference (ms)").zero_line(true),
     ));
     let note = format!(
@@ -337,13 +285,14 @@ fn over_time(comparison: &Comparison) -> Option<String> {
         return None;
     }
     let mut plot = Plot::new();
-    let mut warm_up = 0.0_f64;
+    let (mut warm_up, mut times) = (0.0_f64, Vec::new());
     for (line, side) in sides {
         for (index, bins) in timelines(side).enumerate() {
             warm_up = warm_up.max(end_of_warm_up(bins));
             let seconds: Vec<f64> = bins.iter().map(|bin| bin.seconds).collect();
             let medians = bins.iter().map(|bin| bin.median_ms).collect();
             let p95 = bins.iter().map(|bin| bin.p95_ms).collect();
+            times.extend(bins.iter().flat_map(|bin| [bin.median_ms, bin.p95_ms]));
             for (name, values, colour) in [("p50", medians, line.colour), ("p95", p95, line.pale)] {
                 plot.add_trace(
                     Scatter::new(seconds.clone(), values)
@@ -357,8 +306,8 @@ fn over_time(comparison: &Comparison) -> Option<String> {
         }
     }
     let layout = layout(
-        axis("seconds since the run's first request"),
-        log_axis("round-trip time (ms)"),
+        axis("time since the run's first request (s)"),
+        log_axis("round-trip time (ms)", times.into_iter()),
     );
     plot.set_layout(layout.shapes(shade(warm_up)));
     let note = "One line a run. The shaded warm-up is in no figure. A run that goes on changing after it was not \

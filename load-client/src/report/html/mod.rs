@@ -1,12 +1,14 @@
 //! A comparison, or a run, as one self-contained HTML page that opens offline.
 
 mod charts;
+mod frame;
 mod run;
 
 use plotly::Plot;
 
 use crate::compare::tables::Table;
 use crate::compare::{Comparison, Verdict, tables as compared};
+use crate::report::once;
 
 // internal: the report of one run
 pub(crate) use run::{RunPage, run_page};
@@ -47,7 +49,7 @@ pub struct Section {
     pub rows: Vec<(String, String)>,
 }
 
-const STYLE: &str = include_str!("page.css");
+const STYLE: &str = concat!(include_str!("palette.css"), include_str!("page.css"));
 const THEME: &str = include_str!("theme.js");
 
 /// Renders a comparison as one HTML page: no file beside it, no request to any server.
@@ -57,11 +59,12 @@ pub fn comparison_page(comparison: &Comparison, context: &PageContext) -> String
     let conclusion = escape(&comparison.conclusion);
     let tone = tone(comparison.verdict);
     let notices = paragraphs("notice", &context.notices);
-    let warnings = paragraphs("warning", &comparison.warnings);
+    let warnings = paragraphs("warning", &once(&comparison.warnings));
     let show = |tables: Vec<Table>| tables.iter().map(shown).collect::<String>();
-    let verdicts = show(compared::verdicts(comparison));
-    let mut rest = vec![compared::pooled(comparison)];
-    rest.extend(compared::shape(comparison));
+    let mut figures = vec![compared::pooled(comparison)];
+    figures.extend(compared::verdicts(comparison));
+    let figures = show(figures);
+    let mut rest = Vec::from_iter(compared::shape(comparison));
     rest.push(compared::runs(comparison));
     rest.extend(compared::within(comparison));
     rest.push(compared::per_request(comparison));
@@ -74,7 +77,7 @@ pub fn comparison_page(comparison: &Comparison, context: &PageContext) -> String
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{title}</title>\n<style>\n{STYLE}</style>\n{library}\n</head>\n<body>\n<main>\n\
          <h1>{title}</h1>\n<p class=\"verdict {tone}\">{conclusion}</p>\n{notices}\
-         {verdicts}{warnings}{charts}{rest}{sections}\
+         {figures}{warnings}{charts}{rest}{sections}\
          </main>\n<script>\n{THEME}</script>\n</body>\n</html>\n"
     )
 }
@@ -105,7 +108,6 @@ fn chart_library() -> String {
 
 /// A table of a comparison, with its note.
 fn shown(of: &Table) -> String {
-    let rows: Vec<String> = of.rows.iter().map(|row| cells(row)).collect();
     let mut columns = vec![""];
     columns.extend(of.columns.iter().map(|column| column.name.as_str()));
     let mut heading = of.heading.clone();
@@ -116,41 +118,90 @@ fn shown(of: &Table) -> String {
         let note = escape(note);
         format!("<p class=\"note\">{note}</p>\n")
     });
-    table(&heading, &columns, &rows) + &note.unwrap_or_default()
+    table(&heading, &columns, &of.rows) + &note.unwrap_or_default()
 }
 
 /// A section of the context.
 fn section(section: &Section) -> String {
     let row = |(name, value): &(String, String)| cells(&[name, value]);
-    let rows: Vec<String> = section.rows.iter().map(row).collect();
+    let rows: Vec<_> = section.rows.iter().map(row).collect();
     table(&section.heading, &[], &rows)
 }
 
-/// A row: the first cell names it.
-fn cells(values: &[impl AsRef<str>]) -> String {
-    let mut row = String::from("<tr>");
-    for (index, value) in values.iter().enumerate() {
-        let tag = if index == 0 { "th" } else { "td" };
-        row.push_str(&format!("<{tag}>{}</{tag}>", escape(value.as_ref())));
-    }
-    row + "</tr>\n"
+/// The texts of a row; the first one names it.
+fn cells(values: &[impl AsRef<str>]) -> Vec<String> {
+    let owned = values.iter().map(|value| value.as_ref().to_owned());
+    owned.collect()
 }
 
-fn table(heading: &str, columns: &[&str], rows: &[String]) -> String {
-    let names: String = columns
-        .iter()
-        .map(|name| format!("<th>{}</th>", escape(name)))
+fn table(heading: &str, columns: &[&str], rows: &[Vec<String>]) -> String {
+    toned_table(heading, columns, rows, |_| "")
+}
+
+/// A table under its heading; columns of figures stand at the right, and `tone` gives cells a class.
+fn toned_table(
+    heading: &str,
+    columns: &[&str],
+    rows: &[Vec<String>],
+    tone: fn(&str) -> &'static str,
+) -> String {
+    let width = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let figures: Vec<bool> = (0..width)
+        .map(|column| is_of_figures(rows, column))
+        .collect();
+    let cell = |column: usize, text: &str, tag: &str| {
+        let side = if figures.get(column) == Some(&true) {
+            "figure"
+        } else {
+            ""
+        };
+        let class = format!("{side} {}", tone(text));
+        let class = match class.trim() {
+            "" => String::new(),
+            class => format!(" class=\"{class}\""),
+        };
+        format!("<{tag}{class}>{}</{tag}>", escape(text))
+    };
+    // What names nothing is no heading.
+    let tag = |is_heading: bool, text: &str| {
+        if is_heading && !text.is_empty() {
+            "th"
+        } else {
+            "td"
+        }
+    };
+    let row = |row: &Vec<String>| {
+        let cells = row.iter().enumerate();
+        let cells = cells.map(|(column, text)| cell(column, text, tag(column == 0, text)));
+        format!("<tr>{}</tr>\n", cells.collect::<String>())
+    };
+    let body: String = rows.iter().map(row).collect();
+    let names = columns.iter().enumerate();
+    let names: String = names
+        .map(|(column, name)| cell(column, name, tag(true, name)))
         .collect();
     let head = if names.is_empty() {
         names
     } else {
         format!("<thead><tr>{names}</tr></thead>\n")
     };
-    let body = rows.concat();
     let heading = escape(heading);
     format!(
-        "<h2>{heading}</h2>\n<div class=\"scroll\"><table>\n{head}<tbody>\n{body}</tbody></table></div>\n"
+        "<h2>{heading}</h2>\n<div class=\"scroll\" role=\"region\" aria-label=\"{heading}\" tabindex=\"0\">\
+         <table>\n{head}<tbody>\n{body}</tbody></table></div>\n"
     )
+}
+
+/// Whether each cell of a column that is not empty is a figure or a dash.
+fn is_of_figures(rows: &[Vec<String>], column: usize) -> bool {
+    let texts = rows.iter().filter_map(|row| row.get(column));
+    let mut texts = texts.filter(|text| !text.is_empty()).peekable();
+    let is_figure = |text: &String| {
+        let first = text.split_whitespace().next().unwrap_or_default();
+        let number = first.replace(',', "").parse::<f64>();
+        matches!(first, "-" | "–") || number.is_ok_and(f64::is_finite)
+    };
+    texts.peek().is_some() && texts.all(is_figure)
 }
 
 #[cfg(test)]
@@ -200,6 +251,21 @@ mod tests {
         assert!(body.contains("the broker was &lt;librdkafka&#39;s&gt; mock"));
         assert!(body.contains("&quot;2&quot;"));
         assert!(!body.contains("<b>one</b>"));
+    }
+
+    #[test]
+    fn figures_stand_at_the_right_and_words_at_the_left() {
+        let rows =
+            [["createOrder", "-5.4 %", "–"], ["readOrder", "–", "fast"]].map(|row| cells(&row));
+        let table = table("Figures", &["", "change", "word"], &rows);
+        assert!(
+            table.contains("<th class=\"figure\">change</th><th>word</th>"),
+            "{table}"
+        );
+        assert!(
+            table.contains("<th>readOrder</th><td class=\"figure\">–</td><td>fast</td>"),
+            "{table}"
+        );
     }
 
     #[test]

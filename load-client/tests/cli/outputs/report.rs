@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use super::Run;
+use crate::browser::Browser;
 use crate::support::{Behaviour, Service};
 
 #[test]
@@ -96,6 +97,33 @@ fn chromium_opens_the_report_without_a_network() {
             "{curve}"
         );
     }
+}
+
+#[test]
+fn chromium_charts_of_the_report_follow_theme_window_and_paper() {
+    let service = Service::start(Behaviour::Answer("200"));
+    let run = Run::new(&service, &["-t", "3s", "--html", "run.html"]);
+    run.assert_code(0);
+    let mut browser = Browser::start();
+    browser.look(390, 844, "dark");
+    browser.open(&format!("file://{}", run.path("run.html").display()));
+    let colour = "document.querySelector('#course').data[0].line.color";
+    browser.wait_for(&format!("{colour} === '#4aa8e0'"));
+    // The legend, in two lines here, lies above the curves.
+    browser.wait_for(
+        "(() => { const box = (of) => document.querySelector(`#course ${of}`).getBoundingClientRect();
+           return box('.legend').height > 30 && box('.legend').bottom <= box('.nsewdrag').top; })()",
+    );
+    let size =
+        "(({ width, height }) => `${width} ${height}`)(document.querySelector('#course').layout)";
+    browser.evaluate("dispatchEvent(new Event('beforeprint'))");
+    browser.wait_for(&format!("{colour} === '#0072b2' && {size} === '690 620'"));
+    browser.evaluate("dispatchEvent(new Event('afterprint'))");
+    browser.wait_for(&format!("{colour} === '#4aa8e0'"));
+    browser.wait_for(
+        "document.querySelector('#course .main-svg').getBoundingClientRect().width <= 390",
+    );
+    assert_eq!(browser.complaints, Vec::<String>::new());
 }
 
 /// Opens a page, and gives out what became of it. Every host name leads nowhere.

@@ -5,11 +5,10 @@ mod tables;
 use crate::measure::history::{Bin, Moment};
 use crate::measure::selfcheck::Validity;
 use crate::measure::summary::Summary;
-use crate::measure::threshold::Judgements;
-use crate::report::html::{STYLE, Section, THEME, chart_library, escape, paragraphs};
+use crate::measure::threshold::{Judgement, Judgements, Standing};
+use crate::report::html::{STYLE, Section, THEME, chart_library, escape, paragraphs, section};
 
 const RUN_STYLE: &str = include_str!("run.css");
-const PRINT: &str = include_str!("print.js");
 
 /// What the page shows.
 #[derive(Debug, Clone, Copy)]
@@ -30,9 +29,9 @@ pub(crate) struct RunPage<'a> {
     pub validity: &'a Validity,
     /// What became of the thresholds.
     pub thresholds: &'a Judgements,
-    /// Target and load, shown before the figures.
+    /// Target and load.
     pub header: &'a [Section],
-    /// Client settings and environment, shown after them.
+    /// Client settings and environment.
     pub circumstances: &'a [Section],
     /// The command that repeats the run, secrets masked.
     pub command: &'a str,
@@ -44,11 +43,7 @@ pub(crate) fn run_page(page: &RunPage<'_>) -> String {
     let during = escape(page.during);
     let verdict = verdict(page);
     let validity = validity(page.validity);
-    let header: String = page
-        .header
-        .iter()
-        .map(crate::report::html::section)
-        .collect();
+    let headline = tables::headline(page.summary);
     let thresholds = tables::thresholds(page.thresholds);
     let requests = tables::requests(page.summary);
     let times = tables::times(page.summary);
@@ -56,33 +51,30 @@ pub(crate) fn run_page(page: &RunPage<'_>) -> String {
     let course = tables::course(page.moments, page.warm_up_seconds);
     let histogram = tables::histogram(page.bins);
     let stages = tables::stages(page.summary);
-    let circumstances: String = page
-        .circumstances
-        .iter()
-        .map(crate::report::html::section)
-        .collect();
+    let circumstances = page.header.iter().chain(page.circumstances);
+    let circumstances: String = circumstances.map(section).collect();
     let command = escape(page.command);
     let library = chart_library();
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{title}</title>\n<style>\n{STYLE}{RUN_STYLE}</style>\n{library}\n</head>\n<body>\n<main>\n\
-         <h1>{title}</h1>\n<p class=\"note\">{during}</p>\n{verdict}{validity}{header}{thresholds}\
+         <h1>{title}</h1>\n<p class=\"note\">{during}</p>\n{verdict}{validity}{headline}{thresholds}\
          <div class=\"figures\">\n{requests}{times}</div>\n{failures}{course}{histogram}{stages}{circumstances}\
          <h2>Command</h2>\n<pre class=\"command\">{command}</pre>\n\
-         </main>\n<script>\n{THEME}{PRINT}</script>\n</body>\n</html>\n"
+         </main>\n<script>\n{THEME}</script>\n</body>\n</html>\n"
     )
 }
 
 /// The one sentence that a hurried reader needs.
 fn verdict(page: &RunPage<'_>) -> String {
     let total = &page.summary.total;
-    let broken = !page.thresholds.all_hold();
     let (tone, text) = if page.validity.is_invalid() {
         let text = "The load client was a bottleneck: do not use these figures.".to_owned();
         ("bad", text)
-    } else if broken {
-        ("bad", "A threshold does not hold.".to_owned())
+    } else if !page.thresholds.all_hold() {
+        let sentences = page.thresholds.judgements.iter().filter_map(does_not_hold);
+        ("bad", sentences.collect::<Vec<_>>().join(" "))
     } else if total.requests == 0 {
         ("open", "No request was measured.".to_owned())
     } else if page.summary.any_failure() {
@@ -93,6 +85,27 @@ fn verdict(page: &RunPage<'_>) -> String {
         ("good", text)
     };
     format!("<p class=\"verdict {tone}\">{}</p>\n", escape(&text))
+}
+
+/// What a threshold that does not hold is, and why; nothing of one that does.
+fn does_not_hold(judgement: &Judgement) -> Option<String> {
+    let threshold = &judgement.threshold;
+    match judgement.verdict {
+        Standing::Holds => None,
+        Standing::Broken => {
+            let measured = judgement.measured.as_deref().unwrap_or("nothing");
+            Some(format!(
+                "The threshold {threshold} is broken: {measured} was measured."
+            ))
+        }
+        Standing::Undecided => {
+            let reason = judgement
+                .reason
+                .as_deref()
+                .unwrap_or("the run does not tell");
+            Some(format!("The threshold {threshold} is undecided: {reason}."))
+        }
+    }
 }
 
 fn validity(validity: &Validity) -> String {
@@ -196,13 +209,14 @@ mod tests {
         let body = body(&page);
         let parts = [
             "class=\"verdict open\">1 of 800 requests failed.",
-            "<h2>Target</h2>",
+            "<dt>median</dt>",
             "<h2>Request statistics</h2>",
-            "<th>66%</th>",
+            "<th class=\"figure\">66%</th>",
             "<h2>Failures</h2>",
             "id=\"course\"",
             "id=\"histogram\"",
             "<h2>Stages</h2>",
+            "<h2>Target</h2>",
             "<h2>Producer</h2>",
             "<h2>Command</h2>",
         ];
@@ -269,7 +283,11 @@ mod tests {
         assert!(page.contains("<th>p95&lt;1ms</th><td class=\"bad\">broken</td>"));
         assert!(page.contains("<td class=\"bad\">undecided</td>"));
         let page = render(&run, &Validity::Valid, &answer);
-        assert!(page.contains("A threshold does not hold."));
+        assert!(
+            page.contains("class=\"verdict bad\">The threshold p95&lt;1ms is broken: "),
+            "which one"
+        );
+        assert!(page.contains(" The threshold p99.99&lt;1s is undecided: "));
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! The tables and charts of the page of a run.
 
-use plotly::common::{Fill, Line, LineShape, Mode, Title};
-use plotly::layout::{Axis, AxisType, HoverMode, Shape, ShapeLayer, ShapeType, SpikeMode};
+use plotly::common::{Fill, Line, LineShape, Mode};
+use plotly::layout::{HoverMode, Shape, ShapeLayer, ShapeType, SpikeMode};
 use plotly::{Layout, Plot, Scatter};
 
 use crate::measure::history::{Bin, Moment, MomentRow};
 use crate::measure::summary::{Latency, PERCENTILES, Row, StageResult, Summary};
 use crate::measure::threshold::{Judgement, Judgements, Standing};
-use crate::report::html::charts::{self, axis, layout};
-use crate::report::html::{cells, escape, table};
+use crate::report::html::frame::{
+    self, FAILURES, P50, P95, P99, REQUESTS, USERS, axis, layout, log_axis,
+};
+use crate::report::html::{cells, escape, table, toned_table};
 use crate::report::rows;
 
 const OMISSION: &str = "<p class=\"note\">Response times count from the moment when a request was to be sent, \
@@ -16,9 +18,33 @@ const OMISSION: &str = "<p class=\"note\">Response times count from the moment w
     service that stalls keeps requests from being sent, and the service times do not know of those \
     (coordinated omission); what a user would have felt is the response time.</p>\n";
 
+/// What a reader looks for first.
+pub(super) fn headline(summary: &Summary) -> String {
+    let total = &summary.total;
+    let response = total.response.as_ref();
+    let ms = |value: Option<f64>| value.map_or_else(dash, |value| format!("{value:.3} ms"));
+    let at = |quantile| ms(response.and_then(|own| own.percentile(quantile)));
+    let failed = match total.requests {
+        0 => dash(),
+        all => format!("{:.2} %", 100.0 * total.failures as f64 / all as f64),
+    };
+    let figures = [
+        ("requests", total.requests.to_string()),
+        ("failures", failed),
+        ("good replies/s", rate(summary.throughput)),
+        ("median", ms(response.map(|own| own.median_ms))),
+        ("95 %", at(0.95)),
+        ("99 %", at(0.99)),
+    ];
+    let figure =
+        |(name, text): (&str, String)| format!("<div><dt>{name}</dt><dd>{text}</dd></div>\n");
+    let figures: String = figures.map(figure).concat();
+    format!("<dl class=\"headline\">\n{figures}</dl>\n")
+}
+
 /// Requests, failures, times and rates of each kind.
 pub(super) fn requests(summary: &Summary) -> String {
-    let rows: Vec<String> = rows(summary)
+    let rows: Vec<_> = rows(summary)
         .map(|(kind, row)| request_row(kind, row))
         .collect();
     let columns = [
@@ -47,7 +73,7 @@ pub(super) fn requests(summary: &Summary) -> String {
     table("Request statistics", &columns, &rows) + &format!("<p class=\"note\">{note}</p>\n")
 }
 
-fn request_row(kind: &str, row: &Row) -> String {
+fn request_row(kind: &str, row: &Row) -> Vec<String> {
     let latency = row.response.as_ref();
     cells(&[
         kind,
@@ -102,13 +128,13 @@ fn lag(summary: &Summary) -> String {
     format!("<p>{}.</p>\n{warning}", escape(&lag.sentence()))
 }
 
-fn time_row(kind: &str, name: &str, time: &str, latency: Option<&Latency>) -> String {
+fn time_row(kind: &str, name: &str, time: &str, latency: Option<&Latency>) -> Vec<String> {
     let mut fields = vec![kind.to_owned(), name.to_owned(), time.to_owned()];
     let at = |quantile| latency.and_then(|own| own.percentile(quantile));
     fields.extend(PERCENTILES.map(|(_, quantile)| figure(at(quantile))));
     fields.push(figure(latency.map(|own| own.max_ms)));
     fields.push(latency.map_or(0, |own| own.count).to_string());
-    cells(&fields.iter().map(String::as_str).collect::<Vec<_>>())
+    fields
 }
 
 /// Failures by kind, outcome and text.
@@ -127,7 +153,7 @@ pub(super) fn failures(summary: &Summary) -> String {
             error.first_body.as_deref().unwrap_or_default(),
         ])
     };
-    let rows: Vec<String> = summary.errors.iter().map(row).collect();
+    let rows: Vec<_> = summary.errors.iter().map(row).collect();
     let columns = [
         "# failures",
         "name",
@@ -146,26 +172,31 @@ pub(super) fn thresholds(answer: &Judgements) -> String {
     if answer.judgements.is_empty() {
         return String::new();
     }
-    let rows: Vec<String> = answer.judgements.iter().map(threshold_row).collect();
-    table(
-        "Thresholds",
-        &["must hold", "outcome", "measured", ""],
-        &rows,
-    )
+    let rows: Vec<_> = answer.judgements.iter().map(threshold_row).collect();
+    let columns = ["must hold", "outcome", "measured", ""];
+    toned_table("Thresholds", &columns, &rows, |text| match text {
+        HOLDS => "good",
+        BROKEN | UNDECIDED => "bad",
+        _ => "",
+    })
 }
 
-fn threshold_row(judgement: &Judgement) -> String {
-    let (tone, outcome) = match judgement.verdict {
-        Standing::Holds => ("good", "holds"),
-        Standing::Broken => ("bad", "broken"),
-        Standing::Undecided => ("bad", "undecided"),
+const HOLDS: &str = "holds";
+const BROKEN: &str = "broken";
+const UNDECIDED: &str = "undecided";
+
+fn threshold_row(judgement: &Judgement) -> Vec<String> {
+    let outcome = match judgement.verdict {
+        Standing::Holds => HOLDS,
+        Standing::Broken => BROKEN,
+        Standing::Undecided => UNDECIDED,
     };
-    format!(
-        "<tr><th>{}</th><td class=\"{tone}\">{outcome}</td><td>{}</td><td>{}</td></tr>\n",
-        escape(&judgement.threshold),
-        escape(judgement.measured.as_deref().unwrap_or("–")),
-        escape(judgement.reason.as_deref().unwrap_or_default())
-    )
+    cells(&[
+        &judgement.threshold,
+        outcome,
+        judgement.measured.as_deref().unwrap_or("–"),
+        judgement.reason.as_deref().unwrap_or_default(),
+    ])
 }
 
 /// Figures of each stage, and what they show; nothing without stages.
@@ -190,16 +221,14 @@ pub(super) fn stages(summary: &Summary) -> String {
             ),
             &stage.requests.to_string(),
             &stage.failures.to_string(),
-            &stage
-                .throughput
-                .map_or_else(|| "–".to_owned(), |rate| format!("{rate:.2}")),
+            &rate(stage.throughput),
             &figure(latency.map(|own| own.median_ms)),
             &at(0.95),
             &at(0.99),
         ])
     };
     let stages = &summary.stages;
-    let rows: Vec<String> = stages.iter().map(row).collect();
+    let rows: Vec<_> = stages.iter().map(row).collect();
     let columns = [
         "stage",
         "target",
@@ -218,34 +247,29 @@ fn figure(value: Option<f64>) -> String {
     value.map_or_else(dash, |value| format!("{value:.3}"))
 }
 
+fn rate(value: Option<f64>) -> String {
+    value.map_or_else(dash, |value| format!("{value:.2}"))
+}
+
 fn dash() -> String {
     "–".to_owned()
 }
 
-/// Okabe & Ito's colours: told apart by the colour-blind, readable on light and dark.
-const BLUE: &str = "#56b4e9";
-const ORANGE: &str = "#e69f00";
-const VERMILION: &str = "#d55e00";
-const GREEN: &str = "#009e73";
 /// Points of a curve; a page of a day's run must open as fast as that of a minute's.
 const MAX_POINTS: usize = 2000;
 
 type Curve = fn(&MomentRow) -> Option<f64>;
 
 const RATES: [(&str, &str, Curve); 2] = [
-    ("requests/s", GREEN, |row| Some(row.rates.requests)),
-    ("failures/s", VERMILION, |row| Some(row.rates.failures)),
+    ("requests/s", REQUESTS, |row| Some(row.rates.requests)),
+    ("failures/s", FAILURES, |row| Some(row.rates.failures)),
 ];
 const TIMES: [(&str, &str, Curve); 3] = [
-    ("p50 (ms)", BLUE, |row| {
+    ("p50 (ms)", P50, |row| {
         row.window.as_ref().map(|own| own.median_ms)
     }),
-    ("p95 (ms)", ORANGE, |row| {
-        row.window.as_ref()?.percentile(0.95)
-    }),
-    ("p99 (ms)", VERMILION, |row| {
-        row.window.as_ref()?.percentile(0.99)
-    }),
+    ("p95 (ms)", P95, |row| row.window.as_ref()?.percentile(0.95)),
+    ("p99 (ms)", P99, |row| row.window.as_ref()?.percentile(0.99)),
 ];
 
 /// Requests per second, response times and users, over the time since the start.
@@ -265,14 +289,14 @@ pub(super) fn course(moments: &[Moment], warm_up_seconds: f64) -> String {
         Scatter::new(seconds(&shown), shown.iter().map(|own| own.users).collect())
             .name("users")
             .mode(Mode::Lines)
-            .line(Line::new().color(BLUE).shape(LineShape::Hv))
+            .line(Line::new().color(USERS).shape(LineShape::Hv))
             .y_axis("y3"),
     );
     plot.set_layout(panels(warm_up_seconds));
     let note = "Drag to look closer; all three panels follow. Rates are those of the ten seconds that ended two \
                 seconds before, percentiles those of the last ten seconds. The shaded part is the warm-up, which \
                 is in none of the figures above.";
-    let chart = charts::figure("course", "Course of the run", note, plot);
+    let chart = frame::figure("course", "Course of the run", note, plot);
     chart.replacen("class=\"chart\"", "class=\"chart tall\"", 1)
 }
 
@@ -297,16 +321,16 @@ fn panels(warm_up_seconds: f64) -> Layout {
         let range = plotly::layout::RangeMode::ToZero;
         axis(title).domain(&domain).range_mode(range)
     };
-    let time = axis("seconds since the start")
+    let time = axis("time since the start (s)")
         .anchor("y3")
         .show_spikes(true)
         .spike_mode(SpikeMode::Across)
         .spike_thickness(1);
     layout(axis(""), axis(""))
         .x_axis(time)
-        .y_axis(panel("per second", [0.70, 1.0]))
+        .y_axis(panel("rate (per second)", [0.70, 1.0]))
         .y_axis2(panel("response time (ms)", [0.32, 0.64]))
-        .y_axis3(panel("users", [0.0, 0.26]))
+        .y_axis3(panel("users (number)", [0.0, 0.26]))
         .hover_mode(HoverMode::X)
         .shapes(warm_up(warm_up_seconds).into_iter().collect())
 }
@@ -338,23 +362,19 @@ pub(super) fn histogram(bins: &[Bin]) -> String {
     let mut counts: Vec<u64> = bins.iter().map(|bin| bin.count).collect();
     edges.push(last.high_ms);
     counts.push(0);
+    let time = log_axis("response time (ms), logarithmic", edges.iter().copied());
     let mut plot = Plot::new();
     plot.add_trace(
         Scatter::new(edges, counts)
             .name("requests")
             .mode(Mode::Lines)
-            .line(Line::new().color(BLUE).shape(LineShape::Hv))
-            .fill(Fill::ToZeroY),
+            .line(Line::new().color(REQUESTS).shape(LineShape::Hv))
+            .fill(Fill::ToZeroY)
+            .fill_color(format!("{REQUESTS}80")),
     );
-    let time = axis("response time (ms), logarithmic").type_(AxisType::Log);
-    let count = Axis::new().title(Title::with_text("requests"));
-    plot.set_layout(
-        layout(axis(""), axis(""))
-            .x_axis(time)
-            .y_axis(count.grid_color("rgba(128,128,128,0.25)")),
-    );
+    plot.set_layout(layout(time, axis("requests (number)")).show_legend(false));
     let note = "Good replies of the measured part, from the fastest to the slowest, in bins of equal ratio.";
-    charts::figure("histogram", "Response times", note, plot)
+    frame::figure("histogram", "Response times", note, plot)
 }
 
 fn thinned(moments: &[Moment]) -> Vec<&Moment> {
