@@ -22,6 +22,7 @@ const FAILURES = [
   { title: "# Occurrences", value: (row) => row.count, show: count },
   { title: "Kind", value: (row) => row.status.replaceAll("_", " "), text: true },
   { title: "Error", value: (row) => row.error, text: true, wide: true },
+  { title: "First body", value: (row) => row.first_body ?? "", text: true, wide: true },
   { title: "First seen", value: (row) => row.first_seconds, show: elapsed },
   { title: "Last seen", value: (row) => row.last_seconds, show: elapsed },
 ];
