@@ -92,7 +92,9 @@ pub mod measure {
     pub(crate) mod tally;
     pub(crate) mod threshold;
 
-    pub use summary::Summary;
+    pub use summary::{
+        ErrorCount, Lag, Latency, Percentile, Rates, Row, StageResult, Summary, WarmUp,
+    };
 }
 #[doc(hidden)]
 pub mod program;

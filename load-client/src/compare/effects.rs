@@ -250,9 +250,9 @@ pub(super) fn within_runs(
 
 /// Smaller differences of the failure rates move no figure that is compared.
 const MATERIAL_DIFFERENCE: f64 = 0.001;
-/// Larger differences are refused, be they by chance.
+/// Larger differences are refused even if they may be chance.
 const LARGE_DIFFERENCE: f64 = 0.03;
-/// So rarely do sides that fail alike differ by chance.
+/// Significance level: sides that fail alike differ as much by chance in 1 % of cases.
 const LEVEL: f64 = 0.01;
 
 /// Why the failures forbid a verdict: a closed loop waits out each time-out, so the faster side may only be
@@ -260,8 +260,8 @@ const LEVEL: f64 = 0.01;
 ///
 /// The rates are compared run by run: by Student's paired t-test over the blocks, which takes failures that
 /// come in bursts for what they are. The test is blind where bursts differ much in size, so a large
-/// difference is refused without it, and so are failures of one side alone in every block. And the verdict has to stand whether the failed requests are left
-/// out, or count as slower than all others.
+/// difference is refused without it, and so are failures of one side alone in every block. And the verdict
+/// has to stand whether the failed requests are left out, or count as slower than all others.
 pub(super) fn refusal_by_failures(
     [baseline, changed]: [&[Run]; 2],
     sides: &[Pooled; 2],

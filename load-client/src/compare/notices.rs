@@ -183,9 +183,9 @@ fn disagreement(effect: &Effect) -> Option<String> {
     })
 }
 
-/// With fewer blocks one order in all of them is no wonder.
+/// With fewer blocks, the same order in all of them may be chance.
 const FEWEST_FOR_ORDER: usize = 5;
-/// A series without a trend is called a drift so rarely; two are looked at, which makes 5 % together.
+/// False-alarm rate of each drift test; the two together give 5 %.
 const LEVEL: f64 = 0.025;
 
 /// In which order the runs were made.

@@ -201,8 +201,8 @@ impl WaitTime {
         matches!(self, Self::Pace { .. })
     }
 
-    /// When a request that goes out `now` was to, if a pace says so: what a slow reply, or a client that was
-    /// held up, kept from being sent was waiting. A late timer is neither.
+    /// When the request that goes out `now` was planned, if there is a pace. It was planned earlier if a slow reply or a
+    /// stalled client delayed it; a late timer does not count.
     pub(super) fn planned(&self, next: Instant, now: Instant) -> Option<Instant> {
         (self.is_paced() && now.saturating_duration_since(next) > COARSENESS).then_some(next)
     }

@@ -117,7 +117,7 @@ pub(crate) struct ThroughputWindow {
     timeout_ns: u64,
     /// What all requests that were answered or timed out waited within the window, added up.
     waited_ns: u128,
-    /// The same of requests that failed otherwise, had each of them taken until its time-out.
+    /// The same for requests that failed otherwise, counted as if each had waited until its time-out.
     perhaps_ns: u128,
     /// Requests that ended within the window, well or not.
     ended: u64,
@@ -143,7 +143,8 @@ impl ThroughputWindow {
         }
     }
 
-    /// The same window of requests that wait so long for their replies.
+    /// The same window, with this time-out.
+    #[must_use]
     pub(crate) fn waiting_at_most(mut self, timeout_ns: u64) -> Self {
         self.timeout_ns = timeout_ns;
         self

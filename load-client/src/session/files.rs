@@ -20,13 +20,13 @@ use crate::session::outputs::RunEnd;
 use crate::session::signals::say;
 use crate::transport::kafka::{KafkaSettings, librdkafka_version};
 
-/// Extensions that the number of a run is put in front of. Another part behind a point belongs to the name.
+/// Extensions before which the run's number is inserted, as in `run.2.csv`. Any other part after a dot belongs to the name.
 const EXTENSIONS: [&str; 11] = [
     "csv", "gz", "htm", "html", "json", "jsonl", "log", "md", "tsv", "txt", "xml",
 ];
 
-/// Where the files of run `number` go. Those of a later run have names that no file has yet, and all of them the
-/// same number, which is said if it is not the run's.
+/// Where the files of run `number` go. All files of a later run share one number, chosen so that no file is
+/// overwritten; a message says so if it differs from the run's.
 pub(crate) fn of_run(given: &Files, number: u32) -> Files {
     let named = |number: u32| {
         let single = |path: &Option<PathBuf>| path.as_deref().map(|path| numbered(path, number));

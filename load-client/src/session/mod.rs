@@ -64,7 +64,7 @@ pub(crate) struct Started {
 }
 
 impl Session {
-    /// Checks settings and takes the places of the files, before anything is sent: neither must cost a run.
+    /// Checks settings and takes the places of the files, before anything is sent, so that a mistake there does not waste a run.
     /// `number` counts the runs of the program from 1.
     ///
     /// # Errors

@@ -95,7 +95,7 @@ pub(crate) struct RunEnd {
 }
 
 impl Outputs {
-    /// Checks flags and places, before anything is sent: neither must cost a run.
+    /// Checks flags and places, before anything is sent, so that a mistake there does not waste a run.
     ///
     /// # Errors
     ///

@@ -48,7 +48,8 @@ impl Restore {
     }
 }
 
-/// A terminal that is listened to.
+/// A terminal that is listened to: keys come at once and are not shown, Ctrl-C stays what it is. The terminal is as
+/// before when this is dropped, after a panic too.
 #[derive(Debug)]
 pub(crate) struct Keys {
     restore: Restore,

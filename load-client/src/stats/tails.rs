@@ -244,7 +244,7 @@ impl PValue {
 
     /// What a sentence says: `p = 0.03125`, or `p < 1e-300` where it underflows.
     #[must_use]
-    pub fn equation(&self) -> String {
+    pub fn equation(self) -> String {
         let sign = self.value().map_or("", |_| "= ");
         format!("p {sign}{self}")
     }
@@ -317,6 +317,7 @@ mod tests {
     fn an_underflowing_p_is_never_zero() {
         let p = PValue::from_ln(-2000.0);
         assert_eq!(p.to_string(), "< 1e-300");
+        assert_eq!(p.equation(), "p < 1e-300");
         assert_eq!(p.value(), None);
     }
 

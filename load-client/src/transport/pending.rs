@@ -35,7 +35,8 @@ struct Table {
 struct Trouble {
     cause: String,
     told: Instant,
-    /// Until a reply arrives or [`LONGEST_OUTAGE`] is over; otherwise it is over if it is not told again.
+    /// Whether it is an outage, which lasts until a reply arrives or [`LONGEST_OUTAGE`] is over. Any other cause lasts until
+    /// it has not been told for a second.
     lasts: bool,
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes statistics_fixtures.json: generated samples and what SciPy says about them.
 
-The tests of `load-client/src/stats` read the file and compare to 1e-9. To make it again:
+`load-client/tests/library/fixtures.rs` reads the file and compare to 1e-9. To make it again:
 
     python3 -m venv venv && venv/bin/pip install scipy numpy
     venv/bin/python load-client/tests/data/make_statistics_fixtures.py

@@ -10,7 +10,7 @@ use crate::stats::quantile_of_sorted;
 /// Bins of the time line: as many as a chart can show.
 const TIME_BINS: usize = 200;
 
-/// Of so many replies one may share its stamp with another, and the stamps still tell the order.
+/// At most one reply in this many may share its stamp with another; otherwise the stamps do not tell the order.
 const DISTINCT: usize = 10;
 /// Stamps after this are on the wall clock (the year 2001), in seconds since 1970.
 const WALL_CLOCK_S: f64 = 1e9;

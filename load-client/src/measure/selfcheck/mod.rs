@@ -1,8 +1,7 @@
-//! Whether the load client itself was the bottleneck. Pure: readings in, findings out.
+//! Whether the load client itself was the bottleneck. The rules are pure; `process` takes the readings.
 //!
 //! A generator at its limit measures itself: its users wait for the processor, its schedule slips, its
-//! queue grows, and all of it looks like a slow service. The limits are those of the project's statistics:
-//! see [`rules`].
+//! queue grows, and all of it looks like a slow service. The limits are the constants below.
 
 mod process;
 
@@ -98,8 +97,8 @@ const LARGEST_LAG: f64 = 0.10;
 const LARGEST_CPU: f64 = 0.80;
 /// Largest deviation from Little's law.
 const LARGEST_DEVIATION: f64 = 0.05;
-/// What a user may take from a reply to its next request, in seconds. Measured are 0.05 ms, which is much of
-/// a round trip of half a millisecond and says nothing against it.
+/// What a user may take from a reply to its next request, in seconds. Typically it takes 0.05 ms: a large share of a
+/// round trip of half a millisecond, but no sign of a bottleneck.
 const LARGEST_TURNAROUND: f64 = 0.000_1;
 /// Largest share of the window in which the client may stand still.
 const LARGEST_STALLED: f64 = 0.01;

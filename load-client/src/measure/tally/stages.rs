@@ -152,9 +152,9 @@ impl StageTally {
         results.collect()
     }
 
-    /// How each stage breaks the first threshold that it breaks up to this moment; `None` for one that breaks none,
-    /// or was not begun. All requests meant for the time before `settled_ns` have ended: what only the end of a
-    /// stage tells is judged for the stages in it alone, and never for one that the run's end has cut short.
+    /// For each stage, the first threshold that it breaks so far; `None` if it breaks none, or has not begun. Thresholds
+    /// that need a whole stage are judged only for stages that ended before `settled_ns`, by which all their requests have
+    /// ended, and never for one that the run's end has cut short.
     pub(crate) fn broken(
         &self,
         thresholds: &[Threshold],

@@ -50,9 +50,8 @@ impl Judgements {
 }
 
 impl Threshold {
-    /// Whether more requests can only confirm that it is broken, or may mend it but nobody would wait for
-    /// that: such a threshold may end a run early. A rate, and a count that is to be reached, are known at
-    /// the end only.
+    /// Whether it may end a run early: further requests cannot mend it, or only after an unreasonable time. A rate, and a
+    /// count that is to be reached, are known at the end only.
     pub(crate) fn may_abort(&self) -> bool {
         match self.metric {
             Metric::RequestsPerSecond => false,
@@ -75,8 +74,8 @@ pub(crate) fn evaluate(thresholds: &[Threshold], summary: &Summary) -> Judgement
     }
 }
 
-/// How the first of the thresholds that do not hold is broken; `None` while they hold, or nothing ended. What too
-/// few replies tell breaks nothing, but a latency that nobody saw, because every request failed, does.
+/// Describes the first broken threshold; `None` while all hold, or nothing ended. Too few replies break nothing. But if
+/// every request failed, a latency threshold is broken.
 pub(crate) fn first_broken<'a>(
     thresholds: impl IntoIterator<Item = &'a Threshold>,
     summary: &Summary,

@@ -310,7 +310,7 @@ thread_local! {
     static LOOKING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Returns the headers whose names are text.
+/// Returns the headers whose names are text. At any other name rdkafka 0.39 panics: it has no call that gives the bytes.
 fn readable(headers: &BorrowedHeaders) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
     let indices = 0..headers.count().min(MAX_HEADERS);
     let seen = indices.filter_map(|index| look(|| headers.try_get(index))?);
