@@ -87,8 +87,8 @@ pub struct Cli {
     )]
     pub store: String,
 
-    /// How long the store may take for a command before it is told as 503; the first try has half of it, then a
-    /// second one has the rest; below --request-timeout
+    /// How long a command to the store may take. Half of it is for the first try, the rest for a second one; then the
+    /// answer is 503. Choose it below --request-timeout
     #[arg(long, env = "ORDER_SERVICE_STORE_TIMEOUT", default_value = "2s", value_parser = parse::duration, value_name = "TIME")]
     pub store_timeout: Duration,
 

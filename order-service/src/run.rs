@@ -99,7 +99,7 @@ fn warn_of_times(cli: &Cli) {
         tracing::warn!(
             store = ?cli.store_timeout,
             request = ?cli.request_timeout,
-            "a store that stalls is told as 504 and not as 503: choose --store-timeout below --request-timeout"
+            "requests to a store that stalls get 504 instead of 503: choose --store-timeout below --request-timeout"
         );
     }
 }
