@@ -1,5 +1,7 @@
 //! The figures of all rounds, by fault: as aligned text, which is Markdown too.
 
+use load_client::stats::quantile;
+
 use super::plan::Round;
 use super::verdict::Verdict;
 
@@ -51,18 +53,13 @@ fn row(name: &str, verdicts: &[&Verdict]) -> [String; 9] {
     let repeated: f64 = figures()
         .map(|one| one.duplicates * one.requests as f64)
         .sum();
-    let mut times: Vec<i64> = figures().filter_map(|one| one.recovery_ms).collect();
-    times.sort_unstable();
-    let seconds = |time: Option<&i64>| {
-        time.map_or("none".to_owned(), |time| {
-            format!("{:.1}", *time as f64 / 1000.0)
-        })
+    let times = figures().filter_map(|one| Some(one.recovery_ms? as f64 / 1000.0));
+    let times: Vec<f64> = times.collect();
+    let seconds = |share: f64| {
+        let time = quantile(&times, share);
+        time.map_or("none".to_owned(), |time| format!("{time:.1}"))
     };
-    let recovery = format!(
-        "{} / {}",
-        seconds(times.get(times.len() / 2)),
-        seconds(times.last())
-    );
+    let recovery = format!("{} / {}", seconds(0.5), seconds(1.0));
     [
         name.to_owned(),
         rounds,
@@ -164,7 +161,7 @@ mod tests {
             "2",
             "4",
             "0",
-            "2.5 / 2.5",
+            "2.0 / 2.5",
             "0",
         ];
         assert_eq!(lines[3], store);

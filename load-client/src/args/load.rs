@@ -34,7 +34,7 @@ pub(crate) struct LoadArguments {
     /// Closed loop: each user starts a request once in this time, or at once after a reply that took longer
     #[arg(long, env = "LOAD_CLIENT_PACE", value_parser = parse::duration, value_name = "TIME", conflicts_with_all = ["rate", "think_time"])]
     pace: Option<Duration>,
-    /// Seed of random think times, Poisson arrivals and {random:...}; the same seed gives the same load [default: 1]
+    /// Seed of random think times, Poisson arrivals, {random:...} and feeders in random order; the same seed gives the same load [default: 1]
     #[arg(long, env = "LOAD_CLIENT_SEED", value_name = "NUMBER")]
     seed: Option<u64>,
     /// Go through the stages of this TOML file; see below

@@ -23,7 +23,7 @@ pub(crate) struct Mix {
 }
 
 impl Mix {
-    /// Mixes kinds. The seed decides the `{random:...}` values and nothing else; UUIDs are new in
+    /// Mixes kinds. The seed decides the `{random:...}` values and the rows of feeders in random order; UUIDs are new in
     /// every run, since a service may refuse one that it has seen.
     ///
     /// # Errors
