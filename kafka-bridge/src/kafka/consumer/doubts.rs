@@ -30,7 +30,7 @@ const ID_IS_TOLD: Duration = Duration::from_millis(500);
 const AGAIN: Duration = Duration::from_secs(2);
 
 /// What there is to be found out.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Doubt {
     /// Partitions came: which topic does what was committed of them belong to?
     Assigned(Vec<TopicPartition>),
@@ -92,14 +92,8 @@ impl Doubts {
                 let unanswered = read_committed(consumer, partitions)?;
                 // Records that waited for the answer are free.
                 polling.arrived.notify_one();
-                let now = Instant::now();
-                let answered = partitions.iter().filter(|one| !unanswered.contains(one));
-                let remade = answered.cloned().map(Doubt::Remade);
-                self.open
-                    .extend(remade.map(|doubt| (now + ID_IS_TOLD, doubt)));
-                if !unanswered.is_empty() {
-                    self.open.push((now + AGAIN, Doubt::Assigned(unanswered)));
-                }
+                let next = after_answers(partitions, unanswered, Instant::now());
+                self.open.extend(next);
             }
             Doubt::Remade(partition) if context.is_outdated(partition) => {
                 self.begin_anew(polling, partition, "it has another id")?;
@@ -230,6 +224,21 @@ fn read_committed(
     Ok(unanswered)
 }
 
+/// Returns what is to be found out after the broker has told what is committed, or has refused to.
+fn after_answers(
+    partitions: &[TopicPartition],
+    unanswered: Vec<TopicPartition>,
+    now: Instant,
+) -> Vec<(Instant, Doubt)> {
+    let answered = partitions.iter().filter(|one| !unanswered.contains(one));
+    let remade = answered.cloned().map(Doubt::Remade);
+    let mut next: Vec<_> = remade.map(|doubt| (now + ID_IS_TOLD, doubt)).collect();
+    if !unanswered.is_empty() {
+        next.push((now + AGAIN, Doubt::Assigned(unanswered)));
+    }
+    next
+}
+
 /// Takes answers and refusals apart: a partition that is refused holds up no other one.
 fn split<T>(
     answers: impl Iterator<Item = Result<T, (TopicPartition, KafkaError)>>,
@@ -279,6 +288,16 @@ mod tests {
         let partition = |number| TopicPartition::new("orders", number);
         let answers = [Ok(0), Err((partition(1), KafkaError::Canceled)), Ok(2)];
         let (answered, unanswered) = split(answers.into_iter());
-        assert_eq!((answered, unanswered), (vec![0, 2], vec![partition(1)]));
+        assert_eq!(
+            (&answered[..], &unanswered),
+            (&[0, 2][..], &vec![partition(1)])
+        );
+
+        // It is asked for again, and the others go on.
+        let (now, all) = (Instant::now(), [0, 1, 2].map(partition));
+        let next = after_answers(&all, unanswered, now);
+        let remade = |number| (now + ID_IS_TOLD, Doubt::Remade(partition(number)));
+        let again = (now + AGAIN, Doubt::Assigned(vec![partition(1)]));
+        assert_eq!(next, [remade(0), remade(2), again]);
     }
 }
