@@ -240,6 +240,13 @@ mod tests {
     }
 
     #[test]
+    fn a_figure_is_read_to_its_last_bit() {
+        let mean = 3.509_692_623_773_173_4_f64;
+        let read: f64 = serde_json::from_str(&mean.to_string()).unwrap();
+        assert_eq!(read.to_bits(), mean.to_bits());
+    }
+
+    #[test]
     fn the_window_is_the_run_time_or_what_was_measured_of_it() {
         let window = |plan: &str, rest: &str| {
             let summary = format!(r#"{{"run_id": "1", "plan": {{{plan}}}, {rest}}}"#);
