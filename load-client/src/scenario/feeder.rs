@@ -63,11 +63,36 @@ pub(crate) enum FeederError {
     },
 }
 
+/// One row.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row<'a> {
+    feeder: &'a Feeder,
+    number: usize,
+}
+
+impl<'a> Row<'a> {
+    /// The field of a column, by the column's place.
+    pub(super) fn get(self, column: usize) -> Option<&'a [u8]> {
+        let Feeder {
+            columns,
+            content,
+            ends,
+            ..
+        } = self.feeder;
+        let place = (column < columns.len()).then(|| self.number * columns.len() + column)?;
+        let start = place.checked_sub(1).map_or(0, |before| ends[before]);
+        content.get(start..*ends.get(place)?)
+    }
+}
+
 /// The rows of one file. Users share it, and none of them waits for another.
 #[derive(Debug)]
 pub(crate) struct Feeder {
     columns: Vec<String>,
-    rows: Vec<ByteRecord>,
+    /// The fields of all rows, one behind the other: as a value of its own, a short row takes many times its bytes.
+    content: Vec<u8>,
+    /// Where each field ends.
+    ends: Vec<usize>,
     order: FeederOrder,
     taken: AtomicUsize,
 }
@@ -88,25 +113,32 @@ impl Feeder {
             reason,
         };
         let file = File::open(path).map_err(failed)?;
-        if file
-            .metadata()
-            .is_ok_and(|facts| facts.len() > LARGEST_BYTES)
-        {
-            return Err(content(
-                "is larger than 1 GiB, and rows are held in memory".to_owned(),
-            ));
-        }
-        // A device without an end is cut off here, and then has no row or a broken one.
-        Self::parse(file.take(LARGEST_BYTES), order).map_err(content)
+        Self::bounded(file, LARGEST_BYTES, order).map_err(content)
     }
 
-    fn parse(source: impl Read, order: FeederOrder) -> Result<Self, String> {
+    /// Reads at most so many bytes. A pipe does not tell how many it has.
+    fn bounded(source: impl Read, most: u64, order: FeederOrder) -> Result<Self, String> {
+        let mut source = source.take(most + 1);
+        let feeder = Self::parse(&mut source, order);
+        match source.limit() {
+            0 => Err(format!(
+                "is larger than {} MiB, and rows are held in memory",
+                most >> 20
+            )),
+            _ => feeder,
+        }
+    }
+
+    pub(super) fn parse(source: impl Read, order: FeederOrder) -> Result<Self, String> {
         let mut reader = ReaderBuilder::new().flexible(true).from_reader(source);
         let header = reader.byte_headers().map_err(|error| error.to_string())?;
         let columns = columns(header)?;
-        let mut rows = Vec::new();
-        for row in reader.into_byte_records() {
-            let row = row.map_err(|error| error.to_string())?;
+        let (mut content, mut ends) = (Vec::new(), Vec::new());
+        let mut row = ByteRecord::new();
+        while reader
+            .read_byte_record(&mut row)
+            .map_err(|error| error.to_string())?
+        {
             if row.len() != columns.len() {
                 return Err(format!(
                     "line {}: {} field(s) where the header has {}",
@@ -115,9 +147,12 @@ impl Feeder {
                     columns.len()
                 ));
             }
-            rows.push(row);
+            for field in &row {
+                content.extend_from_slice(field);
+                ends.push(content.len());
+            }
         }
-        if rows.is_empty() {
+        if ends.is_empty() {
             return Err(
                 "holds no row: write one a line, below a line with the names of the columns"
                     .to_owned(),
@@ -125,7 +160,8 @@ impl Feeder {
         }
         Ok(Self {
             columns,
-            rows,
+            content,
+            ends,
             order,
             taken: AtomicUsize::new(0),
         })
@@ -137,19 +173,26 @@ impl Feeder {
     }
 
     /// The row of the next request; `None` when all are taken.
-    pub(super) fn next(&self, values: &Values) -> Option<&ByteRecord> {
+    pub(super) fn next(&self, values: &Values) -> Option<Row<'_>> {
+        let rows = self.ends.len() / self.columns.len();
         let taken = || self.taken.fetch_add(1, Ordering::Relaxed);
-        let place = match self.order {
-            FeederOrder::Sequential => taken() % self.rows.len(),
-            FeederOrder::Random => values.random_below(self.rows.len()),
+        let number = match self.order {
+            FeederOrder::Sequential => taken() % rows,
+            FeederOrder::Random => values.random_below(rows),
             FeederOrder::Once => taken(),
         };
-        self.rows.get(place)
+        (number < rows).then_some(Row {
+            feeder: self,
+            number,
+        })
     }
 
     /// A row that is not taken by being looked at.
-    pub(super) fn sample(&self) -> Option<&ByteRecord> {
-        self.rows.first()
+    pub(super) fn sample(&self) -> Row<'_> {
+        Row {
+            feeder: self,
+            number: 0,
+        }
     }
 }
 
@@ -184,7 +227,7 @@ mod tests {
     fn taken(order: FeederOrder, count: usize) -> Vec<Option<String>> {
         let feeder = Feeder::parse(ROWS.as_bytes(), order).unwrap();
         let values = Values::new(1);
-        let id = |row: &ByteRecord| String::from_utf8_lossy(&row[0]).into_owned();
+        let id = |row: Row<'_>| String::from_utf8_lossy(row.get(0).unwrap()).into_owned();
         (0..count).map(|_| feeder.next(&values).map(id)).collect()
     }
 
@@ -218,7 +261,8 @@ mod tests {
         let text = "\u{feff}id, name\r\n1,\"b, \"\"c\"\"\"\r\n";
         let feeder = Feeder::parse(text.as_bytes(), FeederOrder::Once).unwrap();
         assert_eq!(feeder.columns(), ["id", "name"]);
-        assert_eq!(&feeder.sample().unwrap()[1], b"b, \"c\"");
+        assert_eq!(feeder.sample().get(1).unwrap(), b"b, \"c\"");
+        assert_eq!(feeder.sample().get(2), None);
     }
 
     #[test]
@@ -232,11 +276,22 @@ mod tests {
             let taken = threads
                 .into_iter()
                 .flat_map(|thread| thread.join().unwrap());
-            taken.map(|row| row[0].to_vec()).collect::<Vec<_>>()
+            taken
+                .map(|row| row.get(0).unwrap().to_vec())
+                .collect::<Vec<_>>()
         });
         all.sort();
         all.dedup();
         assert_eq!(all.len(), 1000);
+    }
+
+    #[test]
+    fn what_is_too_large_is_refused_and_not_cut_off() {
+        let text = format!("id\n{}\n", "7".repeat(1 << 20));
+        let most = text.len() as u64;
+        assert!(Feeder::bounded(text.as_bytes(), most, FeederOrder::Once).is_ok());
+        let told = Feeder::bounded(text.as_bytes(), most - 1, FeederOrder::Once).unwrap_err();
+        assert!(told.starts_with("is larger than 1 MiB"), "{told}");
     }
 
     #[test]

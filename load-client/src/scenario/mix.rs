@@ -164,7 +164,7 @@ impl Kind {
     /// A request that takes no turn.
     pub(super) fn sample(&self, kind: u16, values: &Values) -> Request {
         let mut draw = values.draw(0, Uuid::new_v4());
-        draw.row = self.feeder.as_ref().and_then(Feeder::sample);
+        draw.row = self.feeder.as_ref().map(Feeder::sample);
         self.render(kind, 0, &draw)
     }
 

@@ -15,12 +15,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use csv::ByteRecord;
 use uuid::Uuid;
 
 pub use expect::{BodyCheck, BodyChecks};
 
-pub(crate) use feeder::{Feeder, FeederOrder};
+pub(crate) use feeder::{Feeder, FeederOrder, Row};
 pub(crate) use file::{parse_tag, place_in, read_scenario};
 pub(crate) use mix::{Body, Kind, Mix};
 pub(crate) use records::{Format, Records, RecordsError};
@@ -236,7 +235,7 @@ pub(crate) struct Draw<'a> {
     pub(crate) id: Uuid,
     pub(crate) now: SystemTime,
     /// The row of a feeder that the request has.
-    pub(crate) row: Option<&'a ByteRecord>,
+    pub(crate) row: Option<Row<'a>>,
 }
 
 impl Values {

@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use proptest::prelude::*;
 
 use super::*;
-use crate::scenario::Values;
+use crate::scenario::{Feeder, FeederOrder, Values};
 
 fn rendered(template: &str) -> String {
     let values = Values::new(1);
@@ -106,10 +106,11 @@ fn what_looks_like_a_placeholder_and_is_none_is_an_error() {
 #[test]
 fn columns_of_a_row_are_filled_in() {
     let columns = ["id".to_owned(), "full name".to_owned()];
-    let row = csv::ByteRecord::from(vec![&b"7"[..], b"{uuid} \xff"]);
+    let rows = &b"id,full name\n7,{uuid} \xff\n"[..];
+    let feeder = Feeder::parse(rows, FeederOrder::Once).unwrap();
     let values = Values::new(1);
     let mut draw = values.draw(0, Uuid::nil());
-    draw.row = Some(&row);
+    draw.row = Some(feeder.sample());
     let template = Template::compile(br#"{"id":{csv.id},"n":"{csv.full name}"}"#, &columns);
     assert_eq!(rendered("{{csv.id}}"), "{csv.id}");
     let filled = template.unwrap().render(&draw);
