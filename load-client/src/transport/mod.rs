@@ -12,7 +12,7 @@ use crate::scenario::Request;
 pub use pending::Pending;
 
 // internal: shared by the transports
-pub(crate) use reply::{Reply, ReplyReader, ReplyRecord, beginning};
+pub(crate) use reply::{Bodies, Reply, ReplyReader, ReplyRecord, beginning};
 
 /// Why a request has no good reply.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -60,17 +60,9 @@ struct Entry {
 impl Entry {
     fn end(self, ending: Ending) {
         // The stamp decides, not the moment when somebody looks.
-        let is_late = |ending: &Ending| match ending {
-            Ok(answer) => answer.replied > self.flight.deadline,
-            Err(Failure::Status(refusal) | Failure::Check(refusal)) => {
-                refusal.answer.replied > self.flight.deadline
-            }
-            Err(_) => false,
-        };
-        let ending = if is_late(&ending) {
-            Err(Failure::TimeOut)
-        } else {
-            ending
+        let ending = match ending {
+            Ok(answer) if answer.replied > self.flight.deadline => Err(Failure::TimeOut),
+            other => other,
         };
         self.listener.ended(&self.flight, ending);
     }
@@ -114,6 +106,21 @@ impl Pending {
         // A statement of its own, so that the listener is not told under the lock.
         let entry = self.lock().waiting.remove(id);
         entry.map(|entry| entry.end(ending)).is_some()
+    }
+
+    /// Ends a request with what its reply is judged to be. One that is late, or not waited for, costs no judgement.
+    pub(crate) fn complete_with(
+        &self,
+        id: &Uuid,
+        replied: Instant,
+        judge: impl FnOnce(&InFlight) -> Ending,
+    ) -> bool {
+        let entry = self.lock().waiting.remove(id);
+        let ended = entry.map(|entry| {
+            let judged = (replied <= entry.flight.deadline).then(|| judge(&entry.flight));
+            entry.end(judged.unwrap_or(Err(Failure::TimeOut)));
+        });
+        ended.is_some()
     }
 
     /// Ends the requests whose deadline has come; answers the next deadline. Of those that waited in a time of
@@ -258,11 +265,20 @@ mod tests {
         let desk = Desk::new();
         let id = desk.register(1, 0);
         assert!(desk.pending.complete(&id, Ok(desk.answer(1))));
-        let late = Err(Failure::Send("late".to_owned()));
-        assert!(!desk.pending.complete(&id, late));
+        assert!(!desk.pending.complete(&id, Err(Failure::Cut)));
         desk.pending.acknowledge(&id, desk.at(2));
         assert_eq!(desk.pending.time_out(desk.at(100)), None);
         assert_eq!(desk.told(), [(1, Ok(desk.answer(1)))]);
+    }
+
+    #[test]
+    fn a_reply_that_is_late_or_not_waited_for_is_not_judged() {
+        let desk = Desk::new();
+        let never = |_: &InFlight| panic!("it was judged");
+        assert!(!desk.pending.complete_with(&Uuid::nil(), desk.at(1), never));
+        let id = desk.register(1, 0);
+        assert!(desk.pending.complete_with(&id, desk.at(100), never));
+        assert_eq!(desk.told(), [(1, Err(Failure::TimeOut))]);
     }
 
     #[test]

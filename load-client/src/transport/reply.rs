@@ -1,5 +1,8 @@
 //! Reads a reply record: whose reply it is, and whether it says success. Pure, and safe with any bytes.
 
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
 use uuid::Uuid;
 
 use super::wire::{ReplyCorrelation, Wire};
@@ -154,6 +157,39 @@ pub(crate) fn beginning(body: &[u8]) -> Option<Box<str>> {
         shown.push_str("...");
     }
     (!body.is_empty()).then(|| shown.into())
+}
+
+/// Failures whose bodies are kept in a second.
+const MAX_BODIES: usize = 100;
+
+/// Which failures have had the body of a reply kept in this second. Only the first of each is shown, and of a service
+/// that fails at a high rate all of them would fill the memory.
+#[derive(Debug, Default)]
+pub(crate) struct Bodies {
+    since: Option<Instant>,
+    /// The reasons, by kind of request.
+    had: HashMap<u16, HashSet<String>>,
+    count: usize,
+}
+
+impl Bodies {
+    /// Returns whether a reply that is refused for a reason is to keep its body.
+    pub(crate) fn wants(&mut self, kind: u16, reason: &str, now: Instant) -> bool {
+        let is_over = |since| now.saturating_duration_since(since) >= Duration::from_secs(1);
+        if self.since.is_none_or(is_over) {
+            *self = Self {
+                since: Some(now),
+                ..Self::default()
+            };
+        }
+        let had = self.had.entry(kind).or_default();
+        let is_wanted = self.count < MAX_BODIES && !had.contains(reason);
+        if is_wanted {
+            had.insert(reason.to_owned());
+            self.count += 1;
+        }
+        is_wanted
+    }
 }
 
 /// One line of limited length, for the text is the service's.
@@ -315,5 +351,17 @@ mod tests {
             assert_eq!(read(Some(body.as_bytes())), None);
         }
         assert_eq!(read(Some(b"\xff\xfe")), None);
+    }
+
+    #[test]
+    fn one_body_a_failure_and_second_is_kept_and_not_too_many() {
+        let (mut bodies, begin) = (Bodies::default(), Instant::now());
+        assert!(bodies.wants(0, "status 500", begin));
+        assert!(!bodies.wants(0, "status 500", begin));
+        assert!(bodies.wants(1, "status 500", begin), "another kind");
+        let later = begin + Duration::from_secs(1);
+        assert!(bodies.wants(0, "status 500", later), "after a reset too");
+        let kept = (0..1000).filter(|status| bodies.wants(0, &status.to_string(), later));
+        assert_eq!(kept.count(), MAX_BODIES - 1);
     }
 }

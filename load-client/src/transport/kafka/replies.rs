@@ -24,7 +24,7 @@ use crate::transport::kafka::expectations::Expectations;
 use crate::transport::kafka::reply_topic::{self, Partition};
 use crate::transport::kafka::{Diagnostics, KafkaSettings, KafkaTransportError, readable};
 use crate::transport::{
-    Answer, Failure, Pending, Refusal, Reply, ReplyReader, ReplyRecord, beginning,
+    Answer, Bodies, Failure, Pending, Refusal, Reply, ReplyReader, ReplyRecord, beginning,
 };
 
 /// How soon the thread notices that it should stop.
@@ -158,11 +158,12 @@ fn receive(consumer: &PolledConsumer, pending: &Pending, shared: &Shared, topic:
     // Also on a panic: whoever waits must learn that no reply will come.
     let _close = CloseOnExit(pending);
     let mut in_trouble = false;
+    let mut bodies = Bodies::default();
     while !shared.stop.load(Ordering::Relaxed) {
         match consumer.poll(POLL_PAUSE) {
             None => {}
             Some(Ok(message)) => {
-                hand_over(&message, Instant::now(), pending, shared);
+                hand_over(&message, Instant::now(), pending, shared, &mut bodies);
                 if std::mem::take(&mut in_trouble) {
                     pending.calm();
                 }
@@ -192,27 +193,38 @@ impl Drop for CloseOnExit<'_> {
     }
 }
 
-fn hand_over(message: &BorrowedMessage<'_>, received: Instant, pending: &Pending, shared: &Shared) {
+fn hand_over(
+    message: &BorrowedMessage<'_>,
+    received: Instant,
+    pending: &Pending,
+    shared: &Shared,
+    bodies: &mut Bodies,
+) {
     let reply = read_message(message, &shared.reader);
     let matched = reply.is_some_and(|reply| {
-        let answer = Answer {
-            replied: received,
-            bytes: u32::try_from(message.payload_len()).unwrap_or(u32::MAX),
-        };
-        let expected = shared.expectations.take(&reply.id);
-        let refusal = |reason| Refusal {
-            reason,
-            answer,
-            body: beginning(message.payload().unwrap_or_default()),
-        };
-        let ending = match reply.answer.judged(&expected.statuses) {
-            Err(reason) => Err(Failure::Status(refusal(reason))),
-            Ok(()) => match expected.body.broken_by(message.payload()) {
-                Some(reason) => Err(Failure::Check(refusal(reason))),
-                None => Ok(answer),
-            },
-        };
-        pending.complete(&reply.id, ending)
+        pending.complete_with(&reply.id, received, |flight| {
+            let answer = Answer {
+                replied: received,
+                bytes: u32::try_from(message.payload_len()).unwrap_or(u32::MAX),
+            };
+            let expected = shared.expectations.take(&reply.id);
+            let mut refusal = |reason: String| {
+                let is_wanted = bodies.wants(flight.kind, &reason, received);
+                let body = message.payload().filter(|_| is_wanted);
+                Refusal {
+                    reason,
+                    answer,
+                    body: beginning(body.unwrap_or_default()),
+                }
+            };
+            match reply.answer.judged(&expected.statuses) {
+                Err(reason) => Err(Failure::Status(refusal(reason))),
+                Ok(()) => match expected.body.broken_by(message.payload()) {
+                    Some(reason) => Err(Failure::Check(refusal(reason))),
+                    None => Ok(answer),
+                },
+            }
+        })
     });
     if !matched {
         shared.unmatched.fetch_add(1, Ordering::Relaxed);
