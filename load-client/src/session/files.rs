@@ -16,7 +16,6 @@ use crate::measure::summary::Summary;
 use crate::report::html::{RunPage, Section};
 use crate::report::text::repeat_command;
 use crate::report::{EndedBy, RunFacts, is_standard_output};
-use crate::session::outputs::RunEnd;
 use crate::session::signals::say;
 use crate::transport::kafka::{KafkaSettings, librdkafka_version};
 
@@ -145,11 +144,19 @@ pub(crate) fn command() -> String {
 
 /// Why no figure of a run must be used; `None` when they may be. Without `validity`, whether the load client kept
 /// up does not count.
-pub(super) fn spoiled(end_of_run: &RunEnd, validity: Option<&Validity>) -> Option<String> {
-    if let Some(cause) = &end_of_run.defunct {
+pub(super) fn spoiled(
+    defunct: Option<&str>,
+    recording_failed: bool,
+    interrupted_twice: bool,
+    validity: Option<&Validity>,
+) -> Option<String> {
+    if let Some(cause) = defunct {
         return Some(format!("the run ended early: {cause}"));
     }
-    if end_of_run.interrupted_twice {
+    if recording_failed {
+        return Some("not all requests could be recorded".to_owned());
+    }
+    if interrupted_twice {
         return Some(
             "the run was interrupted, and what was in flight was not waited for".to_owned(),
         );
@@ -301,6 +308,17 @@ pub(crate) fn terminal_columns(stream: impl std::os::fd::AsFd) -> Option<usize> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn figures_are_spoiled_by_whatever_ended_the_run_before_its_time() {
+        let told = |defunct, recording, twice| spoiled(defunct, recording, twice, None);
+        assert_eq!(told(None, false, false), None);
+        assert!(told(Some("no broker"), false, false).is_some_and(|own| own.contains("no broker")));
+        assert!(told(None, true, false).is_some_and(|own| own.contains("recorded")));
+        assert!(told(None, false, true).is_some_and(|own| own.contains("interrupted")));
+        let valid = spoiled(None, false, false, Some(&Validity::Valid));
+        assert_eq!(valid, None);
+    }
 
     #[test]
     fn no_run_writes_over_another() {

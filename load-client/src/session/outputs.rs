@@ -230,7 +230,12 @@ impl Ended {
         let exit_code = self.exit_code(&end_of_run, &summary, &validity, &answer);
         let defunct = end_of_run.defunct.clone();
         let counts = self.outputs.arguments.exit_code_on_invalid != 0;
-        let spoiled = files::spoiled(&end_of_run, Some(&validity).filter(|_| counts));
+        let spoiled = files::spoiled(
+            end_of_run.defunct.as_deref(),
+            end_of_run.recording_failed,
+            end_of_run.interrupted_twice,
+            Some(&validity).filter(|_| counts),
+        );
         let facts = RunFacts {
             ended_by: self.ended_by(plan, &end_of_run),
             started: end_of_run.started,

@@ -119,3 +119,36 @@ fn a_second_interrupt_while_files_are_written_ends_at_once() {
     let page = fs::read_to_string(at("run.html")).unwrap();
     assert!(page == "an earlier one" || page.trim_end().ends_with("</html>"));
 }
+
+/// Both thresholds hold, by figures that must not be used.
+#[test]
+fn no_case_of_junit_passes_in_a_run_that_stood_still() {
+    let service = Service::start(Behaviour::Answer("200"));
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = service.client();
+    command
+        .current_dir(folder.path())
+        .args([
+            "-t",
+            "4s",
+            "--exit-code-on-invalid",
+            "5",
+            "--junit",
+            "j.xml",
+        ])
+        .args(["--fail-on", "failures<1%", "--fail-on", "rps>0"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    service.next_seen();
+    send(&child, Signal::STOP);
+    std::thread::sleep(Duration::from_secs(1));
+    send(&child, Signal::CONT);
+    assert_eq!(end(&mut child).code(), Some(5));
+    let junit = fs::read_to_string(folder.path().join("j.xml")).unwrap();
+    let counts = "tests=\"2\" failures=\"0\" errors=\"2\"";
+    assert!(
+        junit.contains(counts) && junit.contains("stood still"),
+        "{junit}"
+    );
+}
