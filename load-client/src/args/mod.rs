@@ -195,6 +195,7 @@ impl RunArguments {
             json: self.json.clone(),
             html: self.output.html(plan.users, plan.spawn_rate, plan.run_time),
             junit: self.output.junit.clone(),
+            hdr: self.output.hdr.clone(),
         }
     }
 

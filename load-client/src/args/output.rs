@@ -40,6 +40,13 @@ pub(crate) struct OutputArguments {
     /// Write what became of the thresholds as JUnit's XML, one test case for each of --fail-on
     #[arg(long, env = "LOAD_CLIENT_JUNIT", value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
+    /// Write the response times of each request kind as a log of HdrHistogram (V2), in nanoseconds, for its tools
+    #[arg(long, env = "LOAD_CLIENT_HDR", value_name = "FILE")]
+    pub(crate) hdr: Option<PathBuf>,
+    /// Serve live metrics at /metrics of this address, for Prometheus to scrape; 127.0.0.1:9464 if none is given,
+    /// port 0 takes a free one
+    #[arg(long, env = "LOAD_CLIENT_PROMETHEUS", num_args = 0..=1, default_missing_value = "127.0.0.1:9464", value_parser = address, value_name = "ADDRESS")]
+    pub(crate) prometheus: Option<SocketAddr>,
     /// End the run when a threshold is broken; rates, and counts to be reached, are judged at the end only
     #[arg(long, env = "LOAD_CLIENT_ABORT_ON_FAIL")]
     pub(crate) abort_on_fail: bool,
@@ -74,6 +81,7 @@ pub(crate) struct Files {
     /// With its name filled in.
     pub(crate) html: Option<PathBuf>,
     pub(crate) junit: Option<PathBuf>,
+    pub(crate) hdr: Option<PathBuf>,
 }
 
 impl Files {
@@ -86,6 +94,7 @@ impl Files {
             ("--json", &self.json),
             ("--html", &self.html),
             ("--junit", &self.junit),
+            ("--hdr", &self.hdr),
         ];
         let single = single
             .into_iter()

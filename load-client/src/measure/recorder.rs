@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use hdrhistogram::Histogram;
+
 use crate::load::Control;
 use crate::load::plan::Plan;
 use crate::measure::history::{Bin, History, Moment, Occupied, ThroughputWindow};
@@ -156,6 +158,11 @@ impl TallyView {
     /// The measured response times in bins of equal width on a logarithmic axis.
     pub(crate) fn histogram(&self, bins: u32) -> Vec<Bin> {
         self.lock().tally.histogram(bins)
+    }
+
+    /// The measured response times of each request kind, in nanoseconds.
+    pub(crate) fn response_times(&self) -> Vec<(String, Histogram<u64>)> {
+        self.lock().tally.response_times()
     }
 
     /// Forgets what was recorded so far; the run and its clock go on.

@@ -19,13 +19,14 @@ use crate::session::signals::say;
 use crate::session::{Audience, Concluded, HeldText, Session};
 use crate::transport::kafka::KafkaSettings;
 use crate::web::{
-    Board, Download, EditOrder, Figures, Offers, Phase, Refusal, RunController, RunMark, Share,
-    StartOrder, State, StopOrder, Target, board_download, board_downloads,
+    Board, Download, EditOrder, Exporter, Figures, Offers, Phase, Refusal, RunController, RunMark,
+    Share, StartOrder, State, StopOrder, Target, board_download, board_downloads,
 };
 
 /// Owns the runs. Each has clients, a recorder and an id of its own.
 pub(super) struct LiveRuns {
     arguments: Arc<RunArguments>,
+    exporter: Option<Exporter>,
     board: Board,
     /// Held while an order is carried out, so that orders come one after the other.
     active: Mutex<Option<Active>>,
@@ -46,7 +47,10 @@ struct Active {
 }
 
 impl LiveRuns {
-    pub(super) fn new(arguments: RunArguments) -> Result<Self, PlanError> {
+    pub(super) fn new(
+        arguments: RunArguments,
+        exporter: Option<Exporter>,
+    ) -> Result<Self, PlanError> {
         let (plan, settings) = arguments.validated(String::new())?;
         let state = State {
             target: Target {
@@ -64,6 +68,7 @@ impl LiveRuns {
         };
         Ok(Self {
             arguments: Arc::new(arguments),
+            exporter,
             board: Board::new(state),
             active: Mutex::new(None),
             outcome: watch::Sender::new(LastRun::None),
@@ -163,6 +168,7 @@ impl RunController for LiveRuns {
         });
         let job = Job {
             arguments: Arc::clone(&self.arguments),
+            exporter: self.exporter.clone(),
             number: state.run,
             plan,
             settings: Arc::new(settings),
@@ -274,6 +280,7 @@ impl LastFigures {
 /// All that a run needs.
 pub(super) struct Job {
     pub(super) arguments: Arc<RunArguments>,
+    pub(super) exporter: Option<Exporter>,
     pub(super) number: u32,
     pub(super) plan: Plan,
     pub(super) settings: Arc<KafkaSettings>,
@@ -332,9 +339,13 @@ async fn run(job: Job) -> anyhow::Result<(u8, Option<String>)> {
     let transport = session.connect(stop.cancelled()).await?;
     let board = job.board.clone();
     let seen = job.view;
+    let mut export = job.exporter.map(program::observer);
     let started = session.start(transport, job.control, |view| {
         let view = seen.get_or_init(|| view).clone();
         Audience::Page(Box::new(move |moment, summary| {
+            if let Some(export) = &mut export {
+                export(moment, summary);
+            }
             let figures = Figures {
                 summary: summary.clone(),
                 histogram: view.histogram(HISTOGRAM_BINS),

@@ -30,9 +30,9 @@ use crate::load::{Arrivals, Control};
 use crate::report::Collision;
 use crate::scenario::{Mix, Scenario};
 use crate::session::signals::{self, INTERRUPTED, say};
-use crate::session::{Audience, Session};
+use crate::session::{Audience, Observer, Session};
 use crate::transport::kafka::{KafkaSettings, KafkaTransportError, quiet_unreadable_headers};
-use crate::web::{AllowedHosts, Defaults, Refusal, RunController, StartOrder, router};
+use crate::web::{AllowedHosts, Defaults, Exporter, Refusal, RunController, StartOrder, router};
 
 pub(crate) use compare::compare;
 
@@ -113,8 +113,9 @@ pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<u8> {
     runtime.block_on(async {
         let signals = Signals::catch()?;
         let shown = (plan.clone(), Arc::clone(&settings));
+        let exporter = export(&arguments).await?;
         let session = Session::prepare(arguments, 1, plan, settings, scenario)?;
-        measure(session, signals, &shown.0, &shown.1).await
+        measure(session, signals, &shown.0, &shown.1, exporter).await
     })
 }
 
@@ -123,6 +124,7 @@ async fn measure(
     mut signals: Signals,
     plan: &Plan,
     settings: &KafkaSettings,
+    exporter: Option<Exporter>,
 ) -> anyhow::Result<u8> {
     let given_up = async {
         signals.next().await;
@@ -133,11 +135,29 @@ async fn measure(
     let keyed = control.clone();
     let started = session.start(transport, control.clone(), |_| Audience::Terminal {
         on_key: Box::new(move |more| keyed.add_users(more)),
+        observer: exporter.map(observer),
     })?;
     let (is_over, terminal) = (started.is_over(), started.restore());
     tokio::spawn(signals::control(signals, control, is_over, terminal));
     let concluded = started.run(|control| control.abort.is_cancelled()).await?;
     concluded.done
+}
+
+/// Serves live metrics if they are asked for.
+async fn export(arguments: &RunArguments) -> anyhow::Result<Option<Exporter>> {
+    let Some(address) = arguments.output.prometheus else {
+        return Ok(None);
+    };
+    // It ends with the program.
+    let (exporter, address) = Exporter::listen(address, CancellationToken::new()).await?;
+    say(&format!("metrics: http://{address}/metrics"));
+    Ok(Some(exporter))
+}
+
+/// What tells an exporter of a run that begins now.
+fn observer(exporter: Exporter) -> Observer {
+    exporter.begin();
+    Box::new(move |moment, summary| exporter.observe(moment, summary))
 }
 
 fn announce(plan: &Plan, settings: &KafkaSettings) {
@@ -198,7 +218,8 @@ async fn listen(arguments: RunArguments, address: SocketAddr) -> anyhow::Result<
     let address = listener.local_addr()?;
     let (autostart, autoquit) = (arguments.web.autostart, arguments.web.autoquit);
     let hosts = AllowedHosts::new(address, &arguments.web.web_name);
-    let runs = Arc::new(LiveRuns::new(arguments)?);
+    let exporter = export(&arguments).await?;
+    let runs = Arc::new(LiveRuns::new(arguments, exporter)?);
     let closed = CancellationToken::new();
     let page = router(Arc::clone(&runs), hosts, closed.clone());
     let server = tokio::spawn(http::serve(

@@ -2,6 +2,7 @@
 
 mod csv_stats;
 mod destination;
+mod hdr;
 pub mod html;
 mod junit;
 mod once;
@@ -20,6 +21,7 @@ use crate::measure::summary::{Row, Sample, Summary};
 pub use destination::{Destination, ExportError, is_standard_output, remove_earlier, write_whole};
 
 pub(crate) use csv_stats::{StatsFiles, failures_csv, stats_csv};
+pub(crate) use hdr::hdr_log;
 pub(crate) use junit::junit;
 pub(crate) use run_history::{HistoryRow, append_history, check_history};
 pub(crate) use run_json::{EndedBy, RunFacts, RunReport};

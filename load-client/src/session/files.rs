@@ -38,6 +38,7 @@ pub(crate) fn of_run(given: &Files, number: u32) -> Files {
             json: single(&given.json),
             html: single(&given.html),
             junit: single(&given.junit),
+            hdr: single(&given.hdr),
         }
     };
     let first = given.all();
@@ -346,6 +347,7 @@ mod tests {
             json: Some("-".into()),
             html: None,
             junit: None,
+            hdr: None,
         };
         for name in ["run.csv", "run.2.csv", "run.3_failures.csv"] {
             std::fs::write(folder.path().join(name), "kept").unwrap();

@@ -32,6 +32,7 @@ use crate::transport::kafka::{ClientSettings, KafkaSettings, KafkaTransport, Kaf
 
 pub(crate) use files::{HeldText, Text};
 pub(crate) use outputs::{Audience, Concluded};
+pub(crate) use watch::Observer;
 
 // One run: prepared, started, concluded. Terminal and page drive the same one, and what shows, writes or judges
 // it hangs on it.

@@ -14,7 +14,9 @@ use crate::measure::summary::{Lag, Summary};
 use crate::measure::threshold::{self, Judgements, Threshold, evaluate};
 use crate::report::html::run_page;
 use crate::report::text::{run_end, run_verdicts};
-use crate::report::{Destination, EndedBy, ExportError, RunFacts, RunReport, StatsFiles, junit};
+use crate::report::{
+    Destination, EndedBy, ExportError, RunFacts, RunReport, StatsFiles, hdr_log, junit,
+};
 use crate::session::files::{self, HeldText, Text};
 use crate::session::signals::{Restore, say};
 use crate::session::watch::{self, Observer, Shown, Watch, Watched};
@@ -30,6 +32,7 @@ pub(crate) struct Outputs {
     html: Option<Destination>,
     json: Option<Destination>,
     junit: Option<Destination>,
+    hdr: Option<Destination>,
     text: Text,
 }
 
@@ -54,7 +57,10 @@ pub(crate) struct Ended {
 /// Who looks at a run while it goes on.
 pub(crate) enum Audience {
     /// Whoever typed the command; keys change the users.
-    Terminal { on_key: Box<dyn Fn(i32) + Send> },
+    Terminal {
+        on_key: Box<dyn Fn(i32) + Send>,
+        observer: Option<Observer>,
+    },
     /// Whoever has the page open; the tables are held for the end of the program.
     Page(Observer),
 }
@@ -110,12 +116,19 @@ impl Outputs {
         output.csv.clone_from(&files.csv);
         let claim = |path: Option<&Path>| path.map(Destination::claim).transpose();
         output.csv.as_deref().map_or(Ok(()), StatsFiles::check)?;
-        let outputs = [&files.html, &files.json, &files.junit, &files.requests];
+        let outputs = [
+            &files.html,
+            &files.json,
+            &files.junit,
+            &files.hdr,
+            &files.requests,
+        ];
         Ok(Self {
             text: Text::beside(outputs.into_iter().flatten().map(PathBuf::as_path)),
             html: claim(files.html.as_deref())?,
             json: claim(files.json.as_deref())?,
             junit: claim(files.junit.as_deref())?,
+            hdr: claim(files.hdr.as_deref())?,
             arguments: output,
         })
     }
@@ -134,14 +147,14 @@ impl Outputs {
         audience: Audience,
     ) -> anyhow::Result<Running> {
         let (shown, observer, on_key) = match audience {
-            Audience::Terminal { on_key } => {
+            Audience::Terminal { on_key, observer } => {
                 let is_brief = self.arguments.only_summary;
                 let shown = if is_brief {
                     Shown::Status
                 } else {
                     Shown::Tables
                 };
-                (shown, None, Some(on_key))
+                (shown, observer, Some(on_key))
             }
             Audience::Page(observer) => (Shown::Nothing, Some(observer), None),
         };
@@ -247,13 +260,23 @@ impl Ended {
             command: files::command(),
             exit_code,
         };
-        let html = self.write_page(plan, kafka, &facts, &summary);
-        let junit = self.write_junit(&kafka.topic, &facts, spoiled.as_deref());
-        let json = self.write_json(plan, kafka, facts, summary);
+        let html = write(self.outputs.html.take(), || {
+            Ok(self.page(plan, kafka, &facts, &summary).into_bytes())
+        });
+        let junit = write(self.outputs.junit.take(), || {
+            Ok(junit(&kafka.topic, &facts, spoiled.as_deref()).into_bytes())
+        });
+        let hdr = write(self.outputs.hdr.take(), || {
+            self.hdr_log(plan, &kafka.topic, &facts)
+        });
+        let json = write(self.outputs.json.take(), || {
+            let report = RunReport::new(plan, kafka, facts, summary);
+            Ok(serde_json::to_vec_pretty(&report)?)
+        });
         if let Some(cause) = &defunct {
             say(&format!("error: the run ended early: {cause}"));
         }
-        let written = csv.and(html).and(junit).and(json);
+        let written = csv.and(html).and(junit).and(hdr).and(json);
         let written = written.and_then(|()| self.check_history());
         Concluded {
             done: written.map(|()| exit_code),
@@ -299,48 +322,22 @@ impl Ended {
         }
     }
 
-    fn write_page(
-        &mut self,
+    fn page(
+        &self,
         plan: &Plan,
         kafka: &KafkaSettings,
         facts: &RunFacts,
         summary: &Summary,
-    ) -> anyhow::Result<()> {
-        let Some(destination) = self.outputs.html.take() else {
-            return Ok(());
-        };
+    ) -> String {
         let bins = self.view.histogram(HISTOGRAM_BINS);
         let words = files::Words::new(plan, kafka, facts);
-        let history = self.view.history();
-        let page = words.page(facts, summary, &history, &bins);
-        Ok(destination.write_whole(run_page(&page).as_bytes())?)
+        run_page(&words.page(facts, summary, &self.view.history(), &bins))
     }
 
-    fn write_json(
-        &mut self,
-        plan: &Plan,
-        kafka: &KafkaSettings,
-        facts: RunFacts,
-        summary: Summary,
-    ) -> anyhow::Result<()> {
-        let Some(destination) = self.outputs.json.take() else {
-            return Ok(());
-        };
-        let report = RunReport::new(plan, kafka, facts, summary);
-        Ok(destination.write_whole(&serde_json::to_vec_pretty(&report)?)?)
-    }
-
-    fn write_junit(
-        &mut self,
-        topic: &str,
-        facts: &RunFacts,
-        spoiled: Option<&str>,
-    ) -> anyhow::Result<()> {
-        let Some(destination) = self.outputs.junit.take() else {
-            return Ok(());
-        };
-        let text = junit(topic, facts, spoiled);
-        Ok(destination.write_whole(text.as_bytes())?)
+    fn hdr_log(&self, plan: &Plan, topic: &str, facts: &RunFacts) -> anyhow::Result<Vec<u8>> {
+        let began = facts.started + plan.warm_up;
+        let length = facts.duration.saturating_sub(plan.warm_up);
+        hdr_log(topic, began, length, &self.view.response_times())
     }
 
     fn readings(&self, plan: &Plan, stalled: Stalled) -> Readings {
@@ -395,5 +392,16 @@ impl Ended {
             code_on_invalid: self.outputs.arguments.exit_code_on_invalid,
             code_on_error: self.outputs.arguments.exit_code_on_error,
         })
+    }
+}
+
+/// Writes what was asked for, whole.
+fn write(
+    place: Option<Destination>,
+    content: impl FnOnce() -> anyhow::Result<Vec<u8>>,
+) -> anyhow::Result<()> {
+    match place {
+        Some(place) => Ok(place.write_whole(&content()?)?),
+        None => Ok(()),
     }
 }

@@ -6,6 +6,7 @@ mod board;
 mod events;
 mod guard;
 mod log;
+mod prometheus;
 
 use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -30,6 +31,7 @@ pub(crate) use events::RunMark;
 #[cfg(test)]
 pub(crate) use events::RunMoment;
 pub(crate) use guard::AllowedHosts;
+pub(crate) use prometheus::Exporter;
 
 /// No order is longer.
 const BODY_BYTES: usize = 4096;

@@ -1,6 +1,7 @@
 //! What a run leaves behind and ends with, as scripts and people find it.
 
 mod places;
+mod prometheus;
 mod report;
 mod terminal;
 
@@ -9,6 +10,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Output;
 
+use base64::prelude::{BASE64_STANDARD, Engine};
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::Deserializer;
+use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -65,7 +70,7 @@ impl Run {
     }
 }
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 10] = [
     "--requests-record-file",
     "requests.csv",
     "--csv",
@@ -74,6 +79,8 @@ const FILES: [&str; 8] = [
     "run.json",
     "--html",
     "run.html",
+    "--hdr",
+    "run.hlog",
 ];
 
 fn with_files(arguments: &[&'static str]) -> Vec<&'static str> {
@@ -84,6 +91,21 @@ fn number(value: &str) -> u64 {
     value
         .parse()
         .unwrap_or_else(|_| panic!("{value} is no count"))
+}
+
+/// The kinds of an HDR log, and how many response times each has.
+fn recorded(log: &str) -> Vec<(String, u64)> {
+    let lines = IntervalLogIterator::new(log.as_bytes()).map(Result::unwrap);
+    let histograms = lines.filter_map(|line| match line {
+        LogEntry::Interval(line) => Some(line),
+        _ => None,
+    });
+    let counted = histograms.map(|line| {
+        let bytes = BASE64_STANDARD.decode(line.encoded_histogram()).unwrap();
+        let histogram: Histogram<u64> = Deserializer::new().deserialize(&mut &*bytes).unwrap();
+        (line.tag().unwrap().to_string(), histogram.len())
+    });
+    counted.collect()
 }
 
 #[test]
@@ -133,6 +155,10 @@ fn all_files_agree_to_the_request() {
             .sum::<u64>();
         let failed = all.iter().filter(|row| row[3] != "ok").count() as u64;
         assert_eq!(occurrences, failed, "the warm-up's failures are listed");
+
+        let good = requests - failures;
+        let log = recorded(&run.text("run.hlog"));
+        assert_eq!(log, [("createOrder".to_owned(), good)]);
 
         let page = run.text("run.html");
         let cells = [requests, failures].map(|count| format!("<td class=\"figure\">{count}</td>"));

@@ -60,6 +60,10 @@ impl Latencies {
         (self.bounds_ns, self.sum_ns) = (None, 0);
     }
 
+    pub(super) fn histogram(&self) -> &Histogram<u64> {
+        &self.histogram
+    }
+
     pub(crate) fn count(&self) -> u64 {
         self.histogram.len()
     }

@@ -7,6 +7,8 @@ use self::latencies::Errors;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use hdrhistogram::Histogram;
+
 use self::latencies::Recent;
 use crate::measure::analysis::Findings;
 use crate::measure::history::{Bin, Moment, MomentRow, Occupied, ThroughputWindow};
@@ -235,6 +237,16 @@ impl Tally {
     /// The measured response times in bins of equal width on a logarithmic axis.
     pub(crate) fn histogram(&self, bins: u32) -> Vec<Bin> {
         self.total.response.bins(bins)
+    }
+
+    /// The measured response times of each kind, in nanoseconds.
+    pub(crate) fn response_times(&self) -> Vec<(String, Histogram<u64>)> {
+        let kinds = self.names.iter().enumerate();
+        let of = |(index, name): (usize, &String)| {
+            let counts = self.counts(index);
+            (name.clone(), counts.response.histogram().clone())
+        };
+        kinds.map(of).collect()
     }
 
     /// Forgets everything, for a live user who wants the figures from this moment on.

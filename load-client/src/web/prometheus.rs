@@ -1,0 +1,161 @@
+//! `--prometheus`: the figures of the run that goes on, for Prometheus to scrape.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::Context;
+use axum::Router;
+use axum::http::header;
+use axum::routing::get;
+use metrics::{Label, counter, gauge};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
+use program_shell::http;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::measure::history::{Moment, MomentRow};
+use crate::measure::summary::Summary;
+
+/// The text format that is served (prometheus.io/docs/instrumenting/exposition_formats).
+const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What is served. Clones serve the same.
+#[derive(Clone)]
+pub(crate) struct Exporter {
+    recorder: Arc<Mutex<PrometheusRecorder>>,
+}
+
+impl Exporter {
+    /// Serves `/metrics` until `closed`; answers the address too, as port 0 takes a free one.
+    ///
+    /// # Errors
+    ///
+    /// When the address cannot be listened at.
+    pub(crate) async fn listen(
+        address: SocketAddr,
+        closed: CancellationToken,
+    ) -> anyhow::Result<(Self, SocketAddr)> {
+        let listener = TcpListener::bind(address).await.with_context(|| {
+            format!("--prometheus {address} cannot be listened at; give another address or port")
+        })?;
+        let address = listener.local_addr()?;
+        let exporter = Self {
+            recorder: Arc::new(Mutex::new(fresh())),
+        };
+        let served = exporter.clone();
+        let metrics = get(async move || ([(header::CONTENT_TYPE, CONTENT_TYPE)], served.render()));
+        let app = Router::new().route("/metrics", metrics);
+        tokio::spawn(http::serve(listener, app, http::Bounds::default(), closed));
+        Ok((exporter, address))
+    }
+
+    /// Forgets the run before, whose counts are not this one's.
+    pub(crate) fn begin(&self) {
+        *self.lock() = fresh();
+    }
+
+    /// Takes how the run stands.
+    pub(crate) fn observe(&self, moment: &Moment, summary: &Summary) {
+        metrics::with_local_recorder(&*self.lock(), || {
+            gauge!("load_client_users").set(moment.users);
+            for kind in &moment.kinds {
+                counter!("load_client_requests_total", "kind" => kind.name.clone())
+                    .absolute(kind.requests);
+                response_seconds(kind);
+            }
+            if moment.kinds.len() > 1 {
+                response_seconds(&moment.total);
+            }
+            // Errors differ by text as well.
+            let mut failures = std::collections::BTreeMap::<_, u64>::new();
+            for error in &summary.errors {
+                *failures.entry((&error.name, error.status)).or_default() += error.count;
+            }
+            for ((kind, status), count) in failures {
+                let kind = Label::new("kind", kind.clone());
+                let labels = vec![kind, Label::from_static_parts("status", status.as_str())];
+                counter!("load_client_failures_total", labels).absolute(count);
+            }
+        });
+    }
+
+    fn render(&self) -> String {
+        self.lock().handle().render()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, PrometheusRecorder> {
+        self.recorder.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn fresh() -> PrometheusRecorder {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    metrics::with_local_recorder(&recorder, || {
+        metrics::describe_gauge!(
+            "load_client_users",
+            "Active users, or requests in flight of an open loop"
+        );
+        metrics::describe_counter!(
+            "load_client_requests_total",
+            "Requests that ended, well or not, the warm-up's among them"
+        );
+        metrics::describe_counter!("load_client_failures_total", "Requests that failed");
+        metrics::describe_gauge!(
+            "load_client_response_seconds",
+            "Response times of the last ten seconds; a quantile only where ten replies lie above it"
+        );
+    });
+    recorder
+}
+
+fn response_seconds(row: &MomentRow) {
+    for percentile in row.window.iter().flat_map(|window| &window.percentiles) {
+        let quantile = percentile.quantile.to_string();
+        gauge!("load_client_response_seconds", "kind" => row.name.clone(), "quantile" => quantile)
+            .set(percentile.ms / 1000.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::analysis::tests::{latency, moment};
+    use crate::measure::summary::{ErrorCount, Status};
+    use crate::measure::tally::Tally;
+
+    #[test]
+    fn a_run_is_told_and_the_next_one_begins_at_nothing() {
+        let exporter = Exporter {
+            recorder: Arc::new(Mutex::new(fresh())),
+        };
+        let mut now = moment(1.0, Some(latency(4.0, 9.0)));
+        now.total.requests = 7;
+        now.kinds = vec![MomentRow {
+            name: "find \"x\"".to_owned(),
+            ..now.total.clone()
+        }];
+        let mut summary = Tally::new(&["find".to_owned()]).summary();
+        let error = |text: &str| ErrorCount {
+            name: "find".to_owned(),
+            status: Status::ErrorStatus,
+            error: text.to_owned(),
+            count: 2,
+            first_seconds: 0.0,
+            last_seconds: 1.0,
+            first_body: None,
+        };
+        summary.errors = vec![error("500"), error("503")];
+        exporter.observe(&now, &summary);
+        let text = exporter.render();
+        for line in [
+            "load_client_users 1",
+            r#"load_client_requests_total{kind="find \"x\""} 7"#,
+            r#"load_client_failures_total{kind="find",status="error_status"} 4"#,
+            r#"load_client_response_seconds{kind="find \"x\"",quantile="0.95"} 0.009"#,
+        ] {
+            assert!(text.lines().any(|own| own == line), "{line}\n{text}");
+        }
+        exporter.begin();
+        assert!(!exporter.render().contains("requests_total{"));
+    }
+}
