@@ -106,6 +106,7 @@ fn closed(users: u32) -> Plan {
         timeout: Duration::from_secs(30),
         model: Model::Closed(Pause::None),
         stages: Vec::new(),
+        search: None,
     }
 }
 

@@ -43,6 +43,7 @@
 //!     timeout: Duration::from_secs(30),
 //!     model: Model::Closed(Pause::None),
 //!     stages: Vec::new(),
+//!     search: None,
 //! };
 //! let orders = Orders(["createOrder".to_owned()]);
 //! // Over Kafka: KafkaTransport::connect_in_background(settings).await?
@@ -73,6 +74,7 @@ pub mod load {
     pub mod plan;
     pub mod runner;
     mod schedule;
+    pub(crate) mod search;
     pub(crate) mod shape;
     mod users;
 

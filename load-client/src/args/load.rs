@@ -7,12 +7,14 @@ use clap::Args;
 
 use crate::args::parse;
 use crate::load::Arrivals;
-use crate::load::plan::{Model, OpenLoop, Pause, Plan, PlanError, Stage, Target};
+use crate::load::plan::{Model, OpenLoop, Pause, Plan, PlanError, Search, Stage, Target};
 use crate::load::shape::{self, Preset};
 use crate::measure::memory::MetricsUrl;
 use crate::measure::threshold::Threshold;
 
 const DEFAULT_MAX_IN_FLIGHT: u32 = 100_000;
+/// So many probes of one rate are in a run that searches for the highest one.
+const PROBES: u32 = 20;
 /// Fixed, so that two runs are given the same schedule unless they ask for different ones.
 const DEFAULT_SEED: u64 = 1;
 
@@ -40,7 +42,7 @@ pub(crate) struct LoadArguments {
     /// Go through the stages of this TOML file; see below
     #[arg(long, env = "LOAD_CLIENT_SHAPE", value_name = "FILE", conflicts_with_all = ["users", "spawn_rate", "rate", "run_time", "preset"])]
     shape: Option<PathBuf>,
-    /// Go through ready-made stages: load, soak, stress or spike; see below
+    /// Go through ready-made stages: load, soak, stress or spike; or search for the highest rate: capacity; see below
     #[arg(long, env = "LOAD_CLIENT_PRESET", value_parser = parse::preset)]
     preset: Option<Preset>,
     /// End after the first stage that breaks this threshold, as of --fail-on, such as 'p95<50ms' or
@@ -101,7 +103,9 @@ impl LoadArguments {
             timeout: basics.timeout,
             model,
             stages,
+            search: None,
         }
+        .searching(self.search(self.rate, basics.run_time, basics.warm_up)?)
         .validated()
     }
 
@@ -138,6 +142,30 @@ impl LoadArguments {
         })
     }
 
+    /// What `--preset capacity` searches.
+    ///
+    /// # Errors
+    ///
+    /// When it has no bounds.
+    pub(crate) fn search(
+        &self,
+        rate: Option<f64>,
+        run_time: Option<Duration>,
+        warm_up: Duration,
+    ) -> Result<Option<Search>, PlanError> {
+        if self.preset != Some(Preset::Capacity) {
+            return Ok(None);
+        }
+        let without = PlanError::SearchWithout;
+        let highest = rate.ok_or(without("--rate, the highest rate to try"))?;
+        let run_time = run_time.ok_or(without("--run-time, which its probes are parts of"))?;
+        if self.until.is_empty() {
+            return Err(without("--until, what a rate must hold"));
+        }
+        let cycle = run_time.saturating_sub(warm_up) / PROBES;
+        Ok(Some(Search { highest, cycle }))
+    }
+
     fn stages(&self, basics: &Basics) -> Result<Vec<Stage>, PlanError> {
         if let Some(path) = &self.shape {
             return read_shape(path);
@@ -169,7 +197,11 @@ impl LoadArguments {
             ),
             ("--think-time", self.think_time.is_some() && is_open, closed),
             ("--pace", self.pace.is_some() && is_open, closed),
-            ("--until", !self.until.is_empty() && is_plain, stages),
+            (
+                "--until",
+                !self.until.is_empty() && is_plain && self.preset.is_none(),
+                stages,
+            ),
         ];
         match wrong.into_iter().find(|(_, is_wrong, _)| *is_wrong) {
             Some((flag, _, model)) => Err(PlanError::OtherModel { flag, model }),
@@ -292,6 +324,14 @@ mod tests {
             ("--pace 0s", "--pace"),
             ("--preset peak -t 1m", "--preset"),
             ("--preset load", "--preset load needs --run-time"),
+            (
+                "--preset capacity --rate 5/s -t 1m",
+                "--preset capacity needs --until",
+            ),
+            (
+                "--preset capacity -t 1m --until p95<1s",
+                "--preset capacity needs --rate",
+            ),
             ("--preset stress -t 1m --until p95", "--until"),
             ("--until p95<1s", "--until is for a run with stages"),
             ("--metrics-url localhost", "--metrics-url"),

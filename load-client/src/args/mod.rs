@@ -71,6 +71,7 @@ Examples:
   load-client run --host kafka://localhost:9092 -t 10s --publish-only
   load-client run --host kafka://localhost:9092 -t 5m --rate 500/s
   load-client run --host kafka://localhost:9092 -t 20m --rate 2000/s --preset stress --until 'p95<50ms'
+  load-client run --host kafka://localhost:9092 -t 10m --rate 5000/s --preset capacity --until 'p99<50ms'
   load-client --host kafka://localhost:9092 --web
 
 Closed loop: each user sends a request, waits for its reply and sends the next at once, or after its
@@ -80,7 +81,9 @@ A request that is late is sent as soon as possible, and none is left out.
 
 Presets, of --users or --rate and --run-time: load (a tenth to ramp up, hold, a tenth to ramp down), soak
 (a twentieth to ramp up, then hold), stress (ten equal steps up to the target; ends with the step that
-breaks --until), spike (a tenth of the target, the target for a fifth of the time, a tenth again).
+breaks --until), spike (a tenth of the target, the target for a fifth of the time, a tenth again). capacity
+searches for the highest rate up to --rate that holds --until and fails nothing: by bisection, in up to 20
+probes, each a twentieth of the run time; a rate is given up when two probes break it.
 A --shape file is TOML:
   [[stage]]
   name = \"up\"            # in reports; one named spike is what the recovery is measured from

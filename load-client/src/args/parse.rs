@@ -67,7 +67,7 @@ pub(crate) fn rate(text: &str) -> Result<f64, String> {
 
 /// The name of a ready-made shape.
 pub(crate) fn preset(text: &str) -> Result<Preset, String> {
-    Preset::named(text).ok_or_else(|| "takes load, soak, stress or spike".to_owned())
+    Preset::named(text).ok_or_else(|| "takes load, soak, stress, spike or capacity".to_owned())
 }
 
 /// A topic's name.

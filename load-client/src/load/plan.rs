@@ -29,6 +29,27 @@ pub struct Plan {
     pub model: Model,
     /// Parts of the run with targets of their own, one after the other; none when the load is one.
     pub stages: Vec<Stage>,
+    /// The highest rate that holds is searched for; an open loop without stages.
+    pub search: Option<Search>,
+}
+
+/// A search for the highest rate that holds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Search {
+    /// Requests per second that are tried at most.
+    pub highest: f64,
+    /// What a probe of one rate takes: the load settles for a fifth of it, and is measured for the rest.
+    pub cycle: Duration,
+}
+
+impl Search {
+    pub(crate) fn settle(&self) -> Duration {
+        self.cycle / 5
+    }
+
+    pub(crate) fn probe(&self) -> Duration {
+        self.cycle - self.settle()
+    }
 }
 
 /// Who decides when a request is sent.
@@ -86,6 +107,9 @@ pub enum PlanError {
         /// The preset asked for.
         preset: &'static str,
     },
+    /// A search has no bounds.
+    #[error("--preset capacity needs {0}")]
+    SearchWithout(&'static str),
     /// A shape file cannot be used.
     #[error("--shape {path}: {cause}")]
     Shape {
@@ -120,6 +144,15 @@ impl Plan {
         }
     }
 
+    /// Searches for the highest rate that holds, from half of the highest that is tried.
+    pub(crate) fn searching(mut self, search: Option<Search>) -> Self {
+        self.search = search;
+        if let (Some(search), Model::Open(open)) = (search, &mut self.model) {
+            open.rate = search.highest / 2.0;
+        }
+        self
+    }
+
     /// How the load is made, in words: it decides what latencies mean.
     pub(crate) fn load_model(&self) -> String {
         match &self.model {
@@ -138,9 +171,10 @@ impl Plan {
                 format!("closed loop, one request per user each {}", show(*pace))
             }
             Model::Open(open) => {
-                let rate = match self.stages.is_empty() {
-                    true => show_rate(open.rate),
-                    false => "rate by stages".to_owned(),
+                let rate = match (self.search, self.stages.is_empty()) {
+                    (Some(search), _) => format!("search up to {}", show_rate(search.highest)),
+                    (None, true) => show_rate(open.rate),
+                    (None, false) => "rate by stages".to_owned(),
                 };
                 match open.arrivals {
                     Arrivals::Constant => format!("open loop, {rate}, constant spacing"),
@@ -291,6 +325,7 @@ mod tests {
             timeout: Duration::from_secs(30),
             model: Model::Closed(Pause::None),
             stages: Vec::new(),
+            search: None,
         }
     }
 

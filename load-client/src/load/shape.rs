@@ -152,6 +152,8 @@ pub(crate) enum Preset {
     /// A tenth of the target for two fifths of the run time, the target for one, a tenth for the last
     /// two: for the time to recover.
     Spike,
+    /// No stages: the rate is searched for.
+    Capacity,
 }
 
 /// The stage of [`Preset::Spike`] that is the spike; also the name that a shape file gives it.
@@ -160,7 +162,13 @@ const SPIKE: &str = "spike";
 impl Preset {
     /// The preset of this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        let all = [Self::Load, Self::Soak, Self::Stress, Self::Spike];
+        let all = [
+            Self::Load,
+            Self::Soak,
+            Self::Stress,
+            Self::Spike,
+            Self::Capacity,
+        ];
         all.into_iter().find(|preset| preset.name() == name)
     }
 
@@ -171,6 +179,7 @@ impl Preset {
             Self::Soak => "soak",
             Self::Stress => "stress",
             Self::Spike => SPIKE,
+            Self::Capacity => "capacity",
         }
     }
 
@@ -198,6 +207,7 @@ impl Preset {
                 stage(SPIKE, 4, 10, false),
                 stage("recovery", 8, 1, false),
             ],
+            Self::Capacity => Vec::new(),
         }
     }
 }

@@ -234,6 +234,7 @@ mod tests {
             timeout: Duration::from_secs(30),
             model: Model::Closed(Pause::None),
             stages,
+            search: None,
         })
     }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use hdrhistogram::Histogram;
 
 use crate::load::Control;
-use crate::load::plan::Plan;
+use crate::load::plan::{Plan, Span};
 use crate::measure::history::{Bin, History, Moment, Occupied, ThroughputWindow};
 use crate::measure::summary::{Sample, StageResult, Summary};
 use crate::measure::tally::{StageTally, Tally};
@@ -103,6 +103,17 @@ impl TallyView {
     pub(crate) fn stages(&self) -> Vec<StageResult> {
         let (now, recorded) = self.up_to_now();
         recorded.stages.results(now)
+    }
+
+    /// Begins a stage that the plan does not have.
+    pub(crate) fn begin_stage(&self, span: Span) {
+        self.lock().stages.begin(span);
+    }
+
+    /// What the last stage measured so far, as if it were a run, with further quantiles (0 to 1).
+    pub(crate) fn last_stage(&self, quantiles: &[f64]) -> Option<Summary> {
+        let (now, recorded) = self.up_to_now();
+        recorded.stages.last(now, quantiles)
     }
 
     /// How each stage breaks these thresholds so far. All requests meant for the time before `settled`, from the

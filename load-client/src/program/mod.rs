@@ -320,7 +320,8 @@ fn ordered(
     let scenario = arguments.service.apply(&mut settings, seed);
     let scenario = scenario.map_err(|error| refused(error.to_string()))?;
     let plan = match plan.stages.is_empty() {
-        true => unstaged(plan, order, run_time, rate, arguments),
+        true => unstaged(plan, order, run_time, rate, arguments)
+            .map_err(|error| refused(error.to_string()))?,
         false => arguments
             .load
             .staged_as(plan, (order.users, order.spawn_rate), run_time, rate)
@@ -339,16 +340,18 @@ fn unstaged(
     run_time: Option<Duration>,
     rate: Option<f64>,
     arguments: &RunArguments,
-) -> Plan {
+) -> Result<Plan, PlanError> {
     let model = model(plan.model, rate, arguments);
     let is_open = matches!(model, Model::Open(_));
-    Plan {
+    let search = arguments.load.search(rate, run_time, plan.warm_up)?;
+    let plan = Plan {
         users: if is_open { 0 } else { order.users },
         spawn_rate: order.spawn_rate,
         run_time,
         model,
         ..plan
-    }
+    };
+    Ok(plan.searching(search))
 }
 
 /// An open loop with a rate, users without one.

@@ -7,12 +7,12 @@
 //! | field | content |
 //! |---|---|
 //! | `format` | the number of this shape |
-//! | `run_id`, `started`, `duration_seconds`, `ended_by` | which run, when (RFC 3339), for how long, why it ended: `run_time`, `signal`, `threshold`, `limit`, `exhausted`, `failure` |
+//! | `run_id`, `started`, `duration_seconds`, `ended_by` | which run, when (RFC 3339), for how long, why it ended: `run_time`, `signal`, `threshold`, `limit`, `search`, `exhausted`, `failure` |
 //! | `load_model`, `target`, `plan`, `client_settings`, `command` | what was asked for, and what was in effect |
 //! | `summary.total`, `summary.kinds[]` | requests, failures, rates, `response` and `service` times of all kinds, of each |
 //! | `summary.outcomes`, `summary.errors[]` | requests by outcome; failures by kind and text, with `first_body`: how the first refused reply began, or `null` |
 //! | `summary.throughput`, `summary.window_seconds` | good replies per second of the measured window, and its length: from the end of the warm-up to the end of the run time, or to the moment in which the run was stopped |
-//! | `summary.stages[]`, `summary.findings` | figures of each stage of a run that has stages; drift, breaking point, recovery |
+//! | `summary.stages[]`, `summary.findings` | figures of each stage of a run that has stages; drift, breaking point, capacity, recovery |
 //! | `thresholds[]` | `threshold`, `verdict` (`holds`, `broken`, `undecided`), `measured`, `reason` |
 //! | `validity` | `verdict` (`valid`, `not_judged`, `invalid`) with `reason` or `findings[]` |
 //! | `summary.schedule_lag` | how late an open loop sent its requests |
@@ -42,6 +42,8 @@ pub(crate) enum EndedBy {
     Threshold,
     /// A stage broke a limit that was to end it.
     Limit,
+    /// The highest rate that holds was found.
+    Search,
     /// Nothing was left to send: a feeder that gives each row once had no more.
     Exhausted,
     /// Replies could not be received, or the requests could not be recorded, any more.
@@ -188,6 +190,7 @@ mod tests {
             timeout: Duration::from_secs(30),
             model: crate::load::plan::Model::Closed(crate::load::plan::Pause::None),
             stages: Vec::new(),
+            search: None,
         };
         let kafka = KafkaSettings {
             brokers: "localhost:9092".to_owned(),

@@ -201,6 +201,7 @@ fn load(plan: &Plan, ended_by: EndedBy) -> Section {
         EndedBy::Signal => "a signal",
         EndedBy::Threshold => "a threshold that was broken",
         EndedBy::Limit => "a stage that broke a limit",
+        EndedBy::Search => "the end of the search",
         EndedBy::Exhausted => "the last row of a feeder",
         EndedBy::Failure => "a failure",
     };

@@ -1,30 +1,27 @@
 //! One run of the program: prepared, driven, concluded. Terminal, page, files, thresholds, self-check and monitors
 //! hang on it.
 
+mod beside;
 mod files;
 mod outputs;
 pub(crate) mod signals;
 mod watch;
 
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
+use self::beside::Beside;
 use self::files::of_run;
 use self::outputs::{Outputs, RunEnd};
 use self::signals::{INTERRUPTED, Restore, say};
-use crate::args::{LoadArguments, RunArguments};
+use crate::args::RunArguments;
 use crate::load::plan::Plan;
 use crate::load::{Control, runner};
-use crate::measure::analysis::Findings;
-use crate::measure::history::History;
-use crate::measure::memory::{self, MemoryPoint};
 use crate::measure::recorder::{Recorder, Samples, TallyView};
 use crate::measure::selfcheck::Stillness;
-use crate::measure::threshold::Threshold;
 use crate::report::RequestsCsv;
 use crate::scenario::{Mix, Scenario};
 use crate::transport::Transport;
@@ -169,8 +166,7 @@ impl Started {
         was_interrupted: impl FnOnce(&Control) -> bool,
     ) -> anyhow::Result<Concluded> {
         let (plan, control, transport) = (self.plan, self.control, self.transport);
-        let (load, view) = (&self.arguments.load, self.recorder.view());
-        let beside = Beside::start(load, plan.timeout, view, &control);
+        let beside = Beside::start(&self.arguments.load, &plan, self.recorder.view(), &control);
         let stillness = Stillness::watch()?;
         let (started, clock) = (SystemTime::now(), Instant::now());
         let (sending, scenario) = (Arc::clone(&transport), self.scenario);
@@ -187,6 +183,7 @@ impl Started {
             duration,
             active,
             limit_broke: beside.limit_broke(),
+            search_is_over: beside.search_is_over(),
             stalled,
             findings: beside.finish(&view),
             lag: control.lag(),
@@ -240,95 +237,6 @@ pub(crate) fn exit_code(causes: Causes) -> u8 {
     .into_iter()
     .find(|(applies, code)| *applies && *code != 0)
     .map_or(0, |(_, code)| code)
-}
-
-// What is looked at beside a run: the service's memory, the limit of a stage that ends the run, this process's
-// use of the processors, and whether it stands still.
-
-/// How often the stages are held against the limits.
-const CHECK_INTERVAL: Duration = Duration::from_secs(1);
-
-/// What goes on beside a run.
-pub(crate) struct Beside {
-    tasks: Vec<tokio::task::JoinHandle<()>>,
-    memory: Arc<Mutex<History<MemoryPoint>>>,
-    limits: Vec<Threshold>,
-    limit_broke: Arc<AtomicBool>,
-}
-
-impl Beside {
-    /// Starts to watch. A request ends within `timeout`.
-    pub(crate) fn start(
-        arguments: &LoadArguments,
-        timeout: Duration,
-        view: TallyView,
-        control: &Control,
-    ) -> Self {
-        let memory = Arc::<Mutex<History<MemoryPoint>>>::default();
-        let limits = arguments.until.clone();
-        let limit_broke = Arc::<AtomicBool>::default();
-        let mut tasks = Vec::new();
-        if let Some(url) = arguments.metrics_url.clone() {
-            tasks.push(tokio::spawn(memory::watch(url, Arc::clone(&memory))));
-        }
-        if !limits.is_empty() {
-            tasks.push(tokio::spawn(end_when_broken(
-                view,
-                control.clone(),
-                limits.clone(),
-                timeout,
-                Arc::clone(&limit_broke),
-            )));
-        }
-        Self {
-            tasks,
-            memory,
-            limits,
-            limit_broke,
-        }
-    }
-
-    /// Whether a limit has ended the run.
-    pub(crate) fn limit_broke(&self) -> bool {
-        self.limit_broke.load(Ordering::Relaxed)
-    }
-
-    /// Stops, and tells what was seen.
-    pub(crate) fn finish(self, view: &TallyView) -> Findings {
-        self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
-        let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        let broken = (!self.limits.is_empty()).then(|| {
-            // Nothing is in flight any more.
-            view.broken_stages(&self.limits, Duration::MAX)
-        });
-        let (history, stages) = (view.history(), view.stages());
-        Findings::of(&history, &stages, memory.entries(), broken.as_deref())
-    }
-}
-
-/// Ends the run when a stage that is over has broken a limit.
-async fn end_when_broken(
-    view: TallyView,
-    control: Control,
-    limits: Vec<Threshold>,
-    timeout: Duration,
-    limit_broke: Arc<AtomicBool>,
-) {
-    loop {
-        tokio::time::sleep(CHECK_INTERVAL).await;
-        let now = view.elapsed();
-        let stages = view.stages();
-        let broken = view.broken_stages(&limits, now.saturating_sub(timeout));
-        let all = stages.iter().zip(broken);
-        let over = all.filter(|(stage, _)| stage.span.end_seconds <= now.as_secs_f64());
-        let mut broken = over.filter_map(|(stage, reason)| Some((stage, reason?)));
-        if let Some((stage, reason)) = broken.next() {
-            say(&format!("ending after {}: {reason}", stage.span.name));
-            limit_broke.store(true, Ordering::Relaxed);
-            control.stop.cancel();
-            return;
-        }
-    }
 }
 
 #[cfg(test)]

@@ -92,6 +92,8 @@ pub(crate) struct RunEnd {
     pub(crate) findings: Findings,
     /// A stage broke a limit of `--until`.
     pub(crate) limit_broke: bool,
+    /// The highest rate that holds was found.
+    pub(crate) search_is_over: bool,
     /// For how long the client stood still.
     pub(crate) stalled: Stalled,
     /// How late an open loop sent its requests.
@@ -240,7 +242,7 @@ impl Ended {
         let validity = selfcheck::check(&summary, &self.readings(plan, end_of_run.stalled));
         let answer = evaluate(&self.outputs.arguments.fail_on, &summary);
         let held = self.show(&summary, &answer, &validity);
-        let exit_code = self.exit_code(&end_of_run, &summary, &validity, &answer);
+        let exit_code = self.exit_code(plan, &end_of_run, &summary, &validity, &answer);
         let defunct = end_of_run.defunct.clone();
         let counts = self.outputs.arguments.exit_code_on_invalid != 0;
         let spoiled = files::spoiled(
@@ -364,6 +366,7 @@ impl Ended {
             _ if end_of_run.defunct.is_some() || end_of_run.recording_failed => EndedBy::Failure,
             _ if self.watched.threshold_broke => EndedBy::Threshold,
             _ if end_of_run.limit_broke => EndedBy::Limit,
+            _ if end_of_run.search_is_over => EndedBy::Search,
             _ if self.control.is_exhausted() => EndedBy::Exhausted,
             Some(run_time) if self.control.ended() >= Some(run_time) => EndedBy::RunTime,
             _ => EndedBy::Signal,
@@ -372,23 +375,22 @@ impl Ended {
 
     fn exit_code(
         &self,
+        plan: &Plan,
         end_of_run: &RunEnd,
         summary: &Summary,
         validity: &Validity,
         answer: &Judgements,
     ) -> u8 {
+        let fail_on = &self.outputs.arguments.fail_on;
+        let by_threshold = fail_on.iter().any(Threshold::judges_failures);
         exit_code(Causes {
             ended_early: end_of_run.defunct.is_some(),
             interrupted_twice: end_of_run.interrupted_twice,
             invalid: validity.is_invalid(),
             thresholds_hold: answer.all_hold(),
             any_failure: summary.any_failure(),
-            failures_are_judged: self
-                .outputs
-                .arguments
-                .fail_on
-                .iter()
-                .any(Threshold::judges_failures),
+            // A search goes where requests fail.
+            failures_are_judged: by_threshold || plan.search.is_some(),
             code_on_invalid: self.outputs.arguments.exit_code_on_invalid,
             code_on_error: self.outputs.arguments.exit_code_on_error,
         })

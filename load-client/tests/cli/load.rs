@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Output;
+use std::time::Duration;
 
 use crate::support::{Behaviour, Service, rows};
 
@@ -101,6 +102,39 @@ fn a_stress_run_ends_with_the_step_that_breaks() {
     assert_eq!(json["summary"]["stages"][9]["requests"], 0);
     let found = &json["summary"]["findings"]["breaking_point"];
     assert!(found["held"].is_null() && found["broke"]["name"] == "step 1");
+}
+
+#[test]
+fn a_search_shuts_the_highest_rate_in_and_ends_the_run() {
+    // One after the other: no more than 250 a second, whatever the machine does.
+    let service = Service::start(Behaviour::Work(Duration::from_millis(4)));
+    let folder = tempfile::tempdir().unwrap();
+    let search = ["--rate", "1000/s", "--preset", "capacity", "-t", "24s"];
+    let limits = ["--until", "p95<100ms", "--until", "failures<50%"];
+    let output = run(&service, folder.path(), &[&search[..], &limits].concat());
+    let json = json(folder.path());
+    let found = &json["summary"]["findings"]["capacity"];
+    assert_eq!(json["ended_by"] == "search", found["is_complete"] == true);
+    let held = found["held_per_second"].as_f64().unwrap_or_default();
+    let broke = found["broke_per_second"].as_f64().unwrap();
+    // What is late by less than the limit at the end of a probe of 0.96 s holds.
+    assert!(held < 280.0 && held < broke, "{found}");
+    let error = String::from_utf8_lossy(&output.stderr);
+    let sentence = found["sentence"].as_str().unwrap();
+    assert!(
+        error.contains("probe of 500/s: ") && error.contains(sentence),
+        "{error}"
+    );
+    let stages = json["summary"]["stages"].as_array().unwrap();
+    assert_eq!(
+        (&stages[0]["name"], &stages[0]["target"]),
+        (&"probe 1".into(), &"500/s".into())
+    );
+    let probes = found["probes"].as_u64().unwrap();
+    assert!(
+        stages.len() as u64 - probes <= 1,
+        "one at most is not whole: {found}"
+    );
 }
 
 #[test]

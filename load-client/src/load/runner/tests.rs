@@ -107,6 +107,7 @@ fn plan(users: u32, seconds: u64) -> Plan {
         timeout: Duration::from_secs(30),
         model: Model::Closed(Pause::None),
         stages: Vec::new(),
+        search: None,
     }
 }
 

@@ -6,6 +6,7 @@ mod drift;
 use serde::Serialize;
 
 use crate::load::plan::Span;
+use crate::load::search::Capacity;
 use crate::measure::history::Moment;
 use crate::measure::memory::MemoryPoint;
 use crate::measure::summary::StageResult;
@@ -21,6 +22,8 @@ pub struct Findings {
     pub memory: Option<Drift>,
     /// The stage that broke a limit; only with limits.
     pub breaking_point: Option<BreakingPoint>,
+    /// The highest rate that held; only of a run that searched for it.
+    pub capacity: Option<Capacity>,
     /// How the service came back from a stage named `spike`.
     pub recovery: Option<Recovery>,
 }
@@ -45,6 +48,7 @@ impl Findings {
         Self {
             drift: latency_drift(history, start, end),
             memory: memory_growth(memory),
+            capacity: None,
             breaking_point: broken.and_then(|broken| breaking_point(stages, broken)),
             recovery: recovery(history, &spans),
         }
@@ -56,8 +60,10 @@ impl Findings {
         let drifts = [&self.drift, &self.memory].into_iter().flatten();
         let drifts = drifts.map(|drift| &*drift.sentence);
         let breaking = self.breaking_point.iter().map(|point| &*point.sentence);
+        let capacity = self.capacity.iter().map(|capacity| &*capacity.sentence);
         let recovery = self.recovery.iter().map(|recovery| &*recovery.sentence);
-        drifts.chain(breaking).chain(recovery).collect()
+        let found = drifts.chain(breaking).chain(capacity);
+        found.chain(recovery).collect()
     }
 }
 

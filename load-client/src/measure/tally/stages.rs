@@ -12,11 +12,14 @@ use crate::measure::threshold::{Threshold, extra_quantiles, first_broken};
 #[derive(Debug)]
 pub(crate) struct StageTally {
     stages: Vec<Stage>,
+    kinds: Vec<String>,
+    warm_up_ns: u64,
 }
 
 #[derive(Debug)]
 struct Stage {
     span: Span,
+    start_ns: u64,
     end_ns: u64,
     total: Part,
     kinds: Vec<Part>,
@@ -82,21 +85,37 @@ impl StageTally {
     /// Counts these stages, which follow each other from the start of the run; of the warm-up, nothing. `names`
     /// are those of the request kinds.
     pub(crate) fn new(names: &[String], spans: Vec<Span>, warm_up_ns: u64) -> Self {
+        let mut own = Self {
+            stages: Vec::new(),
+            kinds: names.to_vec(),
+            warm_up_ns,
+        };
+        spans.into_iter().for_each(|span| own.begin(span));
+        own
+    }
+
+    /// Adds a stage that comes after all others. What is meant for the time between two counts for neither.
+    pub(crate) fn begin(&mut self, span: Span) {
         // Casts saturate.
         let nanoseconds = |seconds: f64| (seconds * 1e9).round() as u64;
-        let stages = spans.into_iter().map(|span| Stage {
-            end_ns: nanoseconds(span.end_seconds),
-            window: ThroughputWindow::over(
-                nanoseconds(span.start_seconds).max(warm_up_ns),
-                nanoseconds(span.end_seconds),
-            ),
+        let (start_ns, end_ns) = (
+            nanoseconds(span.start_seconds),
+            nanoseconds(span.end_seconds),
+        );
+        self.stages.push(Stage {
+            start_ns,
+            end_ns,
+            window: ThroughputWindow::over(start_ns.max(self.warm_up_ns), end_ns),
             span,
             total: Part::new(AGGREGATED),
-            kinds: names.iter().map(|name| Part::new(name)).collect(),
+            kinds: self.kinds.iter().map(|name| Part::new(name)).collect(),
         });
-        Self {
-            stages: stages.collect(),
-        }
+    }
+
+    /// The last stage as if it were a run, up to this moment.
+    pub(crate) fn last(&self, moment_ns: u64, quantiles: &[f64]) -> Option<Summary> {
+        let last = self.stages.last();
+        last.map(|stage| stage.summary(moment_ns, quantiles))
     }
 
     /// Ends the run earlier, before later samples are recorded.
@@ -131,7 +150,8 @@ impl StageTally {
         let over = |stage: &Stage| stage.end_ns <= sample.intended_ns;
         let last = self.stages.len().saturating_sub(1);
         let index = self.stages.partition_point(over).min(last);
-        let Some(stage) = self.stages.get_mut(index) else {
+        let stage = self.stages.get_mut(index);
+        let Some(stage) = stage.filter(|own| own.start_ns <= sample.intended_ns) else {
             return;
         };
         stage.total.record(sample, status);

@@ -1,0 +1,188 @@
+//! The search for the highest rate that holds the thresholds: which rate is tried next, and what was found. Pure.
+
+use serde::Serialize;
+
+use crate::load::shape::show_rate;
+
+/// The search ends when the two rates are this close, as a share of the higher one.
+const RESOLUTION: f64 = 0.05;
+/// Rates below this share of the highest one are not tried.
+const LOWEST: f64 = 1.0 / 1000.0;
+
+/// Bisects between 0 and the highest rate. A rate is given up after two probes that broke it: one that breaks by
+/// chance would lead all later ones astray.
+#[derive(Debug)]
+pub(crate) struct Bisection {
+    highest: f64,
+    held: Option<f64>,
+    broke: Option<(f64, String)>,
+    is_doubted: bool,
+    probes: u32,
+}
+
+/// The highest rate that held, and the lowest that did not: the limit lies between the two.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Capacity {
+    /// Requests per second; `None` if no rate held.
+    pub held_per_second: Option<f64>,
+    /// Requests per second; `None` if the highest rate held, or the run ended first.
+    pub broke_per_second: Option<f64>,
+    /// How that rate broke, in the second of its probes.
+    pub reason: Option<String>,
+    /// How often a rate was tried.
+    pub probes: u32,
+    /// Whether the search came to its end.
+    pub is_complete: bool,
+    /// All this for a reader.
+    pub sentence: String,
+}
+
+impl Bisection {
+    /// A search up to this rate.
+    pub(crate) fn up_to(highest: f64) -> Self {
+        Self {
+            highest,
+            held: None,
+            broke: None,
+            is_doubted: false,
+            probes: 0,
+        }
+    }
+
+    /// The rate to try next; `None` when the search is over.
+    pub(crate) fn rate(&self) -> Option<f64> {
+        match (self.held, &self.broke) {
+            (None, None) => Some(self.highest / 2.0),
+            (Some(held), None) => (held < self.highest).then_some(self.highest),
+            (held, Some((broke, _))) => {
+                let held = held.unwrap_or(0.0);
+                let is_close = broke - held <= broke * RESOLUTION;
+                let between = f64::midpoint(held, *broke);
+                (!is_close && between >= self.highest * LOWEST).then_some(between)
+            }
+        }
+    }
+
+    /// How often a rate was tried.
+    pub(crate) fn probes(&self) -> u32 {
+        self.probes
+    }
+
+    /// Takes what became of the rate: nothing, or how it broke.
+    pub(crate) fn take(&mut self, rate: f64, broken: Option<String>) {
+        self.probes += 1;
+        match broken {
+            None => {
+                self.held = Some(rate);
+                self.is_doubted = false;
+            }
+            Some(_) if !self.is_doubted => self.is_doubted = true,
+            Some(reason) => {
+                self.broke = Some((rate, reason));
+                self.is_doubted = false;
+            }
+        }
+    }
+
+    /// What was found so far; `None` before anything was.
+    pub(crate) fn found(&self) -> Option<Capacity> {
+        let is_complete = self.rate().is_none();
+        let mut sentence = match (self.held, &self.broke) {
+            (None, None) => return None,
+            (Some(held), None) => format!("capacity: {} held", show_rate(held)),
+            (None, Some((broke, reason))) => {
+                format!(
+                    "capacity: no rate held, down to {}: {reason}",
+                    show_rate(*broke)
+                )
+            }
+            (Some(held), Some((broke, reason))) => format!(
+                "capacity: {} held, {} did not, twice: {reason}",
+                show_rate(held),
+                show_rate(*broke)
+            ),
+        };
+        sentence += match (is_complete, &self.broke) {
+            (true, Some(_)) => "",
+            (true, None) => ", which is all of --rate; give a higher one to find the limit",
+            (false, _) => "; the run ended before the search, a longer --run-time goes on",
+        };
+        Some(Capacity {
+            held_per_second: self.held,
+            broke_per_second: self.broke.as_ref().map(|(rate, _)| *rate),
+            reason: self.broke.as_ref().map(|(_, reason)| reason.clone()),
+            probes: self.probes,
+            is_complete,
+            sentence,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Searches up to 1000/s where each probe above `limit` breaks, and the probes numbered in `by_chance` do too.
+    fn search(limit: f64, by_chance: &[u32]) -> (Vec<f64>, Capacity) {
+        let (mut bisection, mut tried) = (Bisection::up_to(1000.0), Vec::new());
+        while let Some(rate) = bisection.rate() {
+            let breaks = rate > limit || by_chance.contains(&bisection.probes());
+            bisection.take(rate, breaks.then(|| "late".to_owned()));
+            tried.push(rate);
+        }
+        (tried, bisection.found().unwrap())
+    }
+
+    #[test]
+    fn the_limit_is_shut_in() {
+        let (tried, found) = search(720.0, &[]);
+        assert_eq!(tried[..4], [500.0, 1000.0, 1000.0, 750.0]);
+        let (held, broke) = (
+            found.held_per_second.unwrap(),
+            found.broke_per_second.unwrap(),
+        );
+        assert!(held <= 720.0 && 720.0 < broke && broke - held <= 0.05 * broke);
+        assert_eq!(
+            found.sentence,
+            "capacity: 718.75/s held, 750/s did not, twice: late"
+        );
+        assert_eq!(found.probes as usize, tried.len());
+    }
+
+    #[test]
+    fn a_probe_that_breaks_by_chance_leads_nothing_astray() {
+        let (without, with) = (search(720.0, &[]).1, search(720.0, &[0, 5]).1);
+        assert_eq!(without.held_per_second, with.held_per_second);
+        assert_eq!(without.broke_per_second, with.broke_per_second);
+    }
+
+    #[test]
+    fn all_or_nothing_may_hold() {
+        let (tried, all) = search(f64::INFINITY, &[]);
+        assert_eq!(tried, [500.0, 1000.0]);
+        assert!(
+            all.sentence
+                .starts_with("capacity: 1000/s held, which is all of --rate")
+        );
+        let (_, nothing) = search(0.0, &[]);
+        assert_eq!(nothing.held_per_second, None);
+        assert!(
+            nothing
+                .sentence
+                .starts_with("capacity: no rate held, down to ")
+        );
+        assert!(nothing.broke_per_second.unwrap() < 2.0);
+    }
+
+    #[test]
+    fn a_search_that_is_cut_off_says_so() {
+        let mut bisection = Bisection::up_to(100.0);
+        assert_eq!(bisection.found(), None);
+        bisection.take(50.0, None);
+        let found = bisection.found().unwrap();
+        assert!(
+            !found.is_complete && found.sentence.contains("--run-time"),
+            "{found:?}"
+        );
+    }
+}

@@ -1,0 +1,202 @@
+//! What goes on beside a run: the service's memory is followed, the stages are held against the limit that ends the
+//! run, and the search for the highest rate sets the rate.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::args::LoadArguments;
+use crate::load::Control;
+use crate::load::plan::{Plan, Search, Span};
+use crate::load::search::Bisection;
+use crate::load::shape::show_rate;
+use crate::measure::analysis::Findings;
+use crate::measure::history::History;
+use crate::measure::memory::{self, MemoryPoint};
+use crate::measure::recorder::TallyView;
+use crate::measure::summary::Summary;
+use crate::measure::threshold::{Standing, Threshold, evaluate, extra_quantiles};
+use crate::session::signals::say;
+
+/// How often the stages are held against the limits.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// How soon the end of what is in flight is noticed.
+const DRAIN_CHECK: Duration = Duration::from_millis(20);
+/// Within this time the recorder has what has ended.
+const RECORDING: Duration = Duration::from_millis(200);
+
+/// What goes on beside a run.
+pub(super) struct Beside {
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+    memory: Arc<Mutex<History<MemoryPoint>>>,
+    limits: Vec<Threshold>,
+    limit_broke: Arc<AtomicBool>,
+    search: Option<Arc<Mutex<Bisection>>>,
+}
+
+impl Beside {
+    /// Starts to watch.
+    pub(super) fn start(
+        arguments: &LoadArguments,
+        plan: &Plan,
+        view: TallyView,
+        control: &Control,
+    ) -> Self {
+        let mut own = Self {
+            tasks: Vec::new(),
+            memory: Arc::default(),
+            limits: arguments.until.clone(),
+            limit_broke: Arc::default(),
+            search: None,
+        };
+        if let Some(url) = arguments.metrics_url.clone() {
+            let watch = memory::watch(url, Arc::clone(&own.memory));
+            own.tasks.push(tokio::spawn(watch));
+        }
+        let (control, limits) = (control.clone(), own.limits.clone());
+        if let Some(search) = plan.search {
+            let bisection = Arc::new(Mutex::new(Bisection::up_to(search.highest)));
+            own.search = Some(Arc::clone(&bisection));
+            let prober = Prober {
+                view,
+                control,
+                limits,
+                search,
+                bisection,
+            };
+            own.tasks.push(tokio::spawn(prober.search(plan.warm_up)));
+        } else if !limits.is_empty() {
+            let (timeout, broke) = (plan.timeout, Arc::clone(&own.limit_broke));
+            let ending = end_when_broken(view, control, limits, timeout, broke);
+            own.tasks.push(tokio::spawn(ending));
+        }
+        own
+    }
+
+    /// Whether a limit has ended the run.
+    pub(super) fn limit_broke(&self) -> bool {
+        self.limit_broke.load(Ordering::Relaxed)
+    }
+
+    /// Whether the run ended because the search has found what it looked for.
+    pub(super) fn search_is_over(&self) -> bool {
+        let search = self.search.as_ref();
+        search.is_some_and(|search| lock(search).rate().is_none())
+    }
+
+    /// Stops, and tells what was seen.
+    pub(super) fn finish(self, view: &TallyView) -> Findings {
+        self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
+        let has_limits = !self.limits.is_empty() && self.search.is_none();
+        // Nothing is in flight any more.
+        let broken = has_limits.then(|| view.broken_stages(&self.limits, Duration::MAX));
+        let (history, stages) = (view.history(), view.stages());
+        let memory = lock(&self.memory);
+        let found = Findings::of(&history, &stages, memory.entries(), broken.as_deref());
+        Findings {
+            capacity: self.search.and_then(|search| lock(&search).found()),
+            ..found
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends the run when a stage that is over has broken a limit.
+async fn end_when_broken(
+    view: TallyView,
+    control: Control,
+    limits: Vec<Threshold>,
+    timeout: Duration,
+    limit_broke: Arc<AtomicBool>,
+) {
+    loop {
+        sleep(CHECK_INTERVAL).await;
+        let now = view.elapsed();
+        let stages = view.stages();
+        let broken = view.broken_stages(&limits, now.saturating_sub(timeout));
+        let all = stages.iter().zip(broken);
+        let over = all.filter(|(stage, _)| stage.span.end_seconds <= now.as_secs_f64());
+        let mut broken = over.filter_map(|(stage, reason)| Some((stage, reason?)));
+        if let Some((stage, reason)) = broken.next() {
+            say(&format!("ending after {}: {reason}", stage.span.name));
+            limit_broke.store(true, Ordering::Relaxed);
+            control.stop.cancel();
+            return;
+        }
+    }
+}
+
+/// Tries one rate after the other.
+struct Prober {
+    view: TallyView,
+    control: Control,
+    limits: Vec<Threshold>,
+    search: Search,
+    bisection: Arc<Mutex<Bisection>>,
+}
+
+impl Prober {
+    /// Ends the run when the search is over.
+    async fn search(self, warm_up: Duration) {
+        while self.control.target().is_none() || self.view.elapsed() < warm_up {
+            sleep(DRAIN_CHECK).await;
+        }
+        loop {
+            let rate = lock(&self.bisection).rate();
+            let Some(rate) = rate else {
+                return self.control.stop.cancel();
+            };
+            let Some(summary) = self.probe(rate).await else {
+                return;
+            };
+            let broken = broken(&self.limits, &summary);
+            let told = broken.as_deref().unwrap_or("held");
+            say(&format!("probe of {}: {told}", show_rate(rate)));
+            lock(&self.bisection).take(rate, broken);
+        }
+    }
+
+    /// Sends at a rate, and waits until all of it has ended; `None` when the run ended first.
+    async fn probe(&self, rate: f64) -> Option<Summary> {
+        self.control.set_rate(rate);
+        let start = self.view.elapsed() + self.search.settle();
+        let end = start + self.search.probe();
+        self.view.begin_stage(Span {
+            name: format!("probe {}", lock(&self.bisection).probes() + 1),
+            target: show_rate(rate),
+            start_seconds: start.as_secs_f64(),
+            end_seconds: end.as_secs_f64(),
+        });
+        sleep(end.saturating_sub(self.view.elapsed())).await;
+        // What one rate left undone must not burden the next.
+        self.control.set_rate(0.0);
+        while self.control.in_flight() > 0 {
+            sleep(DRAIN_CHECK).await;
+        }
+        sleep(RECORDING).await;
+        let is_cut = self.control.ended().is_some_and(|ended| ended < end);
+        let is_whole = !is_cut && !self.control.abort.is_cancelled();
+        let summary = self.view.last_stage(&extra_quantiles(&self.limits));
+        summary.filter(|_| is_whole)
+    }
+}
+
+/// How a probe fails. What is undecided does not hold, and neither does a rate at which requests fail, unless a
+/// threshold says how many may.
+fn broken(limits: &[Threshold], summary: &Summary) -> Option<String> {
+    let failures = summary.total.failures;
+    if failures > 0 && !limits.iter().any(Threshold::judges_failures) {
+        return Some(format!("{failures} request(s) failed"));
+    }
+    let judged = evaluate(limits, summary).judgements;
+    let broken = judged
+        .into_iter()
+        .find(|own| own.verdict != Standing::Holds)?;
+    let told = broken.measured.or(broken.reason).unwrap_or_default();
+    Some(format!("{told}, the limit is {}", broken.threshold))
+}
