@@ -28,14 +28,24 @@ impl<T: Clone + Send + Sync + 'static> TypedValueParser for Quietly<T> {
     }
 }
 
-/// Renders a wrong use in one line, without the usage that clap appends.
+/// Renders a wrong use without the usage that clap appends: what is wrong in one line; below a name that does not
+/// exist, tips and where to look, on lines of their own.
 #[must_use]
-pub fn one_line(error: &clap::Error) -> String {
+pub fn wrong_use(error: &clap::Error) -> String {
+    let is_unknown = matches!(
+        error.kind(),
+        ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand
+    );
     let text = error.to_string();
     let lines = text.lines().map(str::trim);
-    let told = lines.filter(|line| {
-        !line.is_empty() && !line.starts_with("Usage:") && !line.starts_with("For more information")
-    });
-    let line = told.collect::<Vec<_>>().join(" ");
-    line.trim_start_matches("error: ").to_owned()
+    let told = lines.filter(|line| !line.is_empty() && !line.starts_with("Usage:"));
+    let (pointers, told): (Vec<_>, Vec<_>) =
+        told.partition(|line| line.starts_with("tip:") || line.starts_with("For more information"));
+    let message = told.join(" ");
+    let mut message = message.trim_start_matches("error: ").to_owned();
+    for pointer in pointers.iter().filter(|_| is_unknown) {
+        message += "\n  ";
+        message += pointer;
+    }
+    message
 }

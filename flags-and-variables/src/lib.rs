@@ -15,7 +15,7 @@ use clap::builder::Resettable;
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Command};
 
-pub use errors::{Quietly, one_line};
+pub use errors::{Quietly, wrong_use};
 pub use origins::Origins;
 pub use variables::Setting;
 use variables::{Levels, Sources};

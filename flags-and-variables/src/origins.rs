@@ -3,7 +3,7 @@
 use clap::Command;
 use clap::error::ErrorKind;
 
-use crate::one_line;
+use crate::wrong_use;
 
 /// Which flags the variables gave.
 #[derive(Clone, Debug, Default)]
@@ -27,7 +27,7 @@ impl Origins {
     }
 
     pub(crate) fn renamed(&self, command: &mut Command, error: clap::Error) -> clap::Error {
-        let told = one_line(&error);
+        let told = wrong_use(&error);
         let renamed = self.name(&told);
         // What was typed wrongly is told the flag that it resembles.
         if renamed == told || error.kind() == ErrorKind::UnknownArgument {

@@ -71,7 +71,7 @@ fn given(typed: &str, variables: &[(&str, &str)]) -> Result<Given, String> {
     let variables: HashMap<_, _> = variables.iter().copied().collect();
     let variable = |name: &str| variables.get(name).map(OsString::from);
     let arguments = typed.split_whitespace().map(OsString::from).collect();
-    read_with(command(), arguments, &["list"], &variable, None).map_err(|error| one_line(&error))
+    read_with(command(), arguments, &["list"], &variable, None).map_err(|error| wrong_use(&error))
 }
 
 fn with_file(typed: &str, variables: &[(&str, &str)]) -> Result<Given, String> {
@@ -104,7 +104,7 @@ fn with_file(typed: &str, variables: &[(&str, &str)]) -> Result<Given, String> {
     let file_flag = Arg::new("file").long("file").env("FILE");
     let command = command().mut_subcommand("run", |run| run.arg(file_flag));
     let given = read_with(command, arguments, &["list"], &variable, Some(file));
-    given.map_err(|error| one_line(&error))
+    given.map_err(|error| wrong_use(&error))
 }
 
 #[test]

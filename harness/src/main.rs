@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::error::ErrorKind;
-use flags_and_variables::one_line;
+use flags_and_variables::wrong_use;
 use harness::cli::Cli;
 use harness::{CutShort, Interrupted, cli, commands};
 use tokio::runtime::Builder;
@@ -57,7 +57,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
         // Help that nobody reads is no failure.
         let _ = error.print();
     } else {
-        complain(&format!("error: {}", one_line(error)));
+        complain(&format!("error: {}", wrong_use(error)));
     }
     ExitCode::from(if asked { 0 } else { EXIT_USAGE })
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use flags_and_variables::one_line;
+use flags_and_variables::wrong_use;
 use order_service::cli::{Cli, Command, UsageError};
 use order_service::{app, asyncapi, run, telemetry};
 
@@ -18,7 +18,7 @@ const END_PATIENCE: Duration = Duration::from_secs(1);
 fn main() -> ExitCode {
     let (cli, origins) = match Cli::read(std::env::args_os()) {
         Ok(read) => read,
-        Err(error) if error.use_stderr() => return fail(USAGE, &one_line(&error)),
+        Err(error) if error.use_stderr() => return fail(USAGE, &wrong_use(&error)),
         Err(help) => {
             // Help that nobody reads is no failure.
             let _ = help.print();

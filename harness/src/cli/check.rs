@@ -184,7 +184,7 @@ impl LoadArguments {
 
 #[cfg(test)]
 mod tests {
-    use flags_and_variables::one_line;
+    use flags_and_variables::wrong_use;
 
     use super::*;
 
@@ -274,7 +274,7 @@ mod tests {
     fn wrong(line: &str) -> String {
         let error = parse(line.split(' ')).expect_err(line);
         assert_eq!(error.exit_code(), 2, "{line}");
-        one_line(&error)
+        wrong_use(&error)
     }
 
     #[test]

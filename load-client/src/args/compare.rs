@@ -7,26 +7,6 @@ use clap::{Args, ValueEnum};
 
 use crate::args::parse;
 
-pub(crate) const HELP: &str = "\
-Examples:
-  load-client compare baseline.csv --with task_handler.csv --html report.html
-  load-client compare base-*.csv --with new-*.csv --threshold 5%
-  load-client compare serial-*.csv.gz --with tasks-*.csv.gz --baseline-name serial --changed-name tasks
-  load-client compare base-*.csv --with new-*.csv --fail-on slower --markdown summary.md \\
-              --history history.csv --commit \"$(git rev-parse HEAD)\"
-
-Reads the CSV of `run`, the three columns request_type,name,response_time, and the request logs of
-Locust and k6; each may be packed with gzip. Give both sides the same number of runs, six or more, made in turns: run i of one side
-is paired with run i of the other. Fewer than five carry no verdict, nor do copies of one run. When X.json of `run --json` lies beside X.csv or X.csv.gz and says that the load
-client was the bottleneck, there is no verdict.
-
---fail-on slower fails when the changed side is slower; --fail-on not-faster unless it is faster, so also
-when it is equivalent or the blocks are too few to tell. Both fail when there is no verdict at all.
-All files are written first. - is standard output for each of them, and the text then goes to standard error;
-an output that is an input, or another output, is refused.
-
-Exit codes: 0 compared; 1 a file cannot be used or written; 2 wrong command line; 4 --fail-on is broken.";
-
 #[derive(Debug, Args)]
 pub(crate) struct CompareArguments {
     /// CSV of each baseline run, also packed with gzip

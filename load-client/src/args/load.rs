@@ -21,7 +21,7 @@ const DEFAULT_SEED: u64 = 1;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Load")]
 pub(crate) struct LoadArguments {
-    /// Open loop: send so many requests per second (500/s, 30/m, 1.5/s), whatever the replies do
+    /// Open loop: send so many requests (500/s, 30/m), whatever the replies do
     #[arg(long, env = "LOAD_CLIENT_RATE", value_parser = parse::rate, conflicts_with_all = ["users", "spawn_rate"])]
     pub(crate) rate: Option<f64>,
     /// Open loop: spacing of the requests, constant or poisson (random, as independent customers come) [default: constant]
@@ -42,11 +42,13 @@ pub(crate) struct LoadArguments {
     /// Go through the stages of this TOML file; see below
     #[arg(long, env = "LOAD_CLIENT_SHAPE", value_name = "FILE", conflicts_with_all = ["users", "spawn_rate", "rate", "run_time", "preset"])]
     shape: Option<PathBuf>,
-    /// Go through ready-made stages: load, soak, stress or spike; or search for the highest rate: capacity; see below
+    /// Stages that are ready: load, soak, stress or spike; capacity searches for the highest rate
+    ///
+    /// See below.
     #[arg(long, env = "LOAD_CLIENT_PRESET", value_parser = parse::preset)]
     preset: Option<Preset>,
     /// End after the first stage that breaks this threshold, as of --fail-on, such as 'p95<50ms' or
-    /// 'failures<1%'; one that is undecided breaks nothing; repeatable (in the variable: one per line)
+    /// 'failures<1%'; one that is undecided breaks nothing; repeatable
     #[arg(
         long,
         env = "LOAD_CLIENT_UNTIL",
@@ -256,7 +258,7 @@ fn read_shape(path: &Path) -> Result<Vec<Stage>, PlanError> {
 mod tests {
     use std::ffi::OsString;
 
-    use flags_and_variables::one_line;
+    use flags_and_variables::wrong_use;
 
     use super::*;
     use crate::args::{self, Command};
@@ -264,7 +266,7 @@ mod tests {
     fn plan(arguments: &str) -> Result<Plan, String> {
         let all = format!("load-client run --host kafka://a:1 {arguments}");
         let words = all.split_whitespace().map(OsString::from);
-        let cli = args::read(words).map_err(|error| one_line(&error))?.0;
+        let cli = args::read(words).map_err(|error| wrong_use(&error))?.0;
         let Command::Run(arguments) = cli.command else {
             panic!("not a run");
         };

@@ -7,13 +7,13 @@ mod output;
 pub(crate) mod parse;
 mod service;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use flags_and_variables::{Origins, Quietly, SettingsFile};
 use kafka_cluster_url::{ClusterUrl, is_secret};
 
@@ -22,6 +22,7 @@ use self::output::WebArguments;
 use self::parse::Body;
 use self::service::ServiceArguments;
 use crate::load::plan::{Plan, PlanError};
+use crate::measure::threshold::GRAMMAR;
 use crate::report::{Collision, refuse_collisions};
 use crate::transport::kafka::{KafkaSettings, ServiceSettings};
 
@@ -43,10 +44,9 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Sends requests, by users or by a schedule, and measures the time to each reply
-    #[command(after_help = format!("{RUN_HELP}\n\n{}", output::help()), allow_negative_numbers = true)]
+    #[command(allow_negative_numbers = true)]
     Run(Box<RunArguments>),
     /// Compares two sets of runs: faster or slower, by how much, how sure
-    #[command(after_help = compare::HELP)]
     Compare(Box<CompareArguments>),
 }
 
@@ -63,44 +63,70 @@ Exit codes:
 
 Diagnostics of the Kafka clients go to standard error with LOAD_CLIENT_LOG=debug.";
 
-const RUN_HELP: &str = "\
+const RUN_HELP: &str = include_str!("run_help.txt");
+const COMPARE_HELP: &str = include_str!("compare_help.txt");
+
+const RUN_SHORT_HELP: &str = "\
 Examples:
-  load-client --host kafka://localhost:9092 --users 10 --spawn-rate 10 --run-time 5m \\
-              --headless --requests-record-file baseline.csv
-  load-client run --host kafka://a:9092,b:9092 -u 1 -t 30s --body order.json --header tenant=blue
-  load-client run --host kafka://localhost:9092 -t 10s --publish-only
-  load-client run --host kafka://localhost:9092 -t 5m --rate 500/s
-  load-client run --host kafka://localhost:9092 -t 20m --rate 2000/s --preset stress --until 'p95<50ms'
-  load-client run --host kafka://localhost:9092 -t 10m --rate 5000/s --preset capacity --until 'p99<50ms'
-  load-client --host kafka://localhost:9092 --web
+  load-client --host kafka://localhost:9092 -u 10 -r 10 -t 5m --html run.html
+  load-client --host kafka://localhost:9092 --rate 500/s -t 5m --fail-on 'p95<20ms'
 
-Closed loop: each user sends a request, waits for its reply and sends the next at once, or after its
---think-time or at its --pace. Open loop (--rate): requests go by a schedule, whatever the replies do;
-response times count from the scheduled moment, so that a stall is seen by all who would have waited.
-A request that is late is sent as soon as possible, and none is left out.
+--help has all flags, presets, thresholds, files, variables and exit codes.";
 
-Presets, of --users or --rate and --run-time: load (a tenth to ramp up, hold, a tenth to ramp down), soak
-(a twentieth to ramp up, then hold), stress (ten equal steps up to the target; ends with the step that
-breaks --until), spike (a tenth of the target, the target for a fifth of the time, a tenth again). capacity
-searches for the highest rate up to --rate that holds --until and fails nothing: by bisection, in up to 20
-probes, each a twentieth of the run time; a rate is given up when two probes break it.
-A --shape file is TOML:
-  [[stage]]
-  name = \"up\"            # in reports; one named spike is what the recovery is measured from
-  duration = \"30s\"
-  users = 50             # or rate = \"500/s\"
-  spawn_rate = 10        # with users; default 1
-  ramp = true            # in a straight line from the stage before, over the whole stage
+/// What `run -h` shows: what most runs need.
+const COMMON: [&str; 17] = [
+    "host",
+    "users",
+    "spawn_rate",
+    "run_time",
+    "warm_up",
+    "topic",
+    "reply_topic",
+    "body",
+    "timeout",
+    "rate",
+    "preset",
+    "scenario",
+    "profile",
+    "fail_on",
+    "html",
+    "requests_record_file",
+    "web",
+];
 
-Rates and throughput are over the run time less the warm-up, or up to when the run was stopped.
-A request fails by a time-out, a send error, a status that is not 2xx, or a reply consumer that could
-not read or reach its replies; a failure is counted and is never a latency. Ctrl-C stops sending and waits for what is in flight; a second one does not wait.
-On a terminal the keys w and W add 1 and 10 users, s and S take them away (requests per second with --rate).";
+/// The definition, with the variables in one place instead of beside each flag.
+fn command() -> clap::Command {
+    Cli::command().mut_subcommands(|command| {
+        let (text, short) = match command.get_name() {
+            "run" => (RUN_HELP.replace("{GRAMMAR}", GRAMMAR), Some(RUN_SHORT_HELP)),
+            _ => (COMPARE_HELP.to_owned(), None),
+        };
+        let names = command.get_arguments().filter_map(Arg::get_env);
+        let names: Vec<_> = names.filter_map(OsStr::to_str).collect();
+        let help = format!("{text}\n{VARIABLES}: {}", names.join(", "));
+        let command = match short {
+            Some(short) => command
+                .after_help(short)
+                .after_long_help(help)
+                .mut_args(|own| {
+                    let is_rare = !COMMON.contains(&own.get_id().as_str());
+                    own.hide_short_help(is_rare)
+                }),
+            None => command.after_help(help),
+        };
+        command.mut_args(|own| own.hide_env(true))
+    })
+}
+
+const VARIABLES: &str = "Variables, each for its flag: the command line wins over them, and they win over --config; of a \
+flag that may be repeated, one value a line";
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
-    /// Brokers: kafka://HOST[:PORT], or several of them, comma separated; kafka+ssl://... over TLS, and
-    /// kafka+sasl://USER:PASSWORD@HOST[:PORT] with a password, which belongs into the variable
+    /// Brokers: kafka://HOST[:PORT], or several of them, comma separated
+    ///
+    /// kafka+ssl://... over TLS, and kafka+sasl://USER:PASSWORD@HOST[:PORT] with a password, which belongs into the
+    /// variable.
     #[arg(long, env = "LOAD_CLIENT_HOST", hide_env_values = true, value_parser = Quietly(parse::cluster_url), value_name = "URL")]
     host: ClusterUrl,
     /// Number of users that send at the same time
@@ -109,13 +135,15 @@ pub(crate) struct RunArguments {
     /// Users started per second, may be a fraction
     #[arg(short = 'r', long, env = "LOAD_CLIENT_SPAWN_RATE", default_value = "1", value_parser = parse::spawn_rate)]
     spawn_rate: f64,
-    /// Stop sending after this time from the start, ramp and warm-up included [default: on Ctrl-C]
+    /// Stop sending after this time, ramp and warm-up included [default: on Ctrl-C]
     #[arg(short = 't', long, env = "LOAD_CLIENT_RUN_TIME", value_parser = parse::duration, value_name = "TIME")]
     run_time: Option<Duration>,
     /// Run without the live page, which is the default
     #[arg(long, env = "LOAD_CLIENT_HEADLESS")]
     headless: bool,
-    /// Write every request to this CSV; the time column is empty for failed requests
+    /// Write every request to this CSV
+    ///
+    /// The time column is empty for failed requests.
     #[arg(long, env = "LOAD_CLIENT_REQUESTS_RECORD_FILE", value_name = "FILE")]
     pub(crate) requests_record_file: Option<PathBuf>,
     /// Write the summary and the settings in effect to this file
@@ -130,7 +158,7 @@ pub(crate) struct RunArguments {
     /// Body of each request: JSON, or a file with any content
     #[arg(long, env = "LOAD_CLIENT_BODY", default_value = r#"{"items":[{"sku":"id-1234","count":1}]}"#, value_parser = parse::body, value_name = "FILE|JSON")]
     body: Body,
-    /// Add a header to each request; repeatable (in the variable: one per line)
+    /// Add a header to each request; repeatable
     #[arg(long, env = "LOAD_CLIENT_HEADER", hide_env_values = true, value_parser = Quietly(parse::header), value_delimiter = '\n', value_name = "KEY=VALUE")]
     header: Vec<(String, String)>,
     /// How long a reply is waited for
@@ -139,10 +167,12 @@ pub(crate) struct RunArguments {
     /// Measure publishing only, up to the broker's acknowledgement; no reply is asked for
     #[arg(long, env = "LOAD_CLIENT_PUBLISH_ONLY")]
     publish_only: bool,
-    /// Leave requests of this first part of the run out of the figures; the CSV keeps and flags them
+    /// Leave this first part of the run out of the figures
+    ///
+    /// The CSV keeps and flags its requests.
     #[arg(long, env = "LOAD_CLIENT_WARM_UP", default_value = "0s", value_parser = parse::duration_or_zero, value_name = "TIME")]
     warm_up: Duration,
-    /// librdkafka property, applied last to both clients; repeatable (in the variable: one per line)
+    /// librdkafka property, applied last to both clients; repeatable
     #[arg(short = 'X', env = "LOAD_CLIENT_X", hide_env_values = true, value_parser = Quietly(parse::pair), value_delimiter = '\n', value_name = "KEY=VALUE")]
     properties: Vec<(String, String)>,
     /// Take flags from this TOML file, each by its long name, such as users = 10; the command line and the
@@ -226,7 +256,7 @@ impl RunArguments {
 pub(crate) fn read(
     arguments: impl Iterator<Item = OsString>,
 ) -> Result<(Cli, Origins), clap::Error> {
-    let mut command = Cli::command();
+    let mut command = command();
     let arguments = with_default_command(arguments);
     let file = SettingsFile {
         flag: config::FLAG,
@@ -279,14 +309,14 @@ fn with_default_command(arguments: impl Iterator<Item = OsString>) -> Vec<OsStri
 
 #[cfg(test)]
 mod tests {
-    use flags_and_variables::one_line;
+    use flags_and_variables::wrong_use;
 
     use super::*;
 
     fn parse(arguments: &[&str]) -> Result<Cli, String> {
         let arguments = std::iter::once("load-client").chain(arguments.iter().copied());
         let read = read(arguments.map(OsString::from));
-        read.map(|(cli, _)| cli).map_err(|error| one_line(&error))
+        read.map(|(cli, _)| cli).map_err(|error| wrong_use(&error))
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::args::parse;
-use crate::measure::threshold::{self, GRAMMAR, Threshold};
+use crate::measure::threshold::{self, Threshold};
 use crate::report::{StatsFiles, is_standard_output};
 
 /// Further flags of `run`.
@@ -21,15 +21,17 @@ pub(crate) struct OutputArguments {
     /// In the history, write a row for each request kind, with percentiles of the last ten seconds
     #[arg(long, env = "LOAD_CLIENT_CSV_FULL_HISTORY")]
     pub(crate) csv_full_history: bool,
-    /// Write a report as one page that opens offline; {u}, {r} and {t} in its name become users, spawn
-    /// rate and run time in seconds; - is standard output
+    /// Write a report as one page that opens offline
+    ///
+    /// {u}, {r} and {t} in its name become users, spawn rate and run time in seconds; - is standard output.
     #[arg(long, env = "LOAD_CLIENT_HTML", value_name = "FILE")]
     html: Option<PathBuf>,
     /// Print the tables at the end only
     #[arg(long, env = "LOAD_CLIENT_ONLY_SUMMARY")]
     pub(crate) only_summary: bool,
-    /// What must hold, or the run fails, such as 'p95<20ms' or 'createOrder:failures<1%'; repeatable (in
-    /// the variable: one per line); see below
+    /// What must hold, or the run fails, such as 'p95<20ms'; repeatable
+    ///
+    /// Or 'createOrder:failures<1%'; see below.
     #[arg(
         long,
         env = "LOAD_CLIENT_FAIL_ON",
@@ -181,43 +183,18 @@ impl OutputArguments {
     }
 }
 
-/// What the help says of thresholds and exit codes.
-pub(crate) fn help() -> String {
-    format!(
-        "Thresholds: {GRAMMAR}. Without a kind, all requests are meant; p95 is of response times (from the \
-         intended instant), service.p95 of service times (from the hand-over). The warm-up is left out. A \
-         percentile that fewer than ten replies lie above is undecided, and undecided is failed.\n\n{PLACES}\n\n{EXIT_CODES}"
-    )
-}
-
-const PLACES: &str = "\
-Files: each is checked before the run, appears whole, and replaces a file of its name. Links are followed;
-devices and pipes are written as they stand; - is standard output, and the tables then go to standard error.
-An output that is an input, or another output, is refused.";
-
-const EXIT_CODES: &str = "\
-Exit codes: the first of these causes decides
-  2    the command line is wrong
-  1    the run could not be done, or a file could not be written (no broker, missing topic, full disk)
-  6    replies could not be received any more: the run ended early
-  130  interrupted twice: requests in flight were not waited for; while the files are written, the second
-       interruption ends without those that are left
-  5    INVALID: the load client was the bottleneck (--exit-code-on-invalid)
-  4    a threshold does not hold, or is undecided
-  3    a request failed, and no threshold speaks of failures (--exit-code-on-error)
-  0    all well";
-
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Live page")]
 pub(crate) struct WebArguments {
-    /// Serve the live page at this address and wait for its orders; 127.0.0.1:8089 if none is given,
-    /// port 0 takes a free one
+    /// Serve the live page, at 127.0.0.1:8089 if no address is given, and wait for its orders
+    ///
+    /// Port 0 takes a free one.
     #[arg(long, env = "LOAD_CLIENT_WEB", num_args = 0..=1, default_missing_value = "127.0.0.1:8089", value_parser = address, value_name = "ADDRESS", conflicts_with = "headless")]
     pub(crate) web: Option<SocketAddr>,
     /// Let --web listen beyond this machine; the page has no login, whoever reaches it can send load
     #[arg(long, env = "LOAD_CLIENT_WEB_ALLOW_REMOTE", requires = "web")]
     pub(crate) web_allow_remote: bool,
-    /// Another name that browsers may call the page by; repeatable (in the variable: one per line)
+    /// Another name that browsers may call the page by; repeatable
     #[arg(
         long,
         env = "LOAD_CLIENT_WEB_NAME",
@@ -273,7 +250,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use flags_and_variables::one_line;
+    use flags_and_variables::wrong_use;
 
     use super::*;
     use crate::args::{Command, read};
@@ -342,7 +319,11 @@ mod tests {
     fn web(arguments: &[&str]) -> Result<WebArguments, String> {
         let start = ["load-client", "--host", "kafka://a:1"];
         let arguments = start.iter().chain(arguments).map(std::ffi::OsString::from);
-        match read(arguments).map_err(|error| one_line(&error))?.0.command {
+        match read(arguments)
+            .map_err(|error| wrong_use(&error))?
+            .0
+            .command
+        {
             Command::Run(run) => Ok(run.web),
             Command::Compare(_) => panic!("not a run"),
         }

@@ -20,9 +20,10 @@ const SERVICE: &str = "Conventions of the service";
 
 #[derive(Debug, Args)]
 pub(crate) struct ServiceArguments {
-    /// Kinds of request and their weights, from a TOML file of [[request]] tables: name, weight, tags, topic,
-    /// reply_topic, body | body_file | body_lines, template, feeder, feeder_order, format, key, headers,
-    /// expect_status, expect_body
+    /// Kinds of request and their weights, from a TOML file of [[request]] tables
+    ///
+    /// Their keys: name, weight, tags, topic, reply_topic, body | body_file | body_lines, template, feeder, feeder_order,
+    /// format, key, headers, expect_status, expect_body.
     #[arg(long, env = "LOAD_CLIENT_SCENARIO", value_name = "FILE", conflicts_with_all = ["body", "body_lines", "key", "template"], help_heading = WORKLOAD)]
     scenario: Option<PathBuf>,
     /// Send only those kinds of the scenario that have one of these tags (comma separated)
@@ -59,11 +60,12 @@ pub(crate) struct ServiceArguments {
     #[arg(long, env = "LOAD_CLIENT_EXPECT_STATUS", value_name = "STATUS", help_heading = SERVICE)]
     expect_status: Option<StatusSet>,
     /// What bodies of good replies must say: text:TEXT (contains it), regex:PATTERN, json:/POINTER=VALUE or
-    /// json:/POINTER (there is one); repeatable, all must hold (in the variable: one per line)
+    /// json:/POINTER (there is one); repeatable, all must hold
     #[arg(long, env = "LOAD_CLIENT_EXPECT_BODY", value_delimiter = '\n', value_name = "CHECK", conflicts_with = "publish_only", help_heading = SERVICE)]
     expect_body: Vec<BodyCheck>,
-    /// Conventions of a framework: reference, spring, smallrye, nest, faststream or zilla; the options
-    /// below change single ones
+    /// Conventions of a framework: reference, spring, smallrye, nest, faststream or zilla
+    ///
+    /// The options below change single ones.
     #[arg(long, env = "LOAD_CLIENT_PROFILE", default_value = "reference", help_heading = SERVICE)]
     profile: Profile,
     /// Request header that names the reply topic
@@ -82,7 +84,7 @@ pub(crate) struct ServiceArguments {
     /// Reply header with the status; none: any reply is good that has no error header
     #[arg(long, env = "LOAD_CLIENT_STATUS_HEADER", value_parser = header_name, value_name = "NAME|none", help_heading = SERVICE)]
     status_header: Option<String>,
-    /// Reply header that tells a failure by being there; repeatable (in the variable: one per line)
+    /// Reply header that tells a failure by being there; repeatable
     #[arg(long, env = "LOAD_CLIENT_ERROR_HEADER", value_parser = header_name, value_delimiter = '\n', value_name = "NAME", help_heading = SERVICE)]
     error_header: Vec<String>,
     /// Ask for replies on this partition, and read no other

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use flags_and_variables::one_line;
+use flags_and_variables::wrong_use;
 use program_shell::http;
 use program_shell::signals::Signals;
 use tokio::net::TcpListener;
@@ -46,7 +46,7 @@ const USAGE: u8 = 2;
 pub fn main() -> ExitCode {
     let (cli, origins) = match args::read(std::env::args_os()) {
         Ok(read) => read,
-        Err(error) if error.use_stderr() => return fail(USAGE, &one_line(&error)),
+        Err(error) if error.use_stderr() => return fail(USAGE, &wrong_use(&error)),
         Err(help) => {
             let _ = help.print();
             return ExitCode::SUCCESS;

@@ -73,6 +73,30 @@ fn help_tells_the_exit_codes() {
 }
 
 #[test]
+fn the_short_help_of_a_run_is_one_screen_and_points_to_the_long_one() {
+    let output = client().args(["run", "-h"]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.lines().count() < 50, "{text}");
+    for part in ["--users", "--fail-on", "Examples:", "--help has all flags"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert!(
+        !text.contains("LOAD_CLIENT_") && !text.contains("--max-in-flight"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_flag_that_does_not_exist_gets_a_tip_and_a_pointer_below_the_error() {
+    let output = client().args(["run", "--user", "3"]).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    let expected = "error: unexpected argument '--user' found\n  tip: a similar argument exists: '--users'\n  \
+                    For more information, try '--help'.\n";
+    assert_eq!(told, expected);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
 fn bad_files_exit_with_1_and_their_place() {
     let folder = tempfile::tempdir().unwrap();
     write_run(folder.path(), "good.csv", 4);

@@ -16,9 +16,9 @@ fn told(command: &mut Command, code: i32) -> String {
 fn variables(command: &str) -> Vec<String> {
     let help = client().args([command, "--help"]).output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
-    let named = help.split("[env: ").skip(1);
-    let names = named.map(|rest| rest.split(['=', ']']).next().unwrap().to_owned());
-    names.collect()
+    let (_, list) = help.rsplit_once("one value a line:").unwrap();
+    let names = list.split([',', ' ', '\n']).filter(|name| !name.is_empty());
+    names.map(str::to_owned).collect()
 }
 
 #[test]
