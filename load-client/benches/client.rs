@@ -107,6 +107,7 @@ fn closed(users: u32) -> Plan {
         model: Model::Closed(Pause::None),
         stages: Vec::new(),
         search: None,
+        loads: Vec::new(),
     }
 }
 

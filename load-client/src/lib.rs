@@ -44,6 +44,7 @@
 //!     model: Model::Closed(Pause::None),
 //!     stages: Vec::new(),
 //!     search: None,
+//!     loads: Vec::new(),
 //! };
 //! let orders = Orders(["createOrder".to_owned()]);
 //! // Over Kafka: KafkaTransport::connect_in_background(settings).await?
@@ -76,6 +77,7 @@ pub mod load {
     mod schedule;
     pub(crate) mod search;
     pub(crate) mod shape;
+    pub(crate) mod units;
     mod users;
 
     pub use control::Control;

@@ -24,6 +24,7 @@ use self::service::ServiceArguments;
 use crate::load::plan::{Plan, PlanError};
 use crate::measure::threshold::GRAMMAR;
 use crate::report::{Collision, refuse_collisions};
+use crate::scenario::{Mix, Scenario};
 use crate::transport::kafka::{KafkaSettings, ServiceSettings};
 
 pub(crate) use compare::{CompareArguments, SameNames};
@@ -129,12 +130,12 @@ pub(crate) struct RunArguments {
     /// variable.
     #[arg(long, env = "LOAD_CLIENT_HOST", hide_env_values = true, value_parser = Quietly(parse::cluster_url), value_name = "URL")]
     host: ClusterUrl,
-    /// Number of users that send at the same time
-    #[arg(short, long, env = "LOAD_CLIENT_USERS", default_value = "1", value_parser = parse::users)]
-    pub(crate) users: u32,
-    /// Users started per second, may be a fraction
-    #[arg(short = 'r', long, env = "LOAD_CLIENT_SPAWN_RATE", default_value = "1", value_parser = parse::spawn_rate)]
-    spawn_rate: f64,
+    /// Number of users that send at the same time [default: 1]
+    #[arg(short, long, env = "LOAD_CLIENT_USERS", value_parser = parse::users)]
+    users: Option<u32>,
+    /// Users started per second, may be a fraction [default: 1]
+    #[arg(short = 'r', long, env = "LOAD_CLIENT_SPAWN_RATE", value_parser = parse::spawn_rate)]
+    spawn_rate: Option<f64>,
     /// Stop sending after this time, ramp and warm-up included [default: on Ctrl-C]
     #[arg(short = 't', long, env = "LOAD_CLIENT_RUN_TIME", value_parser = parse::duration, value_name = "TIME")]
     run_time: Option<Duration>,
@@ -196,13 +197,7 @@ impl RunArguments {
     ///
     /// When values contradict each other.
     pub(crate) fn validated(&self, run_id: String) -> Result<(Plan, KafkaSettings), PlanError> {
-        let plan = self.load.plan(Basics {
-            users: self.users,
-            spawn_rate: self.spawn_rate,
-            run_time: self.run_time,
-            warm_up: self.warm_up,
-            timeout: self.timeout,
-        })?;
+        let plan = self.load.plan(self.basics())?;
         let settings = KafkaSettings {
             brokers: self.host.brokers.clone(),
             topic: self.topic.clone(),
@@ -220,6 +215,44 @@ impl RunArguments {
 }
 
 impl RunArguments {
+    /// The load, the settings and the requests of a run.
+    ///
+    /// # Errors
+    ///
+    /// When values contradict each other, or a file cannot be used.
+    pub(crate) fn prepared(&self, run_id: String) -> anyhow::Result<(Plan, KafkaSettings, Mix)> {
+        let (plan, mut settings) = self.validated(run_id)?;
+        self.refuse_collisions(&self.files(&plan))?;
+        let (mix, tables) = self.service.apply(&mut settings, self.load.seed())?;
+        if tables.is_empty() {
+            return Ok((plan, settings, mix));
+        }
+        let own = [
+            ("--users", self.users.is_some()),
+            ("--spawn-rate", self.spawn_rate.is_some()),
+        ];
+        self.load.refuse_beside_loads(&own)?;
+        let plan = self
+            .load
+            .of_tables(plan, tables, mix.kinds(), self.run_time)?;
+        Ok((plan, settings, mix))
+    }
+
+    /// Users of a closed loop.
+    pub(crate) fn users(&self) -> u32 {
+        self.users.unwrap_or(1)
+    }
+
+    fn basics(&self) -> Basics {
+        Basics {
+            users: self.users(),
+            spawn_rate: self.spawn_rate.unwrap_or(1.0),
+            run_time: self.run_time,
+            warm_up: self.warm_up,
+            timeout: self.timeout,
+        }
+    }
+
     /// Where the files go.
     pub(crate) fn files(&self, plan: &Plan) -> Files {
         Files {

@@ -1,10 +1,12 @@
 //! Parsers of single command-line values. Plain functions; each error says what the flag takes.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crate::load::plan::MAX_USERS;
 use crate::load::shape::Preset;
+pub(crate) use crate::load::units::{
+    parse_duration as duration, parse_duration_or_zero as duration_or_zero, parse_times as times,
+};
 use kafka_cluster_url::ClusterUrl;
 
 /// The cluster; what is wrong with a URL is told without a password in it.
@@ -30,37 +32,9 @@ pub(crate) fn spawn_rate(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| "takes a number above 0, users per second".to_owned())
 }
 
-/// A time above zero.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let duration = duration_or_zero(text)
-        .ok()
-        .filter(|duration| !duration.is_zero());
-    duration.ok_or_else(|| "takes a time above 0 such as 300, 30s, 5m or 1h30m".to_owned())
-}
-
-/// A time, zero included. A number without a unit is seconds, as in Locust.
-pub(crate) fn duration_or_zero(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse::<f64>().ok();
-    let duration = match seconds {
-        Some(seconds) => Duration::try_from_secs_f64(seconds).ok(),
-        None => humantime::parse_duration(text).ok(),
-    };
-    // A year: beyond it the arithmetic of instants may overflow.
-    let duration = duration.filter(|duration| duration.as_secs() <= 366 * 24 * 3600);
-    duration.ok_or_else(|| "takes a time such as 300, 30s, 5m or 1h30m".to_owned())
-}
-
-/// A time, or a range of times: `100ms`, `50ms..150ms`.
-pub(crate) fn times(text: &str) -> Result<(Duration, Duration), String> {
-    let (least, most) = text.split_once("..").unwrap_or((text, text));
-    let times = duration_or_zero(least).and_then(|least| Ok((least, duration_or_zero(most)?)));
-    let times = times.ok().filter(|(least, most)| least <= most);
-    times.ok_or_else(|| "takes a time such as 100ms, or a range such as 50ms..150ms".to_owned())
-}
-
 /// Requests per second, above zero.
 pub(crate) fn rate(text: &str) -> Result<f64, String> {
-    let rate = crate::load::shape::parse_rate(text)?;
+    let rate = crate::load::units::parse_rate(text)?;
     let rate = (rate > 0.0).then_some(rate);
     rate.ok_or_else(|| "takes a rate above 0 such as 500/s, 30/m or 1.5/s".to_owned())
 }
@@ -142,18 +116,9 @@ pub(crate) fn threshold(text: &str) -> Result<f64, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
 
-    #[test]
-    fn durations() {
-        assert_eq!(duration("300").unwrap().as_secs(), 300);
-        assert_eq!(duration("1.5").unwrap().as_millis(), 1500);
-        assert_eq!(duration("1h30m").unwrap().as_secs(), 5400);
-        assert_eq!(duration_or_zero("0s").unwrap(), Duration::ZERO);
-        for wrong in ["", "0", "-1", "soon", "nan", "1e30"] {
-            assert!(duration(wrong).is_err(), "{wrong}");
-        }
-    }
+    use super::*;
 
     #[test]
     fn numbers() {

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::scenario::{
-    Body, BodyCheck, BodyChecks, Feeder, FeederOrder, Format, Kind, Mix, Records, Request,
-    StatusSet, Template, parse_tag, read_scenario,
+    Body, BodyCheck, BodyChecks, Feeder, FeederOrder, Format, Kind, LoadTable, Mix, Records,
+    Request, StatusSet, Template, parse_tag, read_scenario,
 };
 use crate::transport::kafka::{KafkaSettings, OWN_REPLY_TOPIC_INFIX};
 use crate::transport::wire::{
@@ -116,7 +116,7 @@ impl ServiceArguments {
         [&self.scenario, &self.body_lines, &self.feeder].map(|file| file.as_deref())
     }
 
-    /// The scenario, and the settings that follow from it and from the conventions.
+    /// The scenario, its loads if it has any, and the settings that follow from it and from the conventions.
     ///
     /// # Errors
     ///
@@ -125,12 +125,12 @@ impl ServiceArguments {
         &self,
         settings: &mut KafkaSettings,
         seed: u64,
-    ) -> Result<Mix, ServiceError> {
+    ) -> Result<(Mix, Vec<LoadTable>), ServiceError> {
         let wire = self.wire().map_err(ServiceError)?;
         let names = settings.headers.iter().map(|(name, _)| name);
         refuse_own_headers(&wire, names)
             .map_err(|error| ServiceError(format!("--header: {error}")))?;
-        let mix = self.mix(settings, seed)?;
+        let (mix, loads) = self.mix(settings, seed)?;
         for (kind, sample) in mix.parts().iter().zip(mix.samples()) {
             self.check(&wire, kind, &sample)?;
         }
@@ -148,7 +148,7 @@ impl ServiceArguments {
             let (topic, run) = (&settings.topic, &settings.run_id);
             settings.reply_topic = format!("{topic}{OWN_REPLY_TOPIC_INFIX}{run}");
         }
-        Ok(mix)
+        Ok((mix, loads))
     }
 
     /// Finds out before the run what would fail every request of a kind.
@@ -203,17 +203,30 @@ impl ServiceArguments {
         wire.validated()
     }
 
-    fn mix(&self, settings: &mut KafkaSettings, seed: u64) -> Result<Mix, ServiceError> {
-        let kinds = match &self.scenario {
+    fn mix(
+        &self,
+        settings: &mut KafkaSettings,
+        seed: u64,
+    ) -> Result<(Mix, Vec<LoadTable>), ServiceError> {
+        let (kinds, mut loads) = match &self.scenario {
             Some(path) => {
                 let failed = |error| ServiceError(format!("--scenario: {error}"));
                 // It is not sent, so that no report shall tell its size.
                 settings.body = Bytes::new();
-                self.chosen(read_scenario(path).map_err(failed)?)?
+                let (kinds, loads) = read_scenario(path).map_err(failed)?;
+                (self.chosen(kinds)?, loads)
             }
-            None => vec![self.only_kind(settings).map_err(ServiceError)?],
+            None => (
+                vec![self.only_kind(settings).map_err(ServiceError)?],
+                Vec::new(),
+            ),
         };
-        Mix::try_new(kinds, seed).map_err(ServiceError)
+        for load in &mut loads {
+            load.kinds
+                .retain(|name| kinds.iter().any(|kind| &kind.name == name));
+        }
+        loads.retain(|load| !load.kinds.is_empty());
+        Ok((Mix::try_new(kinds, seed).map_err(ServiceError)?, loads))
     }
 
     /// The kinds that the tags leave.

@@ -42,10 +42,12 @@ struct Live {
     presence: Mutex<Presence>,
     /// `None` before the first measured request that had a time to be sent at.
     lag: Mutex<Option<LagTally>>,
+    /// Of several loads at once; then all that is counted is counted there.
+    parts: Mutex<Vec<Control>>,
 }
 
 /// How late requests were sent. Each is in one of the two.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct LagTally {
     /// Of what nothing held back.
     own: Latencies,
@@ -116,12 +118,29 @@ impl Control {
         });
     }
 
-    /// Users that are active, or requests in flight of an open loop.
+    /// Users that are active, and requests in flight of open loops.
     pub(crate) fn active(&self) -> u32 {
-        if self.live.is_open.load(Ordering::Relaxed) {
-            u32::try_from(self.in_flight()).unwrap_or(u32::MAX)
-        } else {
-            self.live.users.load(Ordering::Relaxed)
+        let active = self.each(|own| {
+            if own.live.is_open.load(Ordering::Relaxed) {
+                u32::try_from(own.in_flight()).unwrap_or(u32::MAX)
+            } else {
+                own.live.users.load(Ordering::Relaxed)
+            }
+        });
+        active.into_iter().fold(0, u32::saturating_add)
+    }
+
+    /// Whether it is of several loads at once, which are not changed while they go on.
+    pub(crate) fn has_parts(&self) -> bool {
+        !lock(&self.live.parts).is_empty()
+    }
+
+    /// What each of several loads tells, or the one that there is.
+    fn each<T>(&self, told: impl Fn(&Self) -> T) -> Vec<T> {
+        let parts = lock(&self.live.parts).clone();
+        match parts.is_empty() {
+            true => vec![told(self)],
+            false => parts.iter().map(told).collect(),
         }
     }
 
@@ -133,37 +152,54 @@ impl Control {
     /// How late requests were sent so far; `None` for a closed loop, and before the first measured one.
     #[must_use]
     pub fn lag(&self) -> Option<Lag> {
-        let lag = lock(&self.live.lag);
-        let mut all = lag.as_ref()?.own.clone();
-        all.add(&lag.as_ref()?.held_back);
-        drop(lag);
+        let LagTally { mut own, held_back } = self.lag_tally()?;
+        own.add(&held_back);
+        let count = |counter: fn(&Live) -> &AtomicU64| {
+            let counts = self.each(|own| counter(&own.live).load(Ordering::Relaxed));
+            counts.into_iter().sum()
+        };
         Some(Lag {
-            requests: all.count(),
-            p50_ms: all.at_ms(0.5)?,
-            p99_ms: all.at_ms(0.99)?,
-            max_ms: all.at_ms(1.0)?,
-            held_back: self.live.held_back.load(Ordering::Relaxed),
-            unsent: self.live.unsent.load(Ordering::Relaxed),
+            requests: own.count(),
+            p50_ms: own.at_ms(0.5)?,
+            p99_ms: own.at_ms(0.99)?,
+            max_ms: own.at_ms(1.0)?,
+            held_back: count(|live| &live.held_back),
+            unsent: count(|live| &live.unsent),
         })
     }
 
     /// How late requests were sent that nothing held back: what the client itself is answerable for. `None`
     /// before the first measured one.
     pub(crate) fn own_lag(&self) -> Option<Latency> {
-        lock(&self.live.lag).as_ref()?.own.summary()
+        self.lag_tally()?.own.summary()
+    }
+
+    fn lag_tally(&self) -> Option<LagTally> {
+        let tallies = self.each(|own| lock(&own.live.lag).clone());
+        tallies.into_iter().flatten().reduce(|mut all, other| {
+            all.own.add(&other.own);
+            all.held_back.add(&other.held_back);
+            all
+        })
     }
 
     /// When sending ended, from the start of the run; `None` while it goes on.
     pub(crate) fn ended(&self) -> Option<Duration> {
-        lock(&self.live.presence).end
+        let ends = self.each(|own| lock(&own.live.presence).end);
+        ends.into_iter()
+            .collect::<Option<Vec<_>>>()?
+            .into_iter()
+            .max()
     }
 
     /// Whether the run ended because nothing was left to send.
     pub(crate) fn is_exhausted(&self) -> bool {
-        self.live.is_exhausted.load(Ordering::Relaxed)
+        let exhausted = self.each(|own| own.live.is_exhausted.load(Ordering::Relaxed));
+        exhausted.into_iter().any(|own| own)
     }
 
-    /// How many users of a closed loop there were on average over the measured window; `None` before its end.
+    /// How many users of a closed loop there were on average over the measured window; `None` before its end, and of
+    /// several loads, whose windows may differ.
     pub(crate) fn mean_users(&self) -> Option<f64> {
         let presence = lock(&self.live.presence);
         let window = presence.end?.saturating_sub(presence.warm_up);
@@ -172,7 +208,8 @@ impl Control {
 
     /// How often a request waited because the recorder was too far behind.
     pub(crate) fn held_back_by_recorder(&self) -> u64 {
-        self.live.behind_recorder.load(Ordering::Relaxed)
+        let held_back = self.each(|own| own.live.behind_recorder.load(Ordering::Relaxed));
+        held_back.into_iter().sum()
     }
 
     fn change(&self, change: impl FnOnce(Target) -> Target) {
@@ -186,6 +223,17 @@ impl Control {
 
 /// What the run itself tells and asks.
 impl Control {
+    /// Steers one of several loads: it ends with this one, and may end before it.
+    pub(super) fn part(&self) -> Self {
+        let part = Self {
+            stop: self.stop.child_token(),
+            abort: self.abort.child_token(),
+            live: Arc::default(),
+        };
+        lock(&self.live.parts).push(part.clone());
+        part
+    }
+
     pub(super) fn begin(&self, target: Target, warm_up: Duration) {
         *lock(&self.live.presence) = Presence {
             warm_up,

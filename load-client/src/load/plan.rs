@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::load::schedule::{Arrivals, Schedule, Segment};
-use crate::load::shape::show_rate;
+use crate::load::units::show_rate;
 
 /// Most users of a run, whoever asks for them.
 pub(crate) const MAX_USERS: u32 = 1_000_000;
@@ -31,6 +31,19 @@ pub struct Plan {
     pub stages: Vec<Stage>,
     /// The highest rate that holds is searched for; an open loop without stages.
     pub search: Option<Search>,
+    /// Several loads at once. Then users, model and stages are theirs, and what is said of them here is of none.
+    pub loads: Vec<Load>,
+}
+
+/// One of several loads at once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Load {
+    /// What reports call it.
+    pub name: String,
+    /// The kinds of request that it sends, and no other load does; see [`Scenario::kinds`](crate::scenario::Scenario::kinds).
+    pub kinds: Vec<u16>,
+    /// Who sends, and when.
+    pub plan: Plan,
 }
 
 /// A search for the highest rate that holds.
@@ -118,6 +131,14 @@ pub enum PlanError {
         /// What is wrong with it, and where.
         cause: String,
     },
+    /// A setting of a run that has one load.
+    #[error(
+        "{flag} is for a run with one load; the [[load]] tables of --scenario say it, leave it out"
+    )]
+    BesideLoads {
+        /// The flag.
+        flag: &'static str,
+    },
     /// A setting of the other load model.
     #[error("{flag} is for {model}")]
     OtherModel {
@@ -155,6 +176,9 @@ impl Plan {
 
     /// How the load is made, in words: it decides what latencies mean.
     pub(crate) fn load_model(&self) -> String {
+        if !self.loads.is_empty() {
+            return self.of_loads(Self::load_model);
+        }
         match &self.model {
             Model::Closed(Pause::None) => "closed loop, no think time".to_owned(),
             Model::Closed(Pause::Think { least, most, .. }) if least == most => {
@@ -189,6 +213,20 @@ impl Plan {
     /// Where each stage lies; none when the load is one.
     pub(crate) fn spans(&self) -> Vec<Span> {
         spans(&self.stages)
+    }
+
+    /// The target that the run begins with, in words.
+    pub(crate) fn target_in_words(&self) -> String {
+        match self.loads.is_empty() {
+            true => self.first_target().to_string(),
+            false => self.of_loads(Self::target_in_words),
+        }
+    }
+
+    fn of_loads(&self, told: impl Fn(&Self) -> String) -> String {
+        let loads = self.loads.iter();
+        let told = loads.map(|load| format!("{}: {}", load.name, told(&load.plan)));
+        told.collect::<Vec<_>>().join("; ")
     }
 
     /// The target that the run begins with.
@@ -326,6 +364,7 @@ mod tests {
             model: Model::Closed(Pause::None),
             stages: Vec::new(),
             search: None,
+            loads: Vec::new(),
         }
     }
 

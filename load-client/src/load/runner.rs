@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use tokio::sync::oneshot;
 
 use crate::load::plan::{Model, Plan};
@@ -24,6 +25,25 @@ pub async fn run<T: Transport>(
     control: &Control,
 ) {
     run_paced_by(Pacer::Thread, plan, scenario, transport, samples, control).await;
+}
+
+/// As [`run`], of several loads at once; returns when the last of them has ended.
+pub(crate) async fn run_loads<T: Transport>(
+    loads: Vec<(Plan, Arc<dyn Scenario>)>,
+    transport: &Arc<T>,
+    samples: Samples,
+    control: &Control,
+) {
+    let begun = loads.into_iter().map(|(plan, scenario)| {
+        let (transport, samples) = (Arc::clone(transport), samples.clone());
+        let part = control.part();
+        async move { run(plan, scenario, transport, samples, &part).await }
+    });
+    let begun: Vec<_> = begun.collect();
+    // The recorder waits for the last sender.
+    drop(samples);
+    join_all(begun).await;
+    control.stop.cancel();
 }
 
 /// As [`run`], with a choice of what an open loop waits with.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::load::shape::show_rate;
+use crate::load::units::show_rate;
 
 /// The search ends when the two rates are this close, as a share of the higher one.
 const RESOLUTION: f64 = 0.05;

@@ -7,10 +7,9 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::load::plan::{MAX_USERS, Stage, Target};
+use crate::load::units::{parse_duration, parse_rate};
 use crate::scenario::place_in;
 
-/// Longest stage, a year: beyond it the arithmetic of instants may overflow.
-const MAX_STAGE_DURATION: Duration = Duration::from_secs(366 * 24 * 3600);
 const DEFAULT_SPAWN_RATE: f64 = 1.0;
 
 /// What is wrong with a shape file, and where.
@@ -34,7 +33,7 @@ struct RawShape {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawStage {
+pub(crate) struct RawStage {
     name: Option<String>,
     duration: Spanned<String>,
     users: Option<Spanned<u32>>,
@@ -45,7 +44,7 @@ struct RawStage {
 }
 
 /// What is wrong, and the bytes that it is wrong with.
-type Wrong = (Range<usize>, String);
+pub(crate) type Wrong = (Range<usize>, String);
 
 /// Reads the stages of a shape file.
 ///
@@ -68,11 +67,16 @@ fn stages(text: &str) -> Result<Vec<Stage>, Wrong> {
         let message = error.message().lines().collect::<Vec<_>>().join(", ");
         (error.span().unwrap_or_default(), message)
     })?;
-    let Some(first) = raw.stage.first() else {
+    read_stages(&raw.stage)
+}
+
+/// Reads stages, of which there must be one.
+pub(crate) fn read_stages(raw: &[Spanned<RawStage>]) -> Result<Vec<Stage>, Wrong> {
+    let Some(first) = raw.first() else {
         return Err((0..0, "a shape needs one [[stage]] at least".to_owned()));
     };
     let is_open = first.get_ref().rate.is_some();
-    let stages = raw.stage.iter().enumerate();
+    let stages = raw.iter().enumerate();
     stages
         .map(|(index, stage)| {
             if stage.get_ref().rate.is_some() != is_open {
@@ -120,7 +124,8 @@ fn target(stage: &Spanned<RawStage>) -> Result<Target, Wrong> {
     }
 }
 
-fn spawn_rate_of(spawn_rate: Option<&Spanned<f64>>) -> Result<f64, Wrong> {
+/// The spawn rate, or its default.
+pub(crate) fn spawn_rate_of(spawn_rate: Option<&Spanned<f64>>) -> Result<f64, Wrong> {
     match spawn_rate {
         None => Ok(DEFAULT_SPAWN_RATE),
         Some(rate) if rate.get_ref().is_finite() && *rate.get_ref() > 0.0 => Ok(*rate.get_ref()),
@@ -132,9 +137,7 @@ fn spawn_rate_of(spawn_rate: Option<&Spanned<f64>>) -> Result<f64, Wrong> {
 }
 
 fn duration(text: &Spanned<String>) -> Result<Duration, Wrong> {
-    let read = humantime::parse_duration(text.get_ref()).ok();
-    let read = read.filter(|read| !read.is_zero() && *read <= MAX_STAGE_DURATION);
-    read.ok_or_else(|| {
+    parse_duration(text.get_ref()).map_err(|_| {
         let message = "duration takes a time above 0 such as \"30s\" or \"5m\"";
         (text.span(), message.to_owned())
     })
@@ -222,44 +225,6 @@ fn scaled(target: Target, tenths: u32) -> Target {
             spawn_rate,
         },
     }
-}
-
-/// The most requests per second that can be asked for.
-const HIGHEST: f64 = 10_000_000.0;
-
-/// Reads a rate; answers requests per second.
-///
-/// # Errors
-///
-/// When it is none, in words that say what a rate looks like.
-pub(crate) fn parse_rate(text: &str) -> Result<f64, String> {
-    let rate = text.trim().split_once('/').and_then(|(count, unit)| {
-        let count: f64 = count.trim().parse().ok()?;
-        let seconds = match unit.trim() {
-            "s" => 1.0,
-            "m" | "min" => 60.0,
-            "h" => 3600.0,
-            _ => return None,
-        };
-        Some(count / seconds)
-    });
-    let rate = rate.filter(|rate| (0.0..=HIGHEST).contains(rate));
-    rate.ok_or_else(|| "takes a rate such as 500/s, 30/m or 1.5/s".to_owned())
-}
-
-/// Shows a rate in the unit that keeps it readable.
-pub(crate) fn show_rate(per_second: f64) -> String {
-    if per_second >= 1.0 || per_second == 0.0 {
-        return format!("{}/s", rounded(per_second));
-    }
-    if per_second * 60.0 >= 1.0 {
-        return format!("{}/m", rounded(per_second * 60.0));
-    }
-    format!("{}/h", rounded(per_second * 3600.0))
-}
-
-fn rounded(rate: f64) -> f64 {
-    (rate * 1000.0).round() / 1000.0
 }
 
 #[cfg(test)]
@@ -351,23 +316,5 @@ mod tests {
             .map(|stage| stage.target.to_string())
             .collect();
         assert_eq!(users, ["1 user(s)", "4 user(s)", "1 user(s)"]);
-    }
-
-    #[test]
-    fn units() {
-        assert_eq!(parse_rate("500/s"), Ok(500.0));
-        assert_eq!(parse_rate("1.5/s"), Ok(1.5));
-        assert_eq!(parse_rate("30/m"), Ok(0.5));
-        assert_eq!(parse_rate("90 / h"), Ok(0.025));
-        for wrong in ["", "500", "x/s", "-1/s", "nan/s", "inf/s", "5/d", "1e9/s"] {
-            assert!(parse_rate(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn shown_as_read() {
-        for text in ["500/s", "1.5/s", "30/m", "30/h", "0/s"] {
-            assert_eq!(show_rate(parse_rate(text).unwrap()), text);
-        }
     }
 }

@@ -235,6 +235,7 @@ mod tests {
             model: Model::Closed(Pause::None),
             stages,
             search: None,
+            loads: Vec::new(),
         })
     }
 

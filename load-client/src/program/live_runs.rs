@@ -191,6 +191,10 @@ impl RunController for LiveRuns {
     async fn edit(&self, order: EditOrder) -> Result<State, Refusal> {
         let active = self.active.lock().await;
         match &*active {
+            Some(active) if active.control.has_parts() => {
+                let told = "the loads of the scenario are not changed while they go on";
+                return Err(Refusal::Conflict(told.to_owned()));
+            }
             Some(active) if self.board.state().phase == Phase::Running => {
                 active.control.set_target(order.users, order.spawn_rate);
             }

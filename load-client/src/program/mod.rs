@@ -25,7 +25,7 @@ use crate::args::{
     self, Command, NotAllowed, OutputError, RunArguments, SameNames, ServiceError, parse,
 };
 use crate::load::plan::{Model, OpenLoop, Pause, Plan, PlanError};
-use crate::load::shape::show_rate;
+use crate::load::units::show_rate;
 use crate::load::{Arrivals, Control};
 use crate::report::Collision;
 use crate::scenario::{Mix, Scenario};
@@ -98,14 +98,10 @@ pub(crate) fn is_usage(error: &anyhow::Error) -> bool {
 /// When the command line contradicts itself, the cluster or a topic cannot be used, or a file
 /// cannot be written.
 pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<u8> {
-    let (plan, mut settings) = arguments.validated(Uuid::new_v4().to_string())?;
-    arguments.refuse_collisions(&arguments.files(&plan))?;
     if arguments.web.web.is_some() {
         return serve(arguments);
     }
-    let seed = arguments.load.seed();
-    let scenario = Arc::new(arguments.service.apply(&mut settings, seed)?);
-    settings.effective()?;
+    let (plan, settings, scenario) = prepared(&arguments)?;
     let (arguments, settings) = (Arc::new(arguments), Arc::new(settings));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -114,9 +110,16 @@ pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<u8> {
         let signals = Signals::catch()?;
         let shown = (plan.clone(), Arc::clone(&settings));
         let exporter = export(&arguments).await?;
-        let session = Session::prepare(arguments, 1, plan, settings, scenario)?;
+        let session = Session::prepare(arguments, 1, plan, settings, Arc::new(scenario))?;
         measure(session, signals, &shown.0, &shown.1, exporter).await
     })
+}
+
+/// The load, the settings and the requests, checked before anything is begun.
+fn prepared(arguments: &RunArguments) -> anyhow::Result<(Plan, KafkaSettings, Mix)> {
+    let (plan, settings, scenario) = arguments.prepared(Uuid::new_v4().to_string())?;
+    settings.effective()?;
+    Ok((plan, settings, scenario))
 }
 
 async fn measure(
@@ -192,13 +195,10 @@ const SERVER_STOP_TIMEOUT: Duration = Duration::from_secs(2);
 /// When the command line contradicts itself, or the address cannot be listened at.
 pub(crate) fn serve(arguments: RunArguments) -> anyhow::Result<u8> {
     // What is wrong with the settings is told here and now, not at the first run.
-    let (_, mut settings) = arguments.validated(Uuid::new_v4().to_string())?;
-    let seed = arguments.load.seed();
-    let scenario = arguments.service.apply(&mut settings, seed)?;
+    let (_, _, scenario) = prepared(&arguments)?;
     arguments
         .output
         .validated(scenario.kinds(), &arguments.load.until)?;
-    settings.effective()?;
     let address = arguments.web.address()?;
     let address = address.context("--web is needed to serve the page")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -290,7 +290,7 @@ const RATE_OFFERED: bool = true;
 fn defaults(arguments: &RunArguments, plan: &Plan) -> Defaults {
     let run_time = plan.run_time.map(humantime::format_duration);
     Defaults {
-        users: arguments.users,
+        users: arguments.users(),
         spawn_rate: plan.spawn_rate,
         run_time: run_time.map_or_else(String::new, |time| time.to_string().replace(' ', "")),
         rate: arguments.load.rate.map_or_else(String::new, show_rate),
@@ -313,13 +313,9 @@ fn ordered(
     let rate = given(&order.rate).map(|text| parse::rate(text.trim()));
     let rate = rate.transpose().map_err(invalid("rate"))?;
     let refused = |error: String| Refusal::Invalid(error);
-    let (plan, mut settings) = arguments
-        .validated(run_id)
-        .map_err(|error| refused(error.to_string()))?;
-    let seed = arguments.load.seed();
-    let scenario = arguments.service.apply(&mut settings, seed);
-    let scenario = scenario.map_err(|error| refused(error.to_string()))?;
-    let plan = match plan.stages.is_empty() {
+    let prepared = arguments.prepared(run_id);
+    let (plan, settings, scenario) = prepared.map_err(|error| refused(format!("{error:#}")))?;
+    let plan = match plan.stages.is_empty() && plan.loads.is_empty() {
         true => unstaged(plan, order, run_time, rate, arguments)
             .map_err(|error| refused(error.to_string()))?,
         false => arguments

@@ -191,6 +191,7 @@ mod tests {
             model: crate::load::plan::Model::Closed(crate::load::plan::Pause::None),
             stages: Vec::new(),
             search: None,
+            loads: Vec::new(),
         };
         let kafka = KafkaSettings {
             brokers: "localhost:9092".to_owned(),

@@ -69,6 +69,38 @@ impl Mix {
     }
 }
 
+/// Some kinds of a mix, which one of several loads sends.
+#[derive(Debug)]
+pub(crate) struct Part {
+    mix: Arc<Mix>,
+    kinds: Vec<u16>,
+    wheel: WeightedRoundRobin,
+}
+
+impl Part {
+    /// Weights are shares among these kinds, each an index into those of the mix.
+    pub(crate) fn of(mix: Arc<Mix>, kinds: Vec<u16>) -> Self {
+        let weight = |kind: &u16| mix.kinds[usize::from(*kind)].weight;
+        let weights: Vec<u32> = kinds.iter().map(weight).collect();
+        Self {
+            wheel: WeightedRoundRobin::new(&weights),
+            mix,
+            kinds,
+        }
+    }
+}
+
+impl Scenario for Part {
+    fn kinds(&self) -> &[String] {
+        self.mix.kinds()
+    }
+
+    fn next(&self, user: u32) -> Option<Request> {
+        let kind = self.kinds[self.wheel.next()];
+        self.mix.kinds[usize::from(kind)].request(kind, user, &self.mix.values)
+    }
+}
+
 impl Scenario for Mix {
     fn kinds(&self) -> &[String] {
         &self.names

@@ -20,8 +20,8 @@ use uuid::Uuid;
 pub use expect::{BodyCheck, BodyChecks};
 
 pub(crate) use feeder::{Feeder, FeederOrder, Row};
-pub(crate) use file::{parse_tag, place_in, read_scenario};
-pub(crate) use mix::{Body, Kind, Mix};
+pub(crate) use file::{Goal, LoadTable, parse_tag, place_in, read_scenario};
+pub(crate) use mix::{Body, Kind, Mix, Part};
 pub(crate) use records::{Format, Records, RecordsError};
 pub(crate) use template::Template;
 

@@ -209,7 +209,7 @@ fn load(plan: &Plan, ended_by: EndedBy) -> Section {
         "Load",
         vec![
             ("model", plan.load_model()),
-            ("target", plan.first_target().to_string()),
+            ("target", plan.target_in_words()),
             ("stages", plan.stages.len().to_string()),
             ("run time", run_time),
             ("warm-up", format_duration(plan.warm_up).to_string()),

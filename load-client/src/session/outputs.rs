@@ -346,7 +346,7 @@ impl Ended {
         Readings {
             model: match plan.model {
                 Model::Open(_) => LoadModel::OpenLoop,
-                Model::Closed(Pause::None) => LoadModel::ClosedLoop,
+                Model::Closed(Pause::None) if plan.loads.is_empty() => LoadModel::ClosedLoop,
                 Model::Closed(_) => LoadModel::ClosedLoopWithThinkTime,
             },
             // After a reset the two are of different spans.

@@ -1,5 +1,7 @@
 //! What is sent: scenarios, captured records, placeholders.
 
+mod loads;
+
 use std::collections::BTreeSet;
 use std::sync::mpsc::channel;
 use std::time::Duration;

@@ -108,6 +108,7 @@ fn plan(users: u32, seconds: u64) -> Plan {
         model: Model::Closed(Pause::None),
         stages: Vec::new(),
         search: None,
+        loads: Vec::new(),
     }
 }
 

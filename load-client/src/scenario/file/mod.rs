@@ -1,5 +1,6 @@
 //! Scenarios in TOML files: from the file to kinds of request, or to an error with its place.
 
+mod loads;
 mod raw;
 
 use std::collections::HashSet;
@@ -10,20 +11,21 @@ use std::sync::Arc;
 use bytes::Bytes;
 use toml::Spanned;
 
+pub(crate) use self::loads::{Goal, LoadTable};
 use self::raw::{Expect, RawRequest, RawScenario, Texts};
 use crate::scenario::mix::MAX_KINDS;
 use crate::scenario::{
     Body, BodyCheck, BodyChecks, Feeder, Kind, Records, RecordsError, StatusSet, Template,
 };
 
-/// Reads the kinds of request of a scenario file. Other files that it names are found from its
+/// Reads the kinds of request of a scenario file, and its loads if it has any. Other files that it names are found from its
 /// folder.
 ///
 /// # Errors
 ///
 /// When it or a file that it names cannot be read, or says something that cannot be; the message
 /// starts with file, line and column.
-pub(crate) fn read_scenario(path: &Path) -> Result<Vec<Kind>, ScenarioError> {
+pub(crate) fn read_scenario(path: &Path) -> Result<(Vec<Kind>, Vec<LoadTable>), ScenarioError> {
     let text = std::fs::read_to_string(path).map_err(|error| ScenarioError::Read {
         path: path.to_owned(),
         source: error,
@@ -31,7 +33,7 @@ pub(crate) fn read_scenario(path: &Path) -> Result<Vec<Kind>, ScenarioError> {
     parse(path, &text)
 }
 
-fn parse(path: &Path, text: &str) -> Result<Vec<Kind>, ScenarioError> {
+fn parse(path: &Path, text: &str) -> Result<(Vec<Kind>, Vec<LoadTable>), ScenarioError> {
     let source = Source { path, text };
     let raw: RawScenario =
         toml::from_str(text).map_err(|error| source.error(error.span(), error.message()))?;
@@ -40,16 +42,16 @@ fn parse(path: &Path, text: &str) -> Result<Vec<Kind>, ScenarioError> {
         return Err(source.error(None, &message));
     }
     let mut names = HashSet::new();
-    let requests = raw.request.into_iter();
-    requests
-        .map(|request| {
-            if !names.insert(request.get_ref().name.get_ref().clone()) {
-                let place = request.get_ref().name.span();
-                return Err(source.error(Some(place), "another request has this name"));
-            }
-            kind(&source, request)
-        })
-        .collect()
+    let requests = raw.request.into_iter().map(|request| {
+        if !names.insert(request.get_ref().name.get_ref().clone()) {
+            let place = request.get_ref().name.span();
+            return Err(source.error(Some(place), "another request has this name"));
+        }
+        kind(&source, request)
+    });
+    let kinds = requests.collect::<Result<Vec<_>, _>>()?;
+    let loads = loads::loads(&source, &raw.load, &kinds)?;
+    Ok((kinds, loads))
 }
 
 fn kind(source: &Source<'_>, request: Spanned<RawRequest>) -> Result<Kind, ScenarioError> {

@@ -8,6 +8,7 @@ use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
+use super::loads::RawLoad;
 use crate::scenario::{FeederOrder, Format};
 
 #[derive(Deserialize)]
@@ -15,6 +16,8 @@ use crate::scenario::{FeederOrder, Format};
 pub(super) struct RawScenario {
     #[serde(default)]
     pub(super) request: Vec<Spanned<RawRequest>>,
+    #[serde(default)]
+    pub(super) load: Vec<Spanned<RawLoad>>,
 }
 
 #[derive(Deserialize)]

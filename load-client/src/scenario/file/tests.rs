@@ -30,7 +30,7 @@ fn error(text: &str) -> String {
 
 #[test]
 fn a_whole_scenario() {
-    let kinds = parse(Path::new("mix.toml"), WHOLE).unwrap();
+    let (kinds, _) = parse(Path::new("mix.toml"), WHOLE).unwrap();
     let weights: Vec<_> = kinds.iter().map(|kind| kind.weight).collect();
     assert_eq!(weights, [3, 1]);
     assert_eq!(kinds[0].tags, ["write", "slow"]);
@@ -79,7 +79,7 @@ fn other_files_are_found_from_the_folder_of_the_scenario() {
     std::fs::write(folder.path().join("bodies"), "first\nsecond\n").unwrap();
     let text = "[[request]]\nname = 'a'\nbody_file = 'body.bin'\n[[request]]\nname = 'b'\nbody_lines = 'bodies'\n";
     std::fs::write(&scenario, text).unwrap();
-    let mix = Mix::try_new(read_scenario(&scenario).unwrap(), 1).unwrap();
+    let mix = Mix::try_new(read_scenario(&scenario).unwrap().0, 1).unwrap();
     let bodies: Vec<_> = (0..4).map(|_| mix.next(5).unwrap().body.unwrap()).collect();
     assert_eq!(bodies, [&b"\xff5"[..], b"first", b"\xff5", b"second"]);
     let missing = read_scenario(Path::new("no/such.toml")).unwrap_err();
@@ -98,7 +98,7 @@ fn rows_of_a_feeder_fill_in_body_key_and_headers() {
     let text = "[[request]]\nname = 'a'\nbody = '{csv.name}'\nkey = '{csv.id}'\nheaders = { n = '{csv.name}' }\n\
                 feeder = 'rows.csv'\nfeeder_order = 'once'\n";
     std::fs::write(&scenario, text).unwrap();
-    let mix = Mix::try_new(read_scenario(&scenario).unwrap(), 1).unwrap();
+    let mix = Mix::try_new(read_scenario(&scenario).unwrap().0, 1).unwrap();
     assert_eq!(mix.samples()[0].body.as_deref(), Some(&b"a"[..]));
     let sent: Vec<_> = std::iter::from_fn(|| mix.next(0)).collect();
     let bytes = |text: &'static str| Bytes::from(text);
@@ -116,7 +116,7 @@ fn rows_of_a_feeder_fill_in_body_key_and_headers() {
 #[test]
 fn the_example_can_be_used() {
     let example = include_str!("../../../examples/orders.toml");
-    let mix = Mix::try_new(parse(Path::new("orders.toml"), example).unwrap(), 1).unwrap();
+    let mix = Mix::try_new(parse(Path::new("orders.toml"), example).unwrap().0, 1).unwrap();
     let create = &mix.samples()[0];
     let body: serde_json::Value = serde_json::from_slice(create.body.as_ref().unwrap()).unwrap();
     assert!(body["items"][0]["sku"].is_string(), "{body}");
