@@ -82,6 +82,7 @@ pub mod load {
 
     pub use control::Control;
     pub use schedule::Arrivals;
+    pub use search::Search;
 }
 pub mod measure {
     //! What a run measures: samples are recorded, summed up, held against thresholds and looked through for findings.

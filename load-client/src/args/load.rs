@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::args::loads::pause;
 use crate::args::parse;
-use crate::load::Arrivals;
-use crate::load::plan::{Load, Model, OpenLoop, Pause, Plan, PlanError, Search, Stage, Target};
+use crate::load::plan::{Model, OpenLoop, Pause, Plan, PlanError, Stage, Target};
 use crate::load::shape::{self, Preset};
+use crate::load::{Arrivals, Search};
 use crate::measure::memory::MetricsUrl;
 use crate::measure::threshold::Threshold;
-use crate::scenario::{Goal, LoadTable};
 
-const DEFAULT_MAX_IN_FLIGHT: u32 = 100_000;
+pub(super) const DEFAULT_MAX_IN_FLIGHT: u32 = 100_000;
 /// So many probes of one rate are in a run that searches for the highest one.
 const PROBES: u32 = 20;
 /// Fixed, so that two runs are given the same schedule unless they ask for different ones.
@@ -27,27 +27,27 @@ pub(crate) struct LoadArguments {
     pub(crate) rate: Option<f64>,
     /// Open loop: spacing of the requests, constant or poisson (random, as independent customers come) [default: constant]
     #[arg(long, env = "LOAD_CLIENT_ARRIVALS", value_parser = ["constant", "poisson"])]
-    arrivals: Option<String>,
+    pub(super) arrivals: Option<String>,
     /// Open loop: hold further requests back while so many are in flight; reported when it happens [default: 100000]
     #[arg(long, env = "LOAD_CLIENT_MAX_IN_FLIGHT", value_parser = clap::value_parser!(u32).range(1..), value_name = "REQUESTS")]
-    max_in_flight: Option<u32>,
+    pub(super) max_in_flight: Option<u32>,
     /// Closed loop: pause of a user between a reply and its next request: 100ms, or at random 50ms..150ms
     #[arg(long, env = "LOAD_CLIENT_THINK_TIME", value_parser = parse::times, value_name = "TIME[..TIME]", conflicts_with = "rate")]
-    think_time: Option<(Duration, Duration)>,
+    pub(super) think_time: Option<(Duration, Duration)>,
     /// Closed loop: each user starts a request once in this time, or at once after a reply that took longer
     #[arg(long, env = "LOAD_CLIENT_PACE", value_parser = parse::duration, value_name = "TIME", conflicts_with_all = ["rate", "think_time"])]
-    pace: Option<Duration>,
+    pub(super) pace: Option<Duration>,
     /// Seed of random think times, Poisson arrivals, {random:...} and feeders in random order; the same seed gives the same load [default: 1]
     #[arg(long, env = "LOAD_CLIENT_SEED", value_name = "NUMBER")]
     seed: Option<u64>,
     /// Go through the stages of this TOML file; see below
     #[arg(long, env = "LOAD_CLIENT_SHAPE", value_name = "FILE", conflicts_with_all = ["users", "spawn_rate", "rate", "run_time", "preset"])]
-    shape: Option<PathBuf>,
+    pub(super) shape: Option<PathBuf>,
     /// Stages that are ready: load, soak, stress or spike; capacity searches for the highest rate
     ///
     /// See below.
     #[arg(long, env = "LOAD_CLIENT_PRESET", value_parser = parse::preset)]
-    preset: Option<Preset>,
+    pub(super) preset: Option<Preset>,
     /// End after the first stage that breaks this threshold, as of --fail-on, such as 'p95<50ms' or
     /// 'failures<1%'; one that is undecided breaks nothing; repeatable
     #[arg(
@@ -111,110 +111,6 @@ impl LoadArguments {
         }
         .searching(self.search(self.rate, basics.run_time, basics.warm_up)?)
         .validated()
-    }
-
-    /// Checks that no flag speaks of a load, as the scenario has several. `more` are flags, and whether they are given.
-    ///
-    /// # Errors
-    ///
-    /// When one does.
-    pub(crate) fn refuse_beside_loads(
-        &self,
-        more: &[(&'static str, bool)],
-    ) -> Result<(), PlanError> {
-        let own = [
-            ("--rate", self.rate.is_some()),
-            ("--arrivals", self.arrivals.is_some()),
-            ("--max-in-flight", self.max_in_flight.is_some()),
-            ("--think-time", self.think_time.is_some()),
-            ("--pace", self.pace.is_some()),
-            ("--shape", self.shape.is_some()),
-            ("--preset", self.preset.is_some()),
-        ];
-        let mut given = more.iter().chain(&own).filter(|(_, is_given)| *is_given);
-        let refused = |(flag, _): &(&'static str, bool)| Err(PlanError::BesideLoads { flag });
-        given.next().map_or(Ok(()), refused)
-    }
-
-    /// The plan of several loads, each by its table; `kinds` are the names of all kinds of request. A load without
-    /// stages goes on for the run time.
-    ///
-    /// # Errors
-    ///
-    /// When the warm-up takes all of a load's time.
-    pub(crate) fn of_tables(
-        &self,
-        plan: Plan,
-        tables: Vec<LoadTable>,
-        kinds: &[String],
-        run_time: Option<Duration>,
-    ) -> Result<Plan, PlanError> {
-        let numbered = || (0_u16..).zip(kinds);
-        let loads = tables.into_iter().map(|table| {
-            let is_own = |(_, name): &(u16, &String)| table.kinds.contains(name);
-            let kinds = numbered()
-                .filter(is_own)
-                .map(|(number, _)| number)
-                .collect();
-            Ok(Load {
-                kinds,
-                plan: self.of_table(&plan, &table, run_time).validated()?,
-                name: table.name,
-            })
-        });
-        let loads = loads.collect::<Result<Vec<_>, PlanError>>()?;
-        let ends = loads.iter().map(|load| load.plan.run_time);
-        let is_open = |load: &&Load| matches!(load.plan.model, Model::Open(_));
-        let open = loads.iter().find(is_open).or(loads.first());
-        Ok(Plan {
-            users: 0,
-            run_time: ends
-                .collect::<Option<Vec<_>>>()
-                .and_then(|ends| ends.into_iter().max()),
-            model: open.map_or(plan.model, |load| load.plan.model.clone()),
-            loads,
-            ..plan
-        })
-    }
-
-    fn of_table(&self, plan: &Plan, table: &LoadTable, run_time: Option<Duration>) -> Plan {
-        let seed = self.seed();
-        let (target, stages) = match &table.goal {
-            Goal::One(target) => (Some(*target), Vec::new()),
-            Goal::Stages(stages) => (None, stages.clone()),
-        };
-        let whole = stages.iter().map(|stage| stage.duration).sum();
-        let (users, spawn_rate) = match target {
-            Some(Target::Users { users, spawn_rate }) => (users, spawn_rate),
-            _ => (0, plan.spawn_rate),
-        };
-        let model = if table.is_open() {
-            Model::Open(OpenLoop {
-                rate: match target {
-                    Some(Target::Rate(rate)) => rate,
-                    _ => 0.0,
-                },
-                arrivals: match table.is_poisson {
-                    true => Arrivals::Poisson { seed },
-                    false => Arrivals::Constant,
-                },
-                max_in_flight: table.max_in_flight.unwrap_or(DEFAULT_MAX_IN_FLIGHT) as usize,
-            })
-        } else {
-            Model::Closed(pause(table.think_time, table.pace, seed))
-        };
-        Plan {
-            users,
-            spawn_rate,
-            run_time: if stages.is_empty() {
-                run_time
-            } else {
-                Some(whole)
-            },
-            model,
-            stages,
-            ..plan.clone()
-        }
     }
 
     /// A plan with stages as another load: a preset's stages are shares of it. A shape file says all by itself.
@@ -340,14 +236,6 @@ impl LoadArguments {
     /// The seed, or its default.
     pub(crate) fn seed(&self) -> u64 {
         self.seed.unwrap_or(DEFAULT_SEED)
-    }
-}
-
-fn pause(think_time: Option<(Duration, Duration)>, pace: Option<Duration>, seed: u64) -> Pause {
-    match (think_time, pace) {
-        (Some((least, most)), _) => Pause::Think { least, most, seed },
-        (None, Some(pace)) => Pause::Pace(pace),
-        (None, None) => Pause::None,
     }
 }
 

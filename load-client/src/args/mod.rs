@@ -2,18 +2,20 @@
 
 mod compare;
 mod config;
+mod help;
 mod load;
+mod loads;
 mod output;
 pub(crate) mod parse;
 mod service;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 use flags_and_variables::{Origins, Quietly, SettingsFile};
 use kafka_cluster_url::{ClusterUrl, is_secret};
 
@@ -22,7 +24,6 @@ use self::output::WebArguments;
 use self::parse::Body;
 use self::service::ServiceArguments;
 use crate::load::plan::{Plan, PlanError};
-use crate::measure::threshold::GRAMMAR;
 use crate::report::{Collision, refuse_collisions};
 use crate::scenario::{Mix, Scenario};
 use crate::transport::kafka::{KafkaSettings, ServiceSettings};
@@ -63,64 +64,6 @@ Exit codes:
   3, 4, 5, 6, 130  verdicts of a run: see `load-client run --help`
 
 Diagnostics of the Kafka clients go to standard error with LOAD_CLIENT_LOG=debug.";
-
-const RUN_HELP: &str = include_str!("run_help.txt");
-const COMPARE_HELP: &str = include_str!("compare_help.txt");
-
-const RUN_SHORT_HELP: &str = "\
-Examples:
-  load-client --host kafka://localhost:9092 -u 10 -r 10 -t 5m --html run.html
-  load-client --host kafka://localhost:9092 --rate 500/s -t 5m --fail-on 'p95<20ms'
-
---help has all flags, presets, thresholds, files, variables and exit codes.";
-
-/// What `run -h` shows: what most runs need.
-const COMMON: [&str; 17] = [
-    "host",
-    "users",
-    "spawn_rate",
-    "run_time",
-    "warm_up",
-    "topic",
-    "reply_topic",
-    "body",
-    "timeout",
-    "rate",
-    "preset",
-    "scenario",
-    "profile",
-    "fail_on",
-    "html",
-    "requests_record_file",
-    "web",
-];
-
-/// The definition, with the variables in one place instead of beside each flag.
-fn command() -> clap::Command {
-    Cli::command().mut_subcommands(|command| {
-        let (text, short) = match command.get_name() {
-            "run" => (RUN_HELP.replace("{GRAMMAR}", GRAMMAR), Some(RUN_SHORT_HELP)),
-            _ => (COMPARE_HELP.to_owned(), None),
-        };
-        let names = command.get_arguments().filter_map(Arg::get_env);
-        let names: Vec<_> = names.filter_map(OsStr::to_str).collect();
-        let help = format!("{text}\n{VARIABLES}: {}", names.join(", "));
-        let command = match short {
-            Some(short) => command
-                .after_help(short)
-                .after_long_help(help)
-                .mut_args(|own| {
-                    let is_rare = !COMMON.contains(&own.get_id().as_str());
-                    own.hide_short_help(is_rare)
-                }),
-            None => command.after_help(help),
-        };
-        command.mut_args(|own| own.hide_env(true))
-    })
-}
-
-const VARIABLES: &str = "Variables, each for its flag: the command line wins over them, and they win over --config; of a \
-flag that may be repeated, one value a line";
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
@@ -289,7 +232,7 @@ impl RunArguments {
 pub(crate) fn read(
     arguments: impl Iterator<Item = OsString>,
 ) -> Result<(Cli, Origins), clap::Error> {
-    let mut command = command();
+    let mut command = help::command();
     let arguments = with_default_command(arguments);
     let file = SettingsFile {
         flag: config::FLAG,
@@ -342,6 +285,7 @@ fn with_default_command(arguments: impl Iterator<Item = OsString>) -> Vec<OsStri
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
     use flags_and_variables::wrong_use;
 
     use super::*;

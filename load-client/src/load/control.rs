@@ -138,10 +138,10 @@ impl Control {
     /// What each of several loads tells, or the one that there is.
     fn each<T>(&self, told: impl Fn(&Self) -> T) -> Vec<T> {
         let parts = lock(&self.live.parts).clone();
-        match parts.is_empty() {
-            true => vec![told(self)],
-            false => parts.iter().map(told).collect(),
+        if parts.is_empty() {
+            return vec![told(self)];
         }
+        parts.iter().map(told).collect()
     }
 
     /// Requests in flight.
@@ -155,8 +155,8 @@ impl Control {
         let LagTally { mut own, held_back } = self.lag_tally()?;
         own.add(&held_back);
         let count = |counter: fn(&Live) -> &AtomicU64| {
-            let counts = self.each(|own| counter(&own.live).load(Ordering::Relaxed));
-            counts.into_iter().sum()
+            let each = self.each(|own| counter(&own.live).load(Ordering::Relaxed));
+            each.iter().sum()
         };
         Some(Lag {
             requests: own.count(),
@@ -186,20 +186,17 @@ impl Control {
     /// When sending ended, from the start of the run; `None` while it goes on.
     pub(crate) fn ended(&self) -> Option<Duration> {
         let ends = self.each(|own| lock(&own.live.presence).end);
-        ends.into_iter()
-            .collect::<Option<Vec<_>>>()?
-            .into_iter()
-            .max()
+        let ends: Option<Vec<_>> = ends.into_iter().collect();
+        ends?.into_iter().max()
     }
 
     /// Whether the run ended because nothing was left to send.
     pub(crate) fn is_exhausted(&self) -> bool {
-        let exhausted = self.each(|own| own.live.is_exhausted.load(Ordering::Relaxed));
-        exhausted.into_iter().any(|own| own)
+        self.each(|own| own.live.is_exhausted.load(Ordering::Relaxed))
+            .contains(&true)
     }
 
-    /// How many users of a closed loop there were on average over the measured window; `None` before its end, and of
-    /// several loads, whose windows may differ.
+    /// Mean users of a closed loop over the measured window; `None` before its end, and of several loads.
     pub(crate) fn mean_users(&self) -> Option<f64> {
         let presence = lock(&self.live.presence);
         let window = presence.end?.saturating_sub(presence.warm_up);
@@ -208,8 +205,8 @@ impl Control {
 
     /// How often a request waited because the recorder was too far behind.
     pub(crate) fn held_back_by_recorder(&self) -> u64 {
-        let held_back = self.each(|own| own.live.behind_recorder.load(Ordering::Relaxed));
-        held_back.into_iter().sum()
+        let each = self.each(|own| own.live.behind_recorder.load(Ordering::Relaxed));
+        each.iter().sum()
     }
 
     fn change(&self, change: impl FnOnce(Target) -> Target) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::load::schedule::{Arrivals, Schedule, Segment};
+use crate::load::search::Search;
 use crate::load::units::show_rate;
 
 /// Most users of a run, whoever asks for them.
@@ -44,25 +45,6 @@ pub struct Load {
     pub kinds: Vec<u16>,
     /// Who sends, and when.
     pub plan: Plan,
-}
-
-/// A search for the highest rate that holds.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Search {
-    /// Requests per second that are tried at most.
-    pub highest: f64,
-    /// What a probe of one rate takes: the load settles for a fifth of it, and is measured for the rest.
-    pub cycle: Duration,
-}
-
-impl Search {
-    pub(crate) fn settle(&self) -> Duration {
-        self.cycle / 5
-    }
-
-    pub(crate) fn probe(&self) -> Duration {
-        self.cycle - self.settle()
-    }
 }
 
 /// Who decides when a request is sent.
@@ -212,7 +194,21 @@ impl Plan {
 
     /// Where each stage lies; none when the load is one.
     pub(crate) fn spans(&self) -> Vec<Span> {
-        spans(&self.stages)
+        let mut end = Duration::ZERO;
+        let mut span = |stage: &Stage| {
+            let start = end;
+            end += stage.duration;
+            Span {
+                name: stage.name.clone(),
+                target: match stage.ramp {
+                    true => format!("ramp to {}", stage.target),
+                    false => stage.target.to_string(),
+                },
+                start_seconds: start.as_secs_f64(),
+                end_seconds: end.as_secs_f64(),
+            }
+        };
+        self.stages.iter().map(&mut span).collect()
     }
 
     /// The target that the run begins with, in words.
@@ -312,25 +308,6 @@ pub struct Span {
     pub end_seconds: f64,
 }
 
-/// Where each stage lies.
-pub(crate) fn spans(stages: &[Stage]) -> Vec<Span> {
-    let mut end = Duration::ZERO;
-    let mut span = |stage: &Stage| {
-        let start = end;
-        end += stage.duration;
-        Span {
-            name: stage.name.clone(),
-            target: match stage.ramp {
-                true => format!("ramp to {}", stage.target),
-                false => stage.target.to_string(),
-            },
-            start_seconds: start.as_secs_f64(),
-            end_seconds: end.as_secs_f64(),
-        }
-    };
-    stages.iter().map(&mut span).collect()
-}
-
 /// The rate over time that the stages of an open loop want. Stages of users want none.
 pub(crate) fn segments(stages: &[Stage]) -> Vec<Segment> {
     let mut last = 0.0;
@@ -407,14 +384,15 @@ mod tests {
             target: Target::Rate(rate),
             ramp,
         };
-        let stages = [stage("up", 10, 50.0, true), stage("hold", 30, 50.0, false)];
-        let spans = spans(&stages);
+        let stages = vec![stage("up", 10, 50.0, true), stage("hold", 30, 50.0, false)];
+        let plan = Plan { stages, ..plan() };
+        let spans = plan.spans();
         assert_eq!(
             (&*spans[0].target, &*spans[1].target),
             ("ramp to 50/s", "50/s")
         );
         assert_eq!((spans[1].start_seconds, spans[1].end_seconds), (10.0, 40.0));
-        let segments = segments(&stages);
+        let segments = segments(&plan.stages);
         assert_eq!((segments[0].from, segments[0].to), (0.0, 50.0));
         assert_eq!((segments[1].from, segments[1].to), (50.0, 50.0));
     }

@@ -1,5 +1,7 @@
 //! The search for the highest rate that holds the thresholds: which rate is tried next, and what was found. Pure.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use crate::load::units::show_rate;
@@ -8,6 +10,25 @@ use crate::load::units::show_rate;
 const RESOLUTION: f64 = 0.05;
 /// Rates below this share of the highest one are not tried.
 const LOWEST: f64 = 1.0 / 1000.0;
+
+/// A search for the highest rate that holds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Search {
+    /// Requests per second that are tried at most.
+    pub highest: f64,
+    /// What a probe of one rate takes: the load settles for a fifth of it, and is measured for the rest.
+    pub cycle: Duration,
+}
+
+impl Search {
+    pub(crate) fn settle(&self) -> Duration {
+        self.cycle / 5
+    }
+
+    pub(crate) fn probe(&self) -> Duration {
+        self.cycle - self.settle()
+    }
+}
 
 /// Bisects between 0 and the highest rate. A rate is given up after two probes that broke it: one that breaks by
 /// chance would lead all later ones astray.

@@ -9,8 +9,8 @@ use tokio::time::sleep;
 
 use crate::args::LoadArguments;
 use crate::load::Control;
-use crate::load::plan::{Plan, Search, Span};
-use crate::load::search::Bisection;
+use crate::load::plan::{Plan, Span};
+use crate::load::search::{Bisection, Search};
 use crate::load::units::show_rate;
 use crate::measure::analysis::Findings;
 use crate::measure::history::History;

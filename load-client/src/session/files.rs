@@ -15,7 +15,7 @@ use crate::measure::selfcheck::{Validity, available_cores};
 use crate::measure::summary::Summary;
 use crate::report::html::{RunPage, Section};
 use crate::report::text::repeat_command;
-use crate::report::{EndedBy, RunFacts, is_standard_output};
+use crate::report::{Destination, EndedBy, RunFacts, is_standard_output};
 use crate::session::signals::say;
 use crate::transport::kafka::{KafkaSettings, librdkafka_version};
 
@@ -141,6 +141,17 @@ pub(crate) fn command() -> String {
         .map(|(name, value)| (text(name), text(value)))
         .collect();
     repeat_command(&arguments, &variables)
+}
+
+/// Writes what was asked for, whole.
+pub(super) fn write(
+    place: Option<Destination>,
+    content: impl FnOnce() -> anyhow::Result<Vec<u8>>,
+) -> anyhow::Result<()> {
+    match place {
+        Some(place) => Ok(place.write_whole(&content()?)?),
+        None => Ok(()),
+    }
 }
 
 /// Why no figure of a run must be used; `None` when they may be. Without `validity`, whether the load client kept

@@ -262,16 +262,16 @@ impl Ended {
             command: files::command(),
             exit_code,
         };
-        let html = write(self.outputs.html.take(), || {
+        let html = files::write(self.outputs.html.take(), || {
             Ok(self.page(plan, kafka, &facts, &summary).into_bytes())
         });
-        let junit = write(self.outputs.junit.take(), || {
+        let junit = files::write(self.outputs.junit.take(), || {
             Ok(junit(&kafka.topic, &facts, spoiled.as_deref()).into_bytes())
         });
-        let hdr = write(self.outputs.hdr.take(), || {
+        let hdr = files::write(self.outputs.hdr.take(), || {
             self.hdr_log(plan, &kafka.topic, &facts)
         });
-        let json = write(self.outputs.json.take(), || {
+        let json = files::write(self.outputs.json.take(), || {
             let report = RunReport::new(plan, kafka, facts, summary);
             Ok(serde_json::to_vec_pretty(&report)?)
         });
@@ -394,16 +394,5 @@ impl Ended {
             code_on_invalid: self.outputs.arguments.exit_code_on_invalid,
             code_on_error: self.outputs.arguments.exit_code_on_error,
         })
-    }
-}
-
-/// Writes what was asked for, whole.
-fn write(
-    place: Option<Destination>,
-    content: impl FnOnce() -> anyhow::Result<Vec<u8>>,
-) -> anyhow::Result<()> {
-    match place {
-        Some(place) => Ok(place.write_whole(&content()?)?),
-        None => Ok(()),
     }
 }
