@@ -21,6 +21,8 @@ const CONFIG = { responsive: true, displaylogo: false, modeBarButtonsToRemove: [
 
 // The first moment of a run comes a second after its start; after a reset there is a longer gap.
 const BEFORE_FIRST_MS = 3000;
+// What the name of a run takes of the width, in pixels, and how many stand below each other.
+const MARK_WIDTH = 64, MARK_ROWS = 5;
 
 const nth = (name, chart) => (chart === 1 ? name : `${name}${chart}`);
 
@@ -131,18 +133,24 @@ export class Charts {
       const legend = { orientation: "h", ...place, y: chart.domain[1], yanchor: "bottom", bgcolor: "rgba(0,0,0,0)" };
       layout[nth("legend", index + 1)] = legend;
     });
-    for (const run of this.runs.values()) this.mark(run, layout, look);
+    const [first, last] = [this.times[0] - BEFORE_FIRST_MS, this.times.at(-1)];
+    const nearMs = (last - first) * MARK_WIDTH / this.course.clientWidth;
+    let [row, before] = [0, -Infinity];
+    // A run that starts before what is shown has no mark; names that would lie on each other stand below each other.
+    for (const run of [...this.runs.values()].filter((own) => own.started_unix_ms > first)) {
+      row = run.started_unix_ms - before < nearMs ? (row + 1) % MARK_ROWS : 0;
+      before = run.started_unix_ms;
+      this.mark(run, row, layout, look);
+    }
     return layout;
   }
 
-  // The start of a run, unless it lies before what is shown.
-  mark(run, layout, look) {
+  mark(run, row, layout, look) {
     const at = new Date(run.started_unix_ms);
-    if (!(at > this.times[0] - BEFORE_FIRST_MS)) return;
     const line = { color: look.quiet, width: 1, dash: "dash" };
     CHARTS.forEach(({ domain: [y0, y1] }) => layout.shapes.push({ type: "line", xref: "x", yref: "paper", x0: at, x1: at, y0, y1, line }));
     const text = { text: `Run #${run.number}`, showarrow: false, font: { size: 11, color: look.quiet } };
-    layout.annotations.push({ ...text, xref: "x", x: at, xanchor: "left", yref: "paper", y: CHARTS[0].domain[1], yanchor: "top" });
+    layout.annotations.push({ ...text, xref: "x", x: at, xanchor: "left", yref: "paper", y: CHARTS[0].domain[1], yanchor: "top", yshift: -14 * row });
   }
 }
 

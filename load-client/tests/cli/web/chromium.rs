@@ -247,3 +247,29 @@ fn chromium_a_narrow_window_needs_no_scrolling_sideways() {
     page.signal();
     assert_eq!(page.ended().status.code(), Some(0));
 }
+
+#[test]
+fn chromium_names_of_runs_that_start_within_seconds_do_not_lie_on_each_other() {
+    let service = Service::start(Behaviour::Answer("200"));
+    let page = Page::open(&service.cluster.bootstrap_servers(), &["--autostart"]);
+    let mut browser = Browser::start();
+    browser.look(400, 800, "light");
+    browser.open(&format!("http://{}/#/charts", page.address));
+    browser.wait_for("document.querySelector('#course').data?.[0].x.length > 0");
+    page.post("/stop", "{}");
+    page.wait_for("stopped");
+    page.post("/start", r#"{"users":1,"spawn_rate":1}"#);
+    // Ten seconds on 400 pixels: two of them are narrower than a name, unless the machine is slow.
+    browser.wait_for("document.querySelector('#course').data?.[0].x.length > 9");
+    browser.wait_for(
+        "(() => {
+           const all = [...document.querySelectorAll('#course .annotation-text')];
+           const names = all.filter((own) => own.textContent.startsWith('Run #'));
+           const [one, other] = names.map((own) => own.getBoundingClientRect());
+           return other && (one.right <= other.left || one.bottom <= other.top + 2);
+         })()",
+    );
+    assert_eq!(browser.complaints, Vec::<String>::new());
+    page.signal();
+    assert_eq!(page.ended().status.code(), Some(0));
+}
