@@ -1,6 +1,6 @@
 //! The binary `harness`: reads the command line, runs the command, reports, and chooses the exit code.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -8,6 +8,7 @@ use clap::error::ErrorKind;
 use flags_and_variables::wrong_use;
 use harness::cli::Cli;
 use harness::{CutShort, Interrupted, cli, commands};
+use program_shell::terminal::shows_colours;
 use tokio::runtime::Builder;
 use tracing_subscriber::EnvFilter;
 
@@ -69,7 +70,7 @@ fn log_to_stderr() {
         // It would print them to standard error, which may be what is gone, and panic.
         .log_internal_errors(false)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(shows_colours(&std::io::stderr()))
         .with_target(false)
         .without_time()
         .init();

@@ -1,10 +1,11 @@
 //! Logs to standard error and the recorder of metrics.
 
-use std::io::{IsTerminal, stderr};
+use std::io::stderr;
 
 use anyhow::Context;
 use clap::ValueEnum;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use program_shell::terminal::shows_colours;
 use tracing_subscriber::EnvFilter;
 
 /// Upper bounds, in seconds, of the buckets of every histogram: 0.1 ms to 30 s.
@@ -37,7 +38,7 @@ pub fn init_log(filter: &str, format: LogFormat) -> anyhow::Result<()> {
         .log_internal_errors(false)
         .with_writer(stderr);
     match format {
-        LogFormat::Text => log.with_ansi(stderr().is_terminal()).init(),
+        LogFormat::Text => log.with_ansi(shows_colours(&stderr())).init(),
         LogFormat::Json => log
             .json()
             .flatten_event(true)

@@ -1,9 +1,10 @@
 //! How far the experiment is: a bar on a terminal, plain lines elsewhere.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use program_shell::terminal::takes_escapes;
 
 /// Shows progress on standard error, so that standard output holds the result alone.
 #[derive(Debug)]
@@ -13,7 +14,7 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn new(runs: u64) -> Self {
-        if !std::io::stderr().is_terminal() {
+        if !takes_escapes(&std::io::stderr()) {
             return Self { bar: None };
         }
         let bar = ProgressBar::new(runs);

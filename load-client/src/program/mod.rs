@@ -14,6 +14,7 @@ use anyhow::Context;
 use flags_and_variables::wrong_use;
 use program_shell::http;
 use program_shell::signals::Signals;
+use program_shell::terminal::shows_colours;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -58,6 +59,7 @@ pub fn main() -> ExitCode {
         )
         // It would print them to standard error, which may be what is gone, and panic.
         .log_internal_errors(false)
+        .with_ansi(shows_colours(&std::io::stderr()))
         .with_writer(std::io::stderr)
         .init();
     quiet_unreadable_headers();

@@ -1,6 +1,6 @@
 //! What signals and keys mean to a run.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use program_shell::signals::Signals;
+use program_shell::terminal::takes_escapes;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::getpgrp;
 use rustix::termios::{
@@ -196,7 +197,11 @@ pub(crate) async fn control(
 pub(crate) fn say(message: &str) {
     let mut stderr = std::io::stderr().lock();
     // The status line, if there is one, gives way.
-    let clear = if stderr.is_terminal() { CLEAR_LINE } else { "" };
+    let clear = if takes_escapes(&stderr) {
+        CLEAR_LINE
+    } else {
+        ""
+    };
     // Nowhere is left to report a standard error that is closed.
     let _ = writeln!(stderr, "{clear}{message}");
 }

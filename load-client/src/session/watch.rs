@@ -2,10 +2,12 @@
 //! thresholds that end the run, and the client's own load. Not a task of the runtime, whose threads are for
 //! the users.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+use program_shell::terminal::takes_escapes;
 
 use crate::load::Control;
 use crate::measure::history::Moment;
@@ -137,7 +139,7 @@ impl Watcher {
             first: reading.clone(),
             last: reading,
             ticks: 0,
-            on_terminal: std::io::stderr().is_terminal(),
+            on_terminal: takes_escapes(&std::io::stderr()),
             queue: Vec::new(),
             threshold_broke: false,
             file_failed: false,
