@@ -121,37 +121,31 @@ pub mod stats {
     mod resample;
     mod sample;
     mod shift_function;
-    mod tails;
+    mod student;
     mod trend;
 
     pub use autocorrelation::{
         autocorrelation, automatic_block_length, effective_sample_size,
         effective_sample_size_of_quantile, welch_of_batch_means,
     };
-    pub use hodges_lehmann::{
-        Interval, PairwiseEstimate, PairwiseInterval, hodges_lehmann_shift, pairwise_ratio,
-    };
+    pub use hodges_lehmann::{hodges_lehmann_shift, pairwise_ratio};
     pub use mean_tests::{
-        PairedInterval, PairedTest, Welch, blocks_for_half_width, holm, paired_interval,
-        paired_interval_at, paired_t_test, sign_flip, welch,
+        TTest, blocks_for_half_width, holm, log_ratio, paired_interval, paired_log_ratio,
+        paired_t_test, sign_flip, welch,
     };
-    pub use pairwise::{SplitMix64, log_ratio, paired_log_ratio};
     pub use quantile::{
         harrell_davis, locust_median, quantile, quantile_is_supported, quantile_of_sorted,
     };
     pub use resample::{
-        Bootstrap, BootstrapEstimate, RunPair, Series, hierarchical_mean_change,
+        Bootstrap, RunPair, Series, SplitMix64, hierarchical_mean_change,
         hierarchical_quantile_changes, quantile_changes,
     };
-    pub use sample::{SortedSample, lattice_step, mean, variance};
+    pub use sample::{Interval, SortedSample, lattice_step, mean, variance};
     pub use shift_function::{
         Dominance, QuantileShift, SHIFT_PROBABILITIES, dominance, kolmogorov_smirnov_distance,
         shift_function,
     };
-    pub use tails::{
-        PValue, ln_normal_upper_tail, ln_two_sided_tail, normal_critical_value,
-        two_sided_critical_value,
-    };
+    pub use student::{PValue, two_sided_critical_value, two_sided_p};
     pub use trend::{LinearTrend, Trend, linear_trend, trend};
 }
 pub mod transport;

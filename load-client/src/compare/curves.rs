@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use crate::compare::effects::widened;
 use crate::stats::{
-    Bootstrap, Interval, PairwiseEstimate, QuantileShift, SHIFT_PROBABILITIES, Series,
-    SortedSample, dominance, hodges_lehmann_shift, kolmogorov_smirnov_distance, pairwise_ratio,
-    quantile_is_supported, quantile_of_sorted, shift_function,
+    Bootstrap, Interval, QuantileShift, SHIFT_PROBABILITIES, Series, SortedSample, dominance,
+    hodges_lehmann_shift, kolmogorov_smirnov_distance, pairwise_ratio, quantile_is_supported,
+    quantile_of_sorted, shift_function,
 };
 
 /// Bins of the overlay histogram.
@@ -172,16 +172,16 @@ pub(super) fn shape(
     let bands = |[old, new]: [Option<Series<'_>>; 2]| {
         let mut points = shift_function(old?, new?, &probabilities, bootstrap)?;
         for point in &mut points {
-            point.shift = wider(point.shift, step_ms);
+            point.shift = point.shift.widened(step_ms);
         }
         Some(points)
     };
     let dominance = dominance(changed, baseline);
     Shape {
         shift_function: bands(series).unwrap_or_default(),
-        shift_ms: interval(hodges_lehmann_shift(changed, baseline, CONFIDENCE))
-            .map(|shift| wider(shift, step_ms)),
-        ratio_change: interval(pairwise_ratio(changed, baseline, CONFIDENCE))
+        shift_ms: hodges_lehmann_shift(changed, baseline, CONFIDENCE)
+            .map(|shift| shift.widened(step_ms)),
+        ratio_change: pairwise_ratio(changed, baseline, CONFIDENCE)
             .map(|ratio| ratio.map(|ratio| ratio - 1.0))
             .and_then(|ratio| Some(widened(ratio, hidden_in_ratio(sorted, step_ms)?))),
         cliffs_delta: dominance.map(|dominance| dominance.cliffs_delta()),
@@ -190,29 +190,11 @@ pub(super) fn shape(
     }
 }
 
-fn wider(interval: Interval, by: f64) -> Interval {
-    Interval {
-        low: interval.low - by,
-        high: interval.high + by,
-        ..interval
-    }
-}
-
 /// What the step hides of a typical ratio, taken at the lower of the two medians.
 fn hidden_in_ratio(sorted: [&SortedSample; 2], step_ms: f64) -> Option<f64> {
     let [old, new] = sorted.map(|side| quantile_of_sorted(side.values(), 0.5));
     let (median, half) = (old?.min(new?), step_ms / 2.0);
     (median > half).then(|| ((median + half) / (median - half)).ln())
-}
-
-fn interval(found: Option<PairwiseEstimate>) -> Option<Interval> {
-    let PairwiseEstimate { estimate, interval } = found?;
-    let range = interval?;
-    Some(Interval {
-        estimate,
-        low: range.low,
-        high: range.high,
-    })
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Block-by-block effects: run i of one side is paired with run i of the other.
+//! What the runs tell of the change: the effects over the blocks, in which run i of one side is paired with run i
+//! of the other; how far the requests of a run are from being independent; and whether failures forbid a verdict.
 
 use serde::Serialize;
 
@@ -6,7 +7,7 @@ use crate::compare::run::{Figures, Pooled, Run, SideSummary};
 use crate::compare::verdict::{Verdict, judge};
 use crate::compare::{Metric, steps};
 use crate::stats::{
-    Bootstrap, Interval, PValue, PairedInterval, Series, SortedSample, Welch, autocorrelation,
+    Bootstrap, Interval, PValue, Series, SortedSample, TTest, autocorrelation,
     automatic_block_length, effective_sample_size, effective_sample_size_of_quantile, holm,
     log_ratio, mean, paired_interval, paired_t_test, quantile_changes, sign_flip, variance,
     welch_of_batch_means,
@@ -119,26 +120,23 @@ pub(super) fn effect(
     hidden: f64,
     threshold: f64,
 ) -> Option<Effect> {
-    let interval = paired_interval(&log_ratios)?;
-    let interval = PairedInterval {
-        mean: interval.mean,
-        low: interval.low - hidden,
-        high: interval.high + hidden,
-    };
+    let interval = paired_interval(&log_ratios, 0.95)?.widened(hidden);
     let deviation = variance(&log_ratios)?.sqrt();
-    let judged = match metric.direction() {
-        sign if sign < 0.0 => PairedInterval {
-            mean: -interval.mean,
+    let judged = match metric {
+        // Judged as a latency, of which less is better.
+        Metric::Throughput => Interval {
+            estimate: -interval.estimate,
             low: -interval.high,
             high: -interval.low,
         },
         _ => interval,
     };
+    let relative = interval.map(f64::exp_m1);
     Some(Effect {
         metric,
-        change: interval.mean.exp_m1(),
-        low: interval.low.exp_m1(),
-        high: interval.high.exp_m1(),
+        change: relative.estimate,
+        low: relative.low,
+        high: relative.high,
         bootstrap: None,
         p: sign_flip(&log_ratios),
         p_holm: None,
@@ -174,7 +172,7 @@ const FLOOR_SECONDS: f64 = 1.0;
 const FEWEST_BLOCKS: usize = 10;
 
 /// How far the requests of a run are from being independent.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub(crate) struct Dependence {
     /// Correlation of each latency with the next.
     pub(crate) autocorrelation: Option<f64>,
@@ -191,7 +189,7 @@ pub(crate) struct Dependence {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct WithinRuns {
     /// Welch's t-test on batch means instead of requests.
-    pub(crate) batch_mean_welch: Option<Welch>,
+    pub(crate) batch_mean_welch: Option<TTest>,
     /// Relative change of the median, its interval by a circular block bootstrap.
     pub(crate) median_change: Option<Interval>,
 }
@@ -200,12 +198,7 @@ pub(crate) struct WithinRuns {
 pub(super) fn dependence(run: &Run) -> Dependence {
     let latencies = &run.latencies_ms;
     if !run.is_ordered {
-        return Dependence {
-            autocorrelation: None,
-            effective_size: None,
-            effective_size_p99: None,
-            block_length: None,
-        };
+        return Dependence::default();
     }
     Dependence {
         autocorrelation: autocorrelation(latencies, 1),
@@ -242,9 +235,10 @@ pub(super) fn within_runs(
     bootstrap: Bootstrap,
 ) -> WithinRuns {
     let changes = quantile_changes(baseline, changed, &[0.5], bootstrap);
+    let median = changes.and_then(|changes| changes.first().copied());
     WithinRuns {
         batch_mean_welch: welch_of_batch_means(baseline.values, changed.values),
-        median_change: changes.and_then(|changes| Some(widened(changes.first()?.interval, hidden))),
+        median_change: median.map(|median| widened(median, hidden)),
     }
 }
 
@@ -298,7 +292,7 @@ fn unequal(differences: &[f64], old: &SideSummary, new: &SideSummary) -> Option<
     let differ = difference > LARGE_DIFFERENCE
         || is_constant
         || is_of_one_side(differences, &old.pooled, &new.pooled)
-        || test.is_some_and(|test| test.p.ln() < LEVEL.ln());
+        || test.is_some_and(|test| test.p.is_below(LEVEL));
     differ.then_some(())?;
     let p = test.map_or_else(String::new, |test| {
         format!(", {} over the blocks", test.p.equation())

@@ -142,7 +142,7 @@ fn agree(old: &[f64], new: &[f64]) -> bool {
         return difference <= SMALL_DIFFERENCE;
     }
     let is_constant = variance(&differences).is_none_or(|spread| spread <= 0.0);
-    let by_chance = paired_t_test(&differences).is_some_and(|test| test.p.ln() >= LEVEL.ln());
+    let by_chance = paired_t_test(&differences).is_some_and(|test| !test.p.is_below(LEVEL));
     by_chance && !is_constant
 }
 

@@ -33,7 +33,7 @@ use self::curves::{Curves, Shape};
 use self::effects::WithinRuns;
 use self::notices::{Drifts, Order};
 use self::run::Figures;
-use crate::stats::{Bootstrap, Welch};
+use crate::stats::{Bootstrap, TTest};
 
 pub use effects::{Blocks, Effect};
 pub use names::{NameError, Names};
@@ -163,14 +163,6 @@ impl Metric {
             Self::Throughput => figures.throughput,
         }
     }
-
-    /// The sign that makes a better figure a smaller one.
-    fn direction(self) -> f64 {
-        match self {
-            Self::Throughput => -1.0,
-            _ => 1.0,
-        }
-    }
 }
 
 /// The figures of the seed's article, over all requests of each side.
@@ -181,7 +173,7 @@ pub struct PerRequest {
     /// Relative change of the pooled median.
     pub(crate) median_change: Option<f64>,
     /// Welch's t-test of the baseline's requests against the changed side's.
-    pub welch: Option<Welch>,
+    pub welch: Option<TTest>,
     /// Relative change of the median as Locust rounds it, to whole milliseconds below 100.
     pub(crate) locust_median_change: Option<f64>,
 }

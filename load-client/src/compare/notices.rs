@@ -319,7 +319,7 @@ pub(super) fn drifts(
 fn drift(points: &[(f64, f64)], threshold: f64) -> Option<Drift> {
     let LinearTrend { slope, p } = linear_trend(points)?;
     let reach = (slope * (points.len() - 1) as f64).abs();
-    (p.ln() < LEVEL.ln() && reach >= threshold.ln_1p()).then(|| Drift {
+    (p.is_below(LEVEL) && reach >= threshold.ln_1p()).then(|| Drift {
         per_block: slope.exp_m1(),
         p,
     })

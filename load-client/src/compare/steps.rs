@@ -137,13 +137,11 @@ fn resampled(
         return Vec::new();
     };
     let estimates = hierarchical_quantile_changes(&pairs, &probabilities, bootstrap);
-    let intervals = estimates
-        .into_iter()
-        .flatten()
-        .map(|estimate| estimate.interval);
+    let quantiles = metrics.into_iter().zip(estimates.into_iter().flatten());
     let mean = hierarchical_mean_change(&pairs, bootstrap);
-    let mean = mean.map(|estimate| (Metric::Mean, estimate.interval));
-    metrics.into_iter().zip(intervals).chain(mean).collect()
+    quantiles
+        .chain(mean.map(|mean| (Metric::Mean, mean)))
+        .collect()
 }
 
 fn within(

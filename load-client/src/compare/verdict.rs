@@ -6,7 +6,7 @@ use crate::compare::effects::{Blocks, Effect};
 use crate::compare::kinds::{FEWEST_BLOCKS, Kind, in_words};
 use crate::compare::notices::Order;
 use crate::compare::{Comparison, Metric, steps};
-use crate::stats::{PairedInterval, blocks_for_half_width};
+use crate::stats::{Interval, blocks_for_half_width};
 
 /// What the blocks say about the median latency of the changed side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -56,7 +56,7 @@ impl Verdict {
 /// Judges the interval of a mean log-ratio of latencies against `threshold` (0.02 is 2 %). The interval has
 /// been widened by `hidden` on either side, which more blocks would not take away.
 pub(super) fn judge(
-    interval: &PairedInterval,
+    interval: &Interval,
     deviation: f64,
     hidden: f64,
     blocks: u64,
@@ -70,7 +70,7 @@ pub(super) fn judge(
     } else if interval.low > floor && interval.high < ceiling {
         Verdict::Equivalent
     } else {
-        let distance = distance_to_decision(interval.mean, floor, ceiling) - hidden;
+        let distance = distance_to_decision(interval.estimate, floor, ceiling) - hidden;
         let further_blocks = blocks_for_half_width(deviation, distance)
             .map(|needed| needed.saturating_sub(blocks).max(1));
         let because = if hidden > 0.0 && distance <= 0.0 {
@@ -273,8 +273,8 @@ mod tests {
     use super::*;
 
     fn verdict_of(mean: f64, half: f64) -> Verdict {
-        let interval = PairedInterval {
-            mean,
+        let interval = Interval {
+            estimate: mean,
             low: mean - half,
             high: mean + half,
         };
@@ -323,8 +323,8 @@ mod tests {
 
     #[test]
     fn resolution_is_not_settled_by_more_blocks() {
-        let interval = PairedInterval {
-            mean: -0.03,
+        let interval = Interval {
+            estimate: -0.03,
             low: -0.23,
             high: 0.17,
         };

@@ -1,8 +1,8 @@
-//! How strongly each request resembles the one before it, and how many independent ones a series
-//! of them is worth.
+//! What the correlation of neighbouring requests costs: its strength, how many independent requests a series is
+//! worth, a test that survives it, and the blocks to resample by.
 
 use crate::stats::sample::is_constant;
-use crate::stats::{Welch, mean, quantile, quantile_is_supported, variance, welch};
+use crate::stats::{TTest, mean, quantile, quantile_is_supported, variance, welch};
 
 /// Fewest values that have an effective sample size.
 const FEWEST_VALUES: usize = 8;
@@ -112,7 +112,7 @@ fn batch_means(series: &[f64], batches: usize) -> Option<Vec<f64>> {
 /// at the 5 % level, at 0.99 (where a batch is too short) 14 %. `None` when a series has fewer
 /// than 20 values or neither has any spread.
 #[must_use]
-pub fn welch_of_batch_means(first: &[f64], second: &[f64]) -> Option<Welch> {
+pub fn welch_of_batch_means(first: &[f64], second: &[f64]) -> Option<TTest> {
     welch(
         &batch_means(first, BATCHES)?,
         &batch_means(second, BATCHES)?,

@@ -10,7 +10,7 @@
 //! 10, 1984), with the two pivots of Floyd & Rivest, "Expected Time Bounds for Selection" (CACM
 //! 18, 1975).
 
-use crate::stats::{Interval, SortedSample, paired_interval_at};
+use crate::stats::{SortedSample, SplitMix64};
 
 /// Fewest and most cells that a round draws; in between the square root of what is left.
 const DRAWS: (f64, f64) = (512.0, 8_192.0);
@@ -202,84 +202,6 @@ impl Active {
     }
 }
 
-/// The relative change over blocks that hold one baseline and one changed run each: -0.3 is 30 % less.
-///
-/// Ratios are averaged as logarithms, so that halving and doubling cancel; the interval is
-/// Student's t on the K differences (P. J. Fleming & J. J. Wallace, "How not to lie with
-/// statistics", CACM 29, 1986, for the geometric mean). `None` below two blocks, for sides of
-/// different length, where a figure is not above zero, and for a level outside (0, 1).
-#[must_use]
-pub fn paired_log_ratio(baseline: &[f64], changed: &[f64], confidence: f64) -> Option<Interval> {
-    if baseline.len() != changed.len() {
-        return None;
-    }
-    let pairs = baseline.iter().zip(changed);
-    let log_ratios: Vec<f64> = pairs
-        .map(|(old, new)| log_ratio(*old, *new))
-        .collect::<Option<_>>()?;
-    Some(paired_interval_at(&log_ratios, confidence)?.map(f64::exp_m1))
-}
-
-/// ln(new / old); `None` unless both are above zero and finite.
-#[must_use]
-pub fn log_ratio(old: f64, new: f64) -> Option<f64> {
-    let positive = old > 0.0 && new > 0.0 && old.is_finite() && new.is_finite();
-    // The difference of the logarithms, where the quotient would overflow or vanish.
-    let quotient = new / old;
-    let ln = if quotient.is_normal() {
-        quotient.ln()
-    } else {
-        new.ln() - old.ln()
-    };
-    positive.then_some(ln)
-}
-
-// The named generator behind every resampling and every random schedule: the same seed gives the same
-// report, byte for byte, and the same load.
-
-/// SplitMix64: Steele, Lea & Flood, "Fast Splittable Pseudorandom Number Generators" (OOPSLA 2014).
-///
-/// Its stream is fixed by the paper, so that a figure of a report can be had again in any language
-/// and after any upgrade.
-#[derive(Debug, Clone)]
-pub struct SplitMix64(u64);
-
-impl SplitMix64 {
-    /// A generator whose stream is given by `seed`.
-    #[must_use]
-    pub const fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// The next 64 bits.
-    pub fn draw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number from 0, included, to 1, excluded; of 53 bits.
-    pub fn unit(&mut self) -> f64 {
-        (self.draw() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    /// A number of the exponential distribution with mean 1: the gap between arrivals of a Poisson
-    /// process, in units of its mean gap.
-    pub fn exponential(&mut self) -> f64 {
-        // 1 - u is never 0, so the logarithm is finite.
-        -(1.0 - self.unit()).ln()
-    }
-
-    /// An index below `count`, which must not be zero: one draw, by remainder.
-    ///
-    /// The remainder favours low indices by `count` / 2^64, less than 1e-13 for a million values.
-    pub fn below(&mut self, count: usize) -> usize {
-        (self.draw() % count as u64) as usize
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -324,46 +246,5 @@ mod tests {
         let pairs = Pairwise::new(&first, &second, |x, y| x - y).unwrap();
         let only = first.min() - second.min();
         assert_eq!(pairs.select_with_next(0), (only, only));
-    }
-
-    #[test]
-    fn halving_and_doubling_cancel() {
-        let change = paired_log_ratio(&[5.0, 5.0], &[2.5, 10.0], 0.95).unwrap();
-        assert!(change.estimate.abs() < 1e-15);
-        assert!(change.low < 0.0 && change.high > 0.0);
-    }
-
-    #[test]
-    fn undefined_results_are_none() {
-        assert_eq!(paired_log_ratio(&[1.0], &[1.0], 0.95), None);
-        assert_eq!(paired_log_ratio(&[1.0, 0.0], &[1.0, 1.0], 0.95), None);
-        assert_eq!(paired_log_ratio(&[1.0, 2.0], &[1.0], 0.95), None);
-        assert_eq!(
-            log_ratio(1e-300, 1e300),
-            Some(1e300_f64.ln() - 1e-300_f64.ln())
-        );
-    }
-
-    #[test]
-    fn the_stream_is_that_of_the_paper() {
-        let mut random = SplitMix64::new(0);
-        assert_eq!(random.draw(), 0xe220_a839_7b1d_cdaf);
-        assert_eq!(random.draw(), 0x6e78_9e6a_a1b9_65f4);
-        assert_eq!(random.draw(), 0x06c4_5d18_8009_454f);
-        assert_eq!(
-            SplitMix64::new(0).below(10),
-            0xe220_a839_7b1d_cdaf_u64 as usize % 10
-        );
-    }
-
-    #[test]
-    fn exponential_gaps_have_mean_and_spread_1() {
-        let mut random = SplitMix64::new(7);
-        let gaps: Vec<f64> = (0..100_000).map(|_| random.exponential()).collect();
-        let mean = gaps.iter().sum::<f64>() / 1e5;
-        let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / 1e5;
-        // Ten standard errors.
-        assert!((mean - 1.0).abs() < 0.032, "{mean}");
-        assert!((variance - 1.0).abs() < 0.09, "{variance}");
     }
 }

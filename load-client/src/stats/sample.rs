@@ -1,6 +1,7 @@
-//! One sample: in ascending order, its mean and variance, and the step of the lattice that its values lie on.
+//! One sample: in ascending order, its mean and variance, and the step of the lattice that its values lie on; an
+//! estimate with its interval.
 
-use std::cmp::Ordering;
+use serde::Serialize;
 
 /// Finite values in ascending order; never empty.
 ///
@@ -45,39 +46,58 @@ impl SortedSample {
     }
 }
 
-/// A run of equal values in two samples taken together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct TieGroup {
-    /// Members of the first sample.
-    pub(super) first: usize,
-    /// Members of the second sample.
-    pub(super) second: usize,
+/// An estimate with its confidence interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Interval {
+    /// The estimate itself.
+    pub estimate: f64,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end of the interval.
+    pub high: f64,
 }
 
-/// Visits the distinct values of both samples in ascending order, with their multiplicities.
-pub(super) fn merge(first: &SortedSample, second: &SortedSample, mut visit: impl FnMut(TieGroup)) {
-    let (mut left, mut right) = (first.values(), second.values());
-    loop {
-        let value = match (left.first(), right.first()) {
-            (None, None) => return,
-            (Some(value), None) | (None, Some(value)) => *value,
-            (Some(a), Some(b)) => match a.partial_cmp(b) {
-                Some(Ordering::Greater) => *b,
-                _ => *a,
-            },
-        };
-        let group = TieGroup {
-            first: take_equal(&mut left, value),
-            second: take_equal(&mut right, value),
-        };
-        visit(group);
+impl Interval {
+    /// The interval that reaches `half` to either side; `None` unless all three figures are finite.
+    pub(super) fn around(estimate: f64, half: f64) -> Option<Self> {
+        Self {
+            estimate,
+            low: estimate - half,
+            high: estimate + half,
+        }
+        .finite()
+    }
+
+    /// Carries the three figures through a rising function, for example `exp_m1` from the log
+    /// scale to relative changes.
+    #[must_use]
+    pub fn map(self, rising: impl Fn(f64) -> f64) -> Self {
+        Self {
+            estimate: rising(self.estimate),
+            low: rising(self.low),
+            high: rising(self.high),
+        }
+    }
+
+    /// The interval with both ends `by` further out.
+    pub(crate) fn widened(self, by: f64) -> Self {
+        Self {
+            low: self.low - by,
+            high: self.high + by,
+            ..self
+        }
+    }
+
+    /// The interval, unless one of its figures is not a finite number.
+    pub(super) fn finite(self) -> Option<Self> {
+        let figures = [self.estimate, self.low, self.high];
+        figures.into_iter().all(f64::is_finite).then_some(self)
     }
 }
 
-fn take_equal(values: &mut &[f64], value: f64) -> usize {
-    let count = values.iter().take_while(|other| **other == value).count();
-    *values = &values[count..];
-    count
+/// Whether `confidence` is a level such as 0.95.
+pub(super) fn is_level(confidence: f64) -> bool {
+    confidence > 0.0 && confidence < 1.0
 }
 
 /// Arithmetic mean; `None` for an empty sample and where it is not finite.
@@ -208,17 +228,6 @@ mod tests {
         assert_eq!(SortedSample::new(&[]), None);
         assert_eq!(SortedSample::new(&[1.0, f64::NAN]), None);
         assert_eq!(SortedSample::new(&[1.0, f64::INFINITY]), None);
-    }
-
-    #[test]
-    fn equal_values_of_both_samples_form_one_group() {
-        let first = SortedSample::new(&[3.0, 1.0, 1.0, -0.0]).unwrap();
-        let second = SortedSample::new(&[1.0, 0.0, 4.0]).unwrap();
-        let mut groups = Vec::new();
-        merge(&first, &second, |group| {
-            groups.push((group.first, group.second));
-        });
-        assert_eq!(groups, [(1, 1), (2, 1), (1, 0), (0, 1)]);
     }
 
     #[test]

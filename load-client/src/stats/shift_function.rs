@@ -2,8 +2,7 @@
 
 use serde::Serialize;
 
-use crate::stats::resample::difference_replicates;
-use crate::stats::sample::merge;
+use crate::stats::resample::replicates;
 use crate::stats::{
     Bootstrap, Interval, Series, SortedSample, harrell_davis, mean, quantile_of_sorted, variance,
 };
@@ -45,7 +44,9 @@ pub fn shift_function(
     probabilities: &[f64],
     bootstrap: Bootstrap,
 ) -> Option<Vec<QuantileShift>> {
-    let replicates = difference_replicates(baseline, changed, probabilities, bootstrap)?;
+    let replicates = replicates(baseline, changed, probabilities, bootstrap, |old, new| {
+        new - old
+    })?;
     let (old, new) = (
         SortedSample::new(baseline.values)?,
         SortedSample::new(changed.values)?,
@@ -59,17 +60,11 @@ pub fn shift_function(
     each.map(|(probability, deviation)| {
         let baseline = harrell_davis(&old, *probability)?;
         let changed = harrell_davis(&new, *probability)?;
-        let estimate = changed - baseline;
-        let shift = Interval {
-            estimate,
-            low: estimate - factor * deviation,
-            high: estimate + factor * deviation,
-        };
         Some(QuantileShift {
             probability: *probability,
             baseline,
             changed,
-            shift: shift.finite()?,
+            shift: Interval::around(changed - baseline, factor * deviation)?,
         })
     })
     .collect()
@@ -94,8 +89,25 @@ fn simultaneous_factor(
     quantile_of_sorted(SortedSample::new(&largest)?.values(), confidence)
 }
 
-// How often a value of one sample lies below a value of the other: the counts behind
-// Cliff's delta and "probability of being faster".
+/// Visits the distinct values of both samples in ascending order, with how often each sample has them.
+fn merge(first: &SortedSample, second: &SortedSample, mut visit: impl FnMut(u64, u64)) {
+    let (mut left, mut right) = (first.values(), second.values());
+    while let Some(value) = left
+        .first()
+        .into_iter()
+        .chain(right.first())
+        .copied()
+        .reduce(f64::min)
+    {
+        visit(take_equal(&mut left, value), take_equal(&mut right, value));
+    }
+}
+
+fn take_equal(values: &mut &[f64], value: f64) -> u64 {
+    let count = values.iter().take_while(|other| **other == value).count();
+    *values = &values[count..];
+    count as u64
+}
 
 /// The pairs of two samples, sorted by which member is larger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -116,8 +128,7 @@ pub fn dominance(first: &SortedSample, second: &SortedSample) -> Option<Dominanc
     let (m, n) = (first.count() as u64, second.count() as u64);
     let pairs = m.checked_mul(n).filter(|pairs| *pairs <= 1 << 63)?;
     let (mut first_greater, mut equal, mut second_below) = (0, 0, 0_u64);
-    merge(first, second, |group| {
-        let (firsts, seconds) = (group.first as u64, group.second as u64);
+    merge(first, second, |firsts, seconds| {
         first_greater += firsts * second_below;
         equal += firsts * seconds;
         second_below += seconds;
@@ -156,11 +167,8 @@ impl Dominance {
     }
 }
 
-// The distance of Kolmogorov and Smirnov: how far apart two distributions are at most.
-//
-// It notices what medians miss: the same median and a spread that exploded.
-
-/// The largest distance between the two empirical distribution functions, 0 to 1.
+/// The largest distance between the two empirical distribution functions, 0 to 1: it notices what medians miss,
+/// such as the same median and a spread that exploded.
 ///
 /// N. Smirnov, "Table for Estimating the Goodness of Fit of Empirical Distributions" (Annals of Mathematical
 /// Statistics 19, 1948).
@@ -168,9 +176,9 @@ impl Dominance {
 pub fn kolmogorov_smirnov_distance(first: &SortedSample, second: &SortedSample) -> f64 {
     let (m, n) = (first.count() as u64, second.count() as u64);
     let (mut i, mut j, mut largest) = (0, 0, 0);
-    merge(first, second, |group| {
-        i += group.first as u64;
-        j += group.second as u64;
+    merge(first, second, |firsts, seconds| {
+        i += firsts;
+        j += seconds;
         largest = (i * n).abs_diff(j * m).max(largest);
     });
     largest as f64 / (m * n) as f64
@@ -254,6 +262,17 @@ mod tests {
             shift_function(series(&constant), series(&constant), &[0.0], bootstrap),
             None
         );
+    }
+
+    #[test]
+    fn equal_values_of_both_samples_form_one_group() {
+        let first = SortedSample::new(&[3.0, 1.0, 1.0, -0.0]).unwrap();
+        let second = SortedSample::new(&[1.0, 0.0, 4.0]).unwrap();
+        let mut groups = Vec::new();
+        merge(&first, &second, |firsts, seconds| {
+            groups.push((firsts, seconds));
+        });
+        assert_eq!(groups, [(1, 1), (2, 1), (1, 0), (0, 1)]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Whether a series rises or falls, and how fast.
 
-use crate::stats::{PValue, ln_two_sided_tail, mean, quantile_of_sorted};
+use crate::stats::{PValue, mean, quantile_of_sorted, two_sided_p};
 
 /// The slope of the straight line of least squares, with its test.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,7 +37,7 @@ pub fn linear_trend(points: &[(f64, f64)]) -> Option<LinearTrend> {
     let rest: f64 = points.iter().map(|own| residual(own).powi(2)).sum();
     let df = points.len() as f64 - 2.0;
     let t = slope / (rest / df / squares).sqrt();
-    let p = PValue::from_ln(ln_two_sided_tail(t, df)?);
+    let p = two_sided_p(t, df)?;
     (slope.is_finite() && t.is_finite()).then_some(LinearTrend { slope, p })
 }
 

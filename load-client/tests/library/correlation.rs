@@ -36,7 +36,7 @@ fn false_positives(correlation: f64) -> [f64; 2] {
         let tests = [welch, welch_of_batch_means];
         for (count, test) in rejected.iter_mut().zip(tests) {
             let p = test(&first, &second).unwrap().p;
-            *count += usize::from(p.log10() < 0.05_f64.log10());
+            *count += usize::from(p.is_below(0.05));
         }
     }
     rejected.map(|count| count as f64 / TRIALS as f64)

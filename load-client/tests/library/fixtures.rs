@@ -42,8 +42,6 @@ struct WelchFigures {
 
 #[derive(Deserialize)]
 struct Tails {
-    normal: Vec<[f64; 2]>,
-    normal_critical: Vec<[f64; 2]>,
     student: Vec<[f64; 3]>,
     student_critical: Vec<[f64; 3]>,
 }
@@ -148,11 +146,15 @@ fn effect_sizes() {
             dominance(&x, &y).unwrap().cliffs_delta(),
             pair.cliffs_delta,
         );
-        let found = hodges_lehmann_shift(&x, &y, 0.95).unwrap();
-        assert_close(what, found.estimate, pair.median_difference);
-        let ratio = pairwise_ratio(&x, &y, 0.95).map(|found| found.estimate);
+        let shift = hodges_lehmann_shift(&x, &y, 0.95);
+        let ratio = pairwise_ratio(&x, &y, 0.95);
+        if pair.x.len() * pair.y.len() < 9 {
+            assert_eq!((shift, ratio), (None, None), "{what}: too small for 95 %");
+            continue;
+        }
+        assert_close(what, shift.unwrap().estimate, pair.median_difference);
         match pair.median_ratio {
-            Some(expected) => assert_close(what, ratio.unwrap(), expected),
+            Some(expected) => assert_close(what, ratio.unwrap().estimate, expected),
             None => assert_eq!(ratio, None, "{what}"),
         }
     }
@@ -161,21 +163,10 @@ fn effect_sizes() {
 #[test]
 fn tails_and_critical_values() {
     let tails = fixtures().tails;
-    for [z, expected] in tails.normal {
-        assert_close(
-            &format!("normal {z}"),
-            ln_normal_upper_tail(z).unwrap(),
-            expected,
-        );
-    }
-    for [p, expected] in tails.normal_critical {
-        let found = normal_critical_value(p).unwrap();
-        assert_close(&format!("normal critical {p}"), found, expected);
-    }
     for [t, df, expected] in tails.student {
         if t >= 0.0 && expected > 1e-300 {
-            let found = ln_two_sided_tail(t, df).unwrap().exp();
-            assert_close(&format!("student {t} {df}"), found, 2.0 * expected);
+            let what = format!("student {t} {df}");
+            assert_p(&what, two_sided_p(t, df).unwrap(), 2.0 * expected);
         }
     }
     for [alpha, df, expected] in tails.student_critical {
@@ -206,9 +197,8 @@ fn paired_blocks() {
 #[test]
 fn p_values_by_holm() {
     let fixtures = fixtures();
-    let p_values = fixtures.holm.p.iter();
-    let p_values: Option<Vec<PValue>> = p_values.map(|p| PValue::from_probability(*p)).collect();
-    let adjusted = holm(&p_values.unwrap());
+    let p_values = fixtures.holm.p.iter().map(|p| PValue::new(*p));
+    let adjusted = holm(&p_values.collect::<Vec<_>>());
     for (found, expected) in adjusted.iter().zip(&fixtures.holm.adjusted) {
         assert_p("holm", *found, *expected);
     }

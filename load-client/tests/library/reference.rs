@@ -53,10 +53,9 @@ fn assert_printed(found: f64, digits: usize, expected: &str) {
 }
 
 /// Estimate and ends of the interval.
-fn figures(found: Option<PairwiseEstimate>) -> (f64, f64, f64) {
+fn figures(found: Option<Interval>) -> (f64, f64, f64) {
     let found = found.unwrap();
-    let interval = found.interval.unwrap();
-    (found.estimate, interval.low, interval.high)
+    (found.estimate, found.low, found.high)
 }
 
 #[track_caller]
@@ -113,7 +112,6 @@ fn welch_of_sets_a_and_b() {
     assert_close(result.t, 20.164_948_694_513_03);
     assert_close(result.df, 1_718.645_689_819_899_4);
     assert_p(result.p, 2.447_738_375_836_641_3e-81);
-    assert_close(result.p.log10(), 2.447_738_375_836_641_3e-81_f64.log10());
     let change = quantile(&set_b(), 0.5).unwrap() / quantile(&set_a(), 0.5).unwrap() - 1.0;
     assert_close(change, -0.316_883_116_883_116_9);
 }
@@ -173,10 +171,9 @@ fn bootstrap_of_the_median_ratio_of_sets_a_and_b() {
         block_length: 1,
     };
     let found = quantile_changes(series(&a), series(&b), &[0.5], Bootstrap::default()).unwrap();
-    assert_printed(found[0].interval.low, 8, "-0.33116689");
-    assert_printed(found[0].interval.high, 8, "-0.30097379");
-    assert_printed(found[0].deviation, 12, "0.007667908689");
-    assert_close(found[0].interval.estimate, -0.316_883_116_883_116_9);
+    assert_printed(found[0].low, 8, "-0.33116689");
+    assert_printed(found[0].high, 8, "-0.30097379");
+    assert_close(found[0].estimate, -0.316_883_116_883_116_9);
 }
 
 #[test]
@@ -206,12 +203,10 @@ fn ranks_of_two_equal_systems() {
 fn ranks_of_hollander_and_wolfe() {
     let x = sorted(&[0.80, 0.83, 1.89, 1.04, 1.45, 1.38, 1.91, 1.64, 0.73, 1.46]);
     let y = sorted(&[1.15, 0.88, 0.90, 0.74, 1.21]);
-    let shift = hodges_lehmann_shift(&x, &y, 0.95).unwrap();
-    assert_close(shift.estimate, 0.305);
-    let interval = shift.interval.unwrap();
-    assert_close(interval.low, -0.15);
-    assert_close(interval.high, 0.76);
-    assert_printed(100.0 * interval.achieved_confidence, 1, "96.0");
+    let (shift, low, high) = figures(hodges_lehmann_shift(&x, &y, 0.95));
+    assert_close(shift, 0.305);
+    assert_close(low, -0.15);
+    assert_close(high, 0.76);
 }
 
 #[test]

@@ -5,16 +5,16 @@
 //! Procedure for Stationary Data" (in *Exploring the Limits of Bootstrap*, 1992): blocks of
 //! neighbouring values are drawn instead of single ones, and the series is closed to a ring, so
 //! that each value is as likely as any other. Intervals are percentile intervals (Efron, 1979).
+//!
+//! [`SplitMix64`], from which all is drawn, is the generator of random schedules too.
 
 mod statistics;
 
 use serde::Serialize;
 
 use self::statistics::{Coarse, Exact, Means};
-use crate::stats::hodges_lehmann::is_level;
-use crate::stats::{
-    Interval, SortedSample, SplitMix64, log_ratio, mean, quantile, quantile_of_sorted, variance,
-};
+use crate::stats::sample::is_level;
+use crate::stats::{Interval, SortedSample, log_ratio, mean, quantile, quantile_of_sorted};
 
 /// Longest series whose resamples are counted value by value.
 const EXACT_UP_TO: usize = 16_384;
@@ -50,22 +50,13 @@ impl Default for Bootstrap {
     }
 }
 
-/// An estimate with the interval that resampling gives it.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct BootstrapEstimate {
-    /// The estimate from the data themselves, and the percentile interval of the replicates.
-    pub interval: Interval,
-    /// Standard deviation of the replicates.
-    pub deviation: f64,
-}
-
 impl Bootstrap {
     fn is_valid(&self) -> bool {
         self.replicates >= 2 && is_level(self.confidence)
     }
 
-    /// The percentile interval of replicates round an estimate.
-    fn estimate(&self, estimate: f64, replicates: &[f64]) -> Option<BootstrapEstimate> {
+    /// An estimate with the percentile interval of its replicates.
+    fn estimate(&self, estimate: f64, replicates: &[f64]) -> Option<Interval> {
         let sorted = SortedSample::new(replicates)?;
         let tail = (1.0 - self.confidence) / 2.0;
         let interval = Interval {
@@ -73,10 +64,7 @@ impl Bootstrap {
             low: quantile_of_sorted(sorted.values(), tail)?,
             high: quantile_of_sorted(sorted.values(), 1.0 - tail)?,
         };
-        Some(BootstrapEstimate {
-            interval: interval.finite()?,
-            deviation: variance(replicates)?.sqrt(),
-        })
+        interval.finite()
     }
 }
 
@@ -117,11 +105,11 @@ impl Resampler {
     }
 
     /// The figures of one resample: the quantiles in the order of the probabilities, or the mean.
-    fn draw(&mut self, random: &mut SplitMix64, figures: &mut [f64]) {
+    fn draw(&mut self, random: &mut SplitMix64) -> Vec<f64> {
         match self {
-            Self::Exact(exact) => exact.draw(random, figures),
-            Self::Coarse(coarse) => coarse.draw(random, figures),
-            Self::Means(means) => figures.fill(means.draw(random)),
+            Self::Exact(exact) => exact.draw(random),
+            Self::Coarse(coarse) => coarse.draw(random),
+            Self::Means(means) => vec![means.draw(random)],
         }
     }
 }
@@ -184,16 +172,13 @@ pub fn quantile_changes(
     changed: Series<'_>,
     probabilities: &[f64],
     bootstrap: Bootstrap,
-) -> Option<Vec<BootstrapEstimate>> {
-    let values = || baseline.values.iter().chain(changed.values);
-    if values().any(|value| *value <= 0.0) {
+) -> Option<Vec<Interval>> {
+    let mut values = baseline.values.iter().chain(changed.values);
+    if values.any(|value| *value <= 0.0) {
         return None;
     }
-    let sides = (
-        Resampler::of_quantiles(baseline, probabilities)?,
-        Resampler::of_quantiles(changed, probabilities)?,
-    );
-    let replicates = replicates(sides, probabilities.len(), bootstrap, change)?;
+    let change = |old: f64, new: f64| new / old - 1.0;
+    let replicates = replicates(baseline, changed, probabilities, bootstrap, change)?;
     let each = probabilities.iter().zip(&replicates);
     each.map(|(probability, replicates)| {
         let old = quantile(baseline.values, *probability)?;
@@ -203,42 +188,26 @@ pub fn quantile_changes(
     .collect()
 }
 
-fn change(old: f64, new: f64) -> f64 {
-    new / old - 1.0
-}
-
-/// For each probability, the replicates of the difference changed - baseline.
-pub(super) fn difference_replicates(
+/// For each probability, the replicates of what `combine` makes of the quantiles of the two runs.
+pub(super) fn replicates(
     baseline: Series<'_>,
     changed: Series<'_>,
     probabilities: &[f64],
     bootstrap: Bootstrap,
-) -> Option<Vec<Vec<f64>>> {
-    let sides = (
-        Resampler::of_quantiles(baseline, probabilities)?,
-        Resampler::of_quantiles(changed, probabilities)?,
-    );
-    replicates(sides, probabilities.len(), bootstrap, |old, new| new - old)
-}
-
-/// For each figure of the resamples, its replicates.
-fn replicates(
-    (mut baseline, mut changed): (Resampler, Resampler),
-    figures: usize,
-    bootstrap: Bootstrap,
     combine: impl Fn(f64, f64) -> f64,
 ) -> Option<Vec<Vec<f64>>> {
+    let mut baseline = Resampler::of_quantiles(baseline, probabilities)?;
+    let mut changed = Resampler::of_quantiles(changed, probabilities)?;
     if !bootstrap.is_valid() {
         return None;
     }
     let mut random = SplitMix64::new(bootstrap.seed);
-    let (mut old, mut new) = (vec![0.0; figures], vec![0.0; figures]);
-    let mut replicates = vec![Vec::with_capacity(bootstrap.replicates); figures];
+    let mut replicates = vec![Vec::with_capacity(bootstrap.replicates); probabilities.len()];
     for _ in 0..bootstrap.replicates {
-        baseline.draw(&mut random, &mut old);
-        changed.draw(&mut random, &mut new);
-        for ((list, old), new) in replicates.iter_mut().zip(&old).zip(&new) {
-            list.push(combine(*old, *new));
+        let old = baseline.draw(&mut random);
+        let new = changed.draw(&mut random);
+        for ((list, old), new) in replicates.iter_mut().zip(old).zip(new) {
+            list.push(combine(old, new));
         }
     }
     Some(replicates)
@@ -268,7 +237,7 @@ pub fn hierarchical_quantile_changes(
     blocks: &[RunPair<'_>],
     probabilities: &[f64],
     bootstrap: Bootstrap,
-) -> Option<Vec<BootstrapEstimate>> {
+) -> Option<Vec<Interval>> {
     let estimates: Vec<f64> = probabilities
         .iter()
         .map(|probability| change_seen(blocks, |values| quantile(values, *probability)))
@@ -283,10 +252,7 @@ pub fn hierarchical_quantile_changes(
 /// As [`hierarchical_quantile_changes`]. With the requests of each second as values it is the
 /// change of the throughput. `None` also where the mean of a run is not above zero.
 #[must_use]
-pub fn hierarchical_mean_change(
-    blocks: &[RunPair<'_>],
-    bootstrap: Bootstrap,
-) -> Option<BootstrapEstimate> {
+pub fn hierarchical_mean_change(blocks: &[RunPair<'_>], bootstrap: Bootstrap) -> Option<Interval> {
     let estimate = change_seen(blocks, mean)?;
     let found = resampled(blocks, &[estimate], bootstrap, Resampler::of_mean)?;
     found.first().copied()
@@ -306,7 +272,7 @@ fn resampled(
     estimates: &[f64],
     bootstrap: Bootstrap,
     resampler_of: impl Fn(Series<'_>) -> Option<Resampler>,
-) -> Option<Vec<BootstrapEstimate>> {
+) -> Option<Vec<Interval>> {
     if blocks.len() < 2 || !bootstrap.is_valid() {
         return None;
     }
@@ -316,14 +282,17 @@ fn resampled(
         .collect::<Option<_>>()?;
     let mut random = SplitMix64::new(bootstrap.seed);
     let mut replicates = vec![Vec::with_capacity(bootstrap.replicates); estimates.len()];
-    let mut sums = vec![0.0; estimates.len()];
     for _ in 0..bootstrap.replicates {
-        sums.fill(0.0);
+        let mut sums = vec![0.0; estimates.len()];
         for _ in 0..blocks.len() {
-            let drawn = random.below(blocks.len());
-            add_log_ratios(&mut runs[drawn], &mut random, &mut sums)?;
+            let (baseline, changed) = &mut runs[random.below(blocks.len())];
+            let old = baseline.draw(&mut random);
+            let new = changed.draw(&mut random);
+            for ((sum, old), new) in sums.iter_mut().zip(old).zip(new) {
+                *sum += log_ratio(old, new)?;
+            }
         }
-        for (list, sum) in replicates.iter_mut().zip(&sums) {
+        for (list, sum) in replicates.iter_mut().zip(sums) {
             list.push((sum / blocks.len() as f64).exp_m1());
         }
     }
@@ -332,17 +301,75 @@ fn resampled(
         .collect()
 }
 
-fn add_log_ratios(
-    (baseline, changed): &mut (Resampler, Resampler),
-    random: &mut SplitMix64,
-    sums: &mut [f64],
-) -> Option<()> {
-    let mut old = vec![0.0; sums.len()];
-    let mut new = old.clone();
-    baseline.draw(random, &mut old);
-    changed.draw(random, &mut new);
-    for ((sum, old), new) in sums.iter_mut().zip(&old).zip(&new) {
-        *sum += log_ratio(*old, *new)?;
+/// The named generator behind every resampling and every random schedule: the same seed gives the same report,
+/// byte for byte, and the same load.
+///
+/// SplitMix64: Steele, Lea & Flood, "Fast Splittable Pseudorandom Number Generators" (OOPSLA 2014).
+/// Its stream is fixed by the paper, so that a figure of a report can be had again in any language
+/// and after any upgrade.
+#[derive(Debug, Clone)]
+pub struct SplitMix64(u64);
+
+impl SplitMix64 {
+    /// A generator whose stream is given by `seed`.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
     }
-    Some(())
+
+    /// The next 64 bits.
+    pub fn draw(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number from 0, included, to 1, excluded; of 53 bits.
+    pub fn unit(&mut self) -> f64 {
+        (self.draw() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// A number of the exponential distribution with mean 1: the gap between arrivals of a Poisson
+    /// process, in units of its mean gap.
+    pub fn exponential(&mut self) -> f64 {
+        // 1 - u is never 0, so the logarithm is finite.
+        -(1.0 - self.unit()).ln()
+    }
+
+    /// An index below `count`, which must not be zero: one draw, by remainder.
+    ///
+    /// The remainder favours low indices by `count` / 2^64, less than 1e-13 for a million values.
+    pub fn below(&mut self, count: usize) -> usize {
+        (self.draw() % count as u64) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stream_is_that_of_the_paper() {
+        let mut random = SplitMix64::new(0);
+        assert_eq!(random.draw(), 0xe220_a839_7b1d_cdaf);
+        assert_eq!(random.draw(), 0x6e78_9e6a_a1b9_65f4);
+        assert_eq!(random.draw(), 0x06c4_5d18_8009_454f);
+        assert_eq!(
+            SplitMix64::new(0).below(10),
+            0xe220_a839_7b1d_cdaf_u64 as usize % 10
+        );
+    }
+
+    #[test]
+    fn exponential_gaps_have_mean_and_spread_1() {
+        let mut random = SplitMix64::new(7);
+        let gaps: Vec<f64> = (0..100_000).map(|_| random.exponential()).collect();
+        let mean = gaps.iter().sum::<f64>() / 1e5;
+        let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / 1e5;
+        // Ten standard errors.
+        assert!((mean - 1.0).abs() < 0.032, "{mean}");
+        assert!((variance - 1.0).abs() < 0.09, "{variance}");
+    }
 }

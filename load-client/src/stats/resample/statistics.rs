@@ -1,8 +1,5 @@
-//! Quantiles of resamples of a long series, from counts over thresholds.
-//!
-//! The number of values of a resample at or below a threshold is the sum, over the segments of the
-//! series, of how often the segment was drawn times how many of its values are that low. That is a
-//! product of two short vectors, and a quantile is found by halving over the thresholds.
+//! The figures of one resample: its quantiles value by value ([`Exact`]) or, of a long series, from counts over
+//! thresholds ([`Coarse`]), and its mean ([`Means`]).
 
 use crate::stats::resample::{Ring, Series};
 use crate::stats::{SortedSample, SplitMix64, quantile_of_sorted};
@@ -19,6 +16,11 @@ const CLOSE_UP: usize = 128;
 /// Standard deviations of a resample's quantile that the close-up reaches to either side.
 const REACH: f64 = 6.0;
 
+/// Quantiles of resamples of a long series.
+///
+/// The number of values of a resample at or below a threshold is the sum, over the segments of the
+/// series, of how often the segment was drawn times how many of its values are that low. That is a
+/// product of two short vectors, and a quantile is found by halving over the thresholds.
 pub(super) struct Coarse {
     ring: Ring,
     /// Values of each segment.
@@ -39,16 +41,10 @@ impl Coarse {
         let segments: Vec<&[f64]> = series.values.chunks(segment).collect();
         let block = series.block_length.div_ceil(segment).min(segments.len());
         let thresholds = thresholds(&segments, block, sorted, probabilities);
-        let adjacent = (0..thresholds.len())
-            .map(|index| match index.checked_sub(1) {
-                None => true,
-                Some(before) => {
-                    let values = sorted.values();
-                    let above = values.partition_point(|value| *value <= thresholds[before]);
-                    values[above] == thresholds[index]
-                }
-            })
-            .collect();
+        let values = sorted.values();
+        let next = |threshold: f64| values[values.partition_point(|value| *value <= threshold)];
+        let adjacent = thresholds.windows(2).map(|pair| next(pair[0]) == pair[1]);
+        let adjacent = std::iter::once(true).chain(adjacent).collect();
         Self {
             ring: Ring::new(segments.len(), block),
             lengths: segments.iter().map(|values| values.len() as i16).collect(),
@@ -59,12 +55,11 @@ impl Coarse {
         }
     }
 
-    pub(super) fn draw(&mut self, random: &mut SplitMix64, quantiles: &mut [f64]) {
+    pub(super) fn draw(&mut self, random: &mut SplitMix64) -> Vec<f64> {
         self.ring.draw(random);
-        let drawn = dot(&self.lengths, &self.ring.multiplicities);
-        for (quantile, probability) in quantiles.iter_mut().zip(&self.probabilities) {
-            *quantile = self.quantile(f64::from(drawn - 1) * probability);
-        }
+        let last = f64::from(dot(&self.lengths, &self.ring.multiplicities) - 1);
+        let probabilities = self.probabilities.iter();
+        probabilities.map(|own| self.quantile(last * own)).collect()
     }
 
     /// The value at a position, counted from 0, among the drawn values.
@@ -163,6 +158,7 @@ fn counts_below(segments: &[&[f64]], thresholds: &[f64]) -> Vec<i16> {
     counts
 }
 
+/// Quantiles of resamples, value by value.
 pub(super) struct Exact {
     ring: Ring,
     /// The values, ascending.
@@ -188,11 +184,11 @@ impl Exact {
     }
 
     /// Quantiles by linear interpolation (type 7): one walk up the sorted values.
-    pub(super) fn draw(&mut self, random: &mut SplitMix64, quantiles: &mut [f64]) {
+    pub(super) fn draw(&mut self, random: &mut SplitMix64) -> Vec<f64> {
         self.ring.draw(random);
         let last = self.sorted.len() - 1;
         let (mut covered, mut next) = (0_usize, 0_usize);
-        for (quantile, probability) in quantiles.iter_mut().zip(&self.probabilities) {
+        let quantile = |probability: &f64| {
             let position = last as f64 * probability;
             let rank = position.floor() as usize;
             while covered <= rank {
@@ -206,8 +202,9 @@ impl Exact {
                 let above = (next..=last).find(|place| self.multiplicity(*place) > 0);
                 above.map_or(low, |place| self.sorted[place])
             };
-            *quantile = low + (position - rank as f64) * (high - low);
-        }
+            low + (position - rank as f64) * (high - low)
+        };
+        self.probabilities.iter().map(quantile).collect()
     }
 
     fn multiplicity(&self, sorted_place: usize) -> usize {
@@ -218,6 +215,7 @@ impl Exact {
 /// Most segments; up to so many values each is a segment of its own.
 const MEAN_SEGMENTS: usize = 16_384;
 
+/// Means of resamples.
 pub(super) struct Means {
     ring: Ring,
     sums: Vec<f64>,
@@ -238,17 +236,11 @@ impl Means {
 
     pub(super) fn draw(&mut self, random: &mut SplitMix64) -> f64 {
         self.ring.draw(random);
-        let drawn = self
-            .ring
-            .multiplicities
-            .iter()
-            .map(|times| f64::from(*times));
-        let (sum, count) = drawn
-            .zip(self.sums.iter().zip(&self.lengths))
-            .fold((0.0, 0.0), |(sum, count), (times, (part, length))| {
-                (sum + times * part, count + times * length)
-            });
-        sum / count
+        let total = |parts: &[f64]| -> f64 {
+            let drawn = self.ring.multiplicities.iter().zip(parts);
+            drawn.map(|(times, part)| f64::from(*times) * part).sum()
+        };
+        total(&self.sums) / total(&self.lengths)
     }
 }
 
@@ -284,9 +276,8 @@ mod tests {
             let mut exact = Exact::new(series(&values, block), &probabilities);
             let mut ring = Ring::new(values.len(), block);
             let (mut random, mut again) = (SplitMix64::new(8), SplitMix64::new(8));
-            let mut found = [0.0; 5];
             for _ in 0..50 {
-                exact.draw(&mut random, &mut found);
+                let found = exact.draw(&mut random);
                 ring.draw(&mut again);
                 let mut resample: Vec<f64> = values
                     .iter()
@@ -312,12 +303,11 @@ mod tests {
             // 200 is a multiple of the segment length, so both draw blocks of the same length.
             let mut exact = Exact::new(series(&values, 200), &probabilities);
             let mut coarse = Coarse::new(series(&values, 200), &sorted, &probabilities);
-            let interval = |draw: &mut dyn FnMut(&mut SplitMix64, &mut [f64])| {
-                let (mut random, mut quantiles) = (SplitMix64::new(6), [0.0; 4]);
+            let interval = |draw: &mut dyn FnMut(&mut SplitMix64) -> Vec<f64>| {
+                let mut random = SplitMix64::new(6);
                 let mut lists = vec![Vec::new(); 4];
                 for _ in 0..1500 {
-                    draw(&mut random, &mut quantiles);
-                    for (list, quantile) in lists.iter_mut().zip(quantiles) {
+                    for (list, quantile) in lists.iter_mut().zip(draw(&mut random)) {
                         list.push(quantile);
                     }
                 }
@@ -326,12 +316,12 @@ mod tests {
                     .map(|list| Bootstrap::default().estimate(0.0, list).unwrap());
                 each.collect::<Vec<_>>()
             };
-            let wanted = interval(&mut |random, quantiles| exact.draw(random, quantiles));
-            let found = interval(&mut |random, quantiles| coarse.draw(random, quantiles));
+            let wanted = interval(&mut |random| exact.draw(random));
+            let found = interval(&mut |random| coarse.draw(random));
             for (wanted, found) in wanted.iter().zip(found) {
-                let width = wanted.interval.high - wanted.interval.low;
-                let low = (found.interval.low - wanted.interval.low).abs();
-                let high = (found.interval.high - wanted.interval.high).abs();
+                let width = wanted.high - wanted.low;
+                let low = (found.low - wanted.low).abs();
+                let high = (found.high - wanted.high).abs();
                 // Different draws, so the ends differ by what 1,500 replicates leave to chance.
                 assert!(
                     low < 0.1 * width + step && high < 0.1 * width + step,
