@@ -5,33 +5,61 @@
 //! a run that was killed, which is told. A file that is packed with gzip is unpacked while it is read.
 
 mod format;
-mod packed;
 mod series;
 mod sidecar;
 
 use std::fs::File;
-use std::io::{BufReader, Read};
-use std::path::Path;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
 
 use csv::{ByteRecord, Position};
 
-use self::format::{Ended, Format, Ours};
-use self::packed::{Packing, Unpacked};
+use self::format::{Columns, Ended, Packing, Passed, Unpacked};
 use self::series::{Kinds, MAX_KINDS, Reply};
-use self::sidecar::LastByte;
 use crate::compare::run::Run;
 use crate::measure::history::ThroughputWindow;
 use crate::stats::quantile_is_supported;
-
-pub use format::ReadError;
 
 // internal: what `compare` must not write over
 pub(crate) use sidecar::summary_beside;
 
 /// Bytes read at once.
 const BUFFER_BYTES: usize = 1 << 18;
-/// UTF-8's byte-order mark, which spreadsheets put in front.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+const HEADER: &str = "expected a header that starts with request_type,name,response_time";
+const NANOSECONDS: &str = "nanoseconds, a whole number";
+
+/// Why the CSV of a run cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file cannot be opened or read.
+    #[error("cannot read {path}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Its content is not that of a run.
+    #[error("{path} {reason}")]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, with line and column where it is at one place.
+        reason: String,
+    },
+}
+
+impl ReadError {
+    fn io(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        Self::Io { path, source }
+    }
+
+    fn content(path: &Path, reason: String) -> Self {
+        let path = path.to_owned();
+        Self::Content { path, reason }
+    }
+}
 
 /// Reads the CSV of one run, and the JSON summary of the same run if it lies beside it: `X.json` of `X.csv` or
 /// of `X.csv.gz`.
@@ -41,10 +69,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 ///
 /// Names file, line and column of what cannot be used: see [`ReadError`].
 pub fn read_run(path: &Path) -> Result<Run, ReadError> {
-    let failed = |source| ReadError::Io {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| ReadError::io(path, source);
     let file = File::open(path).map_err(failed)?;
     let modified = file.metadata().and_then(|facts| facts.modified()).ok();
     let mut summary = sidecar::Beside::of(path);
@@ -61,35 +86,23 @@ pub fn read_run(path: &Path) -> Result<Run, ReadError> {
 }
 
 fn read(path: &Path, source: impl Read, window: ThroughputWindow) -> Result<Run, ReadError> {
-    let (packing, source) = Packing::of(source).map_err(|source| ReadError::Io {
-        path: path.to_owned(),
-        source,
-    })?;
+    let (packing, source) = Packing::of(source).map_err(|error| ReadError::io(path, error))?;
     match packing {
         None => read_csv(path, source, window),
         Some(Packing::Gzip) => read_csv(path, Unpacked::new(source), window),
-        Some(Packing::Other(tool)) => Err(ReadError::Compressed {
-            path: path.to_owned(),
-            tool,
-        }),
+        Some(Packing::Other(tool)) => {
+            let reason = format!("is packed by {tool}, and only gzip is read: unpack it first");
+            Err(ReadError::content(path, reason))
+        }
     }
 }
 
 fn read_csv(path: &Path, source: impl Read, window: ThroughputWindow) -> Result<Run, ReadError> {
-    let mut source = LastByte::new(source);
-    let start = source.start().map_err(|source| ReadError::Io {
-        path: path.to_owned(),
-        source,
-    })?;
-    let start = start
-        .strip_prefix(BYTE_ORDER_MARK)
-        .unwrap_or(&start)
-        .to_vec();
     // Flexible, so that a line of another length is reported in our words with its number.
     let mut reader = csv::ReaderBuilder::new()
         .flexible(true)
         .buffer_capacity(BUFFER_BYTES)
-        .from_reader(start.chain(&mut source));
+        .from_reader(Passed::new(source));
     let header = reader
         .byte_headers()
         .map_err(|error| unreadable(path, error))?;
@@ -100,7 +113,7 @@ fn read_csv(path: &Path, source: impl Read, window: ThroughputWindow) -> Result<
     while more {
         more = advance(path, &mut reader, &mut next)?;
         // A writer ends every line; a last one without an end was cut off when the run was killed.
-        if !more && !reader.get_ref().get_ref().1.ends_with_newline() {
+        if !more && !reader.get_ref().ends_with_newline() {
             run.skip_cut_off(&line);
             break;
         }
@@ -121,7 +134,7 @@ fn advance(
 
 struct RunReader<'a> {
     path: &'a Path,
-    format: Format,
+    columns: Columns,
     width: usize,
     run: Run,
     window: ThroughputWindow,
@@ -135,25 +148,24 @@ impl<'a> RunReader<'a> {
         header: &ByteRecord,
         window: ThroughputWindow,
     ) -> Result<Self, ReadError> {
-        let path_of = || path.to_owned();
+        let refused = |reason| Err(ReadError::content(path, reason));
         if header.iter().all(|field| field.trim_ascii().is_empty()) {
-            return Err(ReadError::Empty { path: path_of() });
+            return refused(format!("is empty; {HEADER}"));
         }
-        let format = Format::of(header).map_err(|column| match separator(header) {
-            Some(separator) => ReadError::Separator {
-                path: path_of(),
-                separator,
-            },
-            None => ReadError::MissingColumn {
-                path: path_of(),
-                column,
-            },
-        })?;
-        let unpacked = packed::unpacked_name(path);
+        let columns = match (Columns::of(header), separator(header)) {
+            (Ok(columns), _) => columns,
+            (Err(_), Some(separator)) => {
+                return refused(format!(
+                    "line 1: the fields are separated by {separator}; only commas are read"
+                ));
+            }
+            (Err(column), None) => return refused(format!("line 1: no column {column}; {HEADER}")),
+        };
+        let unpacked = format::unpacked_name(path);
         let label = unpacked.file_stem().unwrap_or(path.as_os_str());
         Ok(Self {
             path,
-            format,
+            columns,
             width: header.len(),
             run: Run::new(label.to_string_lossy().into_owned(), Vec::new()),
             window,
@@ -172,28 +184,26 @@ impl<'a> RunReader<'a> {
 
     fn take(&mut self, record: &ByteRecord) -> Result<(), ReadError> {
         if record.len() != self.width {
-            return Err(ReadError::Line {
-                path: self.path.to_owned(),
-                line: line_of(record),
-                reason: format!(
-                    "{} fields where the header has {}",
-                    record.len(),
-                    self.width
-                ),
-            });
+            let found = record.len();
+            let reason = format!("{found} fields where the header has {}", self.width);
+            return Err(self.at(record, &format!(": {reason}")));
         }
-        if !self.format.is_request(record) {
+        if !self.columns.is_request(record) {
             return Ok(());
         }
-        let ended = self.format.status(record);
+        let ended = self.columns.ended(record);
         let latency = match ended {
             Ended::Well => Some(self.latency(record)?),
             Ended::Badly | Ended::Censored => None,
         };
         let stamp_s = self.stamp_s(record)?;
         let warm_up = self.is_warm_up(record)?;
-        let is_measured = !warm_up && ended != Ended::Censored;
-        let kind = if is_measured { self.kind(record)? } else { 0 };
+        self.run.warm_up += u64::from(warm_up);
+        if ended == Ended::Censored {
+            self.run.censored += u64::from(!warm_up);
+            return Ok(());
+        }
+        let kind = if warm_up { 0 } else { self.kind(record)? };
         if let Some(latency_ms) = latency {
             self.replies.push(Reply {
                 at_s: stamp_s.unwrap_or(0.0),
@@ -201,23 +211,14 @@ impl<'a> RunReader<'a> {
                 warm_up,
                 kind,
             });
-        }
-        if let Some(stamp_s) = stamp_s.filter(|_| ended != Ended::Censored) {
-            self.note_in_window(record, stamp_s, latency, warm_up)?;
-        }
-        if warm_up {
-            self.run.warm_up += 1;
-            return Ok(());
-        }
-        if ended == Ended::Censored {
-            self.run.censored += 1;
-            return Ok(());
-        }
-        if latency.is_none() {
+        } else if !warm_up {
             self.run.failures += 1;
             self.kinds.count_failure(kind);
         }
-        Ok(())
+        match stamp_s {
+            Some(stamp_s) => self.note_in_window(record, stamp_s, latency, warm_up),
+            None => Ok(()),
+        }
     }
 
     /// Takes a request's part in the throughput.
@@ -228,46 +229,42 @@ impl<'a> RunReader<'a> {
         latency: Option<f64>,
         warm_up: bool,
     ) -> Result<(), ReadError> {
-        let taken_ms = latency.filter(|_| self.format.stamps_are_ends());
+        let taken_ms = latency.filter(|_| self.columns.stamps_are_ends());
         // Exact for our own files: their nanoseconds are below 2^53 for a hundred days.
         let sent_ns = ((stamp_s - taken_ms.unwrap_or(0.0) / 1e3) * 1e9).round() as u64;
-        let expected = "nanoseconds, a whole number";
-        let replied_ns = match (latency, self.format.replied_ns()) {
+        let replied_ns = match (latency, self.columns.replied_ns) {
             (None, _) => None,
             (Some(latency), None) => Some(sent_ns + (latency * 1e6) as u64),
-            (Some(_), Some(column)) => Some(self.parse(record, column, "replied_ns", expected)?),
+            (Some(_), Some(column)) => {
+                Some(self.parse(record, column, "replied_ns", NANOSECONDS)?)
+            }
         };
         self.window.record_reply(sent_ns, replied_ns, warm_up);
         Ok(())
     }
 
     fn kind(&mut self, record: &ByteRecord) -> Result<usize, ReadError> {
-        let columns = self.format.kind();
+        let columns = self.columns.kind;
         let named = columns.map(|column| column.map_or(&[][..], |at| &record[at]));
         let number = self.kinds.number(named);
-        number.ok_or_else(|| ReadError::TooManyKinds {
-            path: self.path.to_owned(),
-            line: line_of(record),
-            most: MAX_KINDS,
+        number.ok_or_else(|| {
+            let reason = format!(
+                ": too many kinds to compare, more than {MAX_KINDS}; group them: give all requests of one kind \
+                 the same name (k6: tags: {{ name: '/orders/ID' }}, Locust: name='/orders/ID')"
+            );
+            self.at(record, &reason)
         })
     }
 
     /// What the file says of the request's time, in seconds: when it was sent, or with other tools when it ended.
     fn stamp_s(&self, record: &ByteRecord) -> Result<Option<f64>, ReadError> {
-        let ended = match self.format {
-            Format::Ours(Ours { sent_ns: None, .. }) => return Ok(None),
-            Format::Ours(Ours {
-                sent_ns: Some(column),
-                ..
-            }) => {
-                let expected = "nanoseconds, a whole number";
-                let sent_ns = self.parse::<u64>(record, column, "sent_ns", expected)?;
-                return Ok(Some(sent_ns as f64 / 1e9));
-            }
-            Format::Locust(columns) => columns.timestamp,
-            Format::K6(columns) => Some(columns.timestamp),
+        let Some(column) = self.columns.stamp else {
+            return Ok(None);
         };
-        let Some(column) = ended else { return Ok(None) };
+        if !self.columns.stamps_are_ends() {
+            let sent_ns: u64 = self.parse(record, column, "sent_ns", NANOSECONDS)?;
+            return Ok(Some(sent_ns as f64 / 1e9));
+        }
         let text = std::str::from_utf8(&record[column]).ok();
         let seconds = text.and_then(format::seconds).ok_or_else(|| {
             let expected = "seconds since 1970, or RFC 3339";
@@ -277,22 +274,12 @@ impl<'a> RunReader<'a> {
     }
 
     fn is_warm_up(&self, record: &ByteRecord) -> Result<bool, ReadError> {
-        let Format::Ours(Ours {
-            warm_up: Some(column),
-            ..
-        }) = self.format
-        else {
-            return Ok(false);
-        };
-        match &record[column] {
-            b"false" => Ok(false),
-            b"true" => Ok(true),
-            other => Err(self.field(record, "warm_up", "true or false", other)),
-        }
+        let read = |column| self.parse(record, column, "warm_up", "true or false");
+        self.columns.warm_up.map_or(Ok(false), read)
     }
 
     fn latency(&self, record: &ByteRecord) -> Result<f64, ReadError> {
-        let (column, name) = self.format.response_time();
+        let (column, name) = self.columns.response_time;
         let expected = "milliseconds, zero or more";
         let latency = self.parse::<f64>(record, column, name, expected)?;
         if latency.is_finite() && latency >= 0.0 {
@@ -315,29 +302,22 @@ impl<'a> RunReader<'a> {
             .ok_or_else(|| self.field(record, name, expected, &record[column]))
     }
 
-    fn field(
-        &self,
-        record: &ByteRecord,
-        column: &'static str,
-        expected: &str,
-        found: &[u8],
-    ) -> ReadError {
-        ReadError::Field {
-            path: self.path.to_owned(),
-            line: line_of(record),
-            column,
-            reason: format!(
-                "expected {expected}, found {:?}",
-                String::from_utf8_lossy(found)
-            ),
-        }
+    fn field(&self, record: &ByteRecord, column: &str, expected: &str, found: &[u8]) -> ReadError {
+        let found = String::from_utf8_lossy(found);
+        let reason = format!(", column {column}: expected {expected}, found {found:?}");
+        self.at(record, &reason)
+    }
+
+    /// What is wrong with a line.
+    fn at(&self, record: &ByteRecord, reason: &str) -> ReadError {
+        ReadError::content(self.path, format!("line {}{reason}", line_of(record)))
     }
 
     fn finish(mut self) -> Result<Run, ReadError> {
-        if self.format.stamps_are_ends() {
+        let stamps_are_ends = self.columns.stamps_are_ends();
+        if stamps_are_ends {
             self.run.started = series::wall_clock_start(&self.replies);
         }
-        let stamps_are_ends = self.format.stamps_are_ends();
         self.run.is_ordered = series::in_order_of_sending(&mut self.replies, stamps_are_ends);
         self.run.timeline = series::timeline(&self.replies, self.run.is_ordered);
         self.run.digest = Some(series::digest(&self.replies, self.run.failures));
@@ -348,10 +328,14 @@ impl<'a> RunReader<'a> {
         self.run.latencies_ms = measured.map(|reply| reply.latency_ms).collect();
         let replies = self.run.latencies_ms.len() as u64;
         if replies + self.run.failures == 0 {
-            return Err(ReadError::NoRows {
-                path: self.path.to_owned(),
-                warm_up: self.run.warm_up,
-            });
+            let only = match self.run.warm_up {
+                0 => String::new(),
+                count => format!(
+                    ", only {count} of the warm-up; shorten --warm-up or lengthen --run-time"
+                ),
+            };
+            let reason = format!("has no measured request{only}");
+            return Err(ReadError::content(self.path, reason));
         }
         self.run.throughput = self.window.throughput_at(u64::MAX);
         self.run.window_is_guessed = self.run.throughput.is_some() && !self.window.is_known();
@@ -366,9 +350,9 @@ impl<'a> RunReader<'a> {
 }
 
 /// What separates the fields, if it is not the comma.
-fn separator(header: &ByteRecord) -> Option<char> {
+fn separator(header: &ByteRecord) -> Option<&'static str> {
     let first = header.get(0).unwrap_or_default();
-    let others = [(b';', ';'), (b'\t', '\t'), (b'|', '|')];
+    let others = [(b';', "';'"), (b'\t', "a tab"), (b'|', "'|'")];
     let found = others.into_iter().find(|(byte, _)| first.contains(byte));
     found.map(|(_, separator)| separator)
 }
@@ -378,14 +362,11 @@ fn line_of(record: &ByteRecord) -> u64 {
 }
 
 fn unreadable(path: &Path, error: csv::Error) -> ReadError {
-    let path = path.to_owned();
-    let (line, reason) = (
-        error.position().map_or(0, Position::line),
-        error.to_string(),
-    );
+    let line = error.position().map_or(0, Position::line);
+    let reason = format!("line {line}: {error}");
     match error.into_kind() {
-        csv::ErrorKind::Io(source) => ReadError::Io { path, source },
-        _ => ReadError::Line { path, line, reason },
+        csv::ErrorKind::Io(source) => ReadError::io(path, source),
+        _ => ReadError::content(path, reason),
     }
 }
 

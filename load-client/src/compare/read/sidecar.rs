@@ -5,12 +5,12 @@
 //! all; only what says plainly "invalid" counts against the run.
 
 use std::fs;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::compare::read::packed::unpacked_name;
+use crate::compare::read::format::unpacked_name;
 use crate::compare::run::Run;
 use crate::measure::history::ThroughputWindow;
 
@@ -72,15 +72,25 @@ pub(super) struct Beside {
 }
 
 impl Beside {
+    /// Nothing but this warning.
+    fn warning(text: String) -> Self {
+        Self {
+            summary: None,
+            warning: Some(text),
+        }
+    }
+
     /// Reads the summary beside `csv`, if there is one.
     pub(super) fn of(csv: &Path) -> Self {
         let path = summary_beside(csv);
         if path == csv || fs::metadata(&path).is_ok_and(|facts| facts.len() > LARGEST_BYTES) {
             return Self::default();
         }
-        let failed = |error: &dyn std::fmt::Display| Self {
-            summary: None,
-            warning: Some(unreadable(&path, error)),
+        let failed = |error: &dyn std::fmt::Display| {
+            let path = path.display();
+            Self::warning(format!(
+                "cannot read {path}: {error}; whether its run was valid is not known"
+            ))
         };
         let text = match fs::read(&path) {
             Ok(text) => text,
@@ -106,15 +116,12 @@ impl Beside {
         let Some(told) = told.filter(|told| *told != found) else {
             return false;
         };
-        *self = Self {
-            summary: None,
-            warning: Some(format!(
-                "{} counts {told} measured request(s) and {} has {found}: it is of another run and was left \
-                 out; whether the run was valid is not known",
-                summary_beside(csv).display(),
-                csv.display()
-            )),
-        };
+        *self = Self::warning(format!(
+            "{} counts {told} measured request(s) and {} has {found}: it is of another run and was left \
+             out; whether the run was valid is not known",
+            summary_beside(csv).display(),
+            csv.display()
+        ));
         true
     }
 
@@ -142,62 +149,21 @@ impl Beside {
     /// Adds what the summary knows.
     pub(super) fn add_to(self, run: &mut Run) {
         run.warnings.extend(self.warning);
-        if let Some(summary) = self.summary {
-            take(summary, run);
+        let Some(summary) = self.summary else {
+            return;
+        };
+        let started = summary.started.as_deref();
+        let started = started.and_then(|started| humantime::parse_rfc3339(started).ok());
+        run.started = started.or(run.started);
+        run.run_id = summary.run_id;
+        let Some(validity) = summary.validity.filter(|own| own.verdict == "invalid") else {
+            return;
+        };
+        let reasons = validity.findings.into_iter().map(|finding| finding.reason);
+        run.invalid.extend(reasons);
+        if run.invalid.is_empty() {
+            run.invalid.push(NO_REASON.to_owned());
         }
-    }
-}
-
-fn take(summary: Summary, run: &mut Run) {
-    let started = summary.started.as_deref();
-    let started = started.and_then(|started| humantime::parse_rfc3339(started).ok());
-    run.started = started.or(run.started);
-    run.run_id = summary.run_id;
-    let Some(validity) = summary.validity.filter(|own| own.verdict == "invalid") else {
-        return;
-    };
-    let reasons = validity.findings.into_iter().map(|finding| finding.reason);
-    run.invalid.extend(reasons);
-    if run.invalid.is_empty() {
-        run.invalid.push(NO_REASON.to_owned());
-    }
-}
-
-fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> String {
-    format!(
-        "cannot read {}: {error}; whether its run was valid is not known",
-        path.display()
-    )
-}
-
-/// Remembers the last byte that passed.
-pub(super) struct LastByte<R> {
-    source: R,
-    last: Option<u8>,
-}
-
-impl<R: Read> LastByte<R> {
-    pub(super) fn new(source: R) -> Self {
-        Self { source, last: None }
-    }
-
-    /// The first bytes, as far as they tell what the file is.
-    pub(super) fn start(&mut self) -> std::io::Result<Vec<u8>> {
-        let mut start = Vec::new();
-        self.by_ref().take(3).read_to_end(&mut start)?;
-        Ok(start)
-    }
-
-    pub(super) fn ends_with_newline(&self) -> bool {
-        self.last == Some(b'\n')
-    }
-}
-
-impl<R: Read> Read for LastByte<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.source.read(buffer)?;
-        self.last = buffer[..count].last().copied().or(self.last);
-        Ok(count)
     }
 }
 
