@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::compare::{FailOn, NameError, Names, Side, side_name};
+use crate::compare::{Names, Side, side_name};
 use clap::{Args, ValueEnum};
 
 use crate::args::parse;
@@ -44,7 +44,7 @@ pub(crate) struct CompareArguments {
         value_enum,
         value_name = "VERDICT"
     )]
-    pub(crate) fail_on: Option<FailOnWord>,
+    pub(crate) fail_on: Option<FailOn>,
     /// Append a line for each run to this CSV, from which Apache Otava tells changes over time
     #[arg(long, env = "LOAD_CLIENT_HISTORY", value_name = "FILE")]
     pub(crate) history: Option<PathBuf>,
@@ -68,8 +68,9 @@ impl CompareArguments {
     /// # Errors
     ///
     /// When both are called the same.
-    pub(crate) fn names(&self) -> Result<Names, SameNames> {
-        Names::try_new(&self.baseline_name, &self.changed_name).map_err(SameNames)
+    pub(crate) fn names(&self) -> Result<Names, Misuse> {
+        let names = Names::try_new(&self.baseline_name, &self.changed_name);
+        names.map_err(|error| Misuse(format!("--baseline-name and --changed-name: {error}")))
     }
 
     /// The commit that was given, or that the build is of.
@@ -90,30 +91,21 @@ impl CompareArguments {
     }
 }
 
-/// Sides that nobody could tell apart.
+/// What was typed makes no comparison.
 #[derive(Debug, thiserror::Error)]
-#[error("--baseline-name and --changed-name: {0}")]
-pub(crate) struct SameNames(NameError);
+#[error("{0}")]
+pub(crate) struct Misuse(pub(crate) String);
 
-/// [`FailOn`] as it is typed.
+/// On which verdicts a comparison fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FailOnWord {
+pub(crate) enum FailOn {
     /// The changed side is slower
     Slower,
     /// The changed side is anything but faster
     NotFaster,
 }
 
-impl From<FailOnWord> for FailOn {
-    fn from(word: FailOnWord) -> Self {
-        match word {
-            FailOnWord::Slower => Self::Slower,
-            FailOnWord::NotFaster => Self::NotFaster,
-        }
-    }
-}
-
-impl std::fmt::Display for FailOnWord {
+impl std::fmt::Display for FailOn {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(match self {
             Self::Slower => "slower",

@@ -28,7 +28,7 @@ use crate::report::{Collision, refuse_collisions};
 use crate::scenario::{Mix, Scenario};
 use crate::transport::kafka::{KafkaSettings, ServiceSettings};
 
-pub(crate) use compare::{CompareArguments, SameNames};
+pub(crate) use compare::{CompareArguments, FailOn, Misuse};
 pub(crate) use load::LoadArguments;
 pub(crate) use output::{Files, NotAllowed, OutputArguments, OutputError};
 pub(crate) use service::ServiceError;

@@ -48,7 +48,6 @@ pub(crate) use kinds::Kind;
 pub(crate) use names::side_name;
 pub(crate) use read::summary_beside;
 pub(crate) use run::{RunFigures, Side, SideSummary, TimeBin};
-pub(crate) use steps::FailOn;
 
 /// How to compare.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,16 +76,6 @@ impl Default for Options {
             threshold: 0.02,
             detail: Detail::Full(Bootstrap::default()),
             names: Names::default(),
-        }
-    }
-}
-
-impl Options {
-    /// The bootstrap, if intervals are to be had by one.
-    fn bootstrap(&self) -> Option<Bootstrap> {
-        match self.detail {
-            Detail::Full(bootstrap) => Some(bootstrap),
-            Detail::Verdict => None,
         }
     }
 }

@@ -1,10 +1,10 @@
-//! The steps that lead to a comparison.
+//! The steps that lead to a comparison, and what the steps of recorded latencies hide of it.
 
 use crate::compare::curves::{Curves, Shape, curves, shape};
 use crate::compare::effects::{WithinRuns, pair, series, within_runs};
 use crate::compare::run::{Pooled, Run, RunFigures, Side, SideSummary, pool};
-use crate::compare::verdict::{self, Verdict};
-use crate::compare::{Comparison, Metric, Options, PerRequest, kinds, notices};
+use crate::compare::verdict;
+use crate::compare::{Comparison, Detail, Metric, Options, PerRequest, kinds, notices};
 use crate::stats::{
     Bootstrap, Interval, RunPair, Series, hierarchical_mean_change, hierarchical_quantile_changes,
     locust_median, mean, welch,
@@ -42,15 +42,15 @@ pub fn compare(
         pool(names.of(Side::Changed), changed),
     ];
     let [old, new] = &sides;
-    let bootstrap = options.bootstrap();
-    let resampled = bootstrap.map_or_else(Vec::new, |bootstrap| {
-        resampled(baseline, changed, &sides, bootstrap)
-    });
+    let bootstrap = match options.detail {
+        Detail::Full(bootstrap) => Some(bootstrap),
+        Detail::Verdict => None,
+    };
+    let resampled = bootstrap.and_then(|bootstrap| resampled(both, &sides, bootstrap));
+    let resampled = resampled.unwrap_or_default();
     let interval = |metric: Metric| {
-        resampled
-            .iter()
-            .find(|own| own.0 == metric)
-            .map(|own| own.1)
+        let mut found = resampled.iter().filter(|own| own.0 == metric);
+        found.next().map(|own| own.1)
     };
     let (threshold, summaries) = (options.threshold, [&old.summary, &new.summary]);
     let mut blocks = pair(&old.summary, &new.summary, threshold, interval);
@@ -78,7 +78,7 @@ pub fn compare(
         kinds,
         order,
         drift,
-        within_runs: single.and_then(|bootstrap| within(baseline, changed, &sides, bootstrap)),
+        within_runs: single.and_then(|bootstrap| within(both, &sides, bootstrap)),
         shape: bootstrap.and_then(|bootstrap| pooled_shape(&sides, bootstrap)),
         per_request: per_request(old, new),
         curves: bootstrap.map_or_else(Curves::default, |_| pooled_curves(&sides)),
@@ -107,46 +107,38 @@ fn check([baseline, changed]: [&[Run]; 2], options: &Options) -> Result<(), Comp
 /// The hierarchical bootstrap of the mean and of those quantiles that every run has; nothing without
 /// blocks.
 fn resampled(
-    baseline: &[Run],
-    changed: &[Run],
+    [baseline, changed]: [&[Run]; 2],
     sides: &[Pooled; 2],
     bootstrap: Bootstrap,
-) -> Vec<(Metric, Interval)> {
-    if baseline.len() < 2 || baseline.len() != changed.len() {
-        return Vec::new();
+) -> Option<Vec<(Metric, Interval)>> {
+    if baseline.len() != changed.len() {
+        return None;
     }
     let [old, new] = sides.each_ref().map(|side| &side.summary.runs);
-    let runs = || old.iter().chain(new);
-    let told = |metric: &Metric| {
-        metric.quantile().is_some() && runs().all(|run| metric.of(&run.figures).is_some())
+    let every_run_has = |metric: Metric| {
+        let mut runs = old.iter().chain(new);
+        runs.all(|run| metric.of(&run.figures).is_some())
     };
-    let metrics: Vec<Metric> = Metric::ALL.into_iter().filter(told).collect();
-    let probabilities: Vec<f64> = metrics
-        .iter()
-        .filter_map(|metric| metric.quantile())
-        .collect();
-    let pairs: Option<Vec<RunPair<'_>>> = (0..baseline.len())
-        .map(|index| {
-            Some(RunPair {
-                baseline: series(&baseline[index], &old[index].dependence)?,
-                changed: series(&changed[index], &new[index].dependence)?,
-            })
+    let quantiles = Metric::ALL.into_iter().filter_map(|metric| {
+        let quantile = metric.quantile().filter(|_| every_run_has(metric))?;
+        Some((metric, quantile))
+    });
+    let (metrics, probabilities): (Vec<Metric>, Vec<f64>) = quantiles.unzip();
+    let pairs = (0..baseline.len()).map(|index| {
+        Some(RunPair {
+            baseline: series(&baseline[index], &old[index].dependence)?,
+            changed: series(&changed[index], &new[index].dependence)?,
         })
-        .collect();
-    let Some(pairs) = pairs else {
-        return Vec::new();
-    };
-    let estimates = hierarchical_quantile_changes(&pairs, &probabilities, bootstrap);
-    let quantiles = metrics.into_iter().zip(estimates.into_iter().flatten());
-    let mean = hierarchical_mean_change(&pairs, bootstrap);
-    quantiles
-        .chain(mean.map(|mean| (Metric::Mean, mean)))
-        .collect()
+    });
+    let pairs = pairs.collect::<Option<Vec<_>>>()?;
+    let quantiles = hierarchical_quantile_changes(&pairs, &probabilities, bootstrap);
+    let quantiles = metrics.into_iter().zip(quantiles.into_iter().flatten());
+    let mean = hierarchical_mean_change(&pairs, bootstrap).map(|mean| (Metric::Mean, mean));
+    Some(quantiles.chain(mean).collect())
 }
 
 fn within(
-    baseline: &[Run],
-    changed: &[Run],
+    [baseline, changed]: [&[Run]; 2],
     sides: &[Pooled; 2],
     bootstrap: Bootstrap,
 ) -> Option<WithinRuns> {
@@ -246,93 +238,4 @@ pub(super) fn coarsest(sides: [&SideSummary; 2]) -> Option<f64> {
 pub(super) fn in_words(step: f64) -> String {
     // Six digits are nanoseconds; more is the rounding of the search for the step.
     format!("steps of {} ms", (step * 1e6).round() / 1e6)
-}
-
-/// What fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FailOn {
-    /// The changed side is slower. A verdict that cannot be given, because there are too few blocks, passes.
-    Slower,
-    /// The changed side is anything but faster.
-    NotFaster,
-}
-
-impl FailOn {
-    /// Why a comparison fails; `None` when it passes.
-    ///
-    /// A refused comparison fails under either rule: a build must not turn green because nothing was
-    /// measured that could have turned it red.
-    pub(crate) fn broken_by(self, comparison: &Comparison) -> Option<String> {
-        let Some(verdict) = comparison.verdict else {
-            let reason = comparison
-                .refusal
-                .as_deref()
-                .unwrap_or("no reason is known");
-            return Some(format!("there is no verdict: {reason}"));
-        };
-        let is_broken = match self {
-            Self::Slower => verdict == Verdict::Slower,
-            Self::NotFaster => verdict != Verdict::Faster,
-        };
-        is_broken.then(|| format!("the verdict is {}", verdict.name()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::compare::{Detail, Options, Run, compare};
-
-    fn comparison(factors: &[f64]) -> Comparison {
-        let run = |median: f64| {
-            let latencies = (0..101).map(|index| median * (0.9 + 0.002 * f64::from(index)));
-            Run::new("run".to_owned(), latencies.collect())
-        };
-        let baseline: Vec<Run> = factors.iter().map(|_| run(6.0)).collect();
-        let changed: Vec<Run> = factors.iter().map(|factor| run(6.0 * factor)).collect();
-        let options = Options {
-            detail: Detail::Verdict,
-            ..Options::default()
-        };
-        compare(&baseline, &changed, &options).unwrap()
-    }
-
-    #[test]
-    fn each_verdict_under_each_rule() {
-        for (factors, name, slower, not_faster) in [
-            (
-                &[0.7, 0.71, 0.69, 0.7, 0.7, 0.72][..],
-                "faster",
-                false,
-                false,
-            ),
-            (&[1.3, 1.31, 1.29, 1.3, 1.3, 1.32], "slower", true, true),
-            (
-                &[1.0, 1.001, 0.999, 1.0, 1.0, 1.0],
-                "equivalent",
-                false,
-                true,
-            ),
-            (&[0.8, 1.3, 0.9, 1.2, 0.7, 1.1], "inconclusive", false, true),
-        ] {
-            let comparison = comparison(factors);
-            assert_eq!(comparison.verdict.map(Verdict::name), Some(name));
-            assert_eq!(FailOn::Slower.broken_by(&comparison).is_some(), slower);
-            let reason = FailOn::NotFaster.broken_by(&comparison);
-            assert_eq!(reason.is_some(), not_faster);
-            assert!(reason.is_none_or(|reason| reason.contains(name)));
-        }
-    }
-
-    #[test]
-    fn nothing_measured_is_no_pass() {
-        let refused = comparison(&[0.5]);
-        for rule in [FailOn::Slower, FailOn::NotFaster] {
-            let reason = rule.broken_by(&refused).unwrap();
-            assert!(
-                reason.contains("run-to-run variation was not measured"),
-                "{reason}"
-            );
-        }
-    }
 }

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::args::CompareArguments;
+use crate::args::{CompareArguments, FailOn, Misuse};
 use crate::compare::{
-    self, Comparison, FailOn, Options, ReadError, Run, Side, SideSummary, read_run, summary_beside,
+    self, Comparison, Options, ReadError, Run, Side, Verdict, read_run, summary_beside,
 };
 use crate::report::html::{PageContext, Section, comparison_page};
 use crate::report::text::{comparison_markdown, comparison_text};
@@ -127,7 +127,7 @@ fn write_history(
     let Some(path) = &arguments.history else {
         return Ok(());
     };
-    let sides: [(Side, &[Run], &SideSummary); 2] = [
+    let sides = [
         (Side::Baseline, baseline, &comparison.baseline),
         (Side::Changed, changed, &comparison.changed),
     ];
@@ -152,16 +152,33 @@ fn write_history(
 }
 
 fn exit_code(arguments: &CompareArguments, comparison: &Comparison) -> u8 {
-    let Some(word) = arguments.fail_on else {
+    let Some(rule) = arguments.fail_on else {
         return 0;
     };
-    match FailOn::from(word).broken_by(comparison) {
+    match broken(rule, comparison) {
         None => 0,
         Some(reason) => {
-            say(&format!("error: --fail-on {word}: {reason}"));
+            say(&format!("error: --fail-on {rule}: {reason}"));
             BROKEN
         }
     }
+}
+
+/// Why a comparison fails; `None` when it passes.
+///
+/// A refused comparison fails under either rule: a build must not turn green because nothing was
+/// measured that could have turned it red.
+fn broken(rule: FailOn, comparison: &Comparison) -> Option<String> {
+    let Some(verdict) = comparison.verdict else {
+        let reason = comparison.refusal.as_deref();
+        let reason = reason.unwrap_or("no reason is known");
+        return Some(format!("there is no verdict: {reason}"));
+    };
+    let is_broken = match rule {
+        FailOn::Slower => verdict == Verdict::Slower,
+        FailOn::NotFaster => verdict != Verdict::Faster,
+    };
+    is_broken.then(|| format!("the verdict is {}", verdict.name()))
 }
 
 fn context(arguments: &CompareArguments, comparison: &Comparison) -> PageContext {
@@ -182,32 +199,18 @@ fn context(arguments: &CompareArguments, comparison: &Comparison) -> PageContext
     }
 }
 
-/// A file that counts as two runs would make one measurement look like a repeated one.
-#[derive(Debug, thiserror::Error, PartialEq)]
-#[error("{path} is given twice for the {side} side; name each run once")]
-pub(crate) struct GivenTwice {
-    path: PathBuf,
-    side: Side,
-}
-
-/// Finds a file that one side names twice, also by another path.
-///
-/// # Errors
-///
-/// [`GivenTwice`] for the first such file.
-fn refuse_repetitions(side: Side, paths: &[PathBuf]) -> Result<(), GivenTwice> {
+/// Refuses a file that one side names twice, also by another path: it would make one measurement look like a
+/// repeated one.
+fn refuse_repetitions(side: Side, paths: &[PathBuf]) -> Result<(), Misuse> {
     let identities: Vec<PathBuf> = paths.iter().map(|path| identity(path)).collect();
-    let repeated = identities
-        .iter()
-        .enumerate()
-        .find(|(index, own)| identities[..*index].contains(own));
-    match repeated {
-        None => Ok(()),
-        Some((index, _)) => Err(GivenTwice {
-            path: paths[index].clone(),
-            side,
-        }),
-    }
+    let mut places = 0..paths.len();
+    let repeated = places.find(|index| identities[..*index].contains(&identities[*index]));
+    repeated.map_or(Ok(()), |index| {
+        let path = paths[index].display();
+        Err(Misuse(format!(
+            "{path} is given twice for the {side} side; name each run once"
+        )))
+    })
 }
 
 /// For each changed file, whether it is among the baseline's too.
@@ -227,6 +230,7 @@ fn identity(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compare::Detail;
 
     #[test]
     fn one_file_is_known_by_every_path() {
@@ -239,11 +243,65 @@ mod tests {
         let detour = at("sub/../one.csv");
         let given = [at("one.csv"), at("two.csv"), detour.clone()];
         let error = refuse_repetitions(Side::Changed, &given).unwrap_err();
-        assert_eq!((error.path, error.side), (detour.clone(), Side::Changed));
-        assert_eq!(refuse_repetitions(Side::Changed, &given[..2]), Ok(()));
+        let told = format!("{} is given twice for the changed side", detour.display());
+        assert!(error.to_string().starts_with(&told), "{error}");
+        assert!(refuse_repetitions(Side::Changed, &given[..2]).is_ok());
         assert_eq!(
             on_both_sides(&given[..1], &[at("two.csv"), detour]),
             [false, true]
         );
+    }
+
+    fn comparison(factors: &[f64]) -> Comparison {
+        let run = |median: f64| {
+            let latencies = (0..101).map(|index| median * (0.9 + 0.002 * f64::from(index)));
+            Run::new("run".to_owned(), latencies.collect())
+        };
+        let baseline: Vec<Run> = factors.iter().map(|_| run(6.0)).collect();
+        let changed: Vec<Run> = factors.iter().map(|factor| run(6.0 * factor)).collect();
+        let options = Options {
+            detail: Detail::Verdict,
+            ..Options::default()
+        };
+        compare::compare(&baseline, &changed, &options).unwrap()
+    }
+
+    #[test]
+    fn each_verdict_under_each_rule() {
+        for (factors, name, slower, not_faster) in [
+            (
+                &[0.7, 0.71, 0.69, 0.7, 0.7, 0.72][..],
+                "faster",
+                false,
+                false,
+            ),
+            (&[1.3, 1.31, 1.29, 1.3, 1.3, 1.32], "slower", true, true),
+            (
+                &[1.0, 1.001, 0.999, 1.0, 1.0, 1.0],
+                "equivalent",
+                false,
+                true,
+            ),
+            (&[0.8, 1.3, 0.9, 1.2, 0.7, 1.1], "inconclusive", false, true),
+        ] {
+            let comparison = comparison(factors);
+            assert_eq!(comparison.verdict.map(Verdict::name), Some(name));
+            assert_eq!(broken(FailOn::Slower, &comparison).is_some(), slower);
+            let reason = broken(FailOn::NotFaster, &comparison);
+            assert_eq!(reason.is_some(), not_faster);
+            assert!(reason.is_none_or(|reason| reason.contains(name)));
+        }
+    }
+
+    #[test]
+    fn nothing_measured_is_no_pass() {
+        let refused = comparison(&[0.5]);
+        for rule in [FailOn::Slower, FailOn::NotFaster] {
+            let reason = broken(rule, &refused).unwrap();
+            assert!(
+                reason.contains("run-to-run variation was not measured"),
+                "{reason}"
+            );
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use tokio::sync::{Mutex, watch};
 use tokio_util::task::AbortOnDropHandle;
@@ -20,7 +20,7 @@ use crate::session::{Audience, Concluded, HeldText, Session};
 use crate::transport::kafka::KafkaSettings;
 use crate::web::{
     Board, Download, EditOrder, Exporter, Figures, Offers, Phase, Refusal, RunController, RunMark,
-    Share, StartOrder, State, StopOrder, Target, board_download, board_downloads,
+    Share, StartOrder, State, StopOrder, Target, board_download, board_downloads, unix_ms,
 };
 
 /// Owns the runs. Each has clients, a recorder and an id of its own.
@@ -397,12 +397,4 @@ fn tell(board: &Board, validity: &Validity) {
     if validity.is_invalid() {
         board.change(|state| state.invalid = Some(lines.join(" - ")));
     }
-}
-
-fn unix_ms(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH);
-    // 2^64 ms are 584 million years; a clock before 1970 is 1970.
-    since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
 }

@@ -20,10 +20,9 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
 
-use self::compare::GivenTwice;
 use self::live_runs::LiveRuns;
 use crate::args::{
-    self, Command, NotAllowed, OutputError, RunArguments, SameNames, ServiceError, parse,
+    self, Command, Misuse, NotAllowed, OutputError, RunArguments, ServiceError, parse,
 };
 use crate::load::plan::{Model, OpenLoop, Pause, Plan, PlanError};
 use crate::load::units::show_rate;
@@ -84,9 +83,8 @@ fn fail(code: u8, message: &str) -> ExitCode {
 pub(crate) fn is_usage(error: &anyhow::Error) -> bool {
     let by_setting = error.downcast_ref::<KafkaTransportError>();
     error.is::<PlanError>()
-        || error.is::<GivenTwice>()
         || error.is::<Collision>()
-        || error.is::<SameNames>()
+        || error.is::<Misuse>()
         || error.is::<ServiceError>()
         || error.is::<OutputError>()
         || error.is::<NotAllowed>()

@@ -71,7 +71,7 @@ impl Board {
         Self {
             inner: Arc::new(Mutex::new(inner)),
             live: broadcast::Sender::new(BACKLOG),
-            server: unix_ms(),
+            server: unix_ms(SystemTime::now()),
         }
     }
 
@@ -145,7 +145,7 @@ impl Board {
         inner.history.clear(active);
         inner.figures = None;
         let text = "the figures were reset: they count from here".to_owned();
-        inner.log.push(unix_ms(), false, text);
+        inner.log.push(unix_ms(SystemTime::now()), false, text);
         self.tell_all(&mut inner);
     }
 
@@ -212,14 +212,15 @@ impl Inner {
 
     fn state_now(&self) -> State {
         State {
-            now_unix_ms: unix_ms(),
+            now_unix_ms: unix_ms(SystemTime::now()),
             ..self.state.clone()
         }
     }
 }
 
-fn unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+/// Milliseconds since 1970.
+pub(crate) fn unix_ms(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH);
     // 2^64 ms are 584 million years; a clock before 1970 is 1970.
     since.map_or(0, |since| {
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)

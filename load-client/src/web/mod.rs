@@ -24,9 +24,12 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use self::guard::guard;
+use crate::report::html::chart_library;
 
 pub(crate) use api::{board_download, board_downloads};
-pub(crate) use board::{Board, Defaults, Figures, Offers, Phase, Share, Snapshot, State, Target};
+pub(crate) use board::{
+    Board, Defaults, Figures, Offers, Phase, Share, Snapshot, State, Target, unix_ms,
+};
 pub(crate) use events::RunMark;
 #[cfg(test)]
 pub(crate) use events::RunMoment;
@@ -170,16 +173,6 @@ fn serve(name: &str, headers: &HeaderMap) -> Response {
         Some(tags) if tags.contains(&asset.tag) => (StatusCode::NOT_MODIFIED, own).into_response(),
         _ => (own, asset.content.clone()).into_response(),
     }
-}
-
-/// plotly.js out of the elements that the crate makes of it; MathJax is left out.
-fn chart_library() -> String {
-    let mut elements = plotly::Plot::offline_js_sources();
-    if let Some(end) = elements.find("</script>") {
-        elements.truncate(end);
-    }
-    let start = elements.find('>').map_or(0, |end| end + 1);
-    elements.split_off(start)
 }
 
 /// Why what a browser asked for is not done.

@@ -3,11 +3,14 @@
 use plotly::common::{
     DashType, ErrorData, ErrorType, Fill, Line as Stroke, LineShape, Marker, Mode,
 };
-use plotly::layout::{Shape, ShapeLayer, ShapeLine, ShapeType};
+use plotly::layout::{AxisType, Shape, ShapeLine, ShapeType};
 use plotly::{Plot, Scatter};
 
-use crate::compare::{Comparison, CurvePoint, Metric, SideSummary, TimeBin};
-use crate::report::html::frame::{BASELINE, CHANGED, Line, axis, figure, layout, log_axis};
+use crate::compare::{Comparison, CurvePoint, Effect, Metric, SideSummary, TimeBin};
+use crate::report::html::frame::{
+    BASELINE, CHANGED, Line, axis, figure, layout, log_axis, warm_up_shade,
+};
+use crate::stats::QuantileShift;
 
 /// All charts of a comparison, in the order of the page.
 pub(super) fn all(comparison: &Comparison) -> String {
@@ -23,34 +26,41 @@ pub(super) fn all(comparison: &Comparison) -> String {
     charts.into_iter().flatten().collect()
 }
 
+/// Each side, with how it is drawn.
+fn sides(comparison: &Comparison) -> [(Line, &SideSummary); 2] {
+    [
+        (BASELINE, &comparison.baseline),
+        (CHANGED, &comparison.changed),
+    ]
+}
+
 /// The changes with their intervals, beside the threshold that counts as a difference.
 fn effects(comparison: &Comparison) -> Option<String> {
     let effects = &comparison.blocks.as_ref()?.effects;
-    let percent = |value: f64| value * 100.0;
     let names: Vec<&str> = effects.iter().map(|effect| effect.metric.name()).collect();
-    let changes: Vec<f64> = effects
-        .iter()
-        .map(|effect| percent(effect.change))
-        .collect();
-    let above = effects
-        .iter()
-        .map(|effect| percent(effect.high - effect.change));
-    let below = effects
-        .iter()
-        .map(|effect| percent(effect.change - effect.low));
+    let percents = |figure: fn(&Effect) -> f64| -> Vec<f64> {
+        effects
+            .iter()
+            .map(|effect| figure(effect) * 100.0)
+            .collect()
+    };
     let whiskers = ErrorData::new(ErrorType::Data)
-        .array(above.collect())
-        .array_minus(below.collect())
+        .array(percents(|effect| effect.high - effect.change))
+        .array_minus(percents(|effect| effect.change - effect.low))
         .symmetric(false);
     let mut plot = Plot::new();
     plot.add_trace(
-        Scatter::new(names, changes)
+        Scatter::new(names, percents(|effect| effect.change))
             .name("change")
             .mode(Mode::Markers)
             .marker(Marker::new().color(CHANGED.colour).size(10))
             .error_y(whiskers),
     );
-    let threshold = percent(comparison.threshold);
+    let threshold = comparison.threshold * 100.0;
+    let dots = || {
+        let grey = ShapeLine::new().color("rgba(128,128,128,0.8)");
+        grey.width(1.0).dash(DashType::Dot)
+    };
     let bounds = [-threshold, threshold].map(|at| {
         Shape::new()
             .shape_type(ShapeType::Line)
@@ -59,21 +69,10 @@ fn effects(comparison: &Comparison) -> Option<String> {
             .x1(1)
             .y0(at)
             .y1(at)
-            .line(
-                ShapeLine::new()
-                    .color("rgba(128,128,128,0.8)")
-                    .width(1.0)
-                    .dash(DashType::Dot),
-            )
+            .line(dots())
     });
-    plot.set_layout(
-        layout(
-            axis("").type_(plotly::layout::AxisType::Category),
-            axis("change (%)"),
-        )
-        .shapes(bounds.to_vec())
-        .show_legend(false),
-    );
+    let layout = layout(axis("").type_(AxisType::Category), axis("change (%)"));
+    plot.set_layout(layout.shapes(bounds.to_vec()).show_legend(false));
     let note = "Relative change of each figure with its 95 % interval over the blocks. The dotted lines are \
                 the threshold: an interval wholly beyond one of them is a difference that matters.";
     Some(figure("effects", "Changes", note, plot))
@@ -85,10 +84,7 @@ fn medians(comparison: &Comparison) -> Option<String> {
         return None;
     }
     let mut plot = Plot::new();
-    for (line, side) in [
-        (BASELINE, &comparison.baseline),
-        (CHANGED, &comparison.changed),
-    ] {
+    for (line, side) in sides(comparison) {
         let points = side.runs.iter().enumerate();
         let (blocks, medians): (Vec<usize>, Vec<f64>) = points
             .filter_map(|(index, run)| Some((index + 1, Metric::P50.of(&run.figures)?)))
@@ -97,7 +93,7 @@ fn medians(comparison: &Comparison) -> Option<String> {
             Scatter::new(blocks, medians)
                 .name(&side.name)
                 .mode(Mode::LinesMarkers)
-                .line(Stroke::new().color(line.colour).width(1.0))
+                .line(stroke(line.colour, 1.0))
                 .marker(Marker::new().color(line.colour).size(10)),
         );
     }
@@ -114,25 +110,17 @@ fn medians(comparison: &Comparison) -> Option<String> {
 fn histogram(comparison: &Comparison) -> Option<String> {
     let overlay = comparison.curves.overlay.as_ref()?;
     let mut plot = Plot::new();
-    let (old, new) = (&comparison.baseline.name, &comparison.changed.name);
-    for (line, name, shares) in [
-        (BASELINE, old, &overlay.baseline),
-        (CHANGED, new, &overlay.changed),
-    ] {
+    let shares = [&overlay.baseline, &overlay.changed];
+    for ((line, side), shares) in sides(comparison).into_iter().zip(shares) {
         // Steps over the edges, back to zero at the last: bars on a logarithmic axis would need a
         // width each.
         let mut percent: Vec<f64> = shares.iter().map(|share| share * 100.0).collect();
         percent.push(0.0);
         plot.add_trace(
             Scatter::new(overlay.edges_ms.clone(), percent)
-                .name(name)
+                .name(&side.name)
                 .mode(Mode::Lines)
-                .line(
-                    Stroke::new()
-                        .color(line.colour)
-                        .width(1.5)
-                        .shape(LineShape::Hv),
-                )
+                .line(stroke(line.colour, 1.5).shape(LineShape::Hv))
                 .fill(Fill::ToZeroY)
                 .fill_color(line.shade),
         );
@@ -143,31 +131,24 @@ fn histogram(comparison: &Comparison) -> Option<String> {
     ));
     let note = format!(
         "Both sides on the same bins, of equal width on the logarithmic axis. Beyond the right edge: {} of the \
-         replies of {old}, {} of those of {new}.",
-        overlay.baseline_above, overlay.changed_above
+         replies of {}, {} of those of {}.",
+        overlay.baseline_above,
+        comparison.baseline.name,
+        overlay.changed_above,
+        comparison.changed.name
     );
     Some(figure("histogram", "Round-trip times", &note, plot))
 }
 
 /// The empirical distribution functions.
 fn ecdf(comparison: &Comparison) -> Option<String> {
-    let curves = &comparison.curves;
-    if curves.baseline_ecdf.is_empty() || curves.changed_ecdf.is_empty() {
-        return None;
-    }
-    let mut plot = Plot::new();
-    for (line, side, points) in [
-        (BASELINE, &comparison.baseline, &curves.baseline_ecdf),
-        (CHANGED, &comparison.changed, &curves.changed_ecdf),
-    ] {
-        let x = points.iter().map(|point| point.ms).collect();
-        let y = points.iter().map(|point| point.share * 100.0).collect();
-        plot.add_trace(curve(line, side, x, y));
-    }
-    let y = axis("replies that are no slower (%)");
-    let points = curves.baseline_ecdf.iter().chain(&curves.changed_ecdf);
-    let x = log_axis("round-trip time (ms)", points.map(|point| point.ms));
-    plot.set_layout(layout(x, y));
+    let points = [
+        &*comparison.curves.baseline_ecdf,
+        &*comparison.curves.changed_ecdf,
+    ];
+    let mut plot = curves(comparison, points, |point| (point.ms, point.share * 100.0))?;
+    let x = log_axis("round-trip time (ms)", milliseconds(points));
+    plot.set_layout(layout(x, axis("replies that are no slower (%)")));
     let note = "The curve further to the left answers sooner. Where the curves cross, the change helps some \
                 requests and harms others.";
     Some(figure("ecdf", "Share of replies by time", note, plot))
@@ -175,48 +156,56 @@ fn ecdf(comparison: &Comparison) -> Option<String> {
 
 /// The percentile spectrum: the tail, stretched.
 fn spectrum(comparison: &Comparison) -> Option<String> {
-    let curves = &comparison.curves;
-    if curves.baseline_spectrum.is_empty() || curves.changed_spectrum.is_empty() {
-        return None;
-    }
-    let mut plot = Plot::new();
-    for (line, side, points) in [
-        (BASELINE, &comparison.baseline, &curves.baseline_spectrum),
-        (CHANGED, &comparison.changed, &curves.changed_spectrum),
-    ] {
-        let x = points.iter().map(one_in).collect();
-        let y = points.iter().map(|point| point.ms).collect();
-        plot.add_trace(curve(line, side, x, y));
-    }
+    let points = [
+        &*comparison.curves.baseline_spectrum,
+        &*comparison.curves.changed_spectrum,
+    ];
+    let mut plot = curves(comparison, points, |point| {
+        (1.0 / (1.0 - point.share), point.ms)
+    })?;
     let x = log_axis("one request in (number)", std::iter::empty())
-        .tick_values(vec![1.0, 2.0, 10.0, 20.0, 100.0, 1e3, 1e4, 1e5, 1e6]);
-    let x = x.tick_text(vec![
-        "1",
-        "2 (median)",
-        "10 (p90)",
-        "20",
-        "100 (p99)",
-        "1,000",
-        "10,000",
-        "100,000",
-        "1,000,000",
-    ]);
-    let points = curves.baseline_spectrum.iter();
-    let points = points.chain(&curves.changed_spectrum).map(|point| point.ms);
-    plot.set_layout(layout(x, log_axis("is at least so slow (ms)", points)));
+        .tick_values(vec![1.0, 2.0, 10.0, 20.0, 100.0, 1e3, 1e4, 1e5, 1e6])
+        .tick_text(vec![
+            "1",
+            "2 (median)",
+            "10 (p90)",
+            "20",
+            "100 (p99)",
+            "1,000",
+            "10,000",
+            "100,000",
+            "1,000,000",
+        ]);
+    let y = log_axis("is at least so slow (ms)", milliseconds(points));
+    plot.set_layout(layout(x, y));
     let note = "A percentile is drawn as far as at least ten replies lie above it.";
     Some(figure("spectrum", "The slow ones", note, plot))
 }
 
-fn one_in(point: &CurvePoint) -> f64 {
-    1.0 / (1.0 - point.share)
+/// One curve for each side; `None` unless both have points.
+fn curves(
+    comparison: &Comparison,
+    points: [&[CurvePoint]; 2],
+    place: fn(&CurvePoint) -> (f64, f64),
+) -> Option<Plot> {
+    let mut plot = Plot::new();
+    for ((line, side), points) in sides(comparison).into_iter().zip(points) {
+        if points.is_empty() {
+            return None;
+        }
+        let (x, y): (Vec<f64>, Vec<f64>) = points.iter().map(place).unzip();
+        let curve = Scatter::new(x, y).name(&side.name).mode(Mode::Lines);
+        plot.add_trace(curve.line(stroke(line.colour, 2.0)));
+    }
+    Some(plot)
 }
 
-fn curve(line: Line, side: &SideSummary, x: Vec<f64>, y: Vec<f64>) -> Box<Scatter<f64, f64>> {
-    Scatter::new(x, y)
-        .name(&side.name)
-        .mode(Mode::Lines)
-        .line(Stroke::new().color(line.colour).width(2.0))
+fn milliseconds(points: [&[CurvePoint]; 2]) -> impl Iterator<Item = f64> {
+    points.into_iter().flatten().map(|point| point.ms)
+}
+
+fn stroke(colour: &'static str, width: f64) -> Stroke {
+    Stroke::new().color(colour).width(width)
 }
 
 /// Differences of the deciles and of the tail, with their simultaneous bands.
@@ -229,23 +218,22 @@ fn shift_function(comparison: &Comparison) -> Option<String> {
         .iter()
         .map(|point| point.probability * 100.0)
         .collect();
-    let line = |figure: fn(&crate::stats::QuantileShift) -> f64| {
+    let line = |figure: fn(&QuantileShift) -> f64| {
         Scatter::new(quantiles.clone(), points.iter().map(figure).collect())
     };
     let (old, new) = (&comparison.baseline.name, &comparison.changed.name);
-    let edge = || Stroke::new().width(0.0).color(CHANGED.colour);
     let mut plot = Plot::new();
     plot.add_trace(
         line(|point| point.shift.low)
             .mode(Mode::Lines)
-            .line(edge())
+            .line(stroke(CHANGED.colour, 0.0))
             .show_legend(false)
             .name("band, lower end"),
     );
     plot.add_trace(
         line(|point| point.shift.high)
             .mode(Mode::Lines)
-            .line(edge())
+            .line(stroke(CHANGED.colour, 0.0))
             .fill(Fill::ToNextY)
             .fill_color(CHANGED.shade)
             .name("95 % band, all together"),
@@ -253,7 +241,7 @@ fn shift_function(comparison: &Comparison) -> Option<String> {
     plot.add_trace(
         line(|point| point.shift.estimate)
             .mode(Mode::LinesMarkers)
-            .line(Stroke::new().color(CHANGED.colour).width(2.0))
+            .line(stroke(CHANGED.colour, 2.0))
             .marker(Marker::new().color(CHANGED.colour).size(8))
             .name(format!("{new} - {old}")),
     );
@@ -274,19 +262,9 @@ const RUNS_SHOWN: usize = 6;
 
 /// The median and the 95th percentile over time, one line for each run.
 fn over_time(comparison: &Comparison) -> Option<String> {
-    let sides = [
-        (BASELINE, &comparison.baseline),
-        (CHANGED, &comparison.changed),
-    ];
-    if sides
-        .iter()
-        .all(|(_, side)| timelines(side).next().is_none())
-    {
-        return None;
-    }
     let mut plot = Plot::new();
     let (mut warm_up, mut times) = (0.0_f64, Vec::new());
-    for (line, side) in sides {
+    for (line, side) in sides(comparison) {
         for (index, bins) in timelines(side).enumerate() {
             warm_up = warm_up.max(end_of_warm_up(bins));
             let seconds: Vec<f64> = bins.iter().map(|bin| bin.seconds).collect();
@@ -300,16 +278,19 @@ fn over_time(comparison: &Comparison) -> Option<String> {
                         .legend_group(format!("{} {name}", side.name))
                         .show_legend(index == 0)
                         .mode(Mode::Lines)
-                        .line(Stroke::new().color(colour).width(1.2)),
+                        .line(stroke(colour, 1.2)),
                 );
             }
         }
+    }
+    if times.is_empty() {
+        return None;
     }
     let layout = layout(
         axis("time since the run's first request (s)"),
         log_axis("round-trip time (ms)", times.into_iter()),
     );
-    plot.set_layout(layout.shapes(shade(warm_up)));
+    plot.set_layout(layout.shapes(warm_up_shade(warm_up)));
     let note = "One line a run. The shaded warm-up is in no figure. A run that goes on changing after it was not \
                 steady: lengthen the warm-up.";
     Some(figure("time", "Over the time of the runs", note, plot))
@@ -323,21 +304,4 @@ fn timelines(side: &SideSummary) -> impl Iterator<Item = &[TimeBin]> {
 fn end_of_warm_up(bins: &[TimeBin]) -> f64 {
     let warm = bins.iter().filter(|bin| bin.warm_up);
     warm.map(|bin| bin.seconds).fold(0.0, f64::max)
-}
-
-fn shade(end: f64) -> Vec<Shape> {
-    if end <= 0.0 {
-        return Vec::new();
-    }
-    let shape = Shape::new()
-        .shape_type(ShapeType::Rect)
-        .layer(ShapeLayer::Below)
-        .y_ref("paper")
-        .x0(0)
-        .x1(end)
-        .y0(0)
-        .y1(1)
-        .fill_color("rgba(128,128,128,0.18)")
-        .line(ShapeLine::new().width(0.0));
-    vec![shape]
 }

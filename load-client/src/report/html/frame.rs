@@ -1,9 +1,9 @@
-//! What all charts have in common: colours, axes, legend, the element around them.
+//! What charts have in common: colours, axes, legend, the shade of the warm-up, the element around them.
 
 use plotly::color::NamedColor;
 use plotly::common::{Font, Orientation, Title};
 use plotly::configuration::DisplayModeBar;
-use plotly::layout::{Axis, AxisType, Legend, Margin};
+use plotly::layout::{Axis, AxisType, Legend, Margin, Shape, ShapeLayer, ShapeLine, ShapeType};
 use plotly::{Configuration, Layout, Plot};
 
 // The colours of light in palette.css; theme.js exchanges them for those of dark.
@@ -74,6 +74,24 @@ fn log_ticks(values: impl Iterator<Item = f64>) -> Option<usize> {
     });
     let decades = high - low;
     (decades >= 1.0).then(|| (2.0 * decades).round() as usize)
+}
+
+/// A shade from the start to the end of the warm-up, over the whole height; none without one.
+pub(super) fn warm_up_shade(seconds: f64) -> Vec<Shape> {
+    let shade = (seconds > 0.0).then(|| {
+        Shape::new()
+            .shape_type(ShapeType::Rect)
+            .layer(ShapeLayer::Below)
+            .x_ref("x")
+            .y_ref("paper")
+            .x0(0.0)
+            .x1(seconds)
+            .y0(0.0)
+            .y1(1.0)
+            .fill_color("rgba(128,128,128,0.18)")
+            .line(ShapeLine::new().width(0.0))
+    });
+    shade.into_iter().collect()
 }
 
 pub(super) fn figure(id: &str, heading: &str, note: &str, mut plot: Plot) -> String {

@@ -4,8 +4,6 @@ mod charts;
 mod frame;
 mod run;
 
-use plotly::Plot;
-
 use crate::compare::tables::Table;
 use crate::compare::{Comparison, Verdict, tables as compared};
 use crate::report::once;
@@ -75,7 +73,7 @@ pub fn comparison_page(comparison: &Comparison, context: &PageContext) -> String
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{title}</title>\n<style>\n{STYLE}</style>\n{library}\n</head>\n<body>\n<main>\n\
+         <title>{title}</title>\n<style>\n{STYLE}</style>\n<script>{library}</script>\n</head>\n<body>\n<main>\n\
          <h1>{title}</h1>\n<p class=\"verdict {tone}\">{conclusion}</p>\n{notices}\
          {figures}{warnings}{charts}{rest}{sections}\
          </main>\n<script>\n{THEME}</script>\n</body>\n</html>\n"
@@ -95,15 +93,15 @@ fn paragraphs(class: &str, texts: &[String]) -> String {
     texts.iter().map(paragraph).collect()
 }
 
-/// The script element with plotly.js. The crate hands out plotly.js and MathJax together; the
-/// second would add 2 MB for formulae that the page does not have.
-fn chart_library() -> String {
-    const END: &str = "</script>";
-    let mut scripts = Plot::offline_js_sources();
-    if let Some(position) = scripts.find(END) {
-        scripts.truncate(position + END.len());
+/// plotly.js, out of the elements that the crate makes of it and of MathJax; the second would add 2 MB for formulae
+/// that no page has.
+pub(crate) fn chart_library() -> String {
+    let mut elements = plotly::Plot::offline_js_sources();
+    if let Some(end) = elements.find("</script>") {
+        elements.truncate(end);
     }
-    scripts
+    let start = elements.find('>').map_or(0, |end| end + 1);
+    elements.split_off(start)
 }
 
 /// A table of a comparison, with its note.
@@ -135,56 +133,51 @@ fn cells(values: &[impl AsRef<str>]) -> Vec<String> {
 }
 
 fn table(heading: &str, columns: &[&str], rows: &[Vec<String>]) -> String {
-    toned_table(heading, columns, rows, |_| "")
+    toned_table(heading, columns, rows, |_, _| "")
 }
 
-/// A table under its heading; columns of figures stand at the right, and `tone` gives cells a class.
+/// A table under its heading; columns of figures stand at the right, and `tone` gives a cell a class by its row and
+/// column.
 fn toned_table(
     heading: &str,
     columns: &[&str],
     rows: &[Vec<String>],
-    tone: fn(&str) -> &'static str,
+    tone: impl Fn(usize, usize) -> &'static str,
 ) -> String {
     let width = rows.iter().map(Vec::len).max().unwrap_or_default();
     let figures: Vec<bool> = (0..width)
         .map(|column| is_of_figures(rows, column))
         .collect();
-    let cell = |column: usize, text: &str, tag: &str| {
-        let side = if figures.get(column) == Some(&true) {
-            "figure"
+    let cell = |is_heading: bool, column: usize, text: &str, tone: &str| {
+        // What names nothing is no heading.
+        let tag = if is_heading && !text.is_empty() {
+            "th"
         } else {
-            ""
+            "td"
         };
-        let class = format!("{side} {}", tone(text));
+        let is_figure = figures.get(column) == Some(&true);
+        let class = format!("{} {tone}", if is_figure { "figure" } else { "" });
         let class = match class.trim() {
             "" => String::new(),
             class => format!(" class=\"{class}\""),
         };
         format!("<{tag}{class}>{}</{tag}>", escape(text))
     };
-    // What names nothing is no heading.
-    let tag = |is_heading: bool, text: &str| {
-        if is_heading && !text.is_empty() {
-            "th"
-        } else {
-            "td"
-        }
-    };
-    let row = |row: &Vec<String>| {
-        let cells = row.iter().enumerate();
-        let cells = cells.map(|(column, text)| cell(column, text, tag(column == 0, text)));
-        format!("<tr>{}</tr>\n", cells.collect::<String>())
-    };
-    let body: String = rows.iter().map(row).collect();
     let names = columns.iter().enumerate();
     let names: String = names
-        .map(|(column, name)| cell(column, name, tag(true, name)))
+        .map(|(column, name)| cell(true, column, name, ""))
         .collect();
-    let head = if names.is_empty() {
-        names
-    } else {
-        format!("<thead><tr>{names}</tr></thead>\n")
+    let head = match names.as_str() {
+        "" => names,
+        names => format!("<thead><tr>{names}</tr></thead>\n"),
     };
+    let body = rows.iter().enumerate().map(|(index, row)| {
+        let cells = row.iter().enumerate();
+        let cells =
+            cells.map(|(column, text)| cell(column == 0, column, text, tone(index, column)));
+        format!("<tr>{}</tr>\n", cells.collect::<String>())
+    });
+    let body: String = body.collect();
     let heading = escape(heading);
     format!(
         "<h2>{heading}</h2>\n<div class=\"scroll\" role=\"region\" aria-label=\"{heading}\" tabindex=\"0\">\

@@ -58,7 +58,7 @@ pub(crate) fn run_page(page: &RunPage<'_>) -> String {
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{title}</title>\n<style>\n{STYLE}{RUN_STYLE}</style>\n{library}\n</head>\n<body>\n<main>\n\
+         <title>{title}</title>\n<style>\n{STYLE}{RUN_STYLE}</style>\n<script>{library}</script>\n</head>\n<body>\n<main>\n\
          <h1>{title}</h1>\n<p class=\"note\">{during}</p>\n{verdict}{validity}{headline}{thresholds}\
          <div class=\"figures\">\n{requests}{times}</div>\n{failures}{course}{histogram}{stages}{circumstances}\
          <h2>Command</h2>\n<pre class=\"command\">{command}</pre>\n\

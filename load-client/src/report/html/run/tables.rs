@@ -1,14 +1,14 @@
 //! The tables and charts of the page of a run.
 
 use plotly::common::{Fill, Line, LineShape, Mode};
-use plotly::layout::{HoverMode, Shape, ShapeLayer, ShapeType, SpikeMode};
+use plotly::layout::{HoverMode, SpikeMode};
 use plotly::{Layout, Plot, Scatter};
 
 use crate::measure::history::{Bin, Moment, MomentRow};
 use crate::measure::summary::{Latency, PERCENTILES, Row, StageResult, Summary};
 use crate::measure::threshold::{Judgement, Judgements, Standing};
 use crate::report::html::frame::{
-    self, FAILURES, P50, P95, P99, REQUESTS, USERS, axis, layout, log_axis,
+    self, FAILURES, P50, P95, P99, REQUESTS, USERS, axis, layout, log_axis, warm_up_shade,
 };
 use crate::report::html::{cells, escape, table, toned_table};
 use crate::report::rows;
@@ -172,31 +172,24 @@ pub(super) fn thresholds(answer: &Judgements) -> String {
     if answer.judgements.is_empty() {
         return String::new();
     }
-    let rows: Vec<_> = answer.judgements.iter().map(threshold_row).collect();
-    let columns = ["must hold", "outcome", "measured", ""];
-    toned_table("Thresholds", &columns, &rows, |text| match text {
-        HOLDS => "good",
-        BROKEN | UNDECIDED => "bad",
-        _ => "",
-    })
-}
-
-const HOLDS: &str = "holds";
-const BROKEN: &str = "broken";
-const UNDECIDED: &str = "undecided";
-
-fn threshold_row(judgement: &Judgement) -> Vec<String> {
-    let outcome = match judgement.verdict {
-        Standing::Holds => HOLDS,
-        Standing::Broken => BROKEN,
-        Standing::Undecided => UNDECIDED,
+    let outcomes = answer.judgements.iter().map(|own| match own.verdict {
+        Standing::Holds => ("holds", "good"),
+        Standing::Broken => ("broken", "bad"),
+        Standing::Undecided => ("undecided", "bad"),
+    });
+    let (words, tones): (Vec<_>, Vec<_>) = outcomes.unzip();
+    let row = |(own, outcome): (&Judgement, &&str)| {
+        cells(&[
+            &own.threshold,
+            *outcome,
+            own.measured.as_deref().unwrap_or("–"),
+            own.reason.as_deref().unwrap_or_default(),
+        ])
     };
-    cells(&[
-        &judgement.threshold,
-        outcome,
-        judgement.measured.as_deref().unwrap_or("–"),
-        judgement.reason.as_deref().unwrap_or_default(),
-    ])
+    let rows: Vec<_> = answer.judgements.iter().zip(&words).map(row).collect();
+    let columns = ["must hold", "outcome", "measured", ""];
+    let tone = |row: usize, column: usize| if column == 1 { tones[row] } else { "" };
+    toned_table("Thresholds", &columns, &rows, tone)
 }
 
 /// Figures of each stage, and what they show; nothing without stages.
@@ -332,24 +325,7 @@ fn panels(warm_up_seconds: f64) -> Layout {
         .y_axis2(panel("response time (ms)", [0.32, 0.64]))
         .y_axis3(panel("users (number)", [0.0, 0.26]))
         .hover_mode(HoverMode::X)
-        .shapes(warm_up(warm_up_seconds).into_iter().collect())
-}
-
-/// A shade from the start to the end of the warm-up; none without one.
-fn warm_up(seconds: f64) -> Option<Shape> {
-    (seconds > 0.0).then(|| {
-        Shape::new()
-            .shape_type(ShapeType::Rect)
-            .layer(ShapeLayer::Below)
-            .x_ref("x")
-            .y_ref("paper")
-            .x0(0.0)
-            .x1(seconds)
-            .y0(0.0)
-            .y1(1.0)
-            .fill_color("rgba(128,128,128,0.18)")
-            .line(plotly::layout::ShapeLine::new().width(0.0))
-    })
+        .shapes(warm_up_shade(warm_up_seconds))
 }
 
 /// The measured response times, on a logarithmic axis so that the tail is seen.
