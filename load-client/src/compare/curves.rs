@@ -1,6 +1,7 @@
-//! The shapes of both sides' distributions, as few points as a chart can show.
+//! How the distributions of both sides differ beyond their medians, over all requests: as curves, and in figures.
 //!
-//! Every curve is made of counts or quantiles, so its size does not grow with the number of requests.
+//! Every curve is made of counts or quantiles, so its size does not grow with the number of requests. "Median the
+//! same, spread exploded" is a change that no single quantile tells.
 
 use serde::Serialize;
 
@@ -127,10 +128,6 @@ fn points(sorted: &[f64], quantiles: impl Iterator<Item = f64>) -> Vec<CurvePoin
     });
     points.collect()
 }
-
-// How the two distributions differ beyond their medians, over all requests of each side.
-//
-// One look at the whole: "median the same, spread exploded" is a change that no single quantile tells.
 
 /// Confidence of the intervals and of the bands together.
 const CONFIDENCE: f64 = 0.95;

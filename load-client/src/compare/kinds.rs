@@ -188,12 +188,13 @@ const FEWEST_REPLIES: u64 = 20;
 
 /// Why these runs carry no verdict of any kind, the gravest reason first.
 pub(super) fn refusal_of_runs(baseline: &[Run], changed: &[Run], names: &Names) -> Option<String> {
-    if let Some((side, run)) = each([baseline, changed]).find(|(_, run)| !run.invalid.is_empty()) {
+    let names = [Side::Baseline, Side::Changed].map(|side| names.of(side));
+    let mut runs = each([baseline, changed], names);
+    if let Some((side, run)) = runs.find(|(_, run)| !run.invalid.is_empty()) {
         let reasons = run.invalid.join("; ");
         return Some(format!(
-            "run {} of the {} side is invalid: {reasons}",
-            run.label,
-            names.of(side)
+            "run {} of the {side} side is invalid: {reasons}",
+            run.label
         ));
     }
     copies(baseline, changed).or_else(|| different_services(baseline, changed))
@@ -206,31 +207,23 @@ pub(super) fn refusal_of_figures(
     blocks: Option<&Blocks>,
     threshold: f64,
 ) -> Option<String> {
-    let [old, new] = sides.each_ref().map(|side| side.summary.name.as_str());
-    let name = |side: Side| match side {
-        Side::Baseline => old,
-        Side::Changed => new,
-    };
-    if let Some((side, run)) = each(runs).find(|(_, run)| run.latencies_ms.is_empty()) {
-        return Some(format!(
-            "run {} of the {} side has no ok reply",
-            run.label,
-            name(side)
-        ));
+    let names = sides.each_ref().map(|side| side.summary.name.as_str());
+    if let Some((side, run)) = each(runs, names).find(|(_, run)| run.latencies_ms.is_empty()) {
+        let label = &run.label;
+        return Some(format!("run {label} of the {side} side has no ok reply"));
     }
     let Some(blocks) = blocks else {
-        return Some(no_blocks([(old, runs[0].len()), (new, runs[1].len())]));
+        return Some(no_blocks(names, runs.map(<[Run]>::len)));
     };
     let is_small = |run: &Run| !quantile_is_supported(run.latencies_ms.len() as u64, 0.5);
-    if let Some((side, run)) = each(runs).find(|(_, run)| is_small(run)) {
+    if let Some((side, run)) = each(runs, names).find(|(_, run)| is_small(run)) {
         let count = match run.latencies_ms.len() {
             1 => "1 reply".to_owned(),
             count => format!("{count} replies"),
         };
         return Some(format!(
-            "run {} of the {} side has {count}, and a median needs {FEWEST_REPLIES}",
-            run.label,
-            name(side)
+            "run {} of the {side} side has {count}, and a median needs {FEWEST_REPLIES}",
+            run.label
         ));
     }
     if blocks.count < FEWEST_BLOCKS {
@@ -245,11 +238,13 @@ pub(super) fn refusal_of_figures(
     }
 }
 
-fn each(sides: [&[Run]; 2]) -> impl Iterator<Item = (Side, &Run)> {
-    let [baseline, changed] = sides;
-    let named = |side| move |run| (side, run);
-    let baseline = baseline.iter().map(named(Side::Baseline));
-    baseline.chain(changed.iter().map(named(Side::Changed)))
+/// All runs, each with the name of its side.
+fn each<'a>(
+    sides: [&'a [Run]; 2],
+    names: [&'a str; 2],
+) -> impl Iterator<Item = (&'a str, &'a Run)> {
+    let sides = sides.into_iter().zip(names);
+    sides.flat_map(|(runs, name)| runs.iter().map(move |run| (name, run)))
 }
 
 /// One measurement that counts as two shows a ratio of 1 that nobody measured, or noise smaller than it is.
@@ -296,7 +291,7 @@ fn different_services(baseline: &[Run], changed: &[Run]) -> Option<String> {
     ))
 }
 
-fn no_blocks([(old, baseline), (new, changed)]: [(&str, usize); 2]) -> String {
+fn no_blocks([old, new]: [&str; 2], [baseline, changed]: [usize; 2]) -> String {
     if baseline == 1 && changed == 1 {
         return "run-to-run variation was not measured, with one run on each side; repeat both, interleaved".to_owned();
     }

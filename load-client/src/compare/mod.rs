@@ -19,7 +19,6 @@
 mod curves;
 mod effects;
 mod kinds;
-mod names;
 mod notices;
 mod read;
 mod run;
@@ -36,18 +35,16 @@ use self::run::Figures;
 use crate::stats::{Bootstrap, TTest};
 
 pub use effects::{Blocks, Effect};
-pub use names::{NameError, Names};
 pub use read::{ReadError, read_run};
-pub use run::Run;
+pub use run::{NameError, Names, Run};
 pub use steps::{CompareError, compare};
 pub use verdict::{Verdict, percent};
 
 // internal: what the reports and the command show
 pub(crate) use curves::CurvePoint;
 pub(crate) use kinds::Kind;
-pub(crate) use names::side_name;
 pub(crate) use read::summary_beside;
-pub(crate) use run::{RunFigures, Side, SideSummary, TimeBin};
+pub(crate) use run::{RunFigures, Side, SideSummary, TimeBin, side_name};
 
 /// How to compare.
 #[derive(Debug, Clone, PartialEq)]
@@ -167,6 +164,47 @@ pub struct PerRequest {
     pub(crate) locust_median_change: Option<f64>,
 }
 
+/// What makes the figures of a comparison doubtful, with advice.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Warning {
+    /// Warnings that share it say the same of several runs.
+    #[serde(skip)]
+    kind: String,
+    /// The sentence.
+    pub text: String,
+}
+
+impl Warning {
+    fn new(kind: impl Into<String>, text: String) -> Self {
+        let kind = kind.into();
+        Self { kind, text }
+    }
+}
+
+/// One that says what no other does.
+impl From<String> for Warning {
+    fn from(text: String) -> Self {
+        Self::new(text.clone(), text)
+    }
+}
+
+/// Each warning once: of several of one kind only the first is told, with how many more there are.
+pub(crate) fn once(warnings: &[Warning]) -> Vec<String> {
+    let mut groups: Vec<(&Warning, usize)> = Vec::new();
+    for warning in warnings {
+        match groups.iter_mut().find(|(own, _)| own.kind == warning.kind) {
+            Some((_, more)) => *more += 1,
+            None => groups.push((warning, 0)),
+        }
+    }
+    let told = groups.into_iter().map(|(first, more)| match more {
+        0 => first.text.clone(),
+        more => format!("{} (the same of {more} more)", first.text),
+    });
+    told.collect()
+}
+
 /// Everything that the outputs show.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
@@ -204,7 +242,7 @@ pub struct Comparison {
     /// Both distributions as curves.
     pub(crate) curves: Curves,
     /// What makes the figures doubtful, with advice.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
 }
 
 impl Comparison {

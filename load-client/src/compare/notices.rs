@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::compare::effects::{Blocks, Effect};
 use crate::compare::run::{Run, Side, SideSummary};
-use crate::compare::verdict::percent;
-use crate::compare::{Comparison, Metric, steps};
+use crate::compare::verdict::{percent, range};
+use crate::compare::{Comparison, Metric, Warning, steps};
 use crate::stats::{LinearTrend, PValue, linear_trend};
 
 /// Fewer blocks than this cannot reach p < 0.05 by sign flips, whatever the effect.
@@ -16,59 +16,84 @@ const RECOMMENDED_BLOCKS: usize = 6;
 /// Two intervals of one effect whose lengths differ by more than this factor disagree badly.
 const DISAGREEMENT: f64 = 3.0;
 
-pub(super) fn warnings(baseline: &[Run], changed: &[Run], comparison: &Comparison) -> Vec<String> {
-    let mut warnings = Vec::new();
-    warnings.extend(guessed_windows([baseline, changed].concat().iter()));
+pub(super) fn warnings([baseline, changed]: [&[Run]; 2], comparison: &Comparison) -> Vec<Warning> {
+    let runs = || baseline.iter().chain(changed);
+    let mut warnings = Vec::from_iter(guessed_windows(runs()).map(Warning::from));
     for (side, runs) in [(Side::Baseline, baseline), (Side::Changed, changed)] {
         let side = comparison.name(side);
-        for run in runs {
-            warnings.extend(run.warnings.iter().cloned());
-            if run.censored > 0 {
-                warnings.push(format!(
-                    "run {} ({side}) was cut short with {} request(s) in flight; the slowest may be missing",
-                    run.label, run.censored
-                ));
-            }
-            if run.failures > 0 {
-                warnings.push(format!(
-                    "{} request(s) of run {} ({side}) failed; they are not among the latencies",
-                    run.failures, run.label
-                ));
-            }
-        }
+        warnings.extend(runs.iter().flat_map(|run| of_run(run, side)));
     }
     let count = baseline.len();
-    if count == changed.len() && (2..RECOMMENDED_BLOCKS).contains(&count) {
-        warnings.push(format!(
+    let few = count == changed.len() && (2..RECOMMENDED_BLOCKS).contains(&count);
+    let few = few.then(|| {
+        format!(
             "only {count} blocks: the sign-flip p cannot fall below {:.4}; use {RECOMMENDED_BLOCKS} or more",
             2.0 / f64::from(1_u32 << count)
-        ));
-    }
-    warnings.extend(unordered(baseline.iter().chain(changed)));
-    warnings.extend(coarse(comparison));
-    warnings.extend(out_of_turn(comparison));
+        )
+    });
     let blocks = comparison.blocks.as_ref().map_or(0, |blocks| blocks.count);
-    warnings.extend(unknown_order(comparison.order, blocks));
-    warnings.extend(drift_warnings(comparison));
-    let blocks = comparison.blocks.iter();
-    let effects = blocks.flat_map(|blocks| &blocks.effects);
-    warnings.extend(effects.filter_map(disagreement));
+    let others = [
+        few,
+        unordered(runs()),
+        coarse(comparison),
+        out_of_turn(comparison),
+        unknown_order(comparison.order, blocks),
+    ];
+    let effects = comparison.blocks.iter().flat_map(|blocks| &blocks.effects);
+    let others = others.into_iter().flatten();
+    let others = others.chain(drift_warnings(comparison.drift));
+    let others = others.chain(effects.filter_map(disagreement));
+    warnings.extend(others.map(Warning::from));
     warnings
 }
 
+/// What was tolerated while a run was read, and what its figures lack.
+fn of_run(run: &Run, side: &str) -> Vec<Warning> {
+    let mut warnings = run.warnings.clone();
+    if run.censored > 0 {
+        warnings.push(Warning::new(
+            format!("cut short: {side}"),
+            format!(
+                "run {} ({side}) was cut short with {} request(s) in flight; the slowest may be missing",
+                run.label, run.censored
+            ),
+        ));
+    }
+    if run.failures > 0 {
+        warnings.push(Warning::new(
+            format!("failures: {side}"),
+            format!(
+                "{} request(s) of run {} ({side}) failed; they are not among the latencies",
+                run.failures, run.label
+            ),
+        ));
+    }
+    warnings
+}
+
+/// The first run, and how many more there are; `None` without any.
+fn first_of<'a>(mut runs: impl Iterator<Item = &'a Run>) -> Option<String> {
+    let first = &runs.next()?.label;
+    Some(match runs.count() {
+        0 => first.clone(),
+        more => format!("{first} and {more} more"),
+    })
+}
+
 fn unordered<'a>(runs: impl Iterator<Item = &'a Run>) -> Option<String> {
-    let labels: Vec<&str> = runs
-        .filter(|run| !run.is_ordered)
-        .map(|run| run.label.as_str())
-        .collect();
-    let (first, more) = labels.split_first()?;
-    let others = match more.len() {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
+    let runs = first_of(runs.filter(|run| !run.is_ordered))?;
     Some(format!(
-        "the files of run {first}{others} do not tell the order of the requests (no time stamps, or many \
+        "the files of run {runs} do not tell the order of the requests (no time stamps, or many \
          requests at one): autocorrelation, effective n and the intervals by resampling are left out"
+    ))
+}
+
+/// A service that froze looks as fast as before it when only the time until the last request counts.
+fn guessed_windows<'a>(runs: impl Iterator<Item = &'a Run>) -> Option<String> {
+    let runs = first_of(runs.filter(|run| run.window_is_guessed))?;
+    Some(format!(
+        "throughput of {runs} is over the time from the first to the last request: no summary of \
+         --json beside the file tells the measured window"
     ))
 }
 
@@ -116,50 +141,29 @@ fn unknown_order(order: Order, blocks: u64) -> Option<String> {
     })
 }
 
-fn drift_warnings(comparison: &Comparison) -> Vec<String> {
-    let direction = |drift: Drift| {
-        if drift.per_block > 0.0 {
+fn drift_warnings(drifts: Drifts) -> impl Iterator<Item = String> {
+    let told = |what: &str, drift: Drift, so: &str| {
+        let direction = if drift.per_block > 0.0 {
             "rose"
         } else {
             "fell"
-        }
-    };
-    let level = comparison.drift.level.map(|drift| {
+        };
         format!(
-            "the round trips of both sides {} from block to block, by about {} each ({}): the machine \
-             was not steady, which only blocks made in turns, in random order, take out of the change",
-            direction(drift),
+            "{what} {direction} from block to block, by about {} each ({}): {so}",
             percent(drift.per_block),
             drift.p.equation()
         )
-    });
-    let change = comparison.drift.change.map(|drift| {
-        format!(
-            "the ratio of the two sides {} from block to block, by about {} each ({}): the change is not \
-             the same all the time",
-            direction(drift),
-            percent(drift.per_block),
-            drift.p.equation()
-        )
-    });
-    level.into_iter().chain(change).collect()
-}
-
-/// A service that froze looks as fast as before it when only the time until the last request counts.
-fn guessed_windows<'a>(runs: impl Iterator<Item = &'a Run>) -> Option<String> {
-    let guessed: Vec<&str> = runs
-        .filter(|run| run.window_is_guessed)
-        .map(|run| run.label.as_str())
-        .collect();
-    let first = guessed.first()?;
-    let others = match guessed.len() {
-        1 => String::new(),
-        count => format!(" and {} more", count - 1),
     };
-    Some(format!(
-        "throughput of {first}{others} is over the time from the first to the last request: no summary of \
-         --json beside the file tells the measured window"
-    ))
+    let level = drifts.level.map(|drift| {
+        let so = "the machine was not steady, which only blocks made in turns, in random order, take out of the \
+                  change";
+        told("the round trips of both sides", drift, so)
+    });
+    let change = drifts.change.map(|drift| {
+        let so = "the change is not the same all the time";
+        told("the ratio of the two sides", drift, so)
+    });
+    level.into_iter().chain(change)
 }
 
 /// Student's interval over the blocks and the bootstrap's should tell about the same.
@@ -172,13 +176,11 @@ fn disagreement(effect: &Effect) -> Option<String> {
     let is_bad = apart || (ratio > DISAGREEMENT && student.max(resampled) > 0.02);
     is_bad.then(|| {
         format!(
-            "the two intervals of the {} disagree: {} to {} over the blocks, {} to {} by resampling; \
+            "the two intervals of the {} disagree: {} over the blocks, {} by resampling; \
              trust the wider one, and look for a block that differs from the others",
             effect.metric.name(),
-            percent(effect.low),
-            percent(effect.high),
-            percent(bootstrap.low),
-            percent(bootstrap.high)
+            range(effect.low, effect.high),
+            range(bootstrap.low, bootstrap.high)
         )
     })
 }
@@ -221,7 +223,7 @@ pub(crate) struct Drift {
 }
 
 /// What time did to the figures: each is `None` unless it is beyond chance and reaches the threshold.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub(crate) struct Drifts {
     /// Of the median round trips of both sides together: the machine.
     pub(crate) level: Option<Drift>,
@@ -242,37 +244,27 @@ pub(super) fn order(baseline: &[Run], changed: &[Run]) -> Order {
     if old.len() != new.len() || old.len() < 2 {
         return Order::Unknown;
     }
-    let all_before =
-        |one: &[SystemTime], other: &[SystemTime]| one.iter().max() < other.iter().min();
-    if all_before(&old, &new) {
-        return Order::InSequence {
-            first: Side::Baseline,
-        };
-    }
-    if all_before(&new, &old) {
-        return Order::InSequence {
-            first: Side::Changed,
-        };
+    let first = |is_first: &dyn Fn(&[SystemTime], &[SystemTime]) -> bool| {
+        if is_first(&old, &new) {
+            Some(Side::Baseline)
+        } else {
+            is_first(&new, &old).then_some(Side::Changed)
+        }
+    };
+    if let Some(first) = first(&|one, other| one.iter().max() < other.iter().min()) {
+        return Order::InSequence { first };
     }
     let between = |one: SystemTime, other: SystemTime| {
         let mut all = old.iter().chain(&new);
         all.any(|start| (one.min(other)..one.max(other)).contains(start) && *start > one.min(other))
     };
-    let mut blocks = old.iter().zip(&new);
-    if blocks.clone().any(|(old, new)| between(*old, *new)) {
+    if old.iter().zip(&new).any(|(old, new)| between(*old, *new)) {
         return Order::NotInTurns;
     }
-    let is_enough = old.len() >= FEWEST_FOR_ORDER;
-    if is_enough && blocks.clone().all(|(old, new)| old < new) {
-        Order::Fixed {
-            first: Side::Baseline,
-        }
-    } else if is_enough && blocks.all(|(old, new)| new < old) {
-        Order::Fixed {
-            first: Side::Changed,
-        }
-    } else {
-        Order::InTurns
+    let always = first(&|one, other| one.iter().zip(other).all(|(one, other)| one < other));
+    match always.filter(|_| old.len() >= FEWEST_FOR_ORDER) {
+        Some(first) => Order::Fixed { first },
+        None => Order::InTurns,
     }
 }
 
@@ -284,12 +276,8 @@ pub(super) fn drifts(
     blocks: Option<&Blocks>,
     threshold: f64,
 ) -> Drifts {
-    let none = Drifts {
-        level: None,
-        change: None,
-    };
     let Some(median) = blocks.and_then(|blocks| blocks.effect(Metric::P50)) else {
-        return none;
+        return Drifts::default();
     };
     let start = |index: usize| Some(baseline[index].started?.min(changed[index].started?));
     let mut places: Vec<usize> = (0..median.log_ratios.len()).collect();
@@ -381,7 +369,7 @@ mod tests {
         for last_is_known in [true, false] {
             let comparison = rising(last_is_known);
             assert!(comparison.drift.level.is_some(), "{last_is_known}");
-            let told = |warning: &String| warning.contains("order of the runs is not known");
+            let told = |own: &Warning| own.text.contains("order of the runs is not known");
             assert_eq!(comparison.warnings.iter().any(told), !last_is_known);
         }
     }

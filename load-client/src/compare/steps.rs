@@ -87,7 +87,7 @@ pub fn compare(
         baseline: old.summary.clone(),
         changed: new.summary.clone(),
     };
-    comparison.warnings = notices::warnings(baseline, changed, &comparison);
+    comparison.warnings = notices::warnings(both, &comparison);
     comparison.conclusion = verdict::conclusion(&comparison);
     Ok(comparison)
 }

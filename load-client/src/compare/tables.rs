@@ -1,6 +1,7 @@
 //! The tables that show a comparison, as data: terminal, Markdown and page differ in their markup alone. Pure.
 
-use super::{Comparison, Effect, Kind, Metric, RunFigures, percent};
+use super::verdict::{percent, range};
+use super::{Comparison, Effect, Kind, Metric, RunFigures};
 use crate::stats::{Interval, TTest};
 
 /// One table. The first column names its rows.
@@ -258,7 +259,6 @@ fn run_row(side: &str, run: &RunFigures) -> Vec<String> {
         figures.failures.to_string(),
     ];
     row.extend(Metric::ALL.map(|metric| figure(metric.of(figures))));
-    let size = |size: Option<f64>| or_dash(size, |size| format!("{size:.0}"));
     row.push(size(run.dependence.effective_size));
     row.push(size(run.dependence.effective_size_p99));
     row.push(figure(run.dependence.autocorrelation));
@@ -266,7 +266,6 @@ fn run_row(side: &str, run: &RunFigures) -> Vec<String> {
 }
 
 fn effective(run: Option<&RunFigures>) -> String {
-    let size = |size: Option<f64>| or_dash(size, |size| format!("{size:.0}"));
     or_dash(run, |run| {
         let dependence = &run.dependence;
         format!(
@@ -301,12 +300,12 @@ fn names(comparison: &Comparison) -> [&str; 2] {
     [&comparison.baseline, &comparison.changed].map(|side| side.name.as_str())
 }
 
-fn with_unit(metric: Metric) -> String {
-    format!("{} ({})", metric.name(), metric.unit())
+fn size(effective: Option<f64>) -> String {
+    or_dash(effective, |size| format!("{size:.0}"))
 }
 
-fn range(low: f64, high: f64) -> String {
-    format!("{} to {}", percent(low), percent(high))
+fn with_unit(metric: Metric) -> String {
+    format!("{} ({})", metric.name(), metric.unit())
 }
 
 fn figure(value: Option<f64>) -> String {

@@ -90,7 +90,7 @@ fn different_failure_rates_carry_no_verdict() {
     let burst = failing(faster, [0, 0, 0, 40, 0, 0]);
     let comparison = compared(&baseline, &burst);
     assert_eq!(comparison.verdict, Some(Verdict::Faster));
-    let told = |warning: &String| warning.contains("40 request(s)");
+    let told = |own: &Warning| own.text.contains("40 request(s)");
     assert!(comparison.warnings.iter().any(told));
 }
 
@@ -177,13 +177,13 @@ fn few_blocks_and_runs_cut_short_are_warned_of() {
     assert!(
         warnings
             .iter()
-            .any(|warning| warning.contains("only 2 blocks")),
+            .any(|warning| warning.text.contains("only 2 blocks")),
         "{warnings:?}"
     );
     assert!(
         warnings
             .iter()
-            .any(|warning| warning.contains("3 request(s) in flight")),
+            .any(|warning| warning.text.contains("3 request(s) in flight")),
         "{warnings:?}"
     );
 }
@@ -345,10 +345,10 @@ fn two_single_runs_are_told_what_they_can_tell() {
 fn intervals_that_disagree_are_told() {
     // Two blocks: Student's t with one degree of freedom is wide, the bootstrap cannot know.
     let warnings = compared(&runs(&[6.0, 6.0]), &runs(&[5.0, 6.0])).warnings;
-    let told = |warnings: &[String]| {
+    let told = |warnings: &[Warning]| {
         warnings
             .iter()
-            .any(|warning| warning.contains("of the median disagree"))
+            .any(|warning| warning.text.contains("of the median disagree"))
     };
     assert!(told(&warnings), "{warnings:?}");
     let warnings = compared(&runs(&BASELINE), &runs(&[5.0, 6.2, 5.5, 6.1, 5.2, 5.9])).warnings;
@@ -373,4 +373,22 @@ fn the_verdict_alone_is_the_same_verdict() {
         blocks.effect(Metric::P50).unwrap().bootstrap
     };
     assert!(bootstrap(brief).is_none() && bootstrap(full).is_some());
+}
+
+#[test]
+fn what_is_said_of_several_runs_is_said_once() {
+    let few = |run: &str| Warning::new("few", format!("{run} has few replies"));
+    let told = once(&[
+        few("a"),
+        "no order".to_owned().into(),
+        few("b"),
+        few("c"),
+        "the p90 differs".to_owned().into(),
+        "the p95 differs".to_owned().into(),
+    ]);
+    let first = "a has few replies (the same of 2 more)";
+    assert_eq!(
+        told,
+        [first, "no order", "the p90 differs", "the p95 differs"]
+    );
 }

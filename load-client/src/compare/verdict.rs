@@ -1,9 +1,9 @@
-//! The verdict on an interval, against a threshold of what matters in practice.
+//! The verdict on an interval, against a threshold of what matters in practice, and the sentence that tells it.
 
 use serde::Serialize;
 
-use crate::compare::effects::{Blocks, Effect};
-use crate::compare::kinds::{FEWEST_BLOCKS, Kind, in_words};
+use crate::compare::effects::Effect;
+use crate::compare::kinds::{FEWEST_BLOCKS, in_words};
 use crate::compare::notices::Order;
 use crate::compare::{Comparison, Metric, steps};
 use crate::stats::{Interval, blocks_for_half_width};
@@ -111,6 +111,19 @@ pub(super) fn conclusion(comparison: &Comparison) -> String {
         return "No verdict.".to_owned();
     };
     let statement = statement(effect, comparison);
+    let other = match effect.verdict {
+        Some(Verdict::Slower) => Verdict::Faster,
+        _ => Verdict::Slower,
+    };
+    // A better median must not hide a worse tail.
+    let tail = blocks.effects.iter().filter(|own| {
+        own.metric != Metric::P50 && own.metric.quantile().is_some() && own.verdict == Some(other)
+    });
+    let tail = tail.map(|own| format!("{} {}", own.metric.name(), percent(own.change)));
+    let tail = tail.collect::<Vec<_>>().join(", ");
+    let kinds = comparison.kinds.iter();
+    let kinds = kinds.filter(|kind| kind.verdict == Some(other));
+    let kinds = in_words(kinds.map(|kind| kind.kind.as_str()));
     let throughput = blocks.effect(Metric::Throughput);
     // Paired like the latency it stands beside, so that the table below shows the same figure.
     let throughput = throughput.map_or_else(String::new, |effect| {
@@ -118,18 +131,15 @@ pub(super) fn conclusion(comparison: &Comparison) -> String {
     });
     format!(
         "{statement}{throughput}.{}{}{}",
-        contradictions(effect.verdict, blocks),
-        kinds(effect.verdict, &comparison.kinds),
+        but("the tail", other, &tail),
+        but("this kind of request", other, &kinds),
         order(comparison.order)
     )
 }
 
 fn pooled_median(comparison: &Comparison) -> Option<String> {
-    let change = comparison.per_request.median_change?;
-    Some(format!(
-        " The pooled median changed by {}.",
-        percent(change)
-    ))
+    let change = percent(comparison.per_request.median_change?);
+    Some(format!(" The pooled median changed by {change}."))
 }
 
 /// What too few blocks say.
@@ -138,10 +148,8 @@ fn median_over_few_blocks(comparison: &Comparison) -> Option<String> {
     let median = blocks.effect(Metric::P50)?;
     (blocks.count < FEWEST_BLOCKS).then(|| {
         format!(
-            " Over these blocks the median changed by {} (95 % interval {} to {}).",
-            percent(median.change),
-            percent(median.low),
-            percent(median.high)
+            " Over these blocks the median changed by {}.",
+            change(median)
         )
     })
 }
@@ -150,21 +158,20 @@ fn median_over_few_blocks(comparison: &Comparison) -> Option<String> {
 fn median_of_single_runs(comparison: &Comparison) -> Option<String> {
     let interval = comparison.within_runs.as_ref()?.median_change?;
     Some(format!(
-        " Between these two runs the median changed by {} ({} to {} by resampling requests, which \
+        " Between these two runs the median changed by {} ({} by resampling requests, which \
          leaves out what differs from run to run).",
         percent(interval.estimate),
-        percent(interval.low),
-        percent(interval.high)
+        range(interval.low, interval.high)
     ))
 }
 
+fn change(effect: &Effect) -> String {
+    let (change, range) = (percent(effect.change), range(effect.low, effect.high));
+    format!("{change} (95 % interval {range})")
+}
+
 fn statement(effect: &Effect, comparison: &Comparison) -> String {
-    let interval = format!(
-        "the median round trip changed by {} (95 % interval {} to {})",
-        percent(effect.change),
-        percent(effect.low),
-        percent(effect.high)
-    );
+    let interval = format!("the median round trip changed by {}", change(effect));
     let threshold = comparison.threshold * 100.0;
     match effect.verdict {
         None => format!("No verdict: {interval}"),
@@ -196,19 +203,12 @@ fn too_coarse(effect: &Effect, comparison: &Comparison) -> String {
     )
 }
 
-/// Kinds of request that went the other way.
-fn kinds(verdict: Option<Verdict>, kinds: &[Kind]) -> String {
-    let other = opposite(verdict);
-    let against = kinds.iter().filter(|kind| kind.verdict == Some(other));
-    let against: Vec<&str> = against.map(|kind| kind.kind.as_str()).collect();
-    if against.is_empty() {
-        return String::new();
+/// What went the other way, if anything did.
+fn but(what: &str, other: Verdict, which: &str) -> String {
+    match which {
+        "" => String::new(),
+        which => format!(" But {what} got {}: {which}.", other.name()),
     }
-    format!(
-        " But this kind of request got {}: {}.",
-        other.name(),
-        in_words(against)
-    )
 }
 
 /// What a verdict on runs that were not made in turns must be read with.
@@ -222,34 +222,6 @@ fn order(order: Order) -> &'static str {
             " But the runs were not made in turns: a drift of the machine would look the same."
         }
     }
-}
-
-fn opposite(verdict: Option<Verdict>) -> Verdict {
-    match verdict {
-        Some(Verdict::Slower) => Verdict::Faster,
-        _ => Verdict::Slower,
-    }
-}
-
-/// Quantiles that went the other way: a better median must not hide a worse tail.
-fn contradictions(verdict: Option<Verdict>, blocks: &Blocks) -> String {
-    let other = opposite(verdict);
-    let against = blocks.effects.iter().filter(|effect| {
-        effect.metric.quantile().is_some()
-            && effect.metric != Metric::P50
-            && effect.verdict == Some(other)
-    });
-    let against: Vec<String> = against
-        .map(|effect| format!("{} {}", effect.metric.name(), percent(effect.change)))
-        .collect();
-    if against.is_empty() {
-        return String::new();
-    }
-    format!(
-        " But the tail got {}: {}.",
-        other.name(),
-        against.join(", ")
-    )
 }
 
 fn further(blocks: Option<u64>) -> String {
@@ -266,6 +238,11 @@ fn further(blocks: Option<u64>) -> String {
 #[must_use]
 pub fn percent(change: f64) -> String {
     format!("{:+.1} %", change * 100.0)
+}
+
+/// The ends of an interval of relative changes.
+pub(super) fn range(low: f64, high: f64) -> String {
+    format!("{} to {}", percent(low), percent(high))
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ mod destination;
 mod hdr;
 pub mod html;
 mod junit;
-mod once;
 mod run_history;
 mod run_json;
 pub mod text;
@@ -15,7 +14,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use self::destination::{part_of, without_links};
-use self::once::once;
 use crate::measure::summary::{Row, Sample, Summary};
 
 pub use destination::{Destination, ExportError, is_standard_output, remove_earlier, write_whole};

@@ -111,7 +111,12 @@ impl Answers {
             Some(Verdict::Inconclusive { .. }) => self.inconclusive += 1,
             None => self.refused += 1,
         }
-        let told = |words: &str| comparison.warnings.iter().any(|own| own.contains(words));
+        let told = |words: &str| {
+            comparison
+                .warnings
+                .iter()
+                .any(|own| own.text.contains(words))
+        };
         self.drifting += u32::from(told("from block to block"));
         let out_of_turn = ["in turns", "in one order"];
         let conclusion = &comparison.conclusion;
@@ -121,7 +126,7 @@ impl Answers {
         let holds = effect.is_some_and(|own| (own.low..=own.high).contains(&truth.change));
         self.covered += u32::from(holds);
         let welch = comparison.per_request.welch.as_ref();
-        self.per_request += u32::from(welch.is_some_and(|welch| welch.p.ln() < 0.05_f64.ln()));
+        self.per_request += u32::from(welch.is_some_and(|welch| welch.p.is_below(0.05)));
     }
 }
 

@@ -16,6 +16,7 @@ use csv::{ByteRecord, Position};
 
 use self::format::{Columns, Ended, Packing, Passed, Unpacked};
 use self::series::{Kinds, MAX_KINDS, Reply};
+use crate::compare::Warning;
 use crate::compare::run::Run;
 use crate::measure::history::ThroughputWindow;
 use crate::stats::quantile_is_supported;
@@ -175,11 +176,12 @@ impl<'a> RunReader<'a> {
     }
 
     fn skip_cut_off(&mut self, record: &ByteRecord) {
-        self.run.warnings.push(format!(
+        let text = format!(
             "{} line {}: the last line is cut off and was left out; the run was probably killed",
             self.path.display(),
             line_of(record)
-        ));
+        );
+        self.run.warnings.push(Warning::new("cut off", text));
     }
 
     fn take(&mut self, record: &ByteRecord) -> Result<(), ReadError> {
@@ -340,10 +342,11 @@ impl<'a> RunReader<'a> {
         self.run.throughput = self.window.throughput_at(u64::MAX);
         self.run.window_is_guessed = self.run.throughput.is_some() && !self.window.is_known();
         if replies > 0 && !quantile_is_supported(replies, 0.95) {
-            self.run.warnings.push(format!(
+            let text = format!(
                 "{} has {replies} replies, too few for a 95th percentile (200); lengthen --run-time",
                 self.path.display()
-            ));
+            );
+            self.run.warnings.push(Warning::new("few replies", text));
         }
         Ok(self.run)
     }

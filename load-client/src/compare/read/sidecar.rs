@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::compare::Warning;
 use crate::compare::read::format::unpacked_name;
 use crate::compare::run::Run;
 use crate::measure::history::ThroughputWindow;
@@ -68,15 +69,15 @@ pub(crate) fn summary_beside(csv: &Path) -> PathBuf {
 #[derive(Debug, Default)]
 pub(super) struct Beside {
     summary: Option<Summary>,
-    warning: Option<String>,
+    warning: Option<Warning>,
 }
 
 impl Beside {
     /// Nothing but this warning.
-    fn warning(text: String) -> Self {
+    fn warning(kind: &str, text: String) -> Self {
         Self {
             summary: None,
-            warning: Some(text),
+            warning: Some(Warning::new(kind, text)),
         }
     }
 
@@ -88,9 +89,10 @@ impl Beside {
         }
         let failed = |error: &dyn std::fmt::Display| {
             let path = path.display();
-            Self::warning(format!(
-                "cannot read {path}: {error}; whether its run was valid is not known"
-            ))
+            Self::warning(
+                "unread summary",
+                format!("cannot read {path}: {error}; whether its run was valid is not known"),
+            )
         };
         let text = match fs::read(&path) {
             Ok(text) => text,
@@ -116,12 +118,15 @@ impl Beside {
         let Some(told) = told.filter(|told| *told != found) else {
             return false;
         };
-        *self = Self::warning(format!(
-            "{} counts {told} measured request(s) and {} has {found}: it is of another run and was left \
-             out; whether the run was valid is not known",
-            summary_beside(csv).display(),
-            csv.display()
-        ));
+        *self = Self::warning(
+            "summary of another run",
+            format!(
+                "{} counts {told} measured request(s) and {} has {found}: it is of another run and was left \
+                 out; whether the run was valid is not known",
+                summary_beside(csv).display(),
+                csv.display()
+            ),
+        );
         true
     }
 
@@ -184,9 +189,9 @@ mod tests {
         read_run(&csv).unwrap()
     }
 
-    fn unread(run: &Run) -> Option<&String> {
-        let mut warnings = run.warnings.iter();
-        warnings.find(|warning| warning.contains("whether its run was valid"))
+    fn unread(run: &Run) -> Option<&str> {
+        let mut warnings = run.warnings.iter().map(|warning| warning.text.as_str());
+        warnings.find(|text| text.contains("whether its run was valid"))
     }
 
     #[test]
@@ -267,14 +272,15 @@ mod tests {
         assert!(
             own.warnings
                 .iter()
-                .all(|told| !told.contains("another run"))
+                .all(|told| !told.text.contains("another run"))
         );
         let stale = read_with(Some(&summary(2)));
         assert_eq!((stale.run_id, stale.started), (None, None));
         assert!(stale.invalid.is_empty());
-        let told = |warning: &String| {
-            warning.contains("run.v1.json counts 2 measured request(s)")
-                && warning.contains("run.v1.csv has 1: it is of another run")
+        let told = |own: &Warning| {
+            own.text
+                .contains("run.v1.json counts 2 measured request(s)")
+                && own.text.contains("run.v1.csv has 1: it is of another run")
         };
         assert!(stale.warnings.iter().any(told), "{:?}", stale.warnings);
     }

@@ -40,7 +40,11 @@ fn a_cut_off_last_line_is_left_out_with_a_warning() {
     let run =
         read("request_type,name,response_time\nKAFKA,createOrder,3\nKAFKA,createOrder,31").unwrap();
     assert_eq!(run.latencies_ms, [3.0]);
-    assert!(run.warnings[0].contains("line 3"), "{:?}", run.warnings);
+    assert!(
+        run.warnings[0].text.contains("line 3"),
+        "{:?}",
+        run.warnings
+    );
     let run = read("request_type,name,response_time\nKAFKA,createOrder,3\nKAF").unwrap();
     assert_eq!(run.latencies_ms, [3.0]);
 }
@@ -96,7 +100,7 @@ fn what_spreadsheets_do_is_tolerated() {
     assert!(
         run.warnings
             .iter()
-            .all(|warning| !warning.contains("cut off"))
+            .all(|warning| !warning.text.contains("cut off"))
     );
 }
 

@@ -5,8 +5,7 @@ mod frame;
 mod run;
 
 use crate::compare::tables::Table;
-use crate::compare::{Comparison, Verdict, tables as compared};
-use crate::report::once;
+use crate::compare::{Comparison, Verdict, once, tables as compared};
 
 // internal: the report of one run
 pub(crate) use run::{RunPage, run_page};

@@ -1,4 +1,5 @@
-//! What the terminal shows. Reads data and writes text; knows nothing of how a run is driven.
+//! A comparison for a terminal and in GitHub's Markdown; the command that repeats a run. Reads data and writes text;
+//! knows nothing of how a run is driven.
 
 mod run;
 
@@ -6,9 +7,8 @@ use std::fmt::Write;
 
 use kafka_cluster_url::{MASK, shown, without_credentials};
 
-use crate::compare::Comparison;
 use crate::compare::tables::{self, Table};
-use crate::report::once;
+use crate::compare::{Comparison, once};
 
 pub(crate) use run::{live_table, run_end, run_verdicts};
 
@@ -38,9 +38,8 @@ pub(crate) fn repeat_command(arguments: &[String], variables: &[(String, String)
 
 /// An argument, given the one before it.
 fn masked(before: &str, argument: &str) -> String {
-    match before {
-        "-X" | "--header" => return masked_pair(argument),
-        _ => {}
+    if matches!(before, "-X" | "--header") {
+        return masked_pair(argument);
     }
     for flag in ["--header=", "-X=", "-X"] {
         if let Some(pair) = argument.strip_prefix(flag)
@@ -323,7 +322,7 @@ mod tests {
     fn it_fits_a_comment_however_many_runs() {
         let (mut baseline, changed) = (runs("serial", 300, 6.0), runs("tasks", 300, 4.0));
         for (run, letter) in baseline.iter_mut().zip('\u{4e00}'..) {
-            run.warnings.push(String::from(letter).repeat(67));
+            run.warnings.push(String::from(letter).repeat(67).into());
         }
         let options = Options {
             detail: crate::compare::Detail::Verdict,
