@@ -10,7 +10,7 @@ use crate::compare::effects::{Dependence, dependence};
 use crate::stats::{SortedSample, lattice_step, mean, quantile_is_supported, quantile_of_sorted};
 
 /// The measured requests of one run, without its warm-up.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Run {
     /// Where the run came from, usually its file name.
     pub label: String,
@@ -55,22 +55,9 @@ impl Run {
     pub fn new(label: String, latencies_ms: Vec<f64>) -> Self {
         Self {
             label,
-            kinds: BTreeSet::new(),
             latencies_ms,
             is_ordered: true,
-            parts: BTreeMap::new(),
-            failures: 0,
-            throughput: None,
-            window_is_guessed: false,
-            warm_up: 0,
-            censored: 0,
-            timeline: Vec::new(),
-            warnings: Vec::new(),
-            invalid: Vec::new(),
-            started: None,
-            written: None,
-            run_id: None,
-            digest: None,
+            ..Self::default()
         }
     }
 

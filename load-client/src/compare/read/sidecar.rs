@@ -8,7 +8,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde_json::Value;
 
 use crate::compare::Warning;
 use crate::compare::read::format::unpacked_name;
@@ -20,46 +20,6 @@ const LARGEST_BYTES: u64 = 16 << 20;
 /// What is said of a run that is invalid without a reason.
 const NO_REASON: &str = "its summary gives no reason";
 
-#[derive(Debug, Deserialize)]
-struct Summary {
-    /// What tells a summary of a run from any other JSON.
-    run_id: Option<String>,
-    started: Option<String>,
-    validity: Option<Validity>,
-    ended_by: Option<String>,
-    plan: Option<Plan>,
-    summary: Option<Figures>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Plan {
-    run_time_seconds: Option<f64>,
-    warm_up_seconds: Option<f64>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Figures {
-    window_seconds: Option<f64>,
-    total: Option<Total>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Total {
-    requests: Option<u64>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Validity {
-    verdict: String,
-    #[serde(default)]
-    findings: Vec<Finding>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Finding {
-    reason: String,
-}
-
 /// Where the summary of a run lies: `X.json` of `X.csv` and of `X.csv.gz`.
 pub(crate) fn summary_beside(csv: &Path) -> PathBuf {
     unpacked_name(csv).with_extension("json")
@@ -68,7 +28,8 @@ pub(crate) fn summary_beside(csv: &Path) -> PathBuf {
 /// What lies beside the CSV of a run.
 #[derive(Debug, Default)]
 pub(super) struct Beside {
-    summary: Option<Summary>,
+    /// With a `run_id`, which tells a summary of a run from any other JSON.
+    summary: Option<Value>,
     warning: Option<Warning>,
 }
 
@@ -99,21 +60,23 @@ impl Beside {
             Err(error) if error.kind() == ErrorKind::NotFound => return Self::default(),
             Err(error) => return failed(&error),
         };
-        match serde_json::from_slice::<Summary>(&text) {
+        match serde_json::from_slice::<Value>(&text) {
             Ok(summary) => Self {
-                summary: Some(summary).filter(|own| own.run_id.is_some()),
+                summary: Some(summary).filter(|own| own["run_id"].is_string()),
                 warning: None,
             },
-            // An array, or a summary whose fields have other types: not ours.
-            Err(error) if error.is_data() => Self::default(),
             Err(error) => failed(&error),
         }
     }
 
+    /// What the summary has at this place, where it has anything.
+    fn at(&self, pointer: &str) -> Option<&Value> {
+        self.summary.as_ref()?.pointer(pointer)
+    }
+
     /// Leaves the summary out when it counts other requests than the CSV: an earlier run of that name left it.
     pub(super) fn is_left_out_of(&mut self, csv: &Path, run: &Run) -> bool {
-        let figures = self.summary.as_ref().and_then(|own| own.summary.as_ref());
-        let told = figures.and_then(|own| own.total.as_ref()?.requests);
+        let told = self.at("/summary/total/requests").and_then(Value::as_u64);
         let found = run.latencies_ms.len() as u64 + run.failures;
         let Some(told) = told.filter(|told| *told != found) else {
             return false;
@@ -139,36 +102,32 @@ impl Beside {
     }
 
     fn window_ns(&self) -> Option<(u64, u64)> {
-        let summary = self.summary.as_ref()?;
-        let plan = summary.plan.as_ref()?;
-        let start = plan.warm_up_seconds?;
+        let number = |pointer| self.at(pointer)?.as_f64();
+        let start = number("/plan/warm_up_seconds")?;
+        let by_time = self.at("/ended_by").is_some_and(|by| by == "run_time");
+        let run_time = number("/plan/run_time_seconds").filter(|_| by_time);
         // Summaries of before told the time up to the last request as the window's length.
-        let end = match plan.run_time_seconds {
-            Some(run_time) if summary.ended_by.as_deref() == Some("run_time") => run_time,
-            _ => start + summary.summary.as_ref()?.window_seconds?,
-        };
+        let end = run_time.or_else(|| Some(start + number("/summary/window_seconds")?))?;
         let nanoseconds = |seconds: f64| (seconds * 1e9).round() as u64;
         Some((nanoseconds(start), nanoseconds(end)))
     }
 
     /// Adds what the summary knows.
     pub(super) fn add_to(self, run: &mut Run) {
-        run.warnings.extend(self.warning);
-        let Some(summary) = self.summary else {
-            return;
-        };
-        let started = summary.started.as_deref();
-        let started = started.and_then(|started| humantime::parse_rfc3339(started).ok());
+        let text = |pointer| self.at(pointer)?.as_str();
+        let started = text("/started").and_then(|started| humantime::parse_rfc3339(started).ok());
         run.started = started.or(run.started);
-        run.run_id = summary.run_id;
-        let Some(validity) = summary.validity.filter(|own| own.verdict == "invalid") else {
-            return;
-        };
-        let reasons = validity.findings.into_iter().map(|finding| finding.reason);
-        run.invalid.extend(reasons);
-        if run.invalid.is_empty() {
-            run.invalid.push(NO_REASON.to_owned());
+        run.run_id = text("/run_id").map(str::to_owned);
+        if text("/validity/verdict") == Some("invalid") {
+            let findings = self.at("/validity/findings").and_then(Value::as_array);
+            let reasons = findings.into_iter().flatten();
+            let reasons = reasons.filter_map(|finding| finding["reason"].as_str());
+            run.invalid.extend(reasons.map(str::to_owned));
+            if run.invalid.is_empty() {
+                run.invalid.push(NO_REASON.to_owned());
+            }
         }
+        run.warnings.extend(self.warning);
     }
 }
 
