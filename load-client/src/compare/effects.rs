@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::compare::run::{Figures, Pooled, Run, SideSummary};
+use crate::compare::run::{Pooled, Run, SideSummary};
 use crate::compare::verdict::{Verdict, judge};
 use crate::compare::{Metric, steps};
 use crate::stats::{
@@ -246,7 +246,7 @@ pub(super) fn within_runs(
 const MATERIAL_DIFFERENCE: f64 = 0.001;
 /// Larger differences are refused even if they may be chance.
 const LARGE_DIFFERENCE: f64 = 0.03;
-/// Significance level: sides that fail alike differ as much by chance in 1 % of cases.
+/// Significance level: sides that are alike differ as much by chance in 1 % of cases.
 const LEVEL: f64 = 0.01;
 
 /// Why the failures forbid a verdict: a closed loop waits out each time-out, so the faster side may only be
@@ -283,18 +283,18 @@ pub(super) fn refusal_by_failures(
 }
 
 fn unequal(differences: &[f64], old: &SideSummary, new: &SideSummary) -> Option<String> {
-    let difference = mean(differences)?.abs();
-    if difference <= MATERIAL_DIFFERENCE {
+    // Failures of one side alone, in every block, are no chance.
+    let is_of_one_side = (old.pooled.failures == 0 || new.pooled.failures == 0)
+        && differences.iter().all(|difference| *difference != 0.0);
+    let large = if is_of_one_side {
+        MATERIAL_DIFFERENCE
+    } else {
+        LARGE_DIFFERENCE
+    };
+    if !differ(differences, MATERIAL_DIFFERENCE, large) {
         return None;
     }
-    let is_constant = variance(differences)? <= 0.0;
-    let test = paired_t_test(differences);
-    let differ = difference > LARGE_DIFFERENCE
-        || is_constant
-        || is_of_one_side(differences, &old.pooled, &new.pooled)
-        || test.is_some_and(|test| test.p.is_below(LEVEL));
-    differ.then_some(())?;
-    let p = test.map_or_else(String::new, |test| {
+    let p = paired_t_test(differences).map_or_else(String::new, |test| {
         format!(", {} over the blocks", test.p.equation())
     });
     Some(format!(
@@ -307,10 +307,14 @@ fn unequal(differences: &[f64], old: &SideSummary, new: &SideSummary) -> Option<
     ))
 }
 
-/// Whether one side never failed, and the other in every block.
-fn is_of_one_side(differences: &[f64], old: &Figures, new: &Figures) -> bool {
-    let is_in_every_block = differences.iter().all(|difference| *difference != 0.0);
-    (old.failures == 0 || new.failures == 0) && is_in_every_block
+/// Whether shares of requests differ between the sides, given their differences in the blocks: not up to `small`,
+/// always above `large`, and in between by Student's paired t-test.
+pub(super) fn differ(differences: &[f64], small: f64, large: f64) -> bool {
+    let difference = mean(differences).unwrap_or_default().abs();
+    // The test knows no p of differences that are all equal.
+    let is_constant = variance(differences).is_none_or(|spread| spread <= 0.0);
+    let is_significant = paired_t_test(differences).is_some_and(|test| test.p.is_below(LEVEL));
+    difference > small && (difference > large || is_constant || is_significant)
 }
 
 /// The effect on the median of all requests, the failed ones above the answered.

@@ -6,18 +6,16 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::compare::effects::{Blocks, pair, refusal_by_failures};
+use crate::compare::effects::{Blocks, differ, pair, refusal_by_failures};
 use crate::compare::run::{Figures, Pooled, Run, Side, SideSummary, pool};
 use crate::compare::verdict::{Verdict, percent};
 use crate::compare::{Metric, Names, steps};
-use crate::stats::{mean, paired_t_test, quantile_is_supported, variance};
+use crate::stats::{mean, quantile_is_supported};
 
 /// Shares that differ by no more agree.
 const SMALL_DIFFERENCE: f64 = 0.01;
 /// Shares that differ by more do not, be it by chance.
 const LARGE_DIFFERENCE: f64 = 0.05;
-/// So rarely do shares of one mixture differ by chance.
-const LEVEL: f64 = 0.01;
 
 /// Letters of a kind's name that a message shows.
 const LONGEST_NAME: usize = 60;
@@ -61,9 +59,9 @@ pub(crate) struct Kind {
     pub(crate) changed: Figures,
     /// Its effects over the blocks; `None` unless both sides have the same number of runs, two or more.
     pub(crate) blocks: Option<Blocks>,
-    /// Whether its share is the same on both sides, as far as the blocks tell.
+    /// Whether its share differs between the sides, as far as the blocks tell.
     #[serde(skip)]
-    shares_agree: bool,
+    shares_differ: bool,
 }
 
 /// Compares kind by kind; nothing when all requests are of one kind. `refusal` is what forbids any verdict
@@ -95,6 +93,7 @@ fn one(
 ) -> Kind {
     let parts = sides.map(|runs| runs.iter().map(|run| part(run, name)).collect::<Vec<Run>>());
     let [old, new] = [0, 1].map(|side| shares(&parts[side], sides[side]));
+    let differences: Vec<f64> = old.iter().zip(&new).map(|(old, new)| new - old).collect();
     let pooled = [0, 1].map(|side| pool(called[side], &parts[side]));
     let [baseline, changed] = pooled.each_ref().map(|side| side.summary.pooled.clone());
     let mut blocks = pair(&pooled[0].summary, &pooled[1].summary, threshold, |_| None);
@@ -114,7 +113,7 @@ fn one(
         baseline,
         changed,
         blocks,
-        shares_agree: agree(&old, &new),
+        shares_differ: differ(&differences, SMALL_DIFFERENCE, LARGE_DIFFERENCE),
     }
 }
 
@@ -134,25 +133,13 @@ fn shares(parts: &[Run], runs: &[Run]) -> Vec<f64> {
         .collect()
 }
 
-/// Student's paired t-test over the blocks between two bounds.
-fn agree(old: &[f64], new: &[f64]) -> bool {
-    let differences: Vec<f64> = old.iter().zip(new).map(|(old, new)| new - old).collect();
-    let difference = mean(&differences).unwrap_or_default().abs();
-    if difference <= SMALL_DIFFERENCE || difference > LARGE_DIFFERENCE {
-        return difference <= SMALL_DIFFERENCE;
-    }
-    let is_constant = variance(&differences).is_none_or(|spread| spread <= 0.0);
-    let by_chance = paired_t_test(&differences).is_some_and(|test| !test.p.is_below(LEVEL));
-    by_chance && !is_constant
-}
-
 /// Why the kinds forbid a verdict on all requests together: a total is faster or slower only because a kind is.
 pub(super) fn refusal_of_total(
     kinds: &[Kind],
     names: &Names,
     blocks: Option<&Blocks>,
 ) -> Option<String> {
-    if let Some(other) = kinds.iter().find(|kind| !kind.shares_agree) {
+    if let Some(other) = kinds.iter().find(|kind| kind.shares_differ) {
         return Some(format!(
             "the shares of the kinds of request differ: {} is {:.1} % of the {} side and {:.1} % of \
              the {} side; each kind is compared on its own",
@@ -333,6 +320,10 @@ mod tests {
 
     #[test]
     fn shares_agree_within_chance_and_no_further() {
+        let agree = |old: &[f64], new: &[f64]| {
+            let differences: Vec<f64> = old.iter().zip(new).map(|(old, new)| new - old).collect();
+            !differ(&differences, SMALL_DIFFERENCE, LARGE_DIFFERENCE)
+        };
         let even = [0.5; 6];
         assert!(agree(&even, &even));
         assert!(agree(&even, &[0.505; 6]));

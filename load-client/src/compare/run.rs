@@ -269,8 +269,13 @@ fn run_figures(run: &Run) -> RunFigures {
     }
 }
 
+/// The values of a sample, if there is one.
+pub(super) fn values(sorted: Option<&SortedSample>) -> &[f64] {
+    sorted.map_or(&[], SortedSample::values)
+}
+
 fn figures(sorted: Option<&SortedSample>, failures: u64, throughput: Option<f64>) -> Figures {
-    let values = sorted.map_or(&[][..], SortedSample::values);
+    let values = values(sorted);
     let count = values.len() as u64;
     let percentile = |q: f64| {
         quantile_is_supported(count, q)

@@ -2,7 +2,7 @@
 
 use crate::compare::curves::{Curves, Shape, curves, shape};
 use crate::compare::effects::{WithinRuns, pair, series, within_runs};
-use crate::compare::run::{Pooled, Run, RunFigures, Side, SideSummary, pool};
+use crate::compare::run::{Pooled, Run, RunFigures, Side, SideSummary, pool, values};
 use crate::compare::verdict;
 use crate::compare::{Comparison, Detail, Metric, Options, PerRequest, kinds, notices};
 use crate::stats::{
@@ -81,7 +81,9 @@ pub fn compare(
         within_runs: single.and_then(|bootstrap| within(both, &sides, bootstrap)),
         shape: bootstrap.and_then(|bootstrap| pooled_shape(&sides, bootstrap)),
         per_request: per_request(old, new),
-        curves: bootstrap.map_or_else(Curves::default, |_| pooled_curves(&sides)),
+        curves: bootstrap.map_or_else(Curves::default, |_| {
+            curves(values(old.sorted.as_ref()), values(new.sorted.as_ref()))
+        }),
         warnings: Vec::new(),
         blocks,
         baseline: old.summary.clone(),
@@ -173,15 +175,6 @@ fn pooled_series(side: &Pooled) -> Option<Series<'_>> {
         values: &side.latencies_ms,
         block_length: lengths?.into_iter().max()?,
     })
-}
-
-fn pooled_curves(sides: &[Pooled; 2]) -> Curves {
-    let [old, new] = sides.each_ref().map(|side| {
-        side.sorted
-            .as_ref()
-            .map_or(&[][..], |sorted| sorted.values())
-    });
-    curves(old, new)
 }
 
 fn per_request(old: &Pooled, new: &Pooled) -> PerRequest {

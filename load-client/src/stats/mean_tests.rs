@@ -95,20 +95,10 @@ pub fn blocks_for_half_width(deviation: f64, target: f64) -> Option<u64> {
     }
     let narrow_enough =
         |blocks: u64| half_width(deviation, blocks, 0.05).is_some_and(|half| half < target);
-    if !narrow_enough(MAX_BLOCKS) {
-        return None;
-    }
+    let blocks: Vec<u64> = (2..=MAX_BLOCKS).collect();
     // The half-width falls with the number of blocks, so the first that fits is found by halving.
-    let (mut too_few, mut enough) = (1, MAX_BLOCKS);
-    while enough - too_few > 1 {
-        let middle = too_few.midpoint(enough);
-        if narrow_enough(middle) {
-            enough = middle;
-        } else {
-            too_few = middle;
-        }
-    }
-    Some(enough)
+    let too_few = blocks.partition_point(|blocks| !narrow_enough(*blocks));
+    blocks.get(too_few).copied()
 }
 
 fn half_width(deviation: f64, count: u64, alpha: f64) -> Option<f64> {

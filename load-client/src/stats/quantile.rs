@@ -114,7 +114,7 @@ pub fn harrell_davis(sample: &SortedSample, q: f64) -> Option<f64> {
 fn smooth_weight(index: f64, count: f64, a: f64, b: f64) -> f64 {
     // Relative to the top of the hump, where neither factor overflows.
     let top = (a - 1.0) / (a + b - 2.0);
-    let sum: f64 = NODES
+    NODES
         .iter()
         .map(|(node, weight)| {
             let x = (index + 0.5 + 0.5 * node) / count;
@@ -122,8 +122,7 @@ fn smooth_weight(index: f64, count: f64, a: f64, b: f64) -> f64 {
             let fall = (b - 1.0) * ((top - x) / (1.0 - top)).ln_1p();
             weight * (rise + fall).exp()
         })
-        .sum();
-    sum
+        .sum()
 }
 
 fn exact_weight(index: f64, count: f64, a: f64, b: f64) -> Option<f64> {
