@@ -262,9 +262,6 @@ async fn end(runs: &LiveRuns, signals: &mut Signals) -> ControlFlow<()> {
     }
 }
 
-/// Whether a new run may have a rate.
-const RATE_OFFERED: bool = true;
-
 /// The form as the command line fills it.
 fn defaults(arguments: &RunArguments, plan: &Plan) -> Defaults {
     let run_time = plan.run_time.map(humantime::format_duration);
@@ -285,13 +282,13 @@ fn ordered(
     let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
     let invalid = |field: &str| {
         let field = field.to_owned();
-        move |reason: String| Refusal::Invalid(format!("{field}: {reason}"))
+        move |reason: String| Refusal::invalid(format!("{field}: {reason}"))
     };
     let run_time = given(&order.run_time).map(|text| parse::duration(text.trim()));
     let run_time = run_time.transpose().map_err(invalid("run_time"))?;
     let rate = given(&order.rate).map(|text| parse::rate(text.trim()));
     let rate = rate.transpose().map_err(invalid("rate"))?;
-    let refused = |error: String| Refusal::Invalid(error);
+    let refused = |error: String| Refusal::invalid(error);
     let (plan, mut settings) = arguments
         .validated(run_id)
         .map_err(|error| refused(error.to_string()))?;

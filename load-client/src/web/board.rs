@@ -12,6 +12,7 @@ use tokio::sync::broadcast;
 
 use crate::measure::history::{Bin, Moment};
 use crate::measure::summary::Summary;
+use crate::web::api::DOWNLOADS;
 use crate::web::events::{Event, Position, RunHistory, RunMark, RunMoment};
 use crate::web::log::Log;
 
@@ -218,7 +219,8 @@ impl Inner {
     }
 }
 
-fn unix_ms() -> u64 {
+/// The present, in milliseconds since 1970.
+pub(crate) fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     // 2^64 ms are 584 million years; a clock before 1970 is 1970.
     since.map_or(0, |since| {
@@ -315,15 +317,25 @@ pub(crate) struct Defaults {
     pub rate: String,
 }
 
-/// What the page may offer beside starting and stopping.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+/// What the page may offer beside starting and stopping; at present, all of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Offers {
     /// The users of a running load can be changed.
-    pub edit: bool,
+    edit: bool,
     /// A new run may have a rate of requests (open loop).
-    pub rate: bool,
+    rate: bool,
     /// Files under `/download/`.
-    pub downloads: Vec<String>,
+    downloads: [&'static str; DOWNLOADS.len()],
+}
+
+impl Default for Offers {
+    fn default() -> Self {
+        Self {
+            edit: true,
+            rate: true,
+            downloads: DOWNLOADS,
+        }
+    }
 }
 
 impl Phase {
