@@ -12,7 +12,6 @@ use crate::measure::recorder::TallyView;
 use crate::measure::selfcheck::{self, LoadModel, Readings, Stalled, Validity, available_cores};
 use crate::measure::summary::{Lag, Summary};
 use crate::measure::threshold::{self, Judgements, Threshold, evaluate};
-use crate::report::html::run_page;
 use crate::report::text::{run_end, run_verdicts};
 use crate::report::{Destination, EndedBy, ExportError, RunFacts, RunReport, StatsFiles, junit};
 use crate::session::files::{self, HeldText, Text};
@@ -310,10 +309,9 @@ impl Ended {
             return Ok(());
         };
         let bins = self.view.histogram(HISTOGRAM_BINS);
-        let words = files::Words::new(plan, kafka, facts);
         let history = self.view.history();
-        let page = words.page(facts, summary, &history, &bins);
-        Ok(destination.write_whole(run_page(&page).as_bytes())?)
+        let page = files::page(plan, kafka, facts, summary, &history, &bins);
+        Ok(destination.write_whole(page.to_string().as_bytes())?)
     }
 
     fn write_json(

@@ -17,7 +17,7 @@ use crate::measure::history::Moment;
 use crate::measure::selfcheck::Validity;
 use crate::measure::summary::Summary;
 use crate::measure::threshold::Judgements;
-use crate::report::html::{RunPage, Section, run_page};
+use crate::report::html::{RunPage, Section};
 use crate::report::{CsvText, failures_csv, stats_csv};
 use crate::web::events::{Position, feed, keep_alive};
 use crate::web::{
@@ -235,32 +235,29 @@ fn report(snapshot: &Snapshot) -> Result<Vec<u8>, Refusal> {
     let moments: Vec<Moment> = moments.map(|own| own.moment.clone()).collect();
     let bins = snapshot.figures.as_ref().map(|figures| &figures.histogram);
     let row = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let header = [Section {
+    let replies = state.target.reply_topic.as_deref().unwrap_or("none");
+    let target = Section {
         heading: "Target".to_owned(),
         rows: vec![
             row("brokers", &state.target.brokers),
             row("topic", &state.target.topic),
-            row(
-                "replies",
-                state.target.reply_topic.as_deref().unwrap_or("none"),
-            ),
+            row("replies", replies),
         ],
-    }];
+    };
     let reason = "the live page does not judge its runs; --json does".to_owned();
     let page = RunPage {
-        title: &format!("Run {} on {}", state.run, state.target.topic),
-        during: state.run_id.as_deref().unwrap_or_default(),
+        title: format!("Run {} on {}", state.run, state.target.topic),
+        during: state.run_id.clone().unwrap_or_default(),
         summary,
         moments: &moments,
         warm_up_seconds: warm_up_end(&moments),
         bins: bins.map_or(&[][..], Vec::as_slice),
         validity: &Validity::NotJudged { reason },
         thresholds: &Judgements::default(),
-        header: &header,
-        circumstances: &[],
+        sections: vec![target],
         command: "load-client --web",
     };
-    Ok(run_page(&page).into_bytes())
+    Ok(page.to_string().into_bytes())
 }
 
 fn warm_up_end(moments: &[Moment]) -> f64 {

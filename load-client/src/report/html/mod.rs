@@ -11,7 +11,7 @@ use crate::compare::{Comparison, Verdict, tables as compared};
 use crate::report::once;
 
 // internal: the report of one run
-pub(crate) use run::{RunPage, run_page};
+pub(crate) use run::RunPage;
 
 /// Escapes text for element content and for quoted attributes, also of XML.
 pub(super) fn escape(text: &str) -> String {
