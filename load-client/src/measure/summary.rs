@@ -34,19 +34,12 @@ pub enum Outcome {
     reason = "the names are those of the CSV and the JSON"
 )]
 pub enum Status {
-    /// See [`Outcome::Ok`].
     Ok,
-    /// See [`Outcome::TimeOut`].
     Timeout,
-    /// See [`Outcome::SendError`].
     SendError,
-    /// See [`Outcome::ErrorStatus`].
     ErrorStatus,
-    /// See [`Outcome::FailedCheck`].
     FailedCheck,
-    /// See [`Outcome::ConsumerFailure`].
     ConsumerFailure,
-    /// See [`Outcome::Censored`].
     Censored,
 }
 

@@ -78,13 +78,7 @@ impl LiveRuns {
 
     /// The run that the command line describes.
     pub(super) fn proposed(&self) -> StartOrder {
-        let defaults = self.common.board.state().defaults;
-        StartOrder {
-            users: defaults.users,
-            spawn_rate: defaults.spawn_rate,
-            run_time: Some(defaults.run_time),
-            rate: Some(defaults.rate),
-        }
+        self.common.board.state().defaults
     }
 
     /// Waits until no run goes on.
@@ -245,9 +239,7 @@ const HISTOGRAM_BINS: u32 = 60;
 /// What became of the last run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LastRun {
-    /// There was none.
     None,
-    /// It goes on.
     Pending,
     /// It has ended, and makes this exit code.
     Ended(u8),
@@ -259,7 +251,6 @@ impl Common {
     }
 }
 
-/// All that a run needs.
 struct Job {
     common: Arc<Common>,
     number: u32,

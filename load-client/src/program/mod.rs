@@ -32,7 +32,7 @@ use crate::scenario::{Mix, Scenario};
 use crate::session::signals::{self, INTERRUPTED, say};
 use crate::session::{Audience, Session};
 use crate::transport::kafka::{KafkaSettings, KafkaTransportError, quiet_unreadable_headers};
-use crate::web::{AllowedHosts, Defaults, Refusal, RunController, StartOrder, router};
+use crate::web::{AllowedHosts, Refusal, RunController, StartOrder, router};
 
 pub(crate) use compare::compare;
 
@@ -263,13 +263,15 @@ async fn end(runs: &LiveRuns, signals: &mut Signals) -> ControlFlow<()> {
 }
 
 /// The form as the command line fills it.
-fn defaults(arguments: &RunArguments, plan: &Plan) -> Defaults {
+fn defaults(arguments: &RunArguments, plan: &Plan) -> StartOrder {
     let run_time = plan.run_time.map(humantime::format_duration);
-    Defaults {
+    let run_time = run_time.map(|time| time.to_string().replace(' ', ""));
+    // What is not there is an empty field of the form.
+    StartOrder {
         users: arguments.users,
         spawn_rate: plan.spawn_rate,
-        run_time: run_time.map_or_else(String::new, |time| time.to_string().replace(' ', "")),
-        rate: arguments.load.rate.map_or_else(String::new, show_rate),
+        run_time: Some(run_time.unwrap_or_default()),
+        rate: Some(arguments.load.rate.map(show_rate).unwrap_or_default()),
     }
 }
 

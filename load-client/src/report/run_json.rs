@@ -29,16 +29,13 @@ use crate::measure::threshold::Judgements;
 use crate::transport::kafka::{ClientSettings, KafkaSettings, librdkafka_version};
 use crate::transport::wire::Wire;
 
-/// The number of the shape.
 const FORMAT: u32 = 1;
 
 /// Why a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum EndedBy {
-    /// Its time was over.
     RunTime,
-    /// It was told to stop.
     Signal,
     /// A threshold was broken, and that was to end it.
     Threshold,

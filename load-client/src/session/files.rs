@@ -80,7 +80,6 @@ fn numbered_prefix(prefix: &Path, number: u32) -> PathBuf {
     named.into()
 }
 
-/// The page of a run.
 pub(super) fn page<'a>(
     plan: &Plan,
     kafka: &KafkaSettings,

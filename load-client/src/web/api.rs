@@ -44,7 +44,6 @@ pub(super) async fn events<C: RunController>(
     Ok(([(header::CACHE_CONTROL, "no-store")], events).into_response())
 }
 
-/// Begins a run.
 pub(super) async fn start<C: RunController>(
     State(shared): State<Arc<Shared<C>>>,
     body: Result<Bytes, BytesRejection>,
@@ -65,7 +64,6 @@ pub(super) async fn edit<C: RunController>(
     to_the_end(async move { shared.controller.edit(order).await }).await
 }
 
-/// Ends the run.
 pub(super) async fn stop<C: RunController>(
     State(shared): State<Arc<Shared<C>>>,
     body: Result<Bytes, BytesRejection>,

@@ -12,6 +12,7 @@ use tokio::sync::broadcast;
 
 use crate::measure::history::{Bin, Moment};
 use crate::measure::summary::Summary;
+use crate::web::StartOrder;
 use crate::web::api::DOWNLOADS;
 use crate::web::events::{Event, Position, RunHistory, RunMark, RunMoment};
 use crate::web::log::Log;
@@ -30,7 +31,6 @@ pub(crate) struct Board {
 
 #[derive(Default)]
 struct Inner {
-    /// The number of the last event.
     number: u64,
     /// The number of the last event that made older history invalid.
     cleared: u64,
@@ -43,22 +43,16 @@ struct Inner {
 /// The figures of the present or the last run.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Figures {
-    /// The statistics.
     pub summary: Summary,
-    /// Response times in bins.
     pub histogram: Vec<Bin>,
 }
 
 /// All that the board holds, at one instant.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Snapshot {
-    /// The state.
     pub state: State,
-    /// The runs of the history.
     pub runs: Vec<RunMark>,
-    /// The moments of the history.
     pub moments: Vec<RunMoment>,
-    /// The figures, once there are some.
     pub figures: Option<Figures>,
 }
 
@@ -76,12 +70,10 @@ impl Board {
         }
     }
 
-    /// The state, as of now.
     pub(crate) fn state(&self) -> State {
         self.lock().state_now()
     }
 
-    /// All that the board holds.
     pub(crate) fn snapshot(&self) -> Snapshot {
         let inner = self.lock();
         Snapshot {
@@ -139,7 +131,6 @@ impl Board {
         inner.figures = Some(figures);
     }
 
-    /// Forgets history and figures.
     pub(crate) fn clear(&self) {
         let mut inner = self.lock();
         let active = inner.state.phase.is_active().then_some(inner.state.run);
@@ -237,7 +228,6 @@ pub(crate) enum Phase {
     Ready,
     /// Connecting; nothing was sent yet.
     Starting,
-    /// Sending.
     Running,
     /// Sends nothing more, waits for the requests in flight.
     Stopping,
@@ -254,11 +244,9 @@ pub(crate) struct State {
     pub phase: Phase,
     /// The present or the last run, counted from 1; 0 before the first.
     pub run: u32,
-    /// Its id.
     pub run_id: Option<String>,
     /// Users it is to have.
     pub users: u32,
-    /// Users started per second.
     pub spawn_rate: f64,
     /// Requests per second of an open loop, as on the command line; empty for users.
     pub rate: String,
@@ -272,15 +260,13 @@ pub(crate) struct State {
     pub ended_unix_ms: Option<u64>,
     /// The server's present, in milliseconds since 1970; a browser's clock may differ.
     pub now_unix_ms: u64,
-    /// Why the last run failed.
     pub error: Option<String>,
     /// Why the figures of the last run must not be used.
     pub invalid: Option<String>,
     /// What the load is sent to.
     pub target: Target,
     /// What a new run is proposed to be.
-    pub defaults: Defaults,
-    /// What the page may offer.
+    pub defaults: StartOrder,
     pub offers: Offers,
 }
 
@@ -289,7 +275,6 @@ pub(crate) struct State {
 pub(crate) struct Target {
     /// `host:port`, comma separated.
     pub brokers: String,
-    /// Topic of the requests.
     pub topic: String,
     /// Topic of the replies; `None` when only publishing.
     pub reply_topic: Option<String>,
@@ -298,23 +283,9 @@ pub(crate) struct Target {
 /// A kind of request, and how much of the load it is to be.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct Share {
-    /// The kind's name.
     pub name: String,
     /// Its share of all requests, from 0 to 1.
     pub planned: f64,
-}
-
-/// The values that the form of a new run starts with.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub(crate) struct Defaults {
-    /// Users.
-    pub users: u32,
-    /// Users started per second.
-    pub spawn_rate: f64,
-    /// As on the command line, `5m` for example; empty without an end.
-    pub run_time: String,
-    /// As on the command line, `500/s` for example; empty for users.
-    pub rate: String,
 }
 
 /// What the page may offer beside starting and stopping; at present, all of it.

@@ -18,13 +18,13 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use self::guard::guard;
 
-pub(crate) use board::{Board, Defaults, Figures, Phase, Share, State, Target, unix_ms};
+pub(crate) use board::{Board, Figures, Phase, Share, State, Target, unix_ms};
 
 // internal: shared by the parts of the page
 use board::Snapshot;
@@ -218,18 +218,16 @@ pub(crate) trait RunController: Send + Sync + 'static {
     fn reset(&self) -> impl Future<Output = Result<State, Refusal>> + Send;
 }
 
-/// What a new run is to be.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+/// What a new run is to be, and the form of one as the command line fills it.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StartOrder {
-    /// Users.
     pub users: u32,
-    /// Users started per second.
     pub spawn_rate: f64,
     /// As on the command line, `5m` for example; empty or absent without an end.
     #[serde(default)]
     pub run_time: Option<String>,
-    /// Requests per second of an open loop, as on the command line.
+    /// Requests per second of an open loop, as on the command line, `500/s` for example; empty or absent for users.
     #[serde(default)]
     pub rate: Option<String>,
 }
@@ -238,7 +236,6 @@ pub(crate) struct StartOrder {
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EditOrder {
-    /// Users.
     pub users: u32,
     /// Users started or ended per second.
     pub spawn_rate: f64,

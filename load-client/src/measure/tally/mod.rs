@@ -148,7 +148,6 @@ impl Tally {
         }
     }
 
-    /// Counts over this window.
     pub(crate) fn within(mut self, window: ThroughputWindow) -> Self {
         self.window = window;
         self

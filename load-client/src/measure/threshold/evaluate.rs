@@ -16,7 +16,6 @@ use crate::stats::quantile_is_supported;
 pub(crate) struct Judgement {
     /// The threshold in its normal form.
     pub threshold: String,
-    /// Whether it holds.
     pub verdict: Standing,
     /// The figure with its unit, as a person reads it; `None` without one.
     pub measured: Option<String>,
@@ -28,9 +27,7 @@ pub(crate) struct Judgement {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Standing {
-    /// It does.
     Holds,
-    /// It does not.
     Broken,
     /// The run does not tell; at its end that counts as failed.
     Undecided,

@@ -16,11 +16,8 @@ pub(crate) use evaluate::{
 pub(crate) struct Threshold {
     /// The request kind that it speaks of; `None` for all kinds together.
     pub kind: Option<String>,
-    /// What is compared.
     pub metric: Metric,
-    /// How it is compared.
     pub operator: Operator,
-    /// With what it is compared.
     pub limit: Limit,
 }
 
@@ -75,7 +72,6 @@ pub(crate) struct Limit {
     pub unit: Unit,
 }
 
-/// Units of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unit {
     Microseconds,
