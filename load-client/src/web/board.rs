@@ -22,15 +22,13 @@ const BACKLOG: usize = 64;
 
 /// The board. Clones are the same one.
 #[derive(Clone)]
-pub(crate) struct Board {
-    inner: Arc<Mutex<Inner>>,
-    live: broadcast::Sender<Event>,
+pub(crate) struct Board(Arc<Mutex<Inner>>);
+
+struct Inner {
     /// Tells this server's events from those of the one before it on the same port.
     server: u64,
-}
-
-#[derive(Default)]
-struct Inner {
+    live: broadcast::Sender<Event>,
+    /// The number of the last event.
     number: u64,
     /// The number of the last event that made older history invalid.
     cleared: u64,
@@ -59,15 +57,16 @@ pub(crate) struct Snapshot {
 impl Board {
     /// A board of a load that was not started yet.
     pub(crate) fn new(state: State) -> Self {
-        let inner = Inner {
-            state,
-            ..Inner::default()
-        };
-        Self {
-            inner: Arc::new(Mutex::new(inner)),
-            live: broadcast::Sender::new(BACKLOG),
+        Self(Arc::new(Mutex::new(Inner {
             server: unix_ms(),
-        }
+            live: broadcast::Sender::new(BACKLOG),
+            number: 0,
+            cleared: 0,
+            state,
+            history: RunHistory::default(),
+            figures: None,
+            log: Log::default(),
+        })))
     }
 
     pub(crate) fn state(&self) -> State {
@@ -86,20 +85,20 @@ impl Board {
 
     /// Changes the state; answers the new one.
     pub(crate) fn change(&self, change: impl FnOnce(&mut State)) -> State {
-        let mut inner = self.lock();
+        let inner = &mut *self.lock();
         let before = inner.state.clone();
         change(&mut inner.state);
         let state = inner.state_now();
-        self.tell(&mut inner, |_| Event::state(&state));
+        inner.tell(Event::state(&state));
         if inner.note(&before) {
-            self.tell(&mut inner, |inner| Event::log(&inner.log));
+            inner.tell(Event::log(&inner.log));
         }
         state
     }
 
     /// A run begins to send: its start is marked, the figures of the one before it are gone.
     pub(crate) fn begin(&self, run: RunMark) {
-        let mut inner = self.lock();
+        let inner = &mut *self.lock();
         let before = inner.state.clone();
         // Told to stop in the same instant, it still stops.
         if inner.state.phase != Phase::Stopping {
@@ -111,34 +110,30 @@ impl Board {
         inner.history.begin(run);
         inner.figures = None;
         inner.note(&before);
-        self.tell_all(&mut inner);
+        inner.tell_all();
     }
 
     /// The run as it stands.
     pub(crate) fn record(&self, moment: Moment, figures: Figures) {
-        let mut inner = self.lock();
-        let moment = RunMoment {
-            run: inner.state.run,
-            moment,
-        };
-        let event = Event::moment(&moment);
-        self.tell(&mut inner, |_| event);
-        let number = inner.number;
-        inner.history.push(number, moment);
+        let inner = &mut *self.lock();
+        let run = inner.state.run;
+        let moment = RunMoment { run, moment };
+        inner.tell(Event::moment(&moment));
+        inner.history.push(inner.number, moment);
         for event in Event::figures(Some(&figures)) {
-            self.tell(&mut inner, |_| event);
+            inner.tell(event);
         }
         inner.figures = Some(figures);
     }
 
     pub(crate) fn clear(&self) {
-        let mut inner = self.lock();
+        let inner = &mut *self.lock();
         let active = inner.state.phase.is_active().then_some(inner.state.run);
         inner.history.clear(active);
         inner.figures = None;
         let text = "the figures were reset: they count from here".to_owned();
         inner.log.push(unix_ms(), false, text);
-        self.tell_all(&mut inner);
+        inner.tell_all();
     }
 
     /// What happened up to now, from a position on if it is known, and what happens from now on.
@@ -149,13 +144,13 @@ impl Board {
         let inner = self.lock();
         let known = position.filter(|position| {
             let is_of_now = (inner.cleared..=inner.number).contains(&position.number);
-            position.server == self.server && is_of_now
+            position.server == inner.server && is_of_now
         });
         let mut events = match known {
             Some(position) => {
                 let missed = inner.history.after(position.number);
                 let event = |(number, moment): &(u64, RunMoment)| {
-                    Event::moment(moment).at(self.server, *number)
+                    Event::moment(moment).at(inner.server, *number)
                 };
                 missed.map(event).collect()
             }
@@ -165,36 +160,34 @@ impl Board {
         events.splice(0..0, present);
         let [summary, failures, histogram] = Event::figures(inner.figures.as_ref());
         // Only the last one has the position: who has not read that far has not read all.
-        let last = histogram.at(self.server, inner.number);
+        let last = histogram.at(inner.server, inner.number);
         events.extend([summary, failures, last]);
-        (events, self.live.subscribe())
-    }
-
-    /// Tells all browsers everything anew, because what they know of the history is not so any more.
-    fn tell_all(&self, inner: &mut Inner) {
-        let state = inner.state_now();
-        self.tell(inner, |_| Event::state(&state));
-        self.tell(inner, |inner| Event::log(&inner.log));
-        self.tell(inner, |inner| Event::history(&inner.history));
-        inner.cleared = inner.number;
-        for event in Event::figures(inner.figures.as_ref()) {
-            self.tell(inner, |_| event);
-        }
-    }
-
-    fn tell(&self, inner: &mut Inner, event: impl FnOnce(&Inner) -> Event) {
-        let event = event(inner);
-        inner.number += 1;
-        // Without a browser nobody listens.
-        let _ = self.live.send(event.at(self.server, inner.number));
+        (events, inner.live.subscribe())
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Inner {
+    /// Tells all browsers everything anew, because what they know of the history is not so any more.
+    fn tell_all(&mut self) {
+        self.tell(Event::state(&self.state_now()));
+        self.tell(Event::log(&self.log));
+        self.tell(Event::history(&self.history));
+        self.cleared = self.number;
+        for event in Event::figures(self.figures.as_ref()) {
+            self.tell(event);
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.number += 1;
+        // Without a browser nobody listens.
+        let _ = self.live.send(event.at(self.server, self.number));
+    }
+
     /// Notes what became of the state since `before`; answers whether there was something to note.
     fn note(&mut self, before: &State) -> bool {
         let after = self.state_now();
