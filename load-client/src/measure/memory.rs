@@ -93,7 +93,7 @@ pub(crate) async fn watch(url: MetricsUrl, points: Arc<Mutex<History<MemoryPoint
                 });
             }
             Err(error) => {
-                tracing::warn!(error = %format_args!("{error:#}"), "memory of the service")
+                tracing::warn!(error = %format_args!("{error:#}"), "memory of the service");
             }
         }
     }

@@ -188,9 +188,9 @@ mod tests {
         let path = folder.path().join("history.csv");
         for (content, expected) in [
             ("time,commit\n1,2\n".to_owned(), "is no history"),
-            (format!("{}_more\n", HEADER), "is no history"),
+            (format!("{HEADER}_more\n"), "is no history"),
             (HEADER.to_owned(), "is no history"),
-            (format!("{}\n2026-01-01,f00d", HEADER), "ends in the middle"),
+            (format!("{HEADER}\n2026-01-01,f00d"), "ends in the middle"),
         ] {
             fs::write(&path, &content).unwrap();
             let error = append_history(&path, &[row("one")])
