@@ -72,11 +72,8 @@ pub(crate) fn append_history(path: &Path, rows: &[HistoryRow]) -> anyhow::Result
     if is_standard_output(path) || (path.exists() && !is_file(path)) {
         return Ok(Destination::claim(path)?.write_whole(&lines(rows, true))?);
     }
-    let options = OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(true)
-        .clone();
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true);
     let mut file = options.open(path).with_context(|| cannot(path))?;
     // Or both of two builds would write the header. Not every file system has locks.
     let _ = file.lock();

@@ -19,9 +19,10 @@ use crate::measure::summary::Summary;
 use crate::measure::threshold::Judgements;
 use crate::report::html::{RunPage, Section};
 use crate::report::{CsvText, failures_csv, stats_csv};
+use crate::web::board::Snapshot;
 use crate::web::events::{Position, feed, keep_alive};
 use crate::web::{
-    EditOrder, Refusal, RunController, Shared, Snapshot, StartOrder, State as RunState, StopOrder,
+    EditOrder, Refusal, RunController, Shared, StartOrder, State as RunState, StopOrder,
 };
 
 /// Streams the past and the present to one browser.

@@ -25,9 +25,6 @@ use tokio_util::sync::CancellationToken;
 use self::guard::guard;
 
 pub(crate) use board::{Board, Figures, Phase, Share, State, Target, unix_ms};
-
-// internal: shared by the parts of the page
-use board::Snapshot;
 pub(crate) use events::RunMark;
 #[cfg(test)]
 pub(crate) use events::RunMoment;
