@@ -157,14 +157,14 @@ impl ServiceArguments {
             Some(_) => ServiceError(format!("--scenario: request {}: {reason}", kind.name)),
             None => ServiceError(format!("{flag}: {reason}")),
         };
-        if kind.key.is_some() && wire.correlation == Correlation::Key {
+        if kind.key.is_some() && wire.correlation == Correlation::AsReply(ReplyCorrelation::Key) {
             let reason = "the id is the key, by --correlation; leave one of the two out";
             return Err(refused("--key", reason.to_owned()));
         }
         refuse_own_headers(wire, kind.headers.iter().map(|(name, _)| name))
             .map_err(|reason| refused("--header", reason))?;
         wire.check(sample)
-            .map_err(|error| refused("--correlation", error.to_string()))
+            .map_err(|reason| refused("--correlation", reason))
     }
 
     fn wire(&self) -> Result<Wire, String> {

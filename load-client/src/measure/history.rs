@@ -18,7 +18,6 @@ pub struct Moment {
     pub warm_up: bool,
     /// One for each request kind, in the plan's order.
     pub kinds: Vec<MomentRow>,
-    /// All kinds together.
     pub total: MomentRow,
 }
 
@@ -40,11 +39,8 @@ pub struct MomentRow {
 /// One bin of a histogram: how many response times are at least `low_ms` and below `high_ms`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(crate) struct Bin {
-    /// Lower edge.
     pub low_ms: f64,
-    /// Upper edge.
     pub high_ms: f64,
-    /// Response times between the two.
     pub count: u64,
 }
 
@@ -56,7 +52,6 @@ const MAX_ENTRIES: usize = 3600;
 #[derive(Debug)]
 pub(crate) struct History<T> {
     entries: Vec<T>,
-    /// Entries given so far.
     given: usize,
     /// One in so many is kept.
     stride: usize,
@@ -73,7 +68,6 @@ impl<T> Default for History<T> {
 }
 
 impl<T> History<T> {
-    /// Takes the next entry.
     pub(crate) fn push(&mut self, entry: T) {
         if self.given.is_multiple_of(self.stride) {
             self.entries.push(entry);
@@ -150,7 +144,6 @@ impl ThroughputWindow {
         self
     }
 
-    /// Whether the window is known.
     pub(crate) fn is_known(&self) -> bool {
         self.asked_ns.is_some()
     }

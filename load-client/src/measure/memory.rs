@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use anyhow::{Context, anyhow};
 use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -63,47 +64,16 @@ impl fmt::Display for MetricsUrl {
     }
 }
 
-/// Why the memory is not known.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum MemoryError {
-    /// No answer.
-    #[error("cannot read {url}: {source}")]
-    Io {
-        /// Where it was asked for.
-        url: MetricsUrl,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// No answer in time.
-    #[error("{0} did not answer within 3 s")]
-    TimeOut(MetricsUrl),
-    /// An answer without the figure.
-    #[error("{url}: {cause}")]
-    Answer {
-        /// Where it was asked for.
-        url: MetricsUrl,
-        /// What is wrong.
-        cause: &'static str,
-    },
-}
-
 /// Asks for the memory once.
 ///
 /// # Errors
 ///
 /// When nobody answers in time, or the answer has no such figure.
-pub(crate) async fn resident_bytes(url: &MetricsUrl) -> Result<f64, MemoryError> {
-    let answer = tokio::time::timeout(ANSWER_TIMEOUT, get(url))
-        .await
-        .map_err(|_| MemoryError::TimeOut(url.clone()))?;
-    let answer = answer.map_err(|source| MemoryError::Io {
-        url: url.clone(),
-        source,
-    })?;
-    read(&answer).map_err(|cause| MemoryError::Answer {
-        url: url.clone(),
-        cause,
-    })
+async fn resident_bytes(url: &MetricsUrl) -> anyhow::Result<f64> {
+    let answer = tokio::time::timeout(ANSWER_TIMEOUT, get(url)).await;
+    let answer = answer.map_err(|_| anyhow!("{url} did not answer within 3 s"))?;
+    let answer = answer.with_context(|| format!("cannot read {url}"))?;
+    read(&answer).map_err(|cause| anyhow!("{url}: {cause}"))
 }
 
 /// Adds a point every five seconds, as long as it is polled. What cannot be read is left out.
@@ -122,7 +92,9 @@ pub(crate) async fn watch(url: MetricsUrl, points: Arc<Mutex<History<MemoryPoint
                     resident_bytes,
                 });
             }
-            Err(error) => tracing::warn!(%error, "memory of the service"),
+            Err(error) => {
+                tracing::warn!(error = %format_args!("{error:#}"), "memory of the service");
+            }
         }
     }
 }

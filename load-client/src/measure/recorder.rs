@@ -16,7 +16,6 @@ use crate::measure::tally::{StageTally, Tally};
 use crate::measure::threshold::Threshold;
 use crate::report::{ExportError, RequestsCsv};
 
-/// Samples taken at once.
 const BATCH: usize = 1024;
 /// Pause between batches. Without it every sample would wake the thread, which costs the threads that
 /// measure more than the recording does.
@@ -77,7 +76,6 @@ impl Recorder {
         Ok((Self { thread, view }, sender))
     }
 
-    /// The running tally.
     pub(crate) fn view(&self) -> TallyView {
         self.view.clone()
     }
@@ -133,7 +131,6 @@ impl TallyView {
         self.lock().history.entries().to_vec()
     }
 
-    /// Keeps a moment for the history.
     pub(crate) fn keep(&self, moment: Moment) {
         self.lock().history.push(moment);
     }
@@ -258,7 +255,6 @@ pub struct Samples {
     waiting: Arc<AtomicUsize>,
 }
 
-/// The other end.
 pub(crate) struct SampleReceiver {
     receiver: Receiver<Sample>,
     waiting: Arc<AtomicUsize>,

@@ -34,19 +34,12 @@ pub enum Outcome {
     reason = "the names are those of the CSV and the JSON"
 )]
 pub enum Status {
-    /// See [`Outcome::Ok`].
     Ok,
-    /// See [`Outcome::TimeOut`].
     Timeout,
-    /// See [`Outcome::SendError`].
     SendError,
-    /// See [`Outcome::ErrorStatus`].
     ErrorStatus,
-    /// See [`Outcome::FailedCheck`].
     FailedCheck,
-    /// See [`Outcome::ConsumerFailure`].
     ConsumerFailure,
-    /// See [`Outcome::Censored`].
     Censored,
 }
 
@@ -334,6 +327,11 @@ impl Latency {
 }
 
 impl Row {
+    /// The share of requests that failed; 0 without any.
+    pub(crate) fn failure_percent(&self) -> f64 {
+        100.0 * self.failures as f64 / self.requests.max(1) as f64
+    }
+
     /// Whether response and service times tell different stories: mean, median or maximum more than 1 % apart.
     pub(crate) fn times_differ(&self) -> bool {
         let (Some(response), Some(service)) = (&self.response, &self.service) else {

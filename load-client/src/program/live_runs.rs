@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError};
-use std::time::SystemTime;
 
 use tokio::sync::{Mutex, watch};
 use tokio_util::task::AbortOnDropHandle;
@@ -19,24 +18,30 @@ use crate::session::signals::say;
 use crate::session::{Audience, Concluded, HeldText, Session};
 use crate::transport::kafka::KafkaSettings;
 use crate::web::{
-    Board, Download, EditOrder, Exporter, Figures, Offers, Phase, Refusal, RunController, RunMark,
-    Share, StartOrder, State, StopOrder, Target, board_download, board_downloads, unix_ms,
+    Board, EditOrder, Exporter, Figures, Phase, Refusal, RunController, RunMark, Share, StartOrder,
+    State, StopOrder, Target, unix_ms,
 };
 
 /// Owns the runs. Each has clients, a recorder and an id of its own.
 pub(super) struct LiveRuns {
+    common: Arc<Common>,
+    /// Held while an order is carried out, so that orders come one after the other.
+    active: Mutex<Option<Active>>,
+    /// No further run begins.
+    closing: AtomicBool,
+}
+
+/// What the runs share with their owner.
+struct Common {
     arguments: Arc<RunArguments>,
     exporter: Option<Exporter>,
     board: Board,
-    /// Held while an order is carried out, so that orders come one after the other.
-    active: Mutex<Option<Active>>,
     /// What became of the last run; `None` before the first and while one goes on.
     outcome: watch::Sender<LastRun>,
-    last: LastFigures,
-    /// No further run begins.
-    closing: AtomicBool,
+    /// What the last run that came to figures would have shown on a terminal.
+    last: std::sync::Mutex<Option<HeldText>>,
     /// A signal has said not to wait for requests in flight.
-    interrupted: Arc<AtomicBool>,
+    interrupted: AtomicBool,
 }
 
 /// What a run that goes on is reached by.
@@ -59,48 +64,40 @@ impl LiveRuns {
                 reply_topic: (!settings.publish_only).then_some(settings.reply_topic),
             },
             defaults: program::defaults(&arguments, &plan),
-            offers: Offers {
-                edit: true,
-                rate: program::RATE_OFFERED,
-                downloads: board_downloads(),
-            },
             ..State::default()
         };
-        Ok(Self {
+        let common = Common {
             arguments: Arc::new(arguments),
             exporter,
             board: Board::new(state),
-            active: Mutex::new(None),
             outcome: watch::Sender::new(LastRun::None),
-            last: LastFigures::default(),
+            last: std::sync::Mutex::default(),
+            interrupted: AtomicBool::new(false),
+        };
+        Ok(Self {
+            common: Arc::new(common),
+            active: Mutex::new(None),
             closing: AtomicBool::new(false),
-            interrupted: Arc::default(),
         })
     }
 
     /// The run that the command line describes.
     pub(super) fn proposed(&self) -> StartOrder {
-        let defaults = self.board.state().defaults;
-        StartOrder {
-            users: defaults.users,
-            spawn_rate: defaults.spawn_rate,
-            run_time: Some(defaults.run_time),
-            rate: Some(defaults.rate),
-        }
+        self.common.board.state().defaults
     }
 
     /// Waits until no run goes on.
     pub(super) async fn idle(&self) {
-        let mut outcome = self.outcome.subscribe();
+        let mut outcome = self.common.outcome.subscribe();
         // The sender is ours, so it is there.
         let _ = outcome.wait_for(|last| *last != LastRun::Pending).await;
         // The outcome is set while the board is being written: wait for that to be done, so that the
         // browsers are told before the server ends.
-        let _ = self.board.state();
+        let _ = self.common.board.state();
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        *self.outcome.borrow() != LastRun::Pending
+        *self.common.outcome.borrow() != LastRun::Pending
     }
 
     /// Takes no further run, and stops the one that goes on.
@@ -111,18 +108,18 @@ impl LiveRuns {
 
     /// Does not wait for requests in flight any more, as a signal has it.
     pub(super) async fn abort(&self) {
-        self.interrupted.store(true, Ordering::Relaxed);
+        self.common.interrupted.store(true, Ordering::Relaxed);
         let _nothing_to_stop = self.stop(StopOrder { now: true }).await;
     }
 
     /// Prints the figures of the last run.
     pub(super) fn print_figures(&self) {
-        self.last.print();
+        self.common.held().iter().for_each(HeldText::print);
     }
 
     /// The exit code that the last run makes; 0 without any.
     pub(super) fn exit_code(&self) -> u8 {
-        match *self.outcome.borrow() {
+        match *self.common.outcome.borrow() {
             LastRun::Ended(code) => code,
             LastRun::None | LastRun::Pending => 0,
         }
@@ -131,24 +128,25 @@ impl LiveRuns {
 
 impl RunController for LiveRuns {
     fn board(&self) -> &Board {
-        &self.board
+        &self.common.board
     }
 
     async fn start(&self, order: StartOrder) -> Result<State, Refusal> {
         let mut active = self.active.lock().await;
-        let state = self.board.state();
+        let state = self.common.board.state();
         if self.closing.load(Ordering::Relaxed) {
-            return Err(Refusal::Conflict("load-client is ending".to_owned()));
+            return Err(Refusal::conflict("load-client is ending"));
         }
         if !self.is_idle() {
-            return Err(Refusal::Conflict(format!(
+            return Err(Refusal::conflict(format!(
                 "run #{} is going on; stop it first",
                 state.run
             )));
         }
         let run_id = Uuid::new_v4().to_string();
-        let (plan, settings, scenario) = program::ordered(&self.arguments, &order, run_id.clone())?;
-        let state = self.board.change(|state| {
+        let (plan, settings, scenario) =
+            program::ordered(&self.common.arguments, &order, run_id.clone())?;
+        let state = self.common.board.change(|state| {
             *state = State {
                 phase: Phase::Starting,
                 run: state.run + 1,
@@ -167,24 +165,20 @@ impl RunController for LiveRuns {
             }
         });
         let job = Job {
-            arguments: Arc::clone(&self.arguments),
-            exporter: self.exporter.clone(),
+            common: Arc::clone(&self.common),
             number: state.run,
             plan,
             settings: Arc::new(settings),
             scenario: Arc::new(scenario),
             control: Control::default(),
             view: Arc::default(),
-            board: self.board.clone(),
-            last: self.last.clone(),
-            interrupted: Arc::clone(&self.interrupted),
         };
         *active = Some(Active {
             control: job.control.clone(),
             view: Arc::clone(&job.view),
         });
-        self.outcome.send_replace(LastRun::Pending);
-        tokio::spawn(supervise(job, self.outcome.clone()));
+        self.common.outcome.send_replace(LastRun::Pending);
+        tokio::spawn(supervise(job));
         Ok(state)
     }
 
@@ -193,14 +187,14 @@ impl RunController for LiveRuns {
         match &*active {
             Some(active) if active.control.has_parts() => {
                 let told = "the loads of the scenario are not changed while they go on";
-                return Err(Refusal::Conflict(told.to_owned()));
+                return Err(Refusal::conflict(told));
             }
-            Some(active) if self.board.state().phase == Phase::Running => {
+            Some(active) if self.common.board.state().phase == Phase::Running => {
                 active.control.set_target(order.users, order.spawn_rate);
             }
             _ => return Err(nothing_goes_on()),
         }
-        Ok(self.board.change(|state| {
+        Ok(self.common.board.change(|state| {
             state.users = order.users;
             state.spawn_rate = order.spawn_rate;
         }))
@@ -215,7 +209,7 @@ impl RunController for LiveRuns {
         if order.now {
             active.control.abort.cancel();
         }
-        Ok(self.board.change(|state| {
+        Ok(self.common.board.change(|state| {
             // It may have ended by itself a moment ago.
             if state.phase.is_active() {
                 state.phase = Phase::Stopping;
@@ -228,12 +222,8 @@ impl RunController for LiveRuns {
         if let Some(view) = active.as_ref().and_then(|active| active.view.get()) {
             view.reset();
         }
-        self.board.clear();
-        Ok(self.board.state())
-    }
-
-    fn download(&self, file: &str) -> Result<Option<Download>, Refusal> {
-        board_download(&self.board, file)
+        self.common.board.clear();
+        Ok(self.common.board.state())
     }
 }
 
@@ -248,7 +238,7 @@ fn shares(scenario: &Mix) -> Vec<Share> {
 }
 
 fn nothing_goes_on() -> Refusal {
-    Refusal::Conflict("no run is going on; start one".to_owned())
+    Refusal::conflict("no run is going on; start one")
 }
 
 // One run of the page, from its connecting to its last figures: a session that the board observes.
@@ -257,49 +247,32 @@ const HISTOGRAM_BINS: u32 = 60;
 
 /// What became of the last run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LastRun {
-    /// There was none.
+enum LastRun {
     None,
-    /// It goes on.
     Pending,
     /// It has ended, and makes this exit code.
     Ended(u8),
 }
 
-/// What the last run that came to figures would have shown on a terminal.
-#[derive(Clone, Default)]
-pub(super) struct LastFigures(Arc<std::sync::Mutex<Option<HeldText>>>);
-
-impl LastFigures {
-    pub(super) fn print(&self) {
-        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        held.iter().for_each(HeldText::print);
-    }
-
-    fn set(&self, held: Option<HeldText>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = held;
+impl Common {
+    fn held(&self) -> std::sync::MutexGuard<'_, Option<HeldText>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// All that a run needs.
-pub(super) struct Job {
-    pub(super) arguments: Arc<RunArguments>,
-    pub(super) exporter: Option<Exporter>,
-    pub(super) number: u32,
-    pub(super) plan: Plan,
-    pub(super) settings: Arc<KafkaSettings>,
-    pub(super) scenario: Arc<Mix>,
-    pub(super) control: Control,
-    pub(super) view: Arc<OnceLock<TallyView>>,
-    pub(super) board: Board,
-    pub(super) last: LastFigures,
-    /// A signal has said not to wait for requests in flight.
-    pub(super) interrupted: Arc<AtomicBool>,
+struct Job {
+    common: Arc<Common>,
+    number: u32,
+    plan: Plan,
+    settings: Arc<KafkaSettings>,
+    scenario: Arc<Mix>,
+    control: Control,
+    view: Arc<OnceLock<TallyView>>,
 }
 
 /// Does the run; tells on the board, and to who waits for it, how it ended.
-async fn supervise(job: Job, outcome: watch::Sender<LastRun>) {
-    let board = job.board.clone();
+async fn supervise(job: Job) {
+    let common = Arc::clone(&job.common);
     let stop = job.control.stop.clone();
     // In a task of its own: a panic in it, which is a bug of ours, must not leave the page waiting.
     let (code, error, was_said) = match tokio::spawn(run(job)).await {
@@ -311,29 +284,30 @@ async fn supervise(job: Job, outcome: watch::Sender<LastRun>) {
         }
     };
     // Stopped before it could send, it has not failed.
-    let was_given_up = board.state().started_unix_ms.is_none() && stop.is_cancelled();
+    let was_given_up = common.board.state().started_unix_ms.is_none() && stop.is_cancelled();
     let error = error.filter(|_| !was_given_up);
     error
         .iter()
         .filter(|_| !was_said)
         .for_each(|error| say(&format!("error: {error}")));
-    board.change(|state| {
-        state.ended_unix_ms = state.started_unix_ms.map(|_| unix_ms(SystemTime::now()));
+    common.board.change(|state| {
+        state.ended_unix_ms = state.started_unix_ms.map(|_| unix_ms());
         state.phase = Phase::Stopped;
         if let Some(error) = error {
             state.phase = Phase::Failed;
             state.error = Some(error);
         }
         // Here, so that who sees the end on the board may start the next run.
-        outcome.send_replace(LastRun::Ended(code));
+        common.outcome.send_replace(LastRun::Ended(code));
     });
 }
 
 /// Answers the exit code, and why the run ended early if it did.
 async fn run(job: Job) -> anyhow::Result<(u8, Option<String>)> {
     let run_id = job.settings.run_id.clone();
+    let common = job.common;
     let session = Session::prepare(
-        job.arguments,
+        Arc::clone(&common.arguments),
         job.number,
         job.plan,
         job.settings,
@@ -341,9 +315,9 @@ async fn run(job: Job) -> anyhow::Result<(u8, Option<String>)> {
     )?;
     let stop = job.control.stop.clone();
     let transport = session.connect(stop.cancelled()).await?;
-    let board = job.board.clone();
+    let board = common.board.clone();
     let seen = job.view;
-    let mut export = job.exporter.map(program::observer);
+    let mut export = common.exporter.clone().map(program::observer);
     let started = session.start(transport, job.control, |view| {
         let view = seen.get_or_init(|| view).clone();
         Audience::Page(Box::new(move |moment, summary| {
@@ -357,14 +331,14 @@ async fn run(job: Job) -> anyhow::Result<(u8, Option<String>)> {
             board.record(moment.clone(), figures);
         }))
     })?;
-    job.board.begin(RunMark {
+    common.board.begin(RunMark {
         number: job.number,
         run_id,
-        started_unix_ms: unix_ms(SystemTime::now()),
+        started_unix_ms: unix_ms(),
     });
     // Does not outlive the run.
     let stopping = AbortOnDropHandle::new(tokio::spawn({
-        let board = job.board.clone();
+        let board = common.board.clone();
         async move {
             stop.cancelled().await;
             board.change(|state| {
@@ -375,8 +349,8 @@ async fn run(job: Job) -> anyhow::Result<(u8, Option<String>)> {
         }
     }));
     // The page's stop at once is an order like others, not an interruption of the program.
-    let interrupted = job.interrupted;
-    let concluded = started.run(|_| interrupted.load(Ordering::Relaxed)).await;
+    let interrupted = || common.interrupted.load(Ordering::Relaxed);
+    let concluded = started.run(|_| interrupted()).await;
     drop(stopping);
     let Concluded {
         done,
@@ -384,8 +358,8 @@ async fn run(job: Job) -> anyhow::Result<(u8, Option<String>)> {
         validity,
         held,
     } = concluded?;
-    tell(&job.board, &validity);
-    job.last.set(held);
+    tell(&common.board, &validity);
+    *common.held() = held;
     let early = defunct.map(|cause| format!("the run ended early: {cause}"));
     Ok((done?, early))
 }

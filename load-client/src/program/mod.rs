@@ -32,7 +32,7 @@ use crate::scenario::{Mix, Scenario};
 use crate::session::signals::{self, INTERRUPTED, say};
 use crate::session::{Audience, Observer, Session};
 use crate::transport::kafka::{KafkaSettings, KafkaTransportError, quiet_unreadable_headers};
-use crate::web::{AllowedHosts, Defaults, Exporter, Refusal, RunController, StartOrder, router};
+use crate::web::{AllowedHosts, Exporter, Refusal, RunController, StartOrder, router};
 
 pub(crate) use compare::compare;
 
@@ -283,17 +283,16 @@ async fn end(runs: &LiveRuns, signals: &mut Signals) -> ControlFlow<()> {
     }
 }
 
-/// Whether a new run may have a rate.
-const RATE_OFFERED: bool = true;
-
 /// The form as the command line fills it.
-fn defaults(arguments: &RunArguments, plan: &Plan) -> Defaults {
+fn defaults(arguments: &RunArguments, plan: &Plan) -> StartOrder {
     let run_time = plan.run_time.map(humantime::format_duration);
-    Defaults {
+    let run_time = run_time.map(|time| time.to_string().replace(' ', ""));
+    // What is not there is an empty field of the form.
+    StartOrder {
         users: arguments.users(),
         spawn_rate: plan.spawn_rate,
-        run_time: run_time.map_or_else(String::new, |time| time.to_string().replace(' ', "")),
-        rate: arguments.load.rate.map_or_else(String::new, show_rate),
+        run_time: Some(run_time.unwrap_or_default()),
+        rate: Some(arguments.load.rate.map(show_rate).unwrap_or_default()),
     }
 }
 
@@ -306,13 +305,13 @@ fn ordered(
     let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
     let invalid = |field: &str| {
         let field = field.to_owned();
-        move |reason: String| Refusal::Invalid(format!("{field}: {reason}"))
+        move |reason: String| Refusal::invalid(format!("{field}: {reason}"))
     };
     let run_time = given(&order.run_time).map(|text| parse::duration(text.trim()));
     let run_time = run_time.transpose().map_err(invalid("run_time"))?;
     let rate = given(&order.rate).map(|text| parse::rate(text.trim()));
     let rate = rate.transpose().map_err(invalid("rate"))?;
-    let refused = |error: String| Refusal::Invalid(error);
+    let refused = |error: String| Refusal::invalid(error);
     let prepared = arguments.prepared(run_id);
     let (plan, settings, scenario) = prepared.map_err(|error| refused(format!("{error:#}")))?;
     let plan = match plan.stages.is_empty() && plan.loads.is_empty() {

@@ -20,53 +20,17 @@ use crate::report::{Destination, ExportError, TYPE, rows, write_whole};
 /// What stands where a figure is undefined.
 const UNDEFINED: &str = "N/A";
 
-const LONGEST_COLUMN: &str = "100%";
-
-const STATS_COLUMNS: [&str; 11] = [
-    "Type",
-    "Name",
-    "Request Count",
-    "Failure Count",
-    "Median Response Time",
-    "Average Response Time",
-    "Min Response Time",
-    "Max Response Time",
-    "Average Content Size",
-    "Requests/s",
-    "Failures/s",
-];
-const HISTORY_COLUMNS: [&str; 6] = [
-    "Timestamp",
-    "User Count",
-    "Type",
-    "Name",
-    "Requests/s",
-    "Failures/s",
-];
-const HISTORY_TOTALS: [&str; 7] = [
-    "Total Request Count",
-    "Total Failure Count",
-    "Total Median Response Time",
-    "Total Average Response Time",
-    "Total Min Response Time",
-    "Total Max Response Time",
-    "Total Average Content Size",
-];
-const FAILURES_COLUMNS: [&str; 7] = [
-    "Method",
-    "Name",
-    "Error",
-    "Occurrences",
-    "First Seen",
-    "Last Seen",
-    "First Body",
-];
-const EXCEPTIONS_COLUMNS: [&str; 4] = ["Count", "Message", "Traceback", "Nodes"];
+const STATS_COLUMNS: &str = "Type,Name,Request Count,Failure Count,Median Response Time,Average Response Time,\
+    Min Response Time,Max Response Time,Average Content Size,Requests/s,Failures/s";
+const HISTORY_COLUMNS: &str = "Timestamp,User Count,Type,Name,Requests/s,Failures/s";
+const HISTORY_TOTALS: &str = "Total Request Count,Total Failure Count,Total Median Response Time,\
+    Total Average Response Time,Total Min Response Time,Total Max Response Time,Total Average Content Size";
+const FAILURES_COLUMNS: &str = "Method,Name,Error,Occurrences,First Seen,Last Seen,First Body";
+const EXCEPTIONS_CSV: &[u8] = b"Count,Message,Traceback,Nodes\n";
 
 /// `_stats.csv`: a row for each kind, and one for all.
 pub(crate) fn stats_csv(summary: &Summary) -> Vec<u8> {
-    let mut text = Text::default();
-    text.line(STATS_COLUMNS.into_iter().chain(percentile_names()));
+    let mut text = CsvText::with_header(&format!("{STATS_COLUMNS},{}", percentile_names()));
     for (kind, row) in rows(summary) {
         let mut fields = vec![
             kind.to_owned(),
@@ -82,11 +46,10 @@ pub(crate) fn stats_csv(summary: &Summary) -> Vec<u8> {
     text.bytes
 }
 
-/// `_failures.csv`: a row for each error of each kind, in Locust's columns and one of ours behind them. `start` is the start of the run in seconds since
-/// 1970.
+/// `_failures.csv`: a row for each error of each kind, in Locust's columns and one of ours behind them. `start` is
+/// the start of the run in seconds since 1970.
 pub(crate) fn failures_csv(errors: &[ErrorCount], start: f64) -> Vec<u8> {
-    let mut text = Text::default();
-    text.line(FAILURES_COLUMNS);
+    let mut text = CsvText::with_header(FAILURES_COLUMNS);
     for error in errors {
         let seen = |seconds: f64| format!("{:.3}", start + seconds);
         text.line([
@@ -105,7 +68,7 @@ pub(crate) fn failures_csv(errors: &[ErrorCount], start: f64) -> Vec<u8> {
 /// The rows that one moment adds to `_stats_history.csv`. With `full`, each kind has one and percentiles are
 /// those of the last ten seconds; else there is one for all kinds, with percentiles of the whole run.
 pub(crate) fn history_rows(moment: &Moment, summary: &Summary, full: bool) -> Vec<u8> {
-    let mut text = Text::default();
+    let mut text = CsvText::default();
     if full {
         for (lately, row) in moment.kinds.iter().zip(&summary.kinds) {
             text.line(history_row(moment, TYPE, lately, row, full));
@@ -116,16 +79,8 @@ pub(crate) fn history_rows(moment: &Moment, summary: &Summary, full: bool) -> Ve
 }
 
 fn history_header() -> Vec<u8> {
-    let mut text = Text::default();
-    let columns = HISTORY_COLUMNS.into_iter().chain(percentile_names());
-    text.line(columns.chain(HISTORY_TOTALS));
-    text.bytes
-}
-
-fn exceptions_csv() -> Vec<u8> {
-    let mut text = Text::default();
-    text.line(EXCEPTIONS_COLUMNS);
-    text.bytes
+    let columns = format!("{HISTORY_COLUMNS},{},{HISTORY_TOTALS}", percentile_names());
+    CsvText::with_header(&columns).bytes
 }
 
 fn history_row(
@@ -169,11 +124,8 @@ fn percentiles(latency: Option<&Latency>) -> impl Iterator<Item = String> {
     own.into_iter().chain([longest]).map(field)
 }
 
-fn percentile_names() -> impl Iterator<Item = &'static str> {
-    PERCENTILES
-        .into_iter()
-        .map(|(name, _)| name)
-        .chain([LONGEST_COLUMN])
+fn percentile_names() -> String {
+    PERCENTILES.map(|(name, _)| name).join(",") + ",100%"
 }
 
 fn field(figure: Option<f64>) -> String {
@@ -182,12 +134,17 @@ fn field(figure: Option<f64>) -> String {
 
 /// Lines of CSV in memory.
 #[derive(Default)]
-struct Text {
-    bytes: Vec<u8>,
+pub(crate) struct CsvText {
+    pub bytes: Vec<u8>,
 }
 
-impl Text {
-    fn line<I, F>(&mut self, fields: I)
+impl CsvText {
+    pub(crate) fn with_header(columns: &str) -> Self {
+        let bytes = format!("{columns}\n").into_bytes();
+        Self { bytes }
+    }
+
+    pub(crate) fn line<I, F>(&mut self, fields: I)
     where
         I: IntoIterator<Item = F>,
         F: AsRef<[u8]>,
@@ -264,7 +221,7 @@ impl StatsFiles {
             _claim: claim,
         };
         files.append(&history_header())?;
-        write_whole(&path(EXCEPTIONS), &exceptions_csv())?;
+        write_whole(&path(EXCEPTIONS), EXCEPTIONS_CSV)?;
         write_whole(&files.failures, &failures_csv(&[], start))?;
         Ok(files)
     }

@@ -18,7 +18,7 @@ use crate::measure::summary::{Row, Sample, Summary};
 
 pub use destination::{Destination, ExportError, is_standard_output, remove_earlier, write_whole};
 
-pub(crate) use csv_stats::{StatsFiles, failures_csv, stats_csv};
+pub(crate) use csv_stats::{CsvText, StatsFiles, failures_csv, stats_csv};
 pub(crate) use hdr::hdr_log;
 pub(crate) use junit::junit;
 pub(crate) use run_history::{HistoryRow, append_history, check_history};
@@ -33,37 +33,16 @@ fn rows(summary: &Summary) -> impl Iterator<Item = (&'static str, &Row)> {
     kinds.chain([("", &summary.total)])
 }
 
-/// Why two files of a command line must not be one.
+/// Two files of a command line that must not be one.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub(crate) enum Collision {
-    /// A recording would be lost.
-    #[error("{flag} {path} would write over an input: name another file")]
-    WithInput {
-        /// The flag of the output.
-        flag: &'static str,
-        /// As it was given.
-        path: PathBuf,
-    },
-    /// The file under which an output grows is an input.
-    #[error("{flag} {path} is written as {part} first, which is an input: name another file")]
-    PartWithInput {
-        /// The flag of the output.
-        flag: &'static str,
-        /// As it was given.
-        path: PathBuf,
-        /// The file that grows.
-        part: PathBuf,
-    },
-    /// One output would replace the other.
-    #[error("{flag} {path} is the place of {other} too: name another one")]
-    WithOutput {
-        /// The flag of the output.
-        flag: &'static str,
-        /// As it was given.
-        path: PathBuf,
-        /// The flag of the other output.
-        other: &'static str,
-    },
+#[error("{flag} {path} {why}")]
+pub(crate) struct Collision {
+    /// The flag of the output.
+    flag: &'static str,
+    /// As it was given.
+    path: PathBuf,
+    /// With what it collides, and what to do.
+    why: String,
 }
 
 /// What makes two paths one place.
@@ -92,19 +71,25 @@ pub(crate) fn refuse_collisions(
         let Some(own) = identity(path) else {
             continue;
         };
-        let path = path.to_owned();
+        let refused = |why: String| {
+            let path = path.to_owned();
+            Err(Collision { flag, path, why })
+        };
         if inputs.contains(&own) {
-            return Err(Collision::WithInput { flag, path });
+            return refused("would write over an input: name another file".to_owned());
         }
-        let target = (own != Identity::StandardOutput).then(|| without_links(&path).ok());
+        let target = (own != Identity::StandardOutput).then(|| without_links(path).ok());
         let part = target.flatten().map(|target| part_of(&target));
         let grown = part.as_deref().and_then(identity);
         if let (Some(part), Some(_)) = (part, grown.as_ref().filter(|own| inputs.contains(own))) {
-            return Err(Collision::PartWithInput { flag, path, part });
+            let part = part.display();
+            return refused(format!(
+                "is written as {part} first, which is an input: name another file"
+            ));
         }
         for own in [Some(own), grown].into_iter().flatten() {
             if let Some((other, _)) = earlier.iter().find(|(_, taken)| *taken == own) {
-                return Err(Collision::WithOutput { flag, path, other });
+                return refused(format!("is the place of {other} too: name another one"));
             }
             earlier.push((flag, own));
         }
@@ -270,28 +255,18 @@ mod tests {
             };
             fs::create_dir_all(at("x")).unwrap();
             let refused = refuse_collisions(&[("--html", &path)], &[&base]);
-            let expected = Collision::WithInput {
-                flag: "--html",
-                path,
-            };
-            assert_eq!(refused, Err(expected));
+            let why = "would write over an input: name another file";
+            let expected = format!("--html {} {why}", path.display());
+            assert_eq!(refused.unwrap_err().to_string(), expected);
         }
         for (one, other) in [
             (new.clone(), at("dangling.json")),
             ("-".into(), "/dev/stdout".into()),
         ] {
             let refused = refuse_collisions(&[("--json", &one), ("--html", &other)], &[&base]);
-            assert!(
-                matches!(
-                    refused,
-                    Err(Collision::WithOutput {
-                        flag: "--html",
-                        other: "--json",
-                        ..
-                    })
-                ),
-                "{refused:?}"
-            );
+            let refused = refused.unwrap_err();
+            assert_eq!(refused.flag, "--html");
+            assert_eq!(refused.why, "is the place of --json too: name another one");
         }
         // The file that grows counts as well.
         let (part, whole) = (at("rest.csv.part"), at("rest.csv"));
@@ -305,8 +280,10 @@ mod tests {
         let outputs: [(&str, &Path); 2] = [("--json", &part), ("--html", &whole)];
         let refused = refuse_collisions(&outputs, &[&base]);
         assert!(
-            matches!(refused, Err(Collision::WithOutput { .. })),
-            "{refused:?}"
+            refused
+                .unwrap_err()
+                .why
+                .starts_with("is the place of --json too")
         );
         let outputs: [(&str, &Path); 3] = [("--json", &null), ("--html", &null), ("--csv", &new)];
         assert_eq!(refuse_collisions(&outputs, &[&base, &null]), Ok(()));

@@ -6,85 +6,40 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
-use super::destination::{Destination, ExportError, is_standard_output};
+use anyhow::{Context, ensure};
+
+use super::csv_stats::CsvText;
+use super::destination::{Destination, is_standard_output};
 use crate::compare::{Run, RunFigures, Side};
 
-/// The columns, in order.
-pub(crate) const HISTORY_COLUMNS: [&str; 11] = [
-    "time",
-    "commit",
-    "side",
-    "run",
-    "p50_ms",
-    "p90_ms",
-    "p95_ms",
-    "p99_ms",
-    "mean_ms",
-    "throughput",
-    "failure_rate",
-];
+const HEADER: &str =
+    "time,commit,side,run,p50_ms,p90_ms,p95_ms,p99_ms,mean_ms,throughput,failure_rate";
 
-/// Why a history could not be continued.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum HistoryError {
-    /// The system refuses.
-    #[error("cannot append to {path}: {source}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The place is no file that could be continued, and cannot be written.
-    #[error(transparent)]
-    Elsewhere(#[from] ExportError),
-    /// The file is something else, and must not be spoilt.
-    #[error("--history {path} is no history: its first line is not {header}; name another file")]
-    OtherHeader {
-        /// The file.
-        path: PathBuf,
-        /// What it should begin with.
-        header: String,
-    },
-    /// The file's last line has no end.
-    #[error("--history {path} ends in the middle of a line; remove or complete its last line")]
-    CutOff {
-        /// The file.
-        path: PathBuf,
-    },
-}
-
-/// One run in the history.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct HistoryRow {
-    fields: [String; HISTORY_COLUMNS.len()],
-}
+/// One run in the history: the fields of [`HEADER`].
+pub(crate) struct HistoryRow([String; 11]);
 
 impl HistoryRow {
     /// The row of one run. What is undefined is an empty field.
     pub(crate) fn new(side: Side, commit: &str, run: &Run, own: &RunFigures) -> Self {
         let figures = &own.figures;
         let text = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
-        Self {
-            fields: [
-                run.started
-                    .or(run.written)
-                    .map_or_else(String::new, timestamp),
-                commit.to_owned(),
-                side.to_string(),
-                own.label.clone(),
-                text(figures.median_ms),
-                text(figures.p90_ms),
-                text(figures.p95_ms),
-                text(figures.p99_ms),
-                text(figures.mean_ms),
-                text(figures.throughput),
-                text(figures.failure_rate),
-            ],
-        }
+        let started = run.started.or(run.written);
+        Self([
+            started.map_or_else(String::new, timestamp),
+            commit.to_owned(),
+            side.to_string(),
+            own.label.clone(),
+            text(figures.median_ms),
+            text(figures.p90_ms),
+            text(figures.p95_ms),
+            text(figures.p99_ms),
+            text(figures.mean_ms),
+            text(figures.throughput),
+            text(figures.failure_rate),
+        ])
     }
 }
 
@@ -99,13 +54,12 @@ fn timestamp(moment: SystemTime) -> String {
 /// # Errors
 ///
 /// As [`append_history`].
-pub(crate) fn check_history(path: &Path) -> Result<(), HistoryError> {
+pub(crate) fn check_history(path: &Path) -> anyhow::Result<()> {
     if !is_file(path) {
         return Ok(Destination::claim(path).map(drop)?);
     }
-    let failed = |source| io_error(path, source);
     let file = OpenOptions::new().read(true).append(true).open(path);
-    is_new(path, &mut file.map_err(failed)?).map(drop)
+    is_new(path, &mut file.with_context(|| cannot(path))?).map(drop)
 }
 
 /// Appends rows by one write, so that two builds that end together do not mix their lines. A new or empty
@@ -114,34 +68,28 @@ pub(crate) fn check_history(path: &Path) -> Result<(), HistoryError> {
 /// # Errors
 ///
 /// When the file cannot be written, has another header, or ends in the middle of a line.
-pub(crate) fn append_history(path: &Path, rows: &[HistoryRow]) -> Result<(), HistoryError> {
-    let failed = |source| io_error(path, source);
+pub(crate) fn append_history(path: &Path, rows: &[HistoryRow]) -> anyhow::Result<()> {
     if is_standard_output(path) || (path.exists() && !is_file(path)) {
-        let lines = lines(rows, true).map_err(failed)?;
-        return Ok(Destination::claim(path)?.write_whole(&lines)?);
+        return Ok(Destination::claim(path)?.write_whole(&lines(rows, true))?);
     }
-    let mut file = OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(true)
-        .open(path)
-        .map_err(failed)?;
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true);
+    let mut file = options.open(path).with_context(|| cannot(path))?;
     // Or both of two builds would write the header. Not every file system has locks.
     let _ = file.lock();
-    let is_new = is_new(path, &mut file)?;
-    let lines = lines(rows, is_new).map_err(failed)?;
-    let written = file.write(&lines).map_err(failed)?;
-    if written < lines.len() {
-        return Err(failed(io::ErrorKind::WriteZero.into()));
-    }
-    file.sync_data().map_err(failed)
+    let lines = lines(rows, is_new(path, &mut file)?);
+    write_once(&mut file, &lines).with_context(|| cannot(path))
 }
 
-fn io_error(path: &Path, source: io::Error) -> HistoryError {
-    HistoryError::Io {
-        path: path.to_owned(),
-        source,
+fn write_once(file: &mut File, lines: &[u8]) -> io::Result<()> {
+    if file.write(lines)? < lines.len() {
+        return Err(io::ErrorKind::WriteZero.into());
     }
+    file.sync_data()
+}
+
+fn cannot(path: &Path) -> String {
+    format!("cannot append to {}", path.display())
 }
 
 fn is_file(path: &Path) -> bool {
@@ -149,54 +97,43 @@ fn is_file(path: &Path) -> bool {
 }
 
 /// Whether a history is empty; one that is not has to be sound.
-fn is_new(path: &Path, file: &mut File) -> Result<bool, HistoryError> {
-    let length = file.metadata().map_err(|source| io_error(path, source))?;
-    if length.len() > 0 {
-        check(path, file)?;
-    }
-    Ok(length.len() == 0)
+fn is_new(path: &Path, file: &mut File) -> anyhow::Result<bool> {
+    let (first, last) = ends(file).with_context(|| cannot(path))?;
+    let Some(last) = last else { return Ok(true) };
+    let rest = first.strip_prefix(HEADER.as_bytes());
+    let path = path.display();
+    ensure!(
+        rest.is_some_and(|rest| rest.starts_with(b"\n") || rest.starts_with(b"\r\n")),
+        "--history {path} is no history: its first line is not {HEADER}; name another file"
+    );
+    ensure!(
+        last == b'\n',
+        "--history {path} ends in the middle of a line; remove or complete its last line"
+    );
+    Ok(false)
 }
 
-fn header() -> String {
-    HISTORY_COLUMNS.join(",")
-}
-
-fn check(path: &Path, file: &mut File) -> Result<(), HistoryError> {
-    let failed = |source| io_error(path, source);
-    let header = header();
+/// As much of the beginning as a header with its line's end takes, and the last byte if there is one.
+fn ends(file: &mut File) -> io::Result<(Vec<u8>, Option<u8>)> {
     let mut first = Vec::new();
-    let longest = header.len() as u64 + 2;
-    Read::by_ref(file)
-        .take(longest)
-        .read_to_end(&mut first)
-        .map_err(failed)?;
-    let rest = first.strip_prefix(header.as_bytes());
-    if !rest.is_some_and(|rest| rest.starts_with(b"\n") || rest.starts_with(b"\r\n")) {
-        return Err(HistoryError::OtherHeader {
-            path: path.to_owned(),
-            header,
-        });
+    let longest = HEADER.len() as u64 + 2;
+    Read::by_ref(file).take(longest).read_to_end(&mut first)?;
+    if first.is_empty() {
+        return Ok((first, None));
     }
-    file.seek(SeekFrom::End(-1)).map_err(failed)?;
+    file.seek(SeekFrom::End(-1))?;
     let mut last = [0];
-    file.read_exact(&mut last).map_err(failed)?;
-    if last != *b"\n" {
-        return Err(HistoryError::CutOff {
-            path: path.to_owned(),
-        });
-    }
-    Ok(())
+    file.read_exact(&mut last)?;
+    Ok((first, Some(last[0])))
 }
 
-fn lines(rows: &[HistoryRow], with_header: bool) -> io::Result<Vec<u8>> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    if with_header {
-        writer.write_record(HISTORY_COLUMNS)?;
-    }
-    for row in rows {
-        writer.write_record(&row.fields)?;
-    }
-    writer.into_inner().map_err(|error| error.into_error())
+fn lines(rows: &[HistoryRow], with_header: bool) -> Vec<u8> {
+    let mut text = match with_header {
+        true => CsvText::with_header(HEADER),
+        false => CsvText::default(),
+    };
+    rows.iter().for_each(|row| text.line(&row.0));
+    text.bytes
 }
 
 #[cfg(test)]
@@ -248,12 +185,9 @@ mod tests {
         let path = folder.path().join("history.csv");
         for (content, expected) in [
             ("time,commit\n1,2\n".to_owned(), "is no history"),
-            (format!("{}_more\n", header()), "is no history"),
-            (header(), "is no history"),
-            (
-                format!("{}\n2026-01-01,f00d", header()),
-                "ends in the middle",
-            ),
+            (format!("{HEADER}_more\n"), "is no history"),
+            (HEADER.to_owned(), "is no history"),
+            (format!("{HEADER}\n2026-01-01,f00d"), "ends in the middle"),
         ] {
             fs::write(&path, &content).unwrap();
             let error = append_history(&path, &[row("one")])

@@ -18,7 +18,9 @@
 //! | `summary.schedule_lag` | how late an open loop sent its requests |
 //! | `exit_code` | what the program ends with |
 
-use serde::Serialize;
+use std::time::{Duration, SystemTime};
+
+use serde::{Serialize, Serializer};
 
 use crate::load::plan::Plan;
 use crate::measure::selfcheck::Validity;
@@ -27,16 +29,13 @@ use crate::measure::threshold::Judgements;
 use crate::transport::kafka::{ClientSettings, KafkaSettings, librdkafka_version};
 use crate::transport::wire::Wire;
 
-/// The number of the shape.
 const FORMAT: u32 = 1;
 
 /// Why a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum EndedBy {
-    /// Its time was over.
     RunTime,
-    /// It was told to stop.
     Signal,
     /// A threshold was broken, and that was to end it.
     Threshold,
@@ -55,25 +54,15 @@ pub(crate) enum EndedBy {
 pub(crate) struct RunReport {
     format: u32,
     run_id: String,
-    /// When the run started, RFC 3339.
-    started: String,
-    /// From the start until the last request ended, in seconds.
-    duration_seconds: f64,
-    ended_by: EndedBy,
+    #[serde(flatten)]
+    facts: RunFacts,
     load_client_version: &'static str,
     librdkafka_version: String,
     /// How the load was made, which decides what its latencies mean.
     load_model: String,
     target: Target,
     plan: PlanReport,
-    client_settings: ClientSettings,
-    /// Replies that nobody waited for: late, or of somebody else.
-    unmatched_replies: u64,
     summary: Summary,
-    thresholds: Judgements,
-    validity: Validity,
-    command: String,
-    exit_code: u8,
 }
 
 #[derive(Debug, Serialize)]
@@ -97,25 +86,32 @@ struct PlanReport {
 }
 
 /// What only the run itself knows.
+#[derive(Debug, Serialize)]
 pub(crate) struct RunFacts {
-    /// When it started.
-    pub started: std::time::SystemTime,
-    /// How long it took.
-    pub duration: std::time::Duration,
-    /// Why it ended.
+    #[serde(serialize_with = "rfc3339")]
+    pub started: SystemTime,
+    /// From the start until the last request ended.
+    #[serde(rename = "duration_seconds", serialize_with = "seconds")]
+    pub duration: Duration,
     pub ended_by: EndedBy,
-    /// Replies that nobody waited for.
+    /// Replies that nobody waited for: late, or of somebody else.
     pub unmatched_replies: u64,
-    /// Client settings in effect.
+    /// In effect.
     pub client_settings: ClientSettings,
-    /// What became of the thresholds.
     pub thresholds: Judgements,
-    /// Whether the load client was the bottleneck.
     pub validity: Validity,
     /// The command that repeats the run, secrets masked.
     pub command: String,
     /// What the program ends with.
     pub exit_code: u8,
+}
+
+fn rfc3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&humantime::format_rfc3339_millis(*time))
+}
+
+fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(time.as_secs_f64())
 }
 
 impl RunReport {
@@ -129,9 +125,7 @@ impl RunReport {
         Self {
             format: FORMAT,
             run_id: kafka.run_id.clone(),
-            started: humantime::format_rfc3339_millis(facts.started).to_string(),
-            duration_seconds: facts.duration.as_secs_f64(),
-            ended_by: facts.ended_by,
+            facts,
             load_client_version: env!("CARGO_PKG_VERSION"),
             librdkafka_version: librdkafka_version(),
             load_model: plan.load_model(),
@@ -149,13 +143,7 @@ impl RunReport {
                 warm_up_seconds: plan.warm_up.as_secs_f64(),
                 timeout_seconds: plan.timeout.as_secs_f64(),
             },
-            client_settings: facts.client_settings,
-            unmatched_replies: facts.unmatched_replies,
             summary,
-            thresholds: facts.thresholds,
-            validity: facts.validity,
-            command: facts.command,
-            exit_code: facts.exit_code,
         }
     }
 }

@@ -10,8 +10,11 @@ use serde_json::Value;
 const TAKES: &str = "takes text:TEXT (the body contains it), regex:PATTERN (it matches somewhere), \
                      json:/POINTER=VALUE (the value at a JSON pointer) or json:/POINTER (there is one)";
 
-/// Letters of a condition that a message shows.
-const LONGEST_SHOWN: usize = 120;
+/// One line of limited length, for a message that shows somebody else's text.
+pub(crate) fn clipped(text: &str) -> String {
+    let text: String = text.chars().take(120).collect();
+    text.replace(char::is_control, " ")
+}
 
 /// One condition on the body of a reply, written as `text:TEXT`, `regex:PATTERN`, `json:/POINTER=VALUE` or
 /// `json:/POINTER`.
@@ -117,11 +120,7 @@ impl BodyChecks {
         let (body, mut parsed) = (body.unwrap_or_default(), None);
         let mut checks = self.0.iter();
         let broken = checks.find(|check| !check.holds_of(body, &mut parsed))?;
-        let text: String = broken.text.chars().take(LONGEST_SHOWN).collect();
-        Some(format!(
-            "the body fails {}",
-            text.replace(char::is_control, " ")
-        ))
+        Some(format!("the body fails {}", clipped(&broken.text)))
     }
 }
 

@@ -19,6 +19,9 @@ use uuid::Uuid;
 
 pub use expect::{BodyCheck, BodyChecks};
 
+// internal: for messages
+pub(crate) use expect::clipped;
+
 pub(crate) use feeder::{Feeder, FeederOrder, Row};
 pub(crate) use file::{Goal, LoadTable, parse_tag, place_in, read_scenario};
 pub(crate) use mix::{Body, Kind, Mix, Part};

@@ -81,53 +81,37 @@ fn numbered_prefix(prefix: &Path, number: u32) -> PathBuf {
     named.into()
 }
 
-/// The texts that the page refers to.
-pub(crate) struct Words {
-    title: String,
-    during: String,
-    warm_up_seconds: f64,
-    header: Vec<Section>,
-    circumstances: Vec<Section>,
-}
-
-impl Words {
-    pub(crate) fn new(plan: &Plan, kafka: &KafkaSettings, facts: &RunFacts) -> Self {
-        let ended = facts.started + facts.duration;
-        let took = format_duration(Duration::from_millis(millis(facts.duration)));
-        Self {
-            title: format!("Load on {}", kafka.topic),
-            during: format!(
-                "{} to {} ({took}), run {}",
-                format_rfc3339_seconds(facts.started),
-                format_rfc3339_seconds(ended),
-                kafka.run_id
-            ),
-            warm_up_seconds: plan.warm_up.as_secs_f64(),
-            header: vec![target(kafka), load(plan, facts.ended_by)],
-            circumstances: circumstances(facts),
-        }
-    }
-
-    pub(crate) fn page<'a>(
-        &'a self,
-        facts: &'a RunFacts,
-        summary: &'a Summary,
-        moments: &'a [Moment],
-        bins: &'a [Bin],
-    ) -> RunPage<'a> {
-        RunPage {
-            title: &self.title,
-            during: &self.during,
-            summary,
-            moments,
-            warm_up_seconds: self.warm_up_seconds,
-            bins,
-            validity: &facts.validity,
-            thresholds: &facts.thresholds,
-            header: &self.header,
-            circumstances: &self.circumstances,
-            command: &facts.command,
-        }
+pub(super) fn page<'a>(
+    plan: &Plan,
+    kafka: &KafkaSettings,
+    facts: &'a RunFacts,
+    summary: &'a Summary,
+    moments: &'a [Moment],
+    bins: &'a [Bin],
+) -> RunPage<'a> {
+    let ended = facts.started + facts.duration;
+    // Nanoseconds of a run's length tell nothing.
+    let duration = facts.duration;
+    let took = Duration::new(duration.as_secs(), duration.subsec_millis() * 1_000_000);
+    let took = format_duration(took);
+    let mut sections = vec![target(kafka), load(plan, facts.ended_by)];
+    sections.extend(circumstances(facts));
+    RunPage {
+        title: format!("Load on {}", kafka.topic),
+        during: format!(
+            "{} to {} ({took}), run {}",
+            format_rfc3339_seconds(facts.started),
+            format_rfc3339_seconds(ended),
+            kafka.run_id
+        ),
+        summary,
+        moments,
+        warm_up_seconds: plan.warm_up.as_secs_f64(),
+        bins,
+        validity: &facts.validity,
+        thresholds: &facts.thresholds,
+        sections,
+        command: &facts.command,
     }
 }
 
@@ -258,11 +242,6 @@ fn circumstances(facts: &RunFacts) -> Vec<Section> {
         ],
     ));
     sections
-}
-
-/// Whole milliseconds: nanoseconds of a run's length tell nothing.
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Where the text goes.

@@ -12,7 +12,6 @@ use crate::measure::recorder::TallyView;
 use crate::measure::selfcheck::{self, LoadModel, Readings, Stalled, Validity, available_cores};
 use crate::measure::summary::{Lag, Summary};
 use crate::measure::threshold::{self, Judgements, Threshold, evaluate};
-use crate::report::html::run_page;
 use crate::report::text::{run_end, run_verdicts};
 use crate::report::{
     Destination, EndedBy, ExportError, RunFacts, RunReport, StatsFiles, hdr_log, junit,
@@ -332,8 +331,8 @@ impl Ended {
         summary: &Summary,
     ) -> String {
         let bins = self.view.histogram(HISTOGRAM_BINS);
-        let words = files::Words::new(plan, kafka, facts);
-        run_page(&words.page(facts, summary, &self.view.history(), &bins))
+        let history = self.view.history();
+        files::page(plan, kafka, facts, summary, &history, &bins).to_string()
     }
 
     fn hdr_log(&self, plan: &Plan, topic: &str, facts: &RunFacts) -> anyhow::Result<Vec<u8>> {

@@ -6,10 +6,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use super::wire::{ReplyCorrelation, Wire};
-use crate::scenario::StatusSet;
-
-/// Most characters of an error header that go into a message.
-const ERROR_TEXT: usize = 120;
+use crate::scenario::{StatusSet, clipped};
 
 /// A record of a reply topic. Header values may be null.
 pub(crate) struct ReplyRecord<'a, H> {
@@ -192,12 +189,9 @@ impl Bodies {
     }
 }
 
-/// One line of limited length, for the text is the service's.
 fn read_error(name: &str, value: Option<&[u8]>) -> ReplyStatus {
     let text = String::from_utf8_lossy(value.unwrap_or_default());
-    let text: String = text.trim().chars().take(ERROR_TEXT).collect();
-    let text = text.replace(char::is_control, " ");
-    ReplyStatus::Bad(format!("{name}: {text}"))
+    ReplyStatus::Bad(format!("{name}: {}", clipped(text.trim())))
 }
 
 #[cfg(test)]

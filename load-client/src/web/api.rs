@@ -17,23 +17,21 @@ use crate::measure::history::Moment;
 use crate::measure::selfcheck::Validity;
 use crate::measure::summary::Summary;
 use crate::measure::threshold::Judgements;
-use crate::report::html::{RunPage, Section, run_page};
-use crate::report::{failures_csv, stats_csv};
+use crate::report::html::{RunPage, Section};
+use crate::report::{CsvText, failures_csv, stats_csv};
+use crate::web::board::Snapshot;
 use crate::web::events::{Position, feed, keep_alive};
 use crate::web::{
-    Board, Download, EditOrder, Refusal, RunController, Shared, Snapshot, StartOrder,
-    State as RunState, StopOrder,
+    EditOrder, Refusal, RunController, Shared, StartOrder, State as RunState, StopOrder,
 };
 
 /// Streams the past and the present to one browser.
 pub(super) async fn events<C: RunController>(
-    State(shared): State<Shared<C>>,
+    State(shared): State<Arc<Shared<C>>>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let Ok(place) = Arc::clone(&shared.places).try_acquire_owned() else {
-        return Err(Refusal::Busy(
-            "too many browsers are open; close one".to_owned(),
-        ));
+        return Err(busy("too many browsers are open; close one"));
     };
     let last = headers.get("last-event-id");
     let position = last.and_then(|last| Position::parse(last.to_str().ok()?));
@@ -47,9 +45,8 @@ pub(super) async fn events<C: RunController>(
     Ok(([(header::CACHE_CONTROL, "no-store")], events).into_response())
 }
 
-/// Begins a run.
 pub(super) async fn start<C: RunController>(
-    State(shared): State<Shared<C>>,
+    State(shared): State<Arc<Shared<C>>>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<RunState>), Refusal> {
     let order: StartOrder = parse(body)?;
@@ -60,7 +57,7 @@ pub(super) async fn start<C: RunController>(
 
 /// Changes the users of the run that goes on.
 pub(super) async fn edit<C: RunController>(
-    State(shared): State<Shared<C>>,
+    State(shared): State<Arc<Shared<C>>>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<RunState>, Refusal> {
     let order: EditOrder = parse(body)?;
@@ -68,9 +65,8 @@ pub(super) async fn edit<C: RunController>(
     to_the_end(async move { shared.controller.edit(order).await }).await
 }
 
-/// Ends the run.
 pub(super) async fn stop<C: RunController>(
-    State(shared): State<Shared<C>>,
+    State(shared): State<Arc<Shared<C>>>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<RunState>), Refusal> {
     let order: StopOrder = parse(body)?;
@@ -80,37 +76,31 @@ pub(super) async fn stop<C: RunController>(
 
 /// Forgets the figures up to now.
 pub(super) async fn reset<C: RunController>(
-    State(shared): State<Shared<C>>,
+    State(shared): State<Arc<Shared<C>>>,
 ) -> Result<Json<RunState>, Refusal> {
     to_the_end(async move { shared.controller.reset().await }).await
 }
 
-/// One file.
+/// One of [`DOWNLOADS`].
 pub(super) async fn download<C: RunController>(
-    State(shared): State<Shared<C>>,
+    State(shared): State<Arc<Shared<C>>>,
     Path(file): Path<String>,
 ) -> Result<Response, Refusal> {
-    let offered = shared.controller.board().state().offers.downloads;
-    // Only names of ours get into the header below.
-    let found = match offered.contains(&file) {
-        true => shared.controller.download(&file)?,
-        false => None,
-    };
-    let Some(download) = found else {
-        return Err(Refusal::NotFound(format!(
-            "there is no such file; there is {}",
-            offered.join(", ")
-        )));
+    let content = made(&shared.controller.board().snapshot(), &file)?;
+    let media_type = match file.rsplit('.').next() {
+        Some("csv") => "text/csv; charset=utf-8",
+        Some("html") => "text/html; charset=utf-8",
+        _ => "application/json",
     };
     let headers = [
-        (header::CONTENT_TYPE, download.media_type.to_owned()),
+        (header::CONTENT_TYPE, media_type.to_owned()),
         (
             header::CONTENT_DISPOSITION,
             format!("attachment; filename=\"{file}\""),
         ),
         (header::CACHE_CONTROL, "no-store".to_owned()),
     ];
-    Ok((headers, download.content).into_response())
+    Ok((headers, content).into_response())
 }
 
 /// Carries an order out though the browser that gave it goes away meanwhile.
@@ -120,93 +110,75 @@ async fn to_the_end(
     match tokio::spawn(order).await {
         Ok(done) => done.map(Json),
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(_cancelled) => Err(Refusal::Busy("the server is ending".to_owned())),
+        Err(_cancelled) => Err(busy("the server is ending")),
     }
 }
 
 fn parse<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Refusal> {
     let body = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            Refusal::TooLarge("the body is longer than any order".to_owned())
+        status @ StatusCode::PAYLOAD_TOO_LARGE => {
+            Refusal::new(status, "the body is longer than any order")
         }
-        _ => Refusal::Malformed(rejection.body_text()),
+        _ => Refusal::new(StatusCode::BAD_REQUEST, rejection.body_text()),
     })?;
-    serde_json::from_slice(&body).map_err(|error| Refusal::Malformed(error.to_string()))
+    serde_json::from_slice(&body)
+        .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))
+}
+
+fn busy(detail: &str) -> Refusal {
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail)
 }
 
 /// The bounds of the command line.
 fn check(users: u32, spawn_rate: f64) -> Result<(), Refusal> {
     if !(1..=MAX_USERS).contains(&users) {
-        let message = format!("users: takes a whole number from 1 to {MAX_USERS}");
-        return Err(Refusal::Invalid(message));
+        return Err(Refusal::invalid(format!(
+            "users: takes a whole number from 1 to {MAX_USERS}"
+        )));
     }
     if !(spawn_rate.is_finite() && spawn_rate > 0.0) {
-        let message = "spawn_rate: takes a number above 0, users per second";
-        return Err(Refusal::Invalid(message.to_owned()));
+        return Err(Refusal::invalid(
+            "spawn_rate: takes a number above 0, users per second",
+        ));
     }
     Ok(())
 }
 
 // The files that can be made of what the board holds.
 
-const JSON: &str = "application/json";
-const CSV: &str = "text/csv; charset=utf-8";
-const HISTORY_COLUMNS: [&str; 10] = [
-    "Run",
-    "Timestamp",
-    "User Count",
-    "Requests/s",
-    "Failures/s",
-    "50%",
-    "95%",
-    "99%",
-    "Total Request Count",
-    "Total Failure Count",
+/// Their names.
+pub(super) const DOWNLOADS: [&str; 6] = [
+    "stats.csv",
+    "history.csv",
+    "failures.csv",
+    "report.html",
+    "summary.json",
+    "history.json",
 ];
-const HTML: &str = "text/html; charset=utf-8";
+const HISTORY_COLUMNS: &str = "Run,Timestamp,User Count,Requests/s,Failures/s,50%,95%,99%,Total Request Count,\
+    Total Failure Count";
 
-/// The files that [`board_download`] makes.
-pub(crate) fn board_downloads() -> Vec<String> {
-    [
-        "stats.csv",
-        "history.csv",
-        "failures.csv",
-        "report.html",
-        "summary.json",
-        "history.json",
-    ]
-    .map(str::to_owned)
-    .to_vec()
-}
-
-/// Makes one of the files; `None` without such a file.
-///
-/// # Errors
-///
-/// When there are no figures yet.
-pub(crate) fn board_download(board: &Board, file: &str) -> Result<Option<Download>, Refusal> {
-    let snapshot = board.snapshot();
+/// Makes one of the files. Refuses any other name, and figures that there are not yet.
+fn made(snapshot: &Snapshot, file: &str) -> Result<Vec<u8>, Refusal> {
     match file {
-        "stats.csv" => Ok(Some(csv(stats_csv(summary(&snapshot)?)))),
+        "stats.csv" => Ok(stats_csv(summary(snapshot)?)),
         "failures.csv" => {
             let start = snapshot.state.started_unix_ms.unwrap_or_default() as f64 / 1e3;
-            let failures = failures_csv(&summary(&snapshot)?.errors, start);
-            Ok(Some(csv(failures)))
+            Ok(failures_csv(&summary(snapshot)?.errors, start))
         }
-        "history.csv" => history(&snapshot).map(csv).map(Some),
-        "report.html" => report(&snapshot).map(Some),
-        "summary.json" => {
-            let report = SummaryFile {
-                state: &snapshot.state,
-                summary: summary(&snapshot)?,
-            };
-            json(&report).map(Some)
-        }
+        "history.csv" => Ok(history(snapshot)),
+        "report.html" => report(snapshot),
+        "summary.json" => json(&SummaryFile {
+            state: &snapshot.state,
+            summary: summary(snapshot)?,
+        }),
         "history.json" => {
-            let history = serde_json::json!({ "runs": snapshot.runs, "moments": snapshot.moments });
-            json(&history).map(Some)
+            json(&serde_json::json!({ "runs": snapshot.runs, "moments": snapshot.moments }))
         }
-        _ => Ok(None),
+        _ => Err(Refusal::not_found(format!(
+            "there is no such file; there is {}",
+            DOWNLOADS.join(", ")
+        ))),
     }
 }
 
@@ -218,40 +190,27 @@ struct SummaryFile<'a> {
 
 fn summary(snapshot: &Snapshot) -> Result<&Summary, Refusal> {
     let figures = snapshot.figures.as_ref();
-    let none = || Refusal::Conflict("there are no figures yet; start a run".to_owned());
+    let none = || Refusal::conflict("there are no figures yet; start a run");
     figures.map(|figures| &figures.summary).ok_or_else(none)
 }
 
-fn json(value: &impl Serialize) -> Result<Download, Refusal> {
-    let content = serde_json::to_vec_pretty(value).map_err(cannot)?;
-    Ok(Download {
-        media_type: JSON,
-        content,
-    })
-}
-
-fn csv(content: Vec<u8>) -> Download {
-    Download {
-        media_type: CSV,
-        content,
-    }
+fn json(value: &impl Serialize) -> Result<Vec<u8>, Refusal> {
+    let failed = |error| Refusal::conflict(format!("the file cannot be made: {error}"));
+    serde_json::to_vec_pretty(value).map_err(failed)
 }
 
 /// A row for each moment of every run on the page: rates and percentiles of the last ten seconds, counts from
 /// the run's start. A figure that is not known is an empty field.
-fn history(snapshot: &Snapshot) -> Result<Vec<u8>, Refusal> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(HISTORY_COLUMNS).map_err(cannot)?;
+fn history(snapshot: &Snapshot) -> Vec<u8> {
+    let mut text = CsvText::with_header(HISTORY_COLUMNS);
     for own in &snapshot.moments {
         let (moment, total) = (&own.moment, &own.moment.total);
         let at = |quantile| {
-            let found = total
-                .window
-                .as_ref()
-                .and_then(|window| window.percentile(quantile));
+            let window = total.window.as_ref();
+            let found = window.and_then(|window| window.percentile(quantile));
             found.map(|ms| ms.to_string()).unwrap_or_default()
         };
-        let row = [
+        text.line([
             own.run.to_string(),
             moment.unix_seconds.to_string(),
             moment.users.to_string(),
@@ -262,56 +221,45 @@ fn history(snapshot: &Snapshot) -> Result<Vec<u8>, Refusal> {
             at(0.99),
             total.requests.to_string(),
             total.failures.to_string(),
-        ];
-        writer.write_record(row).map_err(cannot)?;
+        ]);
     }
-    writer.into_inner().map_err(cannot)
+    text.bytes
 }
 
 /// The report of the last run, as far as the board knows it.
-fn report(snapshot: &Snapshot) -> Result<Download, Refusal> {
+fn report(snapshot: &Snapshot) -> Result<Vec<u8>, Refusal> {
     let summary = summary(snapshot)?;
     let state = &snapshot.state;
     let moments = snapshot.moments.iter().filter(|own| own.run == state.run);
     let moments: Vec<Moment> = moments.map(|own| own.moment.clone()).collect();
     let bins = snapshot.figures.as_ref().map(|figures| &figures.histogram);
     let row = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let header = [Section {
+    let replies = state.target.reply_topic.as_deref().unwrap_or("none");
+    let target = Section {
         heading: "Target".to_owned(),
         rows: vec![
             row("brokers", &state.target.brokers),
             row("topic", &state.target.topic),
-            row(
-                "replies",
-                state.target.reply_topic.as_deref().unwrap_or("none"),
-            ),
+            row("replies", replies),
         ],
-    }];
+    };
     let reason = "the live page does not judge its runs; --json does".to_owned();
     let page = RunPage {
-        title: &format!("Run {} on {}", state.run, state.target.topic),
-        during: state.run_id.as_deref().unwrap_or_default(),
+        title: format!("Run {} on {}", state.run, state.target.topic),
+        during: state.run_id.clone().unwrap_or_default(),
         summary,
         moments: &moments,
         warm_up_seconds: warm_up_end(&moments),
         bins: bins.map_or(&[][..], Vec::as_slice),
         validity: &Validity::NotJudged { reason },
         thresholds: &Judgements::default(),
-        header: &header,
-        circumstances: &[],
+        sections: vec![target],
         command: "load-client --web",
     };
-    Ok(Download {
-        media_type: HTML,
-        content: run_page(&page).into_bytes(),
-    })
+    Ok(page.to_string().into_bytes())
 }
 
 fn warm_up_end(moments: &[Moment]) -> f64 {
     let warm = moments.iter().filter(|moment| moment.warm_up);
     warm.map(|moment| moment.seconds).fold(0.0, f64::max)
-}
-
-fn cannot(error: impl std::fmt::Display) -> Refusal {
-    Refusal::Conflict(format!("the file cannot be made: {error}"))
 }

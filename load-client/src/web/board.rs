@@ -12,6 +12,8 @@ use tokio::sync::broadcast;
 
 use crate::measure::history::{Bin, Moment};
 use crate::measure::summary::Summary;
+use crate::web::StartOrder;
+use crate::web::api::DOWNLOADS;
 use crate::web::events::{Event, Position, RunHistory, RunMark, RunMoment};
 use crate::web::log::Log;
 
@@ -20,15 +22,12 @@ const BACKLOG: usize = 64;
 
 /// The board. Clones are the same one.
 #[derive(Clone)]
-pub(crate) struct Board {
-    inner: Arc<Mutex<Inner>>,
-    live: broadcast::Sender<Event>,
+pub(crate) struct Board(Arc<Mutex<Inner>>);
+
+struct Inner {
     /// Tells this server's events from those of the one before it on the same port.
     server: u64,
-}
-
-#[derive(Default)]
-struct Inner {
+    live: broadcast::Sender<Event>,
     /// The number of the last event.
     number: u64,
     /// The number of the last event that made older history invalid.
@@ -42,45 +41,38 @@ struct Inner {
 /// The figures of the present or the last run.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Figures {
-    /// The statistics.
     pub summary: Summary,
-    /// Response times in bins.
     pub histogram: Vec<Bin>,
 }
 
 /// All that the board holds, at one instant.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Snapshot {
-    /// The state.
     pub state: State,
-    /// The runs of the history.
     pub runs: Vec<RunMark>,
-    /// The moments of the history.
     pub moments: Vec<RunMoment>,
-    /// The figures, once there are some.
     pub figures: Option<Figures>,
 }
 
 impl Board {
     /// A board of a load that was not started yet.
     pub(crate) fn new(state: State) -> Self {
-        let inner = Inner {
-            state,
-            ..Inner::default()
-        };
-        Self {
-            inner: Arc::new(Mutex::new(inner)),
+        Self(Arc::new(Mutex::new(Inner {
+            server: unix_ms(),
             live: broadcast::Sender::new(BACKLOG),
-            server: unix_ms(SystemTime::now()),
-        }
+            number: 0,
+            cleared: 0,
+            state,
+            history: RunHistory::default(),
+            figures: None,
+            log: Log::default(),
+        })))
     }
 
-    /// The state, as of now.
     pub(crate) fn state(&self) -> State {
         self.lock().state_now()
     }
 
-    /// All that the board holds.
     pub(crate) fn snapshot(&self) -> Snapshot {
         let inner = self.lock();
         Snapshot {
@@ -93,20 +85,20 @@ impl Board {
 
     /// Changes the state; answers the new one.
     pub(crate) fn change(&self, change: impl FnOnce(&mut State)) -> State {
-        let mut inner = self.lock();
+        let inner = &mut *self.lock();
         let before = inner.state.clone();
         change(&mut inner.state);
         let state = inner.state_now();
-        self.tell(&mut inner, |_| Event::state(&state));
+        inner.tell(Event::state(&state));
         if inner.note(&before) {
-            self.tell(&mut inner, |inner| Event::log(&inner.log));
+            inner.tell(Event::log(&inner.log));
         }
         state
     }
 
     /// A run begins to send: its start is marked, the figures of the one before it are gone.
     pub(crate) fn begin(&self, run: RunMark) {
-        let mut inner = self.lock();
+        let inner = &mut *self.lock();
         let before = inner.state.clone();
         // Told to stop in the same instant, it still stops.
         if inner.state.phase != Phase::Stopping {
@@ -118,35 +110,30 @@ impl Board {
         inner.history.begin(run);
         inner.figures = None;
         inner.note(&before);
-        self.tell_all(&mut inner);
+        inner.tell_all();
     }
 
     /// The run as it stands.
     pub(crate) fn record(&self, moment: Moment, figures: Figures) {
-        let mut inner = self.lock();
-        let moment = RunMoment {
-            run: inner.state.run,
-            moment,
-        };
-        let event = Event::moment(&moment);
-        self.tell(&mut inner, |_| event);
-        let number = inner.number;
-        inner.history.push(number, moment);
+        let inner = &mut *self.lock();
+        let run = inner.state.run;
+        let moment = RunMoment { run, moment };
+        inner.tell(Event::moment(&moment));
+        inner.history.push(inner.number, moment);
         for event in Event::figures(Some(&figures)) {
-            self.tell(&mut inner, |_| event);
+            inner.tell(event);
         }
         inner.figures = Some(figures);
     }
 
-    /// Forgets history and figures.
     pub(crate) fn clear(&self) {
-        let mut inner = self.lock();
+        let inner = &mut *self.lock();
         let active = inner.state.phase.is_active().then_some(inner.state.run);
         inner.history.clear(active);
         inner.figures = None;
         let text = "the figures were reset: they count from here".to_owned();
-        inner.log.push(unix_ms(SystemTime::now()), false, text);
-        self.tell_all(&mut inner);
+        inner.log.push(unix_ms(), false, text);
+        inner.tell_all();
     }
 
     /// What happened up to now, from a position on if it is known, and what happens from now on.
@@ -157,13 +144,13 @@ impl Board {
         let inner = self.lock();
         let known = position.filter(|position| {
             let is_of_now = (inner.cleared..=inner.number).contains(&position.number);
-            position.server == self.server && is_of_now
+            position.server == inner.server && is_of_now
         });
         let mut events = match known {
             Some(position) => {
                 let missed = inner.history.after(position.number);
                 let event = |(number, moment): &(u64, RunMoment)| {
-                    Event::moment(moment).at(self.server, *number)
+                    Event::moment(moment).at(inner.server, *number)
                 };
                 missed.map(event).collect()
             }
@@ -173,36 +160,34 @@ impl Board {
         events.splice(0..0, present);
         let [summary, failures, histogram] = Event::figures(inner.figures.as_ref());
         // Only the last one has the position: who has not read that far has not read all.
-        let last = histogram.at(self.server, inner.number);
+        let last = histogram.at(inner.server, inner.number);
         events.extend([summary, failures, last]);
-        (events, self.live.subscribe())
-    }
-
-    /// Tells all browsers everything anew, because what they know of the history is not so any more.
-    fn tell_all(&self, inner: &mut Inner) {
-        let state = inner.state_now();
-        self.tell(inner, |_| Event::state(&state));
-        self.tell(inner, |inner| Event::log(&inner.log));
-        self.tell(inner, |inner| Event::history(&inner.history));
-        inner.cleared = inner.number;
-        for event in Event::figures(inner.figures.as_ref()) {
-            self.tell(inner, |_| event);
-        }
-    }
-
-    fn tell(&self, inner: &mut Inner, event: impl FnOnce(&Inner) -> Event) {
-        let event = event(inner);
-        inner.number += 1;
-        // Without a browser nobody listens.
-        let _ = self.live.send(event.at(self.server, inner.number));
+        (events, inner.live.subscribe())
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Inner {
+    /// Tells all browsers everything anew, because what they know of the history is not so any more.
+    fn tell_all(&mut self) {
+        self.tell(Event::state(&self.state_now()));
+        self.tell(Event::log(&self.log));
+        self.tell(Event::history(&self.history));
+        self.cleared = self.number;
+        for event in Event::figures(self.figures.as_ref()) {
+            self.tell(event);
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.number += 1;
+        // Without a browser nobody listens.
+        let _ = self.live.send(event.at(self.server, self.number));
+    }
+
     /// Notes what became of the state since `before`; answers whether there was something to note.
     fn note(&mut self, before: &State) -> bool {
         let after = self.state_now();
@@ -212,15 +197,15 @@ impl Inner {
 
     fn state_now(&self) -> State {
         State {
-            now_unix_ms: unix_ms(SystemTime::now()),
+            now_unix_ms: unix_ms(),
             ..self.state.clone()
         }
     }
 }
 
-/// Milliseconds since 1970.
-pub(crate) fn unix_ms(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH);
+/// The present, in milliseconds since 1970.
+pub(crate) fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
     // 2^64 ms are 584 million years; a clock before 1970 is 1970.
     since.map_or(0, |since| {
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
@@ -236,7 +221,6 @@ pub(crate) enum Phase {
     Ready,
     /// Connecting; nothing was sent yet.
     Starting,
-    /// Sending.
     Running,
     /// Sends nothing more, waits for the requests in flight.
     Stopping,
@@ -253,11 +237,9 @@ pub(crate) struct State {
     pub phase: Phase,
     /// The present or the last run, counted from 1; 0 before the first.
     pub run: u32,
-    /// Its id.
     pub run_id: Option<String>,
     /// Users it is to have.
     pub users: u32,
-    /// Users started per second.
     pub spawn_rate: f64,
     /// Requests per second of an open loop, as on the command line; empty for users.
     pub rate: String,
@@ -271,15 +253,13 @@ pub(crate) struct State {
     pub ended_unix_ms: Option<u64>,
     /// The server's present, in milliseconds since 1970; a browser's clock may differ.
     pub now_unix_ms: u64,
-    /// Why the last run failed.
     pub error: Option<String>,
     /// Why the figures of the last run must not be used.
     pub invalid: Option<String>,
     /// What the load is sent to.
     pub target: Target,
     /// What a new run is proposed to be.
-    pub defaults: Defaults,
-    /// What the page may offer.
+    pub defaults: StartOrder,
     pub offers: Offers,
 }
 
@@ -288,7 +268,6 @@ pub(crate) struct State {
 pub(crate) struct Target {
     /// `host:port`, comma separated.
     pub brokers: String,
-    /// Topic of the requests.
     pub topic: String,
     /// Topic of the replies; `None` when only publishing.
     pub reply_topic: Option<String>,
@@ -297,34 +276,30 @@ pub(crate) struct Target {
 /// A kind of request, and how much of the load it is to be.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct Share {
-    /// The kind's name.
     pub name: String,
     /// Its share of all requests, from 0 to 1.
     pub planned: f64,
 }
 
-/// The values that the form of a new run starts with.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub(crate) struct Defaults {
-    /// Users.
-    pub users: u32,
-    /// Users started per second.
-    pub spawn_rate: f64,
-    /// As on the command line, `5m` for example; empty without an end.
-    pub run_time: String,
-    /// As on the command line, `500/s` for example; empty for users.
-    pub rate: String,
-}
-
-/// What the page may offer beside starting and stopping.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+/// What the page may offer beside starting and stopping; at present, all of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Offers {
     /// The users of a running load can be changed.
-    pub edit: bool,
+    edit: bool,
     /// A new run may have a rate of requests (open loop).
-    pub rate: bool,
+    rate: bool,
     /// Files under `/download/`.
-    pub downloads: Vec<String>,
+    downloads: [&'static str; DOWNLOADS.len()],
+}
+
+impl Default for Offers {
+    fn default() -> Self {
+        Self {
+            edit: true,
+            rate: true,
+            downloads: DOWNLOADS,
+        }
+    }
 }
 
 impl Phase {

@@ -187,12 +187,10 @@ const PARTS_OF_AGE: u64 = 400;
 /// Runs whose start is marked.
 const MAX_RUNS: usize = 100;
 
-/// The start of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct RunMark {
     /// Counted from 1.
     pub number: u32,
-    /// Its id.
     pub run_id: String,
     /// When it started to send, in milliseconds since 1970.
     pub started_unix_ms: u64,
@@ -203,7 +201,6 @@ pub(crate) struct RunMark {
 pub(crate) struct RunMoment {
     /// The run, counted from 1.
     pub run: u32,
-    /// Its moment.
     #[serde(flatten)]
     pub moment: Moment,
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -108,9 +108,12 @@ fn check(
 ) -> Result<(), Refusal> {
     let host = only(headers, HOST.as_str())?.unwrap_or_default();
     if !hosts.admit(host) {
-        return Err(Refusal::Foreign(format!(
-            "{host:?} is not a name of this page; open it by the address that was printed, or add the name with --web-name"
-        )));
+        return Err(Refusal::new(
+            StatusCode::FORBIDDEN,
+            format!(
+                "{host:?} is not a name of this page; open it by the address that was printed, or add the name with --web-name"
+            ),
+        ));
     }
     let is_order = !matches!(*method, Method::GET | Method::HEAD);
     // Others may link to the page itself.
@@ -120,13 +123,15 @@ fn check(
     let origin = only(headers, ORIGIN.as_str())?;
     let is_foreign_origin = origin.is_some_and(|origin| !is_origin_of(origin, host));
     if !is_page && (is_foreign_site || is_foreign_origin) {
-        return Err(Refusal::Foreign(
-            "a page of another site may not ask for this".to_owned(),
+        return Err(Refusal::new(
+            StatusCode::FORBIDDEN,
+            "a page of another site may not ask for this",
         ));
     }
     if is_order && !is_json(headers) {
-        return Err(Refusal::WrongForm(
-            "orders are JSON: send content-type: application/json".to_owned(),
+        return Err(Refusal::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "orders are JSON: send content-type: application/json",
         ));
     }
     Ok(())
@@ -154,7 +159,10 @@ fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Refus
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
         (Some(value), None) if value.to_str().is_ok() => Ok(value.to_str().ok()),
-        _ => Err(Refusal::Malformed(format!("one {name} header is expected"))),
+        _ => Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            format!("one {name} header is expected"),
+        )),
     }
 }
 

@@ -63,7 +63,7 @@ fn a_body_that_fails_a_check_is_a_failure_with_a_name_of_its_own() {
         "{failures}"
     );
     let html = read(html);
-    assert!(html.contains("{&quot;id&quot;:7,&quot;status&quot;:&quot;open&quot;}"));
+    assert!(html.contains("{&#34;id&#34;:7,&#34;status&#34;:&#34;open&#34;}"));
     for shown in [text, failures, html] {
         assert!(
             shown.contains("the body fails json:/status=paid"),

@@ -16,11 +16,9 @@ pub(crate) use process::{CpuReading, CpuUse, Stalled, Stillness, available_cores
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub(crate) enum Validity {
-    /// Nothing speaks against them.
     Valid,
     /// The run is too short to tell.
     NotJudged {
-        /// Why, in words.
         reason: String,
     },
     /// The load client was a bottleneck: the figures must not be used.
@@ -35,7 +33,6 @@ pub(crate) enum Validity {
 pub(crate) struct Finding {
     /// What was found, with its figures.
     pub reason: String,
-    /// What to change.
     pub advice: String,
 }
 
@@ -115,7 +112,6 @@ const SHORT_QUEUE: f64 = 100.0;
 pub(crate) enum LoadModel {
     /// Each user sends when its last reply is there, without a pause.
     ClosedLoop,
-    /// As [`LoadModel::ClosedLoop`], with pauses.
     ClosedLoopWithThinkTime,
     /// Requests are sent by a schedule.
     OpenLoop,
@@ -134,7 +130,6 @@ pub(crate) struct Readings {
     pub held_back_by_recorder: u64,
     /// What the client lost of the window by standing still.
     pub stalled: Stalled,
-    /// Cores that the process may use.
     pub cores: usize,
     /// What it used of them; `None` where the system does not tell.
     pub cpu: Option<CpuUse>,
@@ -145,7 +140,6 @@ pub(crate) struct Readings {
     pub queue: Vec<u64>,
 }
 
-/// Judges a run.
 pub(crate) fn check(summary: &Summary, readings: &Readings) -> Validity {
     if let Some(reason) = too_short(summary) {
         return Validity::NotJudged { reason };

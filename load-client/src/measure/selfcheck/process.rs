@@ -25,7 +25,6 @@ pub(crate) struct CpuReading {
 /// The use of processors over a span, in cores: 0.5 is half a core.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct CpuUse {
-    /// Of the whole process.
     pub process: f64,
     /// Name and use of the busiest thread.
     pub busiest: Option<(String, f64)>,
@@ -104,9 +103,7 @@ impl Stalls {
 /// Time that was lost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Stalled {
-    /// All of it.
     pub total: Duration,
-    /// The longest part.
     pub longest: Duration,
 }
 
@@ -115,7 +112,6 @@ pub(crate) struct Stalled {
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 impl CpuReading {
-    /// The processor time up to now.
     pub(crate) fn now() -> Self {
         let process = clock_gettime(ClockId::ProcessCPUTime);
         Self {
@@ -152,7 +148,6 @@ fn threads() -> BTreeMap<u64, (String, Duration)> {
 /// Fifty looks a second cost nothing that could be measured.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// The running thread.
 pub(crate) struct Stillness {
     stop: Sender<()>,
     thread: std::thread::JoinHandle<Stalls>,

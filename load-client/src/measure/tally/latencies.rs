@@ -1,13 +1,14 @@
-//! A histogram of latencies with exact bounds and an exact mean.
+//! What a tally is made of: latencies in a histogram with exact bounds and an exact mean, the last seconds, and
+//! the errors by their text.
 
-use crate::measure::summary::{ErrorCount, Sample, Status};
-use std::collections::BTreeMap;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use hdrhistogram::Histogram;
 
 use crate::measure::history::Bin;
-use crate::measure::summary::{Latency, PERCENTILES, Percentile, Rates};
+use crate::measure::summary::{
+    ErrorCount, Latency, PERCENTILES, Percentile, Rates, Sample, Status,
+};
 use crate::stats::quantile_is_supported;
 
 /// Longest latency that the histogram tells apart; longer ones count as this.
@@ -220,29 +221,22 @@ const MAX_ERROR_TEXTS: usize = 100;
 
 #[derive(Debug, Default)]
 pub(super) struct Errors {
-    seen: BTreeMap<(u16, Status, String), Occurrences>,
-}
-
-#[derive(Debug)]
-struct Occurrences {
-    count: u64,
-    first_seconds: f64,
-    last_seconds: f64,
-    first_body: Option<Box<str>>,
+    seen: BTreeMap<(u16, Status, String), ErrorCount>,
 }
 
 impl Errors {
-    /// Counts a request that failed.
-    pub(super) fn count(&mut self, sample: &Sample, seconds: f64) {
-        let (kind, outcome) = (sample.kind, &sample.outcome);
-        let key = (kind, outcome.status(), outcome.error().to_owned());
-        let is_known = self.seen.len() < MAX_ERROR_TEXTS || self.seen.contains_key(&key);
-        let key = if is_known {
-            key
-        } else {
-            (kind, outcome.status(), "other errors".to_owned())
-        };
-        let entry = self.seen.entry(key).or_insert(Occurrences {
+    /// Counts a request that failed, of the kind with this name.
+    pub(super) fn count(&mut self, sample: &Sample, name: &str, seconds: f64) {
+        let (kind, status) = (sample.kind, sample.outcome.status());
+        let mut key = (kind, status, sample.outcome.error().to_owned());
+        if self.seen.len() >= MAX_ERROR_TEXTS && !self.seen.contains_key(&key) {
+            key.2 = "other errors".to_owned();
+        }
+        let entry = self.seen.entry(key);
+        let entry = entry.or_insert_with_key(|(.., error)| ErrorCount {
+            name: name.to_owned(),
+            status,
+            error: error.clone(),
             count: 0,
             first_seconds: seconds,
             last_seconds: seconds,
@@ -256,19 +250,8 @@ impl Errors {
     }
 
     /// The most frequent first.
-    pub(super) fn counts(&self, name: impl Fn(u16) -> String) -> Vec<ErrorCount> {
-        let entries = self.seen.iter();
-        let mut counts: Vec<_> = entries
-            .map(|((kind, status, error), seen)| ErrorCount {
-                name: name(*kind),
-                status: *status,
-                error: error.clone(),
-                count: seen.count,
-                first_seconds: seen.first_seconds,
-                last_seconds: seen.last_seconds,
-                first_body: seen.first_body.clone(),
-            })
-            .collect();
+    pub(super) fn counts(&self) -> Vec<ErrorCount> {
+        let mut counts: Vec<_> = self.seen.values().cloned().collect();
         counts.sort_by_key(|entry| std::cmp::Reverse(entry.count));
         counts
     }

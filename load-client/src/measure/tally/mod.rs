@@ -3,13 +3,12 @@
 mod latencies;
 mod stages;
 
-use self::latencies::Errors;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use self::latencies::Recent;
+use self::latencies::{Errors, Recent};
 use crate::measure::analysis::Findings;
 use crate::measure::history::{Bin, Moment, MomentRow, Occupied, ThroughputWindow};
 use crate::measure::summary::{Rates, Row, Sample, Status, Summary, WarmUp};
@@ -67,7 +66,8 @@ impl Counts {
         }
     }
 
-    fn record(&mut self, sample: &Sample, second: u64, within: bool) {
+    /// Counts for the moments.
+    fn show(&mut self, sample: &Sample, second: u64) {
         let status = sample.outcome.status();
         if status != Status::Censored {
             self.ended += 1;
@@ -75,9 +75,11 @@ impl Counts {
             let latency = sample.response_ns();
             self.recent.record(second, status.is_failure(), latency);
         }
-        if sample.warm_up {
-            return;
-        }
+    }
+
+    /// Counts a request that is not of the warm-up for the figures.
+    fn count(&mut self, sample: &Sample, within: bool) {
+        let status = sample.outcome.status();
         if status == Status::Censored {
             self.censored += 1;
             return;
@@ -148,7 +150,6 @@ impl Tally {
         }
     }
 
-    /// Counts over this window.
     pub(crate) fn within(mut self, window: ThroughputWindow) -> Self {
         self.window = window;
         self
@@ -165,12 +166,16 @@ impl Tally {
         self.window.record(sample);
         let within = self.window.is_open_at(sample.sent_ns);
         if status.is_failure() {
-            let seconds = elapsed.as_secs_f64();
-            self.errors.count(sample, seconds);
+            let name = self.names.get(usize::from(sample.kind));
+            let name = name.map_or("", |name| name);
+            self.errors.count(sample, name, elapsed.as_secs_f64());
         }
-        self.total.record(sample, elapsed.as_secs(), within);
-        if let Some(kind) = self.kinds.get_mut(usize::from(sample.kind)) {
-            kind.record(sample, elapsed.as_secs(), within);
+        let kind = self.kinds.get_mut(usize::from(sample.kind));
+        for counts in kind.into_iter().chain([&mut self.total]) {
+            counts.show(sample, elapsed.as_secs());
+            if !sample.warm_up {
+                counts.count(sample, within);
+            }
         }
         if sample.warm_up {
             self.warm_up.requests += 1;
@@ -200,7 +205,7 @@ impl Tally {
             warm_up: self.warm_up,
             throughput: self.window.throughput_at(moment_ns),
             window_seconds: seconds,
-            errors: self.errors.counts(|kind| self.name(kind)),
+            errors: self.errors.counts(),
             stages: Vec::new(),
             schedule_lag: None,
             findings: Findings::default(),
@@ -257,11 +262,6 @@ impl Tally {
 
     fn counts(&self, kind: usize) -> &Counts {
         self.kinds.get(kind).unwrap_or(&self.total)
-    }
-
-    fn name(&self, kind: u16) -> String {
-        let name = self.names.get(usize::from(kind));
-        name.cloned().unwrap_or_default()
     }
 }
 

@@ -3,16 +3,15 @@
 use crate::load::plan::Span;
 use crate::measure::analysis::Findings;
 use crate::measure::history::ThroughputWindow;
-use crate::measure::summary::{Rates, Row, Sample, StageResult, Status, Summary, WarmUp};
-use crate::measure::tally::AGGREGATED;
-use crate::measure::tally::latencies::Latencies;
+use crate::measure::summary::{Sample, StageResult, Status, Summary, WarmUp};
+use crate::measure::tally::{AGGREGATED, Counts};
 use crate::measure::threshold::{Threshold, extra_quantiles, first_broken};
 
 /// The running count of each stage.
 #[derive(Debug)]
 pub(crate) struct StageTally {
+    names: Vec<String>,
     stages: Vec<Stage>,
-    kinds: Vec<String>,
     warm_up_ns: u64,
 }
 
@@ -21,62 +20,23 @@ struct Stage {
     span: Span,
     start_ns: u64,
     end_ns: u64,
-    total: Part,
-    kinds: Vec<Part>,
+    counts: StageCounts,
     window: ThroughputWindow,
 }
 
-/// The requests of a stage, or those of one kind.
 #[derive(Debug)]
-struct Part {
-    name: String,
-    requests: u64,
-    failures: u64,
+struct StageCounts {
+    total: Counts,
+    kinds: Vec<Counts>,
     timeouts: u64,
-    response: Latencies,
-    service: Latencies,
 }
 
-impl Part {
-    fn new(name: &str) -> Self {
+impl StageCounts {
+    fn new(kinds: usize) -> Self {
         Self {
-            name: name.to_owned(),
-            requests: 0,
-            failures: 0,
+            total: Counts::with_digits(3),
+            kinds: (0..kinds).map(|_| Counts::with_digits(3)).collect(),
             timeouts: 0,
-            response: Latencies::with_digits(3),
-            service: Latencies::with_digits(3),
-        }
-    }
-
-    fn record(&mut self, sample: &Sample, status: Status) {
-        self.requests += 1;
-        self.failures += u64::from(status.is_failure());
-        self.timeouts += u64::from(status == Status::Timeout);
-        let (response, service) = (sample.response_ns(), sample.service_ns());
-        response
-            .into_iter()
-            .for_each(|own| self.response.record(own));
-        service.into_iter().for_each(|own| self.service.record(own));
-    }
-
-    fn row(&self, seconds: Option<f64>, quantiles: &[f64]) -> Row {
-        let rate = |count: u64| match seconds {
-            Some(seconds) if seconds > 0.0 => count as f64 / seconds,
-            _ => 0.0,
-        };
-        Row {
-            name: self.name.clone(),
-            requests: self.requests,
-            failures: self.failures,
-            censored: 0,
-            response: self.response.summary_with(quantiles),
-            service: self.service.summary_with(quantiles),
-            mean_bytes: None,
-            rates: Rates {
-                requests: rate(self.requests),
-                failures: rate(self.failures),
-            },
         }
     }
 }
@@ -86,8 +46,8 @@ impl StageTally {
     /// are those of the request kinds.
     pub(crate) fn new(names: &[String], spans: Vec<Span>, warm_up_ns: u64) -> Self {
         let mut own = Self {
+            names: names.to_vec(),
             stages: Vec::new(),
-            kinds: names.to_vec(),
             warm_up_ns,
         };
         spans.into_iter().for_each(|span| own.begin(span));
@@ -107,15 +67,14 @@ impl StageTally {
             end_ns,
             window: ThroughputWindow::over(start_ns.max(self.warm_up_ns), end_ns),
             span,
-            total: Part::new(AGGREGATED),
-            kinds: self.kinds.iter().map(|name| Part::new(name)).collect(),
+            counts: StageCounts::new(self.names.len()),
         });
     }
 
     /// The last stage as if it were a run, up to this moment.
     pub(crate) fn last(&self, moment_ns: u64, quantiles: &[f64]) -> Option<Summary> {
         let last = self.stages.last();
-        last.map(|stage| stage.summary(moment_ns, quantiles))
+        last.map(|stage| stage.summary(&self.names, moment_ns, quantiles))
     }
 
     /// Ends the run earlier, before later samples are recorded.
@@ -128,9 +87,7 @@ impl StageTally {
     pub(crate) fn reset(&mut self, moment_ns: u64) {
         for stage in &mut self.stages {
             stage.window = stage.window.from(moment_ns);
-            stage.total = Part::new(AGGREGATED);
-            let kinds = stage.kinds.iter_mut();
-            kinds.for_each(|kind| *kind = Part::new(&kind.name));
+            stage.counts = StageCounts::new(self.names.len());
         }
     }
 
@@ -154,9 +111,12 @@ impl StageTally {
         let Some(stage) = stage.filter(|own| own.start_ns <= sample.intended_ns) else {
             return;
         };
-        stage.total.record(sample, status);
-        if let Some(kind) = stage.kinds.get_mut(usize::from(sample.kind)) {
-            kind.record(sample, status);
+        let counts = &mut stage.counts;
+        counts.timeouts += u64::from(status == Status::Timeout);
+        // Its rate is of all requests that were meant for it, whenever they were sent.
+        counts.total.count(sample, true);
+        if let Some(kind) = counts.kinds.get_mut(usize::from(sample.kind)) {
+            kind.count(sample, true);
         }
     }
 
@@ -164,10 +124,10 @@ impl StageTally {
     pub(crate) fn results(&self, moment_ns: u64) -> Vec<StageResult> {
         let results = self.stages.iter().map(|stage| StageResult {
             span: stage.span.clone(),
-            requests: stage.total.requests,
-            failures: stage.total.failures,
+            requests: stage.counts.total.requests,
+            failures: stage.counts.total.failures,
             throughput: stage.window.throughput_at(moment_ns),
-            response: stage.total.response.summary(),
+            response: stage.counts.total.response.summary(),
         });
         results.collect()
     }
@@ -185,7 +145,7 @@ impl StageTally {
         let broken = self.stages.iter().map(|stage| {
             let is_whole = stage.end_ns <= settled_ns && !stage.is_cut();
             let due = thresholds.iter().filter(|own| is_whole || own.may_abort());
-            first_broken(due, &stage.summary(moment_ns, &quantiles))
+            first_broken(due, &stage.summary(&self.names, moment_ns, &quantiles))
         });
         broken.collect()
     }
@@ -198,13 +158,15 @@ impl Stage {
     }
 
     /// The stage as if it were a run, up to this moment.
-    fn summary(&self, moment_ns: u64, quantiles: &[f64]) -> Summary {
+    fn summary(&self, names: &[String], moment_ns: u64, quantiles: &[f64]) -> Summary {
         let seconds = self.window.seconds_at(moment_ns);
-        let kinds = self.kinds.iter();
+        let (counts, kinds) = (&self.counts, names.iter().zip(&self.counts.kinds));
         Summary {
-            kinds: kinds.map(|kind| kind.row(seconds, quantiles)).collect(),
-            total: self.total.row(seconds, quantiles),
-            outcomes: [(Status::Timeout, self.total.timeouts)].into(),
+            kinds: kinds
+                .map(|(name, kind)| kind.row(name, seconds, quantiles))
+                .collect(),
+            total: counts.total.row(AGGREGATED, seconds, quantiles),
+            outcomes: [(Status::Timeout, counts.timeouts)].into(),
             warm_up: WarmUp::default(),
             throughput: None,
             window_seconds: seconds,

@@ -5,7 +5,10 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use crate::measure::summary::{Latency, Row, Status, Summary};
-use crate::measure::threshold::{Limit, Metric, Operator, Statistic, Threshold, Time, Unit};
+use crate::measure::threshold::{
+    Limit, METRICS, Metric, OPERATORS, Operator, STATISTICS, Statistic, Threshold, Time, UNITS,
+    Unit, named,
+};
 use crate::stats::quantile_is_supported;
 
 /// What became of one threshold.
@@ -13,7 +16,6 @@ use crate::stats::quantile_is_supported;
 pub(crate) struct Judgement {
     /// The threshold in its normal form.
     pub threshold: String,
-    /// Whether it holds.
     pub verdict: Standing,
     /// The figure with its unit, as a person reads it; `None` without one.
     pub measured: Option<String>,
@@ -25,9 +27,7 @@ pub(crate) struct Judgement {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Standing {
-    /// It does.
     Holds,
-    /// It does not.
     Broken,
     /// The run does not tell; at its end that counts as failed.
     Undecided,
@@ -82,7 +82,7 @@ pub(crate) fn first_broken<'a>(
 ) -> Option<String> {
     let broken = |own: &Threshold| match measure(own, summary) {
         Ok(value) if own.operator.holds(value, own.limit.value()) => None,
-        Ok(value) => Some(format!("{}, the limit is {own}", named(own, value))),
+        Ok(value) => Some(format!("{}, the limit is {own}", with_its_name(own, value))),
         Err(_) => all_failed(own, summary)
             .then(|| format!("no request was answered well, the limit is {own}")),
     };
@@ -92,12 +92,16 @@ pub(crate) fn first_broken<'a>(
 }
 
 fn all_failed(threshold: &Threshold, summary: &Summary) -> bool {
-    let mut kinds = summary.kinds.iter();
-    let row = match &threshold.kind {
-        None => Some(&summary.total),
-        Some(kind) => kinds.find(|row| &row.name == kind),
+    row(threshold, summary).is_ok_and(|row| row.requests > 0 && row.failures == row.requests)
+}
+
+/// The figures that a threshold speaks of.
+fn row<'a>(threshold: &Threshold, summary: &'a Summary) -> Result<&'a Row, String> {
+    let Some(kind) = &threshold.kind else {
+        return Ok(&summary.total);
     };
-    row.is_some_and(|row| row.requests > 0 && row.failures == row.requests)
+    let found = summary.kinds.iter().find(|row| &row.name == kind);
+    found.ok_or_else(|| format!("the run has no kind {kind}"))
 }
 
 /// The quantiles (0 to 1) that a summary must hold for these thresholds.
@@ -111,10 +115,8 @@ pub(crate) fn extra_quantiles(thresholds: &[Threshold]) -> Vec<f64> {
 
 /// The first kind of request that a threshold names and the run does not have.
 pub(crate) fn unknown_kind<'a>(thresholds: &'a [Threshold], kinds: &[String]) -> Option<&'a str> {
-    let named = thresholds.iter().filter_map(|own| own.kind.as_deref());
-    named
-        .into_iter()
-        .find(|kind| !kinds.iter().any(|known| known == kind))
+    let mut named = thresholds.iter().filter_map(|own| own.kind.as_deref());
+    named.find(|kind| !kinds.iter().any(|known| known == kind))
 }
 
 fn judge(threshold: &Threshold, summary: &Summary) -> Judgement {
@@ -137,13 +139,7 @@ fn judge(threshold: &Threshold, summary: &Summary) -> Judgement {
 ///
 /// [`Limit::value`]: super::Limit::value
 fn measure(threshold: &Threshold, summary: &Summary) -> Result<f64, String> {
-    let row = match &threshold.kind {
-        None => &summary.total,
-        Some(kind) => {
-            let found = summary.kinds.iter().find(|row| &row.name == kind);
-            found.ok_or_else(|| format!("the run has no kind {kind}"))?
-        }
-    };
+    let row = row(threshold, summary)?;
     match threshold.metric {
         Metric::Latency(time, statistic) => {
             let latency = match time {
@@ -202,7 +198,7 @@ fn counted(threshold: &Threshold, row: &Row, count: u64) -> Result<f64, String> 
 }
 
 /// The figure in words; a count with what was counted.
-fn named(threshold: &Threshold, value: f64) -> String {
+fn with_its_name(threshold: &Threshold, value: f64) -> String {
     let words = in_words(threshold, value);
     match (threshold.metric, threshold.limit.unit) {
         (counted @ (Metric::Failures | Metric::Timeouts), Unit::One) => {
@@ -272,38 +268,25 @@ impl FromStr for Threshold {
 }
 
 fn split(condition: &str) -> Result<(&str, Operator, &str), ParseError> {
-    let at = condition
-        .find(['<', '>'])
-        .ok_or_else(|| problem("there is no <, <=, > or >="))?;
-    let (metric, rest) = condition.split_at(at);
-    let (operator, limit) = match rest.as_bytes() {
-        [b'<', b'=', ..] => (Operator::AtMost, &rest[2..]),
-        [b'>', b'=', ..] => (Operator::AtLeast, &rest[2..]),
-        [b'<', ..] => (Operator::Below, &rest[1..]),
-        _ => (Operator::Above, &rest[1..]),
-    };
+    let at = condition.find(['<', '>']);
+    let (metric, rest) = condition.split_at(at.unwrap_or(condition.len()));
+    let mut operators = OPERATORS.iter();
+    let found = operators.find_map(|(sign, own)| Some((*own, rest.strip_prefix(sign)?)));
+    let (operator, limit) = found.ok_or_else(|| problem("there is no <, <=, > or >="))?;
     Ok((metric.trim(), operator, limit.trim()))
 }
 
 fn read_metric(text: &str) -> Result<Metric, ParseError> {
-    match text {
-        "failures" => return Ok(Metric::Failures),
-        "timeouts" => return Ok(Metric::Timeouts),
-        "rps" => return Ok(Metric::RequestsPerSecond),
-        _ => {}
+    if let Some(metric) = named(&METRICS, text) {
+        return Ok(metric);
     }
     let (time, statistic) = match text.split_once('.') {
         Some(("service", statistic)) => (Time::Service, statistic),
         Some(("response", statistic)) => (Time::Response, statistic),
         _ => (Time::Response, text),
     };
-    let statistic = match statistic {
-        "avg" => Statistic::Mean,
-        "min" => Statistic::Minimum,
-        "max" => Statistic::Maximum,
-        "med" => Statistic::Median,
-        other => read_percentile(other).ok_or_else(|| problem(format!("{text:?} is no metric")))?,
-    };
+    let found = named(&STATISTICS, statistic).or_else(|| read_percentile(statistic));
+    let statistic = found.ok_or_else(|| problem(format!("{text:?} is no metric")))?;
     Ok(Metric::Latency(time, statistic))
 }
 
@@ -320,14 +303,8 @@ fn read_limit(text: &str) -> Result<Limit, ParseError> {
     let (number, unit) = text.split_at(end.unwrap_or(text.len()));
     let number = read_number(number)
         .ok_or_else(|| problem(format!("{text:?} does not begin with a number")))?;
-    let unit = match unit.trim() {
-        "us" | "µs" => Unit::Microseconds,
-        "ms" => Unit::Milliseconds,
-        "s" => Unit::Seconds,
-        "%" => Unit::Percent,
-        "" => Unit::One,
-        other => return Err(problem(format!("{other:?} is no unit"))),
-    };
+    let unit = unit.trim();
+    let unit = named(&UNITS, unit).ok_or_else(|| problem(format!("{unit:?} is no unit")))?;
     Ok(Limit { number, unit })
 }
 

@@ -16,11 +16,8 @@ pub(crate) use evaluate::{
 pub(crate) struct Threshold {
     /// The request kind that it speaks of; `None` for all kinds together.
     pub kind: Option<String>,
-    /// What is compared.
     pub metric: Metric,
-    /// How it is compared.
     pub operator: Operator,
-    /// With what it is compared.
     pub limit: Limit,
 }
 
@@ -49,28 +46,21 @@ pub(crate) enum Time {
 /// A statistic of latencies.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Statistic {
-    /// The arithmetic mean.
     Mean,
-    /// The smallest.
     Minimum,
-    /// The largest.
     Maximum,
-    /// The median, whatever the number of replies.
+    /// Whatever the number of replies.
     Median,
-    /// A percentile, above 0 and below 100.
+    /// Above 0 and below 100.
     Percentile(f64),
 }
 
 /// A comparison that must be true.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operator {
-    /// `<`
     Below,
-    /// `<=`
     AtMost,
-    /// `>`
     Above,
-    /// `>=`
     AtLeast,
 }
 
@@ -79,23 +69,58 @@ pub(crate) enum Operator {
 pub(crate) struct Limit {
     /// The number, finite and not negative.
     pub number: f64,
-    /// Its unit.
     pub unit: Unit,
 }
 
-/// Units of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unit {
-    /// `us`
     Microseconds,
-    /// `ms`
     Milliseconds,
-    /// `s`
     Seconds,
-    /// `%`
     Percent,
     /// A plain number: a count, or requests per second.
     One,
+}
+
+// How each of these is written. Where two names mean the same, the first is shown.
+
+const STATISTICS: [(&str, Statistic); 4] = [
+    ("avg", Statistic::Mean),
+    ("min", Statistic::Minimum),
+    ("max", Statistic::Maximum),
+    ("med", Statistic::Median),
+];
+const METRICS: [(&str, Metric); 3] = [
+    ("failures", Metric::Failures),
+    ("timeouts", Metric::Timeouts),
+    ("rps", Metric::RequestsPerSecond),
+];
+/// The longer first, of which a shorter one is the beginning.
+const OPERATORS: [(&str, Operator); 4] = [
+    ("<=", Operator::AtMost),
+    (">=", Operator::AtLeast),
+    ("<", Operator::Below),
+    (">", Operator::Above),
+];
+const UNITS: [(&str, Unit); 6] = [
+    ("us", Unit::Microseconds),
+    ("µs", Unit::Microseconds),
+    ("ms", Unit::Milliseconds),
+    ("s", Unit::Seconds),
+    ("%", Unit::Percent),
+    ("", Unit::One),
+];
+
+/// What a name stands for.
+fn named<T: Copy>(table: &[(&str, T)], name: &str) -> Option<T> {
+    let found = table.iter().find(|(own, _)| *own == name);
+    found.map(|(_, value)| *value)
+}
+
+/// The name of a value that is in its table.
+fn name_of<T: PartialEq>(table: &[(&'static str, T)], value: &T) -> &'static str {
+    let found = table.iter().find(|(_, own)| own == value);
+    found.map_or("", |(name, _)| name)
 }
 
 impl Operator {
@@ -143,55 +168,24 @@ impl Display for Threshold {
         if let Some(kind) = &self.kind {
             write!(formatter, "{kind}:")?;
         }
-        write!(formatter, "{}{}{}", self.metric, self.operator, self.limit)
+        let operator = name_of(&OPERATORS, &self.operator);
+        let (number, unit) = (self.limit.number, name_of(&UNITS, &self.limit.unit));
+        write!(formatter, "{}{operator}{number}{unit}", self.metric)
     }
 }
 
 impl Display for Metric {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Latency(Time::Response, statistic) => statistic.fmt(formatter),
-            Self::Latency(Time::Service, statistic) => write!(formatter, "service.{statistic}"),
-            Self::Failures => formatter.write_str("failures"),
-            Self::Timeouts => formatter.write_str("timeouts"),
-            Self::RequestsPerSecond => formatter.write_str("rps"),
-        }
-    }
-}
-
-impl Display for Statistic {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Mean => formatter.write_str("avg"),
-            Self::Minimum => formatter.write_str("min"),
-            Self::Maximum => formatter.write_str("max"),
-            Self::Median => formatter.write_str("med"),
-            Self::Percentile(percent) => write!(formatter, "p{percent}"),
-        }
-    }
-}
-
-impl Display for Operator {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Below => "<",
-            Self::AtMost => "<=",
-            Self::Above => ">",
-            Self::AtLeast => ">=",
-        })
-    }
-}
-
-impl Display for Limit {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        let unit = match self.unit {
-            Unit::Microseconds => "us",
-            Unit::Milliseconds => "ms",
-            Unit::Seconds => "s",
-            Unit::Percent => "%",
-            Unit::One => "",
+        let Self::Latency(time, statistic) = self else {
+            return formatter.write_str(name_of(&METRICS, self));
         };
-        write!(formatter, "{}{unit}", self.number)
+        if *time == Time::Service {
+            formatter.write_str("service.")?;
+        }
+        match statistic {
+            Statistic::Percentile(percent) => write!(formatter, "p{percent}"),
+            named => formatter.write_str(name_of(&STATISTICS, named)),
+        }
     }
 }
 

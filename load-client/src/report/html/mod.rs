@@ -8,7 +8,7 @@ use crate::compare::tables::Table;
 use crate::compare::{Comparison, Verdict, once, tables as compared};
 
 // internal: the report of one run
-pub(crate) use run::{RunPage, run_page};
+pub(crate) use run::RunPage;
 
 /// Escapes text for element content and for quoted attributes, also of XML.
 pub(super) fn escape(text: &str) -> String {

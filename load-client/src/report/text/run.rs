@@ -65,11 +65,7 @@ pub(crate) fn run_end(summary: &Summary, columns: Option<usize>) -> String {
 }
 
 fn figures(row: &Row, rates: Rates) -> String {
-    let share = match row.requests {
-        0 => 0.0,
-        requests => 100.0 * row.failures as f64 / requests as f64,
-    };
-    let fails = format!("{}({share:.2}%)", row.failures);
+    let fails = format!("{}({:.2}%)", row.failures, row.failure_percent());
     let latency = row.response.as_ref();
     let ms = |figure: Option<f64>| figure.map_or_else(|| "-".to_owned(), milliseconds);
     format!(

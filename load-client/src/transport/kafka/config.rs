@@ -41,7 +41,6 @@ pub struct KafkaSettings {
 /// compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct ClientSettings {
-    /// Of the producer.
     pub(crate) producer: BTreeMap<String, String>,
     /// Of the reply consumer; empty when only publishing.
     pub(crate) consumer: BTreeMap<String, String>,

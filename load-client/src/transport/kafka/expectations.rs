@@ -51,10 +51,10 @@ impl Expectations {
         if request.expect.is_none() && request.expect_body.is_none() {
             return;
         }
-        let usual = self.usual.clone();
+        let (own, usual) = (request, &self.usual);
         let special = Expected {
-            statuses: request.expect.clone().unwrap_or(usual.statuses),
-            body: request.expect_body.clone().unwrap_or(usual.body),
+            statuses: Arc::clone(own.expect.as_ref().unwrap_or(&usual.statuses)),
+            body: Arc::clone(own.expect_body.as_ref().unwrap_or(&usual.body)),
         };
         let mut table = self.lock();
         while let Some((entered, old)) = table.entered.front().copied() {

@@ -85,15 +85,13 @@ impl RequestProducer {
             .create_with_context(context)
             .map_err(|error| KafkaTransportError::client("producer", error))?;
         let client: &Client<DeliveryReports> = producer.client();
-        for (topic, flag) in settings.topics() {
-            let mut partitions = reply_topic::partitions(client, settings, topic, flag)
-                .map_err(|error| error.because(diagnostics.last_error()))?;
+        for topic in settings.topics() {
+            let mut partitions = reply_topic::partitions(client, &diagnostics, settings, topic)?;
             // One of each leader tells whether it can be reached.
             partitions.sort_unstable_by(|one, other| one.leader.cmp(&other.leader));
             partitions.dedup_by(|one, other| one.leader == other.leader);
             for partition in &partitions {
-                let last_error = || diagnostics.last_error();
-                reply_topic::watermarks(client, settings, (topic, flag), partition, last_error)?;
+                reply_topic::watermarks(client, &diagnostics, settings, topic, partition)?;
             }
         }
         Ok(Self {
@@ -116,8 +114,7 @@ impl RequestProducer {
     fn try_send(&self, request: &Request) -> Result<(), String> {
         let id = request.id;
         let mut headers = self.headers.to(request)?;
-        let outgoing = self.wire.outgoing(request);
-        let outgoing = outgoing.map_err(|error| error.to_string())?;
+        let outgoing = self.wire.outgoing(request)?;
         for (key, value) in &outgoing.headers {
             headers = headers.insert(Header {
                 key,

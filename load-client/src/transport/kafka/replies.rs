@@ -21,7 +21,7 @@ use rdkafka::metadata::MetadataPartition;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::transport::kafka::expectations::Expectations;
-use crate::transport::kafka::reply_topic::{self, Partition};
+use crate::transport::kafka::reply_topic;
 use crate::transport::kafka::{Diagnostics, KafkaSettings, KafkaTransportError, readable};
 use crate::transport::{
     Answer, Bodies, Failure, Pending, Refusal, Reply, ReplyReader, ReplyRecord, beginning,
@@ -119,39 +119,27 @@ fn end_offsets(
     settings: &KafkaSettings,
 ) -> Result<TopicPartitionList, KafkaTransportError> {
     let mut assignment = TopicPartitionList::new();
-    for (topic, flag) in settings.reply_topics() {
-        for partition in partitions(consumer, settings, topic, flag)? {
-            let client = consumer.client();
-            let last_error = || client.context().last_error();
+    let (client, diagnostics) = (consumer.client(), consumer.context());
+    for topic in settings.reply_topics() {
+        let mut partitions = reply_topic::partitions(client, diagnostics, settings, topic)?;
+        if let Some(partition) = settings.service.wire.reply_partition {
+            partitions.retain(|own| own.id == partition);
+            if partitions.is_empty() {
+                let (topic, flag) = topic;
+                return Err(KafkaTransportError::Unusable(format!(
+                    "topic {topic} has no partition {partition}; change --reply-partition or {flag}"
+                )));
+            }
+        }
+        for partition in partitions {
             let (_, end) =
-                reply_topic::watermarks(client, settings, (topic, flag), &partition, last_error)?;
+                reply_topic::watermarks(client, diagnostics, settings, topic, &partition)?;
             assignment
-                .add_partition_offset(topic, partition.id, Offset::Offset(end))
+                .add_partition_offset(topic.0, partition.id, Offset::Offset(end))
                 .map_err(|error| KafkaTransportError::client("consumer", error))?;
         }
     }
     Ok(assignment)
-}
-
-/// The partitions that replies come on.
-fn partitions(
-    consumer: &PolledConsumer,
-    settings: &KafkaSettings,
-    topic: &str,
-    flag: &'static str,
-) -> Result<Vec<Partition>, KafkaTransportError> {
-    let mut all = reply_topic::partitions(consumer.client(), settings, topic, flag)?;
-    if let Some(partition) = settings.service.wire.reply_partition {
-        all.retain(|own| own.id == partition);
-        if all.is_empty() {
-            return Err(KafkaTransportError::MissingPartition {
-                topic: topic.to_owned(),
-                partition,
-                flag,
-            });
-        }
-    }
-    Ok(all)
 }
 
 fn receive(consumer: &PolledConsumer, pending: &Pending, shared: &Shared, topic: &str) {

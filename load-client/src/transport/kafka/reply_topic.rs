@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::metadata::Metadata;
+use rdkafka::metadata::{Metadata, MetadataPartition};
 
 use crate::transport::kafka::{Diagnostics, KafkaSettings, KafkaTransportError};
 
@@ -46,14 +46,14 @@ impl OwnTopic {
         name: &str,
         partitions: i32,
     ) -> Result<Self, KafkaTransportError> {
+        let refused = |reason| {
+            KafkaTransportError::Unusable(format!(
+                "--own-reply-topic: {name} could not be created: {reason}; create a topic by hand and name it by --reply-topic"
+            ))
+        };
+        admin.create(name, partitions).map_err(refused)?;
         let name = name.to_owned();
-        match admin.create(&name, partitions) {
-            Ok(()) => Ok(Self { admin, name }),
-            Err(reason) => Err(KafkaTransportError::OwnTopic {
-                topic: name,
-                reason,
-            }),
-        }
+        Ok(Self { admin, name })
     }
 }
 
@@ -168,44 +168,68 @@ pub(super) struct Partition {
     pub(super) leader: String,
 }
 
+/// A topic, and the flag that names it.
+pub(super) type Named<'a> = (&'a str, &'static str);
+
 /// Asks the cluster for a topic until all its partitions can be used; answers them.
 pub(super) fn partitions<C: ClientContext>(
     client: &Client<C>,
+    diagnostics: &Diagnostics,
     settings: &KafkaSettings,
-    topic: &str,
-    flag: &'static str,
+    named: Named<'_>,
 ) -> Result<Vec<Partition>, KafkaTransportError> {
     let started = Instant::now();
     loop {
-        let metadata = client
-            .fetch_metadata(Some(topic), BROKER_PATIENCE)
-            .map_err(|error| unreachable(settings, &error.to_string()))?;
-        let found = metadata.topics().iter().find(|found| found.name() == topic);
+        let metadata = client.fetch_metadata(Some(named.0), BROKER_PATIENCE);
+        let metadata = metadata.map_err(|error| {
+            let reason = diagnostics.last_error();
+            let (reason, brokers) = (reason.unwrap_or(error.to_string()), &settings.brokers);
+            let seconds = BROKER_PATIENCE.as_secs();
+            KafkaTransportError::Unusable(format!(
+                "no broker answered at {brokers} within {seconds} s ({reason}); start one, or change --host"
+            ))
+        })?;
+        let mut topics = metadata.topics().iter();
+        let found = topics.find(|found| found.name() == named.0);
         let error = match found {
             None => Some(RDKafkaErrorCode::UnknownTopicOrPartition),
-            Some(found) => found
-                .error()
-                .or_else(|| {
-                    found
-                        .partitions()
-                        .iter()
-                        .find_map(rdkafka::metadata::MetadataPartition::error)
-                })
-                .map(RDKafkaErrorCode::from),
+            Some(found) => {
+                let mut partitions = found.partitions().iter();
+                let error = found.error();
+                let error = error.or_else(|| partitions.find_map(MetadataPartition::error));
+                error.map(RDKafkaErrorCode::from)
+            }
         };
         let Some(error) = error else {
             let partitions = found.map_or(&[][..], |found| found.partitions());
-            let partition = |own: &rdkafka::metadata::MetadataPartition| Partition {
+            let partition = |own: &MetadataPartition| Partition {
                 id: own.id(),
                 leader: address(&metadata, own.leader()),
             };
             return Ok(partitions.iter().map(partition).collect());
         };
-        if started.elapsed() >= TOPIC_PATIENCE || !may_pass(error) {
-            return Err(refused(settings, topic, flag, error));
+        let is_missing = matches!(
+            error,
+            RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic
+        );
+        let may_pass = is_missing || error == RDKafkaErrorCode::LeaderNotAvailable;
+        if started.elapsed() >= TOPIC_PATIENCE || !may_pass {
+            let ((topic, flag), brokers) = (named, &settings.brokers);
+            return Err(match is_missing {
+                true => KafkaTransportError::Unusable(format!(
+                    "topic {topic} does not exist at {brokers}; create it, or change {flag}"
+                )),
+                false => unusable(named, &error.to_string()),
+            });
         }
         std::thread::sleep(TOPIC_RETRY_PAUSE);
     }
+}
+
+fn unusable((topic, flag): Named<'_>, reason: &str) -> KafkaTransportError {
+    KafkaTransportError::Unusable(format!(
+        "topic {topic} cannot be used: {reason}; change {flag}, or the rights of this client"
+    ))
 }
 
 fn address(metadata: &Metadata, id: i32) -> String {
@@ -220,25 +244,23 @@ fn address(metadata: &Metadata, id: i32) -> String {
 /// The first and the end offset of a partition, for which its leader is asked.
 pub(super) fn watermarks<C: ClientContext>(
     client: &Client<C>,
+    diagnostics: &Diagnostics,
     settings: &KafkaSettings,
-    (topic, flag): (&str, &'static str),
+    named: Named<'_>,
     partition: &Partition,
-    last_error: impl Fn() -> Option<String>,
 ) -> Result<(i64, i64), KafkaTransportError> {
-    let found = client.fetch_watermarks(topic, partition.id, BROKER_PATIENCE);
-    found.map_err(|error| match is_out_of_reach(&error) {
-        true => KafkaTransportError::Advertised {
-            brokers: settings.brokers.clone(),
-            address: partition.leader.clone(),
-            topic: topic.to_owned(),
-            seconds: BROKER_PATIENCE.as_secs(),
-            reason: last_error().unwrap_or_else(|| error.to_string()),
-        },
-        false => KafkaTransportError::UnusableTopic {
-            topic: topic.to_owned(),
-            reason: format!("its end offset is unknown ({error})"),
-            flag,
-        },
+    let found = client.fetch_watermarks(named.0, partition.id, BROKER_PATIENCE);
+    found.map_err(|error| {
+        if !is_out_of_reach(&error) {
+            return unusable(named, &format!("its end offset is unknown ({error})"));
+        }
+        let reason = diagnostics.last_error();
+        let (reason, brokers) = (reason.unwrap_or(error.to_string()), &settings.brokers);
+        let (topic, address, seconds) = (named.0, &partition.leader, BROKER_PATIENCE.as_secs());
+        KafkaTransportError::Unusable(format!(
+            "{brokers} names {address} as a leader of topic {topic}, and nobody answers there within {seconds} s \
+             ({reason}); mend advertised.listeners of that broker, or let this machine resolve and reach its address"
+        ))
     })
 }
 
@@ -252,46 +274,6 @@ fn is_out_of_reach(error: &KafkaError) -> bool {
                 | RDKafkaErrorCode::AllBrokersDown
         )
     )
-}
-
-fn unreachable(settings: &KafkaSettings, reason: &str) -> KafkaTransportError {
-    KafkaTransportError::Unreachable {
-        brokers: settings.brokers.clone(),
-        seconds: BROKER_PATIENCE.as_secs(),
-        reason: reason.to_owned(),
-    }
-}
-
-fn may_pass(error: RDKafkaErrorCode) -> bool {
-    matches!(
-        error,
-        RDKafkaErrorCode::UnknownTopicOrPartition
-            | RDKafkaErrorCode::UnknownTopic
-            | RDKafkaErrorCode::LeaderNotAvailable
-    )
-}
-
-fn refused(
-    settings: &KafkaSettings,
-    topic: &str,
-    flag: &'static str,
-    error: RDKafkaErrorCode,
-) -> KafkaTransportError {
-    let topic = topic.to_owned();
-    match error {
-        RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => {
-            KafkaTransportError::MissingTopic {
-                topic,
-                brokers: settings.brokers.clone(),
-                flag,
-            }
-        }
-        other => KafkaTransportError::UnusableTopic {
-            topic,
-            reason: other.to_string(),
-            flag,
-        },
-    }
 }
 
 #[cfg(test)]

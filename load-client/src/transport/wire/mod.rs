@@ -48,8 +48,10 @@ pub(crate) struct Wire {
 impl Wire {
     /// Where a reply carries the id of its request.
     pub(crate) fn reply_correlation(&self) -> ReplyCorrelation {
-        let same = || self.correlation.of_reply();
-        self.reply_correlation.clone().unwrap_or_else(same)
+        match (&self.reply_correlation, &self.correlation) {
+            (Some(place), _) | (None, Correlation::AsReply(place)) => place.clone(),
+            (None, Correlation::Echo(name)) => ReplyCorrelation::Header(name.clone()),
+        }
     }
 
     /// Checks that the parts fit together.
@@ -61,7 +63,7 @@ impl Wire {
         let bytes = self.correlation_format == IdFormat::UuidBytes;
         let as_text = matches!(
             self.correlation,
-            Correlation::Echo(_) | Correlation::Payload(_)
+            Correlation::Echo(_) | Correlation::AsReply(ReplyCorrelation::Payload(_))
         );
         let reply_as_text = matches!(self.reply_correlation(), ReplyCorrelation::Payload(_));
         if bytes && (as_text || reply_as_text) {
@@ -82,7 +84,7 @@ impl Wire {
     /// The header that only the run itself may set under this name, if it is one.
     pub(crate) fn own_header(&self, name: &str) -> Option<&str> {
         let correlation = match &self.correlation {
-            Correlation::Header(name) => Some(&**name),
+            Correlation::AsReply(ReplyCorrelation::Header(name)) => Some(&**name),
             _ => None,
         };
         let partition = self.reply_partition_header.as_ref();
@@ -111,21 +113,14 @@ fn as_text<S: serde::Serializer>(
 
 // Where the id of a request is carried, and how it is written.
 
-const TAKES: &str = "takes header:NAME, key, payload:/JSON/POINTER or echo:NAME";
-const REPLY_TAKES: &str = "takes header:NAME, key or payload:/JSON/POINTER";
-
 /// Where a request carries its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Correlation {
-    /// In a header of this name.
-    Header(String),
     /// In `x-reply-set-header: NAME:<id>`, which asks the service to put the header `NAME` on its
     /// reply.
     Echo(String),
-    /// It is the record's key.
-    Key,
-    /// In the body, a JSON object, at this pointer (RFC 6901).
-    Payload(String),
+    /// Where a reply can carry it too.
+    AsReply(ReplyCorrelation),
 }
 
 /// Where a reply carries the id of its request.
@@ -135,7 +130,7 @@ pub(crate) enum ReplyCorrelation {
     Header(String),
     /// It is the record's key.
     Key,
-    /// In the body, which is JSON, at this pointer (RFC 6901).
+    /// In the body, which is a JSON object, at this pointer (RFC 6901).
     Payload(String),
 }
 
@@ -151,30 +146,19 @@ pub(crate) enum IdFormat {
     Hex,
 }
 
-impl Correlation {
-    fn of_reply(&self) -> ReplyCorrelation {
-        match self {
-            Self::Header(name) | Self::Echo(name) => ReplyCorrelation::Header(name.clone()),
-            Self::Key => ReplyCorrelation::Key,
-            Self::Payload(pointer) => ReplyCorrelation::Payload(pointer.clone()),
-        }
-    }
-}
-
 impl FromStr for Correlation {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        let takes = "takes header:NAME, key, payload:/JSON/POINTER or echo:NAME";
         match text.split_once(':') {
             Some(("echo", name)) if is_name(name) && !name.contains(':') => {
                 Ok(Self::Echo(name.to_owned()))
             }
-            _ => match text.parse::<ReplyCorrelation>() {
-                Ok(ReplyCorrelation::Header(name)) => Ok(Self::Header(name)),
-                Ok(ReplyCorrelation::Key) => Ok(Self::Key),
-                Ok(ReplyCorrelation::Payload(pointer)) => Ok(Self::Payload(pointer)),
-                Err(_) => Err(TAKES.to_owned()),
-            },
+            _ => text
+                .parse()
+                .map(Self::AsReply)
+                .map_err(|_| takes.to_owned()),
         }
     }
 }
@@ -190,7 +174,7 @@ impl FromStr for ReplyCorrelation {
             Some(("payload", pointer)) if is_pointer(pointer) => {
                 Ok(Self::Payload(pointer.to_owned()))
             }
-            _ => Err(REPLY_TAKES.to_owned()),
+            _ => Err("takes header:NAME, key or payload:/JSON/POINTER".to_owned()),
         }
     }
 }
@@ -211,7 +195,7 @@ impl fmt::Display for Correlation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Echo(name) => write!(f, "echo:{name}"),
-            other => other.of_reply().fmt(f),
+            Self::AsReply(place) => place.fmt(f),
         }
     }
 }
@@ -276,19 +260,6 @@ impl IdFormat {
 /// The header of the reference that asks for a header on the reply.
 const SET_HEADER: &str = "x-reply-set-header";
 
-/// Why a request cannot carry its id.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Unsendable {
-    /// The id has to go into a body that has no place for it.
-    #[error("the id cannot be put at {pointer}: {reason}")]
-    Body {
-        /// Where it should be.
-        pointer: String,
-        /// What is in the way.
-        reason: &'static str,
-    },
-}
-
 /// A request as it goes out, less the headers that are the same for all requests of a run.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Outgoing<'a> {
@@ -315,7 +286,7 @@ impl Wire {
     /// # Errors
     ///
     /// When the id goes into the body, and the body has no place for it.
-    pub(crate) fn outgoing<'a>(&'a self, request: &'a Request) -> Result<Outgoing<'a>, Unsendable> {
+    pub(crate) fn outgoing<'a>(&'a self, request: &'a Request) -> Result<Outgoing<'a>, String> {
         let mut buffer = [0; 36];
         let id = self.correlation_format.write(request.id, &mut buffer);
         let foreign = request.headers.iter();
@@ -326,16 +297,18 @@ impl Wire {
         let mut key = request.key.as_deref().map(Cow::Borrowed);
         let mut body = request.body.as_deref().map(Cow::Borrowed);
         match &self.correlation {
-            Correlation::Header(name) => headers.push((name, Cow::Owned(id.to_vec()))),
             Correlation::Echo(name) => {
                 let value = [name.as_bytes(), b":", id].concat();
                 headers.push((SET_HEADER, Cow::Owned(value)));
             }
-            Correlation::Key => key = Some(Cow::Owned(id.to_vec())),
-            Correlation::Payload(pointer) => {
-                let text = String::from_utf8_lossy(id).into_owned();
-                body = Some(Cow::Owned(with_id(body.as_deref(), pointer, text)?));
-            }
+            Correlation::AsReply(place) => match place {
+                ReplyCorrelation::Header(name) => headers.push((name, Cow::Owned(id.to_vec()))),
+                ReplyCorrelation::Key => key = Some(Cow::Owned(id.to_vec())),
+                ReplyCorrelation::Payload(pointer) => {
+                    let text = String::from_utf8_lossy(id).into_owned();
+                    body = Some(Cow::Owned(with_id(body.as_deref(), pointer, text)?));
+                }
+            },
         }
         Ok(Outgoing { key, body, headers })
     }
@@ -356,18 +329,15 @@ impl Wire {
     /// # Errors
     ///
     /// When they cannot.
-    pub(crate) fn check(&self, request: &Request) -> Result<(), Unsendable> {
+    pub(crate) fn check(&self, request: &Request) -> Result<(), String> {
         self.outgoing(request).map(|_| ())
     }
 }
 
 /// A JSON body with the id at a pointer. Members are made where they are missing; the order of the
 /// members is not kept.
-fn with_id(body: Option<&[u8]>, pointer: &str, id: String) -> Result<Vec<u8>, Unsendable> {
-    let failed = |reason| Unsendable::Body {
-        pointer: pointer.to_owned(),
-        reason,
-    };
+fn with_id(body: Option<&[u8]>, pointer: &str, id: String) -> Result<Vec<u8>, String> {
+    let failed = |reason: &str| format!("the id cannot be put at {pointer}: {reason}");
     let parsed = serde_json::from_slice::<Value>(body.unwrap_or_default());
     let mut json = parsed.ok().filter(Value::is_object);
     let json = json

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use crate::scenario::{BodyChecks, StatusSet};
-use crate::transport::wire::{Correlation, IdFormat, Wire};
+use crate::transport::wire::{Correlation, IdFormat, ReplyCorrelation, Wire};
 
 /// A framework whose conventions are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,17 +27,16 @@ pub(crate) enum Profile {
 }
 
 impl Profile {
-    /// Every profile.
-    pub(crate) const ALL: [Self; 6] = [
-        Self::Reference,
-        Self::Spring,
-        Self::SmallRye,
-        Self::Nest,
-        Self::FastStream,
-        Self::Zilla,
+    /// Every profile with its name.
+    pub(crate) const ALL: [(&str, Self); 6] = [
+        ("reference", Self::Reference),
+        ("spring", Self::Spring),
+        ("smallrye", Self::SmallRye),
+        ("nest", Self::Nest),
+        ("faststream", Self::FastStream),
+        ("zilla", Self::Zilla),
     ];
 
-    /// Its conventions.
     pub(crate) fn wire(self) -> Wire {
         match self {
             Self::Reference => Wire {
@@ -70,23 +69,12 @@ impl Profile {
             },
         }
     }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Reference => "reference",
-            Self::Spring => "spring",
-            Self::SmallRye => "smallrye",
-            Self::Nest => "nest",
-            Self::FastStream => "faststream",
-            Self::Zilla => "zilla",
-        }
-    }
 }
 
 fn named(reply_to: &str, correlation: &str) -> Wire {
     Wire {
         reply_to_header: reply_to.to_owned(),
-        correlation: Correlation::Header(correlation.to_owned()),
+        correlation: Correlation::AsReply(ReplyCorrelation::Header(correlation.to_owned())),
         reply_correlation: None,
         correlation_format: IdFormat::Uuid,
         reply_partition_header: None,
@@ -105,7 +93,9 @@ fn partition(name: &str, encoding: PartitionEncoding) -> Option<PartitionHeader>
 
 impl fmt::Display for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        let mut all = Self::ALL.iter();
+        let found = all.find(|(_, profile)| profile == self);
+        f.write_str(found.map_or("", |(name, _)| name))
     }
 }
 
@@ -113,18 +103,16 @@ impl FromStr for Profile {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|profile| profile.name() == text);
+        let found = Self::ALL.into_iter().find(|(name, _)| *name == text);
         let takes = || "takes reference, spring, smallrye, nest, faststream or zilla".to_owned();
-        found.ok_or_else(takes)
+        found.map(|(_, profile)| profile).ok_or_else(takes)
     }
 }
 
 /// The header that names the partition of the reply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct PartitionHeader {
-    /// Its name.
     pub name: String,
-    /// How the number is written.
     pub encoding: PartitionEncoding,
 }
 
@@ -139,7 +127,6 @@ pub(crate) enum PartitionEncoding {
 }
 
 impl PartitionHeader {
-    /// The header's value.
     pub(crate) fn value(&self, partition: i32) -> Vec<u8> {
         match self.encoding {
             PartitionEncoding::Bytes => partition.to_be_bytes().to_vec(),

@@ -115,7 +115,7 @@ fn ids_are_read_as_they_are_written() {
 #[test]
 fn the_id_may_be_the_key() {
     let wire = Wire {
-        correlation: Correlation::Key,
+        correlation: Correlation::AsReply(ReplyCorrelation::Key),
         ..Profile::Spring.wire()
     };
     let request = request();
@@ -241,7 +241,7 @@ fn texts_round_trip_and_others_are_refused() {
         assert!(wrong.parse::<Correlation>().is_err(), "{wrong}");
     }
     assert!("echo:a".parse::<ReplyCorrelation>().is_err());
-    for profile in Profile::ALL {
+    for (_, profile) in Profile::ALL {
         assert_eq!(profile.to_string().parse(), Ok(profile));
         assert!(profile.wire().validated().is_ok());
     }

@@ -17,8 +17,8 @@ use crate::measure::history::{Moment, MomentRow};
 use crate::measure::summary::{Outcome, Rates, Sample};
 use crate::measure::tally::Tally;
 use crate::web::{
-    AllowedHosts, Board, Download, EditOrder, Figures, Offers, Phase, Refusal, RunController,
-    RunMark, RunMoment, StartOrder, State, StopOrder, board_download, board_downloads, router,
+    AllowedHosts, Board, EditOrder, Figures, Phase, Refusal, RunController, RunMark, RunMoment,
+    StartOrder, State, StopOrder, router,
 };
 
 /// Notes the orders that reach it, and keeps the board as a run would.
@@ -59,7 +59,7 @@ impl RunController for Fake {
 
     async fn start(&self, order: StartOrder) -> Result<State, Refusal> {
         if self.board.state().phase.is_active() {
-            return Err(Refusal::Conflict("run #1 is going on".to_owned()));
+            return Err(Refusal::conflict("run #1 is going on"));
         }
         self.note(format!("start {order:?}"));
         Ok(self.board.change(|state| state.phase = Phase::Starting))
@@ -80,17 +80,6 @@ impl RunController for Fake {
         self.board.clear();
         Ok(self.board.state())
     }
-
-    fn download(&self, file: &str) -> Result<Option<Download>, Refusal> {
-        match file {
-            // There, and offered to nobody.
-            "hidden" => Ok(Some(Download {
-                media_type: "text/plain",
-                content: Vec::new(),
-            })),
-            file => board_download(&self.board, file),
-        }
-    }
 }
 
 /// A router on 127.0.0.1:8089.
@@ -102,15 +91,8 @@ struct Site {
 
 impl Site {
     fn new() -> Self {
-        let state = State {
-            offers: Offers {
-                downloads: board_downloads(),
-                ..Offers::default()
-            },
-            ..State::default()
-        };
         let fake = Arc::new(Fake {
-            board: Board::new(state),
+            board: Board::new(State::default()),
             orders: Mutex::default(),
         });
         let closed = CancellationToken::new();

@@ -1,90 +1,60 @@
 //! The page of one run: verdict, figures, charts, circumstances. Fed with plain data, never with the runner.
 
-mod tables;
+mod charts;
+
+use askama::Template;
 
 use crate::measure::history::{Bin, Moment};
 use crate::measure::selfcheck::Validity;
-use crate::measure::summary::Summary;
+use crate::measure::summary::{Latency, PERCENTILES, Summary};
 use crate::measure::threshold::{Judgement, Judgements, Standing};
-use crate::report::html::{STYLE, Section, THEME, chart_library, escape, paragraphs, section};
+use crate::report::html::{STYLE, Section, THEME, chart_library};
+use crate::report::rows;
 
 const RUN_STYLE: &str = include_str!("run.css");
 
-/// What the page shows.
-#[derive(Debug, Clone, Copy)]
+/// The page, which its `to_string` renders: no file beside it, no request to any server.
+#[derive(Template)]
+#[template(path = "report/html/run/page.html")]
 pub(crate) struct RunPage<'a> {
     /// Heading and window title.
-    pub title: &'a str,
+    pub title: String,
     /// One line under the heading: when, and for how long.
-    pub during: &'a str,
-    /// The figures.
+    pub during: String,
     pub summary: &'a Summary,
     /// The course of the run, a moment for each second.
     pub moments: &'a [Moment],
-    /// Length of the warm-up, in seconds.
     pub warm_up_seconds: f64,
     /// The measured response times.
     pub bins: &'a [Bin],
-    /// Whether the load client was the bottleneck.
     pub validity: &'a Validity,
-    /// What became of the thresholds.
     pub thresholds: &'a Judgements,
-    /// Target and load.
-    pub header: &'a [Section],
-    /// Client settings and environment.
-    pub circumstances: &'a [Section],
+    /// Target, load, client settings, environment.
+    pub sections: Vec<Section>,
     /// The command that repeats the run, secrets masked.
     pub command: &'a str,
 }
 
-/// Renders a run as one HTML page: no file beside it, no request to any server.
-pub(crate) fn run_page(page: &RunPage<'_>) -> String {
-    let title = escape(page.title);
-    let during = escape(page.during);
-    let verdict = verdict(page);
-    let validity = validity(page.validity);
-    let headline = tables::headline(page.summary);
-    let thresholds = tables::thresholds(page.thresholds);
-    let requests = tables::requests(page.summary);
-    let times = tables::times(page.summary);
-    let failures = tables::failures(page.summary);
-    let course = tables::course(page.moments, page.warm_up_seconds);
-    let histogram = tables::histogram(page.bins);
-    let stages = tables::stages(page.summary);
-    let circumstances = page.header.iter().chain(page.circumstances);
-    let circumstances: String = circumstances.map(section).collect();
-    let command = escape(page.command);
-    let library = chart_library();
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{title}</title>\n<style>\n{STYLE}{RUN_STYLE}</style>\n<script>{library}</script>\n</head>\n<body>\n<main>\n\
-         <h1>{title}</h1>\n<p class=\"note\">{during}</p>\n{verdict}{validity}{headline}{thresholds}\
-         <div class=\"figures\">\n{requests}{times}</div>\n{failures}{course}{histogram}{stages}{circumstances}\
-         <h2>Command</h2>\n<pre class=\"command\">{command}</pre>\n\
-         </main>\n<script>\n{THEME}</script>\n</body>\n</html>\n"
-    )
-}
-
-/// The one sentence that a hurried reader needs.
-fn verdict(page: &RunPage<'_>) -> String {
-    let total = &page.summary.total;
-    let (tone, text) = if page.validity.is_invalid() {
-        let text = "The load client was a bottleneck: do not use these figures.".to_owned();
-        ("bad", text)
-    } else if !page.thresholds.all_hold() {
-        let sentences = page.thresholds.judgements.iter().filter_map(does_not_hold);
-        ("bad", sentences.collect::<Vec<_>>().join(" "))
-    } else if total.requests == 0 {
-        ("open", "No request was measured.".to_owned())
-    } else if page.summary.any_failure() {
-        let text = format!("{} of {} requests failed.", total.failures, total.requests);
-        ("open", text)
-    } else {
-        let text = format!("All {} requests were answered well.", total.requests);
-        ("good", text)
-    };
-    format!("<p class=\"verdict {tone}\">{}</p>\n", escape(&text))
+impl RunPage<'_> {
+    /// The one sentence that a hurried reader needs, and its class.
+    fn verdict(&self) -> (&'static str, String) {
+        let total = &self.summary.total;
+        if self.validity.is_invalid() {
+            let text = "The load client was a bottleneck: do not use these figures.".to_owned();
+            ("bad", text)
+        } else if !self.thresholds.all_hold() {
+            let sentences = self.thresholds.judgements.iter().filter_map(does_not_hold);
+            ("bad", sentences.collect::<Vec<_>>().join(" "))
+        } else if total.requests == 0 {
+            ("open", "No request was measured.".to_owned())
+        } else if self.summary.any_failure() {
+            let text = format!("{} of {} requests failed.", total.failures, total.requests);
+            ("open", text)
+        } else {
+            let text = format!("All {} requests were answered well.", total.requests);
+            ("good", text)
+        }
+    }
 }
 
 /// What a threshold that does not hold is, and why; nothing of one that does.
@@ -108,12 +78,17 @@ fn does_not_hold(judgement: &Judgement) -> Option<String> {
     }
 }
 
-fn validity(validity: &Validity) -> String {
-    match validity {
-        Validity::Valid => String::new(),
-        Validity::NotJudged { .. } => paragraphs("notice", &validity.lines()),
-        Validity::Invalid { .. } => paragraphs("warning", &validity.lines()),
-    }
+fn percentile(latency: &Option<Latency>, quantile: f64, unit: &str) -> String {
+    let found = latency.as_ref().and_then(|own| own.percentile(quantile));
+    found.map_or_else(dash, |ms| format!("{ms:.3}{unit}"))
+}
+
+fn rate(value: &Option<f64>) -> String {
+    value.map_or_else(dash, |value| format!("{value:.2}"))
+}
+
+fn dash() -> String {
+    "–".to_owned()
 }
 
 #[cfg(test)]
@@ -180,19 +155,19 @@ mod tests {
             throughput: summary.throughput,
             response: summary.total.response.clone(),
         });
-        run_page(&RunPage {
-            title: HOSTILE,
-            during: "2026-01-01T00:00:00Z, 10 s",
+        let page = RunPage {
+            title: HOSTILE.to_owned(),
+            during: "2026-01-01T00:00:00Z, 10 s".to_owned(),
             summary: &summary,
             moments: &run.moments,
             warm_up_seconds: 2.0,
             bins: &run.bins,
             validity,
             thresholds,
-            header: &[section("Target")],
-            circumstances: &[section("Producer")],
+            sections: vec![section("Target"), section("Producer")],
             command: HOSTILE,
-        })
+        };
+        page.to_string()
     }
 
     fn body(page: &str) -> &str {
@@ -234,7 +209,7 @@ mod tests {
         let page = render(&run, &Validity::Valid, &Judgements::default());
         let body = body(&page);
         assert!(!body.contains("<script>alert"));
-        assert_eq!(body.matches("&lt;script&gt;alert(1)").count(), 10);
+        assert_eq!(body.matches("&#60;script&#62;alert(1)").count(), 10);
     }
 
     #[test]
@@ -280,14 +255,14 @@ mod tests {
                 < position("too busy; take more cores")
         );
         assert!(position("too busy") < position("<h2>Thresholds</h2>"));
-        assert!(page.contains("<th>p95&lt;1ms</th><td class=\"bad\">broken</td>"));
+        assert!(page.contains("<th>p95&#60;1ms</th><td class=\"bad\">broken</td>"));
         assert!(page.contains("<td class=\"bad\">undecided</td>"));
         let page = render(&run, &Validity::Valid, &answer);
         assert!(
-            page.contains("class=\"verdict bad\">The threshold p95&lt;1ms is broken: "),
+            page.contains("class=\"verdict bad\">The threshold p95&#60;1ms is broken: "),
             "which one"
         );
-        assert!(page.contains(" The threshold p99.99&lt;1s is undecided: "));
+        assert!(page.contains(" The threshold p99.99&#60;1s is undecided: "));
     }
 
     #[test]
