@@ -12,7 +12,6 @@ use self::latencies::{Errors, Recent};
 use crate::measure::analysis::Findings;
 use crate::measure::history::{Bin, Moment, MomentRow, Occupied, ThroughputWindow};
 use crate::measure::summary::{Rates, Row, Sample, Status, Summary, WarmUp};
-
 pub(crate) use latencies::Latencies;
 pub(crate) use stages::StageTally;
 
@@ -191,8 +190,7 @@ impl Tally {
         self.summary_at(u64::MAX, &[])
     }
 
-    /// As [`Self::summary`] at a moment that may lie before the window's end, with further quantiles (0 to 1)
-    /// beside the usual ones.
+    /// Sums up at a moment that may lie before the window's end, with further quantiles (0 to 1).
     pub(crate) fn summary_at(&self, moment_ns: u64, quantiles: &[f64]) -> Summary {
         let seconds = self.window.seconds_at(moment_ns);
         let kinds = self.names.iter().enumerate();
@@ -245,13 +243,9 @@ impl Tally {
     }
 
     /// The measured response times of each kind, in nanoseconds.
-    pub(crate) fn response_times(&self) -> Vec<(String, Histogram<u64>)> {
-        let kinds = self.names.iter().enumerate();
-        let of = |(index, name): (usize, &String)| {
-            let counts = self.counts(index);
-            (name.clone(), counts.response.histogram().clone())
-        };
-        kinds.map(of).collect()
+    pub(crate) fn response_times(&self) -> impl Iterator<Item = (&String, &Histogram<u64>)> {
+        let numbered = self.names.iter().enumerate();
+        numbered.map(|(index, name)| (name, self.counts(index).response.histogram()))
     }
 
     /// Forgets everything, for a live user who wants the figures from this moment on.

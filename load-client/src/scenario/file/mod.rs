@@ -1,22 +1,127 @@
 //! Scenarios in TOML files: from the file to kinds of request, or to an error with its place.
 
 mod loads;
-mod raw;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
+use self::loads::RawLoad;
 pub(crate) use self::loads::{Goal, LoadTable};
-use self::raw::{Expect, RawRequest, RawScenario, Texts};
 use crate::scenario::mix::MAX_KINDS;
 use crate::scenario::{
-    Body, BodyCheck, BodyChecks, Feeder, Kind, Records, RecordsError, StatusSet, Template,
+    Body, BodyCheck, BodyChecks, Feeder, FeederOrder, Format, Kind, Records, RecordsError,
+    StatusSet, Template,
 };
+
+// What may stand in a file, before it is checked.
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawScenario {
+    #[serde(default)]
+    request: Vec<Spanned<RawRequest>>,
+    #[serde(default)]
+    load: Vec<Spanned<RawLoad>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRequest {
+    name: Spanned<String>,
+    weight: Option<Spanned<i64>>,
+    #[serde(default)]
+    tags: Vec<Spanned<String>>,
+    topic: Option<Spanned<String>>,
+    reply_topic: Option<Spanned<String>>,
+    body: Option<Spanned<String>>,
+    body_file: Option<Spanned<PathBuf>>,
+    body_lines: Option<Spanned<PathBuf>>,
+    /// Of `body_lines`.
+    format: Option<Format>,
+    /// Whether `body` or `body_file` has placeholders.
+    template: Option<bool>,
+    feeder: Option<Spanned<PathBuf>>,
+    feeder_order: Option<Spanned<FeederOrder>>,
+    key: Option<Spanned<String>>,
+    #[serde(default)]
+    headers: BTreeMap<String, Spanned<String>>,
+    expect_status: Option<Spanned<Expect>>,
+    expect_body: Option<Spanned<Texts>>,
+}
+
+/// One text, or a list of them.
+struct Texts(Vec<String>);
+
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextsVisitor)
+    }
+}
+
+struct TextsVisitor;
+
+impl<'de> Visitor<'de> for TextsVisitor {
+    type Value = Texts;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text, or a list of texts")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Texts, E> {
+        Ok(Texts(vec![text.to_owned()]))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Texts, A::Error> {
+        let mut all = Vec::new();
+        while let Some(text) = list.next_element()? {
+            all.push(text);
+        }
+        Ok(Texts(all))
+    }
+}
+
+/// `200`, `"2xx"` or `[200, "4xx"]`, as the text that [`StatusSet`](crate::scenario::StatusSet) reads.
+struct Expect(String);
+
+impl<'de> Deserialize<'de> for Expect {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ExpectVisitor)
+    }
+}
+
+struct ExpectVisitor;
+
+impl<'de> Visitor<'de> for ExpectVisitor {
+    type Value = Expect;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a status such as 200 or \"2xx\", or a list of them")
+    }
+
+    fn visit_i64<E>(self, status: i64) -> Result<Expect, E> {
+        Ok(Expect(status.to_string()))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Expect, E> {
+        Ok(Expect(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Expect, A::Error> {
+        let mut all = Vec::new();
+        while let Some(Expect(text)) = list.next_element()? {
+            all.push(text);
+        }
+        Ok(Expect(all.join(",")))
+    }
+}
 
 /// Reads the kinds of request of a scenario file, and its loads if it has any. Other files that it names are found from its
 /// folder.
