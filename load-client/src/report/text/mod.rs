@@ -2,6 +2,7 @@
 //! knows nothing of how a run is driven.
 
 mod run;
+mod table;
 
 use std::fmt::Write;
 

@@ -7,52 +7,52 @@ use crate::measure::selfcheck::Validity;
 use crate::measure::summary::{Latency, PERCENTILES, Rates, Row, Summary};
 use crate::measure::tally::AGGREGATED;
 use crate::measure::threshold::{Judgement, Judgements, Standing};
+use crate::report::text::table::{Column, Table, column};
 use crate::report::{TYPE, rows};
 
-/// What the figures of the tables take beside the name.
-const TABLE_COLUMNS: usize = 98;
-const PERCENTILE_COLUMNS: usize = 118;
 const OMISSION: &str = "Response times count from when a request was to be sent, service times from when it was: \
     requests waited, and a user would have felt the response times (coordinated omission).";
 
+const REQUESTS: [Column; 8] = [
+    column("# reqs", " ", 9, 0),
+    column("# fails", " ", 15, 0),
+    column("Avg", " |", 8, 2),
+    column("Min", " ", 9, 3),
+    column("Max", " ", 9, 1),
+    column("Med", " ", 9, 0),
+    column("req/s", " |", 9, 0),
+    column("failures/s", " ", 11, 4),
+];
+
+/// How soon a narrow terminal goes without each of [`PERCENTILES`].
+const RANKS: [u8; PERCENTILES.len()] = [0, 6, 5, 4, 2, 0, 3, 0, 1, 7];
+
 /// The table that is printed every other second: figures of the whole run, rates of the moment. Names are
-/// cut to a terminal of `columns`; `None` keeps them whole.
+/// cut to a terminal of `columns`, and columns left out; `None` keeps them whole.
 pub(crate) fn live_table(
     summary: &Summary,
     moment: Option<&Moment>,
     columns: Option<usize>,
 ) -> String {
-    let width = name_width(summary, columns, TABLE_COLUMNS);
-    let rule = format!(
-        "{:-<8}|{:-<width$}|{:-<9}|{:-<15}|{:-<9}|{:-<9}|{:-<9}|{:-<9}|{:-<10}|{:-<11}\n",
-        "", "", "", "", "", "", "", "", "", ""
-    );
-    let mut table = format!(
-        "{:<8} {:<width$} {:>9} {:>15} |{:>8} {:>9} {:>9} {:>9} |{:>9} {:>11}\n{rule}",
-        "Type", "Name", "# reqs", "# fails", "Avg", "Min", "Max", "Med", "req/s", "failures/s"
-    );
+    let table = Table::fitting(&REQUESTS, summary, columns);
+    let rule = table.rule();
+    let mut text = table.head() + &rule;
     for (index, row) in summary.kinds.iter().enumerate() {
         let lately = moment.and_then(|moment| moment.kinds.get(index));
         let rates = lately.map_or(row.rates, |lately| lately.rates);
-        // Writing to a String cannot fail, here and below.
-        let _ = writeln!(
-            table,
-            "{TYPE:<8} {:<width$} {}",
-            fitted(&row.name, width),
-            figures(row, rates)
-        );
+        text += &table.line(TYPE, &row.name, &figures(row, rates));
     }
     let rates = moment.map_or(summary.total.rates, |moment| moment.total.rates);
-    let total = figures(&summary.total, rates);
-    let _ = writeln!(table, "{rule}{:<8} {AGGREGATED:<width$} {total}", "");
+    text += &rule;
+    text += &table.line("", AGGREGATED, &figures(&summary.total, rates));
     if summary.warm_up.requests > 0 {
         let _ = writeln!(
-            table,
+            text,
             "{:<8} warm-up: {} requests, {} failed, in none of the figures",
             "", summary.warm_up.requests, summary.warm_up.failures
         );
     }
-    table
+    text
 }
 
 /// The final tables: totals, percentiles, errors.
@@ -64,20 +64,22 @@ pub(crate) fn run_end(summary: &Summary, columns: Option<usize>) -> String {
     text
 }
 
-fn figures(row: &Row, rates: Rates) -> String {
-    let fails = format!("{}({:.2}%)", row.failures, row.failure_percent());
+/// The cells of [`REQUESTS`].
+fn figures(row: &Row, rates: Rates) -> [String; REQUESTS.len()] {
     let latency = row.response.as_ref();
-    let ms = |figure: Option<f64>| figure.map_or_else(|| "-".to_owned(), milliseconds);
-    format!(
-        "{:>9} {fails:>15} |{:>8} {:>9} {:>9} {:>9} |{:>9.2} {:>11.2}",
-        row.requests,
-        ms(latency.map(|latency| latency.mean_ms)),
-        ms(latency.map(|latency| latency.min_ms)),
-        ms(latency.map(|latency| latency.max_ms)),
-        ms(latency.map(|latency| latency.median_ms)),
-        rates.requests,
-        rates.failures
-    )
+    let ms = |figure: fn(&Latency) -> f64| {
+        latency.map_or_else(|| "-".to_owned(), |own| milliseconds(figure(own)))
+    };
+    [
+        row.requests.to_string(),
+        format!("{}({:.2}%)", row.failures, row.failure_percent()),
+        ms(|own| own.mean_ms),
+        ms(|own| own.min_ms),
+        ms(|own| own.max_ms),
+        ms(|own| own.median_ms),
+        format!("{:.2}", rates.requests),
+        format!("{:.2}", rates.failures),
+    ]
 }
 
 fn write_throughput(text: &mut String, summary: &Summary) -> std::fmt::Result {
@@ -111,23 +113,23 @@ fn write_percentiles(
     if summary.total.response.is_none() {
         return Ok(());
     }
-    let width = name_width(summary, columns, PERCENTILE_COLUMNS);
+    let percentiles = PERCENTILES.iter().zip(RANKS);
+    let mut all: Vec<_> = percentiles
+        .map(|((title, _), rank)| column(title, " ", 8, rank))
+        .collect();
+    all.extend([column("100%", " ", 8, 0), column("# replies", " ", 9, 0)]);
+    let table = Table::fitting(&all, summary, columns);
     writeln!(
         text,
         "\nResponse time percentiles (a dash where fewer than ten replies lie above)"
     )?;
-    write!(text, "{:<8} {:<width$}", "Type", "Name")?;
-    for (title, _) in PERCENTILES {
-        write!(text, " {title:>8}")?;
-    }
-    writeln!(text, " {:>8} {:>9}", "100%", "# replies")?;
+    text.push_str(&table.head());
     let both = summary.total.times_differ();
     for (kind, row) in rows(summary) {
-        write!(text, "{kind:<8} {:<width$}", fitted(&row.name, width))?;
-        write_percentile_row(text, row.response.as_ref())?;
+        text.push_str(&table.line(kind, &row.name, &percentiles_of(row.response.as_ref())));
         if both {
-            write!(text, "{:<8} {:<width$}", "", fitted(".. service", width))?;
-            write_percentile_row(text, row.service.as_ref())?;
+            let cells = percentiles_of(row.service.as_ref());
+            text.push_str(&table.line("", ".. service", &cells));
         }
     }
     if both {
@@ -136,15 +138,14 @@ fn write_percentiles(
     Ok(())
 }
 
-fn write_percentile_row(text: &mut String, latency: Option<&Latency>) -> std::fmt::Result {
+fn percentiles_of(latency: Option<&Latency>) -> Vec<String> {
     let show = |figure: Option<f64>| figure.map_or_else(|| "-".to_owned(), milliseconds);
-    for (_, quantile) in PERCENTILES {
-        let figure = latency.and_then(|latency| latency.percentile(quantile));
-        write!(text, " {:>8}", show(figure))?;
-    }
-    let longest = show(latency.map(|latency| latency.max_ms));
-    let replies = latency.map_or(0, |latency| latency.count);
-    writeln!(text, " {longest:>8} {replies:>9}")
+    let percentiles = PERCENTILES.iter();
+    let percentiles = percentiles.map(|(_, quantile)| latency?.percentile(*quantile));
+    let longest = latency.map(|latency| latency.max_ms);
+    let replies = latency.map_or(0, |latency| latency.count).to_string();
+    let cells = percentiles.chain([longest]).map(show);
+    cells.chain([replies]).collect()
 }
 
 fn write_errors(text: &mut String, summary: &Summary) -> std::fmt::Result {
@@ -211,36 +212,6 @@ fn line(judgement: &Judgement) -> String {
     format!("  {verdict:<9}  {}  ({detail})", judgement.threshold)
 }
 
-// Fits the names of request kinds into a terminal, as Locust does: the figures keep their room, the names
-// take what is left.
-
-/// Longer names are cut whatever the room, as in Locust.
-const WIDEST: usize = 80;
-
-/// The width of the name column in a terminal of `columns`, of which the figures take `taken`; without a
-/// terminal, names are whole.
-fn name_width(summary: &Summary, columns: Option<usize>, taken: usize) -> usize {
-    let names = summary.kinds.iter().map(|row| row.name.chars().count());
-    let wanted = names.max().unwrap_or(0).max(AGGREGATED.len());
-    match columns {
-        None => wanted,
-        Some(columns) => {
-            let room = columns.saturating_sub(taken);
-            wanted.min(room.clamp(AGGREGATED.len(), WIDEST))
-        }
-    }
-}
-
-/// The name, cut where it is too long.
-fn fitted(name: &str, width: usize) -> String {
-    if name.chars().count() <= width {
-        return name.to_owned();
-    }
-    let mut cut: String = name.chars().take(width.saturating_sub(1)).collect();
-    cut.push('…');
-    cut
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -290,6 +261,23 @@ mod tests {
     }
 
     #[test]
+    fn a_narrow_terminal_goes_without_columns_and_wraps_nothing() {
+        let text = run_end(&summary(0), Some(80));
+        let tables = text.split("\nError report").next().unwrap();
+        let longest = tables.lines().map(|line| line.chars().count()).max();
+        assert!(longest.is_some_and(|longest| longest <= 80), "{text}");
+        for title in [
+            "# reqs", "# fails", "Med", "req/s", "50%", "95%", "99%", "100%",
+        ] {
+            assert!(tables.contains(&format!(" {title}")), "{title} in {tables}");
+        }
+        assert!(
+            !tables.contains("failures/s") && !tables.contains("66%"),
+            "{tables}"
+        );
+    }
+
+    #[test]
     fn a_run_that_has_not_begun_has_dashes_not_zeroes() {
         let empty = Tally::new(&["createOrder".to_owned()]).summary();
         insta::assert_snapshot!(live_table(&empty, None, None));
@@ -327,22 +315,5 @@ mod tests {
         busy; rest
         ");
         assert!(run_verdicts(&Judgements::default(), &Validity::Valid).starts_with("\nvalid: "));
-    }
-
-    #[test]
-    fn names_take_what_the_figures_leave() {
-        let summary = |length: usize| Tally::new(&["x".repeat(length)]).summary();
-        for (length, columns, width) in [
-            (3, None, 10),
-            (200, None, 200),
-            (200, Some(40), 10),
-            (200, Some(140), 37),
-            (200, Some(1000), 80),
-            (20, Some(1000), 20),
-        ] {
-            assert_eq!(name_width(&summary(length), columns, 103), width);
-        }
-        assert_eq!(fitted("häuser", 6), "häuser");
-        assert_eq!(fitted("häuser", 4), "häu…");
     }
 }
