@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::scenario::{
     Body, BodyCheck, BodyChecks, Feeder, FeederOrder, Format, Kind, LoadTable, Mix, Records,
-    Request, StatusSet, Template, parse_tag, read_scenario,
+    Request, StatusSet, Template, parse_name, parse_tag, read_scenario,
 };
 use crate::transport::kafka::{KafkaSettings, OWN_REPLY_TOPIC_INFIX};
 use crate::transport::wire::{
@@ -33,7 +33,7 @@ pub(crate) struct ServiceArguments {
     #[arg(short = 'E', long, env = "LOAD_CLIENT_EXCLUDE_TAGS", value_parser = parse_tag, value_delimiter = ',', value_name = "TAGS", requires = "scenario", help_heading = WORKLOAD)]
     exclude_tags: Vec<String>,
     /// What results call the requests, which need one name to be compared [default: the topic]
-    #[arg(long, env = "LOAD_CLIENT_NAME", value_name = "NAME", conflicts_with = "scenario", help_heading = WORKLOAD)]
+    #[arg(long, env = "LOAD_CLIENT_NAME", value_parser = parse_name, value_name = "NAME", conflicts_with = "scenario", help_heading = WORKLOAD)]
     name: Option<String>,
     /// Bodies from a file, one per line, in order and around again; or whole records of `kcat -C -J`
     #[arg(long, env = "LOAD_CLIENT_BODY_LINES", value_name = "FILE", conflicts_with = "body", help_heading = WORKLOAD)]

@@ -38,7 +38,18 @@ pub(crate) struct Bisection {
     held: Option<f64>,
     broke: Option<(f64, String)>,
     is_doubted: bool,
+    undecided: Option<(f64, String)>,
     probes: u32,
+}
+
+/// What became of a probe.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Probed {
+    Held,
+    /// How it broke.
+    Broke(String),
+    /// Why it cannot be told.
+    Undecided(String),
 }
 
 /// The highest rate that held, and the lowest that did not: the limit lies between the two.
@@ -66,12 +77,16 @@ impl Bisection {
             held: None,
             broke: None,
             is_doubted: false,
+            undecided: None,
             probes: 0,
         }
     }
 
     /// The rate to try next; `None` when the search is over.
     pub(crate) fn rate(&self) -> Option<f64> {
+        if self.undecided.is_some() {
+            return None;
+        }
         match (self.held, &self.broke) {
             (None, None) => Some(self.highest / 2.0),
             (Some(held), None) => (held < self.highest).then_some(self.highest),
@@ -89,44 +104,52 @@ impl Bisection {
         self.probes
     }
 
-    /// Takes what became of the rate: nothing, or how it broke.
-    pub(crate) fn take(&mut self, rate: f64, broken: Option<String>) {
+    /// Takes what became of the rate. What cannot be told ends the search: it is neither held nor broken.
+    pub(crate) fn take(&mut self, rate: f64, probed: Probed) {
         self.probes += 1;
-        match broken {
-            None => {
+        match probed {
+            Probed::Held => {
                 self.held = Some(rate);
                 self.is_doubted = false;
             }
-            Some(_) if !self.is_doubted => self.is_doubted = true,
-            Some(reason) => {
+            Probed::Broke(_) if !self.is_doubted => self.is_doubted = true,
+            Probed::Broke(reason) => {
                 self.broke = Some((rate, reason));
                 self.is_doubted = false;
             }
+            Probed::Undecided(reason) => self.undecided = Some((rate, reason)),
         }
     }
 
     /// What was found so far; `None` before anything was.
     pub(crate) fn found(&self) -> Option<Capacity> {
-        let is_complete = self.rate().is_none();
-        let mut sentence = match (self.held, &self.broke) {
-            (None, None) => return None,
-            (Some(held), None) => format!("capacity: {} held", show_rate(held)),
-            (None, Some((broke, reason))) => {
-                format!(
-                    "capacity: no rate held, down to {}: {reason}",
-                    show_rate(*broke)
-                )
+        let is_complete = self.rate().is_none() && self.undecided.is_none();
+        let mut sentence = match (self.held, &self.broke, &self.undecided) {
+            (None, None, None) => return None,
+            (None, None, Some(_)) => "capacity: unknown".to_owned(),
+            (Some(held), None, _) => format!("capacity: {} held", show_rate(held)),
+            (None, Some((broke, reason)), _) => {
+                let broke = show_rate(*broke);
+                format!("capacity: no rate held, down to {broke}: {reason}")
             }
-            (Some(held), Some((broke, reason))) => format!(
+            (Some(held), Some((broke, reason)), _) => format!(
                 "capacity: {} held, {} did not, twice: {reason}",
                 show_rate(held),
                 show_rate(*broke)
             ),
         };
-        sentence += match (is_complete, &self.broke) {
-            (true, Some(_)) => "",
-            (true, None) => ", which is all of --rate; give a higher one to find the limit",
-            (false, _) => "; the run ended before the search, a longer --run-time goes on",
+        sentence += &match (&self.undecided, is_complete, &self.broke) {
+            (Some((rate, reason)), ..) => {
+                let rate = show_rate(*rate);
+                format!("; at {rate} it cannot be told: {reason}")
+            }
+            (None, true, Some(_)) => String::new(),
+            (None, true, None) => {
+                ", which is all of --rate; give a higher one to find the limit".to_owned()
+            }
+            (None, false, _) => {
+                "; the run ended before the search, a longer --run-time goes on".to_owned()
+            }
         };
         Some(Capacity {
             held_per_second: self.held,
@@ -148,7 +171,11 @@ mod tests {
         let (mut bisection, mut tried) = (Bisection::up_to(1000.0), Vec::new());
         while let Some(rate) = bisection.rate() {
             let breaks = rate > limit || by_chance.contains(&bisection.probes());
-            bisection.take(rate, breaks.then(|| "late".to_owned()));
+            let probed = match breaks {
+                true => Probed::Broke("late".to_owned()),
+                false => Probed::Held,
+            };
+            bisection.take(rate, probed);
             tried.push(rate);
         }
         (tried, bisection.found().unwrap())
@@ -199,11 +226,31 @@ mod tests {
     fn a_search_that_is_cut_off_says_so() {
         let mut bisection = Bisection::up_to(100.0);
         assert_eq!(bisection.found(), None);
-        bisection.take(50.0, None);
+        bisection.take(50.0, Probed::Held);
         let found = bisection.found().unwrap();
         assert!(
             !found.is_complete && found.sentence.contains("--run-time"),
             "{found:?}"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_neither_held_nor_broken() {
+        let mut bisection = Bisection::up_to(100.0);
+        bisection.take(50.0, Probed::Undecided("too few".to_owned()));
+        assert_eq!(bisection.rate(), None);
+        let found = bisection.found().unwrap();
+        assert_eq!(
+            (
+                found.held_per_second,
+                found.broke_per_second,
+                found.is_complete
+            ),
+            (None, None, false)
+        );
+        assert_eq!(
+            found.sentence,
+            "capacity: unknown; at 50/s it cannot be told: too few"
         );
     }
 }

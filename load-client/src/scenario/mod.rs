@@ -23,7 +23,7 @@ pub use expect::{BodyCheck, BodyChecks};
 pub(crate) use expect::clipped;
 
 pub(crate) use feeder::{Feeder, FeederOrder, Row};
-pub(crate) use file::{Goal, LoadTable, parse_tag, place_in, read_scenario};
+pub(crate) use file::{Goal, LoadTable, parse_name, parse_tag, place_in, read_scenario};
 pub(crate) use mix::{Body, Kind, Mix, Part};
 pub(crate) use records::{Format, Records, RecordsError};
 pub(crate) use template::Template;

@@ -10,14 +10,16 @@ use tokio::time::sleep;
 use crate::args::LoadArguments;
 use crate::load::Control;
 use crate::load::plan::{Plan, Span};
-use crate::load::search::{Bisection, Search};
+use crate::load::search::{Bisection, Probed, Search};
 use crate::load::units::show_rate;
 use crate::measure::analysis::Findings;
 use crate::measure::history::History;
 use crate::measure::memory::{self, MemoryPoint};
 use crate::measure::recorder::TallyView;
 use crate::measure::summary::Summary;
-use crate::measure::threshold::{Standing, Threshold, evaluate, extra_quantiles};
+use crate::measure::threshold::{
+    Judgement, Standing, Threshold, evaluate, extra_quantiles, replies_needed,
+};
 use crate::session::signals::say;
 
 /// How often the stages are held against the limits.
@@ -154,10 +156,13 @@ impl Prober {
             let Some(summary) = self.probe(rate).await else {
                 return;
             };
-            let broken = broken(&self.limits, &summary);
-            let told = broken.as_deref().unwrap_or("held");
+            let probed = probed(&self.limits, &summary);
+            let told = match &probed {
+                Probed::Held => "held",
+                Probed::Broke(reason) | Probed::Undecided(reason) => reason,
+            };
             say(&format!("probe of {}: {told}", show_rate(rate)));
-            lock(&self.bisection).take(rate, broken);
+            lock(&self.bisection).take(rate, probed);
         }
     }
 
@@ -165,7 +170,10 @@ impl Prober {
     async fn probe(&self, rate: f64) -> Option<Summary> {
         self.control.set_rate(rate);
         let start = self.view.elapsed() + self.search.settle();
-        let end = start + self.search.probe();
+        // However slow it is, a percentile needs its replies; some more, as the first comes after an interval.
+        let needed = 1.05 * replies_needed(&self.limits) / rate;
+        let needed = Duration::try_from_secs_f64(needed).unwrap_or(Duration::MAX);
+        let end = start.saturating_add(self.search.probe().max(needed));
         self.view.begin_stage(Span {
             name: format!("probe {}", lock(&self.bisection).probes() + 1),
             target: show_rate(rate),
@@ -186,17 +194,74 @@ impl Prober {
     }
 }
 
-/// How a probe fails. What is undecided does not hold, and neither does a rate at which requests fail, unless a
-/// threshold says how many may.
-fn broken(limits: &[Threshold], summary: &Summary) -> Option<String> {
+/// What became of a probe. A rate at which requests fail does not hold, unless a threshold says how many may.
+fn probed(limits: &[Threshold], summary: &Summary) -> Probed {
     let failures = summary.total.failures;
     if failures > 0 && !limits.iter().any(Threshold::judges_failures) {
-        return Some(format!("{failures} request(s) failed"));
+        return Probed::Broke(format!("{failures} request(s) failed"));
     }
     let judged = evaluate(limits, summary).judgements;
-    let broken = judged
-        .into_iter()
-        .find(|own| own.verdict != Standing::Holds)?;
-    let told = broken.measured.or(broken.reason).unwrap_or_default();
-    Some(format!("{told}, the limit is {}", broken.threshold))
+    let find = |standing| judged.iter().find(|own| own.verdict == standing);
+    let told = |own: &Judgement, text: &Option<String>| {
+        let text = text.as_deref().unwrap_or_default();
+        format!("{text}, the limit is {}", own.threshold)
+    };
+    match (find(Standing::Broken), find(Standing::Undecided)) {
+        (Some(broken), _) => Probed::Broke(told(broken, &broken.measured)),
+        (None, Some(open)) => Probed::Undecided(told(open, &open.reason)),
+        (None, None) => Probed::Held,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::summary::{Outcome, Sample};
+    use crate::measure::tally::Tally;
+
+    #[test]
+    fn a_probe_holds_breaks_or_cannot_be_told() {
+        let summary = |replies: u64, failures: u64| {
+            let mut tally = Tally::new(&["find".to_owned()]);
+            for number in 0..replies + failures {
+                let outcome = if number < replies {
+                    Outcome::Ok
+                } else {
+                    Outcome::TimeOut
+                };
+                tally.record(&Sample::test(number, 5_000_000, outcome), Duration::ZERO);
+            }
+            tally.summary()
+        };
+        let limits = |all: &[&str]| -> Vec<Threshold> {
+            all.iter().map(|own| own.parse().unwrap()).collect()
+        };
+        let probed = |all: &[&str], summary| probed(&limits(all), &summary);
+        assert_eq!(probed(&["p95<9ms"], summary(300, 0)), Probed::Held);
+        assert!(matches!(
+            probed(&["p95<3ms"], summary(300, 0)),
+            Probed::Broke(_)
+        ));
+        assert!(matches!(
+            probed(&["p95<9ms"], summary(20, 0)),
+            Probed::Undecided(_)
+        ));
+        // One that is broken decides, whatever the others tell.
+        assert!(matches!(
+            probed(&["p95<9ms", "avg<3ms"], summary(20, 0)),
+            Probed::Broke(_)
+        ));
+        assert!(matches!(
+            probed(&["p95<9ms"], summary(300, 1)),
+            Probed::Broke(_)
+        ));
+        assert_eq!(
+            probed(&["p95<9ms", "failures<5%"], summary(300, 1)),
+            Probed::Held
+        );
+        assert_eq!(
+            replies_needed(&limits(&["p95<9ms", "p99<9ms", "avg<3ms"])),
+            1000.0
+        );
+    }
 }

@@ -113,6 +113,12 @@ pub(crate) fn extra_quantiles(thresholds: &[Threshold]) -> Vec<f64> {
     thresholds.iter().filter_map(quantile).collect()
 }
 
+/// The good replies of all kinds that these thresholds are judged by at least.
+pub(crate) fn replies_needed(thresholds: &[Threshold]) -> f64 {
+    let quantiles = extra_quantiles(thresholds).into_iter();
+    quantiles.map(needed).max().unwrap_or_default() as f64
+}
+
 /// The first kind of request that a threshold names and the run does not have.
 pub(crate) fn unknown_kind<'a>(thresholds: &'a [Threshold], kinds: &[String]) -> Option<&'a str> {
     let mut named = thresholds.iter().filter_map(|own| own.kind.as_deref());
@@ -176,14 +182,20 @@ fn statistic_of(latency: &Latency, statistic: Statistic) -> Result<f64, String> 
     }
 }
 
+/// The replies that carry a quantile.
+fn needed(quantile: f64) -> u64 {
+    // Rounding may make the quotient a little too large or too small.
+    let about = (10.0 / (1.0 - quantile)) as u64;
+    let mut counts = about.saturating_sub(1)..;
+    let needed = counts.find(|count| quantile_is_supported(*count, quantile));
+    needed.unwrap_or(about)
+}
+
 fn too_few(count: u64, quantile: f64) -> String {
     if quantile_is_supported(count, quantile) {
         return "the percentile was not computed".to_owned();
     }
-    // Rounding may make the quotient a little too large or too small.
-    let about = (10.0 / (1.0 - quantile)) as u64;
-    let needed = (about.saturating_sub(1)..).find(|count| quantile_is_supported(*count, quantile));
-    let needed = needed.unwrap_or(about);
+    let needed = needed(quantile);
     format!("{count} replies are too few: it takes {needed}, so that ten lie above; run longer")
 }
 

@@ -8,7 +8,8 @@ mod evaluate;
 use std::fmt::{self, Display, Formatter};
 
 pub(crate) use evaluate::{
-    GRAMMAR, Judgement, Judgements, Standing, evaluate, extra_quantiles, first_broken, unknown_kind,
+    GRAMMAR, Judgement, Judgements, Standing, evaluate, extra_quantiles, first_broken,
+    replies_needed, unknown_kind,
 };
 
 /// One condition that a run must hold.

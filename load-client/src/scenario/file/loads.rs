@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{ScenarioError, Source};
+use super::{ScenarioError, Source, parse_name};
 use crate::load::plan::{MAX_USERS, Stage, Target};
 use crate::load::shape::{RawStage, read_stages, spawn_rate_of};
 use crate::load::units::{parse_duration, parse_rate, parse_times};
@@ -108,6 +108,9 @@ fn load(
 ) -> Result<LoadTable, ScenarioError> {
     let raw = table.get_ref();
     let wrong = |message: &str| source.error(Some(table.span()), message);
+    if let Some(Err(reason)) = raw.name.as_deref().map(parse_name) {
+        return Err(wrong(&format!("a load {reason}")));
+    }
     if raw.kinds.is_empty() {
         return Err(wrong("a load needs kinds, the names of what it sends"));
     }

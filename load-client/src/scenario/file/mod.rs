@@ -159,11 +159,18 @@ fn parse(path: &Path, text: &str) -> Result<(Vec<Kind>, Vec<LoadTable>), Scenari
     Ok((kinds, loads))
 }
 
+/// Reads a name that a terminal and a table can show as it stands.
+pub(crate) fn parse_name(text: &str) -> Result<String, String> {
+    let is_name = !text.trim().is_empty() && !text.chars().any(char::is_control);
+    let name = is_name.then(|| text.to_owned());
+    name.ok_or_else(|| "takes a name without control characters".to_owned())
+}
+
 fn kind(source: &Source<'_>, request: Spanned<RawRequest>) -> Result<Kind, ScenarioError> {
     let place = request.span();
     let raw = request.into_inner();
-    if raw.name.get_ref().trim().is_empty() {
-        return Err(source.error(Some(raw.name.span()), "a request needs a name"));
+    if let Err(reason) = parse_name(raw.name.get_ref()) {
+        return Err(source.error(Some(raw.name.span()), &format!("a request {reason}")));
     }
     let feeder = feeder(source, &raw)?;
     let columns = feeder.as_ref().map_or(&[][..], Feeder::columns);
