@@ -129,7 +129,7 @@ fn a_short_experiment_ends_with_a_report() {
         report.contains("The broker was a mock"),
         stack_kind() == StackKind::Embedded
     );
-    for run in ["baseline-1", "tasks-1", "baseline-2", "tasks-2"] {
+    for run in ["serial-1", "tasks-1", "serial-2", "tasks-2"] {
         let (variant, block) = run.split_once('-').unwrap();
         let folder = latest.join(format!("block-{block}-{variant}"));
         assert!(folder.join(run).with_extension("csv").is_file(), "{run}");

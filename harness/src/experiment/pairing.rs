@@ -25,7 +25,7 @@ impl Pairing {
     /// The two sides of each block: their names and variants, the one to compare with first.
     fn sides(self) -> [(&'static str, Variant); 2] {
         match self {
-            Self::Variants => Variant::BOTH.map(|variant| (variant.name(), variant)),
+            Self::Variants => Variant::BOTH.map(|variant| (variant.dispatch(), variant)),
             Self::Calibration => ["first", "second"].map(|name| (name, Variant::Baseline)),
         }
     }

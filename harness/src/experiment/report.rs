@@ -13,6 +13,7 @@ use super::pairing::Sides;
 use super::plan::Experiment;
 use crate::environment::Provenance;
 use crate::files;
+use crate::run::Variant;
 
 /// The page's file name.
 pub const REPORT: &str = "report.html";
@@ -26,7 +27,7 @@ const SHARED_NOTICE: &str = "Broker and store were there before: the topics of t
     their orders (keys order:<id>, one for each answered request, the rehearsal's and warm-up's too) are not.";
 
 /// What the variants are called: the modes in which the service dispatches its records.
-const DISPATCH: [&str; 2] = ["serial", "tasks"];
+const DISPATCH: [&str; 2] = [Variant::Baseline.dispatch(), Variant::Tasks.dispatch()];
 /// What the sides of a calibration are called, as their files are.
 const SAME: [&str; 2] = ["first", "second"];
 
@@ -146,7 +147,7 @@ fn design(plan: &Experiment, variants: bool) -> Section {
     let order = plan
         .order
         .iter()
-        .map(|[first, second]| format!("{} {}", first.name(), second.name()));
+        .map(|[first, second]| format!("{} {}", first.dispatch(), second.dispatch()));
     let serial = "--dispatch serial: one record after the other".to_owned();
     let [old, new] = if variants {
         [

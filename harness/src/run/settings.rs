@@ -36,7 +36,7 @@ impl Variant {
 
     /// The service's `--dispatch` for it.
     #[must_use]
-    pub fn dispatch(self) -> &'static str {
+    pub const fn dispatch(self) -> &'static str {
         match self {
             Self::Baseline => "serial",
             Self::Tasks => "tasks",
