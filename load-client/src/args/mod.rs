@@ -165,8 +165,9 @@ impl RunArguments {
     /// When values contradict each other, or a file cannot be used.
     pub(crate) fn prepared(&self, run_id: String) -> anyhow::Result<(Plan, KafkaSettings, Mix)> {
         let (plan, mut settings) = self.validated(run_id)?;
-        self.refuse_collisions(&self.files(&plan))?;
+        self.refuse_collisions(&self.files(&plan), &[])?;
         let (mix, tables) = self.service.apply(&mut settings, self.load.seed())?;
+        self.refuse_collisions(&self.files(&plan), &mix.files)?;
         if tables.is_empty() {
             return Ok((plan, settings, mix));
         }
@@ -208,16 +209,23 @@ impl RunArguments {
         }
     }
 
-    /// Checks that none of the files is written over another one of this command line.
+    /// Checks that none of the files is written over another one of this command line, or over one of the scenario's.
     ///
     /// # Errors
     ///
     /// When one would be.
-    pub(crate) fn refuse_collisions(&self, files: &Files) -> Result<(), Collision> {
+    pub(crate) fn refuse_collisions(
+        &self,
+        files: &Files,
+        scenario: &[PathBuf],
+    ) -> Result<(), Collision> {
         let config = self.config.as_deref();
         let inputs = [self.body.file.as_deref(), self.load.shape(), config];
         let inputs = inputs.into_iter().chain(self.service.files());
-        let inputs: Vec<_> = inputs.flatten().collect();
+        let inputs = inputs
+            .flatten()
+            .chain(scenario.iter().map(PathBuf::as_path));
+        let inputs: Vec<_> = inputs.collect();
         let outputs = files.all();
         let outputs = outputs.iter().map(|(flag, path)| (*flag, path.as_path()));
         refuse_collisions(&outputs.collect::<Vec<_>>(), &inputs)

@@ -208,16 +208,17 @@ impl ServiceArguments {
         settings: &mut KafkaSettings,
         seed: u64,
     ) -> Result<(Mix, Vec<LoadTable>), ServiceError> {
-        let (kinds, mut loads) = match &self.scenario {
+        let (kinds, mut loads, files) = match &self.scenario {
             Some(path) => {
                 let failed = |error| ServiceError(format!("--scenario: {error}"));
                 // It is not sent, so that no report shall tell its size.
                 settings.body = Bytes::new();
-                let (kinds, loads) = read_scenario(path).map_err(failed)?;
-                (self.chosen(kinds)?, loads)
+                let read = read_scenario(path).map_err(failed)?;
+                (self.chosen(read.kinds)?, read.loads, read.others)
             }
             None => (
                 vec![self.only_kind(settings).map_err(ServiceError)?],
+                Vec::new(),
                 Vec::new(),
             ),
         };
@@ -226,7 +227,9 @@ impl ServiceArguments {
                 .retain(|name| kinds.iter().any(|kind| &kind.name == name));
         }
         loads.retain(|load| !load.kinds.is_empty());
-        Ok((Mix::try_new(kinds, seed).map_err(ServiceError)?, loads))
+        let mut mix = Mix::try_new(kinds, seed).map_err(ServiceError)?;
+        mix.files = files;
+        Ok((mix, loads))
     }
 
     /// The kinds that the tags leave.

@@ -1,5 +1,6 @@
 //! Kinds of request, and their mix by weight.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -20,6 +21,8 @@ pub(crate) struct Mix {
     kinds: Vec<Kind>,
     wheel: WeightedRoundRobin,
     values: Values,
+    /// What the scenario names, which no output may replace.
+    pub(crate) files: Vec<PathBuf>,
 }
 
 impl Mix {
@@ -50,6 +53,7 @@ impl Mix {
             wheel: WeightedRoundRobin::new(&weights),
             values: Values::new(seed),
             kinds,
+            files: Vec::new(),
         })
     }
 

@@ -77,7 +77,7 @@ impl Session {
     ) -> anyhow::Result<Self> {
         let client_settings = settings.effective()?;
         let files = of_run(&arguments.files(&plan), number);
-        arguments.refuse_collisions(&files)?;
+        arguments.refuse_collisions(&files, &scenario.files)?;
         let outputs = Outputs::prepare(&arguments, &files, scenario.kinds())?;
         let csv = files.requests.as_deref();
         let create = |path| RequestsCsv::create(path, scenario.kinds());

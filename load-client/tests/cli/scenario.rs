@@ -304,3 +304,20 @@ fn columns_without_a_file_and_files_without_columns_are_refused() {
         assert_error(&told(arguments), 2, &[expected]);
     }
 }
+
+#[test]
+fn no_output_replaces_a_file_that_the_scenario_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = write(&folder, "rows.csv", "id\n1\n");
+    let text = "[[request]]\nname = 'a'\nbody = '{csv.id}'\nfeeder = 'rows.csv'\n";
+    let scenario = write(&folder, "mix.toml", text);
+    let mut command = client();
+    command.args(["--host", "kafka://127.0.0.1:1", "-t", "1s", "--scenario"]);
+    command.arg(&scenario).arg("--hdr").arg(&rows);
+    assert_error(
+        &command.output().unwrap(),
+        2,
+        &["--hdr", "would write over an input"],
+    );
+    assert_eq!(std::fs::read_to_string(&rows).unwrap(), "id\n1\n");
+}

@@ -196,8 +196,7 @@ mod tests {
     fn read(loads: &str) -> Result<Vec<LoadTable>, String> {
         let text = format!("{REQUESTS}{loads}");
         let read = crate::scenario::file::parse(Path::new("s.toml"), &text);
-        read.map(|(_, loads)| loads)
-            .map_err(|error| error.to_string())
+        read.map(|own| own.loads).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod loads;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::ops::Range;
@@ -58,34 +59,11 @@ struct RawRequest {
 }
 
 /// One text, or a list of them.
-struct Texts(Vec<String>);
-
-impl<'de> Deserialize<'de> for Texts {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextsVisitor)
-    }
-}
-
-struct TextsVisitor;
-
-impl<'de> Visitor<'de> for TextsVisitor {
-    type Value = Texts;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text, or a list of texts")
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Texts, E> {
-        Ok(Texts(vec![text.to_owned()]))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Texts, A::Error> {
-        let mut all = Vec::new();
-        while let Some(text) = list.next_element()? {
-            all.push(text);
-        }
-        Ok(Texts(all))
-    }
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "takes a text, or a list of texts")]
+enum Texts {
+    One(String),
+    Many(Vec<String>),
 }
 
 /// `200`, `"2xx"` or `[200, "4xx"]`, as the text that [`StatusSet`](crate::scenario::StatusSet) reads.
@@ -123,6 +101,15 @@ impl<'de> Visitor<'de> for ExpectVisitor {
     }
 }
 
+/// What a scenario file says.
+#[derive(Debug)]
+pub(crate) struct ScenarioFile {
+    pub(crate) kinds: Vec<Kind>,
+    pub(crate) loads: Vec<LoadTable>,
+    /// Files that it names.
+    pub(crate) others: Vec<PathBuf>,
+}
+
 /// Reads the kinds of request of a scenario file, and its loads if it has any. Other files that it names are found from its
 /// folder.
 ///
@@ -130,7 +117,7 @@ impl<'de> Visitor<'de> for ExpectVisitor {
 ///
 /// When it or a file that it names cannot be read, or says something that cannot be; the message
 /// starts with file, line and column.
-pub(crate) fn read_scenario(path: &Path) -> Result<(Vec<Kind>, Vec<LoadTable>), ScenarioError> {
+pub(crate) fn read_scenario(path: &Path) -> Result<ScenarioFile, ScenarioError> {
     let text = std::fs::read_to_string(path).map_err(|error| ScenarioError::Read {
         path: path.to_owned(),
         source: error,
@@ -138,8 +125,12 @@ pub(crate) fn read_scenario(path: &Path) -> Result<(Vec<Kind>, Vec<LoadTable>), 
     parse(path, &text)
 }
 
-fn parse(path: &Path, text: &str) -> Result<(Vec<Kind>, Vec<LoadTable>), ScenarioError> {
-    let source = Source { path, text };
+fn parse(path: &Path, text: &str) -> Result<ScenarioFile, ScenarioError> {
+    let source = Source {
+        path,
+        text,
+        others: RefCell::default(),
+    };
     let raw: RawScenario =
         toml::from_str(text).map_err(|error| source.error(error.span(), error.message()))?;
     if raw.request.is_empty() || raw.request.len() > MAX_KINDS {
@@ -156,7 +147,11 @@ fn parse(path: &Path, text: &str) -> Result<(Vec<Kind>, Vec<LoadTable>), Scenari
     });
     let kinds = requests.collect::<Result<Vec<_>, _>>()?;
     let loads = loads::loads(&source, &raw.load, &kinds)?;
-    Ok((kinds, loads))
+    Ok(ScenarioFile {
+        kinds,
+        loads,
+        others: source.others.into_inner(),
+    })
 }
 
 /// Reads a name that a terminal and a table can show as it stands.
@@ -319,7 +314,11 @@ fn expect_body(
     let Some(raw) = raw else {
         return Ok(None);
     };
-    let parsed = raw.get_ref().0.iter().map(|text| text.parse());
+    let texts = match raw.get_ref() {
+        Texts::One(text) => std::slice::from_ref(text),
+        Texts::Many(texts) => texts,
+    };
+    let parsed = texts.iter().map(|text| text.parse());
     let parsed: Result<Vec<BodyCheck>, String> = parsed.collect();
     let parsed = parsed.map_err(|message| source.error(Some(raw.span()), &message))?;
     Ok(Some(Arc::new(BodyChecks(parsed))))
@@ -354,6 +353,7 @@ pub(crate) enum ScenarioError {
 struct Source<'a> {
     path: &'a Path,
     text: &'a str,
+    others: RefCell<Vec<PathBuf>>,
 }
 
 impl Source<'_> {
@@ -371,7 +371,9 @@ impl Source<'_> {
     /// A file that this one names.
     fn beside(&self, name: &Path) -> PathBuf {
         let folder = self.path.parent().unwrap_or(Path::new(""));
-        folder.join(name)
+        let path = folder.join(name);
+        self.others.borrow_mut().push(path.clone());
+        path
     }
 }
 
