@@ -51,7 +51,7 @@ pub(crate) fn parse_rate(text: &str) -> Result<f64, String> {
         Some(count / seconds)
     });
     let rate = rate.filter(|rate| (0.0..=HIGHEST).contains(rate));
-    rate.ok_or_else(|| "takes a rate such as 500/s, 30/m or 1.5/s".to_owned())
+    rate.ok_or_else(|| "takes a rate such as 500/s, 30/m or 1.5/s, up to 10000000/s".to_owned())
 }
 
 /// Shows a rate in the unit that keeps it readable.

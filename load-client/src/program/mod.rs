@@ -157,9 +157,8 @@ async fn export(arguments: &RunArguments) -> anyhow::Result<Option<Exporter>> {
     Ok(Some(exporter))
 }
 
-/// What tells an exporter of a run that begins now.
+/// What tells an exporter of a run.
 fn observer(exporter: Exporter) -> Observer {
-    exporter.begin();
     Box::new(move |moment, summary| exporter.observe(moment, summary))
 }
 

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `format` | the number of this shape |
 //! | `run_id`, `started`, `duration_seconds`, `ended_by` | which run, when (RFC 3339), for how long, why it ended: `run_time`, `signal`, `threshold`, `limit`, `search`, `exhausted`, `failure` |
-//! | `load_model`, `target`, `plan`, `client_settings`, `command` | what was asked for, and what was in effect |
+//! | `load_model`, `target`, `plan`, `client_settings`, `command` | what was asked for, and what was in effect; `plan.loads[]` are several loads at once |
 //! | `summary.total`, `summary.kinds[]` | requests, failures, rates, `response` and `service` times of all kinds, of each |
 //! | `summary.outcomes`, `summary.errors[]` | requests by outcome; failures by kind and text, with `first_body`: how the first refused reply began, or `null` |
 //! | `summary.throughput`, `summary.window_seconds` | good replies per second of the measured window, and its length: from the end of the warm-up to the end of the run time, or to the moment in which the run was stopped |
@@ -22,7 +22,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Serialize, Serializer};
 
-use crate::load::plan::Plan;
+use crate::load::plan::{Load, Plan, Span};
 use crate::measure::selfcheck::Validity;
 use crate::measure::summary::Summary;
 use crate::measure::threshold::Judgements;
@@ -83,6 +83,20 @@ struct PlanReport {
     run_time_seconds: Option<f64>,
     warm_up_seconds: f64,
     timeout_seconds: f64,
+    /// Several loads at once, each with its own; then the users and the spawn rate above are of none.
+    loads: Vec<LoadReport>,
+}
+
+#[derive(Debug, Serialize)]
+struct LoadReport {
+    name: String,
+    /// Names of the kinds of request that it sends.
+    kinds: Vec<String>,
+    load_model: String,
+    /// What it begins with, in words.
+    target: String,
+    stages: Vec<Span>,
+    run_time_seconds: Option<f64>,
 }
 
 /// What only the run itself knows.
@@ -142,10 +156,29 @@ impl RunReport {
                 run_time_seconds: plan.run_time.map(|time| time.as_secs_f64()),
                 warm_up_seconds: plan.warm_up.as_secs_f64(),
                 timeout_seconds: plan.timeout.as_secs_f64(),
+                loads: loads(plan, &summary),
             },
             summary,
         }
     }
+}
+
+fn loads(plan: &Plan, summary: &Summary) -> Vec<LoadReport> {
+    let kind = |number: &u16| {
+        summary
+            .kinds
+            .get(usize::from(*number))
+            .map(|row| row.name.clone())
+    };
+    let load = |load: &Load| LoadReport {
+        name: load.name.clone(),
+        kinds: load.kinds.iter().filter_map(kind).collect(),
+        load_model: load.plan.load_model(),
+        target: load.plan.first_target().to_string(),
+        stages: load.plan.spans(),
+        run_time_seconds: load.plan.run_time.map(|time| time.as_secs_f64()),
+    };
+    plan.loads.iter().map(load).collect()
 }
 
 #[cfg(test)]

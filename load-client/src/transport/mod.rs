@@ -54,6 +54,19 @@ pub struct Refusal {
 /// How a request ended.
 pub type Ending = Result<Answer, Failure>;
 
+/// A reply that comes after the deadline, a good one or not, is a time-out.
+fn unless_late(ending: Ending, deadline: Instant) -> Ending {
+    let answer = match &ending {
+        Ok(answer) => Some(answer),
+        Err(Failure::Status(refusal) | Failure::Check(refusal)) => Some(&refusal.answer),
+        Err(_) => None,
+    };
+    match answer {
+        Some(answer) if answer.replied > deadline => Err(Failure::TimeOut),
+        _ => ending,
+    }
+}
+
 /// A request that waits for its ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InFlight {
@@ -178,5 +191,30 @@ mod tests {
         assert!(
             matches!(&endings[1], Err(Failure::Status(refusal)) if refusal.reason == "status 404")
         );
+    }
+
+    #[test]
+    fn a_late_reply_is_a_time_out_whatever_it_says() {
+        let deadline = Instant::now();
+        for late in [0, 1] {
+            let replied = deadline + Duration::from_millis(late);
+            let answer = Answer { replied, bytes: 0 };
+            let (reason, body) = ("500".to_owned(), None);
+            let refusal = Refusal {
+                reason,
+                answer,
+                body,
+            };
+            let endings = [
+                Ok(answer),
+                Err(Failure::Status(refusal.clone())),
+                Err(Failure::Check(refusal)),
+            ];
+            for ending in endings {
+                let is_late = unless_late(ending.clone(), deadline) != ending;
+                assert_eq!(is_late, late > 0, "{ending:?}");
+            }
+        }
+        assert_eq!(unless_late(Err(Failure::Cut), deadline), Err(Failure::Cut));
     }
 }

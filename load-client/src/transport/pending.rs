@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use hashlink::LinkedHashMap;
 use uuid::Uuid;
 
-use super::{Ending, Failure, InFlight, Listener};
+use super::{Ending, Failure, InFlight, Listener, unless_late};
 
 /// How soon a client that goes on failing tells of it again.
 const REPEATED_WITHIN: Duration = Duration::from_secs(1);
@@ -60,10 +60,7 @@ struct Entry {
 impl Entry {
     fn end(self, ending: Ending) {
         // The stamp decides, not the moment when somebody looks.
-        let ending = match ending {
-            Ok(answer) if answer.replied > self.flight.deadline => Err(Failure::TimeOut),
-            other => other,
-        };
+        let ending = unless_late(ending, self.flight.deadline);
         self.listener.ended(&self.flight, ending);
     }
 }

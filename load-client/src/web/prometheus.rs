@@ -49,14 +49,11 @@ impl Exporter {
         Ok((exporter, address))
     }
 
-    /// Forgets the run before, whose counts are not this one's.
-    pub(crate) fn begin(&self) {
-        *self.lock() = fresh();
-    }
-
-    /// Takes how the run stands.
+    /// Takes how the run stands. Nothing is left of how it stood before: a percentile that is not known any more must
+    /// not be served on, and counts fall when they are reset, and with the next run.
     pub(crate) fn observe(&self, moment: &Moment, summary: &Summary) {
-        metrics::with_local_recorder(&*self.lock(), || {
+        let recorder = fresh();
+        metrics::with_local_recorder(&recorder, || {
             gauge!("load_client_users").set(moment.users);
             for kind in &moment.kinds {
                 counter!("load_client_requests_total", "kind" => kind.name.clone())
@@ -77,6 +74,7 @@ impl Exporter {
                 counter!("load_client_failures_total", labels).absolute(count);
             }
         });
+        *self.lock() = recorder;
     }
 
     fn render(&self) -> String {
@@ -124,7 +122,7 @@ mod tests {
     use crate::measure::tally::Tally;
 
     #[test]
-    fn a_run_is_told_and_the_next_one_begins_at_nothing() {
+    fn a_run_is_told_as_it_stands_and_nothing_of_before() {
         let exporter = Exporter {
             recorder: Arc::new(Mutex::new(fresh())),
         };
@@ -155,7 +153,17 @@ mod tests {
         ] {
             assert!(text.lines().any(|own| own == line), "{line}\n{text}");
         }
-        exporter.begin();
-        assert!(!exporter.render().contains("requests_total{"));
+        // A service that stalls has no percentiles, and a reset forgets the counts.
+        (now.kinds[0].window, now.kinds[0].requests) = (None, 2);
+        exporter.observe(&now, &Tally::new(&["find".to_owned()]).summary());
+        let text = exporter.render();
+        assert!(
+            text.contains(r#"requests_total{kind="find \"x\""} 2"#),
+            "{text}"
+        );
+        assert!(
+            !text.contains("response_seconds{") && !text.contains("failures_total{"),
+            "{text}"
+        );
     }
 }

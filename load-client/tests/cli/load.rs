@@ -130,6 +130,10 @@ fn a_search_shuts_the_highest_rate_in_and_ends_the_run() {
         (&stages[0]["name"], &stages[0]["target"]),
         (&"probe 1".into(), &"500/s".into())
     );
+    // 600 requests in 1.2 s take this service 2.4 s, and the next probe waits for them.
+    let at = |place: usize, end: &str| stages[place][end].as_f64().unwrap();
+    let pause = at(1, "start_seconds") - at(0, "end_seconds");
+    assert!(pause > 1.0, "{stages:?}");
     let probes = found["probes"].as_u64().unwrap();
     assert!(
         stages.len() as u64 - probes <= 1,

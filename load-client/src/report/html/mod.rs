@@ -131,49 +131,36 @@ fn cells(values: &[impl AsRef<str>]) -> Vec<String> {
     owned.collect()
 }
 
+/// A table under its heading; columns of figures stand at the right.
 fn table(heading: &str, columns: &[&str], rows: &[Vec<String>]) -> String {
-    toned_table(heading, columns, rows, |_, _| "")
-}
-
-/// A table under its heading; columns of figures stand at the right, and `tone` gives a cell a class by its row and
-/// column.
-fn toned_table(
-    heading: &str,
-    columns: &[&str],
-    rows: &[Vec<String>],
-    tone: impl Fn(usize, usize) -> &'static str,
-) -> String {
     let width = rows.iter().map(Vec::len).max().unwrap_or_default();
     let figures: Vec<bool> = (0..width)
         .map(|column| is_of_figures(rows, column))
         .collect();
-    let cell = |is_heading: bool, column: usize, text: &str, tone: &str| {
+    let cell = |is_heading: bool, column: usize, text: &str| {
         // What names nothing is no heading.
         let tag = if is_heading && !text.is_empty() {
             "th"
         } else {
             "td"
         };
-        let is_figure = figures.get(column) == Some(&true);
-        let class = format!("{} {tone}", if is_figure { "figure" } else { "" });
-        let class = match class.trim() {
-            "" => String::new(),
-            class => format!(" class=\"{class}\""),
+        let class = match figures.get(column) {
+            Some(true) => " class=\"figure\"",
+            _ => "",
         };
         format!("<{tag}{class}>{}</{tag}>", escape(text))
     };
     let names = columns.iter().enumerate();
     let names: String = names
-        .map(|(column, name)| cell(true, column, name, ""))
+        .map(|(column, name)| cell(true, column, name))
         .collect();
     let head = match names.as_str() {
         "" => names,
         names => format!("<thead><tr>{names}</tr></thead>\n"),
     };
-    let body = rows.iter().enumerate().map(|(index, row)| {
+    let body = rows.iter().map(|row| {
         let cells = row.iter().enumerate();
-        let cells =
-            cells.map(|(column, text)| cell(column == 0, column, text, tone(index, column)));
+        let cells = cells.map(|(column, text)| cell(column == 0, column, text));
         format!("<tr>{}</tr>\n", cells.collect::<String>())
     });
     let body: String = body.collect();

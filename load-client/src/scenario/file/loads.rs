@@ -169,13 +169,13 @@ fn goal(source: &Source<'_>, table: &Spanned<RawLoad>) -> Result<Goal, ScenarioE
         _ if raw.spawn_rate.is_some() => {
             Err(source.error(Some(table.span()), "spawn_rate of a load needs its users"))
         }
-        (None, Some(rate), true) => match parse_rate(rate.get_ref()) {
-            Ok(rate) if rate > 0.0 => Ok(Goal::One(Target::Rate(rate))),
-            _ => {
-                let message = "rate takes a rate above 0 such as 500/s, 30/m or 1.5/s";
-                Err(source.error(Some(rate.span()), message))
+        (None, Some(rate), true) => {
+            let wrong = |reason: String| source.error(Some(rate.span()), &format!("rate {reason}"));
+            match parse_rate(rate.get_ref()).map_err(wrong)? {
+                0.0 => Err(wrong("takes a rate above 0 such as 500/s".to_owned())),
+                rate => Ok(Goal::One(Target::Rate(rate))),
             }
-        },
+        }
         (None, None, false) => read_stages(&raw.stage).map(Goal::Stages).map_err(failed),
         _ => {
             let message = "a load needs exactly one of users, rate and [[load.stage]]";
@@ -242,7 +242,14 @@ mod tests {
             ),
             ("[[load]]\nkinds = []\nusers = 1", "7:1: a load needs kinds"),
             (&format!("{all}users = 0"), "9:9: users takes"),
-            (&format!("{all}rate = \"0/s\""), "9:8: rate takes"),
+            (
+                &format!("{all}rate = \"0/s\""),
+                "9:8: rate takes a rate above 0",
+            ),
+            (
+                &format!("{all}rate = \"1e9/s\""),
+                "9:8: rate takes a rate such as 500/s, 30/m or 1.5/s, up to",
+            ),
             (
                 &format!("{all}users = 1\nrate = \"1/s\""),
                 "7:1: a load needs exactly one",

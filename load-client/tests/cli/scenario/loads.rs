@@ -50,6 +50,13 @@ fn each_load_goes_its_own_way_and_the_last_one_ends_the_run() {
         "visitors: closed loop, one request per user each 200ms; \
          orders: open loop, rate by stages, constant spacing"
     );
+    let loads = &run.json["plan"]["loads"];
+    let told = [
+        &loads[0]["target"],
+        &loads[1]["kinds"][0],
+        &loads[1]["stages"][1]["target"],
+    ];
+    assert_eq!(told, ["3 user(s)", "buy", "60/s"], "{loads}");
     let lag = run.json["summary"]["schedule_lag"]["requests"].as_u64();
     assert_eq!(lag, Some(run.rows.len() as u64), "both have a schedule");
 }
