@@ -98,16 +98,14 @@ async fn create(stack: &Stack, topics: &[(String, i32)]) -> Result<()> {
     Ok(())
 }
 
-/// Prints the URLs, then waits for the user, or for a part of the stack to fail.
+/// Prints the URLs and what to do with them, then waits for the user, or for a part of the stack to fail.
 async fn serve(stack: &mut Stack, stop: &CancellationToken) -> Result<()> {
     print(&format!(
-        "KAFKA_URL={}\nSTORE_URL={}\n",
+        "KAFKA_URL={}\nSTORE_URL={}\n{}",
         stack.kafka_url(),
-        stack.store_url()
+        stack.store_url(),
+        to_paste(stack)
     ))?;
-    for (key, value) in stack.client_properties() {
-        tracing::info!("clients of this stack should set {key}={value}");
-    }
     tracing::info!("up until Ctrl-C");
     while stop
         .run_until_cancelled(sleep(CHECK_INTERVAL))
@@ -117,6 +115,35 @@ async fn serve(stack: &mut Stack, stop: &CancellationToken) -> Result<()> {
         stack.check()?;
     }
     Ok(())
+}
+
+/// Commands for this stack, with the properties that its clients need; comments to a shell that reads the URLs.
+fn to_paste(stack: &Stack) -> String {
+    let (kafka, store) = (stack.kafka_url(), stack.store_url());
+    let brokers = stack.bootstrap_servers();
+    let properties = stack.client_properties();
+    let properties = properties
+        .iter()
+        .map(|(key, value)| format!(" -X {key}={value}"));
+    let properties: String = properties.collect();
+    let folder = std::env::current_exe().ok();
+    let folder = folder.as_deref().and_then(Path::parent);
+    let program = |name: &str| {
+        let file = folder.map_or_else(|| name.into(), |folder| folder.join(name));
+        // As short as it can be typed.
+        let here = std::env::current_dir().ok();
+        let short = here.and_then(|here| Some(file.strip_prefix(here).ok()?.to_owned()));
+        short.unwrap_or(file).display().to_string()
+    };
+    let (service, client) = (program("order-service"), program("load-client"));
+    format!(
+        r#"# the service, then load, or one order and all replies so far:
+#   {service} --kafka {kafka} --store {store} --http 127.0.0.1:8000{properties}
+#   {client} --host {kafka} -u 10 -r 10 -t 10s{properties}
+#   echo '{{"items":[{{"sku":"id-1234","count":1}}]}}' | kcat -P -b {brokers} -t createOrder -H reply-to=createOrder.reply
+#   kcat -C -b {brokers} -t createOrder.reply -e -f '%h %s\n'{properties}
+"#
+    )
 }
 
 async fn show_demo(arguments: DemoArguments, stop: &CancellationToken) -> Result<()> {

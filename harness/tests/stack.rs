@@ -2,10 +2,12 @@
 
 mod support;
 
+use std::fs::File;
 use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 
 use harness::programs;
-use harness::stack::{Stack, StackOptions};
+use harness::stack::{Stack, StackKind, StackOptions};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rustix::process::Signal;
@@ -60,6 +62,44 @@ fn up_prints_the_urls_and_sigterm_or_a_hangup_ends_everything() {
         assert!(running.end().success());
         harness.assert_nothing_left();
     }
+}
+
+#[test]
+fn up_prints_commands_that_work_as_they_stand() {
+    let harness = Harness::new();
+    let running = harness.start_until(harness.on_stack("up", &[]), "kcat -C");
+    let printed = |program: &str| {
+        let lines = running.output.iter();
+        let mut lines = lines.filter_map(|line| line.strip_prefix("#   "));
+        let line = lines.find(|line| line.split(' ').next().unwrap().ends_with(program));
+        line.unwrap_or_else(|| panic!("{program}: {:?}", running.output))
+            .to_owned()
+    };
+    let shell = |command: &str| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("exec {command}")]);
+        shell.current_dir(&harness.folder);
+        shell
+    };
+    // Another test may have the port.
+    let service = printed("order-service").replace(":8000", ":0");
+    let log = harness.folder.path().join("service.log");
+    let mut service = shell(&service)
+        .stderr(File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let load = printed("load-client").replace("-t 10s", "-t 1s");
+    if stack_kind() == StackKind::Embedded {
+        assert!(load.contains(" -X fetch.wait.max.ms=1"), "{load}");
+    }
+    wait_for("replies to the load", || {
+        shell(&load).output().unwrap().status.success()
+    });
+    support::send(i32::try_from(service.id()).unwrap(), Signal::TERM);
+    assert!(service.wait().unwrap().success());
+    running.signal(Signal::TERM);
+    assert!(running.end().success());
+    harness.assert_nothing_left();
 }
 
 #[test]

@@ -64,7 +64,7 @@ pub struct UpArguments {
     pub stack: StartArguments,
     /// Create this topic; repeatable, or comma separated
     #[arg(long = "topic", value_name = "NAME[:PARTITIONS]", value_parser = values::topic, value_delimiter = ',',
-          default_value = "createOrder,createOrder.reply", env = "HARNESS_TOPICS")]
+          default_value = "createOrder,readOrder,updateOrder,cancelOrder,createOrder.reply", env = "HARNESS_TOPICS")]
     pub topics: Vec<(String, i32)>,
 }
 

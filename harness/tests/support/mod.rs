@@ -51,6 +51,8 @@ pub(crate) struct Harness {
 /// A harness that runs.
 pub(crate) struct Running {
     child: Child,
+    /// The lines of its output up to the sign.
+    pub(crate) output: Vec<String>,
 }
 
 impl Harness {
@@ -96,9 +98,13 @@ impl Harness {
                 let _ = lines.send(line);
             }
         });
-        let running = Running { child };
+        let mut running = Running {
+            child,
+            output: Vec::new(),
+        };
         wait_for(&format!("{sign:?} in the harness's output"), || {
-            seen.try_iter().any(|line| line.contains(sign))
+            running.output.extend(seen.try_iter());
+            running.output.iter().any(|line| line.contains(sign))
                 || fs::read_to_string(&log).unwrap().contains(sign)
         });
         running
