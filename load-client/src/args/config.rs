@@ -119,8 +119,9 @@ fn scalar(value: &Value) -> Result<OsString, &'static str> {
         Value::String(text) => Ok(text.into()),
         Value::Integer(number) => Ok(number.to_string().into()),
         Value::Float(number) => Ok(number.to_string().into()),
-        Value::Boolean(word) => Ok(word.to_string().into()),
-        Value::Datetime(_) | Value::Array(_) | Value::Table(_) => Err("takes a text or a number"),
+        Value::Boolean(_) | Value::Datetime(_) | Value::Array(_) | Value::Table(_) => {
+            Err("takes a text or a number")
+        }
     }
 }
 
@@ -192,6 +193,7 @@ mod tests {
             ("users = ''", "1:9: users has an empty value"),
             ("users = {}", "1:9: users takes a text or a number"),
             ("headless = 1", "1:12: headless takes true or false"),
+            ("hdr = true", "1:7: hdr takes a text or a number"),
             ("header = [['a']]", "1:10: header takes a text or a number"),
             ("users = ", "1:9: "),
             ("users = 1\nusers = 2", "2:1: "),

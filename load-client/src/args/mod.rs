@@ -81,7 +81,7 @@ pub(crate) struct RunArguments {
     spawn_rate: Option<f64>,
     /// Stop sending after this time, ramp and warm-up included [default: on Ctrl-C]
     #[arg(short = 't', long, env = "LOAD_CLIENT_RUN_TIME", value_parser = parse::duration, value_name = "TIME")]
-    run_time: Option<Duration>,
+    pub(crate) run_time: Option<Duration>,
     /// Run without the live page, which is the default
     #[arg(long, env = "LOAD_CLIENT_HEADLESS")]
     headless: bool,
@@ -155,15 +155,28 @@ impl RunArguments {
         };
         Ok((plan, settings))
     }
-}
 
-impl RunArguments {
     /// The load, the settings and the requests of a run.
     ///
     /// # Errors
     ///
     /// When values contradict each other, or a file cannot be used.
     pub(crate) fn prepared(&self, run_id: String) -> anyhow::Result<(Plan, KafkaSettings, Mix)> {
+        let prepared = self.prepared_for(run_id, self.run_time)?;
+        let mut loads = prepared.0.loads.iter();
+        let is_of_stages = loads.len() > 0 && loads.all(|own| !own.plan.stages.is_empty());
+        if is_of_stages && self.run_time.is_some() {
+            return Err(PlanError::BesideLoads { flag: "--run-time" }.into());
+        }
+        Ok(prepared)
+    }
+
+    /// The same, where several loads go on for this run time unless they have stages.
+    pub(crate) fn prepared_for(
+        &self,
+        run_id: String,
+        run_time: Option<Duration>,
+    ) -> anyhow::Result<(Plan, KafkaSettings, Mix)> {
         let (plan, mut settings) = self.validated(run_id)?;
         self.refuse_collisions(&self.files(&plan), &[])?;
         let (mix, tables) = self.service.apply(&mut settings, self.load.seed())?;
@@ -176,9 +189,7 @@ impl RunArguments {
             ("--spawn-rate", self.spawn_rate.is_some()),
         ];
         self.load.refuse_beside_loads(&own)?;
-        let plan = self
-            .load
-            .of_tables(plan, tables, mix.kinds(), self.run_time)?;
+        let plan = self.load.of_tables(plan, tables, mix.kinds(), run_time)?;
         Ok((plan, settings, mix))
     }
 

@@ -46,7 +46,7 @@ pub(crate) struct OutputArguments {
     #[arg(long, env = "LOAD_CLIENT_HDR", value_name = "FILE")]
     pub(crate) hdr: Option<PathBuf>,
     /// Serve live metrics at /metrics of this address, for Prometheus to scrape; 127.0.0.1:9464 if none is given,
-    /// port 0 takes a free one
+    /// port 0 takes a free one. With --web the last figures of a run stay until the next one begins
     #[arg(long, env = "LOAD_CLIENT_PROMETHEUS", num_args = 0..=1, default_missing_value = "127.0.0.1:9464", value_parser = address, value_name = "ADDRESS")]
     pub(crate) prometheus: Option<SocketAddr>,
     /// End the run when a threshold is broken; rates, and counts to be reached, are judged at the end only

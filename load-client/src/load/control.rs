@@ -130,11 +130,6 @@ impl Control {
         active.into_iter().fold(0, u32::saturating_add)
     }
 
-    /// Whether it is of several loads at once, which are not changed while they go on.
-    pub(crate) fn has_parts(&self) -> bool {
-        !lock(&self.live.parts).is_empty()
-    }
-
     /// What each of several loads tells, or the one that there is.
     fn each<T>(&self, told: impl Fn(&Self) -> T) -> Vec<T> {
         let parts = lock(&self.live.parts).clone();

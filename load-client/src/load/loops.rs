@@ -351,6 +351,10 @@ impl<T: Transport> Dispatcher<T> {
             && let Some(Target::Rate(rate)) = self.engine.control.target()
         {
             self.schedule.set_rate(elapsed, rate);
+            // What a search leaves due at one rate must not burden the next.
+            if self.engine.plan.search.is_some() {
+                self.count_unsent(elapsed);
+            }
         }
     }
 

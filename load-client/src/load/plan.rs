@@ -221,8 +221,9 @@ impl Plan {
 
     fn of_loads(&self, told: impl Fn(&Self) -> String) -> String {
         let loads = self.loads.iter();
-        let told = loads.map(|load| format!("{}: {}", load.name, told(&load.plan)));
-        told.collect::<Vec<_>>().join("; ")
+        let told = loads.map(|own| format!("{}: {}", own.name, told(&own.plan)));
+        let more = (self.loads.len() > 10).then(|| "...".to_owned());
+        told.take(10).chain(more).collect::<Vec<_>>().join("; ")
     }
 
     /// The target that the run begins with.

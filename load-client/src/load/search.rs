@@ -38,7 +38,6 @@ pub(crate) struct Bisection {
     held: Option<f64>,
     broke: Option<(f64, String)>,
     is_doubted: bool,
-    undecided: Option<(f64, String)>,
     probes: u32,
 }
 
@@ -48,8 +47,6 @@ pub(crate) enum Probed {
     Held,
     /// How it broke.
     Broke(String),
-    /// Why it cannot be told.
-    Undecided(String),
 }
 
 /// The highest rate that held, and the lowest that did not: the limit lies between the two.
@@ -77,16 +74,12 @@ impl Bisection {
             held: None,
             broke: None,
             is_doubted: false,
-            undecided: None,
             probes: 0,
         }
     }
 
     /// The rate to try next; `None` when the search is over.
     pub(crate) fn rate(&self) -> Option<f64> {
-        if self.undecided.is_some() {
-            return None;
-        }
         match (self.held, &self.broke) {
             (None, None) => Some(self.highest / 2.0),
             (Some(held), None) => (held < self.highest).then_some(self.highest),
@@ -104,7 +97,7 @@ impl Bisection {
         self.probes
     }
 
-    /// Takes what became of the rate. What cannot be told ends the search: it is neither held nor broken.
+    /// Takes what became of the rate.
     pub(crate) fn take(&mut self, rate: f64, probed: Probed) {
         self.probes += 1;
         match probed {
@@ -117,48 +110,47 @@ impl Bisection {
                 self.broke = Some((rate, reason));
                 self.is_doubted = false;
             }
-            Probed::Undecided(reason) => self.undecided = Some((rate, reason)),
         }
     }
 
-    /// What was found so far; `None` before anything was.
-    pub(crate) fn found(&self) -> Option<Capacity> {
-        let is_complete = self.rate().is_none() && self.undecided.is_none();
-        let mut sentence = match (self.held, &self.broke, &self.undecided) {
-            (None, None, None) => return None,
-            (None, None, Some(_)) => "capacity: unknown".to_owned(),
-            (Some(held), None, _) => format!("capacity: {} held", show_rate(held)),
-            (None, Some((broke, reason)), _) => {
+    /// What was found so far.
+    pub(crate) fn found(&self) -> Capacity {
+        let is_complete = self.rate().is_none();
+        let mut sentence = match (self.held, &self.broke) {
+            (None, None) => "capacity: unknown".to_owned(),
+            (Some(held), None) => format!("capacity: {} held", show_rate(held)),
+            (None, Some((broke, reason))) => {
                 let broke = show_rate(*broke);
                 format!("capacity: no rate held, down to {broke}: {reason}")
             }
-            (Some(held), Some((broke, reason)), _) => format!(
+            (Some(held), Some((broke, reason))) => format!(
                 "capacity: {} held, {} did not, twice: {reason}",
                 show_rate(held),
                 show_rate(*broke)
             ),
         };
-        sentence += &match (&self.undecided, is_complete, &self.broke) {
-            (Some((rate, reason)), ..) => {
-                let rate = show_rate(*rate);
-                format!("; at {rate} it cannot be told: {reason}")
-            }
-            (None, true, Some(_)) => String::new(),
-            (None, true, None) => {
+        sentence += &match (is_complete, &self.broke) {
+            (true, Some(_)) => String::new(),
+            (true, None) => {
                 ", which is all of --rate; give a higher one to find the limit".to_owned()
             }
-            (None, false, _) => {
-                "; the run ended before the search, a longer --run-time goes on".to_owned()
+            (false, Some((broke, _))) => {
+                let broke = show_rate(*broke);
+                format!("; the run ended before the search, --rate {broke} goes on with it")
+            }
+            (false, None) => {
+                "; the run ended before the search, give a longer --run-time or a lower --rate"
+                    .to_owned()
             }
         };
-        Some(Capacity {
+        Capacity {
             held_per_second: self.held,
             broke_per_second: self.broke.as_ref().map(|(rate, _)| *rate),
             reason: self.broke.as_ref().map(|(_, reason)| reason.clone()),
             probes: self.probes,
             is_complete,
             sentence,
-        })
+        }
     }
 }
 
@@ -178,7 +170,7 @@ mod tests {
             bisection.take(rate, probed);
             tried.push(rate);
         }
-        (tried, bisection.found().unwrap())
+        (tried, bisection.found())
     }
 
     #[test]
@@ -225,32 +217,27 @@ mod tests {
     #[test]
     fn a_search_that_is_cut_off_says_so() {
         let mut bisection = Bisection::up_to(100.0);
-        assert_eq!(bisection.found(), None);
-        bisection.take(50.0, Probed::Held);
-        let found = bisection.found().unwrap();
+        let told = |bisection: &Bisection| {
+            let found = bisection.found();
+            assert!(!found.is_complete, "{found:?}");
+            found.sentence
+        };
+        assert_eq!(
+            told(&bisection),
+            "capacity: unknown; the run ended before the search, give a longer --run-time or a lower --rate"
+        );
+        for _ in 0..2 {
+            bisection.take(50.0, Probed::Broke("late".to_owned()));
+        }
+        assert_eq!(
+            told(&bisection),
+            "capacity: no rate held, down to 50/s: late; the run ended before the search, --rate 50/s goes on with it"
+        );
+        bisection.take(25.0, Probed::Held);
+        let sentence = told(&bisection);
         assert!(
-            !found.is_complete && found.sentence.contains("--run-time"),
-            "{found:?}"
-        );
-    }
-
-    #[test]
-    fn what_cannot_be_told_is_neither_held_nor_broken() {
-        let mut bisection = Bisection::up_to(100.0);
-        bisection.take(50.0, Probed::Undecided("too few".to_owned()));
-        assert_eq!(bisection.rate(), None);
-        let found = bisection.found().unwrap();
-        assert_eq!(
-            (
-                found.held_per_second,
-                found.broke_per_second,
-                found.is_complete
-            ),
-            (None, None, false)
-        );
-        assert_eq!(
-            found.sentence,
-            "capacity: unknown; at 50/s it cannot be told: too few"
+            sentence.starts_with("capacity: 25/s held, 50/s did not, twice: late; the run"),
+            "{sentence}"
         );
     }
 }

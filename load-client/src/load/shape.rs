@@ -8,7 +8,7 @@ use toml::Spanned;
 
 use crate::load::plan::{MAX_USERS, Stage, Target};
 use crate::load::units::{parse_duration, parse_rate};
-use crate::scenario::place_in;
+use crate::scenario::{parse_name, place_in};
 
 const DEFAULT_SPAWN_RATE: f64 = 1.0;
 
@@ -34,7 +34,7 @@ struct RawShape {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawStage {
-    name: Option<String>,
+    name: Option<Spanned<String>>,
     duration: Spanned<String>,
     users: Option<Spanned<u32>>,
     spawn_rate: Option<Spanned<f64>>,
@@ -90,9 +90,12 @@ pub(crate) fn read_stages(raw: &[Spanned<RawStage>]) -> Result<Vec<Stage>, Wrong
 
 fn read(index: usize, stage: &Spanned<RawStage>) -> Result<Stage, Wrong> {
     let raw = stage.get_ref();
-    let name = raw.name.clone();
+    let name = raw.name.as_ref().map(|name| {
+        let parsed = parse_name(name.get_ref());
+        parsed.map_err(|reason| (name.span(), format!("a stage {reason}")))
+    });
     Ok(Stage {
-        name: name.unwrap_or_else(|| format!("stage {}", index + 1)),
+        name: name.unwrap_or_else(|| Ok(format!("stage {}", index + 1)))?,
         duration: duration(&raw.duration)?,
         target: target(stage)?,
         ramp: raw.ramp,
@@ -280,6 +283,11 @@ mod tests {
                 "all stages",
             ),
             (stage, (1, 1), "needs users or rate"),
+            (
+                &format!("{stage}users = 1\nname = \"\\u001b\""),
+                (4, 8),
+                "a stage takes a name without control",
+            ),
             ("[[stage]\n", (1, 9), "array"),
         ] {
             let error = parse(text).unwrap_err();

@@ -103,9 +103,15 @@ impl TallyView {
         recorded.stages.results(now)
     }
 
-    /// Begins a stage that the plan does not have.
+    /// Begins a stage that the plan does not have; one whose end is infinite goes on until [`Self::end_stage`].
     pub(crate) fn begin_stage(&self, span: Span) {
         self.lock().stages.begin(span);
+    }
+
+    /// Ends the last stage now.
+    pub(crate) fn end_stage(&self) {
+        let now = nanoseconds(self.start.elapsed());
+        self.lock().stages.end_last(now);
     }
 
     /// What the last stage measured so far, as if it were a run, with further quantiles (0 to 1).

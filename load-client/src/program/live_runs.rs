@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::args::RunArguments;
 use crate::load::Control;
-use crate::load::plan::{Plan, PlanError};
+use crate::load::plan::Plan;
 use crate::measure::recorder::TallyView;
 use crate::measure::selfcheck::Validity;
 use crate::program::{self, FAILURE};
@@ -18,8 +18,8 @@ use crate::session::signals::say;
 use crate::session::{Audience, Concluded, HeldText, Session};
 use crate::transport::kafka::KafkaSettings;
 use crate::web::{
-    Board, EditOrder, Exporter, Figures, Phase, Refusal, RunController, RunMark, Share, StartOrder,
-    State, StopOrder, Target, unix_ms,
+    Board, EditOrder, Exporter, Figures, Offers, Phase, Refusal, RunController, RunMark, Share,
+    StartOrder, State, StopOrder, Target, unix_ms,
 };
 
 /// Owns the runs. Each has clients, a recorder and an id of its own.
@@ -49,21 +49,39 @@ struct Active {
     control: Control,
     /// Set when the recorder is there.
     view: Arc<OnceLock<TallyView>>,
+    /// Why nobody else changes the load.
+    own_hand: Option<&'static str>,
+}
+
+const SEARCHES: &str = "the search sets the rate itself";
+
+/// Why nobody else changes a load while it goes on.
+pub(super) fn own_hand(plan: &Plan) -> Option<&'static str> {
+    match (plan.search, plan.loads.is_empty()) {
+        (Some(_), _) => Some(SEARCHES),
+        (None, false) => Some("the loads of the scenario are not changed while they go on"),
+        (None, true) => None,
+    }
 }
 
 impl LiveRuns {
     pub(super) fn new(
         arguments: RunArguments,
+        (plan, settings): (&Plan, KafkaSettings),
         exporter: Option<Exporter>,
-    ) -> Result<Self, PlanError> {
-        let (plan, settings) = arguments.validated(String::new())?;
+    ) -> Self {
         let state = State {
             target: Target {
                 brokers: settings.brokers,
                 topic: settings.topic,
                 reply_topic: (!settings.publish_only).then_some(settings.reply_topic),
             },
-            defaults: program::defaults(&arguments, &plan),
+            defaults: program::defaults(&arguments, plan),
+            offers: Offers {
+                edit: own_hand(plan).is_none(),
+                rate: plan.loads.is_empty(),
+                ..Offers::default()
+            },
             ..State::default()
         };
         let common = Common {
@@ -74,11 +92,11 @@ impl LiveRuns {
             last: std::sync::Mutex::default(),
             interrupted: AtomicBool::new(false),
         };
-        Ok(Self {
+        Self {
             common: Arc::new(common),
             active: Mutex::new(None),
             closing: AtomicBool::new(false),
-        })
+        }
     }
 
     /// The run that the command line describes.
@@ -164,6 +182,7 @@ impl RunController for LiveRuns {
                 ..std::mem::take(state)
             }
         });
+        let own_hand = own_hand(&plan);
         let job = Job {
             common: Arc::clone(&self.common),
             number: state.run,
@@ -176,6 +195,7 @@ impl RunController for LiveRuns {
         *active = Some(Active {
             control: job.control.clone(),
             view: Arc::clone(&job.view),
+            own_hand,
         });
         self.common.outcome.send_replace(LastRun::Pending);
         tokio::spawn(supervise(job));
@@ -185,10 +205,10 @@ impl RunController for LiveRuns {
     async fn edit(&self, order: EditOrder) -> Result<State, Refusal> {
         let active = self.active.lock().await;
         match &*active {
-            Some(active) if active.control.has_parts() => {
-                let told = "the loads of the scenario are not changed while they go on";
-                return Err(Refusal::conflict(told));
-            }
+            Some(Active {
+                own_hand: Some(told),
+                ..
+            }) => return Err(Refusal::conflict(*told)),
             Some(active) if self.common.board.state().phase == Phase::Running => {
                 active.control.set_target(order.users, order.spawn_rate);
             }
@@ -219,8 +239,13 @@ impl RunController for LiveRuns {
 
     async fn reset(&self) -> Result<State, Refusal> {
         let active = self.active.lock().await;
-        if let Some(view) = active.as_ref().and_then(|active| active.view.get()) {
-            view.reset();
+        if let Some(Active { own_hand, view, .. }) = active.as_ref() {
+            if *own_hand == Some(SEARCHES) {
+                return Err(Refusal::conflict(
+                    "a search counts each of its probes by itself",
+                ));
+            }
+            view.get().into_iter().for_each(TallyView::reset);
         }
         self.common.board.clear();
         Ok(self.common.board.state())

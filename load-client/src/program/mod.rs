@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
 
-use self::live_runs::LiveRuns;
+use self::live_runs::{LiveRuns, own_hand};
 use crate::args::{
     self, Command, Misuse, NotAllowed, OutputError, RunArguments, ServiceError, parse,
 };
@@ -136,8 +136,13 @@ async fn measure(
     announce(plan, settings);
     let control = Control::default();
     let keyed = control.clone();
+    let is_open_to_keys = own_hand(plan).is_none();
     let started = session.start(transport, control.clone(), |_| Audience::Terminal {
-        on_key: Box::new(move |more| keyed.add_users(more)),
+        on_key: Box::new(move |more| {
+            if is_open_to_keys {
+                keyed.add_users(more);
+            }
+        }),
         observer: exporter.map(observer),
     })?;
     let (is_over, terminal) = (started.is_over(), started.restore());
@@ -194,7 +199,7 @@ const SERVER_STOP_TIMEOUT: Duration = Duration::from_secs(2);
 /// When the command line contradicts itself, or the address cannot be listened at.
 pub(crate) fn serve(arguments: RunArguments) -> anyhow::Result<u8> {
     // What is wrong with the settings is told here and now, not at the first run.
-    let (_, _, scenario) = prepared(&arguments)?;
+    let (plan, settings, scenario) = prepared(&arguments)?;
     arguments
         .output
         .validated(scenario.kinds(), &arguments.load.until)?;
@@ -203,13 +208,17 @@ pub(crate) fn serve(arguments: RunArguments) -> anyhow::Result<u8> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let code = runtime.block_on(listen(arguments, address));
+    let code = runtime.block_on(listen(arguments, (&plan, settings), address));
     // What does not end in time ends with the process.
     runtime.shutdown_background();
     code
 }
 
-async fn listen(arguments: RunArguments, address: SocketAddr) -> anyhow::Result<u8> {
+async fn listen(
+    arguments: RunArguments,
+    proposed: (&Plan, KafkaSettings),
+    address: SocketAddr,
+) -> anyhow::Result<u8> {
     let mut signals = Signals::catch()?;
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!("--web {address} cannot be listened at; give another address or port")
@@ -218,7 +227,7 @@ async fn listen(arguments: RunArguments, address: SocketAddr) -> anyhow::Result<
     let (autostart, autoquit) = (arguments.web.autostart, arguments.web.autoquit);
     let hosts = AllowedHosts::new(address, &arguments.web.web_name);
     let exporter = export(&arguments).await?;
-    let runs = Arc::new(LiveRuns::new(arguments, exporter)?);
+    let runs = Arc::new(LiveRuns::new(arguments, proposed, exporter));
     let closed = CancellationToken::new();
     let page = router(Arc::clone(&runs), hosts, closed.clone());
     let server = tokio::spawn(http::serve(
@@ -284,7 +293,14 @@ async fn end(runs: &LiveRuns, signals: &mut Signals) -> ControlFlow<()> {
 
 /// The form as the command line fills it.
 fn defaults(arguments: &RunArguments, plan: &Plan) -> StartOrder {
-    let run_time = plan.run_time.map(humantime::format_duration);
+    // Loads with stages have their own.
+    let is_one = plan.loads.is_empty();
+    let run_time = if is_one {
+        plan.run_time
+    } else {
+        arguments.run_time
+    };
+    let run_time = run_time.map(humantime::format_duration);
     let run_time = run_time.map(|time| time.to_string().replace(' ', ""));
     // What is not there is an empty field of the form.
     StartOrder {
@@ -311,8 +327,13 @@ fn ordered(
     let rate = given(&order.rate).map(|text| parse::rate(text.trim()));
     let rate = rate.transpose().map_err(invalid("rate"))?;
     let refused = |error: String| Refusal::invalid(error);
-    let prepared = arguments.prepared(run_id);
+    let prepared = arguments.prepared_for(run_id, run_time);
     let (plan, settings, scenario) = prepared.map_err(|error| refused(format!("{error:#}")))?;
+    if rate.is_some() && !plan.loads.is_empty() {
+        return Err(invalid("rate")(
+            "the loads of the scenario have their own".to_owned(),
+        ));
+    }
     let plan = match plan.stages.is_empty() && plan.loads.is_empty() {
         true => unstaged(plan, order, run_time, rate, arguments)
             .map_err(|error| refused(error.to_string()))?,

@@ -1,5 +1,6 @@
 //! Response times as a log of HdrHistogram (its version 2, compressed), which HdrHistogram's own tools read and plot.
 
+use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
 use hdrhistogram::Histogram;
@@ -28,8 +29,13 @@ pub(crate) fn hdr_log(
         .with_start_time(began)
         .with_max_value_divisor(NANOSECONDS_PER_MILLISECOND)
         .begin_log_with(&mut log, &mut packed)?;
-    for (name, histogram) in kinds {
-        let tag = name.replace([',', ' ', '\r', '\n'], "_");
+    let mut tags = HashSet::new();
+    for (number, (name, histogram)) in kinds.iter().enumerate() {
+        let mut tag = name.replace([',', ' ', '\r', '\n'], "_");
+        // Tools add up what has one tag.
+        while !tags.insert(tag.clone()) {
+            tag += &format!("_{}", number + 1);
+        }
         writer.write_histogram(histogram, start, length, Tag::new(&tag))?;
     }
     Ok(log)
@@ -48,11 +54,12 @@ mod tests {
         let mut histogram = Histogram::new(4).unwrap();
         (1..=1000).for_each(|number| histogram.record(number * 1_000_000).unwrap());
         let began = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-        let kinds = [("find, by id".to_owned(), histogram.clone())];
+        let kinds = ["find, by id", "find,_by id"].map(|name| (name.to_owned(), histogram.clone()));
         let log = hdr_log("createOrder", began, Duration::from_secs(9), &kinds).unwrap();
         let text = String::from_utf8(log).unwrap();
         assert!(
-            text.contains("Tag=find__by_id,1700000000.000,9.000,1000"),
+            text.contains("Tag=find__by_id,1700000000.000,9.000,1000")
+                && text.contains("Tag=find__by_id_2,"),
             "{text}"
         );
         let entries = IntervalLogIterator::new(text.as_bytes()).map(Result::unwrap);
@@ -66,6 +73,6 @@ mod tests {
                 Deserializer::new().deserialize(&mut &*bytes).unwrap()
             })
             .collect();
-        assert_eq!(read, [histogram]);
+        assert_eq!(read, [histogram.clone(), histogram]);
     }
 }

@@ -46,12 +46,12 @@ impl FromStr for FeederOrder {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FeederError {
     /// It cannot be read.
-    #[error("{} cannot be read: {source}", .path.display())]
+    #[error("{} cannot be read: {cause}", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// What the system says.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// It has no row, or too much.
     #[error("{}: {reason}", .path.display())]
@@ -104,9 +104,9 @@ impl Feeder {
     ///
     /// When the file cannot be read, has no row, or has rows of other lengths than its header.
     pub(crate) fn read(path: &Path, order: FeederOrder) -> Result<Self, FeederError> {
-        let failed = |source| FeederError::Read {
+        let failed = |cause| FeederError::Read {
             path: path.to_owned(),
-            source,
+            cause,
         };
         let content = |reason: String| FeederError::Content {
             path: path.to_owned(),

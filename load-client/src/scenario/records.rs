@@ -35,12 +35,12 @@ impl std::str::FromStr for Format {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RecordsError {
     /// It cannot be read.
-    #[error("{} cannot be read: {source}", .path.display())]
+    #[error("{} cannot be read: {cause}", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// What the system says.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// It has nothing to send.
     #[error("{} holds no record: write one per line", .0.display())]
@@ -98,9 +98,9 @@ impl Records {
     ///
     /// When the file cannot be read, holds nothing, or has a line of another form.
     pub(crate) fn read(path: &Path, format: Option<Format>) -> Result<Self, RecordsError> {
-        let content = std::fs::read(path).map_err(|source| RecordsError::Read {
+        let content = std::fs::read(path).map_err(|cause| RecordsError::Read {
             path: path.to_owned(),
-            source,
+            cause,
         })?;
         let data = Bytes::from(content);
         let format = format.unwrap_or_else(|| recognised(&data));

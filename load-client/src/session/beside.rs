@@ -18,7 +18,7 @@ use crate::measure::memory::{self, MemoryPoint};
 use crate::measure::recorder::TallyView;
 use crate::measure::summary::Summary;
 use crate::measure::threshold::{
-    Judgement, Standing, Threshold, evaluate, extra_quantiles, replies_needed,
+    Judgement, Standing, Threshold, evaluate, extra_quantiles, requests_needed,
 };
 use crate::session::signals::say;
 
@@ -26,6 +26,8 @@ use crate::session::signals::say;
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// How soon the end of what is in flight is noticed.
 const DRAIN_CHECK: Duration = Duration::from_millis(20);
+/// How soon a probe that cannot be told yet is judged again.
+const JUDGE_AGAIN: Duration = Duration::from_millis(100);
 /// Within this time the recorder has what has ended.
 const RECORDING: Duration = Duration::from_millis(200);
 
@@ -98,7 +100,7 @@ impl Beside {
         let memory = lock(&self.memory);
         let found = Findings::of(&history, &stages, memory.entries(), broken.as_deref());
         Findings {
-            capacity: self.search.and_then(|search| lock(&search).found()),
+            capacity: self.search.map(|search| lock(&search).found()),
             ..found
         }
     }
@@ -153,64 +155,100 @@ impl Prober {
             let Some(rate) = rate else {
                 return self.control.stop.cancel();
             };
-            let Some(summary) = self.probe(rate).await else {
+            let Some(probed) = self.probe(rate).await else {
                 return;
             };
-            let probed = probed(&self.limits, &summary);
             let told = match &probed {
                 Probed::Held => "held",
-                Probed::Broke(reason) | Probed::Undecided(reason) => reason,
+                Probed::Broke(reason) => reason,
             };
             say(&format!("probe of {}: {told}", show_rate(rate)));
             lock(&self.bisection).take(rate, probed);
         }
     }
 
-    /// Sends at a rate, and waits until all of it has ended; `None` when the run ended first.
-    async fn probe(&self, rate: f64) -> Option<Summary> {
+    /// Sends at a rate until it can be told what becomes of it, and waits until all of it has ended; `None` when the run
+    /// ended first.
+    async fn probe(&self, rate: f64) -> Option<Probed> {
         self.control.set_rate(rate);
         let start = self.view.elapsed() + self.search.settle();
-        // However slow it is, a percentile needs its replies; some more, as the first comes after an interval.
-        let needed = 1.05 * replies_needed(&self.limits) / rate;
-        let needed = Duration::try_from_secs_f64(needed).unwrap_or(Duration::MAX);
-        let end = start.saturating_add(self.search.probe().max(needed));
         self.view.begin_stage(Span {
             name: format!("probe {}", lock(&self.bisection).probes() + 1),
             target: show_rate(rate),
             start_seconds: start.as_secs_f64(),
-            end_seconds: end.as_secs_f64(),
+            end_seconds: f64::INFINITY,
         });
-        sleep(end.saturating_sub(self.view.elapsed())).await;
+        sleep(self.search.settle() + self.search.probe()).await;
+        while self.judged(rate).is_none() {
+            if self.is_over() {
+                return None;
+            }
+            sleep(JUDGE_AGAIN).await;
+        }
+        if self.is_over() {
+            return None;
+        }
+        self.view.end_stage();
         // What one rate left undone must not burden the next.
         self.control.set_rate(0.0);
         while self.control.in_flight() > 0 {
             sleep(DRAIN_CHECK).await;
         }
         sleep(RECORDING).await;
-        let is_cut = self.control.ended().is_some_and(|ended| ended < end);
-        let is_whole = !is_cut && !self.control.abort.is_cancelled();
-        let summary = self.view.last_stage(&extra_quantiles(&self.limits));
-        summary.filter(|_| is_whole)
+        self.judged(rate)
+            .filter(|_| !self.control.abort.is_cancelled())
+    }
+
+    fn is_over(&self) -> bool {
+        self.control.ended().is_some() || self.control.abort.is_cancelled()
+    }
+
+    fn judged(&self, rate: f64) -> Option<Probed> {
+        let summary = self.view.last_stage(&extra_quantiles(&self.limits))?;
+        probed(&self.limits, rate, &summary)
     }
 }
 
-/// What became of a probe. A rate at which requests fail does not hold, unless a threshold says how many may.
-fn probed(limits: &[Threshold], summary: &Summary) -> Probed {
-    let failures = summary.total.failures;
+/// What became of a probe; `None` while it cannot be told. A rate at which requests fail does not hold, unless a threshold
+/// says how many may; nor does one that the replies do not keep up with.
+fn probed(limits: &[Threshold], rate: f64, summary: &Summary) -> Option<Probed> {
+    let (requests, failures) = (summary.total.requests, summary.total.failures);
     if failures > 0 && !limits.iter().any(Threshold::judges_failures) {
-        return Probed::Broke(format!("{failures} request(s) failed"));
+        return Some(Probed::Broke(format!("{failures} request(s) failed")));
+    }
+    if let Some(reason) = falls_short(rate, summary) {
+        return Some(Probed::Broke(reason));
+    }
+    if requests < requests_needed(limits) {
+        return None;
     }
     let judged = evaluate(limits, summary).judgements;
     let find = |standing| judged.iter().find(|own| own.verdict == standing);
-    let told = |own: &Judgement, text: &Option<String>| {
-        let text = text.as_deref().unwrap_or_default();
-        format!("{text}, the limit is {}", own.threshold)
+    let broke = |text: &str, own: &Judgement| {
+        Some(Probed::Broke(format!(
+            "{text}, the limit is {}",
+            own.threshold
+        )))
     };
     match (find(Standing::Broken), find(Standing::Undecided)) {
-        (Some(broken), _) => Probed::Broke(told(broken, &broken.measured)),
-        (None, Some(open)) => Probed::Undecided(told(open, &open.reason)),
-        (None, None) => Probed::Held,
+        (Some(own), _) => broke(own.measured.as_deref().unwrap_or_default(), own),
+        (None, Some(own)) if failures == requests => broke("no request was answered well", own),
+        (None, Some(_)) => None,
+        (None, None) => Some(Probed::Held),
     }
+}
+
+/// Whether fewer requests ended in the probe than were due in it, by more than a twentieth and three standard deviations of
+/// a Poisson count: they pile up, or are held back.
+fn falls_short(rate: f64, summary: &Summary) -> Option<String> {
+    let seconds = summary.window_seconds?;
+    let due = rate * seconds;
+    let ended = summary.throughput? * seconds + summary.total.failures as f64;
+    let is_short = due - ended > 0.05 * due + 3.0 * due.sqrt();
+    is_short.then(|| {
+        let came = (ended / seconds * 10.0).round() / 10.0;
+        format!("only {} came back of {}", show_rate(came), show_rate(rate))
+    })
 }
 
 #[cfg(test)]
@@ -236,32 +274,38 @@ mod tests {
         let limits = |all: &[&str]| -> Vec<Threshold> {
             all.iter().map(|own| own.parse().unwrap()).collect()
         };
-        let probed = |all: &[&str], summary| probed(&limits(all), &summary);
-        assert_eq!(probed(&["p95<9ms"], summary(300, 0)), Probed::Held);
-        assert!(matches!(
-            probed(&["p95<3ms"], summary(300, 0)),
-            Probed::Broke(_)
-        ));
-        assert!(matches!(
-            probed(&["p95<9ms"], summary(20, 0)),
-            Probed::Undecided(_)
-        ));
+        let probed = |all: &[&str], summary| probed(&limits(all), 100.0, &summary);
+        let broke = |all: &[&str], summary| matches!(probed(all, summary), Some(Probed::Broke(_)));
+        assert_eq!(probed(&["p95<9ms"], summary(300, 0)), Some(Probed::Held));
+        assert!(broke(&["p95<3ms"], summary(300, 0)));
+        assert_eq!(probed(&["p95<9ms"], summary(20, 0)), None);
+        // Whatever is judged, some requests are needed.
+        assert_eq!(probed(&["avg<3ms"], summary(10, 0)), None);
+        assert_eq!(probed(&["failures<1%"], summary(50, 0)), None);
         // One that is broken decides, whatever the others tell.
-        assert!(matches!(
-            probed(&["p95<9ms", "avg<3ms"], summary(20, 0)),
-            Probed::Broke(_)
-        ));
-        assert!(matches!(
-            probed(&["p95<9ms"], summary(300, 1)),
-            Probed::Broke(_)
-        ));
+        assert!(broke(&["p95<9ms", "avg<3ms"], summary(20, 0)));
+        assert!(broke(&["p95<9ms"], summary(300, 1)));
+        let with_failures = ["p95<9ms", "failures<5%"];
+        assert_eq!(probed(&with_failures, summary(300, 1)), Some(Probed::Held));
+        assert!(broke(&["avg<9ms", "failures<=100%"], summary(0, 20)));
+    }
+
+    #[test]
+    fn a_rate_that_the_replies_do_not_keep_up_with_is_short() {
+        let summary = |good: f64, failures: u64| {
+            let mut summary = Tally::new(&["find".to_owned()]).summary();
+            (summary.throughput, summary.window_seconds) = (Some(good), Some(10.0));
+            summary.total.failures = failures;
+            summary
+        };
+        // Of a thousand that are due, 144 may lack.
+        assert_eq!(falls_short(100.0, &summary(86.0, 0)), None);
+        assert_eq!(falls_short(100.0, &summary(80.0, 60)), None);
         assert_eq!(
-            probed(&["p95<9ms", "failures<5%"], summary(300, 1)),
-            Probed::Held
+            falls_short(100.0, &summary(80.0, 0)).as_deref(),
+            Some("only 80/s came back of 100/s")
         );
-        assert_eq!(
-            replies_needed(&limits(&["p95<9ms", "p99<9ms", "avg<3ms"])),
-            1000.0
-        );
+        // By chance alone.
+        assert_eq!(falls_short(2.0, &summary(1.0, 0)), None);
     }
 }

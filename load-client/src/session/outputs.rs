@@ -336,7 +336,7 @@ impl Ended {
     }
 
     fn hdr_log(&self, plan: &Plan, topic: &str, facts: &RunFacts) -> anyhow::Result<Vec<u8>> {
-        let began = facts.started + plan.warm_up;
+        let began = facts.started + plan.warm_up.min(facts.duration);
         let length = facts.duration.saturating_sub(plan.warm_up);
         hdr_log(topic, began, length, &self.view.response_times())
     }
@@ -382,11 +382,14 @@ impl Ended {
     ) -> u8 {
         let fail_on = &self.outputs.arguments.fail_on;
         let by_threshold = fail_on.iter().any(Threshold::judges_failures);
+        let mut found = summary.findings.capacity.iter();
+        let found_nothing = found.any(|found| found.held_per_second.is_none());
         exit_code(Causes {
             ended_early: end_of_run.defunct.is_some(),
             interrupted_twice: end_of_run.interrupted_twice,
             invalid: validity.is_invalid(),
-            thresholds_hold: answer.all_hold(),
+            // A search whose limits no rate has held is as one whose thresholds do not hold.
+            thresholds_hold: answer.all_hold() && !found_nothing,
             any_failure: summary.any_failure(),
             // A search goes where requests fail.
             failures_are_judged: by_threshold || plan.search.is_some(),

@@ -281,15 +281,15 @@ pub(crate) struct Share {
     pub planned: f64,
 }
 
-/// What the page may offer beside starting and stopping; at present, all of it.
+/// What the page may offer beside starting and stopping.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Offers {
     /// The users of a running load can be changed.
-    edit: bool,
+    pub edit: bool,
     /// A new run may have a rate of requests (open loop).
-    rate: bool,
+    pub rate: bool,
     /// Files under `/download/`.
-    downloads: [&'static str; DOWNLOADS.len()],
+    pub downloads: [&'static str; DOWNLOADS.len()],
 }
 
 impl Default for Offers {

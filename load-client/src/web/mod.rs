@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use self::guard::guard;
 use crate::report::html::chart_library;
 
-pub(crate) use board::{Board, Figures, Phase, Share, State, Target, unix_ms};
+pub(crate) use board::{Board, Figures, Offers, Phase, Share, State, Target, unix_ms};
 pub(crate) use events::RunMark;
 #[cfg(test)]
 pub(crate) use events::RunMoment;

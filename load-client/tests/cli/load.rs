@@ -142,6 +142,42 @@ fn a_search_shuts_the_highest_rate_in_and_ends_the_run() {
 }
 
 #[test]
+fn a_rate_that_the_client_holds_back_does_not_hold() {
+    let service = Service::start(Behaviour::Work(Duration::from_millis(100)));
+    let folder = tempfile::tempdir().unwrap();
+    let search = ["--rate", "200/s", "--preset", "capacity", "-t", "40s"];
+    // One request at a time: ten a second at most, and none of them fails.
+    let limits = ["--until", "failures<50%", "--max-in-flight", "1"];
+    let output = run(&service, folder.path(), &[&search[..], &limits].concat());
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("/s came back of 100/s\n"), "{error}");
+    let found = &json(folder.path())["summary"]["findings"]["capacity"];
+    let held = found["held_per_second"].as_f64().unwrap_or_default();
+    assert!(held < 30.0, "{found}");
+}
+
+#[test]
+fn a_search_that_finds_nothing_says_so_and_fails() {
+    let service = Service::start(Behaviour::Answer("200"));
+    let folder = tempfile::tempdir().unwrap();
+    let search = ["--rate", "100/s", "--preset", "capacity", "-t", "4s"];
+    for (limit, expected) in [
+        ("avg<1us", "capacity: no rate held, down to "),
+        (
+            "p99.99<1s",
+            "capacity: unknown; the run ended before the search",
+        ),
+    ] {
+        let mut command = service.client();
+        command.current_dir(folder.path()).args(search);
+        let output = command.args(["--until", limit]).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(error.contains(expected), "{error}");
+        assert_eq!(output.status.code(), Some(4), "{error}");
+    }
+}
+
+#[test]
 fn a_paced_user_sends_at_its_pace() {
     let (service, folder) = (
         Service::start(Behaviour::Answer("200")),

@@ -45,7 +45,8 @@ impl Beside {
     /// Reads the summary beside `csv`, if there is one.
     pub(super) fn of(csv: &Path) -> Self {
         let path = summary_beside(csv);
-        if path == csv || fs::metadata(&path).is_ok_and(|facts| facts.len() > LARGEST_BYTES) {
+        let is_none = |facts: fs::Metadata| !facts.is_file() || facts.len() > LARGEST_BYTES;
+        if path == csv || fs::metadata(&path).is_ok_and(is_none) {
             return Self::default();
         }
         let failed = |error: &dyn std::fmt::Display| {
@@ -117,18 +118,23 @@ impl Beside {
         let text = |pointer| self.at(pointer)?.as_str();
         let started = text("/started").and_then(|started| humantime::parse_rfc3339(started).ok());
         run.started = started.or(run.started);
-        run.run_id = text("/run_id").map(str::to_owned);
+        run.run_id = text("/run_id").map(shown);
         if text("/validity/verdict") == Some("invalid") {
             let findings = self.at("/validity/findings").and_then(Value::as_array);
             let reasons = findings.into_iter().flatten();
             let reasons = reasons.filter_map(|finding| finding["reason"].as_str());
-            run.invalid.extend(reasons.map(str::to_owned));
+            run.invalid.extend(reasons.map(shown));
             if run.invalid.is_empty() {
                 run.invalid.push(NO_REASON.to_owned());
             }
         }
         run.warnings.extend(self.warning);
     }
+}
+
+/// A text of the file as a terminal may show it.
+fn shown(text: &str) -> String {
+    text.replace(char::is_control, " ")
 }
 
 #[cfg(test)]
@@ -157,9 +163,10 @@ mod tests {
     fn an_invalid_run_brings_its_reasons() {
         let run = read_with(Some(
             r#"{"run_id": "1", "started": "2023-11-14T22:13:20.250Z", "validity": {"verdict": "invalid",
-                "findings": [{"reason": "used 1.9 cores", "advice": "lower --users"}, {"reason": "late"}]}}"#,
+                "findings": [{"reason": "used 1.9 cores", "advice": "lower --users"}, {"reason": "la\u001bte"}]}}"#,
         ));
-        assert_eq!(run.invalid, ["used 1.9 cores", "late"]);
+        // As a terminal may show it.
+        assert_eq!(run.invalid, ["used 1.9 cores", "la te"]);
         assert_eq!(run.run_id.as_deref(), Some("1"));
         let since = run.started.unwrap().duration_since(SystemTime::UNIX_EPOCH);
         assert_eq!(since.unwrap(), Duration::from_millis(1_700_000_000_250));

@@ -80,7 +80,13 @@ impl StageTally {
     /// Ends the run earlier, before later samples are recorded.
     pub(crate) fn end_by(&mut self, end_ns: u64) {
         let stages = self.stages.iter_mut();
-        stages.for_each(|stage| stage.window.end_by(end_ns));
+        stages.for_each(|stage| stage.end_by(end_ns));
+    }
+
+    /// Ends the last stage, before later samples are recorded.
+    pub(crate) fn end_last(&mut self, end_ns: u64) {
+        let last = self.stages.last_mut();
+        last.into_iter().for_each(|stage| stage.end_by(end_ns));
     }
 
     /// Forgets what was recorded before this moment.
@@ -123,7 +129,7 @@ impl StageTally {
     /// What each stage measured up to this moment.
     pub(crate) fn results(&self, moment_ns: u64) -> Vec<StageResult> {
         let results = self.stages.iter().map(|stage| StageResult {
-            span: stage.span.clone(),
+            span: stage.span_at(moment_ns),
             requests: stage.counts.total.requests,
             failures: stage.counts.total.failures,
             throughput: stage.window.throughput_at(moment_ns),
@@ -152,6 +158,28 @@ impl StageTally {
 }
 
 impl Stage {
+    /// Ends its window; a stage without an end of its own ends by it.
+    fn end_by(&mut self, end_ns: u64) {
+        self.window.end_by(end_ns);
+        if self.is_endless() {
+            self.span = self.span_at(end_ns);
+            self.end_ns = end_ns;
+        }
+    }
+
+    fn is_endless(&self) -> bool {
+        self.end_ns == u64::MAX
+    }
+
+    /// Where it lies; up to this moment if it has no end yet.
+    fn span_at(&self, moment_ns: u64) -> Span {
+        let mut span = self.span.clone();
+        if self.is_endless() {
+            span.end_seconds = moment_ns as f64 / 1e9;
+        }
+        span
+    }
+
     /// Whether the run ended before it.
     fn is_cut(&self) -> bool {
         !self.window.is_open_at(self.end_ns.saturating_sub(1))
@@ -168,7 +196,7 @@ impl Stage {
             total: counts.total.row(AGGREGATED, seconds, quantiles),
             outcomes: [(Status::Timeout, counts.timeouts)].into(),
             warm_up: WarmUp::default(),
-            throughput: None,
+            throughput: self.window.throughput_at(moment_ns),
             window_seconds: seconds,
             errors: Vec::new(),
             stages: Vec::new(),

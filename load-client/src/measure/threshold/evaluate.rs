@@ -113,10 +113,18 @@ pub(crate) fn extra_quantiles(thresholds: &[Threshold]) -> Vec<f64> {
     thresholds.iter().filter_map(quantile).collect()
 }
 
-/// The good replies of all kinds that these thresholds are judged by at least.
-pub(crate) fn replies_needed(thresholds: &[Threshold]) -> f64 {
-    let quantiles = extra_quantiles(thresholds).into_iter();
-    quantiles.map(needed).max().unwrap_or_default() as f64
+/// Fewer requests than these tell nothing of a rate.
+const FEWEST_REQUESTS: u64 = 20;
+
+/// The requests of all kinds that these thresholds are judged by at least: so many that a share of failures can lie below
+/// its limit and be above 0, and some in any case. How many good replies a percentile takes, its judgement tells.
+pub(crate) fn requests_needed(thresholds: &[Threshold]) -> u64 {
+    let shares = thresholds.iter().filter(|own| {
+        let is_count = matches!(own.metric, Metric::Failures | Metric::Timeouts);
+        is_count && own.limit.unit == Unit::Percent && own.limit.value() > 0.0
+    });
+    let needed = shares.map(|own| (1.0 / own.limit.value()).ceil() as u64);
+    needed.max().unwrap_or_default().max(FEWEST_REQUESTS)
 }
 
 /// The first kind of request that a threshold names and the run does not have.
@@ -196,7 +204,12 @@ fn too_few(count: u64, quantile: f64) -> String {
         return "the percentile was not computed".to_owned();
     }
     let needed = needed(quantile);
-    format!("{count} replies are too few: it takes {needed}, so that ten lie above; run longer")
+    let replies = if count == 1 {
+        "reply is"
+    } else {
+        "replies are"
+    };
+    format!("{count} {replies} too few: it takes {needed}, so that ten lie above; run longer")
 }
 
 fn counted(threshold: &Threshold, row: &Row, count: u64) -> Result<f64, String> {

@@ -9,7 +9,7 @@ use std::fmt::{self, Display, Formatter};
 
 pub(crate) use evaluate::{
     GRAMMAR, Judgement, Judgements, Standing, evaluate, extra_quantiles, first_broken,
-    replies_needed, unknown_kind,
+    requests_needed, unknown_kind,
 };
 
 /// One condition that a run must hold.

@@ -16,6 +16,7 @@ use toml::Spanned;
 
 use self::loads::RawLoad;
 pub(crate) use self::loads::{Goal, LoadTable};
+use crate::measure::tally::AGGREGATED;
 use crate::scenario::mix::MAX_KINDS;
 use crate::scenario::{
     Body, BodyCheck, BodyChecks, Feeder, FeederOrder, Format, Kind, Records, RecordsError,
@@ -120,7 +121,7 @@ pub(crate) struct ScenarioFile {
 pub(crate) fn read_scenario(path: &Path) -> Result<ScenarioFile, ScenarioError> {
     let text = std::fs::read_to_string(path).map_err(|error| ScenarioError::Read {
         path: path.to_owned(),
-        source: error,
+        cause: error,
     })?;
     parse(path, &text)
 }
@@ -154,8 +155,13 @@ fn parse(path: &Path, text: &str) -> Result<ScenarioFile, ScenarioError> {
     })
 }
 
-/// Reads a name that a terminal and a table can show as it stands.
+/// Reads a name that a terminal and a table can show as it stands, beside the row of all.
 pub(crate) fn parse_name(text: &str) -> Result<String, String> {
+    if text == AGGREGATED {
+        return Err(format!(
+            "takes another name: {AGGREGATED} is the row of all"
+        ));
+    }
     let is_name = !text.trim().is_empty() && !text.chars().any(char::is_control);
     let name = is_name.then(|| text.to_owned());
     name.ok_or_else(|| "takes a name without control characters".to_owned())
@@ -328,12 +334,12 @@ fn expect_body(
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ScenarioError {
     /// It cannot be read.
-    #[error("{} cannot be read: {source}", .path.display())]
+    #[error("{} cannot be read: {cause}", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// What the system says.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// It says something that cannot be.
     #[error("{}:{line}:{column}: {message}", .path.display())]

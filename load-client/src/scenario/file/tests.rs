@@ -130,6 +130,7 @@ fn errors_name_the_place_and_the_fix() {
     insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = 'ä{uid}'\n"), @"mix.toml:3:8: unknown placeholder {uid} at byte 3; known are {uuid}, {request_id}, {counter}, {random:LOW:HIGH}, {user}, {now}, {timestamp_ms} and {csv.COLUMN}; write {{uid}} for the text itself");
     insta::assert_snapshot!(error("[[request]]\nname = 'a'\n  wieght = 3\nbody = ''\n"), @"mix.toml:3:3: unknown field `wieght`, expected one of `name`, `weight`, `tags`, `topic`, `reply_topic`, `body`, `body_file`, `body_lines`, `format`, `template`, `feeder`, `feeder_order`, `key`, `headers`, `expect_status`, `expect_body`");
     insta::assert_snapshot!(error("[[request]]\nbody = ''\n"), @"mix.toml:1:1: missing field `name`");
+    insta::assert_snapshot!(error("[[request]]\nname = 'Aggregated'\nbody = ''\n"), @"mix.toml:2:8: a request takes another name: Aggregated is the row of all");
     insta::assert_snapshot!(error("[[request]]\nname = \"a\\u001b[31m\"\nbody = ''\n"), @"mix.toml:2:8: a request takes a name without control characters");
     insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nweight = 0\n"), @"mix.toml:4:10: a weight is a whole number from 1 to 1000000; leave a request of no weight out");
     insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nweight = 'x'\n"), @r#"mix.toml:4:10: invalid type: string "x", expected i64"#);

@@ -155,12 +155,12 @@ pub enum KafkaTransportError {
     #[error("{0}")]
     Unusable(String),
     /// A client could not be built.
-    #[error("the Kafka {role} could not be started: {source}")]
+    #[error("the Kafka {role} could not be started: {cause}")]
     Client {
         /// Producer, consumer or another.
         role: &'static str,
         /// What librdkafka says.
-        source: KafkaError,
+        cause: KafkaError,
     },
     /// The set-up was given up.
     #[error("the set-up of the Kafka clients was interrupted")]
@@ -181,7 +181,7 @@ impl KafkaTransportError {
                 let (value, reason) = masked_refusal(&key, &value, &reason);
                 Self::Property { key, value, reason }
             }
-            source => Self::Client { role, source },
+            cause => Self::Client { role, cause },
         }
     }
 }

@@ -62,6 +62,23 @@ fn each_load_goes_its_own_way_and_the_last_one_ends_the_run() {
 }
 
 #[test]
+fn a_run_time_beside_stages_alone_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut staged = LOADS.replace("users = 3\nspawn_rate = 100", "");
+    staged = staged.replace(
+        "pace = \"200ms\"",
+        "[[load.stage]]\nduration = \"1s\"\nusers = 3",
+    );
+    let scenario = write(&folder, "loads.toml", &staged);
+    let output = client()
+        .args(["--host", "kafka://127.0.0.1:1", "-t", "5s", "--scenario"])
+        .arg(&scenario)
+        .output()
+        .unwrap();
+    assert_error(&output, 2, &["--run-time is for a run with one load"]);
+}
+
+#[test]
 fn a_flag_of_one_load_is_refused_beside_several() {
     let folder = tempfile::tempdir().unwrap();
     let scenario = write(&folder, "loads.toml", LOADS);

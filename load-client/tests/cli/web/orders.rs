@@ -320,3 +320,48 @@ fn what_the_page_cannot_be_is_told_on_one_line() {
     }
     drop(listener);
 }
+
+#[test]
+fn a_search_is_left_alone() {
+    let service = Service::start(Behaviour::Answer("200"));
+    let search = ["--preset", "capacity", "--rate", "20/s", "-t", "1m"];
+    let page = Page::open(
+        &brokers(&service),
+        &[&search[..], &["--until", "p50<10s"]].concat(),
+    );
+    assert_eq!(page.wait_for("ready")["offers"]["edit"], false);
+    let start = r#"{"users":1,"spawn_rate":1,"rate":"20/s","run_time":"1m"}"#;
+    assert_eq!(page.post("/start", start).0, 202);
+    page.wait_for("running");
+    let (status, problem) = page.post("/edit", r#"{"users":500,"spawn_rate":1}"#);
+    assert_eq!(
+        (status, &problem["detail"]),
+        (409, &"the search sets the rate itself".into())
+    );
+    assert_eq!(page.post("/reset", "{}").0, 409);
+    page.post("/stop", r#"{"now":true}"#);
+    page.wait_for("stopped");
+}
+
+#[test]
+fn loads_without_stages_go_on_for_the_run_time_of_the_page() {
+    let service = Service::start(Behaviour::Answer("200"));
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = folder.path().join("loads.toml");
+    let text = "[[request]]\nname = 'order'\nbody = '{}'\n[[load]]\nkinds = ['order']\nusers = 2\n";
+    std::fs::write(&scenario, text).unwrap();
+    let arguments = ["-t", "10m", "--scenario", scenario.to_str().unwrap()];
+    let page = Page::open(&brokers(&service), &arguments);
+    let ready = page.wait_for("ready");
+    assert_eq!(
+        (&ready["offers"]["rate"], &ready["defaults"]["run_time"]),
+        (&false.into(), &"10m".into())
+    );
+    let start = r#"{"users":1,"spawn_rate":1,"rate":"5/s","run_time":"1s"}"#;
+    let (status, problem) = page.post("/start", start);
+    let told = "rate: the loads of the scenario have their own";
+    assert_eq!((status, &problem["detail"]), (422, &told.into()));
+    let (status, state) = page.post("/start", &start.replace("5/s", ""));
+    assert_eq!((status, &state["run_time_seconds"]), (202, &1.0.into()));
+    page.wait_for("stopped");
+}
