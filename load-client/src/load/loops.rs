@@ -267,7 +267,8 @@ impl<T: Transport> Dispatcher<T> {
             let due = self.schedule.peek();
             if self.is_over(elapsed, due) {
                 self.engine.sending_ended();
-                self.count_unsent(elapsed);
+                let unsent = self.drop_due(elapsed);
+                self.engine.control.requests_stay_unsent(unsent);
                 return Step::Done;
             }
             match due.and_then(|due| self.engine.start.checked_add(due)) {
@@ -353,19 +354,20 @@ impl<T: Transport> Dispatcher<T> {
             self.schedule.set_rate(elapsed, rate);
             // What a search leaves due at one rate must not burden the next.
             if self.engine.plan.search.is_some() {
-                self.count_unsent(elapsed);
+                self.drop_due(elapsed);
             }
         }
     }
 
-    fn count_unsent(&mut self, elapsed: Duration) {
+    /// Leaves out what is due; answers how many requests that are.
+    fn drop_due(&mut self, elapsed: Duration) -> u64 {
         let mut unsent = 0;
         while unsent < MAX_COUNTED_UNSENT && self.schedule.peek().is_some_and(|due| due <= elapsed)
         {
             self.schedule.next();
             unsent += 1;
         }
-        self.engine.control.requests_stay_unsent(unsent);
+        unsent
     }
 }
 

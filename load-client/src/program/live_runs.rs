@@ -49,14 +49,14 @@ struct Active {
     control: Control,
     /// Set when the recorder is there.
     view: Arc<OnceLock<TallyView>>,
-    /// Why nobody else changes the load.
-    own_hand: Option<&'static str>,
+    /// Why its load cannot be edited.
+    no_edit: Option<&'static str>,
 }
 
 const SEARCHES: &str = "the search sets the rate itself";
 
-/// Why nobody else changes a load while it goes on.
-pub(super) fn own_hand(plan: &Plan) -> Option<&'static str> {
+/// Why a load cannot be edited while it goes on; `None` if it can.
+pub(super) fn no_edit(plan: &Plan) -> Option<&'static str> {
     match (plan.search, plan.loads.is_empty()) {
         (Some(_), _) => Some(SEARCHES),
         (None, false) => Some("the loads of the scenario are not changed while they go on"),
@@ -78,7 +78,7 @@ impl LiveRuns {
             },
             defaults: program::defaults(&arguments, plan),
             offers: Offers {
-                edit: own_hand(plan).is_none(),
+                edit: no_edit(plan).is_none(),
                 rate: plan.loads.is_empty(),
                 ..Offers::default()
             },
@@ -182,7 +182,7 @@ impl RunController for LiveRuns {
                 ..std::mem::take(state)
             }
         });
-        let own_hand = own_hand(&plan);
+        let no_edit = no_edit(&plan);
         let job = Job {
             common: Arc::clone(&self.common),
             number: state.run,
@@ -195,7 +195,7 @@ impl RunController for LiveRuns {
         *active = Some(Active {
             control: job.control.clone(),
             view: Arc::clone(&job.view),
-            own_hand,
+            no_edit,
         });
         self.common.outcome.send_replace(LastRun::Pending);
         tokio::spawn(supervise(job));
@@ -206,7 +206,7 @@ impl RunController for LiveRuns {
         let active = self.active.lock().await;
         match &*active {
             Some(Active {
-                own_hand: Some(told),
+                no_edit: Some(told),
                 ..
             }) => return Err(Refusal::conflict(*told)),
             Some(active) if self.common.board.state().phase == Phase::Running => {
@@ -239,8 +239,8 @@ impl RunController for LiveRuns {
 
     async fn reset(&self) -> Result<State, Refusal> {
         let active = self.active.lock().await;
-        if let Some(Active { own_hand, view, .. }) = active.as_ref() {
-            if *own_hand == Some(SEARCHES) {
+        if let Some(Active { no_edit, view, .. }) = active.as_ref() {
+            if *no_edit == Some(SEARCHES) {
                 return Err(Refusal::conflict(
                     "a search counts each of its probes by itself",
                 ));

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
 
-use self::live_runs::{LiveRuns, own_hand};
+use self::live_runs::{LiveRuns, no_edit};
 use crate::args::{
     self, Command, Misuse, NotAllowed, OutputError, RunArguments, ServiceError, parse,
 };
@@ -136,7 +136,7 @@ async fn measure(
     announce(plan, settings);
     let control = Control::default();
     let keyed = control.clone();
-    let is_open_to_keys = own_hand(plan).is_none();
+    let is_open_to_keys = no_edit(plan).is_none();
     let started = session.start(transport, control.clone(), |_| Audience::Terminal {
         on_key: Box::new(move |more| {
             if is_open_to_keys {

@@ -179,12 +179,15 @@ impl Prober {
             end_seconds: f64::INFINITY,
         });
         sleep(self.search.settle() + self.search.probe()).await;
-        while self.judged(rate).is_none() {
+        let so_far = loop {
+            if let Some(probed) = self.judged(rate) {
+                break probed;
+            }
             if self.is_over() {
                 return None;
             }
             sleep(JUDGE_AGAIN).await;
-        }
+        };
         if self.is_over() {
             return None;
         }
@@ -195,8 +198,8 @@ impl Prober {
             sleep(DRAIN_CHECK).await;
         }
         sleep(RECORDING).await;
-        self.judged(rate)
-            .filter(|_| !self.control.abort.is_cancelled())
+        let is_whole = !self.control.abort.is_cancelled();
+        is_whole.then(|| self.judged(rate).unwrap_or(so_far))
     }
 
     fn is_over(&self) -> bool {

@@ -175,7 +175,7 @@ impl Stage {
     fn span_at(&self, moment_ns: u64) -> Span {
         let mut span = self.span.clone();
         if self.is_endless() {
-            span.end_seconds = moment_ns as f64 / 1e9;
+            span.end_seconds = span.start_seconds.max(moment_ns as f64 / 1e9);
         }
         span
     }
