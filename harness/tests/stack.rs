@@ -65,13 +65,13 @@ fn up_prints_the_urls_and_sigterm_or_a_hangup_ends_everything() {
 }
 
 #[test]
-fn up_prints_commands_that_work_as_they_stand() {
+fn up_prints_commands_that_work_as_they_stand_those_of_kcat_included() {
     let harness = Harness::new();
     let running = harness.start_until(harness.on_stack("up", &[]), "kcat -C");
     let printed = |program: &str| {
         let lines = running.output.iter();
         let mut lines = lines.filter_map(|line| line.strip_prefix("#   "));
-        let line = lines.find(|line| line.split(' ').next().unwrap().ends_with(program));
+        let line = lines.find(|line| line.contains(program));
         line.unwrap_or_else(|| panic!("{program}: {:?}", running.output))
             .to_owned()
     };
@@ -82,19 +82,28 @@ fn up_prints_commands_that_work_as_they_stand() {
         shell
     };
     // Another test may have the port.
-    let service = printed("order-service").replace(":8000", ":0");
+    let service = printed("/order-service ").replace(":8000", ":0");
     let log = harness.folder.path().join("service.log");
     let mut service = shell(&service)
         .stderr(File::create(&log).unwrap())
         .spawn()
         .unwrap();
-    let load = printed("load-client").replace("-t 10s", "-t 1s");
+    let load = printed("/load-client ").replace("-t 10s", "-t 1s");
     if stack_kind() == StackKind::Embedded {
         assert!(load.contains(" -X fetch.wait.max.ms=1"), "{load}");
     }
     wait_for("replies to the load", || {
         shell(&load).output().unwrap().status.success()
     });
+    let replies = || {
+        let output = shell(&printed("kcat -C")).output().unwrap();
+        let replies = String::from_utf8_lossy(&output.stdout);
+        replies.matches("status-code=200").count()
+    };
+    let before = replies();
+    assert!(before > 0, "those to the load");
+    assert!(shell(&printed("kcat -P")).status().unwrap().success());
+    wait_for("the reply to kcat's order", || replies() == before + 1);
     support::send(i32::try_from(service.id()).unwrap(), Signal::TERM);
     assert!(service.wait().unwrap().success());
     running.signal(Signal::TERM);

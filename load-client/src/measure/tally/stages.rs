@@ -221,6 +221,35 @@ mod tests {
     }
 
     #[test]
+    fn a_stage_without_an_end_ends_when_it_is_told_or_with_the_run() {
+        let mut tally = StageTally::new(&[], vec![span(1.0, f64::INFINITY)], 0);
+        let ends = |tally: &StageTally, moment_ns| {
+            let results = tally.results(moment_ns);
+            let ends = results.iter().map(|stage| stage.span.end_seconds);
+            ends.collect::<Vec<_>>()
+        };
+        let mut sample = Sample::test(1_500_000_000, 5_000_000, Outcome::Ok);
+        tally.record(&sample);
+        assert_eq!(ends(&tally, 2_000_000_000), [2.0]);
+        tally.end_last(3_000_000_000);
+        tally.begin(span(4.0, f64::INFINITY));
+        sample.intended_ns = 3_500_000_000;
+        tally.record(&sample);
+        // The run ends before the second one has begun.
+        tally.end_by(3_800_000_000);
+        assert_eq!(ends(&tally, u64::MAX), [3.0, 4.0]);
+        let counts = tally
+            .results(u64::MAX)
+            .into_iter()
+            .map(|stage| stage.requests);
+        assert_eq!(
+            counts.collect::<Vec<_>>(),
+            [1, 0],
+            "the time between counts for neither"
+        );
+    }
+
+    #[test]
     fn a_request_counts_for_the_stage_that_it_was_meant_for() {
         let mut tally = StageTally::new(&[], vec![span(0.0, 1.0), span(1.0, 2.0)], 0);
         let mut late = Sample::test(1_500_000_000, 5_000_000, Outcome::Ok);
