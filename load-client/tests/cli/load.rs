@@ -141,14 +141,25 @@ fn a_search_shuts_the_highest_rate_in_and_ends_the_run() {
     );
 }
 
+/// A search, whatever comes of it.
+fn search(service: &Service, folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = service.client();
+    command.current_dir(folder);
+    command.args(["--preset", "capacity", "--json", "run.json"]);
+    command.args(arguments).output().unwrap()
+}
+
 #[test]
 fn a_rate_that_the_client_holds_back_does_not_hold() {
     let service = Service::start(Behaviour::Work(Duration::from_millis(100)));
     let folder = tempfile::tempdir().unwrap();
-    let search = ["--rate", "200/s", "--preset", "capacity", "-t", "40s"];
-    // One request at a time: ten a second at most, and none of them fails.
+    // One request at a time: ten a second at most.
     let limits = ["--until", "failures<50%", "--max-in-flight", "1"];
-    let output = run(&service, folder.path(), &[&search[..], &limits].concat());
+    let output = search(
+        &service,
+        folder.path(),
+        &[&["--rate", "200/s", "-t", "40s"][..], &limits].concat(),
+    );
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(error.contains("/s came back of 100/s\n"), "{error}");
     let found = &json(folder.path())["summary"]["findings"]["capacity"];
@@ -160,7 +171,6 @@ fn a_rate_that_the_client_holds_back_does_not_hold() {
 fn a_search_that_finds_nothing_says_so_and_fails() {
     let service = Service::start(Behaviour::Answer("200"));
     let folder = tempfile::tempdir().unwrap();
-    let search = ["--rate", "100/s", "--preset", "capacity", "-t", "4s"];
     for (limit, expected) in [
         ("avg<1us", "capacity: no rate held, down to "),
         (
@@ -168,9 +178,8 @@ fn a_search_that_finds_nothing_says_so_and_fails() {
             "capacity: unknown; the run ended before the search",
         ),
     ] {
-        let mut command = service.client();
-        command.current_dir(folder.path()).args(search);
-        let output = command.args(["--until", limit]).output().unwrap();
+        let arguments = ["--rate", "100/s", "-t", "4s", "--until", limit];
+        let output = search(&service, folder.path(), &arguments);
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(error.contains(expected), "{error}");
         assert_eq!(output.status.code(), Some(4), "{error}");
