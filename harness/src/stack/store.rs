@@ -234,7 +234,9 @@ fn arguments(name: &str, port: u16, folder: &Path, durable: bool) -> Vec<OsStrin
     .collect();
     arguments.extend(["--dir".into(), folder.into()]);
     if name == "kvrocks" {
-        arguments.extend(["--log-dir", "stdout"].map(OsString::from));
+        // Without the second, newer ones run one script at a time; older ones say that they do not know it.
+        let own = ["--log-dir", "stdout", "--lua-strict-key-accessing", "yes"];
+        arguments.extend(own.map(OsString::from));
     } else if durable {
         let log_first = [
             "--save",

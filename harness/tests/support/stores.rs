@@ -70,6 +70,13 @@ impl Server {
         answer.unwrap_or_else(|error| panic!("{command}: {error}"))
     }
 
+    /// Whether it keeps JSON documents.
+    pub(crate) async fn has_documents(&self) -> bool {
+        self.try_ask::<Option<String>>("JSON.GET none")
+            .await
+            .is_ok()
+    }
+
     /// Asks until the answer has the text in it.
     pub(crate) async fn until(&self, command: &str, wanted: &str) {
         let deadline = tokio::time::Instant::now() + LIMIT;

@@ -44,6 +44,19 @@ struct Connection {
     encoding: OnceCell<Encoding>,
 }
 
+/// What a command is about: only one about an order has to know how the server keeps orders.
+enum About<F> {
+    Order(F),
+    Server(Cmd),
+}
+
+impl Connection {
+    async fn encoding(&self) -> Result<Encoding, RedisError> {
+        let asked = || ask_for_encoding(self.pipeline.clone());
+        self.encoding.get_or_try_init(asked).await.copied()
+    }
+}
+
 impl Link {
     /// Prepares the way; `patience` bounds a command, with all that it takes to get it through.
     pub(super) fn new(url: &str, patience: Duration) -> Result<Self, RedisError> {
@@ -60,18 +73,35 @@ impl Link {
         })
     }
 
-    /// Sends a command, once more over a new connection if the old one was the cause that it failed:
-    /// it has to be one that may be carried out twice. The first attempt has half of the patience, so
-    /// that silence leaves time for the second.
+    /// Sends a command about an order: it depends on how the server keeps one.
     pub(super) async fn send<T: FromRedisValue>(
         &self,
         command: impl Fn(Encoding) -> Cmd,
     ) -> Result<T, RedisError> {
+        self.deliver(&About::Order(command)).await
+    }
+
+    /// Sends a command about the server itself, which may refuse to be asked about orders.
+    pub(super) async fn send_plain<T: FromRedisValue>(
+        &self,
+        command: Cmd,
+    ) -> Result<T, RedisError> {
+        let about: About<fn(Encoding) -> Cmd> = About::Server(command);
+        self.deliver(&about).await
+    }
+
+    /// Sends a command, once more over a new connection if the old one was the cause that it failed:
+    /// it has to be one that may be carried out twice. The first attempt has half of the patience, so
+    /// that silence leaves time for the second.
+    async fn deliver<T: FromRedisValue>(
+        &self,
+        about: &About<impl Fn(Encoding) -> Cmd>,
+    ) -> Result<T, RedisError> {
         let begin = Instant::now();
         let deadline = begin + self.patience;
-        match self.attempt(begin + self.patience / 2, &command).await {
+        match self.attempt(begin + self.patience / 2, about).await {
             Err((_, true)) if Instant::now() < deadline => {
-                let again = self.attempt(deadline, &command).await;
+                let again = self.attempt(deadline, about).await;
                 again.map_err(|(error, _)| error)
             }
             once => once.map_err(|(error, _)| error),
@@ -82,10 +112,10 @@ impl Link {
     async fn attempt<T: FromRedisValue>(
         &self,
         deadline: Instant,
-        command: impl Fn(Encoding) -> Cmd,
+        about: &About<impl Fn(Encoding) -> Cmd>,
     ) -> Result<T, (RedisError, bool)> {
         let slot = Arc::clone(&self.slot());
-        let answer = timeout_at(deadline, self.ask(&slot, command)).await;
+        let answer = timeout_at(deadline, self.ask(&slot, about)).await;
         answer
             .unwrap_or_else(|_| Err(self.no_answer()))
             .map_err(|error| {
@@ -100,15 +130,18 @@ impl Link {
     async fn ask<T: FromRedisValue>(
         &self,
         slot: &Slot,
-        command: impl Fn(Encoding) -> Cmd,
+        about: &About<impl Fn(Encoding) -> Cmd>,
     ) -> Result<T, RedisError> {
         let made = slot.get_or_init(|| self.make()).await;
         let connection = made.connection.as_ref().map_err(Clone::clone)?;
-        let mut pipeline = connection.pipeline.clone();
-        let encoding = &connection.encoding;
-        let encoding = encoding.get_or_try_init(|| ask_for_encoding(pipeline.clone()));
-        let encoding = *encoding.await?;
-        command(encoding).query_async(&mut pipeline).await
+        let pipeline = &mut connection.pipeline.clone();
+        match about {
+            About::Order(command) => {
+                let command = command(connection.encoding().await?);
+                command.query_async(pipeline).await
+            }
+            About::Server(command) => command.query_async(pipeline).await,
+        }
     }
 
     async fn make(&self) -> Made {

@@ -69,8 +69,7 @@ impl RedisStore {
             }
             self.check_rename().await?;
             self.check_write().await?;
-            let _: Value = self.link.send(command::ask_for_scripts).await?;
-            Ok(())
+            self.check_scripts().await
         };
         asked
             .await
@@ -82,7 +81,7 @@ impl RedisStore {
 
     /// What is no cluster does not know the command, or refuses it.
     async fn check_shards(&self) -> Result<(), StoreError> {
-        match self.link.send(|_| command::ask_for_cluster()).await {
+        match self.link.send_plain(command::ask_for_cluster()).await {
             Ok(about) => {
                 let about: String = about;
                 let size = about
@@ -110,20 +109,39 @@ impl RedisStore {
     }
 
     async fn check_write(&self) -> Result<(), RedisError> {
-        // Only a document's probe has something to complain about.
+        match self.ask(command::ask_for_write).await {
+            // Only a document's probe has something to complain about.
+            (Err(error), true) if refusal::is_no_document_yet(&error) => Ok(()),
+            (asked, _) => asked,
+        }
+    }
+
+    /// Where orders are strings, only changes need scripts; a document is created by one.
+    async fn check_scripts(&self) -> Result<(), RedisError> {
+        match self.ask(command::ask_for_scripts).await {
+            (Err(error), false)
+                if refusal::lacks_a_right(&error) || refusal::is_unknown_command(&error) =>
+            {
+                let cause = error.to_string();
+                tracing::warn!(
+                    cause,
+                    "--store runs no EVAL: updates and cancellations fail"
+                );
+                Ok(())
+            }
+            (asked, _) => asked,
+        }
+    }
+
+    /// Returns the answer, and whether the server has documents.
+    async fn ask(&self, command: fn(Encoding) -> Cmd) -> (Result<(), RedisError>, bool) {
         let has_documents = AtomicBool::new(false);
         let ask = |encoding| {
             has_documents.store(encoding == Encoding::JsonDocument, Ordering::Relaxed);
-            command::ask_for_write(encoding)
+            command(encoding)
         };
-        match self.link.send::<Value>(ask).await {
-            Err(error)
-                if has_documents.load(Ordering::Relaxed) && refusal::is_no_document_yet(&error) =>
-            {
-                Ok(())
-            }
-            asked => asked.map(|_| ()),
-        }
+        let asked = self.link.send::<Value>(ask).await;
+        (asked.map(|_| ()), has_documents.into_inner())
     }
 
     /// Sends a command about an order.
