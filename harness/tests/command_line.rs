@@ -100,3 +100,22 @@ fn a_blank_after_a_comma_is_taken_and_an_address_is_told_its_scheme() {
         assert!(!told.contains("hunter2"), "{told}");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_fault_that_the_store_does_not_have_is_refused_by_its_name() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("kvrocks");
+    std::fs::write(&store, "").unwrap();
+    std::fs::set_permissions(&store, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = [("PATH", folder.path().to_str().unwrap())];
+    let refused = told(
+        &["faults", "--dry-run", "--only", "store-full,kill-store"],
+        &path,
+        1,
+    );
+    assert!(refused.contains("--only store-full: kvrocks"), "{refused}");
+    told(&["faults", "--dry-run", "--only", "kill-store"], &path, 0);
+}

@@ -99,7 +99,7 @@ async fn h1_a_kill_with_work_in_flight_loses_no_request_and_no_reply() {
             sleep(Duration::from_millis(1200)).await;
             // Commits go on while nothing can be finished: one that passes what is in flight loses
             // it here.
-            support::stall(&stack, STALL).await;
+            support::stall(&stack, STALL);
             sleep(STALL - Duration::from_millis(200)).await;
             first.child().signal(Signal::KILL);
             over.cancel();
@@ -170,7 +170,7 @@ async fn h8_a_stalled_store_pauses_intake_and_everything_is_answered_after_it() 
         let (ids, ()) = tokio::join!(load(&requester, &over), async {
             // Again where a slow machine sends too few requests to fill the buffers meanwhile.
             for _ in 0..30 {
-                support::stall(&stack, STALL).await;
+                support::stall(&stack, STALL);
                 sleep(STALL + Duration::from_millis(200)).await;
                 if support::metric(service.admin(), "kafka_bridge_pauses_total").await >= 1.0 {
                     break;
@@ -214,7 +214,7 @@ async fn a_partition_that_was_revoked_while_paused_is_served_when_it_comes_back(
 
     let over = CancellationToken::new();
     let (ids, second) = tokio::join!(load(&requester, &over), async {
-        support::stall(&stack, 8 * STALL).await;
+        support::stall(&stack, 8 * STALL);
         support::until_at_least_one(first.admin(), "kafka_bridge_pauses_total").await;
         let second = Service::start(&stack, second).await.unwrap();
         support::until_at_least_one(first.admin(), "kafka_bridge_revoked_partitions_total").await;

@@ -97,7 +97,7 @@ async fn h8_h20_h21_apache_kafka_only_a_flood_with_a_stalled_store_keeps_memory_
     config.set("bootstrap.servers", stack.bootstrap_servers());
     let mut sender = Sender::new(&config, "flood-createOrder", &requester.reply_topic, body);
 
-    support::stall_writes(&stack, Duration::from_secs(100)).await;
+    let stalled = support::Stalled::now(&stack);
     while sender.sent.len() < records() {
         sender.send(1000).await;
     }
@@ -110,7 +110,7 @@ async fn h8_h20_h21_apache_kafka_only_a_flood_with_a_stalled_store_keeps_memory_
     // The stall shows while it lasts.
     assert!(support::metric(service.admin(), "kafka_bridge_oldest_unfinished_seconds").await > 3.0);
 
-    support::unstall_writes(&stack).await;
+    drop(stalled);
     let mut answered = BTreeSet::new();
     while answered.len() < sender.sent.len() {
         let reply = requester.next_reply().await;

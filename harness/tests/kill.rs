@@ -92,7 +92,7 @@ async fn kill_repeatedly(stack: &Stack, options: &ServiceOptions, chance: &mut C
         sleep(Duration::from_millis(200 + chance.below(1500))).await;
         if chance.below(2) == 0 {
             let pause = 300 + chance.below(1000);
-            support::stall(stack, Duration::from_millis(pause)).await;
+            support::stall(stack, Duration::from_millis(pause));
             sleep(Duration::from_millis(chance.below(pause))).await;
         }
         service.child().signal(Signal::KILL);
@@ -128,7 +128,7 @@ async fn round(stack: &Stack, dispatch: &str, number: usize, seed: u64) {
         "{context}: requests shared an order"
     );
     let made = support::order_count(stack).await - orders_before;
-    assert_eq!(made, ids.len() as i64, "{context}: orders in the store");
+    assert_eq!(made, ids.len(), "{context}: orders in the store");
     let extra = requester.replies_in_all() - ids.len() as i64;
     support::tell(&format!(
         "kill -9, {name}: {} requests, {KILLS} kills, {:.3} % of the replies came more than once",

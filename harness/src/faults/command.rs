@@ -12,7 +12,7 @@ use super::suite::{self, Report};
 use super::world::World;
 use crate::cli::FaultsArguments;
 use crate::files;
-use crate::stack::{StackKind, authorizer};
+use crate::stack::{StackKind, authorizer, store_program};
 
 /// Plays the rounds that the flags ask for; returns what to print, and whether nothing was found.
 ///
@@ -30,11 +30,8 @@ pub async fn faults(
             arguments.stack.name()
         );
     }
-    let faults = match arguments.only.as_slice() {
-        [] => Fault::all(),
-        chosen => chosen,
-    };
-    let rounds = plan(seed, arguments.rounds, faults);
+    let faults = possible(&arguments.only, store_program())?;
+    let rounds = plan(seed, arguments.rounds, &faults);
     let listed: Vec<String> = rounds.iter().map(Round::to_string).collect();
     tracing::info!("seed {seed}; --seed {seed} plans the same rounds again");
     if arguments.dry_run {
@@ -69,6 +66,46 @@ pub async fn faults(
     Ok((report.text(), report.is_clean()))
 }
 
+/// The faults to plan: those that are chosen, else all that the store has.
+fn possible(chosen: &[Fault], store: Option<&str>) -> Result<Vec<Fault>> {
+    let wanted = if chosen.is_empty() {
+        Fault::all()
+    } else {
+        chosen
+    };
+    let has_not = |fault: &Fault| store == Some("kvrocks") && fault.needs_redis();
+    let (lacking, there): (Vec<Fault>, Vec<Fault>) = wanted.iter().copied().partition(has_not);
+    let named: Vec<String> = lacking.iter().map(Fault::to_string).collect();
+    let named = named.join(", ");
+    match (chosen, named.as_str()) {
+        (_, "") => {}
+        ([], _) => tracing::warn!("left out, because kvrocks on PATH has none of these: {named}"),
+        _ => bail!(
+            "--only {named}: kvrocks, which is on PATH, has no such fault; these need redis-server or \
+             valkey-server without kvrocks"
+        ),
+    }
+    Ok(there)
+}
+
 fn typed((key, value): &(String, String)) -> String {
     format!("{key}={value}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_store_does_not_have_is_refused_by_name_or_left_out() {
+        let chosen = [Fault::KillStore, Fault::StoreFull, Fault::StoreErrors];
+        let refused = possible(&chosen, Some("kvrocks")).unwrap_err().to_string();
+        assert!(
+            refused.starts_with("--only store-full, store-errors: kvrocks"),
+            "{refused}"
+        );
+        assert_eq!(possible(&chosen, Some("redis-server")).unwrap(), chosen);
+        let left = possible(&[], Some("kvrocks")).unwrap();
+        assert!(left.contains(&Fault::KillStore) && !left.contains(&Fault::StoreLoading));
+    }
 }

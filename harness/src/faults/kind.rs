@@ -132,6 +132,15 @@ impl Fault {
         }
     }
 
+    /// Whether the store has to be redis-server or valkey-server: Kvrocks has no log to load, no `FAILOVER`, no
+    /// `maxmemory` and no `min-replicas-to-write`.
+    pub(super) fn needs_redis(self) -> bool {
+        matches!(
+            self,
+            Self::StoreLoading | Self::StoreFailover | Self::StoreFull | Self::StoreErrors
+        )
+    }
+
     /// Whether after it a member that was replaced may still finish what it had begun: its late replies
     /// may then repeat what is committed.
     pub(super) fn leaves_zombies(self) -> bool {

@@ -117,7 +117,7 @@ impl World {
     pub(crate) fn processes(&self) -> Result<Vec<(String, u32)>> {
         let mut stack = self.stack.borrow_mut();
         let broker = stack.broker_process()?.id();
-        let store = stack.store_process()?.id();
+        let store = stack.store_id();
         let named = [("broker", broker), ("store", store)];
         let there = named
             .into_iter()

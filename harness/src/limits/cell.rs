@@ -139,7 +139,7 @@ impl Bench<'_> {
                 .broker_is_mock
                 .then(std::process::id),
         };
-        let store = self.stack.store_process().ok().and_then(|child| child.id());
+        let store = self.stack.store_id();
         let mut parts = BTreeMap::from([("service".to_owned(), service.collect())]);
         parts.extend(broker.map(|id| ("broker".to_owned(), vec![id])));
         parts.extend(store.map(|id| ("store".to_owned(), vec![id])));

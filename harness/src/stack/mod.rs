@@ -22,5 +22,5 @@ pub use native::{Login, SecureListener, authority};
 pub use options::{StackKind, StackOptions};
 pub use ports::any as free_port;
 pub use running::Stack;
-pub(crate) use store::{Store, open as open_store, port_of};
+pub(crate) use store::{Store, open as open_store, port_of, program_name as store_program};
 pub(crate) use topics::{answers as broker_answers, client_config};

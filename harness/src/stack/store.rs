@@ -56,6 +56,17 @@ impl Command {
     }
 }
 
+/// The first of [`PROGRAMS`] that is on PATH, and where.
+fn program() -> Option<(&'static str, PathBuf)> {
+    let mut names = PROGRAMS.iter();
+    names.find_map(|name| Some((*name, programs::on_path(name)?)))
+}
+
+/// The name of the store that a stack starts here, if there is one.
+pub(crate) fn program_name() -> Option<&'static str> {
+    program().map(|(name, _)| name)
+}
+
 impl Store {
     /// Starts the first of kvrocks, redis-server and valkey-server that is on PATH.
     pub(super) async fn start(
@@ -64,14 +75,9 @@ impl Store {
         logs: &Path,
         stop: &CancellationToken,
     ) -> Result<Self> {
-        let (name, program) = PROGRAMS
-            .iter()
-            .find_map(|name| Some((*name, programs::on_path(name)?)))
-            .ok_or_else(|| {
-                anyhow!(
-                    "no store on PATH: install redis-server (make setup), kvrocks or valkey-server"
-                )
-            })?;
+        let (name, program) = program().ok_or_else(|| {
+            anyhow!("no store on PATH: install redis-server (make setup), kvrocks or valkey-server")
+        })?;
         let port = ports::choose("--store-port", wanted)?;
         let folder = TempDir::new().context("cannot create a folder for the store")?;
         let mut command = Command {
@@ -127,6 +133,10 @@ impl Store {
 
     pub(super) fn child(&mut self) -> Option<&mut Child> {
         self.child.as_mut().map(|(child, _folder)| child)
+    }
+
+    pub(super) fn id(&self) -> Option<u32> {
+        self.child.as_ref().and_then(|(child, _folder)| child.id())
     }
 
     /// Removes everything that it holds.

@@ -95,15 +95,6 @@ async fn until_at_least(admin: &str, metric: &str, least: f64) {
     }
 }
 
-/// Makes the store answer nobody for a while.
-async fn stall(stack: &Stack, time: Duration) {
-    let client = redis::Client::open(stack.store_url()).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    let millis = u64::try_from(time.as_millis()).unwrap();
-    let pause = redis::cmd("CLIENT").arg("PAUSE").arg(millis).to_owned();
-    let _: Result<(), _> = pause.query_async(&mut connection).await;
-}
-
 #[tokio::test]
 async fn lag_and_rebalances_are_seen_from_outside() {
     let stack = stack().await;
@@ -117,7 +108,7 @@ async fn lag_and_rebalances_are_seen_from_outside() {
         .until_lag_is_at_most(0)
         .await;
 
-    stall(&stack, Duration::from_millis(1500)).await;
+    support::stall(&stack, Duration::from_millis(1500));
     for number in 0..5 {
         requester.send(&format!("behind-{number}"), ORDER).await;
     }

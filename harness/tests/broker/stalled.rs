@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use crate::batch::{numbered, producer, send};
 use crate::support::requester::{ORDER, Requester};
 use crate::support::{self, LIMIT};
-use crate::{stack, stack_with, stall, start, until_at_least};
+use crate::{stack, stack_with, start, until_at_least};
 
 const BLOCKED: &str = "kafka_bridge_blocked";
 /// Soon seen from outside.
@@ -199,7 +199,7 @@ async fn h24_apache_kafka_only_markers_at_the_end_and_a_slow_store_are_no_obstac
             topic,
             &numbered("late", 100),
         );
-        stall(&stack, Duration::from_millis(2500)).await;
+        support::stall(&stack, Duration::from_millis(2500));
     }
     let paused = "kafka_bridge_pauses_total";
     until_at_least(service.admin(), paused, 1.0).await;

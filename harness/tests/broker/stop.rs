@@ -9,9 +9,9 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::group::Group;
-use crate::support::LIMIT;
 use crate::support::requester::{ORDER, Requester};
-use crate::{MODES, Sent, load, options, stack, stall, until_at_least};
+use crate::support::{LIMIT, stall};
+use crate::{MODES, Sent, load, options, stack, until_at_least};
 
 /// The store answers nobody when the stop comes, for longer than the drain: what is in flight then is given up,
 /// and must not count as done.
@@ -28,7 +28,7 @@ async fn h7_after_a_stop_under_load_what_is_committed_has_its_reply() {
         let over = CancellationToken::new();
         let (sent, ()) = tokio::join!(load(&requester, ORDER, &over), async {
             until_at_least(service.admin(), "kafka_bridge_records_total", 20.0).await;
-            stall(&stack, Duration::from_secs(4)).await;
+            stall(&stack, Duration::from_secs(4));
             until_at_least(service.admin(), "kafka_bridge_in_flight_records", 1.0).await;
             service.child().signal(Signal::TERM);
             let ended = timeout(LIMIT, service.child().wait()).await;
@@ -68,7 +68,7 @@ async fn h7_apache_kafka_only_a_stop_without_a_broker_ends() {
         let mut service = Service::start(&stack, options).await.unwrap();
         assert_eq!(requester.ask("before", ORDER).await.status(), "200");
         // In flight when the broker goes: taken, saved a moment later, and not to be answered any more.
-        stall(&stack, Duration::from_millis(1500)).await;
+        stall(&stack, Duration::from_millis(1500));
         for number in 0..5 {
             requester.send(&format!("in-flight-{number}"), ORDER).await;
         }

@@ -13,7 +13,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use harness::stack::StackKind;
+use harness::stack::{Stack, StackKind};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -259,45 +259,42 @@ pub(crate) async fn until_healthy(admin: &str) {
     }
 }
 
-/// Makes the store answer nobody for a while. A store that cannot be paused makes the test weaker,
-/// not wrong.
-pub(crate) async fn stall(stack: &harness::stack::Stack, time: Duration) {
-    let client = redis::Client::open(stack.store_url()).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    let millis = u64::try_from(time.as_millis()).unwrap();
-    let pause = redis::cmd("CLIENT").arg("PAUSE").arg(millis).to_owned();
-    let _: Result<(), _> = pause.query_async(&mut connection).await;
+/// Makes the store answer nobody for a while.
+pub(crate) fn stall(stack: &Stack, time: Duration) {
+    let stalled = Stalled::now(stack);
+    tokio::spawn(async move {
+        tokio::time::sleep(time).await;
+        drop(stalled);
+    });
 }
 
-/// How many keys the store has.
-pub(crate) async fn order_count(stack: &harness::stack::Stack) -> i64 {
+/// A store that answers nobody until this is dropped. Its process is stopped: not every store can pause itself.
+pub(crate) struct Stalled(Pid);
+
+impl Stalled {
+    pub(crate) fn now(stack: &Stack) -> Self {
+        let store = stack.store_id().expect("the stack has a store of its own");
+        let store = Pid::from_raw(i32::try_from(store).unwrap()).unwrap();
+        kill_process(store, Signal::STOP).unwrap();
+        Self(store)
+    }
+}
+
+impl Drop for Stalled {
+    fn drop(&mut self) {
+        // A store that has ended needs nothing.
+        let _ = kill_process(self.0, Signal::CONT);
+    }
+}
+
+/// How many orders the store has. Not `DBSIZE`, which Kvrocks does not know before it has counted.
+pub(crate) async fn order_count(stack: &Stack) -> usize {
     let client = redis::Client::open(stack.store_url()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    redis::cmd("DBSIZE")
+    let keys: Vec<String> = redis::cmd("KEYS")
+        .arg("order:*")
         .query_async(&mut connection)
         .await
-        .unwrap()
-}
-
-/// Makes the store take no order until [`unstall_writes`], or for that time. What only reads is served,
-/// the end of it too: a store that answers nothing would not hear it.
-pub(crate) async fn stall_writes(stack: &harness::stack::Stack, time: Duration) {
-    let millis = u64::try_from(time.as_millis()).unwrap();
-    let pause = redis::cmd("CLIENT")
-        .arg("PAUSE")
-        .arg(millis)
-        .arg("WRITE")
-        .to_owned();
-    command(stack, &pause).await;
-}
-
-/// Lets the store take orders again.
-pub(crate) async fn unstall_writes(stack: &harness::stack::Stack) {
-    command(stack, redis::cmd("CLIENT").arg("UNPAUSE")).await;
-}
-
-async fn command(stack: &harness::stack::Stack, command: &redis::Cmd) {
-    let client = redis::Client::open(stack.store_url()).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    let () = command.query_async(&mut connection).await.unwrap();
+        .unwrap();
+    keys.len()
 }

@@ -46,6 +46,12 @@ impl Stack {
         }
     }
 
+    /// The store's process id, while a store runs that this stack started.
+    #[must_use]
+    pub fn store_id(&self) -> Option<u32> {
+        self.store.id()
+    }
+
     /// The store's process, to signal it and to see it end.
     ///
     /// # Errors
