@@ -24,7 +24,8 @@ UP_LOG  := target/up.log
 # TLS needs the system's OpenSSL; all other features need nothing.
 WITH_TLS := $(shell pkg-config --exists openssl 2>/dev/null && echo yes)
 FEATURES := $(if $(WITH_TLS),--all-features,--features kafka-bridge/axum,order-service/tasks,harness/stack-tests)
-PACKAGES := flags-and-variables kafka-cluster-url program-shell kafka-bridge order-service load-client harness
+# What can be had by itself.
+PACKAGES := flags-and-variables kafka-cluster-url program-shell kafka-bridge order-service load-client
 LOAD    := --stack $(STACK) --users $(USERS) --spawn-rate $(SPAWN_RATE) --run-time $(RUN_TIME) --warm-up $(WARM_UP)
 
 .DEFAULT_GOAL := help
