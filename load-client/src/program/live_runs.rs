@@ -12,10 +12,10 @@ use crate::load::Control;
 use crate::load::plan::Plan;
 use crate::measure::recorder::TallyView;
 use crate::measure::selfcheck::Validity;
-use crate::program::{self, FAILURE};
+use crate::program::{self, FAILURE, Prepared};
 use crate::scenario::{Kind, Mix};
 use crate::session::signals::say;
-use crate::session::{Audience, Concluded, HeldText, Session};
+use crate::session::{Audience, Observer, SEARCHES, Session, Text, no_edit};
 use crate::transport::kafka::KafkaSettings;
 use crate::web::{
     Board, EditOrder, Exporter, Figures, Offers, Phase, Refusal, RunController, RunMark, Share,
@@ -36,32 +36,22 @@ struct Common {
     arguments: Arc<RunArguments>,
     exporter: Option<Exporter>,
     board: Board,
-    /// What became of the last run; `None` before the first and while one goes on.
-    outcome: watch::Sender<LastRun>,
+    /// The exit code that the last run makes, 0 before the first; `None` while one goes on.
+    outcome: watch::Sender<Option<u8>>,
     /// What the last run that came to figures would have shown on a terminal.
-    last: std::sync::Mutex<Option<HeldText>>,
+    last: std::sync::Mutex<Option<(Text, String)>>,
     /// A signal has said not to wait for requests in flight.
     interrupted: AtomicBool,
 }
 
-/// What a run that goes on is reached by.
+/// What a run that goes on is reached by. Clones reach the same one.
+#[derive(Clone)]
 struct Active {
     control: Control,
     /// Set when the recorder is there.
     view: Arc<OnceLock<TallyView>>,
     /// Why its load cannot be edited.
     no_edit: Option<&'static str>,
-}
-
-const SEARCHES: &str = "the search sets the rate itself";
-
-/// Why a load cannot be edited while it goes on; `None` if it can.
-pub(super) fn no_edit(plan: &Plan) -> Option<&'static str> {
-    match (plan.search, plan.loads.is_empty()) {
-        (Some(_), _) => Some(SEARCHES),
-        (None, false) => Some("the loads of the scenario are not changed while they go on"),
-        (None, true) => None,
-    }
 }
 
 impl LiveRuns {
@@ -88,7 +78,7 @@ impl LiveRuns {
             arguments: Arc::new(arguments),
             exporter,
             board: Board::new(state),
-            outcome: watch::Sender::new(LastRun::None),
+            outcome: watch::Sender::new(Some(0)),
             last: std::sync::Mutex::default(),
             interrupted: AtomicBool::new(false),
         };
@@ -108,14 +98,14 @@ impl LiveRuns {
     pub(super) async fn idle(&self) {
         let mut outcome = self.common.outcome.subscribe();
         // The sender is ours, so it is there.
-        let _ = outcome.wait_for(|last| *last != LastRun::Pending).await;
+        let _ = outcome.wait_for(Option::is_some).await;
         // The outcome is set while the board is being written: wait for that to be done, so that the
         // browsers are told before the server ends.
         let _ = self.common.board.state();
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        *self.common.outcome.borrow() != LastRun::Pending
+        self.common.outcome.borrow().is_some()
     }
 
     /// Takes no further run, and stops the one that goes on.
@@ -132,15 +122,13 @@ impl LiveRuns {
 
     /// Prints the figures of the last run.
     pub(super) fn print_figures(&self) {
-        self.common.held().iter().for_each(HeldText::print);
+        let last = self.common.last();
+        last.iter().for_each(|(place, text)| place.print(text));
     }
 
     /// The exit code that the last run makes; 0 without any.
     pub(super) fn exit_code(&self) -> u8 {
-        match *self.common.outcome.borrow() {
-            LastRun::Ended(code) => code,
-            LastRun::None | LastRun::Pending => 0,
-        }
+        self.common.outcome.borrow().unwrap_or(0)
     }
 }
 
@@ -162,8 +150,8 @@ impl RunController for LiveRuns {
             )));
         }
         let run_id = Uuid::new_v4().to_string();
-        let (plan, settings, scenario) =
-            program::ordered(&self.common.arguments, &order, run_id.clone())?;
+        let prepared = program::ordered(&self.common.arguments, &order, run_id.clone())?;
+        let (plan, _, scenario) = &prepared;
         let state = self.common.board.change(|state| {
             *state = State {
                 phase: Phase::Starting,
@@ -173,7 +161,7 @@ impl RunController for LiveRuns {
                 users: order.users,
                 spawn_rate: plan.spawn_rate,
                 rate: order.rate.unwrap_or_default(),
-                mix: shares(&scenario),
+                mix: shares(scenario),
                 run_time_seconds: plan.run_time.map(|time| time.as_secs_f64()),
                 started_unix_ms: None,
                 ended_unix_ms: None,
@@ -182,23 +170,15 @@ impl RunController for LiveRuns {
                 ..std::mem::take(state)
             }
         });
-        let no_edit = no_edit(&plan);
-        let job = Job {
-            common: Arc::clone(&self.common),
-            number: state.run,
-            plan,
-            settings: Arc::new(settings),
-            scenario: Arc::new(scenario),
+        let begun = Active {
             control: Control::default(),
             view: Arc::default(),
+            no_edit: no_edit(plan),
         };
-        *active = Some(Active {
-            control: job.control.clone(),
-            view: Arc::clone(&job.view),
-            no_edit,
-        });
-        self.common.outcome.send_replace(LastRun::Pending);
-        tokio::spawn(supervise(job));
+        *active = Some(begun.clone());
+        self.common.outcome.send_replace(None);
+        let common = Arc::clone(&self.common);
+        tokio::spawn(supervise(common, state.run, prepared, begun));
         Ok(state)
     }
 
@@ -229,12 +209,7 @@ impl RunController for LiveRuns {
         if order.now {
             active.control.abort.cancel();
         }
-        Ok(self.common.board.change(|state| {
-            // It may have ended by itself a moment ago.
-            if state.phase.is_active() {
-                state.phase = Phase::Stopping;
-            }
-        }))
+        Ok(self.common.board.change(is_stopping))
     }
 
     async fn reset(&self) -> Result<State, Refusal> {
@@ -270,37 +245,18 @@ fn nothing_goes_on() -> Refusal {
 
 const HISTOGRAM_BINS: u32 = 60;
 
-/// What became of the last run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum LastRun {
-    None,
-    Pending,
-    /// It has ended, and makes this exit code.
-    Ended(u8),
-}
-
 impl Common {
-    fn held(&self) -> std::sync::MutexGuard<'_, Option<HeldText>> {
+    fn last(&self) -> std::sync::MutexGuard<'_, Option<(Text, String)>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-struct Job {
-    common: Arc<Common>,
-    number: u32,
-    plan: Plan,
-    settings: Arc<KafkaSettings>,
-    scenario: Arc<Mix>,
-    control: Control,
-    view: Arc<OnceLock<TallyView>>,
-}
-
-/// Does the run; tells on the board, and to who waits for it, how it ended.
-async fn supervise(job: Job) {
-    let common = Arc::clone(&job.common);
-    let stop = job.control.stop.clone();
+/// Does a run; tells on the board, and to who waits for it, how it ended.
+async fn supervise(common: Arc<Common>, number: u32, prepared: Prepared, active: Active) {
+    let stop = active.control.stop.clone();
     // In a task of its own: a panic in it, which is a bug of ours, must not leave the page waiting.
-    let (code, error, was_said) = match tokio::spawn(run(job)).await {
+    let running = tokio::spawn(run(Arc::clone(&common), number, prepared, active));
+    let (code, error, was_said) = match running.await {
         Ok(Ok((code, defunct))) => (code, defunct, true),
         Ok(Err(error)) => (FAILURE, Some(format!("{error:#}")), false),
         Err(_panic) => {
@@ -311,10 +267,9 @@ async fn supervise(job: Job) {
     // Stopped before it could send, it has not failed.
     let was_given_up = common.board.state().started_unix_ms.is_none() && stop.is_cancelled();
     let error = error.filter(|_| !was_given_up);
-    error
-        .iter()
-        .filter(|_| !was_said)
-        .for_each(|error| say(&format!("error: {error}")));
+    if let Some(error) = error.as_ref().filter(|_| !was_said) {
+        say(&format!("error: {error}"));
+    }
     common.board.change(|state| {
         state.ended_unix_ms = state.started_unix_ms.map(|_| unix_ms());
         state.phase = Phase::Stopped;
@@ -323,41 +278,37 @@ async fn supervise(job: Job) {
             state.error = Some(error);
         }
         // Here, so that who sees the end on the board may start the next run.
-        common.outcome.send_replace(LastRun::Ended(code));
+        common.outcome.send_replace(Some(code));
     });
 }
 
 /// Answers the exit code, and why the run ended early if it did.
-async fn run(job: Job) -> anyhow::Result<(u8, Option<String>)> {
-    let run_id = job.settings.run_id.clone();
-    let common = job.common;
-    let session = Session::prepare(
-        Arc::clone(&common.arguments),
-        job.number,
-        job.plan,
-        job.settings,
-        job.scenario,
-    )?;
-    let stop = job.control.stop.clone();
+async fn run(
+    common: Arc<Common>,
+    number: u32,
+    prepared: Prepared,
+    Active { control, view, .. }: Active,
+) -> anyhow::Result<(u8, Option<String>)> {
+    let run_id = prepared.1.run_id.clone();
+    let session = Session::prepare(Arc::clone(&common.arguments), number, prepared)?;
+    let stop = control.stop.clone();
     let transport = session.connect(stop.cancelled()).await?;
     let board = common.board.clone();
-    let seen = job.view;
     let mut export = common.exporter.clone().map(program::observer);
-    let started = session.start(transport, job.control, |view| {
-        let view = seen.get_or_init(|| view).clone();
-        Audience::Page(Box::new(move |moment, summary| {
-            if let Some(export) = &mut export {
-                export(moment, summary);
-            }
-            let figures = Figures {
-                summary: summary.clone(),
-                histogram: view.histogram(HISTOGRAM_BINS),
-            };
-            board.record(moment.clone(), figures);
-        }))
-    })?;
+    let observer: Observer = Box::new(move |moment, summary, view| {
+        if let Some(export) = &mut export {
+            export(moment, summary, view);
+        }
+        let figures = Figures {
+            summary: summary.clone(),
+            histogram: view.histogram(HISTOGRAM_BINS),
+        };
+        board.record(moment.clone(), figures);
+    });
+    let started = session.start(transport, control, Audience::Page, Some(observer))?;
+    view.get_or_init(|| started.view());
     common.board.begin(RunMark {
-        number: job.number,
+        number,
         run_id,
         started_unix_ms: unix_ms(),
     });
@@ -366,27 +317,26 @@ async fn run(job: Job) -> anyhow::Result<(u8, Option<String>)> {
         let board = common.board.clone();
         async move {
             stop.cancelled().await;
-            board.change(|state| {
-                if state.phase.is_active() {
-                    state.phase = Phase::Stopping;
-                }
-            });
+            board.change(is_stopping);
         }
     }));
     // The page's stop at once is an order like others, not an interruption of the program.
     let interrupted = || common.interrupted.load(Ordering::Relaxed);
     let concluded = started.run(|_| interrupted()).await;
     drop(stopping);
-    let Concluded {
-        done,
-        defunct,
-        validity,
-        held,
-    } = concluded?;
-    tell(&common.board, &validity);
-    *common.held() = held;
-    let early = defunct.map(|cause| format!("the run ended early: {cause}"));
-    Ok((done?, early))
+    let concluded = concluded?;
+    tell(&common.board, &concluded.validity);
+    *common.last() = concluded.held;
+    let early = concluded.defunct;
+    let early = early.map(|cause| format!("the run ended early: {cause}"));
+    Ok((concluded.done?, early))
+}
+
+/// The run is stopping, unless it has ended by itself a moment ago.
+fn is_stopping(state: &mut State) {
+    if state.phase.is_active() {
+        state.phase = Phase::Stopping;
+    }
 }
 
 /// Says whether the figures may be used, on the page only where they may not.

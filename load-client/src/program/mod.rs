@@ -16,11 +16,12 @@ use program_shell::http;
 use program_shell::signals::Signals;
 use program_shell::terminal::shows_colours;
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
 
-use self::live_runs::{LiveRuns, no_edit};
+use self::live_runs::LiveRuns;
 use crate::args::{
     self, Command, Misuse, NotAllowed, OutputError, RunArguments, ServiceError, parse,
 };
@@ -101,50 +102,44 @@ pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<u8> {
     if arguments.web.web.is_some() {
         return serve(arguments);
     }
-    let (plan, settings, scenario) = prepared(&arguments)?;
-    let (arguments, settings) = (Arc::new(arguments), Arc::new(settings));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
+    let prepared = prepared(&arguments)?;
+    let arguments = Arc::new(arguments);
+    runtime()?.block_on(async {
         let signals = Signals::catch()?;
-        let shown = (plan.clone(), Arc::clone(&settings));
         let exporter = export(&arguments).await?;
-        let session = Session::prepare(arguments, 1, plan, settings, Arc::new(scenario))?;
-        measure(session, signals, &shown.0, &shown.1, exporter).await
+        let session = Session::prepare(arguments, 1, prepared)?;
+        measure(session, signals, exporter).await
     })
 }
 
-/// The load, the settings and the requests, checked before anything is begun.
-fn prepared(arguments: &RunArguments) -> anyhow::Result<(Plan, KafkaSettings, Mix)> {
-    let (plan, settings, scenario) = arguments.prepared(Uuid::new_v4().to_string())?;
-    settings.effective()?;
-    Ok((plan, settings, scenario))
+fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+}
+
+/// The load, the settings and the requests of a run.
+type Prepared = (Plan, KafkaSettings, Mix);
+
+/// The run of the command line, checked before anything is begun.
+fn prepared(arguments: &RunArguments) -> anyhow::Result<Prepared> {
+    let prepared = arguments.prepared(Uuid::new_v4().to_string())?;
+    prepared.1.effective()?;
+    Ok(prepared)
 }
 
 async fn measure(
     session: Session,
     mut signals: Signals,
-    plan: &Plan,
-    settings: &KafkaSettings,
     exporter: Option<Exporter>,
 ) -> anyhow::Result<u8> {
     let given_up = async {
         signals.next().await;
     };
     let transport = session.connect(given_up).await?;
-    announce(plan, settings);
-    let control = Control::default();
-    let keyed = control.clone();
-    let is_open_to_keys = no_edit(plan).is_none();
-    let started = session.start(transport, control.clone(), |_| Audience::Terminal {
-        on_key: Box::new(move |more| {
-            if is_open_to_keys {
-                keyed.add_users(more);
-            }
-        }),
-        observer: exporter.map(observer),
-    })?;
+    session.announce();
+    let (control, observer) = (Control::default(), exporter.map(observer));
+    let started = session.start(transport, control.clone(), Audience::Terminal, observer)?;
     let (is_over, terminal) = (started.is_over(), started.restore());
     tokio::spawn(signals::control(signals, control, is_over, terminal));
     let concluded = started.run(|control| control.abort.is_cancelled()).await?;
@@ -164,27 +159,7 @@ async fn export(arguments: &RunArguments) -> anyhow::Result<Option<Exporter>> {
 
 /// What tells an exporter of a run.
 fn observer(exporter: Exporter) -> Observer {
-    Box::new(move |moment, summary| exporter.observe(moment, summary))
-}
-
-fn announce(plan: &Plan, settings: &KafkaSettings) {
-    let replies = if settings.publish_only {
-        "publishing only".to_owned()
-    } else {
-        format!("replies from {}", settings.reply_topic)
-    };
-    let load = if plan.users > 0 {
-        format!(
-            "{} user(s), {} started per second",
-            plan.users, plan.spawn_rate
-        )
-    } else {
-        plan.load_model()
-    };
-    say(&format!(
-        "{load}, to {} at {}, {replies}",
-        settings.topic, settings.brokers
-    ));
+    Box::new(move |moment, summary, _| exporter.observe(moment, summary))
 }
 
 /// How long a browser that reads nothing may hold up the end.
@@ -205,9 +180,7 @@ pub(crate) fn serve(arguments: RunArguments) -> anyhow::Result<u8> {
         .validated(scenario.kinds(), &arguments.load.until)?;
     let address = arguments.web.address()?;
     let address = address.context("--web is needed to serve the page")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = runtime()?;
     let code = runtime.block_on(listen(arguments, (&plan, settings), address));
     // What does not end in time ends with the process.
     runtime.shutdown_background();
@@ -316,7 +289,7 @@ fn ordered(
     arguments: &RunArguments,
     order: &StartOrder,
     run_id: String,
-) -> Result<(Plan, KafkaSettings, Mix), Refusal> {
+) -> Result<Prepared, Refusal> {
     let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
     let invalid = |field: &str| {
         let field = field.to_owned();

@@ -22,7 +22,7 @@ pub(crate) use csv_stats::{CsvText, StatsFiles, failures_csv, stats_csv};
 pub(crate) use hdr::hdr_log;
 pub(crate) use junit::junit;
 pub(crate) use run_history::{HistoryRow, append_history, check_history};
-pub(crate) use run_json::{EndedBy, RunFacts, RunReport};
+pub(crate) use run_json::{EndedBy, RunData, RunFacts, RunReport};
 
 /// What stands for the protocol in every table, as `GET` does in Locust's.
 const TYPE: &str = "KAFKA";

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use crate::args::LoadArguments;
@@ -18,8 +19,9 @@ use crate::measure::memory::{self, MemoryPoint};
 use crate::measure::recorder::TallyView;
 use crate::measure::summary::Summary;
 use crate::measure::threshold::{
-    Judgement, Standing, Threshold, evaluate, extra_quantiles, requests_needed,
+    Threshold, evaluate, extra_quantiles, first_broken, requests_needed,
 };
+use crate::report::EndedBy;
 use crate::session::signals::say;
 
 /// How often the stages are held against the limits.
@@ -33,7 +35,7 @@ const RECORDING: Duration = Duration::from_millis(200);
 
 /// What goes on beside a run.
 pub(super) struct Beside {
-    tasks: Vec<tokio::task::JoinHandle<()>>,
+    tasks: Vec<JoinHandle<()>>,
     memory: Arc<Mutex<History<MemoryPoint>>>,
     limits: Vec<Threshold>,
     limit_broke: Arc<AtomicBool>,
@@ -79,30 +81,23 @@ impl Beside {
         own
     }
 
-    /// Whether a limit has ended the run.
-    pub(super) fn limit_broke(&self) -> bool {
-        self.limit_broke.load(Ordering::Relaxed)
-    }
-
-    /// Whether the run ended because the search has found what it looked for.
-    pub(super) fn search_is_over(&self) -> bool {
-        let search = self.search.as_ref();
-        search.is_some_and(|search| lock(search).rate().is_none())
-    }
-
-    /// Stops, and tells what was seen.
-    pub(super) fn finish(self, view: &TallyView) -> Findings {
-        self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
+    /// Stops. Tells what was seen, and why the run ended if that was decided here.
+    pub(super) fn finish(self, view: &TallyView) -> (Findings, Option<EndedBy>) {
+        self.tasks.iter().for_each(JoinHandle::abort);
         let has_limits = !self.limits.is_empty() && self.search.is_none();
         // Nothing is in flight any more.
         let broken = has_limits.then(|| view.broken_stages(&self.limits, Duration::MAX));
         let (history, stages) = (view.history(), view.stages());
         let memory = lock(&self.memory);
         let found = Findings::of(&history, &stages, memory.entries(), broken.as_deref());
-        Findings {
-            capacity: self.search.map(|search| lock(&search).found()),
-            ..found
-        }
+        let search = self.search.as_deref().map(lock);
+        let limit_broke = self.limit_broke.load(Ordering::Relaxed);
+        let ended_by = match &search {
+            Some(search) => search.rate().is_none().then_some(EndedBy::Search),
+            None => limit_broke.then_some(EndedBy::Limit),
+        };
+        let capacity = search.map(|search| search.found());
+        (Findings { capacity, ..found }, ended_by)
     }
 }
 
@@ -225,19 +220,9 @@ fn probed(limits: &[Threshold], rate: f64, summary: &Summary) -> Option<Probed> 
     if requests < requests_needed(limits) {
         return None;
     }
-    let judged = evaluate(limits, summary).judgements;
-    let find = |standing| judged.iter().find(|own| own.verdict == standing);
-    let broke = |text: &str, own: &Judgement| {
-        Some(Probed::Broke(format!(
-            "{text}, the limit is {}",
-            own.threshold
-        )))
-    };
-    match (find(Standing::Broken), find(Standing::Undecided)) {
-        (Some(own), _) => broke(own.measured.as_deref().unwrap_or_default(), own),
-        (None, Some(own)) if failures == requests => broke("no request was answered well", own),
-        (None, Some(_)) => None,
-        (None, None) => Some(Probed::Held),
+    match first_broken(limits, summary) {
+        Some(reason) => Some(Probed::Broke(reason)),
+        None => evaluate(limits, summary).all_hold().then_some(Probed::Held),
     }
 }
 

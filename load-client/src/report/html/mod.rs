@@ -3,6 +3,7 @@
 mod charts;
 mod frame;
 mod run;
+mod run_charts;
 
 use crate::compare::tables::Table;
 use crate::compare::{Comparison, Verdict, once, tables as compared};
@@ -44,6 +45,19 @@ pub struct Section {
     pub heading: String,
     /// Names and values.
     pub rows: Vec<(String, String)>,
+}
+
+impl Section {
+    pub(crate) fn new<N: Into<String>>(
+        heading: &str,
+        rows: impl IntoIterator<Item = (N, String)>,
+    ) -> Self {
+        let rows = rows.into_iter().map(|(name, value)| (name.into(), value));
+        Self {
+            heading: heading.to_owned(),
+            rows: rows.collect(),
+        }
+    }
 }
 
 const STYLE: &str = concat!(include_str!("palette.css"), include_str!("page.css"));
