@@ -30,7 +30,7 @@ use crate::load::units::show_rate;
 use crate::load::{Arrivals, Control};
 use crate::report::Collision;
 use crate::scenario::{Mix, Scenario};
-use crate::session::signals::{self, INTERRUPTED, say};
+use crate::session::terminal::{self, INTERRUPTED, say};
 use crate::session::{Audience, Observer, Session};
 use crate::transport::kafka::{KafkaSettings, KafkaTransportError, quiet_unreadable_headers};
 use crate::web::{AllowedHosts, Exporter, Refusal, RunController, StartOrder, router};
@@ -92,12 +92,8 @@ pub(crate) fn is_usage(error: &anyhow::Error) -> bool {
         || by_setting.is_some_and(KafkaTransportError::is_usage)
 }
 
-/// Runs the load; answers the exit code.
-///
-/// # Errors
-///
-/// When the command line contradicts itself, the cluster or a topic cannot be used, or a file
-/// cannot be written.
+/// Runs the load; answers the exit code. Fails when the command line contradicts itself, the cluster or a topic
+/// cannot be used, or a file cannot be written.
 pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<u8> {
     if arguments.web.web.is_some() {
         return serve(arguments);
@@ -140,8 +136,8 @@ async fn measure(
     session.announce();
     let (control, observer) = (Control::default(), exporter.map(observer));
     let started = session.start(transport, control.clone(), Audience::Terminal, observer)?;
-    let (is_over, terminal) = (started.is_over(), started.restore());
-    tokio::spawn(signals::control(signals, control, is_over, terminal));
+    let (is_over, restore) = (started.is_over(), started.restore());
+    tokio::spawn(terminal::control(signals, control, is_over, restore));
     let concluded = started.run(|control| control.abort.is_cancelled()).await?;
     concluded.done
 }
@@ -167,11 +163,7 @@ const SERVER_STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Serves the page until a signal, or until the run that was started by itself is over. Answers the exit code
 /// of the last run, which is that of the same run without the page, or 1 when the run could not be done; 0
-/// without any run.
-///
-/// # Errors
-///
-/// When the command line contradicts itself, or the address cannot be listened at.
+/// without any run. Fails when the command line contradicts itself, or the address cannot be listened at.
 pub(crate) fn serve(arguments: RunArguments) -> anyhow::Result<u8> {
     // What is wrong with the settings is told here and now, not at the first run.
     let (plan, settings, scenario) = prepared(&arguments)?;
@@ -200,9 +192,9 @@ async fn listen(
     let (autostart, autoquit) = (arguments.web.autostart, arguments.web.autoquit);
     let hosts = AllowedHosts::new(address, &arguments.web.web_name);
     let exporter = export(&arguments).await?;
-    let runs = Arc::new(LiveRuns::new(arguments, proposed, exporter));
+    let runs = LiveRuns::new(arguments, proposed, exporter);
     let closed = CancellationToken::new();
-    let page = router(Arc::clone(&runs), hosts, closed.clone());
+    let page = router(Arc::new(runs.clone()), hosts, closed.clone());
     let server = tokio::spawn(http::serve(
         listener,
         page,
@@ -228,16 +220,16 @@ async fn listen(
 
 /// Waits for the end of the run and then that long; for ever without a time.
 async fn after_the_run(runs: &LiveRuns, autoquit: Option<Duration>) {
-    match autoquit {
-        Some(pause) => loop {
-            runs.idle().await;
-            tokio::time::sleep(pause).await;
-            // Somebody may have started another one.
-            if runs.is_idle() {
-                return;
-            }
-        },
-        None => std::future::pending().await,
+    let Some(pause) = autoquit else {
+        return std::future::pending().await;
+    };
+    loop {
+        runs.idle().await;
+        tokio::time::sleep(pause).await;
+        // Somebody may have started another one.
+        if runs.is_idle() {
+            return;
+        }
     }
 }
 
@@ -267,11 +259,9 @@ async fn end(runs: &LiveRuns, signals: &mut Signals) -> ControlFlow<()> {
 /// The form as the command line fills it.
 fn defaults(arguments: &RunArguments, plan: &Plan) -> StartOrder {
     // Loads with stages have their own.
-    let is_one = plan.loads.is_empty();
-    let run_time = if is_one {
-        plan.run_time
-    } else {
-        arguments.run_time
+    let run_time = match plan.loads.is_empty() {
+        true => plan.run_time,
+        false => arguments.run_time,
     };
     let run_time = run_time.map(humantime::format_duration);
     let run_time = run_time.map(|time| time.to_string().replace(' ', ""));
@@ -290,35 +280,36 @@ fn ordered(
     order: &StartOrder,
     run_id: String,
 ) -> Result<Prepared, Refusal> {
-    let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
-    let invalid = |field: &str| {
-        let field = field.to_owned();
-        move |reason: String| Refusal::invalid(format!("{field}: {reason}"))
-    };
-    let run_time = given(&order.run_time).map(|text| parse::duration(text.trim()));
-    let run_time = run_time.transpose().map_err(invalid("run_time"))?;
-    let rate = given(&order.rate).map(|text| parse::rate(text.trim()));
-    let rate = rate.transpose().map_err(invalid("rate"))?;
-    let refused = |error: String| Refusal::invalid(error);
+    let run_time = field("run_time", order.run_time.as_deref(), parse::duration)?;
+    let rate = field("rate", order.rate.as_deref(), parse::rate)?;
     let prepared = arguments.prepared_for(run_id, run_time);
-    let (plan, settings, scenario) = prepared.map_err(|error| refused(format!("{error:#}")))?;
+    let (plan, settings, scenario) =
+        prepared.map_err(|error| Refusal::invalid(format!("{error:#}")))?;
     if rate.is_some() && !plan.loads.is_empty() {
-        return Err(invalid("rate")(
-            "the loads of the scenario have their own".to_owned(),
-        ));
+        let reason = "rate: the loads of the scenario have their own";
+        return Err(Refusal::invalid(reason));
     }
     let plan = match plan.stages.is_empty() && plan.loads.is_empty() {
-        true => unstaged(plan, order, run_time, rate, arguments)
-            .map_err(|error| refused(error.to_string()))?,
-        false => arguments
-            .load
-            .staged_as(plan, (order.users, order.spawn_rate), run_time, rate)
-            .map_err(|error| refused(error.to_string()))?,
+        true => unstaged(plan, order, run_time, rate, arguments),
+        false => {
+            let users = (order.users, order.spawn_rate);
+            arguments.load.staged_as(plan, users, run_time, rate)
+        }
     };
-    let plan = plan
-        .validated()
-        .map_err(|error| refused(error.to_string()))?;
+    let plan = plan.and_then(Plan::validated);
+    let plan = plan.map_err(|error| Refusal::invalid(error.to_string()))?;
     Ok((plan, settings, scenario))
+}
+
+/// What a field of the form says; `None` when it is empty.
+fn field<T>(
+    name: &str,
+    text: Option<&str>,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<Option<T>, Refusal> {
+    let given = text.map(str::trim).filter(|text| !text.is_empty());
+    let parsed = given.map(parse).transpose();
+    parsed.map_err(|reason| Refusal::invalid(format!("{name}: {reason}")))
 }
 
 /// The load of the order, which is one.

@@ -3,6 +3,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -56,7 +57,6 @@ pub struct Destination {
 
 #[derive(Debug)]
 enum Place {
-    StandardOutput,
     /// The file grows under another name, which is locked, and is renamed over its target.
     Beside {
         part: PathBuf,
@@ -64,7 +64,7 @@ enum Place {
         target: PathBuf,
         has_content: bool,
     },
-    /// What cannot be replaced by a file is written itself, and opened when that begins.
+    /// What cannot be replaced by a file is written itself, and opened when that begins; standard output is open.
     Itself(Option<File>),
 }
 
@@ -112,7 +112,7 @@ impl Destination {
     /// When it cannot be written, or another program has taken it.
     pub fn claim(path: &Path) -> Result<Self, ExportError> {
         let place = match is_standard_output(path) {
-            true => Place::StandardOutput,
+            true => Place::Itself(Some(standard_output(path)?)),
             false => place_of(path)?,
         };
         Ok(Self {
@@ -131,8 +131,7 @@ impl Destination {
             Ok(()) => self.finish(),
             // Who closed the pipe early has what it wanted.
             Err(error)
-                if matches!(self.place, Place::StandardOutput)
-                    && error.kind() == io::ErrorKind::BrokenPipe =>
+                if error.kind() == io::ErrorKind::BrokenPipe && is_standard_output(&self.path) =>
             {
                 Ok(())
             }
@@ -146,13 +145,9 @@ impl Destination {
         }
     }
 
-    /// Ends the writing: a file gets its name.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be renamed; what was written then stays under its provisional name.
+    /// Ends the writing: a file gets its name. Fails when it cannot be renamed; what was written then stays under its
+    /// provisional name.
     pub(super) fn finish(mut self) -> Result<(), ExportError> {
-        self.flush().map_err(|error| self.failed(error))?;
         if let Place::Beside {
             part, file, target, ..
         } = &self.place
@@ -161,7 +156,14 @@ impl Destination {
                 // A file system without modes is no reason to fail.
                 let _ = file.set_permissions(before.permissions());
             }
-            fs::rename(part, target).map_err(|source| ExportError::io(&self.path, source))?;
+            let renamed = fs::rename(part, target).or_else(|error| match error.kind() {
+                // A file that is mounted alone can be written, and not be replaced.
+                io::ErrorKind::ResourceBusy => {
+                    fs::copy(part, target).and_then(|_| fs::remove_file(part))
+                }
+                _ => Err(error),
+            });
+            renamed.map_err(|source| ExportError::io(&self.path, source))?;
             self.place = Place::Itself(None);
         }
         Ok(())
@@ -179,7 +181,6 @@ impl Destination {
 impl Write for Destination {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.place {
-            Place::StandardOutput => io::stdout().write(bytes),
             Place::Beside {
                 file, has_content, ..
             } => {
@@ -198,11 +199,8 @@ impl Write for Destination {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match &mut self.place {
-            Place::StandardOutput => io::stdout().flush(),
-            // Files have no buffer here.
-            _ => Ok(()),
-        }
+        // Files have no buffer here.
+        Ok(())
     }
 }
 
@@ -218,6 +216,13 @@ impl Drop for Destination {
             let _ = fs::remove_file(part);
         }
     }
+}
+
+fn standard_output(path: &Path) -> Result<File, ExportError> {
+    let output = io::stdout().as_fd().try_clone_to_owned();
+    output
+        .map(File::from)
+        .map_err(|source| ExportError::io(path, source))
 }
 
 fn place_of(path: &Path) -> Result<Place, ExportError> {
@@ -240,7 +245,7 @@ fn place_of(path: &Path) -> Result<Place, ExportError> {
     }
     let target = without_links(path).map_err(failed)?;
     let has_that_name = fs::metadata(&target).is_ok_and(|own| is_same(&own, &found));
-    if found.is_file() && has_that_name && !is_mount_point(&target) {
+    if found.is_file() && has_that_name {
         match beside(path, target) {
             // A folder that takes no further file may hold one that can be written.
             Err(ExportError::Io { .. }) if itself().is_ok() => {}
@@ -302,20 +307,4 @@ pub(super) fn without_links(path: &Path) -> io::Result<PathBuf> {
 
 fn is_same(one: &fs::Metadata, other: &fs::Metadata) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
-}
-
-/// Whether a single file is mounted here, over which nothing can be renamed. Without /proc, none is.
-fn is_mount_point(file: &Path) -> bool {
-    let (Ok(file), Ok(mounts)) = (
-        fs::canonicalize(file),
-        fs::read_to_string("/proc/self/mountinfo"),
-    ) else {
-        return false;
-    };
-    // Blanks are written as octal numbers there.
-    let name = file.to_string_lossy().replace('\\', "\\134");
-    let name = name.replace(' ', "\\040").replace('\t', "\\011");
-    let name = name.replace('\n', "\\012");
-    let mut points = mounts.lines().filter_map(|line| line.split(' ').nth(4));
-    points.any(|point| point == name)
 }

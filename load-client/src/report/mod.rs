@@ -2,9 +2,8 @@
 
 mod csv_stats;
 mod destination;
-mod hdr;
+mod exports;
 pub mod html;
-mod junit;
 mod run_history;
 mod run_json;
 pub mod text;
@@ -15,12 +14,12 @@ use std::path::{Path, PathBuf};
 
 use self::destination::{part_of, without_links};
 use crate::measure::summary::{Row, Sample, Summary};
+use crate::measure::threshold::Judgement;
 
 pub use destination::{Destination, ExportError, is_standard_output, remove_earlier, write_whole};
 
 pub(crate) use csv_stats::{CsvText, StatsFiles, failures_csv, stats_csv};
-pub(crate) use hdr::hdr_log;
-pub(crate) use junit::junit;
+pub(crate) use exports::{hdr_log, junit};
 pub(crate) use run_history::{HistoryRow, append_history, check_history};
 pub(crate) use run_json::{EndedBy, RunData, RunFacts, RunReport};
 
@@ -31,6 +30,20 @@ const TYPE: &str = "KAFKA";
 fn rows(summary: &Summary) -> impl Iterator<Item = (&'static str, &Row)> {
     let kinds = summary.kinds.iter().map(|row| (TYPE, row));
     kinds.chain([("", &summary.total)])
+}
+
+/// What was measured for a threshold, or why it is undecided.
+fn figure_or_reason(judgement: &Judgement) -> &str {
+    let told = judgement.measured.as_ref().or(judgement.reason.as_ref());
+    told.map_or("", String::as_str)
+}
+
+/// Writes the content of a file, if there is to be one.
+pub(crate) fn write_if_asked(
+    place: Option<Destination>,
+    content: impl FnOnce() -> anyhow::Result<Vec<u8>>,
+) -> anyhow::Result<()> {
+    place.map_or(Ok(()), |place| Ok(place.write_whole(&content()?)?))
 }
 
 /// Two files of a command line that must not be one.
@@ -165,11 +178,7 @@ impl RequestsCsv {
         })
     }
 
-    /// Adds one request.
-    ///
-    /// # Errors
-    ///
-    /// When the disk is full, for example.
+    /// Adds one request. Fails when the disk is full, for example.
     pub(crate) fn write(&mut self, sample: &Sample) -> Result<(), ExportError> {
         self.begin()?;
         let response_time = sample
@@ -197,11 +206,8 @@ impl RequestsCsv {
             .map_err(|error| self.failed(error))
     }
 
-    /// Writes out what is buffered and gives the file its final name.
-    ///
-    /// # Errors
-    ///
-    /// When the file cannot be written or renamed; what was written stays in `path.part`.
+    /// Writes out what is buffered and gives the file its final name. Fails when the file cannot be written or
+    /// renamed; what was written stays in `path.part`.
     pub(crate) fn finish(mut self) -> Result<(), ExportError> {
         self.begin()?;
         let flushed = self.writer.flush();
@@ -234,6 +240,18 @@ mod tests {
     use super::*;
     use crate::compare::read_run;
     use crate::measure::summary::Outcome;
+    use crate::measure::threshold::Standing;
+
+    /// With a figure, or where it is undecided with a reason.
+    pub(super) fn judgement(threshold: &str, verdict: Standing, told: &str) -> Judgement {
+        let is_decided = verdict != Standing::Undecided;
+        Judgement {
+            threshold: threshold.to_owned(),
+            verdict,
+            measured: is_decided.then(|| told.to_owned()),
+            reason: (!is_decided).then(|| told.to_owned()),
+        }
+    }
 
     #[test]
     fn an_output_is_no_input_and_no_other_output_by_whatever_name() {

@@ -5,7 +5,7 @@
 //! `docs/history.md`.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -63,11 +63,8 @@ pub(crate) fn check_history(path: &Path) -> anyhow::Result<()> {
 }
 
 /// Appends rows by one write, so that two builds that end together do not mix their lines. A new or empty
-/// file gets the header first, and so does what is no file.
-///
-/// # Errors
-///
-/// When the file cannot be written, has another header, or ends in the middle of a line.
+/// file gets the header first, and so does what is no file. Fails when the file cannot be written, has another
+/// header, or ends in the middle of a line.
 pub(crate) fn append_history(path: &Path, rows: &[HistoryRow]) -> anyhow::Result<()> {
     if is_standard_output(path) || (path.exists() && !is_file(path)) {
         return Ok(Destination::claim(path)?.write_whole(&lines(rows, true))?);
@@ -98,33 +95,22 @@ fn is_file(path: &Path) -> bool {
 
 /// Whether a history is empty; one that is not has to be sound.
 fn is_new(path: &Path, file: &mut File) -> anyhow::Result<bool> {
-    let (first, last) = ends(file).with_context(|| cannot(path))?;
-    let Some(last) = last else { return Ok(true) };
-    let rest = first.strip_prefix(HEADER.as_bytes());
-    let path = path.display();
+    let mut before = Vec::new();
+    file.read_to_end(&mut before)
+        .with_context(|| cannot(path))?;
+    if before.is_empty() {
+        return Ok(true);
+    }
+    let (first, path) = (before.strip_prefix(HEADER.as_bytes()), path.display());
     ensure!(
-        rest.is_some_and(|rest| rest.starts_with(b"\n") || rest.starts_with(b"\r\n")),
+        first.is_some_and(|rest| rest.starts_with(b"\n") || rest.starts_with(b"\r\n")),
         "--history {path} is no history: its first line is not {HEADER}; name another file"
     );
     ensure!(
-        last == b'\n',
+        before.ends_with(b"\n"),
         "--history {path} ends in the middle of a line; remove or complete its last line"
     );
     Ok(false)
-}
-
-/// As much of the beginning as a header with its line's end takes, and the last byte if there is one.
-fn ends(file: &mut File) -> io::Result<(Vec<u8>, Option<u8>)> {
-    let mut first = Vec::new();
-    let longest = HEADER.len() as u64 + 2;
-    Read::by_ref(file).take(longest).read_to_end(&mut first)?;
-    if first.is_empty() {
-        return Ok((first, None));
-    }
-    file.seek(SeekFrom::End(-1))?;
-    let mut last = [0];
-    file.read_exact(&mut last)?;
-    Ok((first, Some(last[0])))
 }
 
 fn lines(rows: &[HistoryRow], with_header: bool) -> Vec<u8> {

@@ -49,6 +49,20 @@ pub(crate) enum EndedBy {
     Failure,
 }
 
+impl EndedBy {
+    pub(super) fn in_words(self) -> &'static str {
+        match self {
+            Self::RunTime => "the run time",
+            Self::Signal => "a signal",
+            Self::Threshold => "a threshold that was broken",
+            Self::Limit => "a stage that broke a limit",
+            Self::Search => "the end of the search",
+            Self::Exhausted => "the last row of a feeder",
+            Self::Failure => "a failure",
+        }
+    }
+}
+
 /// A run as its reports see it.
 #[derive(Clone, Copy)]
 pub(crate) struct RunData<'a> {

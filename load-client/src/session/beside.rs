@@ -22,7 +22,7 @@ use crate::measure::threshold::{
     Threshold, evaluate, extra_quantiles, first_broken, requests_needed,
 };
 use crate::report::EndedBy;
-use crate::session::signals::say;
+use crate::session::terminal::say;
 
 /// How often the stages are held against the limits.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);

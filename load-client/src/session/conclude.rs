@@ -10,13 +10,10 @@ use crate::measure::selfcheck::{self, LoadModel, Readings, Stalled, Validity, av
 use crate::measure::summary::Summary;
 use crate::measure::threshold::{Threshold, evaluate};
 use crate::report::html::RunPage;
-use crate::report::text::{run_end, run_verdicts};
-use crate::report::{
-    Destination, EndedBy, RunData, RunFacts, RunReport, StatsFiles, hdr_log, junit,
-};
+use crate::report::text::{command, run_end, run_verdicts};
+use crate::report::{EndedBy, RunData, RunFacts, RunReport, hdr_log, junit, write_if_asked};
 use crate::session::Session;
-use crate::session::files::{Text, command};
-use crate::session::signals::{INTERRUPTED, say};
+use crate::session::terminal::{INTERRUPTED, Text, say};
 use crate::session::watch::Watcher;
 use crate::transport::Transport;
 
@@ -65,7 +62,7 @@ impl Ended {
             say(&format!("error: the run ended early: {cause}"));
         }
         let files = self.watcher.files.as_ref();
-        let history = match files.is_some_and(StatsFiles::has_gaps) {
+        let history = match files.is_some_and(|files| files.has_gaps) {
             true => Err(anyhow!("--csv: rows are missing in the history, see above")),
             false => Ok(facts.exit_code),
         };
@@ -158,17 +155,6 @@ impl Ended {
         }
     }
 
-    /// Why no figure of the run must be used; `None` when they may be.
-    fn spoiled(&self, validity: &Validity) -> Option<String> {
-        let counts = self.session.arguments.output.exit_code_on_invalid != 0;
-        spoiled(
-            self.defunct(),
-            self.recording_failed,
-            self.interrupted_twice,
-            Some(validity).filter(|_| counts),
-        )
-    }
-
     /// Prints the tables and verdicts, or holds them.
     fn show(&self, summary: &Summary, facts: &RunFacts) -> Option<(Text, String)> {
         let place = self.session.places.text;
@@ -185,7 +171,13 @@ impl Ended {
 
     /// Writes each file that was asked for, whole. Answers the first error.
     fn write(&mut self, summary: &Summary, facts: &RunFacts) -> anyhow::Result<()> {
-        let spoiled = self.spoiled(&facts.validity);
+        let counts = self.session.arguments.output.exit_code_on_invalid != 0;
+        let spoiled = spoiled(
+            self.defunct(),
+            self.recording_failed,
+            self.interrupted_twice,
+            Some(&facts.validity).filter(|_| counts),
+        );
         let view = &self.watcher.view;
         let Session {
             plan,
@@ -199,31 +191,23 @@ impl Ended {
             facts,
             summary,
         };
-        let html = write_whole(places.html.take(), || {
+        let html = write_if_asked(places.html.take(), || {
             let (moments, bins) = (view.history(), view.histogram(HISTOGRAM_BINS));
             Ok(RunPage::new(run, &moments, &bins).to_string().into_bytes())
         });
-        let junit = write_whole(places.junit.take(), || {
+        let junit = write_if_asked(places.junit.take(), || {
             Ok(junit(&kafka.topic, facts, spoiled.as_deref()).into_bytes())
         });
-        let hdr = write_whole(places.hdr.take(), || {
+        let hdr = write_if_asked(places.hdr.take(), || {
             let began = facts.started + plan.warm_up.min(facts.duration);
             let length = facts.duration.saturating_sub(plan.warm_up);
             hdr_log(&kafka.topic, began, length, &view.response_times())
         });
-        let json = write_whole(places.json.take(), || {
+        let json = write_if_asked(places.json.take(), || {
             Ok(serde_json::to_vec_pretty(&RunReport::new(run))?)
         });
         html.and(junit).and(hdr).and(json)
     }
-}
-
-/// Writes the content of a file, if there is to be one.
-fn write_whole(
-    place: Option<Destination>,
-    content: impl FnOnce() -> anyhow::Result<Vec<u8>>,
-) -> anyhow::Result<()> {
-    place.map_or(Ok(()), |place| Ok(place.write_whole(&content()?)?))
 }
 
 /// Why no figure of a run must be used; `None` when they may be. Without `validity`, whether the load client kept

@@ -19,8 +19,9 @@ use crate::measure::summary::Summary;
 use crate::measure::threshold::{Standing, Threshold, evaluate, extra_quantiles};
 use crate::report::text::live_table;
 use crate::report::{ExportError, StatsFiles};
-use crate::session::files::{Text, terminal_columns};
-use crate::session::signals::{CLEAR_LINE, Keys, Restore, say, standard_input};
+use crate::session::terminal::{
+    CLEAR_LINE, Keys, Restore, Text, say, standard_input, terminal_columns,
+};
 use crate::session::{Session, no_edit};
 use crate::transport::kafka::KafkaTransport;
 

@@ -9,9 +9,8 @@ use crate::measure::history::{Bin, Moment};
 use crate::measure::selfcheck::{Validity, available_cores};
 use crate::measure::summary::{Latency, PERCENTILES, Summary};
 use crate::measure::threshold::{Judgement, Judgements, Standing};
-use crate::report::html::run_charts::{course, histogram};
-use crate::report::html::{STYLE, Section, THEME, chart_library};
-use crate::report::{EndedBy, RunData, rows};
+use crate::report::html::{STYLE, Section, THEME, chart_library, charts};
+use crate::report::{RunData, figure_or_reason, rows};
 use crate::transport::kafka::librdkafka_version;
 
 const RUN_STYLE: &str = include_str!("run.css");
@@ -101,27 +100,16 @@ fn circumstances(run: RunData) -> Vec<Section> {
         ("replies", replies.to_owned()),
         ("body", format!("{} bytes", kafka.body.len())),
     ];
-    let ended_by = match facts.ended_by {
-        EndedBy::RunTime => "the run time",
-        EndedBy::Signal => "a signal",
-        EndedBy::Threshold => "a threshold that was broken",
-        EndedBy::Limit => "a stage that broke a limit",
-        EndedBy::Search => "the end of the search",
-        EndedBy::Exhausted => "the last row of a feeder",
-        EndedBy::Failure => "a failure",
-    };
     let run_time = plan.run_time.map(time);
+    let run_time = run_time.unwrap_or("until it is stopped".to_owned());
     let load = [
         ("model", plan.load_model()),
         ("target", plan.target_in_words()),
         ("stages", plan.stages.len().to_string()),
-        (
-            "run time",
-            run_time.unwrap_or("until it is stopped".to_owned()),
-        ),
+        ("run time", run_time),
         ("warm-up", time(plan.warm_up)),
         ("time-out", time(plan.timeout)),
-        ("ended by", ended_by.to_owned()),
+        ("ended by", facts.ended_by.in_words().to_owned()),
     ];
     let (system, machine) = (std::env::consts::OS, std::env::consts::ARCH);
     let environment = [
@@ -152,22 +140,13 @@ fn circumstances(run: RunData) -> Vec<Section> {
 
 /// What a threshold that does not hold is, and why; nothing of one that does.
 fn does_not_hold(judgement: &Judgement) -> Option<String> {
-    let threshold = &judgement.threshold;
+    let (threshold, told) = (&judgement.threshold, figure_or_reason(judgement));
     match judgement.verdict {
         Standing::Holds => None,
-        Standing::Broken => {
-            let measured = judgement.measured.as_deref().unwrap_or("nothing");
-            Some(format!(
-                "The threshold {threshold} is broken: {measured} was measured."
-            ))
-        }
-        Standing::Undecided => {
-            let reason = judgement
-                .reason
-                .as_deref()
-                .unwrap_or("the run does not tell");
-            Some(format!("The threshold {threshold} is undecided: {reason}."))
-        }
+        Standing::Broken => Some(format!(
+            "The threshold {threshold} is broken: {told} was measured."
+        )),
+        Standing::Undecided => Some(format!("The threshold {threshold} is undecided: {told}.")),
     }
 }
 

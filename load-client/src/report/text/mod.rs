@@ -2,8 +2,8 @@
 //! knows nothing of how a run is driven.
 
 mod run;
-mod table;
 
+use std::ffi::OsString;
 use std::fmt::Write;
 
 use kafka_cluster_url::{MASK, shown, without_credentials};
@@ -19,8 +19,16 @@ const PREFIX: &str = "LOAD_CLIENT_";
 /// Words that make the value of a header a secret, beside those that make one of a client property.
 const SECRETS: [&str; 5] = ["passwd", "oauthbearer", "authorization", "cookie", "key"];
 
+/// The command of this process.
+pub(crate) fn command() -> String {
+    let text = |value: OsString| value.to_string_lossy().into_owned();
+    let arguments: Vec<_> = std::env::args_os().map(text).collect();
+    let variables = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
+    repeat_command(&arguments, &variables.collect::<Vec<_>>())
+}
+
 /// Joins arguments, program first, and the variables that stand for flags, quoted for a shell.
-pub(crate) fn repeat_command(arguments: &[String], variables: &[(String, String)]) -> String {
+fn repeat_command(arguments: &[String], variables: &[(String, String)]) -> String {
     let mut words: Vec<String> = variables
         .iter()
         .filter(|(name, _)| name.starts_with(PREFIX))
