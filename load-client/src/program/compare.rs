@@ -10,7 +10,7 @@ use crate::compare::{
 use crate::report::html::{PageContext, Section, comparison_page};
 use crate::report::text::{comparison_markdown, comparison_text};
 use crate::report::{
-    Destination, HistoryRow, append_history, check_history, refuse_collisions, write_if_asked,
+    Destination, append_history, check_history, history_row, refuse_collisions, write_if_asked,
 };
 use crate::session::terminal::{Text, say};
 
@@ -131,7 +131,7 @@ fn write_history(
         }
         for (run, own) in runs.iter().zip(&summary.runs) {
             if run.invalid.is_empty() && own.figures.count > 0 {
-                rows.push(HistoryRow::new(side, commit, run, own));
+                rows.push(history_row(side, commit, run, own));
             } else {
                 say(&format!(
                     "run {} ({}) does not enter the history: it is not valid",
@@ -148,13 +148,11 @@ fn exit_code(arguments: &CompareArguments, comparison: &Comparison) -> u8 {
     let Some(rule) = arguments.fail_on else {
         return 0;
     };
-    match broken(rule, comparison) {
-        None => 0,
-        Some(reason) => {
-            say(&format!("error: --fail-on {rule}: {reason}"));
-            BROKEN
-        }
-    }
+    let Some(reason) = broken(rule, comparison) else {
+        return 0;
+    };
+    say(&format!("error: --fail-on {rule}: {reason}"));
+    BROKEN
 }
 
 /// Why a comparison fails; `None` when it passes.

@@ -30,7 +30,7 @@ use crate::load::units::show_rate;
 use crate::load::{Arrivals, Control};
 use crate::report::Collision;
 use crate::scenario::{Mix, Scenario};
-use crate::session::terminal::{self, INTERRUPTED, say};
+use crate::session::terminal::{INTERRUPTED, say};
 use crate::session::{Audience, Observer, Session};
 use crate::transport::kafka::{KafkaSettings, KafkaTransportError, quiet_unreadable_headers};
 use crate::web::{AllowedHosts, Exporter, Refusal, RunController, StartOrder, router};
@@ -135,9 +135,8 @@ async fn measure(
     let transport = session.connect(given_up).await?;
     session.announce();
     let (control, observer) = (Control::default(), exporter.map(observer));
-    let started = session.start(transport, control.clone(), Audience::Terminal, observer)?;
-    let (is_over, restore) = (started.is_over(), started.restore());
-    tokio::spawn(terminal::control(signals, control, is_over, restore));
+    let started = session.start(transport, control, Audience::Terminal, observer)?;
+    started.obey(signals);
     let concluded = started.run(|control| control.abort.is_cancelled()).await?;
     concluded.done
 }
@@ -312,7 +311,7 @@ fn field<T>(
     parsed.map_err(|reason| Refusal::invalid(format!("{name}: {reason}")))
 }
 
-/// The load of the order, which is one.
+/// The load of the order, which is one: an open loop with a rate, users without one.
 fn unstaged(
     plan: Plan,
     order: &StartOrder,
@@ -320,29 +319,26 @@ fn unstaged(
     rate: Option<f64>,
     arguments: &RunArguments,
 ) -> Result<Plan, PlanError> {
-    let model = model(plan.model, rate, arguments);
-    let is_open = matches!(model, Model::Open(_));
+    let (users, model) = match (rate, plan.model) {
+        (Some(rate), Model::Open(open)) => (0, Model::Open(OpenLoop { rate, ..open })),
+        (Some(rate), Model::Closed(_)) => {
+            let open = OpenLoop {
+                rate,
+                arrivals: Arrivals::Constant,
+                max_in_flight: arguments.load.max_in_flight(),
+            };
+            (0, Model::Open(open))
+        }
+        (None, Model::Closed(pause)) => (order.users, Model::Closed(pause)),
+        (None, Model::Open(_)) => (order.users, Model::Closed(Pause::None)),
+    };
     let search = arguments.load.search(rate, run_time, plan.warm_up)?;
     let plan = Plan {
-        users: if is_open { 0 } else { order.users },
+        users,
         spawn_rate: order.spawn_rate,
         run_time,
         model,
         ..plan
     };
     Ok(plan.searching(search))
-}
-
-/// An open loop with a rate, users without one.
-fn model(typed: Model, rate: Option<f64>, arguments: &RunArguments) -> Model {
-    match (rate, typed) {
-        (Some(rate), Model::Open(open)) => Model::Open(OpenLoop { rate, ..open }),
-        (Some(rate), Model::Closed(_)) => Model::Open(OpenLoop {
-            rate,
-            arrivals: Arrivals::Constant,
-            max_in_flight: arguments.load.max_in_flight(),
-        }),
-        (None, Model::Closed(pause)) => Model::Closed(pause),
-        (None, Model::Open(_)) => Model::Closed(Pause::None),
-    }
 }

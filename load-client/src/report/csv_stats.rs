@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use crate::measure::history::{Moment, MomentRow};
 use crate::measure::summary::{ErrorCount, Latency, PERCENTILES, Row, Summary};
-use crate::report::{Destination, ExportError, TYPE, rows, write_whole};
+use crate::report::{Destination, ExportError, TYPE, percentiles, rows, write_whole};
 
 /// What stands where a figure is undefined.
 const UNDEFINED: &str = "N/A";
@@ -40,7 +40,7 @@ pub(crate) fn stats_csv(summary: &Summary) -> Vec<u8> {
         ];
         fields.extend(totals(row));
         fields.extend([row.rates.requests, row.rates.failures].map(|rate| rate.to_string()));
-        fields.extend(percentiles(row.response.as_ref()));
+        fields.extend(percentiles(row.response.as_ref()).map(field));
         text.line(fields);
     }
     text.bytes
@@ -99,7 +99,7 @@ fn history_row(
         lately.rates.failures.to_string(),
     ];
     let latency = if full { &lately.window } else { &row.response };
-    fields.extend(percentiles(latency.as_ref()));
+    fields.extend(percentiles(latency.as_ref()).map(field));
     fields.extend([row.requests.to_string(), row.failures.to_string()]);
     fields.extend(totals(row));
     fields
@@ -107,21 +107,10 @@ fn history_row(
 
 /// Median, average, smallest, largest and size, in this order in both files.
 fn totals(row: &Row) -> [String; 5] {
-    let latency = row.response.as_ref();
-    [
-        latency.map(|own| own.median_ms),
-        latency.map(|own| own.mean_ms),
-        latency.map(|own| own.min_ms),
-        latency.map(|own| own.max_ms),
-        row.mean_bytes,
-    ]
-    .map(field)
-}
-
-fn percentiles(latency: Option<&Latency>) -> impl Iterator<Item = String> {
-    let own = PERCENTILES.map(|(_, quantile)| latency.and_then(|own| own.percentile(quantile)));
-    let longest = latency.map(|own| own.max_ms);
-    own.into_iter().chain([longest]).map(field)
+    let of = |figure: fn(&Latency) -> f64| row.response.as_ref().map(figure);
+    let (median, mean) = (of(|own| own.median_ms), of(|own| own.mean_ms));
+    let (least, most) = (of(|own| own.min_ms), of(|own| own.max_ms));
+    [median, mean, least, most, row.mean_bytes].map(field)
 }
 
 fn percentile_names() -> String {

@@ -19,28 +19,26 @@ const HEADER: &str =
     "time,commit,side,run,p50_ms,p90_ms,p95_ms,p99_ms,mean_ms,throughput,failure_rate";
 
 /// One run in the history: the fields of [`HEADER`].
-pub(crate) struct HistoryRow([String; 11]);
+pub(crate) type HistoryRow = [String; 11];
 
-impl HistoryRow {
-    /// The row of one run. What is undefined is an empty field.
-    pub(crate) fn new(side: Side, commit: &str, run: &Run, own: &RunFigures) -> Self {
-        let figures = &own.figures;
-        let text = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
-        let started = run.started.or(run.written);
-        Self([
-            started.map_or_else(String::new, timestamp),
-            commit.to_owned(),
-            side.to_string(),
-            own.label.clone(),
-            text(figures.median_ms),
-            text(figures.p90_ms),
-            text(figures.p95_ms),
-            text(figures.p99_ms),
-            text(figures.mean_ms),
-            text(figures.throughput),
-            text(figures.failure_rate),
-        ])
-    }
+/// The row of one run. What is undefined is an empty field.
+pub(crate) fn history_row(side: Side, commit: &str, run: &Run, own: &RunFigures) -> HistoryRow {
+    let figures = &own.figures;
+    let text = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
+    let started = run.started.or(run.written);
+    [
+        started.map_or_else(String::new, timestamp),
+        commit.to_owned(),
+        side.to_string(),
+        own.label.clone(),
+        text(figures.median_ms),
+        text(figures.p90_ms),
+        text(figures.p95_ms),
+        text(figures.p99_ms),
+        text(figures.mean_ms),
+        text(figures.throughput),
+        text(figures.failure_rate),
+    ]
 }
 
 /// ISO 8601 with the offset spelt out, which every reader of dates understands.
@@ -118,7 +116,7 @@ fn lines(rows: &[HistoryRow], with_header: bool) -> Vec<u8> {
         true => CsvText::with_header(HEADER),
         false => CsvText::default(),
     };
-    rows.iter().for_each(|row| text.line(&row.0));
+    rows.iter().for_each(|row| text.line(row));
     text.bytes
 }
 
@@ -135,7 +133,7 @@ mod tests {
         run.started = Some(UNIX_EPOCH + Duration::from_millis(1_700_000_000_250));
         let runs = [run];
         let comparison = compare(&runs, &runs, &Options::default()).unwrap();
-        HistoryRow::new(Side::Changed, "f00d", &runs[0], &comparison.changed.runs[0])
+        history_row(Side::Changed, "f00d", &runs[0], &comparison.changed.runs[0])
     }
 
     #[test]

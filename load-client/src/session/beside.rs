@@ -1,11 +1,10 @@
 //! What goes on beside a run: the service's memory is followed, the stages are held against the limit that ends the
 //! run, and the search for the highest rate sets the rate.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::args::LoadArguments;
@@ -35,10 +34,11 @@ const RECORDING: Duration = Duration::from_millis(200);
 
 /// What goes on beside a run.
 pub(super) struct Beside {
-    tasks: Vec<JoinHandle<()>>,
+    tasks: JoinSet<()>,
     memory: Arc<Mutex<History<MemoryPoint>>>,
     limits: Vec<Threshold>,
-    limit_broke: Arc<AtomicBool>,
+    /// Why the run ended, once that was decided here.
+    ended_by: Arc<OnceLock<EndedBy>>,
     search: Option<Arc<Mutex<Bisection>>>,
 }
 
@@ -51,17 +51,17 @@ impl Beside {
         control: &Control,
     ) -> Self {
         let mut own = Self {
-            tasks: Vec::new(),
+            tasks: JoinSet::new(),
             memory: Arc::default(),
             limits: arguments.until.clone(),
-            limit_broke: Arc::default(),
+            ended_by: Arc::default(),
             search: None,
         };
         if let Some(url) = arguments.metrics_url.clone() {
-            let watch = memory::watch(url, Arc::clone(&own.memory));
-            own.tasks.push(tokio::spawn(watch));
+            own.tasks.spawn(memory::watch(url, Arc::clone(&own.memory)));
         }
         let (control, limits) = (control.clone(), own.limits.clone());
+        let ended_by = Arc::clone(&own.ended_by);
         if let Some(search) = plan.search {
             let bisection = Arc::new(Mutex::new(Bisection::up_to(search.highest)));
             own.search = Some(Arc::clone(&bisection));
@@ -71,32 +71,27 @@ impl Beside {
                 limits,
                 search,
                 bisection,
+                ended_by,
             };
-            own.tasks.push(tokio::spawn(prober.search(plan.warm_up)));
+            own.tasks.spawn(prober.search(plan.warm_up));
         } else if !limits.is_empty() {
-            let (timeout, broke) = (plan.timeout, Arc::clone(&own.limit_broke));
-            let ending = end_when_broken(view, control, limits, timeout, broke);
-            own.tasks.push(tokio::spawn(ending));
+            let ending = end_when_broken(view, control, limits, plan.timeout, ended_by);
+            own.tasks.spawn(ending);
         }
         own
     }
 
     /// Stops. Tells what was seen, and why the run ended if that was decided here.
-    pub(super) fn finish(self, view: &TallyView) -> (Findings, Option<EndedBy>) {
-        self.tasks.iter().for_each(JoinHandle::abort);
+    pub(super) fn finish(mut self, view: &TallyView) -> (Findings, Option<EndedBy>) {
+        self.tasks.abort_all();
         let has_limits = !self.limits.is_empty() && self.search.is_none();
         // Nothing is in flight any more.
         let broken = has_limits.then(|| view.broken_stages(&self.limits, Duration::MAX));
         let (history, stages) = (view.history(), view.stages());
         let memory = lock(&self.memory);
         let found = Findings::of(&history, &stages, memory.entries(), broken.as_deref());
-        let search = self.search.as_deref().map(lock);
-        let limit_broke = self.limit_broke.load(Ordering::Relaxed);
-        let ended_by = match &search {
-            Some(search) => search.rate().is_none().then_some(EndedBy::Search),
-            None => limit_broke.then_some(EndedBy::Limit),
-        };
-        let capacity = search.map(|search| search.found());
+        let capacity = self.search.map(|search| lock(&search).found());
+        let ended_by = self.ended_by.get().copied();
         (Findings { capacity, ..found }, ended_by)
     }
 }
@@ -111,7 +106,7 @@ async fn end_when_broken(
     control: Control,
     limits: Vec<Threshold>,
     timeout: Duration,
-    limit_broke: Arc<AtomicBool>,
+    ended_by: Arc<OnceLock<EndedBy>>,
 ) {
     loop {
         sleep(CHECK_INTERVAL).await;
@@ -123,7 +118,7 @@ async fn end_when_broken(
         let mut broken = over.filter_map(|(stage, reason)| Some((stage, reason?)));
         if let Some((stage, reason)) = broken.next() {
             say(&format!("ending after {}: {reason}", stage.span.name));
-            limit_broke.store(true, Ordering::Relaxed);
+            ended_by.get_or_init(|| EndedBy::Limit);
             control.stop.cancel();
             return;
         }
@@ -137,6 +132,7 @@ struct Prober {
     limits: Vec<Threshold>,
     search: Search,
     bisection: Arc<Mutex<Bisection>>,
+    ended_by: Arc<OnceLock<EndedBy>>,
 }
 
 impl Prober {
@@ -148,6 +144,7 @@ impl Prober {
         loop {
             let rate = lock(&self.bisection).rate();
             let Some(rate) = rate else {
+                self.ended_by.get_or_init(|| EndedBy::Search);
                 return self.control.stop.cancel();
             };
             let Some(probed) = self.probe(rate).await else {

@@ -132,7 +132,7 @@ impl Ended {
             held_back_by_recorder: control.held_back_by_recorder(),
             stalled: self.stalled,
             cores: available_cores(),
-            cpu: watcher.cpu(),
+            cpu: watcher.cpu.clone(),
             schedule_lag: control.own_lag(),
             queue: watcher.queue.clone(),
         }

@@ -12,11 +12,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use program_shell::signals::Signals;
 use tokio_util::sync::CancellationToken;
 
 use self::beside::Beside;
 use self::conclude::Ended;
-use self::terminal::{Restore, Text, say};
+use self::terminal::{Text, obey, say};
 use self::watch::Watch;
 use crate::args::{Files, RunArguments};
 use crate::load::plan::Plan;
@@ -153,14 +154,10 @@ impl Started {
         self.recorder.view()
     }
 
-    /// What gives the terminal back when the program is ended.
-    pub(crate) fn restore(&self) -> Option<Restore> {
-        self.watch.restore()
-    }
-
-    /// Is cancelled when only the files are left.
-    pub(crate) fn is_over(&self) -> CancellationToken {
-        self.is_over.clone()
+    /// Passes the signals on to the run.
+    pub(crate) fn obey(&self, signals: Signals) {
+        let (control, is_over) = (self.control.clone(), self.is_over.clone());
+        tokio::spawn(obey(signals, control, is_over, self.watch.restore()));
     }
 
     /// Sends until the run is over, then shows and writes what it measured. `was_interrupted` is asked at the end

@@ -159,7 +159,7 @@ pub(crate) const CLEAR_LINE: &str = "\r\x1b[2K";
 
 /// Passes the signals on to a run, as long as it goes on; `is_over` is cancelled when only its files are left.
 /// The terminal is given back before a signal ends the program.
-pub(crate) async fn control(
+pub(super) async fn obey(
     mut signals: Signals,
     control: Control,
     is_over: CancellationToken,

@@ -10,13 +10,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use program_shell::terminal::takes_escapes;
 
+use crate::args::OutputArguments;
 use crate::load::Control;
 use crate::load::plan::Plan;
 use crate::measure::history::Moment;
 use crate::measure::recorder::TallyView;
 use crate::measure::selfcheck::{CpuReading, CpuUse, cpu_use};
 use crate::measure::summary::Summary;
-use crate::measure::threshold::{Standing, Threshold, evaluate, extra_quantiles};
+use crate::measure::threshold::{Standing, evaluate, extra_quantiles};
 use crate::report::text::live_table;
 use crate::report::{ExportError, StatsFiles};
 use crate::session::terminal::{
@@ -110,27 +111,20 @@ pub(super) struct Watcher {
     pub(super) queue: Vec<u64>,
     /// A threshold ended the run.
     pub(super) threshold_broke: bool,
-    warm_up: Duration,
-    run_time: Option<Duration>,
-    /// Quantiles that the thresholds need.
-    quantiles: Vec<f64>,
-    /// Thresholds that may end the run, from `abort_delay` on.
-    abort: Vec<Threshold>,
-    abort_delay: Duration,
+    /// What the client used of the processors after the warm-up, once the run is over.
+    pub(super) cpu: Option<CpuUse>,
+    plan: Plan,
+    output: OutputArguments,
     audience: Audience,
     observer: Option<Observer>,
     text: Text,
-    /// Tables are printed while the run goes on, in so many columns.
-    has_tables: bool,
     columns: Option<usize>,
     has_status_line: bool,
     file_failed: bool,
     start: Instant,
     ticks: u64,
-    in_warm_up: bool,
-    /// The client's processor time, at the end of the warm-up and at the end.
-    first: CpuReading,
-    last: CpuReading,
+    /// The client's processor time at the end of the warm-up.
+    after_warm_up: Option<CpuReading>,
 }
 
 impl Watcher {
@@ -140,12 +134,10 @@ impl Watcher {
         audience: Audience,
         observer: Option<Observer>,
     ) -> Result<Self, ExportError> {
-        let (plan, output) = (&session.plan, &session.arguments.output);
+        let output = session.arguments.output.clone();
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.map_or(0.0, |since| since.as_secs_f64());
         let create = |prefix| StatsFiles::create(prefix, output.csv_full_history, now);
-        let may_abort = |own: &&Threshold| output.abort_on_fail && own.may_abort();
-        let reading = CpuReading::now();
         let is_terminal = audience == Audience::Terminal;
         Ok(Self {
             view,
@@ -154,23 +146,18 @@ impl Watcher {
             files: session.places.csv.as_deref().map(create).transpose()?,
             queue: Vec::new(),
             threshold_broke: false,
-            warm_up: plan.warm_up,
-            run_time: plan.run_time,
-            quantiles: extra_quantiles(&output.fail_on),
-            abort: output.fail_on.iter().filter(may_abort).cloned().collect(),
-            abort_delay: output.abort_delay,
+            cpu: None,
+            plan: session.plan.clone(),
+            output,
             audience,
             observer,
             text: session.places.text,
-            has_tables: is_terminal && !output.only_summary,
             columns: session.places.text.columns(),
             has_status_line: is_terminal && takes_escapes(&std::io::stderr()),
             file_failed: false,
             start: Instant::now(),
             ticks: 0,
-            in_warm_up: !plan.warm_up.is_zero(),
-            first: reading.clone(),
-            last: reading,
+            after_warm_up: session.plan.warm_up.is_zero().then(CpuReading::now),
         })
     }
 
@@ -184,20 +171,18 @@ impl Watcher {
             self.ticks += 1;
             self.look();
         }
-        self.last = CpuReading::now();
+        let before = self.after_warm_up.as_ref();
+        self.cpu = before.and_then(|before| cpu_use(before, &CpuReading::now()));
         self.clear_status();
         self
     }
 
     fn look(&mut self) {
         let elapsed = self.start.elapsed();
-        let warm_up = elapsed < self.warm_up;
-        if self.in_warm_up && !warm_up {
-            // The load of the warm-up says nothing of the figures.
-            self.in_warm_up = false;
-            self.first = CpuReading::now();
-        }
+        let warm_up = elapsed < self.plan.warm_up;
         if !warm_up {
+            // The load of the warm-up says nothing of the figures.
+            self.after_warm_up.get_or_insert_with(CpuReading::now);
             self.queue.push(self.transport.producer_queue() as u64);
         }
         let (moment, summary) = (self.moment(warm_up), self.summary());
@@ -210,7 +195,8 @@ impl Watcher {
                 "error: --csv: {error}; the run goes on, make room"
             ));
         }
-        if elapsed >= self.abort_delay && !self.threshold_broke {
+        let may_abort = self.output.abort_on_fail && elapsed >= self.output.abort_delay;
+        if may_abort && !self.threshold_broke {
             self.abort_on_broken(&summary);
         }
     }
@@ -222,7 +208,8 @@ impl Watcher {
 
     /// The figures so far.
     pub(super) fn summary(&self) -> Summary {
-        self.view.summary_with(&self.quantiles)
+        let quantiles = extra_quantiles(&self.output.fail_on);
+        self.view.summary_with(&quantiles)
     }
 
     /// Tells files and observer how the run stands, and keeps the moment. Fails when a file cannot be written; all
@@ -242,20 +229,16 @@ impl Watcher {
         self.audience == Audience::Page
     }
 
-    /// What the client used of the processors after the warm-up.
-    pub(super) fn cpu(&self) -> Option<CpuUse> {
-        cpu_use(&self.first, &self.last)
-    }
-
     fn show(&self, moment: &Moment, summary: &Summary) {
         self.clear_status();
-        if self.has_tables && self.ticks.is_multiple_of(TABLE_EVERY) {
+        let has_tables = !self.holds_text() && !self.output.only_summary;
+        if has_tables && self.ticks.is_multiple_of(TABLE_EVERY) {
             let table = live_table(summary, Some(moment), self.columns);
             self.text.print(&format!("\n{table}"));
         }
         if self.has_status_line {
             let columns = terminal_columns(std::io::stderr()).unwrap_or(80);
-            let line = status_line(moment, self.run_time, columns);
+            let line = status_line(moment, self.plan.run_time, columns);
             // A terminal that is gone must not end the run, here and below.
             let _ = write!(std::io::stderr().lock(), "{line}");
         }
@@ -268,7 +251,9 @@ impl Watcher {
     }
 
     fn abort_on_broken(&mut self, summary: &Summary) {
-        let judged = evaluate(&self.abort, summary).judgements;
+        let all = self.output.fail_on.iter();
+        let may_abort: Vec<_> = all.filter(|own| own.may_abort()).cloned().collect();
+        let judged = evaluate(&may_abort, summary).judgements;
         let mut broken = judged.iter();
         if let Some(broken) = broken.find(|own| own.verdict == Standing::Broken) {
             self.threshold_broke = true;

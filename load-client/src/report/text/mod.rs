@@ -4,7 +4,6 @@
 mod run;
 
 use std::ffi::OsString;
-use std::fmt::Write;
 
 use kafka_cluster_url::{MASK, shown, without_credentials};
 
@@ -152,11 +151,11 @@ pub(crate) fn comparison_markdown(comparison: &Comparison) -> String {
     }
     text.push_str(&warnings(comparison));
     text.push_str("<details>\n<summary>All figures</summary>\n\n");
-    let always = [tables::pooled(comparison), tables::runs(comparison)];
-    let wholes = [tables::shape(comparison), tables::within(comparison)];
-    let tables = always.into_iter().chain(wholes.into_iter().flatten());
-    let tables = tables.chain([tables::per_request(comparison)]);
-    text.extend(tables.map(markdown));
+    let mut tables = vec![tables::pooled(comparison), tables::runs(comparison)];
+    tables.extend(tables::shape(comparison));
+    tables.extend(tables::within(comparison));
+    tables.push(tables::per_request(comparison));
+    text.extend(tables.into_iter().map(markdown));
     text.push_str("</details>\n");
     text
 }
@@ -197,17 +196,14 @@ const PLAIN: &str = ".,;:%()/+-='?!";
 /// References such as `&#42;` are never read as markup (CommonMark 0.31, section 2.5), which no set of
 /// backslashes promises: `\@name` is a mention all the same.
 fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() {
-            escaped.push(' ');
-        } else if character.is_ascii() && !is_plain(character) {
-            // Writing to a String cannot fail.
-            let _ = write!(escaped, "&#{};", u32::from(character));
-        } else {
-            escaped.push(character);
+    let shown = |character: char| match character {
+        character if character.is_control() => " ".to_owned(),
+        character if character.is_ascii() && !is_plain(character) => {
+            format!("&#{};", u32::from(character))
         }
-    }
+        character => character.to_string(),
+    };
+    let escaped: String = text.chars().map(shown).collect();
     // A link by itself needs no markup, only its two slashes.
     escaped.replace("://", ":&#47;/")
 }
@@ -219,12 +215,9 @@ fn is_plain(character: char) -> bool {
 /// A table: the first column to the left, the others to the right.
 fn table(columns: &[&str], rows: &[Vec<String>]) -> String {
     let mut text = line(columns.iter().copied());
-    text.push_str("|---|");
-    text.push_str(&"--:|".repeat(columns.len().saturating_sub(1)));
-    text.push('\n');
-    for row in rows {
-        text.push_str(&line(row.iter().map(String::as_str)));
-    }
+    let others = columns.len().saturating_sub(1);
+    text += &format!("|---|{}\n", "--:|".repeat(others));
+    text.extend(rows.iter().map(|row| line(row.iter().map(String::as_str))));
     text
 }
 

@@ -5,7 +5,7 @@ use crate::measure::selfcheck::Validity;
 use crate::measure::summary::{Latency, PERCENTILES, Rates, Row, Summary, WarmUp};
 use crate::measure::tally::AGGREGATED;
 use crate::measure::threshold::{Judgement, Judgements, Standing};
-use crate::report::{TYPE, figure_or_reason, rows};
+use crate::report::{self, TYPE, figure_or_reason, rows};
 
 const OMISSION: &str = "Response times count from when a request was to be sent, service times from when it was: \
     requests waited, and a user would have felt the response times (coordinated omission).\n";
@@ -123,11 +123,8 @@ fn percentiles(summary: &Summary, columns: Option<usize>) -> String {
 }
 
 fn percentiles_of(latency: Option<&Latency>) -> Vec<String> {
-    let percentiles = PERCENTILES.iter();
-    let percentiles = percentiles.map(|(_, quantile)| latency?.percentile(*quantile));
-    let longest = latency.map(|latency| latency.max_ms);
     let replies = latency.map_or(0, |latency| latency.count).to_string();
-    let cells = percentiles.chain([longest]).map(milliseconds);
+    let cells = report::percentiles(latency).map(milliseconds);
     cells.chain([replies]).collect()
 }
 
