@@ -1,7 +1,7 @@
 //! `load-client compare`: reads the runs, prints the comparison, writes the reports.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::args::{CompareArguments, FailOn, Misuse};
 use crate::compare::{
@@ -9,18 +9,15 @@ use crate::compare::{
 };
 use crate::report::html::{PageContext, Section, comparison_page};
 use crate::report::text::{comparison_markdown, comparison_text};
-use crate::report::{Destination, HistoryRow, append_history, check_history, refuse_collisions};
-use crate::session::Text;
-use crate::session::signals::say;
+use crate::report::{
+    Destination, append_history, check_history, history_row, refuse_collisions, write_if_asked,
+};
+use crate::session::terminal::{Text, say};
 
 /// `--fail-on` is broken.
 const BROKEN: u8 = 4;
 
-/// Compares the runs; the answer is the exit code.
-///
-/// # Errors
-///
-/// When a file is named twice, or cannot be read or written.
+/// Compares the runs; the answer is the exit code. Fails when a file is named twice, or cannot be read or written.
 pub(crate) fn compare(arguments: &CompareArguments) -> anyhow::Result<u8> {
     // Of no matter to those who keep no history.
     let commit = match &arguments.history {
@@ -58,53 +55,49 @@ impl Outputs {
             ("--html", arguments.html.as_deref()),
             ("--history", arguments.history.as_deref()),
         ];
-        let all = all
-            .into_iter()
-            .filter_map(|(flag, path)| Some((flag, path?)));
-        let all: Vec<_> = all.collect();
+        let outputs = all.into_iter();
+        let outputs: Vec<_> = outputs
+            .filter_map(|(flag, path)| Some((flag, path?)))
+            .collect();
         let runs = arguments.baseline.iter().chain(&arguments.changed);
         // A run's summary lies beside it, and is read too if there is one.
-        let summaries: Vec<_> = runs
-            .clone()
-            .map(|path| summary_beside(path))
-            .filter(|path| path.exists())
-            .collect();
+        let summaries = runs.clone().map(|path| summary_beside(path));
+        let summaries: Vec<_> = summaries.filter(|path| path.exists()).collect();
         let inputs = runs.chain(&summaries).chain(&arguments.config);
         let inputs: Vec<_> = inputs.map(PathBuf::as_path).collect();
-        refuse_collisions(&all, &inputs)?;
+        refuse_collisions(&outputs, &inputs)?;
         arguments.history.as_deref().map_or(Ok(()), check_history)?;
         let claim = |path: &Option<PathBuf>| path.as_deref().map(Destination::claim).transpose();
         Ok(Self {
             json: claim(&arguments.json)?,
             markdown: claim(&arguments.markdown)?,
             html: claim(&arguments.html)?,
-            text: Text::beside(all.into_iter().map(|(_, path)| path)),
+            text: Text::beside(outputs.into_iter().map(|(_, path)| path)),
         })
     }
 
     fn write(self, arguments: &CompareArguments, comparison: &Comparison) -> anyhow::Result<()> {
-        if let Some(destination) = self.json {
+        write_if_asked(self.json, || {
             let mut json = serde_json::to_vec_pretty(comparison)?;
             json.push(b'\n');
-            destination.write_whole(&json)?;
-        }
-        if let Some(destination) = self.markdown {
-            destination.write_whole(comparison_markdown(comparison).as_bytes())?;
-        }
-        if let Some(destination) = self.html {
-            let page = comparison_page(comparison, &context(arguments, comparison));
-            destination.write_whole(page.as_bytes())?;
-        }
-        Ok(())
+            Ok(json)
+        })?;
+        write_if_asked(self.markdown, || {
+            Ok(comparison_markdown(comparison).into_bytes())
+        })?;
+        write_if_asked(self.html, || {
+            let context = context(arguments, comparison);
+            Ok(comparison_page(comparison, &context).into_bytes())
+        })
     }
 }
 
 fn read_sides(arguments: &CompareArguments) -> anyhow::Result<(Vec<Run>, Vec<Run>)> {
-    refuse_repetitions(Side::Baseline, &arguments.baseline)?;
-    refuse_repetitions(Side::Changed, &arguments.changed)?;
+    let first = identities(Side::Baseline, &arguments.baseline)?;
+    let second = identities(Side::Changed, &arguments.changed)?;
     let baseline = read_all(&arguments.baseline)?;
     let mut changed = read_all(&arguments.changed)?;
-    let shared = on_both_sides(&arguments.baseline, &arguments.changed);
+    let shared = second.iter().map(|own| first.contains(own));
     for (run, _) in changed.iter_mut().zip(shared).filter(|(_, shared)| *shared) {
         // Its ratio is 1 by itself, which would be taken for evidence that nothing changed.
         run.invalid
@@ -138,7 +131,7 @@ fn write_history(
         }
         for (run, own) in runs.iter().zip(&summary.runs) {
             if run.invalid.is_empty() && own.figures.count > 0 {
-                rows.push(HistoryRow::new(side, commit, run, own));
+                rows.push(history_row(side, commit, run, own));
             } else {
                 say(&format!(
                     "run {} ({}) does not enter the history: it is not valid",
@@ -155,13 +148,11 @@ fn exit_code(arguments: &CompareArguments, comparison: &Comparison) -> u8 {
     let Some(rule) = arguments.fail_on else {
         return 0;
     };
-    match broken(rule, comparison) {
-        None => 0,
-        Some(reason) => {
-            say(&format!("error: --fail-on {rule}: {reason}"));
-            BROKEN
-        }
-    }
+    let Some(reason) = broken(rule, comparison) else {
+        return 0;
+    };
+    say(&format!("error: --fail-on {rule}: {reason}"));
+    BROKEN
 }
 
 /// Why a comparison fails; `None` when it passes.
@@ -182,49 +173,34 @@ fn broken(rule: FailOn, comparison: &Comparison) -> Option<String> {
 }
 
 fn context(arguments: &CompareArguments, comparison: &Comparison) -> PageContext {
-    let [old, new] = [&comparison.baseline, &comparison.changed].map(|side| side.name.as_str());
-    let files = |side: &str, paths: &[PathBuf]| {
-        let row = |path: &PathBuf| (side.to_owned(), path.display().to_string());
-        paths.iter().map(row).collect::<Vec<_>>()
-    };
-    let mut rows = files(old, &arguments.baseline);
-    rows.extend(files(new, &arguments.changed));
+    let (old, new) = (&comparison.baseline.name, &comparison.changed.name);
+    let files = [(old, &arguments.baseline), (new, &arguments.changed)];
+    let rows = files.into_iter().flat_map(|(side, paths)| {
+        let row = |path: &PathBuf| (side.clone(), path.display().to_string());
+        paths.iter().map(row)
+    });
     PageContext {
         title: format!("Round-trip times: {old} and {new}"),
         notices: Vec::new(),
-        sections: vec![Section {
-            heading: "Files".to_owned(),
-            rows,
-        }],
+        sections: vec![Section::new("Files", rows)],
     }
 }
 
-/// Refuses a file that one side names twice, also by another path: it would make one measurement look like a
-/// repeated one.
-fn refuse_repetitions(side: Side, paths: &[PathBuf]) -> Result<(), Misuse> {
-    let identities: Vec<PathBuf> = paths.iter().map(|path| identity(path)).collect();
-    let mut places = 0..paths.len();
-    let repeated = places.find(|index| identities[..*index].contains(&identities[*index]));
-    repeated.map_or(Ok(()), |index| {
-        let path = paths[index].display();
-        Err(Misuse(format!(
-            "{path} is given twice for the {side} side; name each run once"
-        )))
-    })
-}
-
-/// For each changed file, whether it is among the baseline's too.
-fn on_both_sides(baseline: &[PathBuf], changed: &[PathBuf]) -> Vec<bool> {
-    let baseline: Vec<PathBuf> = baseline.iter().map(|path| identity(path)).collect();
-    changed
-        .iter()
-        .map(|path| baseline.contains(&identity(path)))
-        .collect()
-}
-
-/// The path without links and detours. What cannot be resolved is reported when it is read.
-fn identity(path: &Path) -> PathBuf {
-    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+/// The paths without links and detours; what cannot be resolved is reported when it is read. Refuses a file that one
+/// side names twice: it would make one measurement look like a repeated one.
+fn identities(side: Side, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Misuse> {
+    let mut identities = Vec::new();
+    for path in paths {
+        let identity = fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+        if identities.contains(&identity) {
+            return Err(Misuse(format!(
+                "{} is given twice for the {side} side; name each run once",
+                path.display()
+            )));
+        }
+        identities.push(identity);
+    }
+    Ok(identities)
 }
 
 #[cfg(test)]
@@ -242,14 +218,12 @@ mod tests {
         fs::create_dir(at("sub")).unwrap();
         let detour = at("sub/../one.csv");
         let given = [at("one.csv"), at("two.csv"), detour.clone()];
-        let error = refuse_repetitions(Side::Changed, &given).unwrap_err();
+        let error = identities(Side::Changed, &given).unwrap_err();
         let told = format!("{} is given twice for the changed side", detour.display());
         assert!(error.to_string().starts_with(&told), "{error}");
-        assert!(refuse_repetitions(Side::Changed, &given[..2]).is_ok());
-        assert_eq!(
-            on_both_sides(&given[..1], &[at("two.csv"), detour]),
-            [false, true]
-        );
+        let known = identities(Side::Baseline, &given[..2]).unwrap();
+        let same = identities(Side::Changed, &given[2..]).unwrap();
+        assert_eq!(same, known[..1]);
     }
 
     fn comparison(factors: &[f64]) -> Comparison {

@@ -12,56 +12,44 @@ use crate::load::Control;
 use crate::load::plan::Plan;
 use crate::measure::recorder::TallyView;
 use crate::measure::selfcheck::Validity;
-use crate::program::{self, FAILURE};
+use crate::program::{self, FAILURE, Prepared};
 use crate::scenario::{Kind, Mix};
-use crate::session::signals::say;
-use crate::session::{Audience, Concluded, HeldText, Session};
+use crate::session::terminal::{Text, say};
+use crate::session::{Audience, Observer, SEARCHES, Session, no_edit};
 use crate::transport::kafka::KafkaSettings;
 use crate::web::{
     Board, EditOrder, Exporter, Figures, Offers, Phase, Refusal, RunController, RunMark, Share,
     StartOrder, State, StopOrder, Target, unix_ms,
 };
 
-/// Owns the runs. Each has clients, a recorder and an id of its own.
-pub(super) struct LiveRuns {
-    common: Arc<Common>,
-    /// Held while an order is carried out, so that orders come one after the other.
-    active: Mutex<Option<Active>>,
-    /// No further run begins.
-    closing: AtomicBool,
-}
+/// Owns the runs. Each has clients, a recorder and an id of its own. Clones own the same ones.
+#[derive(Clone)]
+pub(super) struct LiveRuns(Arc<Inner>);
 
-/// What the runs share with their owner.
-struct Common {
+struct Inner {
     arguments: Arc<RunArguments>,
     exporter: Option<Exporter>,
     board: Board,
-    /// What became of the last run; `None` before the first and while one goes on.
-    outcome: watch::Sender<LastRun>,
+    /// The last run. Held while an order is carried out, so that orders come one after the other.
+    active: Mutex<Option<Active>>,
+    /// The exit code that the last run makes, 0 before the first; `None` while one goes on.
+    outcome: watch::Sender<Option<u8>>,
     /// What the last run that came to figures would have shown on a terminal.
-    last: std::sync::Mutex<Option<HeldText>>,
+    held: std::sync::Mutex<Option<(Text, String)>>,
+    /// No further run begins.
+    closing: AtomicBool,
     /// A signal has said not to wait for requests in flight.
     interrupted: AtomicBool,
 }
 
-/// What a run that goes on is reached by.
+/// What a run that goes on is reached by. Clones reach the same one.
+#[derive(Clone)]
 struct Active {
     control: Control,
     /// Set when the recorder is there.
     view: Arc<OnceLock<TallyView>>,
     /// Why its load cannot be edited.
     no_edit: Option<&'static str>,
-}
-
-const SEARCHES: &str = "the search sets the rate itself";
-
-/// Why a load cannot be edited while it goes on; `None` if it can.
-pub(super) fn no_edit(plan: &Plan) -> Option<&'static str> {
-    match (plan.search, plan.loads.is_empty()) {
-        (Some(_), _) => Some(SEARCHES),
-        (None, false) => Some("the loads of the scenario are not changed while they go on"),
-        (None, true) => None,
-    }
 }
 
 impl LiveRuns {
@@ -84,75 +72,75 @@ impl LiveRuns {
             },
             ..State::default()
         };
-        let common = Common {
+        Self(Arc::new(Inner {
             arguments: Arc::new(arguments),
             exporter,
             board: Board::new(state),
-            outcome: watch::Sender::new(LastRun::None),
-            last: std::sync::Mutex::default(),
-            interrupted: AtomicBool::new(false),
-        };
-        Self {
-            common: Arc::new(common),
             active: Mutex::new(None),
+            outcome: watch::Sender::new(Some(0)),
+            held: std::sync::Mutex::default(),
             closing: AtomicBool::new(false),
-        }
+            interrupted: AtomicBool::new(false),
+        }))
     }
 
     /// The run that the command line describes.
     pub(super) fn proposed(&self) -> StartOrder {
-        self.common.board.state().defaults
+        self.0.board.state().defaults
     }
 
     /// Waits until no run goes on.
     pub(super) async fn idle(&self) {
-        let mut outcome = self.common.outcome.subscribe();
+        let mut outcome = self.0.outcome.subscribe();
         // The sender is ours, so it is there.
-        let _ = outcome.wait_for(|last| *last != LastRun::Pending).await;
+        let _ = outcome.wait_for(Option::is_some).await;
         // The outcome is set while the board is being written: wait for that to be done, so that the
         // browsers are told before the server ends.
-        let _ = self.common.board.state();
+        let _ = self.0.board.state();
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        *self.common.outcome.borrow() != LastRun::Pending
+        self.0.outcome.borrow().is_some()
     }
 
     /// Takes no further run, and stops the one that goes on.
     pub(super) async fn close(&self) {
-        self.closing.store(true, Ordering::Relaxed);
+        self.0.closing.store(true, Ordering::Relaxed);
         let _nothing_to_stop = self.stop(StopOrder::default()).await;
     }
 
     /// Does not wait for requests in flight any more, as a signal has it.
     pub(super) async fn abort(&self) {
-        self.common.interrupted.store(true, Ordering::Relaxed);
+        self.0.interrupted.store(true, Ordering::Relaxed);
         let _nothing_to_stop = self.stop(StopOrder { now: true }).await;
     }
 
     /// Prints the figures of the last run.
     pub(super) fn print_figures(&self) {
-        self.common.held().iter().for_each(HeldText::print);
+        if let Some((place, text)) = &*self.held() {
+            place.print(text);
+        }
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, Option<(Text, String)>> {
+        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The exit code that the last run makes; 0 without any.
     pub(super) fn exit_code(&self) -> u8 {
-        match *self.common.outcome.borrow() {
-            LastRun::Ended(code) => code,
-            LastRun::None | LastRun::Pending => 0,
-        }
+        self.0.outcome.borrow().unwrap_or(0)
     }
 }
 
 impl RunController for LiveRuns {
     fn board(&self) -> &Board {
-        &self.common.board
+        &self.0.board
     }
 
     async fn start(&self, order: StartOrder) -> Result<State, Refusal> {
-        let mut active = self.active.lock().await;
-        let state = self.common.board.state();
-        if self.closing.load(Ordering::Relaxed) {
+        let mut active = self.0.active.lock().await;
+        let state = self.0.board.state();
+        if self.0.closing.load(Ordering::Relaxed) {
             return Err(Refusal::conflict("load-client is ending"));
         }
         if !self.is_idle() {
@@ -162,9 +150,9 @@ impl RunController for LiveRuns {
             )));
         }
         let run_id = Uuid::new_v4().to_string();
-        let (plan, settings, scenario) =
-            program::ordered(&self.common.arguments, &order, run_id.clone())?;
-        let state = self.common.board.change(|state| {
+        let prepared = program::ordered(&self.0.arguments, &order, run_id.clone())?;
+        let (plan, _, scenario) = &prepared;
+        let state = self.0.board.change(|state| {
             *state = State {
                 phase: Phase::Starting,
                 run: state.run + 1,
@@ -173,7 +161,7 @@ impl RunController for LiveRuns {
                 users: order.users,
                 spawn_rate: plan.spawn_rate,
                 rate: order.rate.unwrap_or_default(),
-                mix: shares(&scenario),
+                mix: shares(scenario),
                 run_time_seconds: plan.run_time.map(|time| time.as_secs_f64()),
                 started_unix_ms: None,
                 ended_unix_ms: None,
@@ -182,46 +170,37 @@ impl RunController for LiveRuns {
                 ..std::mem::take(state)
             }
         });
-        let no_edit = no_edit(&plan);
-        let job = Job {
-            common: Arc::clone(&self.common),
-            number: state.run,
-            plan,
-            settings: Arc::new(settings),
-            scenario: Arc::new(scenario),
+        let begun = Active {
             control: Control::default(),
             view: Arc::default(),
+            no_edit: no_edit(plan),
         };
-        *active = Some(Active {
-            control: job.control.clone(),
-            view: Arc::clone(&job.view),
-            no_edit,
-        });
-        self.common.outcome.send_replace(LastRun::Pending);
-        tokio::spawn(supervise(job));
+        *active = Some(begun.clone());
+        self.0.outcome.send_replace(None);
+        tokio::spawn(supervise(self.clone(), state.run, prepared, begun));
         Ok(state)
     }
 
     async fn edit(&self, order: EditOrder) -> Result<State, Refusal> {
-        let active = self.active.lock().await;
+        let active = self.0.active.lock().await;
         match &*active {
             Some(Active {
                 no_edit: Some(told),
                 ..
             }) => return Err(Refusal::conflict(*told)),
-            Some(active) if self.common.board.state().phase == Phase::Running => {
+            Some(active) if self.0.board.state().phase == Phase::Running => {
                 active.control.set_target(order.users, order.spawn_rate);
             }
             _ => return Err(nothing_goes_on()),
         }
-        Ok(self.common.board.change(|state| {
+        Ok(self.0.board.change(|state| {
             state.users = order.users;
             state.spawn_rate = order.spawn_rate;
         }))
     }
 
     async fn stop(&self, order: StopOrder) -> Result<State, Refusal> {
-        let active = self.active.lock().await;
+        let active = self.0.active.lock().await;
         let Some(active) = active.as_ref().filter(|_| !self.is_idle()) else {
             return Err(nothing_goes_on());
         };
@@ -229,16 +208,11 @@ impl RunController for LiveRuns {
         if order.now {
             active.control.abort.cancel();
         }
-        Ok(self.common.board.change(|state| {
-            // It may have ended by itself a moment ago.
-            if state.phase.is_active() {
-                state.phase = Phase::Stopping;
-            }
-        }))
+        Ok(self.0.board.change(is_stopping))
     }
 
     async fn reset(&self) -> Result<State, Refusal> {
-        let active = self.active.lock().await;
+        let active = self.0.active.lock().await;
         if let Some(Active { no_edit, view, .. }) = active.as_ref() {
             if *no_edit == Some(SEARCHES) {
                 return Err(Refusal::conflict(
@@ -247,8 +221,8 @@ impl RunController for LiveRuns {
             }
             view.get().into_iter().for_each(TallyView::reset);
         }
-        self.common.board.clear();
-        Ok(self.common.board.state())
+        self.0.board.clear();
+        Ok(self.0.board.state())
     }
 }
 
@@ -270,37 +244,12 @@ fn nothing_goes_on() -> Refusal {
 
 const HISTOGRAM_BINS: u32 = 60;
 
-/// What became of the last run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum LastRun {
-    None,
-    Pending,
-    /// It has ended, and makes this exit code.
-    Ended(u8),
-}
-
-impl Common {
-    fn held(&self) -> std::sync::MutexGuard<'_, Option<HeldText>> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-struct Job {
-    common: Arc<Common>,
-    number: u32,
-    plan: Plan,
-    settings: Arc<KafkaSettings>,
-    scenario: Arc<Mix>,
-    control: Control,
-    view: Arc<OnceLock<TallyView>>,
-}
-
-/// Does the run; tells on the board, and to who waits for it, how it ended.
-async fn supervise(job: Job) {
-    let common = Arc::clone(&job.common);
-    let stop = job.control.stop.clone();
+/// Does a run; tells on the board, and to who waits for it, how it ended.
+async fn supervise(runs: LiveRuns, number: u32, prepared: Prepared, active: Active) {
+    let stop = active.control.stop.clone();
     // In a task of its own: a panic in it, which is a bug of ours, must not leave the page waiting.
-    let (code, error, was_said) = match tokio::spawn(run(job)).await {
+    let running = tokio::spawn(run(runs.clone(), number, prepared, active));
+    let (code, error, was_said) = match running.await {
         Ok(Ok((code, defunct))) => (code, defunct, true),
         Ok(Err(error)) => (FAILURE, Some(format!("{error:#}")), false),
         Err(_panic) => {
@@ -309,13 +258,12 @@ async fn supervise(job: Job) {
         }
     };
     // Stopped before it could send, it has not failed.
-    let was_given_up = common.board.state().started_unix_ms.is_none() && stop.is_cancelled();
+    let was_given_up = runs.0.board.state().started_unix_ms.is_none() && stop.is_cancelled();
     let error = error.filter(|_| !was_given_up);
-    error
-        .iter()
-        .filter(|_| !was_said)
-        .for_each(|error| say(&format!("error: {error}")));
-    common.board.change(|state| {
+    if let Some(error) = error.as_ref().filter(|_| !was_said) {
+        say(&format!("error: {error}"));
+    }
+    runs.0.board.change(|state| {
         state.ended_unix_ms = state.started_unix_ms.map(|_| unix_ms());
         state.phase = Phase::Stopped;
         if let Some(error) = error {
@@ -323,70 +271,65 @@ async fn supervise(job: Job) {
             state.error = Some(error);
         }
         // Here, so that who sees the end on the board may start the next run.
-        common.outcome.send_replace(LastRun::Ended(code));
+        runs.0.outcome.send_replace(Some(code));
     });
 }
 
 /// Answers the exit code, and why the run ended early if it did.
-async fn run(job: Job) -> anyhow::Result<(u8, Option<String>)> {
-    let run_id = job.settings.run_id.clone();
-    let common = job.common;
-    let session = Session::prepare(
-        Arc::clone(&common.arguments),
-        job.number,
-        job.plan,
-        job.settings,
-        job.scenario,
-    )?;
-    let stop = job.control.stop.clone();
+async fn run(
+    runs: LiveRuns,
+    number: u32,
+    prepared: Prepared,
+    Active { control, view, .. }: Active,
+) -> anyhow::Result<(u8, Option<String>)> {
+    let run_id = prepared.1.run_id.clone();
+    let session = Session::prepare(Arc::clone(&runs.0.arguments), number, prepared)?;
+    let stop = control.stop.clone();
     let transport = session.connect(stop.cancelled()).await?;
-    let board = common.board.clone();
-    let seen = job.view;
-    let mut export = common.exporter.clone().map(program::observer);
-    let started = session.start(transport, job.control, |view| {
-        let view = seen.get_or_init(|| view).clone();
-        Audience::Page(Box::new(move |moment, summary| {
-            if let Some(export) = &mut export {
-                export(moment, summary);
-            }
-            let figures = Figures {
-                summary: summary.clone(),
-                histogram: view.histogram(HISTOGRAM_BINS),
-            };
-            board.record(moment.clone(), figures);
-        }))
-    })?;
-    common.board.begin(RunMark {
-        number: job.number,
+    let board = runs.0.board.clone();
+    let mut export = runs.0.exporter.clone().map(program::observer);
+    let observer: Observer = Box::new(move |moment, summary, view| {
+        if let Some(export) = &mut export {
+            export(moment, summary, view);
+        }
+        let figures = Figures {
+            summary: summary.clone(),
+            histogram: view.histogram(HISTOGRAM_BINS),
+        };
+        board.record(moment.clone(), figures);
+    });
+    let started = session.start(transport, control, Audience::Page, Some(observer))?;
+    view.get_or_init(|| started.view());
+    runs.0.board.begin(RunMark {
+        number,
         run_id,
         started_unix_ms: unix_ms(),
     });
     // Does not outlive the run.
     let stopping = AbortOnDropHandle::new(tokio::spawn({
-        let board = common.board.clone();
+        let board = runs.0.board.clone();
         async move {
             stop.cancelled().await;
-            board.change(|state| {
-                if state.phase.is_active() {
-                    state.phase = Phase::Stopping;
-                }
-            });
+            board.change(is_stopping);
         }
     }));
     // The page's stop at once is an order like others, not an interruption of the program.
-    let interrupted = || common.interrupted.load(Ordering::Relaxed);
+    let interrupted = || runs.0.interrupted.load(Ordering::Relaxed);
     let concluded = started.run(|_| interrupted()).await;
     drop(stopping);
-    let Concluded {
-        done,
-        defunct,
-        validity,
-        held,
-    } = concluded?;
-    tell(&common.board, &validity);
-    *common.held() = held;
-    let early = defunct.map(|cause| format!("the run ended early: {cause}"));
-    Ok((done?, early))
+    let concluded = concluded?;
+    tell(&runs.0.board, &concluded.validity);
+    *runs.held() = concluded.held;
+    let early = concluded.defunct;
+    let early = early.map(|cause| format!("the run ended early: {cause}"));
+    Ok((concluded.done?, early))
+}
+
+/// The run is stopping, unless it has ended by itself a moment ago.
+fn is_stopping(state: &mut State) {
+    if state.phase.is_active() {
+        state.phase = Phase::Stopping;
+    }
 }
 
 /// Says whether the figures may be used, on the page only where they may not.

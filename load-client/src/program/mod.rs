@@ -16,11 +16,12 @@ use program_shell::http;
 use program_shell::signals::Signals;
 use program_shell::terminal::shows_colours;
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
 
-use self::live_runs::{LiveRuns, no_edit};
+use self::live_runs::LiveRuns;
 use crate::args::{
     self, Command, Misuse, NotAllowed, OutputError, RunArguments, ServiceError, parse,
 };
@@ -29,7 +30,7 @@ use crate::load::units::show_rate;
 use crate::load::{Arrivals, Control};
 use crate::report::Collision;
 use crate::scenario::{Mix, Scenario};
-use crate::session::signals::{self, INTERRUPTED, say};
+use crate::session::terminal::{INTERRUPTED, say};
 use crate::session::{Audience, Observer, Session};
 use crate::transport::kafka::{KafkaSettings, KafkaTransportError, quiet_unreadable_headers};
 use crate::web::{AllowedHosts, Exporter, Refusal, RunController, StartOrder, router};
@@ -91,62 +92,51 @@ pub(crate) fn is_usage(error: &anyhow::Error) -> bool {
         || by_setting.is_some_and(KafkaTransportError::is_usage)
 }
 
-/// Runs the load; answers the exit code.
-///
-/// # Errors
-///
-/// When the command line contradicts itself, the cluster or a topic cannot be used, or a file
-/// cannot be written.
+/// Runs the load; answers the exit code. Fails when the command line contradicts itself, the cluster or a topic
+/// cannot be used, or a file cannot be written.
 pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<u8> {
     if arguments.web.web.is_some() {
         return serve(arguments);
     }
-    let (plan, settings, scenario) = prepared(&arguments)?;
-    let (arguments, settings) = (Arc::new(arguments), Arc::new(settings));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
+    let prepared = prepared(&arguments)?;
+    let arguments = Arc::new(arguments);
+    runtime()?.block_on(async {
         let signals = Signals::catch()?;
-        let shown = (plan.clone(), Arc::clone(&settings));
         let exporter = export(&arguments).await?;
-        let session = Session::prepare(arguments, 1, plan, settings, Arc::new(scenario))?;
-        measure(session, signals, &shown.0, &shown.1, exporter).await
+        let session = Session::prepare(arguments, 1, prepared)?;
+        measure(session, signals, exporter).await
     })
 }
 
-/// The load, the settings and the requests, checked before anything is begun.
-fn prepared(arguments: &RunArguments) -> anyhow::Result<(Plan, KafkaSettings, Mix)> {
-    let (plan, settings, scenario) = arguments.prepared(Uuid::new_v4().to_string())?;
-    settings.effective()?;
-    Ok((plan, settings, scenario))
+fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+}
+
+/// The load, the settings and the requests of a run.
+type Prepared = (Plan, KafkaSettings, Mix);
+
+/// The run of the command line, checked before anything is begun.
+fn prepared(arguments: &RunArguments) -> anyhow::Result<Prepared> {
+    let prepared = arguments.prepared(Uuid::new_v4().to_string())?;
+    prepared.1.effective()?;
+    Ok(prepared)
 }
 
 async fn measure(
     session: Session,
     mut signals: Signals,
-    plan: &Plan,
-    settings: &KafkaSettings,
     exporter: Option<Exporter>,
 ) -> anyhow::Result<u8> {
     let given_up = async {
         signals.next().await;
     };
     let transport = session.connect(given_up).await?;
-    announce(plan, settings);
-    let control = Control::default();
-    let keyed = control.clone();
-    let is_open_to_keys = no_edit(plan).is_none();
-    let started = session.start(transport, control.clone(), |_| Audience::Terminal {
-        on_key: Box::new(move |more| {
-            if is_open_to_keys {
-                keyed.add_users(more);
-            }
-        }),
-        observer: exporter.map(observer),
-    })?;
-    let (is_over, terminal) = (started.is_over(), started.restore());
-    tokio::spawn(signals::control(signals, control, is_over, terminal));
+    session.announce();
+    let (control, observer) = (Control::default(), exporter.map(observer));
+    let started = session.start(transport, control, Audience::Terminal, observer)?;
+    started.obey(signals);
     let concluded = started.run(|control| control.abort.is_cancelled()).await?;
     concluded.done
 }
@@ -164,27 +154,7 @@ async fn export(arguments: &RunArguments) -> anyhow::Result<Option<Exporter>> {
 
 /// What tells an exporter of a run.
 fn observer(exporter: Exporter) -> Observer {
-    Box::new(move |moment, summary| exporter.observe(moment, summary))
-}
-
-fn announce(plan: &Plan, settings: &KafkaSettings) {
-    let replies = if settings.publish_only {
-        "publishing only".to_owned()
-    } else {
-        format!("replies from {}", settings.reply_topic)
-    };
-    let load = if plan.users > 0 {
-        format!(
-            "{} user(s), {} started per second",
-            plan.users, plan.spawn_rate
-        )
-    } else {
-        plan.load_model()
-    };
-    say(&format!(
-        "{load}, to {} at {}, {replies}",
-        settings.topic, settings.brokers
-    ));
+    Box::new(move |moment, summary, _| exporter.observe(moment, summary))
 }
 
 /// How long a browser that reads nothing may hold up the end.
@@ -192,11 +162,7 @@ const SERVER_STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Serves the page until a signal, or until the run that was started by itself is over. Answers the exit code
 /// of the last run, which is that of the same run without the page, or 1 when the run could not be done; 0
-/// without any run.
-///
-/// # Errors
-///
-/// When the command line contradicts itself, or the address cannot be listened at.
+/// without any run. Fails when the command line contradicts itself, or the address cannot be listened at.
 pub(crate) fn serve(arguments: RunArguments) -> anyhow::Result<u8> {
     // What is wrong with the settings is told here and now, not at the first run.
     let (plan, settings, scenario) = prepared(&arguments)?;
@@ -205,9 +171,7 @@ pub(crate) fn serve(arguments: RunArguments) -> anyhow::Result<u8> {
         .validated(scenario.kinds(), &arguments.load.until)?;
     let address = arguments.web.address()?;
     let address = address.context("--web is needed to serve the page")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = runtime()?;
     let code = runtime.block_on(listen(arguments, (&plan, settings), address));
     // What does not end in time ends with the process.
     runtime.shutdown_background();
@@ -227,9 +191,9 @@ async fn listen(
     let (autostart, autoquit) = (arguments.web.autostart, arguments.web.autoquit);
     let hosts = AllowedHosts::new(address, &arguments.web.web_name);
     let exporter = export(&arguments).await?;
-    let runs = Arc::new(LiveRuns::new(arguments, proposed, exporter));
+    let runs = LiveRuns::new(arguments, proposed, exporter);
     let closed = CancellationToken::new();
-    let page = router(Arc::clone(&runs), hosts, closed.clone());
+    let page = router(Arc::new(runs.clone()), hosts, closed.clone());
     let server = tokio::spawn(http::serve(
         listener,
         page,
@@ -255,16 +219,16 @@ async fn listen(
 
 /// Waits for the end of the run and then that long; for ever without a time.
 async fn after_the_run(runs: &LiveRuns, autoquit: Option<Duration>) {
-    match autoquit {
-        Some(pause) => loop {
-            runs.idle().await;
-            tokio::time::sleep(pause).await;
-            // Somebody may have started another one.
-            if runs.is_idle() {
-                return;
-            }
-        },
-        None => std::future::pending().await,
+    let Some(pause) = autoquit else {
+        return std::future::pending().await;
+    };
+    loop {
+        runs.idle().await;
+        tokio::time::sleep(pause).await;
+        // Somebody may have started another one.
+        if runs.is_idle() {
+            return;
+        }
     }
 }
 
@@ -294,11 +258,9 @@ async fn end(runs: &LiveRuns, signals: &mut Signals) -> ControlFlow<()> {
 /// The form as the command line fills it.
 fn defaults(arguments: &RunArguments, plan: &Plan) -> StartOrder {
     // Loads with stages have their own.
-    let is_one = plan.loads.is_empty();
-    let run_time = if is_one {
-        plan.run_time
-    } else {
-        arguments.run_time
+    let run_time = match plan.loads.is_empty() {
+        true => plan.run_time,
+        false => arguments.run_time,
     };
     let run_time = run_time.map(humantime::format_duration);
     let run_time = run_time.map(|time| time.to_string().replace(' ', ""));
@@ -316,39 +278,40 @@ fn ordered(
     arguments: &RunArguments,
     order: &StartOrder,
     run_id: String,
-) -> Result<(Plan, KafkaSettings, Mix), Refusal> {
-    let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
-    let invalid = |field: &str| {
-        let field = field.to_owned();
-        move |reason: String| Refusal::invalid(format!("{field}: {reason}"))
-    };
-    let run_time = given(&order.run_time).map(|text| parse::duration(text.trim()));
-    let run_time = run_time.transpose().map_err(invalid("run_time"))?;
-    let rate = given(&order.rate).map(|text| parse::rate(text.trim()));
-    let rate = rate.transpose().map_err(invalid("rate"))?;
-    let refused = |error: String| Refusal::invalid(error);
+) -> Result<Prepared, Refusal> {
+    let run_time = field("run_time", order.run_time.as_deref(), parse::duration)?;
+    let rate = field("rate", order.rate.as_deref(), parse::rate)?;
     let prepared = arguments.prepared_for(run_id, run_time);
-    let (plan, settings, scenario) = prepared.map_err(|error| refused(format!("{error:#}")))?;
+    let (plan, settings, scenario) =
+        prepared.map_err(|error| Refusal::invalid(format!("{error:#}")))?;
     if rate.is_some() && !plan.loads.is_empty() {
-        return Err(invalid("rate")(
-            "the loads of the scenario have their own".to_owned(),
-        ));
+        let reason = "rate: the loads of the scenario have their own";
+        return Err(Refusal::invalid(reason));
     }
     let plan = match plan.stages.is_empty() && plan.loads.is_empty() {
-        true => unstaged(plan, order, run_time, rate, arguments)
-            .map_err(|error| refused(error.to_string()))?,
-        false => arguments
-            .load
-            .staged_as(plan, (order.users, order.spawn_rate), run_time, rate)
-            .map_err(|error| refused(error.to_string()))?,
+        true => unstaged(plan, order, run_time, rate, arguments),
+        false => {
+            let users = (order.users, order.spawn_rate);
+            arguments.load.staged_as(plan, users, run_time, rate)
+        }
     };
-    let plan = plan
-        .validated()
-        .map_err(|error| refused(error.to_string()))?;
+    let plan = plan.and_then(Plan::validated);
+    let plan = plan.map_err(|error| Refusal::invalid(error.to_string()))?;
     Ok((plan, settings, scenario))
 }
 
-/// The load of the order, which is one.
+/// What a field of the form says; `None` when it is empty.
+fn field<T>(
+    name: &str,
+    text: Option<&str>,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<Option<T>, Refusal> {
+    let given = text.map(str::trim).filter(|text| !text.is_empty());
+    let parsed = given.map(parse).transpose();
+    parsed.map_err(|reason| Refusal::invalid(format!("{name}: {reason}")))
+}
+
+/// The load of the order, which is one: an open loop with a rate, users without one.
 fn unstaged(
     plan: Plan,
     order: &StartOrder,
@@ -356,29 +319,26 @@ fn unstaged(
     rate: Option<f64>,
     arguments: &RunArguments,
 ) -> Result<Plan, PlanError> {
-    let model = model(plan.model, rate, arguments);
-    let is_open = matches!(model, Model::Open(_));
+    let (users, model) = match (rate, plan.model) {
+        (Some(rate), Model::Open(open)) => (0, Model::Open(OpenLoop { rate, ..open })),
+        (Some(rate), Model::Closed(_)) => {
+            let open = OpenLoop {
+                rate,
+                arrivals: Arrivals::Constant,
+                max_in_flight: arguments.load.max_in_flight(),
+            };
+            (0, Model::Open(open))
+        }
+        (None, Model::Closed(pause)) => (order.users, Model::Closed(pause)),
+        (None, Model::Open(_)) => (order.users, Model::Closed(Pause::None)),
+    };
     let search = arguments.load.search(rate, run_time, plan.warm_up)?;
     let plan = Plan {
-        users: if is_open { 0 } else { order.users },
+        users,
         spawn_rate: order.spawn_rate,
         run_time,
         model,
         ..plan
     };
     Ok(plan.searching(search))
-}
-
-/// An open loop with a rate, users without one.
-fn model(typed: Model, rate: Option<f64>, arguments: &RunArguments) -> Model {
-    match (rate, typed) {
-        (Some(rate), Model::Open(open)) => Model::Open(OpenLoop { rate, ..open }),
-        (Some(rate), Model::Closed(_)) => Model::Open(OpenLoop {
-            rate,
-            arrivals: Arrivals::Constant,
-            max_in_flight: arguments.load.max_in_flight(),
-        }),
-        (None, Model::Closed(pause)) => Model::Closed(pause),
-        (None, Model::Open(_)) => Model::Closed(Pause::None),
-    }
 }

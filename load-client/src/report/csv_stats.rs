@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use crate::measure::history::{Moment, MomentRow};
 use crate::measure::summary::{ErrorCount, Latency, PERCENTILES, Row, Summary};
-use crate::report::{Destination, ExportError, TYPE, rows, write_whole};
+use crate::report::{Destination, ExportError, TYPE, percentiles, rows, write_whole};
 
 /// What stands where a figure is undefined.
 const UNDEFINED: &str = "N/A";
@@ -40,7 +40,7 @@ pub(crate) fn stats_csv(summary: &Summary) -> Vec<u8> {
         ];
         fields.extend(totals(row));
         fields.extend([row.rates.requests, row.rates.failures].map(|rate| rate.to_string()));
-        fields.extend(percentiles(row.response.as_ref()));
+        fields.extend(percentiles(row.response.as_ref()).map(field));
         text.line(fields);
     }
     text.bytes
@@ -99,7 +99,7 @@ fn history_row(
         lately.rates.failures.to_string(),
     ];
     let latency = if full { &lately.window } else { &row.response };
-    fields.extend(percentiles(latency.as_ref()));
+    fields.extend(percentiles(latency.as_ref()).map(field));
     fields.extend([row.requests.to_string(), row.failures.to_string()]);
     fields.extend(totals(row));
     fields
@@ -107,21 +107,10 @@ fn history_row(
 
 /// Median, average, smallest, largest and size, in this order in both files.
 fn totals(row: &Row) -> [String; 5] {
-    let latency = row.response.as_ref();
-    [
-        latency.map(|own| own.median_ms),
-        latency.map(|own| own.mean_ms),
-        latency.map(|own| own.min_ms),
-        latency.map(|own| own.max_ms),
-        row.mean_bytes,
-    ]
-    .map(field)
-}
-
-fn percentiles(latency: Option<&Latency>) -> impl Iterator<Item = String> {
-    let own = PERCENTILES.map(|(_, quantile)| latency.and_then(|own| own.percentile(quantile)));
-    let longest = latency.map(|own| own.max_ms);
-    own.into_iter().chain([longest]).map(field)
+    let of = |figure: fn(&Latency) -> f64| row.response.as_ref().map(figure);
+    let (median, mean) = (of(|own| own.median_ms), of(|own| own.mean_ms));
+    let (least, most) = (of(|own| own.min_ms), of(|own| own.max_ms));
+    [median, mean, least, most, row.mean_bytes].map(field)
 }
 
 fn percentile_names() -> String {
@@ -166,13 +155,12 @@ const EXCEPTIONS: &str = "_exceptions.csv";
 
 /// The files of `--csv PREFIX`. Whatever fails, what is on the disk stays whole: no file ends in half a row.
 pub(crate) struct StatsFiles {
-    stats: PathBuf,
-    failures: PathBuf,
-    history_path: PathBuf,
+    prefix: PathBuf,
     history: File,
     /// Bytes of whole rows in the history.
     history_bytes: u64,
-    has_gaps: bool,
+    /// Moments are missing in the history, because it could not be written then.
+    pub(crate) has_gaps: bool,
     full_history: bool,
     start: f64,
     /// Keeps other programs off the prefix.
@@ -180,11 +168,8 @@ pub(crate) struct StatsFiles {
 }
 
 impl StatsFiles {
-    /// Finds out before a run whether the files could be written; those of an earlier run stay as they are.
-    ///
-    /// # Errors
-    ///
-    /// When their folder takes no file, or another program is writing them.
+    /// Finds out before a run whether the files could be written; those of an earlier run stay as they are. Fails when
+    /// their folder takes no file, or another program is writing them.
     pub(crate) fn check(prefix: &Path) -> Result<(), ExportError> {
         Destination::claim(&with_ending(prefix, HISTORY)).map(drop)
     }
@@ -194,25 +179,18 @@ impl StatsFiles {
         [STATS, HISTORY, FAILURES, EXCEPTIONS].map(|ending| with_ending(prefix, ending))
     }
 
-    /// Creates the four files with their headers. `start` is the start of the run in seconds since 1970.
-    ///
-    /// # Errors
-    ///
-    /// When one of them cannot be written, or another program is writing them.
+    /// Creates the four files with their headers. `start` is the start of the run in seconds since 1970. Fails when one
+    /// of them cannot be written, or another program is writing them.
     pub(crate) fn create(
         prefix: &Path,
         full_history: bool,
         start: f64,
     ) -> Result<Self, ExportError> {
-        let path = |ending: &str| with_ending(prefix, ending);
-        let history_path = path(HISTORY);
-        let claim = Destination::claim(&history_path)?;
-        let history =
-            File::create(&history_path).map_err(|error| ExportError::io(&history_path, error))?;
+        let path = with_ending(prefix, HISTORY);
+        let claim = Destination::claim(&path)?;
+        let history = File::create(&path).map_err(|error| ExportError::io(&path, error))?;
         let mut files = Self {
-            stats: path(STATS),
-            failures: path(FAILURES),
-            history_path,
+            prefix: prefix.to_owned(),
             history,
             history_bytes: 0,
             has_gaps: false,
@@ -221,53 +199,34 @@ impl StatsFiles {
             _claim: claim,
         };
         files.append(&history_header())?;
-        write_whole(&path(EXCEPTIONS), EXCEPTIONS_CSV)?;
-        write_whole(&files.failures, &failures_csv(&[], start))?;
+        files.replace(EXCEPTIONS, EXCEPTIONS_CSV)?;
+        files.replace(FAILURES, &failures_csv(&[], start))?;
         Ok(files)
     }
 
-    /// Adds a moment to the history, and replaces the others by the present figures.
-    ///
-    /// # Errors
-    ///
-    /// The first that occurred; the files that can be written are written all the same.
+    /// Adds a moment to the history, and replaces the others by the present figures. Fails with the first error that
+    /// occurred; the files that can be written are written all the same.
     pub(crate) fn update(&mut self, moment: &Moment, summary: &Summary) -> Result<(), ExportError> {
-        let row = history_rows(moment, summary, self.full_history);
-        let appended = self.append(&row);
-        let replaced = self.replace(summary);
-        appended.and(replaced)
+        let appended = self.append(&history_rows(moment, summary, self.full_history));
+        let stats = self.replace(STATS, &stats_csv(summary));
+        let failures = self.replace(FAILURES, &failures_csv(&summary.errors, self.start));
+        appended.and(stats).and(failures)
     }
 
-    /// Replaces statistics and failures by the present figures.
-    ///
-    /// # Errors
-    ///
-    /// As [`StatsFiles::update`].
-    pub(crate) fn replace(&self, summary: &Summary) -> Result<(), ExportError> {
-        let stats = write_whole(&self.stats, &stats_csv(summary));
-        let failures = failures_csv(&summary.errors, self.start);
-        stats.and(write_whole(&self.failures, &failures))
-    }
-
-    /// Whether moments are missing in the history, because it could not be written then.
-    pub(crate) fn has_gaps(&self) -> bool {
-        self.has_gaps
+    fn replace(&self, ending: &str, content: &[u8]) -> Result<(), ExportError> {
+        write_whole(&with_ending(&self.prefix, ending), content)
     }
 
     fn append(&mut self, rows: &[u8]) -> Result<(), ExportError> {
-        match self.history.write_all(rows) {
-            Ok(()) => {
-                self.history_bytes += rows.len() as u64;
-                Ok(())
-            }
-            Err(error) => {
-                self.has_gaps = true;
-                // A disk that is full took a part of a row; the next row must not continue it.
-                let _ = self.history.set_len(self.history_bytes);
-                let _ = self.history.seek(SeekFrom::Start(self.history_bytes));
-                Err(ExportError::io(&self.history_path, error))
-            }
+        if let Err(error) = self.history.write_all(rows) {
+            self.has_gaps = true;
+            // A disk that is full took a part of a row; the next row must not continue it.
+            let _ = self.history.set_len(self.history_bytes);
+            let _ = self.history.seek(SeekFrom::Start(self.history_bytes));
+            return Err(ExportError::io(&with_ending(&self.prefix, HISTORY), error));
         }
+        self.history_bytes += rows.len() as u64;
+        Ok(())
     }
 }
 

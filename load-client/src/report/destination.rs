@@ -3,6 +3,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -51,21 +52,17 @@ impl ExportError {
 #[derive(Debug)]
 pub struct Destination {
     path: PathBuf,
-    place: Place,
+    /// What is written. `None` is what cannot be replaced by a file, until its writing begins.
+    file: Option<File>,
+    grown: Option<Grown>,
 }
 
+/// A file that grows under another name, which is locked, and is renamed over its target.
 #[derive(Debug)]
-enum Place {
-    StandardOutput,
-    /// The file grows under another name, which is locked, and is renamed over its target.
-    Beside {
-        part: PathBuf,
-        file: File,
-        target: PathBuf,
-        has_content: bool,
-    },
-    /// What cannot be replaced by a file is written itself, and opened when that begins.
-    Itself(Option<File>),
+struct Grown {
+    part: PathBuf,
+    target: PathBuf,
+    has_content: bool,
 }
 
 /// Whether a path stands for standard output.
@@ -111,13 +108,18 @@ impl Destination {
     ///
     /// When it cannot be written, or another program has taken it.
     pub fn claim(path: &Path) -> Result<Self, ExportError> {
-        let place = match is_standard_output(path) {
-            true => Place::StandardOutput,
-            false => place_of(path)?,
+        let failed = |source| ExportError::io(path, source);
+        let (file, grown) = match is_standard_output(path) {
+            true => {
+                let output = io::stdout().as_fd().try_clone_to_owned();
+                (Some(File::from(output.map_err(failed)?)), None)
+            }
+            false => place_of(path)?.unzip(),
         };
         Ok(Self {
             path: path.to_owned(),
-            place,
+            file,
+            grown,
         })
     }
 
@@ -127,106 +129,88 @@ impl Destination {
     ///
     /// When it cannot be written or renamed.
     pub fn write_whole(mut self, content: &[u8]) -> Result<(), ExportError> {
-        match self.write_all(content) {
-            Ok(()) => self.finish(),
+        let Err(error) = self.write_all(content) else {
+            return self.finish();
+        };
+        if error.kind() == io::ErrorKind::BrokenPipe && is_standard_output(&self.path) {
             // Who closed the pipe early has what it wanted.
-            Err(error)
-                if matches!(self.place, Place::StandardOutput)
-                    && error.kind() == io::ErrorKind::BrokenPipe =>
-            {
-                Ok(())
-            }
-            Err(error) => {
-                let error = self.failed(error);
-                if let Place::Beside { has_content, .. } = &mut self.place {
-                    *has_content = false;
-                }
-                Err(error)
-            }
+            return Ok(());
         }
+        let error = self.failed(error);
+        if let Some(grown) = &mut self.grown {
+            grown.has_content = false;
+        }
+        Err(error)
     }
 
-    /// Ends the writing: a file gets its name.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be renamed; what was written then stays under its provisional name.
+    /// Ends the writing: a file gets its name. Fails when it cannot be renamed; what was written then stays under its
+    /// provisional name.
     pub(super) fn finish(mut self) -> Result<(), ExportError> {
-        self.flush().map_err(|error| self.failed(error))?;
-        if let Place::Beside {
-            part, file, target, ..
-        } = &self.place
-        {
-            if let Ok(before) = fs::metadata(target) {
-                // A file system without modes is no reason to fail.
-                let _ = file.set_permissions(before.permissions());
-            }
-            fs::rename(part, target).map_err(|source| ExportError::io(&self.path, source))?;
-            self.place = Place::Itself(None);
+        let (Some(file), Some(grown)) = (&self.file, &self.grown) else {
+            return Ok(());
+        };
+        let Grown { part, target, .. } = grown;
+        if let Ok(before) = fs::metadata(target) {
+            // A file system without modes is no reason to fail.
+            let _ = file.set_permissions(before.permissions());
         }
+        let renamed = fs::rename(part, target).or_else(|error| match error.kind() {
+            // A file that is mounted alone can be written, and not be replaced.
+            io::ErrorKind::ResourceBusy => {
+                fs::copy(part, target).and_then(|_| fs::remove_file(part))
+            }
+            _ => Err(error),
+        });
+        renamed.map_err(|source| ExportError::io(&self.path, source))?;
+        self.grown = None;
         Ok(())
     }
 
     /// The error of a write; names the file that grows.
     pub(super) fn failed(&self, source: io::Error) -> ExportError {
-        match &self.place {
-            Place::Beside { part, .. } => ExportError::io(part, source),
-            _ => ExportError::io(&self.path, source),
-        }
+        let grown = self.grown.as_ref();
+        ExportError::io(grown.map_or(&self.path, |grown| &grown.part), source)
     }
 }
 
 impl Write for Destination {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.place {
-            Place::StandardOutput => io::stdout().write(bytes),
-            Place::Beside {
-                file, has_content, ..
-            } => {
-                *has_content = true;
-                file.write(bytes)
-            }
-            Place::Itself(Some(file)) => file.write(bytes),
-            Place::Itself(none) => {
-                let open = OpenOptions::new()
-                    .write(true)
-                    .truncate(true)
-                    .open(&self.path);
-                none.insert(open?).write(bytes)
-            }
+        if let Some(grown) = &mut self.grown {
+            grown.has_content = true;
         }
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => {
+                let mut options = OpenOptions::new();
+                none.insert(options.write(true).truncate(true).open(&self.path)?)
+            }
+        };
+        file.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match &mut self.place {
-            Place::StandardOutput => io::stdout().flush(),
-            // Files have no buffer here.
-            _ => Ok(()),
-        }
+        // Files have no buffer here.
+        Ok(())
     }
 }
 
 impl Drop for Destination {
     fn drop(&mut self) {
-        if let Place::Beside {
-            part,
-            has_content: false,
-            ..
-        } = &self.place
-        {
+        if let Some(grown) = self.grown.as_ref().filter(|grown| !grown.has_content) {
             // Nothing depends on it being gone.
-            let _ = fs::remove_file(part);
+            let _ = fs::remove_file(&grown.part);
         }
     }
 }
 
-fn place_of(path: &Path) -> Result<Place, ExportError> {
+/// The file that grows for a path; `None` where there is what cannot be replaced.
+fn place_of(path: &Path) -> Result<Option<(File, Grown)>, ExportError> {
     let failed = |source| ExportError::io(path, source);
     let itself = || OpenOptions::new().write(true).open(path);
     let found = match fs::metadata(path) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return beside(path, without_links(path).map_err(failed)?);
+            return beside(path, without_links(path).map_err(failed)?).map(Some);
         }
         Err(error) => return Err(failed(error)),
     };
@@ -236,23 +220,23 @@ fn place_of(path: &Path) -> Result<Place, ExportError> {
     if found.file_type().is_fifo() {
         // Opened now, it would wait for a reader, and give it an end when closed.
         access(path, Access::WRITE_OK).map_err(|error| failed(error.into()))?;
-        return Ok(Place::Itself(None));
+        return Ok(None);
     }
     let target = without_links(path).map_err(failed)?;
     let has_that_name = fs::metadata(&target).is_ok_and(|own| is_same(&own, &found));
-    if found.is_file() && has_that_name && !is_mount_point(&target) {
+    if found.is_file() && has_that_name {
         match beside(path, target) {
             // A folder that takes no further file may hold one that can be written.
             Err(ExportError::Io { .. }) if itself().is_ok() => {}
-            other => return other,
+            other => return other.map(Some),
         }
     }
     itself().map_err(failed)?;
-    Ok(Place::Itself(None))
+    Ok(None)
 }
 
 /// Makes and locks the file that grows: `run.csv.part` for `run.csv`.
-fn beside(path: &Path, target: PathBuf) -> Result<Place, ExportError> {
+fn beside(path: &Path, target: PathBuf) -> Result<(File, Grown), ExportError> {
     let failed = |source| ExportError::io(path, source);
     let part = part_of(&target);
     loop {
@@ -272,12 +256,12 @@ fn beside(path: &Path, target: PathBuf) -> Result<Place, ExportError> {
         if own.len() > 0 {
             return Err(ExportError::LeftBehind { part });
         }
-        return Ok(Place::Beside {
+        let grown = Grown {
             part,
-            file,
             target,
             has_content: false,
-        });
+        };
+        return Ok((file, grown));
     }
 }
 
@@ -302,20 +286,4 @@ pub(super) fn without_links(path: &Path) -> io::Result<PathBuf> {
 
 fn is_same(one: &fs::Metadata, other: &fs::Metadata) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
-}
-
-/// Whether a single file is mounted here, over which nothing can be renamed. Without /proc, none is.
-fn is_mount_point(file: &Path) -> bool {
-    let (Ok(file), Ok(mounts)) = (
-        fs::canonicalize(file),
-        fs::read_to_string("/proc/self/mountinfo"),
-    ) else {
-        return false;
-    };
-    // Blanks are written as octal numbers there.
-    let name = file.to_string_lossy().replace('\\', "\\134");
-    let name = name.replace(' ', "\\040").replace('\t', "\\011");
-    let name = name.replace('\n', "\\012");
-    let mut points = mounts.lines().filter_map(|line| line.split(' ').nth(4));
-    points.any(|point| point == name)
 }

@@ -2,9 +2,8 @@
 
 mod csv_stats;
 mod destination;
-mod hdr;
+mod exports;
 pub mod html;
-mod junit;
 mod run_history;
 mod run_json;
 pub mod text;
@@ -14,15 +13,15 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use self::destination::{part_of, without_links};
-use crate::measure::summary::{Row, Sample, Summary};
+use crate::measure::summary::{Latency, PERCENTILES, Row, Sample, Summary};
+use crate::measure::threshold::Judgement;
 
 pub use destination::{Destination, ExportError, is_standard_output, remove_earlier, write_whole};
 
 pub(crate) use csv_stats::{CsvText, StatsFiles, failures_csv, stats_csv};
-pub(crate) use hdr::hdr_log;
-pub(crate) use junit::junit;
-pub(crate) use run_history::{HistoryRow, append_history, check_history};
-pub(crate) use run_json::{EndedBy, RunFacts, RunReport};
+pub(crate) use exports::{hdr_log, junit};
+pub(crate) use run_history::{append_history, check_history, history_row};
+pub(crate) use run_json::{EndedBy, RunData, RunFacts, RunReport};
 
 /// What stands for the protocol in every table, as `GET` does in Locust's.
 const TYPE: &str = "KAFKA";
@@ -31,6 +30,26 @@ const TYPE: &str = "KAFKA";
 fn rows(summary: &Summary) -> impl Iterator<Item = (&'static str, &Row)> {
     let kinds = summary.kinds.iter().map(|row| (TYPE, row));
     kinds.chain([("", &summary.total)])
+}
+
+/// The percentiles of a table, and the longest time behind them.
+fn percentiles(latency: Option<&Latency>) -> impl Iterator<Item = Option<f64>> {
+    let own = PERCENTILES.map(|(_, quantile)| latency?.percentile(quantile));
+    own.into_iter().chain([latency.map(|own| own.max_ms)])
+}
+
+/// What was measured for a threshold, or why it is undecided.
+fn figure_or_reason(judgement: &Judgement) -> &str {
+    let told = judgement.measured.as_ref().or(judgement.reason.as_ref());
+    told.map_or("", String::as_str)
+}
+
+/// Writes the content of a file, if there is to be one.
+pub(crate) fn write_if_asked(
+    place: Option<Destination>,
+    content: impl FnOnce() -> anyhow::Result<Vec<u8>>,
+) -> anyhow::Result<()> {
+    place.map_or(Ok(()), |place| Ok(place.write_whole(&content()?)?))
 }
 
 /// Two files of a command line that must not be one.
@@ -78,8 +97,7 @@ pub(crate) fn refuse_collisions(
         if inputs.contains(&own) {
             return refused("would write over an input: name another file".to_owned());
         }
-        let target = (own != Identity::StandardOutput).then(|| without_links(path).ok());
-        let part = target.flatten().map(|target| part_of(&target));
+        let part = without_links(path).ok().map(|target| part_of(&target));
         let grown = part.as_deref().and_then(identity);
         if let (Some(part), Some(_)) = (part, grown.as_ref().filter(|own| inputs.contains(own))) {
             let part = part.display();
@@ -165,43 +183,32 @@ impl RequestsCsv {
         })
     }
 
-    /// Adds one request.
-    ///
-    /// # Errors
-    ///
-    /// When the disk is full, for example.
+    /// Adds one request. Fails when the disk is full, for example.
     pub(crate) fn write(&mut self, sample: &Sample) -> Result<(), ExportError> {
         self.begin()?;
-        let response_time = sample
-            .response_ns()
-            .map(|latency| (latency as f64 / 1e6).to_string());
+        let text = |own: Option<u64>| own.map_or_else(String::new, |own| own.to_string());
+        let response_time = sample.response_ns().map(|own| own as f64 / 1e6);
         let kind = self.kinds.get(usize::from(sample.kind));
-        let kind = kind.map_or("", |name| name);
-        let replied = sample.replied_ns.map(|replied| replied.to_string());
-        let acked = sample.acked_ns.map(|acked| acked.to_string());
         self.writer
             .write_record([
                 TYPE,
-                kind,
-                response_time.as_deref().unwrap_or_default(),
+                kind.map_or("", String::as_str),
+                &response_time.map_or_else(String::new, |own| own.to_string()),
                 sample.outcome.status().as_str(),
                 &sample.intended_ns.to_string(),
                 &sample.sent_ns.to_string(),
-                replied.as_deref().unwrap_or_default(),
+                &text(sample.replied_ns),
                 &sample.user.to_string(),
-                if sample.warm_up { "true" } else { "false" },
+                &sample.warm_up.to_string(),
                 sample.outcome.error(),
-                acked.as_deref().unwrap_or_default(),
+                &text(sample.acked_ns),
                 &sample.reply_bytes.to_string(),
             ])
             .map_err(|error| self.failed(error))
     }
 
-    /// Writes out what is buffered and gives the file its final name.
-    ///
-    /// # Errors
-    ///
-    /// When the file cannot be written or renamed; what was written stays in `path.part`.
+    /// Writes out what is buffered and gives the file its final name. Fails when the file cannot be written or
+    /// renamed; what was written stays in `path.part`.
     pub(crate) fn finish(mut self) -> Result<(), ExportError> {
         self.begin()?;
         let flushed = self.writer.flush();
@@ -234,6 +241,18 @@ mod tests {
     use super::*;
     use crate::compare::read_run;
     use crate::measure::summary::Outcome;
+    use crate::measure::threshold::Standing;
+
+    /// With a figure, or where it is undecided with a reason.
+    pub(super) fn judgement(threshold: &str, verdict: Standing, told: &str) -> Judgement {
+        let is_decided = verdict != Standing::Undecided;
+        Judgement {
+            threshold: threshold.to_owned(),
+            verdict,
+            measured: is_decided.then(|| told.to_owned()),
+            reason: (!is_decided).then(|| told.to_owned()),
+        }
+    }
 
     #[test]
     fn an_output_is_no_input_and_no_other_output_by_whatever_name() {

@@ -5,7 +5,7 @@
 //! `docs/history.md`.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -19,28 +19,26 @@ const HEADER: &str =
     "time,commit,side,run,p50_ms,p90_ms,p95_ms,p99_ms,mean_ms,throughput,failure_rate";
 
 /// One run in the history: the fields of [`HEADER`].
-pub(crate) struct HistoryRow([String; 11]);
+pub(crate) type HistoryRow = [String; 11];
 
-impl HistoryRow {
-    /// The row of one run. What is undefined is an empty field.
-    pub(crate) fn new(side: Side, commit: &str, run: &Run, own: &RunFigures) -> Self {
-        let figures = &own.figures;
-        let text = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
-        let started = run.started.or(run.written);
-        Self([
-            started.map_or_else(String::new, timestamp),
-            commit.to_owned(),
-            side.to_string(),
-            own.label.clone(),
-            text(figures.median_ms),
-            text(figures.p90_ms),
-            text(figures.p95_ms),
-            text(figures.p99_ms),
-            text(figures.mean_ms),
-            text(figures.throughput),
-            text(figures.failure_rate),
-        ])
-    }
+/// The row of one run. What is undefined is an empty field.
+pub(crate) fn history_row(side: Side, commit: &str, run: &Run, own: &RunFigures) -> HistoryRow {
+    let figures = &own.figures;
+    let text = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
+    let started = run.started.or(run.written);
+    [
+        started.map_or_else(String::new, timestamp),
+        commit.to_owned(),
+        side.to_string(),
+        own.label.clone(),
+        text(figures.median_ms),
+        text(figures.p90_ms),
+        text(figures.p95_ms),
+        text(figures.p99_ms),
+        text(figures.mean_ms),
+        text(figures.throughput),
+        text(figures.failure_rate),
+    ]
 }
 
 /// ISO 8601 with the offset spelt out, which every reader of dates understands.
@@ -63,11 +61,8 @@ pub(crate) fn check_history(path: &Path) -> anyhow::Result<()> {
 }
 
 /// Appends rows by one write, so that two builds that end together do not mix their lines. A new or empty
-/// file gets the header first, and so does what is no file.
-///
-/// # Errors
-///
-/// When the file cannot be written, has another header, or ends in the middle of a line.
+/// file gets the header first, and so does what is no file. Fails when the file cannot be written, has another
+/// header, or ends in the middle of a line.
 pub(crate) fn append_history(path: &Path, rows: &[HistoryRow]) -> anyhow::Result<()> {
     if is_standard_output(path) || (path.exists() && !is_file(path)) {
         return Ok(Destination::claim(path)?.write_whole(&lines(rows, true))?);
@@ -98,33 +93,22 @@ fn is_file(path: &Path) -> bool {
 
 /// Whether a history is empty; one that is not has to be sound.
 fn is_new(path: &Path, file: &mut File) -> anyhow::Result<bool> {
-    let (first, last) = ends(file).with_context(|| cannot(path))?;
-    let Some(last) = last else { return Ok(true) };
-    let rest = first.strip_prefix(HEADER.as_bytes());
-    let path = path.display();
+    let mut before = Vec::new();
+    file.read_to_end(&mut before)
+        .with_context(|| cannot(path))?;
+    if before.is_empty() {
+        return Ok(true);
+    }
+    let (first, path) = (before.strip_prefix(HEADER.as_bytes()), path.display());
     ensure!(
-        rest.is_some_and(|rest| rest.starts_with(b"\n") || rest.starts_with(b"\r\n")),
+        first.is_some_and(|rest| rest.starts_with(b"\n") || rest.starts_with(b"\r\n")),
         "--history {path} is no history: its first line is not {HEADER}; name another file"
     );
     ensure!(
-        last == b'\n',
+        before.ends_with(b"\n"),
         "--history {path} ends in the middle of a line; remove or complete its last line"
     );
     Ok(false)
-}
-
-/// As much of the beginning as a header with its line's end takes, and the last byte if there is one.
-fn ends(file: &mut File) -> io::Result<(Vec<u8>, Option<u8>)> {
-    let mut first = Vec::new();
-    let longest = HEADER.len() as u64 + 2;
-    Read::by_ref(file).take(longest).read_to_end(&mut first)?;
-    if first.is_empty() {
-        return Ok((first, None));
-    }
-    file.seek(SeekFrom::End(-1))?;
-    let mut last = [0];
-    file.read_exact(&mut last)?;
-    Ok((first, Some(last[0])))
 }
 
 fn lines(rows: &[HistoryRow], with_header: bool) -> Vec<u8> {
@@ -132,7 +116,7 @@ fn lines(rows: &[HistoryRow], with_header: bool) -> Vec<u8> {
         true => CsvText::with_header(HEADER),
         false => CsvText::default(),
     };
-    rows.iter().for_each(|row| text.line(&row.0));
+    rows.iter().for_each(|row| text.line(row));
     text.bytes
 }
 
@@ -149,7 +133,7 @@ mod tests {
         run.started = Some(UNIX_EPOCH + Duration::from_millis(1_700_000_000_250));
         let runs = [run];
         let comparison = compare(&runs, &runs, &Options::default()).unwrap();
-        HistoryRow::new(Side::Changed, "f00d", &runs[0], &comparison.changed.runs[0])
+        history_row(Side::Changed, "f00d", &runs[0], &comparison.changed.runs[0])
     }
 
     #[test]

@@ -49,54 +49,27 @@ pub(crate) enum EndedBy {
     Failure,
 }
 
-/// All that `--json` writes.
-#[derive(Debug, Serialize)]
-pub(crate) struct RunReport {
-    format: u32,
-    run_id: String,
-    #[serde(flatten)]
-    facts: RunFacts,
-    load_client_version: &'static str,
-    librdkafka_version: String,
-    /// How the load was made, which decides what its latencies mean.
-    load_model: String,
-    target: Target,
-    plan: PlanReport,
-    summary: Summary,
+impl EndedBy {
+    pub(super) fn in_words(self) -> &'static str {
+        match self {
+            Self::RunTime => "the run time",
+            Self::Signal => "a signal",
+            Self::Threshold => "a threshold that was broken",
+            Self::Limit => "a stage that broke a limit",
+            Self::Search => "the end of the search",
+            Self::Exhausted => "the last row of a feeder",
+            Self::Failure => "a failure",
+        }
+    }
 }
 
-#[derive(Debug, Serialize)]
-struct Target {
-    brokers: String,
-    topic: String,
-    reply_topic: Option<String>,
-    /// `None` when bodies differ from request to request.
-    body_bytes: Option<usize>,
-    /// How requests and replies find each other; runs that differ in it measure different things.
-    wire: Wire,
-}
-
-#[derive(Debug, Serialize)]
-struct PlanReport {
-    users: u32,
-    spawn_rate: f64,
-    run_time_seconds: Option<f64>,
-    warm_up_seconds: f64,
-    timeout_seconds: f64,
-    /// Several loads at once, each with its own; then the users and the spawn rate above are of none.
-    loads: Vec<LoadReport>,
-}
-
-#[derive(Debug, Serialize)]
-struct LoadReport {
-    name: String,
-    /// Names of the kinds of request that it sends.
-    kinds: Vec<String>,
-    load_model: String,
-    /// What it begins with, in words.
-    target: String,
-    stages: Vec<Span>,
-    run_time_seconds: Option<f64>,
+/// A run as its reports see it.
+#[derive(Clone, Copy)]
+pub(crate) struct RunData<'a> {
+    pub plan: &'a Plan,
+    pub kafka: &'a KafkaSettings,
+    pub facts: &'a RunFacts,
+    pub summary: &'a Summary,
 }
 
 /// What only the run itself knows.
@@ -120,35 +93,73 @@ pub(crate) struct RunFacts {
     pub exit_code: u8,
 }
 
-fn rfc3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&humantime::format_rfc3339_millis(*time))
+/// All that `--json` writes.
+#[derive(Debug, Serialize)]
+pub(crate) struct RunReport<'a> {
+    format: u32,
+    run_id: &'a str,
+    #[serde(flatten)]
+    facts: &'a RunFacts,
+    load_client_version: &'static str,
+    librdkafka_version: String,
+    /// How the load was made, which decides what its latencies mean.
+    load_model: String,
+    target: Target<'a>,
+    plan: PlanReport<'a>,
+    summary: &'a Summary,
 }
 
-fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(time.as_secs_f64())
+#[derive(Debug, Serialize)]
+struct Target<'a> {
+    brokers: &'a str,
+    topic: &'a str,
+    reply_topic: Option<&'a str>,
+    /// `None` when bodies differ from request to request.
+    body_bytes: Option<usize>,
+    /// How requests and replies find each other; runs that differ in it measure different things.
+    wire: &'a Wire,
 }
 
-impl RunReport {
+#[derive(Debug, Serialize)]
+struct PlanReport<'a> {
+    users: u32,
+    spawn_rate: f64,
+    run_time_seconds: Option<f64>,
+    warm_up_seconds: f64,
+    timeout_seconds: f64,
+    /// Several loads at once, each with its own; then the users and the spawn rate above are of none.
+    loads: Vec<LoadReport<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct LoadReport<'a> {
+    name: &'a str,
+    /// Names of the kinds of request that it sends.
+    kinds: Vec<&'a str>,
+    load_model: String,
+    /// What it begins with, in words.
+    target: String,
+    stages: Vec<Span>,
+    run_time_seconds: Option<f64>,
+}
+
+impl<'a> RunReport<'a> {
     /// Puts the report together.
-    pub(crate) fn new(
-        plan: &Plan,
-        kafka: &KafkaSettings,
-        facts: RunFacts,
-        summary: Summary,
-    ) -> Self {
+    pub(crate) fn new(run: RunData<'a>) -> Self {
+        let (plan, kafka) = (run.plan, run.kafka);
         Self {
             format: FORMAT,
-            run_id: kafka.run_id.clone(),
-            facts,
+            run_id: &kafka.run_id,
+            facts: run.facts,
             load_client_version: env!("CARGO_PKG_VERSION"),
             librdkafka_version: librdkafka_version(),
             load_model: plan.load_model(),
             target: Target {
-                brokers: kafka.brokers.clone(),
-                topic: kafka.topic.clone(),
-                reply_topic: (!kafka.publish_only).then(|| kafka.reply_topic.clone()),
-                body_bytes: (!kafka.body.is_empty()).then(|| kafka.body.len()),
-                wire: kafka.service.wire.clone(),
+                brokers: &kafka.brokers,
+                topic: &kafka.topic,
+                reply_topic: (!kafka.publish_only).then_some(&kafka.reply_topic),
+                body_bytes: (!kafka.body.is_empty()).then_some(kafka.body.len()),
+                wire: &kafka.service.wire,
             },
             plan: PlanReport {
                 users: plan.users,
@@ -156,29 +167,40 @@ impl RunReport {
                 run_time_seconds: plan.run_time.map(|time| time.as_secs_f64()),
                 warm_up_seconds: plan.warm_up.as_secs_f64(),
                 timeout_seconds: plan.timeout.as_secs_f64(),
-                loads: loads(plan, &summary),
+                loads: plan
+                    .loads
+                    .iter()
+                    .map(|load| LoadReport::new(load, run.summary))
+                    .collect(),
             },
-            summary,
+            summary: run.summary,
         }
     }
 }
 
-fn loads(plan: &Plan, summary: &Summary) -> Vec<LoadReport> {
-    let kind = |number: &u16| {
-        summary
+impl<'a> LoadReport<'a> {
+    fn new(load: &'a Load, summary: &'a Summary) -> Self {
+        let kinds = load
             .kinds
-            .get(usize::from(*number))
-            .map(|row| row.name.clone())
-    };
-    let load = |load: &Load| LoadReport {
-        name: load.name.clone(),
-        kinds: load.kinds.iter().filter_map(kind).collect(),
-        load_model: load.plan.load_model(),
-        target: load.plan.first_target().to_string(),
-        stages: load.plan.spans(),
-        run_time_seconds: load.plan.run_time.map(|time| time.as_secs_f64()),
-    };
-    plan.loads.iter().map(load).collect()
+            .iter()
+            .filter_map(|kind| summary.kinds.get(usize::from(*kind)));
+        Self {
+            name: &load.name,
+            kinds: kinds.map(|row| row.name.as_str()).collect(),
+            load_model: load.plan.load_model(),
+            target: load.plan.first_target().to_string(),
+            stages: load.plan.spans(),
+            run_time_seconds: load.plan.run_time.map(|time| time.as_secs_f64()),
+        }
+    }
+}
+
+fn rfc3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&humantime::format_rfc3339_millis(*time))
+}
+
+fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(time.as_secs_f64())
 }
 
 #[cfg(test)]
@@ -241,7 +263,13 @@ mod tests {
             command: "load-client run".to_owned(),
             exit_code: 4,
         };
-        serde_json::to_value(RunReport::new(&plan, &kafka, facts, summary)).unwrap()
+        let run = RunData {
+            plan: &plan,
+            kafka: &kafka,
+            facts: &facts,
+            summary: &summary,
+        };
+        serde_json::to_value(RunReport::new(run)).unwrap()
     }
 
     fn keys(value: &Value) -> Vec<&str> {

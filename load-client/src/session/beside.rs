@@ -1,10 +1,10 @@
 //! What goes on beside a run: the service's memory is followed, the stages are held against the limit that ends the
 //! run, and the search for the highest rate sets the rate.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::args::LoadArguments;
@@ -18,9 +18,10 @@ use crate::measure::memory::{self, MemoryPoint};
 use crate::measure::recorder::TallyView;
 use crate::measure::summary::Summary;
 use crate::measure::threshold::{
-    Judgement, Standing, Threshold, evaluate, extra_quantiles, requests_needed,
+    Threshold, evaluate, extra_quantiles, first_broken, requests_needed,
 };
-use crate::session::signals::say;
+use crate::report::EndedBy;
+use crate::session::terminal::say;
 
 /// How often the stages are held against the limits.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
@@ -33,10 +34,11 @@ const RECORDING: Duration = Duration::from_millis(200);
 
 /// What goes on beside a run.
 pub(super) struct Beside {
-    tasks: Vec<tokio::task::JoinHandle<()>>,
+    tasks: JoinSet<()>,
     memory: Arc<Mutex<History<MemoryPoint>>>,
     limits: Vec<Threshold>,
-    limit_broke: Arc<AtomicBool>,
+    /// Why the run ended, once that was decided here.
+    ended_by: Arc<OnceLock<EndedBy>>,
     search: Option<Arc<Mutex<Bisection>>>,
 }
 
@@ -49,17 +51,17 @@ impl Beside {
         control: &Control,
     ) -> Self {
         let mut own = Self {
-            tasks: Vec::new(),
+            tasks: JoinSet::new(),
             memory: Arc::default(),
             limits: arguments.until.clone(),
-            limit_broke: Arc::default(),
+            ended_by: Arc::default(),
             search: None,
         };
         if let Some(url) = arguments.metrics_url.clone() {
-            let watch = memory::watch(url, Arc::clone(&own.memory));
-            own.tasks.push(tokio::spawn(watch));
+            own.tasks.spawn(memory::watch(url, Arc::clone(&own.memory)));
         }
         let (control, limits) = (control.clone(), own.limits.clone());
+        let ended_by = Arc::clone(&own.ended_by);
         if let Some(search) = plan.search {
             let bisection = Arc::new(Mutex::new(Bisection::up_to(search.highest)));
             own.search = Some(Arc::clone(&bisection));
@@ -69,40 +71,28 @@ impl Beside {
                 limits,
                 search,
                 bisection,
+                ended_by,
             };
-            own.tasks.push(tokio::spawn(prober.search(plan.warm_up)));
+            own.tasks.spawn(prober.search(plan.warm_up));
         } else if !limits.is_empty() {
-            let (timeout, broke) = (plan.timeout, Arc::clone(&own.limit_broke));
-            let ending = end_when_broken(view, control, limits, timeout, broke);
-            own.tasks.push(tokio::spawn(ending));
+            let ending = end_when_broken(view, control, limits, plan.timeout, ended_by);
+            own.tasks.spawn(ending);
         }
         own
     }
 
-    /// Whether a limit has ended the run.
-    pub(super) fn limit_broke(&self) -> bool {
-        self.limit_broke.load(Ordering::Relaxed)
-    }
-
-    /// Whether the run ended because the search has found what it looked for.
-    pub(super) fn search_is_over(&self) -> bool {
-        let search = self.search.as_ref();
-        search.is_some_and(|search| lock(search).rate().is_none())
-    }
-
-    /// Stops, and tells what was seen.
-    pub(super) fn finish(self, view: &TallyView) -> Findings {
-        self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
+    /// Stops. Tells what was seen, and why the run ended if that was decided here.
+    pub(super) fn finish(mut self, view: &TallyView) -> (Findings, Option<EndedBy>) {
+        self.tasks.abort_all();
         let has_limits = !self.limits.is_empty() && self.search.is_none();
         // Nothing is in flight any more.
         let broken = has_limits.then(|| view.broken_stages(&self.limits, Duration::MAX));
         let (history, stages) = (view.history(), view.stages());
         let memory = lock(&self.memory);
         let found = Findings::of(&history, &stages, memory.entries(), broken.as_deref());
-        Findings {
-            capacity: self.search.map(|search| lock(&search).found()),
-            ..found
-        }
+        let capacity = self.search.map(|search| lock(&search).found());
+        let ended_by = self.ended_by.get().copied();
+        (Findings { capacity, ..found }, ended_by)
     }
 }
 
@@ -116,7 +106,7 @@ async fn end_when_broken(
     control: Control,
     limits: Vec<Threshold>,
     timeout: Duration,
-    limit_broke: Arc<AtomicBool>,
+    ended_by: Arc<OnceLock<EndedBy>>,
 ) {
     loop {
         sleep(CHECK_INTERVAL).await;
@@ -128,7 +118,7 @@ async fn end_when_broken(
         let mut broken = over.filter_map(|(stage, reason)| Some((stage, reason?)));
         if let Some((stage, reason)) = broken.next() {
             say(&format!("ending after {}: {reason}", stage.span.name));
-            limit_broke.store(true, Ordering::Relaxed);
+            ended_by.get_or_init(|| EndedBy::Limit);
             control.stop.cancel();
             return;
         }
@@ -142,6 +132,7 @@ struct Prober {
     limits: Vec<Threshold>,
     search: Search,
     bisection: Arc<Mutex<Bisection>>,
+    ended_by: Arc<OnceLock<EndedBy>>,
 }
 
 impl Prober {
@@ -153,6 +144,7 @@ impl Prober {
         loop {
             let rate = lock(&self.bisection).rate();
             let Some(rate) = rate else {
+                self.ended_by.get_or_init(|| EndedBy::Search);
                 return self.control.stop.cancel();
             };
             let Some(probed) = self.probe(rate).await else {
@@ -225,19 +217,9 @@ fn probed(limits: &[Threshold], rate: f64, summary: &Summary) -> Option<Probed> 
     if requests < requests_needed(limits) {
         return None;
     }
-    let judged = evaluate(limits, summary).judgements;
-    let find = |standing| judged.iter().find(|own| own.verdict == standing);
-    let broke = |text: &str, own: &Judgement| {
-        Some(Probed::Broke(format!(
-            "{text}, the limit is {}",
-            own.threshold
-        )))
-    };
-    match (find(Standing::Broken), find(Standing::Undecided)) {
-        (Some(own), _) => broke(own.measured.as_deref().unwrap_or_default(), own),
-        (None, Some(own)) if failures == requests => broke("no request was answered well", own),
-        (None, Some(_)) => None,
-        (None, None) => Some(Probed::Held),
+    match first_broken(limits, summary) {
+        Some(reason) => Some(Probed::Broke(reason)),
+        None => evaluate(limits, summary).all_hold().then_some(Probed::Held),
     }
 }
 

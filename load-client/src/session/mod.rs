@@ -1,38 +1,47 @@
-//! One run of the program: prepared, driven, concluded. Terminal, page, files, thresholds, self-check and monitors
-//! hang on it.
+//! One run of the program: prepared, driven, concluded. Terminal and page drive the same one; files, thresholds,
+//! self-check and monitors hang on it.
 
 mod beside;
-mod files;
-mod outputs;
-pub(crate) mod signals;
+mod conclude;
+pub(crate) mod terminal;
 mod watch;
 
+use std::ffi::OsStr;
 use std::future::Future;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use program_shell::signals::Signals;
 use tokio_util::sync::CancellationToken;
 
 use self::beside::Beside;
-use self::files::of_run;
-use self::outputs::{Outputs, RunEnd};
-use self::signals::{INTERRUPTED, Restore, say};
-use crate::args::RunArguments;
+use self::conclude::Ended;
+use self::terminal::{Text, obey, say};
+use self::watch::Watch;
+use crate::args::{Files, RunArguments};
 use crate::load::plan::Plan;
 use crate::load::{Control, runner};
 use crate::measure::recorder::{Recorder, Samples, TallyView};
 use crate::measure::selfcheck::Stillness;
-use crate::report::RequestsCsv;
+use crate::report::{Destination, ExportError, RequestsCsv, StatsFiles, is_standard_output};
 use crate::scenario::{Mix, Part, Scenario};
-use crate::transport::Transport;
 use crate::transport::kafka::{ClientSettings, KafkaSettings, KafkaTransport, KafkaTransportError};
 
-pub(crate) use files::{HeldText, Text};
-pub(crate) use outputs::{Audience, Concluded};
-pub(crate) use watch::Observer;
+pub(crate) use conclude::Concluded;
+pub(crate) use watch::{Audience, Observer};
 
-// One run: prepared, started, concluded. Terminal and page drive the same one, and what shows, writes or judges
-// it hangs on it.
+/// Why a load is not edited that a search sets the rate of.
+pub(crate) const SEARCHES: &str = "the search sets the rate itself";
+
+/// Why a load cannot be edited while it goes on; `None` if it can.
+pub(crate) fn no_edit(plan: &Plan) -> Option<&'static str> {
+    match (plan.search, plan.loads.is_empty()) {
+        (Some(_), _) => Some(SEARCHES),
+        (None, false) => Some("the loads of the scenario are not changed while they go on"),
+        (None, true) => None,
+    }
+}
 
 /// A run whose settings and places are checked.
 pub(crate) struct Session {
@@ -41,62 +50,52 @@ pub(crate) struct Session {
     settings: Arc<KafkaSettings>,
     client_settings: ClientSettings,
     scenario: Arc<Mix>,
-    outputs: Outputs,
-    csv: Option<RequestsCsv>,
+    places: Places,
+    /// Taken by the recorder.
+    requests: Option<RequestsCsv>,
 }
 
 /// A run that is recorded and watched, and sends nothing yet.
 pub(crate) struct Started {
-    arguments: Arc<RunArguments>,
-    plan: Plan,
-    settings: Arc<KafkaSettings>,
-    client_settings: ClientSettings,
-    scenario: Arc<Mix>,
+    session: Session,
     transport: Arc<KafkaTransport>,
     control: Control,
     recorder: Recorder,
     samples: Samples,
-    outputs: outputs::Running,
+    watch: Watch,
     /// Cancelled when only the files are left.
     is_over: CancellationToken,
 }
 
 impl Session {
     /// Checks settings and takes the places of the files, before anything is sent, so that a mistake there does not waste a run.
-    /// `number` counts the runs of the program from 1.
-    ///
-    /// # Errors
-    ///
-    /// When settings contradict each other, or a file cannot be written.
+    /// `number` counts the runs of the program from 1. Fails when settings contradict each other, or a file cannot be
+    /// written.
     pub(crate) fn prepare(
         arguments: Arc<RunArguments>,
         number: u32,
-        plan: Plan,
-        settings: Arc<KafkaSettings>,
-        scenario: Arc<Mix>,
+        (plan, settings, scenario): (Plan, KafkaSettings, Mix),
     ) -> anyhow::Result<Self> {
         let client_settings = settings.effective()?;
-        let files = of_run(&arguments.files(&plan), number);
+        let kinds = scenario.kinds();
+        let files = numbered_files(&arguments.files(&plan), number);
         arguments.refuse_collisions(&files, &scenario.files)?;
-        let outputs = Outputs::prepare(&arguments, &files, scenario.kinds())?;
-        let csv = files.requests.as_deref();
-        let create = |path| RequestsCsv::create(path, scenario.kinds());
+        arguments.output.validated(kinds, &arguments.load.until)?;
+        let places = Places::claim(&files)?;
+        let requests = files.requests.as_deref();
+        let create = |path| RequestsCsv::create(path, kinds);
         Ok(Self {
-            csv: csv.map(create).transpose()?,
+            requests: requests.map(create).transpose()?,
             arguments,
             plan,
-            settings,
+            settings: Arc::new(settings),
             client_settings,
-            scenario,
-            outputs,
+            scenario: Arc::new(scenario),
+            places,
         })
     }
 
-    /// Connects, unless the run is given up first.
-    ///
-    /// # Errors
-    ///
-    /// When the cluster or a topic cannot be used.
+    /// Connects, unless the run is given up first. Fails when the cluster or a topic cannot be used.
     pub(crate) async fn connect(
         &self,
         given_up: impl Future<Output = ()>,
@@ -108,100 +107,89 @@ impl Session {
         }
     }
 
-    /// Begins to record and to watch.
-    ///
-    /// # Errors
-    ///
-    /// When the system has no thread to give, or the statistics' files cannot be created.
+    /// Says what load goes where.
+    pub(crate) fn announce(&self) {
+        let (plan, settings) = (&self.plan, &self.settings);
+        let replies = match settings.publish_only {
+            true => "publishing only".to_owned(),
+            false => format!("replies from {}", settings.reply_topic),
+        };
+        let load = match plan.users {
+            0 => plan.load_model(),
+            users => format!("{users} user(s), {} started per second", plan.spawn_rate),
+        };
+        say(&format!(
+            "{load}, to {} at {}, {replies}",
+            settings.topic, settings.brokers
+        ));
+    }
+
+    /// Begins to record and to watch. Fails when the system has no thread to give, or the statistics' files cannot be
+    /// created.
     pub(crate) fn start(
-        self,
+        mut self,
         transport: Arc<KafkaTransport>,
         control: Control,
-        audience: impl FnOnce(TallyView) -> Audience,
+        audience: Audience,
+        observer: Option<Observer>,
     ) -> anyhow::Result<Started> {
-        let kinds = self.scenario.kinds();
-        let (recorder, samples) = Recorder::start(kinds, &self.plan, self.csv, &control)?;
-        let producer = Arc::clone(&transport);
-        let queue = Box::new(move || producer.producer_queue() as u64);
-        let audience = audience(recorder.view());
-        let view = recorder.view();
-        let outputs = self
-            .outputs
-            .watch(view, &self.plan, &control, queue, audience)?;
+        let (kinds, requests) = (self.scenario.kinds(), self.requests.take());
+        let (recorder, samples) = Recorder::start(kinds, &self.plan, requests, &control)?;
+        let watched = (recorder.view(), control.clone(), Arc::clone(&transport));
         Ok(Started {
-            arguments: self.arguments,
-            plan: self.plan,
-            settings: self.settings,
-            client_settings: self.client_settings,
-            scenario: self.scenario,
+            watch: Watch::start(&self, watched, audience, observer)?,
+            session: self,
             transport,
             control,
             recorder,
             samples,
-            outputs,
             is_over: CancellationToken::new(),
         })
     }
 }
 
 impl Started {
-    /// What gives the terminal back when the program is ended.
-    pub(crate) fn restore(&self) -> Option<Restore> {
-        self.outputs.restore()
+    /// The figures, as they grow.
+    pub(crate) fn view(&self) -> TallyView {
+        self.recorder.view()
     }
 
-    /// Is cancelled when only the files are left.
-    pub(crate) fn is_over(&self) -> CancellationToken {
-        self.is_over.clone()
+    /// Passes the signals on to the run.
+    pub(crate) fn obey(&self, signals: Signals) {
+        let (control, is_over) = (self.control.clone(), self.is_over.clone());
+        tokio::spawn(obey(signals, control, is_over, self.watch.restore()));
     }
 
     /// Sends until the run is over, then shows and writes what it measured. `was_interrupted` is asked at the end
-    /// whether somebody did not even wait for what was in flight.
-    ///
-    /// # Errors
-    ///
-    /// When the system has no thread to give.
+    /// whether somebody did not even wait for what was in flight. Fails when the system has no thread to give.
     pub(crate) async fn run(
         self,
         was_interrupted: impl FnOnce(&Control) -> bool,
     ) -> anyhow::Result<Concluded> {
-        let (plan, control, transport) = (self.plan, self.control, self.transport);
-        let beside = Beside::start(&self.arguments.load, &plan, self.recorder.view(), &control);
+        let (session, control) = (self.session, self.control);
+        let (plan, view) = (&session.plan, self.recorder.view());
+        let beside = Beside::start(&session.arguments.load, plan, view.clone(), &control);
         let stillness = Stillness::watch()?;
         let (started, clock) = (SystemTime::now(), Instant::now());
-        let (sending, scenario) = (Arc::clone(&transport), self.scenario);
-        if plan.loads.is_empty() {
-            runner::run(plan.clone(), scenario, sending, self.samples, &control).await;
-        } else {
-            let loads = plan.loads.iter().map(|load| {
-                let part = Part::of(Arc::clone(&scenario), load.kinds.clone());
-                (load.plan.clone(), Arc::new(part) as Arc<dyn Scenario>)
-            });
-            runner::run_loads(loads.collect(), &sending, self.samples, &control).await;
-        }
+        session.send(self.transport, self.samples, &control).await;
         let duration = clock.elapsed();
         self.is_over.cancel();
-        let stalled = stillness.stop(&plan, &control);
-        let active = control.active();
-        let outputs = self.outputs.stop();
-        let view = self.recorder.view();
+        let stalled = stillness.stop(plan, &control);
+        let watcher = self.watch.stop();
         let (_, recorded) = self.recorder.finish();
-        let end_of_run = RunEnd {
+        let (findings, ended_beside) = beside.finish(&view);
+        let ended = Ended {
+            session,
+            watcher,
             started,
             duration,
-            active,
-            limit_broke: beside.limit_broke(),
-            search_is_over: beside.search_is_over(),
             stalled,
-            findings: beside.finish(&view),
-            lag: control.lag(),
-            defunct: transport.pending().defunct(),
+            findings,
+            ended_beside,
             recording_failed: recorded.is_err(),
             interrupted_twice: was_interrupted(&control),
-            unmatched_replies: transport.unmatched_replies(),
-            client_settings: self.client_settings,
         };
-        let mut concluded = outputs.conclude(end_of_run, &plan, &self.settings);
+        let mut concluded = ended.conclude();
         if let Err(recording) = recorded {
             // The figures are told all the same. Only one error can be the program's last word.
             if let Err(error) = std::mem::replace(&mut concluded.done, Err(recording.into())) {
@@ -212,86 +200,146 @@ impl Started {
     }
 }
 
-/// Replies could not be received any more.
-const ENDED_EARLY: u8 = 6;
-/// A threshold does not hold.
-const THRESHOLD: u8 = 4;
-
-/// How a run went.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Causes {
-    pub(crate) ended_early: bool,
-    pub(crate) interrupted_twice: bool,
-    pub(crate) invalid: bool,
-    pub(crate) thresholds_hold: bool,
-    pub(crate) any_failure: bool,
-    /// Whether a threshold speaks of failures, and so replaces the rule that none may occur.
-    pub(crate) failures_are_judged: bool,
-    pub(crate) code_on_invalid: u8,
-    pub(crate) code_on_error: u8,
+impl Session {
+    async fn send(&self, transport: Arc<KafkaTransport>, samples: Samples, control: &Control) {
+        let (plan, scenario) = (&self.plan, Arc::clone(&self.scenario));
+        if plan.loads.is_empty() {
+            return runner::run(plan.clone(), scenario, transport, samples, control).await;
+        }
+        let loads = plan.loads.iter().map(|load| {
+            let part = Part::of(Arc::clone(&scenario), load.kinds.clone());
+            (load.plan.clone(), Arc::new(part) as Arc<dyn Scenario>)
+        });
+        runner::run_loads(loads.collect(), &transport, samples, control).await;
+    }
 }
 
-/// The most severe cause decides: what makes figures useless comes before what the figures say. A code that
-/// was set to 0 lets the next cause decide.
-pub(crate) fn exit_code(causes: Causes) -> u8 {
-    let failed = causes.any_failure && !causes.failures_are_judged;
-    [
-        (causes.ended_early, ENDED_EARLY),
-        (causes.interrupted_twice, INTERRUPTED),
-        (causes.invalid, causes.code_on_invalid),
-        (!causes.thresholds_hold, THRESHOLD),
-        (failed, causes.code_on_error),
-    ]
-    .into_iter()
-    .find(|(applies, code)| *applies && *code != 0)
-    .map_or(0, |(_, code)| code)
+/// Extensions before which the run's number is inserted, as in `run.2.csv`. Any other part after a dot belongs to the name.
+const EXTENSIONS: [&str; 11] = [
+    "csv", "gz", "htm", "html", "json", "jsonl", "log", "md", "tsv", "txt", "xml",
+];
+
+/// Where the files of run `number` go. All files of a later run share one number, chosen so that no file is
+/// overwritten; a message says so if it differs from the run's.
+fn numbered_files(given: &Files, number: u32) -> Files {
+    let named = |number: u32| {
+        let single = |path: &Option<PathBuf>| path.as_deref().map(|path| numbered(path, number));
+        let prefix = given.csv.as_deref();
+        Files {
+            csv: prefix.map(|prefix| numbered_prefix(prefix, number)),
+            requests: single(&given.requests),
+            json: single(&given.json),
+            html: single(&given.html),
+            junit: single(&given.junit),
+            hdr: single(&given.hdr),
+        }
+    };
+    let first = given.all();
+    // What keeps its name takes all runs.
+    let is_taken = |own: &(_, PathBuf)| !first.contains(own) && own.1.is_file();
+    let is_free = |number: &u32| !named(*number).all().iter().any(is_taken);
+    let free = (number..=u32::MAX).find(is_free).unwrap_or(number);
+    if free != number {
+        say(&format!(
+            "the files of run #{number} are numbered {free}: there are files with the numbers before"
+        ));
+    }
+    named(free)
+}
+
+/// The file of run `number`: the first has the name that was given, later ones their number before the
+/// extension (`run.2.csv`), so that no run writes over another. Standard output, devices and pipes take all.
+fn numbered(path: &Path, number: u32) -> PathBuf {
+    let is_no_file = path.exists() && !path.is_file();
+    if number <= 1 || is_standard_output(path) || is_no_file {
+        return path.to_owned();
+    }
+    let extension = path.extension().and_then(OsStr::to_str);
+    let is_known = |own: &&str| EXTENSIONS.contains(&&*own.to_ascii_lowercase());
+    match extension.filter(is_known) {
+        Some(extension) => path.with_extension(format!("{number}.{extension}")),
+        None => numbered_prefix(path, number),
+    }
+}
+
+/// The beginning of the files' names of run `number`, as with [`numbered`].
+fn numbered_prefix(prefix: &Path, number: u32) -> PathBuf {
+    let mut named = prefix.as_os_str().to_owned();
+    if number > 1 {
+        named.push(format!(".{number}"));
+    }
+    named.into()
+}
+
+/// Where the outputs of a run go. Nobody else takes these places as long as this lives.
+struct Places {
+    /// The beginning of four files' names.
+    csv: Option<PathBuf>,
+    html: Option<Destination>,
+    json: Option<Destination>,
+    junit: Option<Destination>,
+    hdr: Option<Destination>,
+    text: Text,
+}
+
+impl Places {
+    /// Fails when a file cannot be written, or another program is writing it.
+    fn claim(files: &Files) -> Result<Self, ExportError> {
+        files.csv.as_deref().map_or(Ok(()), StatsFiles::check)?;
+        let claim = |path: &Option<PathBuf>| path.as_deref().map(Destination::claim).transpose();
+        Ok(Self {
+            csv: files.csv.clone(),
+            html: claim(&files.html)?,
+            json: claim(&files.json)?,
+            junit: claim(&files.junit)?,
+            hdr: claim(&files.hdr)?,
+            text: Text::beside(files.all().iter().map(|(_, path)| path.as_path())),
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const WELL: Causes = Causes {
-        ended_early: false,
-        interrupted_twice: false,
-        invalid: false,
-        thresholds_hold: true,
-        any_failure: false,
-        failures_are_judged: false,
-        code_on_invalid: 5,
-        code_on_error: 3,
-    };
-
     #[test]
-    fn the_most_severe_cause_decides() {
-        let mut causes = WELL;
-        assert_eq!(exit_code(causes), 0);
-        causes.any_failure = true;
-        assert_eq!(exit_code(causes), 3);
-        causes.thresholds_hold = false;
-        assert_eq!(exit_code(causes), 4);
-        causes.invalid = true;
-        assert_eq!(exit_code(causes), 5);
-        causes.interrupted_twice = true;
-        assert_eq!(exit_code(causes), 130);
-        causes.ended_early = true;
-        assert_eq!(exit_code(causes), 6);
+    fn no_run_writes_over_another() {
+        let path = Path::new("results/run.csv");
+        assert_eq!(numbered(path, 1), path);
+        assert_eq!(numbered(path, 2), Path::new("results/run.2.csv"));
+        assert_eq!(numbered(Path::new("run"), 3), Path::new("run.3"));
+        assert_eq!(numbered(Path::new("v1.5"), 2), Path::new("v1.5.2"));
+        assert_eq!(numbered(Path::new("v1.HTML"), 2), Path::new("v1.2.HTML"));
+        let prefix = Path::new("results/v1.5");
+        assert_eq!(numbered_prefix(prefix, 1), prefix);
+        assert_eq!(numbered_prefix(prefix, 2), Path::new("results/v1.5.2"));
+        for stream in ["-", "/dev/null"] {
+            assert_eq!(numbered(Path::new(stream), 3), Path::new(stream));
+        }
     }
 
     #[test]
-    fn a_code_of_zero_silences_its_cause_only() {
-        let mut causes = WELL;
-        (causes.invalid, causes.any_failure) = (true, true);
-        causes.code_on_invalid = 0;
-        assert_eq!(exit_code(causes), 3);
-        causes.code_on_error = 0;
-        assert_eq!(exit_code(causes), 0);
-    }
-
-    #[test]
-    fn a_threshold_on_failures_replaces_the_rule_that_none_may_occur() {
-        let mut causes = WELL;
-        (causes.any_failure, causes.failures_are_judged) = (true, true);
-        assert_eq!(exit_code(causes), 0);
+    fn a_later_run_takes_the_next_number_that_is_free_for_all_its_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| Some(folder.path().join(name));
+        let given = Files {
+            csv: at("run"),
+            requests: at("run.csv"),
+            json: Some("-".into()),
+            html: None,
+            junit: None,
+            hdr: None,
+        };
+        for name in ["run.csv", "run.2.csv", "run.3_failures.csv"] {
+            std::fs::write(folder.path().join(name), "kept").unwrap();
+        }
+        assert_eq!(numbered_files(&given, 1), given, "the first replaces");
+        let expected = Files {
+            csv: at("run.4"),
+            requests: at("run.4.csv"),
+            ..given.clone()
+        };
+        assert_eq!(numbered_files(&given, 2), expected);
+        assert_eq!(numbered_files(&given, 4), expected);
     }
 }

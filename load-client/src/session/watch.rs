@@ -3,91 +3,95 @@
 //! the users.
 
 use std::io::Write;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use program_shell::terminal::takes_escapes;
 
+use crate::args::OutputArguments;
 use crate::load::Control;
+use crate::load::plan::Plan;
 use crate::measure::history::Moment;
 use crate::measure::recorder::TallyView;
 use crate::measure::selfcheck::{CpuReading, CpuUse, cpu_use};
 use crate::measure::summary::Summary;
-use crate::measure::threshold::{Standing, Threshold, evaluate};
-use crate::report::StatsFiles;
+use crate::measure::threshold::{Standing, evaluate, extra_quantiles};
 use crate::report::text::live_table;
-use crate::session::files::{Text, terminal_columns};
-use crate::session::signals::{CLEAR_LINE, Keys, Restore, say, standard_input};
+use crate::report::{ExportError, StatsFiles};
+use crate::session::terminal::{
+    CLEAR_LINE, Keys, Restore, Text, say, standard_input, terminal_columns,
+};
+use crate::session::{Session, no_edit};
+use crate::transport::kafka::KafkaTransport;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 /// The table is printed every other second, as in Locust.
 const TABLE_EVERY: u64 = 2;
 
 /// Is told how the run stands.
-pub(crate) type Observer = Box<dyn FnMut(&Moment, &Summary) + Send>;
+pub(crate) type Observer = Box<dyn FnMut(&Moment, &Summary, &TallyView) + Send>;
 
-/// What a terminal is shown while the run goes on.
+/// Who looks at a run while it goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shown {
-    /// Tables, and a status line.
-    Tables,
-    /// A status line.
-    Status,
-    /// Nothing: the run is seen elsewhere.
-    Nothing,
+pub(crate) enum Audience {
+    /// Whoever typed the command. Keys change the users.
+    Terminal,
+    /// Whoever has the page open. The tables are held for the end of the program.
+    Page,
 }
 
-/// What the thread needs to know.
-pub(crate) struct Settings {
-    pub(crate) view: TallyView,
-    pub(crate) control: Control,
-    pub(crate) warm_up: Duration,
-    pub(crate) run_time: Option<Duration>,
-    /// Messages in the producer's queue.
-    pub(crate) queue: Box<dyn Fn() -> u64 + Send>,
-    /// Quantiles that the thresholds need.
-    pub(crate) quantiles: Vec<f64>,
-    /// Thresholds that may end the run, and from when on.
-    pub(crate) abort: Option<(Vec<Threshold>, Duration)>,
-    pub(crate) shown: Shown,
-    pub(crate) text: Text,
-    pub(crate) observer: Option<Observer>,
-    pub(crate) files: Option<StatsFiles>,
-}
-
-/// The running thread; dropping it ends the thread, and gives the terminal back.
-pub(crate) struct Watch {
+/// The running thread.
+pub(super) struct Watch {
     stop: Sender<()>,
     thread: JoinHandle<Watcher>,
     keys: Option<Keys>,
 }
 
-/// What the thread saw.
-pub(crate) struct Watched {
-    pub(crate) cpu: Option<CpuUse>,
-    pub(crate) queue: Vec<u64>,
-    pub(crate) files: Option<StatsFiles>,
-    pub(crate) observer: Option<Observer>,
-    /// A threshold ended the run.
-    pub(crate) threshold_broke: bool,
-}
+impl Watch {
+    /// Starts the thread, and listens to the keys of a terminal. Fails when the system has no thread to give, or the
+    /// statistics' files cannot be created.
+    pub(super) fn start(
+        session: &Session,
+        watched: (TallyView, Control, Arc<KafkaTransport>),
+        audience: Audience,
+        observer: Option<Observer>,
+    ) -> anyhow::Result<Self> {
+        let control = watched.1.clone();
+        let watcher = Watcher::new(session, watched, audience, observer)?;
+        let (stop, stopped) = channel();
+        let thread = std::thread::Builder::new().name("watch".to_owned());
+        let thread = thread.spawn(move || watcher.run(&stopped))?;
+        let keys = match audience {
+            Audience::Terminal => listen(control, &session.plan),
+            Audience::Page => None,
+        };
+        Ok(Self { stop, thread, keys })
+    }
 
-/// Starts to watch. Keys on a terminal call `on_key` with the change of users.
-pub(crate) fn start(
-    settings: Settings,
-    on_key: Option<Box<dyn Fn(i32) + Send>>,
-) -> std::io::Result<Watch> {
-    let (stop, stopped) = channel();
-    let watcher = Watcher::new(settings);
-    let thread = std::thread::Builder::new().name("watch".to_owned());
-    let thread = thread.spawn(move || watcher.run(&stopped))?;
-    let keys = on_key.and_then(listen);
-    Ok(Watch { stop, thread, keys })
+    /// What gives the terminal back when the program is ended.
+    pub(super) fn restore(&self) -> Option<Restore> {
+        self.keys.as_ref().map(Keys::restore)
+    }
+
+    /// Ends the thread and gives the terminal back; answers what the thread saw.
+    pub(super) fn stop(self) -> Watcher {
+        // It can be gone by a panic only, which the next line passes on.
+        let _ = self.stop.send(());
+        let joined = self.thread.join();
+        joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
 }
 
 /// A terminal that cannot be set up costs the keys, not the run.
-fn listen(on_key: Box<dyn Fn(i32) + Send>) -> Option<Keys> {
+fn listen(control: Control, plan: &Plan) -> Option<Keys> {
+    let is_open_to_keys = no_edit(plan).is_none();
+    let on_key = move |more| {
+        if is_open_to_keys {
+            control.add_users(more);
+        }
+    };
     let keys = standard_input().and_then(|terminal| Keys::listen(terminal, on_key));
     keys.unwrap_or_else(|error| {
         say(&format!(
@@ -97,53 +101,64 @@ fn listen(on_key: Box<dyn Fn(i32) + Send>) -> Option<Keys> {
     })
 }
 
-impl Watch {
-    /// What gives the terminal back when the program is ended.
-    pub(crate) fn restore(&self) -> Option<Restore> {
-        self.keys.as_ref().map(Keys::restore)
-    }
-
-    /// Ends the thread; answers what it saw.
-    pub(crate) fn stop(self) -> Watched {
-        // It can be gone by a panic only, which the next line passes on.
-        let _ = self.stop.send(());
-        match self.thread.join() {
-            Ok(watcher) => watcher.finish(),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
-    }
-}
-
-struct Watcher {
-    settings: Settings,
-    start: Instant,
-    first: CpuReading,
-    last: CpuReading,
-    in_warm_up: bool,
-    ticks: u64,
+/// Looks at a run, and keeps what it sees.
+pub(super) struct Watcher {
+    pub(super) view: TallyView,
+    pub(super) control: Control,
+    pub(super) transport: Arc<KafkaTransport>,
+    pub(super) files: Option<StatsFiles>,
+    /// Messages in the producer's queue, each second after the warm-up.
+    pub(super) queue: Vec<u64>,
+    /// A threshold ended the run.
+    pub(super) threshold_broke: bool,
+    /// What the client used of the processors after the warm-up, once the run is over.
+    pub(super) cpu: Option<CpuUse>,
+    plan: Plan,
+    output: OutputArguments,
+    audience: Audience,
+    observer: Option<Observer>,
+    text: Text,
     columns: Option<usize>,
-    on_terminal: bool,
-    queue: Vec<u64>,
-    threshold_broke: bool,
+    has_status_line: bool,
     file_failed: bool,
+    start: Instant,
+    ticks: u64,
+    /// The client's processor time at the end of the warm-up.
+    after_warm_up: Option<CpuReading>,
 }
 
 impl Watcher {
-    fn new(settings: Settings) -> Self {
-        let reading = CpuReading::now();
-        Self {
-            in_warm_up: !settings.warm_up.is_zero(),
-            columns: settings.text.columns(),
-            settings,
-            start: Instant::now(),
-            first: reading.clone(),
-            last: reading,
-            ticks: 0,
-            on_terminal: takes_escapes(&std::io::stderr()),
+    fn new(
+        session: &Session,
+        (view, control, transport): (TallyView, Control, Arc<KafkaTransport>),
+        audience: Audience,
+        observer: Option<Observer>,
+    ) -> Result<Self, ExportError> {
+        let output = session.arguments.output.clone();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.map_or(0.0, |since| since.as_secs_f64());
+        let create = |prefix| StatsFiles::create(prefix, output.csv_full_history, now);
+        let is_terminal = audience == Audience::Terminal;
+        Ok(Self {
+            view,
+            control,
+            transport,
+            files: session.places.csv.as_deref().map(create).transpose()?,
             queue: Vec::new(),
             threshold_broke: false,
+            cpu: None,
+            plan: session.plan.clone(),
+            output,
+            audience,
+            observer,
+            text: session.places.text,
+            columns: session.places.text.columns(),
+            has_status_line: is_terminal && takes_escapes(&std::io::stderr()),
             file_failed: false,
-        }
+            start: Instant::now(),
+            ticks: 0,
+            after_warm_up: session.plan.warm_up.is_zero().then(CpuReading::now),
+        })
     }
 
     fn run(mut self, stopped: &Receiver<()>) -> Self {
@@ -156,100 +171,90 @@ impl Watcher {
             self.ticks += 1;
             self.look();
         }
-        self.last = CpuReading::now();
+        let before = self.after_warm_up.as_ref();
+        self.cpu = before.and_then(|before| cpu_use(before, &CpuReading::now()));
         self.clear_status();
         self
     }
 
-    fn finish(self) -> Watched {
-        Watched {
-            cpu: cpu_use(&self.first, &self.last),
-            queue: self.queue,
-            files: self.settings.files,
-            observer: self.settings.observer,
-            threshold_broke: self.threshold_broke,
-        }
-    }
-
     fn look(&mut self) {
         let elapsed = self.start.elapsed();
-        let warm_up = elapsed < self.settings.warm_up;
-        if self.in_warm_up && !warm_up {
-            // The load of the warm-up says nothing of the figures.
-            self.in_warm_up = false;
-            self.first = CpuReading::now();
-        }
-        let users = self.settings.control.active();
-        let moment = self.settings.view.moment(users, warm_up);
-        let summary = self.settings.view.summary_with(&self.settings.quantiles);
+        let warm_up = elapsed < self.plan.warm_up;
         if !warm_up {
-            self.queue.push((self.settings.queue)());
+            // The load of the warm-up says nothing of the figures.
+            self.after_warm_up.get_or_insert_with(CpuReading::now);
+            self.queue.push(self.transport.producer_queue() as u64);
         }
-        self.write_files(&moment, &summary);
-        self.show(&moment, &summary, elapsed);
-        if let Some(observer) = &mut self.settings.observer {
-            observer(&moment, &summary);
-        }
-        self.abort_on_broken(&summary, elapsed);
-        self.settings.view.keep(moment);
-    }
-
-    fn write_files(&mut self, moment: &Moment, summary: &Summary) {
-        let Some(files) = &mut self.settings.files else {
-            return;
-        };
-        if let Err(error) = files.update(moment, summary)
-            && !self.file_failed
+        let (moment, summary) = (self.moment(warm_up), self.summary());
+        self.show(&moment, &summary);
+        if let Err(error) = self.tell(moment, &summary)
+            && !std::mem::replace(&mut self.file_failed, true)
         {
             // Said once: the run is worth more than its history, and the disk may have room again.
-            self.file_failed = true;
             say(&format!(
                 "error: --csv: {error}; the run goes on, make room"
             ));
         }
+        let may_abort = self.output.abort_on_fail && elapsed >= self.output.abort_delay;
+        if may_abort && !self.threshold_broke {
+            self.abort_on_broken(&summary);
+        }
     }
 
-    fn show(&self, moment: &Moment, summary: &Summary, elapsed: Duration) {
+    /// What the run did lately.
+    pub(super) fn moment(&self, warm_up: bool) -> Moment {
+        self.view.moment(self.control.active(), warm_up)
+    }
+
+    /// The figures so far.
+    pub(super) fn summary(&self) -> Summary {
+        let quantiles = extra_quantiles(&self.output.fail_on);
+        self.view.summary_with(&quantiles)
+    }
+
+    /// Tells files and observer how the run stands, and keeps the moment. Fails when a file cannot be written; all
+    /// else is done all the same.
+    pub(super) fn tell(&mut self, moment: Moment, summary: &Summary) -> Result<(), ExportError> {
+        let files = self.files.as_mut();
+        let written = files.map_or(Ok(()), |files| files.update(&moment, summary));
+        if let Some(observer) = &mut self.observer {
+            observer(&moment, summary, &self.view);
+        }
+        self.view.keep(moment);
+        written
+    }
+
+    /// Whether the tables are held for the end of the program.
+    pub(super) fn holds_text(&self) -> bool {
+        self.audience == Audience::Page
+    }
+
+    fn show(&self, moment: &Moment, summary: &Summary) {
         self.clear_status();
-        if self.settings.shown == Shown::Tables && self.ticks.is_multiple_of(TABLE_EVERY) {
+        let has_tables = !self.holds_text() && !self.output.only_summary;
+        if has_tables && self.ticks.is_multiple_of(TABLE_EVERY) {
             let table = live_table(summary, Some(moment), self.columns);
-            self.settings.text.print(&format!("\n{table}"));
+            self.text.print(&format!("\n{table}"));
         }
-        if !self.on_terminal || self.settings.shown == Shown::Nothing {
-            return;
+        if self.has_status_line {
+            let columns = terminal_columns(std::io::stderr()).unwrap_or(80);
+            let line = status_line(moment, self.plan.run_time, columns);
+            // A terminal that is gone must not end the run, here and below.
+            let _ = write!(std::io::stderr().lock(), "{line}");
         }
-        let progress = Progress {
-            elapsed,
-            run_time: self.settings.run_time,
-            users: moment.users,
-            rate: moment.total.rates.requests,
-            failures: moment.total.failures,
-            warm_up: moment.warm_up,
-        };
-        let columns = terminal_columns(std::io::stderr()).unwrap_or(80);
-        // A terminal that is gone must not end the run, here and below.
-        let _ = write!(
-            std::io::stderr().lock(),
-            "{}",
-            progress_line(&progress, columns)
-        );
     }
 
     fn clear_status(&self) {
-        if self.on_terminal {
+        if self.has_status_line {
             let _ = write!(std::io::stderr().lock(), "{CLEAR_LINE}");
         }
     }
 
-    fn abort_on_broken(&mut self, summary: &Summary, elapsed: Duration) {
-        let Some((thresholds, delay)) = &self.settings.abort else {
-            return;
-        };
-        if self.threshold_broke || elapsed < *delay {
-            return;
-        }
-        let answer = evaluate(thresholds, summary);
-        let mut broken = answer.judgements.iter();
+    fn abort_on_broken(&mut self, summary: &Summary) {
+        let all = self.output.fail_on.iter();
+        let may_abort: Vec<_> = all.filter(|own| own.may_abort()).cloned().collect();
+        let judged = evaluate(&may_abort, summary).judgements;
+        let mut broken = judged.iter();
         if let Some(broken) = broken.find(|own| own.verdict == Standing::Broken) {
             self.threshold_broke = true;
             let measured = broken.measured.as_deref().unwrap_or_default();
@@ -257,43 +262,27 @@ impl Watcher {
                 "stopping: {} does not hold, it is {measured}",
                 broken.threshold
             ));
-            self.settings.control.stop.cancel();
+            self.control.stop.cancel();
         }
     }
 }
 
-/// What the line tells.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Progress {
-    /// Since the start of the run.
-    pub elapsed: Duration,
-    /// What the run takes; `None` goes on until it is stopped.
-    pub run_time: Option<Duration>,
-    /// Users that are active.
-    pub users: u32,
-    /// Requests per second at the moment.
-    pub rate: f64,
-    /// Requests that failed so far.
-    pub failures: u64,
-    /// Whether the warm-up is still on.
-    pub warm_up: bool,
-}
-
-/// The line, cut to a terminal of `columns`.
-fn progress_line(progress: &Progress, columns: usize) -> String {
-    let mut line = clock(progress.elapsed);
-    if let Some(run_time) = progress.run_time {
+/// Time, users, rate and failures of a run that takes `run_time`, or goes on until it is stopped; cut to a terminal of
+/// `columns`.
+fn status_line(moment: &Moment, run_time: Option<Duration>, columns: usize) -> String {
+    let mut line = clock(Duration::from_secs_f64(moment.seconds));
+    if let Some(run_time) = run_time {
         line += &format!(" of {}", clock(run_time));
     }
-    if progress.warm_up {
+    if moment.warm_up {
         line += " (warm-up)";
     }
-    let users = grouped(u64::from(progress.users));
-    let plural = if progress.users == 1 { "" } else { "s" };
-    let rate = grouped(progress.rate.round() as u64);
+    let users = grouped(u64::from(moment.users));
+    let plural = if moment.users == 1 { "" } else { "s" };
+    let rate = grouped(moment.total.rates.requests.round() as u64);
     line += &format!(", {users} user{plural}, {rate} req/s");
-    if progress.failures > 0 {
-        line += &format!(", {} failed", grouped(progress.failures));
+    if moment.total.failures > 0 {
+        line += &format!(", {} failed", grouped(moment.total.failures));
     }
     line.chars().take(columns.saturating_sub(1)).collect()
 }
@@ -308,13 +297,9 @@ fn clock(duration: Duration) -> String {
 }
 
 fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
+    let mut text = number.to_string();
+    for place in (1..text.len()).rev().skip(2).step_by(3) {
+        text.insert(place, ',');
     }
     text
 }
@@ -322,30 +307,23 @@ fn grouped(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::tally::Tally;
 
     #[test]
     fn tells_time_users_rate_and_failures() {
-        let mut progress = Progress {
-            elapsed: Duration::from_millis(12_900),
-            run_time: Some(Duration::from_secs(60)),
-            users: 10,
-            rate: 1234.4,
-            failures: 0,
-            warm_up: false,
-        };
+        let tally = Tally::new(&["createOrder".to_owned()]);
+        let mut moment = tally.moment(Duration::from_millis(12_900), 0, 10, false);
+        moment.total.rates.requests = 1234.4;
         assert_eq!(
-            progress_line(&progress, 80),
+            status_line(&moment, Some(Duration::from_secs(60)), 80),
             "00:12 of 01:00, 10 users, 1,234 req/s"
         );
-        progress.warm_up = true;
-        progress.failures = 1_000_000;
-        progress.users = 1;
-        progress.run_time = None;
-        progress.elapsed = Duration::from_secs(3725);
+        (moment.warm_up, moment.users) = (true, 1);
+        (moment.total.failures, moment.seconds) = (1_000_000, 3725.0);
         assert_eq!(
-            progress_line(&progress, 80),
+            status_line(&moment, None, 80),
             "1:02:05 (warm-up), 1 user, 1,234 req/s, 1,000,000 failed"
         );
-        assert_eq!(progress_line(&progress, 8), "1:02:05");
+        assert_eq!(status_line(&moment, None, 8), "1:02:05");
     }
 }

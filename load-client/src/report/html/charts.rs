@@ -1,14 +1,14 @@
-//! The charts of the page. They are fed with counts and quantiles, never with every request.
+//! The charts of the pages. They are fed with counts and quantiles, never with every request.
 
-use plotly::common::{
-    DashType, ErrorData, ErrorType, Fill, Line as Stroke, LineShape, Marker, Mode,
-};
-use plotly::layout::{AxisType, Shape, ShapeLine, ShapeType};
-use plotly::{Plot, Scatter};
+use plotly::common::{DashType, ErrorData, ErrorType, Fill, LineShape, Marker, Mode};
+use plotly::layout::{AxisType, HoverMode, Shape, ShapeLine, ShapeType, SpikeMode};
+use plotly::{Layout, Scatter, Trace};
 
 use crate::compare::{Comparison, CurvePoint, Effect, Metric, SideSummary, TimeBin};
+use crate::measure::history::{Bin, Moment, MomentRow};
 use crate::report::html::frame::{
-    BASELINE, CHANGED, Line, axis, figure, layout, log_axis, warm_up_shade,
+    BASELINE, CHANGED, FAILURES, Line, P50, P95, P99, REQUESTS, USERS, axis, curve, figure, layout,
+    log_axis, stroke, warm_up_shade,
 };
 use crate::stats::QuantileShift;
 
@@ -48,34 +48,24 @@ fn effects(comparison: &Comparison) -> Option<String> {
         .array(percents(|effect| effect.high - effect.change))
         .array_minus(percents(|effect| effect.change - effect.low))
         .symmetric(false);
-    let mut plot = Plot::new();
-    plot.add_trace(
-        Scatter::new(names, percents(|effect| effect.change))
-            .name("change")
-            .mode(Mode::Markers)
-            .marker(Marker::new().color(CHANGED.colour).size(10))
-            .error_y(whiskers),
-    );
+    let changes = Scatter::new(names, percents(|effect| effect.change))
+        .name("change")
+        .mode(Mode::Markers)
+        .marker(Marker::new().color(CHANGED.colour).size(10))
+        .error_y(whiskers);
     let threshold = comparison.threshold * 100.0;
-    let dots = || {
-        let grey = ShapeLine::new().color("rgba(128,128,128,0.8)");
-        grey.width(1.0).dash(DashType::Dot)
+    let grey = ShapeLine::new().color("rgba(128,128,128,0.8)");
+    let dots = grey.width(1.0).dash(DashType::Dot);
+    let bound = |at: f64| {
+        let line = Shape::new().shape_type(ShapeType::Line).line(dots.clone());
+        line.x_ref("paper").x0(0).x1(1).y0(at).y1(at)
     };
-    let bounds = [-threshold, threshold].map(|at| {
-        Shape::new()
-            .shape_type(ShapeType::Line)
-            .x_ref("paper")
-            .x0(0)
-            .x1(1)
-            .y0(at)
-            .y1(at)
-            .line(dots())
-    });
     let layout = layout(axis("").type_(AxisType::Category), axis("change (%)"));
-    plot.set_layout(layout.shapes(bounds.to_vec()).show_legend(false));
+    let layout = layout.shapes([-threshold, threshold].map(bound).to_vec());
     let note = "Relative change of each figure with its 95 % interval over the blocks. The dotted lines are \
                 the threshold: an interval wholly beyond one of them is a difference that matters.";
-    Some(figure("effects", "Changes", note, plot))
+    let layout = layout.show_legend(false);
+    Some(figure("effects", "Changes", note, vec![changes], layout))
 }
 
 /// The median of each run, block by block.
@@ -83,52 +73,40 @@ fn medians(comparison: &Comparison) -> Option<String> {
     if comparison.baseline.runs.len() + comparison.changed.runs.len() < 3 {
         return None;
     }
-    let mut plot = Plot::new();
-    for (line, side) in sides(comparison) {
+    let medians = sides(comparison).map(|(line, side)| -> Box<dyn Trace> {
         let points = side.runs.iter().enumerate();
         let (blocks, medians): (Vec<usize>, Vec<f64>) = points
             .filter_map(|(index, run)| Some((index + 1, Metric::P50.of(&run.figures)?)))
             .unzip();
-        plot.add_trace(
-            Scatter::new(blocks, medians)
-                .name(&side.name)
-                .mode(Mode::LinesMarkers)
-                .line(stroke(line.colour, 1.0))
-                .marker(Marker::new().color(line.colour).size(10)),
-        );
-    }
-    plot.set_layout(layout(
-        axis("block (number)").dtick(1.0),
-        axis("median round-trip time (ms)"),
-    ));
+        curve(&side.name, line.colour, 1.0, blocks, medians)
+            .mode(Mode::LinesMarkers)
+            .marker(Marker::new().color(line.colour).size(10))
+    });
+    let blocks = axis("block (number)").dtick(1.0);
+    let layout = layout(blocks, axis("median round-trip time (ms)"));
     let note = "Each point is one run. The change between the sides counts only where it is larger than \
                 the change from block to block.";
-    Some(figure("medians", "Medians, block by block", note, plot))
+    let heading = "Medians, block by block";
+    Some(figure("medians", heading, note, medians.into(), layout))
 }
 
 /// Overlay histogram of both sides on one binning.
 fn histogram(comparison: &Comparison) -> Option<String> {
     let overlay = comparison.curves.overlay.as_ref()?;
-    let mut plot = Plot::new();
     let shares = [&overlay.baseline, &overlay.changed];
-    for ((line, side), shares) in sides(comparison).into_iter().zip(shares) {
+    let both = sides(comparison).into_iter().zip(shares);
+    let steps = both.map(|((line, side), shares)| -> Box<dyn Trace> {
         // Steps over the edges, back to zero at the last: bars on a logarithmic axis would need a
         // width each.
-        let mut percent: Vec<f64> = shares.iter().map(|share| share * 100.0).collect();
-        percent.push(0.0);
-        plot.add_trace(
-            Scatter::new(overlay.edges_ms.clone(), percent)
-                .name(&side.name)
-                .mode(Mode::Lines)
-                .line(stroke(line.colour, 1.5).shape(LineShape::Hv))
-                .fill(Fill::ToZeroY)
-                .fill_color(line.shade),
-        );
-    }
-    plot.set_layout(layout(
-        log_axis("round-trip time (ms)", overlay.edges_ms.iter().copied()),
-        axis("replies (%)"),
-    ));
+        let percent = shares.iter().map(|share| share * 100.0).chain([0.0]);
+        let edges = overlay.edges_ms.clone();
+        curve(&side.name, line.colour, 1.5, edges, percent.collect())
+            .line(stroke(line.colour, 1.5).shape(LineShape::Hv))
+            .fill(Fill::ToZeroY)
+            .fill_color(line.shade)
+    });
+    let times = log_axis("round-trip time (ms)", overlay.edges_ms.iter().copied());
+    let layout = layout(times, axis("replies (%)"));
     let note = format!(
         "Both sides on the same bins, of equal width on the logarithmic axis. Beyond the right edge: {} of the \
          replies of {}, {} of those of {}.",
@@ -137,7 +115,14 @@ fn histogram(comparison: &Comparison) -> Option<String> {
         overlay.changed_above,
         comparison.changed.name
     );
-    Some(figure("histogram", "Round-trip times", &note, plot))
+    let steps = steps.collect();
+    Some(figure(
+        "histogram",
+        "Round-trip times",
+        &note,
+        steps,
+        layout,
+    ))
 }
 
 /// The empirical distribution functions.
@@ -146,12 +131,13 @@ fn ecdf(comparison: &Comparison) -> Option<String> {
         &*comparison.curves.baseline_ecdf,
         &*comparison.curves.changed_ecdf,
     ];
-    let mut plot = curves(comparison, points, |point| (point.ms, point.share * 100.0))?;
+    let curves = curves(comparison, points, |point| (point.ms, point.share * 100.0))?;
     let x = log_axis("round-trip time (ms)", milliseconds(points));
-    plot.set_layout(layout(x, axis("replies that are no slower (%)")));
+    let layout = layout(x, axis("replies that are no slower (%)"));
     let note = "The curve further to the left answers sooner. Where the curves cross, the change helps some \
                 requests and harms others.";
-    Some(figure("ecdf", "Share of replies by time", note, plot))
+    let heading = "Share of replies by time";
+    Some(figure("ecdf", heading, note, curves, layout))
 }
 
 /// The percentile spectrum: the tail, stretched.
@@ -160,26 +146,26 @@ fn spectrum(comparison: &Comparison) -> Option<String> {
         &*comparison.curves.baseline_spectrum,
         &*comparison.curves.changed_spectrum,
     ];
-    let mut plot = curves(comparison, points, |point| {
-        (1.0 / (1.0 - point.share), point.ms)
-    })?;
-    let x = log_axis("one request in (number)", std::iter::empty())
-        .tick_values(vec![1.0, 2.0, 10.0, 20.0, 100.0, 1e3, 1e4, 1e5, 1e6])
-        .tick_text(vec![
-            "1",
-            "2 (median)",
-            "10 (p90)",
-            "20",
-            "100 (p99)",
-            "1,000",
-            "10,000",
-            "100,000",
-            "1,000,000",
-        ]);
+    let one_in = |point: &CurvePoint| (1.0 / (1.0 - point.share), point.ms);
+    let curves = curves(comparison, points, one_in)?;
+    let ticks = [
+        (1.0, "1"),
+        (2.0, "2 (median)"),
+        (10.0, "10 (p90)"),
+        (20.0, "20"),
+        (100.0, "100 (p99)"),
+        (1e3, "1,000"),
+        (1e4, "10,000"),
+        (1e5, "100,000"),
+        (1e6, "1,000,000"),
+    ];
+    let (values, texts): (Vec<f64>, Vec<&str>) = ticks.into_iter().unzip();
+    let x = log_axis("one request in (number)", std::iter::empty());
+    let x = x.tick_values(values).tick_text(texts);
     let y = log_axis("is at least so slow (ms)", milliseconds(points));
-    plot.set_layout(layout(x, y));
     let note = "A percentile is drawn as far as at least ten replies lie above it.";
-    Some(figure("spectrum", "The slow ones", note, plot))
+    let layout = layout(x, y);
+    Some(figure("spectrum", "The slow ones", note, curves, layout))
 }
 
 /// One curve for each side; `None` unless both have points.
@@ -187,25 +173,17 @@ fn curves(
     comparison: &Comparison,
     points: [&[CurvePoint]; 2],
     place: fn(&CurvePoint) -> (f64, f64),
-) -> Option<Plot> {
-    let mut plot = Plot::new();
-    for ((line, side), points) in sides(comparison).into_iter().zip(points) {
-        if points.is_empty() {
-            return None;
-        }
+) -> Option<Vec<Box<dyn Trace>>> {
+    let both = sides(comparison).into_iter().zip(points);
+    let curves = both.map(|((line, side), points)| -> Option<Box<dyn Trace>> {
         let (x, y): (Vec<f64>, Vec<f64>) = points.iter().map(place).unzip();
-        let curve = Scatter::new(x, y).name(&side.name).mode(Mode::Lines);
-        plot.add_trace(curve.line(stroke(line.colour, 2.0)));
-    }
-    Some(plot)
+        (!points.is_empty()).then(|| curve(&side.name, line.colour, 2.0, x, y) as _)
+    });
+    curves.collect()
 }
 
 fn milliseconds(points: [&[CurvePoint]; 2]) -> impl Iterator<Item = f64> {
     points.into_iter().flatten().map(|point| point.ms)
-}
-
-fn stroke(colour: &'static str, width: f64) -> Stroke {
-    Stroke::new().color(colour).width(width)
 }
 
 /// Differences of the deciles and of the tail, with their simultaneous bands.
@@ -218,43 +196,29 @@ fn shift_function(comparison: &Comparison) -> Option<String> {
         .iter()
         .map(|point| point.probability * 100.0)
         .collect();
-    let line = |figure: fn(&QuantileShift) -> f64| {
-        Scatter::new(quantiles.clone(), points.iter().map(figure).collect())
+    let line = |name: &str, width: f64, figure: fn(&QuantileShift) -> f64| {
+        let values = points.iter().map(figure).collect();
+        curve(name, CHANGED.colour, width, quantiles.clone(), values)
     };
     let (old, new) = (&comparison.baseline.name, &comparison.changed.name);
-    let mut plot = Plot::new();
-    plot.add_trace(
-        line(|point| point.shift.low)
-            .mode(Mode::Lines)
-            .line(stroke(CHANGED.colour, 0.0))
-            .show_legend(false)
-            .name("band, lower end"),
-    );
-    plot.add_trace(
-        line(|point| point.shift.high)
-            .mode(Mode::Lines)
-            .line(stroke(CHANGED.colour, 0.0))
+    let traces: Vec<Box<dyn Trace>> = vec![
+        line("band, lower end", 0.0, |point| point.shift.low).show_legend(false),
+        line("95 % band, all together", 0.0, |point| point.shift.high)
             .fill(Fill::ToNextY)
-            .fill_color(CHANGED.shade)
-            .name("95 % band, all together"),
-    );
-    plot.add_trace(
-        line(|point| point.shift.estimate)
+            .fill_color(CHANGED.shade),
+        line(&format!("{new} - {old}"), 2.0, |point| point.shift.estimate)
             .mode(Mode::LinesMarkers)
-            .line(stroke(CHANGED.colour, 2.0))
-            .marker(Marker::new().color(CHANGED.colour).size(8))
-            .name(format!("{new} - {old}")),
-    );
-    plot.set_layout(layout(
-        axis("percentile (%)"),
-        axis("difference (ms)").zero_line(true),
-    ));
+            .marker(Marker::new().color(CHANGED.colour).size(8)),
+    ];
+    let differences = axis("difference (ms)").zero_line(true);
+    let layout = layout(axis("percentile (%)"), differences);
     let note = format!(
         "Below zero, the {new} side is faster at that percentile. The band holds all points together with 95 % \
          confidence as far as requests vary within the runs; what differs from run to run is in the blocks' \
          intervals above."
     );
-    Some(figure("shift", "Where the distribution moved", &note, plot))
+    let heading = "Where the distribution moved";
+    Some(figure("shift", heading, &note, traces, layout))
 }
 
 /// Runs of each side that are drawn; more would hide each other.
@@ -262,7 +226,7 @@ const RUNS_SHOWN: usize = 6;
 
 /// The median and the 95th percentile over time, one line for each run.
 fn over_time(comparison: &Comparison) -> Option<String> {
-    let mut plot = Plot::new();
+    let mut traces: Vec<Box<dyn Trace>> = Vec::new();
     let (mut warm_up, mut times) = (0.0_f64, Vec::new());
     for (line, side) in sides(comparison) {
         for (index, bins) in timelines(side).enumerate() {
@@ -272,14 +236,9 @@ fn over_time(comparison: &Comparison) -> Option<String> {
             let p95 = bins.iter().map(|bin| bin.p95_ms).collect();
             times.extend(bins.iter().flat_map(|bin| [bin.median_ms, bin.p95_ms]));
             for (name, values, colour) in [("p50", medians, line.colour), ("p95", p95, line.pale)] {
-                plot.add_trace(
-                    Scatter::new(seconds.clone(), values)
-                        .name(format!("{} {name}", side.name))
-                        .legend_group(format!("{} {name}", side.name))
-                        .show_legend(index == 0)
-                        .mode(Mode::Lines)
-                        .line(stroke(colour, 1.2)),
-                );
+                let name = format!("{} {name}", side.name);
+                let line = curve(&name, colour, 1.2, seconds.clone(), values);
+                traces.push(line.legend_group(&name).show_legend(index == 0));
             }
         }
     }
@@ -290,10 +249,11 @@ fn over_time(comparison: &Comparison) -> Option<String> {
         axis("time since the run's first request (s)"),
         log_axis("round-trip time (ms)", times.into_iter()),
     );
-    plot.set_layout(layout.shapes(warm_up_shade(warm_up)));
+    let layout = layout.shapes(warm_up_shade(warm_up));
     let note = "One line a run. The shaded warm-up is in no figure. A run that goes on changing after it was not \
                 steady: lengthen the warm-up.";
-    Some(figure("time", "Over the time of the runs", note, plot))
+    let heading = "Over the time of the runs";
+    Some(figure("time", heading, note, traces, layout))
 }
 
 fn timelines(side: &SideSummary) -> impl Iterator<Item = &[TimeBin]> {
@@ -304,4 +264,86 @@ fn timelines(side: &SideSummary) -> impl Iterator<Item = &[TimeBin]> {
 fn end_of_warm_up(bins: &[TimeBin]) -> f64 {
     let warm = bins.iter().filter(|bin| bin.warm_up);
     warm.map(|bin| bin.seconds).fold(0.0, f64::max)
+}
+
+// The charts of a run.
+
+type Curve = fn(&MomentRow) -> Option<f64>;
+
+/// Name, colour and panel of each curve.
+const CURVES: [(&str, &str, &str, Curve); 5] = [
+    ("requests/s", REQUESTS, "y", |row| Some(row.rates.requests)),
+    ("failures/s", FAILURES, "y", |row| Some(row.rates.failures)),
+    ("p50 (ms)", P50, "y2", |row| {
+        row.window.as_ref().map(|own| own.median_ms)
+    }),
+    ("p95 (ms)", P95, "y2", |row| {
+        row.window.as_ref()?.percentile(0.95)
+    }),
+    ("p99 (ms)", P99, "y2", |row| {
+        row.window.as_ref()?.percentile(0.99)
+    }),
+];
+
+/// Requests per second, response times and users, over the time since the start.
+pub(super) fn course(moments: &[Moment], warm_up_seconds: f64) -> String {
+    if moments.is_empty() {
+        return String::new();
+    }
+    let seconds: Vec<f64> = moments.iter().map(|own| own.seconds).collect();
+    let curves = CURVES.map(|(name, colour, panel, value)| -> Box<dyn Trace> {
+        let values = moments.iter().map(|moment| value(&moment.total));
+        curve(name, colour, 2.0, seconds.clone(), values.collect()).y_axis(panel)
+    });
+    let users = moments.iter().map(|own| own.users).collect();
+    let users = curve("users", USERS, 2.0, seconds.clone(), users)
+        .line(stroke(USERS, 2.0).shape(LineShape::Hv))
+        .y_axis("y3");
+    let traces = curves.into_iter().chain([users as _]).collect();
+    let layout = panels(warm_up_seconds);
+    let note = "Drag to look closer; all three panels follow. Rates are those of the ten seconds that ended two \
+                seconds before, percentiles those of the last ten seconds. The shaded part is the warm-up, which \
+                is in none of the figures above.";
+    let chart = figure("course", "Course of the run", note, traces, layout);
+    chart.replacen("class=\"chart\"", "class=\"chart tall\"", 1)
+}
+
+/// Three panels, one above the other, that share the time axis.
+fn panels(warm_up_seconds: f64) -> Layout {
+    let panel = |title: &str, domain: [f64; 2]| {
+        let range = plotly::layout::RangeMode::ToZero;
+        axis(title).domain(&domain).range_mode(range)
+    };
+    let time = axis("time since the start (s)")
+        .anchor("y3")
+        .show_spikes(true)
+        .spike_mode(SpikeMode::Across)
+        .spike_thickness(1);
+    layout(axis(""), axis(""))
+        .x_axis(time)
+        .y_axis(panel("rate (per second)", [0.70, 1.0]))
+        .y_axis2(panel("response time (ms)", [0.32, 0.64]))
+        .y_axis3(panel("users (number)", [0.0, 0.26]))
+        .hover_mode(HoverMode::X)
+        .shapes(warm_up_shade(warm_up_seconds))
+}
+
+/// The measured response times, on a logarithmic axis so that the tail is seen.
+pub(super) fn run_histogram(bins: &[Bin]) -> String {
+    let Some(last) = bins.last() else {
+        return String::new();
+    };
+    // A step from each lower edge to the next; the last one ends at zero.
+    let mut edges: Vec<f64> = bins.iter().map(|bin| bin.low_ms).collect();
+    let mut counts: Vec<u64> = bins.iter().map(|bin| bin.count).collect();
+    edges.push(last.high_ms);
+    counts.push(0);
+    let time = log_axis("response time (ms), logarithmic", edges.iter().copied());
+    let steps = curve("requests", REQUESTS, 2.0, edges, counts)
+        .line(stroke(REQUESTS, 2.0).shape(LineShape::Hv))
+        .fill(Fill::ToZeroY)
+        .fill_color(format!("{REQUESTS}80"));
+    let layout = layout(time, axis("requests (number)")).show_legend(false);
+    let note = "Good replies of the measured part, from the fastest to the slowest, in bins of equal ratio.";
+    figure("histogram", "Response times", note, vec![steps], layout)
 }

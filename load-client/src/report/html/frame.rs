@@ -1,10 +1,11 @@
 //! What charts have in common: colours, axes, legend, the shade of the warm-up, the element around them.
 
 use plotly::color::NamedColor;
-use plotly::common::{Font, Orientation, Title};
+use plotly::common::{Font, Line as Stroke, Mode, Orientation, Title};
 use plotly::configuration::DisplayModeBar;
 use plotly::layout::{Axis, AxisType, Legend, Margin, Shape, ShapeLayer, ShapeLine, ShapeType};
-use plotly::{Configuration, Layout, Plot};
+use plotly::{Configuration, Layout, Plot, Scatter, Trace};
+use serde::Serialize;
 
 // The colours of light in palette.css; theme.js exchanges them for those of dark.
 pub(super) const TEXT: &str = "#17212e";
@@ -94,9 +95,39 @@ pub(super) fn warm_up_shade(seconds: f64) -> Vec<Shape> {
     shade.into_iter().collect()
 }
 
-pub(super) fn figure(id: &str, heading: &str, note: &str, mut plot: Plot) -> String {
+/// A line through points.
+pub(super) fn curve<X, Y>(
+    name: &str,
+    colour: &'static str,
+    width: f64,
+    x: Vec<X>,
+    y: Vec<Y>,
+) -> Box<Scatter<X, Y>>
+where
+    X: Serialize + Clone + 'static,
+    Y: Serialize + Clone + 'static,
+{
+    let curve = Scatter::new(x, y).name(name).mode(Mode::Lines);
+    curve.line(stroke(colour, width))
+}
+
+pub(super) fn stroke(colour: &'static str, width: f64) -> Stroke {
+    Stroke::new().color(colour).width(width)
+}
+
+/// The element of a chart, with its heading and a note.
+pub(super) fn figure(
+    id: &str,
+    heading: &str,
+    note: &str,
+    traces: Vec<Box<dyn Trace>>,
+    layout: Layout,
+) -> String {
     // Zoom by dragging and by double click stays; the bar of buttons would cover the legend.
     let bar = DisplayModeBar::False;
+    let mut plot = Plot::new();
+    plot.add_traces(traces);
+    plot.set_layout(layout);
     plot.set_configuration(Configuration::new().responsive(true).display_mode_bar(bar));
     let chart = plot.to_inline_html(Some(id));
     format!(

@@ -4,27 +4,13 @@ mod charts;
 mod frame;
 mod run;
 
-use crate::compare::tables::Table;
-use crate::compare::{Comparison, Verdict, once, tables as compared};
+use askama::Template;
+
+use crate::compare::tables::{self, Table};
+use crate::compare::{Comparison, Verdict, once};
 
 // internal: the report of one run
 pub(crate) use run::RunPage;
-
-/// Escapes text for element content and for quoted attributes, also of XML.
-pub(super) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
-}
 
 /// What the page says about the circumstances of the runs.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -46,50 +32,98 @@ pub struct Section {
     pub rows: Vec<(String, String)>,
 }
 
+impl Section {
+    pub(crate) fn new<N: Into<String>>(
+        heading: &str,
+        rows: impl IntoIterator<Item = (N, String)>,
+    ) -> Self {
+        let rows = rows.into_iter().map(|(name, value)| (name.into(), value));
+        Self {
+            heading: heading.to_owned(),
+            rows: rows.collect(),
+        }
+    }
+
+    fn table(&self) -> Table {
+        let rows = self.rows.iter().cloned();
+        Table {
+            heading: self.heading.clone(),
+            columns: Vec::new(),
+            rows: rows.map(|(name, value)| vec![name, value]).collect(),
+            note: None,
+        }
+    }
+}
+
 const STYLE: &str = concat!(include_str!("palette.css"), include_str!("page.css"));
 const THEME: &str = include_str!("theme.js");
 
 /// Renders a comparison as one HTML page: no file beside it, no request to any server.
 #[must_use]
 pub fn comparison_page(comparison: &Comparison, context: &PageContext) -> String {
-    let title = escape(&context.title);
-    let conclusion = escape(&comparison.conclusion);
-    let tone = tone(comparison.verdict);
-    let notices = paragraphs("notice", &context.notices);
-    let warnings = paragraphs("warning", &once(&comparison.warnings));
-    let show = |tables: Vec<Table>| tables.iter().map(shown).collect::<String>();
-    let mut figures = vec![compared::pooled(comparison)];
-    figures.extend(compared::verdicts(comparison));
-    let figures = show(figures);
-    let mut rest = Vec::from_iter(compared::shape(comparison));
-    rest.push(compared::runs(comparison));
-    rest.extend(compared::within(comparison));
-    rest.push(compared::per_request(comparison));
-    let rest = show(rest);
-    let charts = charts::all(comparison);
-    let sections: String = context.sections.iter().map(section).collect();
-    let library = chart_library();
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{title}</title>\n<style>\n{STYLE}</style>\n<script>{library}</script>\n</head>\n<body>\n<main>\n\
-         <h1>{title}</h1>\n<p class=\"verdict {tone}\">{conclusion}</p>\n{notices}\
-         {figures}{warnings}{charts}{rest}{sections}\
-         </main>\n<script>\n{THEME}</script>\n</body>\n</html>\n"
-    )
+    let mut figures = vec![tables::pooled(comparison)];
+    figures.extend(tables::verdicts(comparison));
+    let mut rest = Vec::from_iter(tables::shape(comparison));
+    rest.push(tables::runs(comparison));
+    rest.extend(tables::within(comparison));
+    rest.push(tables::per_request(comparison));
+    rest.extend(context.sections.iter().map(Section::table));
+    let page = ComparisonPage {
+        title: &context.title,
+        comparison,
+        notices: &context.notices,
+        warnings: once(&comparison.warnings),
+        figures: figures.into_iter().map(ShownTable::new).collect(),
+        rest: rest.into_iter().map(ShownTable::new).collect(),
+    };
+    page.to_string()
 }
 
-fn tone(verdict: Option<Verdict>) -> &'static str {
-    match verdict {
-        Some(Verdict::Faster) => "good",
-        Some(Verdict::Slower) => "bad",
-        _ => "open",
+#[derive(Template)]
+#[template(path = "report/html/comparison.html")]
+struct ComparisonPage<'a> {
+    title: &'a str,
+    comparison: &'a Comparison,
+    notices: &'a [String],
+    warnings: Vec<String>,
+    /// What the verdict rests on.
+    figures: Vec<ShownTable>,
+    /// What stands below the charts.
+    rest: Vec<ShownTable>,
+}
+
+impl ComparisonPage<'_> {
+    fn tone(&self) -> &'static str {
+        match self.comparison.verdict {
+            Some(Verdict::Faster) => "good",
+            Some(Verdict::Slower) => "bad",
+            _ => "open",
+        }
     }
 }
 
-fn paragraphs(class: &str, texts: &[String]) -> String {
-    let paragraph = |text: &String| format!("<p class=\"{class}\">{}</p>\n", escape(text));
-    texts.iter().map(paragraph).collect()
+/// A table, and the attributes of the cells of each column: figures stand at the right.
+struct ShownTable {
+    table: Table,
+    attributes: Vec<&'static str>,
+}
+
+impl ShownTable {
+    fn new(mut table: Table) -> Self {
+        if let Some(first) = table.heading.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        let rows = table.rows.iter().map(Vec::len).max().unwrap_or_default();
+        let attribute = |column: usize| match is_of_figures(&table.rows, column) {
+            true => " class=\"figure\"",
+            false => "",
+        };
+        let columns = 0..rows.max(table.columns.len() + 1);
+        Self {
+            attributes: columns.map(attribute).collect(),
+            table,
+        }
+    }
 }
 
 /// plotly.js, out of the elements that the crate makes of it and of MathJax; the second would add 2 MB for formulae
@@ -101,74 +135,6 @@ pub(crate) fn chart_library() -> String {
     }
     let start = elements.find('>').map_or(0, |end| end + 1);
     elements.split_off(start)
-}
-
-/// A table of a comparison, with its note.
-fn shown(of: &Table) -> String {
-    let mut columns = vec![""];
-    columns.extend(of.columns.iter().map(|column| column.name.as_str()));
-    let mut heading = of.heading.clone();
-    if let Some(first) = heading.get_mut(..1) {
-        first.make_ascii_uppercase();
-    }
-    let note = of.note.as_ref().map(|note| {
-        let note = escape(note);
-        format!("<p class=\"note\">{note}</p>\n")
-    });
-    table(&heading, &columns, &of.rows) + &note.unwrap_or_default()
-}
-
-/// A section of the context.
-fn section(section: &Section) -> String {
-    let row = |(name, value): &(String, String)| cells(&[name, value]);
-    let rows: Vec<_> = section.rows.iter().map(row).collect();
-    table(&section.heading, &[], &rows)
-}
-
-/// The texts of a row; the first one names it.
-fn cells(values: &[impl AsRef<str>]) -> Vec<String> {
-    let owned = values.iter().map(|value| value.as_ref().to_owned());
-    owned.collect()
-}
-
-/// A table under its heading; columns of figures stand at the right.
-fn table(heading: &str, columns: &[&str], rows: &[Vec<String>]) -> String {
-    let width = rows.iter().map(Vec::len).max().unwrap_or_default();
-    let figures: Vec<bool> = (0..width)
-        .map(|column| is_of_figures(rows, column))
-        .collect();
-    let cell = |is_heading: bool, column: usize, text: &str| {
-        // What names nothing is no heading.
-        let tag = if is_heading && !text.is_empty() {
-            "th"
-        } else {
-            "td"
-        };
-        let class = match figures.get(column) {
-            Some(true) => " class=\"figure\"",
-            _ => "",
-        };
-        format!("<{tag}{class}>{}</{tag}>", escape(text))
-    };
-    let names = columns.iter().enumerate();
-    let names: String = names
-        .map(|(column, name)| cell(true, column, name))
-        .collect();
-    let head = match names.as_str() {
-        "" => names,
-        names => format!("<thead><tr>{names}</tr></thead>\n"),
-    };
-    let body = rows.iter().map(|row| {
-        let cells = row.iter().enumerate();
-        let cells = cells.map(|(column, text)| cell(column == 0, column, text));
-        format!("<tr>{}</tr>\n", cells.collect::<String>())
-    });
-    let body: String = body.collect();
-    let heading = escape(heading);
-    format!(
-        "<h2>{heading}</h2>\n<div class=\"scroll\" role=\"region\" aria-label=\"{heading}\" tabindex=\"0\">\
-         <table>\n{head}<tbody>\n{body}</tbody></table></div>\n"
-    )
 }
 
 /// Whether each cell of a column that is not empty is a figure or a dash.
@@ -226,25 +192,30 @@ mod tests {
     fn escapes_every_text() {
         let page = page();
         let body = &page[page.find("<body>").unwrap()..];
-        assert!(body.contains("Serial &amp; tasks"));
-        assert!(body.contains("the broker was &lt;librdkafka&#39;s&gt; mock"));
-        assert!(body.contains("&quot;2&quot;"));
+        assert!(body.contains("Serial &#38; tasks"));
+        assert!(body.contains("the broker was &#60;librdkafka&#39;s&#62; mock"));
+        assert!(body.contains("&#34;2&#34;"));
         assert!(!body.contains("<b>one</b>"));
     }
 
     #[test]
     fn figures_stand_at_the_right_and_words_at_the_left() {
-        let rows =
-            [["createOrder", "-5.4 %", "–"], ["readOrder", "–", "fast"]].map(|row| cells(&row));
-        let table = table("Figures", &["", "change", "word"], &rows);
-        assert!(
-            table.contains("<th class=\"figure\">change</th><th>word</th>"),
-            "{table}"
-        );
-        assert!(
-            table.contains("<th>readOrder</th><td class=\"figure\">–</td><td>fast</td>"),
-            "{table}"
-        );
+        let rows = [["createOrder", "-5.4 %", "–"], ["readOrder", "–", "fast"]];
+        let shown = ShownTable::new(Table {
+            heading: "figures".to_owned(),
+            columns: Vec::new(),
+            rows: rows.map(|row| row.map(str::to_owned).to_vec()).into(),
+            note: None,
+        });
+        assert_eq!(shown.attributes, ["", " class=\"figure\"", ""]);
+        let page = page();
+        for part in [
+            "<th class=\"figure\">change</th>",
+            "<th>verdict</th>",
+            "<td>faster</td>",
+        ] {
+            assert!(page.contains(part), "{part}");
+        }
     }
 
     #[test]

@@ -2,9 +2,8 @@
 //! knows nothing of how a run is driven.
 
 mod run;
-mod table;
 
-use std::fmt::Write;
+use std::ffi::OsString;
 
 use kafka_cluster_url::{MASK, shown, without_credentials};
 
@@ -19,8 +18,16 @@ const PREFIX: &str = "LOAD_CLIENT_";
 /// Words that make the value of a header a secret, beside those that make one of a client property.
 const SECRETS: [&str; 5] = ["passwd", "oauthbearer", "authorization", "cookie", "key"];
 
+/// The command of this process.
+pub(crate) fn command() -> String {
+    let text = |value: OsString| value.to_string_lossy().into_owned();
+    let arguments: Vec<_> = std::env::args_os().map(text).collect();
+    let variables = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
+    repeat_command(&arguments, &variables.collect::<Vec<_>>())
+}
+
 /// Joins arguments, program first, and the variables that stand for flags, quoted for a shell.
-pub(crate) fn repeat_command(arguments: &[String], variables: &[(String, String)]) -> String {
+fn repeat_command(arguments: &[String], variables: &[(String, String)]) -> String {
     let mut words: Vec<String> = variables
         .iter()
         .filter(|(name, _)| name.starts_with(PREFIX))
@@ -144,11 +151,11 @@ pub(crate) fn comparison_markdown(comparison: &Comparison) -> String {
     }
     text.push_str(&warnings(comparison));
     text.push_str("<details>\n<summary>All figures</summary>\n\n");
-    let always = [tables::pooled(comparison), tables::runs(comparison)];
-    let wholes = [tables::shape(comparison), tables::within(comparison)];
-    let tables = always.into_iter().chain(wholes.into_iter().flatten());
-    let tables = tables.chain([tables::per_request(comparison)]);
-    text.extend(tables.map(markdown));
+    let mut tables = vec![tables::pooled(comparison), tables::runs(comparison)];
+    tables.extend(tables::shape(comparison));
+    tables.extend(tables::within(comparison));
+    tables.push(tables::per_request(comparison));
+    text.extend(tables.into_iter().map(markdown));
     text.push_str("</details>\n");
     text
 }
@@ -189,17 +196,14 @@ const PLAIN: &str = ".,;:%()/+-='?!";
 /// References such as `&#42;` are never read as markup (CommonMark 0.31, section 2.5), which no set of
 /// backslashes promises: `\@name` is a mention all the same.
 fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() {
-            escaped.push(' ');
-        } else if character.is_ascii() && !is_plain(character) {
-            // Writing to a String cannot fail.
-            let _ = write!(escaped, "&#{};", u32::from(character));
-        } else {
-            escaped.push(character);
+    let shown = |character: char| match character {
+        character if character.is_control() => " ".to_owned(),
+        character if character.is_ascii() && !is_plain(character) => {
+            format!("&#{};", u32::from(character))
         }
-    }
+        character => character.to_string(),
+    };
+    let escaped: String = text.chars().map(shown).collect();
     // A link by itself needs no markup, only its two slashes.
     escaped.replace("://", ":&#47;/")
 }
@@ -211,12 +215,9 @@ fn is_plain(character: char) -> bool {
 /// A table: the first column to the left, the others to the right.
 fn table(columns: &[&str], rows: &[Vec<String>]) -> String {
     let mut text = line(columns.iter().copied());
-    text.push_str("|---|");
-    text.push_str(&"--:|".repeat(columns.len().saturating_sub(1)));
-    text.push('\n');
-    for row in rows {
-        text.push_str(&line(row.iter().map(String::as_str)));
-    }
+    let others = columns.len().saturating_sub(1);
+    text += &format!("|---|{}\n", "--:|".repeat(others));
+    text.extend(rows.iter().map(|row| line(row.iter().map(String::as_str))));
     text
 }
 

@@ -1,17 +1,14 @@
 //! The tables of a run, in the form that users of Locust know.
 
-use std::fmt::Write;
-
 use crate::measure::history::Moment;
 use crate::measure::selfcheck::Validity;
-use crate::measure::summary::{Latency, PERCENTILES, Rates, Row, Summary};
+use crate::measure::summary::{Latency, PERCENTILES, Rates, Row, Summary, WarmUp};
 use crate::measure::tally::AGGREGATED;
 use crate::measure::threshold::{Judgement, Judgements, Standing};
-use crate::report::text::table::{Column, Table, column};
-use crate::report::{TYPE, rows};
+use crate::report::{self, TYPE, figure_or_reason, rows};
 
 const OMISSION: &str = "Response times count from when a request was to be sent, service times from when it was: \
-    requests waited, and a user would have felt the response times (coordinated omission).";
+    requests waited, and a user would have felt the response times (coordinated omission).\n";
 
 const REQUESTS: [Column; 8] = [
     column("# reqs", " ", 9, 0),
@@ -45,11 +42,11 @@ pub(crate) fn live_table(
     let rates = moment.map_or(summary.total.rates, |moment| moment.total.rates);
     text += &rule;
     text += &table.line("", AGGREGATED, &figures(&summary.total, rates));
-    if summary.warm_up.requests > 0 {
-        let _ = writeln!(
-            text,
-            "{:<8} warm-up: {} requests, {} failed, in none of the figures",
-            "", summary.warm_up.requests, summary.warm_up.failures
+    let WarmUp { requests, failures } = summary.warm_up;
+    if requests > 0 {
+        text += &format!(
+            "{:8} warm-up: {requests} requests, {failures} failed, in none of the figures\n",
+            ""
         );
     }
     text
@@ -57,19 +54,14 @@ pub(crate) fn live_table(
 
 /// The final tables: totals, percentiles, errors.
 pub(crate) fn run_end(summary: &Summary, columns: Option<usize>) -> String {
-    let mut text = live_table(summary, None, columns);
-    let _ = write_throughput(&mut text, summary);
-    let _ = write_percentiles(&mut text, summary, columns);
-    let _ = write_errors(&mut text, summary);
-    text
+    let table = live_table(summary, None, columns);
+    table + &throughput(summary) + &percentiles(summary, columns) + &errors(summary)
 }
 
 /// The cells of [`REQUESTS`].
 fn figures(row: &Row, rates: Rates) -> [String; REQUESTS.len()] {
     let latency = row.response.as_ref();
-    let ms = |figure: fn(&Latency) -> f64| {
-        latency.map_or_else(|| "-".to_owned(), |own| milliseconds(figure(own)))
-    };
+    let ms = |figure: fn(&Latency) -> f64| milliseconds(latency.map(figure));
     [
         row.requests.to_string(),
         format!("{}({:.2}%)", row.failures, row.failure_percent()),
@@ -82,103 +74,88 @@ fn figures(row: &Row, rates: Rates) -> [String; REQUESTS.len()] {
     ]
 }
 
-fn write_throughput(text: &mut String, summary: &Summary) -> std::fmt::Result {
+fn throughput(summary: &Summary) -> String {
+    let mut text = String::new();
     if let (Some(throughput), Some(seconds)) = (summary.throughput, summary.window_seconds) {
-        writeln!(
-            text,
-            "\n{throughput:.2} good replies per second over {seconds:.1} s, times in ms"
-        )?;
+        text += &format!(
+            "\n{throughput:.2} good replies per second over {seconds:.1} s, times in ms\n"
+        );
     }
     if let Some(lag) = &summary.schedule_lag {
-        writeln!(text, "{}", lag.sentence())?;
+        text += &format!("{}\n", lag.sentence());
         if let Some(warning) = lag.warning() {
-            writeln!(text, "warning: {warning}; response times count the wait")?;
+            text += &format!("warning: {warning}; response times count the wait\n");
         }
     }
     if summary.total.censored > 0 {
-        writeln!(
-            text,
-            "{} request(s) were still in flight when the run was cut short; they are in no figure",
+        text += &format!(
+            "{} request(s) were still in flight when the run was cut short; they are in no figure\n",
             summary.total.censored
-        )?;
+        );
     }
-    Ok(())
+    text
 }
 
-fn write_percentiles(
-    text: &mut String,
-    summary: &Summary,
-    columns: Option<usize>,
-) -> std::fmt::Result {
+fn percentiles(summary: &Summary, columns: Option<usize>) -> String {
     if summary.total.response.is_none() {
-        return Ok(());
+        return String::new();
     }
-    let percentiles = PERCENTILES.iter().zip(RANKS);
-    let mut all: Vec<_> = percentiles
-        .map(|((title, _), rank)| column(title, " ", 8, rank))
-        .collect();
-    all.extend([column("100%", " ", 8, 0), column("# replies", " ", 9, 0)]);
+    let all = PERCENTILES.iter().zip(RANKS);
+    let all = all.map(|((title, _), rank)| column(title, " ", 8, rank));
+    let last = [column("100%", " ", 8, 0), column("# replies", " ", 9, 0)];
+    let all: Vec<_> = all.chain(last).collect();
     let table = Table::fitting(&all, summary, columns);
-    writeln!(
-        text,
-        "\nResponse time percentiles (a dash where fewer than ten replies lie above)"
-    )?;
-    text.push_str(&table.head());
     let both = summary.total.times_differ();
+    let mut text =
+        "\nResponse time percentiles (a dash where fewer than ten replies lie above)\n".to_owned();
+    text += &table.head();
     for (kind, row) in rows(summary) {
-        text.push_str(&table.line(kind, &row.name, &percentiles_of(row.response.as_ref())));
+        text += &table.line(kind, &row.name, &percentiles_of(row.response.as_ref()));
         if both {
             let cells = percentiles_of(row.service.as_ref());
-            text.push_str(&table.line("", ".. service", &cells));
+            text += &table.line("", ".. service", &cells);
         }
     }
     if both {
-        writeln!(text, "{OMISSION}")?;
+        text += OMISSION;
     }
-    Ok(())
+    text
 }
 
 fn percentiles_of(latency: Option<&Latency>) -> Vec<String> {
-    let show = |figure: Option<f64>| figure.map_or_else(|| "-".to_owned(), milliseconds);
-    let percentiles = PERCENTILES.iter();
-    let percentiles = percentiles.map(|(_, quantile)| latency?.percentile(*quantile));
-    let longest = latency.map(|latency| latency.max_ms);
     let replies = latency.map_or(0, |latency| latency.count).to_string();
-    let cells = percentiles.chain([longest]).map(show);
+    let cells = report::percentiles(latency).map(milliseconds);
     cells.chain([replies]).collect()
 }
 
-fn write_errors(text: &mut String, summary: &Summary) -> std::fmt::Result {
+fn errors(summary: &Summary) -> String {
     if summary.errors.is_empty() {
-        return Ok(());
+        return String::new();
     }
-    writeln!(
-        text,
-        "\nError report\n{:>13}  {:<18} Error",
+    let mut text = format!(
+        "\nError report\n{:>13}  {:<18} Error\n",
         "# occurrences", "Outcome"
-    )?;
+    );
     for entry in &summary.errors {
-        writeln!(
-            text,
-            "{:>13}  {:<18} {}: {}",
-            entry.count,
-            entry.status.as_str(),
-            entry.name,
-            entry.error
-        )?;
+        let (count, outcome) = (entry.count, entry.status.as_str());
+        text += &format!(
+            "{count:>13}  {outcome:<18} {}: {}\n",
+            entry.name, entry.error
+        );
         if let Some(body) = &entry.first_body {
-            writeln!(text, "{:34}first body: {body}", "")?;
+            text += &format!("{:34}first body: {body}\n", "");
         }
     }
-    Ok(())
+    text
 }
 
-/// Milliseconds with as many decimals as fit the column: 4.471, 151.2, 12345.
-fn milliseconds(value: f64) -> String {
+/// Milliseconds with as many decimals as fit the column: 4.471, 151.2, 12345; a dash where there are none.
+fn milliseconds(value: Option<f64>) -> String {
     match value {
-        value if value < 100.0 => format!("{value:.3}"),
-        value if value < 10_000.0 => format!("{value:.1}"),
-        value => format!("{value:.0}"),
+        None => "-".to_owned(),
+        Some(value) if value < 100.0 => format!("{value:.3}"),
+        Some(value) if value < 10_000.0 => format!("{value:.1}"),
+        Some(value) => format!("{value:.0}"),
     }
 }
 
@@ -188,16 +165,8 @@ pub(crate) fn run_verdicts(thresholds: &Judgements, validity: &Validity) -> Stri
     if !thresholds.judgements.is_empty() {
         text.push_str("\nThresholds\n");
     }
-    for judgement in &thresholds.judgements {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{}", line(judgement));
-    }
-    text.push('\n');
-    for line in validity.lines() {
-        text.push_str(&line);
-        text.push('\n');
-    }
-    text
+    text.extend(thresholds.judgements.iter().map(line));
+    text + "\n" + &validity.lines().join("\n") + "\n"
 }
 
 fn line(judgement: &Judgement) -> String {
@@ -206,10 +175,103 @@ fn line(judgement: &Judgement) -> String {
         Standing::Broken => "BROKEN",
         Standing::Undecided => "UNDECIDED",
     };
-    let measured = judgement.measured.as_ref();
-    let detail = measured.or(judgement.reason.as_ref());
-    let detail = detail.map_or("", String::as_str);
-    format!("  {verdict:<9}  {}  ({detail})", judgement.threshold)
+    let (threshold, told) = (&judgement.threshold, figure_or_reason(judgement));
+    format!("  {verdict:<9}  {threshold}  ({told})\n")
+}
+
+// The table itself, which fits a terminal: names are cut, and where that is not enough, columns are left out.
+
+/// A column of figures. A narrow terminal goes without those of the highest rank first; those of rank 0 stay.
+struct Column {
+    title: &'static str,
+    lead: &'static str,
+    width: usize,
+    rank: u8,
+}
+
+const fn column(title: &'static str, lead: &'static str, width: usize, rank: u8) -> Column {
+    Column {
+        title,
+        lead,
+        width,
+        rank,
+    }
+}
+
+/// A table with the columns that fit a terminal of `room`; without one, all of them.
+struct Table<'a> {
+    columns: &'a [Column],
+    shown: Vec<usize>,
+    /// Of the names.
+    width: usize,
+}
+
+/// What the type takes, and the blank behind it.
+const TYPE_WIDTH: usize = 9;
+
+impl<'a> Table<'a> {
+    fn fitting(columns: &'a [Column], summary: &Summary, room: Option<usize>) -> Self {
+        let mut shown: Vec<usize> = (0..columns.len()).collect();
+        let width = |at: &usize| columns[*at].lead.len() + columns[*at].width;
+        let taken = |shown: &[usize]| TYPE_WIDTH + shown.iter().map(width).sum::<usize>();
+        while room.is_some_and(|room| taken(&shown) + AGGREGATED.len() > room)
+            && let Some(worst) = (0..shown.len()).max_by_key(|at| columns[shown[*at]].rank)
+            && columns[shown[worst]].rank > 0
+        {
+            shown.remove(worst);
+        }
+        let names = summary.kinds.iter().map(|row| row.name.chars().count());
+        let width = name_width(names.max().unwrap_or(0), room, taken(&shown));
+        Self {
+            columns,
+            shown,
+            width,
+        }
+    }
+
+    fn line(&self, kind: &str, name: &str, cells: &[impl AsRef<str>]) -> String {
+        let (name, width) = (fitted(name, self.width), self.width);
+        let cells = self.shown.iter().map(|at| {
+            let Column { lead, width, .. } = self.columns[*at];
+            format!("{lead}{:>width$}", cells[*at].as_ref())
+        });
+        format!("{kind:<8} {name:<width$}{}\n", cells.collect::<String>())
+    }
+
+    fn head(&self) -> String {
+        let titles: Vec<_> = self.columns.iter().map(|column| column.title).collect();
+        self.line("Type", "Name", &titles)
+    }
+
+    fn rule(&self) -> String {
+        let columns = self.shown.iter().map(|at| &self.columns[*at]);
+        let widths = columns.map(|column| column.lead.len() - 1 + column.width);
+        let widths = [TYPE_WIDTH - 1, self.width].into_iter().chain(widths);
+        let dashes: Vec<_> = widths.map(|width| "-".repeat(width)).collect();
+        dashes.join("|") + "\n"
+    }
+}
+
+/// Longer names are cut whatever the room, as in Locust.
+const WIDEST: usize = 80;
+
+/// The width of the name column of a table whose longest name takes `wanted`, in a terminal of `columns`, of which the
+/// figures take `taken`. Without a terminal, names are whole.
+fn name_width(wanted: usize, columns: Option<usize>, taken: usize) -> usize {
+    let wanted = wanted.max(AGGREGATED.len());
+    let room = columns.map(|columns| columns.saturating_sub(taken));
+    room.map_or(wanted, |room| {
+        wanted.min(room.clamp(AGGREGATED.len(), WIDEST))
+    })
+}
+
+/// The name, cut where it is too long.
+fn fitted(name: &str, width: usize) -> String {
+    if name.chars().count() <= width {
+        return name.to_owned();
+    }
+    let cut = name.chars().take(width.saturating_sub(1));
+    cut.chain(['…']).collect()
 }
 
 #[cfg(test)]
@@ -220,6 +282,7 @@ mod tests {
     use crate::measure::selfcheck::Finding;
     use crate::measure::summary::{Outcome, Sample};
     use crate::measure::tally::Tally;
+    use crate::report::tests::judgement;
 
     fn summary(lag_ms: u64) -> Summary {
         let mut tally = Tally::new(&["createOrder".to_owned()]);
@@ -251,12 +314,16 @@ mod tests {
         assert!(text.contains("coordinated omission"), "{text}");
     }
 
+    fn longest(text: &str) -> usize {
+        let lines = text.lines().map(|line| line.chars().count());
+        lines.max().unwrap()
+    }
+
     #[test]
     fn a_long_name_is_cut_to_the_terminal() {
         let names = ["createOrder".repeat(10)];
         let table = live_table(&Tally::new(&names).summary(), None, Some(120));
-        let longest = table.lines().map(|line| line.chars().count()).max();
-        assert_eq!(longest, Some(120), "{table}");
+        assert_eq!(longest(&table), 120, "{table}");
         assert!(table.contains("createOrdercreateOrde…"), "{table}");
     }
 
@@ -264,8 +331,7 @@ mod tests {
     fn a_narrow_terminal_goes_without_columns_and_wraps_nothing() {
         let text = run_end(&summary(0), Some(80));
         let tables = text.split("\nError report").next().unwrap();
-        let longest = tables.lines().map(|line| line.chars().count()).max();
-        assert!(longest.is_some_and(|longest| longest <= 80), "{text}");
+        assert!(longest(tables) <= 80, "{text}");
         for title in [
             "# reqs", "# fails", "Med", "req/s", "50%", "95%", "99%", "100%",
         ] {
@@ -285,17 +351,11 @@ mod tests {
 
     #[test]
     fn thresholds_and_validity_in_words() {
-        let judgement = |verdict, measured: Option<&str>, reason: Option<&str>| Judgement {
-            threshold: "p95<20ms".to_owned(),
-            verdict,
-            measured: measured.map(str::to_owned),
-            reason: reason.map(str::to_owned),
-        };
         let answer = Judgements {
             judgements: vec![
-                judgement(Standing::Holds, Some("4.000 ms"), None),
-                judgement(Standing::Broken, Some("24.000 ms"), None),
-                judgement(Standing::Undecided, None, Some("3 replies are too few")),
+                judgement("p95<20ms", Standing::Holds, "4.000 ms"),
+                judgement("p95<20ms", Standing::Broken, "24.000 ms"),
+                judgement("p95<20ms", Standing::Undecided, "3 replies are too few"),
             ],
         };
         let invalid = Validity::Invalid {
@@ -315,5 +375,21 @@ mod tests {
         busy; rest
         ");
         assert!(run_verdicts(&Judgements::default(), &Validity::Valid).starts_with("\nvalid: "));
+    }
+
+    #[test]
+    fn names_take_what_the_figures_leave() {
+        for (length, columns, width) in [
+            (3, None, 10),
+            (200, None, 200),
+            (200, Some(40), 10),
+            (200, Some(140), 37),
+            (200, Some(1000), 80),
+            (20, Some(1000), 20),
+        ] {
+            assert_eq!(name_width(length, columns, 103), width);
+        }
+        assert_eq!(fitted("häuser", 6), "häuser");
+        assert_eq!(fitted("häuser", 4), "häu…");
     }
 }

@@ -1,21 +1,23 @@
 //! The page of one run: verdict, figures, charts, circumstances. Fed with plain data, never with the runner.
 
-mod charts;
+use std::time::Duration;
 
 use askama::Template;
+use humantime::{format_duration, format_rfc3339_seconds};
 
 use crate::measure::history::{Bin, Moment};
-use crate::measure::selfcheck::Validity;
+use crate::measure::selfcheck::{Validity, available_cores};
 use crate::measure::summary::{Latency, PERCENTILES, Summary};
 use crate::measure::threshold::{Judgement, Judgements, Standing};
-use crate::report::html::{STYLE, Section, THEME, chart_library};
-use crate::report::rows;
+use crate::report::html::{STYLE, Section, THEME, chart_library, charts};
+use crate::report::{RunData, figure_or_reason, rows};
+use crate::transport::kafka::librdkafka_version;
 
 const RUN_STYLE: &str = include_str!("run.css");
 
 /// The page, which its `to_string` renders: no file beside it, no request to any server.
 #[derive(Template)]
-#[template(path = "report/html/run/page.html")]
+#[template(path = "report/html/run.html")]
 pub(crate) struct RunPage<'a> {
     /// Heading and window title.
     pub title: String,
@@ -35,7 +37,32 @@ pub(crate) struct RunPage<'a> {
     pub command: &'a str,
 }
 
-impl RunPage<'_> {
+impl<'a> RunPage<'a> {
+    /// The page of a run that is over.
+    pub(crate) fn new(run: RunData<'a>, moments: &'a [Moment], bins: &'a [Bin]) -> Self {
+        let (started, duration) = (run.facts.started, run.facts.duration);
+        // Nanoseconds of a run's length tell nothing.
+        let took = Duration::new(duration.as_secs(), duration.subsec_millis() * 1_000_000);
+        Self {
+            title: format!("Load on {}", run.kafka.topic),
+            during: format!(
+                "{} to {} ({}), run {}",
+                format_rfc3339_seconds(started),
+                format_rfc3339_seconds(started + duration),
+                format_duration(took),
+                run.kafka.run_id
+            ),
+            summary: run.summary,
+            moments,
+            warm_up_seconds: run.plan.warm_up.as_secs_f64(),
+            bins,
+            validity: &run.facts.validity,
+            thresholds: &run.facts.thresholds,
+            sections: circumstances(run),
+            command: &run.facts.command,
+        }
+    }
+
     /// The one sentence that a hurried reader needs, and its class.
     fn verdict(&self) -> (&'static str, String) {
         let total = &self.summary.total;
@@ -57,24 +84,69 @@ impl RunPage<'_> {
     }
 }
 
+/// Target, load, client settings, environment.
+fn circumstances(run: RunData) -> Vec<Section> {
+    let RunData {
+        plan, kafka, facts, ..
+    } = run;
+    let time = |time: Duration| format_duration(time).to_string();
+    let replies = match kafka.publish_only {
+        true => "none: publishing only, to the broker's acknowledgement",
+        false => &kafka.reply_topic,
+    };
+    let target = [
+        ("brokers", kafka.brokers.clone()),
+        ("topic", kafka.topic.clone()),
+        ("replies", replies.to_owned()),
+        ("body", format!("{} bytes", kafka.body.len())),
+    ];
+    let run_time = plan.run_time.map(time);
+    let run_time = run_time.unwrap_or("until it is stopped".to_owned());
+    let load = [
+        ("model", plan.load_model()),
+        ("target", plan.target_in_words()),
+        ("stages", plan.stages.len().to_string()),
+        ("run time", run_time),
+        ("warm-up", time(plan.warm_up)),
+        ("time-out", time(plan.timeout)),
+        ("ended by", facts.ended_by.in_words().to_owned()),
+    ];
+    let (system, machine) = (std::env::consts::OS, std::env::consts::ARCH);
+    let environment = [
+        ("load-client", env!("CARGO_PKG_VERSION").to_owned()),
+        ("librdkafka", librdkafka_version()),
+        ("system", format!("{system} on {machine}")),
+        ("cores for the load client", available_cores().to_string()),
+        (
+            "replies that nobody waited for",
+            facts.unmatched_replies.to_string(),
+        ),
+    ];
+    let (producer, consumer) = (
+        &facts.client_settings.producer,
+        &facts.client_settings.consumer,
+    );
+    let mut sections = vec![
+        Section::new("Target", target),
+        Section::new("Load", load),
+        Section::new("Producer's settings in effect", producer.clone()),
+        Section::new("Reply consumer's settings in effect", consumer.clone()),
+        Section::new("Environment", environment),
+    ];
+    // There is no consumer when only publishing.
+    sections.retain(|section| !section.rows.is_empty());
+    sections
+}
+
 /// What a threshold that does not hold is, and why; nothing of one that does.
 fn does_not_hold(judgement: &Judgement) -> Option<String> {
-    let threshold = &judgement.threshold;
+    let (threshold, told) = (&judgement.threshold, figure_or_reason(judgement));
     match judgement.verdict {
         Standing::Holds => None,
-        Standing::Broken => {
-            let measured = judgement.measured.as_deref().unwrap_or("nothing");
-            Some(format!(
-                "The threshold {threshold} is broken: {measured} was measured."
-            ))
-        }
-        Standing::Undecided => {
-            let reason = judgement
-                .reason
-                .as_deref()
-                .unwrap_or("the run does not tell");
-            Some(format!("The threshold {threshold} is undecided: {reason}."))
-        }
+        Standing::Broken => Some(format!(
+            "The threshold {threshold} is broken: {told} was measured."
+        )),
+        Standing::Undecided => Some(format!("The threshold {threshold} is undecided: {told}.")),
     }
 }
 

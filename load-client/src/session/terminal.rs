@@ -1,7 +1,8 @@
-//! What signals and keys mean to a run.
+//! The person at the terminal: what signals and keys mean to a run, and where its text goes.
 
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -12,11 +13,12 @@ use program_shell::terminal::takes_escapes;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::getpgrp;
 use rustix::termios::{
-    LocalModes, OptionalActions, Termios, isatty, tcgetattr, tcgetpgrp, tcsetattr,
+    LocalModes, OptionalActions, Termios, isatty, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::load::Control;
+use crate::report::is_standard_output;
 
 /// How soon the thread sees that it is no longer wanted.
 const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(100);
@@ -60,11 +62,8 @@ pub(crate) struct Keys {
 
 impl Keys {
     /// Listens to `terminal`; `None` when it is none, or belongs to another process at the moment (a job
-    /// in the background would be stopped for touching it).
-    ///
-    /// # Errors
-    ///
-    /// When the terminal cannot be set up, or the system has no thread to give.
+    /// in the background would be stopped for touching it). Fails when the terminal cannot be set up, or the system
+    /// has no thread to give.
     pub(crate) fn listen(
         terminal: OwnedFd,
         on_change: impl Fn(i32) + Send + 'static,
@@ -145,11 +144,7 @@ fn read(terminal: &OwnedFd, stop: &AtomicBool, on_change: &impl Fn(i32)) {
     }
 }
 
-/// Standard input as a descriptor of its own.
-///
-/// # Errors
-///
-/// When it is closed.
+/// Standard input as a descriptor of its own. Fails when it is closed.
 pub(crate) fn standard_input() -> std::io::Result<OwnedFd> {
     std::io::stdin().as_fd().try_clone_to_owned()
 }
@@ -164,7 +159,7 @@ pub(crate) const CLEAR_LINE: &str = "\r\x1b[2K";
 
 /// Passes the signals on to a run, as long as it goes on; `is_over` is cancelled when only its files are left.
 /// The terminal is given back before a signal ends the program.
-pub(crate) async fn control(
+pub(super) async fn obey(
     mut signals: Signals,
     control: Control,
     is_over: CancellationToken,
@@ -204,6 +199,47 @@ pub(crate) fn say(message: &str) {
     };
     // Nowhere is left to report a standard error that is closed.
     let _ = writeln!(stderr, "{clear}{message}");
+}
+
+/// Where the text goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Text {
+    Output,
+    /// Standard output takes a file.
+    Error,
+}
+
+impl Text {
+    /// Beside outputs at these paths.
+    pub(crate) fn beside<'a>(outputs: impl IntoIterator<Item = &'a Path>) -> Self {
+        match outputs.into_iter().any(is_standard_output) {
+            true => Self::Error,
+            false => Self::Output,
+        }
+    }
+
+    pub(crate) fn print(self, text: &str) {
+        // A reader that closed the pipe must not end the run; the files are still due.
+        let _ = match self {
+            Self::Output => std::io::stdout().lock().write_all(text.as_bytes()),
+            Self::Error => std::io::stderr().lock().write_all(text.as_bytes()),
+        };
+    }
+
+    /// The width of the terminal; `None` for anything else.
+    pub(crate) fn columns(self) -> Option<usize> {
+        match self {
+            Self::Output => terminal_columns(std::io::stdout()),
+            Self::Error => terminal_columns(std::io::stderr()),
+        }
+    }
+}
+
+/// The width of a terminal; `None` for anything else.
+pub(crate) fn terminal_columns(stream: impl AsFd) -> Option<usize> {
+    let columns = tcgetwinsize(stream).ok()?.ws_col;
+    // Some terminals do not tell.
+    (columns > 0).then_some(usize::from(columns))
 }
 
 #[cfg(test)]

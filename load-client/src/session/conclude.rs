@@ -1,0 +1,325 @@
+//! The end of a run: its figures are judged, shown and written.
+
+use std::time::{Duration, SystemTime};
+
+use anyhow::anyhow;
+
+use crate::load::plan::{Model, Pause};
+use crate::measure::analysis::Findings;
+use crate::measure::selfcheck::{self, LoadModel, Readings, Stalled, Validity, available_cores};
+use crate::measure::summary::Summary;
+use crate::measure::threshold::{Threshold, evaluate};
+use crate::report::html::RunPage;
+use crate::report::text::{command, run_end, run_verdicts};
+use crate::report::{EndedBy, RunData, RunFacts, RunReport, hdr_log, junit, write_if_asked};
+use crate::session::Session;
+use crate::session::terminal::{INTERRUPTED, Text, say};
+use crate::session::watch::Watcher;
+use crate::transport::Transport;
+
+/// Bins of the report's histogram.
+const HISTOGRAM_BINS: u32 = 80;
+
+/// A run that is over; its recorder has finished.
+pub(super) struct Ended {
+    pub(super) session: Session,
+    pub(super) watcher: Watcher,
+    pub(super) started: SystemTime,
+    /// From the start until the last request ended.
+    pub(super) duration: Duration,
+    /// For how long the client stood still.
+    pub(super) stalled: Stalled,
+    /// What was looked at beside it.
+    pub(super) findings: Findings,
+    /// Why it ended, where that is known to what went on beside it.
+    pub(super) ended_beside: Option<EndedBy>,
+    /// The requests could not be recorded any more.
+    pub(super) recording_failed: bool,
+    /// It was interrupted a second time.
+    pub(super) interrupted_twice: bool,
+}
+
+/// A run whose figures are told.
+pub(crate) struct Concluded {
+    /// The exit code, or a file that could not be written. The others are written all the same.
+    pub(crate) done: anyhow::Result<u8>,
+    /// Why replies could not be received any more.
+    pub(crate) defunct: Option<String>,
+    pub(crate) validity: Validity,
+    /// Tables and verdicts, if nobody was shown them, and where they go.
+    pub(crate) held: Option<(Text, String)>,
+}
+
+impl Ended {
+    /// Shows and writes everything.
+    pub(super) fn conclude(mut self) -> Concluded {
+        let (summary, told) = self.last_look();
+        let facts = self.judged(&summary);
+        let held = self.show(&summary, &facts);
+        let written = self.write(&summary, &facts);
+        let defunct = self.defunct();
+        if let Some(cause) = &defunct {
+            say(&format!("error: the run ended early: {cause}"));
+        }
+        let files = self.watcher.files.as_ref();
+        let history = match files.is_some_and(|files| files.has_gaps) {
+            true => Err(anyhow!("--csv: rows are missing in the history, see above")),
+            false => Ok(facts.exit_code),
+        };
+        Concluded {
+            done: told.and(written).and(history),
+            defunct,
+            validity: facts.validity,
+            held,
+        }
+    }
+
+    /// The final figures, which whoever watched is told.
+    fn last_look(&mut self) -> (Summary, anyhow::Result<()>) {
+        let watcher = &mut self.watcher;
+        let mut summary = watcher.summary();
+        summary.findings = std::mem::take(&mut self.findings);
+        summary.schedule_lag = watcher.control.lag();
+        let moment = watcher.moment(self.duration < self.session.plan.warm_up);
+        let told = watcher.tell(moment, &summary);
+        (summary, told.map_err(anyhow::Error::from))
+    }
+
+    fn judged(&self, summary: &Summary) -> RunFacts {
+        let output = &self.session.arguments.output;
+        let validity = selfcheck::check(summary, &self.readings());
+        let thresholds = evaluate(&output.fail_on, summary);
+        let mut searches = summary.findings.capacity.iter();
+        let found_nothing = searches.any(|found| found.held_per_second.is_none());
+        let causes = Causes {
+            ended_early: self.defunct().is_some(),
+            interrupted_twice: self.interrupted_twice,
+            invalid: validity.is_invalid(),
+            // A search whose limits no rate has held is as one whose thresholds do not hold.
+            thresholds_hold: thresholds.all_hold() && !found_nothing,
+            any_failure: summary.any_failure(),
+            // A search goes where requests fail.
+            failures_are_judged: output.fail_on.iter().any(Threshold::judges_failures)
+                || self.session.plan.search.is_some(),
+            code_on_invalid: output.exit_code_on_invalid,
+            code_on_error: output.exit_code_on_error,
+        };
+        RunFacts {
+            started: self.started,
+            duration: self.duration,
+            ended_by: self.ended_by(),
+            unmatched_replies: self.watcher.transport.unmatched_replies(),
+            client_settings: self.session.client_settings.clone(),
+            thresholds,
+            validity,
+            command: command(),
+            exit_code: exit_code(causes),
+        }
+    }
+
+    fn readings(&self) -> Readings {
+        let (plan, watcher) = (&self.session.plan, &self.watcher);
+        let (view, control) = (&watcher.view, &watcher.control);
+        Readings {
+            model: match plan.model {
+                Model::Open(_) => LoadModel::OpenLoop,
+                Model::Closed(Pause::None) if plan.loads.is_empty() => LoadModel::ClosedLoop,
+                Model::Closed(_) => LoadModel::ClosedLoopWithThinkTime,
+            },
+            // After a reset the two are of different spans.
+            users: control.mean_users().filter(|_| !view.was_reset()),
+            in_flight: view.occupied(),
+            held_back_by_recorder: control.held_back_by_recorder(),
+            stalled: self.stalled,
+            cores: available_cores(),
+            cpu: watcher.cpu.clone(),
+            schedule_lag: control.own_lag(),
+            queue: watcher.queue.clone(),
+        }
+    }
+
+    /// Why replies could not be received any more.
+    fn defunct(&self) -> Option<String> {
+        self.watcher.transport.pending().defunct()
+    }
+
+    fn ended_by(&self) -> EndedBy {
+        let control = &self.watcher.control;
+        match (self.session.plan.run_time, self.ended_beside) {
+            _ if self.defunct().is_some() || self.recording_failed => EndedBy::Failure,
+            _ if self.watcher.threshold_broke => EndedBy::Threshold,
+            (_, Some(ended_beside)) => ended_beside,
+            _ if control.is_exhausted() => EndedBy::Exhausted,
+            (Some(run_time), _) if control.ended() >= Some(run_time) => EndedBy::RunTime,
+            _ => EndedBy::Signal,
+        }
+    }
+
+    /// Prints the tables and verdicts, or holds them.
+    fn show(&self, summary: &Summary, facts: &RunFacts) -> Option<(Text, String)> {
+        let place = self.session.places.text;
+        let end = run_end(summary, place.columns());
+        let verdicts = run_verdicts(&facts.thresholds, &facts.validity);
+        let text = format!("\n{end}{verdicts}");
+        let is_held = self.watcher.holds_text();
+        if !is_held {
+            place.print(&text);
+        }
+        summary.findings.sentences().iter().for_each(|own| say(own));
+        is_held.then_some((place, text))
+    }
+
+    /// Writes each file that was asked for, whole. Answers the first error.
+    fn write(&mut self, summary: &Summary, facts: &RunFacts) -> anyhow::Result<()> {
+        let counts = self.session.arguments.output.exit_code_on_invalid != 0;
+        let spoiled = spoiled(
+            self.defunct(),
+            self.recording_failed,
+            self.interrupted_twice,
+            Some(&facts.validity).filter(|_| counts),
+        );
+        let view = &self.watcher.view;
+        let Session {
+            plan,
+            settings: kafka,
+            places,
+            ..
+        } = &mut self.session;
+        let run = RunData {
+            plan,
+            kafka,
+            facts,
+            summary,
+        };
+        let html = write_if_asked(places.html.take(), || {
+            let (moments, bins) = (view.history(), view.histogram(HISTOGRAM_BINS));
+            Ok(RunPage::new(run, &moments, &bins).to_string().into_bytes())
+        });
+        let junit = write_if_asked(places.junit.take(), || {
+            Ok(junit(&kafka.topic, facts, spoiled.as_deref()).into_bytes())
+        });
+        let hdr = write_if_asked(places.hdr.take(), || {
+            let began = facts.started + plan.warm_up.min(facts.duration);
+            let length = facts.duration.saturating_sub(plan.warm_up);
+            hdr_log(&kafka.topic, began, length, &view.response_times())
+        });
+        let json = write_if_asked(places.json.take(), || {
+            Ok(serde_json::to_vec_pretty(&RunReport::new(run))?)
+        });
+        html.and(junit).and(hdr).and(json)
+    }
+}
+
+/// Why no figure of a run must be used; `None` when they may be. Without `validity`, whether the load client kept
+/// up does not count.
+fn spoiled(
+    defunct: Option<String>,
+    recording_failed: bool,
+    interrupted_twice: bool,
+    validity: Option<&Validity>,
+) -> Option<String> {
+    let early = defunct.map(|cause| format!("the run ended early: {cause}"));
+    let lost = recording_failed.then_some("not all requests could be recorded");
+    let cut = interrupted_twice
+        .then_some("the run was interrupted, and what was in flight was not waited for");
+    let invalid = validity.filter(|own| own.is_invalid());
+    let invalid = invalid.map(|own| own.lines().join("; "));
+    early.or(lost.or(cut).map(str::to_owned)).or(invalid)
+}
+
+/// Replies could not be received any more.
+const ENDED_EARLY: u8 = 6;
+/// A threshold does not hold.
+const THRESHOLD: u8 = 4;
+
+/// How a run went.
+#[derive(Debug, Clone, Copy)]
+struct Causes {
+    ended_early: bool,
+    interrupted_twice: bool,
+    invalid: bool,
+    thresholds_hold: bool,
+    any_failure: bool,
+    /// Whether a threshold speaks of failures, and so replaces the rule that none may occur.
+    failures_are_judged: bool,
+    code_on_invalid: u8,
+    code_on_error: u8,
+}
+
+/// The most severe cause decides: what makes figures useless comes before what the figures say. A code that
+/// was set to 0 lets the next cause decide.
+fn exit_code(causes: Causes) -> u8 {
+    let failed = causes.any_failure && !causes.failures_are_judged;
+    [
+        (causes.ended_early, ENDED_EARLY),
+        (causes.interrupted_twice, INTERRUPTED),
+        (causes.invalid, causes.code_on_invalid),
+        (!causes.thresholds_hold, THRESHOLD),
+        (failed, causes.code_on_error),
+    ]
+    .into_iter()
+    .find(|(applies, code)| *applies && *code != 0)
+    .map_or(0, |(_, code)| code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WELL: Causes = Causes {
+        ended_early: false,
+        interrupted_twice: false,
+        invalid: false,
+        thresholds_hold: true,
+        any_failure: false,
+        failures_are_judged: false,
+        code_on_invalid: 5,
+        code_on_error: 3,
+    };
+
+    #[test]
+    fn the_most_severe_cause_decides() {
+        let mut causes = WELL;
+        assert_eq!(exit_code(causes), 0);
+        causes.any_failure = true;
+        assert_eq!(exit_code(causes), 3);
+        causes.thresholds_hold = false;
+        assert_eq!(exit_code(causes), 4);
+        causes.invalid = true;
+        assert_eq!(exit_code(causes), 5);
+        causes.interrupted_twice = true;
+        assert_eq!(exit_code(causes), 130);
+        causes.ended_early = true;
+        assert_eq!(exit_code(causes), 6);
+    }
+
+    #[test]
+    fn a_code_of_zero_silences_its_cause_only() {
+        let mut causes = WELL;
+        (causes.invalid, causes.any_failure) = (true, true);
+        causes.code_on_invalid = 0;
+        assert_eq!(exit_code(causes), 3);
+        causes.code_on_error = 0;
+        assert_eq!(exit_code(causes), 0);
+    }
+
+    #[test]
+    fn a_threshold_on_failures_replaces_the_rule_that_none_may_occur() {
+        let mut causes = WELL;
+        (causes.any_failure, causes.failures_are_judged) = (true, true);
+        assert_eq!(exit_code(causes), 0);
+    }
+
+    #[test]
+    fn figures_are_spoiled_by_whatever_ended_the_run_before_its_time() {
+        let told = |defunct: Option<&str>, recording, twice| {
+            spoiled(defunct.map(str::to_owned), recording, twice, None)
+        };
+        assert_eq!(told(None, false, false), None);
+        assert!(told(Some("no broker"), false, false).is_some_and(|own| own.contains("no broker")));
+        assert!(told(None, true, false).is_some_and(|own| own.contains("recorded")));
+        assert!(told(None, false, true).is_some_and(|own| own.contains("interrupted")));
+        let valid = spoiled(None, false, false, Some(&Validity::Valid));
+        assert_eq!(valid, None);
+    }
+}
