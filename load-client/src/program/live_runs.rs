@@ -18,8 +18,8 @@ use crate::session::signals::say;
 use crate::session::{Audience, Concluded, HeldText, Session};
 use crate::transport::kafka::KafkaSettings;
 use crate::web::{
-    Board, EditOrder, Exporter, Figures, Offers, Phase, Refusal, RunController, RunMark, Share,
-    StartOrder, State, StopOrder, Target, unix_ms,
+    Board, DOWNLOADS, EditOrder, Exporter, Figures, Offers, Order, Phase, Refusal, RunController,
+    Share, StartOrder, State, StopOrder, Target, unix_ms,
 };
 
 /// Owns the runs. Each has clients, a recorder and an id of its own.
@@ -80,7 +80,7 @@ impl LiveRuns {
             offers: Offers {
                 edit: no_edit(plan).is_none(),
                 rate: plan.loads.is_empty(),
-                ..Offers::default()
+                downloads: &DOWNLOADS,
             },
             ..State::default()
         };
@@ -149,7 +149,18 @@ impl RunController for LiveRuns {
         &self.common.board
     }
 
-    async fn start(&self, order: StartOrder) -> Result<State, Refusal> {
+    async fn carry_out(&self, order: Order) -> Result<State, Refusal> {
+        match order {
+            Order::Start(order) => self.start(order).await,
+            Order::Edit(order) => self.edit(order).await,
+            Order::Stop(order) => self.stop(order).await,
+            Order::Reset => self.reset().await,
+        }
+    }
+}
+
+impl LiveRuns {
+    pub(super) async fn start(&self, order: StartOrder) -> Result<State, Refusal> {
         let mut active = self.active.lock().await;
         let state = self.common.board.state();
         if self.closing.load(Ordering::Relaxed) {
@@ -329,7 +340,6 @@ async fn supervise(job: Job) {
 
 /// Answers the exit code, and why the run ended early if it did.
 async fn run(job: Job) -> anyhow::Result<(u8, Option<String>)> {
-    let run_id = job.settings.run_id.clone();
     let common = job.common;
     let session = Session::prepare(
         Arc::clone(&common.arguments),
@@ -356,11 +366,7 @@ async fn run(job: Job) -> anyhow::Result<(u8, Option<String>)> {
             board.record(moment.clone(), figures);
         }))
     })?;
-    common.board.begin(RunMark {
-        number: job.number,
-        run_id,
-        started_unix_ms: unix_ms(),
-    });
+    common.board.begin();
     // Does not outlive the run.
     let stopping = AbortOnDropHandle::new(tokio::spawn({
         let board = common.board.clone();

@@ -32,7 +32,7 @@ use crate::scenario::{Mix, Scenario};
 use crate::session::signals::{self, INTERRUPTED, say};
 use crate::session::{Audience, Observer, Session};
 use crate::transport::kafka::{KafkaSettings, KafkaTransportError, quiet_unreadable_headers};
-use crate::web::{AllowedHosts, Exporter, Refusal, RunController, StartOrder, router};
+use crate::web::{AllowedHosts, Exporter, Refusal, StartOrder, router};
 
 pub(crate) use compare::compare;
 
