@@ -54,9 +54,8 @@ fn settings(command: &Command, path: &Path, text: &str) -> Result<Vec<Setting>, 
     })?;
     let settings = raw.iter().map(|(key, value)| {
         let (name, at) = (key.get_ref(), key.span().start);
-        let mut arguments = command.get_arguments();
-        let argument = arguments.find(|own| name_of(own).as_ref() == Some(name));
-        let argument = argument.ok_or_else(|| (at, unknown(command, name)))?;
+        let found = flags(command).find(|(own, _)| own == name);
+        let (_, argument) = found.ok_or_else(|| (at, unknown(command, name)))?;
         let values = values(argument, value.get_ref());
         let (line, _) = place_in(text, at);
         Ok(Setting {
@@ -68,19 +67,23 @@ fn settings(command: &Command, path: &Path, text: &str) -> Result<Vec<Setting>, 
     settings.collect()
 }
 
-/// What a file calls a flag: its long name, or its letter if it has no other.
-fn name_of(argument: &Arg) -> Option<String> {
-    if matches!(argument.get_id().as_str(), FLAG | "help" | "version") {
-        return None;
-    }
+/// The name of a flag: the long one, or its letter if it has no other.
+pub(super) fn name_of(argument: &Arg) -> Option<String> {
     let long = argument.get_long().map(str::to_owned);
     long.or_else(|| argument.get_short().map(String::from))
 }
 
+/// The flags that a file may give.
+fn flags(command: &Command) -> impl Iterator<Item = (String, &Arg)> {
+    let named = command
+        .get_arguments()
+        .filter_map(|own| Some((name_of(own)?, own)));
+    named.filter(|(name, _)| !matches!(&**name, FLAG | "help" | "version"))
+}
+
 fn unknown(command: &Command, key: &str) -> String {
     let written = key.replace('_', "-");
-    let names = command.get_arguments().filter_map(name_of);
-    let rated = names.map(|name| (strsim::jaro(&written, &name), name));
+    let rated = flags(command).map(|(name, _)| (strsim::jaro(&written, &name), name));
     let alike = rated.filter(|(likeness, _)| *likeness > LEAST_LIKENESS);
     match alike.max_by(|one, other| one.0.total_cmp(&other.0)) {
         Some((_, name)) => format!("there is no setting {key:?}; did you mean {name}?"),

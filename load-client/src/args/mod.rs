@@ -4,7 +4,6 @@ mod compare;
 mod config;
 mod help;
 mod load;
-mod loads;
 mod output;
 pub(crate) mod parse;
 mod service;
@@ -19,19 +18,17 @@ use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 use flags_and_variables::{Origins, Quietly, SettingsFile};
 use kafka_cluster_url::{ClusterUrl, is_secret};
 
-use self::load::Basics;
 use self::output::WebArguments;
 use self::parse::Body;
 use self::service::ServiceArguments;
-use crate::load::plan::{Plan, PlanError};
+use crate::load::plan::Plan;
 use crate::report::{Collision, refuse_collisions};
 use crate::scenario::{Mix, Scenario};
 use crate::transport::kafka::{KafkaSettings, ServiceSettings};
 
-pub(crate) use compare::{CompareArguments, FailOn, Misuse};
-pub(crate) use load::LoadArguments;
-pub(crate) use output::{Files, NotAllowed, OutputArguments, OutputError};
-pub(crate) use service::ServiceError;
+pub(crate) use compare::{CompareArguments, FailOn};
+pub(crate) use load::{Amount, LoadArguments};
+pub(crate) use output::{Files, OutputArguments};
 
 /// Measures round-trip times of request-reply services over Kafka, and compares sets of runs.
 ///
@@ -71,57 +68,57 @@ pub(crate) struct RunArguments {
     ///
     /// kafka+ssl://... over TLS, and kafka+sasl://USER:PASSWORD@HOST[:PORT] with a password, which belongs into the
     /// variable.
-    #[arg(long, env = "LOAD_CLIENT_HOST", hide_env_values = true, value_parser = Quietly(parse::cluster_url), value_name = "URL")]
+    #[arg(long, value_parser = Quietly(parse::cluster_url), value_name = "URL")]
     host: ClusterUrl,
     /// Number of users that send at the same time [default: 1]
-    #[arg(short, long, env = "LOAD_CLIENT_USERS", value_parser = parse::users)]
+    #[arg(short, long, value_parser = parse::users)]
     users: Option<u32>,
     /// Users started per second, may be a fraction [default: 1]
-    #[arg(short = 'r', long, env = "LOAD_CLIENT_SPAWN_RATE", value_parser = parse::spawn_rate)]
+    #[arg(short = 'r', long, value_parser = parse::spawn_rate)]
     spawn_rate: Option<f64>,
     /// Stop sending after this time, ramp and warm-up included [default: on Ctrl-C]
-    #[arg(short = 't', long, env = "LOAD_CLIENT_RUN_TIME", value_parser = parse::duration, value_name = "TIME")]
+    #[arg(short = 't', long, value_parser = parse::duration, value_name = "TIME")]
     pub(crate) run_time: Option<Duration>,
     /// Run without the live page, which is the default
-    #[arg(long, env = "LOAD_CLIENT_HEADLESS")]
+    #[arg(long)]
     headless: bool,
     /// Write every request to this CSV
     ///
     /// The time column is empty for failed requests.
-    #[arg(long, env = "LOAD_CLIENT_REQUESTS_RECORD_FILE", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) requests_record_file: Option<PathBuf>,
     /// Write the summary and the settings in effect to this file
-    #[arg(long, env = "LOAD_CLIENT_JSON", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
     /// Topic that the requests go to
-    #[arg(long, env = "LOAD_CLIENT_TOPIC", default_value = "createOrder", value_parser = parse::topic)]
+    #[arg(long, default_value = "createOrder", value_parser = parse::topic)]
     topic: String,
     /// Topic that the replies come from
-    #[arg(long, env = "LOAD_CLIENT_REPLY_TOPIC", default_value = "createOrder.reply", value_parser = parse::topic, value_name = "TOPIC")]
+    #[arg(long, default_value = "createOrder.reply", value_parser = parse::topic, value_name = "TOPIC")]
     reply_topic: String,
     /// Body of each request: JSON, or a file with any content
-    #[arg(long, env = "LOAD_CLIENT_BODY", default_value = r#"{"items":[{"sku":"id-1234","count":1}]}"#, value_parser = parse::body, value_name = "FILE|JSON")]
+    #[arg(long, default_value = r#"{"items":[{"sku":"id-1234","count":1}]}"#, value_parser = parse::body, value_name = "FILE|JSON")]
     body: Body,
     /// Add a header to each request; repeatable
-    #[arg(long, env = "LOAD_CLIENT_HEADER", hide_env_values = true, value_parser = Quietly(parse::header), value_delimiter = '\n', value_name = "KEY=VALUE")]
+    #[arg(long, value_parser = Quietly(parse::header), value_delimiter = '\n', value_name = "KEY=VALUE")]
     header: Vec<(String, String)>,
     /// How long a reply is waited for
-    #[arg(long, env = "LOAD_CLIENT_TIMEOUT", default_value = "30s", value_parser = parse::duration, value_name = "TIME")]
+    #[arg(long, default_value = "30s", value_parser = parse::duration, value_name = "TIME")]
     timeout: Duration,
     /// Measure publishing only, up to the broker's acknowledgement; no reply is asked for
-    #[arg(long, env = "LOAD_CLIENT_PUBLISH_ONLY")]
+    #[arg(long)]
     publish_only: bool,
     /// Leave this first part of the run out of the figures
     ///
     /// The CSV keeps and flags its requests.
-    #[arg(long, env = "LOAD_CLIENT_WARM_UP", default_value = "0s", value_parser = parse::duration_or_zero, value_name = "TIME")]
+    #[arg(long, default_value = "0s", value_parser = parse::duration_or_zero, value_name = "TIME")]
     warm_up: Duration,
     /// librdkafka property, applied last to both clients; repeatable
-    #[arg(short = 'X', env = "LOAD_CLIENT_X", hide_env_values = true, value_parser = Quietly(parse::pair), value_delimiter = '\n', value_name = "KEY=VALUE")]
+    #[arg(short = 'X', value_parser = Quietly(parse::pair), value_delimiter = '\n', value_name = "KEY=VALUE")]
     properties: Vec<(String, String)>,
     /// Take flags from this TOML file, each by its long name, such as users = 10; the command line and the
     /// variables win
-    #[arg(long, env = "LOAD_CLIENT_CONFIG", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) load: LoadArguments,
@@ -133,15 +130,40 @@ pub(crate) struct RunArguments {
     pub(crate) web: WebArguments,
 }
 
+/// Values that contradict each other, or a file that cannot be used; names the flag to change.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Misuse(pub(crate) String);
+
 impl RunArguments {
-    /// The plan and the settings that were typed.
+    /// The load, the settings and the requests of a run.
     ///
     /// # Errors
     ///
-    /// When values contradict each other.
-    pub(crate) fn validated(&self, run_id: String) -> Result<(Plan, KafkaSettings), PlanError> {
-        let plan = self.load.plan(self.basics())?;
-        let settings = KafkaSettings {
+    /// When values contradict each other, or a file cannot be used.
+    pub(crate) fn prepared(&self, run_id: String) -> anyhow::Result<(Plan, KafkaSettings, Mix)> {
+        let prepared = self.prepared_for(run_id, &self.amount())?;
+        let plan = &prepared.0;
+        let mut loads = plan.loads.iter();
+        let is_of_stages = loads.all(|own| !own.plan.stages.is_empty());
+        let of_one_load = [
+            ("--users", self.users.is_some()),
+            ("--spawn-rate", self.spawn_rate.is_some()),
+            ("--run-time", self.run_time.is_some() && is_of_stages),
+        ];
+        self.load.check(plan, &of_one_load)?;
+        Ok(prepared)
+    }
+
+    /// The same for another amount. Several loads have amounts of their own; those without stages go on for its
+    /// run time.
+    pub(crate) fn prepared_for(
+        &self,
+        run_id: String,
+        amount: &Amount,
+    ) -> anyhow::Result<(Plan, KafkaSettings, Mix)> {
+        let plan = self.load.plan(amount, self.warm_up, self.timeout)?;
+        let mut settings = KafkaSettings {
             brokers: self.host.brokers.clone(),
             topic: self.topic.clone(),
             reply_topic: self.reply_topic.clone(),
@@ -153,58 +175,24 @@ impl RunArguments {
             run_id,
             service: ServiceSettings::default(),
         };
-        Ok((plan, settings))
-    }
-
-    /// The load, the settings and the requests of a run.
-    ///
-    /// # Errors
-    ///
-    /// When values contradict each other, or a file cannot be used.
-    pub(crate) fn prepared(&self, run_id: String) -> anyhow::Result<(Plan, KafkaSettings, Mix)> {
-        let prepared = self.prepared_for(run_id, self.run_time)?;
-        let mut loads = prepared.0.loads.iter();
-        let is_of_stages = loads.len() > 0 && loads.all(|own| !own.plan.stages.is_empty());
-        if is_of_stages && self.run_time.is_some() {
-            return Err(PlanError::BesideLoads { flag: "--run-time" }.into());
-        }
-        Ok(prepared)
-    }
-
-    /// The same, where several loads go on for this run time unless they have stages.
-    pub(crate) fn prepared_for(
-        &self,
-        run_id: String,
-        run_time: Option<Duration>,
-    ) -> anyhow::Result<(Plan, KafkaSettings, Mix)> {
-        let (plan, mut settings) = self.validated(run_id)?;
-        self.refuse_collisions(&self.files(&plan), &[])?;
+        let files = self.files(&plan);
+        self.refuse_collisions(&files, &[])?;
         let (mix, tables) = self.service.apply(&mut settings, self.load.seed())?;
-        self.refuse_collisions(&self.files(&plan), &mix.files)?;
-        if tables.is_empty() {
-            return Ok((plan, settings, mix));
-        }
-        let own = [
-            ("--users", self.users.is_some()),
-            ("--spawn-rate", self.spawn_rate.is_some()),
-        ];
-        self.load.refuse_beside_loads(&own)?;
-        let plan = self.load.of_tables(plan, tables, mix.kinds(), run_time)?;
+        self.refuse_collisions(&files, &mix.files)?;
+        let plan = match tables.is_empty() {
+            true => plan.validated()?,
+            false => self.load.of_tables(plan, tables, mix.kinds())?,
+        };
         Ok((plan, settings, mix))
     }
 
-    /// Users of a closed loop.
-    pub(crate) fn users(&self) -> u32 {
-        self.users.unwrap_or(1)
-    }
-
-    fn basics(&self) -> Basics {
-        Basics {
-            users: self.users(),
+    /// How much the command line asks for.
+    pub(crate) fn amount(&self) -> Amount {
+        Amount {
+            users: self.users.unwrap_or(1),
             spawn_rate: self.spawn_rate.unwrap_or(1.0),
             run_time: self.run_time,
-            warm_up: self.warm_up,
-            timeout: self.timeout,
+            rate: self.load.rate,
         }
     }
 
@@ -230,13 +218,11 @@ impl RunArguments {
         files: &Files,
         scenario: &[PathBuf],
     ) -> Result<(), Collision> {
-        let config = self.config.as_deref();
-        let inputs = [self.body.file.as_deref(), self.load.shape(), config];
-        let inputs = inputs.into_iter().chain(self.service.files());
-        let inputs = inputs
-            .flatten()
-            .chain(scenario.iter().map(PathBuf::as_path));
-        let inputs: Vec<_> = inputs.collect();
+        let (load, service) = (&self.load, &self.service);
+        let read = [&self.config, &self.body.file, &load.shape];
+        let more = [&service.scenario, &service.body_lines, &service.feeder];
+        let read = read.into_iter().chain(more).flatten().chain(scenario);
+        let inputs: Vec<_> = read.map(PathBuf::as_path).collect();
         let outputs = files.all();
         let outputs = outputs.iter().map(|(flag, path)| (*flag, path.as_path()));
         refuse_collisions(&outputs.collect::<Vec<_>>(), &inputs)
@@ -335,7 +321,7 @@ mod tests {
         let Command::Run(arguments) = cli.command else {
             panic!("not a run");
         };
-        let (plan, settings) = arguments.validated("id".to_owned()).unwrap();
+        let (plan, settings, _) = arguments.prepared("id".to_owned()).unwrap();
         assert_eq!(
             (plan.users, plan.spawn_rate, plan.run_time),
             (10, 10.0, None)

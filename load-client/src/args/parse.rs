@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::load::plan::MAX_USERS;
+use kafka_cluster_url::ClusterUrl;
+
 use crate::load::shape::Preset;
+use crate::load::units::{check_spawn_rate, check_users, parse_rate};
 pub(crate) use crate::load::units::{
     parse_duration as duration, parse_duration_or_zero as duration_or_zero, parse_times as times,
 };
-use kafka_cluster_url::ClusterUrl;
 
 /// The cluster; what is wrong with a URL is told without a password in it.
 pub(crate) fn cluster_url(text: &str) -> Result<ClusterUrl, String> {
@@ -16,25 +17,18 @@ pub(crate) fn cluster_url(text: &str) -> Result<ClusterUrl, String> {
 
 /// A number of users.
 pub(crate) fn users(text: &str) -> Result<u32, String> {
-    let number = text
-        .parse::<u32>()
-        .ok()
-        .filter(|users| (1..=MAX_USERS).contains(users));
-    number.ok_or_else(|| format!("takes a whole number from 1 to {MAX_USERS}"))
+    // What is no number is refused as one that is out of bounds.
+    check_users(text.parse().unwrap_or(0))
 }
 
 /// Users per second.
 pub(crate) fn spawn_rate(text: &str) -> Result<f64, String> {
-    let number = text
-        .parse::<f64>()
-        .ok()
-        .filter(|rate| rate.is_finite() && *rate > 0.0);
-    number.ok_or_else(|| "takes a number above 0, users per second".to_owned())
+    check_spawn_rate(text.parse().unwrap_or(f64::NAN))
 }
 
 /// Requests per second, above zero.
 pub(crate) fn rate(text: &str) -> Result<f64, String> {
-    let rate = crate::load::units::parse_rate(text)?;
+    let rate = parse_rate(text)?;
     let rate = (rate > 0.0).then_some(rate);
     rate.ok_or_else(|| "takes a rate above 0 such as 500/s, 30/m or 1.5/s".to_owned())
 }

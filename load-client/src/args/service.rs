@@ -2,8 +2,12 @@
 //! it stands for: a scenario, and additions to the transport's settings.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use bytes::Bytes;
+use clap::Args;
+
+use crate::args::Misuse;
 use crate::scenario::{
     Body, BodyCheck, BodyChecks, Feeder, FeederOrder, Format, Kind, LoadTable, Mix, Records,
     Request, StatusSet, Template, parse_name, parse_tag, read_scenario,
@@ -12,8 +16,6 @@ use crate::transport::kafka::{KafkaSettings, OWN_REPLY_TOPIC_INFIX};
 use crate::transport::wire::{
     Correlation, IdFormat, PartitionHeader, Profile, ReplyCorrelation, Wire,
 };
-use bytes::Bytes;
-use clap::Args;
 
 const WORKLOAD: &str = "Workload";
 const SERVICE: &str = "Conventions of the service";
@@ -24,84 +26,79 @@ pub(crate) struct ServiceArguments {
     ///
     /// Their keys: name, weight, tags, topic, reply_topic, body | body_file | body_lines, template, feeder, feeder_order,
     /// format, key, headers, expect_status, expect_body.
-    #[arg(long, env = "LOAD_CLIENT_SCENARIO", value_name = "FILE", conflicts_with_all = ["body", "body_lines", "key", "template"], help_heading = WORKLOAD)]
-    scenario: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["body", "body_lines", "key", "template"], help_heading = WORKLOAD)]
+    pub(super) scenario: Option<PathBuf>,
     /// Send only those kinds of the scenario that have one of these tags (comma separated)
-    #[arg(short = 'T', long, env = "LOAD_CLIENT_TAGS", value_parser = parse_tag, value_delimiter = ',', value_name = "TAGS", requires = "scenario", help_heading = WORKLOAD)]
+    #[arg(short = 'T', long, value_parser = parse_tag, value_delimiter = ',', value_name = "TAGS", requires = "scenario", help_heading = WORKLOAD)]
     tags: Vec<String>,
     /// Leave out those kinds of the scenario that have one of these tags (comma separated)
-    #[arg(short = 'E', long, env = "LOAD_CLIENT_EXCLUDE_TAGS", value_parser = parse_tag, value_delimiter = ',', value_name = "TAGS", requires = "scenario", help_heading = WORKLOAD)]
+    #[arg(short = 'E', long, value_parser = parse_tag, value_delimiter = ',', value_name = "TAGS", requires = "scenario", help_heading = WORKLOAD)]
     exclude_tags: Vec<String>,
     /// What results call the requests, which need one name to be compared [default: the topic]
-    #[arg(long, env = "LOAD_CLIENT_NAME", value_parser = parse_name, value_name = "NAME", conflicts_with = "scenario", help_heading = WORKLOAD)]
+    #[arg(long, value_parser = parse_name, value_name = "NAME", conflicts_with = "scenario", help_heading = WORKLOAD)]
     name: Option<String>,
     /// Bodies from a file, one per line, in order and around again; or whole records of `kcat -C -J`
-    #[arg(long, env = "LOAD_CLIENT_BODY_LINES", value_name = "FILE", conflicts_with = "body", help_heading = WORKLOAD)]
-    body_lines: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", conflicts_with = "body", help_heading = WORKLOAD)]
+    pub(super) body_lines: Option<PathBuf>,
     /// What --body-lines holds, lines or kcat-json [default: as its first line looks]
-    #[arg(long, env = "LOAD_CLIENT_BODY_LINES_FORMAT", value_name = "FORMAT", requires = "body_lines", help_heading = WORKLOAD)]
+    #[arg(long, value_name = "FORMAT", requires = "body_lines", help_heading = WORKLOAD)]
     body_lines_format: Option<Format>,
     /// Key of each request; {uuid}, {request_id}, {counter}, {random:1:100}, {user}, {now}, {timestamp_ms} and
     /// {csv.COLUMN} are filled in, and {{uuid}} is the text itself
-    #[arg(long, env = "LOAD_CLIENT_KEY", value_name = "TEMPLATE", help_heading = WORKLOAD)]
+    #[arg(long, value_name = "TEMPLATE", help_heading = WORKLOAD)]
     key: Option<String>,
     /// Fill the placeholders in --body and --header in as well; without it they are sent as they stand
-    #[arg(long, env = "LOAD_CLIENT_TEMPLATE", help_heading = WORKLOAD)]
+    #[arg(long, help_heading = WORKLOAD)]
     template: bool,
     /// CSV whose columns fill in {csv.COLUMN} in --key, and with --template in --body and --header: a row for
     /// each request
-    #[arg(long, env = "LOAD_CLIENT_FEEDER", value_name = "FILE", conflicts_with = "scenario", help_heading = WORKLOAD)]
-    feeder: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", conflicts_with = "scenario", help_heading = WORKLOAD)]
+    pub(super) feeder: Option<PathBuf>,
     /// In which order its rows are taken: sequential (around again), random (by --seed), or once, which ends the
     /// run after the last [default: sequential]
-    #[arg(long, env = "LOAD_CLIENT_FEEDER_ORDER", value_name = "ORDER", requires = "feeder", help_heading = WORKLOAD)]
+    #[arg(long, value_name = "ORDER", requires = "feeder", help_heading = WORKLOAD)]
     feeder_order: Option<FeederOrder>,
     /// Statuses that are good: 200, 2xx, 200-204 or several, comma separated [default: 2xx]
-    #[arg(long, env = "LOAD_CLIENT_EXPECT_STATUS", value_name = "STATUS", help_heading = SERVICE)]
+    #[arg(long, value_name = "STATUS", help_heading = SERVICE)]
     expect_status: Option<StatusSet>,
     /// What bodies of good replies must say: text:TEXT (contains it), regex:PATTERN, json:/POINTER=VALUE or
     /// json:/POINTER (there is one); repeatable, all must hold
-    #[arg(long, env = "LOAD_CLIENT_EXPECT_BODY", value_delimiter = '\n', value_name = "CHECK", conflicts_with = "publish_only", help_heading = SERVICE)]
+    #[arg(long, value_delimiter = '\n', value_name = "CHECK", conflicts_with = "publish_only", help_heading = SERVICE)]
     expect_body: Vec<BodyCheck>,
     /// Conventions of a framework: reference, spring, smallrye, nest, faststream or zilla
     ///
     /// The options below change single ones.
-    #[arg(long, env = "LOAD_CLIENT_PROFILE", default_value = "reference", help_heading = SERVICE)]
+    #[arg(long, default_value = "reference", help_heading = SERVICE)]
     profile: Profile,
     /// Request header that names the reply topic
-    #[arg(long, env = "LOAD_CLIENT_REPLY_TO_HEADER", value_parser = header_name, value_name = "NAME", help_heading = SERVICE)]
+    #[arg(long, value_parser = header_name, value_name = "NAME", help_heading = SERVICE)]
     reply_to_header: Option<String>,
     /// Where requests carry their id: header:NAME, key, payload:/JSON/POINTER, or echo:NAME, which asks
     /// by x-reply-set-header for a header on the reply
-    #[arg(long, env = "LOAD_CLIENT_CORRELATION", value_name = "PLACE", help_heading = SERVICE)]
+    #[arg(long, value_name = "PLACE", help_heading = SERVICE)]
     correlation: Option<Correlation>,
     /// Where replies carry it: header:NAME, key or payload:/JSON/POINTER [default: the same place]
-    #[arg(long, env = "LOAD_CLIENT_REPLY_CORRELATION", value_name = "PLACE", help_heading = SERVICE)]
+    #[arg(long, value_name = "PLACE", help_heading = SERVICE)]
     reply_correlation: Option<ReplyCorrelation>,
     /// How the id is written: uuid, uuid-bytes (16 bytes) or hex
-    #[arg(long, env = "LOAD_CLIENT_CORRELATION_FORMAT", value_name = "FORMAT", help_heading = SERVICE)]
+    #[arg(long, value_name = "FORMAT", help_heading = SERVICE)]
     correlation_format: Option<IdFormat>,
     /// Reply header with the status; none: any reply is good that has no error header
-    #[arg(long, env = "LOAD_CLIENT_STATUS_HEADER", value_parser = header_name, value_name = "NAME|none", help_heading = SERVICE)]
+    #[arg(long, value_parser = header_name, value_name = "NAME|none", help_heading = SERVICE)]
     status_header: Option<String>,
     /// Reply header that tells a failure by being there; repeatable
-    #[arg(long, env = "LOAD_CLIENT_ERROR_HEADER", value_parser = header_name, value_delimiter = '\n', value_name = "NAME", help_heading = SERVICE)]
+    #[arg(long, value_parser = header_name, value_delimiter = '\n', value_name = "NAME", help_heading = SERVICE)]
     error_header: Vec<String>,
     /// Ask for replies on this partition, and read no other
-    #[arg(long, env = "LOAD_CLIENT_REPLY_PARTITION", value_parser = clap::value_parser!(i32).range(0..), value_name = "NUMBER", help_heading = SERVICE)]
+    #[arg(long, value_parser = clap::value_parser!(i32).range(0..), value_name = "NUMBER", help_heading = SERVICE)]
     reply_partition: Option<i32>,
     /// Request header that names the partition of the reply: bytes:NAME (4 bytes) or text:NAME
-    #[arg(long, env = "LOAD_CLIENT_REPLY_PARTITION_HEADER", value_name = "ENCODING:NAME", help_heading = SERVICE)]
+    #[arg(long, value_name = "ENCODING:NAME", help_heading = SERVICE)]
     reply_partition_header: Option<PartitionHeader>,
     /// Create a reply topic for this run, <topic>.reply.load-client-<run id>, and delete it at the end
-    #[arg(long, env = "LOAD_CLIENT_OWN_REPLY_TOPIC", num_args = 0..=1, default_missing_value = "1", value_parser = clap::value_parser!(i32).range(1..=10_000), value_name = "PARTITIONS", conflicts_with_all = ["reply_topic", "publish_only"], help_heading = SERVICE)]
+    #[arg(long, num_args = 0..=1, default_missing_value = "1", value_parser = clap::value_parser!(i32).range(1..=10_000), value_name = "PARTITIONS", conflicts_with_all = ["reply_topic", "publish_only"], help_heading = SERVICE)]
     own_reply_topic: Option<i32>,
 }
-
-/// Values that contradict each other, or a file that cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct ServiceError(String);
 
 fn header_name(text: &str) -> Result<String, String> {
     if text.trim().is_empty() || text.contains('\0') {
@@ -111,11 +108,6 @@ fn header_name(text: &str) -> Result<String, String> {
 }
 
 impl ServiceArguments {
-    /// The files that the requests are read from.
-    pub(crate) fn files(&self) -> [Option<&Path>; 3] {
-        [&self.scenario, &self.body_lines, &self.feeder].map(|file| file.as_deref())
-    }
-
     /// The scenario, its loads if it has any, and the settings that follow from it and from the conventions.
     ///
     /// # Errors
@@ -125,11 +117,10 @@ impl ServiceArguments {
         &self,
         settings: &mut KafkaSettings,
         seed: u64,
-    ) -> Result<(Mix, Vec<LoadTable>), ServiceError> {
-        let wire = self.wire().map_err(ServiceError)?;
+    ) -> Result<(Mix, Vec<LoadTable>), Misuse> {
+        let wire = self.wire().map_err(Misuse)?;
         let names = settings.headers.iter().map(|(name, _)| name);
-        refuse_own_headers(&wire, names)
-            .map_err(|error| ServiceError(format!("--header: {error}")))?;
+        refuse_own_headers(&wire, names).map_err(|error| Misuse(format!("--header: {error}")))?;
         let (mix, loads) = self.mix(settings, seed)?;
         for (kind, sample) in mix.parts().iter().zip(mix.samples()) {
             self.check(&wire, kind, &sample)?;
@@ -152,10 +143,10 @@ impl ServiceArguments {
     }
 
     /// Finds out before the run what would fail every request of a kind.
-    fn check(&self, wire: &Wire, kind: &Kind, sample: &Request) -> Result<(), ServiceError> {
+    fn check(&self, wire: &Wire, kind: &Kind, sample: &Request) -> Result<(), Misuse> {
         let refused = |flag: &str, reason: String| match &self.scenario {
-            Some(_) => ServiceError(format!("--scenario: request {}: {reason}", kind.name)),
-            None => ServiceError(format!("{flag}: {reason}")),
+            Some(_) => Misuse(format!("--scenario: request {}: {reason}", kind.name)),
+            None => Misuse(format!("{flag}: {reason}")),
         };
         if kind.key.is_some() && wire.correlation == Correlation::AsReply(ReplyCorrelation::Key) {
             let reason = "the id is the key, by --correlation; leave one of the two out";
@@ -207,17 +198,17 @@ impl ServiceArguments {
         &self,
         settings: &mut KafkaSettings,
         seed: u64,
-    ) -> Result<(Mix, Vec<LoadTable>), ServiceError> {
+    ) -> Result<(Mix, Vec<LoadTable>), Misuse> {
         let (kinds, mut loads, files) = match &self.scenario {
             Some(path) => {
-                let failed = |error| ServiceError(format!("--scenario: {error}"));
+                let failed = |error| Misuse(format!("--scenario: {error}"));
                 // It is not sent, so that no report shall tell its size.
                 settings.body = Bytes::new();
                 let read = read_scenario(path).map_err(failed)?;
                 (self.chosen(read.kinds)?, read.loads, read.others)
             }
             None => (
-                vec![self.only_kind(settings).map_err(ServiceError)?],
+                vec![self.only_kind(settings).map_err(Misuse)?],
                 Vec::new(),
                 Vec::new(),
             ),
@@ -227,13 +218,13 @@ impl ServiceArguments {
                 .retain(|name| kinds.iter().any(|kind| &kind.name == name));
         }
         loads.retain(|load| !load.kinds.is_empty());
-        let mut mix = Mix::try_new(kinds, seed).map_err(ServiceError)?;
+        let mut mix = Mix::try_new(kinds, seed).map_err(Misuse)?;
         mix.files = files;
         Ok((mix, loads))
     }
 
     /// The kinds that the tags leave.
-    fn chosen(&self, mut kinds: Vec<Kind>) -> Result<Vec<Kind>, ServiceError> {
+    fn chosen(&self, mut kinds: Vec<Kind>) -> Result<Vec<Kind>, Misuse> {
         let known: BTreeSet<String> = kinds.iter().flat_map(|kind| kind.tags.clone()).collect();
         for (flag, tags) in [
             ("--tags", &self.tags),
@@ -245,7 +236,7 @@ impl ServiceArguments {
                     false => format!("it has {}", Vec::from_iter(known).join(", ")),
                 };
                 let reason = format!("{flag} {unknown}: the scenario has no such tag; {known}");
-                return Err(ServiceError(reason));
+                return Err(Misuse(reason));
             }
         }
         let has = |kind: &Kind, tags: &[String]| kind.tags.iter().any(|tag| tags.contains(tag));
@@ -254,7 +245,7 @@ impl ServiceArguments {
         if kinds.is_empty() {
             let reason =
                 "--tags and --exclude-tags leave no request of the scenario: change one of them";
-            return Err(ServiceError(reason.to_owned()));
+            return Err(Misuse(reason.to_owned()));
         }
         Ok(kinds)
     }

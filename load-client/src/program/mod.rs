@@ -21,12 +21,10 @@ use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
 
 use self::live_runs::{LiveRuns, no_edit};
-use crate::args::{
-    self, Command, Misuse, NotAllowed, OutputError, RunArguments, ServiceError, parse,
-};
-use crate::load::plan::{Model, OpenLoop, Pause, Plan, PlanError};
+use crate::args::{self, Amount, Command, Misuse, RunArguments, parse};
+use crate::load::Control;
+use crate::load::plan::{Plan, PlanError};
 use crate::load::units::show_rate;
-use crate::load::{Arrivals, Control};
 use crate::report::Collision;
 use crate::scenario::{Mix, Scenario};
 use crate::session::signals::{self, INTERRUPTED, say};
@@ -85,9 +83,6 @@ pub(crate) fn is_usage(error: &anyhow::Error) -> bool {
     error.is::<PlanError>()
         || error.is::<Collision>()
         || error.is::<Misuse>()
-        || error.is::<ServiceError>()
-        || error.is::<OutputError>()
-        || error.is::<NotAllowed>()
         || by_setting.is_some_and(KafkaTransportError::is_usage)
 }
 
@@ -304,7 +299,7 @@ fn defaults(arguments: &RunArguments, plan: &Plan) -> StartOrder {
     let run_time = run_time.map(|time| time.to_string().replace(' ', ""));
     // What is not there is an empty field of the form.
     StartOrder {
-        users: arguments.users(),
+        users: arguments.amount().users,
         spawn_rate: plan.spawn_rate,
         run_time: Some(run_time.unwrap_or_default()),
         rate: Some(arguments.load.rate.map(show_rate).unwrap_or_default()),
@@ -326,59 +321,17 @@ fn ordered(
     let run_time = run_time.transpose().map_err(invalid("run_time"))?;
     let rate = given(&order.rate).map(|text| parse::rate(text.trim()));
     let rate = rate.transpose().map_err(invalid("rate"))?;
-    let refused = |error: String| Refusal::invalid(error);
-    let prepared = arguments.prepared_for(run_id, run_time);
-    let (plan, settings, scenario) = prepared.map_err(|error| refused(format!("{error:#}")))?;
-    if rate.is_some() && !plan.loads.is_empty() {
-        return Err(invalid("rate")(
-            "the loads of the scenario have their own".to_owned(),
-        ));
-    }
-    let plan = match plan.stages.is_empty() && plan.loads.is_empty() {
-        true => unstaged(plan, order, run_time, rate, arguments)
-            .map_err(|error| refused(error.to_string()))?,
-        false => arguments
-            .load
-            .staged_as(plan, (order.users, order.spawn_rate), run_time, rate)
-            .map_err(|error| refused(error.to_string()))?,
-    };
-    let plan = plan
-        .validated()
-        .map_err(|error| refused(error.to_string()))?;
-    Ok((plan, settings, scenario))
-}
-
-/// The load of the order, which is one.
-fn unstaged(
-    plan: Plan,
-    order: &StartOrder,
-    run_time: Option<Duration>,
-    rate: Option<f64>,
-    arguments: &RunArguments,
-) -> Result<Plan, PlanError> {
-    let model = model(plan.model, rate, arguments);
-    let is_open = matches!(model, Model::Open(_));
-    let search = arguments.load.search(rate, run_time, plan.warm_up)?;
-    let plan = Plan {
-        users: if is_open { 0 } else { order.users },
+    let amount = Amount {
+        users: order.users,
         spawn_rate: order.spawn_rate,
         run_time,
-        model,
-        ..plan
+        rate,
     };
-    Ok(plan.searching(search))
-}
-
-/// An open loop with a rate, users without one.
-fn model(typed: Model, rate: Option<f64>, arguments: &RunArguments) -> Model {
-    match (rate, typed) {
-        (Some(rate), Model::Open(open)) => Model::Open(OpenLoop { rate, ..open }),
-        (Some(rate), Model::Closed(_)) => Model::Open(OpenLoop {
-            rate,
-            arrivals: Arrivals::Constant,
-            max_in_flight: arguments.load.max_in_flight(),
-        }),
-        (None, Model::Closed(pause)) => Model::Closed(pause),
-        (None, Model::Open(_)) => Model::Closed(Pause::None),
+    let prepared = arguments.prepared_for(run_id, &amount);
+    let prepared = prepared.map_err(|error| Refusal::invalid(format!("{error:#}")))?;
+    if rate.is_some() && !prepared.0.loads.is_empty() {
+        let reason = "the loads of the scenario have their own".to_owned();
+        return Err(invalid("rate")(reason));
     }
+    Ok(prepared)
 }
