@@ -1,4 +1,5 @@
-//! `--config`: the flags of a command from a TOML file, each by its long name.
+//! What gives flags beside the command line: their variables, and with `--config` a TOML file. Both know a flag
+//! by its long name.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -68,9 +69,24 @@ fn settings(command: &Command, path: &Path, text: &str) -> Result<Vec<Setting>, 
 }
 
 /// The name of a flag: the long one, or its letter if it has no other.
-pub(super) fn name_of(argument: &Arg) -> Option<String> {
+fn name_of(argument: &Arg) -> Option<String> {
     let long = argument.get_long().map(str::to_owned);
     long.or_else(|| argument.get_short().map(String::from))
+}
+
+/// Gives a flag the variable of its name, such as `LOAD_CLIENT_RUN_TIME`, unless it has another one. That is
+/// shown nowhere beside the flag, where its value would be too, which may be secret.
+pub(super) fn with_variable(flag: Arg) -> Arg {
+    let variable = name_of(&flag).map(|name| {
+        let name = name.replace('-', "_").to_uppercase();
+        // clap takes names that live as long as the program.
+        &*format!("LOAD_CLIENT_{name}").leak()
+    });
+    match variable {
+        Some(variable) if flag.get_env().is_none() => flag.env(variable),
+        _ => flag,
+    }
+    .hide_env(true)
 }
 
 /// The flags that a file may give.

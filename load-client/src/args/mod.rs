@@ -2,26 +2,28 @@
 
 mod compare;
 mod config;
-mod help;
 mod load;
 mod output;
 pub(crate) mod parse;
 mod service;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use flags_and_variables::{Origins, Quietly, SettingsFile};
 use kafka_cluster_url::{ClusterUrl, is_secret};
 
+use self::config::with_variable;
 use self::output::WebArguments;
 use self::parse::Body;
 use self::service::ServiceArguments;
 use crate::load::plan::Plan;
+use crate::measure::threshold::GRAMMAR;
 use crate::report::{Collision, refuse_collisions};
 use crate::scenario::{Mix, Scenario};
 use crate::transport::kafka::{KafkaSettings, ServiceSettings};
@@ -100,7 +102,7 @@ pub(crate) struct RunArguments {
     #[arg(long, default_value = r#"{"items":[{"sku":"id-1234","count":1}]}"#, value_parser = parse::body, value_name = "FILE|JSON")]
     body: Body,
     /// Add a header to each request; repeatable
-    #[arg(long, value_parser = Quietly(parse::header), value_delimiter = '\n', value_name = "KEY=VALUE")]
+    #[arg(long, value_parser = Quietly(parse::pair), value_delimiter = '\n', value_name = "KEY=VALUE")]
     header: Vec<(String, String)>,
     /// How long a reply is waited for
     #[arg(long, default_value = "30s", value_parser = parse::duration, value_name = "TIME")]
@@ -134,6 +136,13 @@ pub(crate) struct RunArguments {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Misuse(pub(crate) String);
+
+impl Misuse {
+    /// Of what a flag gives.
+    fn of<E: Display>(flag: &str) -> impl Fn(E) -> Self {
+        move |error| Self(format!("{flag}: {error}"))
+    }
+}
 
 impl RunArguments {
     /// The load, the settings and the requests of a run.
@@ -229,6 +238,37 @@ impl RunArguments {
     }
 }
 
+// What `-h` and `--help` show.
+
+const RUN_HELP: &str = include_str!("run_help.txt");
+const COMPARE_HELP: &str = include_str!("compare_help.txt");
+const RUN_SHORT_HELP: &str = include_str!("run_short_help.txt");
+const VARIABLES: &str = "Variables, each for its flag: the command line wins over them, and they win over --config; of a \
+flag that may be repeated, one value a line";
+
+/// What `run -h` shows: what most runs need.
+const COMMON: &str = "host users spawn_rate run_time warm_up topic reply_topic body timeout rate preset \
+    scenario profile fail_on html requests_record_file web";
+
+/// The definition, with a variable for each flag, told in one place instead of beside each flag.
+fn command() -> clap::Command {
+    Cli::command().mut_subcommands(|command| {
+        let command = command.mut_args(with_variable);
+        let names = command.get_arguments().filter_map(Arg::get_env);
+        let names: Vec<_> = names.filter_map(OsStr::to_str).collect();
+        let variables = format!("\n{VARIABLES}: {}", names.join(", "));
+        if command.get_name() != "run" {
+            return command.after_help(COMPARE_HELP.to_owned() + &variables);
+        }
+        let help = RUN_HELP.replace("{GRAMMAR}", GRAMMAR) + &variables;
+        let command = command.after_help(RUN_SHORT_HELP).after_long_help(help);
+        command.mut_args(|own| {
+            let is_rare = COMMON.split(' ').all(|common| own.get_id() != common);
+            own.hide_short_help(is_rare)
+        })
+    })
+}
+
 /// Reads the command line, and the variables and the file of settings, which stand for flags.
 ///
 /// # Errors
@@ -237,7 +277,7 @@ impl RunArguments {
 pub(crate) fn read(
     arguments: impl Iterator<Item = OsString>,
 ) -> Result<(Cli, Origins), clap::Error> {
-    let mut command = help::command();
+    let mut command = command();
     let arguments = with_default_command(arguments);
     let file = SettingsFile {
         flag: config::FLAG,
@@ -278,11 +318,8 @@ fn refuse_passwords(run: &ArgMatches) -> Result<(), String> {
 fn with_default_command(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = arguments.collect();
     let first = arguments.get(1).and_then(|first| first.to_str());
-    let is_command = matches!(
-        first,
-        Some("run" | "compare" | "help" | "-h" | "--help" | "-V" | "--version")
-    );
-    if !is_command && !arguments.is_empty() {
+    let commands = ["run", "compare", "help", "-h", "--help", "-V", "--version"];
+    if !first.is_some_and(|first| commands.contains(&first)) && !arguments.is_empty() {
         arguments.insert(1, "run".into());
     }
     arguments
@@ -290,13 +327,12 @@ fn with_default_command(arguments: impl Iterator<Item = OsString>) -> Vec<OsStri
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
     use flags_and_variables::wrong_use;
 
     use super::*;
 
-    fn parse(arguments: &[&str]) -> Result<Cli, String> {
-        let arguments = std::iter::once("load-client").chain(arguments.iter().copied());
+    fn parse(arguments: &str) -> Result<Cli, String> {
+        let arguments = ["load-client"].into_iter().chain(arguments.split(' '));
         let read = read(arguments.map(OsString::from));
         read.map(|(cli, _)| cli).map_err(|error| wrong_use(&error))
     }
@@ -308,24 +344,13 @@ mod tests {
 
     #[test]
     fn run_may_be_left_out() {
-        let cli = parse(&[
-            "--host",
-            "kafka://localhost:9092",
-            "-u",
-            "10",
-            "-r",
-            "10",
-            "--headless",
-        ])
-        .unwrap();
+        let cli = parse("--host kafka://localhost:9092 -u 10 -r 10 --headless").unwrap();
         let Command::Run(arguments) = cli.command else {
             panic!("not a run");
         };
         let (plan, settings, _) = arguments.prepared("id".to_owned()).unwrap();
-        assert_eq!(
-            (plan.users, plan.spawn_rate, plan.run_time),
-            (10, 10.0, None)
-        );
+        assert_eq!((plan.users, plan.run_time), (10, None));
+        assert_eq!(plan.spawn_rate, 10.0);
         assert_eq!(plan.timeout, Duration::from_secs(30));
         assert_eq!(settings.brokers, "localhost:9092");
         assert_eq!(settings.topic, "createOrder");
@@ -334,52 +359,41 @@ mod tests {
     #[test]
     fn wrong_values_give_one_line_that_names_the_flag() {
         for (arguments, flag) in [
-            (&["--host", "localhost:9092"][..], "--host"),
-            (&["--host", "kafka://a:1", "--users", "0"], "--users"),
-            (&["--host", "kafka://a:1", "-r", "-1"], "--spawn-rate"),
-            (&["--host", "kafka://a:1", "-t", "soon"], "--run-time"),
-            (&["--host", "kafka://a:1", "--body", "{"], "--body"),
-            (&["--host", "kafka://a:1", "--header", "x"], "--header"),
-            (&["--host", "kafka://a:1", "-X", "x"], "-X"),
-            (&["--users", "1"], "--host"),
-            (&["compare", "a.csv"], "--with"),
-            (
-                &["compare", "a.csv", "--with", "b.csv", "--threshold", "x"],
-                "--threshold",
-            ),
+            ("--host localhost:9092", "--host"),
+            ("--host kafka://a:1 --users 0", "--users"),
+            ("--host kafka://a:1 -r -1", "--spawn-rate"),
+            ("--host kafka://a:1 -t soon", "--run-time"),
+            ("--host kafka://a:1 --body {", "--body"),
+            ("--host kafka://a:1 --header x", "--header"),
+            ("--host kafka://a:1 -X x", "-X"),
+            ("--users 1", "--host"),
+            ("compare a.csv", "--with"),
+            ("compare a.csv --with b.csv --threshold x", "--threshold"),
         ] {
             let message = parse(arguments).unwrap_err();
-            assert!(
-                message.contains(flag) && !message.contains('\n'),
-                "{message}"
-            );
+            assert!(message.contains(flag), "{message}");
+            assert!(!message.contains('\n'), "{message}");
         }
     }
 
     #[test]
     fn a_password_on_the_command_line_is_refused_with_the_way_that_is_safe() {
         for (arguments, variable) in [
-            (
-                &["--host", "kafka+sasl://me:hunter2@a"][..],
-                "LOAD_CLIENT_HOST",
-            ),
-            (
-                &["--host", "kafka://a", "-X", "sasl.password=hunter2"],
-                "LOAD_CLIENT_X",
-            ),
-            (&["--host", "kafka://me:hunter2@a"], "--host"),
-            (&["--host", "kafka://a", "-X", "hunter2"], "-X"),
+            ("--host kafka+sasl://me:hunter2@a", "LOAD_CLIENT_HOST"),
+            ("--host kafka://a -X sasl.password=hunter2", "LOAD_CLIENT_X"),
+            ("--host kafka://me:hunter2@a", "--host"),
+            ("--host kafka://a -X hunter2", "-X"),
         ] {
             let message = parse(arguments).unwrap_err();
             assert!(message.contains(variable), "{message}");
             assert!(!message.contains("hunter2"), "{message}");
         }
-        assert!(parse(&["--host", "kafka+ssl://a", "-X", "sasl.username=me"]).is_ok());
+        assert!(parse("--host kafka+ssl://a -X sasl.username=me").is_ok());
     }
 
     #[test]
     fn an_unknown_flag_is_answered_with_the_nearest() {
-        let message = parse(&["--host", "kafka://a:1", "--user", "1"]).unwrap_err();
+        let message = parse("--host kafka://a:1 --user 1").unwrap_err();
         assert!(message.contains("--users"), "{message}");
     }
 }

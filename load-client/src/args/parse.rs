@@ -1,6 +1,6 @@
 //! Parsers of single command-line values. Plain functions; each error says what the flag takes.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use kafka_cluster_url::ClusterUrl;
 
@@ -63,29 +63,15 @@ pub(crate) fn body(text: &str) -> Result<Body, String> {
         });
     }
     if text.trim_start().starts_with(['{', '[']) {
-        return Err(
-            "takes JSON or a file; this is neither (broken JSON can be sent from a file)"
-                .to_owned(),
-        );
+        let reason = "this is neither (broken JSON can be sent from a file)";
+        return Err(format!("takes JSON or a file; {reason}"));
     }
-    match std::fs::read(Path::new(text)) {
-        Ok(content) => Ok(Body {
-            content: content.into(),
-            file: Some(text.into()),
-        }),
-        Err(error) => Err(format!(
-            "takes JSON or a file; the file cannot be read: {error}"
-        )),
-    }
-}
-
-/// A record header.
-pub(crate) fn header(text: &str) -> Result<(String, String), String> {
-    let (name, value) = pair(text)?;
-    if name.eq_ignore_ascii_case("reply-to") {
-        return Err("cannot set reply-to; use --reply-topic".to_owned());
-    }
-    Ok((name, value))
+    let content = std::fs::read(text)
+        .map_err(|error| format!("takes JSON or a file; the file cannot be read: {error}"))?;
+    Ok(Body {
+        content: content.into(),
+        file: Some(text.into()),
+    })
 }
 
 /// `KEY=VALUE`; the value may hold further equal signs, or be empty.
@@ -144,11 +130,10 @@ mod tests {
     }
 
     #[test]
-    fn headers_and_properties() {
+    fn pairs() {
         assert_eq!(pair("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
         assert_eq!(pair("a="), Ok(("a".to_owned(), String::new())));
         assert!(pair("a").is_err() && pair("=b").is_err());
-        assert!(header("Reply-To=x").unwrap_err().contains("--reply-topic"));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::scenario::{
     Body, BodyCheck, BodyChecks, Feeder, FeederOrder, Format, Kind, LoadTable, Mix, Records,
     Request, StatusSet, Template, parse_name, parse_tag, read_scenario,
 };
-use crate::transport::kafka::{KafkaSettings, OWN_REPLY_TOPIC_INFIX};
+use crate::transport::kafka::{KafkaSettings, OWN_REPLY_TOPIC_INFIX, ServiceSettings};
 use crate::transport::wire::{
     Correlation, IdFormat, PartitionHeader, Profile, ReplyCorrelation, Wire,
 };
@@ -118,24 +118,23 @@ impl ServiceArguments {
         settings: &mut KafkaSettings,
         seed: u64,
     ) -> Result<(Mix, Vec<LoadTable>), Misuse> {
-        let wire = self.wire().map_err(Misuse)?;
+        let wire = self.wire()?;
         let names = settings.headers.iter().map(|(name, _)| name);
-        refuse_own_headers(&wire, names).map_err(|error| Misuse(format!("--header: {error}")))?;
+        refuse_own_headers(&wire, names).map_err(Misuse::of("--header"))?;
         let (mix, loads) = self.mix(settings, seed)?;
         for (kind, sample) in mix.parts().iter().zip(mix.samples()) {
             self.check(&wire, kind, &sample)?;
         }
-        let service = &mut settings.service;
-        service.wire = wire;
         let kinds = mix.parts().iter();
-        let (topics, reply_topics): (Vec<_>, Vec<_>) = kinds
-            .map(|kind| (kind.topic.as_deref(), kind.reply_topic.as_deref()))
-            .unzip();
-        service.more_topics = topics.into_iter().flatten().map(str::to_owned).collect();
-        let reply_topics = reply_topics.into_iter().flatten();
-        service.more_reply_topics = reply_topics.map(str::to_owned).collect();
-        if let Some(partitions) = self.own_reply_topic {
-            service.own_reply_topic = Some(partitions);
+        let topics = kinds.clone().filter_map(|kind| kind.topic.as_deref());
+        let reply_topics = kinds.filter_map(|kind| kind.reply_topic.as_deref());
+        settings.service = ServiceSettings {
+            wire,
+            more_topics: topics.map(str::to_owned).collect(),
+            more_reply_topics: reply_topics.map(str::to_owned).collect(),
+            own_reply_topic: self.own_reply_topic,
+        };
+        if self.own_reply_topic.is_some() {
             let (topic, run) = (&settings.topic, &settings.run_id);
             settings.reply_topic = format!("{topic}{OWN_REPLY_TOPIC_INFIX}{run}");
         }
@@ -158,7 +157,7 @@ impl ServiceArguments {
             .map_err(|reason| refused("--correlation", reason))
     }
 
-    fn wire(&self) -> Result<Wire, String> {
+    fn wire(&self) -> Result<Wire, Misuse> {
         let profile = self.profile.wire();
         let status_header = match self.status_header.as_deref() {
             None => profile.status_header,
@@ -166,32 +165,26 @@ impl ServiceArguments {
             Some(name) => Some(name.to_owned()),
         };
         if self.expect_status.is_some() && status_header.is_none() {
-            return Err(
-                "--expect-status: replies carry no status; name its header by --status-header"
-                    .to_owned(),
-            );
+            let reason = "replies carry no status; name its header by --status-header";
+            return Err(Misuse(format!("--expect-status: {reason}")));
         }
-        let chosen = |own: &Option<String>, of_profile| own.clone().unwrap_or(of_profile);
-        let mut error_headers = profile.error_headers;
-        error_headers.extend(self.error_header.iter().cloned());
+        let reply_to_header = self.reply_to_header.clone();
+        let correlation = self.correlation.clone();
+        let format = self.correlation_format;
+        let partition_header = self.reply_partition_header.clone();
         let wire = Wire {
-            reply_to_header: chosen(&self.reply_to_header, profile.reply_to_header),
-            correlation: self.correlation.clone().unwrap_or(profile.correlation),
+            reply_to_header: reply_to_header.unwrap_or(profile.reply_to_header),
+            correlation: correlation.unwrap_or(profile.correlation),
             reply_correlation: self.reply_correlation.clone(),
-            correlation_format: self
-                .correlation_format
-                .unwrap_or(profile.correlation_format),
-            reply_partition_header: self
-                .reply_partition_header
-                .clone()
-                .or(profile.reply_partition_header),
+            correlation_format: format.unwrap_or(profile.correlation_format),
+            reply_partition_header: partition_header.or(profile.reply_partition_header),
             reply_partition: self.reply_partition,
             status_header,
             expect_status: self.expect_status.clone().unwrap_or_default(),
             expect_body: BodyChecks(self.expect_body.clone()),
-            error_headers,
+            error_headers: [&*profile.error_headers, &self.error_header].concat(),
         };
-        wire.validated()
+        wire.validated().map_err(Misuse)
     }
 
     fn mix(
@@ -199,27 +192,21 @@ impl ServiceArguments {
         settings: &mut KafkaSettings,
         seed: u64,
     ) -> Result<(Mix, Vec<LoadTable>), Misuse> {
-        let (kinds, mut loads, files) = match &self.scenario {
-            Some(path) => {
-                let failed = |error| Misuse(format!("--scenario: {error}"));
-                // It is not sent, so that no report shall tell its size.
-                settings.body = Bytes::new();
-                let read = read_scenario(path).map_err(failed)?;
-                (self.chosen(read.kinds)?, read.loads, read.others)
-            }
-            None => (
-                vec![self.only_kind(settings).map_err(Misuse)?],
-                Vec::new(),
-                Vec::new(),
-            ),
+        let Some(path) = &self.scenario else {
+            let kind = self.only_kind(settings)?;
+            return Ok((Mix::try_new(vec![kind], seed).map_err(Misuse)?, Vec::new()));
         };
+        // It is not sent, so that no report shall tell its size.
+        settings.body = Bytes::new();
+        let read = read_scenario(path).map_err(Misuse::of("--scenario"))?;
+        let (kinds, mut loads) = (self.chosen(read.kinds)?, read.loads);
         for load in &mut loads {
             load.kinds
                 .retain(|name| kinds.iter().any(|kind| &kind.name == name));
         }
         loads.retain(|load| !load.kinds.is_empty());
         let mut mix = Mix::try_new(kinds, seed).map_err(Misuse)?;
-        mix.files = files;
+        mix.files = read.others;
         Ok((mix, loads))
     }
 
@@ -250,38 +237,37 @@ impl ServiceArguments {
         Ok(kinds)
     }
 
-    fn only_kind(&self, settings: &mut KafkaSettings) -> Result<Kind, String> {
+    fn only_kind(&self, settings: &mut KafkaSettings) -> Result<Kind, Misuse> {
         let order = self.feeder_order.unwrap_or_default();
         let feeder = self.feeder.as_deref().map(|path| Feeder::read(path, order));
-        let feeder = feeder
-            .transpose()
-            .map_err(|error| format!("--feeder: {error}"))?;
+        let feeder = feeder.transpose().map_err(Misuse::of("--feeder"))?;
         let columns = feeder.as_ref().map_or(&[][..], Feeder::columns);
-        let compile = |flag: &str, text: &[u8]| {
-            Template::compile(text, columns).map_err(|error| format!("{flag}: {error}"))
-        };
+        let compile =
+            |flag, text: &[u8]| Template::compile(text, columns).map_err(Misuse::of(flag));
         let body = match &self.body_lines {
             Some(path) => {
                 settings.body = Bytes::new();
                 let records = Records::read(path, self.body_lines_format);
-                Body::Records(records.map_err(|error| format!("--body-lines: {error}"))?)
+                Body::Records(records.map_err(Misuse::of("--body-lines"))?)
             }
             None if self.template => Body::Template(compile("--body", &settings.body)?),
             None => Body::Template(Template::verbatim(settings.body.clone())),
         };
-        let name = self.name.as_ref().unwrap_or(&settings.topic);
-        let mut kind = Kind::new(name.clone(), body);
-        if let Some(key) = &self.key {
-            kind.key = Some(compile("--key", key.as_bytes())?);
-        }
+        let mut headers = Vec::new();
         if self.template {
             for (name, value) in std::mem::take(&mut settings.headers) {
-                kind.headers
-                    .push((name, compile("--header", value.as_bytes())?));
+                headers.push((name, compile("--header", value.as_bytes())?));
             }
         }
-        kind.feeder = feeder;
-        Ok(kind)
+        let key = self.key.as_deref();
+        let key = key.map(|key| compile("--key", key.as_bytes()));
+        let name = self.name.as_ref().unwrap_or(&settings.topic);
+        Ok(Kind {
+            key: key.transpose()?,
+            headers,
+            feeder,
+            ..Kind::new(name.clone(), body)
+        })
     }
 }
 

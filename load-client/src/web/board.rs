@@ -29,21 +29,14 @@ pub(crate) struct Board(watch::Sender<Contents>);
 pub(super) struct Contents {
     /// Counts the changes from 1.
     changes: u64,
-    changed: Changed,
+    /// The last change of state and log.
+    told: u64,
+    /// The last change that made older history invalid.
+    cleared: u64,
     pub(super) state: State,
     log: Log,
     pub(super) history: RunHistory,
     pub(super) figures: Option<Figures>,
-}
-
-/// The number of the last change of each part. Of the history that is the last change of what was
-/// told already; a moment has a number of its own.
-#[derive(Debug, Clone)]
-struct Changed {
-    state: u64,
-    log: u64,
-    history: u64,
-    figures: u64,
 }
 
 /// The figures of the present or the last run.
@@ -58,7 +51,8 @@ impl Board {
     pub(crate) fn new(state: State) -> Self {
         Self(watch::Sender::new(Contents {
             changes: 1,
-            changed: Changed::all(1),
+            told: 1,
+            cleared: 1,
             state,
             log: Log::default(),
             history: RunHistory::default(),
@@ -81,66 +75,58 @@ impl Board {
 
     /// Changes the state; answers the new one.
     pub(crate) fn change(&self, change: impl FnOnce(&mut State)) -> State {
-        self.write(|own, number| {
-            let before = own.state.clone();
-            change(&mut own.state);
-            own.changed.state = number;
-            if own.note(&before) {
-                own.changed.log = number;
-            }
-        });
+        self.write(|own| own.change(change));
         self.state()
     }
 
     /// The run of the state begins to send: its start is marked, the figures of the one before it are gone.
     pub(crate) fn begin(&self) {
-        self.write(|own, number| {
-            let before = own.state.clone();
-            // Told to stop in the same instant, it still stops.
-            if own.state.phase != Phase::Stopping {
-                own.state.phase = Phase::Running;
-            }
+        self.write(|own| {
             let now = unix_ms();
-            own.state.started_unix_ms = Some(now);
+            own.figures = None;
+            own.change(|state| {
+                // Told to stop in the same instant, it still stops.
+                if state.phase != Phase::Stopping {
+                    state.phase = Phase::Running;
+                }
+                state.started_unix_ms = Some(now);
+            });
             own.history.begin(RunMark {
                 number: own.state.run,
                 run_id: own.state.run_id.clone().unwrap_or_default(),
                 started_unix_ms: now,
             });
-            own.figures = None;
-            own.note(&before);
-            own.changed = Changed::all(number);
+            own.cleared = own.changes;
         });
     }
 
     /// The run as it stands.
     pub(crate) fn record(&self, moment: Moment, figures: Figures) {
-        self.write(|own, number| {
+        self.write(|own| {
             own.history.push(RunMoment {
-                change: number,
+                change: own.changes,
                 run: own.state.run,
                 moment,
             });
             own.figures = Some(figures);
-            own.changed.figures = number;
         });
     }
 
     pub(crate) fn clear(&self) {
-        self.write(|own, number| {
+        self.write(|own| {
             let active = own.state.phase.is_active().then_some(own.state.run);
             own.history.clear(active);
             own.figures = None;
             let text = "the figures were reset: they count from here".to_owned();
             own.log.push(unix_ms(), false, text);
-            own.changed = Changed::all(number);
+            (own.told, own.cleared) = (own.changes, own.changes);
         });
     }
 
-    fn write(&self, write: impl FnOnce(&mut Contents, u64)) {
+    fn write(&self, write: impl FnOnce(&mut Contents)) {
         self.0.send_modify(|contents| {
             contents.changes += 1;
-            write(contents, contents.changes);
+            write(contents);
         });
     }
 
@@ -173,48 +159,37 @@ impl Board {
     }
 }
 
-impl Changed {
-    fn all(number: u64) -> Self {
-        Self {
-            state: number,
-            log: number,
-            history: number,
-            figures: number,
-        }
-    }
-}
-
 impl Contents {
+    /// Changes the state, and notes what that means in the log.
+    fn change(&mut self, change: impl FnOnce(&mut State)) {
+        let before = self.state.clone();
+        change(&mut self.state);
+        let total = self.figures.as_ref().map(|own| &own.summary.total);
+        self.log.compare(&before, &self.state_now(), total);
+        self.told = self.changes;
+    }
+
     /// What a browser does not know that has read up to a change; 0 is nothing yet.
     fn events_since(&self, read: u64) -> Vec<Result<Event, axum::Error>> {
-        let is_news = |change: u64| change > read;
         let mut events = Vec::new();
-        if is_news(self.changed.state) {
+        if self.told > read {
             events.push(event("state", &self.state_now()));
-        }
-        if is_news(self.changed.log) {
             events.push(event("log", &self.log));
         }
-        if is_news(self.changed.history) {
+        let missed = self.history.after(read);
+        if self.cleared > read {
             // Replaces all moments that the browser knows.
             events.push(event("history", &self.history));
         } else {
-            let missed = self.history.after(read).iter();
-            events.extend(missed.map(|moment| event("moment", moment)));
+            events.extend(missed.iter().map(|moment| event("moment", moment)));
         }
-        if is_news(self.changed.figures) {
+        // Figures come with moments, and go with the history.
+        if self.cleared > read || !missed.is_empty() {
             let figures = self.figures.as_ref();
             events.push(event("summary", &figures.map(|own| &own.summary)));
             events.push(event("histogram", &figures.map(|own| &own.histogram)));
         }
         events
-    }
-
-    /// Notes what became of the state since `before`; answers whether there was something to note.
-    fn note(&mut self, before: &State) -> bool {
-        let after = self.state_now();
-        let total = self.figures.as_ref().map(|own| &own.summary.total);
-        self.log.compare(before, &after, total)
     }
 
     fn state_now(&self) -> State {

@@ -114,20 +114,18 @@ pub(super) struct Entry {
 pub(super) struct Log(VecDeque<Entry>);
 
 impl Log {
-    /// Notes what changed between two states, if that is worth a sentence; answers whether it was.
-    pub(super) fn compare(&mut self, before: &State, after: &State, total: Option<&Row>) -> bool {
+    /// Notes what changed between two states, if that is worth a sentence.
+    pub(super) fn compare(&mut self, before: &State, after: &State, total: Option<&Row>) {
         let is_invalid = before.invalid.is_none() && after.invalid.is_some();
         let text = match &after.invalid {
             Some(reason) if is_invalid => Some(format!("run #{}: {reason}", after.run)),
             _ if before.phase != after.phase => ended_or_not(after, total),
             _ => edited(before, after),
         };
-        let Some(text) = text else {
-            return false;
-        };
-        let is_bad = is_invalid || after.phase == Phase::Failed;
-        self.push(after.now_unix_ms, is_bad, text);
-        true
+        if let Some(text) = text {
+            let is_bad = is_invalid || after.phase == Phase::Failed;
+            self.push(after.now_unix_ms, is_bad, text);
+        }
     }
 
     pub(super) fn push(&mut self, unix_ms: u64, is_bad: bool, text: String) {
@@ -269,8 +267,9 @@ mod tests {
     /// The sentence of a change, if there is one.
     fn sentence(before: &State, after: &State) -> Option<(bool, String)> {
         let mut log = Log::default();
-        log.compare(before, after, None)
-            .then(|| (log.0[0].is_bad, log.0[0].text.clone()))
+        log.compare(before, after, None);
+        let entry = log.0.front()?;
+        Some((entry.is_bad, entry.text.clone()))
     }
 
     #[test]

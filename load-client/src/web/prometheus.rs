@@ -1,7 +1,6 @@
 //! `--prometheus`: the figures of the run that goes on, for Prometheus to scrape.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
 use axum::Router;
@@ -11,6 +10,7 @@ use metrics::{Label, counter, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use program_shell::http;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::measure::history::{Moment, MomentRow};
@@ -19,11 +19,9 @@ use crate::measure::summary::Summary;
 /// The text format that is served (prometheus.io/docs/instrumenting/exposition_formats).
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// What is served. Clones serve the same.
-#[derive(Clone)]
-pub(crate) struct Exporter {
-    recorder: Arc<Mutex<PrometheusRecorder>>,
-}
+/// The text that is served. Clones serve the same.
+#[derive(Clone, Default)]
+pub(crate) struct Exporter(watch::Sender<String>);
 
 impl Exporter {
     /// Serves `/metrics` until `closed`; answers the address too, as port 0 takes a free one.
@@ -39,11 +37,10 @@ impl Exporter {
             format!("--prometheus {address} cannot be listened at; give another address or port")
         })?;
         let address = listener.local_addr()?;
-        let exporter = Self {
-            recorder: Arc::new(Mutex::new(fresh())),
-        };
-        let served = exporter.clone();
-        let metrics = get(async move || ([(header::CONTENT_TYPE, CONTENT_TYPE)], served.render()));
+        let exporter = Self::default();
+        let served = exporter.0.subscribe();
+        let text = move || served.borrow().clone();
+        let metrics = get(async move || ([(header::CONTENT_TYPE, CONTENT_TYPE)], text()));
         let app = Router::new().route("/metrics", metrics);
         tokio::spawn(http::serve(listener, app, http::Bounds::default(), closed));
         Ok((exporter, address))
@@ -74,15 +71,7 @@ impl Exporter {
                 counter!("load_client_failures_total", labels).absolute(count);
             }
         });
-        *self.lock() = recorder;
-    }
-
-    fn render(&self) -> String {
-        self.lock().handle().render()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, PrometheusRecorder> {
-        self.recorder.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.send_replace(recorder.handle().render());
     }
 }
 
@@ -123,9 +112,7 @@ mod tests {
 
     #[test]
     fn a_run_is_told_as_it_stands_and_nothing_of_before() {
-        let exporter = Exporter {
-            recorder: Arc::new(Mutex::new(fresh())),
-        };
+        let exporter = Exporter::default();
         let mut now = moment(1.0, Some(latency(4.0, 9.0)));
         now.total.requests = 7;
         now.kinds = vec![MomentRow {
@@ -144,7 +131,7 @@ mod tests {
         };
         summary.errors = vec![error("500"), error("503")];
         exporter.observe(&now, &summary);
-        let text = exporter.render();
+        let text = exporter.0.borrow().clone();
         for line in [
             "load_client_users 1",
             r#"load_client_requests_total{kind="find \"x\""} 7"#,
@@ -156,7 +143,7 @@ mod tests {
         // A service that stalls has no percentiles, and a reset forgets the counts.
         (now.kinds[0].window, now.kinds[0].requests) = (None, 2);
         exporter.observe(&now, &Tally::new(&["find".to_owned()]).summary());
-        let text = exporter.render();
+        let text = exporter.0.borrow().clone();
         assert!(
             text.contains(r#"requests_total{kind="find \"x\""} 2"#),
             "{text}"
