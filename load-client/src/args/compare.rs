@@ -57,30 +57,18 @@ pub(crate) struct CompareArguments {
 }
 
 impl CompareArguments {
-    /// What the sides are called.
-    ///
-    /// # Errors
-    ///
-    /// When both are called the same.
+    /// What the sides are called, each by a name of its own.
     pub(crate) fn names(&self) -> Result<Names, Misuse> {
         let names = Names::try_new(&self.baseline_name, &self.changed_name);
         names.map_err(|error| Misuse(format!("--baseline-name and --changed-name: {error}")))
     }
 
-    /// The commit that was given, or that the build is of.
-    ///
-    /// # Errors
-    ///
-    /// When the build's variable holds no commit.
+    /// The commit that was given, or that the build's variable says; empty without either.
     pub(crate) fn commit(&self) -> Result<String, String> {
-        if let Some(commit) = &self.commit {
-            return Ok(commit.clone());
-        }
-        match std::env::var("GITHUB_SHA") {
-            Ok(text) if !text.is_empty() => {
-                commit(&text).map_err(|reason| format!("--commit from GITHUB_SHA {reason}"))
-            }
-            _ => Ok(String::new()),
+        let of_build = || std::env::var("GITHUB_SHA").unwrap_or_default();
+        match self.commit.clone().unwrap_or_else(of_build) {
+            none if none.is_empty() => Ok(none),
+            own => commit(&own).map_err(|reason| format!("--commit from GITHUB_SHA {reason}")),
         }
     }
 }

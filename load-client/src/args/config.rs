@@ -41,11 +41,10 @@ pub(crate) fn read(command: &Command, path: &Path) -> Result<Vec<Setting>, Strin
 fn text_of(path: &Path) -> Result<String, Error> {
     let mut text = String::new();
     let file = File::open(path)?;
-    file.take(LARGEST_BYTES + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > LARGEST_BYTES {
-        return Err(Error::other("is larger than 1 MiB, which no settings are"));
+    match file.take(LARGEST_BYTES + 1).read_to_string(&mut text)? as u64 {
+        0..=LARGEST_BYTES => Ok(text),
+        _ => Err(Error::other("is larger than 1 MiB, which no settings are")),
     }
-    Ok(text)
 }
 
 fn settings(command: &Command, path: &Path, text: &str) -> Result<Vec<Setting>, Wrong> {
@@ -53,19 +52,18 @@ fn settings(command: &Command, path: &Path, text: &str) -> Result<Vec<Setting>, 
         let message = error.message().lines().collect::<Vec<_>>().join(", ");
         (error.span().unwrap_or_default().start, message)
     })?;
-    let settings = raw.iter().map(|(key, value)| {
+    let setting = |(key, value): (&Spanned<String>, &Spanned<Value>)| {
         let (name, at) = (key.get_ref(), key.span().start);
         let found = flags(command).find(|(own, _)| own == name);
-        let (_, argument) = found.ok_or_else(|| (at, unknown(command, name)))?;
-        let values = values(argument, value.get_ref());
-        let (line, _) = place_in(text, at);
+        let (_, flag) = found.ok_or_else(|| (at, unknown(command, name)))?;
+        let values = values(flag, value.get_ref());
         Ok(Setting {
-            id: argument.get_id().to_string(),
-            name: format!("{name} ({}:{line})", path.display()),
+            id: flag.get_id().to_string(),
+            name: format!("{name} ({}:{})", path.display(), place_in(text, at).0),
             values: values.map_err(|reason| (value.span().start, format!("{name} {reason}")))?,
         })
-    });
-    settings.collect()
+    };
+    raw.iter().map(setting).collect()
 }
 
 /// The name of a flag: the long one, or its letter if it has no other.
@@ -101,21 +99,20 @@ fn unknown(command: &Command, key: &str) -> String {
     let written = key.replace('_', "-");
     let rated = flags(command).map(|(name, _)| (strsim::jaro(&written, &name), name));
     let alike = rated.filter(|(likeness, _)| *likeness > LEAST_LIKENESS);
-    match alike.max_by(|one, other| one.0.total_cmp(&other.0)) {
-        Some((_, name)) => format!("there is no setting {key:?}; did you mean {name}?"),
+    let told = match alike.max_by(|one, other| one.0.total_cmp(&other.0)) {
+        Some((_, name)) => format!("did you mean {name}?"),
         None => format!(
-            "there is no setting {key:?}; settings are the flags of load-client {} --help",
+            "settings are the flags of load-client {} --help",
             command.get_name()
         ),
-    }
+    };
+    format!("there is no setting {key:?}; {told}")
 }
 
 fn values(argument: &Arg, value: &Value) -> Result<Vec<OsString>, &'static str> {
-    let action = argument.get_action();
+    let (action, count) = (argument.get_action(), argument.get_num_args());
     let takes_values = action.takes_values();
-    let may_stand_alone = argument
-        .get_num_args()
-        .is_some_and(|own| own.min_values() == 0);
+    let may_stand_alone = count.is_some_and(|count| count.min_values() == 0);
     match value {
         Value::Boolean(is_given) if !takes_values => Ok(vec![is_given.to_string().into()]),
         _ if !takes_values => Err("takes true or false"),
@@ -138,9 +135,7 @@ fn scalar(value: &Value) -> Result<OsString, &'static str> {
         Value::String(text) => Ok(text.into()),
         Value::Integer(number) => Ok(number.to_string().into()),
         Value::Float(number) => Ok(number.to_string().into()),
-        Value::Boolean(_) | Value::Datetime(_) | Value::Array(_) | Value::Table(_) => {
-            Err("takes a text or a number")
-        }
+        _ => Err("takes a text or a number"),
     }
 }
 

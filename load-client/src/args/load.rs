@@ -67,11 +67,7 @@ pub(crate) struct Amount {
 }
 
 impl LoadArguments {
-    /// The one load of the flags: so much of it, after their shape or preset.
-    ///
-    /// # Errors
-    ///
-    /// When the shape file cannot be used, or a preset misses what it needs.
+    /// The one load of the flags: so much of it, after their shape or preset. A preset may miss what it needs.
     pub(super) fn plan(
         &self,
         amount: &Amount,
@@ -134,11 +130,7 @@ impl LoadArguments {
     }
 
     /// The plan of several loads at once, each by its table; `kinds` are the names of all kinds of request. A load
-    /// without stages goes on for the run time of the frame.
-    ///
-    /// # Errors
-    ///
-    /// When the warm-up takes all of a load's time.
+    /// without stages goes on for the run time of the frame. The warm-up must leave something of each.
     pub(super) fn of_tables(
         &self,
         frame: Plan,
@@ -207,10 +199,6 @@ impl LoadArguments {
 
     /// Checks that no flag is for another load than the plan's, which clap cannot know: a file may decide it.
     /// `more` are further flags of a run with one load, and whether they are given.
-    ///
-    /// # Errors
-    ///
-    /// When one is.
     pub(super) fn check(&self, plan: &Plan, more: &[(&'static str, bool)]) -> Result<(), Misuse> {
         let has_one = plan.loads.is_empty();
         let is_open = has_one && matches!(plan.model, Model::Open(_));

@@ -145,11 +145,7 @@ impl Misuse {
 }
 
 impl RunArguments {
-    /// The load, the settings and the requests of a run.
-    ///
-    /// # Errors
-    ///
-    /// When values contradict each other, or a file cannot be used.
+    /// The load, the settings and the requests of a run, unless there is a [`Misuse`] or a file that cannot be used.
     pub(crate) fn prepared(&self, run_id: String) -> anyhow::Result<(Plan, KafkaSettings, Mix)> {
         let prepared = self.prepared_for(run_id, &self.amount())?;
         let plan = &prepared.0;
@@ -218,10 +214,6 @@ impl RunArguments {
     }
 
     /// Checks that none of the files is written over another one of this command line, or over one of the scenario's.
-    ///
-    /// # Errors
-    ///
-    /// When one would be.
     pub(crate) fn refuse_collisions(
         &self,
         files: &Files,

@@ -83,62 +83,37 @@ impl Files {
             ("--junit", &self.junit),
             ("--hdr", &self.hdr),
         ];
-        let single = single
-            .into_iter()
-            .filter_map(|(flag, path)| Some((flag, path.clone()?)));
-        let statistics = statistics.map(|path| ("--csv", path));
-        statistics.chain(single).collect()
+        let single = single.map(|(flag, path)| Some((flag, path.clone()?)));
+        let all = statistics.map(|path| ("--csv", path));
+        all.chain(single.into_iter().flatten()).collect()
     }
 }
 
 impl OutputArguments {
     /// Checks what depends on more than one flag. `kinds` are the names of the request kinds, `until` is what ends a
     /// run after a stage.
-    ///
-    /// # Errors
-    ///
-    /// When flags do not go together.
     pub(crate) fn validated(&self, kinds: &[String], until: &[Threshold]) -> Result<(), Misuse> {
-        if self.csv.as_deref().is_some_and(is_standard_output) {
-            let reason = "--csv takes the beginning of four files' names, and - is none; name one";
-            return Err(Misuse(reason.to_owned()));
-        }
-        let has_threshold = !self.fail_on.is_empty();
-        let threshold = "--fail-on; add what must hold, such as --fail-on 'p95<20ms'";
-        let needs = [
-            (
-                "--csv-full-history",
-                self.csv_full_history,
-                self.csv.is_some(),
-                "--csv; add --csv PREFIX",
-            ),
-            (
-                "--abort-on-fail",
-                self.abort_on_fail,
-                has_threshold,
-                threshold,
-            ),
-            ("--junit", self.junit.is_some(), has_threshold, threshold),
-            (
-                "--abort-delay",
-                !self.abort_delay.is_zero(),
-                self.abort_on_fail,
-                "--abort-on-fail; add it",
-            ),
-        ];
-        let mut needs = needs.into_iter();
-        if let Some((flag, _, _, what)) = needs.find(|(_, is_given, has, _)| *is_given && !has) {
-            return Err(Misuse(format!("{flag} needs {what}")));
-        }
         for (flag, thresholds) in [("--fail-on", &*self.fail_on), ("--until", until)] {
             if let Some(kind) = threshold::unknown_kind(thresholds, kinds) {
+                let reason = "the run has no kind of request with this name; it has";
                 let known = kinds.join(", ");
-                return Err(Misuse(format!(
-                    "{flag} {kind}:...: the run has no kind of request with this name; it has {known}"
-                )));
+                return Err(Misuse(format!("{flag} {kind}:...: {reason} {known}")));
             }
         }
-        Ok(())
+        let wrong = if self.csv.as_deref().is_some_and(is_standard_output) {
+            "--csv takes the beginning of four files' names, and - is none; name one"
+        } else if self.csv_full_history && self.csv.is_none() {
+            "--csv-full-history needs --csv; add --csv PREFIX"
+        } else if self.abort_on_fail && self.fail_on.is_empty() {
+            "--abort-on-fail needs --fail-on; add what must hold, such as --fail-on 'p95<20ms'"
+        } else if self.junit.is_some() && self.fail_on.is_empty() {
+            "--junit needs --fail-on; add what must hold, such as --fail-on 'p95<20ms'"
+        } else if !self.abort_delay.is_zero() && !self.abort_on_fail {
+            "--abort-delay needs --abort-on-fail; add it"
+        } else {
+            return Ok(());
+        };
+        Err(Misuse(wrong.to_owned()))
     }
 
     /// The report's file with its name filled in. What is unknown stays as it is, as in Locust.
@@ -189,19 +164,14 @@ pub(crate) struct WebArguments {
 }
 
 impl WebArguments {
-    /// The address to listen at; `None` without the page.
-    ///
-    /// # Errors
-    ///
-    /// When others could reach it, and that was not allowed.
+    /// The address to listen at; `None` without the page. Others reach it only if that was allowed.
     pub(crate) fn address(&self) -> Result<Option<SocketAddr>, Misuse> {
+        let is_open = self.web.is_some_and(|address| !address.ip().is_loopback());
         match self.web {
-            Some(address) if !address.ip().is_loopback() && !self.web_allow_remote => {
-                Err(Misuse(format!(
-                    "--web {address} can be reached from other machines, and the page has no login; \
-                     add --web-allow-remote, or take 127.0.0.1"
-                )))
-            }
+            Some(address) if is_open && !self.web_allow_remote => Err(Misuse(format!(
+                "--web {address} can be reached from other machines, and the page has no login; \
+                 add --web-allow-remote, or take 127.0.0.1"
+            ))),
             address => Ok(address),
         }
     }

@@ -108,11 +108,7 @@ fn header_name(text: &str) -> Result<String, String> {
 }
 
 impl ServiceArguments {
-    /// The scenario, its loads if it has any, and the settings that follow from it and from the conventions.
-    ///
-    /// # Errors
-    ///
-    /// For values that contradict each other, and for a file that cannot be used.
+    /// The scenario and its loads if it has any; sets what follows from it and from the conventions.
     pub(crate) fn apply(
         &self,
         settings: &mut KafkaSettings,
@@ -222,17 +218,16 @@ impl ServiceArguments {
                     true => "its requests have no tags".to_owned(),
                     false => format!("it has {}", Vec::from_iter(known).join(", ")),
                 };
-                let reason = format!("{flag} {unknown}: the scenario has no such tag; {known}");
-                return Err(Misuse(reason));
+                let reason = format!("the scenario has no such tag; {known}");
+                return Err(Misuse(format!("{flag} {unknown}: {reason}")));
             }
         }
         let has = |kind: &Kind, tags: &[String]| kind.tags.iter().any(|tag| tags.contains(tag));
         kinds.retain(|kind| self.tags.is_empty() || has(kind, &self.tags));
         kinds.retain(|kind| !has(kind, &self.exclude_tags));
         if kinds.is_empty() {
-            let reason =
-                "--tags and --exclude-tags leave no request of the scenario: change one of them";
-            return Err(Misuse(reason.to_owned()));
+            let reason = "leave no request of the scenario: change one of them";
+            return Err(Misuse(format!("--tags and --exclude-tags {reason}")));
         }
         Ok(kinds)
     }

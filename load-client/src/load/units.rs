@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use crate::load::plan::MAX_USERS;
-
 /// A time above zero.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let duration = parse_duration_or_zero(text)
@@ -31,18 +29,6 @@ pub(crate) fn parse_times(text: &str) -> Result<(Duration, Duration), String> {
         parse_duration_or_zero(least).and_then(|least| Ok((least, parse_duration_or_zero(most)?)));
     let times = times.ok().filter(|(least, most)| least <= most);
     times.ok_or_else(|| "takes a time such as 100ms, or a range such as 50ms..150ms".to_owned())
-}
-
-/// Checks a number of users, whoever asks for them.
-pub(crate) fn check_users(users: u32) -> Result<u32, String> {
-    let number = (1..=MAX_USERS).contains(&users).then_some(users);
-    number.ok_or_else(|| format!("takes a whole number from 1 to {MAX_USERS}"))
-}
-
-/// Checks a number of users per second.
-pub(crate) fn check_spawn_rate(rate: f64) -> Result<f64, String> {
-    let number = (rate.is_finite() && rate > 0.0).then_some(rate);
-    number.ok_or_else(|| "takes a number above 0, users per second".to_owned())
 }
 
 /// The most requests per second that can be asked for.

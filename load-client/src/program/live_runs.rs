@@ -18,8 +18,8 @@ use crate::session::signals::say;
 use crate::session::{Audience, Concluded, HeldText, Session};
 use crate::transport::kafka::KafkaSettings;
 use crate::web::{
-    Board, DOWNLOADS, EditOrder, Exporter, Figures, Offers, Order, Phase, Refusal, RunController,
-    Share, StartOrder, State, StopOrder, Target, unix_ms,
+    Board, EditOrder, Exporter, Figures, Offers, Order, Phase, Refusal, RunController, Share,
+    StartOrder, State, StopOrder, Target, downloads, unix_ms,
 };
 
 /// Owns the runs. Each has clients, a recorder and an id of its own.
@@ -80,7 +80,7 @@ impl LiveRuns {
             offers: Offers {
                 edit: no_edit(plan).is_none(),
                 rate: plan.loads.is_empty(),
-                downloads: &DOWNLOADS,
+                downloads: downloads(),
             },
             ..State::default()
         };

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response, Sse};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::load::units::{check_spawn_rate, check_users};
+use crate::args::parse;
 use crate::measure::history::Moment;
 use crate::measure::selfcheck::Validity;
 use crate::measure::summary::Summary;
@@ -48,9 +48,9 @@ pub(super) async fn order<C: RunController, T: DeserializeOwned>(
     let order = serde_json::from_slice(&body).map(order);
     let order = order.map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))?;
     if let Some((users, spawn_rate)) = order.users() {
-        check_users(users).map_err(|reason| Refusal::invalid(format!("users: {reason}")))?;
-        check_spawn_rate(spawn_rate)
-            .map_err(|reason| Refusal::invalid(format!("spawn_rate: {reason}")))?;
+        let wrong = |field: &str, reason| Refusal::invalid(format!("{field}: {reason}"));
+        parse::users_in_bounds(users).map_err(|reason| wrong("users", reason))?;
+        parse::spawn_rate_in_bounds(spawn_rate).map_err(|reason| wrong("spawn_rate", reason))?;
     }
     carry_out(shared, order).await
 }
@@ -80,7 +80,13 @@ pub(super) async fn download<C: RunController>(
     State(shared): State<Arc<Shared<C>>>,
     Path(file): Path<String>,
 ) -> Result<Response, Refusal> {
-    let content = made(&shared.controller.board().contents(), &file)?;
+    let Some((_, make)) = DOWNLOADS.iter().find(|(name, _)| *name == file) else {
+        let known = downloads().join(", ");
+        return Err(Refusal::not_found(format!(
+            "there is no such file; there is {known}"
+        )));
+    };
+    let content = make(&shared.controller.board().contents())?;
     let disposition = format!("attachment; filename=\"{file}\"");
     let headers = [
         (header::CONTENT_TYPE, media_type(&file)),
@@ -90,40 +96,30 @@ pub(super) async fn download<C: RunController>(
     Ok((headers, content).into_response())
 }
 
-// The files that can be made of what the board holds.
+/// Makes a file of what the board holds. Refuses one of figures that there are not yet.
+type Make = fn(&Contents) -> Result<Vec<u8>, Refusal>;
 
-/// Their names.
-pub(crate) const DOWNLOADS: [&str; 6] = [
-    "stats.csv",
-    "history.csv",
-    "failures.csv",
-    "report.html",
-    "summary.json",
-    "history.json",
+/// The files under `/download/`.
+const DOWNLOADS: [(&str, Make); 6] = [
+    ("stats.csv", |board| Ok(stats_csv(summary(board)?))),
+    ("history.csv", |board| Ok(history(board))),
+    ("failures.csv", |board| {
+        let start = board.state.started_unix_ms.unwrap_or_default() as f64 / 1e3;
+        Ok(failures_csv(&summary(board)?.errors, start))
+    }),
+    ("report.html", report),
+    ("summary.json", |board| {
+        let (state, summary) = (&board.state, summary(board)?);
+        json(&SummaryFile { state, summary })
+    }),
+    ("history.json", |board| json(&board.history)),
 ];
 const HISTORY_COLUMNS: &str = "Run,Timestamp,User Count,Requests/s,Failures/s,50%,95%,99%,Total Request Count,\
     Total Failure Count";
 
-/// Makes one of the files. Refuses any other name, and figures that there are not yet.
-fn made(board: &Contents, file: &str) -> Result<Vec<u8>, Refusal> {
-    match file {
-        "stats.csv" => Ok(stats_csv(summary(board)?)),
-        "failures.csv" => {
-            let start = board.state.started_unix_ms.unwrap_or_default() as f64 / 1e3;
-            Ok(failures_csv(&summary(board)?.errors, start))
-        }
-        "history.csv" => Ok(history(board)),
-        "report.html" => report(board),
-        "summary.json" => json(&SummaryFile {
-            state: &board.state,
-            summary: summary(board)?,
-        }),
-        "history.json" => json(&board.history),
-        _ => Err(Refusal::not_found(format!(
-            "there is no such file; there is {}",
-            DOWNLOADS.join(", ")
-        ))),
-    }
+/// The names of the files under `/download/`.
+pub(crate) fn downloads() -> Vec<&'static str> {
+    DOWNLOADS.iter().map(|(name, _)| *name).collect()
 }
 
 #[derive(Serialize)]

@@ -214,9 +214,7 @@ pub(super) fn keep_alive() -> KeepAlive {
 pub(crate) fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     // 2^64 ms are 584 million years; a clock before 1970 is 1970.
-    since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
+    since.unwrap_or_default().as_millis() as u64
 }
 
 /// Where the load is in its life.
@@ -301,5 +299,5 @@ pub(crate) struct Offers {
     /// A new run may have a rate of requests (open loop).
     pub rate: bool,
     /// Files under `/download/`.
-    pub downloads: &'static [&'static str],
+    pub downloads: Vec<&'static str>,
 }

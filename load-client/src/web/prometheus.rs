@@ -6,8 +6,8 @@ use anyhow::Context;
 use axum::Router;
 use axum::http::header;
 use axum::routing::get;
-use metrics::{Label, counter, gauge};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
+use metrics::{counter, describe_counter, describe_gauge, gauge};
+use metrics_exporter_prometheus::PrometheusBuilder;
 use program_shell::http;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -49,8 +49,9 @@ impl Exporter {
     /// Takes how the run stands. Nothing is left of how it stood before: a percentile that is not known any more must
     /// not be served on, and counts fall when they are reset, and with the next run.
     pub(crate) fn observe(&self, moment: &Moment, summary: &Summary) {
-        let recorder = fresh();
+        let recorder = PrometheusBuilder::new().build_recorder();
         metrics::with_local_recorder(&recorder, || {
+            describe();
             gauge!("load_client_users").set(moment.users);
             for kind in &moment.kinds {
                 counter!("load_client_requests_total", "kind" => kind.name.clone())
@@ -60,39 +61,31 @@ impl Exporter {
             if moment.kinds.len() > 1 {
                 response_seconds(&moment.total);
             }
-            // Errors differ by text as well.
-            let mut failures = std::collections::BTreeMap::<_, u64>::new();
             for error in &summary.errors {
-                *failures.entry((&error.name, error.status)).or_default() += error.count;
-            }
-            for ((kind, status), count) in failures {
-                let kind = Label::new("kind", kind.clone());
-                let labels = vec![kind, Label::from_static_parts("status", status.as_str())];
-                counter!("load_client_failures_total", labels).absolute(count);
+                let (kind, status) = (error.name.clone(), error.status.as_str());
+                // Errors of one status differ by text.
+                counter!("load_client_failures_total", "kind" => kind, "status" => status)
+                    .increment(error.count);
             }
         });
         self.0.send_replace(recorder.handle().render());
     }
 }
 
-fn fresh() -> PrometheusRecorder {
-    let recorder = PrometheusBuilder::new().build_recorder();
-    metrics::with_local_recorder(&recorder, || {
-        metrics::describe_gauge!(
-            "load_client_users",
-            "Active users, or requests in flight of an open loop"
-        );
-        metrics::describe_counter!(
-            "load_client_requests_total",
-            "Requests that ended, well or not, the warm-up's among them"
-        );
-        metrics::describe_counter!("load_client_failures_total", "Requests that failed");
-        metrics::describe_gauge!(
-            "load_client_response_seconds",
-            "Response times of the last ten seconds; a quantile only where ten replies lie above it"
-        );
-    });
-    recorder
+fn describe() {
+    describe_gauge!(
+        "load_client_users",
+        "Active users, or requests in flight of an open loop"
+    );
+    describe_counter!(
+        "load_client_requests_total",
+        "Requests that ended, well or not, the warm-up's among them"
+    );
+    describe_counter!("load_client_failures_total", "Requests that failed");
+    describe_gauge!(
+        "load_client_response_seconds",
+        "Response times of the last ten seconds; a quantile only where ten replies lie above it"
+    );
 }
 
 fn response_seconds(row: &MomentRow) {
