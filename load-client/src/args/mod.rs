@@ -13,7 +13,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use flags_and_variables::{Origins, Quietly, SettingsFile};
 use kafka_cluster_url::{ClusterUrl, is_secret};
@@ -284,19 +283,14 @@ pub(crate) fn read(
     Ok((cli?, given.origins))
 }
 
+/// `run` has what was typed, without what the variables give.
 fn refuse_passwords(run: &ArgMatches) -> Result<(), String> {
-    let typed = |id: &str| run.value_source(id) == Some(ValueSource::CommandLine);
     let lets_in = |(key, _): &(String, String)| is_secret(key);
     let host = run.get_one::<ClusterUrl>("host");
-    let host = host.is_some_and(|host| host.properties.iter().any(lets_in));
-    let own = run
-        .get_many("properties")
-        .into_iter()
-        .flatten()
-        .any(lets_in);
-    let (flag, variable) = if typed("host") && host {
+    let mut own = run.get_many("properties").into_iter().flatten();
+    let (flag, variable) = if host.is_some_and(|host| host.properties.iter().any(lets_in)) {
         ("--host", "LOAD_CLIENT_HOST")
-    } else if typed("properties") && own {
+    } else if own.any(lets_in) {
         ("-X", "LOAD_CLIENT_X")
     } else {
         return Ok(());

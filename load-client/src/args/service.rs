@@ -115,8 +115,7 @@ impl ServiceArguments {
         seed: u64,
     ) -> Result<(Mix, Vec<LoadTable>), Misuse> {
         let wire = self.wire()?;
-        let names = settings.headers.iter().map(|(name, _)| name);
-        refuse_own_headers(&wire, names).map_err(Misuse::of("--header"))?;
+        refuse_own_headers(&wire, &settings.headers).map_err(Misuse::of("--header"))?;
         let (mix, loads) = self.mix(settings, seed)?;
         for (kind, sample) in mix.parts().iter().zip(mix.samples()) {
             self.check(&wire, kind, &sample)?;
@@ -147,8 +146,7 @@ impl ServiceArguments {
             let reason = "the id is the key, by --correlation; leave one of the two out";
             return Err(refused("--key", reason.to_owned()));
         }
-        refuse_own_headers(wire, kind.headers.iter().map(|(name, _)| name))
-            .map_err(|reason| refused("--header", reason))?;
+        refuse_own_headers(wire, &kind.headers).map_err(|reason| refused("--header", reason))?;
         wire.check(sample)
             .map_err(|reason| refused("--correlation", reason))
     }
@@ -266,12 +264,9 @@ impl ServiceArguments {
     }
 }
 
-fn refuse_own_headers<'a>(
-    wire: &Wire,
-    mut names: impl Iterator<Item = &'a String>,
-) -> Result<(), String> {
-    let own = names.find_map(|name| wire.own_header(name));
-    own.map_or(Ok(()), |own| {
+fn refuse_own_headers<T>(wire: &Wire, headers: &[(String, T)]) -> Result<(), String> {
+    let mut own = headers.iter().filter_map(|(name, _)| wire.own_header(name));
+    own.next().map_or(Ok(()), |own| {
         Err(format!(
             "cannot set {own}, which the run sets itself; see --reply-topic, --reply-partition and --correlation"
         ))

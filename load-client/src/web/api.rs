@@ -19,7 +19,7 @@ use crate::measure::threshold::Judgements;
 use crate::report::html::{RunPage, Section};
 use crate::report::{CsvText, failures_csv, stats_csv};
 use crate::web::board::{Contents, keep_alive};
-use crate::web::{Order, Refusal, RunController, Shared, State as RunState, media_type};
+use crate::web::{Figures, Order, Refusal, RunController, Shared, State as RunState, media_type};
 
 /// Streams the past and the present to one browser.
 pub(super) async fn events<C: RunController>(
@@ -101,15 +101,15 @@ type Make = fn(&Contents) -> Result<Vec<u8>, Refusal>;
 
 /// The files under `/download/`.
 const DOWNLOADS: [(&str, Make); 6] = [
-    ("stats.csv", |board| Ok(stats_csv(summary(board)?))),
+    ("stats.csv", |board| Ok(stats_csv(&figures(board)?.summary))),
     ("history.csv", |board| Ok(history(board))),
     ("failures.csv", |board| {
         let start = board.state.started_unix_ms.unwrap_or_default() as f64 / 1e3;
-        Ok(failures_csv(&summary(board)?.errors, start))
+        Ok(failures_csv(&figures(board)?.summary.errors, start))
     }),
     ("report.html", report),
     ("summary.json", |board| {
-        let (state, summary) = (&board.state, summary(board)?);
+        let (state, summary) = (&board.state, &figures(board)?.summary);
         json(&SummaryFile { state, summary })
     }),
     ("history.json", |board| json(&board.history)),
@@ -128,10 +128,9 @@ struct SummaryFile<'a> {
     summary: &'a Summary,
 }
 
-fn summary(board: &Contents) -> Result<&Summary, Refusal> {
-    let figures = board.figures.as_ref();
+fn figures(board: &Contents) -> Result<&Figures, Refusal> {
     let none = || Refusal::conflict("there are no figures yet; start a run");
-    figures.map(|figures| &figures.summary).ok_or_else(none)
+    board.figures.as_ref().ok_or_else(none)
 }
 
 fn json(value: &impl Serialize) -> Result<Vec<u8>, Refusal> {
@@ -167,28 +166,24 @@ fn history(board: &Contents) -> Vec<u8> {
 
 /// The report of the last run, as far as the board knows it.
 fn report(board: &Contents) -> Result<Vec<u8>, Refusal> {
-    let summary = summary(board)?;
-    let state = &board.state;
+    let (state, figures) = (&board.state, figures(board)?);
     let moments = board.history.moments.iter();
     let of_run = moments.filter(|own| own.run == state.run);
     let moments: Vec<Moment> = of_run.map(|own| own.moment.clone()).collect();
     let warm_up = moments.iter().rfind(|moment| moment.warm_up);
-    let bins = board.figures.as_ref().map(|figures| &figures.histogram);
+    let replies = state.target.reply_topic.as_deref();
     let target = [
         ("brokers", &*state.target.brokers),
         ("topic", &state.target.topic),
-        (
-            "replies",
-            state.target.reply_topic.as_deref().unwrap_or("none"),
-        ),
+        ("replies", replies.unwrap_or("none")),
     ];
     let page = RunPage {
         title: format!("Run {} on {}", state.run, state.target.topic),
         during: state.run_id.clone().unwrap_or_default(),
-        summary,
+        summary: &figures.summary,
         moments: &moments,
         warm_up_seconds: warm_up.map_or(0.0, |moment| moment.seconds),
-        bins: bins.map_or(&[][..], Vec::as_slice),
+        bins: &figures.histogram,
         validity: &Validity::NotJudged {
             reason: "the live page does not judge its runs; --json does".to_owned(),
         },

@@ -25,7 +25,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(5);
 pub(crate) struct Board(watch::Sender<Contents>);
 
 /// All that the board holds, at one instant.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Contents {
     /// Counts the changes from 1.
     changes: u64,
@@ -54,9 +54,7 @@ impl Board {
             told: 1,
             cleared: 1,
             state,
-            log: Log::default(),
-            history: RunHistory::default(),
-            figures: None,
+            ..Contents::default()
         }))
     }
 
