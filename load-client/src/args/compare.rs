@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::compare::{Names, Side, side_name};
 use clap::{Args, ValueEnum};
 
-use crate::args::parse;
+use crate::args::{Misuse, parse};
+use crate::compare::{Names, Side, side_name};
 
 #[derive(Debug, Args)]
 pub(crate) struct CompareArguments {
@@ -13,7 +13,7 @@ pub(crate) struct CompareArguments {
     #[arg(required = true, value_name = "BASELINE")]
     pub(crate) baseline: Vec<PathBuf>,
     /// CSV of each changed run, also packed with gzip
-    #[arg(long = "with", required = true, num_args = 1.., env = "LOAD_CLIENT_WITH", value_delimiter = '\n', value_name = "CHANGED")]
+    #[arg(long = "with", required = true, num_args = 1.., value_delimiter = '\n', value_name = "CHANGED")]
     pub(crate) changed: Vec<PathBuf>,
     /// Take flags from this TOML file, each by its long name, such as threshold = "5%"; the command line and
     /// the variables win
@@ -29,13 +29,13 @@ pub(crate) struct CompareArguments {
     #[arg(long, env = "LOAD_CLIENT_COMPARE_MARKDOWN", value_name = "FILE")]
     pub(crate) markdown: Option<PathBuf>,
     /// Change of the median that counts as a difference
-    #[arg(long, env = "LOAD_CLIENT_THRESHOLD", default_value = "2%", value_parser = parse::threshold, value_name = "SHARE")]
+    #[arg(long, default_value = "2%", value_parser = parse::threshold, value_name = "SHARE")]
     pub(crate) threshold: f64,
     /// What the side compared against is called in sentences, tables and charts
-    #[arg(long, env = "LOAD_CLIENT_BASELINE_NAME", default_value = "baseline", value_parser = side_name, value_name = "NAME")]
+    #[arg(long, default_value = "baseline", value_parser = side_name, value_name = "NAME")]
     baseline_name: String,
     /// What the changed side is called there
-    #[arg(long, env = "LOAD_CLIENT_CHANGED_NAME", default_value = "changed", value_parser = side_name, value_name = "NAME")]
+    #[arg(long, default_value = "changed", value_parser = side_name, value_name = "NAME")]
     changed_name: String,
     /// Exit with 4 on this verdict, and when there is none
     #[arg(
@@ -46,55 +46,32 @@ pub(crate) struct CompareArguments {
     )]
     pub(crate) fail_on: Option<FailOn>,
     /// Append a line for each run to this CSV, from which Apache Otava tells changes over time
-    #[arg(long, env = "LOAD_CLIENT_HISTORY", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) history: Option<PathBuf>,
     /// The runs that enter the history
-    #[arg(
-        long,
-        env = "LOAD_CLIENT_HISTORY_SIDE",
-        value_enum,
-        default_value = "changed",
-        value_name = "SIDE"
-    )]
+    #[arg(long, value_enum, default_value = "changed", value_name = "SIDE")]
     pub(crate) history_side: HistorySide,
     /// Commit that the history names [default: $GITHUB_SHA, else none]
-    #[arg(long, env = "LOAD_CLIENT_COMMIT", value_parser = commit, value_name = "ID")]
+    #[arg(long, value_parser = commit, value_name = "ID")]
     pub(crate) commit: Option<String>,
 }
 
 impl CompareArguments {
-    /// What the sides are called.
-    ///
-    /// # Errors
-    ///
-    /// When both are called the same.
+    /// What the sides are called, each by a name of its own.
     pub(crate) fn names(&self) -> Result<Names, Misuse> {
         let names = Names::try_new(&self.baseline_name, &self.changed_name);
         names.map_err(|error| Misuse(format!("--baseline-name and --changed-name: {error}")))
     }
 
-    /// The commit that was given, or that the build is of.
-    ///
-    /// # Errors
-    ///
-    /// When the build's variable holds no commit.
+    /// The commit that was given, or that the build's variable says; empty without either.
     pub(crate) fn commit(&self) -> Result<String, String> {
-        if let Some(commit) = &self.commit {
-            return Ok(commit.clone());
-        }
-        match std::env::var("GITHUB_SHA") {
-            Ok(text) if !text.is_empty() => {
-                commit(&text).map_err(|reason| format!("--commit from GITHUB_SHA {reason}"))
-            }
-            _ => Ok(String::new()),
+        let of_build = || std::env::var("GITHUB_SHA").unwrap_or_default();
+        match self.commit.clone().unwrap_or_else(of_build) {
+            none if none.is_empty() => Ok(none),
+            own => commit(&own).map_err(|reason| format!("--commit from GITHUB_SHA {reason}")),
         }
     }
 }
-
-/// What was typed makes no comparison.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct Misuse(pub(crate) String);
 
 /// On which verdicts a comparison fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

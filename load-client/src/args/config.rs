@@ -1,4 +1,5 @@
-//! `--config`: the flags of a command from a TOML file, each by its long name.
+//! What gives flags beside the command line: their variables, and with `--config` a TOML file. Both know a flag
+//! by its long name.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -40,11 +41,10 @@ pub(crate) fn read(command: &Command, path: &Path) -> Result<Vec<Setting>, Strin
 fn text_of(path: &Path) -> Result<String, Error> {
     let mut text = String::new();
     let file = File::open(path)?;
-    file.take(LARGEST_BYTES + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > LARGEST_BYTES {
-        return Err(Error::other("is larger than 1 MiB, which no settings are"));
+    match file.take(LARGEST_BYTES + 1).read_to_string(&mut text)? as u64 {
+        0..=LARGEST_BYTES => Ok(text),
+        _ => Err(Error::other("is larger than 1 MiB, which no settings are")),
     }
-    Ok(text)
 }
 
 fn settings(command: &Command, path: &Path, text: &str) -> Result<Vec<Setting>, Wrong> {
@@ -52,51 +52,67 @@ fn settings(command: &Command, path: &Path, text: &str) -> Result<Vec<Setting>, 
         let message = error.message().lines().collect::<Vec<_>>().join(", ");
         (error.span().unwrap_or_default().start, message)
     })?;
-    let settings = raw.iter().map(|(key, value)| {
+    let setting = |(key, value): (&Spanned<String>, &Spanned<Value>)| {
         let (name, at) = (key.get_ref(), key.span().start);
-        let mut arguments = command.get_arguments();
-        let argument = arguments.find(|own| name_of(own).as_ref() == Some(name));
-        let argument = argument.ok_or_else(|| (at, unknown(command, name)))?;
-        let values = values(argument, value.get_ref());
-        let (line, _) = place_in(text, at);
+        let found = flags(command).find(|(own, _)| own == name);
+        let (_, flag) = found.ok_or_else(|| (at, unknown(command, name)))?;
+        let values = values(flag, value.get_ref());
         Ok(Setting {
-            id: argument.get_id().to_string(),
-            name: format!("{name} ({}:{line})", path.display()),
+            id: flag.get_id().to_string(),
+            name: format!("{name} ({}:{})", path.display(), place_in(text, at).0),
             values: values.map_err(|reason| (value.span().start, format!("{name} {reason}")))?,
         })
-    });
-    settings.collect()
+    };
+    raw.iter().map(setting).collect()
 }
 
-/// What a file calls a flag: its long name, or its letter if it has no other.
+/// The name of a flag: the long one, or its letter if it has no other.
 fn name_of(argument: &Arg) -> Option<String> {
-    if matches!(argument.get_id().as_str(), FLAG | "help" | "version") {
-        return None;
-    }
     let long = argument.get_long().map(str::to_owned);
     long.or_else(|| argument.get_short().map(String::from))
 }
 
+/// Gives a flag the variable of its name, such as `LOAD_CLIENT_RUN_TIME`, unless it has another one. That is
+/// shown nowhere beside the flag, where its value would be too, which may be secret.
+pub(super) fn with_variable(flag: Arg) -> Arg {
+    let variable = name_of(&flag).map(|name| {
+        let name = name.replace('-', "_").to_uppercase();
+        // clap takes names that live as long as the program.
+        &*format!("LOAD_CLIENT_{name}").leak()
+    });
+    match variable {
+        Some(variable) if flag.get_env().is_none() => flag.env(variable),
+        _ => flag,
+    }
+    .hide_env(true)
+}
+
+/// The flags that a file may give.
+fn flags(command: &Command) -> impl Iterator<Item = (String, &Arg)> {
+    let named = command
+        .get_arguments()
+        .filter_map(|own| Some((name_of(own)?, own)));
+    named.filter(|(name, _)| !matches!(&**name, FLAG | "help" | "version"))
+}
+
 fn unknown(command: &Command, key: &str) -> String {
     let written = key.replace('_', "-");
-    let names = command.get_arguments().filter_map(name_of);
-    let rated = names.map(|name| (strsim::jaro(&written, &name), name));
+    let rated = flags(command).map(|(name, _)| (strsim::jaro(&written, &name), name));
     let alike = rated.filter(|(likeness, _)| *likeness > LEAST_LIKENESS);
-    match alike.max_by(|one, other| one.0.total_cmp(&other.0)) {
-        Some((_, name)) => format!("there is no setting {key:?}; did you mean {name}?"),
+    let told = match alike.max_by(|one, other| one.0.total_cmp(&other.0)) {
+        Some((_, name)) => format!("did you mean {name}?"),
         None => format!(
-            "there is no setting {key:?}; settings are the flags of load-client {} --help",
+            "settings are the flags of load-client {} --help",
             command.get_name()
         ),
-    }
+    };
+    format!("there is no setting {key:?}; {told}")
 }
 
 fn values(argument: &Arg, value: &Value) -> Result<Vec<OsString>, &'static str> {
-    let action = argument.get_action();
+    let (action, count) = (argument.get_action(), argument.get_num_args());
     let takes_values = action.takes_values();
-    let may_stand_alone = argument
-        .get_num_args()
-        .is_some_and(|own| own.min_values() == 0);
+    let may_stand_alone = count.is_some_and(|count| count.min_values() == 0);
     match value {
         Value::Boolean(is_given) if !takes_values => Ok(vec![is_given.to_string().into()]),
         _ if !takes_values => Err("takes true or false"),
@@ -119,9 +135,7 @@ fn scalar(value: &Value) -> Result<OsString, &'static str> {
         Value::String(text) => Ok(text.into()),
         Value::Integer(number) => Ok(number.to_string().into()),
         Value::Float(number) => Ok(number.to_string().into()),
-        Value::Boolean(_) | Value::Datetime(_) | Value::Array(_) | Value::Table(_) => {
-            Err("takes a text or a number")
-        }
+        _ => Err("takes a text or a number"),
     }
 }
 

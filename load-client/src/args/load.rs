@@ -1,19 +1,19 @@
-//! The part of `run`'s command line that says how the load is made.
+//! The part of `run`'s command line that says how the load is made, and the plan that it stands for.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 
-use crate::args::loads::pause;
-use crate::args::parse;
-use crate::load::plan::{Model, OpenLoop, Pause, Plan, PlanError, Stage, Target};
+use crate::args::{Misuse, parse};
+use crate::load::plan::{Load, Model, OpenLoop, Pause, Plan, PlanError, Stage, Target};
 use crate::load::shape::{self, Preset};
 use crate::load::{Arrivals, Search};
 use crate::measure::memory::MetricsUrl;
 use crate::measure::threshold::Threshold;
+use crate::scenario::{Goal, LoadTable};
 
-pub(super) const DEFAULT_MAX_IN_FLIGHT: u32 = 100_000;
+const DEFAULT_MAX_IN_FLIGHT: u32 = 100_000;
 /// So many probes of one rate are in a run that searches for the highest one.
 const PROBES: u32 = 20;
 /// Fixed, so that two runs are given the same schedule unless they ask for different ones.
@@ -23,227 +23,229 @@ const DEFAULT_SEED: u64 = 1;
 #[command(next_help_heading = "Load")]
 pub(crate) struct LoadArguments {
     /// Open loop: send so many requests (500/s, 30/m), whatever the replies do
-    #[arg(long, env = "LOAD_CLIENT_RATE", value_parser = parse::rate, conflicts_with_all = ["users", "spawn_rate"])]
+    #[arg(long, value_parser = parse::rate, conflicts_with_all = ["users", "spawn_rate"])]
     pub(crate) rate: Option<f64>,
     /// Open loop: spacing of the requests, constant or poisson (random, as independent customers come) [default: constant]
-    #[arg(long, env = "LOAD_CLIENT_ARRIVALS", value_parser = ["constant", "poisson"])]
-    pub(super) arrivals: Option<String>,
+    #[arg(long, value_parser = ["constant", "poisson"])]
+    arrivals: Option<String>,
     /// Open loop: hold further requests back while so many are in flight; reported when it happens [default: 100000]
-    #[arg(long, env = "LOAD_CLIENT_MAX_IN_FLIGHT", value_parser = clap::value_parser!(u32).range(1..), value_name = "REQUESTS")]
-    pub(super) max_in_flight: Option<u32>,
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), value_name = "REQUESTS")]
+    max_in_flight: Option<u32>,
     /// Closed loop: pause of a user between a reply and its next request: 100ms, or at random 50ms..150ms
-    #[arg(long, env = "LOAD_CLIENT_THINK_TIME", value_parser = parse::times, value_name = "TIME[..TIME]", conflicts_with = "rate")]
-    pub(super) think_time: Option<(Duration, Duration)>,
+    #[arg(long, value_parser = parse::times, value_name = "TIME[..TIME]", conflicts_with = "rate")]
+    think_time: Option<(Duration, Duration)>,
     /// Closed loop: each user starts a request once in this time, or at once after a reply that took longer
-    #[arg(long, env = "LOAD_CLIENT_PACE", value_parser = parse::duration, value_name = "TIME", conflicts_with_all = ["rate", "think_time"])]
-    pub(super) pace: Option<Duration>,
+    #[arg(long, value_parser = parse::duration, value_name = "TIME", conflicts_with_all = ["rate", "think_time"])]
+    pace: Option<Duration>,
     /// Seed of random think times, Poisson arrivals, {random:...} and feeders in random order; the same seed gives the same load [default: 1]
-    #[arg(long, env = "LOAD_CLIENT_SEED", value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
     /// Go through the stages of this TOML file; see below
-    #[arg(long, env = "LOAD_CLIENT_SHAPE", value_name = "FILE", conflicts_with_all = ["users", "spawn_rate", "rate", "run_time", "preset"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["users", "spawn_rate", "rate", "run_time", "preset"])]
     pub(super) shape: Option<PathBuf>,
     /// Stages that are ready: load, soak, stress or spike; capacity searches for the highest rate
     ///
     /// See below.
-    #[arg(long, env = "LOAD_CLIENT_PRESET", value_parser = parse::preset)]
-    pub(super) preset: Option<Preset>,
+    #[arg(long, value_parser = parse::preset)]
+    preset: Option<Preset>,
     /// End after the first stage that breaks this threshold, as of --fail-on, such as 'p95<50ms' or
     /// 'failures<1%'; one that is undecided breaks nothing; repeatable
-    #[arg(
-        long,
-        env = "LOAD_CLIENT_UNTIL",
-        value_delimiter = '\n',
-        value_name = "THRESHOLD"
-    )]
+    #[arg(long, value_delimiter = '\n', value_name = "THRESHOLD")]
     pub(crate) until: Vec<Threshold>,
     /// Follow the service's memory: process_resident_memory_bytes at this address
-    #[arg(long, env = "LOAD_CLIENT_METRICS_URL", value_name = "URL")]
+    #[arg(long, value_name = "URL")]
     pub(crate) metrics_url: Option<MetricsUrl>,
 }
 
-/// What both load models have.
-pub(crate) struct Basics {
+/// How much is sent, and for how long: what the form of the page asks for too.
+pub(crate) struct Amount {
     pub(crate) users: u32,
     pub(crate) spawn_rate: f64,
     pub(crate) run_time: Option<Duration>,
-    pub(crate) warm_up: Duration,
-    pub(crate) timeout: Duration,
+    /// Requests per second of an open loop; `None` for users.
+    pub(crate) rate: Option<f64>,
 }
 
 impl LoadArguments {
-    /// The file that the stages are read from.
-    pub(crate) fn shape(&self) -> Option<&Path> {
-        self.shape.as_deref()
-    }
-
-    /// The load that was typed.
-    ///
-    /// # Errors
-    ///
-    /// When settings contradict each other, or the shape file cannot be used.
-    pub(crate) fn plan(&self, basics: Basics) -> Result<Plan, PlanError> {
-        let stages = self.stages(&basics)?;
-        let first = stages.first().map(|stage| stage.target);
-        let is_open = self.rate.is_some() || matches!(first, Some(Target::Rate(_)));
-        self.check_model(is_open, stages.is_empty())?;
-        let whole: Duration = stages.iter().map(|stage| stage.duration).sum();
-        let model = if is_open {
-            Model::Open(self.open_loop())
-        } else {
-            Model::Closed(self.pause())
+    /// The one load of the flags: so much of it, after their shape or preset. A preset may miss what it needs.
+    pub(super) fn plan(
+        &self,
+        amount: &Amount,
+        warm_up: Duration,
+        timeout: Duration,
+    ) -> Result<Plan, Misuse> {
+        let (users, spawn_rate) = (amount.users, amount.spawn_rate);
+        let target = Target::Users { users, spawn_rate };
+        let target = amount.rate.map_or(target, Target::Rate);
+        let goal = match (&self.shape, self.preset) {
+            (Some(path), _) => Goal::Stages(read_shape(path)?),
+            (None, None | Some(Preset::Capacity)) => Goal::One(target),
+            (None, Some(preset)) => {
+                let (name, what) = (preset.name(), "--run-time, which its stages are parts of");
+                let missing = || Misuse(format!("--preset {name} needs {what}"));
+                let run_time = amount.run_time.ok_or_else(missing)?;
+                Goal::Stages(preset.stages(target, run_time))
+            }
         };
-        let has_users = !is_open && stages.is_empty();
-        Plan {
-            users: if has_users { basics.users } else { 0 },
-            spawn_rate: basics.spawn_rate,
-            run_time: if stages.is_empty() {
-                basics.run_time
-            } else {
-                Some(whole)
-            },
-            warm_up: basics.warm_up,
-            timeout: basics.timeout,
-            model,
-            stages,
+        let table = LoadTable {
+            name: String::new(),
+            kinds: Vec::new(),
+            goal,
+            is_poisson: self.arrivals.as_deref() == Some("poisson"),
+            max_in_flight: self.max_in_flight,
+            think_time: self.think_time,
+            pace: self.pace,
+        };
+        let frame = Plan {
+            users: 0,
+            spawn_rate,
+            run_time: amount.run_time,
+            warm_up,
+            timeout,
+            model: Model::Closed(Pause::None),
+            stages: Vec::new(),
             search: None,
             loads: Vec::new(),
-        }
-        .searching(self.search(self.rate, basics.run_time, basics.warm_up)?)
-        .validated()
-    }
-
-    /// A plan with stages as another load: a preset's stages are shares of it. A shape file says all by itself.
-    ///
-    /// # Errors
-    ///
-    /// When a preset has no run time to divide.
-    pub(crate) fn staged_as(
-        &self,
-        plan: Plan,
-        (users, spawn_rate): (u32, f64),
-        run_time: Option<Duration>,
-        rate: Option<f64>,
-    ) -> Result<Plan, PlanError> {
-        let Some(preset) = self.preset else {
-            return Ok(plan);
         };
-        let run_time = run_time.ok_or(PlanError::PresetWithoutRunTime {
-            preset: preset.name(),
-        })?;
-        let target = rate.map_or(Target::Users { users, spawn_rate }, Target::Rate);
-        let model = match (rate, plan.model) {
-            (Some(_), Model::Closed(_)) => Model::Open(self.open_loop()),
-            (None, Model::Open(_)) => Model::Closed(self.pause()),
-            (_, same) => same,
-        };
-        Ok(Plan {
-            spawn_rate,
-            run_time: Some(run_time),
-            model,
-            stages: preset.stages(target, run_time),
-            ..plan
-        })
+        let search = self.search(amount, warm_up)?;
+        Ok(self.of_table(&frame, &table).searching(search))
     }
 
     /// What `--preset capacity` searches.
-    ///
-    /// # Errors
-    ///
-    /// When it has no bounds.
-    pub(crate) fn search(
-        &self,
-        rate: Option<f64>,
-        run_time: Option<Duration>,
-        warm_up: Duration,
-    ) -> Result<Option<Search>, PlanError> {
+    fn search(&self, amount: &Amount, warm_up: Duration) -> Result<Option<Search>, Misuse> {
         if self.preset != Some(Preset::Capacity) {
             return Ok(None);
         }
-        let without = PlanError::SearchWithout;
-        let highest = rate.ok_or(without("--rate, the highest rate to try"))?;
-        let run_time = run_time.ok_or(without("--run-time, which its probes are parts of"))?;
+        let missing = |what: &str| Misuse(format!("--preset capacity needs {what}"));
+        let highest = amount.rate;
+        let highest = highest.ok_or_else(|| missing("--rate, the highest rate to try"))?;
+        let run_time = amount.run_time;
+        let run_time =
+            run_time.ok_or_else(|| missing("--run-time, which its probes are parts of"))?;
         if self.until.is_empty() {
-            return Err(without("--until, what a rate must hold"));
+            return Err(missing("--until, what a rate must hold"));
         }
         let cycle = run_time.saturating_sub(warm_up) / PROBES;
         Ok(Some(Search { highest, cycle }))
     }
 
-    fn stages(&self, basics: &Basics) -> Result<Vec<Stage>, PlanError> {
-        if let Some(path) = &self.shape {
-            return read_shape(path);
-        }
-        let Some(preset) = self.preset else {
-            return Ok(Vec::new());
+    /// The plan of several loads at once, each by its table; `kinds` are the names of all kinds of request. A load
+    /// without stages goes on for the run time of the frame. The warm-up must leave something of each.
+    pub(super) fn of_tables(
+        &self,
+        frame: Plan,
+        tables: Vec<LoadTable>,
+        kinds: &[String],
+    ) -> Result<Plan, PlanError> {
+        let load = |table: LoadTable| {
+            let numbered = (0_u16..).zip(kinds);
+            let own = numbered.filter(|(_, name)| table.kinds.contains(name));
+            Ok(Load {
+                kinds: own.map(|(number, _)| number).collect(),
+                plan: self.of_table(&frame, &table).validated()?,
+                name: table.name,
+            })
         };
-        let run_time = basics.run_time.ok_or(PlanError::PresetWithoutRunTime {
-            preset: preset.name(),
-        })?;
-        let users = Target::Users {
-            users: basics.users,
-            spawn_rate: basics.spawn_rate,
-        };
-        Ok(preset.stages(self.rate.map_or(users, Target::Rate), run_time))
+        let loads: Vec<Load> = tables.into_iter().map(load).collect::<Result<_, _>>()?;
+        let ends: Option<Vec<Duration>> = loads.iter().map(|load| load.plan.run_time).collect();
+        let is_open = |load: &&Load| matches!(load.plan.model, Model::Open(_));
+        let open = loads.iter().find(is_open).or(loads.first());
+        Ok(Plan {
+            users: 0,
+            run_time: ends.and_then(|ends| ends.into_iter().max()),
+            model: open.map_or(frame.model, |load| load.plan.model.clone()),
+            loads,
+            ..frame
+        })
     }
 
-    /// What clap cannot know, as a shape file decides it.
-    fn check_model(&self, is_open: bool, is_plain: bool) -> Result<(), PlanError> {
-        let open = "an open loop: --rate, or a --shape with rates";
-        let closed = "a closed loop: --users, or a --shape with users";
-        let stages = "a run with stages: --preset or --shape";
-        let wrong = [
-            ("--arrivals", self.arrivals.is_some() && !is_open, open),
+    /// The plan of one load; the frame says what the table does not.
+    fn of_table(&self, frame: &Plan, table: &LoadTable) -> Plan {
+        let seed = self.seed();
+        let (users, spawn_rate, rate, stages) = match &table.goal {
+            Goal::One(Target::Users { users, spawn_rate }) => (*users, *spawn_rate, 0.0, &[][..]),
+            Goal::One(Target::Rate(rate)) => (0, frame.spawn_rate, *rate, &[][..]),
+            Goal::Stages(stages) => (0, frame.spawn_rate, 0.0, &**stages),
+        };
+        let whole: Duration = stages.iter().map(|stage| stage.duration).sum();
+        let model = if table.is_open() {
+            Model::Open(OpenLoop {
+                rate,
+                arrivals: match table.is_poisson {
+                    true => Arrivals::Poisson { seed },
+                    false => Arrivals::Constant,
+                },
+                max_in_flight: table.max_in_flight.unwrap_or(DEFAULT_MAX_IN_FLIGHT) as usize,
+            })
+        } else {
+            Model::Closed(match (table.think_time, table.pace) {
+                (Some((least, most)), _) => Pause::Think { least, most, seed },
+                (None, Some(pace)) => Pause::Pace(pace),
+                (None, None) => Pause::None,
+            })
+        };
+        Plan {
+            users,
+            spawn_rate,
+            run_time: match stages.is_empty() {
+                true => frame.run_time,
+                false => Some(whole),
+            },
+            model,
+            stages: stages.to_vec(),
+            ..frame.clone()
+        }
+    }
+
+    /// Checks that no flag is for another load than the plan's, which clap cannot know: a file may decide it.
+    /// `more` are further flags of a run with one load, and whether they are given.
+    pub(super) fn check(&self, plan: &Plan, more: &[(&'static str, bool)]) -> Result<(), Misuse> {
+        let has_one = plan.loads.is_empty();
+        let is_open = has_one && matches!(plan.model, Model::Open(_));
+        let is_closed = has_one && !is_open;
+        let has_stages = !plan.stages.is_empty() || self.preset.is_some();
+        let one = "a run with one load; the [[load]] tables of --scenario say it, leave it out";
+        let (open, closed) = match has_one {
+            true => (
+                "an open loop: --rate, or a --shape with rates",
+                "a closed loop: --users, or a --shape with users",
+            ),
+            false => (one, one),
+        };
+        let staged = "a run with stages: --preset or --shape";
+        let own = [
+            ("--rate", self.rate.is_some(), has_one, one),
+            ("--shape", self.shape.is_some(), has_one, one),
+            ("--preset", self.preset.is_some(), has_one, one),
+            ("--arrivals", self.arrivals.is_some(), is_open, open),
             (
                 "--max-in-flight",
-                self.max_in_flight.is_some() && !is_open,
+                self.max_in_flight.is_some(),
+                is_open,
                 open,
             ),
-            ("--think-time", self.think_time.is_some() && is_open, closed),
-            ("--pace", self.pace.is_some() && is_open, closed),
-            (
-                "--until",
-                !self.until.is_empty() && is_plain && self.preset.is_none(),
-                stages,
-            ),
+            ("--think-time", self.think_time.is_some(), is_closed, closed),
+            ("--pace", self.pace.is_some(), is_closed, closed),
+            ("--until", !self.until.is_empty(), has_stages, staged),
         ];
-        match wrong.into_iter().find(|(_, is_wrong, _)| *is_wrong) {
-            Some((flag, _, model)) => Err(PlanError::OtherModel { flag, model }),
-            None => Ok(()),
-        }
-    }
-
-    fn open_loop(&self) -> OpenLoop {
-        OpenLoop {
-            rate: self.rate.unwrap_or(0.0),
-            arrivals: match self.arrivals.as_deref() {
-                Some("poisson") => Arrivals::Poisson { seed: self.seed() },
-                _ => Arrivals::Constant,
-            },
-            max_in_flight: self.max_in_flight(),
-        }
-    }
-
-    fn pause(&self) -> Pause {
-        pause(self.think_time, self.pace, self.seed())
-    }
-
-    /// Requests in flight that hold back further ones of an open loop.
-    pub(crate) fn max_in_flight(&self) -> usize {
-        self.max_in_flight.unwrap_or(DEFAULT_MAX_IN_FLIGHT) as usize
+        let more = more
+            .iter()
+            .map(|(flag, is_given)| (*flag, *is_given, has_one, one));
+        let mut wrong = more
+            .chain(own)
+            .filter(|(_, is_given, fits, _)| *is_given && !fits);
+        let refused = |(flag, _, _, of)| Err(Misuse(format!("{flag} is for {of}")));
+        wrong.next().map_or(Ok(()), refused)
     }
 
     /// The seed, or its default.
-    pub(crate) fn seed(&self) -> u64 {
+    pub(super) fn seed(&self) -> u64 {
         self.seed.unwrap_or(DEFAULT_SEED)
     }
 }
 
-fn read_shape(path: &Path) -> Result<Vec<Stage>, PlanError> {
-    let wrong = |cause: String| PlanError::Shape {
-        path: path.display().to_string(),
-        cause,
-    };
+fn read_shape(path: &Path) -> Result<Vec<Stage>, Misuse> {
+    let wrong = |cause: String| Misuse(format!("--shape {}: {cause}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     shape::parse(&text).map_err(|error| wrong(error.to_string()))
 }
@@ -264,8 +266,8 @@ mod tests {
         let Command::Run(arguments) = cli.command else {
             panic!("not a run");
         };
-        let validated = arguments.validated("id".to_owned());
-        Ok(validated.map_err(|error| error.to_string())?.0)
+        let prepared = arguments.prepared("id".to_owned());
+        Ok(prepared.map_err(|error| error.to_string())?.0)
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Flags of what a run shows, writes and is judged by.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
-use crate::args::parse;
+use crate::args::{Misuse, parse};
 use crate::measure::threshold::{self, Threshold};
 use crate::report::{StatsFiles, is_standard_output};
 
@@ -16,60 +16,45 @@ use crate::report::{StatsFiles, is_standard_output};
 pub(crate) struct OutputArguments {
     /// Write statistics to PREFIX_stats.csv, _stats_history.csv, _failures.csv and _exceptions.csv, with
     /// Locust's columns, every second
-    #[arg(long, env = "LOAD_CLIENT_CSV", value_name = "PREFIX")]
+    #[arg(long, value_name = "PREFIX")]
     pub(crate) csv: Option<PathBuf>,
     /// In the history, write a row for each request kind, with percentiles of the last ten seconds
-    #[arg(long, env = "LOAD_CLIENT_CSV_FULL_HISTORY")]
+    #[arg(long)]
     pub(crate) csv_full_history: bool,
     /// Write a report as one page that opens offline
     ///
     /// {u}, {r} and {t} in its name become users, spawn rate and run time in seconds; - is standard output.
-    #[arg(long, env = "LOAD_CLIENT_HTML", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Print the tables at the end only
-    #[arg(long, env = "LOAD_CLIENT_ONLY_SUMMARY")]
+    #[arg(long)]
     pub(crate) only_summary: bool,
     /// What must hold, or the run fails, such as 'p95<20ms'; repeatable
     ///
     /// Or 'createOrder:failures<1%'; see below.
-    #[arg(
-        long,
-        env = "LOAD_CLIENT_FAIL_ON",
-        value_delimiter = '\n',
-        value_name = "THRESHOLD"
-    )]
+    #[arg(long, value_delimiter = '\n', value_name = "THRESHOLD")]
     pub(crate) fail_on: Vec<Threshold>,
     /// Write what became of the thresholds as JUnit's XML, one test case for each of --fail-on
-    #[arg(long, env = "LOAD_CLIENT_JUNIT", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
     /// Write the response times of each request kind as a log of HdrHistogram (V2), in nanoseconds, for its tools
-    #[arg(long, env = "LOAD_CLIENT_HDR", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) hdr: Option<PathBuf>,
     /// Serve live metrics at /metrics of this address, for Prometheus to scrape; 127.0.0.1:9464 if none is given,
     /// port 0 takes a free one. With --web the last figures of a run stay until the next one begins
-    #[arg(long, env = "LOAD_CLIENT_PROMETHEUS", num_args = 0..=1, default_missing_value = "127.0.0.1:9464", value_parser = address, value_name = "ADDRESS")]
+    #[arg(long, num_args = 0..=1, default_missing_value = "127.0.0.1:9464", value_parser = address, value_name = "ADDRESS")]
     pub(crate) prometheus: Option<SocketAddr>,
     /// End the run when a threshold is broken; rates, and counts to be reached, are judged at the end only
-    #[arg(long, env = "LOAD_CLIENT_ABORT_ON_FAIL")]
+    #[arg(long)]
     pub(crate) abort_on_fail: bool,
     /// Do not end the run for a threshold before this time from its start
-    #[arg(long, env = "LOAD_CLIENT_ABORT_DELAY", default_value = "0s", value_parser = parse::duration_or_zero, value_name = "TIME")]
+    #[arg(long, default_value = "0s", value_parser = parse::duration_or_zero, value_name = "TIME")]
     pub(crate) abort_delay: Duration,
     /// Exit code when a request failed and no threshold speaks of failures
-    #[arg(
-        long,
-        env = "LOAD_CLIENT_EXIT_CODE_ON_ERROR",
-        default_value = "3",
-        value_name = "CODE"
-    )]
+    #[arg(long, default_value = "3", value_name = "CODE")]
     pub(crate) exit_code_on_error: u8,
     /// Exit code when the load client itself was the bottleneck
-    #[arg(
-        long,
-        env = "LOAD_CLIENT_EXIT_CODE_ON_INVALID",
-        default_value = "5",
-        value_name = "CODE"
-    )]
+    #[arg(long, default_value = "5", value_name = "CODE")]
     pub(crate) exit_code_on_invalid: u8,
 }
 
@@ -98,68 +83,37 @@ impl Files {
             ("--junit", &self.junit),
             ("--hdr", &self.hdr),
         ];
-        let single = single
-            .into_iter()
-            .filter_map(|(flag, path)| Some((flag, path.clone()?)));
-        let statistics = statistics.map(|path| ("--csv", path));
-        statistics.chain(single).collect()
+        let single = single.map(|(flag, path)| Some((flag, path.clone()?)));
+        let all = statistics.map(|path| ("--csv", path));
+        all.chain(single.into_iter().flatten()).collect()
     }
-}
-
-/// Why the flags cannot be used as they are; names them.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub(crate) enum OutputError {
-    #[error("--csv takes the beginning of four files' names, and - is none; name one")]
-    PrefixIsStandardOutput,
-    #[error("--csv-full-history needs --csv; add --csv PREFIX")]
-    FullHistoryWithoutCsv,
-    #[error("--abort-on-fail needs --fail-on; add what must hold, such as --fail-on 'p95<20ms'")]
-    AbortWithoutThreshold,
-    #[error("--junit needs --fail-on; add what must hold, such as --fail-on 'p95<20ms'")]
-    JunitWithoutThreshold,
-    #[error("--abort-delay needs --abort-on-fail; add it")]
-    DelayWithoutAbort,
-    #[error("{flag} {kind}:...: the run has no kind of request with this name; it has {known}")]
-    UnknownKind {
-        flag: &'static str,
-        kind: String,
-        known: String,
-    },
 }
 
 impl OutputArguments {
     /// Checks what depends on more than one flag. `kinds` are the names of the request kinds, `until` is what ends a
     /// run after a stage.
-    pub(crate) fn validated(
-        &self,
-        kinds: &[String],
-        until: &[Threshold],
-    ) -> Result<(), OutputError> {
-        if self.csv.as_deref().is_some_and(is_standard_output) {
-            return Err(OutputError::PrefixIsStandardOutput);
-        }
-        if self.csv_full_history && self.csv.is_none() {
-            return Err(OutputError::FullHistoryWithoutCsv);
-        }
-        if self.abort_on_fail && self.fail_on.is_empty() {
-            return Err(OutputError::AbortWithoutThreshold);
-        }
-        if self.junit.is_some() && self.fail_on.is_empty() {
-            return Err(OutputError::JunitWithoutThreshold);
-        }
-        if !self.abort_delay.is_zero() && !self.abort_on_fail {
-            return Err(OutputError::DelayWithoutAbort);
-        }
+    pub(crate) fn validated(&self, kinds: &[String], until: &[Threshold]) -> Result<(), Misuse> {
         for (flag, thresholds) in [("--fail-on", &*self.fail_on), ("--until", until)] {
             if let Some(kind) = threshold::unknown_kind(thresholds, kinds) {
-                return Err(OutputError::UnknownKind {
-                    flag,
-                    kind: kind.to_owned(),
-                    known: kinds.join(", "),
-                });
+                let reason = "the run has no kind of request with this name; it has";
+                let known = kinds.join(", ");
+                return Err(Misuse(format!("{flag} {kind}:...: {reason} {known}")));
             }
         }
-        Ok(())
+        let wrong = if self.csv.as_deref().is_some_and(is_standard_output) {
+            "--csv takes the beginning of four files' names, and - is none; name one"
+        } else if self.csv_full_history && self.csv.is_none() {
+            "--csv-full-history needs --csv; add --csv PREFIX"
+        } else if self.abort_on_fail && self.fail_on.is_empty() {
+            "--abort-on-fail needs --fail-on; add what must hold, such as --fail-on 'p95<20ms'"
+        } else if self.junit.is_some() && self.fail_on.is_empty() {
+            "--junit needs --fail-on; add what must hold, such as --fail-on 'p95<20ms'"
+        } else if !self.abort_delay.is_zero() && !self.abort_on_fail {
+            "--abort-delay needs --abort-on-fail; add it"
+        } else {
+            return Ok(());
+        };
+        Err(Misuse(wrong.to_owned()))
     }
 
     /// The report's file with its name filled in. What is unknown stays as it is, as in Locust.
@@ -173,13 +127,12 @@ impl OutputArguments {
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
             return Some(path.clone());
         };
-        let mut name = name
+        let seconds = run_time.map_or("{t}".to_owned(), |time| time.as_secs().to_string());
+        let name = name
             .replace("{u}", &users.to_string())
-            .replace("{r}", &spawn_rate.to_string());
-        if let Some(run_time) = run_time {
-            name = name.replace("{t}", &run_time.as_secs().to_string());
-        }
-        Some(path.parent().unwrap_or(Path::new("")).join(name))
+            .replace("{r}", &spawn_rate.to_string())
+            .replace("{t}", &seconds);
+        Some(path.with_file_name(name))
     }
 }
 
@@ -189,46 +142,36 @@ pub(crate) struct WebArguments {
     /// Serve the live page, at 127.0.0.1:8089 if no address is given, and wait for its orders
     ///
     /// Port 0 takes a free one.
-    #[arg(long, env = "LOAD_CLIENT_WEB", num_args = 0..=1, default_missing_value = "127.0.0.1:8089", value_parser = address, value_name = "ADDRESS", conflicts_with = "headless")]
+    #[arg(long, num_args = 0..=1, default_missing_value = "127.0.0.1:8089", value_parser = address, value_name = "ADDRESS", conflicts_with = "headless")]
     pub(crate) web: Option<SocketAddr>,
     /// Let --web listen beyond this machine; the page has no login, whoever reaches it can send load
-    #[arg(long, env = "LOAD_CLIENT_WEB_ALLOW_REMOTE", requires = "web")]
+    #[arg(long, requires = "web")]
     pub(crate) web_allow_remote: bool,
     /// Another name that browsers may call the page by; repeatable
     #[arg(
         long,
-        env = "LOAD_CLIENT_WEB_NAME",
         value_delimiter = '\n',
         value_name = "HOST[:PORT]",
         requires = "web"
     )]
     pub(crate) web_name: Vec<String>,
     /// With --web: start a run at once
-    #[arg(long, env = "LOAD_CLIENT_AUTOSTART", requires = "web")]
+    #[arg(long, requires = "web")]
     pub(crate) autostart: bool,
     /// With --autostart: end this many seconds after the run has ended [default: on Ctrl-C]
-    #[arg(long, env = "LOAD_CLIENT_AUTOQUIT", value_parser = parse::duration_or_zero, value_name = "SECONDS", requires = "autostart")]
+    #[arg(long, value_parser = parse::duration_or_zero, value_name = "SECONDS", requires = "autostart")]
     pub(crate) autoquit: Option<Duration>,
 }
 
-/// The page would be open to others, and nobody said that it may be.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "--web {0} can be reached from other machines, and the page has no login; add --web-allow-remote, or take 127.0.0.1"
-)]
-pub(crate) struct NotAllowed(SocketAddr);
-
 impl WebArguments {
-    /// The address to listen at; `None` without the page.
-    ///
-    /// # Errors
-    ///
-    /// When others could reach it, and that was not allowed.
-    pub(crate) fn address(&self) -> Result<Option<SocketAddr>, NotAllowed> {
+    /// The address to listen at; `None` without the page. Others reach it only if that was allowed.
+    pub(crate) fn address(&self) -> Result<Option<SocketAddr>, Misuse> {
+        let is_open = self.web.is_some_and(|address| !address.ip().is_loopback());
         match self.web {
-            Some(address) if !address.ip().is_loopback() && !self.web_allow_remote => {
-                Err(NotAllowed(address))
-            }
+            Some(address) if is_open && !self.web_allow_remote => Err(Misuse(format!(
+                "--web {address} can be reached from other machines, and the page has no login; \
+                 add --web-allow-remote, or take 127.0.0.1"
+            ))),
             address => Ok(address),
         }
     }
@@ -237,12 +180,9 @@ impl WebArguments {
 /// `ADDRESS:PORT`; `localhost` is 127.0.0.1.
 fn address(text: &str) -> Result<SocketAddr, String> {
     let port = text.strip_prefix("localhost:");
-    let local = port.and_then(|port| port.parse().ok());
-    let address = match local {
-        Some(port) => Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)),
-        None => text.parse().ok(),
-    };
-    address.ok_or_else(|| {
+    let address = port.map_or(text.to_owned(), |port| format!("127.0.0.1:{port}"));
+    let address = address.parse();
+    address.map_err(|_| {
         "takes an IP address and a port such as 127.0.0.1:8089 or [::1]:8089".to_owned()
     })
 }
@@ -297,7 +237,7 @@ mod tests {
         }
         assert!(error(&["--csv", "-"]).contains("--csv"));
         let sound = parse(&["--fail-on", "cancelOrder:p95<1s", "--abort-on-fail"]);
-        assert_eq!(sound.validated(&["cancelOrder".to_owned()], &[]), Ok(()));
+        assert!(sound.validated(&["cancelOrder".to_owned()], &[]).is_ok());
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! Parsers of single command-line values. Plain functions; each error says what the flag takes.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use kafka_cluster_url::ClusterUrl;
 
 use crate::load::plan::MAX_USERS;
 use crate::load::shape::Preset;
+use crate::load::units::parse_rate;
 pub(crate) use crate::load::units::{
     parse_duration as duration, parse_duration_or_zero as duration_or_zero, parse_times as times,
 };
-use kafka_cluster_url::ClusterUrl;
 
 /// The cluster; what is wrong with a URL is told without a password in it.
 pub(crate) fn cluster_url(text: &str) -> Result<ClusterUrl, String> {
@@ -16,25 +18,30 @@ pub(crate) fn cluster_url(text: &str) -> Result<ClusterUrl, String> {
 
 /// A number of users.
 pub(crate) fn users(text: &str) -> Result<u32, String> {
-    let number = text
-        .parse::<u32>()
-        .ok()
-        .filter(|users| (1..=MAX_USERS).contains(users));
-    number.ok_or_else(|| format!("takes a whole number from 1 to {MAX_USERS}"))
+    // What is no number is refused as one that is out of bounds.
+    users_in_bounds(text.parse().unwrap_or(0))
 }
 
 /// Users per second.
 pub(crate) fn spawn_rate(text: &str) -> Result<f64, String> {
-    let number = text
-        .parse::<f64>()
-        .ok()
-        .filter(|rate| rate.is_finite() && *rate > 0.0);
-    number.ok_or_else(|| "takes a number above 0, users per second".to_owned())
+    spawn_rate_in_bounds(text.parse().unwrap_or(f64::NAN))
+}
+
+/// The same, of an order of the page, which is a number already.
+pub(crate) fn users_in_bounds(users: u32) -> Result<u32, String> {
+    let users = Some(users).filter(|users| (1..=MAX_USERS).contains(users));
+    users.ok_or_else(|| format!("takes a whole number from 1 to {MAX_USERS}"))
+}
+
+/// The same, of an order of the page.
+pub(crate) fn spawn_rate_in_bounds(rate: f64) -> Result<f64, String> {
+    let rate = Some(rate).filter(|rate| rate.is_finite() && *rate > 0.0);
+    rate.ok_or_else(|| "takes a number above 0, users per second".to_owned())
 }
 
 /// Requests per second, above zero.
 pub(crate) fn rate(text: &str) -> Result<f64, String> {
-    let rate = crate::load::units::parse_rate(text)?;
+    let rate = parse_rate(text)?;
     let rate = (rate > 0.0).then_some(rate);
     rate.ok_or_else(|| "takes a rate above 0 such as 500/s, 30/m or 1.5/s".to_owned())
 }
@@ -69,29 +76,15 @@ pub(crate) fn body(text: &str) -> Result<Body, String> {
         });
     }
     if text.trim_start().starts_with(['{', '[']) {
-        return Err(
-            "takes JSON or a file; this is neither (broken JSON can be sent from a file)"
-                .to_owned(),
-        );
+        let reason = "this is neither (broken JSON can be sent from a file)";
+        return Err(format!("takes JSON or a file; {reason}"));
     }
-    match std::fs::read(Path::new(text)) {
-        Ok(content) => Ok(Body {
-            content: content.into(),
-            file: Some(text.into()),
-        }),
-        Err(error) => Err(format!(
-            "takes JSON or a file; the file cannot be read: {error}"
-        )),
-    }
-}
-
-/// A record header.
-pub(crate) fn header(text: &str) -> Result<(String, String), String> {
-    let (name, value) = pair(text)?;
-    if name.eq_ignore_ascii_case("reply-to") {
-        return Err("cannot set reply-to; use --reply-topic".to_owned());
-    }
-    Ok((name, value))
+    let content = std::fs::read(text)
+        .map_err(|error| format!("takes JSON or a file; the file cannot be read: {error}"))?;
+    Ok(Body {
+        content: content.into(),
+        file: Some(text.into()),
+    })
 }
 
 /// `KEY=VALUE`; the value may hold further equal signs, or be empty.
@@ -150,11 +143,10 @@ mod tests {
     }
 
     #[test]
-    fn headers_and_properties() {
+    fn pairs() {
         assert_eq!(pair("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
         assert_eq!(pair("a="), Ok(("a".to_owned(), String::new())));
         assert!(pair("a").is_err() && pair("=b").is_err());
-        assert!(header("Reply-To=x").unwrap_err().contains("--reply-topic"));
     }
 
     #[test]

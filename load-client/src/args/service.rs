@@ -2,18 +2,20 @@
 //! it stands for: a scenario, and additions to the transport's settings.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use bytes::Bytes;
+use clap::Args;
+
+use crate::args::Misuse;
 use crate::scenario::{
     Body, BodyCheck, BodyChecks, Feeder, FeederOrder, Format, Kind, LoadTable, Mix, Records,
     Request, StatusSet, Template, parse_name, parse_tag, read_scenario,
 };
-use crate::transport::kafka::{KafkaSettings, OWN_REPLY_TOPIC_INFIX};
+use crate::transport::kafka::{KafkaSettings, OWN_REPLY_TOPIC_INFIX, ServiceSettings};
 use crate::transport::wire::{
     Correlation, IdFormat, PartitionHeader, Profile, ReplyCorrelation, Wire,
 };
-use bytes::Bytes;
-use clap::Args;
 
 const WORKLOAD: &str = "Workload";
 const SERVICE: &str = "Conventions of the service";
@@ -24,84 +26,79 @@ pub(crate) struct ServiceArguments {
     ///
     /// Their keys: name, weight, tags, topic, reply_topic, body | body_file | body_lines, template, feeder, feeder_order,
     /// format, key, headers, expect_status, expect_body.
-    #[arg(long, env = "LOAD_CLIENT_SCENARIO", value_name = "FILE", conflicts_with_all = ["body", "body_lines", "key", "template"], help_heading = WORKLOAD)]
-    scenario: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["body", "body_lines", "key", "template"], help_heading = WORKLOAD)]
+    pub(super) scenario: Option<PathBuf>,
     /// Send only those kinds of the scenario that have one of these tags (comma separated)
-    #[arg(short = 'T', long, env = "LOAD_CLIENT_TAGS", value_parser = parse_tag, value_delimiter = ',', value_name = "TAGS", requires = "scenario", help_heading = WORKLOAD)]
+    #[arg(short = 'T', long, value_parser = parse_tag, value_delimiter = ',', value_name = "TAGS", requires = "scenario", help_heading = WORKLOAD)]
     tags: Vec<String>,
     /// Leave out those kinds of the scenario that have one of these tags (comma separated)
-    #[arg(short = 'E', long, env = "LOAD_CLIENT_EXCLUDE_TAGS", value_parser = parse_tag, value_delimiter = ',', value_name = "TAGS", requires = "scenario", help_heading = WORKLOAD)]
+    #[arg(short = 'E', long, value_parser = parse_tag, value_delimiter = ',', value_name = "TAGS", requires = "scenario", help_heading = WORKLOAD)]
     exclude_tags: Vec<String>,
     /// What results call the requests, which need one name to be compared [default: the topic]
-    #[arg(long, env = "LOAD_CLIENT_NAME", value_parser = parse_name, value_name = "NAME", conflicts_with = "scenario", help_heading = WORKLOAD)]
+    #[arg(long, value_parser = parse_name, value_name = "NAME", conflicts_with = "scenario", help_heading = WORKLOAD)]
     name: Option<String>,
     /// Bodies from a file, one per line, in order and around again; or whole records of `kcat -C -J`
-    #[arg(long, env = "LOAD_CLIENT_BODY_LINES", value_name = "FILE", conflicts_with = "body", help_heading = WORKLOAD)]
-    body_lines: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", conflicts_with = "body", help_heading = WORKLOAD)]
+    pub(super) body_lines: Option<PathBuf>,
     /// What --body-lines holds, lines or kcat-json [default: as its first line looks]
-    #[arg(long, env = "LOAD_CLIENT_BODY_LINES_FORMAT", value_name = "FORMAT", requires = "body_lines", help_heading = WORKLOAD)]
+    #[arg(long, value_name = "FORMAT", requires = "body_lines", help_heading = WORKLOAD)]
     body_lines_format: Option<Format>,
     /// Key of each request; {uuid}, {request_id}, {counter}, {random:1:100}, {user}, {now}, {timestamp_ms} and
     /// {csv.COLUMN} are filled in, and {{uuid}} is the text itself
-    #[arg(long, env = "LOAD_CLIENT_KEY", value_name = "TEMPLATE", help_heading = WORKLOAD)]
+    #[arg(long, value_name = "TEMPLATE", help_heading = WORKLOAD)]
     key: Option<String>,
     /// Fill the placeholders in --body and --header in as well; without it they are sent as they stand
-    #[arg(long, env = "LOAD_CLIENT_TEMPLATE", help_heading = WORKLOAD)]
+    #[arg(long, help_heading = WORKLOAD)]
     template: bool,
     /// CSV whose columns fill in {csv.COLUMN} in --key, and with --template in --body and --header: a row for
     /// each request
-    #[arg(long, env = "LOAD_CLIENT_FEEDER", value_name = "FILE", conflicts_with = "scenario", help_heading = WORKLOAD)]
-    feeder: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", conflicts_with = "scenario", help_heading = WORKLOAD)]
+    pub(super) feeder: Option<PathBuf>,
     /// In which order its rows are taken: sequential (around again), random (by --seed), or once, which ends the
     /// run after the last [default: sequential]
-    #[arg(long, env = "LOAD_CLIENT_FEEDER_ORDER", value_name = "ORDER", requires = "feeder", help_heading = WORKLOAD)]
+    #[arg(long, value_name = "ORDER", requires = "feeder", help_heading = WORKLOAD)]
     feeder_order: Option<FeederOrder>,
     /// Statuses that are good: 200, 2xx, 200-204 or several, comma separated [default: 2xx]
-    #[arg(long, env = "LOAD_CLIENT_EXPECT_STATUS", value_name = "STATUS", help_heading = SERVICE)]
+    #[arg(long, value_name = "STATUS", help_heading = SERVICE)]
     expect_status: Option<StatusSet>,
     /// What bodies of good replies must say: text:TEXT (contains it), regex:PATTERN, json:/POINTER=VALUE or
     /// json:/POINTER (there is one); repeatable, all must hold
-    #[arg(long, env = "LOAD_CLIENT_EXPECT_BODY", value_delimiter = '\n', value_name = "CHECK", conflicts_with = "publish_only", help_heading = SERVICE)]
+    #[arg(long, value_delimiter = '\n', value_name = "CHECK", conflicts_with = "publish_only", help_heading = SERVICE)]
     expect_body: Vec<BodyCheck>,
     /// Conventions of a framework: reference, spring, smallrye, nest, faststream or zilla
     ///
     /// The options below change single ones.
-    #[arg(long, env = "LOAD_CLIENT_PROFILE", default_value = "reference", help_heading = SERVICE)]
+    #[arg(long, default_value = "reference", help_heading = SERVICE)]
     profile: Profile,
     /// Request header that names the reply topic
-    #[arg(long, env = "LOAD_CLIENT_REPLY_TO_HEADER", value_parser = header_name, value_name = "NAME", help_heading = SERVICE)]
+    #[arg(long, value_parser = header_name, value_name = "NAME", help_heading = SERVICE)]
     reply_to_header: Option<String>,
     /// Where requests carry their id: header:NAME, key, payload:/JSON/POINTER, or echo:NAME, which asks
     /// by x-reply-set-header for a header on the reply
-    #[arg(long, env = "LOAD_CLIENT_CORRELATION", value_name = "PLACE", help_heading = SERVICE)]
+    #[arg(long, value_name = "PLACE", help_heading = SERVICE)]
     correlation: Option<Correlation>,
     /// Where replies carry it: header:NAME, key or payload:/JSON/POINTER [default: the same place]
-    #[arg(long, env = "LOAD_CLIENT_REPLY_CORRELATION", value_name = "PLACE", help_heading = SERVICE)]
+    #[arg(long, value_name = "PLACE", help_heading = SERVICE)]
     reply_correlation: Option<ReplyCorrelation>,
     /// How the id is written: uuid, uuid-bytes (16 bytes) or hex
-    #[arg(long, env = "LOAD_CLIENT_CORRELATION_FORMAT", value_name = "FORMAT", help_heading = SERVICE)]
+    #[arg(long, value_name = "FORMAT", help_heading = SERVICE)]
     correlation_format: Option<IdFormat>,
     /// Reply header with the status; none: any reply is good that has no error header
-    #[arg(long, env = "LOAD_CLIENT_STATUS_HEADER", value_parser = header_name, value_name = "NAME|none", help_heading = SERVICE)]
+    #[arg(long, value_parser = header_name, value_name = "NAME|none", help_heading = SERVICE)]
     status_header: Option<String>,
     /// Reply header that tells a failure by being there; repeatable
-    #[arg(long, env = "LOAD_CLIENT_ERROR_HEADER", value_parser = header_name, value_delimiter = '\n', value_name = "NAME", help_heading = SERVICE)]
+    #[arg(long, value_parser = header_name, value_delimiter = '\n', value_name = "NAME", help_heading = SERVICE)]
     error_header: Vec<String>,
     /// Ask for replies on this partition, and read no other
-    #[arg(long, env = "LOAD_CLIENT_REPLY_PARTITION", value_parser = clap::value_parser!(i32).range(0..), value_name = "NUMBER", help_heading = SERVICE)]
+    #[arg(long, value_parser = clap::value_parser!(i32).range(0..), value_name = "NUMBER", help_heading = SERVICE)]
     reply_partition: Option<i32>,
     /// Request header that names the partition of the reply: bytes:NAME (4 bytes) or text:NAME
-    #[arg(long, env = "LOAD_CLIENT_REPLY_PARTITION_HEADER", value_name = "ENCODING:NAME", help_heading = SERVICE)]
+    #[arg(long, value_name = "ENCODING:NAME", help_heading = SERVICE)]
     reply_partition_header: Option<PartitionHeader>,
     /// Create a reply topic for this run, <topic>.reply.load-client-<run id>, and delete it at the end
-    #[arg(long, env = "LOAD_CLIENT_OWN_REPLY_TOPIC", num_args = 0..=1, default_missing_value = "1", value_parser = clap::value_parser!(i32).range(1..=10_000), value_name = "PARTITIONS", conflicts_with_all = ["reply_topic", "publish_only"], help_heading = SERVICE)]
+    #[arg(long, num_args = 0..=1, default_missing_value = "1", value_parser = clap::value_parser!(i32).range(1..=10_000), value_name = "PARTITIONS", conflicts_with_all = ["reply_topic", "publish_only"], help_heading = SERVICE)]
     own_reply_topic: Option<i32>,
 }
-
-/// Values that contradict each other, or a file that cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct ServiceError(String);
 
 fn header_name(text: &str) -> Result<String, String> {
     if text.trim().is_empty() || text.contains('\0') {
@@ -111,40 +108,28 @@ fn header_name(text: &str) -> Result<String, String> {
 }
 
 impl ServiceArguments {
-    /// The files that the requests are read from.
-    pub(crate) fn files(&self) -> [Option<&Path>; 3] {
-        [&self.scenario, &self.body_lines, &self.feeder].map(|file| file.as_deref())
-    }
-
-    /// The scenario, its loads if it has any, and the settings that follow from it and from the conventions.
-    ///
-    /// # Errors
-    ///
-    /// For values that contradict each other, and for a file that cannot be used.
+    /// The scenario and its loads if it has any; sets what follows from it and from the conventions.
     pub(crate) fn apply(
         &self,
         settings: &mut KafkaSettings,
         seed: u64,
-    ) -> Result<(Mix, Vec<LoadTable>), ServiceError> {
-        let wire = self.wire().map_err(ServiceError)?;
-        let names = settings.headers.iter().map(|(name, _)| name);
-        refuse_own_headers(&wire, names)
-            .map_err(|error| ServiceError(format!("--header: {error}")))?;
+    ) -> Result<(Mix, Vec<LoadTable>), Misuse> {
+        let wire = self.wire()?;
+        refuse_own_headers(&wire, &settings.headers).map_err(Misuse::of("--header"))?;
         let (mix, loads) = self.mix(settings, seed)?;
         for (kind, sample) in mix.parts().iter().zip(mix.samples()) {
             self.check(&wire, kind, &sample)?;
         }
-        let service = &mut settings.service;
-        service.wire = wire;
         let kinds = mix.parts().iter();
-        let (topics, reply_topics): (Vec<_>, Vec<_>) = kinds
-            .map(|kind| (kind.topic.as_deref(), kind.reply_topic.as_deref()))
-            .unzip();
-        service.more_topics = topics.into_iter().flatten().map(str::to_owned).collect();
-        let reply_topics = reply_topics.into_iter().flatten();
-        service.more_reply_topics = reply_topics.map(str::to_owned).collect();
-        if let Some(partitions) = self.own_reply_topic {
-            service.own_reply_topic = Some(partitions);
+        let topics = kinds.clone().filter_map(|kind| kind.topic.as_deref());
+        let reply_topics = kinds.filter_map(|kind| kind.reply_topic.as_deref());
+        settings.service = ServiceSettings {
+            wire,
+            more_topics: topics.map(str::to_owned).collect(),
+            more_reply_topics: reply_topics.map(str::to_owned).collect(),
+            own_reply_topic: self.own_reply_topic,
+        };
+        if self.own_reply_topic.is_some() {
             let (topic, run) = (&settings.topic, &settings.run_id);
             settings.reply_topic = format!("{topic}{OWN_REPLY_TOPIC_INFIX}{run}");
         }
@@ -152,22 +137,21 @@ impl ServiceArguments {
     }
 
     /// Finds out before the run what would fail every request of a kind.
-    fn check(&self, wire: &Wire, kind: &Kind, sample: &Request) -> Result<(), ServiceError> {
+    fn check(&self, wire: &Wire, kind: &Kind, sample: &Request) -> Result<(), Misuse> {
         let refused = |flag: &str, reason: String| match &self.scenario {
-            Some(_) => ServiceError(format!("--scenario: request {}: {reason}", kind.name)),
-            None => ServiceError(format!("{flag}: {reason}")),
+            Some(_) => Misuse(format!("--scenario: request {}: {reason}", kind.name)),
+            None => Misuse(format!("{flag}: {reason}")),
         };
         if kind.key.is_some() && wire.correlation == Correlation::AsReply(ReplyCorrelation::Key) {
             let reason = "the id is the key, by --correlation; leave one of the two out";
             return Err(refused("--key", reason.to_owned()));
         }
-        refuse_own_headers(wire, kind.headers.iter().map(|(name, _)| name))
-            .map_err(|reason| refused("--header", reason))?;
+        refuse_own_headers(wire, &kind.headers).map_err(|reason| refused("--header", reason))?;
         wire.check(sample)
             .map_err(|reason| refused("--correlation", reason))
     }
 
-    fn wire(&self) -> Result<Wire, String> {
+    fn wire(&self) -> Result<Wire, Misuse> {
         let profile = self.profile.wire();
         let status_header = match self.status_header.as_deref() {
             None => profile.status_header,
@@ -175,65 +159,53 @@ impl ServiceArguments {
             Some(name) => Some(name.to_owned()),
         };
         if self.expect_status.is_some() && status_header.is_none() {
-            return Err(
-                "--expect-status: replies carry no status; name its header by --status-header"
-                    .to_owned(),
-            );
+            let reason = "replies carry no status; name its header by --status-header";
+            return Err(Misuse(format!("--expect-status: {reason}")));
         }
-        let chosen = |own: &Option<String>, of_profile| own.clone().unwrap_or(of_profile);
-        let mut error_headers = profile.error_headers;
-        error_headers.extend(self.error_header.iter().cloned());
+        let reply_to_header = self.reply_to_header.clone();
+        let correlation = self.correlation.clone();
+        let format = self.correlation_format;
+        let partition_header = self.reply_partition_header.clone();
         let wire = Wire {
-            reply_to_header: chosen(&self.reply_to_header, profile.reply_to_header),
-            correlation: self.correlation.clone().unwrap_or(profile.correlation),
+            reply_to_header: reply_to_header.unwrap_or(profile.reply_to_header),
+            correlation: correlation.unwrap_or(profile.correlation),
             reply_correlation: self.reply_correlation.clone(),
-            correlation_format: self
-                .correlation_format
-                .unwrap_or(profile.correlation_format),
-            reply_partition_header: self
-                .reply_partition_header
-                .clone()
-                .or(profile.reply_partition_header),
+            correlation_format: format.unwrap_or(profile.correlation_format),
+            reply_partition_header: partition_header.or(profile.reply_partition_header),
             reply_partition: self.reply_partition,
             status_header,
             expect_status: self.expect_status.clone().unwrap_or_default(),
             expect_body: BodyChecks(self.expect_body.clone()),
-            error_headers,
+            error_headers: [&*profile.error_headers, &self.error_header].concat(),
         };
-        wire.validated()
+        wire.validated().map_err(Misuse)
     }
 
     fn mix(
         &self,
         settings: &mut KafkaSettings,
         seed: u64,
-    ) -> Result<(Mix, Vec<LoadTable>), ServiceError> {
-        let (kinds, mut loads, files) = match &self.scenario {
-            Some(path) => {
-                let failed = |error| ServiceError(format!("--scenario: {error}"));
-                // It is not sent, so that no report shall tell its size.
-                settings.body = Bytes::new();
-                let read = read_scenario(path).map_err(failed)?;
-                (self.chosen(read.kinds)?, read.loads, read.others)
-            }
-            None => (
-                vec![self.only_kind(settings).map_err(ServiceError)?],
-                Vec::new(),
-                Vec::new(),
-            ),
+    ) -> Result<(Mix, Vec<LoadTable>), Misuse> {
+        let Some(path) = &self.scenario else {
+            let kind = self.only_kind(settings)?;
+            return Ok((Mix::try_new(vec![kind], seed).map_err(Misuse)?, Vec::new()));
         };
+        // It is not sent, so that no report shall tell its size.
+        settings.body = Bytes::new();
+        let read = read_scenario(path).map_err(Misuse::of("--scenario"))?;
+        let (kinds, mut loads) = (self.chosen(read.kinds)?, read.loads);
         for load in &mut loads {
             load.kinds
                 .retain(|name| kinds.iter().any(|kind| &kind.name == name));
         }
         loads.retain(|load| !load.kinds.is_empty());
-        let mut mix = Mix::try_new(kinds, seed).map_err(ServiceError)?;
-        mix.files = files;
+        let mut mix = Mix::try_new(kinds, seed).map_err(Misuse)?;
+        mix.files = read.others;
         Ok((mix, loads))
     }
 
     /// The kinds that the tags leave.
-    fn chosen(&self, mut kinds: Vec<Kind>) -> Result<Vec<Kind>, ServiceError> {
+    fn chosen(&self, mut kinds: Vec<Kind>) -> Result<Vec<Kind>, Misuse> {
         let known: BTreeSet<String> = kinds.iter().flat_map(|kind| kind.tags.clone()).collect();
         for (flag, tags) in [
             ("--tags", &self.tags),
@@ -244,62 +216,57 @@ impl ServiceArguments {
                     true => "its requests have no tags".to_owned(),
                     false => format!("it has {}", Vec::from_iter(known).join(", ")),
                 };
-                let reason = format!("{flag} {unknown}: the scenario has no such tag; {known}");
-                return Err(ServiceError(reason));
+                let reason = format!("the scenario has no such tag; {known}");
+                return Err(Misuse(format!("{flag} {unknown}: {reason}")));
             }
         }
         let has = |kind: &Kind, tags: &[String]| kind.tags.iter().any(|tag| tags.contains(tag));
         kinds.retain(|kind| self.tags.is_empty() || has(kind, &self.tags));
         kinds.retain(|kind| !has(kind, &self.exclude_tags));
         if kinds.is_empty() {
-            let reason =
-                "--tags and --exclude-tags leave no request of the scenario: change one of them";
-            return Err(ServiceError(reason.to_owned()));
+            let reason = "leave no request of the scenario: change one of them";
+            return Err(Misuse(format!("--tags and --exclude-tags {reason}")));
         }
         Ok(kinds)
     }
 
-    fn only_kind(&self, settings: &mut KafkaSettings) -> Result<Kind, String> {
+    fn only_kind(&self, settings: &mut KafkaSettings) -> Result<Kind, Misuse> {
         let order = self.feeder_order.unwrap_or_default();
         let feeder = self.feeder.as_deref().map(|path| Feeder::read(path, order));
-        let feeder = feeder
-            .transpose()
-            .map_err(|error| format!("--feeder: {error}"))?;
+        let feeder = feeder.transpose().map_err(Misuse::of("--feeder"))?;
         let columns = feeder.as_ref().map_or(&[][..], Feeder::columns);
-        let compile = |flag: &str, text: &[u8]| {
-            Template::compile(text, columns).map_err(|error| format!("{flag}: {error}"))
-        };
+        let compile =
+            |flag, text: &[u8]| Template::compile(text, columns).map_err(Misuse::of(flag));
         let body = match &self.body_lines {
             Some(path) => {
                 settings.body = Bytes::new();
                 let records = Records::read(path, self.body_lines_format);
-                Body::Records(records.map_err(|error| format!("--body-lines: {error}"))?)
+                Body::Records(records.map_err(Misuse::of("--body-lines"))?)
             }
             None if self.template => Body::Template(compile("--body", &settings.body)?),
             None => Body::Template(Template::verbatim(settings.body.clone())),
         };
-        let name = self.name.as_ref().unwrap_or(&settings.topic);
-        let mut kind = Kind::new(name.clone(), body);
-        if let Some(key) = &self.key {
-            kind.key = Some(compile("--key", key.as_bytes())?);
-        }
+        let mut headers = Vec::new();
         if self.template {
             for (name, value) in std::mem::take(&mut settings.headers) {
-                kind.headers
-                    .push((name, compile("--header", value.as_bytes())?));
+                headers.push((name, compile("--header", value.as_bytes())?));
             }
         }
-        kind.feeder = feeder;
-        Ok(kind)
+        let key = self.key.as_deref();
+        let key = key.map(|key| compile("--key", key.as_bytes()));
+        let name = self.name.as_ref().unwrap_or(&settings.topic);
+        Ok(Kind {
+            key: key.transpose()?,
+            headers,
+            feeder,
+            ..Kind::new(name.clone(), body)
+        })
     }
 }
 
-fn refuse_own_headers<'a>(
-    wire: &Wire,
-    mut names: impl Iterator<Item = &'a String>,
-) -> Result<(), String> {
-    let own = names.find_map(|name| wire.own_header(name));
-    own.map_or(Ok(()), |own| {
+fn refuse_own_headers<T>(wire: &Wire, headers: &[(String, T)]) -> Result<(), String> {
+    let mut own = headers.iter().filter_map(|(name, _)| wire.own_header(name));
+    own.next().map_or(Ok(()), |own| {
         Err(format!(
             "cannot set {own}, which the run sets itself; see --reply-topic, --reply-partition and --correlation"
         ))

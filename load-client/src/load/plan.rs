@@ -96,39 +96,6 @@ pub enum PlanError {
         /// The run time asked for.
         run_time: Duration,
     },
-    /// A preset is a share of the run time.
-    #[error("--preset {preset} needs --run-time, which its stages are parts of")]
-    PresetWithoutRunTime {
-        /// The preset asked for.
-        preset: &'static str,
-    },
-    /// A search has no bounds.
-    #[error("--preset capacity needs {0}")]
-    SearchWithout(&'static str),
-    /// A shape file cannot be used.
-    #[error("--shape {path}: {cause}")]
-    Shape {
-        /// The file.
-        path: String,
-        /// What is wrong with it, and where.
-        cause: String,
-    },
-    /// A setting of a run that has one load.
-    #[error(
-        "{flag} is for a run with one load; the [[load]] tables of --scenario say it, leave it out"
-    )]
-    BesideLoads {
-        /// The flag.
-        flag: &'static str,
-    },
-    /// A setting of the other load model.
-    #[error("{flag} is for {model}")]
-    OtherModel {
-        /// The flag.
-        flag: &'static str,
-        /// What it is for.
-        model: &'static str,
-    },
 }
 
 impl Plan {

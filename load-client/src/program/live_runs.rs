@@ -18,8 +18,8 @@ use crate::session::terminal::{Text, say};
 use crate::session::{Audience, Observer, SEARCHES, Session, no_edit};
 use crate::transport::kafka::KafkaSettings;
 use crate::web::{
-    Board, EditOrder, Exporter, Figures, Offers, Phase, Refusal, RunController, RunMark, Share,
-    StartOrder, State, StopOrder, Target, unix_ms,
+    Board, EditOrder, Exporter, Figures, Offers, Order, Phase, Refusal, RunController, Share,
+    StartOrder, State, StopOrder, Target, downloads, unix_ms,
 };
 
 /// Owns the runs. Each has clients, a recorder and an id of its own. Clones own the same ones.
@@ -68,7 +68,7 @@ impl LiveRuns {
             offers: Offers {
                 edit: no_edit(plan).is_none(),
                 rate: plan.loads.is_empty(),
-                ..Offers::default()
+                downloads: downloads(),
             },
             ..State::default()
         };
@@ -137,7 +137,18 @@ impl RunController for LiveRuns {
         &self.0.board
     }
 
-    async fn start(&self, order: StartOrder) -> Result<State, Refusal> {
+    async fn carry_out(&self, order: Order) -> Result<State, Refusal> {
+        match order {
+            Order::Start(order) => self.start(order).await,
+            Order::Edit(order) => self.edit(order).await,
+            Order::Stop(order) => self.stop(order).await,
+            Order::Reset => self.reset().await,
+        }
+    }
+}
+
+impl LiveRuns {
+    pub(super) async fn start(&self, order: StartOrder) -> Result<State, Refusal> {
         let mut active = self.0.active.lock().await;
         let state = self.0.board.state();
         if self.0.closing.load(Ordering::Relaxed) {
@@ -282,7 +293,6 @@ async fn run(
     prepared: Prepared,
     Active { control, view, .. }: Active,
 ) -> anyhow::Result<(u8, Option<String>)> {
-    let run_id = prepared.1.run_id.clone();
     let session = Session::prepare(Arc::clone(&runs.0.arguments), number, prepared)?;
     let stop = control.stop.clone();
     let transport = session.connect(stop.cancelled()).await?;
@@ -300,11 +310,7 @@ async fn run(
     });
     let started = session.start(transport, control, Audience::Page, Some(observer))?;
     view.get_or_init(|| started.view());
-    runs.0.board.begin(RunMark {
-        number,
-        run_id,
-        started_unix_ms: unix_ms(),
-    });
+    runs.0.board.begin();
     // Does not outlive the run.
     let stopping = AbortOnDropHandle::new(tokio::spawn({
         let board = runs.0.board.clone();

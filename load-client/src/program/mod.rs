@@ -22,18 +22,16 @@ use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
 
 use self::live_runs::LiveRuns;
-use crate::args::{
-    self, Command, Misuse, NotAllowed, OutputError, RunArguments, ServiceError, parse,
-};
-use crate::load::plan::{Model, OpenLoop, Pause, Plan, PlanError};
+use crate::args::{self, Amount, Command, Misuse, RunArguments, parse};
+use crate::load::Control;
+use crate::load::plan::{Plan, PlanError};
 use crate::load::units::show_rate;
-use crate::load::{Arrivals, Control};
 use crate::report::Collision;
 use crate::scenario::{Mix, Scenario};
 use crate::session::terminal::{INTERRUPTED, say};
 use crate::session::{Audience, Observer, Session};
 use crate::transport::kafka::{KafkaSettings, KafkaTransportError, quiet_unreadable_headers};
-use crate::web::{AllowedHosts, Exporter, Refusal, RunController, StartOrder, router};
+use crate::web::{AllowedHosts, Exporter, Refusal, StartOrder, router};
 
 pub(crate) use compare::compare;
 
@@ -86,9 +84,6 @@ pub(crate) fn is_usage(error: &anyhow::Error) -> bool {
     error.is::<PlanError>()
         || error.is::<Collision>()
         || error.is::<Misuse>()
-        || error.is::<ServiceError>()
-        || error.is::<OutputError>()
-        || error.is::<NotAllowed>()
         || by_setting.is_some_and(KafkaTransportError::is_usage)
 }
 
@@ -266,7 +261,7 @@ fn defaults(arguments: &RunArguments, plan: &Plan) -> StartOrder {
     let run_time = run_time.map(|time| time.to_string().replace(' ', ""));
     // What is not there is an empty field of the form.
     StartOrder {
-        users: arguments.users(),
+        users: arguments.amount().users,
         spawn_rate: plan.spawn_rate,
         run_time: Some(run_time.unwrap_or_default()),
         rate: Some(arguments.load.rate.map(show_rate).unwrap_or_default()),
@@ -279,66 +274,26 @@ fn ordered(
     order: &StartOrder,
     run_id: String,
 ) -> Result<Prepared, Refusal> {
-    let run_time = field("run_time", order.run_time.as_deref(), parse::duration)?;
-    let rate = field("rate", order.rate.as_deref(), parse::rate)?;
-    let prepared = arguments.prepared_for(run_id, run_time);
-    let (plan, settings, scenario) =
-        prepared.map_err(|error| Refusal::invalid(format!("{error:#}")))?;
-    if rate.is_some() && !plan.loads.is_empty() {
-        let reason = "rate: the loads of the scenario have their own";
-        return Err(Refusal::invalid(reason));
-    }
-    let plan = match plan.stages.is_empty() && plan.loads.is_empty() {
-        true => unstaged(plan, order, run_time, rate, arguments),
-        false => {
-            let users = (order.users, order.spawn_rate);
-            arguments.load.staged_as(plan, users, run_time, rate)
-        }
+    let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
+    let invalid = |field: &str| {
+        let field = field.to_owned();
+        move |reason: String| Refusal::invalid(format!("{field}: {reason}"))
     };
-    let plan = plan.and_then(Plan::validated);
-    let plan = plan.map_err(|error| Refusal::invalid(error.to_string()))?;
-    Ok((plan, settings, scenario))
-}
-
-/// What a field of the form says; `None` when it is empty.
-fn field<T>(
-    name: &str,
-    text: Option<&str>,
-    parse: impl FnOnce(&str) -> Result<T, String>,
-) -> Result<Option<T>, Refusal> {
-    let given = text.map(str::trim).filter(|text| !text.is_empty());
-    let parsed = given.map(parse).transpose();
-    parsed.map_err(|reason| Refusal::invalid(format!("{name}: {reason}")))
-}
-
-/// The load of the order, which is one: an open loop with a rate, users without one.
-fn unstaged(
-    plan: Plan,
-    order: &StartOrder,
-    run_time: Option<Duration>,
-    rate: Option<f64>,
-    arguments: &RunArguments,
-) -> Result<Plan, PlanError> {
-    let (users, model) = match (rate, plan.model) {
-        (Some(rate), Model::Open(open)) => (0, Model::Open(OpenLoop { rate, ..open })),
-        (Some(rate), Model::Closed(_)) => {
-            let open = OpenLoop {
-                rate,
-                arrivals: Arrivals::Constant,
-                max_in_flight: arguments.load.max_in_flight(),
-            };
-            (0, Model::Open(open))
-        }
-        (None, Model::Closed(pause)) => (order.users, Model::Closed(pause)),
-        (None, Model::Open(_)) => (order.users, Model::Closed(Pause::None)),
-    };
-    let search = arguments.load.search(rate, run_time, plan.warm_up)?;
-    let plan = Plan {
-        users,
+    let run_time = given(&order.run_time).map(|text| parse::duration(text.trim()));
+    let run_time = run_time.transpose().map_err(invalid("run_time"))?;
+    let rate = given(&order.rate).map(|text| parse::rate(text.trim()));
+    let rate = rate.transpose().map_err(invalid("rate"))?;
+    let amount = Amount {
+        users: order.users,
         spawn_rate: order.spawn_rate,
         run_time,
-        model,
-        ..plan
+        rate,
     };
-    Ok(plan.searching(search))
+    let prepared = arguments.prepared_for(run_id, &amount);
+    let prepared = prepared.map_err(|error| Refusal::invalid(format!("{error:#}")))?;
+    if rate.is_some() && !prepared.0.loads.is_empty() {
+        let reason = "the loads of the scenario have their own".to_owned();
+        return Err(invalid("rate")(reason));
+    }
+    Ok(prepared)
 }

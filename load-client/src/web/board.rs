@@ -1,41 +1,42 @@
 //! What every browser sees: one state, one history, one set of figures. Whoever owns the runs writes
-//! it, each browser reads it from where it stands.
+//! it, and each browser is sent what has changed since it was sent something last.
 //!
-//! Memory is bounded: the history is thinned out, and a browser that does not read its events misses
-//! them and is told the whole anew.
+//! Memory is bounded: the history is thinned out, and nothing is stored for a browser that does not read.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use axum::response::sse::{Event, KeepAlive};
+use futures_util::{Stream, StreamExt, stream};
 use serde::Serialize;
-use tokio::sync::broadcast;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio_util::sync::CancellationToken;
 
 use crate::measure::history::{Bin, Moment};
 use crate::measure::summary::Summary;
 use crate::web::StartOrder;
-use crate::web::api::DOWNLOADS;
-use crate::web::events::{Event, Position, RunHistory, RunMark, RunMoment};
-use crate::web::log::Log;
+use crate::web::past::{Log, RunHistory, RunMark, RunMoment};
 
-/// Events that a browser may be behind before it is told the whole anew.
-const BACKLOG: usize = 64;
+/// An event `ping` is sent after this time without another, so that the page can tell a quiet server
+/// from a lost one.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The board. Clones are the same one.
 #[derive(Clone)]
-pub(crate) struct Board(Arc<Mutex<Inner>>);
+pub(crate) struct Board(watch::Sender<Contents>);
 
-struct Inner {
-    /// Tells this server's events from those of the one before it on the same port.
-    server: u64,
-    live: broadcast::Sender<Event>,
-    /// The number of the last event.
-    number: u64,
-    /// The number of the last event that made older history invalid.
+/// All that the board holds, at one instant.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Contents {
+    /// Counts the changes from 1.
+    changes: u64,
+    /// The last change of state and log.
+    told: u64,
+    /// The last change that made older history invalid.
     cleared: u64,
-    state: State,
-    history: RunHistory,
-    figures: Option<Figures>,
+    pub(super) state: State,
     log: Log,
+    pub(super) history: RunHistory,
+    pub(super) figures: Option<Figures>,
 }
 
 /// The figures of the present or the last run.
@@ -45,154 +46,148 @@ pub(crate) struct Figures {
     pub histogram: Vec<Bin>,
 }
 
-/// All that the board holds, at one instant.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Snapshot {
-    pub state: State,
-    pub runs: Vec<RunMark>,
-    pub moments: Vec<RunMoment>,
-    pub figures: Option<Figures>,
-}
-
 impl Board {
     /// A board of a load that was not started yet.
     pub(crate) fn new(state: State) -> Self {
-        Self(Arc::new(Mutex::new(Inner {
-            server: unix_ms(),
-            live: broadcast::Sender::new(BACKLOG),
-            number: 0,
-            cleared: 0,
+        Self(watch::Sender::new(Contents {
+            changes: 1,
+            told: 1,
+            cleared: 1,
             state,
-            history: RunHistory::default(),
-            figures: None,
-            log: Log::default(),
-        })))
+            ..Contents::default()
+        }))
     }
 
     pub(crate) fn state(&self) -> State {
-        self.lock().state_now()
+        self.0.borrow().state_now()
     }
 
-    pub(crate) fn snapshot(&self) -> Snapshot {
-        let inner = self.lock();
-        Snapshot {
-            state: inner.state_now(),
-            runs: inner.history.runs().to_vec(),
-            moments: inner.history.moments().cloned().collect(),
-            figures: inner.figures.clone(),
+    /// A copy, so that nobody waits for whoever makes a file of it.
+    pub(super) fn contents(&self) -> Contents {
+        let contents = self.0.borrow().clone();
+        Contents {
+            state: contents.state_now(),
+            ..contents
         }
     }
 
     /// Changes the state; answers the new one.
     pub(crate) fn change(&self, change: impl FnOnce(&mut State)) -> State {
-        let inner = &mut *self.lock();
-        let before = inner.state.clone();
-        change(&mut inner.state);
-        let state = inner.state_now();
-        inner.tell(Event::state(&state));
-        if inner.note(&before) {
-            inner.tell(Event::log(&inner.log));
-        }
-        state
+        self.write(|own| own.change(change));
+        self.state()
     }
 
-    /// A run begins to send: its start is marked, the figures of the one before it are gone.
-    pub(crate) fn begin(&self, run: RunMark) {
-        let inner = &mut *self.lock();
-        let before = inner.state.clone();
-        // Told to stop in the same instant, it still stops.
-        if inner.state.phase != Phase::Stopping {
-            inner.state.phase = Phase::Running;
-        }
-        inner.state.run = run.number;
-        inner.state.run_id = Some(run.run_id.clone());
-        inner.state.started_unix_ms = Some(run.started_unix_ms);
-        inner.history.begin(run);
-        inner.figures = None;
-        inner.note(&before);
-        inner.tell_all();
+    /// The run of the state begins to send: its start is marked, the figures of the one before it are gone.
+    pub(crate) fn begin(&self) {
+        self.write(|own| {
+            let now = unix_ms();
+            own.figures = None;
+            own.change(|state| {
+                // Told to stop in the same instant, it still stops.
+                if state.phase != Phase::Stopping {
+                    state.phase = Phase::Running;
+                }
+                state.started_unix_ms = Some(now);
+            });
+            own.history.begin(RunMark {
+                number: own.state.run,
+                run_id: own.state.run_id.clone().unwrap_or_default(),
+                started_unix_ms: now,
+            });
+            own.cleared = own.changes;
+        });
     }
 
     /// The run as it stands.
     pub(crate) fn record(&self, moment: Moment, figures: Figures) {
-        let inner = &mut *self.lock();
-        let run = inner.state.run;
-        let moment = RunMoment { run, moment };
-        inner.tell(Event::moment(&moment));
-        inner.history.push(inner.number, moment);
-        for event in Event::figures(Some(&figures)) {
-            inner.tell(event);
-        }
-        inner.figures = Some(figures);
+        self.write(|own| {
+            own.history.push(RunMoment {
+                change: own.changes,
+                run: own.state.run,
+                moment,
+            });
+            own.figures = Some(figures);
+        });
     }
 
     pub(crate) fn clear(&self) {
-        let inner = &mut *self.lock();
-        let active = inner.state.phase.is_active().then_some(inner.state.run);
-        inner.history.clear(active);
-        inner.figures = None;
-        let text = "the figures were reset: they count from here".to_owned();
-        inner.log.push(unix_ms(), false, text);
-        inner.tell_all();
-    }
-
-    /// What happened up to now, from a position on if it is known, and what happens from now on.
-    pub(super) fn subscribe(
-        &self,
-        position: Option<Position>,
-    ) -> (Vec<Event>, broadcast::Receiver<Event>) {
-        let inner = self.lock();
-        let known = position.filter(|position| {
-            let is_of_now = (inner.cleared..=inner.number).contains(&position.number);
-            position.server == inner.server && is_of_now
+        self.write(|own| {
+            let active = own.state.phase.is_active().then_some(own.state.run);
+            own.history.clear(active);
+            own.figures = None;
+            let text = "the figures were reset: they count from here".to_owned();
+            own.log.push(unix_ms(), false, text);
+            (own.told, own.cleared) = (own.changes, own.changes);
         });
-        let mut events = match known {
-            Some(position) => {
-                let missed = inner.history.after(position.number);
-                let event = |(number, moment): &(u64, RunMoment)| {
-                    Event::moment(moment).at(inner.server, *number)
-                };
-                missed.map(event).collect()
-            }
-            None => vec![Event::history(&inner.history)],
-        };
-        let present = [Event::state(&inner.state_now()), Event::log(&inner.log)];
-        events.splice(0..0, present);
-        let [summary, failures, histogram] = Event::figures(inner.figures.as_ref());
-        // Only the last one has the position: who has not read that far has not read all.
-        let last = histogram.at(inner.server, inner.number);
-        events.extend([summary, failures, last]);
-        (events, inner.live.subscribe())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn write(&self, write: impl FnOnce(&mut Contents)) {
+        self.0.send_modify(|contents| {
+            contents.changes += 1;
+            write(contents);
+        });
+    }
+
+    /// What one browser is sent: first the whole, then what changes, until `closed`. One that does not read for
+    /// a while is sent the present, and the moments that it missed. `place` is held for as long as it listens.
+    pub(super) fn feed(
+        &self,
+        place: OwnedSemaphorePermit,
+        closed: CancellationToken,
+    ) -> impl Stream<Item = Result<Event, axum::Error>> + use<> {
+        let mut contents = self.0.subscribe();
+        contents.mark_changed();
+        let reader = (contents, 0, place);
+        let batches = stream::unfold(reader, move |(mut contents, read, place)| {
+            let closed = closed.clone();
+            async move {
+                tokio::select! {
+                    changed = contents.changed() => changed.ok()?,
+                    // How the last run ended is told before the end, also when nobody was woken for it yet.
+                    () = closed.cancelled() => contents.has_changed().ok()?.then_some(())?,
+                }
+                let (events, read) = {
+                    let contents = contents.borrow_and_update();
+                    (contents.events_since(read), contents.changes)
+                };
+                Some((stream::iter(events), (contents, read, place)))
+            }
+        });
+        batches.flatten()
     }
 }
 
-impl Inner {
-    /// Tells all browsers everything anew, because what they know of the history is not so any more.
-    fn tell_all(&mut self) {
-        self.tell(Event::state(&self.state_now()));
-        self.tell(Event::log(&self.log));
-        self.tell(Event::history(&self.history));
-        self.cleared = self.number;
-        for event in Event::figures(self.figures.as_ref()) {
-            self.tell(event);
-        }
-    }
-
-    fn tell(&mut self, event: Event) {
-        self.number += 1;
-        // Without a browser nobody listens.
-        let _ = self.live.send(event.at(self.server, self.number));
-    }
-
-    /// Notes what became of the state since `before`; answers whether there was something to note.
-    fn note(&mut self, before: &State) -> bool {
-        let after = self.state_now();
+impl Contents {
+    /// Changes the state, and notes what that means in the log.
+    fn change(&mut self, change: impl FnOnce(&mut State)) {
+        let before = self.state.clone();
+        change(&mut self.state);
         let total = self.figures.as_ref().map(|own| &own.summary.total);
-        self.log.compare(before, &after, total)
+        self.log.compare(&before, &self.state_now(), total);
+        self.told = self.changes;
+    }
+
+    /// What a browser does not know that has read up to a change; 0 is nothing yet.
+    fn events_since(&self, read: u64) -> Vec<Result<Event, axum::Error>> {
+        let mut events = Vec::new();
+        if self.told > read {
+            events.push(event("state", &self.state_now()));
+            events.push(event("log", &self.log));
+        }
+        let missed = self.history.after(read);
+        if self.cleared > read {
+            // Replaces all moments that the browser knows.
+            events.push(event("history", &self.history));
+        } else {
+            events.extend(missed.iter().map(|moment| event("moment", moment)));
+        }
+        // Figures come with moments, and go with the history.
+        if self.cleared > read || !missed.is_empty() {
+            let figures = self.figures.as_ref();
+            events.push(event("summary", &figures.map(|own| &own.summary)));
+            events.push(event("histogram", &figures.map(|own| &own.histogram)));
+        }
+        events
     }
 
     fn state_now(&self) -> State {
@@ -203,13 +198,21 @@ impl Inner {
     }
 }
 
+fn event(name: &str, data: &impl Serialize) -> Result<Event, axum::Error> {
+    Event::default().event(name).json_data(data)
+}
+
+/// Keeps a quiet connection open, and known to be so.
+pub(super) fn keep_alive() -> KeepAlive {
+    let ping = Event::default().event("ping").data("");
+    KeepAlive::new().interval(PING_INTERVAL).event(ping)
+}
+
 /// The present, in milliseconds since 1970.
 pub(crate) fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     // 2^64 ms are 584 million years; a clock before 1970 is 1970.
-    since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
+    since.unwrap_or_default().as_millis() as u64
 }
 
 /// Where the load is in its life.
@@ -230,10 +233,16 @@ pub(crate) enum Phase {
     Failed,
 }
 
+impl Phase {
+    /// Whether a run is under way, from its connecting to its last reply.
+    pub(crate) fn is_active(self) -> bool {
+        matches!(self, Self::Starting | Self::Running | Self::Stopping)
+    }
+}
+
 /// The state of the load, as every browser sees it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct State {
-    /// Where the load is in its life.
     pub phase: Phase,
     /// The present or the last run, counted from 1; 0 before the first.
     pub run: u32,
@@ -256,7 +265,6 @@ pub(crate) struct State {
     pub error: Option<String>,
     /// Why the figures of the last run must not be used.
     pub invalid: Option<String>,
-    /// What the load is sent to.
     pub target: Target,
     /// What a new run is proposed to be.
     pub defaults: StartOrder,
@@ -282,29 +290,12 @@ pub(crate) struct Share {
 }
 
 /// What the page may offer beside starting and stopping.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Offers {
     /// The users of a running load can be changed.
     pub edit: bool,
     /// A new run may have a rate of requests (open loop).
     pub rate: bool,
     /// Files under `/download/`.
-    pub downloads: [&'static str; DOWNLOADS.len()],
-}
-
-impl Default for Offers {
-    fn default() -> Self {
-        Self {
-            edit: true,
-            rate: true,
-            downloads: DOWNLOADS,
-        }
-    }
-}
-
-impl Phase {
-    /// Whether a run is under way, from its connecting to its last reply.
-    pub(crate) fn is_active(self) -> bool {
-        matches!(self, Self::Starting | Self::Running | Self::Stopping)
-    }
+    pub downloads: Vec<&'static str>,
 }

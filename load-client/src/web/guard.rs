@@ -57,13 +57,11 @@ impl AllowedHosts {
 
     fn admit(&self, host: &str) -> bool {
         let host = host.to_ascii_lowercase();
-        let Ok(authority) = host.parse::<Authority>() else {
+        let authority = host.parse::<Authority>().ok();
+        let Some(authority) = authority.filter(|own| !own.as_str().contains('@')) else {
             return false;
         };
         let (name, port) = (authority.host(), authority.port_u16().unwrap_or(80));
-        if authority.as_str().contains('@') {
-            return false;
-        }
         if self.names.contains(&host) {
             return true;
         }
@@ -83,12 +81,7 @@ pub(super) async fn guard(
     request: Request,
     next: Next,
 ) -> Response {
-    let admitted = check(
-        &hosts,
-        request.method(),
-        request.uri().path(),
-        request.headers(),
-    );
+    let admitted = check(&hosts, &request);
     let mut response = match admitted {
         Ok(()) => next.run(request).await,
         Err(refusal) => refusal.into_response(),
@@ -100,39 +93,28 @@ pub(super) async fn guard(
     response
 }
 
-fn check(
-    hosts: &AllowedHosts,
-    method: &Method,
-    path: &str,
-    headers: &HeaderMap,
-) -> Result<(), Refusal> {
+fn check(hosts: &AllowedHosts, request: &Request) -> Result<(), Refusal> {
+    let headers = request.headers();
     let host = only(headers, HOST.as_str())?.unwrap_or_default();
     if !hosts.admit(host) {
-        return Err(Refusal::new(
-            StatusCode::FORBIDDEN,
-            format!(
-                "{host:?} is not a name of this page; open it by the address that was printed, or add the name with --web-name"
-            ),
-        ));
+        let told = "open it by the address that was printed, or add the name with --web-name";
+        let reason = format!("{host:?} is not a name of this page; {told}");
+        return Err(Refusal::new(StatusCode::FORBIDDEN, reason));
     }
-    let is_order = !matches!(*method, Method::GET | Method::HEAD);
+    let is_order = !matches!(*request.method(), Method::GET | Method::HEAD);
     // Others may link to the page itself.
-    let is_page = path == "/" && !is_order;
+    let is_page = request.uri().path() == "/" && !is_order;
     let site = only(headers, "sec-fetch-site")?;
     let is_foreign_site = site.is_some_and(|site| !matches!(site, "same-origin" | "none"));
     let origin = only(headers, ORIGIN.as_str())?;
     let is_foreign_origin = origin.is_some_and(|origin| !is_origin_of(origin, host));
     if !is_page && (is_foreign_site || is_foreign_origin) {
-        return Err(Refusal::new(
-            StatusCode::FORBIDDEN,
-            "a page of another site may not ask for this",
-        ));
+        let reason = "a page of another site may not ask for this";
+        return Err(Refusal::new(StatusCode::FORBIDDEN, reason));
     }
     if is_order && !is_json(headers) {
-        return Err(Refusal::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "orders are JSON: send content-type: application/json",
-        ));
+        let reason = "orders are JSON: send content-type: application/json";
+        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason));
     }
     Ok(())
 }

@@ -3,9 +3,8 @@
 
 mod api;
 mod board;
-mod events;
 mod guard;
-mod log;
+mod past;
 mod prometheus;
 
 use std::future::Future;
@@ -26,10 +25,8 @@ use tokio_util::sync::CancellationToken;
 use self::guard::guard;
 use crate::report::html::chart_library;
 
+pub(crate) use api::downloads;
 pub(crate) use board::{Board, Figures, Offers, Phase, Share, State, Target, unix_ms};
-pub(crate) use events::RunMark;
-#[cfg(test)]
-pub(crate) use events::RunMoment;
 pub(crate) use guard::AllowedHosts;
 pub(crate) use prometheus::Exporter;
 
@@ -58,10 +55,19 @@ pub(crate) fn router<C: RunController>(
         .route("/assets/{name}", get(asset))
         .route("/events", get(api::events::<C>))
         .route("/download/{file}", get(api::download::<C>))
-        .route("/start", post(api::start::<C>))
-        .route("/edit", post(api::edit::<C>))
-        .route("/stop", post(api::stop::<C>))
-        .route("/reset", post(api::reset::<C>))
+        .route(
+            "/start",
+            post(|own, body| api::order::<C, _>(own, body, Order::Start)),
+        )
+        .route(
+            "/edit",
+            post(|own, body| api::order::<C, _>(own, body, Order::Edit)),
+        )
+        .route(
+            "/stop",
+            post(|own, body| api::order::<C, _>(own, body, Order::Stop)),
+        )
+        .route("/reset", post(|own| api::carry_out::<C>(own, Order::Reset)))
         .fallback(|| async { Refusal::not_found("there is nothing here; the page is /") })
         .with_state(shared)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
@@ -81,7 +87,6 @@ struct Shared<C> {
 
 struct Asset {
     name: &'static str,
-    media_type: &'static str,
     content: Bytes,
     /// Changes with the content.
     tag: String,
@@ -103,30 +108,15 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         ("format.js", include_str!("page/format.js")),
     ];
     let files = files.map(|(name, content)| (name, Bytes::from_static(content.as_bytes())));
-    let all = files
-        .into_iter()
-        .chain([("plotly.js", chart_library().into())]);
-    all.map(|(name, content)| Asset::new(name, content))
-        .collect()
-});
-
-impl Asset {
-    fn new(name: &'static str, content: Bytes) -> Self {
+    let library = ("plotly.js", Bytes::from(chart_library()));
+    let tagged = |(name, content): (_, Bytes)| {
         let mut hasher = DefaultHasher::new();
         content.hash(&mut hasher);
-        Self {
-            name,
-            media_type: match name.rsplit('.').next() {
-                Some("html") => "text/html; charset=utf-8",
-                Some("css") => "text/css; charset=utf-8",
-                Some("svg") => "image/svg+xml",
-                _ => "text/javascript; charset=utf-8",
-            },
-            tag: format!("\"{:x}\"", hasher.finish()),
-            content,
-        }
-    }
-}
+        let tag = format!("\"{:x}\"", hasher.finish());
+        Asset { name, content, tag }
+    };
+    files.into_iter().chain([library]).map(tagged).collect()
+});
 
 /// Answers from memory. A browser asks each time whether its copy is still good, so that it never
 /// mixes files of two versions of the program, and is seldom sent the four megabytes of the charts.
@@ -135,7 +125,7 @@ async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
         return Refusal::not_found("there is no such file").into_response();
     };
     let own = [
-        (header::CONTENT_TYPE, asset.media_type),
+        (header::CONTENT_TYPE, media_type(&name)),
         (header::ETAG, &*asset.tag),
         (header::CACHE_CONTROL, "no-cache"),
     ];
@@ -145,6 +135,17 @@ async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
     match known {
         Some(tags) if tags.contains(&asset.tag) => (StatusCode::NOT_MODIFIED, own).into_response(),
         _ => (own, asset.content.clone()).into_response(),
+    }
+}
+
+fn media_type(file: &str) -> &'static str {
+    match file.rsplit('.').next() {
+        Some("html") => "text/html; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("csv") => "text/csv; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        Some("json") => "application/json",
+        _ => "text/javascript; charset=utf-8",
     }
 }
 
@@ -187,25 +188,40 @@ impl IntoResponse for Refusal {
 }
 
 /// Starts, changes and stops runs, and keeps the board up to date.
-///
-/// Several browsers may ask at the same time: an implementation takes their orders one after the
-/// other, and refuses with [`Refusal::conflict`] what does not fit what it is doing. An order that was
-/// taken is carried out though its browser went away.
 pub(crate) trait RunController: Send + Sync + 'static {
     /// State, history and figures, as every browser sees them.
     fn board(&self) -> &Board;
 
-    /// Begins a run. Answers when the run has its number; what becomes of it is on the board.
-    fn start(&self, order: StartOrder) -> impl Future<Output = Result<State, Refusal>> + Send;
+    /// Does what a browser asks for; answers the new state.
+    ///
+    /// Several browsers may ask at the same time: an implementation takes their orders one after the other,
+    /// and refuses with [`Refusal::conflict`] what does not fit what it is doing. An order that was taken is
+    /// carried out though its browser went away.
+    fn carry_out(&self, order: Order) -> impl Future<Output = Result<State, Refusal>> + Send;
+}
 
+/// What a browser asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Order {
+    /// Begins a run. The answer comes when the run has its number; what becomes of it is on the board.
+    Start(StartOrder),
     /// Changes the users of the run that goes on.
-    fn edit(&self, order: EditOrder) -> impl Future<Output = Result<State, Refusal>> + Send;
-
+    Edit(EditOrder),
     /// Ends the run: nothing more is sent; requests in flight are waited for, if not told otherwise.
-    fn stop(&self, order: StopOrder) -> impl Future<Output = Result<State, Refusal>> + Send;
-
+    Stop(StopOrder),
     /// Forgets the figures and the history up to now; a run goes on.
-    fn reset(&self) -> impl Future<Output = Result<State, Refusal>> + Send;
+    Reset,
+}
+
+impl Order {
+    /// The users that it asks for, and how many of them are started per second.
+    fn users(&self) -> Option<(u32, f64)> {
+        match self {
+            Self::Start(order) => Some((order.users, order.spawn_rate)),
+            Self::Edit(order) => Some((order.users, order.spawn_rate)),
+            Self::Stop(_) | Self::Reset => None,
+        }
+    }
 }
 
 /// What a new run is to be, and the form of one as the command line fills it.

@@ -1,16 +1,16 @@
 //! `--prometheus`: the figures of the run that goes on, for Prometheus to scrape.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
 use axum::Router;
 use axum::http::header;
 use axum::routing::get;
-use metrics::{Label, counter, gauge};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
+use metrics::{counter, describe_counter, describe_gauge, gauge};
+use metrics_exporter_prometheus::PrometheusBuilder;
 use program_shell::http;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::measure::history::{Moment, MomentRow};
@@ -19,11 +19,9 @@ use crate::measure::summary::Summary;
 /// The text format that is served (prometheus.io/docs/instrumenting/exposition_formats).
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// What is served. Clones serve the same.
-#[derive(Clone)]
-pub(crate) struct Exporter {
-    recorder: Arc<Mutex<PrometheusRecorder>>,
-}
+/// The text that is served. Clones serve the same.
+#[derive(Clone, Default)]
+pub(crate) struct Exporter(watch::Sender<String>);
 
 impl Exporter {
     /// Serves `/metrics` until `closed`; answers the address too, as port 0 takes a free one.
@@ -39,11 +37,10 @@ impl Exporter {
             format!("--prometheus {address} cannot be listened at; give another address or port")
         })?;
         let address = listener.local_addr()?;
-        let exporter = Self {
-            recorder: Arc::new(Mutex::new(fresh())),
-        };
-        let served = exporter.clone();
-        let metrics = get(async move || ([(header::CONTENT_TYPE, CONTENT_TYPE)], served.render()));
+        let exporter = Self::default();
+        let served = exporter.0.subscribe();
+        let text = move || served.borrow().clone();
+        let metrics = get(async move || ([(header::CONTENT_TYPE, CONTENT_TYPE)], text()));
         let app = Router::new().route("/metrics", metrics);
         tokio::spawn(http::serve(listener, app, http::Bounds::default(), closed));
         Ok((exporter, address))
@@ -52,8 +49,9 @@ impl Exporter {
     /// Takes how the run stands. Nothing is left of how it stood before: a percentile that is not known any more must
     /// not be served on, and counts fall when they are reset, and with the next run.
     pub(crate) fn observe(&self, moment: &Moment, summary: &Summary) {
-        let recorder = fresh();
+        let recorder = PrometheusBuilder::new().build_recorder();
         metrics::with_local_recorder(&recorder, || {
+            describe();
             gauge!("load_client_users").set(moment.users);
             for kind in &moment.kinds {
                 counter!("load_client_requests_total", "kind" => kind.name.clone())
@@ -63,47 +61,31 @@ impl Exporter {
             if moment.kinds.len() > 1 {
                 response_seconds(&moment.total);
             }
-            // Errors differ by text as well.
-            let mut failures = std::collections::BTreeMap::<_, u64>::new();
             for error in &summary.errors {
-                *failures.entry((&error.name, error.status)).or_default() += error.count;
-            }
-            for ((kind, status), count) in failures {
-                let kind = Label::new("kind", kind.clone());
-                let labels = vec![kind, Label::from_static_parts("status", status.as_str())];
-                counter!("load_client_failures_total", labels).absolute(count);
+                let (kind, status) = (error.name.clone(), error.status.as_str());
+                // Errors of one status differ by text.
+                counter!("load_client_failures_total", "kind" => kind, "status" => status)
+                    .increment(error.count);
             }
         });
-        *self.lock() = recorder;
-    }
-
-    fn render(&self) -> String {
-        self.lock().handle().render()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, PrometheusRecorder> {
-        self.recorder.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.send_replace(recorder.handle().render());
     }
 }
 
-fn fresh() -> PrometheusRecorder {
-    let recorder = PrometheusBuilder::new().build_recorder();
-    metrics::with_local_recorder(&recorder, || {
-        metrics::describe_gauge!(
-            "load_client_users",
-            "Active users, or requests in flight of an open loop"
-        );
-        metrics::describe_counter!(
-            "load_client_requests_total",
-            "Requests that ended, well or not, the warm-up's among them"
-        );
-        metrics::describe_counter!("load_client_failures_total", "Requests that failed");
-        metrics::describe_gauge!(
-            "load_client_response_seconds",
-            "Response times of the last ten seconds; a quantile only where ten replies lie above it"
-        );
-    });
-    recorder
+fn describe() {
+    describe_gauge!(
+        "load_client_users",
+        "Active users, or requests in flight of an open loop"
+    );
+    describe_counter!(
+        "load_client_requests_total",
+        "Requests that ended, well or not, the warm-up's among them"
+    );
+    describe_counter!("load_client_failures_total", "Requests that failed");
+    describe_gauge!(
+        "load_client_response_seconds",
+        "Response times of the last ten seconds; a quantile only where ten replies lie above it"
+    );
 }
 
 fn response_seconds(row: &MomentRow) {
@@ -123,9 +105,7 @@ mod tests {
 
     #[test]
     fn a_run_is_told_as_it_stands_and_nothing_of_before() {
-        let exporter = Exporter {
-            recorder: Arc::new(Mutex::new(fresh())),
-        };
+        let exporter = Exporter::default();
         let mut now = moment(1.0, Some(latency(4.0, 9.0)));
         now.total.requests = 7;
         now.kinds = vec![MomentRow {
@@ -144,7 +124,7 @@ mod tests {
         };
         summary.errors = vec![error("500"), error("503")];
         exporter.observe(&now, &summary);
-        let text = exporter.render();
+        let text = exporter.0.borrow().clone();
         for line in [
             "load_client_users 1",
             r#"load_client_requests_total{kind="find \"x\""} 7"#,
@@ -156,7 +136,7 @@ mod tests {
         // A service that stalls has no percentiles, and a reset forgets the counts.
         (now.kinds[0].window, now.kinds[0].requests) = (None, 2);
         exporter.observe(&now, &Tally::new(&["find".to_owned()]).summary());
-        let text = exporter.render();
+        let text = exporter.0.borrow().clone();
         assert!(
             text.contains(r#"requests_total{kind="find \"x\""} 2"#),
             "{text}"

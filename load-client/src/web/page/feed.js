@@ -1,4 +1,4 @@
-// Follows the server's events. The browser reconnects by itself and says how far it has read; after a
+// Follows the server's events. The browser reconnects by itself and is told the whole again; after a
 // time without any event, the server's pings included, the connection counts as lost.
 
 const SILENCE_MS = 12000;

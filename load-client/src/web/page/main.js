@@ -157,8 +157,8 @@ follow({
   summary: (next) => {
     summary = next;
     showFigures();
+    showFailures(next?.errors);
   },
-  failures: showFailures,
   histogram: (bins) => {
     charts.setHistogram(bins);
     showNothing();

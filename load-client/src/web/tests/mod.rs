@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use axum::Router;
 use axum::body::Body;
+use axum::body::BodyDataStream;
 use axum::http::request::Builder;
 use axum::http::{Method, Request, StatusCode};
 use axum::response::Response;
@@ -16,9 +17,9 @@ use tower::ServiceExt;
 use crate::measure::history::{Moment, MomentRow};
 use crate::measure::summary::{Outcome, Rates, Sample};
 use crate::measure::tally::Tally;
+use crate::web::past::RunMoment;
 use crate::web::{
-    AllowedHosts, Board, EditOrder, Figures, Phase, Refusal, RunController, RunMark, RunMoment,
-    StartOrder, State, StopOrder, router,
+    AllowedHosts, Board, Figures, Order, Phase, Refusal, RunController, State, router,
 };
 
 /// Notes the orders that reach it, and keeps the board as a run would.
@@ -28,21 +29,17 @@ struct Fake {
 }
 
 impl Fake {
-    fn note(&self, order: String) {
-        self.orders.lock().unwrap().push(order);
-    }
-
     fn orders(&self) -> Vec<String> {
         self.orders.lock().unwrap().clone()
     }
 
-    /// Begins run `number`.
-    fn begin(&self, number: u32) {
-        self.board.begin(RunMark {
-            number,
-            run_id: format!("id-{number}"),
-            started_unix_ms: 0,
+    /// Begins the first run.
+    fn begin(&self) {
+        self.board.change(|state| {
+            state.phase = Phase::Starting;
+            (state.run, state.run_id) = (1, Some("id-1".to_owned()));
         });
+        self.board.begin();
     }
 
     /// One more second of the run.
@@ -57,28 +54,21 @@ impl RunController for Fake {
         &self.board
     }
 
-    async fn start(&self, order: StartOrder) -> Result<State, Refusal> {
-        if self.board.state().phase.is_active() {
-            return Err(Refusal::conflict("run #1 is going on"));
+    async fn carry_out(&self, order: Order) -> Result<State, Refusal> {
+        let phase = self.board.state().phase;
+        let next = match order {
+            Order::Start(_) if phase.is_active() => {
+                return Err(Refusal::conflict("run #1 is going on"));
+            }
+            Order::Start(_) => Phase::Starting,
+            Order::Stop(_) => Phase::Stopping,
+            Order::Edit(_) | Order::Reset => phase,
+        };
+        if order == Order::Reset {
+            self.board.clear();
         }
-        self.note(format!("start {order:?}"));
-        Ok(self.board.change(|state| state.phase = Phase::Starting))
-    }
-
-    async fn edit(&self, order: EditOrder) -> Result<State, Refusal> {
-        self.note(format!("edit {order:?}"));
-        Ok(self.board.state())
-    }
-
-    async fn stop(&self, order: StopOrder) -> Result<State, Refusal> {
-        self.note(format!("stop {order:?}"));
-        Ok(self.board.change(|state| state.phase = Phase::Stopping))
-    }
-
-    async fn reset(&self) -> Result<State, Refusal> {
-        self.note("reset".to_owned());
-        self.board.clear();
-        Ok(self.board.state())
+        self.orders.lock().unwrap().push(format!("{order:?}"));
+        Ok(self.board.change(|state| state.phase = next))
     }
 }
 
@@ -140,25 +130,47 @@ async fn text(response: Response) -> String {
 #[derive(Debug, Clone, PartialEq)]
 struct Arrived {
     name: String,
-    id: Option<String>,
     data: serde_json::Value,
 }
 
-/// Reads events up to and with the `count`-th that has this name; fewer if the stream ends before.
-async fn events_until(response: Response, name: &str, count: usize) -> Vec<Arrived> {
-    let mut stream = response.into_body().into_data_stream();
-    let (mut text, mut events) = (String::new(), Vec::<Arrived>::new());
-    while events.iter().filter(|event| event.name == name).count() < count {
-        let Some(chunk) = stream.next().await else {
-            break;
-        };
-        text.push_str(std::str::from_utf8(&chunk.unwrap()).unwrap());
-        while let Some(end) = text.find("\n\n") {
-            let event: String = text.drain(..end + 2).collect();
-            events.push(parse(&event));
+/// The events of one browser.
+struct Feed {
+    stream: BodyDataStream,
+    text: String,
+}
+
+impl Feed {
+    /// A browser that has read the whole, which is told first.
+    async fn after_replay(site: &Site) -> Self {
+        let mut feed = Self::of(site.get("/events").await);
+        assert_eq!(names(&feed.until("histogram").await), REPLAY);
+        feed
+    }
+
+    fn of(response: Response) -> Self {
+        Self {
+            stream: response.into_body().into_data_stream(),
+            text: String::new(),
         }
     }
-    events
+
+    /// Reads events up to and with the first that has this name; those up to the end if there is none.
+    async fn until(&mut self, name: &str) -> Vec<Arrived> {
+        let mut events = Vec::<Arrived>::new();
+        while events.last().is_none_or(|event| event.name != name) {
+            if let Some(end) = self.text.find("\n\n") {
+                let event: String = self.text.drain(..end + 2).collect();
+                events.push(parse(&event));
+                continue;
+            }
+            let Some(chunk) = self.stream.next().await else {
+                break;
+            };
+            let chunk = chunk.unwrap();
+            self.text.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+        events
+    }
 }
 
 fn parse(event: &str) -> Arrived {
@@ -168,7 +180,6 @@ fn parse(event: &str) -> Arrived {
     };
     Arrived {
         name: field("event").unwrap().to_owned(),
-        id: field("id").map(str::to_owned),
         data: serde_json::from_str(field("data").unwrap_or("null")).unwrap(),
     }
 }
@@ -190,7 +201,11 @@ pub(super) fn moment(run: u32, second: u64) -> RunMoment {
         kinds: Vec::new(),
         total: row,
     };
-    RunMoment { run, moment }
+    RunMoment {
+        change: second,
+        run,
+        moment,
+    }
 }
 
 static FIGURES: OnceLock<Figures> = OnceLock::new();
@@ -224,137 +239,96 @@ fn seconds(event: &Arrived) -> Vec<f64> {
     seconds.map(Option::unwrap).collect()
 }
 
-const REPLAY: [&str; 6] = [
-    "state",
-    "log",
-    "history",
-    "summary",
-    "failures",
-    "histogram",
-];
+const REPLAY: [&str; 5] = ["state", "log", "history", "summary", "histogram"];
 
 #[tokio::test]
 async fn a_late_browser_is_told_the_past_and_then_the_present() {
     let site = Site::new();
-    site.fake.begin(1);
+    site.fake.begin();
     site.fake.second(1);
     site.fake.second(2);
     let response = site.get("/events").await;
     assert_eq!(response.headers()["content-type"], "text/event-stream");
-    site.fake.second(3);
-    let events = events_until(response, "histogram", 2).await;
-    let live = ["moment", "summary", "failures", "histogram"];
-    assert_eq!(names(&events), [&REPLAY[..], &live].concat());
+    let mut feed = Feed::of(response);
+    let events = feed.until("histogram").await;
+    assert_eq!(names(&events), REPLAY);
     assert_eq!(events[0].data["phase"], "running");
-    assert_eq!(events[1].data[0]["text"], "run #1 is connected and sends");
+    let log = events[1].data.as_array().unwrap();
+    assert_eq!(log.last().unwrap()["text"], "run #1 is connected and sends");
     assert_eq!(seconds(&events[2]), [1.0, 2.0]);
     assert_eq!(events[2].data["runs"][0]["run_id"], "id-1");
     assert_eq!(events[3].data["total"]["requests"], 11);
-    assert!(events[3].data.get("errors").is_none());
-    assert_eq!(events[4].data[0]["error"], "status 500");
-    assert_eq!(events[5].data.as_array().unwrap().len(), 4);
-    assert_eq!(events[6].data["seconds"], 3.0);
+    assert_eq!(events[3].data["errors"][0]["error"], "status 500");
+    assert_eq!(events[4].data.as_array().unwrap().len(), 4);
+    site.fake.second(3);
+    let events = feed.until("histogram").await;
+    assert_eq!(names(&events), ["moment", "summary", "histogram"]);
+    assert_eq!(events[0].data["seconds"], 3.0);
+    assert_eq!(events[0].data["run"], 1);
 }
 
 #[tokio::test]
 async fn before_the_first_run_there_are_no_figures() {
     let site = Site::new();
-    let events = events_until(site.get("/events").await, "histogram", 1).await;
+    let events = Feed::of(site.get("/events").await).until("histogram").await;
     assert_eq!(names(&events), REPLAY);
     assert!(events[3].data.is_null() && events[4].data.is_null());
 }
 
 #[tokio::test]
-async fn a_browser_that_reconnects_is_told_what_it_missed() {
+async fn a_browser_that_does_not_read_is_told_what_it_missed_and_how_it_stands_now() {
     let site = Site::new();
-    site.fake.begin(1);
-    site.fake.second(1);
-    let events = events_until(site.get("/events").await, "histogram", 1).await;
-    // Half a replay is no position: whoever has it is told all again.
-    assert!(events[..5].iter().all(|event| event.id.is_none()));
-    let id = events[5].id.clone().unwrap();
-    site.fake.second(2);
-    site.fake.second(3);
-    let again = |id: &str| request(Method::GET, "/events").header("last-event-id", id);
-    let response = site.send(again(&id).body(Body::empty()).unwrap()).await;
-    let events = events_until(response, "histogram", 1).await;
-    assert_eq!(
-        names(&events),
-        [
-            "state",
-            "log",
-            "moment",
-            "moment",
-            "summary",
-            "failures",
-            "histogram"
-        ]
-    );
-    assert_eq!(events[2].data["seconds"], 2.0);
-    // A position of before a reset, of another server, or of nowhere.
-    site.fake.board.clear();
-    let now = events_until(site.get("/events").await, "histogram", 1).await;
-    let (_, number) = now[5].id.as_ref().unwrap().split_once('-').unwrap();
-    let other_server = format!("1-{number}");
-    for unknown in [&*id, &other_server, "x", ""] {
-        let response = site.send(again(unknown).body(Body::empty()).unwrap()).await;
-        let events = events_until(response, "histogram", 1).await;
-        assert_eq!(names(&events), REPLAY, "{unknown}");
-        assert!(seconds(&events[2]).is_empty());
-    }
-}
-
-#[tokio::test]
-async fn a_browser_that_does_not_read_is_told_the_whole_anew() {
-    let site = Site::new();
-    site.fake.begin(1);
-    let response = site.get("/events").await;
+    site.fake.begin();
+    let mut feed = Feed::after_replay(&site).await;
     for second in 1..=500 {
         site.fake.second(second);
     }
     site.closed.cancel();
-    let events = events_until(response, "never", 1).await;
-    // What waited for it was bounded, and what it missed it has all the same.
-    assert!(events.len() < 100, "{}", events.len());
-    let last = events.iter().rfind(|event| event.name == "history");
-    assert_eq!(seconds(last.unwrap()).len(), 500);
+    let events = feed.until("never").await;
+    let of = |name| events.iter().filter(move |event| event.name == name);
+    let missed: Vec<_> = of("moment").map(|event| &event.data["seconds"]).collect();
+    assert_eq!((missed.len(), missed[0].as_f64()), (500, Some(1.0)));
+    assert_eq!((of("summary").count(), events.len()), (1, 502));
 }
 
 #[tokio::test]
 async fn all_browsers_see_the_same_orders() {
     let site = Site::new();
-    let (one, two) = (site.get("/events").await, site.get("/events").await);
+    let mut feeds = [
+        Feed::after_replay(&site).await,
+        Feed::after_replay(&site).await,
+    ];
     site.post("/start", r#"{"users":1,"spawn_rate":1}"#).await;
-    for response in [one, two] {
-        let events = events_until(response, "state", 2).await;
-        assert_eq!(events.last().unwrap().data["phase"], "starting");
+    for feed in &mut feeds {
+        let events = feed.until("state").await;
+        assert_eq!(events[0].data["phase"], "starting");
     }
 }
 
 #[tokio::test]
 async fn a_reset_empties_every_browser() {
     let site = Site::new();
-    site.fake.begin(1);
+    site.fake.begin();
     site.fake.second(1);
-    let response = site.get("/events").await;
+    let mut feed = Feed::after_replay(&site).await;
     site.post("/reset", "{}").await;
-    let events = events_until(response, "histogram", 2).await;
-    assert_eq!(names(&events), [REPLAY, REPLAY].concat());
-    assert!(seconds(&events[8]).is_empty());
-    assert_eq!(events[8].data["runs"][0]["number"], 1);
-    assert!(events[9].data.is_null());
+    let events = feed.until("histogram").await;
+    assert_eq!(names(&events), REPLAY);
+    assert!(seconds(&events[2]).is_empty());
+    assert_eq!(events[2].data["runs"][0]["number"], 1);
+    assert!(events[3].data.is_null());
 }
 
 #[tokio::test]
 async fn the_end_of_the_server_ends_the_streams_after_the_last_event() {
     let site = Site::new();
-    let response = site.get("/events").await;
+    let mut feed = Feed::after_replay(&site).await;
     site.post("/stop", "{}").await;
     site.closed.cancel();
     // Would wait for ever otherwise.
-    let events = events_until(response, "never", 1).await;
-    assert_eq!(names(&events), [&REPLAY[..], &["state", "log"]].concat());
-    assert_eq!(events[REPLAY.len()].data["phase"], "stopping");
+    let events = feed.until("never").await;
+    assert_eq!(names(&events), ["state", "log"]);
+    assert_eq!(events[0].data["phase"], "stopping");
 }
 
 #[tokio::test]

@@ -34,11 +34,11 @@ async fn orders_reach_the_conductor_as_they_were_sent() {
     assert_eq!(
         site.fake.orders(),
         [
-            "start StartOrder { users: 3, spawn_rate: 1.5, run_time: Some(\"5m\"), rate: None }",
-            "edit EditOrder { users: 7, spawn_rate: 2.0 }",
-            "stop StopOrder { now: false }",
-            "stop StopOrder { now: true }",
-            "reset",
+            "Start(StartOrder { users: 3, spawn_rate: 1.5, run_time: Some(\"5m\"), rate: None })",
+            "Edit(EditOrder { users: 7, spawn_rate: 2.0 })",
+            "Stop(StopOrder { now: false })",
+            "Stop(StopOrder { now: true })",
+            "Reset",
         ]
     );
 }
@@ -121,7 +121,7 @@ async fn downloads_have_the_figures_of_the_run() {
         site.get("/download/stats.csv").await.status(),
         StatusCode::CONFLICT
     );
-    site.fake.begin(1);
+    site.fake.begin();
     site.fake.second(1);
     let response = site.get("/download/stats.csv").await;
     let disposition = &response.headers()["content-disposition"];
@@ -280,7 +280,7 @@ async fn the_pages_own_orders_are_taken() {
         .header("sec-fetch-site", "same-origin");
     let response = site.send(order.body(Body::from("{}")).unwrap()).await;
     assert_eq!(response.status(), StatusCode::ACCEPTED);
-    assert_eq!(site.fake.orders(), ["stop StopOrder { now: false }"]);
+    assert_eq!(site.fake.orders(), ["Stop(StopOrder { now: false })"]);
 }
 
 #[tokio::test]
