@@ -116,7 +116,6 @@ pub mod stats {
     mod autocorrelation;
     mod hodges_lehmann;
     mod mean_tests;
-    mod pairwise;
     mod quantile;
     mod resample;
     mod sample;
