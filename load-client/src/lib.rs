@@ -135,13 +135,10 @@ pub mod stats {
     pub use quantile::{
         harrell_davis, locust_median, quantile, quantile_is_supported, quantile_of_sorted,
     };
-    pub use resample::{
-        Bootstrap, RunPair, Series, SplitMix64, hierarchical_mean_change,
-        hierarchical_quantile_changes, quantile_changes,
-    };
+    pub use resample::{Bootstrap, RunPair, Series, SplitMix64, mean_change, quantile_changes};
     pub use sample::{Interval, SortedSample, lattice_step, mean, variance};
     pub use shift_function::{
-        Dominance, QuantileShift, SHIFT_PROBABILITIES, dominance, kolmogorov_smirnov_distance,
+        QuantileShift, SHIFT_PROBABILITIES, cliffs_delta, kolmogorov_smirnov_distance,
         shift_function,
     };
     pub use student::{PValue, two_sided_critical_value, two_sided_p};

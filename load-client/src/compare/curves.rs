@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use crate::compare::effects::widened;
 use crate::stats::{
-    Bootstrap, Interval, QuantileShift, SHIFT_PROBABILITIES, Series, SortedSample, dominance,
-    hodges_lehmann_shift, kolmogorov_smirnov_distance, pairwise_ratio, quantile_is_supported,
-    quantile_of_sorted, shift_function,
+    Bootstrap, Interval, QuantileShift, RunPair, SHIFT_PROBABILITIES, Series, SortedSample,
+    cliffs_delta, hodges_lehmann_shift, kolmogorov_smirnov_distance, pairwise_ratio,
+    quantile_is_supported, quantile_of_sorted, shift_function,
 };
 
 /// Bins of the overlay histogram.
@@ -146,9 +146,9 @@ pub(crate) struct Shape {
     /// Typical ratio changed / baseline, minus one.
     pub(crate) ratio_change: Option<Interval>,
     /// Cliff's delta: -1 when every request of the changed side is faster, 0 for no tendency.
-    pub(crate) cliffs_delta: Option<f64>,
+    pub(crate) cliffs_delta: f64,
     /// Probability that a request of the changed side is faster than one of the baseline.
-    pub(crate) probability_faster: Option<f64>,
+    pub(crate) probability_faster: f64,
     /// Largest distance of the two distribution functions.
     pub(crate) kolmogorov_smirnov: f64,
 }
@@ -167,13 +167,17 @@ pub(super) fn shape(
         |q: &f64| quantile_is_supported(smaller, *q) && quantile_is_supported(smaller, 1.0 - *q);
     let probabilities: Vec<f64> = SHIFT_PROBABILITIES.into_iter().filter(is_told).collect();
     let bands = |[old, new]: [Option<Series<'_>>; 2]| {
-        let mut points = shift_function(old?, new?, &probabilities, bootstrap)?;
+        let pair = RunPair {
+            baseline: old?,
+            changed: new?,
+        };
+        let mut points = shift_function(pair, &probabilities, bootstrap)?;
         for point in &mut points {
             point.shift = point.shift.widened(step_ms);
         }
         Some(points)
     };
-    let dominance = dominance(changed, baseline);
+    let cliffs_delta = cliffs_delta(changed, baseline);
     Shape {
         shift_function: bands(series).unwrap_or_default(),
         shift_ms: hodges_lehmann_shift(changed, baseline, CONFIDENCE)
@@ -181,8 +185,8 @@ pub(super) fn shape(
         ratio_change: pairwise_ratio(changed, baseline, CONFIDENCE)
             .map(|ratio| ratio.map(|ratio| ratio - 1.0))
             .and_then(|ratio| Some(widened(ratio, hidden_in_ratio(sorted, step_ms)?))),
-        cliffs_delta: dominance.map(|dominance| dominance.cliffs_delta()),
-        probability_faster: dominance.map(|dominance| dominance.probability_less()),
+        cliffs_delta,
+        probability_faster: (1.0 - cliffs_delta) / 2.0,
         kolmogorov_smirnov: kolmogorov_smirnov_distance(baseline, changed),
     }
 }

@@ -7,7 +7,7 @@ use crate::compare::run::{Pooled, Run, SideSummary};
 use crate::compare::verdict::{Verdict, judge};
 use crate::compare::{Metric, steps};
 use crate::stats::{
-    Bootstrap, Interval, PValue, Series, SortedSample, TTest, autocorrelation,
+    Bootstrap, Interval, PValue, RunPair, Series, SortedSample, TTest, autocorrelation,
     automatic_block_length, effective_sample_size, effective_sample_size_of_quantile, holm,
     log_ratio, mean, paired_interval, paired_t_test, quantile_changes, sign_flip, variance,
     welch_of_batch_means,
@@ -234,7 +234,8 @@ pub(super) fn within_runs(
     hidden: f64,
     bootstrap: Bootstrap,
 ) -> WithinRuns {
-    let changes = quantile_changes(baseline, changed, &[0.5], bootstrap);
+    let pair = RunPair { baseline, changed };
+    let changes = quantile_changes(&[pair], &[0.5], bootstrap);
     let median = changes.and_then(|changes| changes.first().copied());
     WithinRuns {
         batch_mean_welch: welch_of_batch_means(baseline.values, changed.values),

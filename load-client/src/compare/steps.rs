@@ -6,8 +6,7 @@ use crate::compare::run::{Pooled, Run, RunFigures, Side, SideSummary, pool, valu
 use crate::compare::verdict;
 use crate::compare::{Comparison, Detail, Metric, Options, PerRequest, kinds, notices};
 use crate::stats::{
-    Bootstrap, Interval, RunPair, Series, hierarchical_mean_change, hierarchical_quantile_changes,
-    locust_median, mean, welch,
+    Bootstrap, Interval, RunPair, Series, locust_median, mean, mean_change, quantile_changes, welch,
 };
 
 /// Why two sets of runs cannot be compared at all.
@@ -133,9 +132,9 @@ fn resampled(
         })
     });
     let pairs = pairs.collect::<Option<Vec<_>>>()?;
-    let quantiles = hierarchical_quantile_changes(&pairs, &probabilities, bootstrap);
+    let quantiles = quantile_changes(&pairs, &probabilities, bootstrap);
     let quantiles = metrics.into_iter().zip(quantiles.into_iter().flatten());
-    let mean = hierarchical_mean_change(&pairs, bootstrap).map(|mean| (Metric::Mean, mean));
+    let mean = mean_change(&pairs, bootstrap).map(|mean| (Metric::Mean, mean));
     Some(quantiles.chain(mean).collect())
 }
 
@@ -182,8 +181,8 @@ fn per_request(old: &Pooled, new: &Pooled) -> PerRequest {
         median_change: change(old.summary.pooled.median_ms, new.summary.pooled.median_ms),
         welch: welch(&old.latencies_ms, &new.latencies_ms),
         locust_median_change: change(
-            locust_median(&old.latencies_ms),
-            locust_median(&new.latencies_ms),
+            old.sorted.as_ref().and_then(locust_median),
+            new.sorted.as_ref().and_then(locust_median),
         ),
     }
 }

@@ -136,8 +136,8 @@ pub(crate) fn shape(comparison: &Comparison) -> Option<Table> {
     let rows = [
         ("typical shift", interval(shape.shift_ms, milliseconds)),
         ("typical ratio", interval(shape.ratio_change, percent)),
-        (&*faster, or_dash(shape.probability_faster, share)),
-        ("Cliff's delta", figure(shape.cliffs_delta)),
+        (&*faster, share(shape.probability_faster)),
+        ("Cliff's delta", format!("{:.3}", shape.cliffs_delta)),
         (
             "Kolmogorov and Smirnov's D",
             format!("{:.4}", shape.kolmogorov_smirnov),
