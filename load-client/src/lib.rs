@@ -136,7 +136,7 @@ pub mod stats {
         harrell_davis, locust_median, quantile, quantile_is_supported, quantile_of_sorted,
     };
     pub use resample::{Bootstrap, RunPair, Series, SplitMix64, mean_change, quantile_changes};
-    pub use sample::{Interval, SortedSample, lattice_step, mean, variance};
+    pub use sample::{Interval, SortedSample, mean, variance};
     pub use shift_function::{
         QuantileShift, SHIFT_PROBABILITIES, cliffs_delta, kolmogorov_smirnov_distance,
         shift_function,

@@ -5,11 +5,12 @@
 
 use serde::Serialize;
 
-use crate::compare::effects::widened;
+use crate::compare::resolution::{coarsest, hidden_at, widened};
+use crate::compare::sides::Sides;
 use crate::stats::{
-    Bootstrap, Interval, QuantileShift, RunPair, SHIFT_PROBABILITIES, Series, SortedSample,
-    cliffs_delta, hodges_lehmann_shift, kolmogorov_smirnov_distance, pairwise_ratio,
-    quantile_is_supported, quantile_of_sorted, shift_function,
+    Bootstrap, Interval, QuantileShift, RunPair, SHIFT_PROBABILITIES, cliffs_delta,
+    hodges_lehmann_shift, kolmogorov_smirnov_distance, pairwise_ratio, quantile_is_supported,
+    quantile_of_sorted, shift_function,
 };
 
 /// Bins of the overlay histogram.
@@ -29,11 +30,9 @@ pub(crate) struct Overlay {
     pub(crate) edges_ms: Vec<f64>,
     /// Share of the baseline's replies in each bin.
     pub(crate) baseline: Vec<f64>,
-    /// Share of the changed side's replies in each bin.
     pub(crate) changed: Vec<f64>,
     /// Replies of the baseline at or above the last edge.
     pub(crate) baseline_above: u64,
-    /// Replies of the changed side at or above the last edge.
     pub(crate) changed_above: u64,
 }
 
@@ -51,13 +50,11 @@ pub(crate) struct CurvePoint {
 pub(crate) struct Curves {
     /// Histogram of both sides on shared bins; `None` unless both have a latency above zero.
     pub(crate) overlay: Option<Overlay>,
-    /// Empirical distribution function of the baseline.
+    /// Empirical distribution functions.
     pub(crate) baseline_ecdf: Vec<CurvePoint>,
-    /// Empirical distribution function of the changed side.
     pub(crate) changed_ecdf: Vec<CurvePoint>,
-    /// Percentile spectrum of the baseline: ever higher quantiles, as far as ten replies lie above.
+    /// Percentile spectra: ever higher quantiles, as far as ten replies lie above.
     pub(crate) baseline_spectrum: Vec<CurvePoint>,
-    /// Percentile spectrum of the changed side.
     pub(crate) changed_spectrum: Vec<CurvePoint>,
 }
 
@@ -153,49 +150,40 @@ pub(crate) struct Shape {
     pub(crate) kolmogorov_smirnov: f64,
 }
 
-/// Compares two pooled sides: their series in the order of time, where it is known, and the same values
-/// sorted. No interval is narrower than the step of the latencies.
-pub(super) fn shape(
-    series: [Option<Series<'_>>; 2],
-    sorted: [&SortedSample; 2],
-    step_ms: f64,
-    bootstrap: Bootstrap,
-) -> Shape {
-    let [baseline, changed] = sorted;
+/// Compares the pooled sides; `None` when one has no good reply. No interval is narrower than the step of the
+/// latencies.
+pub(super) fn shape(sides: &Sides<'_>, bootstrap: Bootstrap) -> Option<Shape> {
+    let baseline = sides.baseline.sorted.as_ref()?;
+    let changed = sides.changed.sorted.as_ref()?;
+    let step_ms = coarsest(sides.summaries()).unwrap_or(0.0);
     let smaller = baseline.count().min(changed.count()) as u64;
     let is_told =
         |q: &f64| quantile_is_supported(smaller, *q) && quantile_is_supported(smaller, 1.0 - *q);
     let probabilities: Vec<f64> = SHIFT_PROBABILITIES.into_iter().filter(is_told).collect();
-    let bands = |[old, new]: [Option<Series<'_>>; 2]| {
-        let pair = RunPair {
-            baseline: old?,
-            changed: new?,
-        };
-        let mut points = shift_function(pair, &probabilities, bootstrap)?;
-        for point in &mut points {
-            point.shift = point.shift.widened(step_ms);
-        }
-        Some(points)
+    let shifts = || {
+        let (baseline, changed) = (sides.baseline.series()?, sides.changed.series()?);
+        shift_function(RunPair { baseline, changed }, &probabilities, bootstrap)
     };
+    let mut shift_function = shifts().unwrap_or_default();
+    for point in &mut shift_function {
+        point.shift = point.shift.widened(step_ms);
+    }
+    let shift = hodges_lehmann_shift(changed, baseline, CONFIDENCE);
+    let ratio = pairwise_ratio(changed, baseline, CONFIDENCE);
+    // What the step hides of a typical ratio, taken at the lower of the two medians.
+    let [old, new] = sides.summaries().map(|side| side.pooled.median_ms);
+    let hidden = hidden_at(old?.min(new?), step_ms);
     let cliffs_delta = cliffs_delta(changed, baseline);
-    Shape {
-        shift_function: bands(series).unwrap_or_default(),
-        shift_ms: hodges_lehmann_shift(changed, baseline, CONFIDENCE)
-            .map(|shift| shift.widened(step_ms)),
-        ratio_change: pairwise_ratio(changed, baseline, CONFIDENCE)
+    Some(Shape {
+        shift_function,
+        shift_ms: shift.map(|shift| shift.widened(step_ms)),
+        ratio_change: ratio
             .map(|ratio| ratio.map(|ratio| ratio - 1.0))
-            .and_then(|ratio| Some(widened(ratio, hidden_in_ratio(sorted, step_ms)?))),
+            .and_then(|ratio| Some(widened(ratio, hidden?))),
         cliffs_delta,
         probability_faster: (1.0 - cliffs_delta) / 2.0,
         kolmogorov_smirnov: kolmogorov_smirnov_distance(baseline, changed),
-    }
-}
-
-/// What the step hides of a typical ratio, taken at the lower of the two medians.
-fn hidden_in_ratio(sorted: [&SortedSample; 2], step_ms: f64) -> Option<f64> {
-    let [old, new] = sorted.map(|side| quantile_of_sorted(side.values(), 0.5));
-    let (median, half) = (old?.min(new?), step_ms / 2.0);
-    (median > half).then(|| ((median + half) / (median - half)).ln())
+    })
 }
 
 #[cfg(test)]

@@ -1,5 +1,4 @@
-//! One sample: in ascending order, its mean and variance, and the step of the lattice that its values lie on; an
-//! estimate with its interval.
+//! One sample: in ascending order, its mean and variance; an estimate with its interval.
 
 use serde::Serialize;
 
@@ -155,66 +154,9 @@ fn compensated_sum(values: &[f64]) -> f64 {
     sum + lost
 }
 
-/// Powers of ten that are tried as the step, coarsest first.
-const EXPONENTS: std::ops::RangeInclusive<i32> = -9..=2;
-/// How far from a whole number of steps a value may lie, in steps: the rounding of its digits.
-const SLACK: f64 = 1e-3;
-/// Values closer than this share of themselves are one value that was rounded in other ways.
-const SAME: f64 = 1e-9;
-
-/// The step between the values that a sample can hold, such as 1.0 for whole milliseconds.
-///
-/// Two signs are looked for, and the coarser counts: the largest power of ten of which all values are
-/// multiples, as digits cut off leave it; and, where at least half of the values are tied with another,
-/// the smallest gap between tied values, as the ticks of a clock leave it. Ties are the mark of recorded
-/// values that stand for a whole cell (Sheppard, "On the Calculation of the Most Probable Values of
-/// Frequency-Constants, for Data Arranged According to Equidistant Division of a Scale", Proceedings of
-/// the London Mathematical Society 29, 1898).
-///
-/// `None` when no step is seen: values of full precision, or nothing but zeroes.
-#[must_use]
-pub fn lattice_step(sample: &SortedSample) -> Option<f64> {
-    if sample.max() == 0.0 && sample.min() == 0.0 {
-        return None;
-    }
-    let decimal = decimal_step(sample.values());
-    let tick = tick(sample.values());
-    decimal.into_iter().chain(tick).reduce(f64::max)
-}
-
-fn decimal_step(values: &[f64]) -> Option<f64> {
-    let fits = |step: f64| {
-        values.iter().all(|value| {
-            let steps = value / step;
-            (steps - steps.round()).abs() < SLACK
-        })
-    };
-    let steps = EXPONENTS.rev().map(|exponent| 10.0_f64.powi(exponent));
-    steps.into_iter().find(|step| fits(*step))
-}
-
-fn tick(sorted: &[f64]) -> Option<f64> {
-    let groups = sorted.chunk_by(|one, other| other - one <= SAME * other.abs());
-    let groups: Vec<&[f64]> = groups.collect();
-    let tied = || groups.iter().filter(|group| group.len() > 1);
-    let members: usize = tied().map(|group| group.len()).sum();
-    if members * 2 < sorted.len() {
-        return None;
-    }
-    let smallest_gap = |values: Vec<f64>| {
-        let gaps = values.windows(2).map(|pair| pair[1] - pair[0]);
-        gaps.reduce(f64::min)
-    };
-    let first = |group: &&[f64]| group[0];
-    // A single tied value says only how far its neighbours are.
-    smallest_gap(tied().map(first).collect())
-        .or_else(|| smallest_gap(groups.iter().map(first).collect()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::SplitMix64;
 
     #[test]
     fn undefined_samples_are_none() {
@@ -246,66 +188,5 @@ mod tests {
     fn a_large_offset_costs_no_digits() {
         let sample = [1e9 + 4.0, 1e9 + 7.0, 1e9 + 13.0, 1e9 + 16.0];
         assert_eq!(variance(&sample), Some(30.0));
-    }
-
-    fn drawn(count: usize, step: f64) -> SortedSample {
-        let mut random = SplitMix64::new(11);
-        let values = (0..count).map(|_| {
-            let value = 4.0 + 8.0 * random.unit();
-            if step > 0.0 {
-                (value / step).round() * step
-            } else {
-                value
-            }
-        });
-        SortedSample::new(&values.collect::<Vec<_>>()).unwrap()
-    }
-
-    #[test]
-    fn resolution_is_found_by_digits_and_by_ties() {
-        for step in [1.0, 0.1, 0.001, 10.0] {
-            let found = lattice_step(&drawn(400, step)).unwrap();
-            assert!((found - step).abs() < 1e-9, "{step}: {found}");
-        }
-        // Ticks of a clock, which are no power of ten.
-        for step in [15.625 / 10.0, 1.0 / 3.0] {
-            let found = lattice_step(&drawn(400, step)).unwrap();
-            assert!((found - step).abs() < 1e-9, "{step}: {found}");
-        }
-    }
-
-    #[test]
-    fn stray_values_do_not_hide_the_ticks() {
-        let mut values = drawn(400, 1.0).values().to_vec();
-        values.extend(drawn(40, 0.0).values());
-        let sample = SortedSample::new(&values).unwrap();
-        assert_eq!(lattice_step(&sample), Some(1.0));
-        let noisy: Vec<f64> = drawn(400, 1.0)
-            .values()
-            .iter()
-            .enumerate()
-            .map(noise)
-            .collect();
-        let found = lattice_step(&SortedSample::new(&noisy).unwrap()).unwrap();
-        assert!((found - 1.0).abs() < 1e-6, "{found}");
-    }
-
-    fn noise((index, value): (usize, &f64)) -> f64 {
-        value * (1.0 + 1e-13 * index as f64)
-    }
-
-    #[test]
-    fn values_of_full_precision_have_no_step() {
-        for count in [1, 20, 400, 20_000] {
-            assert_eq!(lattice_step(&drawn(count, 0.0)), None, "{count}");
-        }
-        assert_eq!(lattice_step(&SortedSample::new(&[0.0; 9]).unwrap()), None);
-    }
-
-    #[test]
-    fn one_value_has_the_step_of_its_digits() {
-        let of = |value: f64| lattice_step(&SortedSample::new(&[value; 50]).unwrap());
-        assert_eq!(of(4.0), Some(1.0));
-        assert!((of(4.25).unwrap() - 0.01).abs() < 1e-12);
     }
 }
