@@ -10,8 +10,6 @@
 
 mod statistics;
 
-use serde::Serialize;
-
 use self::statistics::{of_mean, of_quantiles};
 use crate::stats::sample::is_level;
 use crate::stats::{Interval, SortedSample, log_ratio, mean, quantile_of_sorted};
@@ -36,7 +34,7 @@ pub struct RunPair<'a> {
 }
 
 /// How a bootstrap is done.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bootstrap {
     /// How many resamples are drawn.
     pub replicates: usize,
@@ -56,11 +54,13 @@ impl Default for Bootstrap {
     }
 }
 
+/// Takes figures of a resample, given how often it holds each place of the ring.
+type TakeFigures = Box<dyn Fn(&[i16]) -> Vec<f64>>;
+
 /// Draws resamples of one series, and takes figures of them.
 struct Resampler {
     ring: Ring,
-    /// The figures of a resample, from how often it holds each place of the ring.
-    figures: Box<dyn Fn(&[i16]) -> Vec<f64>>,
+    figures: TakeFigures,
 }
 
 impl Resampler {
@@ -81,9 +81,8 @@ impl Resampler {
 /// The multiplicities of the places of a ring in the last resample.
 struct Ring {
     block: usize,
-    /// How often each place was drawn; they add up to the number of places.
+    /// How often each place was drawn; they add up to the number of places, which an i16 can count.
     multiplicities: Vec<i16>,
-    steps: Vec<i32>,
 }
 
 impl Ring {
@@ -92,7 +91,6 @@ impl Ring {
         Self {
             block: block.clamp(1, places),
             multiplicities: vec![0; places],
-            steps: vec![0; places + 1],
         }
     }
 
@@ -100,25 +98,17 @@ impl Ring {
     /// each block, for the place where it begins.
     fn draw(&mut self, random: &mut SplitMix64) {
         let places = self.multiplicities.len();
-        self.steps.fill(0);
+        self.multiplicities.fill(0);
         let mut left = places;
         while left > 0 {
             let length = self.block.min(left);
             let start = random.below(places);
-            let end = start + length;
-            self.steps[start] += 1;
-            self.steps[end.min(places)] -= 1;
-            if end > places {
-                self.steps[0] += 1;
-                self.steps[end - places] -= 1;
-            }
+            let (front, back) = self.multiplicities.split_at_mut(start);
+            // What does not fit behind the start goes on at the front.
+            let wrapped = (start + length).saturating_sub(places);
+            let drawn = back.iter_mut().take(length).chain(&mut front[..wrapped]);
+            drawn.for_each(|times| *times += 1);
             left -= length;
-        }
-        let mut covering = 0;
-        for (multiplicity, step) in self.multiplicities.iter_mut().zip(&self.steps) {
-            covering += step;
-            // At most one for each block, and a series has fewer places than an i16 can count.
-            *multiplicity = covering as i16;
         }
     }
 }
@@ -134,8 +124,8 @@ impl Ring {
 /// sqrt((K - 1) / K) and more: if the two disagree, trust that one. With one block it knows only the variation
 /// within the two runs: between runs there is more.
 ///
-/// `None` without a block, for an empty series, values that are not finite and above zero, a block length
-/// of 0, and probabilities that do not ascend within 0 to 1.
+/// `None` without a block, for an empty series, values that are not finite, a quantile that is not above zero, a
+/// block length of 0, and probabilities that do not ascend within 0 to 1.
 #[must_use]
 pub fn quantile_changes(
     blocks: &[RunPair<'_>],
