@@ -60,6 +60,19 @@ pub(crate) struct Curves {
 
 /// Draws the curves of two samples, both sorted ascending.
 pub(super) fn curves(baseline: &[f64], changed: &[f64]) -> Curves {
+    let ecdf = |sorted| {
+        let steps = 0..=ECDF_STEPS;
+        points(
+            sorted,
+            steps.map(|step| f64::from(step) / f64::from(ECDF_STEPS)),
+        )
+    };
+    // Quantiles at 1 - 2^-k/4: each four steps halve what lies above.
+    let spectrum = |sorted: &[f64]| {
+        let steps = (0_u32..200).map(|step| 1.0 - 0.5_f64.powf(f64::from(step) / 4.0));
+        let is_told = |q: &f64| quantile_is_supported(sorted.len() as u64, *q);
+        points(sorted, steps.take_while(is_told))
+    };
     Curves {
         overlay: overlay(baseline, changed),
         baseline_ecdf: ecdf(baseline),
@@ -102,20 +115,6 @@ fn shares(sorted: &[f64], edges: &[f64]) -> (Vec<f64>, u64) {
     });
     let shares = shares.collect();
     (shares, (sorted.len() - counted) as u64)
-}
-
-fn ecdf(sorted: &[f64]) -> Vec<CurvePoint> {
-    let steps = (0..=ECDF_STEPS).map(|step| f64::from(step) / f64::from(ECDF_STEPS));
-    points(sorted, steps)
-}
-
-/// Quantiles at 1 - 2^-k/4: each four steps halve what lies above.
-fn spectrum(sorted: &[f64]) -> Vec<CurvePoint> {
-    let count = sorted.len() as u64;
-    let steps = (0_u32..200)
-        .map(|step| 1.0 - 0.5_f64.powf(f64::from(step) / 4.0))
-        .take_while(|q| quantile_is_supported(count, *q));
-    points(sorted, steps)
 }
 
 fn points(sorted: &[f64], quantiles: impl Iterator<Item = f64>) -> Vec<CurvePoint> {

@@ -108,36 +108,27 @@ impl Metric {
         Self::Throughput,
     ];
 
+    /// Its name in tables, and the quantile that it is, if it is one.
+    fn facts(self) -> (&'static str, Option<f64>) {
+        match self {
+            Self::P50 => ("median", Some(0.5)),
+            Self::P90 => ("p90", Some(0.9)),
+            Self::P95 => ("p95", Some(0.95)),
+            Self::P99 => ("p99", Some(0.99)),
+            Self::Mean => ("mean", None),
+            Self::Throughput => ("throughput", None),
+        }
+    }
+
     /// The quantile that it is, if it is one.
     pub(crate) fn quantile(self) -> Option<f64> {
-        match self {
-            Self::P50 => Some(0.5),
-            Self::P90 => Some(0.9),
-            Self::P95 => Some(0.95),
-            Self::P99 => Some(0.99),
-            Self::Mean | Self::Throughput => None,
-        }
+        self.facts().1
     }
 
     /// Its name in tables.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::P50 => "median",
-            Self::P90 => "p90",
-            Self::P95 => "p95",
-            Self::P99 => "p99",
-            Self::Mean => "mean",
-            Self::Throughput => "throughput",
-        }
-    }
-
-    /// Its unit.
-    pub(crate) fn unit(self) -> &'static str {
-        match self {
-            Self::Throughput => "replies/s",
-            _ => "ms",
-        }
+        self.facts().0
     }
 
     /// The metric among a run's figures; `None` where the run cannot tell it.
@@ -244,12 +235,13 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// What a side is called.
-    pub(crate) fn name(&self, side: Side) -> &str {
-        match side {
-            Side::Baseline => &self.baseline.name,
-            Side::Changed => &self.changed.name,
-        }
+    pub(crate) fn sides(&self) -> [&SideSummary; 2] {
+        [&self.baseline, &self.changed]
+    }
+
+    /// What the sides are called.
+    pub(crate) fn names(&self) -> [&str; 2] {
+        self.sides().map(|side| side.name.as_str())
     }
 }
 
@@ -286,7 +278,7 @@ pub fn compare(
     if !(threshold > 0.0 && threshold < 1.0) {
         return Err(CompareError::Threshold(threshold));
     }
-    let names = [Side::Baseline, Side::Changed].map(|side| options.names.of(side));
+    let names = options.names.both();
     let sides = Sides::new(names, baseline, changed);
     let bootstrap = match options.detail {
         Detail::Full(bootstrap) => Some(bootstrap),
@@ -340,6 +332,7 @@ fn per_request(sides: &Sides<'_>) -> PerRequest {
     }
 }
 
+/// The relative change; `None` where the old figure is not above zero.
 fn change([old, new]: [Option<f64>; 2]) -> Option<f64> {
     let old = old.filter(|value| *value > 0.0)?;
     Some(new? / old - 1.0)

@@ -93,7 +93,7 @@ fn few_blocks(sides: &Sides<'_>) -> Option<String> {
 /// Steps that hide more than the threshold.
 fn coarse(comparison: &Comparison) -> Option<String> {
     let median = comparison.blocks.as_ref()?.effect(Metric::P50)?;
-    let step = coarsest([&comparison.baseline, &comparison.changed])?;
+    let step = coarsest(comparison.sides())?;
     (median.resolution > comparison.threshold).then(|| {
         format!(
             "the latencies are recorded in {}, which hides changes of the median up to {:.1} %; record \
@@ -105,7 +105,8 @@ fn coarse(comparison: &Comparison) -> Option<String> {
 }
 
 fn order_warning(comparison: &Comparison) -> Option<String> {
-    let name = |side| comparison.name(side);
+    let [old, new] = comparison.names();
+    let name = |side| if side == Side::Baseline { old } else { new };
     match comparison.order {
         Order::InTurns => None,
         Order::Unknown => {

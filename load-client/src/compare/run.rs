@@ -108,10 +108,7 @@ const SIGNS: &str = "._-+/:=,";
 
 /// The names of both sides; `baseline` and `changed` unless others are given.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Names {
-    baseline: String,
-    changed: String,
-}
+pub struct Names([String; 2]);
 
 /// Why a side cannot be called so.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -135,23 +132,18 @@ impl Names {
         if baseline == changed {
             return Err(NameError::Same(baseline));
         }
-        Ok(Self { baseline, changed })
+        Ok(Self([baseline, changed]))
     }
 
-    pub(crate) fn of(&self, side: Side) -> &str {
-        match side {
-            Side::Baseline => &self.baseline,
-            Side::Changed => &self.changed,
-        }
+    /// The baseline's name and the changed side's.
+    pub(super) fn both(&self) -> [&str; 2] {
+        self.0.each_ref().map(String::as_str)
     }
 }
 
 impl Default for Names {
     fn default() -> Self {
-        Self {
-            baseline: Side::Baseline.to_string(),
-            changed: Side::Changed.to_string(),
-        }
+        Self([Side::Baseline, Side::Changed].map(|side| side.to_string()))
     }
 }
 
@@ -199,10 +191,7 @@ mod tests {
     #[test]
     fn the_sides_are_told_apart() {
         let names = Names::try_new("serial", "tasks").unwrap();
-        assert_eq!(
-            (names.of(Side::Baseline), names.of(Side::Changed)),
-            ("serial", "tasks")
-        );
+        assert_eq!(names.both(), ["serial", "tasks"]);
         let same = Names::try_new("tasks", " tasks ").unwrap_err();
         assert!(
             same.to_string().contains("both sides are called \"tasks\""),

@@ -179,17 +179,6 @@ impl<'a> Pooled<'a> {
             block_length: lengths?.into_iter().max()?,
         })
     }
-
-    /// The requests of each run, to be resampled; `None` where their order is not known.
-    fn each_series(&self) -> impl Iterator<Item = Option<Series<'a>>> {
-        let runs = self.runs.iter().zip(&self.summary.runs);
-        runs.map(|(run, own)| {
-            Some(Series {
-                values: &run.latencies_ms,
-                block_length: own.dependence.block_length?,
-            })
-        })
-    }
 }
 
 /// The two sides of a comparison. Run i of the baseline and run i of the changed side make block i.
@@ -242,12 +231,18 @@ impl<'a> Sides<'a> {
     /// The requests of the two runs of each block, to be resampled; `None` without blocks, and when the order of
     /// the requests of a run is not known.
     pub(super) fn pairs(&self) -> Option<Vec<RunPair<'a>>> {
-        self.count()?;
-        let [old, new] = self.both().map(Pooled::each_series);
-        let pair = |(baseline, changed): (Option<_>, Option<_>)| {
-            let (baseline, changed) = (baseline?, changed?);
-            Some(RunPair { baseline, changed })
+        let series = |side: &Pooled<'a>, index: usize| {
+            Some(Series {
+                values: &side.runs[index].latencies_ms,
+                block_length: side.summary.runs[index].dependence.block_length?,
+            })
         };
-        old.zip(new).map(pair).collect()
+        let pair = |index| {
+            Some(RunPair {
+                baseline: series(&self.baseline, index)?,
+                changed: series(&self.changed, index)?,
+            })
+        };
+        (0..self.count()?).map(pair).collect()
     }
 }

@@ -1,7 +1,7 @@
 //! The tables that show a comparison, as data: terminal, Markdown and page differ in their markup alone. Pure.
 
 use super::verdict::{percent, range};
-use super::{Comparison, Effect, Kind, Metric, RunFigures};
+use super::{Comparison, Effect, Kind, Metric, RunFigures, change};
 use crate::stats::{Interval, TTest};
 
 /// One table. The first column names its rows.
@@ -98,7 +98,7 @@ pub(crate) fn verdicts(comparison: &Comparison) -> Vec<Table> {
 
 /// Both sides pooled, with the change of each figure.
 pub(crate) fn pooled(comparison: &Comparison) -> Table {
-    let pooled = [&comparison.baseline.pooled, &comparison.changed.pooled];
+    let pooled = comparison.sides().map(|side| &side.pooled);
     let count = |name: &str, counts: [u64; 2]| {
         let [old, new] = counts.map(|count| count.to_string());
         (name.to_owned(), old, new, String::new())
@@ -109,11 +109,10 @@ pub(crate) fn pooled(comparison: &Comparison) -> Table {
     ];
     rows.extend(Metric::ALL.map(|metric| {
         let [old, new] = pooled.map(|side| metric.of(side));
-        let change = old.zip(new).filter(|(old, _)| *old > 0.0);
-        let change = or_dash(change, |(old, new)| percent(new / old - 1.0));
+        let change = or_dash(change([old, new]), percent);
         (with_unit(metric), figure(old), figure(new), change)
     }));
-    let [old, new] = names(comparison);
+    let [old, new] = comparison.names();
     Table::of("all runs pooled", &rows, |row| row.0.clone())
         .column(old, |row| row.1.clone())
         .column(new, |row| row.2.clone())
@@ -123,7 +122,7 @@ pub(crate) fn pooled(comparison: &Comparison) -> Table {
 
 /// One row for each run.
 pub(crate) fn runs(comparison: &Comparison) -> Table {
-    let sides = [&comparison.baseline, &comparison.changed].into_iter();
+    let sides = comparison.sides().into_iter();
     let runs = sides.flat_map(|side| side.runs.iter().map(|run| (&side.name, run)));
     let runs: Vec<(&String, &RunFigures)> = runs.collect();
     let mut rows = Table::of("each run", &runs, |(_, run)| run.label.clone())
@@ -172,19 +171,18 @@ pub(crate) fn shape(comparison: &Comparison) -> Option<Table> {
 /// What one run a side can tell.
 pub(crate) fn within(comparison: &Comparison) -> Option<Table> {
     let within = comparison.within_runs.as_ref()?;
-    let (old, new) = (&comparison.baseline, &comparison.changed);
-    let sizes = names(comparison).map(|name| format!("effective n, {name}"));
+    let names = comparison
+        .names()
+        .map(|name| format!("effective n, {name}"));
+    let [old, new] = comparison.sides().map(|side| effective(side.runs.first()));
     let rows = [
-        (&*sizes[0], effective(old.runs.first())),
-        (&*sizes[1], effective(new.runs.first())),
+        (&*names[0], old),
+        (&*names[1], new),
         (
             "median change, block bootstrap",
             interval(within.median_change, percent),
         ),
-        (
-            "Welch's t, batch means",
-            welch(within.batch_mean_welch.as_ref()),
-        ),
+        ("Welch's t, batch means", welch(within.batch_mean_welch)),
     ];
     let heading = "within the two runs (run-to-run variation was not measured)";
     Some(Table::list(heading, rows).noted(
@@ -197,7 +195,7 @@ pub(crate) fn per_request(comparison: &Comparison) -> Table {
     let per_request = &comparison.per_request;
     let rows = [
         ("median change", or_dash(per_request.median_change, percent)),
-        ("Welch's t", welch(per_request.welch.as_ref())),
+        ("Welch's t", welch(per_request.welch)),
         (
             "whole milliseconds, as Locust",
             or_dash(per_request.locust_median_change, percent),
@@ -238,7 +236,7 @@ fn kinds(comparison: &Comparison) -> Option<Table> {
     if comparison.kinds.is_empty() {
         return None;
     }
-    let [old, new] = names(comparison);
+    let [old, new] = comparison.names();
     let median = |kind: &Kind, show: fn(&Effect) -> String| {
         let blocks = kind.blocks.as_ref();
         or_dash(blocks.and_then(|blocks| blocks.effect(Metric::P50)), show)
@@ -284,20 +282,10 @@ fn interval(interval: Option<Interval>, show: impl Fn(f64) -> String) -> String 
     })
 }
 
-fn welch(welch: Option<&TTest>) -> String {
-    or_dash(welch, |found| {
-        format!(
-            "t = {:.3}, df = {:.1}, {}",
-            found.t,
-            found.df,
-            found.p.equation()
-        )
+fn welch(welch: Option<TTest>) -> String {
+    or_dash(welch, |TTest { t, df, p }| {
+        format!("t = {t:.3}, df = {df:.1}, {}", p.equation())
     })
-}
-
-/// What the sides are called.
-fn names(comparison: &Comparison) -> [&str; 2] {
-    [&comparison.baseline, &comparison.changed].map(|side| side.name.as_str())
 }
 
 fn share(share: f64) -> String {
@@ -309,7 +297,11 @@ fn size(effective: Option<f64>) -> String {
 }
 
 fn with_unit(metric: Metric) -> String {
-    format!("{} ({})", metric.name(), metric.unit())
+    let unit = match metric {
+        Metric::Throughput => "replies/s",
+        _ => "ms",
+    };
+    format!("{} ({unit})", metric.name())
 }
 
 fn figure(value: Option<f64>) -> String {
@@ -337,7 +329,7 @@ mod tests {
             (0.0, "p < 1e-300"),
         ] {
             let (t, df, p) = (1.0, 2.0, PValue::new(p));
-            let shown = welch(Some(&TTest { t, df, p }));
+            let shown = welch(Some(TTest { t, df, p }));
             assert_eq!(shown, format!("t = 1.000, df = 2.0, {expected}"));
         }
     }

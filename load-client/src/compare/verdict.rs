@@ -178,7 +178,7 @@ fn statement(effect: &Effect, comparison: &Comparison) -> String {
 }
 
 fn too_coarse(effect: &Effect, comparison: &Comparison) -> String {
-    let step = coarsest([&comparison.baseline, &comparison.changed]);
+    let step = coarsest(comparison.sides());
     format!(
         "the latencies are recorded in {}, which hides changes up to {:.1} %: more blocks do not help, finer \
          steps do",
