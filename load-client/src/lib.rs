@@ -115,38 +115,31 @@ pub mod stats {
 
     mod autocorrelation;
     mod hodges_lehmann;
-    mod mean_tests;
-    mod pairwise;
-    mod quantile;
+    mod p_value;
     mod resample;
     mod sample;
     mod shift_function;
     mod student;
-    mod trend;
 
     pub use autocorrelation::{
         autocorrelation, automatic_block_length, effective_sample_size,
         effective_sample_size_of_quantile, welch_of_batch_means,
     };
     pub use hodges_lehmann::{hodges_lehmann_shift, pairwise_ratio};
-    pub use mean_tests::{
-        TTest, blocks_for_half_width, holm, log_ratio, paired_interval, paired_log_ratio,
-        paired_t_test, sign_flip, welch,
+    pub use p_value::{PValue, Trend, holm, sign_flip, trend};
+    pub use resample::{Bootstrap, RunPair, Series, SplitMix64, mean_change, quantile_changes};
+    pub use sample::{
+        Interval, SortedSample, locust_median, mean, quantile, quantile_is_supported,
+        quantile_of_sorted, variance,
     };
-    pub use quantile::{
-        harrell_davis, locust_median, quantile, quantile_is_supported, quantile_of_sorted,
-    };
-    pub use resample::{
-        Bootstrap, RunPair, Series, SplitMix64, hierarchical_mean_change,
-        hierarchical_quantile_changes, quantile_changes,
-    };
-    pub use sample::{Interval, SortedSample, lattice_step, mean, variance};
     pub use shift_function::{
-        Dominance, QuantileShift, SHIFT_PROBABILITIES, dominance, kolmogorov_smirnov_distance,
-        shift_function,
+        QuantileShift, SHIFT_PROBABILITIES, cliffs_delta, harrell_davis,
+        kolmogorov_smirnov_distance, shift_function,
     };
-    pub use student::{PValue, two_sided_critical_value, two_sided_p};
-    pub use trend::{LinearTrend, Trend, linear_trend, trend};
+    pub use student::{
+        LinearTrend, TTest, blocks_for_half_width, linear_trend, log_ratio, paired_interval,
+        paired_log_ratio, paired_t_test, two_sided_critical_value, two_sided_p, welch,
+    };
 }
 pub mod transport;
 mod web;

@@ -5,9 +5,10 @@
 
 use serde::Serialize;
 
-use crate::compare::effects::widened;
+use crate::compare::resolution::{coarsest, hidden_at, widened};
+use crate::compare::sides::Sides;
 use crate::stats::{
-    Bootstrap, Interval, QuantileShift, SHIFT_PROBABILITIES, Series, SortedSample, dominance,
+    Bootstrap, Interval, QuantileShift, RunPair, SHIFT_PROBABILITIES, cliffs_delta,
     hodges_lehmann_shift, kolmogorov_smirnov_distance, pairwise_ratio, quantile_is_supported,
     quantile_of_sorted, shift_function,
 };
@@ -29,11 +30,9 @@ pub(crate) struct Overlay {
     pub(crate) edges_ms: Vec<f64>,
     /// Share of the baseline's replies in each bin.
     pub(crate) baseline: Vec<f64>,
-    /// Share of the changed side's replies in each bin.
     pub(crate) changed: Vec<f64>,
     /// Replies of the baseline at or above the last edge.
     pub(crate) baseline_above: u64,
-    /// Replies of the changed side at or above the last edge.
     pub(crate) changed_above: u64,
 }
 
@@ -51,18 +50,29 @@ pub(crate) struct CurvePoint {
 pub(crate) struct Curves {
     /// Histogram of both sides on shared bins; `None` unless both have a latency above zero.
     pub(crate) overlay: Option<Overlay>,
-    /// Empirical distribution function of the baseline.
+    /// Empirical distribution functions.
     pub(crate) baseline_ecdf: Vec<CurvePoint>,
-    /// Empirical distribution function of the changed side.
     pub(crate) changed_ecdf: Vec<CurvePoint>,
-    /// Percentile spectrum of the baseline: ever higher quantiles, as far as ten replies lie above.
+    /// Percentile spectra: ever higher quantiles, as far as ten replies lie above.
     pub(crate) baseline_spectrum: Vec<CurvePoint>,
-    /// Percentile spectrum of the changed side.
     pub(crate) changed_spectrum: Vec<CurvePoint>,
 }
 
 /// Draws the curves of two samples, both sorted ascending.
 pub(super) fn curves(baseline: &[f64], changed: &[f64]) -> Curves {
+    let ecdf = |sorted| {
+        let steps = 0..=ECDF_STEPS;
+        points(
+            sorted,
+            steps.map(|step| f64::from(step) / f64::from(ECDF_STEPS)),
+        )
+    };
+    // Quantiles at 1 - 2^-k/4: each four steps halve what lies above.
+    let spectrum = |sorted: &[f64]| {
+        let steps = (0_u32..200).map(|step| 1.0 - 0.5_f64.powf(f64::from(step) / 4.0));
+        let is_told = |q: &f64| quantile_is_supported(sorted.len() as u64, *q);
+        points(sorted, steps.take_while(is_told))
+    };
     Curves {
         overlay: overlay(baseline, changed),
         baseline_ecdf: ecdf(baseline),
@@ -107,20 +117,6 @@ fn shares(sorted: &[f64], edges: &[f64]) -> (Vec<f64>, u64) {
     (shares, (sorted.len() - counted) as u64)
 }
 
-fn ecdf(sorted: &[f64]) -> Vec<CurvePoint> {
-    let steps = (0..=ECDF_STEPS).map(|step| f64::from(step) / f64::from(ECDF_STEPS));
-    points(sorted, steps)
-}
-
-/// Quantiles at 1 - 2^-k/4: each four steps halve what lies above.
-fn spectrum(sorted: &[f64]) -> Vec<CurvePoint> {
-    let count = sorted.len() as u64;
-    let steps = (0_u32..200)
-        .map(|step| 1.0 - 0.5_f64.powf(f64::from(step) / 4.0))
-        .take_while(|q| quantile_is_supported(count, *q));
-    points(sorted, steps)
-}
-
 fn points(sorted: &[f64], quantiles: impl Iterator<Item = f64>) -> Vec<CurvePoint> {
     let points = quantiles.filter_map(|share| {
         let ms = quantile_of_sorted(sorted, share)?;
@@ -146,52 +142,47 @@ pub(crate) struct Shape {
     /// Typical ratio changed / baseline, minus one.
     pub(crate) ratio_change: Option<Interval>,
     /// Cliff's delta: -1 when every request of the changed side is faster, 0 for no tendency.
-    pub(crate) cliffs_delta: Option<f64>,
+    pub(crate) cliffs_delta: f64,
     /// Probability that a request of the changed side is faster than one of the baseline.
-    pub(crate) probability_faster: Option<f64>,
+    pub(crate) probability_faster: f64,
     /// Largest distance of the two distribution functions.
     pub(crate) kolmogorov_smirnov: f64,
 }
 
-/// Compares two pooled sides: their series in the order of time, where it is known, and the same values
-/// sorted. No interval is narrower than the step of the latencies.
-pub(super) fn shape(
-    series: [Option<Series<'_>>; 2],
-    sorted: [&SortedSample; 2],
-    step_ms: f64,
-    bootstrap: Bootstrap,
-) -> Shape {
-    let [baseline, changed] = sorted;
+/// Compares the pooled sides; `None` when one has no good reply. No interval is narrower than the step of the
+/// latencies.
+pub(super) fn shape(sides: &Sides<'_>, bootstrap: Bootstrap) -> Option<Shape> {
+    let baseline = sides.baseline.sorted.as_ref()?;
+    let changed = sides.changed.sorted.as_ref()?;
+    let step_ms = coarsest(sides.summaries()).unwrap_or(0.0);
     let smaller = baseline.count().min(changed.count()) as u64;
     let is_told =
         |q: &f64| quantile_is_supported(smaller, *q) && quantile_is_supported(smaller, 1.0 - *q);
     let probabilities: Vec<f64> = SHIFT_PROBABILITIES.into_iter().filter(is_told).collect();
-    let bands = |[old, new]: [Option<Series<'_>>; 2]| {
-        let mut points = shift_function(old?, new?, &probabilities, bootstrap)?;
-        for point in &mut points {
-            point.shift = point.shift.widened(step_ms);
-        }
-        Some(points)
+    let shifts = || {
+        let (baseline, changed) = (sides.baseline.series()?, sides.changed.series()?);
+        shift_function(RunPair { baseline, changed }, &probabilities, bootstrap)
     };
-    let dominance = dominance(changed, baseline);
-    Shape {
-        shift_function: bands(series).unwrap_or_default(),
-        shift_ms: hodges_lehmann_shift(changed, baseline, CONFIDENCE)
-            .map(|shift| shift.widened(step_ms)),
-        ratio_change: pairwise_ratio(changed, baseline, CONFIDENCE)
-            .map(|ratio| ratio.map(|ratio| ratio - 1.0))
-            .and_then(|ratio| Some(widened(ratio, hidden_in_ratio(sorted, step_ms)?))),
-        cliffs_delta: dominance.map(|dominance| dominance.cliffs_delta()),
-        probability_faster: dominance.map(|dominance| dominance.probability_less()),
-        kolmogorov_smirnov: kolmogorov_smirnov_distance(baseline, changed),
+    let mut shift_function = shifts().unwrap_or_default();
+    for point in &mut shift_function {
+        point.shift = point.shift.widened(step_ms);
     }
-}
-
-/// What the step hides of a typical ratio, taken at the lower of the two medians.
-fn hidden_in_ratio(sorted: [&SortedSample; 2], step_ms: f64) -> Option<f64> {
-    let [old, new] = sorted.map(|side| quantile_of_sorted(side.values(), 0.5));
-    let (median, half) = (old?.min(new?), step_ms / 2.0);
-    (median > half).then(|| ((median + half) / (median - half)).ln())
+    let shift = hodges_lehmann_shift(changed, baseline, CONFIDENCE);
+    let ratio = pairwise_ratio(changed, baseline, CONFIDENCE);
+    // What the step hides of a typical ratio, taken at the lower of the two medians.
+    let [old, new] = sides.summaries().map(|side| side.pooled.median_ms);
+    let hidden = hidden_at(old?.min(new?), step_ms);
+    let cliffs_delta = cliffs_delta(changed, baseline);
+    Some(Shape {
+        shift_function,
+        shift_ms: shift.map(|shift| shift.widened(step_ms)),
+        ratio_change: ratio
+            .map(|ratio| ratio.map(|ratio| ratio - 1.0))
+            .and_then(|ratio| Some(widened(ratio, hidden?))),
+        cliffs_delta,
+        probability_faster: (1.0 - cliffs_delta) / 2.0,
+        kolmogorov_smirnov: kolmogorov_smirnov_distance(baseline, changed),
+    })
 }
 
 #[cfg(test)]

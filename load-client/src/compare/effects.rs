@@ -1,16 +1,16 @@
 //! What the runs tell of the change: the effects over the blocks, in which run i of one side is paired with run i
-//! of the other; how far the requests of a run are from being independent; and whether failures forbid a verdict.
+//! of the other; what two single runs tell of each other; and whether failures forbid a verdict.
 
 use serde::Serialize;
 
-use crate::compare::run::{Pooled, Run, SideSummary};
+use crate::compare::Metric;
+use crate::compare::resolution::{hidden, widened};
+use crate::compare::run::Run;
+use crate::compare::sides::{RunFigures, Sides};
 use crate::compare::verdict::{Verdict, judge};
-use crate::compare::{Metric, steps};
 use crate::stats::{
-    Bootstrap, Interval, PValue, Series, SortedSample, TTest, autocorrelation,
-    automatic_block_length, effective_sample_size, effective_sample_size_of_quantile, holm,
-    log_ratio, mean, paired_interval, paired_t_test, quantile_changes, sign_flip, variance,
-    welch_of_batch_means,
+    Bootstrap, Interval, PValue, SortedSample, TTest, holm, log_ratio, mean, mean_change,
+    paired_interval, paired_t_test, quantile_changes, sign_flip, variance, welch_of_batch_means,
 };
 
 /// The relative change of one figure, estimated over the blocks.
@@ -40,13 +40,6 @@ pub struct Effect {
     pub(crate) verdict: Option<Verdict>,
 }
 
-impl Effect {
-    /// Whether its interval settles the matter, one way or the other.
-    fn is_decided(&self) -> bool {
-        !matches!(self.verdict, None | Some(Verdict::Inconclusive { .. }))
-    }
-}
-
 /// The effects that the blocks carry.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Blocks {
@@ -62,32 +55,17 @@ impl Blocks {
     pub fn effect(&self, metric: Metric) -> Option<&Effect> {
         self.effects.iter().find(|effect| effect.metric == metric)
     }
-
-    /// Takes the verdicts back: what is refused is refused for each figure.
-    pub(super) fn withhold_verdicts(&mut self) {
-        for effect in &mut self.effects {
-            effect.verdict = None;
-        }
-    }
 }
 
 /// Pairs the runs of both sides; `None` unless both have the same number, two or more.
-pub(super) fn pair(
-    baseline: &SideSummary,
-    changed: &SideSummary,
-    threshold: f64,
-    bootstrap: impl Fn(Metric) -> Option<Interval>,
-) -> Option<Blocks> {
-    let count = baseline.runs.len();
-    if count < 2 || changed.runs.len() != count {
-        return None;
-    }
+pub(super) fn pair(sides: &Sides<'_>, threshold: f64) -> Option<Blocks> {
+    let count = sides.count().filter(|count| *count >= 2)?;
     let effects = Metric::ALL.into_iter().filter_map(|metric| {
-        let log_ratios = log_ratios(metric, baseline, changed)?;
-        let hidden = steps::hidden(metric, baseline, changed)?;
-        let mut effect = effect(metric, log_ratios, hidden, threshold)?;
-        effect.bootstrap = bootstrap(metric).map(|found| widened(found, hidden));
-        Some(effect)
+        let log_ratio = |[old, new]: [&RunFigures; 2]| {
+            log_ratio(metric.of(&old.figures)?, metric.of(&new.figures)?)
+        };
+        let log_ratios = sides.blocks().map(log_ratio).collect::<Option<_>>()?;
+        effect(metric, log_ratios, hidden(metric, sides)?, threshold)
     });
     let mut effects: Vec<Effect> = effects.collect();
     adjust(&mut effects);
@@ -95,22 +73,6 @@ pub(super) fn pair(
         count: count as u64,
         effects,
     })
-}
-
-fn log_ratios(metric: Metric, baseline: &SideSummary, changed: &SideSummary) -> Option<Vec<f64>> {
-    let pairs = baseline.runs.iter().zip(&changed.runs);
-    pairs
-        .map(|(old, new)| log_ratio(metric.of(&old.figures)?, metric.of(&new.figures)?))
-        .collect()
-}
-
-/// Widens an interval of a relative change by what the steps of the latencies hide, in logarithms.
-pub(super) fn widened(interval: Interval, hidden: f64) -> Interval {
-    Interval {
-        low: (interval.low.ln_1p() - hidden).exp_m1(),
-        high: (interval.high.ln_1p() + hidden).exp_m1(),
-        ..interval
-    }
 }
 
 /// The effect on one figure, whose mean log-ratio may be `hidden` away from the truth.
@@ -131,6 +93,8 @@ pub(super) fn effect(
         },
         _ => interval,
     };
+    let blocks = log_ratios.len() as u64;
+    let verdict = judge(&judged, deviation, hidden, blocks, threshold);
     let relative = interval.map(f64::exp_m1);
     Some(Effect {
         metric,
@@ -141,22 +105,15 @@ pub(super) fn effect(
         p: sign_flip(&log_ratios),
         p_holm: None,
         resolution: hidden.exp_m1(),
-        verdict: Some(judge(
-            &judged,
-            deviation,
-            hidden,
-            log_ratios.len() as u64,
-            threshold,
-        )),
+        verdict: Some(verdict),
         log_ratios,
     })
 }
 
 /// Adjusts the quantiles' p-values for being several. Mean and throughput restate the quantiles.
 fn adjust(effects: &mut [Effect]) {
-    let quantiles = effects
-        .iter_mut()
-        .filter(|effect| effect.metric.quantile().is_some());
+    let quantiles = effects.iter_mut();
+    let quantiles = quantiles.filter(|effect| effect.metric.quantile().is_some());
     let mut quantiles: Vec<&mut Effect> = quantiles.collect();
     let p_values: Option<Vec<PValue>> = quantiles.iter().map(|effect| effect.p).collect();
     let adjusted = p_values.map(|p_values| holm(&p_values)).unwrap_or_default();
@@ -165,24 +122,22 @@ fn adjust(effects: &mut [Effect]) {
     }
 }
 
-/// Shortest stretch of time that is resampled as one block: pauses for garbage collection or a
-/// flush last up to about as long.
-const FLOOR_SECONDS: f64 = 1.0;
-/// At least so many blocks must fit into a run, or resampling would draw the run itself.
-const FEWEST_BLOCKS: usize = 10;
-
-/// How far the requests of a run are from being independent.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub(crate) struct Dependence {
-    /// Correlation of each latency with the next.
-    pub(crate) autocorrelation: Option<f64>,
-    /// Number of independent requests that would tell as much about the mean.
-    pub(crate) effective_size: Option<f64>,
-    /// Number of independent requests that would tell as much about the 99th percentile.
-    pub(crate) effective_size_p99: Option<f64>,
-    /// Length of the blocks that are resampled, in requests; `None`, like all above, when the order of the
-    /// requests is not known.
-    pub(crate) block_length: Option<usize>,
+/// Adds the intervals of the hierarchical bootstrap to the effects on the quantiles and on the mean, where the
+/// files tell the order of the requests.
+pub(super) fn resample(blocks: &mut Blocks, sides: &Sides<'_>, bootstrap: Bootstrap) {
+    let Some(pairs) = sides.pairs() else { return };
+    let metrics = blocks.effects.iter().map(|effect| effect.metric);
+    let probabilities: Vec<f64> = metrics.filter_map(Metric::quantile).collect();
+    let quantiles = quantile_changes(&pairs, &probabilities, bootstrap);
+    let mut quantiles = quantiles.into_iter().flatten();
+    for effect in &mut blocks.effects {
+        let found = match effect.metric {
+            Metric::Throughput => None,
+            Metric::Mean => mean_change(&pairs, bootstrap),
+            _ => quantiles.next(),
+        };
+        effect.bootstrap = found.map(|found| widened(found, effect.resolution.ln_1p()));
+    }
 }
 
 /// The comparison of two single runs: honest about the requests, blind to what differs from run to run.
@@ -194,52 +149,16 @@ pub(crate) struct WithinRuns {
     pub(crate) median_change: Option<Interval>,
 }
 
-/// Measures the dependence within a run.
-pub(super) fn dependence(run: &Run) -> Dependence {
-    let latencies = &run.latencies_ms;
-    if !run.is_ordered {
-        return Dependence::default();
-    }
-    Dependence {
-        autocorrelation: autocorrelation(latencies, 1),
-        effective_size: effective_sample_size(latencies),
-        effective_size_p99: effective_sample_size_of_quantile(latencies, 0.99),
-        block_length: Some(block_length(run)),
-    }
-}
-
-/// The block length by Politis and White, a second of requests at least, a tenth of the run at most.
-fn block_length(run: &Run) -> usize {
-    let count = run.latencies_ms.len();
-    let second = run
-        .throughput
-        .map_or(1, |rate| (rate * FLOOR_SECONDS).ceil() as usize);
-    let automatic = automatic_block_length(&run.latencies_ms, second).unwrap_or(second);
-    automatic.min(count / FEWEST_BLOCKS).max(1)
-}
-
-/// The requests of a run, to be resampled; `None` when their order is not known.
-pub(super) fn series<'a>(run: &'a Run, dependence: &Dependence) -> Option<Series<'a>> {
-    Some(Series {
-        values: &run.latencies_ms,
-        block_length: dependence.block_length?,
-    })
-}
-
-/// Compares two single runs, in which the steps of the latencies may have hidden this much (see
-/// [`crate::compare::steps`]).
-pub(super) fn within_runs(
-    baseline: Series<'_>,
-    changed: Series<'_>,
-    hidden: f64,
-    bootstrap: Bootstrap,
-) -> WithinRuns {
-    let changes = quantile_changes(baseline, changed, &[0.5], bootstrap);
-    let median = changes.and_then(|changes| changes.first().copied());
-    WithinRuns {
-        batch_mean_welch: welch_of_batch_means(baseline.values, changed.values),
+/// Compares two single runs; `None` for more of them, and when the order of the requests is not known.
+pub(super) fn within_runs(sides: &Sides<'_>, bootstrap: Bootstrap) -> Option<WithinRuns> {
+    let pairs = sides.pairs().filter(|pairs| pairs.len() == 1)?;
+    let hidden = hidden(Metric::P50, sides)?;
+    let median = quantile_changes(&pairs, &[0.5], bootstrap);
+    let median = median.and_then(|changes| changes.first().copied());
+    Some(WithinRuns {
+        batch_mean_welch: welch_of_batch_means(pairs[0].baseline.values, pairs[0].changed.values),
         median_change: median.map(|median| widened(median, hidden)),
-    }
+    })
 }
 
 /// Smaller differences of the failure rates move no figure that is compared.
@@ -257,32 +176,33 @@ const LEVEL: f64 = 0.01;
 /// difference is refused without it, and so are failures of one side alone in every block. And the verdict
 /// has to stand whether the failed requests are left out, or count as slower than all others.
 pub(super) fn refusal_by_failures(
-    [baseline, changed]: [&[Run]; 2],
-    sides: &[Pooled; 2],
+    sides: &Sides<'_>,
     median: &Effect,
     threshold: f64,
 ) -> Option<String> {
-    let [old, new] = sides.each_ref().map(|side| &side.summary);
-    let differences: Option<Vec<f64>> = baseline
-        .iter()
-        .zip(changed)
-        .map(|(old, new)| Some(new.failure_rate()? - old.failure_rate()?))
-        .collect();
-    if let Some(reason) = unequal(&differences?, old, new) {
+    let difference =
+        |[old, new]: [&RunFigures; 2]| Some(new.figures.failure_rate? - old.figures.failure_rate?);
+    let differences: Option<Vec<f64>> = sides.blocks().map(difference).collect();
+    if let Some(reason) = unequal(&differences?, sides) {
         return Some(reason);
     }
-    let counted = counted_as_slowest(baseline, changed, median, threshold);
+    let [old, new] = sides.summaries().map(|side| side.pooled.failures);
+    let is_decided = !matches!(median.verdict, None | Some(Verdict::Inconclusive { .. }));
+    if old + new == 0 || !is_decided {
+        return None;
+    }
+    let counted = counted_as_slowest(sides, median.resolution.ln_1p(), threshold);
     let stands = counted.is_some_and(|counted| counted.verdict == median.verdict);
-    (median.is_decided() && !stands).then(|| {
+    (!stands).then(|| {
         format!(
-            "{} and {} requests failed, and the verdict hangs on them: it does not stand when they count as \
-             slower than all others",
-            old.pooled.failures, new.pooled.failures
+            "{old} and {new} requests failed, and the verdict hangs on them: it does not stand when they count as \
+             slower than all others"
         )
     })
 }
 
-fn unequal(differences: &[f64], old: &SideSummary, new: &SideSummary) -> Option<String> {
+fn unequal(differences: &[f64], sides: &Sides<'_>) -> Option<String> {
+    let [old, new] = sides.summaries();
     // Failures of one side alone, in every block, are no chance.
     let is_of_one_side = (old.pooled.failures == 0 || new.pooled.failures == 0)
         && differences.iter().all(|difference| *difference != 0.0);
@@ -318,21 +238,11 @@ pub(super) fn differ(differences: &[f64], small: f64, large: f64) -> bool {
 }
 
 /// The effect on the median of all requests, the failed ones above the answered.
-fn counted_as_slowest(
-    baseline: &[Run],
-    changed: &[Run],
-    median: &Effect,
-    threshold: f64,
-) -> Option<Effect> {
-    if baseline.iter().chain(changed).all(|run| run.failures == 0) {
-        return Some(median.clone());
-    }
-    let ratios: Option<Vec<f64>> = baseline
-        .iter()
-        .zip(changed)
-        .map(|(old, new)| log_ratio(median_of_all(old)?, median_of_all(new)?))
-        .collect();
-    effect(Metric::P50, ratios?, median.resolution.ln_1p(), threshold)
+fn counted_as_slowest(sides: &Sides<'_>, hidden: f64, threshold: f64) -> Option<Effect> {
+    let runs = sides.baseline.runs.iter().zip(sides.changed.runs);
+    let ratios = runs.map(|(old, new)| log_ratio(median_of_all(old)?, median_of_all(new)?));
+    let ratios: Option<Vec<f64>> = ratios.collect();
+    effect(Metric::P50, ratios?, hidden, threshold)
 }
 
 fn median_of_all(run: &Run) -> Option<f64> {
@@ -358,11 +268,6 @@ mod tests {
         let verdict = |metric| effect(metric, ratios.clone(), 0.0, 0.02).unwrap().verdict;
         assert_eq!(verdict(Metric::Throughput), Some(Verdict::Faster));
         assert_eq!(verdict(Metric::P99), Some(Verdict::Slower));
-    }
-
-    #[test]
-    fn a_zero_has_no_ratio() {
-        assert_eq!(log_ratio(0.0, 1.0), None);
     }
 
     #[test]

@@ -6,11 +6,13 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use crate::compare::Metric;
 use crate::compare::effects::{Blocks, differ, pair, refusal_by_failures};
-use crate::compare::run::{Figures, Pooled, Run, Side, SideSummary, pool};
+use crate::compare::resolution::{self, coarsest};
+use crate::compare::run::Run;
+use crate::compare::sides::{Figures, Pooled, RunFigures, Sides};
 use crate::compare::verdict::{Verdict, percent};
-use crate::compare::{Metric, Names, steps};
-use crate::stats::{mean, quantile_is_supported};
+use crate::stats::mean;
 
 /// Shares that differ by no more agree.
 const SMALL_DIFFERENCE: f64 = 0.01;
@@ -51,11 +53,9 @@ pub(crate) struct Kind {
     pub(crate) refusal: Option<String>,
     /// Its share of the measured requests of the baseline, the mean over the runs.
     pub(crate) baseline_share: f64,
-    /// Its share on the changed side.
     pub(crate) changed_share: f64,
     /// Its figures over all runs of the baseline.
     pub(crate) baseline: Figures,
-    /// Its figures over all runs of the changed side.
     pub(crate) changed: Figures,
     /// Its effects over the blocks; `None` unless both sides have the same number of runs, two or more.
     pub(crate) blocks: Option<Blocks>,
@@ -64,49 +64,42 @@ pub(crate) struct Kind {
     shares_differ: bool,
 }
 
-/// Compares kind by kind; nothing when all requests are of one kind. `refusal` is what forbids any verdict
+/// Compares kind by kind; nothing when all requests are of one kind. `refused` is what forbids any verdict
 /// on these runs.
-pub(super) fn compare(
-    sides: [&[Run]; 2],
-    summaries: [&SideSummary; 2],
-    threshold: f64,
-    refusal: Option<&str>,
-) -> Vec<Kind> {
-    let runs = sides.into_iter().flatten();
-    let names: BTreeSet<&str> = runs
-        .flat_map(|run| run.kinds.iter().map(String::as_str))
-        .collect();
-    if names.len() < 2 {
+pub(super) fn compare(sides: &Sides<'_>, threshold: f64, refused: Option<&str>) -> Vec<Kind> {
+    let kinds: BTreeSet<&String> = sides.runs().flat_map(|(_, run)| &run.kinds).collect();
+    if kinds.len() < 2 {
         return Vec::new();
     }
-    let called = summaries.map(|side| side.name.as_str());
-    let one = |name| one(name, sides, called, threshold, refusal);
-    names.into_iter().map(one).collect()
+    let one = |kind: &String| one(kind, sides, threshold, refused);
+    kinds.into_iter().map(one).collect()
 }
 
-fn one(
-    name: &str,
-    sides: [&[Run]; 2],
-    called: [&str; 2],
-    threshold: f64,
-    refused: Option<&str>,
-) -> Kind {
-    let parts = sides.map(|runs| runs.iter().map(|run| part(run, name)).collect::<Vec<Run>>());
-    let [old, new] = [0, 1].map(|side| shares(&parts[side], sides[side]));
+fn one(kind: &str, all: &Sides<'_>, threshold: f64, refused: Option<&str>) -> Kind {
+    let parts = all
+        .both()
+        .map(|side| side.runs.iter().map(|run| part(run, kind)));
+    let [old, new] = parts.map(Vec::from_iter);
+    let sides = Sides::new(all.names(), &old, &new);
+    let share = |side: &Pooled<'_>, all: &Pooled<'_>| -> Vec<f64> {
+        let runs = side.summary.runs.iter().zip(&all.summary.runs);
+        let share = |(part, run): (&RunFigures, &RunFigures)| {
+            part.figures.requests() as f64 / run.figures.requests().max(1) as f64
+        };
+        runs.map(share).collect()
+    };
+    let old = share(&sides.baseline, &all.baseline);
+    let new = share(&sides.changed, &all.changed);
     let differences: Vec<f64> = old.iter().zip(&new).map(|(old, new)| new - old).collect();
-    let pooled = [0, 1].map(|side| pool(called[side], &parts[side]));
-    let [baseline, changed] = pooled.each_ref().map(|side| side.summary.pooled.clone());
-    let mut blocks = pair(&pooled[0].summary, &pooled[1].summary, threshold, |_| None);
-    let own = || refusal_of_figures([&parts[0], &parts[1]], &pooled, blocks.as_ref(), threshold);
-    let refusal = refused.map(str::to_owned).or_else(own);
-    if let Some(blocks) = blocks.as_mut().filter(|_| refusal.is_some()) {
-        blocks.withhold_verdicts();
-    }
+    let mut blocks = pair(&sides, threshold);
+    let refusal = refused
+        .map(str::to_owned)
+        .or_else(|| refusal_of_figures(&sides, blocks.as_ref(), threshold));
+    let verdict = settle(&mut blocks, refusal.as_deref());
+    let [baseline, changed] = sides.summaries().map(|side| side.pooled.clone());
     Kind {
-        kind: name.to_owned(),
-        verdict: blocks
-            .as_ref()
-            .and_then(|blocks| blocks.effect(Metric::P50)?.verdict),
+        kind: kind.to_owned(),
+        verdict,
         refusal,
         baseline_share: mean(&old).unwrap_or_default(),
         changed_share: mean(&new).unwrap_or_default(),
@@ -126,17 +119,10 @@ fn part(run: &Run, kind: &str) -> Run {
     }
 }
 
-fn shares(parts: &[Run], runs: &[Run]) -> Vec<f64> {
-    let measured = |run: &Run| run.latencies_ms.len() as f64 + run.failures as f64;
-    let both = parts.iter().zip(runs);
-    both.map(|(part, run)| measured(part) / measured(run).max(1.0))
-        .collect()
-}
-
 /// Why the kinds forbid a verdict on all requests together: a total is faster or slower only because a kind is.
 pub(super) fn refusal_of_total(
     kinds: &[Kind],
-    names: &Names,
+    names: [&str; 2],
     blocks: Option<&Blocks>,
 ) -> Option<String> {
     if let Some(other) = kinds.iter().find(|kind| kind.shares_differ) {
@@ -145,9 +131,9 @@ pub(super) fn refusal_of_total(
              the {} side; each kind is compared on its own",
             cut(&other.kind),
             other.baseline_share * 100.0,
-            names.of(Side::Baseline),
+            names[0],
             other.changed_share * 100.0,
-            names.of(Side::Changed)
+            names[1]
         ));
     }
     let total = blocks?.effect(Metric::P50)?;
@@ -171,39 +157,40 @@ pub(super) fn refusal_of_total(
 /// decides, and the exact sign-flip test cannot tell chance from change (p is 0.125 at least).
 pub(super) const FEWEST_BLOCKS: u64 = 5;
 /// Fewest replies whose median is carried: ten lie above it.
-const FEWEST_REPLIES: u64 = 20;
+const FEWEST_REPLIES: usize = 20;
 
 /// Why these runs carry no verdict of any kind, the gravest reason first.
-pub(super) fn refusal_of_runs(baseline: &[Run], changed: &[Run], names: &Names) -> Option<String> {
-    let names = [Side::Baseline, Side::Changed].map(|side| names.of(side));
-    let mut runs = each([baseline, changed], names);
-    if let Some((side, run)) = runs.find(|(_, run)| !run.invalid.is_empty()) {
+pub(super) fn refusal_of_runs(sides: &Sides<'_>) -> Option<String> {
+    let invalid = sides.runs().find(|(_, run)| !run.invalid.is_empty());
+    let invalid = invalid.map(|(side, run)| {
         let reasons = run.invalid.join("; ");
-        return Some(format!(
-            "run {} of the {side} side is invalid: {reasons}",
-            run.label
-        ));
-    }
-    copies(baseline, changed).or_else(|| different_services(baseline, changed))
+        format!("run {} of the {side} side is invalid: {reasons}", run.label)
+    });
+    invalid
+        .or_else(|| copies(sides))
+        .or_else(|| different_services(sides))
 }
 
 /// Why these figures carry no verdict.
 pub(super) fn refusal_of_figures(
-    runs: [&[Run]; 2],
-    sides: &[Pooled; 2],
+    sides: &Sides<'_>,
     blocks: Option<&Blocks>,
     threshold: f64,
 ) -> Option<String> {
-    let names = sides.each_ref().map(|side| side.summary.name.as_str());
-    if let Some((side, run)) = each(runs, names).find(|(_, run)| run.latencies_ms.is_empty()) {
-        let label = &run.label;
-        return Some(format!("run {label} of the {side} side has no ok reply"));
+    let fewer_than = |least| {
+        let mut runs = sides.runs();
+        runs.find(move |(_, run): &(&str, &Run)| run.latencies_ms.len() < least)
+    };
+    if let Some((side, run)) = fewer_than(1) {
+        return Some(format!(
+            "run {} of the {side} side has no ok reply",
+            run.label
+        ));
     }
     let Some(blocks) = blocks else {
-        return Some(no_blocks(names, runs.map(<[Run]>::len)));
+        return Some(no_blocks(sides));
     };
-    let is_small = |run: &Run| !quantile_is_supported(run.latencies_ms.len() as u64, 0.5);
-    if let Some((side, run)) = each(runs, names).find(|(_, run)| is_small(run)) {
+    if let Some((side, run)) = fewer_than(FEWEST_REPLIES) {
         let count = match run.latencies_ms.len() {
             1 => "1 reply".to_owned(),
             count => format!("{count} replies"),
@@ -221,53 +208,53 @@ pub(super) fn refusal_of_figures(
     }
     match blocks.effect(Metric::P50) {
         None => Some(no_ratio(sides)),
-        Some(median) => refusal_by_failures(runs, sides, median, threshold),
+        Some(median) => refusal_by_failures(sides, median, threshold),
     }
 }
 
-/// All runs, each with the name of its side.
-fn each<'a>(
-    sides: [&'a [Run]; 2],
-    names: [&'a str; 2],
-) -> impl Iterator<Item = (&'a str, &'a Run)> {
-    let sides = sides.into_iter().zip(names);
-    sides.flat_map(|(runs, name)| runs.iter().map(move |run| (name, run)))
+/// The verdict on the median. Where there is a refusal the verdicts on all figures are taken back first.
+pub(super) fn settle(blocks: &mut Option<Blocks>, refusal: Option<&str>) -> Option<Verdict> {
+    let blocks = blocks.as_mut()?;
+    if refusal.is_some() {
+        let effects = blocks.effects.iter_mut();
+        effects.for_each(|effect| effect.verdict = None);
+    }
+    blocks.effect(Metric::P50)?.verdict
 }
 
 /// One measurement that counts as two shows a ratio of 1 that nobody measured, or noise smaller than it is.
-fn copies(baseline: &[Run], changed: &[Run]) -> Option<String> {
-    let runs: Vec<&Run> = baseline.iter().chain(changed).collect();
-    for (index, run) in runs.iter().enumerate() {
-        for earlier in &runs[..index] {
-            let what = if run.digest.is_some() && run.digest == earlier.digest {
-                "content".to_owned()
-            } else if run.run_id.is_some() && run.run_id == earlier.run_id {
-                format!("run_id, {}", run.run_id.as_deref().unwrap_or_default())
-            } else {
-                continue;
-            };
-            return Some(format!(
-                "runs {} and {} have the same {what}: they are copies of one measurement",
-                earlier.label, run.label
-            ));
-        }
-    }
-    None
+fn copies(sides: &Sides<'_>) -> Option<String> {
+    let runs: Vec<&Run> = sides.runs().map(|(_, run)| run).collect();
+    let mut pairs = runs.iter().enumerate().flat_map(|(index, run)| {
+        let earlier = runs[..index].iter();
+        earlier.map(move |earlier| (earlier, run))
+    });
+    pairs.find_map(|(earlier, run)| {
+        let what = if run.digest.is_some() && run.digest == earlier.digest {
+            "content".to_owned()
+        } else {
+            let id = run.run_id.as_ref();
+            let shared = id.filter(|_| run.run_id == earlier.run_id)?;
+            format!("run_id, {shared}")
+        };
+        Some(format!(
+            "runs {} and {} have the same {what}: they are copies of one measurement",
+            earlier.label, run.label
+        ))
+    })
 }
 
 /// Files of different services have no common question. Runs that do not name what they asked for are
 /// taken at their word; a kind that all have in common is compared.
-fn different_services(baseline: &[Run], changed: &[Run]) -> Option<String> {
-    let named = || {
-        let runs = baseline.iter().chain(changed);
-        runs.filter(|run| !run.kinds.is_empty())
-    };
-    let first = named().next()?;
-    let is_common = |kind: &String| named().all(|run| run.kinds.contains(kind));
+fn different_services(sides: &Sides<'_>) -> Option<String> {
+    let runs = sides.runs().map(|(_, run)| run);
+    let named: Vec<&Run> = runs.filter(|run| !run.kinds.is_empty()).collect();
+    let first = named.first()?;
+    let is_common = |kind: &String| named.iter().all(|run| run.kinds.contains(kind));
     if first.kinds.iter().any(is_common) {
         return None;
     }
-    let other = named().find(|run| run.kinds != first.kinds)?;
+    let other = named.iter().find(|run| run.kinds != first.kinds)?;
     let list = |run: &Run| in_words(run.kinds.iter().map(String::as_str));
     Some(format!(
         "the runs are of different requests: {} of {}, {} of {}",
@@ -278,26 +265,26 @@ fn different_services(baseline: &[Run], changed: &[Run]) -> Option<String> {
     ))
 }
 
-fn no_blocks([old, new]: [&str; 2], [baseline, changed]: [usize; 2]) -> String {
+fn no_blocks(sides: &Sides<'_>) -> String {
+    let [baseline, changed] = sides.both().map(|side| side.runs.len());
     if baseline == 1 && changed == 1 {
         return "run-to-run variation was not measured, with one run on each side; repeat both, interleaved".to_owned();
     }
+    let [old, new] = sides.names();
     format!(
         "runs are compared in pairs, and there are {baseline} on the {old} side and {changed} on the {new} side"
     )
 }
 
-fn no_ratio(sides: &[Pooled; 2]) -> String {
-    let [old, new] = sides.each_ref().map(|side| &side.summary);
-    let mut runs = old.runs.iter().chain(&new.runs);
-    match steps::coarsest([old, new]) {
-        Some(step) if runs.all(|run| run.figures.median_ms.is_some_and(|median| median > 0.0)) => {
-            format!(
-                "a run has a median below half of the {} in which its latencies are recorded",
-                steps::in_words(step)
-            )
-        }
-        _ => "a run has a median of zero, so there is no ratio".to_owned(),
+fn no_ratio(sides: &Sides<'_>) -> String {
+    let medians = sides.blocks().flatten().map(|run| run.figures.median_ms);
+    let are_positive = medians.into_iter().all(|median| median > Some(0.0));
+    match coarsest(sides.summaries()).filter(|_| are_positive) {
+        Some(step) => format!(
+            "a run has a median below half of the {} in which its latencies are recorded",
+            resolution::in_words(step)
+        ),
+        None => "a run has a median of zero, so there is no ratio".to_owned(),
     }
 }
 

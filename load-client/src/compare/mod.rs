@@ -21,30 +21,32 @@ mod effects;
 mod kinds;
 mod notices;
 mod read;
+mod resolution;
 mod run;
-mod steps;
+mod sides;
 pub(crate) mod tables;
 mod verdict;
 
 use serde::Serialize;
 
-use self::curves::{Curves, Shape};
-use self::effects::WithinRuns;
+use self::curves::{Curves, Shape, curves, shape};
+use self::effects::{WithinRuns, pair, resample, within_runs};
+use self::kinds::{refusal_of_figures, refusal_of_runs, refusal_of_total, settle};
 use self::notices::{Drifts, Order};
-use self::run::Figures;
-use crate::stats::{Bootstrap, TTest};
+use self::sides::{Figures, Pooled, Sides};
+use crate::stats::{Bootstrap, TTest, locust_median, welch};
 
 pub use effects::{Blocks, Effect};
 pub use read::{ReadError, read_run};
 pub use run::{NameError, Names, Run};
-pub use steps::{CompareError, compare};
 pub use verdict::{Verdict, percent};
 
 // internal: what the reports and the command show
 pub(crate) use curves::CurvePoint;
 pub(crate) use kinds::Kind;
 pub(crate) use read::summary_beside;
-pub(crate) use run::{RunFigures, Side, SideSummary, TimeBin, side_name};
+pub(crate) use run::{Side, TimeBin, side_name};
+pub(crate) use sides::{RunFigures, SideSummary};
 
 /// How to compare.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,11 +85,11 @@ impl Default for Options {
 pub enum Metric {
     /// Median round-trip time: what the verdict is about.
     P50,
-    /// 90th percentile.
+    /// The 90th percentile of the round-trip times.
     P90,
-    /// 95th percentile.
+    /// The 95th.
     P95,
-    /// 99th percentile.
+    /// The 99th.
     P99,
     /// Mean round-trip time.
     Mean,
@@ -106,36 +108,27 @@ impl Metric {
         Self::Throughput,
     ];
 
+    /// Its name in tables, and the quantile that it is, if it is one.
+    fn facts(self) -> (&'static str, Option<f64>) {
+        match self {
+            Self::P50 => ("median", Some(0.5)),
+            Self::P90 => ("p90", Some(0.9)),
+            Self::P95 => ("p95", Some(0.95)),
+            Self::P99 => ("p99", Some(0.99)),
+            Self::Mean => ("mean", None),
+            Self::Throughput => ("throughput", None),
+        }
+    }
+
     /// The quantile that it is, if it is one.
     pub(crate) fn quantile(self) -> Option<f64> {
-        match self {
-            Self::P50 => Some(0.5),
-            Self::P90 => Some(0.9),
-            Self::P95 => Some(0.95),
-            Self::P99 => Some(0.99),
-            Self::Mean | Self::Throughput => None,
-        }
+        self.facts().1
     }
 
     /// Its name in tables.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::P50 => "median",
-            Self::P90 => "p90",
-            Self::P95 => "p95",
-            Self::P99 => "p99",
-            Self::Mean => "mean",
-            Self::Throughput => "throughput",
-        }
-    }
-
-    /// Its unit.
-    pub(crate) fn unit(self) -> &'static str {
-        match self {
-            Self::Throughput => "replies/s",
-            _ => "ms",
-        }
+        self.facts().0
     }
 
     /// The metric among a run's figures; `None` where the run cannot tell it.
@@ -218,15 +211,12 @@ pub struct Comparison {
     pub(crate) refusal: Option<String>,
     /// The relative change that counts as a difference.
     pub(crate) threshold: f64,
-    /// The side compared against.
     pub(crate) baseline: SideSummary,
-    /// The side that was changed.
     pub(crate) changed: SideSummary,
     /// Effects over paired runs; `None` unless both sides have the same number, two or more.
     pub blocks: Option<Blocks>,
     /// Each kind of request on its own; empty when there is only one.
     pub(crate) kinds: Vec<Kind>,
-    /// In which order the runs were made.
     pub(crate) order: Order,
     /// What time did to the figures, from block to block.
     pub(crate) drift: Drifts,
@@ -239,20 +229,113 @@ pub struct Comparison {
     /// Relative change of the pooled throughput (in a closed loop without think time the
     /// throughput is users / mean latency, so -30 % in latency *is* +43 % in throughput).
     pub(crate) throughput_change: Option<f64>,
-    /// Both distributions as curves.
     pub(crate) curves: Curves,
     /// What makes the figures doubtful, with advice.
     pub warnings: Vec<Warning>,
 }
 
 impl Comparison {
-    /// What a side is called.
-    pub(crate) fn name(&self, side: Side) -> &str {
-        match side {
-            Side::Baseline => &self.baseline.name,
-            Side::Changed => &self.changed.name,
+    pub(crate) fn sides(&self) -> [&SideSummary; 2] {
+        [&self.baseline, &self.changed]
+    }
+
+    /// What the sides are called.
+    pub(crate) fn names(&self) -> [&str; 2] {
+        self.sides().map(|side| side.name.as_str())
+    }
+}
+
+/// Why two sets of runs cannot be compared at all.
+#[derive(Debug, thiserror::Error, PartialEq)]
+pub enum CompareError {
+    /// One side has no run.
+    #[error("the {0} side has no run; name at least one file for each side")]
+    NoRuns(Side),
+    /// The threshold is not a share.
+    #[error("the threshold must lie above 0 % and below 100 %, not at {0}")]
+    Threshold(f64),
+}
+
+/// Version of [`Comparison`]'s JSON; raised when a field changes its meaning or goes.
+const SCHEMA: u32 = 3;
+
+/// Compares the runs of two sides. Run i of one side is paired with run i of the other.
+///
+/// # Errors
+///
+/// When a side has no run, or the threshold is not a share between 0 and 1.
+pub fn compare(
+    baseline: &[Run],
+    changed: &[Run],
+    options: &Options,
+) -> Result<Comparison, CompareError> {
+    for (side, runs) in [(Side::Baseline, baseline), (Side::Changed, changed)] {
+        if runs.is_empty() {
+            return Err(CompareError::NoRuns(side));
         }
     }
+    let threshold = options.threshold;
+    if !(threshold > 0.0 && threshold < 1.0) {
+        return Err(CompareError::Threshold(threshold));
+    }
+    let names = options.names.both();
+    let sides = Sides::new(names, baseline, changed);
+    let bootstrap = match options.detail {
+        Detail::Full(bootstrap) => Some(bootstrap),
+        Detail::Verdict => None,
+    };
+    let mut blocks = pair(&sides, threshold);
+    if let (Some(blocks), Some(bootstrap)) = (&mut blocks, bootstrap) {
+        resample(blocks, &sides, bootstrap);
+    }
+    let of_runs = refusal_of_runs(&sides);
+    let kinds = kinds::compare(&sides, threshold, of_runs.as_deref());
+    let refusal = of_runs
+        .or_else(|| refusal_of_figures(&sides, blocks.as_ref(), threshold))
+        .or_else(|| refusal_of_total(&kinds, names, blocks.as_ref()));
+    let mut comparison = Comparison {
+        schema: SCHEMA,
+        conclusion: String::new(),
+        verdict: settle(&mut blocks, refusal.as_deref()),
+        refusal,
+        threshold,
+        throughput_change: change(sides.summaries().map(|side| side.pooled.throughput)),
+        kinds,
+        order: notices::order(&sides),
+        drift: notices::drifts(&sides, blocks.as_ref(), threshold),
+        within_runs: bootstrap.and_then(|bootstrap| within_runs(&sides, bootstrap)),
+        shape: bootstrap.and_then(|bootstrap| shape(&sides, bootstrap)),
+        per_request: per_request(&sides),
+        curves: bootstrap.map_or_else(Curves::default, |_| {
+            let [old, new] = sides.both().map(Pooled::ascending);
+            curves(old, new)
+        }),
+        warnings: Vec::new(),
+        blocks,
+        baseline: sides.baseline.summary.clone(),
+        changed: sides.changed.summary.clone(),
+    };
+    comparison.warnings = notices::warnings(&sides, &comparison);
+    comparison.conclusion = verdict::conclusion(&comparison);
+    Ok(comparison)
+}
+
+fn per_request(sides: &Sides<'_>) -> PerRequest {
+    PerRequest {
+        median_change: change(sides.summaries().map(|side| side.pooled.median_ms)),
+        welch: welch(&sides.baseline.latencies_ms, &sides.changed.latencies_ms),
+        locust_median_change: change(
+            sides
+                .both()
+                .map(|side| locust_median(side.sorted.as_ref()?)),
+        ),
+    }
+}
+
+/// The relative change; `None` where the old figure is not above zero.
+fn change([old, new]: [Option<f64>; 2]) -> Option<f64> {
+    let old = old.filter(|value| *value > 0.0)?;
+    Some(new? / old - 1.0)
 }
 
 #[cfg(test)]

@@ -6,9 +6,11 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 use crate::compare::effects::{Blocks, Effect};
-use crate::compare::run::{Run, Side, SideSummary};
+use crate::compare::resolution::{coarsest, in_words};
+use crate::compare::run::{Run, Side};
+use crate::compare::sides::{RunFigures, Sides};
 use crate::compare::verdict::{percent, range};
-use crate::compare::{Comparison, Metric, Warning, steps};
+use crate::compare::{Comparison, Metric, Warning};
 use crate::stats::{LinearTrend, PValue, linear_trend};
 
 /// Fewer blocks than this cannot reach p < 0.05 by sign flips, whatever the effect.
@@ -16,30 +18,30 @@ const RECOMMENDED_BLOCKS: usize = 6;
 /// Two intervals of one effect whose lengths differ by more than this factor disagree badly.
 const DISAGREEMENT: f64 = 3.0;
 
-pub(super) fn warnings([baseline, changed]: [&[Run]; 2], comparison: &Comparison) -> Vec<Warning> {
-    let runs = || baseline.iter().chain(changed);
-    let mut warnings = Vec::from_iter(guessed_windows(runs()).map(Warning::from));
-    for (side, runs) in [(Side::Baseline, baseline), (Side::Changed, changed)] {
-        let side = comparison.name(side);
-        warnings.extend(runs.iter().flat_map(|run| of_run(run, side)));
-    }
-    let count = baseline.len();
-    let few = count == changed.len() && (2..RECOMMENDED_BLOCKS).contains(&count);
-    let few = few.then(|| {
+pub(super) fn warnings(sides: &Sides<'_>, comparison: &Comparison) -> Vec<Warning> {
+    let unordered = first_of(sides, |run| !run.is_ordered).map(|runs| {
         format!(
-            "only {count} blocks: the sign-flip p cannot fall below {:.4}; use {RECOMMENDED_BLOCKS} or more",
-            2.0 / f64::from(1_u32 << count)
+            "the files of run {runs} do not tell the order of the requests (no time stamps, or many \
+             requests at one): autocorrelation, effective n and the intervals by resampling are left out"
         )
     });
-    let blocks = comparison.blocks.as_ref().map_or(0, |blocks| blocks.count);
+    // A service that froze looks as fast as before it when only the time until the last request counts.
+    let guessed = first_of(sides, |run| run.window_is_guessed).map(|runs| {
+        format!(
+            "throughput of {runs} is over the time from the first to the last request: no summary of \
+             --json beside the file tells the measured window"
+        )
+    });
+    let mut warnings = Vec::from_iter(guessed.map(Warning::from));
+    warnings.extend(sides.runs().flat_map(|(side, run)| of_run(run, side)));
+    let blocks = comparison.blocks.as_ref();
+    let effects = blocks.into_iter().flat_map(|blocks| &blocks.effects);
     let others = [
-        few,
-        unordered(runs()),
+        few_blocks(sides),
+        unordered,
         coarse(comparison),
-        out_of_turn(comparison),
-        unknown_order(comparison.order, blocks),
+        order_warning(comparison),
     ];
-    let effects = comparison.blocks.iter().flat_map(|blocks| &blocks.effects);
     let others = others.into_iter().flatten();
     let others = others.chain(drift_warnings(comparison.drift));
     let others = others.chain(effects.filter_map(disagreement));
@@ -50,74 +52,75 @@ pub(super) fn warnings([baseline, changed]: [&[Run]; 2], comparison: &Comparison
 /// What was tolerated while a run was read, and what its figures lack.
 fn of_run(run: &Run, side: &str) -> Vec<Warning> {
     let mut warnings = run.warnings.clone();
+    let label = &run.label;
     if run.censored > 0 {
-        warnings.push(Warning::new(
-            format!("cut short: {side}"),
-            format!(
-                "run {} ({side}) was cut short with {} request(s) in flight; the slowest may be missing",
-                run.label, run.censored
-            ),
-        ));
+        let text = format!(
+            "run {label} ({side}) was cut short with {} request(s) in flight; the slowest may be missing",
+            run.censored
+        );
+        warnings.push(Warning::new(format!("cut short: {side}"), text));
     }
     if run.failures > 0 {
-        warnings.push(Warning::new(
-            format!("failures: {side}"),
-            format!(
-                "{} request(s) of run {} ({side}) failed; they are not among the latencies",
-                run.failures, run.label
-            ),
-        ));
+        let text = format!(
+            "{} request(s) of run {label} ({side}) failed; they are not among the latencies",
+            run.failures
+        );
+        warnings.push(Warning::new(format!("failures: {side}"), text));
     }
     warnings
 }
 
-/// The first run, and how many more there are; `None` without any.
-fn first_of<'a>(mut runs: impl Iterator<Item = &'a Run>) -> Option<String> {
-    let first = &runs.next()?.label;
+/// The first run of which this is true, and how many more there are; `None` without any.
+fn first_of(sides: &Sides<'_>, is_one: fn(&Run) -> bool) -> Option<String> {
+    let mut runs = sides.runs().filter(|(_, run)| is_one(run));
+    let first = &runs.next()?.1.label;
     Some(match runs.count() {
         0 => first.clone(),
         more => format!("{first} and {more} more"),
     })
 }
 
-fn unordered<'a>(runs: impl Iterator<Item = &'a Run>) -> Option<String> {
-    let runs = first_of(runs.filter(|run| !run.is_ordered))?;
-    Some(format!(
-        "the files of run {runs} do not tell the order of the requests (no time stamps, or many \
-         requests at one): autocorrelation, effective n and the intervals by resampling are left out"
-    ))
-}
-
-/// A service that froze looks as fast as before it when only the time until the last request counts.
-fn guessed_windows<'a>(runs: impl Iterator<Item = &'a Run>) -> Option<String> {
-    let runs = first_of(runs.filter(|run| run.window_is_guessed))?;
-    Some(format!(
-        "throughput of {runs} is over the time from the first to the last request: no summary of \
-         --json beside the file tells the measured window"
-    ))
+fn few_blocks(sides: &Sides<'_>) -> Option<String> {
+    let count = sides.count()?;
+    (2..RECOMMENDED_BLOCKS).contains(&count).then(|| {
+        format!(
+            "only {count} blocks: the sign-flip p cannot fall below {:.4}; use {RECOMMENDED_BLOCKS} or more",
+            2.0 / f64::from(1_u32 << count)
+        )
+    })
 }
 
 /// Steps that hide more than the threshold.
 fn coarse(comparison: &Comparison) -> Option<String> {
     let median = comparison.blocks.as_ref()?.effect(Metric::P50)?;
-    let step = steps::coarsest([&comparison.baseline, &comparison.changed])?;
+    let step = coarsest(comparison.sides())?;
     (median.resolution > comparison.threshold).then(|| {
         format!(
             "the latencies are recorded in {}, which hides changes of the median up to {:.1} %; record \
              them in finer steps",
-            steps::in_words(step),
+            in_words(step),
             median.resolution * 100.0
         )
     })
 }
 
-fn out_of_turn(comparison: &Comparison) -> Option<String> {
+fn order_warning(comparison: &Comparison) -> Option<String> {
+    let [old, new] = comparison.names();
+    let name = |side| if side == Side::Baseline { old } else { new };
     match comparison.order {
-        Order::Unknown | Order::InTurns => None,
+        Order::InTurns => None,
+        Order::Unknown => {
+            let blocks = comparison.blocks.as_ref();
+            blocks.map(|_| {
+                "the order of the runs is not known, so a drift of the machine would look like a change: add --json \
+                 to each run, and keep X.json beside X.csv"
+                    .to_owned()
+            })
+        }
         Order::Fixed { first } => Some(format!(
             "the {} run came first in each block: what one run leaves behind for the next would look \
              like a change; make the order random",
-            comparison.name(first)
+            name(first)
         )),
         Order::NotInTurns => Some(
             "the runs were not made in turns: other runs lie between the two of a block, so a drift of the \
@@ -127,43 +130,34 @@ fn out_of_turn(comparison: &Comparison) -> Option<String> {
         Order::InSequence { first } => Some(format!(
             "all runs of the {} side were made before those of the {} side: a drift of the machine \
              would look like a change; make them in turns",
-            comparison.name(first),
-            comparison.name(first.other())
+            name(first),
+            name(first.other())
         )),
     }
 }
 
-fn unknown_order(order: Order, blocks: u64) -> Option<String> {
-    (order == Order::Unknown && blocks >= 2).then(|| {
-        "the order of the runs is not known, so a drift of the machine would look like a change: add --json to \
-         each run, and keep X.json beside X.csv"
-            .to_owned()
-    })
-}
-
 fn drift_warnings(drifts: Drifts) -> impl Iterator<Item = String> {
-    let told = |what: &str, drift: Drift, so: &str| {
-        let direction = if drift.per_block > 0.0 {
-            "rose"
-        } else {
-            "fell"
-        };
-        format!(
+    let told = [
+        (
+            "the round trips of both sides",
+            drifts.level,
+            "the machine was not steady, which only blocks made in turns, in random order, take out of the change",
+        ),
+        (
+            "the ratio of the two sides",
+            drifts.change,
+            "the change is not the same all the time",
+        ),
+    ];
+    told.into_iter().filter_map(|(what, drift, so)| {
+        let Drift { per_block, p } = drift?;
+        let direction = if per_block > 0.0 { "rose" } else { "fell" };
+        Some(format!(
             "{what} {direction} from block to block, by about {} each ({}): {so}",
-            percent(drift.per_block),
-            drift.p.equation()
-        )
-    };
-    let level = drifts.level.map(|drift| {
-        let so = "the machine was not steady, which only blocks made in turns, in random order, take out of the \
-                  change";
-        told("the round trips of both sides", drift, so)
-    });
-    let change = drifts.change.map(|drift| {
-        let so = "the change is not the same all the time";
-        told("the ratio of the two sides", drift, so)
-    });
-    level.into_iter().chain(change)
+            percent(per_block),
+            p.equation()
+        ))
+    })
 }
 
 /// Student's interval over the blocks and the bootstrap's should tell about the same.
@@ -232,36 +226,29 @@ pub(crate) struct Drifts {
 }
 
 /// Tells the order by the starts of the runs.
-pub(super) fn order(baseline: &[Run], changed: &[Run]) -> Order {
-    let starts = |runs: &[Run]| {
-        runs.iter()
-            .map(|run| run.started)
-            .collect::<Option<Vec<_>>>()
-    };
-    let (Some(old), Some(new)) = (starts(baseline), starts(changed)) else {
+pub(super) fn order(sides: &Sides<'_>) -> Order {
+    let starts = sides.both().map(|side| {
+        let starts = side.runs.iter().map(|run| run.started);
+        starts.collect::<Option<Vec<SystemTime>>>()
+    });
+    let ([Some(old), Some(new)], Some(2..)) = (starts, sides.count()) else {
         return Order::Unknown;
     };
-    if old.len() != new.len() || old.len() < 2 {
-        return Order::Unknown;
-    }
-    let first = |is_first: &dyn Fn(&[SystemTime], &[SystemTime]) -> bool| {
-        if is_first(&old, &new) {
-            Some(Side::Baseline)
-        } else {
-            is_first(&new, &old).then_some(Side::Changed)
-        }
+    let first = |is_first: fn(&[SystemTime], &[SystemTime]) -> bool| {
+        let changed = is_first(&new, &old).then_some(Side::Changed);
+        is_first(&old, &new).then_some(Side::Baseline).or(changed)
     };
-    if let Some(first) = first(&|one, other| one.iter().max() < other.iter().min()) {
+    if let Some(first) = first(|one, other| one.iter().max() < other.iter().min()) {
         return Order::InSequence { first };
     }
-    let between = |one: SystemTime, other: SystemTime| {
+    let is_split = |(one, other): (&SystemTime, &SystemTime)| {
         let mut all = old.iter().chain(&new);
-        all.any(|start| (one.min(other)..one.max(other)).contains(start) && *start > one.min(other))
+        all.any(|start| one.min(other) < start && start < one.max(other))
     };
-    if old.iter().zip(&new).any(|(old, new)| between(*old, *new)) {
+    if old.iter().zip(&new).any(is_split) {
         return Order::NotInTurns;
     }
-    let always = first(&|one, other| one.iter().zip(other).all(|(one, other)| one < other));
+    let always = first(|one, other| one.iter().zip(other).all(|(one, other)| one < other));
     match always.filter(|_| old.len() >= FEWEST_FOR_ORDER) {
         Some(first) => Order::Fixed { first },
         None => Order::InTurns,
@@ -270,37 +257,30 @@ pub(super) fn order(baseline: &[Run], changed: &[Run]) -> Order {
 
 /// Looks for a drift over the blocks, in the order of their starts, or as they were given where a start is
 /// not known.
-pub(super) fn drifts(
-    [baseline, changed]: [&[Run]; 2],
-    [old, new]: [&SideSummary; 2],
-    blocks: Option<&Blocks>,
-    threshold: f64,
-) -> Drifts {
+pub(super) fn drifts(sides: &Sides<'_>, blocks: Option<&Blocks>, threshold: f64) -> Drifts {
     let Some(median) = blocks.and_then(|blocks| blocks.effect(Metric::P50)) else {
         return Drifts::default();
     };
-    let start = |index: usize| Some(baseline[index].started?.min(changed[index].started?));
+    let runs = sides.baseline.runs.iter().zip(sides.changed.runs);
+    let starts = runs.map(|(old, new)| Some(old.started?.min(new.started?)));
     let mut places: Vec<usize> = (0..median.log_ratios.len()).collect();
     // One block of unknown place, and none can be sorted.
-    if places.iter().all(|index| start(*index).is_some()) {
-        places.sort_by_key(|index| start(*index));
+    if let Some(starts) = starts.collect::<Option<Vec<SystemTime>>>() {
+        places.sort_by_key(|index| starts[*index]);
     }
-    let level = |index: usize| {
-        let medians = [old, new].map(|side| side.runs[index].figures.median_ms);
-        let [old, new] = medians.map(|median| median.unwrap_or_default().ln());
+    let level = |runs: [&RunFigures; 2]| {
+        let [old, new] = runs.map(|run| run.figures.median_ms.unwrap_or_default().ln());
         old.midpoint(new)
     };
-    let change = |index: usize| median.log_ratios[index];
-    let series = |value: &dyn Fn(usize) -> f64| {
+    let levels: Vec<f64> = sides.blocks().map(level).collect();
+    let drift = |values: &[f64]| {
         let points = places.iter().enumerate();
-        let points: Vec<(f64, f64)> = points
-            .map(|(place, index)| (place as f64, value(*index)))
-            .collect();
-        drift(&points, threshold)
+        let points = points.map(|(place, index)| (place as f64, values[*index]));
+        drift(&points.collect::<Vec<_>>(), threshold)
     };
     Drifts {
-        level: series(&level),
-        change: series(&change),
+        level: drift(&levels),
+        change: drift(&median.log_ratios),
     }
 }
 
@@ -329,7 +309,11 @@ mod tests {
 
     fn order_of(old: &[u64], new: &[u64]) -> Order {
         let known = |minutes: &[u64]| runs(&minutes.iter().copied().map(Some).collect::<Vec<_>>());
-        order(&known(old), &known(new))
+        order(&sides(&known(old), &known(new)))
+    }
+
+    fn sides<'a>(baseline: &'a [Run], changed: &'a [Run]) -> Sides<'a> {
+        Sides::new(["baseline", "changed"], baseline, changed)
     }
 
     #[test]
@@ -377,8 +361,13 @@ mod tests {
     #[test]
     fn what_is_not_known_is_not_judged() {
         let known = runs(&[Some(1), Some(2)]);
-        assert_eq!(order(&known, &runs(&[Some(3), None])), Order::Unknown);
-        assert_eq!(order(&known[..1], &known[1..]), Order::Unknown);
-        assert_eq!(order(&known, &known[..1]), Order::Unknown);
+        let unknown = runs(&[Some(3), None]);
+        for (old, new) in [
+            (&known[..], &unknown[..]),
+            (&known[..1], &known[1..]),
+            (&known[..], &known[..1]),
+        ] {
+            assert_eq!(order(&sides(old, new)), Order::Unknown);
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! What is known of one run, and of a side's runs together; what the sides are called.
+//! What is known of one run; the two sides of a comparison, and what they are called.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
@@ -6,8 +6,6 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 use crate::compare::Warning;
-use crate::compare::effects::{Dependence, dependence};
-use crate::stats::{SortedSample, lattice_step, mean, quantile_is_supported, quantile_of_sorted};
 
 /// The measured requests of one run, without its warm-up.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -60,17 +58,6 @@ impl Run {
             ..Self::default()
         }
     }
-
-    /// Share of the measured requests that failed; `None` when there was none.
-    pub(crate) fn failure_rate(&self) -> Option<f64> {
-        failure_rate(self.latencies_ms.len() as u64, self.failures)
-    }
-}
-
-/// Share of the requests that failed; `None` without any.
-pub(super) fn failure_rate(ok: u64, failures: u64) -> Option<f64> {
-    let total = ok + failures;
-    (total > 0).then(|| failures as f64 / total as f64)
 }
 
 /// A stretch of a run's time, for charts.
@@ -121,10 +108,7 @@ const SIGNS: &str = "._-+/:=,";
 
 /// The names of both sides; `baseline` and `changed` unless others are given.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Names {
-    baseline: String,
-    changed: String,
-}
+pub struct Names([String; 2]);
 
 /// Why a side cannot be called so.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -148,150 +132,29 @@ impl Names {
         if baseline == changed {
             return Err(NameError::Same(baseline));
         }
-        Ok(Self { baseline, changed })
+        Ok(Self([baseline, changed]))
     }
 
-    pub(crate) fn of(&self, side: Side) -> &str {
-        match side {
-            Side::Baseline => &self.baseline,
-            Side::Changed => &self.changed,
-        }
+    /// The baseline's name and the changed side's.
+    pub(super) fn both(&self) -> [&str; 2] {
+        self.0.each_ref().map(String::as_str)
     }
 }
 
 impl Default for Names {
     fn default() -> Self {
-        Self {
-            baseline: Side::Baseline.to_string(),
-            changed: Side::Changed.to_string(),
-        }
+        Self([Side::Baseline, Side::Changed].map(|side| side.to_string()))
     }
 }
 
 /// Reads the name of one side.
 pub(crate) fn side_name(text: &str) -> Result<String, NameError> {
-    let text = text.trim();
+    let name = text.trim();
     let is_fit = |own: char| own.is_alphanumeric() || own == ' ' || SIGNS.contains(own);
-    let is_name =
-        !text.is_empty() && text.chars().count() <= LONGEST_NAME && text.chars().all(is_fit);
-    let name = is_name.then(|| text.to_owned());
-    name.ok_or(NameError::Unfit)
-}
-
-/// The figures of one run, or of a side's runs together. What is undefined is `None`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Figures {
-    /// Requests that were answered well.
-    pub(crate) count: u64,
-    /// Requests that failed.
-    pub(crate) failures: u64,
-    /// Failed share of all measured requests.
-    pub(crate) failure_rate: Option<f64>,
-    /// Mean latency in milliseconds.
-    pub(crate) mean_ms: Option<f64>,
-    /// Median latency in milliseconds.
-    pub(crate) median_ms: Option<f64>,
-    /// 90th percentile in milliseconds; `None` below 100 replies.
-    pub(crate) p90_ms: Option<f64>,
-    /// 95th percentile in milliseconds; `None` below 200 replies.
-    pub(crate) p95_ms: Option<f64>,
-    /// 99th percentile in milliseconds; `None` below 1,000 replies.
-    pub(crate) p99_ms: Option<f64>,
-    /// Ok replies per second; for a side, the mean over its runs.
-    pub(crate) throughput: Option<f64>,
-}
-
-/// The figures of one run, with its name.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct RunFigures {
-    /// Where the run came from.
-    pub(crate) label: String,
-    /// Its figures.
-    #[serde(flatten)]
-    pub(crate) figures: Figures,
-    /// The steps in which its latencies are recorded, in milliseconds; `None` where none is seen.
-    pub(crate) resolution_ms: Option<f64>,
-    /// How far its requests are from being independent.
-    pub(crate) dependence: Dependence,
-    /// How it went over its time, warm-up included.
-    pub(crate) timeline: Vec<TimeBin>,
-}
-
-/// All runs of one side, each on its own and pooled.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct SideSummary {
-    /// What it is called.
-    pub(crate) name: String,
-    /// Figures over the requests of all runs together.
-    pub(crate) pooled: Figures,
-    /// Figures of each run, in the order given.
-    pub(crate) runs: Vec<RunFigures>,
-}
-
-/// The runs of one side while they are compared: their figures, and all requests pooled.
-pub(super) struct Pooled {
-    pub(super) summary: SideSummary,
-    /// Run after run, each in the order of sending.
-    pub(super) latencies_ms: Vec<f64>,
-    /// The same ascending; `None` without any.
-    pub(super) sorted: Option<SortedSample>,
-}
-
-/// Summarises the runs of one side, which is called so.
-pub(super) fn pool(name: &str, runs: &[Run]) -> Pooled {
-    let throughputs: Option<Vec<f64>> = runs.iter().map(|run| run.throughput).collect();
-    let failures = runs.iter().map(|run| run.failures).sum();
-    let throughput = throughputs.and_then(|rates| mean(&rates));
-    let latencies_ms: Vec<f64> = runs
-        .iter()
-        .flat_map(|run| run.latencies_ms.iter().copied())
-        .collect();
-    let sorted = SortedSample::new(&latencies_ms);
-    Pooled {
-        summary: SideSummary {
-            name: name.to_owned(),
-            pooled: figures(sorted.as_ref(), failures, throughput),
-            runs: runs.iter().map(run_figures).collect(),
-        },
-        latencies_ms,
-        sorted,
-    }
-}
-
-fn run_figures(run: &Run) -> RunFigures {
-    let sorted = SortedSample::new(&run.latencies_ms);
-    RunFigures {
-        label: run.label.clone(),
-        figures: figures(sorted.as_ref(), run.failures, run.throughput),
-        resolution_ms: sorted.as_ref().and_then(lattice_step),
-        dependence: dependence(run),
-        timeline: run.timeline.clone(),
-    }
-}
-
-/// The values of a sample, if there is one.
-pub(super) fn values(sorted: Option<&SortedSample>) -> &[f64] {
-    sorted.map_or(&[], SortedSample::values)
-}
-
-fn figures(sorted: Option<&SortedSample>, failures: u64, throughput: Option<f64>) -> Figures {
-    let values = values(sorted);
-    let count = values.len() as u64;
-    let percentile = |q: f64| {
-        quantile_is_supported(count, q)
-            .then(|| quantile_of_sorted(values, q))
-            .flatten()
-    };
-    Figures {
-        count,
-        failures,
-        failure_rate: failure_rate(count, failures),
-        mean_ms: mean(values),
-        median_ms: quantile_of_sorted(values, 0.5),
-        p90_ms: percentile(0.9),
-        p95_ms: percentile(0.95),
-        p99_ms: percentile(0.99),
-        throughput,
+    if (1..=LONGEST_NAME).contains(&name.chars().count()) && name.chars().all(is_fit) {
+        Ok(name.to_owned())
+    } else {
+        Err(NameError::Unfit)
     }
 }
 
@@ -328,10 +191,7 @@ mod tests {
     #[test]
     fn the_sides_are_told_apart() {
         let names = Names::try_new("serial", "tasks").unwrap();
-        assert_eq!(
-            (names.of(Side::Baseline), names.of(Side::Changed)),
-            ("serial", "tasks")
-        );
+        assert_eq!(names.both(), ["serial", "tasks"]);
         let same = Names::try_new("tasks", " tasks ").unwrap_err();
         assert!(
             same.to_string().contains("both sides are called \"tasks\""),

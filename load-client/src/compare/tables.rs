@@ -1,7 +1,7 @@
 //! The tables that show a comparison, as data: terminal, Markdown and page differ in their markup alone. Pure.
 
 use super::verdict::{percent, range};
-use super::{Comparison, Effect, Kind, Metric, RunFigures};
+use super::{Comparison, Effect, Kind, Metric, RunFigures, change};
 use crate::stats::{Interval, TTest};
 
 /// One table. The first column names its rows.
@@ -30,45 +30,63 @@ impl Table {
 
     /// The same without details.
     pub(crate) fn brief(mut self) -> Self {
-        let is_kept: Vec<bool> = std::iter::once(true)
-            .chain(self.columns.iter().map(|column| !column.is_detail))
-            .collect();
         for row in &mut self.rows {
-            let mut kept = is_kept.iter();
-            row.retain(|_| *kept.next().unwrap_or(&true));
+            let details = self.columns.iter().map(|column| column.is_detail);
+            // The first cell names the row.
+            let mut details = std::iter::once(false).chain(details);
+            row.retain(|_| !details.next().unwrap_or_default());
         }
         self.columns.retain(|column| !column.is_detail);
         self
     }
 
-    fn new(heading: impl Into<String>, columns: &[&str], rows: Vec<Vec<String>>) -> Self {
-        let column = |name: &&str| Column {
-            name: (*name).to_owned(),
-            is_detail: false,
-        };
-        Self {
+    /// A table of `items`, which `name` names: a row for each, and no column yet.
+    fn of<T>(heading: impl Into<String>, items: &[T], name: impl Fn(&T) -> String) -> Rows<'_, T> {
+        let table = Self {
             heading: heading.into(),
-            columns: columns.iter().map(column).collect(),
-            rows,
+            columns: Vec::new(),
+            rows: items.iter().map(|item| vec![name(item)]).collect(),
             note: None,
-        }
+        };
+        Rows { items, table }
     }
 
     fn list<const N: usize>(heading: &str, rows: [(&str, String); N]) -> Self {
-        let rows = rows.map(|(name, value)| vec![name.to_owned(), value]);
-        Self::new(heading, &["value"], rows.into())
-    }
-
-    fn detailed(mut self, names: &[&str]) -> Self {
-        for column in &mut self.columns {
-            column.is_detail = names.contains(&column.name.as_str());
-        }
-        self
+        let table = Self::of(heading, &rows, |(name, _)| (*name).to_owned());
+        table.column("value", |(_, value)| value.clone()).table
     }
 
     fn noted(mut self, note: impl Into<String>) -> Self {
         self.note = Some(note.into());
         self
+    }
+}
+
+/// A table to which columns are added, and what its rows are about.
+struct Rows<'a, T> {
+    items: &'a [T],
+    table: Table,
+}
+
+impl<T> Rows<'_, T> {
+    fn column(mut self, name: impl Into<String>, cell: impl Fn(&T) -> String) -> Self {
+        self.table.columns.push(Column {
+            name: name.into(),
+            is_detail: false,
+        });
+        for (row, item) in self.table.rows.iter_mut().zip(self.items) {
+            row.push(cell(item));
+        }
+        self
+    }
+
+    /// A column that is left out where there is little room.
+    fn detail(self, name: impl Into<String>, cell: impl Fn(&T) -> String) -> Self {
+        let mut rows = self.column(name, cell);
+        if let Some(column) = rows.table.columns.last_mut() {
+            column.is_detail = true;
+        }
+        rows
     }
 }
 
@@ -80,43 +98,46 @@ pub(crate) fn verdicts(comparison: &Comparison) -> Vec<Table> {
 
 /// Both sides pooled, with the change of each figure.
 pub(crate) fn pooled(comparison: &Comparison) -> Table {
-    let (old, new) = (&comparison.baseline.pooled, &comparison.changed.pooled);
-    let count = |name: &str, old: u64, new: u64| {
-        let [old, new] = [old, new].map(|count| count.to_string());
-        vec![name.to_owned(), old, new, String::new()]
+    let pooled = comparison.sides().map(|side| &side.pooled);
+    let count = |name: &str, counts: [u64; 2]| {
+        let [old, new] = counts.map(|count| count.to_string());
+        (name.to_owned(), old, new, String::new())
     };
     let mut rows = vec![
-        count("replies", old.count, new.count),
-        count("failures", old.failures, new.failures),
+        count("replies", pooled.map(|side| side.count)),
+        count("failures", pooled.map(|side| side.failures)),
     ];
     rows.extend(Metric::ALL.map(|metric| {
-        let (old, new) = (metric.of(old), metric.of(new));
-        let change = old.zip(new).filter(|(old, _)| *old > 0.0);
-        vec![
-            with_unit(metric),
-            figure(old),
-            figure(new),
-            or_dash(change, |(old, new)| percent(new / old - 1.0)),
-        ]
+        let [old, new] = pooled.map(|side| metric.of(side));
+        let change = or_dash(change([old, new]), percent);
+        (with_unit(metric), figure(old), figure(new), change)
     }));
-    let [old, new] = names(comparison);
-    Table::new("all runs pooled", &[old, new, "change"], rows)
+    let [old, new] = comparison.names();
+    Table::of("all runs pooled", &rows, |row| row.0.clone())
+        .column(old, |row| row.1.clone())
+        .column(new, |row| row.2.clone())
+        .column("change", |row| row.3.clone())
+        .table
 }
 
 /// One row for each run.
 pub(crate) fn runs(comparison: &Comparison) -> Table {
-    let sides = [&comparison.baseline, &comparison.changed];
-    let rows = sides.into_iter().flat_map(|side| {
-        let runs = side.runs.iter();
-        runs.map(|run| run_row(&side.name, run))
-    });
-    let names = Metric::ALL.map(with_unit);
-    let mut columns = vec!["side", "replies", "failures"];
-    columns.extend(names.iter().map(String::as_str));
-    let details = ["effective n", "effective n, p99", "autocorrelation"];
-    columns.extend(details);
-    Table::new("each run", &columns, rows.collect())
-        .detailed(&details)
+    let sides = comparison.sides().into_iter();
+    let runs = sides.flat_map(|side| side.runs.iter().map(|run| (&side.name, run)));
+    let runs: Vec<(&String, &RunFigures)> = runs.collect();
+    let mut rows = Table::of("each run", &runs, |(_, run)| run.label.clone())
+        .column("side", |(side, _)| (*side).clone())
+        .column("replies", |(_, run)| run.figures.count.to_string())
+        .column("failures", |(_, run)| run.figures.failures.to_string());
+    for metric in Metric::ALL {
+        rows = rows.column(with_unit(metric), |(_, run)| {
+            figure(metric.of(&run.figures))
+        });
+    }
+    rows.detail("effective n", |(_, run)| size(run.dependence.effective_size))
+        .detail("effective n, p99", |(_, run)| size(run.dependence.effective_size_p99))
+        .detail("autocorrelation", |(_, run)| figure(run.dependence.autocorrelation))
+        .table
         .noted(
             "The requests of one run resemble their neighbours; the effective n is how many independent ones would \
              tell as much about the mean, or about the p99. Empty where the file does not tell the order of the \
@@ -128,7 +149,6 @@ pub(crate) fn runs(comparison: &Comparison) -> Table {
 pub(crate) fn shape(comparison: &Comparison) -> Option<Table> {
     let shape = comparison.shape.as_ref()?;
     let milliseconds = |value: f64| format!("{value:+.3} ms");
-    let share = |share: f64| format!("{:.1} %", 100.0 * share);
     let faster = format!(
         "a request of the {} side is faster",
         comparison.changed.name
@@ -136,8 +156,8 @@ pub(crate) fn shape(comparison: &Comparison) -> Option<Table> {
     let rows = [
         ("typical shift", interval(shape.shift_ms, milliseconds)),
         ("typical ratio", interval(shape.ratio_change, percent)),
-        (&*faster, or_dash(shape.probability_faster, share)),
-        ("Cliff's delta", figure(shape.cliffs_delta)),
+        (&*faster, share(shape.probability_faster)),
+        ("Cliff's delta", format!("{:.3}", shape.cliffs_delta)),
         (
             "Kolmogorov and Smirnov's D",
             format!("{:.4}", shape.kolmogorov_smirnov),
@@ -151,19 +171,18 @@ pub(crate) fn shape(comparison: &Comparison) -> Option<Table> {
 /// What one run a side can tell.
 pub(crate) fn within(comparison: &Comparison) -> Option<Table> {
     let within = comparison.within_runs.as_ref()?;
-    let (old, new) = (&comparison.baseline, &comparison.changed);
-    let sizes = names(comparison).map(|name| format!("effective n, {name}"));
+    let names = comparison
+        .names()
+        .map(|name| format!("effective n, {name}"));
+    let [old, new] = comparison.sides().map(|side| effective(side.runs.first()));
     let rows = [
-        (&*sizes[0], effective(old.runs.first())),
-        (&*sizes[1], effective(new.runs.first())),
+        (&*names[0], old),
+        (&*names[1], new),
         (
             "median change, block bootstrap",
             interval(within.median_change, percent),
         ),
-        (
-            "Welch's t, batch means",
-            welch(within.batch_mean_welch.as_ref()),
-        ),
+        ("Welch's t, batch means", welch(within.batch_mean_welch)),
     ];
     let heading = "within the two runs (run-to-run variation was not measured)";
     Some(Table::list(heading, rows).noted(
@@ -176,7 +195,7 @@ pub(crate) fn per_request(comparison: &Comparison) -> Table {
     let per_request = &comparison.per_request;
     let rows = [
         ("median change", or_dash(per_request.median_change, percent)),
-        ("Welch's t", welch(per_request.welch.as_ref())),
+        ("Welch's t", welch(per_request.welch)),
         (
             "whole milliseconds, as Locust",
             or_dash(per_request.locust_median_change, percent),
@@ -190,17 +209,22 @@ pub(crate) fn per_request(comparison: &Comparison) -> Table {
 
 fn effects(comparison: &Comparison) -> Option<Table> {
     let blocks = comparison.blocks.as_ref()?;
-    let columns = [
-        "change",
-        "95 % interval",
-        "by bootstrap",
-        "p",
-        "p (Holm)",
-        "verdict",
-    ];
     let heading = format!("paired over {} blocks", blocks.count);
-    let rows = blocks.effects.iter().map(effect_row).collect();
-    let table = Table::new(heading, &columns, rows).detailed(&["by bootstrap"]);
+    let name = |effect: &Effect| effect.metric.name().to_owned();
+    let table = Table::of(heading, &blocks.effects, name)
+        .column("change", |effect| percent(effect.change))
+        .column("95 % interval", |effect| range(effect.low, effect.high))
+        .detail("by bootstrap", |effect| {
+            or_dash(effect.bootstrap, |found| range(found.low, found.high))
+        })
+        .column("p", |effect| or_dash(effect.p, |p| p.to_string()))
+        .column("p (Holm)", |effect| {
+            or_dash(effect.p_holm, |p| p.to_string())
+        })
+        .column("verdict", |effect| {
+            or_dash(effect.verdict, |verdict| verdict.name().to_owned())
+        })
+        .table;
     Some(table.noted(format!(
         "A change counts from ±{} %. p: exact sign flips. In a closed loop without think time the throughput is the \
          number of users divided by the mean latency: it restates the latency, and is no second piece of evidence.",
@@ -208,61 +232,35 @@ fn effects(comparison: &Comparison) -> Option<Table> {
     )))
 }
 
-fn effect_row(effect: &Effect) -> Vec<String> {
-    vec![
-        effect.metric.name().to_owned(),
-        percent(effect.change),
-        range(effect.low, effect.high),
-        or_dash(effect.bootstrap, |found| range(found.low, found.high)),
-        or_dash(effect.p, |p| p.to_string()),
-        or_dash(effect.p_holm, |p| p.to_string()),
-        or_dash(effect.verdict, |verdict| verdict.name().to_owned()),
-    ]
-}
-
 fn kinds(comparison: &Comparison) -> Option<Table> {
-    let shares = names(comparison).map(|name| format!("share, {name}"));
-    let medians = names(comparison).map(|name| format!("median, {name} (ms)"));
-    let details = [&shares[0], &shares[1], &medians[0], &medians[1]].map(String::as_str);
-    let columns = [&details[..], &["change", "95 % interval", "verdict"]].concat();
-    let rows = comparison.kinds.iter().map(kind_row).collect();
-    let table = Table::new("each kind of request, by its median", &columns, rows);
-    (!comparison.kinds.is_empty()).then(|| table.detailed(&details))
-}
-
-fn kind_row(kind: &Kind) -> Vec<String> {
-    let share = |share: f64| format!("{:.1} %", share * 100.0);
-    let blocks = kind.blocks.as_ref();
-    let median = blocks.and_then(|blocks| blocks.effect(Metric::P50));
-    vec![
-        kind.kind.clone(),
-        share(kind.baseline_share),
-        share(kind.changed_share),
-        figure(kind.baseline.median_ms),
-        figure(kind.changed.median_ms),
-        or_dash(median, |median| percent(median.change)),
-        or_dash(median, |median| range(median.low, median.high)),
-        match (kind.verdict, &kind.refusal) {
+    if comparison.kinds.is_empty() {
+        return None;
+    }
+    let [old, new] = comparison.names();
+    let median = |kind: &Kind, show: fn(&Effect) -> String| {
+        let blocks = kind.blocks.as_ref();
+        or_dash(blocks.and_then(|blocks| blocks.effect(Metric::P50)), show)
+    };
+    let heading = "each kind of request, by its median";
+    let table = Table::of(heading, &comparison.kinds, |kind| kind.kind.clone())
+        .detail(format!("share, {old}"), |kind| share(kind.baseline_share))
+        .detail(format!("share, {new}"), |kind| share(kind.changed_share))
+        .detail(format!("median, {old} (ms)"), |kind| {
+            figure(kind.baseline.median_ms)
+        })
+        .detail(format!("median, {new} (ms)"), |kind| {
+            figure(kind.changed.median_ms)
+        })
+        .column("change", |kind| median(kind, |own| percent(own.change)))
+        .column("95 % interval", |kind| {
+            median(kind, |own| range(own.low, own.high))
+        })
+        .column("verdict", |kind| match (kind.verdict, &kind.refusal) {
             (Some(verdict), _) => verdict.name().to_owned(),
             (None, Some(reason)) => format!("no verdict: {reason}"),
             (None, None) => dash(),
-        },
-    ]
-}
-
-fn run_row(side: &str, run: &RunFigures) -> Vec<String> {
-    let figures = &run.figures;
-    let mut row = vec![
-        run.label.clone(),
-        side.to_owned(),
-        figures.count.to_string(),
-        figures.failures.to_string(),
-    ];
-    row.extend(Metric::ALL.map(|metric| figure(metric.of(figures))));
-    row.push(size(run.dependence.effective_size));
-    row.push(size(run.dependence.effective_size_p99));
-    row.push(figure(run.dependence.autocorrelation));
-    row
+        });
+    Some(table.table)
 }
 
 fn effective(run: Option<&RunFigures>) -> String {
@@ -284,20 +282,14 @@ fn interval(interval: Option<Interval>, show: impl Fn(f64) -> String) -> String 
     })
 }
 
-fn welch(welch: Option<&TTest>) -> String {
-    or_dash(welch, |found| {
-        format!(
-            "t = {:.3}, df = {:.1}, {}",
-            found.t,
-            found.df,
-            found.p.equation()
-        )
+fn welch(welch: Option<TTest>) -> String {
+    or_dash(welch, |TTest { t, df, p }| {
+        format!("t = {t:.3}, df = {df:.1}, {}", p.equation())
     })
 }
 
-/// What the sides are called.
-fn names(comparison: &Comparison) -> [&str; 2] {
-    [&comparison.baseline, &comparison.changed].map(|side| side.name.as_str())
+fn share(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
 }
 
 fn size(effective: Option<f64>) -> String {
@@ -305,7 +297,11 @@ fn size(effective: Option<f64>) -> String {
 }
 
 fn with_unit(metric: Metric) -> String {
-    format!("{} ({})", metric.name(), metric.unit())
+    let unit = match metric {
+        Metric::Throughput => "replies/s",
+        _ => "ms",
+    };
+    format!("{} ({unit})", metric.name())
 }
 
 fn figure(value: Option<f64>) -> String {
@@ -333,7 +329,7 @@ mod tests {
             (0.0, "p < 1e-300"),
         ] {
             let (t, df, p) = (1.0, 2.0, PValue::new(p));
-            let shown = welch(Some(&TTest { t, df, p }));
+            let shown = welch(Some(TTest { t, df, p }));
             assert_eq!(shown, format!("t = 1.000, df = 2.0, {expected}"));
         }
     }

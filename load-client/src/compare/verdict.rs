@@ -5,7 +5,8 @@ use serde::Serialize;
 use crate::compare::effects::Effect;
 use crate::compare::kinds::{FEWEST_BLOCKS, in_words};
 use crate::compare::notices::Order;
-use crate::compare::{Comparison, Metric, steps};
+use crate::compare::resolution::{self, coarsest};
+use crate::compare::{Comparison, Metric};
 use crate::stats::{Interval, blocks_for_half_width};
 
 /// What the blocks say about the median latency of the changed side.
@@ -70,7 +71,9 @@ pub(super) fn judge(
     } else if interval.low > floor && interval.high < ceiling {
         Verdict::Equivalent
     } else {
-        let distance = distance_to_decision(interval.estimate, floor, ceiling) - hidden;
+        // How narrow the half-interval must get to lie on one side of either bound.
+        let [to_floor, to_ceiling] = [floor, ceiling].map(|bound| interval.estimate - bound);
+        let distance = to_floor.abs().min(to_ceiling.abs()) - hidden;
         let further_blocks = blocks_for_half_width(deviation, distance)
             .map(|needed| needed.saturating_sub(blocks).max(1));
         let because = if hidden > 0.0 && distance <= 0.0 {
@@ -85,23 +88,10 @@ pub(super) fn judge(
     }
 }
 
-/// How narrow the half-interval round `mean` must get to lie on one side of every bound.
-fn distance_to_decision(mean: f64, floor: f64, ceiling: f64) -> f64 {
-    if mean < floor {
-        floor - mean
-    } else if mean > ceiling {
-        mean - ceiling
-    } else {
-        (mean - floor).min(ceiling - mean)
-    }
-}
-
 /// The answer in one plain sentence.
 pub(super) fn conclusion(comparison: &Comparison) -> String {
     if let Some(reason) = &comparison.refusal {
-        let figures = median_of_single_runs(comparison)
-            .or_else(|| median_over_few_blocks(comparison))
-            .or_else(|| pooled_median(comparison));
+        let figures = figures_without_verdict(comparison);
         return format!("No verdict: {reason}.{}", figures.unwrap_or_default());
     }
     let blocks = comparison.blocks.as_ref();
@@ -110,7 +100,6 @@ pub(super) fn conclusion(comparison: &Comparison) -> String {
     else {
         return "No verdict.".to_owned();
     };
-    let statement = statement(effect, comparison);
     let other = match effect.verdict {
         Some(Verdict::Slower) => Verdict::Faster,
         _ => Verdict::Slower,
@@ -124,45 +113,40 @@ pub(super) fn conclusion(comparison: &Comparison) -> String {
     let kinds = comparison.kinds.iter();
     let kinds = kinds.filter(|kind| kind.verdict == Some(other));
     let kinds = in_words(kinds.map(|kind| kind.kind.as_str()));
-    let throughput = blocks.effect(Metric::Throughput);
     // Paired like the latency it stands beside, so that the table below shows the same figure.
-    let throughput = throughput.map_or_else(String::new, |effect| {
-        format!("; throughput {}", percent(effect.change))
-    });
+    let throughput = blocks.effect(Metric::Throughput);
+    let throughput = throughput.map(|effect| format!("; throughput {}", percent(effect.change)));
     format!(
-        "{statement}{throughput}.{}{}{}",
+        "{}{}.{}{}{}",
+        statement(effect, comparison),
+        throughput.unwrap_or_default(),
         but("the tail", other, &tail),
         but("this kind of request", other, &kinds),
         order(comparison.order)
     )
 }
 
-fn pooled_median(comparison: &Comparison) -> Option<String> {
+/// What two single runs, or too few blocks, or the pooled requests say where there is no verdict.
+fn figures_without_verdict(comparison: &Comparison) -> Option<String> {
+    let within = comparison.within_runs.as_ref();
+    if let Some(median) = within.and_then(|within| within.median_change) {
+        return Some(format!(
+            " Between these two runs the median changed by {} ({} by resampling requests, which \
+             leaves out what differs from run to run).",
+            percent(median.estimate),
+            range(median.low, median.high)
+        ));
+    }
+    let few = comparison.blocks.as_ref();
+    let few = few.filter(|blocks| blocks.count < FEWEST_BLOCKS);
+    if let Some(median) = few.and_then(|blocks| blocks.effect(Metric::P50)) {
+        let change = change(median);
+        return Some(format!(
+            " Over these blocks the median changed by {change}."
+        ));
+    }
     let change = percent(comparison.per_request.median_change?);
     Some(format!(" The pooled median changed by {change}."))
-}
-
-/// What too few blocks say.
-fn median_over_few_blocks(comparison: &Comparison) -> Option<String> {
-    let blocks = comparison.blocks.as_ref()?;
-    let median = blocks.effect(Metric::P50)?;
-    (blocks.count < FEWEST_BLOCKS).then(|| {
-        format!(
-            " Over these blocks the median changed by {}.",
-            change(median)
-        )
-    })
-}
-
-/// What two single runs say of each other.
-fn median_of_single_runs(comparison: &Comparison) -> Option<String> {
-    let interval = comparison.within_runs.as_ref()?.median_change?;
-    Some(format!(
-        " Between these two runs the median changed by {} ({} by resampling requests, which \
-         leaves out what differs from run to run).",
-        percent(interval.estimate),
-        range(interval.low, interval.high)
-    ))
 }
 
 fn change(effect: &Effect) -> String {
@@ -194,11 +178,11 @@ fn statement(effect: &Effect, comparison: &Comparison) -> String {
 }
 
 fn too_coarse(effect: &Effect, comparison: &Comparison) -> String {
-    let step = steps::coarsest([&comparison.baseline, &comparison.changed]);
+    let step = coarsest(comparison.sides());
     format!(
         "the latencies are recorded in {}, which hides changes up to {:.1} %: more blocks do not help, finer \
          steps do",
-        step.map_or_else(|| "coarse steps".to_owned(), steps::in_words),
+        step.map_or_else(|| "coarse steps".to_owned(), resolution::in_words),
         effect.resolution * 100.0
     )
 }

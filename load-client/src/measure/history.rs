@@ -144,10 +144,6 @@ impl ThroughputWindow {
         self
     }
 
-    pub(crate) fn is_known(&self) -> bool {
-        self.asked_ns.is_some()
-    }
-
     /// The same window without what was recorded, from this moment on.
     pub(crate) fn from(&self, moment_ns: u64) -> Self {
         Self {

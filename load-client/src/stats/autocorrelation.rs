@@ -17,15 +17,20 @@ const FEWEST_BATCHES: usize = 4;
 /// longer than the lag, or holds something that is not finite.
 #[must_use]
 pub fn autocorrelation(series: &[f64], lag: usize) -> Option<f64> {
-    let centre = mean(series)?;
-    let later = series.get(lag..).filter(|later| !later.is_empty())?;
-    let squares: f64 = series.iter().map(|value| (value - centre).powi(2)).sum();
-    if squares <= 0.0 || is_constant(series) {
-        return None;
-    }
-    let pairs = series.iter().zip(later);
-    let products: f64 = pairs.map(|(a, b)| (a - centre) * (b - centre)).sum();
-    Some(products / squares).filter(|found| found.is_finite())
+    let deviations = deviations(series).filter(|deviations| lag < deviations.len())?;
+    Some(autocovariance(&deviations, lag) / autocovariance(&deviations, 0))
+}
+
+/// The differences from the mean; `None` when all are zero or one is not finite.
+fn deviations(series: &[f64]) -> Option<Vec<f64>> {
+    let centre = mean(series).filter(|_| !is_constant(series))?;
+    Some(series.iter().map(|value| value - centre).collect())
+}
+
+/// The mean product of deviations that are `lag` apart, with divisor n.
+fn autocovariance(deviations: &[f64], lag: usize) -> f64 {
+    let pairs = deviations.iter().zip(deviations.iter().skip(lag));
+    pairs.map(|(a, b)| a * b).sum::<f64>() / deviations.len() as f64
 }
 
 /// The effective sample size of a series, from batch means of dyadic length.
@@ -92,18 +97,15 @@ fn halved(series: &[f64]) -> Vec<f64> {
 /// Batches a side that the comparison of two single runs uses.
 const BATCHES: usize = 20;
 
-/// The means of `batches` consecutive batches of equal length.
+/// The means of 20 consecutive batches of equal length, the last one first.
 ///
 /// Law & Carson, "A Sequential Procedure for Determining the Length of a Steady-State Simulation"
 /// (Operations Research 27, 1979). What does not fill a batch is left out at the beginning, where
-/// a run is least settled. `None` when `batches` is 0 or the series is shorter.
-fn batch_means(series: &[f64], batches: usize) -> Option<Vec<f64>> {
-    let length = series
-        .len()
-        .checked_div(batches)
-        .filter(|length| *length > 0)?;
-    let used = &series[series.len() - length * batches..];
-    used.chunks_exact(length).map(mean).collect()
+/// a run is least settled. `None` when the series has fewer values than batches.
+fn batch_means(series: &[f64]) -> Option<Vec<f64>> {
+    let length = Some(series.len() / BATCHES).filter(|length| *length > 0)?;
+    let batches = series.rchunks_exact(length).take(BATCHES);
+    batches.map(mean).collect()
 }
 
 /// Welch's test on 20 batch means a side.
@@ -113,10 +115,7 @@ fn batch_means(series: &[f64], batches: usize) -> Option<Vec<f64>> {
 /// than 20 values or neither has any spread.
 #[must_use]
 pub fn welch_of_batch_means(first: &[f64], second: &[f64]) -> Option<TTest> {
-    welch(
-        &batch_means(first, BATCHES)?,
-        &batch_means(second, BATCHES)?,
-    )
+    welch(&batch_means(first)?, &batch_means(second)?)
 }
 
 /// Longest series whose autocovariances are taken value by value.
@@ -139,95 +138,50 @@ const QUIET_LAGS: usize = 5;
 /// spread, and for one that holds something that is not finite.
 #[must_use]
 pub fn automatic_block_length(series: &[f64], floor: usize) -> Option<usize> {
-    if series.len() < 2 * QUIET_LAGS || is_constant(series) || mean(series).is_none() {
+    if series.len() < 2 * QUIET_LAGS {
         return None;
     }
     let group = series.len().div_ceil(MAX_VALUES);
-    let length = if group == 1 {
-        optimal_length(series)?
-    } else {
-        let groups: Option<Vec<f64>> = series.chunks_exact(group).map(mean).collect();
-        optimal_length(&groups?)? * group as f64
-    };
+    let groups = series.chunks_exact(group).map(mean);
+    let length = optimal_length(&groups.collect::<Option<Vec<f64>>>()?)? * group as f64;
     let whole = length.round().max(1.0) as usize;
     Some(whole.max(floor).min(series.len()))
 }
 
 /// The optimum before rounding; `None` when the series has no finite spread.
 fn optimal_length(series: &[f64]) -> Option<f64> {
-    let centre = mean(series)?;
-    let deviations: Vec<f64> = series.iter().map(|value| value - centre).collect();
+    let deviations = deviations(series)?;
     let count = series.len() as f64;
-    let mut covariances = Autocovariances::of(&deviations);
-    if !(covariances.at(0) > 0.0 && covariances.at(0).is_finite()) {
-        return None;
-    }
-    let width = window_width(&mut covariances, count);
-    let (mut weighted, mut spectrum) = (0.0, covariances.at(0));
+    let width = window_width(&deviations);
+    let (mut weighted, mut spectrum) = (0.0, autocovariance(&deviations, 0));
     for lag in 1..=width {
-        let share = lag as f64 / width as f64;
-        let weight = if share <= 0.5 {
-            1.0
-        } else {
-            2.0 * (1.0 - share)
-        };
-        let term = 2.0 * weight * covariances.at(lag);
+        // 1 up to half of the width, from there down to 0.
+        let weight = (2.0 - 2.0 * lag as f64 / width as f64).min(1.0);
+        let term = 2.0 * weight * autocovariance(&deviations, lag);
         weighted += term * lag as f64;
         spectrum += term;
     }
     let variance_term = 4.0 / 3.0 * spectrum * spectrum;
     let length = (2.0 * weighted * weighted / variance_term * count).cbrt();
     let most = (3.0 * count.sqrt()).min(count / 3.0).ceil();
-    // A spectrum of zero has no finite optimum; the cap is the honest answer.
-    Some(if length.is_nan() {
-        most
-    } else {
-        length.min(most)
-    })
+    // A spectrum of zero has no finite optimum; the cap, which `min` prefers to NaN, is the honest answer.
+    Some(length.min(most))
 }
 
 /// Twice the last lag that is correlated before five quiet ones, at least 2.
-fn window_width(covariances: &mut Autocovariances<'_>, count: f64) -> usize {
-    let quiet_below = 2.0 * (count.log10() / count).sqrt() * covariances.at(0);
+fn window_width(deviations: &[f64]) -> usize {
+    let count = deviations.len() as f64;
+    let quiet_below = 2.0 * (count.log10() / count).sqrt() * autocovariance(deviations, 0);
     let longest = count.sqrt().ceil() as usize + QUIET_LAGS;
     let mut quiet = 0;
     for lag in 1..=longest {
-        quiet = if covariances.at(lag).abs() < quiet_below {
-            quiet + 1
-        } else {
-            0
-        };
+        let is_quiet = autocovariance(deviations, lag).abs() < quiet_below;
+        quiet = if is_quiet { quiet + 1 } else { 0 };
         if quiet == QUIET_LAGS {
-            let last = (lag - QUIET_LAGS).max(1);
-            return (2 * last).min(longest);
+            return (2 * (lag - QUIET_LAGS).max(1)).min(longest);
         }
     }
     longest
-}
-
-/// Autocovariances that are computed when first asked for: most series need few of them.
-struct Autocovariances<'a> {
-    deviations: &'a [f64],
-    known: Vec<f64>,
-}
-
-impl<'a> Autocovariances<'a> {
-    fn of(deviations: &'a [f64]) -> Self {
-        Self {
-            deviations,
-            known: Vec::new(),
-        }
-    }
-
-    fn at(&mut self, lag: usize) -> f64 {
-        while self.known.len() <= lag {
-            let later = self.deviations.get(self.known.len()..).unwrap_or_default();
-            let products = self.deviations.iter().zip(later).map(|(a, b)| a * b);
-            self.known
-                .push(products.sum::<f64>() / self.deviations.len() as f64);
-        }
-        self.known[lag]
-    }
 }
 
 #[cfg(test)]
@@ -294,11 +248,10 @@ mod tests {
 
     #[test]
     fn the_beginning_is_what_does_not_fit() {
-        let series = [99.0, 1.0, 3.0, 5.0, 7.0];
-        assert_eq!(batch_means(&series, 2), Some(vec![2.0, 6.0]));
-        assert_eq!(batch_means(&series, 5), Some(series.to_vec()));
-        assert_eq!(batch_means(&series, 6), None);
-        assert_eq!(batch_means(&series, 0), None);
+        let series: Vec<f64> = (0..2 * BATCHES + 1).map(|index| index as f64).collect();
+        let means = batch_means(&series).unwrap();
+        assert_eq!((means.len(), means[0], means[19]), (20, 39.5, 1.5));
+        assert_eq!(batch_means(&series[..BATCHES - 1]), None);
     }
 }
 

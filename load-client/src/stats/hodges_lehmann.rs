@@ -1,8 +1,13 @@
-//! The Hodges-Lehmann shift and its counterpart for ratios, with their intervals.
+//! The Hodges-Lehmann shift and its counterpart for ratios, with their intervals: order statistics of all pairwise
+//! combinations of two samples, without forming the pairs.
+//!
+//! A million requests a side have 10^12 pairwise differences. They form a matrix that ascends along its rows and
+//! columns, so one walk of m + n steps counts how many lie at or below any value (Monahan, "Algorithm 616: Fast
+//! Computation of the Hodges-Lehmann Location Estimator", ACM TOMS 10, 1984). A search encloses the wanted pair
+//! between two pairs that come ever closer, until both are the same: the answer is exact.
 
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use crate::stats::pairwise::Pairwise;
 use crate::stats::sample::is_level;
 use crate::stats::{Interval, SortedSample};
 
@@ -11,9 +16,8 @@ use crate::stats::{Interval, SortedSample};
 /// J. L. Hodges & E. L. Lehmann, "Estimates of Location Based on Rank Tests" (Annals of
 /// Mathematical Statistics 34, 1963); the interval consists of two order statistics of the
 /// differences (Hollander, Wolfe & Chicken, *Nonparametric Statistical Methods*, 3rd ed., section
-/// 4.3). Their ranks come from the exact distribution of U, as R's, while it is at hand (about 65
-/// values a side), beyond that from its Edgeworth expansion; ties make the interval wider than
-/// needed, never narrower. Exact in O((m + n) log(m n)) time and O(m + n) memory.
+/// 4.3). Ties make it wider than needed, never narrower. O(m + n) memory, and O(m + n) time for each of
+/// the few dozen steps of the search.
 ///
 /// `None` for samples too small to reach the confidence, for a level outside (0, 1) and where a difference
 /// overflows.
@@ -23,10 +27,7 @@ pub fn hodges_lehmann_shift(
     second: &SortedSample,
     confidence: f64,
 ) -> Option<Interval> {
-    let pairs = Pairwise::new(first, second, |x, y| x - y)?;
-    estimate(&pairs, first, second, confidence, |low, high| {
-        low + 0.5 * (high - low)
-    })
+    Pairs::new(first, second, |x, y| x - y).median(confidence, f64::midpoint)
 }
 
 /// The typical ratio first / second: the median of all pairwise ratios.
@@ -42,119 +43,141 @@ pub fn pairwise_ratio(
     if first.min() <= 0.0 || second.min() <= 0.0 {
         return None;
     }
-    let pairs = Pairwise::new(first, second, |x, y| x / y)?;
-    let result = estimate(&pairs, first, second, confidence, |low, high| {
-        low.sqrt() * high.sqrt()
-    })?;
-    // A ratio of the extremes of the range of doubles is 0 by underflow.
-    (result.low > 0.0).then_some(result)
+    let geometric_mean = |low: f64, high: f64| low.sqrt() * high.sqrt();
+    Pairs::new(first, second, |x, y| x / y).median(confidence, geometric_mean)
 }
 
-fn estimate<F: Fn(f64, f64) -> f64>(
-    pairs: &Pairwise<'_, F>,
-    first: &SortedSample,
-    second: &SortedSample,
-    confidence: f64,
-    middle_of: impl Fn(f64, f64) -> f64,
-) -> Option<Interval> {
-    if !is_level(confidence) {
-        return None;
+/// The matrix `combine(x, y)`, where `combine` rises in its first and falls in its second argument; both stay so
+/// when rounded to doubles.
+struct Pairs<'a, F> {
+    rows: &'a [f64],
+    columns: &'a [f64],
+    combine: F,
+}
+
+/// Where a value stands among the pairs.
+struct Place {
+    /// How many pairs lie at or below it.
+    count: u64,
+    /// The largest pair at or below it.
+    floor: f64,
+    /// The smallest pair above it.
+    ceiling: f64,
+}
+
+impl<'a, F: Fn(f64, f64) -> f64> Pairs<'a, F> {
+    fn new(rows: &'a SortedSample, columns: &'a SortedSample, combine: F) -> Self {
+        Self {
+            rows: rows.values(),
+            columns: columns.values(),
+            combine,
+        }
     }
-    let all = pairs.pairs();
-    let rank = lower_rank(first.count(), second.count(), (1.0 - confidence) / 2.0)?;
-    let (low, high) = pairs.select_with_next((all - 1) / 2);
-    let estimate = if all % 2 == 1 || low == high {
+
+    fn count(&self) -> u64 {
+        self.rows.len() as u64 * self.columns.len() as u64
+    }
+
+    /// The smallest pair and the largest.
+    fn range(&self) -> [f64; 2] {
+        let last = [self.rows.len() - 1, self.columns.len() - 1];
+        [(0, last[1]), (last[0], 0)]
+            .map(|(row, column)| (self.combine)(self.rows[row], self.columns[column]))
+    }
+
+    /// The median with its interval; `mean` is taken of the middle two of an even number of pairs.
+    fn median(&self, confidence: f64, mean: fn(f64, f64) -> f64) -> Option<Interval> {
+        let [smallest, largest] = self.range();
+        if !is_level(confidence) || !(largest - smallest).is_finite() {
+            return None;
+        }
+        let (m, n) = (self.rows.len() as f64, self.columns.len() as f64);
+        let rank = lower_rank(m, n, (1.0 - confidence) / 2.0)?;
+        let count = self.count();
+        let middle = self.select((count - 1) / 2);
+        let place = self.place(middle);
+        let is_between_two = count.is_multiple_of(2) && place.count == count / 2;
+        Some(Interval {
+            estimate: if is_between_two {
+                mean(middle, place.ceiling)
+            } else {
+                middle
+            },
+            low: self.select(rank),
+            high: self.select(count - 1 - rank),
+        })
+    }
+
+    /// One walk along the staircase between the pairs up to `value` and those above it.
+    fn place(&self, value: f64) -> Place {
+        let mut place = Place {
+            count: 0,
+            floor: f64::NEG_INFINITY,
+            ceiling: f64::INFINITY,
+        };
+        let mut above = 0;
+        for row in self.rows {
+            let pair = |column: &f64| (self.combine)(*row, *column);
+            let rest = self.columns[above..].iter();
+            above += rest.take_while(|column| pair(column) > value).count();
+            place.count += (self.columns.len() - above) as u64;
+            let (over, under) = self.columns.split_at(above);
+            place.ceiling = over
+                .last()
+                .map_or(place.ceiling, |column| place.ceiling.min(pair(column)));
+            place.floor = under
+                .first()
+                .map_or(place.floor, |column| place.floor.max(pair(column)));
+        }
+        place
+    }
+
+    /// The pair at `rank`, counted from 0 in ascending order, which must be below [`Self::count`].
+    fn select(&self, rank: u64) -> f64 {
+        let [mut low, mut high] = self.range();
+        // Pairs below `low`, and pairs up to `high`.
+        let (mut below, mut up_to) = (0, self.count());
+        let mut step = 0;
+        while low < high {
+            let left = (up_to - below) as f64;
+            let share = (rank - below) as f64 / left;
+            // Between the ends the pairs are spread about evenly once the ends are close. Chance moves the wanted
+            // one by about the square root of their number, so a pivot that far to either side shuts it in.
+            let margin = 2.0 / left.sqrt();
+            let aim = [0.5, share - margin, share + margin][step % 3];
+            let pivot = low + aim.max(0.0) * (high - low);
+            let place = self.place(pivot.min(high.next_down()));
+            if rank < place.count {
+                (high, up_to) = (place.floor, place.count);
+            } else {
+                (low, below) = (place.ceiling, place.count);
+            }
+            step += 1;
+        }
         low
-    } else {
-        middle_of(low, high)
-    };
-    let interval = Interval {
-        estimate,
-        low: pairs.select(rank),
-        high: pairs.select(all - 1 - rank),
-    };
-    interval.finite()
-}
-
-/// Rank, from 0, of the lower end among the pairs, with at most about `tail` below it; `None` where even the
-/// smallest and the largest pair are not far enough apart.
-fn lower_rank(first: usize, second: usize, tail: f64) -> Option<u64> {
-    match RankSumDistribution::new(first, second) {
-        Some(distribution) => distribution.quantile(tail).checked_sub(1),
-        None => approximate_rank(first as f64, second as f64, tail),
     }
 }
 
-/// The whole rank next to where P(U <= u) is `tail`, by the first four moments of U for samples of `m` and `n`.
+/// Rank, from 0, of the lower end among the pairs of samples of `m` and `n`, with at most about `tail` below it;
+/// `None` where even the smallest and the largest pair are not far enough apart.
 ///
-/// E. Fix & J. L. Hodges, "Significance Probabilities of the Wilcoxon Test" (Annals of
-/// Mathematical Statistics 26, 1955): U is symmetric, so its first correction to the normal (here of its
-/// quantile, by Cornish and Fisher) is the one of the fourth cumulant. For a thousand values a side it moves the
-/// rank by two.
-fn approximate_rank(m: f64, n: f64, tail: f64) -> Option<u64> {
+/// It is one less than the smallest u with P(U <= u) >= `tail`. E. Fix & J. L. Hodges, "Significance
+/// Probabilities of the Wilcoxon Test" (Annals of Mathematical Statistics 26, 1955): U is symmetric, so its first
+/// correction to the normal (here of its quantile, by Cornish and Fisher) is the one of the fourth cumulant. From three
+/// values a side on it is within one rank of the exact distribution.
+fn lower_rank(m: f64, n: f64, tail: f64) -> Option<u64> {
     let deviation = (m * n * (m + n + 1.0) / 12.0).sqrt();
     let excess_kurtosis = -1.2 * (m * m + n * n + m * n + m + n) / (m * n * (m + n + 1.0));
     let z = -Normal::standard().inverse_cdf(tail);
     let corrected = z + excess_kurtosis / 24.0 * (z * z * z - 3.0 * z);
-    let rank = (m * n / 2.0 - corrected * deviation).round();
-    (rank >= 0.0).then_some(rank as u64)
-}
-
-/// Most pairs for which the distribution is built: 10,000 is two samples of 100.
-const MAX_PAIRS: usize = 1_000_000;
-
-/// Numbers of arrangements for each value of U, and their sum.
-struct RankSumDistribution {
-    arrangements: Vec<u128>,
-    total: f64,
-}
-
-impl RankSumDistribution {
-    /// The distribution for samples of `first` and `second` values.
-    ///
-    /// The number of arrangements with U = u is the coefficient of q^u in the Gaussian binomial
-    /// coefficient, the product of (1 - q^(n+i)) / (1 - q^i) for i = 1..m (Andrews, *The Theory of
-    /// Partitions*, 1976, theorem 3.1). `None` when the arrangements exceed 2^127, from about 65
-    /// values a side on, or the pairs a million.
-    fn new(first: usize, second: usize) -> Option<Self> {
-        let (few, many) = (first.min(second), first.max(second));
-        let pairs = few.checked_mul(many).filter(|pairs| *pairs <= MAX_PAIRS)?;
-        let ln_total: f64 = (1..=few).map(|i| ((many + i) as f64 / i as f64).ln()).sum();
-        if few == 0 || ln_total >= 127.0 * std::f64::consts::LN_2 {
-            return None;
-        }
-        let mut counts = vec![0_u128; pairs + 1];
-        counts[0] = 1;
-        for i in 1..=few {
-            // What wraps round in between cancels again: the coefficients themselves all fit.
-            for u in (many + i..=pairs).rev() {
-                counts[u] = counts[u].wrapping_sub(counts[u - many - i]);
-            }
-            for u in i..=pairs {
-                counts[u] = counts[u].wrapping_add(counts[u - i]);
-            }
-        }
-        let total = counts.iter().sum::<u128>() as f64;
-        Some(Self {
-            arrangements: counts,
-            total,
-        })
-    }
-
-    /// The smallest u with P(U <= u) >= `probability`.
-    fn quantile(&self, probability: f64) -> u64 {
-        let mut sum = 0_u128;
-        let below = self.arrangements.iter().take_while(|count| {
-            sum += **count;
-            (sum as f64 / self.total) < probability
-        });
-        below.count() as u64
-    }
+    let quantile = (m * n / 2.0 - corrected * deviation).round();
+    (quantile >= 1.0).then(|| quantile as u64 - 1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::SplitMix64;
 
     fn sorted(values: impl IntoIterator<Item = i32>) -> SortedSample {
         SortedSample::new(&values.into_iter().map(f64::from).collect::<Vec<_>>()).unwrap()
@@ -176,21 +199,50 @@ mod tests {
             "zero has no ratio"
         );
         let huge = SortedSample::new(&[-1.7e308, 1.7e308, 0.0, 1.0, 2.0, 3.0]).unwrap();
-        let found = hodges_lehmann_shift(&huge, &huge, 0.95);
-        assert!(found.is_none_or(|found| found.estimate == 0.0), "{found:?}");
+        assert_eq!(hodges_lehmann_shift(&huge, &huge, 0.95), None);
+    }
+
+    /// For each u, the share of the arrangements of two samples with U <= u: the coefficients of the Gaussian
+    /// binomial, the product of (1 - q^(n+i)) / (1 - q^i) for i = 1..m (Andrews, *The Theory of Partitions*, 1976,
+    /// theorem 3.1).
+    fn rank_sum_distribution(m: usize, n: usize) -> Vec<f64> {
+        let mut counts = vec![0_u128; m * n + 1];
+        counts[0] = 1;
+        for i in 1..=m {
+            // What wraps round in between cancels again: the coefficients themselves all fit.
+            for u in (n + i..=m * n).rev() {
+                counts[u] = counts[u].wrapping_sub(counts[u - n - i]);
+            }
+            for u in i..=m * n {
+                counts[u] = counts[u].wrapping_add(counts[u - i]);
+            }
+        }
+        let all = counts.iter().sum::<u128>() as f64;
+        let sums = counts.iter().scan(0, |sum, count| {
+            *sum += count;
+            Some(*sum as f64 / all)
+        });
+        sums.collect()
     }
 
     #[test]
-    fn approximate_ranks_continue_the_exact_ones() {
-        for (m, n) in [(40, 60), (64, 64), (20, 90)] {
-            let exact = RankSumDistribution::new(m, n).unwrap();
+    fn ranks_are_those_of_the_exact_distribution() {
+        for (m, n) in [
+            (3, 60),
+            (5, 8),
+            (5, 10),
+            (8, 8),
+            (8, 60),
+            (20, 20),
+            (40, 60),
+            (60, 60),
+        ] {
+            let exact = rank_sum_distribution(m, n);
             for tail in [0.005, 0.025, 0.05] {
-                let found = approximate_rank(m as f64, n as f64, tail).unwrap();
-                let wanted = exact.quantile(tail);
-                assert!(
-                    found.abs_diff(wanted) <= 1,
-                    "{m} {n} {tail}: {found} {wanted}"
-                );
+                let quantile = exact.partition_point(|share| *share < tail);
+                let found = lower_rank(m as f64, n as f64, tail).map_or(0, |rank| rank + 1);
+                let apart = found.abs_diff(quantile as u64);
+                assert!(apart <= 1, "{m} {n} {tail}: {found} {quantile}");
             }
         }
     }
@@ -207,22 +259,34 @@ mod tests {
         }
     }
 
-    #[test]
-    fn three_against_two() {
-        // The ten arrangements of 2 among 5 have U = 0, 1, 2, 2, 3, 3, 4, 4, 5, 6.
-        let distribution = RankSumDistribution::new(3, 2).unwrap();
-        assert_eq!(distribution.arrangements, [1, 1, 2, 2, 2, 1, 1]);
-        assert_eq!(distribution.quantile(0.4), 2);
-        assert_eq!(distribution.quantile(0.05), 0);
+    /// `levels` distinct values at most, so 2 makes nearly everything a tie.
+    fn sample(seed: u64, count: usize, levels: usize) -> SortedSample {
+        let mut random = SplitMix64::new(seed);
+        let values: Vec<f64> = (0..count)
+            .map(|_| random.below(levels) as f64 / 7.0)
+            .collect();
+        SortedSample::new(&values).unwrap()
     }
 
     #[test]
-    fn the_arrangements_of_large_samples_are_all_there() {
-        let distribution = RankSumDistribution::new(64, 64).unwrap();
-        // C(128, 64)
-        let all = 23_951_146_041_928_082_866_135_587_776_380_551_750_u128;
-        assert_eq!(distribution.arrangements.iter().sum::<u128>(), all);
-        assert!(RankSumDistribution::new(70, 70).is_none());
-        assert!(RankSumDistribution::new(0, 3).is_none());
+    fn every_rank_is_the_one_of_the_sorted_pairs() {
+        for (rows, columns, levels) in [
+            (1, 1, 9),
+            (130, 97, 1),
+            (130, 97, 2),
+            (130, 97, 3),
+            (130, 97, 40),
+            (130, 97, 1_000_000),
+        ] {
+            let (first, second) = (sample(1, rows, levels), sample(2, columns, levels));
+            let all = first.values().iter();
+            let all = all.flat_map(|x| second.values().iter().map(move |y| x - y));
+            let mut expected: Vec<f64> = all.collect();
+            expected.sort_unstable_by(f64::total_cmp);
+            let pairs = Pairs::new(&first, &second, |x, y| x - y);
+            for rank in (0..expected.len()).step_by(211).chain([expected.len() - 1]) {
+                assert_eq!(pairs.select(rank as u64), expected[rank], "{levels} {rank}");
+            }
+        }
     }
 }

@@ -1,5 +1,4 @@
-//! One sample: in ascending order, its mean and variance, and the step of the lattice that its values lie on; an
-//! estimate with its interval.
+//! One sample: in ascending order, its mean, variance and quantiles; an estimate with its interval.
 
 use serde::Serialize;
 
@@ -107,17 +106,8 @@ pub(super) fn is_level(confidence: f64) -> bool {
 /// the tenth digit of a p-value.
 #[must_use]
 pub fn mean(sample: &[f64]) -> Option<f64> {
-    if sample.is_empty() {
-        return None;
-    }
-    let count = sample.len() as f64;
-    let plain = compensated_sum(sample.iter().copied()) / count;
-    if plain.is_finite() {
-        return Some(plain);
-    }
-    // The sum may overflow where the mean does not.
-    let careful = compensated_sum(sample.iter().map(|value| value / count));
-    careful.is_finite().then_some(careful)
+    // Of an empty sample it would be 0 / 0.
+    Some(compensated_sum(sample) / sample.len() as f64).filter(|mean| mean.is_finite())
 }
 
 /// Unbiased sample variance (divisor n - 1); `None` below two values and where it is not finite.
@@ -149,79 +139,90 @@ pub(super) fn is_constant(sample: &[f64]) -> bool {
     sample.windows(2).all(|pair| pair[0] == pair[1])
 }
 
-fn compensated_sum(values: impl Iterator<Item = f64>) -> f64 {
-    let (sum, lost) = values.fold((0.0_f64, 0.0), |(sum, lost), value| {
+fn compensated_sum(values: &[f64]) -> f64 {
+    let (mut sum, mut lost) = (0.0_f64, 0.0);
+    for value in values {
         let next = sum + value;
-        let (large, small) = if sum.abs() >= value.abs() {
-            (sum, value)
+        // What the smaller of the two lost to the larger.
+        lost += if sum.abs() >= value.abs() {
+            (sum - next) + value
         } else {
-            (value, sum)
+            (value - next) + sum
         };
-        (next, lost + ((large - next) + small))
-    });
+        sum = next;
+    }
     sum + lost
 }
 
-/// Powers of ten that are tried as the step, coarsest first.
-const EXPONENTS: std::ops::RangeInclusive<i32> = -9..=2;
-/// How far from a whole number of steps a value may lie, in steps: the rounding of its digits.
-const SLACK: f64 = 1e-3;
-/// Values closer than this share of themselves are one value that was rounded in other ways.
-const SAME: f64 = 1e-9;
+/// Fewest observations that must lie above a quantile before it is worth printing.
+const SUPPORTING_OBSERVATIONS: f64 = 10.0;
 
-/// The step between the values that a sample can hold, such as 1.0 for whole milliseconds.
+/// Quantile `q` (0 to 1) of a sample in any order; `None` when it is empty, `q` is out of range or a
+/// value is not finite.
 ///
-/// Two signs are looked for, and the coarser counts: the largest power of ten of which all values are
-/// multiples, as digits cut off leave it; and, where at least half of the values are tied with another,
-/// the smallest gap between tied values, as the ticks of a clock leave it. Ties are the mark of recorded
-/// values that stand for a whole cell (Sheppard, "On the Calculation of the Most Probable Values of
-/// Frequency-Constants, for Data Arranged According to Equidistant Division of a Scale", Proceedings of
-/// the London Mathematical Society 29, 1898).
-///
-/// `None` when no step is seen: values of full precision, or nothing but zeroes.
+/// Definition 7 of Hyndman & Fan, "Sample Quantiles in Statistical Packages" (The American
+/// Statistician 50, 1996): the default of R, NumPy, pandas and Excel's `PERCENTILE.INC`.
 #[must_use]
-pub fn lattice_step(sample: &SortedSample) -> Option<f64> {
-    if sample.max() == 0.0 && sample.min() == 0.0 {
-        return None;
-    }
-    let decimal = decimal_step(sample.values());
-    let tick = tick(sample.values());
-    decimal.into_iter().chain(tick).reduce(f64::max)
+pub fn quantile(sample: &[f64], q: f64) -> Option<f64> {
+    quantile_of_sorted(SortedSample::new(sample)?.values(), q)
 }
 
-fn decimal_step(values: &[f64]) -> Option<f64> {
-    let fits = |step: f64| {
-        values.iter().all(|value| {
-            let steps = value / step;
-            (steps - steps.round()).abs() < SLACK
-        })
-    };
-    let steps = EXPONENTS.rev().map(|exponent| 10.0_f64.powi(exponent));
-    steps.into_iter().find(|step| fits(*step))
-}
-
-fn tick(sorted: &[f64]) -> Option<f64> {
-    let groups = sorted.chunk_by(|one, other| other - one <= SAME * other.abs());
-    let groups: Vec<&[f64]> = groups.collect();
-    let tied = || groups.iter().filter(|group| group.len() > 1);
-    let members: usize = tied().map(|group| group.len()).sum();
-    if members * 2 < sorted.len() {
+/// As [`quantile`], for a sample that is already in ascending order.
+#[must_use]
+pub fn quantile_of_sorted(sorted: &[f64], q: f64) -> Option<f64> {
+    if sorted.is_empty() || !(0.0..=1.0).contains(&q) {
         return None;
     }
-    let smallest_gap = |values: Vec<f64>| {
-        let gaps = values.windows(2).map(|pair| pair[1] - pair[0]);
-        gaps.reduce(f64::min)
+    let position = (sorted.len() - 1) as f64 * q;
+    let (below, above) = (
+        sorted[position.floor() as usize],
+        sorted[position.ceil() as usize],
+    );
+    Some(below + position.fract() * (above - below)).filter(|found| found.is_finite())
+}
+
+/// Whether `count` observations carry quantile `q`: at least ten of them must lie above it.
+///
+/// A p99.9 of 1,000 values is one value; it changes by half from one definition of a percentile
+/// to the next.
+#[must_use]
+pub fn quantile_is_supported(count: u64, q: f64) -> bool {
+    // The slack absorbs the rounding of 1 - q: 200 observations do carry the 95th percentile.
+    count as f64 * (1.0 - q) >= SUPPORTING_OBSERVATIONS - 1e-9
+}
+
+// Locust's rounded percentiles, for the note on how far they are from the data.
+//
+// Locust counts response times in buckets (its `stats.py`): whole milliseconds below 100, then
+// steps of 10, 100 and 1,000. At the 4 to 7 ms of a round trip over Kafka that is an error of
+// ten per cent and more.
+
+/// The bucket of a response time, both in milliseconds; halves go to the even step, as in Python.
+fn locust_bucket(milliseconds: f64) -> f64 {
+    let step = match milliseconds {
+        below if below < 100.0 => 1.0,
+        below if below < 1_000.0 => 10.0,
+        below if below < 10_000.0 => 100.0,
+        _ => 1_000.0,
     };
-    let first = |group: &&[f64]| group[0];
-    // A single tied value says only how far its neighbours are.
-    smallest_gap(tied().map(first).collect())
-        .or_else(|| smallest_gap(groups.iter().map(first).collect()))
+    (milliseconds / step).round_ties_even() * step
+}
+
+/// The median that Locust would print, in milliseconds: that of the buckets, kept between the
+/// smallest and the largest time.
+///
+/// `None` where a time is negative.
+#[must_use]
+pub fn locust_median(milliseconds: &SortedSample) -> Option<f64> {
+    let (smallest, largest) = (milliseconds.min(), milliseconds.max());
+    // A longer time has no lower bucket, so the median of the buckets is the bucket of the middle time.
+    let middle = milliseconds.values()[(milliseconds.count() - 1) / 2];
+    (smallest >= 0.0).then(|| locust_bucket(middle).clamp(smallest, largest))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::SplitMix64;
 
     #[test]
     fn undefined_samples_are_none() {
@@ -240,8 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn huge_values_have_a_mean_and_constants_no_variance() {
-        assert_eq!(mean(&[1.5e308; 4]), Some(1.5e308));
+    fn constants_have_no_variance() {
         assert_eq!(variance(&[0.1; 9]), Some(0.0));
     }
 
@@ -256,64 +256,54 @@ mod tests {
         assert_eq!(variance(&sample), Some(30.0));
     }
 
-    fn drawn(count: usize, step: f64) -> SortedSample {
-        let mut random = SplitMix64::new(11);
-        let values = (0..count).map(|_| {
-            let value = 4.0 + 8.0 * random.unit();
-            if step > 0.0 {
-                (value / step).round() * step
-            } else {
-                value
-            }
-        });
-        SortedSample::new(&values.collect::<Vec<_>>()).unwrap()
+    #[test]
+    fn interpolates_between_order_statistics() {
+        assert_eq!(quantile(&[4.0, 1.0, 3.0, 2.0], 0.5), Some(2.5));
+        assert_eq!(quantile(&[4.0, 1.0, 3.0, 2.0], 0.0), Some(1.0));
+        assert_eq!(quantile(&[4.0, 1.0, 3.0, 2.0], 1.0), Some(4.0));
+        assert_eq!(quantile(&[7.0], 0.99), Some(7.0));
     }
 
     #[test]
-    fn resolution_is_found_by_digits_and_by_ties() {
-        for step in [1.0, 0.1, 0.001, 10.0] {
-            let found = lattice_step(&drawn(400, step)).unwrap();
-            assert!((found - step).abs() < 1e-9, "{step}: {found}");
+    fn undefined_quantiles_are_none() {
+        assert_eq!(quantile(&[], 0.5), None);
+        assert_eq!(quantile(&[1.0], 1.5), None);
+        assert_eq!(quantile(&[1.0], f64::NAN), None);
+        assert_eq!(quantile(&[1.0, f64::NAN], 0.0), None);
+    }
+
+    #[test]
+    fn ten_observations_must_lie_above() {
+        assert!(quantile_is_supported(20, 0.5));
+        assert!(quantile_is_supported(200, 0.95));
+        assert!(!quantile_is_supported(199, 0.95));
+        assert!(quantile_is_supported(10_000, 0.999));
+        assert!(!quantile_is_supported(9_999, 0.999));
+    }
+
+    #[test]
+    fn buckets_as_in_locusts_own_tests() {
+        for (time, bucket) in [
+            (1.4, 1),
+            (1.5, 2),
+            (2.5, 2),
+            (99.9, 100),
+            (147.0, 150),
+            (999.0, 1000),
+            (3432.0, 3400),
+            (58_760.0, 59_000),
+        ] {
+            assert_eq!(locust_bucket(time), f64::from(bucket), "{time}");
         }
-        // Ticks of a clock, which are no power of ten.
-        for step in [15.625 / 10.0, 1.0 / 3.0] {
-            let found = lattice_step(&drawn(400, step)).unwrap();
-            assert!((found - step).abs() < 1e-9, "{step}: {found}");
-        }
     }
 
     #[test]
-    fn stray_values_do_not_hide_the_ticks() {
-        let mut values = drawn(400, 1.0).values().to_vec();
-        values.extend(drawn(40, 0.0).values());
-        let sample = SortedSample::new(&values).unwrap();
-        assert_eq!(lattice_step(&sample), Some(1.0));
-        let noisy: Vec<f64> = drawn(400, 1.0)
-            .values()
-            .iter()
-            .enumerate()
-            .map(noise)
-            .collect();
-        let found = lattice_step(&SortedSample::new(&noisy).unwrap()).unwrap();
-        assert!((found - 1.0).abs() < 1e-6, "{found}");
-    }
-
-    fn noise((index, value): (usize, &f64)) -> f64 {
-        value * (1.0 + 1e-13 * index as f64)
-    }
-
-    #[test]
-    fn values_of_full_precision_have_no_step() {
-        for count in [1, 20, 400, 20_000] {
-            assert_eq!(lattice_step(&drawn(count, 0.0)), None, "{count}");
-        }
-        assert_eq!(lattice_step(&SortedSample::new(&[0.0; 9]).unwrap()), None);
-    }
-
-    #[test]
-    fn one_value_has_the_step_of_its_digits() {
-        let of = |value: f64| lattice_step(&SortedSample::new(&[value; 50]).unwrap());
-        assert_eq!(of(4.0), Some(1.0));
-        assert!((of(4.25).unwrap() - 0.01).abs() < 1e-12);
+    fn medians_as_in_locusts_own_tests() {
+        let median = |times: &[f64]| locust_median(&SortedSample::new(times).unwrap());
+        let times = [45.0, 135.0, 44.0, 375.0, 601.0, 35.0, 79.0];
+        assert_eq!(median(&times), Some(79.0));
+        assert_eq!(median(&[1.1, 1.99, 3.1]), Some(2.0));
+        assert_eq!(median(&[6.6, 6.6]), Some(6.6), "not above the largest");
+        assert_eq!(median(&[-1.0, 2.0, 3.0]), None);
     }
 }

@@ -1,11 +1,11 @@
-//! How two distributions differ beyond their means: the shift function, dominance, and their largest distance.
+//! How two distributions differ beyond their means: the shift function, on smooth quantiles, dominance, and their
+//! largest distance.
 
 use serde::Serialize;
+use statrs::distribution::{Beta, Continuous};
 
-use crate::stats::resample::replicates;
-use crate::stats::{
-    Bootstrap, Interval, Series, SortedSample, harrell_davis, mean, quantile_of_sorted, variance,
-};
+use crate::stats::resample::quantile_differences;
+use crate::stats::{Bootstrap, Interval, RunPair, SortedSample, mean, quantile, variance};
 
 /// The quantiles of a shift function: the deciles, and the tail that users notice.
 pub const SHIFT_PROBABILITIES: [f64; 11] =
@@ -36,28 +36,20 @@ pub struct QuantileShift {
 /// the bands err to the wide side.
 ///
 /// `None` for the undefined cases of [`super::quantile_changes`], though values may be negative
-/// here, and for a probability of 0 or 1.
+/// here, and for the undefined cases of [`harrell_davis`].
 #[must_use]
 pub fn shift_function(
-    baseline: Series<'_>,
-    changed: Series<'_>,
+    pair: RunPair<'_>,
     probabilities: &[f64],
     bootstrap: Bootstrap,
 ) -> Option<Vec<QuantileShift>> {
-    let replicates = replicates(baseline, changed, probabilities, bootstrap, |old, new| {
-        new - old
-    })?;
-    let (old, new) = (
-        SortedSample::new(baseline.values)?,
-        SortedSample::new(changed.values)?,
-    );
-    let deviations: Vec<f64> = replicates
-        .iter()
-        .map(|list| Some(variance(list)?.sqrt()))
-        .collect::<Option<_>>()?;
+    let replicates = quantile_differences(pair, probabilities, bootstrap)?;
+    let deviations = replicates.iter().map(|list| Some(variance(list)?.sqrt()));
+    let deviations: Vec<f64> = deviations.collect::<Option<_>>()?;
     let factor = simultaneous_factor(&replicates, &deviations, bootstrap.confidence)?;
-    let each = probabilities.iter().zip(&deviations);
-    each.map(|(probability, deviation)| {
+    let old = SortedSample::new(pair.baseline.values)?;
+    let new = SortedSample::new(pair.changed.values)?;
+    let shift = |(probability, deviation): (&f64, &f64)| {
         let baseline = harrell_davis(&old, *probability)?;
         let changed = harrell_davis(&new, *probability)?;
         Some(QuantileShift {
@@ -66,8 +58,8 @@ pub fn shift_function(
             changed,
             shift: Interval::around(changed - baseline, factor * deviation)?,
         })
-    })
-    .collect()
+    };
+    probabilities.iter().zip(&deviations).map(shift).collect()
 }
 
 /// The c for which all replicates together stay within c standard deviations of their means.
@@ -86,85 +78,44 @@ fn simultaneous_factor(
             }
         }
     }
-    quantile_of_sorted(SortedSample::new(&largest)?.values(), confidence)
+    quantile(&largest, confidence)
 }
 
 /// Visits the distinct values of both samples in ascending order, with how often each sample has them.
-fn merge(first: &SortedSample, second: &SortedSample, mut visit: impl FnMut(u64, u64)) {
+fn merge(first: &SortedSample, second: &SortedSample, mut visit: impl FnMut(f64, f64)) {
     let (mut left, mut right) = (first.values(), second.values());
-    while let Some(value) = left
-        .first()
-        .into_iter()
-        .chain(right.first())
-        .copied()
-        .reduce(f64::min)
-    {
+    let smallest = |left: &[f64], right: &[f64]| {
+        let ends = left.first().into_iter().chain(right.first());
+        ends.copied().reduce(f64::min)
+    };
+    while let Some(value) = smallest(left, right) {
         visit(take_equal(&mut left, value), take_equal(&mut right, value));
     }
 }
 
-fn take_equal(values: &mut &[f64], value: f64) -> u64 {
+fn take_equal(values: &mut &[f64], value: f64) -> f64 {
     let count = values.iter().take_while(|other| **other == value).count();
     *values = &values[count..];
-    count as u64
+    count as f64
 }
 
-/// The pairs of two samples, sorted by which member is larger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Dominance {
-    /// Pairs in which the first sample's value is smaller.
-    pub first_less: u64,
-    /// Pairs of equal values.
-    pub equal: u64,
-    /// Pairs in which the first sample's value is larger.
-    pub first_greater: u64,
-}
-
-/// Counts the pairs by one walk through both sorted samples: O(m + n).
+/// Cliff's delta, P(first > second) - P(first < second), from -1 to 1, by one walk through both samples: O(m + n).
 ///
-/// `None` when there are more than 2^63 pairs.
+/// N. Cliff, "Dominance statistics: Ordinal analyses to answer ordinal questions" (Psychological
+/// Bulletin 114, 1993). With the changed run's latencies first, below zero means that the change is
+/// faster. Then (1 - delta) / 2 is the probability that a request after the change is faster than one
+/// before it, equal ones counted half: the "common language effect size" of McGraw & Wong
+/// (Psychological Bulletin 111, 1992).
 #[must_use]
-pub fn dominance(first: &SortedSample, second: &SortedSample) -> Option<Dominance> {
-    let (m, n) = (first.count() as u64, second.count() as u64);
-    let pairs = m.checked_mul(n).filter(|pairs| *pairs <= 1 << 63)?;
-    let (mut first_greater, mut equal, mut second_below) = (0, 0, 0_u64);
+pub fn cliffs_delta(first: &SortedSample, second: &SortedSample) -> f64 {
+    let (m, n) = (first.count() as f64, second.count() as f64);
+    let (mut difference, mut seconds_below) = (0.0, 0.0);
     merge(first, second, |firsts, seconds| {
-        first_greater += firsts * second_below;
-        equal += firsts * seconds;
-        second_below += seconds;
+        let seconds_above = n - seconds_below - seconds;
+        difference += firsts * (seconds_below - seconds_above);
+        seconds_below += seconds;
     });
-    Some(Dominance {
-        first_less: pairs - equal - first_greater,
-        equal,
-        first_greater,
-    })
-}
-
-impl Dominance {
-    /// Number of pairs, at least one.
-    #[must_use]
-    pub fn pairs(self) -> u64 {
-        self.first_less + self.equal + self.first_greater
-    }
-
-    /// Cliff's delta, P(first > second) - P(first < second), from -1 to 1.
-    ///
-    /// N. Cliff, "Dominance statistics: Ordinal analyses to answer ordinal questions"
-    /// (Psychological Bulletin 114, 1993). With the changed run's latencies first, below zero
-    /// means that the change is faster.
-    #[must_use]
-    pub fn cliffs_delta(self) -> f64 {
-        (self.first_greater as f64 - self.first_less as f64) / self.pairs() as f64
-    }
-
-    /// P(first < second), equal values counted half: with the changed run's latencies first, the
-    /// probability that a request after the change is faster than one before it.
-    ///
-    /// The "common language effect size" of McGraw & Wong (Psychological Bulletin 111, 1992).
-    #[must_use]
-    pub fn probability_less(self) -> f64 {
-        (self.first_less as f64 + 0.5 * self.equal as f64) / self.pairs() as f64
-    }
+    difference / (m * n)
 }
 
 /// The largest distance between the two empirical distribution functions, 0 to 1: it notices what medians miss,
@@ -174,48 +125,107 @@ impl Dominance {
 /// Statistics 19, 1948).
 #[must_use]
 pub fn kolmogorov_smirnov_distance(first: &SortedSample, second: &SortedSample) -> f64 {
-    let (m, n) = (first.count() as u64, second.count() as u64);
-    let (mut i, mut j, mut largest) = (0, 0, 0);
+    let (m, n) = (first.count() as f64, second.count() as f64);
+    let (mut i, mut j, mut largest) = (0.0, 0.0, 0.0_f64);
     merge(first, second, |firsts, seconds| {
         i += firsts;
         j += seconds;
-        largest = (i * n).abs_diff(j * m).max(largest);
+        // Whole numbers, so that equal functions have a distance of exactly 0.
+        largest = largest.max((i * n - j * m).abs());
     });
-    largest as f64 / (m * n) as f64
+    largest / (m * n)
+}
+
+/// From this shape parameter on, the weights are integrals of a smooth hump.
+const SMOOTH_FROM: f64 = 8.0;
+
+/// Standard deviations of the weights beyond which they no longer change the last digit.
+const REACH: f64 = 12.0;
+
+/// Nodes and weights of five-point Gauss-Legendre quadrature on [-1, 1] (Abramowitz & Stegun
+/// 25.4.30).
+const NODES: [(f64, f64); 5] = [
+    (-0.906_179_845_938_664, 0.236_926_885_056_189_08),
+    (-0.538_469_310_105_683_1, 0.478_628_670_499_366_47),
+    (0.0, 0.568_888_888_888_888_9),
+    (0.538_469_310_105_683_1, 0.478_628_670_499_366_47),
+    (0.906_179_845_938_664, 0.236_926_885_056_189_08),
+];
+
+/// Quantile `q` of a sample by Harrell & Davis, "A new distribution-free quantile estimator"
+/// (Biometrika 69, 1982).
+///
+/// Value i of n weighs what the Beta((n+1) q, (n+1)(1-q)) distribution has between (i-1)/n and
+/// i/n. It varies less from sample to sample than an interpolated order statistic, and moves
+/// smoothly on rounded data. O(sqrt n) after sorting. `None` unless 0 < q < 1, and where both parameters are not
+/// at least 8: about as many values must lie on either side of the quantile.
+#[must_use]
+pub fn harrell_davis(sample: &SortedSample, q: f64) -> Option<f64> {
+    let values = sample.values();
+    let count = values.len() as f64;
+    let (a, b) = ((count + 1.0) * q, (count + 1.0) * (1.0 - q));
+    if a.is_nan() || a.min(b) < SMOOTH_FROM {
+        return None;
+    }
+    let density = Beta::new(a, b).ok()?;
+    // Up to a factor that all weights share.
+    let weight = |index: usize| -> f64 {
+        let at = |node: f64| (index as f64 + 0.5 + 0.5 * node) / count;
+        let parts = NODES.iter();
+        parts
+            .map(|(node, weight)| weight * density.pdf(at(*node)))
+            .sum()
+    };
+    let deviation = (q * (1.0 - q) / (count + 2.0)).sqrt();
+    let from = ((q - REACH * deviation) * count).floor().max(0.0) as usize;
+    let to = (((q + REACH * deviation) * count).ceil() as usize).min(values.len());
+    // Taken from the middle value, so that constants stay what they are.
+    let origin = values[(q * count) as usize];
+    let (mut weighted, mut total) = (0.0, 0.0);
+    for (index, value) in values.iter().enumerate().take(to).skip(from) {
+        let weight = weight(index);
+        total += weight;
+        weighted += weight * (value - origin);
+    }
+    Some(origin + weighted / total).filter(|found| found.is_finite())
 }
 
 #[cfg(test)]
 mod tests {
+    use statrs::distribution::ContinuousCDF;
+
     use super::*;
-    use crate::stats::SplitMix64;
+    use crate::stats::{Series, SplitMix64};
 
     fn uniform(seed: u64, count: usize) -> Vec<f64> {
         let mut random = SplitMix64::new(seed);
         (0..count).map(|_| random.below(1000) as f64).collect()
     }
 
-    fn series(values: &[f64]) -> Series<'_> {
-        Series {
+    fn pair<'a>(baseline: &'a [f64], changed: &'a [f64]) -> RunPair<'a> {
+        let [baseline, changed] = [baseline, changed].map(|values| Series {
             values,
             block_length: 1,
+        });
+        RunPair { baseline, changed }
+    }
+
+    fn bootstrap(replicates: usize) -> Bootstrap {
+        Bootstrap {
+            replicates,
+            ..Bootstrap::default()
         }
     }
 
     #[test]
     fn bands_of_equal_systems_hold_zero_and_are_wider_together_than_alone() {
         let (old, new) = (uniform(1, 500), uniform(2, 500));
-        let bootstrap = Bootstrap {
-            replicates: 400,
-            ..Bootstrap::default()
+        let bands = |probabilities: &[f64]| {
+            shift_function(pair(&old, &new), probabilities, bootstrap(400)).unwrap()
         };
-        let all =
-            shift_function(series(&old), series(&new), &SHIFT_PROBABILITIES, bootstrap).unwrap();
-        assert!(
-            all.iter()
-                .all(|point| point.shift.low < 0.0 && point.shift.high > 0.0),
-            "{all:?}"
-        );
-        let alone = shift_function(series(&old), series(&new), &[0.5], bootstrap).unwrap();
+        let (all, alone) = (bands(&SHIFT_PROBABILITIES[..10]), bands(&[0.5]));
+        let holds_zero = |point: &QuantileShift| point.shift.low < 0.0 && point.shift.high > 0.0;
+        assert!(all.iter().all(holds_zero), "{all:?}");
         let width = |point: &QuantileShift| point.shift.high - point.shift.low;
         assert!(
             width(&all[4]) > 1.15 * width(&alone[0]),
@@ -226,23 +236,11 @@ mod tests {
 
     #[test]
     fn a_change_of_the_tail_alone_shows_in_the_tail_alone() {
+        let slower = |value: f64| if value > 850.0 { value + 2000.0 } else { value };
+        let new: Vec<f64> = uniform(2, 800).into_iter().map(slower).collect();
         let old = uniform(1, 800);
-        let new: Vec<f64> = uniform(2, 800)
-            .iter()
-            .map(|value| {
-                if *value > 850.0 {
-                    value + 2000.0
-                } else {
-                    *value
-                }
-            })
-            .collect();
-        let bootstrap = Bootstrap {
-            replicates: 300,
-            ..Bootstrap::default()
-        };
-        let found =
-            shift_function(series(&old), series(&new), &SHIFT_PROBABILITIES, bootstrap).unwrap();
+        let found = shift_function(pair(&old, &new), &SHIFT_PROBABILITIES, bootstrap(300));
+        let found = found.unwrap();
         assert!(found[4].shift.low < 0.0 && found[4].shift.high > 0.0);
         assert!(found[8].shift.low > 1000.0);
     }
@@ -250,54 +248,13 @@ mod tests {
     #[test]
     fn constants_and_undefined_cases() {
         let constant = [3.0; 20];
-        let bootstrap = Bootstrap::default();
-        let found = shift_function(series(&constant), series(&constant), &[0.5], bootstrap);
-        let shift = found.unwrap()[0].shift;
+        let found = |old: &[f64], probability| {
+            shift_function(pair(old, &constant), &[probability], bootstrap(50))
+        };
+        let shift = found(&constant, 0.5).unwrap()[0].shift;
         assert_eq!((shift.low, shift.estimate, shift.high), (0.0, 0.0, 0.0));
-        assert_eq!(
-            shift_function(series(&[]), series(&constant), &[0.5], bootstrap),
-            None
-        );
-        assert_eq!(
-            shift_function(series(&constant), series(&constant), &[0.0], bootstrap),
-            None
-        );
-    }
-
-    #[test]
-    fn equal_values_of_both_samples_form_one_group() {
-        let first = SortedSample::new(&[3.0, 1.0, 1.0, -0.0]).unwrap();
-        let second = SortedSample::new(&[1.0, 0.0, 4.0]).unwrap();
-        let mut groups = Vec::new();
-        merge(&first, &second, |firsts, seconds| {
-            groups.push((firsts, seconds));
-        });
-        assert_eq!(groups, [(1, 1), (2, 1), (1, 0), (0, 1)]);
-    }
-
-    #[test]
-    fn pairs_are_counted_as_by_hand() {
-        let first = SortedSample::new(&[1.0, 2.0, 2.0, 5.0]).unwrap();
-        let second = SortedSample::new(&[2.0, 4.0]).unwrap();
-        let counts = dominance(&first, &second).unwrap();
-        assert_eq!(
-            counts,
-            Dominance {
-                first_less: 4,
-                equal: 2,
-                first_greater: 2
-            }
-        );
-        assert_eq!(counts.cliffs_delta(), -0.25);
-        assert_eq!(counts.probability_less(), 0.625);
-    }
-
-    #[test]
-    fn samples_apart_and_samples_alike() {
-        let low = SortedSample::new(&[1.0, 2.0]).unwrap();
-        let high = SortedSample::new(&[3.0]).unwrap();
-        assert_eq!(dominance(&low, &high).unwrap().cliffs_delta(), -1.0);
-        assert_eq!(dominance(&low, &low).unwrap().cliffs_delta(), 0.0);
+        assert_eq!(found(&[], 0.5), None);
+        assert_eq!(found(&constant, 0.0), None);
     }
 
     fn sorted(values: &[f64]) -> SortedSample {
@@ -305,12 +262,66 @@ mod tests {
     }
 
     #[test]
+    fn equal_values_of_both_samples_form_one_group() {
+        let (first, second) = (sorted(&[3.0, 1.0, 1.0, -0.0]), sorted(&[1.0, 0.0, 4.0]));
+        let mut groups = Vec::new();
+        merge(&first, &second, |firsts, seconds| {
+            groups.push((firsts, seconds));
+        });
+        assert_eq!(groups, [(1.0, 1.0), (2.0, 1.0), (1.0, 0.0), (0.0, 1.0)]);
+    }
+
+    #[test]
+    fn pairs_are_counted_as_by_hand() {
+        // Of eight pairs the first is smaller in four and larger in two.
+        let (first, second) = (sorted(&[1.0, 2.0, 2.0, 5.0]), sorted(&[2.0, 4.0]));
+        assert_eq!(cliffs_delta(&first, &second), -0.25);
+    }
+
+    #[test]
     fn samples_alike_and_apart() {
-        let sample = sorted(&[5.0, 5.0, 7.0]);
-        assert_eq!(kolmogorov_smirnov_distance(&sample, &sample), 0.0);
+        let alike = sorted(&[5.0, 5.0, 7.0]);
         let (low, high) = (sorted(&[1.0, 2.0]), sorted(&[3.0, 4.0]));
-        assert_eq!(kolmogorov_smirnov_distance(&low, &high), 1.0);
-        let between = sorted(&[1.5, 4.0]);
-        assert_eq!(kolmogorov_smirnov_distance(&low, &between), 0.5);
+        for (first, second, delta, distance) in [
+            (&alike, &alike, 0.0, 0.0),
+            (&low, &high, -1.0, 1.0),
+            (&low, &sorted(&[1.5, 4.0]), -0.5, 0.5),
+        ] {
+            assert_eq!(cliffs_delta(first, second), delta);
+            assert_eq!(kolmogorov_smirnov_distance(first, second), distance);
+        }
+    }
+
+    #[test]
+    fn a_quantile_near_an_end_has_no_smooth_weights() {
+        let sample = sorted(&[1.0; 99]);
+        for q in [0.0, 1.0, f64::NAN, 0.07, 0.93] {
+            assert_eq!(harrell_davis(&sample, q), None, "{q}");
+        }
+    }
+
+    #[test]
+    fn constants_are_their_own_quantiles() {
+        assert_eq!(harrell_davis(&sorted(&[0.1; 700]), 0.3), Some(0.1));
+    }
+
+    #[test]
+    fn the_weights_are_those_of_the_distribution() {
+        let values: Vec<f64> = (0..60).map(|index| f64::from(index).powi(2)).collect();
+        let exact = Beta::new(61.0 * 0.4, 61.0 * 0.6).unwrap();
+        let up_to = |index: f64| exact.cdf(index / 60.0);
+        let weighted = (0..60).map(f64::from).zip(&values);
+        let expected: f64 = weighted
+            .map(|(index, value)| value * (up_to(index + 1.0) - up_to(index)))
+            .sum();
+        let found = harrell_davis(&sorted(&values), 0.4).unwrap();
+        assert!((found / expected - 1.0).abs() < 1e-12, "{found} {expected}");
+    }
+
+    #[test]
+    fn a_symmetric_sample_has_its_centre_as_median() {
+        let values: Vec<f64> = (0..100_001).map(f64::from).collect();
+        let median = harrell_davis(&sorted(&values), 0.5).unwrap();
+        assert!((median - 50_000.0).abs() < 1e-6, "{median}");
     }
 }

@@ -112,8 +112,12 @@ fn moments_and_quantiles() {
         let x = sorted(&pair.x);
         for (index, q) in fixtures.quantiles.iter().enumerate() {
             assert_close(what, quantile(&pair.x, *q).unwrap(), pair.type7[index]);
-            if let Some(expected) = &pair.harrell_davis {
-                assert_close(what, harrell_davis(&x, *q).unwrap(), expected[index]);
+            let is_carried = (x.count() + 1) as f64 * q.min(1.0 - q) >= 8.0;
+            match &pair.harrell_davis {
+                Some(expected) if is_carried => {
+                    assert_close(what, harrell_davis(&x, *q).unwrap(), expected[index]);
+                }
+                _ => assert_eq!(harrell_davis(&x, *q), None, "{what}"),
             }
         }
     }
@@ -141,11 +145,7 @@ fn effect_sizes() {
     for pair in &fixtures().pairs {
         let (what, x, y) = (pair.name.as_str(), sorted(&pair.x), sorted(&pair.y));
         assert_close(what, kolmogorov_smirnov_distance(&x, &y), pair.ks_d);
-        assert_close(
-            what,
-            dominance(&x, &y).unwrap().cliffs_delta(),
-            pair.cliffs_delta,
-        );
+        assert_close(what, cliffs_delta(&x, &y), pair.cliffs_delta);
         let shift = hodges_lehmann_shift(&x, &y, 0.95);
         let ratio = pairwise_ratio(&x, &y, 0.95);
         if pair.x.len() * pair.y.len() < 9 {

@@ -21,6 +21,10 @@ fn series(values: &[f64], block_length: usize) -> Series<'_> {
     }
 }
 
+fn pair<'a>(baseline: Series<'a>, changed: Series<'a>) -> RunPair<'a> {
+    RunPair { baseline, changed }
+}
+
 #[test]
 fn longer_blocks_see_the_correlation() {
     let (old, new) = (
@@ -32,7 +36,8 @@ fn longer_blocks_see_the_correlation() {
         ..Bootstrap::default()
     };
     let width = |block| {
-        let found = quantile_changes(series(&old, block), series(&new, block), &[0.5], bootstrap);
+        let pair = pair(series(&old, block), series(&new, block));
+        let found = quantile_changes(&[pair], &[0.5], bootstrap);
         let found = found.unwrap()[0];
         found.high - found.low
     };
@@ -50,7 +55,8 @@ fn a_seed_gives_the_same_figures_again() {
             replicates: 100,
             ..Bootstrap::default()
         };
-        quantile_changes(series(&old, 5), series(&new, 5), &[0.5, 0.9], bootstrap).unwrap()
+        let pair = pair(series(&old, 5), series(&new, 5));
+        quantile_changes(&[pair], &[0.5, 0.9], bootstrap).unwrap()
     };
     assert_eq!(run(7), run(7));
     assert_ne!(run(7), run(8));
@@ -73,16 +79,13 @@ fn the_hierarchical_interval_holds_the_change_and_the_variation_between_blocks()
         .collect();
     let blocks: Vec<RunPair<'_>> = sides
         .iter()
-        .map(|(old, new)| RunPair {
-            baseline: series(old, 20),
-            changed: series(new, 20),
-        })
+        .map(|(old, new)| pair(series(old, 20), series(new, 20)))
         .collect();
     let bootstrap = Bootstrap {
         replicates: 400,
         ..Bootstrap::default()
     };
-    let found = hierarchical_quantile_changes(&blocks, &[0.5, 0.95], bootstrap).unwrap();
+    let found = quantile_changes(&blocks, &[0.5, 0.95], bootstrap).unwrap();
     let Interval {
         estimate,
         low,
@@ -93,13 +96,10 @@ fn the_hierarchical_interval_holds_the_change_and_the_variation_between_blocks()
         "{found:?}"
     );
     assert!((0.01..0.05).contains(&(high - low)), "{found:?}");
-    let of_mean = hierarchical_mean_change(&blocks, bootstrap).unwrap();
+    let of_mean = mean_change(&blocks, bootstrap).unwrap();
     assert!((of_mean.estimate + 0.275).abs() < 0.01, "{of_mean:?}");
     assert!(of_mean.low < -0.28 && of_mean.high > -0.27, "{of_mean:?}");
-    assert_eq!(
-        hierarchical_quantile_changes(&blocks[..1], &[0.5], bootstrap),
-        None
-    );
+    assert_eq!(quantile_changes(&[], &[0.5], bootstrap), None);
 }
 
 #[test]
@@ -107,8 +107,9 @@ fn undefined_results_are_none() {
     let values = [1.0, 2.0, 3.0];
     let good = series(&values, 1);
     let settings = Bootstrap::default();
-    let change =
-        |old, probabilities: &[f64], settings| quantile_changes(old, good, probabilities, settings);
+    let change = |old, probabilities: &[f64], settings| {
+        quantile_changes(&[pair(old, good)], probabilities, settings)
+    };
     assert!(change(good, &[0.5], settings).is_some());
     assert_eq!(change(series(&[], 1), &[0.5], settings), None);
     assert_eq!(change(series(&[0.0, 1.0], 1), &[0.5], settings), None);

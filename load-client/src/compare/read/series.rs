@@ -1,11 +1,22 @@
-//! The replies of a run in the order in which they were asked for, and how they went over time.
+//! Makes a run of the lines of its file: its replies in the order in which they were asked for, and how they went
+//! over time.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use csv::ByteRecord;
+
+use crate::compare::Warning;
+use crate::compare::read::format::{Columns, Ended, Row};
+use crate::compare::read::sidecar::Beside;
+use crate::compare::read::{line_of, unpacked_name};
 use crate::compare::run::{Run, TimeBin};
-use crate::stats::quantile_of_sorted;
+use crate::measure::history::ThroughputWindow;
+use crate::stats::{quantile_is_supported, quantile_of_sorted};
+
+const HEADER: &str = "expected a header that starts with request_type,name,response_time";
 
 /// Bins of the time line: as many as a chart can show.
 const TIME_BINS: usize = 200;
@@ -17,18 +28,170 @@ const WALL_CLOCK_S: f64 = 1e9;
 
 /// One reply.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Reply {
+struct Reply {
     /// The file's time stamp in seconds, or once it is sorted the moment of sending; 0 when the file does
     /// not say.
-    pub(super) at_s: f64,
-    pub(super) latency_ms: f64,
-    pub(super) warm_up: bool,
+    at_s: f64,
+    latency_ms: f64,
+    warm_up: bool,
     /// Number of its kind.
-    pub(super) kind: usize,
+    kind: usize,
+}
+
+/// Takes the lines of a file one by one.
+pub(super) struct RunReader<'a> {
+    path: &'a Path,
+    columns: Columns,
+    width: usize,
+    run: Run,
+    summary: Beside,
+    /// The window of the summary, if it tells one, and that from the first to the last request.
+    windows: [Option<ThroughputWindow>; 2],
+    replies: Vec<Reply>,
+    kinds: Kinds,
+}
+
+impl<'a> RunReader<'a> {
+    pub(super) fn new(
+        path: &'a Path,
+        header: &ByteRecord,
+        summary: Beside,
+    ) -> Result<Self, String> {
+        if header.iter().all(|field| field.trim_ascii().is_empty()) {
+            return Err(format!("is empty; {HEADER}"));
+        }
+        let columns = Columns::of(header).map_err(|column| match separator(header) {
+            Some(separator) => {
+                format!("line 1: the fields are separated by {separator}; only commas are read")
+            }
+            None => format!("line 1: no column {column}; {HEADER}"),
+        })?;
+        let unpacked = unpacked_name(path);
+        let label = unpacked.file_stem().unwrap_or(path.as_os_str());
+        Ok(Self {
+            path,
+            columns,
+            width: header.len(),
+            run: Run::new(label.to_string_lossy().into_owned(), Vec::new()),
+            windows: [summary.window(), Some(ThroughputWindow::default())],
+            summary,
+            replies: Vec::new(),
+            kinds: Kinds::default(),
+        })
+    }
+
+    pub(super) fn skip_cut_off(&mut self, record: &ByteRecord) {
+        let text = format!(
+            "{} line {}: the last line is cut off and was left out; the run was probably killed",
+            self.path.display(),
+            line_of(record)
+        );
+        self.run.warnings.push(Warning::new("cut off", text));
+    }
+
+    pub(super) fn take(&mut self, record: &ByteRecord) -> Result<(), String> {
+        let at = |reason: String| format!("line {}{reason}", line_of(record));
+        if record.len() != self.width {
+            let (found, width) = (record.len(), self.width);
+            return Err(at(format!(": {found} fields where the header has {width}")));
+        }
+        let row = self.columns.row(record).map_err(at)?;
+        row.map_or(Ok(()), |row| self.take_request(&row).map_err(at))
+    }
+
+    fn take_request(&mut self, row: &Row<'_>) -> Result<(), String> {
+        self.run.warm_up += u64::from(row.warm_up);
+        if row.ended == Ended::Censored {
+            self.run.censored += u64::from(!row.warm_up);
+            return Ok(());
+        }
+        let kind = if row.warm_up {
+            0
+        } else {
+            self.kinds.number(row.kind)?
+        };
+        let latency_ms = match row.ended {
+            Ended::Well(latency_ms) => Some(latency_ms),
+            Ended::Badly | Ended::Censored => None,
+        };
+        if let Some(latency_ms) = latency_ms {
+            self.replies.push(Reply {
+                at_s: row.stamp_s.unwrap_or(0.0),
+                latency_ms,
+                warm_up: row.warm_up,
+                kind,
+            });
+        } else if !row.warm_up {
+            self.run.failures += 1;
+            self.kinds.failures[kind] += 1;
+        }
+        if let Some(stamp_s) = row.stamp_s {
+            let taken_ms = latency_ms.filter(|_| self.columns.stamps_are_ends());
+            // Exact for our own files: their nanoseconds are below 2^53 for a hundred days.
+            let sent_ns = ((stamp_s - taken_ms.unwrap_or(0.0) / 1e3) * 1e9).round() as u64;
+            let replied_ns = latency_ms.map(|latency_ms| {
+                let replied_ns = row.replied_ns;
+                replied_ns.unwrap_or_else(|| sent_ns + (latency_ms * 1e6) as u64)
+            });
+            for window in self.windows.iter_mut().flatten() {
+                window.record_reply(sent_ns, replied_ns, row.warm_up);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish(mut self) -> Result<Run, String> {
+        let mut run = self.run;
+        let stamps_are_ends = self.columns.stamps_are_ends();
+        if stamps_are_ends {
+            run.started = wall_clock_start(&self.replies);
+        }
+        run.is_ordered = in_order_of_sending(&mut self.replies, stamps_are_ends);
+        run.timeline = timeline(&self.replies, run.is_ordered);
+        run.digest = Some(digest(&self.replies, run.failures));
+        let measured = self.replies.iter().filter(|reply| !reply.warm_up);
+        run.latencies_ms = measured.map(|reply| reply.latency_ms).collect();
+        self.kinds.add_to(&mut run, &self.replies);
+        let replies = run.latencies_ms.len() as u64;
+        if replies + run.failures == 0 {
+            let only = match run.warm_up {
+                0 => String::new(),
+                count => format!(
+                    ", only {count} of the warm-up; shorten --warm-up or lengthen --run-time"
+                ),
+            };
+            return Err(format!("has no measured request{only}"));
+        }
+        if replies > 0 && !quantile_is_supported(replies, 0.95) {
+            let text = format!(
+                "{} has {replies} replies, too few for a 95th percentile (200); lengthen --run-time",
+                self.path.display()
+            );
+            run.warnings.push(Warning::new("few replies", text));
+        }
+        let [told, guessed] = self.windows;
+        let is_own = self.summary.is_of(self.path, &run);
+        let told = told.filter(|_| is_own);
+        run.window_is_guessed = told.is_none();
+        run.throughput = told
+            .or(guessed)
+            .and_then(|window| window.throughput_at(u64::MAX));
+        run.window_is_guessed &= run.throughput.is_some();
+        self.summary.add_to(&mut run);
+        Ok(run)
+    }
+}
+
+/// What separates the fields, if it is not the comma.
+fn separator(header: &ByteRecord) -> Option<&'static str> {
+    let first = header.get(0).unwrap_or_default();
+    let others = [(b';', "';'"), (b'\t', "a tab"), (b'|', "'|'")];
+    let found = others.into_iter().find(|(byte, _)| first.contains(byte));
+    found.map(|(_, separator)| separator)
 }
 
 /// When the first of these requests ended, if the stamps are on the wall clock.
-pub(super) fn wall_clock_start(replies: &[Reply]) -> Option<SystemTime> {
+fn wall_clock_start(replies: &[Reply]) -> Option<SystemTime> {
     let first = replies.iter().map(|reply| reply.at_s).reduce(f64::min)?;
     let seconds = Some(first).filter(|first| *first > WALL_CLOCK_S)?;
     SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(seconds).ok()?)
@@ -39,7 +202,7 @@ pub(super) fn wall_clock_start(replies: &[Reply]) -> Option<SystemTime> {
 /// Files are in the order of the replies, in which a slow request is far from its neighbours, and
 /// autocorrelation is about neighbours. Where many requests share a stamp, taking the latency off a common
 /// end would put the slowest first: a pattern that is not in the load.
-pub(super) fn in_order_of_sending(replies: &mut [Reply], stamps_are_ends: bool) -> bool {
+fn in_order_of_sending(replies: &mut [Reply], stamps_are_ends: bool) -> bool {
     let by_time = |one: &Reply, other: &Reply| one.at_s.total_cmp(&other.at_s);
     replies.sort_by(by_time);
     let tied = replies
@@ -58,7 +221,7 @@ pub(super) fn in_order_of_sending(replies: &mut [Reply], stamps_are_ends: bool) 
 }
 
 /// A digest of all that was measured, by which copies of a file are known.
-pub(super) fn digest(replies: &[Reply], failures: u64) -> u64 {
+fn digest(replies: &[Reply], failures: u64) -> u64 {
     let mut hasher = DefaultHasher::new();
     failures.hash(&mut hasher);
     for reply in replies {
@@ -70,7 +233,7 @@ pub(super) fn digest(replies: &[Reply], failures: u64) -> u64 {
 
 /// Sums up sorted replies over time; empty when all were sent at one moment. Where the stamps are too coarse
 /// to tell the order, no bin is narrower than the gap between two of them.
-pub(super) fn timeline(replies: &[Reply], is_ordered: bool) -> Vec<TimeBin> {
+fn timeline(replies: &[Reply], is_ordered: bool) -> Vec<TimeBin> {
     let (Some(first), Some(last)) = (replies.first(), replies.last()) else {
         return Vec::new();
     };
@@ -102,91 +265,61 @@ pub(super) fn timeline(replies: &[Reply], is_ordered: bool) -> Vec<TimeBin> {
 }
 
 /// More kinds are no kinds: somebody put an identifier into the name.
-pub(super) const MAX_KINDS: usize = 500;
+const MAX_KINDS: usize = 500;
 
-/// Kinds by number, with the failures of each.
+/// Kinds of request by number, with the failures of each.
 #[derive(Debug, Default)]
-pub(super) struct Kinds {
+struct Kinds {
     /// Each as it stands in the file, its two columns with a blank between them.
-    names: Vec<Vec<u8>>,
     numbers: HashMap<Vec<u8>, usize>,
     failures: Vec<u64>,
-    /// The kind of the line before: most lines repeat it.
-    last: usize,
     /// The name that is looked up; kept for its memory.
     sought: Vec<u8>,
 }
 
 impl Kinds {
-    /// The number of a kind; `None` when there are more than [`MAX_KINDS`].
-    pub(super) fn number(&mut self, parts: [&[u8]; 2]) -> Option<usize> {
-        let [one, two] = parts;
-        let is = |name: &Vec<u8>| {
-            let rest = name.strip_prefix(one);
-            rest.and_then(|rest| rest.strip_prefix(b" ")) == Some(two)
-        };
-        if !self.names.get(self.last).is_some_and(is) {
-            self.sought.clear();
-            for part in [one, b" ", two] {
-                self.sought.extend_from_slice(part);
-            }
-            self.last = match self.numbers.get(&self.sought) {
-                Some(number) => *number,
-                None => self.add()?,
-            };
+    fn number(&mut self, [one, two]: [&[u8]; 2]) -> Result<usize, String> {
+        self.sought.clear();
+        for part in [one, b" ", two] {
+            self.sought.extend_from_slice(part);
         }
-        Some(self.last)
-    }
-
-    /// Gives the sought name the next number.
-    fn add(&mut self) -> Option<usize> {
-        let number = self.names.len();
-        (number < MAX_KINDS).then(|| {
-            self.names.push(self.sought.clone());
-            self.failures.push(0);
-            self.numbers.insert(self.sought.clone(), number);
-            number
-        })
-    }
-
-    pub(super) fn count_failure(&mut self, kind: usize) {
-        self.failures[kind] += 1;
-    }
-
-    fn name(&self, kind: usize) -> String {
-        let name = String::from_utf8_lossy(&self.names[kind]);
-        name.trim_end().to_owned()
-    }
-
-    pub(super) fn names(&self) -> BTreeSet<String> {
-        (0..self.names.len()).map(|kind| self.name(kind)).collect()
-    }
-
-    /// The run of each kind alone, from measured replies; nothing when there is only one.
-    pub(super) fn parts(
-        &self,
-        label: &str,
-        replies: &[Reply],
-        is_ordered: bool,
-    ) -> BTreeMap<String, Run> {
-        if self.names.len() < 2 {
-            return BTreeMap::new();
+        if let Some(number) = self.numbers.get(&self.sought) {
+            return Ok(*number);
         }
-        let mut latencies_ms = vec![Vec::new(); self.names.len()];
+        let number = self.numbers.len();
+        if number == MAX_KINDS {
+            return Err(format!(
+                ": too many kinds to compare, more than {MAX_KINDS}; group them: give all requests of one kind \
+                 the same name (k6: tags: {{ name: '/orders/ID' }}, Locust: name='/orders/ID')"
+            ));
+        }
+        self.numbers.insert(self.sought.clone(), number);
+        self.failures.push(0);
+        Ok(number)
+    }
+
+    /// Names the kinds of a run, and adds the run of each kind alone where there are several.
+    fn add_to(self, run: &mut Run, replies: &[Reply]) {
+        let name = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim_end().to_owned();
+        let named = self.numbers.into_iter();
+        let named: Vec<(String, usize)> = named.map(|(own, number)| (name(own), number)).collect();
+        run.kinds = named.iter().map(|(name, _)| name.clone()).collect();
+        if named.len() < 2 {
+            return;
+        }
+        let mut latencies_ms = vec![Vec::new(); named.len()];
         for reply in replies.iter().filter(|reply| !reply.warm_up) {
             latencies_ms[reply.kind].push(reply.latency_ms);
         }
-        let part = |(kind, own)| {
-            let name = self.name(kind);
-            let run = Run {
-                failures: self.failures[kind],
+        for (name, number) in named {
+            let part = Run {
+                failures: self.failures[number],
                 kinds: [name.clone()].into(),
-                is_ordered,
-                ..Run::new(label.to_owned(), own)
+                is_ordered: run.is_ordered,
+                ..Run::new(run.label.clone(), std::mem::take(&mut latencies_ms[number]))
             };
-            (name, run)
-        };
-        latencies_ms.into_iter().enumerate().map(part).collect()
+            run.parts.insert(name, part);
+        }
     }
 }
 
@@ -205,28 +338,16 @@ mod tests {
 
     #[test]
     fn a_stall_shows_where_it_was() {
-        let mut replies: Vec<Reply> = (0..2000)
-            .rev()
-            .map(|index| f64::from(index) / 100.0)
-            .map(|sent_s| {
-                reply(
-                    sent_s,
-                    if (10.0..11.0).contains(&sent_s) {
-                        500.0
-                    } else {
-                        5.0
-                    },
-                )
-            })
-            .collect();
+        let replies = (0..2000).rev().map(|index| {
+            let is_slow = (1000..1100).contains(&index);
+            reply(f64::from(index) / 100.0, if is_slow { 500.0 } else { 5.0 })
+        });
+        let mut replies: Vec<Reply> = replies.collect();
         assert!(in_order_of_sending(&mut replies, false));
         let bins = timeline(&replies, true);
         assert!((195..=205).contains(&bins.len()), "{}", bins.len());
-        let slow: Vec<f64> = bins
-            .iter()
-            .filter(|bin| bin.median_ms > 100.0)
-            .map(|bin| bin.seconds)
-            .collect();
+        let slow = bins.iter().filter(|bin| bin.median_ms > 100.0);
+        let slow: Vec<f64> = slow.map(|bin| bin.seconds).collect();
         assert!((9..=11).contains(&slow.len()), "{slow:?}");
         assert!(slow.iter().all(|at| (9.9..11.1).contains(at)), "{slow:?}");
         assert!(bins.iter().all(|bin| bin.warm_up == (bin.seconds < 1.0)));

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::compare::Warning;
-use crate::compare::read::format::unpacked_name;
+use crate::compare::read::unpacked_name;
 use crate::compare::run::Run;
 use crate::measure::history::ThroughputWindow;
 
@@ -46,27 +46,22 @@ impl Beside {
     pub(super) fn of(csv: &Path) -> Self {
         let path = summary_beside(csv);
         let is_none = |facts: fs::Metadata| !facts.is_file() || facts.len() > LARGEST_BYTES;
-        if path == csv || fs::metadata(&path).is_ok_and(is_none) {
+        let is_absent = |error: std::io::Error| error.kind() == ErrorKind::NotFound;
+        if path == csv || fs::metadata(&path).map_or_else(is_absent, is_none) {
             return Self::default();
         }
-        let failed = |error: &dyn std::fmt::Display| {
-            let path = path.display();
-            Self::warning(
-                "unread summary",
-                format!("cannot read {path}: {error}; whether its run was valid is not known"),
-            )
-        };
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Self::default(),
-            Err(error) => return failed(&error),
-        };
-        match serde_json::from_slice::<Value>(&text) {
+        let text = fs::read(&path).map_err(anyhow::Error::from);
+        match text.and_then(|text| Ok(serde_json::from_slice::<Value>(&text)?)) {
             Ok(summary) => Self {
                 summary: Some(summary).filter(|own| own["run_id"].is_string()),
                 warning: None,
             },
-            Err(error) => failed(&error),
+            Err(error) => {
+                let path = path.display();
+                let text =
+                    format!("cannot read {path}: {error}; whether its run was valid is not known");
+                Self::warning("unread summary", text)
+            }
         }
     }
 
@@ -75,31 +70,28 @@ impl Beside {
         self.summary.as_ref()?.pointer(pointer)
     }
 
-    /// Leaves the summary out when it counts other requests than the CSV: an earlier run of that name left it.
-    pub(super) fn is_left_out_of(&mut self, csv: &Path, run: &Run) -> bool {
+    /// Whether the summary is of this run. One that counts other requests than the CSV was left by an earlier run
+    /// of that name: nothing of it stays but a warning.
+    pub(super) fn is_of(&mut self, csv: &Path, run: &Run) -> bool {
         let told = self.at("/summary/total/requests").and_then(Value::as_u64);
         let found = run.latencies_ms.len() as u64 + run.failures;
         let Some(told) = told.filter(|told| *told != found) else {
-            return false;
+            return true;
         };
-        *self = Self::warning(
-            "summary of another run",
-            format!(
-                "{} counts {told} measured request(s) and {} has {found}: it is of another run and was left \
-                 out; whether the run was valid is not known",
-                summary_beside(csv).display(),
-                csv.display()
-            ),
+        let (summary, csv) = (summary_beside(csv), csv.display());
+        let text = format!(
+            "{} counts {told} measured request(s) and {csv} has {found}: it is of another run and was left \
+             out; whether the run was valid is not known",
+            summary.display()
         );
-        true
+        *self = Self::warning("summary of another run", text);
+        false
     }
 
-    /// The measured window; an unknown one if no summary tells it.
-    pub(super) fn window(&self) -> ThroughputWindow {
-        let told = self.window_ns();
-        told.map_or_else(ThroughputWindow::default, |(start, end)| {
-            ThroughputWindow::over(start, end)
-        })
+    /// The measured window, if a summary tells it.
+    pub(super) fn window(&self) -> Option<ThroughputWindow> {
+        let (start, end) = self.window_ns()?;
+        Some(ThroughputWindow::over(start, end))
     }
 
     fn window_ns(&self) -> Option<(u64, u64)> {
@@ -204,7 +196,7 @@ mod tests {
         let endless = r#""warm_up_seconds": 2, "run_time_seconds": null"#;
         assert_eq!(window(endless, measured), over(3.5));
         assert_eq!(window(plan, r#""summary": {}"#), None);
-        assert!(!Beside::default().window().is_known());
+        assert_eq!(Beside::default().window(), None);
     }
 
     #[test]

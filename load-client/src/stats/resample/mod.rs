@@ -10,14 +10,9 @@
 
 mod statistics;
 
-use serde::Serialize;
-
-use self::statistics::{Coarse, Exact, Means};
+use self::statistics::{of_mean, of_quantiles};
 use crate::stats::sample::is_level;
-use crate::stats::{Interval, SortedSample, log_ratio, mean, quantile, quantile_of_sorted};
-
-/// Longest series whose resamples are counted value by value.
-const EXACT_UP_TO: usize = 16_384;
+use crate::stats::{Interval, SortedSample, log_ratio, mean, quantile_of_sorted};
 
 /// The values of one run in the order of time, with the block length to resample them by.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,8 +24,17 @@ pub struct Series<'a> {
     pub block_length: usize,
 }
 
+/// The two runs of one block.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RunPair<'a> {
+    /// The baseline run.
+    pub baseline: Series<'a>,
+    /// The changed run.
+    pub changed: Series<'a>,
+}
+
 /// How a bootstrap is done.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bootstrap {
     /// How many resamples are drawn.
     pub replicates: usize,
@@ -50,76 +54,35 @@ impl Default for Bootstrap {
     }
 }
 
-impl Bootstrap {
-    fn is_valid(&self) -> bool {
-        self.replicates >= 2 && is_level(self.confidence)
-    }
+/// Takes figures of a resample, given how often it holds each place of the ring.
+type TakeFigures = Box<dyn Fn(&[i16]) -> Vec<f64>>;
 
-    /// An estimate with the percentile interval of its replicates.
-    fn estimate(&self, estimate: f64, replicates: &[f64]) -> Option<Interval> {
-        let sorted = SortedSample::new(replicates)?;
-        let tail = (1.0 - self.confidence) / 2.0;
-        let interval = Interval {
-            estimate,
-            low: quantile_of_sorted(sorted.values(), tail)?,
-            high: quantile_of_sorted(sorted.values(), 1.0 - tail)?,
-        };
-        interval.finite()
-    }
-}
-
-/// Draws resamples of one series and reads their quantiles, or their mean.
-///
-/// Up to 16,384 values the quantiles are exact. Longer series are cut into 1,024 segments, blocks
-/// begin and end between segments, and quantiles are read off a grid of thresholds that is dense
-/// where the quantiles of the resamples fall: 2,000 resamples of a million values take a fraction
-/// of a second instead of minutes. What the grid blurs is below a hundredth of the interval.
-enum Resampler {
-    Exact(Exact),
-    Coarse(Coarse),
-    Means(Means),
+/// Draws resamples of one series, and takes figures of them.
+struct Resampler {
+    ring: Ring,
+    figures: TakeFigures,
 }
 
 impl Resampler {
-    /// `None` for an empty series, a block length of 0, values that are not finite, and
-    /// probabilities that do not ascend within 0 to 1.
-    fn of_quantiles(series: Series<'_>, probabilities: &[f64]) -> Option<Self> {
-        let ascending = probabilities.is_sorted_by(|a, b| a < b);
-        let within = probabilities.iter().all(|q| (0.0..=1.0).contains(q));
-        let sorted = SortedSample::new(series.values)?;
-        if series.block_length == 0 || !ascending || !within {
-            return None;
+    /// Draws blocks of `block` places from a ring of `places`.
+    fn new(places: usize, block: usize, figures: impl Fn(&[i16]) -> Vec<f64> + 'static) -> Self {
+        Self {
+            ring: Ring::new(places, block),
+            figures: Box::new(figures),
         }
-        Some(if sorted.count() <= EXACT_UP_TO {
-            Self::Exact(Exact::new(series, probabilities))
-        } else {
-            Self::Coarse(Coarse::new(series, &sorted, probabilities))
-        })
     }
 
-    /// `None` for an empty series, a block length of 0, and values that are not finite.
-    fn of_mean(series: Series<'_>) -> Option<Self> {
-        let finite = series.values.iter().all(|value| value.is_finite());
-        let drawable = finite && !series.values.is_empty() && series.block_length > 0;
-        drawable.then(|| Self::Means(Means::new(series)))
-    }
-
-    /// The figures of one resample: the quantiles in the order of the probabilities, or the mean.
     fn draw(&mut self, random: &mut SplitMix64) -> Vec<f64> {
-        match self {
-            Self::Exact(exact) => exact.draw(random),
-            Self::Coarse(coarse) => coarse.draw(random),
-            Self::Means(means) => vec![means.draw(random)],
-        }
+        self.ring.draw(random);
+        (self.figures)(&self.ring.multiplicities)
     }
 }
 
 /// The multiplicities of the places of a ring in the last resample.
 struct Ring {
     block: usize,
-    /// How often each place was drawn; they add up to the number of places.
+    /// How often each place was drawn; they add up to the number of places, which an i16 can count.
     multiplicities: Vec<i16>,
-    steps: Vec<i32>,
 }
 
 impl Ring {
@@ -128,7 +91,6 @@ impl Ring {
         Self {
             block: block.clamp(1, places),
             multiplicities: vec![0; places],
-            steps: vec![0; places + 1],
         }
     }
 
@@ -136,169 +98,134 @@ impl Ring {
     /// each block, for the place where it begins.
     fn draw(&mut self, random: &mut SplitMix64) {
         let places = self.multiplicities.len();
-        self.steps.fill(0);
+        self.multiplicities.fill(0);
         let mut left = places;
         while left > 0 {
             let length = self.block.min(left);
             let start = random.below(places);
-            let end = start + length;
-            self.steps[start] += 1;
-            self.steps[end.min(places)] -= 1;
-            if end > places {
-                self.steps[0] += 1;
-                self.steps[end - places] -= 1;
-            }
+            let (front, back) = self.multiplicities.split_at_mut(start);
+            // What does not fit behind the start goes on at the front.
+            let wrapped = (start + length).saturating_sub(places);
+            let drawn = back.iter_mut().take(length).chain(&mut front[..wrapped]);
+            drawn.for_each(|times| *times += 1);
             left -= length;
-        }
-        let mut covering = 0;
-        for (multiplicity, step) in self.multiplicities.iter_mut().zip(&self.steps) {
-            covering += step;
-            // At most one for each block, and a series has fewer places than an i16 can count.
-            *multiplicity = covering as i16;
         }
     }
 }
 
-/// The relative change of quantiles from one run to another, each with its bootstrap interval.
+/// The relative change of quantiles over the blocks of an experiment, with bootstrap intervals.
 ///
-/// A change of -0.3 means that the quantile is 30 % lower. Quantiles are of type 7. Each replicate
-/// draws the blocks of the baseline first, then those of the changed run, from one
-/// [`SplitMix64`]. The interval knows only the variation within the two runs: between runs there
-/// is more. `None` for an empty series, values that are not finite and above zero, a block length
-/// of 0, and probabilities that do not ascend within 0 to 1.
+/// A change of -0.3 means that the quantile is 30 % lower; quantiles are of type 7. A. C. Davison & D. V.
+/// Hinkley, *Bootstrap Methods and their Application* (1997), section 3.8, as Kalibera & Jones (ISMM 2013) use it
+/// for benchmarks: each replicate draws as many blocks as there are, with replacement, and for each drawn block
+/// resamples its two runs by circular blocks of requests, the baseline first, all from one [`SplitMix64`]. The
+/// figure of a replicate is the mean of the blocks' log-ratios, so it stands beside
+/// [`crate::stats::paired_log_ratio`]. With few blocks the interval is narrower than Student's by about
+/// sqrt((K - 1) / K) and more: if the two disagree, trust that one. With one block it knows only the variation
+/// within the two runs: between runs there is more.
+///
+/// `None` without a block, for an empty series, values that are not finite, a quantile that is not above zero, a
+/// block length of 0, and probabilities that do not ascend within 0 to 1.
 #[must_use]
 pub fn quantile_changes(
-    baseline: Series<'_>,
-    changed: Series<'_>,
+    blocks: &[RunPair<'_>],
     probabilities: &[f64],
     bootstrap: Bootstrap,
 ) -> Option<Vec<Interval>> {
-    let mut values = baseline.values.iter().chain(changed.values);
-    if values.any(|value| *value <= 0.0) {
-        return None;
-    }
-    let change = |old: f64, new: f64| new / old - 1.0;
-    let replicates = replicates(baseline, changed, probabilities, bootstrap, change)?;
-    let each = probabilities.iter().zip(&replicates);
-    each.map(|(probability, replicates)| {
-        let old = quantile(baseline.values, *probability)?;
-        let new = quantile(changed.values, *probability)?;
-        bootstrap.estimate(change(old, new), replicates)
-    })
-    .collect()
+    let quantiles = |series: Series<'_>| {
+        let sorted = SortedSample::new(series.values)?;
+        let quantile = |q: &f64| quantile_of_sorted(sorted.values(), *q);
+        probabilities.iter().map(quantile).collect()
+    };
+    let resampler = |series: Series<'_>| of_quantiles(series, probabilities);
+    changes(blocks, bootstrap, quantiles, resampler)
 }
 
-/// For each probability, the replicates of what `combine` makes of the quantiles of the two runs.
-pub(super) fn replicates(
-    baseline: Series<'_>,
-    changed: Series<'_>,
-    probabilities: &[f64],
+/// The relative change of the mean over the blocks of an experiment, with its bootstrap interval.
+///
+/// As [`quantile_changes`]. `None` also where the mean of a run is not above zero.
+#[must_use]
+pub fn mean_change(blocks: &[RunPair<'_>], bootstrap: Bootstrap) -> Option<Interval> {
+    let mean = |series: Series<'_>| Some(vec![mean(series.values)?]);
+    changes(blocks, bootstrap, mean, of_mean)?.pop()
+}
+
+/// The changes of the figures that `figures_of` finds in the data themselves, with the intervals of resamples.
+fn changes(
+    blocks: &[RunPair<'_>],
     bootstrap: Bootstrap,
-    combine: impl Fn(f64, f64) -> f64,
+    figures_of: impl Fn(Series<'_>) -> Option<Vec<f64>>,
+    resampler_of: impl Fn(Series<'_>) -> Option<Resampler>,
+) -> Option<Vec<Interval>> {
+    let mut log_ratios = Vec::new();
+    for pair in blocks {
+        let (old, new) = (figures_of(pair.baseline)?, figures_of(pair.changed)?);
+        let ratios = old
+            .into_iter()
+            .zip(new)
+            .map(|(old, new)| log_ratio(old, new));
+        log_ratios.push(ratios.collect::<Option<Vec<f64>>>()?);
+    }
+    let replicates = replicates(blocks, bootstrap, resampler_of, log_ratio)?;
+    let tail = (1.0 - bootstrap.confidence) / 2.0;
+    let interval = |(index, replicates): (usize, Vec<f64>)| {
+        let estimates: Vec<f64> = log_ratios.iter().map(|block| block[index]).collect();
+        let changes: Vec<f64> = replicates.into_iter().map(f64::exp_m1).collect();
+        let sorted = SortedSample::new(&changes)?;
+        let interval = Interval {
+            estimate: mean(&estimates)?.exp_m1(),
+            low: quantile_of_sorted(sorted.values(), tail)?,
+            high: quantile_of_sorted(sorted.values(), 1.0 - tail)?,
+        };
+        interval.finite()
+    };
+    replicates.into_iter().enumerate().map(interval).collect()
+}
+
+/// For each figure its replicates: the mean, over the drawn blocks, of how it differs between their two runs.
+fn replicates(
+    blocks: &[RunPair<'_>],
+    bootstrap: Bootstrap,
+    resampler_of: impl Fn(Series<'_>) -> Option<Resampler>,
+    difference: impl Fn(f64, f64) -> Option<f64>,
 ) -> Option<Vec<Vec<f64>>> {
-    let mut baseline = Resampler::of_quantiles(baseline, probabilities)?;
-    let mut changed = Resampler::of_quantiles(changed, probabilities)?;
-    if !bootstrap.is_valid() {
+    if blocks.is_empty() || bootstrap.replicates < 2 || !is_level(bootstrap.confidence) {
         return None;
     }
+    let runs = blocks.iter().map(|pair| {
+        let (old, new) = (resampler_of(pair.baseline)?, resampler_of(pair.changed)?);
+        Some((old, new))
+    });
+    let mut runs: Vec<(Resampler, Resampler)> = runs.collect::<Option<_>>()?;
     let mut random = SplitMix64::new(bootstrap.seed);
-    let mut replicates = vec![Vec::with_capacity(bootstrap.replicates); probabilities.len()];
-    for _ in 0..bootstrap.replicates {
-        let old = baseline.draw(&mut random);
-        let new = changed.draw(&mut random);
-        for ((list, old), new) in replicates.iter_mut().zip(old).zip(new) {
-            list.push(combine(old, new));
+    let mut replicates = Vec::new();
+    for replicate in 0..bootstrap.replicates {
+        for _ in 0..blocks.len() {
+            // A single block is no choice.
+            let drawn = if blocks.len() > 1 {
+                random.below(blocks.len())
+            } else {
+                0
+            };
+            let (old, new) = &mut runs[drawn];
+            let (old, new) = (old.draw(&mut random), new.draw(&mut random));
+            replicates.resize_with(old.len(), || vec![0.0; bootstrap.replicates]);
+            for (list, (old, new)) in replicates.iter_mut().zip(old.into_iter().zip(new)) {
+                list[replicate] += difference(old, new)? / blocks.len() as f64;
+            }
         }
     }
     Some(replicates)
 }
 
-/// The two runs of one block.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RunPair<'a> {
-    /// The baseline run.
-    pub baseline: Series<'a>,
-    /// The changed run.
-    pub changed: Series<'a>,
-}
-
-/// The relative change of quantiles over the blocks of an experiment, with bootstrap intervals.
-///
-/// A. C. Davison & D. V. Hinkley, *Bootstrap Methods and their Application* (1997), section 3.8, as
-/// Kalibera & Jones (ISMM 2013) use it for benchmarks: each replicate draws as many blocks as there
-/// are, with replacement, and for each drawn block resamples its two runs by circular blocks of
-/// requests, the baseline first. The figure of a replicate is the mean of the blocks' log-ratios,
-/// so it stands beside [`crate::stats::paired_log_ratio`]. With few blocks the interval is narrower
-/// than Student's by about sqrt((K - 1) / K) and more: if the two disagree, trust that one.
-///
-/// `None` below two blocks, and as for [`quantile_changes`].
-#[must_use]
-pub fn hierarchical_quantile_changes(
-    blocks: &[RunPair<'_>],
+/// For each probability, the replicates of the difference changed - baseline of the quantiles of two runs.
+pub(super) fn quantile_differences(
+    pair: RunPair<'_>,
     probabilities: &[f64],
     bootstrap: Bootstrap,
-) -> Option<Vec<Interval>> {
-    let estimates: Vec<f64> = probabilities
-        .iter()
-        .map(|probability| change_seen(blocks, |values| quantile(values, *probability)))
-        .collect::<Option<_>>()?;
-    resampled(blocks, &estimates, bootstrap, |series| {
-        Resampler::of_quantiles(series, probabilities)
-    })
-}
-
-/// The relative change of the mean over the blocks of an experiment, with its bootstrap interval.
-///
-/// As [`hierarchical_quantile_changes`]. With the requests of each second as values it is the
-/// change of the throughput. `None` also where the mean of a run is not above zero.
-#[must_use]
-pub fn hierarchical_mean_change(blocks: &[RunPair<'_>], bootstrap: Bootstrap) -> Option<Interval> {
-    let estimate = change_seen(blocks, mean)?;
-    let found = resampled(blocks, &[estimate], bootstrap, Resampler::of_mean)?;
-    found.first().copied()
-}
-
-/// The change in the data themselves: the geometric mean of the blocks' ratios, less one.
-fn change_seen(blocks: &[RunPair<'_>], figure: impl Fn(&[f64]) -> Option<f64>) -> Option<f64> {
-    let log_ratios: Option<Vec<f64>> = blocks
-        .iter()
-        .map(|pair| log_ratio(figure(pair.baseline.values)?, figure(pair.changed.values)?))
-        .collect();
-    Some(mean(&log_ratios?)?.exp_m1())
-}
-
-fn resampled(
-    blocks: &[RunPair<'_>],
-    estimates: &[f64],
-    bootstrap: Bootstrap,
-    resampler_of: impl Fn(Series<'_>) -> Option<Resampler>,
-) -> Option<Vec<Interval>> {
-    if blocks.len() < 2 || !bootstrap.is_valid() {
-        return None;
-    }
-    let mut runs: Vec<(Resampler, Resampler)> = blocks
-        .iter()
-        .map(|pair| Some((resampler_of(pair.baseline)?, resampler_of(pair.changed)?)))
-        .collect::<Option<_>>()?;
-    let mut random = SplitMix64::new(bootstrap.seed);
-    let mut replicates = vec![Vec::with_capacity(bootstrap.replicates); estimates.len()];
-    for _ in 0..bootstrap.replicates {
-        let mut sums = vec![0.0; estimates.len()];
-        for _ in 0..blocks.len() {
-            let (baseline, changed) = &mut runs[random.below(blocks.len())];
-            let old = baseline.draw(&mut random);
-            let new = changed.draw(&mut random);
-            for ((sum, old), new) in sums.iter_mut().zip(old).zip(new) {
-                *sum += log_ratio(old, new)?;
-            }
-        }
-        for (list, sum) in replicates.iter_mut().zip(sums) {
-            list.push((sum / blocks.len() as f64).exp_m1());
-        }
-    }
-    let each = estimates.iter().zip(&replicates);
-    each.map(|(estimate, replicates)| bootstrap.estimate(*estimate, replicates))
-        .collect()
+) -> Option<Vec<Vec<f64>>> {
+    let resampler = |series: Series<'_>| of_quantiles(series, probabilities);
+    replicates(&[pair], bootstrap, resampler, |old, new| Some(new - old))
 }
 
 /// The named generator behind every resampling and every random schedule: the same seed gives the same report,

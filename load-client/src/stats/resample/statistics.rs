@@ -1,11 +1,114 @@
-//! The figures of one resample: its quantiles value by value ([`Exact`]) or, of a long series, from counts over
-//! thresholds ([`Coarse`]), and its mean ([`Means`]).
+//! The figures of one resample: its quantiles value by value, or, of a long series, from counts over thresholds; and
+//! its mean.
 
-use crate::stats::resample::{Ring, Series};
-use crate::stats::{SortedSample, SplitMix64, quantile_of_sorted};
+use crate::stats::resample::{Resampler, Series};
+use crate::stats::{SortedSample, quantile_of_sorted};
+
+/// Longest series whose resamples are counted value by value.
+const EXACT_UP_TO: usize = 16_384;
+
+/// Resamples a series for its quantiles, which come in the order of the probabilities.
+///
+/// Up to 16,384 values the quantiles are exact. Longer series are cut into 1,024 segments, blocks
+/// begin and end between segments, and quantiles are read off a grid of thresholds that is dense
+/// where the quantiles of the resamples fall: 2,000 resamples of a million values take a fraction
+/// of a second instead of minutes. What the grid blurs is below a hundredth of the interval.
+///
+/// `None` for an empty series, a block length of 0, values that are not finite, and probabilities that do
+/// not ascend within 0 to 1.
+pub(super) fn of_quantiles(series: Series<'_>, probabilities: &[f64]) -> Option<Resampler> {
+    let sorted = SortedSample::new(series.values)?;
+    let ascending = probabilities.is_sorted_by(|a, b| a < b);
+    let within = probabilities.iter().all(|q| (0.0..=1.0).contains(q));
+    let is_valid = series.block_length > 0 && ascending && within;
+    is_valid.then(|| {
+        if sorted.count() <= EXACT_UP_TO {
+            exact(series, probabilities)
+        } else {
+            coarse(series, &sorted, probabilities)
+        }
+    })
+}
+
+/// Quantiles by linear interpolation (type 7): one walk up the sorted values for each resample.
+fn exact(series: Series<'_>, probabilities: &[f64]) -> Resampler {
+    // Where each of the values, in ascending order, stands in the series.
+    let mut places: Vec<usize> = (0..series.values.len()).collect();
+    places.sort_by(|a, b| series.values[*a].total_cmp(&series.values[*b]));
+    let sorted: Vec<f64> = places.iter().map(|place| series.values[*place]).collect();
+    let (last, probabilities) = (sorted.len() - 1, probabilities.to_vec());
+    let figures = move |drawn: &[i16]| {
+        let times = |place: usize| drawn[places[place]] as usize;
+        let (mut covered, mut next) = (0, 0);
+        let quantile = |probability: &f64| {
+            let position = last as f64 * probability;
+            let rank = position.floor() as usize;
+            while covered <= rank {
+                covered += times(next);
+                next += 1;
+            }
+            let low = sorted[next - 1];
+            let above = (next..=last).find(|place| times(*place) > 0);
+            let high = match above {
+                Some(above) if covered == rank + 1 => sorted[above],
+                _ => low,
+            };
+            low + (position - rank as f64) * (high - low)
+        };
+        probabilities.iter().map(quantile).collect()
+    };
+    Resampler::new(series.values.len(), series.block_length, figures)
+}
 
 /// Segments of a series, unless they would hold more values than an i16 counts.
 const SEGMENTS: usize = 1_024;
+
+/// Quantiles of resamples of a long series.
+///
+/// The number of values of a resample at or below a threshold is the sum, over the segments of the
+/// series, of how often the segment was drawn times how many of its values are that low. That is a
+/// product of two short vectors, and a quantile is found by halving over the thresholds.
+fn coarse(series: Series<'_>, sorted: &SortedSample, probabilities: &[f64]) -> Resampler {
+    let length = series.values.len().div_ceil(SEGMENTS);
+    let length = length.min(i16::MAX as usize);
+    let segments: Vec<&[f64]> = series.values.chunks(length).collect();
+    let lengths: Vec<i16> = segments.iter().map(|own| own.len() as i16).collect();
+    let block = series.block_length.div_ceil(length).min(segments.len());
+    let thresholds = thresholds(&segments, block, sorted, probabilities);
+    let counts = counts_up_to(&segments, &thresholds);
+    // Where interpolation up to a threshold starts: at the one before it, unless no value lies between the two.
+    let values = sorted.values();
+    let start = |pair: &[f64]| {
+        let next = values[values.partition_point(|value| *value <= pair[0])];
+        if next == pair[1] { next } else { pair[0] }
+    };
+    let starts = std::iter::once(values[0]).chain(thresholds.windows(2).map(start));
+    let starts: Vec<f64> = starts.collect();
+    let places = segments.len();
+    let probabilities = probabilities.to_vec();
+    let figures = move |drawn: &[i16]| {
+        let last = f64::from(dot(&lengths, drawn) - 1);
+        let quantile = |probability: &f64| {
+            let position = last * probability;
+            let rank = position.floor() as i32;
+            let found = counts.partition_point(|own| dot(own, drawn) <= rank);
+            let before = found
+                .checked_sub(1)
+                .map_or(0, |own| dot(&counts[own], drawn));
+            let here = dot(&counts[found], drawn) - before;
+            let share = (position - f64::from(before) + 1.0) / f64::from(here);
+            let start = starts[found];
+            start + share.clamp(0.0, 1.0) * (thresholds[found] - start)
+        };
+        probabilities.iter().map(quantile).collect()
+    };
+    Resampler::new(places, block, figures)
+}
+
+fn dot(counts: &[i16], drawn: &[i16]) -> i32 {
+    let pairs = counts.iter().zip(drawn);
+    pairs.map(|(a, b)| i32::from(*a) * i32::from(*b)).sum()
+}
 
 /// Thresholds over the whole range.
 const OVERVIEW: usize = 64;
@@ -16,90 +119,8 @@ const CLOSE_UP: usize = 128;
 /// Standard deviations of a resample's quantile that the close-up reaches to either side.
 const REACH: f64 = 6.0;
 
-/// Quantiles of resamples of a long series.
-///
-/// The number of values of a resample at or below a threshold is the sum, over the segments of the
-/// series, of how often the segment was drawn times how many of its values are that low. That is a
-/// product of two short vectors, and a quantile is found by halving over the thresholds.
-pub(super) struct Coarse {
-    ring: Ring,
-    /// Values of each segment.
-    lengths: Vec<i16>,
-    /// Some of the values, ascending, the smallest and the largest among them.
-    thresholds: Vec<f64>,
-    /// Whether no other value lies between a threshold and the one before it.
-    adjacent: Vec<bool>,
-    /// For each threshold one row: how many values of each segment are at or below it.
-    counts: Vec<i16>,
-    probabilities: Vec<f64>,
-}
-
-impl Coarse {
-    pub(super) fn new(series: Series<'_>, sorted: &SortedSample, probabilities: &[f64]) -> Self {
-        let count = series.values.len();
-        let segment = count.div_ceil(SEGMENTS).min(i16::MAX as usize);
-        let segments: Vec<&[f64]> = series.values.chunks(segment).collect();
-        let block = series.block_length.div_ceil(segment).min(segments.len());
-        let thresholds = thresholds(&segments, block, sorted, probabilities);
-        let values = sorted.values();
-        let next = |threshold: f64| values[values.partition_point(|value| *value <= threshold)];
-        let adjacent = thresholds.windows(2).map(|pair| next(pair[0]) == pair[1]);
-        let adjacent = std::iter::once(true).chain(adjacent).collect();
-        Self {
-            ring: Ring::new(segments.len(), block),
-            lengths: segments.iter().map(|values| values.len() as i16).collect(),
-            counts: counts_below(&segments, &thresholds),
-            thresholds,
-            adjacent,
-            probabilities: probabilities.to_vec(),
-        }
-    }
-
-    pub(super) fn draw(&mut self, random: &mut SplitMix64) -> Vec<f64> {
-        self.ring.draw(random);
-        let last = f64::from(dot(&self.lengths, &self.ring.multiplicities) - 1);
-        let probabilities = self.probabilities.iter();
-        probabilities.map(|own| self.quantile(last * own)).collect()
-    }
-
-    /// The value at a position, counted from 0, among the drawn values.
-    fn quantile(&self, position: f64) -> f64 {
-        let rank = position.floor() as i32;
-        let (mut low, mut high) = (0, self.thresholds.len() - 1);
-        let (mut before, mut up_to) = (0, i32::MAX);
-        while low < high {
-            let middle = low.midpoint(high);
-            let count = self.at_or_below(middle);
-            if count > rank {
-                (high, up_to) = (middle, count);
-            } else {
-                (low, before) = (middle + 1, count);
-            }
-        }
-        if self.adjacent[low] {
-            return self.thresholds[low];
-        }
-        if up_to == i32::MAX {
-            up_to = self.at_or_below(low);
-        }
-        let share = (position - f64::from(before) + 1.0) / f64::from(up_to - before);
-        let below = self.thresholds[low - 1];
-        below + share.clamp(0.0, 1.0) * (self.thresholds[low] - below)
-    }
-
-    fn at_or_below(&self, threshold: usize) -> i32 {
-        let segments = self.lengths.len();
-        let row = &self.counts[threshold * segments..(threshold + 1) * segments];
-        dot(row, &self.ring.multiplicities)
-    }
-}
-
-fn dot(counts: &[i16], multiplicities: &[i16]) -> i32 {
-    let pairs = counts.iter().zip(multiplicities);
-    pairs.map(|(a, b)| i32::from(*a) * i32::from(*b)).sum()
-}
-
-/// An overview of all values, and a close-up of where each quantile of the resamples can fall.
+/// An overview of all values, and a close-up of where each quantile of the resamples can fall. They are some of the
+/// values, ascending, the smallest and the largest among them.
 fn thresholds(
     segments: &[&[f64]],
     block: usize,
@@ -108,20 +129,19 @@ fn thresholds(
 ) -> Vec<f64> {
     let values = sorted.values();
     let last = (values.len() - 1) as f64;
-    let mut ranks: Vec<f64> = (0..OVERVIEW)
-        .map(|step| last * step as f64 / (OVERVIEW - 1) as f64)
-        .collect();
+    let evenly = |from: f64, to: f64, count: usize| {
+        let step = (to - from) / (count - 1) as f64;
+        (0..count).map(move |index| from + step * index as f64)
+    };
+    let mut ranks: Vec<f64> = evenly(0.0, last, OVERVIEW).collect();
     for probability in probabilities {
         let at = quantile_of_sorted(values, *probability).unwrap_or(values[0]);
         let reach = (REACH * rank_deviation(segments, block, at)).max(CLOSE_UP as f64 / 2.0);
-        let step = 2.0 * reach / (CLOSE_UP - 1) as f64;
-        let first = last * probability - reach;
-        ranks.extend((0..CLOSE_UP).map(|index| first + step * index as f64));
+        let centre = last * probability;
+        ranks.extend(evenly(centre - reach, centre + reach, CLOSE_UP));
     }
-    let mut thresholds: Vec<f64> = ranks
-        .iter()
-        .map(|rank| values[rank.clamp(0.0, last).round() as usize])
-        .collect();
+    let value = |rank: &f64| values[rank.clamp(0.0, last).round() as usize];
+    let mut thresholds: Vec<f64> = ranks.iter().map(value).collect();
     thresholds.sort_unstable_by(f64::total_cmp);
     thresholds.dedup();
     thresholds
@@ -129,10 +149,9 @@ fn thresholds(
 
 /// Standard deviation, over the resamples, of the number of values at or below `threshold`.
 fn rank_deviation(segments: &[&[f64]], block: usize, threshold: f64) -> f64 {
-    let low: Vec<f64> = segments
-        .iter()
-        .map(|values| values.iter().filter(|value| **value <= threshold).count() as f64)
-        .collect();
+    let is_low = |value: &&f64| **value <= threshold;
+    let low = |values: &&[f64]| values.iter().filter(is_low).count() as f64;
+    let low: Vec<f64> = segments.iter().map(low).collect();
     let centre = low.iter().sum::<f64>() / low.len() as f64 * block as f64;
     let mut sum: f64 = low[..block].iter().sum();
     let mut squares = 0.0;
@@ -143,111 +162,53 @@ fn rank_deviation(segments: &[&[f64]], block: usize, threshold: f64) -> f64 {
     (squares / block as f64).sqrt()
 }
 
-fn counts_below(segments: &[&[f64]], thresholds: &[f64]) -> Vec<i16> {
-    let width = segments.len();
-    let mut counts = vec![0_i16; thresholds.len() * width];
+/// For each threshold, how many values of each segment are at or below it.
+fn counts_up_to(segments: &[&[f64]], thresholds: &[f64]) -> Vec<Vec<i16>> {
+    let mut counts = vec![vec![0_i16; segments.len()]; thresholds.len()];
     for (column, values) in segments.iter().enumerate() {
         for value in *values {
             let row = thresholds.partition_point(|threshold| threshold < value);
-            counts[row * width + column] += 1;
+            counts[row][column] += 1;
         }
     }
-    for index in width..counts.len() {
-        counts[index] += counts[index - width];
+    for row in 1..counts.len() {
+        let (lower, rest) = counts.split_at_mut(row);
+        let pairs = rest[0].iter_mut().zip(&lower[row - 1]);
+        pairs.for_each(|(own, lower)| *own += lower);
     }
     counts
 }
 
-/// Quantiles of resamples, value by value.
-pub(super) struct Exact {
-    ring: Ring,
-    /// The values, ascending.
-    sorted: Vec<f64>,
-    /// Where each of them stands in the series.
-    places: Vec<u32>,
-    probabilities: Vec<f64>,
-}
-
-impl Exact {
-    pub(super) fn new(series: Series<'_>, probabilities: &[f64]) -> Self {
-        let mut places: Vec<u32> = (0..series.values.len() as u32).collect();
-        places.sort_by(|a, b| series.values[*a as usize].total_cmp(&series.values[*b as usize]));
-        Self {
-            ring: Ring::new(places.len(), series.block_length),
-            sorted: places
-                .iter()
-                .map(|place| series.values[*place as usize])
-                .collect(),
-            places,
-            probabilities: probabilities.to_vec(),
-        }
-    }
-
-    /// Quantiles by linear interpolation (type 7): one walk up the sorted values.
-    pub(super) fn draw(&mut self, random: &mut SplitMix64) -> Vec<f64> {
-        self.ring.draw(random);
-        let last = self.sorted.len() - 1;
-        let (mut covered, mut next) = (0_usize, 0_usize);
-        let quantile = |probability: &f64| {
-            let position = last as f64 * probability;
-            let rank = position.floor() as usize;
-            while covered <= rank {
-                covered += self.multiplicity(next);
-                next += 1;
-            }
-            let low = self.sorted[next - 1];
-            let high = if covered > rank + 1 || rank == last {
-                low
-            } else {
-                let above = (next..=last).find(|place| self.multiplicity(*place) > 0);
-                above.map_or(low, |place| self.sorted[place])
-            };
-            low + (position - rank as f64) * (high - low)
-        };
-        self.probabilities.iter().map(quantile).collect()
-    }
-
-    fn multiplicity(&self, sorted_place: usize) -> usize {
-        self.ring.multiplicities[self.places[sorted_place] as usize] as usize
-    }
-}
-
-/// Most segments; up to so many values each is a segment of its own.
+/// Most segments whose means are taken; up to so many values each is a segment of its own.
 const MEAN_SEGMENTS: usize = 16_384;
 
-/// Means of resamples.
-pub(super) struct Means {
-    ring: Ring,
-    sums: Vec<f64>,
-    lengths: Vec<f64>,
-}
-
-impl Means {
-    pub(super) fn new(series: Series<'_>) -> Self {
-        let segment = series.values.len().div_ceil(MEAN_SEGMENTS);
-        let segments = series.values.chunks(segment);
-        let sums: Vec<f64> = segments.clone().map(|values| values.iter().sum()).collect();
-        Self {
-            ring: Ring::new(sums.len(), series.block_length.div_ceil(segment)),
-            lengths: segments.map(|values| values.len() as f64).collect(),
-            sums,
-        }
+/// Resamples a series for its mean; `None` for an empty series, a block length of 0, and values that are not
+/// finite.
+pub(super) fn of_mean(series: Series<'_>) -> Option<Resampler> {
+    let is_finite = series.values.iter().all(|value| value.is_finite());
+    if series.values.is_empty() || series.block_length == 0 || !is_finite {
+        return None;
     }
-
-    pub(super) fn draw(&mut self, random: &mut SplitMix64) -> f64 {
-        self.ring.draw(random);
+    let length = series.values.len().div_ceil(MEAN_SEGMENTS);
+    let segments = series.values.chunks(length);
+    let sums: Vec<f64> = segments.clone().map(|own| own.iter().sum()).collect();
+    let lengths: Vec<f64> = segments.map(|own| own.len() as f64).collect();
+    let (places, block) = (sums.len(), series.block_length.div_ceil(length));
+    let figures = move |drawn: &[i16]| {
         let total = |parts: &[f64]| -> f64 {
-            let drawn = self.ring.multiplicities.iter().zip(parts);
+            let drawn = drawn.iter().zip(parts);
             drawn.map(|(times, part)| f64::from(*times) * part).sum()
         };
-        total(&self.sums) / total(&self.lengths)
-    }
+        vec![total(&sums) / total(&lengths)]
+    };
+    Some(Resampler::new(places, block, figures))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::Bootstrap;
+    use crate::stats::resample::Ring;
+    use crate::stats::{SplitMix64, quantile};
 
     /// Values that resemble the one before them, above zero, in steps of `step`.
     fn correlated(seed: u64, count: usize, correlation: f64, step: f64) -> Vec<f64> {
@@ -273,7 +234,7 @@ mod tests {
         let values = correlated(1, 137, 0.5, 7.0);
         let probabilities = [0.0, 0.1, 0.5, 0.905, 1.0];
         for block in [1, 4, 137, 500] {
-            let mut exact = Exact::new(series(&values, block), &probabilities);
+            let mut exact = exact(series(&values, block), &probabilities);
             let mut ring = Ring::new(values.len(), block);
             let (mut random, mut again) = (SplitMix64::new(8), SplitMix64::new(8));
             for _ in 0..50 {
@@ -300,33 +261,24 @@ mod tests {
         for step in [0.001, 200.0] {
             let values = correlated(4, 20_000, 0.9, step);
             let sorted = SortedSample::new(&values).unwrap();
-            // 200 is a multiple of the segment length, so both draw blocks of the same length.
-            let mut exact = Exact::new(series(&values, 200), &probabilities);
-            let mut coarse = Coarse::new(series(&values, 200), &sorted, &probabilities);
-            let interval = |draw: &mut dyn FnMut(&mut SplitMix64) -> Vec<f64>| {
+            let interval = |mut resampler: Resampler| {
                 let mut random = SplitMix64::new(6);
-                let mut lists = vec![Vec::new(); 4];
-                for _ in 0..1500 {
-                    for (list, quantile) in lists.iter_mut().zip(draw(&mut random)) {
-                        list.push(quantile);
-                    }
-                }
-                let each = lists
-                    .iter()
-                    .map(|list| Bootstrap::default().estimate(0.0, list).unwrap());
-                each.collect::<Vec<_>>()
+                let drawn: Vec<Vec<f64>> = (0..1500).map(|_| resampler.draw(&mut random)).collect();
+                let ends = |index: usize| {
+                    let list: Vec<f64> = drawn.iter().map(|figures| figures[index]).collect();
+                    [0.025, 0.975].map(|q| quantile(&list, q).unwrap())
+                };
+                [0, 1, 2, 3].map(ends)
             };
-            let wanted = interval(&mut |random| exact.draw(random));
-            let found = interval(&mut |random| coarse.draw(random));
-            for (wanted, found) in wanted.iter().zip(found) {
-                let width = wanted.high - wanted.low;
-                let low = (found.low - wanted.low).abs();
-                let high = (found.high - wanted.high).abs();
+            // 200 is a multiple of the segment length, so both draw blocks of the same length.
+            let wanted = interval(exact(series(&values, 200), &probabilities));
+            let found = interval(coarse(series(&values, 200), &sorted, &probabilities));
+            for ([low, high], [found_low, found_high]) in wanted.into_iter().zip(found) {
                 // Different draws, so the ends differ by what 1,500 replicates leave to chance.
-                assert!(
-                    low < 0.1 * width + step && high < 0.1 * width + step,
-                    "{wanted:?} {found:?}"
-                );
+                let chance = 0.1 * (high - low) + step;
+                let is_near =
+                    (found_low - low).abs() < chance && (found_high - high).abs() < chance;
+                assert!(is_near, "{low} {high} {found_low} {found_high}");
             }
         }
     }
