@@ -2,7 +2,7 @@
 //! largest distance.
 
 use serde::Serialize;
-use statrs::distribution::{Beta, Continuous};
+use statrs::function::beta::checked_beta_reg;
 
 use crate::stats::resample::quantile_differences;
 use crate::stats::{Bootstrap, Interval, RunPair, SortedSample, mean, quantile, variance};
@@ -157,43 +157,63 @@ const NODES: [(f64, f64); 5] = [
 ///
 /// Value i of n weighs what the Beta((n+1) q, (n+1)(1-q)) distribution has between (i-1)/n and
 /// i/n. It varies less from sample to sample than an interpolated order statistic, and moves
-/// smoothly on rounded data. O(sqrt n) after sorting. `None` unless 0 < q < 1, and where both parameters are not
-/// at least 8: about as many values must lie on either side of the quantile.
+/// smoothly on rounded data. O(sqrt n) after sorting. `None` unless 0 < q < 1.
 #[must_use]
 pub fn harrell_davis(sample: &SortedSample, q: f64) -> Option<f64> {
+    if !(q > 0.0 && q < 1.0) {
+        return None;
+    }
     let values = sample.values();
     let count = values.len() as f64;
     let (a, b) = ((count + 1.0) * q, (count + 1.0) * (1.0 - q));
-    if a.is_nan() || a.min(b) < SMOOTH_FROM {
-        return None;
-    }
-    let density = Beta::new(a, b).ok()?;
-    // Up to a factor that all weights share.
-    let weight = |index: usize| -> f64 {
-        let at = |node: f64| (index as f64 + 0.5 + 0.5 * node) / count;
-        let parts = NODES.iter();
-        parts
-            .map(|(node, weight)| weight * density.pdf(at(*node)))
-            .sum()
+    let centre = a / (a + b);
+    let deviation = (centre * (1.0 - centre) / (a + b + 1.0)).sqrt();
+    let smooth = a.min(b) >= SMOOTH_FROM;
+    // The tails of the few-valued side are longer than normal, so nothing is cut off there.
+    let reach = if smooth {
+        REACH * deviation * count
+    } else {
+        count
     };
-    let deviation = (q * (1.0 - q) / (count + 2.0)).sqrt();
-    let from = ((q - REACH * deviation) * count).floor().max(0.0) as usize;
-    let to = (((q + REACH * deviation) * count).ceil() as usize).min(values.len());
-    // Taken from the middle value, so that constants stay what they are.
-    let origin = values[(q * count) as usize];
+    let from = (centre * count - reach).floor().max(0.0) as usize;
+    let to = ((centre * count + reach).ceil() as usize).min(values.len());
+    // Taken from the middle value, so that constants stay what they are and nothing overflows.
+    let origin = values[(centre * count) as usize];
     let (mut weighted, mut total) = (0.0, 0.0);
     for (index, value) in values.iter().enumerate().take(to).skip(from) {
-        let weight = weight(index);
+        let weight = if smooth {
+            smooth_weight(index as f64, count, a, b)
+        } else {
+            exact_weight(index as f64, count, a, b)?
+        };
         total += weight;
         weighted += weight * (value - origin);
     }
     Some(origin + weighted / total).filter(|found| found.is_finite())
 }
 
+/// The weight by quadrature, up to a factor that all weights share.
+fn smooth_weight(index: f64, count: f64, a: f64, b: f64) -> f64 {
+    // Relative to the top of the hump, where neither factor overflows.
+    let top = (a - 1.0) / (a + b - 2.0);
+    NODES
+        .iter()
+        .map(|(node, weight)| {
+            let x = (index + 0.5 + 0.5 * node) / count;
+            let rise = (a - 1.0) * ((x - top) / top).ln_1p();
+            let fall = (b - 1.0) * ((top - x) / (1.0 - top)).ln_1p();
+            weight * (rise + fall).exp()
+        })
+        .sum()
+}
+
+fn exact_weight(index: f64, count: f64, a: f64, b: f64) -> Option<f64> {
+    let up_to = |edge: f64| checked_beta_reg(a, b, (edge / count).min(1.0)).ok();
+    Some(up_to(index + 1.0)? - up_to(index)?)
+}
+
 #[cfg(test)]
 mod tests {
-    use statrs::distribution::ContinuousCDF;
-
     use super::*;
     use crate::stats::{Series, SplitMix64};
 
@@ -293,29 +313,31 @@ mod tests {
     }
 
     #[test]
-    fn a_quantile_near_an_end_has_no_smooth_weights() {
-        let sample = sorted(&[1.0; 99]);
-        for q in [0.0, 1.0, f64::NAN, 0.07, 0.93] {
-            assert_eq!(harrell_davis(&sample, q), None, "{q}");
-        }
+    fn quantiles_outside_of_0_to_1_are_none() {
+        assert_eq!(harrell_davis(&sorted(&[1.0]), 0.0), None);
+        assert_eq!(harrell_davis(&sorted(&[1.0]), 1.0), None);
+        assert_eq!(harrell_davis(&sorted(&[1.0]), f64::NAN), None);
     }
 
     #[test]
-    fn constants_are_their_own_quantiles() {
+    fn one_value_and_constants_are_themselves() {
+        assert_eq!(harrell_davis(&sorted(&[0.1]), 0.99), Some(0.1));
         assert_eq!(harrell_davis(&sorted(&[0.1; 700]), 0.3), Some(0.1));
+        assert_eq!(harrell_davis(&sorted(&[1.7e308; 30]), 0.5), Some(1.7e308));
     }
 
     #[test]
-    fn the_weights_are_those_of_the_distribution() {
+    fn both_ways_to_the_weights_agree() {
         let values: Vec<f64> = (0..60).map(|index| f64::from(index).powi(2)).collect();
-        let exact = Beta::new(61.0 * 0.4, 61.0 * 0.6).unwrap();
-        let up_to = |index: f64| exact.cdf(index / 60.0);
-        let weighted = (0..60).map(f64::from).zip(&values);
-        let expected: f64 = weighted
-            .map(|(index, value)| value * (up_to(index + 1.0) - up_to(index)))
-            .sum();
-        let found = harrell_davis(&sorted(&values), 0.4).unwrap();
-        assert!((found / expected - 1.0).abs() < 1e-12, "{found} {expected}");
+        let (a, b) = (61.0 * 0.4, 61.0 * 0.6);
+        let all = |weight: &dyn Fn(f64) -> f64| {
+            let weights: Vec<f64> = (0..60).map(|index| weight(f64::from(index))).collect();
+            let weighted: f64 = weights.iter().zip(&values).map(|(w, v)| w * v).sum();
+            weighted / weights.iter().sum::<f64>()
+        };
+        let smooth = all(&|index| smooth_weight(index, 60.0, a, b));
+        let exact = all(&|index| exact_weight(index, 60.0, a, b).unwrap());
+        assert!((smooth / exact - 1.0).abs() < 1e-12, "{smooth} {exact}");
     }
 
     #[test]
