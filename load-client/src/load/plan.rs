@@ -57,7 +57,7 @@ pub enum Model {
 }
 
 /// What a user does between a reply and its next request.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Pause {
     /// Sends at once.
     None,

@@ -250,7 +250,7 @@ fn record(
 }
 
 /// 2^64 ns are 584 years.
-fn nanoseconds(time: Duration) -> u64 {
+pub(crate) fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 

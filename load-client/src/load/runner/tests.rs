@@ -129,8 +129,8 @@ fn scenario() -> Arc<dyn Scenario> {
 /// Runs a plan on paused time; answers its samples in the order in which they ended.
 async fn collect<T: Transport>(plan: Plan, transport: Arc<T>, control: Control) -> Vec<Sample> {
     let (samples, receiver) = Samples::channel();
-    let pacer = Pacer::Timer;
-    run_paced_by(pacer, plan, scenario(), transport, samples, &control).await;
+    let engine = Engine::new(plan, scenario(), transport, samples, &control);
+    engine.run(Pacer::Timer).await;
     receiver.take()
 }
 
@@ -155,6 +155,13 @@ async fn next_sample(receiver: &SampleReceiver) -> Sample {
             return first;
         }
         tokio::task::yield_now().await;
+    }
+}
+
+/// Drives the steps on tokio's timer.
+pub(super) async fn by_timer(mut step: impl FnMut() -> Step) {
+    while let Step::Wait(until) = step() {
+        tokio::time::sleep_until(until.into()).await;
     }
 }
 
@@ -325,8 +332,7 @@ async fn active(plan: Plan, looks: &[u64], steer: impl FnOnce(&Control)) -> Vec<
     let running = tokio::spawn({
         let control = control.clone();
         let transport = Memory::new(Service::RepliesAfter(Duration::from_millis(100)));
-        let pacer = Pacer::Timer;
-        async move { run_paced_by(pacer, plan, scenario(), transport, samples, &control).await }
+        Engine::new(plan, scenario(), transport, samples, &control).run(Pacer::Timer)
     });
     let mut steer = Some(steer);
     let mut found = Vec::new();

@@ -22,6 +22,12 @@ pub(crate) struct Latencies {
     sum_ns: u128,
 }
 
+impl Default for Latencies {
+    fn default() -> Self {
+        Self::with_digits(3)
+    }
+}
+
 impl Latencies {
     /// Four digits tell a median of 4.471 ms to half a microsecond; three take a tenth of the memory.
     pub(crate) fn with_digits(digits: u8) -> Self {

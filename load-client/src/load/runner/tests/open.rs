@@ -295,7 +295,8 @@ async fn a_recorder_that_stands_still_holds_requests_back_and_is_counted() {
         }
         let control = Control::default();
         let transport = Memory::new(Service::RepliesAfter(Duration::from_millis(1)));
-        run_paced_by(Pacer::Timer, plan, scenario(), transport, samples, &control).await;
+        let engine = Engine::new(plan, scenario(), transport, samples, &control);
+        engine.run(Pacer::Timer).await;
         assert_eq!(control.held_back_by_recorder(), expected);
         assert_eq!(receiver.take().len(), waiting, "nothing was sent");
     }
