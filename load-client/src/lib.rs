@@ -77,7 +77,6 @@ pub mod load {
     mod schedule;
     pub(crate) mod search;
     pub(crate) mod shape;
-    pub(crate) mod units;
     mod users;
 
     pub use control::Control;

@@ -128,9 +128,7 @@ impl LoadArguments {
         let Some(preset) = self.preset else {
             return Ok(plan);
         };
-        let run_time = run_time.ok_or(PlanError::PresetWithoutRunTime {
-            preset: preset.name(),
-        })?;
+        let run_time = run_time.ok_or_else(|| without_run_time(preset))?;
         let target = rate.map_or(Target::Users { users, spawn_rate }, Target::Rate);
         let model = match (rate, plan.model) {
             (Some(_), Model::Closed(_)) => Model::Open(self.open_loop()),
@@ -160,9 +158,10 @@ impl LoadArguments {
         if self.preset != Some(Preset::Capacity) {
             return Ok(None);
         }
-        let without = PlanError::SearchWithout;
-        let highest = rate.ok_or(without("--rate, the highest rate to try"))?;
-        let run_time = run_time.ok_or(without("--run-time, which its probes are parts of"))?;
+        let without = |what: &str| PlanError(format!("--preset capacity needs {what}"));
+        let highest = rate.ok_or_else(|| without("--rate, the highest rate to try"))?;
+        let probed = "--run-time, which its probes are parts of";
+        let run_time = run_time.ok_or_else(|| without(probed))?;
         if self.until.is_empty() {
             return Err(without("--until, what a rate must hold"));
         }
@@ -177,9 +176,7 @@ impl LoadArguments {
         let Some(preset) = self.preset else {
             return Ok(Vec::new());
         };
-        let run_time = basics.run_time.ok_or(PlanError::PresetWithoutRunTime {
-            preset: preset.name(),
-        })?;
+        let run_time = basics.run_time.ok_or_else(|| without_run_time(preset))?;
         let users = Target::Users {
             users: basics.users,
             spawn_rate: basics.spawn_rate,
@@ -208,7 +205,7 @@ impl LoadArguments {
             ),
         ];
         match wrong.into_iter().find(|(_, is_wrong, _)| *is_wrong) {
-            Some((flag, _, model)) => Err(PlanError::OtherModel { flag, model }),
+            Some((flag, _, model)) => Err(PlanError(format!("{flag} is for {model}"))),
             None => Ok(()),
         }
     }
@@ -239,13 +236,17 @@ impl LoadArguments {
     }
 }
 
+fn without_run_time(preset: Preset) -> PlanError {
+    let name = preset.name();
+    PlanError(format!(
+        "--preset {name} needs --run-time, which its stages are parts of"
+    ))
+}
+
 fn read_shape(path: &Path) -> Result<Vec<Stage>, PlanError> {
-    let wrong = |cause: String| PlanError::Shape {
-        path: path.display().to_string(),
-        cause,
-    };
+    let wrong = |cause: String| PlanError(format!("--shape {}: {cause}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-    shape::parse(&text).map_err(|error| wrong(error.to_string()))
+    shape::parse(&text).map_err(wrong)
 }
 
 #[cfg(test)]

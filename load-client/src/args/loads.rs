@@ -27,7 +27,7 @@ impl LoadArguments {
             ("--preset", self.preset.is_some()),
         ];
         let mut given = more.iter().chain(&own).filter(|(_, is_given)| *is_given);
-        let refused = |(flag, _): &(&'static str, bool)| Err(PlanError::BesideLoads { flag });
+        let refused = |(flag, _): &(&'static str, bool)| Err(beside_loads(flag));
         given.next().map_or(Ok(()), refused)
     }
 
@@ -111,6 +111,13 @@ impl LoadArguments {
             ..plan.clone()
         }
     }
+}
+
+/// Refuses a flag of a run that has one load.
+pub(super) fn beside_loads(flag: &str) -> PlanError {
+    PlanError(format!(
+        "{flag} is for a run with one load; the [[load]] tables of --scenario say it, leave it out"
+    ))
 }
 
 /// What a user does between a reply and its next request.

@@ -166,7 +166,7 @@ impl RunArguments {
         let mut loads = prepared.0.loads.iter();
         let is_of_stages = loads.len() > 0 && loads.all(|own| !own.plan.stages.is_empty());
         if is_of_stages && self.run_time.is_some() {
-            return Err(PlanError::BesideLoads { flag: "--run-time" }.into());
+            return Err(loads::beside_loads("--run-time").into());
         }
         Ok(prepared)
     }

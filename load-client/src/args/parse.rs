@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::load::plan::MAX_USERS;
 use crate::load::shape::Preset;
-pub(crate) use crate::load::units::{
+pub(crate) use crate::load::shape::{
     parse_duration as duration, parse_duration_or_zero as duration_or_zero, parse_times as times,
 };
 use kafka_cluster_url::ClusterUrl;
@@ -34,7 +34,7 @@ pub(crate) fn spawn_rate(text: &str) -> Result<f64, String> {
 
 /// Requests per second, above zero.
 pub(crate) fn rate(text: &str) -> Result<f64, String> {
-    let rate = crate::load::units::parse_rate(text)?;
+    let rate = crate::load::shape::parse_rate(text)?;
     let rate = (rate > 0.0).then_some(rate);
     rate.ok_or_else(|| "takes a rate above 0 such as 500/s, 30/m or 1.5/s".to_owned())
 }

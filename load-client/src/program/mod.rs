@@ -25,7 +25,7 @@ use crate::args::{
     self, Command, Misuse, NotAllowed, OutputError, RunArguments, ServiceError, parse,
 };
 use crate::load::plan::{Model, OpenLoop, Pause, Plan, PlanError};
-use crate::load::units::show_rate;
+use crate::load::shape::show_rate;
 use crate::load::{Arrivals, Control};
 use crate::report::Collision;
 use crate::scenario::{Mix, Scenario};

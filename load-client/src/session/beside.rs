@@ -11,7 +11,7 @@ use crate::args::LoadArguments;
 use crate::load::Control;
 use crate::load::plan::{Plan, Span};
 use crate::load::search::{Bisection, Probed, Search};
-use crate::load::units::show_rate;
+use crate::load::shape::show_rate;
 use crate::measure::analysis::Findings;
 use crate::measure::history::History;
 use crate::measure::memory::{self, MemoryPoint};
