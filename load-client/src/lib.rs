@@ -97,7 +97,7 @@ pub mod measure {
     pub(crate) mod threshold;
 
     pub use summary::{
-        ErrorCount, Lag, Latency, Percentile, Rates, Row, StageResult, Summary, WarmUp,
+        Ended, ErrorCount, Lag, Latency, Percentile, Rates, Row, StageResult, Summary,
     };
 }
 #[doc(hidden)]

@@ -184,7 +184,7 @@ pub struct Summary {
     /// Requests by outcome.
     pub outcomes: BTreeMap<Status, u64>,
     /// What the warm-up saw.
-    pub warm_up: WarmUp,
+    pub warm_up: Ended,
     /// Good replies per second that arrived in the measured window.
     pub throughput: Option<f64>,
     /// From the end of the warm-up to that of the run time, or to when the run was stopped, in seconds.
@@ -255,10 +255,10 @@ pub struct Row {
     pub rates: Rates,
 }
 
-/// Requests of the warm-up.
+/// Requests that ended, and those of them that failed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct WarmUp {
-    /// Requests that ended.
+pub struct Ended {
+    /// Requests that ended, well or not.
     pub requests: u64,
     /// Requests that failed.
     pub failures: u64,
@@ -318,6 +318,28 @@ pub struct Rates {
     pub failures: f64,
 }
 
+impl Ended {
+    pub(crate) fn count(&mut self, failed: bool) {
+        self.requests += 1;
+        self.failures += u64::from(failed);
+    }
+
+    /// Both per second; 0 where no time is known.
+    pub(crate) fn rates(self, seconds: f64) -> Rates {
+        let rate = |count: u64| {
+            if seconds > 0.0 {
+                count as f64 / seconds
+            } else {
+                0.0
+            }
+        };
+        Rates {
+            requests: rate(self.requests),
+            failures: rate(self.failures),
+        }
+    }
+}
+
 impl Latency {
     /// Looks a percentile up; `None` when too few replies lie above it.
     pub(crate) fn percentile(&self, quantile: f64) -> Option<f64> {
@@ -337,10 +359,14 @@ impl Row {
         let (Some(response), Some(service)) = (&self.response, &self.service) else {
             return false;
         };
-        let apart = |response: f64, service: f64| response > service * 1.01;
-        apart(response.mean_ms, service.mean_ms)
-            || apart(response.median_ms, service.median_ms)
-            || apart(response.max_ms, service.max_ms)
+        let pairs = [
+            (response.mean_ms, service.mean_ms),
+            (response.median_ms, service.median_ms),
+            (response.max_ms, service.max_ms),
+        ];
+        pairs
+            .into_iter()
+            .any(|(response, service)| response > service * 1.01)
     }
 }
 
@@ -363,16 +389,15 @@ impl Lag {
 
     /// What a reader must know before the figures mean anything; `None` when requests were sent as intended.
     pub(crate) fn warning(&self) -> Option<String> {
-        let mut parts = Vec::new();
-        if self.held_back > 0 {
-            parts.push(format!(
-                "{} request(s) were held back by --max-in-flight or a slow disk",
-                self.held_back
-            ));
-        }
-        if self.unsent > 0 {
-            parts.push(format!("{} due request(s) were never sent", self.unsent));
-        }
+        let held_back = (self.held_back > 0).then(|| {
+            let count = self.held_back;
+            format!("{count} request(s) were held back by --max-in-flight or a slow disk")
+        });
+        let unsent = (self.unsent > 0).then(|| {
+            let count = self.unsent;
+            format!("{count} due request(s) were never sent")
+        });
+        let parts: Vec<_> = held_back.into_iter().chain(unsent).collect();
         (!parts.is_empty()).then(|| {
             let late = format!("requests were up to {:.1} ms late", self.max_ms);
             format!("{}; {late}", parts.join(", "))

@@ -167,7 +167,7 @@ impl Started {
     ) -> anyhow::Result<Concluded> {
         let (plan, control, transport) = (self.plan, self.control, self.transport);
         let beside = Beside::start(&self.arguments.load, &plan, self.recorder.view(), &control);
-        let stillness = Stillness::watch()?;
+        let stillness = Stillness::watch(&plan, &control)?;
         let (started, clock) = (SystemTime::now(), Instant::now());
         let (sending, scenario) = (Arc::clone(&transport), self.scenario);
         if plan.loads.is_empty() {
@@ -181,7 +181,7 @@ impl Started {
         }
         let duration = clock.elapsed();
         self.is_over.cancel();
-        let stalled = stillness.stop(&plan, &control);
+        let stalled = stillness.stop();
         let active = control.active();
         let outputs = self.outputs.stop();
         let view = self.recorder.view();

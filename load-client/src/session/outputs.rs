@@ -9,7 +9,7 @@ use crate::load::plan::{Model, Pause, Plan};
 use crate::measure::analysis::Findings;
 use crate::measure::history::Moment;
 use crate::measure::recorder::TallyView;
-use crate::measure::selfcheck::{self, LoadModel, Readings, Stalled, Validity, available_cores};
+use crate::measure::selfcheck::{self, Readings, Stalled, Validity, available_cores};
 use crate::measure::summary::{Lag, Summary};
 use crate::measure::threshold::{self, Judgements, Threshold, evaluate};
 use crate::report::text::{run_end, run_verdicts};
@@ -237,7 +237,6 @@ impl Ended {
         if let Some(observer) = &mut self.watched.observer {
             observer(&moment, &summary);
         }
-        self.view.keep(moment);
         let validity = selfcheck::check(&summary, &self.readings(plan, end_of_run.stalled));
         let answer = evaluate(&self.outputs.arguments.fail_on, &summary);
         let held = self.show(&summary, &answer, &validity);
@@ -343,13 +342,11 @@ impl Ended {
 
     fn readings(&self, plan: &Plan, stalled: Stalled) -> Readings {
         Readings {
-            model: match plan.model {
-                Model::Open(_) => LoadModel::OpenLoop,
-                Model::Closed(Pause::None) if plan.loads.is_empty() => LoadModel::ClosedLoop,
-                Model::Closed(_) => LoadModel::ClosedLoopWithThinkTime,
-            },
-            // After a reset the two are of different spans.
-            users: self.control.mean_users().filter(|_| !self.view.was_reset()),
+            is_open_loop: matches!(plan.model, Model::Open(_)),
+            // After a reset they are of another span than who waits.
+            users: (plan.model == Model::Closed(Pause::None) && !self.view.was_reset())
+                .then(|| self.control.mean_users())
+                .flatten(),
             in_flight: self.view.occupied(),
             held_back_by_recorder: self.control.held_back_by_recorder(),
             stalled,

@@ -191,7 +191,6 @@ impl Watcher {
             observer(&moment, &summary);
         }
         self.abort_on_broken(&summary, elapsed);
-        self.settings.view.keep(moment);
     }
 
     fn write_files(&mut self, moment: &Moment, summary: &Summary) {
