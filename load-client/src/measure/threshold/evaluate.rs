@@ -1,5 +1,6 @@
 //! Reads thresholds from text, and holds them against the figures of a run.
 
+use std::fmt::Display;
 use std::str::FromStr;
 
 use serde::Serialize;
@@ -56,8 +57,14 @@ impl Threshold {
         match self.metric {
             Metric::RequestsPerSecond => false,
             Metric::Latency(..) => true,
-            Metric::Failures | Metric::Timeouts => self.operator.is_upper_bound(),
+            Metric::Failures | Metric::Timeouts => {
+                matches!(self.operator, Operator::Below | Operator::AtMost)
+            }
         }
+    }
+
+    fn is_held_by(&self, value: f64) -> bool {
+        self.operator.holds(value, self.limit.value())
     }
 
     /// Whether it speaks of failed requests, and so takes the judgement of them upon itself.
@@ -81,7 +88,7 @@ pub(crate) fn first_broken<'a>(
     summary: &Summary,
 ) -> Option<String> {
     let broken = |own: &Threshold| match measure(own, summary) {
-        Ok(value) if own.operator.holds(value, own.limit.value()) => None,
+        Ok(value) if own.is_held_by(value) => None,
         Ok(value) => Some(format!("{}, the limit is {own}", with_its_name(own, value))),
         Err(_) => all_failed(own, summary)
             .then(|| format!("no request was answered well, the limit is {own}")),
@@ -134,18 +141,19 @@ pub(crate) fn unknown_kind<'a>(thresholds: &'a [Threshold], kinds: &[String]) ->
 }
 
 fn judge(threshold: &Threshold, summary: &Summary) -> Judgement {
-    let (verdict, measured, reason) = match measure(threshold, summary) {
-        Ok(value) if threshold.operator.holds(value, threshold.limit.value()) => {
-            (Standing::Holds, Some(value), None)
-        }
-        Ok(value) => (Standing::Broken, Some(value), None),
-        Err(reason) => (Standing::Undecided, None, Some(reason)),
-    };
+    let measured = measure(threshold, summary);
     Judgement {
         threshold: threshold.to_string(),
-        verdict,
-        measured: measured.map(|value| in_words(threshold, value)),
-        reason,
+        verdict: match measured {
+            Ok(value) if threshold.is_held_by(value) => Standing::Holds,
+            Ok(_) => Standing::Broken,
+            Err(_) => Standing::Undecided,
+        },
+        measured: measured
+            .as_ref()
+            .ok()
+            .map(|value| in_words(threshold, *value)),
+        reason: measured.err(),
     }
 }
 
@@ -168,11 +176,10 @@ fn measure(threshold: &Threshold, summary: &Summary) -> Result<f64, String> {
             let timeouts = summary.outcomes.get(&Status::Timeout);
             counted(threshold, row, timeouts.copied().unwrap_or_default())
         }
-        Metric::RequestsPerSecond => {
-            let is_defined = summary.window_seconds.is_some_and(|seconds| seconds > 0.0);
-            let rate = is_defined.then_some(row.rates.requests);
-            rate.ok_or_else(|| "nothing was measured".to_owned())
-        }
+        Metric::RequestsPerSecond => match summary.window_seconds {
+            Some(seconds) if seconds > 0.0 => Ok(row.rates.requests),
+            _ => Err("nothing was measured".to_owned()),
+        },
     }
 }
 
@@ -190,24 +197,18 @@ fn statistic_of(latency: &Latency, statistic: Statistic) -> Result<f64, String> 
     }
 }
 
-/// The replies that carry a quantile.
-fn needed(quantile: f64) -> u64 {
-    // Rounding may make the quotient a little too large or too small.
-    let about = (10.0 / (1.0 - quantile)) as u64;
-    let mut counts = about.saturating_sub(1)..;
-    let needed = counts.find(|count| quantile_is_supported(*count, quantile));
-    needed.unwrap_or(about)
-}
-
 fn too_few(count: u64, quantile: f64) -> String {
     if quantile_is_supported(count, quantile) {
         return "the percentile was not computed".to_owned();
     }
-    let needed = needed(quantile);
-    let replies = if count == 1 {
-        "reply is"
-    } else {
-        "replies are"
+    // Rounding may make the quotient a little too large or too small.
+    let about = (10.0 / (1.0 - quantile)) as u64;
+    let mut counts = about.saturating_sub(1)..;
+    let needed = counts.find(|count| quantile_is_supported(*count, quantile));
+    let needed = needed.unwrap_or(about);
+    let replies = match count {
+        1 => "reply is",
+        _ => "replies are",
     };
     format!("{count} {replies} too few: it takes {needed}, so that ten lie above; run longer")
 }
@@ -249,22 +250,14 @@ pub(crate) const GRAMMAR: &str = "[KIND:]METRIC OPERATOR VALUE, where METRIC is 
      rps>=500, createOrder:p99<0.1s";
 
 /// Why a text is no threshold.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{problem}; takes {GRAMMAR}")]
-pub(crate) struct ParseError {
-    problem: String,
-}
-
-fn problem(text: impl Into<String>) -> ParseError {
-    ParseError {
-        problem: text.into(),
-    }
+fn problem(text: impl Display) -> String {
+    format!("{text}; takes {GRAMMAR}")
 }
 
 impl FromStr for Threshold {
-    type Err = ParseError;
+    type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, ParseError> {
+    fn from_str(text: &str) -> Result<Self, String> {
         let text = text.trim();
         // A kind's name may hold a colon, while nothing behind it can.
         let (kind, condition) = match text.rsplit_once(':') {
@@ -275,8 +268,7 @@ impl FromStr for Threshold {
             return Err(problem("no kind stands before the colon"));
         }
         let (metric, operator, limit) = split(condition)?;
-        let metric = read_metric(metric)?;
-        let limit = read_limit(limit)?;
+        let (metric, limit) = (read_metric(metric)?, read_limit(limit)?);
         check_unit(metric, limit.unit)?;
         if kind.is_some() && metric == Metric::Timeouts {
             return Err(problem(
@@ -292,7 +284,7 @@ impl FromStr for Threshold {
     }
 }
 
-fn split(condition: &str) -> Result<(&str, Operator, &str), ParseError> {
+fn split(condition: &str) -> Result<(&str, Operator, &str), String> {
     let at = condition.find(['<', '>']);
     let (metric, rest) = condition.split_at(at.unwrap_or(condition.len()));
     let mut operators = OPERATORS.iter();
@@ -301,7 +293,7 @@ fn split(condition: &str) -> Result<(&str, Operator, &str), ParseError> {
     Ok((metric.trim(), operator, limit.trim()))
 }
 
-fn read_metric(text: &str) -> Result<Metric, ParseError> {
+fn read_metric(text: &str) -> Result<Metric, String> {
     if let Some(metric) = named(&METRICS, text) {
         return Ok(metric);
     }
@@ -311,7 +303,7 @@ fn read_metric(text: &str) -> Result<Metric, ParseError> {
         _ => (Time::Response, text),
     };
     let found = named(&STATISTICS, statistic).or_else(|| read_percentile(statistic));
-    let statistic = found.ok_or_else(|| problem(format!("{text:?} is no metric")))?;
+    let statistic = found.ok_or_else(|| problem(format_args!("{text:?} is no metric")))?;
     Ok(Metric::Latency(time, statistic))
 }
 
@@ -323,43 +315,39 @@ fn read_percentile(text: &str) -> Option<Statistic> {
     (is_between && is_coarse).then_some(Statistic::Percentile(percent))
 }
 
-fn read_limit(text: &str) -> Result<Limit, ParseError> {
+fn read_limit(text: &str) -> Result<Limit, String> {
     let end = text.find(|character: char| !character.is_ascii_digit() && character != '.');
     let (number, unit) = text.split_at(end.unwrap_or(text.len()));
     let number = read_number(number)
-        .ok_or_else(|| problem(format!("{text:?} does not begin with a number")))?;
+        .ok_or_else(|| problem(format_args!("{text:?} does not begin with a number")))?;
     let unit = unit.trim();
-    let unit = named(&UNITS, unit).ok_or_else(|| problem(format!("{unit:?} is no unit")))?;
+    let unit = named(&UNITS, unit).ok_or_else(|| problem(format_args!("{unit:?} is no unit")))?;
     Ok(Limit { number, unit })
 }
 
 /// Digits with at most one point: no sign, no exponent, no infinity.
 fn read_number(text: &str) -> Option<f64> {
-    let is_plain = text.starts_with(|first: char| first.is_ascii_digit())
-        && text
-            .chars()
-            .all(|character| character.is_ascii_digit() || character == '.');
-    let number = text.parse().ok().filter(|number: &f64| number.is_finite());
-    number.filter(|_| is_plain)
+    let is_plain = |character: char| character.is_ascii_digit() || character == '.';
+    if !text.starts_with(|first: char| first.is_ascii_digit()) || !text.chars().all(is_plain) {
+        return None;
+    }
+    text.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
-fn check_unit(metric: Metric, unit: Unit) -> Result<(), ParseError> {
+fn check_unit(metric: Metric, unit: Unit) -> Result<(), String> {
     let is_time = matches!(
         unit,
         Unit::Microseconds | Unit::Milliseconds | Unit::Seconds
     );
-    match metric {
-        Metric::Latency(..) if !is_time => Err(problem(format!(
-            "{metric} needs a time with its unit, such as 20ms"
-        ))),
-        Metric::RequestsPerSecond if unit != Unit::One => {
-            Err(problem("rps needs a plain number, requests per second"))
+    let (is_fit, needs) = match metric {
+        Metric::Latency(..) => (is_time, "a time with its unit, such as 20ms"),
+        Metric::RequestsPerSecond => (unit == Unit::One, "a plain number, requests per second"),
+        Metric::Failures | Metric::Timeouts => {
+            (!is_time, "a share such as 1%, or a number of requests")
         }
-        Metric::Failures | Metric::Timeouts if is_time => Err(problem(format!(
-            "{metric} needs a share such as 1%, or a number of requests"
-        ))),
-        _ => Ok(()),
-    }
+    };
+    let wrong = || problem(format_args!("{metric} needs {needs}"));
+    is_fit.then_some(()).ok_or_else(wrong)
 }
 
 #[cfg(test)]

@@ -134,11 +134,6 @@ impl Operator {
             Self::AtLeast => value >= limit,
         }
     }
-
-    /// Whether values must stay under the limit.
-    pub(crate) fn is_upper_bound(self) -> bool {
-        matches!(self, Self::Below | Self::AtMost)
-    }
 }
 
 impl Statistic {
@@ -270,7 +265,7 @@ mod tests {
             (":p95<1ms", "no kind stands before the colon"),
             ("a:timeouts<1", "timeouts are counted over all kinds"),
         ] {
-            let error = text.parse::<Threshold>().unwrap_err().to_string();
+            let error = text.parse::<Threshold>().unwrap_err();
             assert!(error.contains(expected), "{text}: {error}");
             assert!(error.contains("createOrder:p99<0.1s") && !error.contains('\n'));
         }
