@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::load::plan::Target;
@@ -26,12 +26,8 @@ pub struct Control {
 /// One load of a run.
 #[derive(Debug, Default)]
 struct Load {
-    /// `None` before the load has begun.
-    target: Mutex<Option<Target>>,
-    /// Counts the changes of the target from outside.
-    changes: AtomicU64,
-    /// Wakes whoever starts and ends users. The pacer of an open loop looks by itself.
-    changed: Notify,
+    /// `None` before the load has begun. Its receivers are told of changes from outside, and not of stages.
+    target: watch::Sender<Option<Target>>,
     in_flight: AtomicUsize,
     presence: Mutex<Presence>,
 }
@@ -82,7 +78,7 @@ impl Presence {
 impl Load {
     /// Users that are active; of an open loop, requests in flight.
     fn active(&self) -> usize {
-        match *lock(&self.target) {
+        match *self.target.borrow() {
             Some(Target::Rate(_)) => self.in_flight.load(Ordering::Acquire),
             _ => lock(&self.presence).users,
         }
@@ -92,7 +88,7 @@ impl Load {
 impl Control {
     /// What is wanted at present; `None` before the run has begun, and of several loads.
     pub(crate) fn target(&self) -> Option<Target> {
-        *lock(&self.load.target)
+        *self.load.target.borrow()
     }
 
     /// Wants so many users of a closed loop, started or taken away at so many per second (above 0; else nothing
@@ -129,11 +125,9 @@ impl Control {
     }
 
     fn change(&self, change: impl FnOnce(Target) -> Target) {
-        if let Some(target) = lock(&self.load.target).as_mut() {
-            *target = change(*target);
-            self.load.changes.fetch_add(1, Ordering::Release);
-        }
-        self.load.changed.notify_one();
+        self.load
+            .target
+            .send_modify(|target| *target = target.map(change));
     }
 
     /// Users that are active, and requests in flight of open loops.
@@ -219,17 +213,15 @@ impl Control {
 
     /// Notes the target of a stage that begins.
     pub(super) fn follow(&self, target: Target) {
-        *lock(&self.load.target) = Some(target);
+        self.load.target.send_if_modified(|own| {
+            *own = Some(target);
+            false
+        });
     }
 
-    /// Changes of the target from outside, so far.
-    pub(super) fn changes(&self) -> u64 {
-        self.load.changes.load(Ordering::Acquire)
-    }
-
-    /// Waits for a change of the target from outside.
-    pub(super) async fn changed(&self) {
-        self.load.changed.notified().await;
+    /// Tells of changes of the target from outside, from now on.
+    pub(super) fn changes(&self) -> watch::Receiver<Option<Target>> {
+        self.load.target.subscribe()
     }
 
     /// Notes how many users run from this moment on.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
 use crate::load::plan::{Pause, Target};
-use crate::load::runner::{Engine, Step, now};
+use crate::load::runner::{Engine, now};
 use crate::load::schedule::Schedule;
 use crate::load::users::{Course, WaitTime};
 use crate::measure::summary::Status;
@@ -45,14 +45,20 @@ pub(super) async fn drive_closed<T: Transport>(engine: &Arc<Engine<T>>, pause: P
         if let Some(target) = course.follow(elapsed) {
             engine.control.follow(target);
         }
-        if std::mem::replace(&mut changes, engine.control.changes()) != changes
-            && let Some(Target::Users { users, spawn_rate }) = engine.control.target()
-        {
-            course.change(elapsed, users, spawn_rate);
-        }
         users.set_number(course.users(elapsed));
         let next = [course.next_change(elapsed), engine.plan.run_time];
-        users.changed(next.into_iter().flatten().min()).await;
+        let next = next.into_iter().flatten().min();
+        let next = next.and_then(|next| engine.start.checked_add(next));
+        tokio::select! {
+            () = sleep_until(next.unwrap_or_else(now).into()), if next.is_some() => {}
+            () = engine.control.stop.cancelled() => {}
+            Ok(()) = changes.changed() => {
+                if let Some(Target::Users { users, spawn_rate }) = *changes.borrow() {
+                    course.change(engine.elapsed(), users, spawn_rate);
+                }
+            }
+            Some(ended) = users.tasks.join_next() => users.note(ended),
+        }
     }
     engine.sending_ended();
     engine.control.stop.cancel();
@@ -77,17 +83,6 @@ impl<T: Transport> Users<T> {
                 .spawn(closed_loop(user, engine, self.pause, dismissed));
         }
         self.engine.users_are(self.tasks.len());
-    }
-
-    /// Waits until `next`, or for whatever else changes the users that run, or are wanted.
-    async fn changed(&mut self, next: Option<Duration>) {
-        let next = next.and_then(|next| self.engine.start.checked_add(next));
-        tokio::select! {
-            () = sleep_until(next.unwrap_or_else(now).into()), if next.is_some() => {}
-            () = self.engine.control.stop.cancelled() => {}
-            () = self.engine.control.changed() => {}
-            Some(ended) = self.tasks.join_next() => self.note(ended),
-        }
     }
 
     fn note(&mut self, ended: Result<u32, JoinError>) {
@@ -202,8 +197,8 @@ pub(super) struct Dispatcher<T> {
     is_held_back: bool,
     /// Whether requests are late because one was held back, and the schedule was not caught up with since.
     is_behind: bool,
-    /// Changes of the target that the schedule has followed.
-    changes: u64,
+    /// Changes of the target that the schedule is to follow.
+    changes: watch::Receiver<Option<Target>>,
 }
 
 impl<T: Transport> Dispatcher<T> {
@@ -220,8 +215,8 @@ impl<T: Transport> Dispatcher<T> {
         }
     }
 
-    /// Sends all that is due; returns how long to wait then.
-    pub(super) fn step(&mut self) -> Step {
+    /// Sends all that is due; returns when to be called again, or earlier, and `None` after the last request.
+    pub(super) fn step(&mut self) -> Option<Instant> {
         loop {
             let now = now();
             let elapsed = now.saturating_duration_since(self.engine.start);
@@ -231,17 +226,17 @@ impl<T: Transport> Dispatcher<T> {
                 self.engine.sending_ended();
                 let unsent = self.drop_due(elapsed);
                 self.engine.control.count_unsent(unsent);
-                return Step::Done;
+                return None;
             }
             if due.is_none_or(|due| due > elapsed) {
                 self.is_behind = false;
                 // The end may come before anything is due again.
                 let next = due.or(self.engine.plan.run_time);
                 let next = next.and_then(|next| self.engine.start.checked_add(next));
-                return Step::Wait(next.map_or(now + IDLE, |next| next.min(now + IDLE)));
+                return Some(next.map_or(now + IDLE, |next| next.min(now + IDLE)));
             }
             if !self.may_send() {
-                return Step::Wait(now + PAUSE_WHEN_HELD_BACK);
+                return Some(now + PAUSE_WHEN_HELD_BACK);
             }
             if let Some(due) = self.schedule.next() {
                 self.send(self.engine.start + due);
@@ -294,10 +289,9 @@ impl<T: Transport> Dispatcher<T> {
         if let Some(target) = self.course.follow(elapsed) {
             self.engine.control.follow(target);
         }
-        let changes = self.engine.control.changes();
-        if std::mem::replace(&mut self.changes, changes) != changes
-            && let Some(Target::Rate(rate)) = self.engine.control.target()
-        {
+        let has_changed = self.changes.has_changed().unwrap_or(false);
+        let changed = has_changed.then(|| *self.changes.borrow_and_update());
+        if let Some(Some(Target::Rate(rate))) = changed {
             self.schedule.set_rate(elapsed, rate);
             // What a search leaves due at one rate must not burden the next.
             if self.engine.plan.search.is_some() {

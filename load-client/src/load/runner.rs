@@ -10,9 +10,9 @@ use crate::load::Control;
 use crate::load::loops::{Dispatcher, drive_closed};
 use crate::load::plan::{Model, Plan};
 use crate::measure::recorder::{Samples, nanoseconds};
-use crate::measure::summary::{Outcome, Sample, Status};
+use crate::measure::summary::{CUT, Sample, Status, TIMED_OUT};
 use crate::scenario::Scenario;
-use crate::transport::{Ending, Failure, InFlight, Listener, Refusal, Transport};
+use crate::transport::{Ending, Failure, InFlight, Listener, Transport};
 
 /// Runs a plan to its end: every request ends in exactly one sample.
 ///
@@ -26,7 +26,7 @@ pub async fn run<T: Transport>(
     control: &Control,
 ) {
     let engine = Engine::new(plan, scenario, transport, samples, control);
-    engine.run(Pacer::Thread).await;
+    engine.run(by_thread).await;
 }
 
 /// As [`run`], of several loads at once; returns when the last of them has ended.
@@ -38,7 +38,7 @@ pub(crate) async fn run_loads<T: Transport>(
 ) {
     let engine = |(plan, scenario)| {
         let (transport, samples) = (Arc::clone(transport), samples.clone());
-        Engine::new(plan, scenario, transport, samples, &control.part()).run(Pacer::Thread)
+        Engine::new(plan, scenario, transport, samples, &control.part()).run(by_thread)
     };
     let begun: Vec<_> = loads.into_iter().map(engine).collect();
     // The recorder waits for the last sender.
@@ -85,14 +85,16 @@ impl<T: Transport> Engine<T> {
         })
     }
 
-    /// Sends by the plan, and waits for the last request to end.
-    async fn run(self: Arc<Self>, pacer: Pacer) {
+    /// Sends by the plan, and waits for the last request to end. `pace` sends the schedule of an open loop.
+    async fn run<F>(self: Arc<Self>, pace: impl FnOnce(Dispatcher<T>) -> F)
+    where
+        F: Future<Output = ()>,
+    {
         let all_ended = async {
             match self.plan.model {
                 Model::Closed(pause) => drive_closed(&self, pause).await,
                 Model::Open(ref open) => {
-                    let mut dispatcher = Dispatcher::new(Arc::clone(&self), open.max_in_flight);
-                    pacer.drive(move || dispatcher.step()).await;
+                    pace(Dispatcher::new(Arc::clone(&self), open.max_in_flight)).await;
                 }
             }
             self.control.stop.cancel();
@@ -162,24 +164,19 @@ impl<T: Transport> Engine<T> {
 
     /// Takes the ending of a request; returns its name.
     pub(super) fn take(&self, flight: &InFlight, ending: Ending) -> Status {
-        let (outcome, answer, refused_body) = match ending {
-            Ok(answer) => (Outcome::Ok, Some(answer), None),
-            Err(Failure::Status(Refusal {
-                reason,
-                answer,
-                body,
-            })) => (Outcome::ErrorStatus(reason), Some(answer), body),
-            Err(Failure::Check(Refusal {
-                reason,
-                answer,
-                body,
-            })) => (Outcome::FailedCheck(reason), Some(answer), body),
-            Err(Failure::Send(error)) => (Outcome::SendError(error), None, None),
-            Err(Failure::Consumer(error)) => (Outcome::ConsumerFailure(error), None, None),
-            Err(Failure::TimeOut) => (Outcome::TimeOut, None, None),
-            Err(Failure::Cut) => (Outcome::Censored, None, None),
+        let (status, error, answer, refused_body) = match ending {
+            Ok(answer) => (Status::Ok, String::new(), Some(answer), None),
+            Err(Failure::Status(own)) => {
+                (Status::ErrorStatus, own.reason, Some(own.answer), own.body)
+            }
+            Err(Failure::Check(own)) => {
+                (Status::FailedCheck, own.reason, Some(own.answer), own.body)
+            }
+            Err(Failure::Send(error)) => (Status::SendError, error, None, None),
+            Err(Failure::Consumer(error)) => (Status::ConsumerFailure, error, None, None),
+            Err(Failure::TimeOut) => (Status::Timeout, TIMED_OUT.to_owned(), None, None),
+            Err(Failure::Cut) => (Status::Censored, CUT.to_owned(), None, None),
         };
-        let status = outcome.status();
         let replied = answer.map(|answer| answer.replied);
         // A report that the reply has overtaken is no time of the request's way.
         let is_in_time = |acked: &Instant| replied.is_none_or(|replied| *acked <= replied);
@@ -192,7 +189,8 @@ impl<T: Transport> Engine<T> {
             acked_ns: acked.map(|acked| self.offset(acked)),
             replied_ns: replied.map(|replied| self.offset(replied)),
             reply_bytes: answer.map_or(0, |answer| answer.bytes),
-            outcome,
+            status,
+            error,
             refused_body,
             warm_up: self.is_warm_up(flight.intended),
         });
@@ -233,50 +231,22 @@ impl<T: Transport> Engine<T> {
     }
 }
 
-/// What an open loop waits with between its steps.
-#[derive(Clone, Copy)]
-enum Pacer {
-    /// A thread of its own, which sleeps to within microseconds: tokio's timers are 1 ms coarse, ten
-    /// requests of 10,000 a second.
-    Thread,
-    #[cfg(test)]
-    /// tokio's timer. Follows a clock that tests pause.
-    Timer,
-}
-
-/// What the open loop wants next.
-pub(super) enum Step {
-    /// To be called again then, or earlier.
-    Wait(Instant),
-    /// Not to be called again.
-    Done,
-}
-
-impl Pacer {
-    async fn drive(self, step: impl FnMut() -> Step + Send + 'static) {
-        match self {
-            Self::Thread => by_thread(step).await,
-            #[cfg(test)]
-            Self::Timer => tests::by_timer(step).await,
-        }
-    }
-}
-
 /// Longest sleep: how soon a stop is seen.
 const LONGEST_SLEEP: Duration = Duration::from_millis(20);
 
-/// Drives the steps on a thread of its own.
-async fn by_thread(mut step: impl FnMut() -> Step + Send + 'static) {
+/// Sends a schedule from a thread of its own, which sleeps to within microseconds: tokio's timers are 1 ms coarse, ten
+/// requests of 10,000 a second.
+async fn by_thread<T: Transport>(mut dispatcher: Dispatcher<T>) {
     let (done, finished) = oneshot::channel();
     let thread = std::thread::Builder::new().name("pacer".to_owned());
     let spawned = thread.spawn(move || {
         sleep_precisely();
-        while let Step::Wait(until) = step() {
+        while let Some(until) = dispatcher.step() {
             let rest = until.saturating_duration_since(now());
             std::thread::sleep(rest.min(LONGEST_SLEEP));
         }
-        // Told when all that the steps hold on to is gone, as the recorder waits for that.
-        drop(step);
+        // Told when all that the dispatcher holds on to is gone, as the recorder waits for that.
+        drop(dispatcher);
         let _ = done.send(());
     });
     // A thread that panicked drops its end: a bug of ours, after which figures would mislead.

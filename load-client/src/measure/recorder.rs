@@ -309,18 +309,18 @@ impl SampleReceiver {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::summary::Outcome;
+    use crate::measure::summary::Status;
 
     #[test]
     fn a_recorder_that_stalls_leaves_no_room_and_loses_nothing() {
         let (samples, receiver) = Samples::channel();
         for index in 0..MAX_WAITING as u64 {
             assert!(samples.has_room());
-            assert!(samples.send(Sample::test(index, 1, Outcome::Ok)));
+            assert!(samples.send(Sample::test(index, 1, Status::Ok)));
         }
         assert!(!samples.has_room());
         assert!(
-            samples.send(Sample::test(0, 1, Outcome::Ok)),
+            samples.send(Sample::test(0, 1, Status::Ok)),
             "those in flight still fit"
         );
         let mut batch = Vec::new();
@@ -329,6 +329,6 @@ mod tests {
         assert!(samples.has_room());
         assert_eq!(receiver.take().len(), MAX_WAITING + 1 - 100);
         drop(receiver);
-        assert!(!samples.send(Sample::test(0, 1, Outcome::Ok)));
+        assert!(!samples.send(Sample::test(0, 1, Status::Ok)));
     }
 }

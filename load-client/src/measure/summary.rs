@@ -8,25 +8,6 @@ use crate::load::plan::Span;
 use crate::measure::analysis::Findings;
 
 /// How a request ended. Every request ends in exactly one of these.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// A reply with a 2xx status (or, when only publishing, a delivery report) arrived in time.
-    Ok,
-    /// No reply within the time-out. A reply that comes later changes nothing.
-    TimeOut,
-    /// The request could not be handed over, or its delivery failed.
-    SendError(String),
-    /// The reply's status is not 2xx, or cannot be read.
-    ErrorStatus(String),
-    /// The reply's status is good, and its body is not as expected.
-    FailedCheck(String),
-    /// The reply consumer could not have received the reply.
-    ConsumerFailure(String),
-    /// Still in flight when the run was cut short: neither a reply nor a failure.
-    Censored,
-}
-
-/// The name of an [`Outcome`], without its details.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(
@@ -34,14 +15,26 @@ pub enum Outcome {
     reason = "the names are those of the CSV and the JSON"
 )]
 pub enum Status {
+    /// A reply with a 2xx status (or, when only publishing, a delivery report) arrived in time.
     Ok,
+    /// No reply within the time-out. A reply that comes later changes nothing.
     Timeout,
+    /// The request could not be handed over, or its delivery failed.
     SendError,
+    /// The reply's status is not 2xx, or cannot be read.
     ErrorStatus,
+    /// The reply's status is good, and its body is not as expected.
     FailedCheck,
+    /// The reply consumer could not have received the reply.
     ConsumerFailure,
+    /// Still in flight when the run was cut short: neither a reply nor a failure.
     Censored,
 }
+
+/// The [`Sample::error`] of a time-out.
+pub(crate) const TIMED_OUT: &str = "no reply within the time-out";
+/// The [`Sample::error`] of a censored request.
+pub(crate) const CUT: &str = "still in flight when the run was cut short";
 
 impl Status {
     /// The name as in the CSV.
@@ -65,36 +58,6 @@ impl Status {
     }
 }
 
-impl Outcome {
-    /// The outcome's name.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        match self {
-            Self::Ok => Status::Ok,
-            Self::TimeOut => Status::Timeout,
-            Self::SendError(_) => Status::SendError,
-            Self::ErrorStatus(_) => Status::ErrorStatus,
-            Self::FailedCheck(_) => Status::FailedCheck,
-            Self::ConsumerFailure(_) => Status::ConsumerFailure,
-            Self::Censored => Status::Censored,
-        }
-    }
-
-    /// What went wrong, in words; empty for a good reply.
-    #[must_use]
-    pub fn error(&self) -> &str {
-        match self {
-            Self::Ok => "",
-            Self::TimeOut => "no reply within the time-out",
-            Self::Censored => "still in flight when the run was cut short",
-            Self::SendError(error)
-            | Self::ErrorStatus(error)
-            | Self::FailedCheck(error)
-            | Self::ConsumerFailure(error) => error,
-        }
-    }
-}
-
 /// One request. Instants are nanoseconds since the start of the run, on one monotonic clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sample {
@@ -113,7 +76,9 @@ pub struct Sample {
     /// Length of the answer's body in bytes; 0 without an answer.
     pub reply_bytes: u32,
     /// How it ended.
-    pub outcome: Outcome,
+    pub status: Status,
+    /// What went wrong, in words; empty for a good reply.
+    pub error: String,
     /// How the body of an answer begins that was refused, fit to be shown.
     pub refused_body: Option<Box<str>>,
     /// Meant for the warm-up: kept in the CSV, left out of the figures.
@@ -136,15 +101,21 @@ impl Sample {
     }
 
     fn from(&self, start_ns: u64) -> Option<u64> {
-        let replied = self.replied_ns.filter(|_| self.outcome == Outcome::Ok);
+        let replied = self.replied_ns.filter(|_| self.status == Status::Ok);
         replied.map(|replied| replied.saturating_sub(start_ns))
     }
 }
 
 #[cfg(test)]
 impl Sample {
-    /// A request of kind 0 and user 0 that was sent when it was meant to be.
-    pub(crate) fn test(sent_ns: u64, latency_ns: u64, outcome: Outcome) -> Self {
+    /// A request of kind 0 and user 0 that was sent when it was meant to be. An error status is a 500.
+    pub(crate) fn test(sent_ns: u64, latency_ns: u64, status: Status) -> Self {
+        let error = match status {
+            Status::Timeout => TIMED_OUT,
+            Status::Censored => CUT,
+            Status::ErrorStatus => "status 500",
+            _ => "",
+        };
         Self {
             kind: 0,
             user: 0,
@@ -153,7 +124,8 @@ impl Sample {
             acked_ns: None,
             replied_ns: Some(sent_ns + latency_ns),
             reply_bytes: 0,
-            outcome,
+            status,
+            error: error.to_owned(),
             refused_body: None,
             warm_up: false,
         }
@@ -411,13 +383,13 @@ mod tests {
 
     #[test]
     fn a_failure_is_never_a_latency() {
-        let mut sample = Sample::test(5, 20, Outcome::Ok);
+        let mut sample = Sample::test(5, 20, Status::Ok);
         sample.intended_ns = 2;
         assert_eq!(sample.service_ns(), Some(20));
         assert_eq!(sample.response_ns(), Some(23));
-        sample.outcome = Outcome::ErrorStatus("500".to_owned());
+        sample.status = Status::ErrorStatus;
         assert_eq!((sample.service_ns(), sample.response_ns()), (None, None));
-        assert!(sample.outcome.status().is_failure());
+        assert!(sample.status.is_failure());
         assert!(!Status::Censored.is_failure());
     }
 }

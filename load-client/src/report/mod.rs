@@ -184,13 +184,13 @@ impl RequestsCsv {
                 TYPE,
                 kind,
                 response_time.as_deref().unwrap_or_default(),
-                sample.outcome.status().as_str(),
+                sample.status.as_str(),
                 &sample.intended_ns.to_string(),
                 &sample.sent_ns.to_string(),
                 replied.as_deref().unwrap_or_default(),
                 &sample.user.to_string(),
                 if sample.warm_up { "true" } else { "false" },
-                sample.outcome.error(),
+                &sample.error,
                 acked.as_deref().unwrap_or_default(),
                 &sample.reply_bytes.to_string(),
             ])
@@ -233,7 +233,7 @@ mod tests {
 
     use super::*;
     use crate::compare::read_run;
-    use crate::measure::summary::Outcome;
+    use crate::measure::summary::Status;
 
     #[test]
     fn an_output_is_no_input_and_no_other_output_by_whatever_name() {
@@ -289,9 +289,9 @@ mod tests {
         assert_eq!(refuse_collisions(&outputs, &[&base, &null]), Ok(()));
     }
 
-    fn sample(sent_ns: u64, outcome: Outcome) -> Sample {
-        let replied = outcome == Outcome::Ok;
-        let mut sample = Sample::test(sent_ns, 3_271_000, outcome);
+    fn sample(sent_ns: u64, status: Status) -> Sample {
+        let replied = status == Status::Ok;
+        let mut sample = Sample::test(sent_ns, 3_271_000, status);
         (sample.user, sample.replied_ns) = (3, sample.replied_ns.filter(|_| replied));
         sample.acked_ns = Some(sent_ns + 1_000_000);
         sample
@@ -302,13 +302,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("run.csv");
         let mut csv = RequestsCsv::create(&path, &["createOrder".to_owned()]).unwrap();
-        csv.write(&sample(1000, Outcome::Ok)).unwrap();
-        csv.write(&sample(
-            2000,
-            Outcome::SendError("a \"quoted\", odd\ntext".to_owned()),
-        ))
-        .unwrap();
-        csv.write(&sample(3000, Outcome::Censored)).unwrap();
+        csv.write(&sample(1000, Status::Ok)).unwrap();
+        let mut failed = sample(2000, Status::SendError);
+        failed.error = "a \"quoted\", odd\ntext".to_owned();
+        csv.write(&failed).unwrap();
+        csv.write(&sample(3000, Status::Censored)).unwrap();
         assert!(!path.exists());
         csv.finish().unwrap();
         let text = fs::read_to_string(&path).unwrap();

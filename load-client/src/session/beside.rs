@@ -257,7 +257,7 @@ fn falls_short(rate: f64, summary: &Summary) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::summary::{Outcome, Sample};
+    use crate::measure::summary::{Sample, Status};
     use crate::measure::tally::Tally;
 
     #[test]
@@ -266,9 +266,9 @@ mod tests {
             let mut tally = Tally::new(&["find".to_owned()]);
             for number in 0..replies + failures {
                 let outcome = if number < replies {
-                    Outcome::Ok
+                    Status::Ok
                 } else {
-                    Outcome::TimeOut
+                    Status::Timeout
                 };
                 tally.record(&Sample::test(number, 5_000_000, outcome), Duration::ZERO);
             }

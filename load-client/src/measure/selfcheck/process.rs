@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::ops::Range;
-use std::sync::LazyLock;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -13,10 +12,9 @@ use crate::load::Control;
 use crate::load::plan::Plan;
 
 /// Processor time since the start of the process, at one moment.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct CpuReading {
-    /// The moment, on any steady clock.
-    pub at: Duration,
+    pub at: Instant,
     /// Of all threads, those that have ended included.
     pub process: Duration,
     /// Of each running thread, by its number, with its name; empty where the system does not tell.
@@ -33,7 +31,7 @@ pub(crate) struct CpuUse {
 
 /// The use between two readings; `None` when no time lies between them.
 pub(crate) fn cpu_use(before: &CpuReading, after: &CpuReading) -> Option<CpuUse> {
-    let wall = after.at.checked_sub(before.at)?.as_secs_f64();
+    let wall = after.at.checked_duration_since(before.at)?.as_secs_f64();
     let process = after.process.saturating_sub(before.process);
     let threads = after.threads.iter().map(|(id, (name, used))| {
         let earlier = before.threads.get(id).map_or(Duration::ZERO, |own| own.1);
@@ -88,13 +86,11 @@ impl Stalled {
 
 // Reads what this process uses of the processors.
 
-static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-
 impl CpuReading {
     pub(crate) fn now() -> Self {
         let process = clock_gettime(ClockId::ProcessCPUTime);
         Self {
-            at: START.elapsed(),
+            at: Instant::now(),
             process: Duration::try_from(process).unwrap_or_default(),
             threads: threads(),
         }
@@ -175,8 +171,9 @@ mod tests {
 
     #[test]
     fn use_is_the_difference_over_the_time_between() {
+        let start = Instant::now();
         let reading = |at, process, one, two| CpuReading {
-            at: Duration::from_secs(at),
+            at: start + Duration::from_secs(at),
             process: Duration::from_secs(process),
             threads: BTreeMap::from([
                 (1, ("main".to_owned(), Duration::from_secs(one))),

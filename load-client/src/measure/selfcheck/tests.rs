@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::measure::history::ThroughputWindow;
 use crate::measure::selfcheck::*;
-use crate::measure::summary::{ErrorCount, Outcome, Sample, Status};
+use crate::measure::summary::{ErrorCount, Sample, Status};
 use crate::measure::tally::{Latencies, Tally};
 
 /// 3 users that each send every 4 ms, with replies after 4 ms, for 3 s.
@@ -13,7 +13,7 @@ fn summary() -> Summary {
     let mut tally = tally.within(ThroughputWindow::over(0, 3_000_000_000));
     for index in 0..2250_u64 {
         let sent = (index / 3 * 4000 + index % 3) * 1000;
-        let sample = Sample::test(sent, 4_000_000, Outcome::Ok);
+        let sample = Sample::test(sent, 4_000_000, Status::Ok);
         tally.record(&sample, Duration::from_nanos(sent));
     }
     tally.summary()
@@ -79,10 +79,10 @@ fn assert_valid(change: impl FnOnce(&mut Summary, &mut Readings)) {
 fn littles_law_finds_users_that_wait_for_the_client() {
     assert_valid(|_, _| {});
     assert_finds("Little's law, -10.0 %", |_, own| {
-        own.in_flight = waiting(2.7, 750.0)
+        own.in_flight = waiting(2.7, 750.0);
     });
     assert_finds("Little's law, +33", |_, own| {
-        own.in_flight = waiting(4.0, 750.0)
+        own.in_flight = waiting(4.0, 750.0);
     });
     assert_valid(|_, own| (own.users, own.in_flight) = (None, waiting(2.7, 750.0)));
 }

@@ -207,8 +207,8 @@ pub(super) struct Errors {
 impl Errors {
     /// Counts a request that failed, of the kind with this name.
     pub(super) fn count(&mut self, sample: &Sample, name: &str, seconds: f64) {
-        let (kind, status) = (sample.kind, sample.outcome.status());
-        let mut key = (kind, status, sample.outcome.error().to_owned());
+        let (kind, status) = (sample.kind, sample.status);
+        let mut key = (kind, status, sample.error.clone());
         if self.seen.len() >= MAX_ERROR_TEXTS && !self.seen.contains_key(&key) {
             key.2 = "other errors".to_owned();
         }

@@ -55,24 +55,22 @@ struct Counts {
 impl Counts {
     /// Counts for the moments.
     fn show(&mut self, sample: &Sample, second: u64) {
-        let status = sample.outcome.status();
-        if status != Status::Censored {
-            self.shown.count(status.is_failure());
-            let latency = sample.response_ns();
-            self.recent.record(second, status.is_failure(), latency);
+        if sample.status != Status::Censored {
+            let failed = sample.status.is_failure();
+            self.shown.count(failed);
+            self.recent.record(second, failed, sample.response_ns());
         }
     }
 
     /// Counts a request that is not of the warm-up for the figures.
     fn count(&mut self, sample: &Sample, within: bool) {
-        let status = sample.outcome.status();
-        if status == Status::Censored {
+        if sample.status == Status::Censored {
             self.censored += 1;
             return;
         }
-        self.measured.count(status.is_failure());
+        self.measured.count(sample.status.is_failure());
         if within {
-            self.sent_within.count(status.is_failure());
+            self.sent_within.count(sample.status.is_failure());
         }
         if let (Some(response), Some(service)) = (sample.response_ns(), sample.service_ns()) {
             self.response.record(response);
@@ -133,7 +131,7 @@ impl Figures {
     fn count(&mut self, sample: &Sample, within: bool) {
         self.counts_mut(sample.kind)
             .for_each(|counts| counts.count(sample, within));
-        *self.outcomes.entry(sample.outcome.status()).or_default() += 1;
+        *self.outcomes.entry(sample.status).or_default() += 1;
     }
 
     /// The name and the counts of each kind.
@@ -185,7 +183,7 @@ impl Tally {
 
     /// Takes one sample, that long after the start of the run.
     pub(crate) fn record(&mut self, sample: &Sample, elapsed: Duration) {
-        let failed = sample.outcome.status().is_failure();
+        let failed = sample.status.is_failure();
         self.figures.window.record(sample);
         if failed {
             let name = self.figures.names.get(usize::from(sample.kind));
@@ -264,25 +262,24 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::summary::Outcome;
 
     fn tally() -> Tally {
         Tally::new(&["createOrder".to_owned()])
     }
 
-    fn sample(sent_ms: u64, latency_ms: u64, outcome: Outcome) -> Sample {
-        Sample::test(sent_ms * 1_000_000, latency_ms * 1_000_000, outcome)
+    fn sample(sent_ms: u64, latency_ms: u64, status: Status) -> Sample {
+        Sample::test(sent_ms * 1_000_000, latency_ms * 1_000_000, status)
     }
 
     #[test]
     fn failures_and_warm_up_stay_out_of_the_latencies() {
         let mut tally = tally();
-        tally.record(&sample(0, 4, Outcome::Ok), Duration::ZERO);
-        tally.record(&sample(10, 6, Outcome::Ok), Duration::ZERO);
-        let refused = Outcome::ErrorStatus("status 500".to_owned());
+        tally.record(&sample(0, 4, Status::Ok), Duration::ZERO);
+        tally.record(&sample(10, 6, Status::Ok), Duration::ZERO);
+        let refused = Status::ErrorStatus;
         tally.record(&sample(20, 5000, refused), Duration::ZERO);
-        tally.record(&sample(30, 30_000, Outcome::TimeOut), Duration::ZERO);
-        let mut warm_up = sample(0, 900, Outcome::Ok);
+        tally.record(&sample(30, 30_000, Status::Timeout), Duration::ZERO);
+        let mut warm_up = sample(0, 900, Status::Ok);
         warm_up.warm_up = true;
         tally.record(&warm_up, Duration::ZERO);
         let summary = tally.summary();
@@ -304,7 +301,7 @@ mod tests {
     fn each_failure_keeps_the_first_body_that_it_had() {
         let mut tally = tally();
         for body in [None, Some("out of stock"), Some("closed")] {
-            let refused = Outcome::ErrorStatus("status 422".to_owned());
+            let refused = Status::ErrorStatus;
             let mut sample = sample(0, 4, refused);
             sample.refused_body = body.map(Into::into);
             tally.record(&sample, Duration::ZERO);
@@ -317,7 +314,7 @@ mod tests {
     #[test]
     fn waiting_to_be_sent_is_part_of_the_response_time_only() {
         let mut tally = tally();
-        let mut late = sample(100, 4, Outcome::Ok);
+        let mut late = sample(100, 4, Status::Ok);
         late.intended_ns = 0;
         tally.record(&late, Duration::ZERO);
         let row = tally.summary().total;
@@ -329,7 +326,7 @@ mod tests {
     fn percentiles_need_their_observations() {
         let mut tally = tally();
         for index in 0..200 {
-            tally.record(&sample(index, index + 1, Outcome::Ok), Duration::ZERO);
+            tally.record(&sample(index, index + 1, Status::Ok), Duration::ZERO);
         }
         let response = tally.summary().total.response.unwrap();
         let last = response.percentiles.last().unwrap();
@@ -341,12 +338,12 @@ mod tests {
     fn kinds_are_counted_apart_and_together() {
         let mut tally = Tally::new(&["create".to_owned(), "read".to_owned()]);
         for index in 0..30 {
-            let mut one = sample(index, 2 + index % 2, Outcome::Ok);
+            let mut one = sample(index, 2 + index % 2, Status::Ok);
             one.kind = u16::from(index % 2 == 1);
             one.reply_bytes = 10;
             tally.record(&one, Duration::ZERO);
         }
-        let mut failed = sample(40, 1, Outcome::TimeOut);
+        let mut failed = sample(40, 1, Status::Timeout);
         failed.kind = 1;
         tally.record(&failed, Duration::from_secs(3));
         let summary = tally.summary();
@@ -366,7 +363,7 @@ mod tests {
     #[test]
     fn one_kind_is_the_total() {
         let mut tally = tally();
-        tally.record(&sample(0, 1, Outcome::Ok), Duration::ZERO);
+        tally.record(&sample(0, 1, Status::Ok), Duration::ZERO);
         let summary = tally.summary();
         assert_eq!(summary.kinds[0].response, summary.total.response);
         assert_eq!(summary.kinds[0].name, "createOrder");
@@ -375,7 +372,7 @@ mod tests {
     #[test]
     fn censored_requests_are_neither_failed_nor_answered() {
         let mut tally = tally();
-        tally.record(&sample(0, 1, Outcome::Censored), Duration::ZERO);
+        tally.record(&sample(0, 1, Status::Censored), Duration::ZERO);
         let total = tally.summary().total;
         assert_eq!((total.requests, total.failures, total.censored), (0, 0, 1));
         assert!(total.response.is_none());
@@ -384,7 +381,7 @@ mod tests {
     #[test]
     fn a_reset_forgets_all() {
         let mut tally = tally();
-        tally.record(&sample(0, 1, Outcome::TimeOut), Duration::ZERO);
+        tally.record(&sample(0, 1, Status::Timeout), Duration::ZERO);
         tally.reset(0);
         assert_eq!(tally.summary(), self::tally().summary());
     }
@@ -393,8 +390,9 @@ mod tests {
     fn endless_error_texts_do_not_fill_memory() {
         let mut tally = tally();
         for index in 0..1000 {
-            let outcome = Outcome::SendError(format!("error {index}"));
-            tally.record(&sample(0, 1, outcome), Duration::ZERO);
+            let mut sample = sample(0, 1, Status::SendError);
+            sample.error = format!("error {index}");
+            tally.record(&sample, Duration::ZERO);
         }
         assert!(tally.summary().errors.len() <= 101);
         assert_eq!(tally.summary().total.failures, 1000);

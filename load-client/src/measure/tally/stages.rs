@@ -78,7 +78,7 @@ impl StageTally {
 
     /// Takes one sample. One that is meant for the very end of the run counts for the last stage.
     pub(crate) fn record(&mut self, sample: &Sample) {
-        if sample.outcome.status() == Status::Ok
+        if sample.status == Status::Ok
             && let Some(replied) = sample.replied_ns
             // Whichever stage it was sent in.
             && let Some(stage) = self.stages.iter_mut().find(|stage| replied < stage.end_ns)
@@ -156,7 +156,6 @@ impl Stage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::summary::Outcome;
 
     fn span(start_seconds: f64, end_seconds: f64) -> Span {
         Span {
@@ -175,7 +174,7 @@ mod tests {
             let ends = results.iter().map(|stage| stage.span.end_seconds);
             ends.collect::<Vec<_>>()
         };
-        let mut sample = Sample::test(1_500_000_000, 5_000_000, Outcome::Ok);
+        let mut sample = Sample::test(1_500_000_000, 5_000_000, Status::Ok);
         tally.record(&sample);
         assert_eq!(ends(&tally, 2_000_000_000), [2.0]);
         tally.end_last(3_000_000_000);
@@ -199,13 +198,13 @@ mod tests {
     #[test]
     fn a_request_counts_for_the_stage_that_it_was_meant_for() {
         let mut tally = StageTally::new(&[], vec![span(0.0, 1.0), span(1.0, 2.0)], 0);
-        let mut late = Sample::test(1_500_000_000, 5_000_000, Outcome::Ok);
+        let mut late = Sample::test(1_500_000_000, 5_000_000, Status::Ok);
         late.intended_ns = 999_999_999;
         tally.record(&late);
-        tally.record(&Sample::test(1_000_000_000, 1, Outcome::TimeOut));
-        tally.record(&Sample::test(2_000_000_001, 1, Outcome::Ok));
-        tally.record(&Sample::test(0, 1, Outcome::Censored));
-        let mut warm_up = Sample::test(0, 1, Outcome::Ok);
+        tally.record(&Sample::test(1_000_000_000, 1, Status::Timeout));
+        tally.record(&Sample::test(2_000_000_001, 1, Status::Ok));
+        tally.record(&Sample::test(0, 1, Status::Censored));
+        let mut warm_up = Sample::test(0, 1, Status::Ok);
         warm_up.warm_up = true;
         tally.record(&warm_up);
         let results = tally.results(u64::MAX);
@@ -224,12 +223,12 @@ mod tests {
     fn a_reset_counts_from_then_on() {
         let names = ["create".to_owned()];
         let mut tally = StageTally::new(&names, vec![span(0.0, 1.0), span(1.0, 2.0)], 0);
-        tally.record(&Sample::test(1, 1, Outcome::Ok));
-        tally.record(&Sample::test(1_000_000_000, 1, Outcome::TimeOut));
+        tally.record(&Sample::test(1, 1, Status::Ok));
+        tally.record(&Sample::test(1_000_000_000, 1, Status::Timeout));
         tally.reset(1_500_000_000);
         let broken = tally.broken(&["create:failures<=0".parse().unwrap()], u64::MAX, u64::MAX);
         assert_eq!(broken, [None, None]);
-        tally.record(&Sample::test(1_600_000_000, 1, Outcome::Ok));
+        tally.record(&Sample::test(1_600_000_000, 1, Status::Ok));
         let results = tally.results(u64::MAX);
         assert_eq!((results[0].requests, results[1].requests), (0, 1));
         assert_eq!(results[1].throughput, Some(2.0));
@@ -238,7 +237,7 @@ mod tests {
     #[test]
     fn without_stages_nothing_is_counted() {
         let mut tally = StageTally::new(&[], Vec::new(), 0);
-        tally.record(&Sample::test(0, 1, Outcome::Ok));
+        tally.record(&Sample::test(0, 1, Status::Ok));
         assert!(tally.results(0).is_empty());
     }
 
@@ -250,8 +249,8 @@ mod tests {
             let is_second = index % 2 == 1;
             // The second kind fails in the second stage.
             let outcome = match is_second && index >= 1000 {
-                true => Outcome::TimeOut,
-                false => Outcome::Ok,
+                true => Status::Timeout,
+                false => Status::Ok,
             };
             let mut sample = Sample::test(index * 1_000_000, (4 + index % 3) * 1_000_000, outcome);
             sample.kind = u16::from(is_second);
@@ -288,7 +287,7 @@ mod tests {
         let spans = vec![span(0.0, 2.0), span(2.0, 4.0)];
         let mut tally = StageTally::new(&[], spans, SECOND);
         for index in 0..300 {
-            let mut sample = Sample::test(index * SECOND / 100, 1, Outcome::Ok);
+            let mut sample = Sample::test(index * SECOND / 100, 1, Status::Ok);
             sample.warm_up = sample.intended_ns < SECOND;
             tally.record(&sample);
         }

@@ -218,16 +218,16 @@ mod tests {
 
     use super::*;
     use crate::measure::selfcheck::Finding;
-    use crate::measure::summary::{Outcome, Sample};
+    use crate::measure::summary::{Sample, Status};
     use crate::measure::tally::Tally;
 
     fn summary(lag_ms: u64) -> Summary {
         let mut tally = Tally::new(&["createOrder".to_owned()]);
         for index in 0..250_u64 {
             let outcome = match index {
-                7 => Outcome::ErrorStatus("status 500".to_owned()),
-                8 | 9 => Outcome::TimeOut,
-                _ => Outcome::Ok,
+                7 => Status::ErrorStatus,
+                8 | 9 => Status::Timeout,
+                _ => Status::Ok,
             };
             let sent_ns = (index + 1) * 10_000_000;
             let mut sample = Sample::test(sent_ns, 4_000_000 + index * 10_000, outcome);

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::measure::history::{Moment, MomentRow};
-use crate::measure::summary::{Outcome, Rates, Sample};
+use crate::measure::summary::{Rates, Sample, Status};
 use crate::measure::tally::Tally;
 use crate::web::{
     AllowedHosts, Board, EditOrder, Figures, Phase, Refusal, RunController, RunMark, RunMoment,
@@ -200,8 +200,8 @@ fn figures() -> Figures {
     let mut tally = Tally::new(&["createOrder".to_owned()]);
     for index in 0..11 {
         let outcome = match index {
-            10 => Outcome::ErrorStatus("status 500".to_owned()),
-            _ => Outcome::Ok,
+            10 => Status::ErrorStatus,
+            _ => Status::Ok,
         };
         let sample = Sample::test(index * 1_000_000, (index + 1) * 1_000_000, outcome);
         tally.record(&sample, std::time::Duration::ZERO);
