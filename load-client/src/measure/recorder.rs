@@ -169,11 +169,7 @@ impl TallyView {
 
     /// The measured response times of each request kind, in nanoseconds.
     pub(crate) fn response_times(&self) -> Vec<(String, Histogram<u64>)> {
-        let recorded = self.lock();
-        let kinds = recorded.tally.response_times();
-        kinds
-            .map(|(name, times)| (name.clone(), times.clone()))
-            .collect()
+        self.lock().tally.response_times()
     }
 
     /// Forgets what was recorded so far; the run and its clock go on.

@@ -247,9 +247,10 @@ impl Tally {
     }
 
     /// The measured response times of each kind, in nanoseconds.
-    pub(crate) fn response_times(&self) -> impl Iterator<Item = (&String, &Histogram<u64>)> {
+    pub(crate) fn response_times(&self) -> Vec<(String, Histogram<u64>)> {
         let kinds = self.figures.kinds();
-        kinds.map(|(name, counts)| (name, counts.response.histogram()))
+        let times = kinds.map(|(name, counts)| (name.clone(), counts.response.histogram().clone()));
+        times.collect()
     }
 
     /// Forgets everything, for a live user who wants the figures from this moment on.

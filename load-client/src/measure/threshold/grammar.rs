@@ -91,10 +91,8 @@ impl FromStr for Threshold {
         }
         let at = condition.find(['<', '>']).unwrap_or(condition.len());
         let (metric, rest) = condition.split_at(at);
-        let signs = OPERATORS.iter();
-        let mut found =
-            signs.filter_map(|(sign, own)| Some((sign, *own, rest.strip_prefix(sign)?)));
-        let found = found.next();
+        let mut signs = OPERATORS.iter();
+        let found = signs.find_map(|(sign, own)| Some((sign, *own, rest.strip_prefix(sign)?)));
         let (sign, operator, limit) = found.ok_or_else(|| problem("there is no <, <=, > or >="))?;
         let (metric, name) = read_metric(metric.trim())?;
         let (number, unit) = split_limit(limit.trim())?;
