@@ -348,9 +348,7 @@ mod tests {
         failed.kind = 1;
         tally.record(&failed, Duration::from_secs(3));
         let summary = tally.summary();
-        let [create, read] = &summary.kinds[..] else {
-            panic!("two kinds");
-        };
+        let (create, read) = (&summary.kinds[0], &summary.kinds[1]);
         assert_eq!((create.requests, read.requests), (15, 16));
         assert_eq!((create.failures, read.failures), (0, 1));
         assert_eq!(create.response.as_ref().unwrap().max_ms, 2.0);
