@@ -77,7 +77,6 @@ pub mod load {
     mod schedule;
     pub(crate) mod search;
     pub(crate) mod shape;
-    pub(crate) mod units;
     mod users;
 
     pub use control::Control;
@@ -98,7 +97,7 @@ pub mod measure {
     pub(crate) mod threshold;
 
     pub use summary::{
-        ErrorCount, Lag, Latency, Percentile, Rates, Row, StageResult, Summary, WarmUp,
+        Ended, ErrorCount, Lag, Latency, Percentile, Rates, Row, StageResult, Summary,
     };
 }
 #[doc(hidden)]

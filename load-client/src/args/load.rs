@@ -247,7 +247,7 @@ impl LoadArguments {
 fn read_shape(path: &Path) -> Result<Vec<Stage>, Misuse> {
     let wrong = |cause: String| Misuse(format!("--shape {}: {cause}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-    shape::parse(&text).map_err(|error| wrong(error.to_string()))
+    shape::parse(&text).map_err(wrong)
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use kafka_cluster_url::ClusterUrl;
 
 use crate::load::plan::MAX_USERS;
 use crate::load::shape::Preset;
-use crate::load::units::parse_rate;
-pub(crate) use crate::load::units::{
+use crate::load::shape::parse_rate;
+pub(crate) use crate::load::shape::{
     parse_duration as duration, parse_duration_or_zero as duration_or_zero, parse_times as times,
 };
 

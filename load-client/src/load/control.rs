@@ -1,13 +1,14 @@
 //! How a run is steered and watched from outside, while it goes on.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::load::plan::Target;
+use crate::measure::recorder::nanoseconds;
 use crate::measure::summary::{Lag, Latency};
 use crate::measure::tally::Latencies;
 
@@ -18,41 +19,38 @@ pub struct Control {
     pub stop: CancellationToken,
     /// Cancelled to wait for nothing; requests in flight are recorded as censored.
     pub abort: CancellationToken,
-    live: Arc<Live>,
+    load: Arc<Load>,
+    counts: Arc<Counts>,
 }
 
+/// One load of a run.
 #[derive(Debug, Default)]
-struct Live {
-    /// `None` before the run has begun.
-    target: Mutex<Option<Target>>,
-    /// Counts the changes of the target from outside.
-    changes: AtomicU64,
-    /// Wakes whoever starts and ends users. The pacer of an open loop looks by itself.
-    changed: Notify,
-    is_open: AtomicBool,
-    /// Users numbered below this may go on.
-    allowed: AtomicU32,
-    users: AtomicU32,
+struct Load {
+    /// `None` before the load has begun. Its receivers are told of changes from outside, and not of stages.
+    target: watch::Sender<Option<Target>>,
     in_flight: AtomicUsize,
+    presence: Mutex<Presence>,
+}
+
+/// What is counted of all loads together.
+#[derive(Debug, Default)]
+struct Counts {
+    /// Those that have begun.
+    loads: Mutex<Vec<Arc<Load>>>,
+    lag: Mutex<LagTally>,
     held_back: AtomicU64,
     unsent: AtomicU64,
     /// Requests that the recorder held back.
     behind_recorder: AtomicU64,
     is_exhausted: AtomicBool,
-    presence: Mutex<Presence>,
-    /// `None` before the first measured request that had a time to be sent at.
-    lag: Mutex<Option<LagTally>>,
-    /// Of several loads at once; then all that is counted is counted there.
-    parts: Mutex<Vec<Control>>,
 }
 
-/// How late requests were sent. Each is in one of the two.
-#[derive(Debug, Clone)]
+/// How late requests were sent.
+#[derive(Debug, Default)]
 struct LagTally {
-    /// Of what nothing held back.
+    all: Latencies,
+    /// Without requests that were held back, and those behind them.
     own: Latencies,
-    /// Of requests that were held back, and those behind them.
-    held_back: Latencies,
 }
 
 /// The users of a closed loop over the measured window.
@@ -68,43 +66,51 @@ struct Presence {
 }
 
 impl Presence {
-    fn change(&mut self, at: Duration, users: usize) {
+    fn add_up(&mut self, at: Duration) {
         if self.end.is_none() {
             let span = at.saturating_sub(self.until);
             self.user_seconds += self.users as f64 * span.as_secs_f64();
             self.until = self.until.max(at);
-            self.users = users;
+        }
+    }
+}
+
+impl Load {
+    /// Users that are active; of an open loop, requests in flight.
+    fn active(&self) -> usize {
+        match *self.target.borrow() {
+            Some(Target::Rate(_)) => self.in_flight.load(Ordering::Acquire),
+            _ => lock(&self.presence).users,
         }
     }
 }
 
 impl Control {
-    /// What is wanted at present; `None` before the run has begun.
+    /// What is wanted at present; `None` before the run has begun, and of several loads.
     pub(crate) fn target(&self) -> Option<Target> {
-        *lock(&self.live.target)
+        *self.load.target.borrow()
     }
 
     /// Wants so many users of a closed loop, started or taken away at so many per second (above 0; else nothing
     /// changes). One that is taken away ends after its request in flight. Holds until the next stage.
     /// An open loop takes `users` as requests per second.
     pub(crate) fn set_target(&self, users: u32, spawn_rate: f64) {
-        if self.live.is_open.load(Ordering::Relaxed) {
-            return self.set_rate(f64::from(users));
-        }
-        if spawn_rate.is_finite() && spawn_rate > 0.0 {
-            self.change(|_| Target::Users { users, spawn_rate });
-        }
+        self.change(|target| match target {
+            Target::Rate(_) => Target::Rate(f64::from(users)),
+            Target::Users { .. } if spawn_rate.is_finite() && spawn_rate > 0.0 => {
+                Target::Users { users, spawn_rate }
+            }
+            unchanged @ Target::Users { .. } => unchanged,
+        });
     }
 
-    /// Wants so many requests per second of an open loop (0 or more; else nothing changes). Holds until
-    /// the next stage. Nothing to a closed loop.
+    /// Wants so many requests per second of an open loop (0 or more). Holds until the next stage. Nothing to a
+    /// closed loop.
     pub(crate) fn set_rate(&self, per_second: f64) {
-        if per_second.is_finite() && per_second >= 0.0 {
-            self.change(|target| match target {
-                Target::Rate(_) => Target::Rate(per_second),
-                users @ Target::Users { .. } => users,
-            });
-        }
+        self.change(|target| match target {
+            Target::Rate(_) => Target::Rate(per_second),
+            users @ Target::Users { .. } => users,
+        });
     }
 
     /// Wants more or, below 0, fewer users; of an open loop, requests per second.
@@ -118,98 +124,68 @@ impl Control {
         });
     }
 
+    fn change(&self, change: impl FnOnce(Target) -> Target) {
+        self.load
+            .target
+            .send_modify(|target| *target = target.map(change));
+    }
+
     /// Users that are active, and requests in flight of open loops.
     pub(crate) fn active(&self) -> u32 {
-        let active = self.each(|own| {
-            if own.live.is_open.load(Ordering::Relaxed) {
-                u32::try_from(own.in_flight()).unwrap_or(u32::MAX)
-            } else {
-                own.live.users.load(Ordering::Relaxed)
-            }
-        });
-        active.into_iter().fold(0, u32::saturating_add)
+        let active = lock(&self.counts.loads)
+            .iter()
+            .map(|load| load.active())
+            .sum::<usize>();
+        u32::try_from(active).unwrap_or(u32::MAX)
     }
 
-    /// What each of several loads tells, or the one that there is.
-    fn each<T>(&self, told: impl Fn(&Self) -> T) -> Vec<T> {
-        let parts = lock(&self.live.parts).clone();
-        if parts.is_empty() {
-            return vec![told(self)];
-        }
-        parts.iter().map(told).collect()
-    }
-
-    /// Requests in flight.
+    /// Requests in flight; of several loads, none.
     pub(crate) fn in_flight(&self) -> usize {
-        self.live.in_flight.load(Ordering::Acquire)
+        self.load.in_flight.load(Ordering::Acquire)
     }
 
     /// How late requests were sent so far; `None` for a closed loop, and before the first measured one.
     #[must_use]
     pub fn lag(&self) -> Option<Lag> {
-        let LagTally { mut own, held_back } = self.lag_tally()?;
-        own.add(&held_back);
-        let count = |counter: fn(&Live) -> &AtomicU64| {
-            let each = self.each(|own| counter(&own.live).load(Ordering::Relaxed));
-            each.iter().sum()
-        };
+        let all = &lock(&self.counts.lag).all;
         Some(Lag {
-            requests: own.count(),
-            p50_ms: own.at_ms(0.5)?,
-            p99_ms: own.at_ms(0.99)?,
-            max_ms: own.at_ms(1.0)?,
-            held_back: count(|live| &live.held_back),
-            unsent: count(|live| &live.unsent),
+            requests: all.count(),
+            p50_ms: all.at_ms(0.5)?,
+            p99_ms: all.at_ms(0.99)?,
+            max_ms: all.at_ms(1.0)?,
+            held_back: self.counts.held_back.load(Ordering::Relaxed),
+            unsent: self.counts.unsent.load(Ordering::Relaxed),
         })
     }
 
     /// How late requests were sent that nothing held back: what the client itself is answerable for. `None`
     /// before the first measured one.
     pub(crate) fn own_lag(&self) -> Option<Latency> {
-        self.lag_tally()?.own.summary()
-    }
-
-    fn lag_tally(&self) -> Option<LagTally> {
-        let tallies = self.each(|own| lock(&own.live.lag).clone());
-        tallies.into_iter().flatten().reduce(|mut all, other| {
-            all.own.add(&other.own);
-            all.held_back.add(&other.held_back);
-            all
-        })
+        lock(&self.counts.lag).own.summary()
     }
 
     /// When sending ended, from the start of the run; `None` while it goes on.
     pub(crate) fn ended(&self) -> Option<Duration> {
-        let ends = self.each(|own| lock(&own.live.presence).end);
-        let ends: Option<Vec<_>> = ends.into_iter().collect();
-        ends?.into_iter().max()
+        let loads = lock(&self.counts.loads);
+        let ends = loads.iter().map(|load| lock(&load.presence).end);
+        ends.reduce(|one, other| Some(one?.max(other?))).flatten()
     }
 
     /// Whether the run ended because nothing was left to send.
     pub(crate) fn is_exhausted(&self) -> bool {
-        self.each(|own| own.live.is_exhausted.load(Ordering::Relaxed))
-            .contains(&true)
+        self.counts.is_exhausted.load(Ordering::Relaxed)
     }
 
     /// Mean users of a closed loop over the measured window; `None` before its end, and of several loads.
     pub(crate) fn mean_users(&self) -> Option<f64> {
-        let presence = lock(&self.live.presence);
+        let presence = lock(&self.load.presence);
         let window = presence.end?.saturating_sub(presence.warm_up);
         (!window.is_zero()).then(|| presence.user_seconds / window.as_secs_f64())
     }
 
     /// How often a request waited because the recorder was too far behind.
     pub(crate) fn held_back_by_recorder(&self) -> u64 {
-        let each = self.each(|own| own.live.behind_recorder.load(Ordering::Relaxed));
-        each.iter().sum()
-    }
-
-    fn change(&self, change: impl FnOnce(Target) -> Target) {
-        if let Some(target) = lock(&self.live.target).as_mut() {
-            *target = change(*target);
-            self.live.changes.fetch_add(1, Ordering::Release);
-        }
-        self.live.changed.notify_one();
+        self.counts.behind_recorder.load(Ordering::Relaxed)
     }
 }
 
@@ -217,104 +193,84 @@ impl Control {
 impl Control {
     /// Steers one of several loads: it ends with this one, and may end before it.
     pub(super) fn part(&self) -> Self {
-        let part = Self {
+        Self {
             stop: self.stop.child_token(),
             abort: self.abort.child_token(),
-            live: Arc::default(),
-        };
-        lock(&self.live.parts).push(part.clone());
-        part
+            load: Arc::default(),
+            counts: Arc::clone(&self.counts),
+        }
     }
 
     pub(super) fn begin(&self, target: Target, warm_up: Duration) {
-        *lock(&self.live.presence) = Presence {
+        *lock(&self.load.presence) = Presence {
             warm_up,
             until: warm_up,
             ..Presence::default()
         };
-        let is_open = matches!(target, Target::Rate(_));
-        self.live.is_open.store(is_open, Ordering::Relaxed);
         self.follow(target);
+        lock(&self.counts.loads).push(Arc::clone(&self.load));
     }
 
     /// Notes the target of a stage that begins.
     pub(super) fn follow(&self, target: Target) {
-        *lock(&self.live.target) = Some(target);
+        self.load.target.send_if_modified(|own| {
+            *own = Some(target);
+            false
+        });
     }
 
-    /// Changes of the target from outside, so far.
-    pub(super) fn changes(&self) -> u64 {
-        self.live.changes.load(Ordering::Acquire)
-    }
-
-    /// Waits for a change of the target from outside.
-    pub(super) async fn changed(&self) {
-        self.live.changed.notified().await;
-    }
-
-    /// Lets the users go on that are numbered below `users`; answers how many were before.
-    pub(super) fn allow(&self, users: u32) -> u32 {
-        self.live.allowed.swap(users, Ordering::Relaxed)
-    }
-
-    /// Whether a user is to go on.
-    pub(super) fn wants(&self, user: u32) -> bool {
-        user < self.live.allowed.load(Ordering::Relaxed) && !self.stop.is_cancelled()
+    /// Tells of changes of the target from outside, from now on.
+    pub(super) fn changes(&self) -> watch::Receiver<Option<Target>> {
+        self.load.target.subscribe()
     }
 
     /// Notes how many users run from this moment on.
     pub(super) fn users_are(&self, users: usize, at: Duration) {
-        lock(&self.live.presence).change(at, users);
-        let users = u32::try_from(users).unwrap_or(u32::MAX);
-        self.live.users.store(users, Ordering::Relaxed);
+        let mut presence = lock(&self.load.presence);
+        presence.add_up(at);
+        presence.users = users;
     }
 
     /// Ends the run because nothing is left to send.
     pub(super) fn nothing_is_left(&self) {
-        self.live.is_exhausted.store(true, Ordering::Relaxed);
+        self.counts.is_exhausted.store(true, Ordering::Relaxed);
         self.stop.cancel();
     }
 
     /// Notes that nothing is sent any more; the first moment counts.
     pub(super) fn sending_ended(&self, at: Duration) {
-        let mut presence = lock(&self.live.presence);
-        presence.change(at, 0);
+        let mut presence = lock(&self.load.presence);
+        presence.add_up(at);
         presence.end.get_or_insert(at);
     }
 
-    pub(super) fn request_waits_for_recorder(&self) {
-        self.live.behind_recorder.fetch_add(1, Ordering::Relaxed);
-    }
-
     pub(super) fn request_begins(&self) {
-        self.live.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.load.in_flight.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn request_ended(&self) {
-        self.live.in_flight.fetch_sub(1, Ordering::Release);
+        self.load.in_flight.fetch_sub(1, Ordering::Release);
     }
 
     pub(super) fn request_was_late(&self, lag: Duration, was_held_back: bool) {
-        let nanoseconds = u64::try_from(lag.as_nanos()).unwrap_or(u64::MAX);
-        let mut lag = lock(&self.live.lag);
-        let lag = lag.get_or_insert_with(|| LagTally {
-            own: Latencies::with_digits(3),
-            held_back: Latencies::with_digits(3),
-        });
-        let part = match was_held_back {
-            true => &mut lag.held_back,
-            false => &mut lag.own,
-        };
-        part.record(nanoseconds);
+        let mut tally = lock(&self.counts.lag);
+        tally.all.record(nanoseconds(lag));
+        if !was_held_back {
+            tally.own.record(nanoseconds(lag));
+        }
     }
 
-    /// Counts a request that is held back; answers how many were before.
-    pub(super) fn request_is_held_back(&self) -> u64 {
-        self.live.held_back.fetch_add(1, Ordering::Relaxed)
+    pub(super) fn count_wait_for_recorder(&self) {
+        self.counts.behind_recorder.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn requests_stay_unsent(&self, count: u64) {
-        self.live.unsent.fetch_add(count, Ordering::Relaxed);
+    /// Counts a request that is held back; returns how many were before.
+    pub(super) fn count_held_back(&self) -> u64 {
+        self.counts.held_back.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(super) fn count_unsent(&self, count: u64) {
+        self.counts.unsent.fetch_add(count, Ordering::Relaxed);
     }
 }
 
@@ -382,7 +338,7 @@ mod tests {
         assert!((lag.p50_ms - 0.5).abs() < 1e-3 && (lag.p99_ms - 0.99).abs() < 1e-3);
         assert!((lag.max_ms - 1.0).abs() < 1e-3, "{lag:?}");
         assert_eq!(lag.warning(), None);
-        control.request_is_held_back();
+        control.count_held_back();
         assert!(
             control
                 .lag()

@@ -5,26 +5,32 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::sleep_until;
+use tokio_util::sync::CancellationToken;
 
-use crate::load::plan::{Model, OpenLoop, Pause, Stage, Target};
-use crate::load::runner::{self, Engine, Pacer, Step, now};
+use crate::load::plan::{Pause, Target};
+use crate::load::runner::{Engine, now};
 use crate::load::schedule::Schedule;
 use crate::load::users::{Course, WaitTime};
 use crate::measure::summary::Status;
 use crate::transport::{Ending, InFlight, Listener, Transport};
 
-/// Users that run, by number.
-struct Users {
+/// Users that run.
+struct Users<T> {
+    engine: Arc<Engine<T>>,
+    pause: Pause,
     tasks: JoinSet<u32>,
-    /// What wakes those that run from their pauses.
-    running: Vec<Option<Arc<Notify>>>,
+    /// What dismisses those that run, by their numbers.
+    running: Vec<Option<CancellationToken>>,
 }
 
 /// Lets users run until the run is over, and the last of them has ended.
-pub(super) async fn drive_closed<T: Transport>(engine: &Arc<Engine<T>>) {
+pub(super) async fn drive_closed<T: Transport>(engine: &Arc<Engine<T>>, pause: Pause) {
     let mut users = Users {
+        engine: Arc::clone(engine),
+        pause,
         tasks: JoinSet::new(),
         running: Vec::new(),
     };
@@ -39,66 +45,44 @@ pub(super) async fn drive_closed<T: Transport>(engine: &Arc<Engine<T>>) {
         if let Some(target) = course.follow(elapsed) {
             engine.control.follow(target);
         }
-        if std::mem::replace(&mut changes, engine.control.changes()) != changes
-            && let Some(Target::Users { users, spawn_rate }) = engine.control.target()
-        {
-            course.change(elapsed, users, spawn_rate);
-        }
-        let wanted = course.users(elapsed);
-        if engine.control.allow(wanted) > wanted {
-            users.dismiss_from(wanted);
-        }
-        users.start_missing(wanted, engine);
+        users.set_number(course.users(elapsed));
         let next = [course.next_change(elapsed), engine.plan.run_time];
-        wait(engine, &mut users, next.into_iter().flatten().min()).await;
+        let next = next.into_iter().flatten().min();
+        let next = next.and_then(|next| engine.start.checked_add(next));
+        tokio::select! {
+            () = sleep_until(next.unwrap_or_else(now).into()), if next.is_some() => {}
+            () = engine.control.stop.cancelled() => {}
+            Ok(()) = changes.changed() => {
+                if let Some(Target::Users { users, spawn_rate }) = *changes.borrow() {
+                    course.change(engine.elapsed(), users, spawn_rate);
+                }
+            }
+            Some(ended) = users.tasks.join_next() => users.note(ended),
+        }
     }
     engine.sending_ended();
     engine.control.stop.cancel();
     while let Some(ended) = users.tasks.join_next().await {
         users.note(ended);
-        engine.users_are(users.tasks.len());
     }
 }
 
-/// Waits for whatever changes the users that run, or are wanted.
-async fn wait<T: Transport>(engine: &Arc<Engine<T>>, users: &mut Users, next: Option<Duration>) {
-    let next = async {
-        match next.and_then(|next| engine.start.checked_add(next)) {
-            Some(next) => tokio::time::sleep_until(next.into()).await,
-            None => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        () = next => {}
-        () = engine.control.stop.cancelled() => {}
-        () = engine.control.changed() => {}
-        Some(ended) = users.tasks.join_next() => {
-            users.note(ended);
-            engine.users_are(users.tasks.len());
-        }
-    }
-}
-
-impl Users {
-    fn start_missing<T: Transport>(&mut self, wanted: u32, engine: &Arc<Engine<T>>) {
+impl<T: Transport> Users<T> {
+    /// Dismisses users that are not wanted any more, and starts those that are missing.
+    fn set_number(&mut self, wanted: u32) {
+        let surplus = self.running.iter().skip(wanted as usize);
+        surplus.flatten().for_each(CancellationToken::cancel);
         let length = self.running.len().max(wanted as usize);
         self.running.resize(length, None);
         let slots = self.running.iter_mut().zip(0..wanted);
         for (running, user) in slots.filter(|(running, _)| running.is_none()) {
-            let dismissed = Arc::new(Notify::new());
-            *running = Some(Arc::clone(&dismissed));
+            let dismissed = self.engine.control.stop.child_token();
+            *running = Some(dismissed.clone());
+            let engine = Arc::clone(&self.engine);
             self.tasks
-                .spawn(closed_loop(user, Arc::clone(engine), dismissed));
+                .spawn(closed_loop(user, engine, self.pause, dismissed));
         }
-        engine.users_are(self.tasks.len());
-    }
-
-    /// Wakes users that are not wanted any more: a long pause must not keep them.
-    fn dismiss_from(&self, wanted: u32) {
-        let surplus = self.running.iter().skip(wanted as usize);
-        surplus
-            .flatten()
-            .for_each(|dismissed| dismissed.notify_one());
+        self.engine.users_are(self.tasks.len());
     }
 
     fn note(&mut self, ended: Result<u32, JoinError>) {
@@ -108,6 +92,7 @@ impl Users {
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_cancelled) => {}
         }
+        self.engine.users_are(self.tasks.len());
     }
 }
 
@@ -133,69 +118,54 @@ impl<T: Transport> Listener for Turn<T> {
     }
 }
 
-/// Runs a user until it is not wanted any more; answers its number. `dismissed` wakes it from a pause to look
-/// whether it is.
+/// Runs a user until it is dismissed; returns its number.
 async fn closed_loop<T: Transport>(
     user: u32,
     engine: Arc<Engine<T>>,
-    dismissed: Arc<Notify>,
+    pause: Pause,
+    dismissed: CancellationToken,
 ) -> u32 {
-    let pause = async |until| engine.pause(until, user, &dismissed).await;
-    let mut wait_time = WaitTime::new(
-        match &engine.plan.model {
-            Model::Closed(pause) => pause,
-            Model::Open(_) => &Pause::None,
-        },
-        user,
-    );
+    let pause_until = async |until: Instant| {
+        if until > now() {
+            dismissed
+                .run_until_cancelled(sleep_until(until.into()))
+                .await;
+        }
+    };
+    let mut wait_time = WaitTime::new(pause, user);
     let turn = Arc::new(Turn {
         engine: Arc::clone(&engine),
         ended: Notify::new(),
         transport_is_broken: AtomicBool::new(false),
     });
     let (mut planned, mut is_held_back) = (None, false);
-    while engine.control.wants(user) {
+    while !dismissed.is_cancelled() {
         if !engine.samples.has_room() {
             if !std::mem::replace(&mut is_held_back, true) {
-                engine.control.request_waits_for_recorder();
+                engine.control.count_wait_for_recorder();
             }
-            pause(now() + PAUSE_FOR_RECORDER).await;
+            pause_until(now() + PAUSE_FOR_RECORDER).await;
             continue;
         }
         is_held_back = false;
         let Some(sent) = engine.send(user, planned, Arc::<Turn<T>>::clone(&turn)) else {
             break;
         };
-        if wait_time.is_paced() && !engine.is_warm_up(planned.unwrap_or(sent)) {
-            let lag = planned.map_or(Duration::ZERO, |planned| sent - planned);
-            engine.control.request_was_late(lag, false);
+        if wait_time.is_paced() {
+            engine.note_lag(planned.unwrap_or(sent), sent, false);
         }
         planned = None;
         turn.ended.notified().await;
         // A transport that ends requests at once must not keep this thread for itself.
         tokio::task::consume_budget().await;
         if turn.transport_is_broken.load(Ordering::Relaxed) {
-            pause(now() + PAUSE_AFTER_BROKEN_TRANSPORT).await;
+            pause_until(now() + PAUSE_AFTER_BROKEN_TRANSPORT).await;
         } else if let Some(next) = wait_time.next(sent, now()) {
-            pause(next).await;
+            pause_until(next).await;
             planned = wait_time.planned(next, now());
         }
     }
     user
-}
-
-impl<T: Transport> Engine<T> {
-    /// Waits until then, or until the run stops or this user is not wanted any more.
-    async fn pause(&self, until: Instant, user: u32, dismissed: &Notify) {
-        while until > now() && self.control.wants(user) {
-            tokio::select! {
-                biased;
-                () = self.control.stop.cancelled() => {}
-                () = dismissed.notified() => {}
-                () = tokio::time::sleep_until(until.into()) => {}
-            }
-        }
-    }
 }
 
 /// How soon a held-back request is tried again.
@@ -214,22 +184,12 @@ impl<T: Transport> Listener for Engine<T> {
     }
 }
 
-/// Sends the schedule to its end.
-pub(super) async fn drive_open<T: Transport>(engine: &Arc<Engine<T>>, pacer: Pacer) {
-    if let Model::Open(open) = &engine.plan.model {
-        let mut dispatcher = Dispatcher::new(Arc::clone(engine), open);
-        match pacer {
-            Pacer::Thread => runner::by_thread(move || dispatcher.step()).await,
-            #[cfg(test)]
-            Pacer::Timer => runner::by_timer(move || dispatcher.step()).await,
-        }
-    }
-}
-
-struct Dispatcher<T> {
+/// Sends the schedule of an open loop.
+pub(super) struct Dispatcher<T> {
     engine: Arc<Engine<T>>,
-    listener: Arc<dyn Listener>,
     schedule: Schedule,
+    /// Tells when stages begin.
+    course: Course,
     max_in_flight: usize,
     /// Requests sent.
     number: u64,
@@ -237,29 +197,26 @@ struct Dispatcher<T> {
     is_held_back: bool,
     /// Whether requests are late because one was held back, and the schedule was not caught up with since.
     is_behind: bool,
-    /// Changes of the target that the schedule has followed.
-    changes: u64,
-    /// When each stage begins, and what it wants.
-    stages: std::vec::IntoIter<(Duration, Target)>,
+    /// Changes of the target that the schedule is to follow.
+    changes: watch::Receiver<Option<Target>>,
 }
 
 impl<T: Transport> Dispatcher<T> {
-    fn new(engine: Arc<Engine<T>>, open: &OpenLoop) -> Self {
+    pub(super) fn new(engine: Arc<Engine<T>>, max_in_flight: usize) -> Self {
         Self {
-            listener: Arc::<Engine<T>>::clone(&engine),
             schedule: engine.plan.schedule(),
-            max_in_flight: open.max_in_flight,
+            course: Course::new(&engine.plan),
+            max_in_flight,
             number: 0,
             is_held_back: false,
             is_behind: false,
             changes: engine.control.changes(),
-            stages: beginnings(&engine.plan.stages).into_iter(),
             engine,
         }
     }
 
-    /// Sends all that is due; answers how long to wait then.
-    fn step(&mut self) -> Step {
+    /// Sends all that is due; returns when to be called again, or earlier, and `None` after the last request.
+    pub(super) fn step(&mut self) -> Option<Instant> {
         loop {
             let now = now();
             let elapsed = now.saturating_duration_since(self.engine.start);
@@ -268,24 +225,21 @@ impl<T: Transport> Dispatcher<T> {
             if self.is_over(elapsed, due) {
                 self.engine.sending_ended();
                 let unsent = self.drop_due(elapsed);
-                self.engine.control.requests_stay_unsent(unsent);
-                return Step::Done;
+                self.engine.control.count_unsent(unsent);
+                return None;
             }
-            match due.and_then(|due| self.engine.start.checked_add(due)) {
-                Some(due) if due <= now => {
-                    if !self.may_send() {
-                        return Step::Wait(now + PAUSE_WHEN_HELD_BACK);
-                    }
-                    self.schedule.next();
-                    self.send(due);
-                }
-                Some(due) => {
-                    self.is_behind = false;
-                    return Step::Wait(due.min(now + IDLE));
-                }
-                None => {
-                    return Step::Wait(self.end().map_or(now + IDLE, |end| end.min(now + IDLE)));
-                }
+            if due.is_none_or(|due| due > elapsed) {
+                self.is_behind = false;
+                // The end may come before anything is due again.
+                let next = due.or(self.engine.plan.run_time);
+                let next = next.and_then(|next| self.engine.start.checked_add(next));
+                return Some(next.map_or(now + IDLE, |next| next.min(now + IDLE)));
+            }
+            if !self.may_send() {
+                return Some(now + PAUSE_WHEN_HELD_BACK);
+            }
+            if let Some(due) = self.schedule.next() {
+                self.send(self.engine.start + due);
             }
         }
     }
@@ -299,11 +253,6 @@ impl<T: Transport> Dispatcher<T> {
         self.engine.control.stop.is_cancelled() || self.engine.plan.run_time.is_some_and(is_past)
     }
 
-    fn end(&self) -> Option<Instant> {
-        let run_time = self.engine.plan.run_time?;
-        self.engine.start.checked_add(run_time)
-    }
-
     fn may_send(&mut self) -> bool {
         let is_full = self.engine.control.in_flight() >= self.max_in_flight;
         let is_recorded = self.engine.samples.has_room();
@@ -314,9 +263,9 @@ impl<T: Transport> Dispatcher<T> {
         self.is_behind = true;
         let is_new = !std::mem::replace(&mut self.is_held_back, true);
         if is_new && !is_recorded {
-            self.engine.control.request_waits_for_recorder();
+            self.engine.control.count_wait_for_recorder();
         }
-        if is_new && self.engine.control.request_is_held_back() == 0 {
+        if is_new && self.engine.control.count_held_back() == 0 {
             let most = self.max_in_flight;
             tracing::warn!(
                 most,
@@ -329,28 +278,20 @@ impl<T: Transport> Dispatcher<T> {
     fn send(&mut self, due: Instant) {
         let user = u32::try_from(self.number % USERS).unwrap_or_default();
         self.number += 1;
-        let listener = Arc::clone(&self.listener);
-        let Some(sent) = self.engine.send(user, Some(due), listener) else {
-            return;
-        };
-        if !self.engine.is_warm_up(due) {
-            let lag = sent.saturating_duration_since(due);
-            self.engine.control.request_was_late(lag, self.is_behind);
+        let listener = Arc::<Engine<T>>::clone(&self.engine);
+        if let Some(sent) = self.engine.send(user, Some(due), listener) {
+            self.engine.note_lag(due, sent, self.is_behind);
         }
     }
 
     /// Follows the stages, and changes from outside.
     fn follow(&mut self, elapsed: Duration) {
-        while let Some((start, target)) = self.stages.as_slice().first()
-            && *start <= elapsed
-        {
-            self.engine.control.follow(*target);
-            self.stages.next();
+        if let Some(target) = self.course.follow(elapsed) {
+            self.engine.control.follow(target);
         }
-        let changes = self.engine.control.changes();
-        if std::mem::replace(&mut self.changes, changes) != changes
-            && let Some(Target::Rate(rate)) = self.engine.control.target()
-        {
+        let has_changed = self.changes.has_changed().unwrap_or(false);
+        let changed = has_changed.then(|| *self.changes.borrow_and_update());
+        if let Some(Some(Target::Rate(rate))) = changed {
             self.schedule.set_rate(elapsed, rate);
             // What a search leaves due at one rate must not burden the next.
             if self.engine.plan.search.is_some() {
@@ -359,7 +300,7 @@ impl<T: Transport> Dispatcher<T> {
         }
     }
 
-    /// Leaves out what is due; answers how many requests that are.
+    /// Leaves out what is due; returns how many requests that are.
     fn drop_due(&mut self, elapsed: Duration) -> u64 {
         let mut unsent = 0;
         while unsent < MAX_COUNTED_UNSENT && self.schedule.peek().is_some_and(|due| due <= elapsed)
@@ -369,14 +310,4 @@ impl<T: Transport> Dispatcher<T> {
         }
         unsent
     }
-}
-
-fn beginnings(stages: &[Stage]) -> Vec<(Duration, Target)> {
-    let mut start = Duration::ZERO;
-    let mut beginning = |stage: &Stage| {
-        let begins = start;
-        start += stage.duration;
-        (begins, stage.target)
-    };
-    stages.iter().map(&mut beginning).collect()
 }

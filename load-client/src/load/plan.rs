@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::load::schedule::{Arrivals, Schedule, Segment};
 use crate::load::search::Search;
-use crate::load::units::show_rate;
+use crate::load::shape::show_rate;
 
 /// Most users of a run, whoever asks for them.
 pub(crate) const MAX_USERS: u32 = 1_000_000;
@@ -57,7 +57,7 @@ pub enum Model {
 }
 
 /// What a user does between a reply and its next request.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Pause {
     /// Sends at once.
     None,
@@ -87,16 +87,8 @@ pub struct OpenLoop {
 
 /// Why a plan cannot be run; names the flag to change.
 #[derive(Debug, thiserror::Error, PartialEq)]
-pub enum PlanError {
-    /// Nothing would be measured.
-    #[error("--warm-up {} leaves nothing of --run-time {}; the run time includes the warm-up", humantime::format_duration(*.warm_up), humantime::format_duration(*.run_time))]
-    WarmUpTooLong {
-        /// The warm-up asked for.
-        warm_up: Duration,
-        /// The run time asked for.
-        run_time: Duration,
-    },
-}
+#[error("{0}")]
+pub struct PlanError(pub(crate) String);
 
 impl Plan {
     /// Checks what depends on more than one setting.
@@ -106,10 +98,11 @@ impl Plan {
     /// When the warm-up takes all of the run time.
     pub(crate) fn validated(self) -> Result<Self, PlanError> {
         match self.run_time {
-            Some(run_time) if self.warm_up >= run_time => Err(PlanError::WarmUpTooLong {
-                warm_up: self.warm_up,
-                run_time,
-            }),
+            Some(run_time) if self.warm_up >= run_time => Err(PlanError(format!(
+                "--warm-up {} leaves nothing of --run-time {}; the run time includes the warm-up",
+                show(self.warm_up),
+                show(run_time)
+            ))),
             _ => Ok(self),
         }
     }
@@ -134,27 +127,23 @@ impl Plan {
                 format!("closed loop, think time {}", show(*least))
             }
             Model::Closed(Pause::Think { least, most, .. }) => {
-                format!(
-                    "closed loop, think time {} to {}",
-                    show(*least),
-                    show(*most)
-                )
+                let (least, most) = (show(*least), show(*most));
+                format!("closed loop, think time {least} to {most}")
             }
             Model::Closed(Pause::Pace(pace)) => {
                 format!("closed loop, one request per user each {}", show(*pace))
             }
             Model::Open(open) => {
-                let rate = match (self.search, self.stages.is_empty()) {
-                    (Some(search), _) => format!("search up to {}", show_rate(search.highest)),
-                    (None, true) => show_rate(open.rate),
-                    (None, false) => "rate by stages".to_owned(),
+                let rate = match self.search {
+                    Some(search) => format!("search up to {}", show_rate(search.highest)),
+                    None if self.stages.is_empty() => show_rate(open.rate),
+                    None => "rate by stages".to_owned(),
                 };
-                match open.arrivals {
-                    Arrivals::Constant => format!("open loop, {rate}, constant spacing"),
-                    Arrivals::Poisson { seed } => {
-                        format!("open loop, {rate}, Poisson arrivals with seed {seed}")
-                    }
-                }
+                let arrivals = match open.arrivals {
+                    Arrivals::Constant => "constant spacing".to_owned(),
+                    Arrivals::Poisson { seed } => format!("Poisson arrivals with seed {seed}"),
+                };
+                format!("open loop, {rate}, {arrivals}")
             }
         }
     }
@@ -207,19 +196,19 @@ impl Plan {
 
     /// The schedule of an open loop; empty for a closed one.
     pub(crate) fn schedule(&self) -> Schedule {
-        let (segments, arrivals) = match &self.model {
-            Model::Closed(_) => (Vec::new(), Arrivals::Constant),
-            Model::Open(open) if self.stages.is_empty() => {
-                let whole = Segment {
-                    duration: self.run_time,
-                    from: open.rate,
-                    to: open.rate,
-                };
-                (vec![whole], open.arrivals)
-            }
-            Model::Open(open) => (segments(&self.stages), open.arrivals),
+        let Model::Open(open) = &self.model else {
+            return Schedule::new(Vec::new(), Arrivals::Constant);
         };
-        Schedule::new(segments, arrivals)
+        let whole = Segment {
+            duration: self.run_time.unwrap_or(Duration::MAX),
+            from: open.rate,
+            to: open.rate,
+        };
+        let segments = match self.stages.is_empty() {
+            true => vec![whole],
+            false => segments(&self.stages),
+        };
+        Schedule::new(segments, open.arrivals)
     }
 }
 
@@ -277,9 +266,9 @@ pub struct Span {
 }
 
 /// The rate over time that the stages of an open loop want. Stages of users want none.
-pub(crate) fn segments(stages: &[Stage]) -> Vec<Segment> {
+fn segments(stages: &[Stage]) -> Vec<Segment> {
     let mut last = 0.0;
-    let mut segment = |stage: &Stage| {
+    let segment = |stage: &Stage| {
         let to = match stage.target {
             Target::Rate(rate) => rate,
             Target::Users { .. } => 0.0,
@@ -287,12 +276,12 @@ pub(crate) fn segments(stages: &[Stage]) -> Vec<Segment> {
         let from = if stage.ramp { last } else { to };
         last = to;
         Segment {
-            duration: Some(stage.duration),
+            duration: stage.duration,
             from,
             to,
         }
     };
-    stages.iter().map(&mut segment).collect()
+    stages.iter().map(segment).collect()
 }
 
 #[cfg(test)]

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use tokio::sync::oneshot;
 
+use crate::load::Control;
+use crate::load::loops::{Dispatcher, drive_closed};
 use crate::load::plan::{Model, Plan};
-use crate::load::{Control, loops};
-use crate::measure::recorder::Samples;
-use crate::measure::summary::{Outcome, Sample, Status};
+use crate::measure::recorder::{Samples, nanoseconds};
+use crate::measure::summary::{CUT, Sample, Status, TIMED_OUT};
 use crate::scenario::Scenario;
-use crate::transport::{Answer, Ending, Failure, InFlight, Listener, Refusal, Transport};
+use crate::transport::{Ending, Failure, InFlight, Listener, Transport};
 
 /// Runs a plan to its end: every request ends in exactly one sample.
 ///
@@ -24,7 +25,8 @@ pub async fn run<T: Transport>(
     samples: Samples,
     control: &Control,
 ) {
-    run_paced_by(Pacer::Thread, plan, scenario, transport, samples, control).await;
+    let engine = Engine::new(plan, scenario, transport, samples, control);
+    engine.run(by_thread).await;
 }
 
 /// As [`run`], of several loads at once; returns when the last of them has ended.
@@ -34,51 +36,15 @@ pub(crate) async fn run_loads<T: Transport>(
     samples: Samples,
     control: &Control,
 ) {
-    let begun = loads.into_iter().map(|(plan, scenario)| {
+    let engine = |(plan, scenario)| {
         let (transport, samples) = (Arc::clone(transport), samples.clone());
-        let part = control.part();
-        async move { run(plan, scenario, transport, samples, &part).await }
-    });
-    let begun: Vec<_> = begun.collect();
+        Engine::new(plan, scenario, transport, samples, &control.part()).run(by_thread)
+    };
+    let begun: Vec<_> = loads.into_iter().map(engine).collect();
     // The recorder waits for the last sender.
     drop(samples);
     join_all(begun).await;
     control.stop.cancel();
-}
-
-/// As [`run`], with a choice of what an open loop waits with.
-pub(crate) async fn run_paced_by<T: Transport>(
-    pacer: Pacer,
-    plan: Plan,
-    scenario: Arc<dyn Scenario>,
-    transport: Arc<T>,
-    samples: Samples,
-    control: &Control,
-) {
-    control.begin(plan.first_target(), plan.warm_up);
-    let engine = Arc::new(Engine {
-        plan,
-        scenario,
-        transport,
-        samples,
-        control: control.clone(),
-        start: now(),
-    });
-    let helpers = [
-        tokio::spawn(Arc::clone(&engine).time_out()),
-        tokio::spawn(Arc::clone(&engine).cut_on_abort()),
-    ];
-    match engine.plan.model {
-        Model::Closed(_) => loops::drive_closed(&engine).await,
-        Model::Open(_) => loops::drive_open(&engine, pacer).await,
-    }
-    control.stop.cancel();
-    engine.drained().await;
-    for helper in helpers {
-        helper.abort();
-        // Until it is gone it holds on to the samples' channel, whose end the recorder waits for.
-        let _ = helper.await;
-    }
 }
 
 /// The present, on the clock that tests pause.
@@ -92,14 +58,57 @@ const DRAIN_CHECK: Duration = Duration::from_millis(1);
 /// What the requests of a run share.
 pub(super) struct Engine<T> {
     pub(super) plan: Plan,
-    pub(super) scenario: Arc<dyn Scenario>,
-    pub(super) transport: Arc<T>,
+    scenario: Arc<dyn Scenario>,
+    transport: Arc<T>,
     pub(super) samples: Samples,
     pub(super) control: Control,
     pub(super) start: Instant,
 }
 
 impl<T: Transport> Engine<T> {
+    /// Begins a run now.
+    fn new(
+        plan: Plan,
+        scenario: Arc<dyn Scenario>,
+        transport: Arc<T>,
+        samples: Samples,
+        control: &Control,
+    ) -> Arc<Self> {
+        control.begin(plan.first_target(), plan.warm_up);
+        Arc::new(Self {
+            plan,
+            scenario,
+            transport,
+            samples,
+            control: control.clone(),
+            start: now(),
+        })
+    }
+
+    /// Sends by the plan, and waits for the last request to end. `pace` sends the schedule of an open loop.
+    async fn run<F>(self: Arc<Self>, pace: impl FnOnce(Dispatcher<T>) -> F)
+    where
+        F: Future<Output = ()>,
+    {
+        let all_ended = async {
+            match self.plan.model {
+                Model::Closed(pause) => drive_closed(&self, pause).await,
+                Model::Open(ref open) => {
+                    pace(Dispatcher::new(Arc::clone(&self), open.max_in_flight)).await;
+                }
+            }
+            self.control.stop.cancel();
+            while self.control.in_flight() > 0 {
+                tokio::time::sleep(DRAIN_CHECK).await;
+            }
+        };
+        let others_end = async { tokio::join!(self.time_out(), self.cut_on_abort()) };
+        tokio::select! {
+            () = all_ended => {}
+            _ = others_end => {}
+        }
+    }
+
     /// Time since the start of the run.
     pub(super) fn elapsed(&self) -> Duration {
         now().saturating_duration_since(self.start)
@@ -116,7 +125,7 @@ impl<T: Transport> Engine<T> {
         self.control.users_are(users, self.elapsed());
     }
 
-    /// Sends the next request of a user; `intended` is now unless a schedule says otherwise. Answers the
+    /// Sends the next request of a user; `intended` is now unless a schedule says otherwise. Returns the
     /// moment of the hand-over; `None` when nothing is left to send, which ends the run.
     pub(super) fn send(
         &self,
@@ -145,15 +154,33 @@ impl<T: Transport> Engine<T> {
         Some(sent)
     }
 
-    /// Takes the ending of a request; answers its name.
+    /// Notes how late a request was sent, unless it is of the warm-up.
+    pub(super) fn note_lag(&self, intended: Instant, sent: Instant, is_held_back: bool) {
+        if !self.is_warm_up(intended) {
+            let lag = sent.saturating_duration_since(intended);
+            self.control.request_was_late(lag, is_held_back);
+        }
+    }
+
+    /// Takes the ending of a request; returns its name.
     pub(super) fn take(&self, flight: &InFlight, ending: Ending) -> Status {
-        let (answer, refused_body, outcome) = outcome(ending);
-        let status = outcome.status();
+        let (status, error, answer, refused_body) = match ending {
+            Ok(answer) => (Status::Ok, String::new(), Some(answer), None),
+            Err(Failure::Status(own)) => {
+                (Status::ErrorStatus, own.reason, Some(own.answer), own.body)
+            }
+            Err(Failure::Check(own)) => {
+                (Status::FailedCheck, own.reason, Some(own.answer), own.body)
+            }
+            Err(Failure::Send(error)) => (Status::SendError, error, None, None),
+            Err(Failure::Consumer(error)) => (Status::ConsumerFailure, error, None, None),
+            Err(Failure::TimeOut) => (Status::Timeout, TIMED_OUT.to_owned(), None, None),
+            Err(Failure::Cut) => (Status::Censored, CUT.to_owned(), None, None),
+        };
         let replied = answer.map(|answer| answer.replied);
         // A report that the reply has overtaken is no time of the request's way.
-        let acked = flight
-            .acked
-            .filter(|acked| replied.is_none_or(|replied| *acked <= replied));
+        let is_in_time = |acked: &Instant| replied.is_none_or(|replied| *acked <= replied);
+        let acked = flight.acked.filter(is_in_time);
         let taken = self.samples.send(Sample {
             kind: flight.kind,
             user: flight.user,
@@ -162,7 +189,8 @@ impl<T: Transport> Engine<T> {
             acked_ns: acked.map(|acked| self.offset(acked)),
             replied_ns: replied.map(|replied| self.offset(replied)),
             reply_bytes: answer.map_or(0, |answer| answer.bytes),
-            outcome,
+            status,
+            error,
             refused_body,
             warm_up: self.is_warm_up(flight.intended),
         });
@@ -177,12 +205,12 @@ impl<T: Transport> Engine<T> {
     }
 
     /// Whether a request that was meant for this moment is of the warm-up.
-    pub(super) fn is_warm_up(&self, intended: Instant) -> bool {
+    fn is_warm_up(&self, intended: Instant) -> bool {
         intended.saturating_duration_since(self.start) < self.plan.warm_up
     }
 
     /// Ends requests whose time is over, as long as it is polled.
-    pub(super) async fn time_out(self: Arc<Self>) {
+    async fn time_out(&self) {
         loop {
             let next = self.transport.pending().time_out(now());
             // Whatever is sent from now on times out later than that.
@@ -192,76 +220,33 @@ impl<T: Transport> Engine<T> {
     }
 
     /// Ends all requests when the run is not even to wait for those in flight.
-    async fn cut_on_abort(self: Arc<Self>) {
+    async fn cut_on_abort(&self) {
         self.control.abort.cancelled().await;
         self.control.stop.cancel();
         self.transport.pending().cut();
     }
 
-    /// Waits for the requests in flight.
-    async fn drained(&self) {
-        while self.control.in_flight() > 0 {
-            tokio::time::sleep(DRAIN_CHECK).await;
-        }
-    }
-
     fn offset(&self, instant: Instant) -> u64 {
-        let nanoseconds = instant.saturating_duration_since(self.start).as_nanos();
-        // 2^64 ns are 584 years.
-        u64::try_from(nanoseconds).unwrap_or(u64::MAX)
+        nanoseconds(instant.saturating_duration_since(self.start))
     }
-}
-
-/// The reply, if one came; how it begins, if it was refused; and the outcome.
-fn outcome(ending: Ending) -> (Option<Answer>, Option<Box<str>>, Outcome) {
-    let refused = |refusal: Refusal, outcome: fn(String) -> Outcome| {
-        (Some(refusal.answer), refusal.body, outcome(refusal.reason))
-    };
-    match ending {
-        Ok(answer) => (Some(answer), None, Outcome::Ok),
-        Err(Failure::Status(refusal)) => refused(refusal, Outcome::ErrorStatus),
-        Err(Failure::Check(refusal)) => refused(refusal, Outcome::FailedCheck),
-        Err(Failure::Send(error)) => (None, None, Outcome::SendError(error)),
-        Err(Failure::Consumer(error)) => (None, None, Outcome::ConsumerFailure(error)),
-        Err(Failure::TimeOut) => (None, None, Outcome::TimeOut),
-        Err(Failure::Cut) => (None, None, Outcome::Censored),
-    }
-}
-
-/// What to wait with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pacer {
-    /// A thread of its own, which sleeps to within microseconds: tokio's timers are 1 ms coarse, ten
-    /// requests of 10,000 a second.
-    Thread,
-    #[cfg(test)]
-    /// tokio's timer. Follows a clock that tests pause.
-    Timer,
-}
-
-/// What the open loop wants next.
-pub(super) enum Step {
-    /// To be called again then, or earlier.
-    Wait(Instant),
-    /// Not to be called again.
-    Done,
 }
 
 /// Longest sleep: how soon a stop is seen.
 const LONGEST_SLEEP: Duration = Duration::from_millis(20);
 
-/// Drives the steps on a thread of its own.
-pub(super) async fn by_thread(mut step: impl FnMut() -> Step + Send + 'static) {
+/// Sends a schedule from a thread of its own, which sleeps to within microseconds: tokio's timers are 1 ms coarse, ten
+/// requests of 10,000 a second.
+async fn by_thread<T: Transport>(mut dispatcher: Dispatcher<T>) {
     let (done, finished) = oneshot::channel();
     let thread = std::thread::Builder::new().name("pacer".to_owned());
     let spawned = thread.spawn(move || {
         sleep_precisely();
-        while let Step::Wait(until) = step() {
+        while let Some(until) = dispatcher.step() {
             let rest = until.saturating_duration_since(now());
             std::thread::sleep(rest.min(LONGEST_SLEEP));
         }
-        // Told when all that the steps hold on to is gone, as the recorder waits for that.
-        drop(step);
+        // Told when all that the dispatcher holds on to is gone, as the recorder waits for that.
+        drop(dispatcher);
         let _ = done.send(());
     });
     // A thread that panicked drops its end: a bug of ours, after which figures would mislead.
@@ -270,14 +255,6 @@ pub(super) async fn by_thread(mut step: impl FnMut() -> Step + Send + 'static) {
         && let Err(panic) = thread.join()
     {
         std::panic::resume_unwind(panic);
-    }
-}
-
-/// Drives the steps on tokio's timer.
-#[cfg(test)]
-pub(super) async fn by_timer(mut step: impl FnMut() -> Step) {
-    while let Step::Wait(until) = step() {
-        tokio::time::sleep_until(until.into()).await;
     }
 }
 

@@ -24,8 +24,8 @@ pub enum Arrivals {
 /// A part of the run in which the rate is a straight line.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Segment {
-    /// Length; `None` has no end.
-    pub(crate) duration: Option<Duration>,
+    /// Length; one without an end has [`Duration::MAX`].
+    pub(crate) duration: Duration,
     /// Requests per second at its start.
     pub(crate) from: f64,
     /// Requests per second at its end.
@@ -34,16 +34,12 @@ pub(crate) struct Segment {
 
 impl Segment {
     fn seconds(&self) -> f64 {
-        self.duration
-            .map_or(f64::INFINITY, |duration| duration.as_secs_f64())
+        self.duration.as_secs_f64()
     }
 
     /// Requests in it: the integral of its rate.
     fn requests(&self) -> f64 {
-        match self.duration {
-            None if self.from == 0.0 => 0.0,
-            _ => self.seconds() * (self.from + self.to) / 2.0,
-        }
+        self.seconds() * (self.from + self.to) / 2.0
     }
 
     /// How far into it `requests` have come. Solves from·t + slope·t²/2 = requests in the form that
@@ -61,12 +57,12 @@ impl Segment {
     fn changed_at(&self, cut: Duration, rate: f64) -> [Self; 2] {
         let share = cut.as_secs_f64() / self.seconds();
         let before = Self {
-            duration: Some(cut),
+            duration: cut,
             from: self.from,
             to: self.from + (self.to - self.from) * share,
         };
         let after = Self {
-            duration: self.duration.map(|length| length - cut),
+            duration: self.duration - cut,
             from: rate,
             to: rate,
         };
@@ -122,7 +118,7 @@ impl Schedule {
             }
             self.place = Place {
                 index: self.place.index + 1,
-                start: self.place.start + segment.duration?,
+                start: self.place.start.saturating_add(segment.duration),
                 requests_before: self.place.requests_before + segment.requests(),
             };
         }
@@ -133,15 +129,13 @@ impl Schedule {
     pub(crate) fn set_rate(&mut self, at: Duration, rate: f64) {
         let mut start = Duration::ZERO;
         for (index, segment) in self.segments.iter().enumerate() {
-            let end = segment.duration.map(|length| start + length);
-            match end {
-                Some(end) if end <= at => start = end,
-                _ => {
-                    let changed = segment.changed_at(at - start, rate);
-                    self.segments.splice(index..=index, changed);
-                    break;
-                }
+            let end = start.saturating_add(segment.duration);
+            if at < end {
+                let changed = segment.changed_at(at - start, rate);
+                self.segments.splice(index..=index, changed);
+                break;
             }
+            start = end;
         }
         // Requests may have been looked for beyond the change already.
         self.place = Place::default();
@@ -166,7 +160,7 @@ mod tests {
 
     fn segment(seconds: f64, from: f64, to: f64) -> Segment {
         Segment {
-            duration: Some(Duration::from_secs_f64(seconds)),
+            duration: Duration::from_secs_f64(seconds),
             from,
             to,
         }
@@ -174,7 +168,7 @@ mod tests {
 
     fn endless(rate: f64) -> Segment {
         Segment {
-            duration: None,
+            duration: Duration::MAX,
             from: rate,
             to: rate,
         }
@@ -273,7 +267,7 @@ mod tests {
         fn never_skips_and_never_descends(segments in segments(), seed in proptest::option::of(0..9_u64)) {
             let arrivals = seed.map_or(Arrivals::Constant, |seed| Arrivals::Poisson { seed });
             let mut schedule = Schedule::new(segments.clone(), arrivals);
-            let end: Duration = segments.iter().filter_map(|segment| segment.duration).sum();
+            let end: Duration = segments.iter().map(|segment| segment.duration).sum();
             let mut last = Duration::ZERO;
             let mut count = 0_u32;
             while let Some(due) = schedule.peek() {

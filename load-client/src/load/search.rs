@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::load::units::show_rate;
+use crate::load::shape::show_rate;
 
 /// The search ends when the two rates are this close, as a share of the higher one.
 const RESOLUTION: f64 = 0.05;
@@ -35,10 +35,9 @@ impl Search {
 #[derive(Debug)]
 pub(crate) struct Bisection {
     highest: f64,
-    held: Option<f64>,
-    broke: Option<(f64, String)>,
+    /// Whether the last probe broke its rate for the first time.
     is_doubted: bool,
-    probes: u32,
+    found: Capacity,
 }
 
 /// What became of a probe.
@@ -50,7 +49,7 @@ pub(crate) enum Probed {
 }
 
 /// The highest rate that held, and the lowest that did not: the limit lies between the two.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Capacity {
     /// Requests per second; `None` if no rate held.
     pub held_per_second: Option<f64>,
@@ -71,44 +70,42 @@ impl Bisection {
     pub(crate) fn up_to(highest: f64) -> Self {
         Self {
             highest,
-            held: None,
-            broke: None,
             is_doubted: false,
-            probes: 0,
+            found: Capacity::default(),
         }
     }
 
     /// The rate to try next; `None` when the search is over.
     pub(crate) fn rate(&self) -> Option<f64> {
-        match (self.held, &self.broke) {
-            (None, None) => Some(self.highest / 2.0),
-            (Some(held), None) => (held < self.highest).then_some(self.highest),
-            (held, Some((broke, _))) => {
-                let held = held.unwrap_or(0.0);
-                let is_close = broke - held <= broke * RESOLUTION;
-                let between = f64::midpoint(held, *broke);
-                (!is_close && between >= self.highest * LOWEST).then_some(between)
-            }
-        }
+        let held = self.found.held_per_second.unwrap_or(0.0);
+        let Some(broke) = self.found.broke_per_second else {
+            let next = if held > 0.0 {
+                self.highest
+            } else {
+                self.highest / 2.0
+            };
+            return (held < self.highest).then_some(next);
+        };
+        let is_close = broke - held <= broke * RESOLUTION;
+        let between = f64::midpoint(held, broke);
+        (!is_close && between >= self.highest * LOWEST).then_some(between)
     }
 
     /// How often a rate was tried.
     pub(crate) fn probes(&self) -> u32 {
-        self.probes
+        self.found.probes
     }
 
     /// Takes what became of the rate.
     pub(crate) fn take(&mut self, rate: f64, probed: Probed) {
-        self.probes += 1;
+        self.found.probes += 1;
+        let was_doubted = std::mem::take(&mut self.is_doubted);
         match probed {
-            Probed::Held => {
-                self.held = Some(rate);
-                self.is_doubted = false;
-            }
-            Probed::Broke(_) if !self.is_doubted => self.is_doubted = true,
+            Probed::Held => self.found.held_per_second = Some(rate),
+            Probed::Broke(_) if !was_doubted => self.is_doubted = true,
             Probed::Broke(reason) => {
-                self.broke = Some((rate, reason));
-                self.is_doubted = false;
+                self.found.broke_per_second = Some(rate);
+                self.found.reason = Some(reason);
             }
         }
     }
@@ -116,26 +113,21 @@ impl Bisection {
     /// What was found so far.
     pub(crate) fn found(&self) -> Capacity {
         let is_complete = self.rate().is_none();
-        let mut sentence = match (self.held, &self.broke) {
-            (None, None) => "capacity: unknown".to_owned(),
-            (Some(held), None) => format!("capacity: {} held", show_rate(held)),
-            (None, Some((broke, reason))) => {
-                let broke = show_rate(*broke);
-                format!("capacity: no rate held, down to {broke}: {reason}")
-            }
-            (Some(held), Some((broke, reason))) => format!(
-                "capacity: {} held, {} did not, twice: {reason}",
-                show_rate(held),
-                show_rate(*broke)
-            ),
+        let held = self.found.held_per_second.map(show_rate);
+        let broke = self.found.broke_per_second.map(show_rate);
+        let reason = self.found.reason.as_deref().unwrap_or_default();
+        let told = match (held, &broke) {
+            (None, None) => "unknown".to_owned(),
+            (Some(held), None) => format!("{held} held"),
+            (None, Some(broke)) => format!("no rate held, down to {broke}: {reason}"),
+            (Some(held), Some(broke)) => format!("{held} held, {broke} did not, twice: {reason}"),
         };
-        sentence += &match (is_complete, &self.broke) {
+        let advice = match (is_complete, broke) {
             (true, Some(_)) => String::new(),
             (true, None) => {
                 ", which is all of --rate; give a higher one to find the limit".to_owned()
             }
-            (false, Some((broke, _))) => {
-                let broke = show_rate(*broke);
+            (false, Some(broke)) => {
                 format!("; the run ended before the search, --rate {broke} goes on with it")
             }
             (false, None) => {
@@ -144,12 +136,9 @@ impl Bisection {
             }
         };
         Capacity {
-            held_per_second: self.held,
-            broke_per_second: self.broke.as_ref().map(|(rate, _)| *rate),
-            reason: self.broke.as_ref().map(|(_, reason)| reason.clone()),
-            probes: self.probes,
             is_complete,
-            sentence,
+            sentence: format!("capacity: {told}{advice}"),
+            ..self.found.clone()
         }
     }
 }

@@ -1,4 +1,5 @@
-//! How the load goes over time: stages from a file or a preset, and rates. Pure.
+//! How the load goes over time: stages from a file or a preset, and the rates and times in them as people write them.
+//! Pure.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -7,22 +8,9 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::load::plan::{MAX_USERS, Stage, Target};
-use crate::load::units::{parse_duration, parse_rate};
 use crate::scenario::{parse_name, place_in};
 
 const DEFAULT_SPAWN_RATE: f64 = 1.0;
-
-/// What is wrong with a shape file, and where.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}, column {column}: {message}")]
-pub(crate) struct ShapeError {
-    /// Counted from 1.
-    pub(crate) line: usize,
-    /// Characters, counted from 1.
-    pub(crate) column: usize,
-    /// In words, on one line.
-    pub(crate) message: String,
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,28 +34,25 @@ pub(crate) struct RawStage {
 /// What is wrong, and the bytes that it is wrong with.
 pub(crate) type Wrong = (Range<usize>, String);
 
+fn wrong<T>(place: &Spanned<T>, message: impl Into<String>) -> Wrong {
+    (place.span(), message.into())
+}
+
 /// Reads the stages of a shape file.
 ///
 /// # Errors
 ///
-/// When the text is no TOML, or no shape.
-pub(crate) fn parse(text: &str) -> Result<Vec<Stage>, ShapeError> {
-    stages(text).map_err(|(span, message)| {
-        let (line, column) = place_in(text, span.start);
-        ShapeError {
-            line,
-            column,
-            message,
-        }
-    })
-}
-
-fn stages(text: &str) -> Result<Vec<Stage>, Wrong> {
-    let raw: RawShape = toml::from_str(text).map_err(|error| {
+/// When the text is no TOML, or no shape; says on one line what is wrong with it, and where.
+pub(crate) fn parse(text: &str) -> Result<Vec<Stage>, String> {
+    let raw = toml::from_str::<RawShape>(text).map_err(|error| {
         let message = error.message().lines().collect::<Vec<_>>().join(", ");
         (error.span().unwrap_or_default(), message)
-    })?;
-    read_stages(&raw.stage)
+    });
+    let stages = raw.and_then(|raw| read_stages(&raw.stage));
+    stages.map_err(|(span, message)| {
+        let (line, column) = place_in(text, span.start);
+        format!("line {line}, column {column}: {message}")
+    })
 }
 
 /// Reads stages, of which there must be one.
@@ -75,28 +60,32 @@ pub(crate) fn read_stages(raw: &[Spanned<RawStage>]) -> Result<Vec<Stage>, Wrong
     let Some(first) = raw.first() else {
         return Err((0..0, "a shape needs one [[stage]] at least".to_owned()));
     };
-    let is_open = first.get_ref().rate.is_some();
-    let stages = raw.iter().enumerate();
-    stages
-        .map(|(index, stage)| {
-            if stage.get_ref().rate.is_some() != is_open {
-                let mixed = "either all stages have a rate or all have users";
-                return Err((stage.span(), mixed.to_owned()));
-            }
-            read(index, stage)
-        })
-        .collect()
+    let is_open = |stage: &Spanned<RawStage>| stage.get_ref().rate.is_some();
+    let read = |(number, stage)| match is_open(stage) == is_open(first) {
+        true => read_stage(number, stage),
+        false => Err(wrong(
+            stage,
+            "either all stages have a rate or all have users",
+        )),
+    };
+    (1..).zip(raw).map(read).collect()
 }
 
-fn read(index: usize, stage: &Spanned<RawStage>) -> Result<Stage, Wrong> {
+fn read_stage(number: usize, stage: &Spanned<RawStage>) -> Result<Stage, Wrong> {
     let raw = stage.get_ref();
-    let name = raw.name.as_ref().map(|name| {
-        let parsed = parse_name(name.get_ref());
-        parsed.map_err(|reason| (name.span(), format!("a stage {reason}")))
+    let name = match &raw.name {
+        None => format!("stage {number}"),
+        Some(name) => {
+            parse_name(name.get_ref()).map_err(|reason| wrong(name, format!("a stage {reason}")))?
+        }
+    };
+    let duration = parse_duration(raw.duration.get_ref()).map_err(|_| {
+        let message = "duration takes a time above 0 such as \"30s\" or \"5m\"";
+        wrong(&raw.duration, message)
     });
     Ok(Stage {
-        name: name.unwrap_or_else(|| Ok(format!("stage {}", index + 1)))?,
-        duration: duration(&raw.duration)?,
+        name,
+        duration: duration?,
         target: target(stage)?,
         ramp: raw.ramp,
     })
@@ -105,25 +94,24 @@ fn read(index: usize, stage: &Spanned<RawStage>) -> Result<Stage, Wrong> {
 fn target(stage: &Spanned<RawStage>) -> Result<Target, Wrong> {
     let raw = stage.get_ref();
     match (&raw.rate, &raw.users, &raw.spawn_rate) {
-        (Some(rate), None, None) => match parse_rate(rate.get_ref()) {
-            Ok(rate) => Ok(Target::Rate(rate)),
-            Err(message) => Err((rate.span(), format!("rate {message}"))),
-        },
+        (Some(rate), None, None) => parse_rate(rate.get_ref())
+            .map(Target::Rate)
+            .map_err(|message| wrong(rate, format!("rate {message}"))),
         (None, Some(users), _) if *users.get_ref() > MAX_USERS => {
-            Err((users.span(), format!("users takes up to {MAX_USERS}")))
+            Err(wrong(users, format!("users takes up to {MAX_USERS}")))
         }
         (None, Some(users), spawn_rate) => Ok(Target::Users {
             users: *users.get_ref(),
             spawn_rate: spawn_rate_of(spawn_rate.as_ref())?,
         }),
-        (None, None, _) => Err((
-            stage.span(),
-            "a stage needs users or rate, such as users = 50 or rate = \"500/s\"".to_owned(),
-        )),
-        (Some(rate), ..) => Err((
-            rate.span(),
-            "a stage has rate, or users and spawn_rate, not both".to_owned(),
-        )),
+        (None, None, _) => {
+            let message = "a stage needs users or rate, such as users = 50 or rate = \"500/s\"";
+            Err(wrong(stage, message))
+        }
+        (Some(rate), ..) => {
+            let message = "a stage has rate, or users and spawn_rate, not both";
+            Err(wrong(rate, message))
+        }
     }
 }
 
@@ -132,18 +120,11 @@ pub(crate) fn spawn_rate_of(spawn_rate: Option<&Spanned<f64>>) -> Result<f64, Wr
     match spawn_rate {
         None => Ok(DEFAULT_SPAWN_RATE),
         Some(rate) if rate.get_ref().is_finite() && *rate.get_ref() > 0.0 => Ok(*rate.get_ref()),
-        Some(rate) => Err((
-            rate.span(),
-            "spawn_rate takes a number above 0, users per second".to_owned(),
-        )),
+        Some(rate) => {
+            let message = "spawn_rate takes a number above 0, users per second";
+            Err(wrong(rate, message))
+        }
     }
-}
-
-fn duration(text: &Spanned<String>) -> Result<Duration, Wrong> {
-    parse_duration(text.get_ref()).map_err(|_| {
-        let message = "duration takes a time above 0 such as \"30s\" or \"5m\"";
-        (text.span(), message.to_owned())
-    })
 }
 
 /// A shape with a name.
@@ -162,39 +143,32 @@ pub(crate) enum Preset {
     Capacity,
 }
 
-/// The stage of [`Preset::Spike`] that is the spike; also the name that a shape file gives it.
-const SPIKE: &str = "spike";
+const PRESETS: [(&str, Preset); 5] = [
+    ("load", Preset::Load),
+    ("soak", Preset::Soak),
+    ("stress", Preset::Stress),
+    ("spike", Preset::Spike),
+    ("capacity", Preset::Capacity),
+];
 
 impl Preset {
     /// The preset of this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        let all = [
-            Self::Load,
-            Self::Soak,
-            Self::Stress,
-            Self::Spike,
-            Self::Capacity,
-        ];
-        all.into_iter().find(|preset| preset.name() == name)
+        let found = PRESETS.iter().find(|(own, _)| *own == name);
+        found.map(|(_, preset)| *preset)
     }
 
     /// Its name.
     pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Load => "load",
-            Self::Soak => "soak",
-            Self::Stress => "stress",
-            Self::Spike => SPIKE,
-            Self::Capacity => "capacity",
-        }
+        let found = PRESETS.iter().find(|(_, preset)| *preset == self);
+        found.map_or("", |(name, _)| name)
     }
 
     /// Its stages.
     pub(crate) fn stages(self, target: Target, run_time: Duration) -> Vec<Stage> {
-        let part = |twentieths: u32| run_time * twentieths / 20;
-        let stage = |name: &str, twentieths, tenths, ramp| Stage {
+        let stage = |name: &str, twentieths: u32, tenths, ramp| Stage {
             name: name.to_owned(),
-            duration: part(twentieths),
+            duration: run_time * twentieths / 20,
             target: scaled(target, tenths),
             ramp,
         };
@@ -210,7 +184,8 @@ impl Preset {
                 .collect(),
             Self::Spike => vec![
                 stage("base", 8, 1, false),
-                stage(SPIKE, 4, 10, false),
+                // Reports look for the recovery from a stage of this name, a shape file's as well.
+                stage("spike", 4, 10, false),
                 stage("recovery", 8, 1, false),
             ],
             Self::Capacity => Vec::new(),
@@ -228,6 +203,67 @@ fn scaled(target: Target, tenths: u32) -> Target {
             spawn_rate,
         },
     }
+}
+
+/// A time above zero.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    let duration = parse_duration_or_zero(text).ok();
+    let duration = duration.filter(|duration| !duration.is_zero());
+    duration.ok_or_else(|| "takes a time above 0 such as 300, 30s, 5m or 1h30m".to_owned())
+}
+
+/// A time, zero included. A number without a unit is seconds, as in Locust.
+pub(crate) fn parse_duration_or_zero(text: &str) -> Result<Duration, String> {
+    let duration = match text.parse() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
+        Err(_) => humantime::parse_duration(text).ok(),
+    };
+    // A year: beyond it the arithmetic of instants may overflow.
+    let duration = duration.filter(|duration| duration.as_secs() <= 366 * 24 * 3600);
+    duration.ok_or_else(|| "takes a time such as 300, 30s, 5m or 1h30m".to_owned())
+}
+
+/// A time, or a range of times: `100ms`, `50ms..150ms`.
+pub(crate) fn parse_times(text: &str) -> Result<(Duration, Duration), String> {
+    let (least, most) = text.split_once("..").unwrap_or((text, text));
+    match (parse_duration_or_zero(least), parse_duration_or_zero(most)) {
+        (Ok(least), Ok(most)) if least <= most => Ok((least, most)),
+        _ => Err("takes a time such as 100ms, or a range such as 50ms..150ms".to_owned()),
+    }
+}
+
+/// The most requests per second that can be asked for.
+const HIGHEST: f64 = 10_000_000.0;
+
+/// Reads a rate; answers requests per second.
+///
+/// # Errors
+///
+/// When it is none, in words that say what a rate looks like.
+pub(crate) fn parse_rate(text: &str) -> Result<f64, String> {
+    let rate = text.trim().split_once('/').and_then(|(count, unit)| {
+        let count: f64 = count.trim().parse().ok()?;
+        let seconds = match unit.trim() {
+            "s" => 1.0,
+            "m" | "min" => 60.0,
+            "h" => 3600.0,
+            _ => return None,
+        };
+        Some(count / seconds)
+    });
+    let rate = rate.filter(|rate| (0.0..=HIGHEST).contains(rate));
+    rate.ok_or_else(|| "takes a rate such as 500/s, 30/m or 1.5/s, up to 10000000/s".to_owned())
+}
+
+/// Shows a rate in the unit that keeps it readable.
+pub(crate) fn show_rate(per_second: f64) -> String {
+    let (seconds, unit) = match per_second {
+        rate if rate >= 1.0 || rate == 0.0 => (1.0, "s"),
+        rate if rate * 60.0 >= 1.0 => (60.0, "m"),
+        _ => (3600.0, "h"),
+    };
+    let rounded = (per_second * seconds * 1000.0).round() / 1000.0;
+    format!("{rounded}/{unit}")
 }
 
 #[cfg(test)]
@@ -291,9 +327,9 @@ mod tests {
             ("[[stage]\n", (1, 9), "array"),
         ] {
             let error = parse(text).unwrap_err();
-            assert_eq!((error.line, error.column), place, "{text}: {error}");
-            assert!(error.message.contains(word), "{error}");
-            assert!(!error.message.contains('\n'), "{error}");
+            let place = format!("line {}, column {}: ", place.0, place.1);
+            assert!(error.starts_with(&place), "{text}: {error}");
+            assert!(error.contains(word) && !error.contains('\n'), "{error}");
         }
     }
 
@@ -324,5 +360,34 @@ mod tests {
             .map(|stage| stage.target.to_string())
             .collect();
         assert_eq!(users, ["1 user(s)", "4 user(s)", "1 user(s)"]);
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!(parse_duration("300").unwrap().as_secs(), 300);
+        assert_eq!(parse_duration("1.5").unwrap().as_millis(), 1500);
+        assert_eq!(parse_duration("1h30m").unwrap().as_secs(), 5400);
+        assert_eq!(parse_duration_or_zero("0s").unwrap(), Duration::ZERO);
+        for wrong in ["", "0", "-1", "soon", "nan", "1e30"] {
+            assert!(parse_duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn units() {
+        assert_eq!(parse_rate("500/s"), Ok(500.0));
+        assert_eq!(parse_rate("1.5/s"), Ok(1.5));
+        assert_eq!(parse_rate("30/m"), Ok(0.5));
+        assert_eq!(parse_rate("90 / h"), Ok(0.025));
+        for wrong in ["", "500", "x/s", "-1/s", "nan/s", "inf/s", "5/d", "1e9/s"] {
+            assert!(parse_rate(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn shown_as_read() {
+        for text in ["500/s", "1.5/s", "30/m", "30/h", "0/s"] {
+            assert_eq!(show_rate(parse_rate(text).unwrap()), text);
+        }
     }
 }

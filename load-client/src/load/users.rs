@@ -1,18 +1,15 @@
 //! How many users a closed loop wants over time, and when each of them sends its next request. Pure.
 
-use crate::load::plan::Pause;
-use crate::stats::SplitMix64;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::load::plan::{Plan, Stage, Target};
+use crate::load::plan::{Pause, Plan, Stage, Target};
+use crate::stats::SplitMix64;
 
 /// Goes through the stages of a plan.
 #[derive(Debug)]
 pub(super) struct Course {
-    stages: Vec<Stage>,
-    next: usize,
-    /// When the present stage ends; `None` for a load without stages.
+    stages: std::vec::IntoIter<Stage>,
+    /// When the present stage ends; `None` after the last, and for a load without stages.
     stage_end: Option<Duration>,
     ramp: Ramp,
 }
@@ -20,22 +17,20 @@ pub(super) struct Course {
 impl Course {
     pub(super) fn new(plan: &Plan) -> Self {
         let mut course = Self {
-            stages: plan.stages.clone(),
-            next: 0,
+            stages: plan.stages.clone().into_iter(),
             stage_end: None,
             ramp: Ramp {
                 start: Duration::ZERO,
                 from: 0,
                 to: plan.users,
-                start_rate: plan.spawn_rate,
-                end_rate: None,
+                rate: Some(plan.spawn_rate),
             },
         };
         course.begin_stage(Duration::ZERO);
         course
     }
 
-    /// Begins the stage that this moment lies in; answers its target when it has just begun.
+    /// Begins the stage that this moment lies in; returns its target when it has just begun.
     pub(super) fn follow(&mut self, elapsed: Duration) -> Option<Target> {
         let mut begun = None;
         while let Some(end) = self.stage_end.filter(|end| *end <= elapsed) {
@@ -50,8 +45,7 @@ impl Course {
             start: elapsed,
             from: self.ramp.at(elapsed),
             to: users,
-            start_rate: spawn_rate,
-            end_rate: Some(spawn_rate),
+            rate: Some(spawn_rate),
         };
     }
 
@@ -67,74 +61,62 @@ impl Course {
     }
 
     fn begin_stage(&mut self, start: Duration) -> Option<Target> {
-        let from = match start {
-            // Before the first user, not with it.
-            Duration::ZERO => 0,
-            _ => self.ramp.at(start),
-        };
-        let Some(stage) = self.stages.get(self.next) else {
-            self.stage_end = None;
-            return None;
-        };
-        self.next += 1;
-        self.stage_end = Some(start + stage.duration);
-        let Target::Users { users, spawn_rate } = stage.target else {
-            return Some(stage.target);
-        };
-        let slope = f64::from(users.abs_diff(from)) / stage.duration.as_secs_f64();
-        let is_ramp = stage.ramp && users != from;
-        self.ramp = Ramp {
-            start,
-            from,
-            to: users,
-            start_rate: if is_ramp { slope } else { spawn_rate },
-            end_rate: is_ramp.then_some(slope),
-        };
+        let stage = self.stages.next();
+        self.stage_end = stage.as_ref().map(|stage| start + stage.duration);
+        let stage = stage?;
+        if let Target::Users { users, spawn_rate } = stage.target {
+            let from = match start {
+                // Before the first user, not with it.
+                Duration::ZERO => 0,
+                _ => self.ramp.at(start),
+            };
+            let slope = f64::from(users.abs_diff(from)) / stage.duration.as_secs_f64();
+            let rate = match stage.ramp {
+                true => Some(slope),
+                false => (users >= from).then_some(spawn_rate),
+            };
+            self.ramp = Ramp {
+                start,
+                from,
+                to: users,
+                rate,
+            };
+        }
         Some(stage.target)
     }
 }
 
 /// Users on their way from one number to another.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Ramp {
+struct Ramp {
     /// When the way began, from the start of the run.
-    pub(crate) start: Duration,
+    start: Duration,
     /// Users at that moment.
-    pub(crate) from: u32,
+    from: u32,
     /// Users wanted in the end.
-    pub(crate) to: u32,
-    /// Users started per second; above 0.
-    pub(crate) start_rate: f64,
-    /// Users ended per second; `None` ends all that are too many at once.
-    pub(crate) end_rate: Option<f64>,
+    to: u32,
+    /// Users started or ended per second, above 0; `None` takes all steps at once.
+    rate: Option<f64>,
 }
 
 impl Ramp {
     /// Users wanted at a moment: evenly spaced, the first at once.
-    pub(crate) fn at(&self, elapsed: Duration) -> u32 {
+    fn at(&self, elapsed: Duration) -> u32 {
         let seconds = elapsed.saturating_sub(self.start).as_secs_f64();
-        // The slack absorbs the rounding of the moments that `next_change` gives; casts saturate.
-        let steps = |rate: f64| ((seconds * rate + 1e-6).floor() as u32).saturating_add(1);
-        if self.to >= self.from {
-            return self
-                .to
-                .min(self.from.saturating_add(steps(self.start_rate)));
+        let steps = self.rate.map_or(u32::MAX, |rate| {
+            // The slack absorbs the rounding of the moments that `next_change` gives; casts saturate.
+            ((seconds * rate + 1e-6).floor() as u32).saturating_add(1)
+        });
+        match self.to >= self.from {
+            true => self.to.min(self.from.saturating_add(steps)),
+            false => self.to.max(self.from.saturating_sub(steps)),
         }
-        let ended = self.end_rate.map_or(u32::MAX, steps);
-        self.to.max(self.from.saturating_sub(ended))
     }
 
     /// When the next user starts or ends; `None` when all have.
-    pub(crate) fn next_change(&self, elapsed: Duration) -> Option<Duration> {
+    fn next_change(&self, elapsed: Duration) -> Option<Duration> {
         let now = self.at(elapsed);
-        if now == self.to {
-            return None;
-        }
-        let rate = if self.to > self.from {
-            self.start_rate
-        } else {
-            self.end_rate?
-        };
+        let rate = self.rate.filter(|_| now != self.to)?;
         let steps = f64::from(now.abs_diff(self.from));
         // Rates so low that the moment does not fit a Duration mean "never within this run".
         let after = Duration::try_from_secs_f64(steps / rate).unwrap_or(Duration::MAX);
@@ -147,50 +129,38 @@ const COARSENESS: Duration = Duration::from_millis(2);
 
 /// The pauses of one user.
 #[derive(Debug)]
-pub(super) enum WaitTime {
-    None,
-    Think {
-        least: Duration,
-        most: Duration,
-        random: SplitMix64,
-    },
-    Pace {
-        pace: Duration,
-        /// When the last request was to be sent.
-        due: Option<Instant>,
-    },
+pub(super) struct WaitTime {
+    pause: Pause,
+    random: SplitMix64,
+    /// When the last request was to be sent, if there is a pace.
+    due: Option<Instant>,
 }
 
 impl WaitTime {
-    pub(super) fn new(pause: &Pause, user: u32) -> Self {
-        match *pause {
-            Pause::None => Self::None,
-            Pause::Think { least, most, seed } => Self::Think {
-                least,
-                most,
-                random: SplitMix64::new(seed ^ (u64::from(user) << 32)),
-            },
-            Pause::Pace(pace) => Self::Pace { pace, due: None },
+    pub(super) fn new(pause: Pause, user: u32) -> Self {
+        let seed = match pause {
+            Pause::Think { seed, .. } => seed,
+            Pause::None | Pause::Pace(_) => 0,
+        };
+        Self {
+            pause,
+            random: SplitMix64::new(seed ^ (u64::from(user) << 32)),
+            due: None,
         }
     }
 
     /// When the request after the one sent at `sent` and ended at `now` is to be sent, which may be in the past;
     /// `None` for at once.
     pub(super) fn next(&mut self, sent: Instant, now: Instant) -> Option<Instant> {
-        match self {
-            Self::None => None,
-            Self::Think {
-                least,
-                most,
-                random,
-            } => {
-                let spread = (*most - *least).mul_f64(random.unit());
-                Some(now + *least + spread)
+        match self.pause {
+            Pause::None => None,
+            Pause::Think { least, most, .. } => {
+                Some(now + least + (most - least).mul_f64(self.random.unit()))
             }
-            Self::Pace { pace, due } => {
+            Pause::Pace(pace) => {
                 // From the planned moment, so that late timers do not add up.
-                let next = due.unwrap_or(sent) + *pace;
-                *due = Some(next.max(now));
+                let next = self.due.unwrap_or(sent) + pace;
+                self.due = Some(next.max(now));
                 Some(next)
             }
         }
@@ -198,7 +168,7 @@ impl WaitTime {
 
     /// Whether there is a plan of when to send.
     pub(super) fn is_paced(&self) -> bool {
-        matches!(self, Self::Pace { .. })
+        matches!(self.pause, Pause::Pace(_))
     }
 
     /// When the request that goes out `now` was planned, if there is a pace. It was planned earlier if a slow reply or a
@@ -211,7 +181,7 @@ impl WaitTime {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::plan::{Model, Pause};
+    use crate::load::plan::Model;
 
     fn stage(seconds: u64, users: u32, ramp: bool) -> Stage {
         Stage {
@@ -302,42 +272,32 @@ mod tests {
         changes
     }
 
+    fn ramp(start_seconds: u64, from: u32, to: u32, rate: Option<f64>) -> Ramp {
+        Ramp {
+            start: Duration::from_secs(start_seconds),
+            from,
+            to,
+            rate,
+        }
+    }
+
     #[test]
     fn users_start_evenly_spaced() {
-        let ramp = Ramp {
-            start: Duration::ZERO,
-            from: 0,
-            to: 4,
-            start_rate: 2.0,
-            end_rate: None,
-        };
+        let ramp = ramp(0, 0, 4, Some(2.0));
         assert_eq!(changes(ramp), [(0, 1), (500, 2), (1000, 3), (1500, 4)]);
         assert_eq!(ramp.at(Duration::from_secs(60)), 4);
     }
 
     #[test]
     fn users_end_at_once_or_evenly_spaced() {
-        let mut ramp = Ramp {
-            start: Duration::ZERO,
-            from: 3,
-            to: 0,
-            start_rate: 1.0,
-            end_rate: None,
-        };
-        assert_eq!(changes(ramp), [(0, 0)]);
-        ramp.end_rate = Some(4.0);
-        assert_eq!(changes(ramp), [(0, 2), (250, 1), (500, 0)]);
+        assert_eq!(changes(ramp(0, 3, 0, None)), [(0, 0)]);
+        let evenly = changes(ramp(0, 3, 0, Some(4.0)));
+        assert_eq!(evenly, [(0, 2), (250, 1), (500, 0)]);
     }
 
     #[test]
     fn a_ramp_that_begins_later_counts_from_there() {
-        let ramp = Ramp {
-            start: Duration::from_secs(7),
-            from: 2,
-            to: 3,
-            start_rate: 0.1,
-            end_rate: None,
-        };
+        let ramp = ramp(7, 2, 3, Some(0.1));
         assert_eq!(ramp.at(Duration::from_secs(7)), 3);
         assert_eq!(ramp.next_change(Duration::from_secs(7)), None);
     }
@@ -346,7 +306,7 @@ mod tests {
 
     #[test]
     fn a_pace_is_kept_and_begins_anew_after_a_long_request() {
-        let mut wait_time = WaitTime::new(&Pause::Pace(PACE), 0);
+        let mut wait_time = WaitTime::new(Pause::Pace(PACE), 0);
         let start = Instant::now();
         let at = |milliseconds| start + Duration::from_millis(milliseconds);
         assert_eq!(wait_time.next(at(0), at(1)), Some(at(10)));
@@ -359,10 +319,11 @@ mod tests {
     fn what_a_slow_reply_held_up_was_to_be_sent_earlier() {
         let start = Instant::now();
         let at = |milliseconds| start + Duration::from_millis(milliseconds);
-        let paced = WaitTime::new(&Pause::Pace(PACE), 0);
+        let paced = WaitTime::new(Pause::Pace(PACE), 0);
         assert_eq!(paced.planned(at(10), at(75)), Some(at(10)));
         assert_eq!(paced.planned(at(10), at(12)), None, "a late timer");
-        assert_eq!(WaitTime::None.planned(at(10), at(75)), None);
+        let unpaced = WaitTime::new(Pause::None, 0);
+        assert_eq!(unpaced.planned(at(10), at(75)), None);
     }
 
     #[test]
@@ -374,7 +335,7 @@ mod tests {
         };
         let now = Instant::now();
         let times = |user| {
-            let mut wait_time = WaitTime::new(&pause, user);
+            let mut wait_time = WaitTime::new(pause, user);
             let times = (0..200).map(move |_| wait_time.next(now, now).unwrap() - now);
             times.collect::<Vec<_>>()
         };

@@ -169,28 +169,21 @@ impl ThroughputWindow {
 
     /// Takes one request of a live run, warm-up included.
     pub(crate) fn record(&mut self, sample: &Sample) {
-        let status = sample.outcome.status();
-        let replied = sample.replied_ns.filter(|_| status == Status::Ok);
-        if status != Status::Censored {
-            self.record_reply(sample.sent_ns, replied, sample.warm_up);
+        if sample.status == Status::Censored {
+            return;
         }
-        if let Some(asked) = self.asked_ns {
-            self.record_wait(sample, status, asked);
-        }
-    }
-
-    fn record_wait(&mut self, sample: &Sample, status: Status, (start, end): (u64, u64)) {
-        let latest = sample.sent_ns.saturating_add(self.timeout_ns);
-        let (ended, sum) = match status {
-            Status::Ok | Status::ErrorStatus | Status::FailedCheck => {
-                (sample.replied_ns, &mut self.waited_ns)
-            }
-            Status::Timeout => (Some(latest), &mut self.waited_ns),
-            // For how long they kept their users is not known.
-            Status::SendError | Status::ConsumerFailure => (Some(latest), &mut self.perhaps_ns),
-            Status::Censored => (None, &mut self.waited_ns),
+        let replied = sample.replied_ns.filter(|_| sample.status == Status::Ok);
+        self.record_reply(sample.sent_ns, replied, sample.warm_up);
+        let Some((start, end)) = self.asked_ns else {
+            return;
         };
-        let Some(ended) = ended else { return };
+        let latest = sample.sent_ns.saturating_add(self.timeout_ns);
+        let (ended, sum) = match sample.status {
+            Status::Timeout => (latest, &mut self.waited_ns),
+            // For how long they kept their users is not known.
+            Status::SendError | Status::ConsumerFailure => (latest, &mut self.perhaps_ns),
+            _ => (sample.replied_ns.unwrap_or(latest), &mut self.waited_ns),
+        };
         let within = ended.min(end).saturating_sub(sample.sent_ns.max(start));
         *sum += u128::from(within);
         self.ended += u64::from((start..end).contains(&ended));
@@ -252,7 +245,6 @@ impl ThroughputWindow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::summary::Outcome;
 
     fn after(seconds: u32) -> Vec<u32> {
         let mut history = History::default();
@@ -306,14 +298,13 @@ mod tests {
     #[test]
     fn requests_in_flight_are_averaged_over_the_window_alone() {
         let mut window = ThroughputWindow::over(SECOND, 5 * SECOND);
-        let refused = Outcome::ErrorStatus("status 500".to_owned());
-        for (sent, took, outcome) in [
-            (0, 2, Outcome::Ok),
-            (2, 1, refused),
-            (4, 9, Outcome::Ok),
-            (7, 1, Outcome::Ok),
+        for (sent, took, status) in [
+            (0, 2, Status::Ok),
+            (2, 1, Status::ErrorStatus),
+            (4, 9, Status::Ok),
+            (7, 1, Status::Ok),
         ] {
-            window.record(&Sample::test(sent * SECOND, took * SECOND, outcome));
+            window.record(&Sample::test(sent * SECOND, took * SECOND, status));
         }
         let occupied = window.occupied().unwrap();
         assert_eq!((occupied.known, occupied.at_most), (0.75, 0.75));
@@ -326,14 +317,13 @@ mod tests {
     fn a_time_out_counts_as_waiting_and_other_failures_as_what_may_have_waited() {
         let mut window =
             ThroughputWindow::over(2 * SECOND, 10 * SECOND).waiting_at_most(4 * SECOND);
-        let failed = Outcome::SendError("full".to_owned());
-        for (sent, outcome) in [
+        for (sent, status) in [
             // Of the warm-up, and over the window's end.
-            (0, Outcome::TimeOut),
-            (8, Outcome::TimeOut),
-            (4, failed),
+            (0, Status::Timeout),
+            (8, Status::Timeout),
+            (4, Status::SendError),
         ] {
-            let mut sample = Sample::test(sent * SECOND, 0, outcome);
+            let mut sample = Sample::test(sent * SECOND, 0, status);
             sample.replied_ns = None;
             window.record(&sample);
         }

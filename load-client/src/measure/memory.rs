@@ -65,10 +65,6 @@ impl fmt::Display for MetricsUrl {
 }
 
 /// Asks for the memory once.
-///
-/// # Errors
-///
-/// When nobody answers in time, or the answer has no such figure.
 async fn resident_bytes(url: &MetricsUrl) -> anyhow::Result<f64> {
     let answer = tokio::time::timeout(ANSWER_TIMEOUT, get(url)).await;
     let answer = answer.map_err(|_| anyhow!("{url} did not answer within 3 s"))?;

@@ -87,16 +87,11 @@ impl Recorder {
             // A bug of ours: figures after it would mislead.
             Err(panic) => std::panic::resume_unwind(panic),
         };
-        (self.view.summary(), written)
+        (self.view.summary_with(&[]), written)
     }
 }
 
 impl TallyView {
-    /// Sums up what was recorded so far.
-    pub(crate) fn summary(&self) -> Summary {
-        self.summary_with(&[])
-    }
-
     /// What each stage of the run measured so far.
     pub(crate) fn stages(&self) -> Vec<StageResult> {
         let (now, recorded) = self.up_to_now();
@@ -110,8 +105,8 @@ impl TallyView {
 
     /// Ends the last stage now.
     pub(crate) fn end_stage(&self) {
-        let now = nanoseconds(self.start.elapsed());
-        self.lock().stages.end_last(now);
+        let now = self.start.elapsed();
+        self.lock().stages.end_last(nanoseconds(now));
     }
 
     /// What the last stage measured so far, as if it were a run, with further quantiles (0 to 1).
@@ -128,8 +123,8 @@ impl TallyView {
         settled: Duration,
     ) -> Vec<Option<String>> {
         let (now, recorded) = self.up_to_now();
-        let settled = nanoseconds(settled);
-        recorded.stages.broken(thresholds, now, settled)
+        let stages = &recorded.stages;
+        stages.broken(thresholds, now, nanoseconds(settled))
     }
 
     /// The moments that were kept, the oldest first; see [`History`].
@@ -137,16 +132,12 @@ impl TallyView {
         self.lock().history.entries().to_vec()
     }
 
-    pub(crate) fn keep(&self, moment: Moment) {
-        self.lock().history.push(moment);
-    }
-
     /// Time since the recorder was started, which is just before the run.
     pub(crate) fn elapsed(&self) -> Duration {
         self.start.elapsed()
     }
 
-    /// As [`Self::summary`], with further quantiles (0 to 1) beside the usual ones.
+    /// Sums up what was recorded so far, with further quantiles (0 to 1) beside the usual ones.
     pub(crate) fn summary_with(&self, quantiles: &[f64]) -> Summary {
         let (now, recorded) = self.up_to_now();
         let mut summary = recorded.tally.summary_at(now, quantiles);
@@ -159,14 +150,16 @@ impl TallyView {
         self.up_to_now().1.tally.occupied()
     }
 
-    /// What the run did lately.
+    /// What the run did lately; history keeps it.
     pub(crate) fn moment(&self, users: u32, warm_up: bool) -> Moment {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let unix_seconds = now.map_or(0, |since| since.as_secs());
         let elapsed = self.start.elapsed();
-        self.lock()
-            .tally
-            .moment(elapsed, unix_seconds, users, warm_up)
+        let mut recorded = self.lock();
+        let tally = &recorded.tally;
+        let moment = tally.moment(elapsed, unix_seconds, users, warm_up);
+        recorded.history.push(moment.clone());
+        moment
     }
 
     /// The measured response times in bins of equal width on a logarithmic axis.
@@ -176,11 +169,7 @@ impl TallyView {
 
     /// The measured response times of each request kind, in nanoseconds.
     pub(crate) fn response_times(&self) -> Vec<(String, Histogram<u64>)> {
-        let recorded = self.lock();
-        let kinds = recorded.tally.response_times();
-        kinds
-            .map(|(name, times)| (name.clone(), times.clone()))
-            .collect()
+        self.lock().tally.response_times()
     }
 
     /// Forgets what was recorded so far; the run and its clock go on.
@@ -220,15 +209,15 @@ fn record(
     view: &TallyView,
 ) -> Result<(), ExportError> {
     let mut batch = Vec::with_capacity(BATCH);
-    let mut failed = None;
+    let mut written = Ok(());
     while receiver.receive(&mut batch, BATCH) {
-        if let Some(file) = &mut csv
-            && let Err(error) = batch.iter().try_for_each(|sample| file.write(sample))
-        {
-            // The users must be able to go on handing over, or they would wait for ever.
-            failed = Some(error);
-            csv = None;
-            view.control.stop.cancel();
+        if let Some(file) = &mut csv {
+            written = batch.iter().try_for_each(|sample| file.write(sample));
+            if written.is_err() {
+                // The users must be able to go on handing over, or they would wait for ever.
+                csv = None;
+                view.control.stop.cancel();
+            }
         }
         let elapsed = view.start.elapsed();
         let is_behind = batch.len() == BATCH;
@@ -242,15 +231,11 @@ fn record(
             std::thread::sleep(GATHERING);
         }
     }
-    match (failed, csv) {
-        (Some(error), _) => Err(error),
-        (None, Some(file)) => file.finish(),
-        (None, None) => Ok(()),
-    }
+    csv.map_or(written, RequestsCsv::finish)
 }
 
 /// 2^64 ns are 584 years.
-fn nanoseconds(time: Duration) -> u64 {
+pub(crate) fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
@@ -320,18 +305,18 @@ impl SampleReceiver {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::summary::Outcome;
+    use crate::measure::summary::Status;
 
     #[test]
     fn a_recorder_that_stalls_leaves_no_room_and_loses_nothing() {
         let (samples, receiver) = Samples::channel();
         for index in 0..MAX_WAITING as u64 {
             assert!(samples.has_room());
-            assert!(samples.send(Sample::test(index, 1, Outcome::Ok)));
+            assert!(samples.send(Sample::test(index, 1, Status::Ok)));
         }
         assert!(!samples.has_room());
         assert!(
-            samples.send(Sample::test(0, 1, Outcome::Ok)),
+            samples.send(Sample::test(0, 1, Status::Ok)),
             "those in flight still fit"
         );
         let mut batch = Vec::new();
@@ -340,6 +325,6 @@ mod tests {
         assert!(samples.has_room());
         assert_eq!(receiver.take().len(), MAX_WAITING + 1 - 100);
         drop(receiver);
-        assert!(!samples.send(Sample::test(0, 1, Outcome::Ok)));
+        assert!(!samples.send(Sample::test(0, 1, Status::Ok)));
     }
 }

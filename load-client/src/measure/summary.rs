@@ -8,25 +8,6 @@ use crate::load::plan::Span;
 use crate::measure::analysis::Findings;
 
 /// How a request ended. Every request ends in exactly one of these.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// A reply with a 2xx status (or, when only publishing, a delivery report) arrived in time.
-    Ok,
-    /// No reply within the time-out. A reply that comes later changes nothing.
-    TimeOut,
-    /// The request could not be handed over, or its delivery failed.
-    SendError(String),
-    /// The reply's status is not 2xx, or cannot be read.
-    ErrorStatus(String),
-    /// The reply's status is good, and its body is not as expected.
-    FailedCheck(String),
-    /// The reply consumer could not have received the reply.
-    ConsumerFailure(String),
-    /// Still in flight when the run was cut short: neither a reply nor a failure.
-    Censored,
-}
-
-/// The name of an [`Outcome`], without its details.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(
@@ -34,14 +15,26 @@ pub enum Outcome {
     reason = "the names are those of the CSV and the JSON"
 )]
 pub enum Status {
+    /// A reply with a 2xx status (or, when only publishing, a delivery report) arrived in time.
     Ok,
+    /// No reply within the time-out. A reply that comes later changes nothing.
     Timeout,
+    /// The request could not be handed over, or its delivery failed.
     SendError,
+    /// The reply's status is not 2xx, or cannot be read.
     ErrorStatus,
+    /// The reply's status is good, and its body is not as expected.
     FailedCheck,
+    /// The reply consumer could not have received the reply.
     ConsumerFailure,
+    /// Still in flight when the run was cut short: neither a reply nor a failure.
     Censored,
 }
+
+/// The [`Sample::error`] of a time-out.
+pub(crate) const TIMED_OUT: &str = "no reply within the time-out";
+/// The [`Sample::error`] of a censored request.
+pub(crate) const CUT: &str = "still in flight when the run was cut short";
 
 impl Status {
     /// The name as in the CSV.
@@ -65,36 +58,6 @@ impl Status {
     }
 }
 
-impl Outcome {
-    /// The outcome's name.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        match self {
-            Self::Ok => Status::Ok,
-            Self::TimeOut => Status::Timeout,
-            Self::SendError(_) => Status::SendError,
-            Self::ErrorStatus(_) => Status::ErrorStatus,
-            Self::FailedCheck(_) => Status::FailedCheck,
-            Self::ConsumerFailure(_) => Status::ConsumerFailure,
-            Self::Censored => Status::Censored,
-        }
-    }
-
-    /// What went wrong, in words; empty for a good reply.
-    #[must_use]
-    pub fn error(&self) -> &str {
-        match self {
-            Self::Ok => "",
-            Self::TimeOut => "no reply within the time-out",
-            Self::Censored => "still in flight when the run was cut short",
-            Self::SendError(error)
-            | Self::ErrorStatus(error)
-            | Self::FailedCheck(error)
-            | Self::ConsumerFailure(error) => error,
-        }
-    }
-}
-
 /// One request. Instants are nanoseconds since the start of the run, on one monotonic clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sample {
@@ -113,7 +76,9 @@ pub struct Sample {
     /// Length of the answer's body in bytes; 0 without an answer.
     pub reply_bytes: u32,
     /// How it ended.
-    pub outcome: Outcome,
+    pub status: Status,
+    /// What went wrong, in words; empty for a good reply.
+    pub error: String,
     /// How the body of an answer begins that was refused, fit to be shown.
     pub refused_body: Option<Box<str>>,
     /// Meant for the warm-up: kept in the CSV, left out of the figures.
@@ -136,15 +101,21 @@ impl Sample {
     }
 
     fn from(&self, start_ns: u64) -> Option<u64> {
-        let replied = self.replied_ns.filter(|_| self.outcome == Outcome::Ok);
+        let replied = self.replied_ns.filter(|_| self.status == Status::Ok);
         replied.map(|replied| replied.saturating_sub(start_ns))
     }
 }
 
 #[cfg(test)]
 impl Sample {
-    /// A request of kind 0 and user 0 that was sent when it was meant to be.
-    pub(crate) fn test(sent_ns: u64, latency_ns: u64, outcome: Outcome) -> Self {
+    /// A request of kind 0 and user 0 that was sent when it was meant to be. An error status is a 500.
+    pub(crate) fn test(sent_ns: u64, latency_ns: u64, status: Status) -> Self {
+        let error = match status {
+            Status::Timeout => TIMED_OUT,
+            Status::Censored => CUT,
+            Status::ErrorStatus => "status 500",
+            _ => "",
+        };
         Self {
             kind: 0,
             user: 0,
@@ -153,7 +124,8 @@ impl Sample {
             acked_ns: None,
             replied_ns: Some(sent_ns + latency_ns),
             reply_bytes: 0,
-            outcome,
+            status,
+            error: error.to_owned(),
             refused_body: None,
             warm_up: false,
         }
@@ -184,7 +156,7 @@ pub struct Summary {
     /// Requests by outcome.
     pub outcomes: BTreeMap<Status, u64>,
     /// What the warm-up saw.
-    pub warm_up: WarmUp,
+    pub warm_up: Ended,
     /// Good replies per second that arrived in the measured window.
     pub throughput: Option<f64>,
     /// From the end of the warm-up to that of the run time, or to when the run was stopped, in seconds.
@@ -255,10 +227,10 @@ pub struct Row {
     pub rates: Rates,
 }
 
-/// Requests of the warm-up.
+/// Requests that ended, and those of them that failed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct WarmUp {
-    /// Requests that ended.
+pub struct Ended {
+    /// Requests that ended, well or not.
     pub requests: u64,
     /// Requests that failed.
     pub failures: u64,
@@ -318,6 +290,28 @@ pub struct Rates {
     pub failures: f64,
 }
 
+impl Ended {
+    pub(crate) fn count(&mut self, failed: bool) {
+        self.requests += 1;
+        self.failures += u64::from(failed);
+    }
+
+    /// Both per second; 0 where no time is known.
+    pub(crate) fn rates(self, seconds: f64) -> Rates {
+        let rate = |count: u64| {
+            if seconds > 0.0 {
+                count as f64 / seconds
+            } else {
+                0.0
+            }
+        };
+        Rates {
+            requests: rate(self.requests),
+            failures: rate(self.failures),
+        }
+    }
+}
+
 impl Latency {
     /// Looks a percentile up; `None` when too few replies lie above it.
     pub(crate) fn percentile(&self, quantile: f64) -> Option<f64> {
@@ -337,10 +331,14 @@ impl Row {
         let (Some(response), Some(service)) = (&self.response, &self.service) else {
             return false;
         };
-        let apart = |response: f64, service: f64| response > service * 1.01;
-        apart(response.mean_ms, service.mean_ms)
-            || apart(response.median_ms, service.median_ms)
-            || apart(response.max_ms, service.max_ms)
+        let pairs = [
+            (response.mean_ms, service.mean_ms),
+            (response.median_ms, service.median_ms),
+            (response.max_ms, service.max_ms),
+        ];
+        pairs
+            .into_iter()
+            .any(|(response, service)| response > service * 1.01)
     }
 }
 
@@ -363,16 +361,15 @@ impl Lag {
 
     /// What a reader must know before the figures mean anything; `None` when requests were sent as intended.
     pub(crate) fn warning(&self) -> Option<String> {
-        let mut parts = Vec::new();
-        if self.held_back > 0 {
-            parts.push(format!(
-                "{} request(s) were held back by --max-in-flight or a slow disk",
-                self.held_back
-            ));
-        }
-        if self.unsent > 0 {
-            parts.push(format!("{} due request(s) were never sent", self.unsent));
-        }
+        let held_back = (self.held_back > 0).then(|| {
+            let count = self.held_back;
+            format!("{count} request(s) were held back by --max-in-flight or a slow disk")
+        });
+        let unsent = (self.unsent > 0).then(|| {
+            let count = self.unsent;
+            format!("{count} due request(s) were never sent")
+        });
+        let parts: Vec<_> = held_back.into_iter().chain(unsent).collect();
         (!parts.is_empty()).then(|| {
             let late = format!("requests were up to {:.1} ms late", self.max_ms);
             format!("{}; {late}", parts.join(", "))
@@ -386,13 +383,13 @@ mod tests {
 
     #[test]
     fn a_failure_is_never_a_latency() {
-        let mut sample = Sample::test(5, 20, Outcome::Ok);
+        let mut sample = Sample::test(5, 20, Status::Ok);
         sample.intended_ns = 2;
         assert_eq!(sample.service_ns(), Some(20));
         assert_eq!(sample.response_ns(), Some(23));
-        sample.outcome = Outcome::ErrorStatus("500".to_owned());
+        sample.status = Status::ErrorStatus;
         assert_eq!((sample.service_ns(), sample.response_ns()), (None, None));
-        assert!(sample.outcome.status().is_failure());
+        assert!(sample.status.is_failure());
         assert!(!Status::Censored.is_failure());
     }
 }

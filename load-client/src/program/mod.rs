@@ -25,7 +25,7 @@ use self::live_runs::LiveRuns;
 use crate::args::{self, Amount, Command, Misuse, RunArguments, parse};
 use crate::load::Control;
 use crate::load::plan::{Plan, PlanError};
-use crate::load::units::show_rate;
+use crate::load::shape::show_rate;
 use crate::report::Collision;
 use crate::scenario::{Mix, Scenario};
 use crate::session::terminal::{INTERRUPTED, say};

@@ -194,13 +194,13 @@ impl RequestsCsv {
                 TYPE,
                 kind.map_or("", String::as_str),
                 &response_time.map_or_else(String::new, |own| own.to_string()),
-                sample.outcome.status().as_str(),
+                sample.status.as_str(),
                 &sample.intended_ns.to_string(),
                 &sample.sent_ns.to_string(),
                 &text(sample.replied_ns),
                 &sample.user.to_string(),
                 &sample.warm_up.to_string(),
-                sample.outcome.error(),
+                &sample.error,
                 &text(sample.acked_ns),
                 &sample.reply_bytes.to_string(),
             ])
@@ -240,7 +240,7 @@ mod tests {
 
     use super::*;
     use crate::compare::read_run;
-    use crate::measure::summary::Outcome;
+    use crate::measure::summary::Status;
     use crate::measure::threshold::Standing;
 
     /// With a figure, or where it is undecided with a reason.
@@ -308,9 +308,9 @@ mod tests {
         assert_eq!(refuse_collisions(&outputs, &[&base, &null]), Ok(()));
     }
 
-    fn sample(sent_ns: u64, outcome: Outcome) -> Sample {
-        let replied = outcome == Outcome::Ok;
-        let mut sample = Sample::test(sent_ns, 3_271_000, outcome);
+    fn sample(sent_ns: u64, status: Status) -> Sample {
+        let replied = status == Status::Ok;
+        let mut sample = Sample::test(sent_ns, 3_271_000, status);
         (sample.user, sample.replied_ns) = (3, sample.replied_ns.filter(|_| replied));
         sample.acked_ns = Some(sent_ns + 1_000_000);
         sample
@@ -321,13 +321,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("run.csv");
         let mut csv = RequestsCsv::create(&path, &["createOrder".to_owned()]).unwrap();
-        csv.write(&sample(1000, Outcome::Ok)).unwrap();
-        csv.write(&sample(
-            2000,
-            Outcome::SendError("a \"quoted\", odd\ntext".to_owned()),
-        ))
-        .unwrap();
-        csv.write(&sample(3000, Outcome::Censored)).unwrap();
+        csv.write(&sample(1000, Status::Ok)).unwrap();
+        let mut failed = sample(2000, Status::SendError);
+        failed.error = "a \"quoted\", odd\ntext".to_owned();
+        csv.write(&failed).unwrap();
+        csv.write(&sample(3000, Status::Censored)).unwrap();
         assert!(!path.exists());
         csv.finish().unwrap();
         let text = fs::read_to_string(&path).unwrap();

@@ -210,7 +210,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::measure::summary::{Outcome, Sample};
+    use crate::measure::summary::{Sample, Status};
     use crate::measure::tally::Tally;
     use crate::measure::threshold::{Threshold, evaluate};
 
@@ -218,9 +218,9 @@ mod tests {
         let mut tally = Tally::new(&["createOrder".to_owned()]);
         for index in 0..250_u64 {
             let outcome = if index == 9 {
-                Outcome::TimeOut
+                Status::Timeout
             } else {
-                Outcome::Ok
+                Status::Ok
             };
             let sample = Sample::test(index * 10_000_000, 4_000_000, outcome);
             tally.record(&sample, Duration::from_millis(index * 10));

@@ -11,7 +11,7 @@ use crate::args::LoadArguments;
 use crate::load::Control;
 use crate::load::plan::{Plan, Span};
 use crate::load::search::{Bisection, Probed, Search};
-use crate::load::units::show_rate;
+use crate::load::shape::show_rate;
 use crate::measure::analysis::Findings;
 use crate::measure::history::History;
 use crate::measure::memory::{self, MemoryPoint};
@@ -239,7 +239,7 @@ fn falls_short(rate: f64, summary: &Summary) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::summary::{Outcome, Sample};
+    use crate::measure::summary::{Sample, Status};
     use crate::measure::tally::Tally;
 
     #[test]
@@ -248,9 +248,9 @@ mod tests {
             let mut tally = Tally::new(&["find".to_owned()]);
             for number in 0..replies + failures {
                 let outcome = if number < replies {
-                    Outcome::Ok
+                    Status::Ok
                 } else {
-                    Outcome::TimeOut
+                    Status::Timeout
                 };
                 tally.record(&Sample::test(number, 5_000_000, outcome), Duration::ZERO);
             }

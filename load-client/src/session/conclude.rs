@@ -6,7 +6,7 @@ use anyhow::anyhow;
 
 use crate::load::plan::{Model, Pause};
 use crate::measure::analysis::Findings;
-use crate::measure::selfcheck::{self, LoadModel, Readings, Stalled, Validity, available_cores};
+use crate::measure::selfcheck::{self, Readings, Stalled, Validity, available_cores};
 use crate::measure::summary::Summary;
 use crate::measure::threshold::{Threshold, evaluate};
 use crate::report::html::RunPage;
@@ -21,7 +21,7 @@ use crate::transport::Transport;
 const HISTOGRAM_BINS: u32 = 80;
 
 /// A run that is over; its recorder has finished.
-pub(super) struct Ended {
+pub(super) struct EndOfRun {
     pub(super) session: Session,
     pub(super) watcher: Watcher,
     pub(super) started: SystemTime,
@@ -50,7 +50,7 @@ pub(crate) struct Concluded {
     pub(crate) held: Option<(Text, String)>,
 }
 
-impl Ended {
+impl EndOfRun {
     /// Shows and writes everything.
     pub(super) fn conclude(mut self) -> Concluded {
         let (summary, told) = self.last_look();
@@ -81,7 +81,7 @@ impl Ended {
         summary.findings = std::mem::take(&mut self.findings);
         summary.schedule_lag = watcher.control.lag();
         let moment = watcher.moment(self.duration < self.session.plan.warm_up);
-        let told = watcher.tell(moment, &summary);
+        let told = watcher.tell(&moment, &summary);
         (summary, told.map_err(anyhow::Error::from))
     }
 
@@ -120,14 +120,15 @@ impl Ended {
     fn readings(&self) -> Readings {
         let (plan, watcher) = (&self.session.plan, &self.watcher);
         let (view, control) = (&watcher.view, &watcher.control);
+        // Of several loads, others may think.
+        let has_only_waiting_users =
+            plan.loads.is_empty() && plan.model == Model::Closed(Pause::None);
         Readings {
-            model: match plan.model {
-                Model::Open(_) => LoadModel::OpenLoop,
-                Model::Closed(Pause::None) if plan.loads.is_empty() => LoadModel::ClosedLoop,
-                Model::Closed(_) => LoadModel::ClosedLoopWithThinkTime,
-            },
-            // After a reset the two are of different spans.
-            users: control.mean_users().filter(|_| !view.was_reset()),
+            is_open_loop: matches!(plan.model, Model::Open(_)),
+            // After a reset they are of another span than who waits.
+            users: (has_only_waiting_users && !view.was_reset())
+                .then(|| control.mean_users())
+                .flatten(),
             in_flight: view.occupied(),
             held_back_by_recorder: control.held_back_by_recorder(),
             stalled: self.stalled,

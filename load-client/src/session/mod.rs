@@ -16,7 +16,7 @@ use program_shell::signals::Signals;
 use tokio_util::sync::CancellationToken;
 
 use self::beside::Beside;
-use self::conclude::Ended;
+use self::conclude::EndOfRun;
 use self::terminal::{Text, obey, say};
 use self::watch::Watch;
 use crate::args::{Files, RunArguments};
@@ -169,16 +169,16 @@ impl Started {
         let (session, control) = (self.session, self.control);
         let (plan, view) = (&session.plan, self.recorder.view());
         let beside = Beside::start(&session.arguments.load, plan, view.clone(), &control);
-        let stillness = Stillness::watch()?;
+        let stillness = Stillness::watch(plan, &control)?;
         let (started, clock) = (SystemTime::now(), Instant::now());
         session.send(self.transport, self.samples, &control).await;
         let duration = clock.elapsed();
         self.is_over.cancel();
-        let stalled = stillness.stop(plan, &control);
+        let stalled = stillness.stop();
         let watcher = self.watch.stop();
         let (_, recorded) = self.recorder.finish();
         let (findings, ended_beside) = beside.finish(&view);
-        let ended = Ended {
+        let ended = EndOfRun {
             session,
             watcher,
             started,

@@ -187,7 +187,7 @@ impl Watcher {
         }
         let (moment, summary) = (self.moment(warm_up), self.summary());
         self.show(&moment, &summary);
-        if let Err(error) = self.tell(moment, &summary)
+        if let Err(error) = self.tell(&moment, &summary)
             && !std::mem::replace(&mut self.file_failed, true)
         {
             // Said once: the run is worth more than its history, and the disk may have room again.
@@ -212,15 +212,14 @@ impl Watcher {
         self.view.summary_with(&quantiles)
     }
 
-    /// Tells files and observer how the run stands, and keeps the moment. Fails when a file cannot be written; all
-    /// else is done all the same.
-    pub(super) fn tell(&mut self, moment: Moment, summary: &Summary) -> Result<(), ExportError> {
+    /// Tells files and observer how the run stands. Fails when a file cannot be written; all else is done all the
+    /// same.
+    pub(super) fn tell(&mut self, moment: &Moment, summary: &Summary) -> Result<(), ExportError> {
         let files = self.files.as_mut();
-        let written = files.map_or(Ok(()), |files| files.update(&moment, summary));
+        let written = files.map_or(Ok(()), |files| files.update(moment, summary));
         if let Some(observer) = &mut self.observer {
-            observer(&moment, summary, &self.view);
+            observer(moment, summary, &self.view);
         }
-        self.view.keep(moment);
         written
     }
 

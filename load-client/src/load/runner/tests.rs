@@ -11,7 +11,7 @@ use crate::load::Arrivals;
 use crate::load::plan::{OpenLoop, Pause, Stage, Target};
 use crate::load::runner::*;
 use crate::measure::recorder::SampleReceiver;
-use crate::measure::summary::{Outcome, Sample, Status};
+use crate::measure::summary::{Sample, Status};
 use crate::scenario::{Fixed, Request};
 use crate::transport::{Answer, Failure, Pending, Refusal};
 
@@ -129,8 +129,8 @@ fn scenario() -> Arc<dyn Scenario> {
 /// Runs a plan on paused time; answers its samples in the order in which they ended.
 async fn collect<T: Transport>(plan: Plan, transport: Arc<T>, control: Control) -> Vec<Sample> {
     let (samples, receiver) = Samples::channel();
-    let pacer = Pacer::Timer;
-    run_paced_by(pacer, plan, scenario(), transport, samples, &control).await;
+    let engine = Engine::new(plan, scenario(), transport, samples, &control);
+    engine.run(by_timer).await;
     receiver.take()
 }
 
@@ -158,11 +158,15 @@ async fn next_sample(receiver: &SampleReceiver) -> Sample {
     }
 }
 
+/// Sends a schedule by tokio's timer, which follows a clock that tests pause.
+async fn by_timer<T: Transport>(mut dispatcher: Dispatcher<T>) {
+    while let Some(until) = dispatcher.step() {
+        tokio::time::sleep_until(until.into()).await;
+    }
+}
+
 fn statuses(samples: &[Sample]) -> Vec<Status> {
-    let mut statuses: Vec<_> = samples
-        .iter()
-        .map(|sample| sample.outcome.status())
-        .collect();
+    let mut statuses: Vec<_> = samples.iter().map(|sample| sample.status).collect();
     statuses.sort_unstable();
     statuses.dedup();
     statuses
@@ -211,7 +215,7 @@ async fn users_start_at_the_spawn_rate() {
 #[tokio::test(start_paused = true)]
 async fn a_reply_that_beats_the_return_of_send_is_not_lost() {
     let sample = first_sample(Service::RepliesBeforeSendReturns).await;
-    assert_eq!(sample.outcome.status(), Status::Ok);
+    assert_eq!(sample.status, Status::Ok);
 }
 
 #[tokio::test(start_paused = true)]
@@ -237,7 +241,7 @@ async fn a_late_reply_does_not_resurrect_its_request() {
 async fn the_stamp_decides_not_the_moment_when_it_is_seen() {
     let beyond = Duration::from_secs(30) + Duration::from_nanos(1);
     let sample = first_sample(Service::StampsAfter(beyond)).await;
-    assert_eq!(sample.outcome.status(), Status::Timeout);
+    assert_eq!(sample.status, Status::Timeout);
     let sample = first_sample(Service::StampsAfter(Duration::from_secs(30))).await;
     assert_eq!(sample.service_ns(), Some(30_000_000_000));
 }
@@ -245,7 +249,10 @@ async fn the_stamp_decides_not_the_moment_when_it_is_seen() {
 #[tokio::test(start_paused = true)]
 async fn a_user_pauses_after_a_send_error() {
     let sample = first_sample(Service::Refuses).await;
-    assert_eq!(sample.outcome, Outcome::SendError("queue full".to_owned()));
+    assert_eq!(
+        (sample.status, &*sample.error),
+        (Status::SendError, "queue full")
+    );
     let samples = collect(
         plan(1, 1),
         Memory::new(Service::Refuses),
@@ -259,8 +266,8 @@ async fn a_user_pauses_after_a_send_error() {
 async fn an_error_status_is_a_failure() {
     let sample = first_sample(Service::AnswersError).await;
     assert_eq!(
-        sample.outcome,
-        Outcome::ErrorStatus("status 500".to_owned())
+        (sample.status, &*sample.error),
+        (Status::ErrorStatus, "status 500")
     );
     assert_eq!(sample.refused_body.as_deref(), Some("out of stock"));
     assert_eq!(sample.service_ns(), None);
@@ -325,8 +332,7 @@ async fn active(plan: Plan, looks: &[u64], steer: impl FnOnce(&Control)) -> Vec<
     let running = tokio::spawn({
         let control = control.clone();
         let transport = Memory::new(Service::RepliesAfter(Duration::from_millis(100)));
-        let pacer = Pacer::Timer;
-        async move { run_paced_by(pacer, plan, scenario(), transport, samples, &control).await }
+        Engine::new(plan, scenario(), transport, samples, &control).run(by_timer)
     });
     let mut steer = Some(steer);
     let mut found = Vec::new();

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::load::plan::Span;
 use crate::measure::history::Moment;
 use crate::measure::memory::MemoryPoint;
+use crate::measure::summary::Latency;
 use crate::stats::{quantile, trend};
 
 /// Length of the window that a moment's latency is of, in seconds; closer moments share requests.
@@ -39,54 +40,48 @@ pub struct Drift {
     pub sentence: String,
 }
 
+/// The windows of the history without the warm-up, with their moments in seconds.
+fn windows(history: &[Moment]) -> impl Iterator<Item = (f64, &Latency)> {
+    let measured = history.iter().filter(|moment| !moment.warm_up);
+    measured.filter_map(|moment| Some((moment.seconds, moment.total.window.as_ref()?)))
+}
+
 /// The drift of the median response time between two moments of a run, in seconds from its start: the stage
-/// that holds the load. Windows of ten seconds that do not overlap, without the warm-up. `None` when they
-/// are too few to tell.
-pub(crate) fn latency_drift(
+/// that holds the load. Windows of ten seconds that do not overlap. `None` when they are too few to tell.
+pub(super) fn latency_drift(
     history: &[Moment],
     start_seconds: f64,
     end_seconds: f64,
 ) -> Option<Drift> {
     let mut last = start_seconds;
     let mut points = Vec::new();
-    for moment in history.iter().filter(|moment| !moment.warm_up) {
+    for (seconds, window) in windows(history) {
         // The first window is to lie within the stage as a whole; the clocks' difference is forgiven.
-        let is_apart = moment.seconds - last >= WINDOW_SECONDS - 0.1;
-        if let Some(window) = &moment.total.window
-            && is_apart
-            && moment.seconds <= end_seconds + 0.1
-        {
-            points.push((moment.seconds, window.median_ms));
-            last = moment.seconds;
+        if seconds - last >= WINDOW_SECONDS - 0.1 && seconds <= end_seconds + 0.1 {
+            points.push((seconds, window.median_ms));
+            last = seconds;
         }
     }
-    drift(&points, |drift| {
-        format!(
-            "the median response time of {:.3} ms changed by {:+.3} ms an hour",
-            drift.median, drift.per_hour
-        )
+    drift(points, |median, per_hour| {
+        format!("the median response time of {median:.3} ms changed by {per_hour:+.3} ms an hour")
     })
 }
 
 /// The growth of the service's memory. `None` when it was looked at too seldom to tell.
-pub(crate) fn memory_growth(points: &[MemoryPoint]) -> Option<Drift> {
-    let points: Vec<_> = points
+pub(super) fn memory_growth(points: &[MemoryPoint]) -> Option<Drift> {
+    let points = points
         .iter()
-        .map(|point| (point.seconds, point.resident_bytes))
-        .collect();
-    drift(&points, |drift| {
-        let mib = |bytes: f64| bytes / f64::from(1 << 20);
-        format!(
-            "the service's memory of {:.1} MiB changed by {:+.1} MiB an hour",
-            mib(drift.median),
-            mib(drift.per_hour)
-        )
+        .map(|point| (point.seconds, point.resident_bytes));
+    drift(points.collect(), |median, per_hour| {
+        let [median, per_hour] = [median, per_hour].map(|bytes| bytes / f64::from(1 << 20));
+        format!("the service's memory of {median:.1} MiB changed by {per_hour:+.1} MiB an hour")
     })
 }
 
-fn drift(points: &[(f64, f64)], subject: impl Fn(&Drift) -> String) -> Option<Drift> {
+/// `told` is given the median and the change per hour.
+fn drift(mut points: Vec<(f64, f64)>, told: impl Fn(f64, f64) -> String) -> Option<Drift> {
     let stride = points.len().div_ceil(MAX_POINTS).max(1);
-    let points: Vec<_> = points.iter().copied().step_by(stride).collect();
+    points = points.into_iter().step_by(stride).collect();
     if points.len() < FEWEST {
         return None;
     }
@@ -95,25 +90,24 @@ fn drift(points: &[(f64, f64)], subject: impl Fn(&Drift) -> String) -> Option<Dr
     let values: Vec<f64> = points.iter().map(|(_, value)| *value).collect();
     let median = quantile(&values, 0.5).filter(|median| *median > 0.0)?;
     let share = found.slope * seconds / median;
-    let mut drift = Drift {
+    let is_drift = found.z.abs() >= Z && share.abs() >= RELEVANT;
+    let per_hour = found.slope * 3600.0;
+    Some(Drift {
         points: points.len(),
         seconds,
         median,
-        per_hour: found.slope * 3600.0,
+        per_hour,
         share,
         z: found.z,
-        is_drift: found.z.abs() >= Z && share.abs() >= RELEVANT,
-        sentence: String::new(),
-    };
-    drift.sentence = format!(
-        "{}: {} ({:+.1} % over {:.0} s; Mann-Kendall z {:+.1}; a drift needs 5 % and z 2.6)",
-        if drift.is_drift { "drift" } else { "no drift" },
-        subject(&drift),
-        100.0 * share,
-        seconds,
-        drift.z
-    );
-    Some(drift)
+        is_drift,
+        sentence: format!(
+            "{}: {} ({:+.1} % over {seconds:.0} s; Mann-Kendall z {:+.1}; a drift needs 5 % and z 2.6)",
+            if is_drift { "drift" } else { "no drift" },
+            told(median, per_hour),
+            100.0 * share,
+            found.z
+        ),
+    })
 }
 
 /// As fast as before: at most this many times the p95 before the spike.
@@ -136,17 +130,12 @@ pub struct Recovery {
 
 /// Finds the recovery from the stage named `spike`. `None` without such a stage, one before it and one
 /// after it, and where windows have too few replies for a p95.
-pub(crate) fn recovery(history: &[Moment], spans: &[Span]) -> Option<Recovery> {
-    let index = spans.iter().position(|span| span.name == "spike")?;
-    let (before, spike) = (spans.get(index.checked_sub(1)?)?, &spans[index]);
-    spans.get(index + 1)?;
-    let p95s = history.iter().filter(|moment| !moment.warm_up);
-    let p95s: Vec<(f64, f64)> = p95s
-        .filter_map(|moment| {
-            let window = moment.total.window.as_ref()?;
-            Some((moment.seconds, window.percentile(0.95)?))
-        })
-        .collect();
+pub(super) fn recovery(history: &[Moment], spans: &[&Span]) -> Option<Recovery> {
+    let mut neighbours = spans.windows(3);
+    let neighbours = neighbours.find(|three| three[1].name == "spike")?;
+    let (before, spike) = (neighbours[0], neighbours[1]);
+    let p95s = windows(history).filter_map(|(at, window)| Some((at, window.percentile(0.95)?)));
+    let p95s: Vec<(f64, f64)> = p95s.collect();
     let within = |from: f64, to: f64| {
         let inside = p95s.iter().filter(move |(at, _)| (from..to).contains(at));
         inside.map(|(_, p95)| *p95)
@@ -156,15 +145,12 @@ pub(crate) fn recovery(history: &[Moment], spans: &[Span]) -> Option<Recovery> {
     let before: Vec<f64> = within(from, spike.start_seconds).collect();
     let before_ms = quantile(&before, 0.5)?;
     let worst_ms = within(spike.start_seconds, f64::INFINITY).reduce(f64::max)?;
-    let after: Vec<_> = p95s
+    let after = p95s.partition_point(|(at, _)| *at < spike.end_seconds);
+    let after = &p95s[after..];
+    let last_slow = after
         .iter()
-        .filter(|(at, _)| *at >= spike.end_seconds)
-        .collect();
-    let slow = |(_, p95): &&(f64, f64)| *p95 > AS_BEFORE * before_ms;
-    let recovered = match after.iter().rposition(slow) {
-        None => after.first(),
-        Some(last_slow) => after.get(last_slow + 1),
-    };
+        .rposition(|(_, p95)| *p95 > AS_BEFORE * before_ms);
+    let recovered = after.get(last_slow.map_or(0, |last_slow| last_slow + 1));
     let seconds = recovered.map(|(at, _)| at - spike.end_seconds);
     let told = match seconds {
         Some(seconds) => format!("recovered within {seconds:.0} s (windows of 10 s)"),
@@ -238,12 +224,15 @@ mod tests {
         );
     }
 
-    fn spans() -> [Span; 3] {
-        [
+    /// The recovery of a run with these three stages, or those of them that `kept` names.
+    fn recovery_of(history: &[Moment], kept: std::ops::Range<usize>) -> Option<Recovery> {
+        let spans = [
             span("base", 0.0, 60.0),
             span("spike", 60.0, 90.0),
             span("recovery", 90.0, 150.0),
-        ]
+        ];
+        let spans: Vec<_> = spans[kept].iter().collect();
+        recovery(history, &spans)
     }
 
     /// 10 ms, 100 ms from the spike on, and again 11 ms from `recovered` on, but for one relapse.
@@ -262,18 +251,18 @@ mod tests {
 
     #[test]
     fn the_time_to_recover_counts_from_the_end_of_the_spike() {
-        let found = recovery(&history(110, 0), &spans()).unwrap();
+        let found = recovery_of(&history(110, 0), 0..3).unwrap();
         assert_eq!((found.before_ms, found.worst_ms), (10.0, 100.0));
         assert_eq!(found.seconds, Some(20.0));
-        let at_once = recovery(&history(80, 0), &spans()).unwrap();
+        let at_once = recovery_of(&history(80, 0), 0..3).unwrap();
         assert_eq!(at_once.seconds, Some(0.0));
     }
 
     #[test]
     fn a_relapse_is_no_recovery() {
-        let found = recovery(&history(110, 130), &spans()).unwrap();
+        let found = recovery_of(&history(110, 130), 0..3).unwrap();
         assert_eq!(found.seconds, Some(41.0));
-        let never = recovery(&history(150, 0), &spans()).unwrap();
+        let never = recovery_of(&history(150, 0), 0..3).unwrap();
         assert_eq!(never.seconds, None);
         assert!(
             never.sentence.starts_with("did not recover"),
@@ -284,9 +273,9 @@ mod tests {
 
     #[test]
     fn undefined_without_a_spike_or_without_figures() {
-        assert_eq!(recovery(&history(110, 0), &spans()[..2]), None);
-        assert_eq!(recovery(&history(110, 0), &spans()[1..]), None);
+        assert_eq!(recovery_of(&history(110, 0), 0..2), None);
+        assert_eq!(recovery_of(&history(110, 0), 1..3), None);
         let silent: Vec<_> = (0..150).map(|at| moment(f64::from(at), None)).collect();
-        assert_eq!(recovery(&silent, &spans()), None);
+        assert_eq!(recovery_of(&silent, 0..3), None);
     }
 }

@@ -5,13 +5,12 @@ mod drift;
 
 use serde::Serialize;
 
+use self::drift::{Drift, Recovery, latency_drift, memory_growth, recovery};
 use crate::load::plan::Span;
 use crate::load::search::Capacity;
 use crate::measure::history::Moment;
 use crate::measure::memory::MemoryPoint;
 use crate::measure::summary::StageResult;
-
-pub(crate) use drift::{Drift, Recovery, latency_drift, memory_growth, recovery};
 
 /// What a run shows beyond its figures. A part is `None` when the run cannot tell.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -37,11 +36,10 @@ impl Findings {
         memory: &[MemoryPoint],
         broken: Option<&[Option<String>]>,
     ) -> Self {
-        let spans: Vec<Span> = stages.iter().map(|stage| stage.span.clone()).collect();
-        let length = |span: &&Span| span.end_seconds - span.start_seconds;
-        let longest = spans
-            .iter()
-            .max_by(|one, other| length(one).total_cmp(&length(other)));
+        let spans: Vec<&Span> = stages.iter().map(|stage| &stage.span).collect();
+        let length = |span: &Span| span.end_seconds - span.start_seconds;
+        let longest = spans.iter();
+        let longest = longest.max_by(|one, other| length(one).total_cmp(&length(other)));
         let (start, end) = longest.map_or((0.0, f64::INFINITY), |span| {
             (span.start_seconds, span.end_seconds)
         });
@@ -57,13 +55,14 @@ impl Findings {
     /// A sentence for each finding.
     #[must_use]
     pub fn sentences(&self) -> Vec<&str> {
-        let drifts = [&self.drift, &self.memory].into_iter().flatten();
-        let drifts = drifts.map(|drift| &*drift.sentence);
-        let breaking = self.breaking_point.iter().map(|point| &*point.sentence);
-        let capacity = self.capacity.iter().map(|capacity| &*capacity.sentence);
-        let recovery = self.recovery.iter().map(|recovery| &*recovery.sentence);
-        let found = drifts.chain(breaking).chain(capacity);
-        found.chain(recovery).collect()
+        let found = [
+            self.drift.as_ref().map(|own| &*own.sentence),
+            self.memory.as_ref().map(|own| &*own.sentence),
+            self.breaking_point.as_ref().map(|own| &*own.sentence),
+            self.capacity.as_ref().map(|own| &*own.sentence),
+            self.recovery.as_ref().map(|own| &*own.sentence),
+        ];
+        found.into_iter().flatten().collect()
     }
 }
 
@@ -80,36 +79,29 @@ pub struct BreakingPoint {
     pub sentence: String,
 }
 
-/// Finds the first stage that breaks a threshold. `broken` tells how each stage does. `None` when no stage was begun.
-pub(crate) fn breaking_point(
-    stages: &[StageResult],
-    broken: &[Option<String>],
-) -> Option<BreakingPoint> {
+/// Finds the first stage that breaks a limit. `broken` tells how each stage does. `None` when no stage was begun.
+fn breaking_point(stages: &[StageResult], broken: &[Option<String>]) -> Option<BreakingPoint> {
     let all = stages.iter().zip(broken);
-    let begun: Vec<_> = all.filter(|(stage, _)| stage.requests > 0).collect();
-    let first = begun.iter().position(|(_, reason)| reason.is_some());
-    let held = match first {
-        Some(index) => index.checked_sub(1).map(|last| begun[last].0),
-        None => Some(begun.last()?.0),
-    };
-    let broke = first.map(|index| begun[index].0);
-    let reason = first.and_then(|index| begun[index].1.clone());
-    let name = |stage: &StageResult| format!("{} ({})", stage.span.name, stage.span.target);
-    let sentence = match (held, broke, &reason) {
-        (Some(held), None, _) => format!("all stages held, up to {}", name(held)),
-        (held, Some(broke), Some(reason)) => {
-            let held = held.map_or("none".to_owned(), name);
-            format!(
-                "broke at {}: {reason}; the last that held: {held}",
-                name(broke)
-            )
-        }
-        _ => return None,
+    let begun = all.filter(|(stage, _)| stage.requests > 0);
+    let begun: Vec<_> = begun.map(|(stage, reason)| (&stage.span, reason)).collect();
+    let holding = begun.iter().take_while(|(_, reason)| reason.is_none());
+    let held = holding.last().map(|(span, _)| *span);
+    let broke = begun
+        .iter()
+        .find_map(|(span, reason)| Some((*span, reason.as_ref()?)));
+    let name = |span: &Span| format!("{} ({})", span.name, span.target);
+    let sentence = match broke {
+        None => format!("all stages held, up to {}", name(held?)),
+        Some((broke, reason)) => format!(
+            "broke at {}: {reason}; the last that held: {}",
+            name(broke),
+            held.map_or("none".to_owned(), name)
+        ),
     };
     Some(BreakingPoint {
-        held: held.map(|stage| stage.span.clone()),
-        broke: broke.map(|stage| stage.span.clone()),
-        reason,
+        held: held.cloned(),
+        broke: broke.map(|(span, _)| span.clone()),
+        reason: broke.map(|(_, reason)| reason.clone()),
         sentence,
     })
 }

@@ -44,25 +44,23 @@ impl Validity {
 
     /// One line for each thing to know, the verdict first.
     pub(crate) fn lines(&self) -> Vec<String> {
-        match self {
-            Self::Valid => {
-                vec!["valid: the load client was not the bottleneck".to_owned()]
-            }
+        let (verdict, findings) = match self {
+            Self::Valid => (
+                "valid: the load client was not the bottleneck".to_owned(),
+                &[][..],
+            ),
             Self::NotJudged { reason } => {
-                vec![format!(
-                    "not judged whether the load client was the bottleneck: {reason}"
-                )]
+                let verdict = "not judged whether the load client was the bottleneck";
+                (format!("{verdict}: {reason}"), &[][..])
             }
             Self::Invalid { findings } => {
-                let mut lines = vec![
-                    "INVALID: the load client was a bottleneck; do not use these figures"
-                        .to_owned(),
-                ];
-                let line = |finding: &Finding| format!("{}; {}", finding.reason, finding.advice);
-                lines.extend(findings.iter().map(line));
-                lines
+                let verdict = "INVALID: the load client was a bottleneck; do not use these figures";
+                (verdict.to_owned(), &**findings)
             }
-        }
+        };
+        let findings = findings.iter();
+        let findings = findings.map(|own| format!("{}; {}", own.reason, own.advice));
+        std::iter::once(verdict).chain(findings).collect()
     }
 }
 
@@ -106,23 +104,13 @@ const FEWEST_QUEUE_SAMPLES: usize = 6;
 /// A queue this short is no bottleneck, whatever its trend.
 const SHORT_QUEUE: f64 = 100.0;
 
-/// How the load was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum LoadModel {
-    /// Each user sends when its last reply is there, without a pause.
-    ClosedLoop,
-    ClosedLoopWithThinkTime,
-    /// Requests are sent by a schedule.
-    OpenLoop,
-}
-
 /// What was read of the client while it measured.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Readings {
-    /// How the load was made.
-    pub model: LoadModel,
-    /// Users over the measured window, on average; `None` when they are not known.
+    /// Whether requests were sent by a schedule.
+    pub is_open_loop: bool,
+    /// Users over the measured window, on average, of a closed loop without think time; `None` where they are not
+    /// known.
     pub users: Option<f64>,
     /// How many of them waited for their replies, on average.
     pub in_flight: Option<Occupied>,
@@ -141,137 +129,144 @@ pub(crate) struct Readings {
 }
 
 pub(crate) fn check(summary: &Summary, readings: &Readings) -> Validity {
-    if let Some(reason) = too_short(summary) {
+    let (seconds, requests) = (
+        summary.window_seconds.unwrap_or_default(),
+        summary.total.requests,
+    );
+    let too_short = match seconds < SHORTEST_SECONDS {
+        true => Some(format!(
+            "{seconds:.1} s were measured, it takes {SHORTEST_SECONDS} s or more"
+        )),
+        false => (requests < FEWEST_REQUESTS).then(|| {
+            format!("{requests} requests were measured, it takes {FEWEST_REQUESTS} or more")
+        }),
+    };
+    if let Some(reason) = too_short {
         return Validity::NotJudged { reason };
     }
-    let findings = [
-        stalls(summary, readings),
+    let found = [
+        stalls(seconds, readings.stalled),
         lag(summary, readings),
-        recorder(readings),
+        recorder(readings.held_back_by_recorder),
         processors(readings),
         busiest_thread(readings),
         little(summary, readings),
         queue(readings),
     ];
-    let findings: Vec<Finding> = findings.into_iter().flatten().collect();
-    if findings.is_empty() {
-        Validity::Valid
-    } else {
-        Validity::Invalid { findings }
+    let findings: Vec<Finding> = found
+        .into_iter()
+        .flatten()
+        .map(|(reason, advice)| Finding {
+            reason,
+            advice: advice.to_owned(),
+        })
+        .collect();
+    match findings.is_empty() {
+        true => Validity::Valid,
+        false => Validity::Invalid { findings },
     }
 }
 
-fn too_short(summary: &Summary) -> Option<String> {
-    let seconds = summary.window_seconds.unwrap_or_default();
-    if seconds < SHORTEST_SECONDS {
-        return Some(format!(
-            "{seconds:.1} s were measured, it takes {SHORTEST_SECONDS} s or more"
-        ));
-    }
-    let requests = summary.total.requests;
-    (requests < FEWEST_REQUESTS)
-        .then(|| format!("{requests} requests were measured, it takes {FEWEST_REQUESTS} or more"))
+/// What a rule finds: the reason, and the advice.
+type Found = Option<(String, &'static str)>;
+
+fn stalls(window: f64, stalled: Stalled) -> Found {
+    let [lost, longest] = [stalled.total, stalled.longest].map(|own| own.as_secs_f64());
+    (lost > LARGEST_STALLED * window && lost > FORGIVEN_STALL).then(|| {
+        let reason = format!(
+            "the load client stood still for {lost:.2} of {window:.1} s (at most {longest:.2} s on end), more than {} %",
+            LARGEST_STALLED * 100.0
+        );
+        (reason, "give the load client cores of its own, on a machine that is not paused")
+    })
 }
 
-fn lag(summary: &Summary, readings: &Readings) -> Option<Finding> {
-    if readings.model != LoadModel::OpenLoop {
-        return None;
-    }
+fn lag(summary: &Summary, readings: &Readings) -> Found {
     // Of few requests there is no 99th percentile.
     let mut told = readings.schedule_lag.as_ref()?.percentiles.iter();
     let told = told.rfind(|own| own.quantile <= 0.99)?;
     let (lag, percent) = (told.ms, told.quantile * 100.0);
     let median = summary.total.service.as_ref()?.median_ms;
-    (lag > LARGEST_LAG * median).then(|| Finding {
-        reason: format!(
+    (readings.is_open_loop && lag > LARGEST_LAG * median).then(|| {
+        let reason = format!(
             "requests were sent late: p{percent} of the schedule lag is {lag:.3} ms, more than {} % of the \
              median service time of {median:.3} ms",
             LARGEST_LAG * 100.0
-        ),
-        advice: "lower --rate, or give the load client a machine of its own".to_owned(),
+        );
+        (reason, "lower --rate, or give the load client a machine of its own")
     })
 }
 
-fn processors(readings: &Readings) -> Option<Finding> {
+fn recorder(waits: u64) -> Found {
+    (waits > 0).then(|| {
+        let reason =
+            format!("requests waited {waits} time(s) for the recorder, which could not keep up");
+        (
+            reason,
+            "put --requests-record-file on a faster disk, or leave it out",
+        )
+    })
+}
+
+fn processors(readings: &Readings) -> Found {
     let (used, cores) = (readings.cpu.as_ref()?.process, readings.cores as f64);
-    (used > LARGEST_CPU * cores).then(|| Finding {
-        reason: format!(
+    (used > LARGEST_CPU * cores).then(|| {
+        let reason = format!(
             "the load client used {used:.2} of its {cores} core(s), more than {} %",
             LARGEST_CPU * 100.0
-        ),
-        advice: "lower --users or --rate, or give the load client more cores".to_owned(),
+        );
+        (
+            reason,
+            "lower --users or --rate, or give the load client more cores",
+        )
     })
 }
 
-fn busiest_thread(readings: &Readings) -> Option<Finding> {
+fn busiest_thread(readings: &Readings) -> Found {
     let (name, used) = readings.cpu.as_ref()?.busiest.as_ref()?;
-    (*used > LARGEST_CPU).then(|| Finding {
-        reason: format!(
+    (*used > LARGEST_CPU).then(|| {
+        let reason = format!(
             "the thread {name} of the load client was busy for {:.0} % of the time, more than {} %",
             used * 100.0,
             LARGEST_CPU * 100.0
-        ),
-        advice: "lower --users or --rate, or spread the load over several load clients".to_owned(),
+        );
+        (
+            reason,
+            "lower --users or --rate, or spread the load over several load clients",
+        )
     })
 }
 
-fn little(summary: &Summary, readings: &Readings) -> Option<Finding> {
-    if readings.model != LoadModel::ClosedLoop {
-        return None;
-    }
-    if summary.total.censored > 0 {
-        return None;
-    }
+fn little(summary: &Summary, readings: &Readings) -> Found {
     let (users, busy) = (readings.users?, readings.in_flight?);
     let turnaround = (users - busy.at_most) / busy.ended_per_second;
-    let is_wrong = busy.known / users - 1.0 > LARGEST_DEVIATION;
-    let is_idle =
-        busy.at_most / users - 1.0 < -LARGEST_DEVIATION && turnaround > LARGEST_TURNAROUND;
-    let busy = if is_wrong { busy.known } else { busy.at_most };
-    let deviation = busy / users - 1.0;
-    let advice = if is_wrong {
-        "the figures contradict each other: please report this run"
+    let deviation = |busy: f64| busy / users - 1.0;
+    let (busy, advice) = if deviation(busy.known) > LARGEST_DEVIATION {
+        (
+            busy.known,
+            "the figures contradict each other: please report this run",
+        )
+    } else if deviation(busy.at_most) < -LARGEST_DEVIATION && turnaround > LARGEST_TURNAROUND {
+        let advice = "its users waited for the load client between two requests: lower --users, or give the load client cores of its own";
+        (busy.at_most, advice)
     } else {
-        "its users waited for the load client between two requests: lower --users, or give the load client cores of its own"
+        return None;
     };
-    (is_idle || is_wrong).then(|| Finding {
-        reason: format!(
+    // What was in flight when the run was cut short is in neither count.
+    (summary.total.censored == 0).then(|| {
+        let reason = format!(
             "of {users:.2} users {busy:.2} waited for a reply (Little's law, {:+.1} %, limit {} %)",
-            deviation * 100.0,
+            deviation(busy) * 100.0,
             LARGEST_DEVIATION * 100.0
-        ),
-        advice: advice.to_owned(),
+        );
+        (reason, advice)
     })
 }
 
-fn stalls(summary: &Summary, readings: &Readings) -> Option<Finding> {
-    let [lost, longest] =
-        [readings.stalled.total, readings.stalled.longest].map(|own| own.as_secs_f64());
-    let window = summary.window_seconds?;
-    let is_long = lost > LARGEST_STALLED * window && lost > FORGIVEN_STALL;
-    is_long.then(|| Finding {
-        reason: format!(
-            "the load client stood still for {lost:.2} of {window:.1} s (at most {longest:.2} s on end), more than {} %",
-            LARGEST_STALLED * 100.0
-        ),
-        advice: "give the load client cores of its own, on a machine that is not paused".to_owned(),
-    })
-}
-
-fn recorder(readings: &Readings) -> Option<Finding> {
-    let count = readings.held_back_by_recorder;
-    (count > 0).then(|| Finding {
-        reason: format!(
-            "requests waited {count} time(s) for the recorder, which could not keep up"
-        ),
-        advice: "put --requests-record-file on a faster disk, or leave it out".to_owned(),
-    })
-}
-
-fn queue(readings: &Readings) -> Option<Finding> {
+fn queue(readings: &Readings) -> Found {
     let samples = &readings.queue;
     // In a closed loop the users bound the queue.
-    if readings.model != LoadModel::OpenLoop || samples.len() < FEWEST_QUEUE_SAMPLES {
+    if !readings.is_open_loop || samples.len() < FEWEST_QUEUE_SAMPLES {
         return None;
     }
     let third = samples.len() / 3;
@@ -280,10 +275,12 @@ fn queue(readings: &Readings) -> Option<Finding> {
     // Every late sample above every early one: a burst or a sawtooth is no growth.
     let is_apart = last.iter().min() > first.iter().max();
     let (early, late) = (mean(first), mean(last));
-    (is_apart && late >= SHORT_QUEUE && late > 2.0 * early).then(|| Finding {
-        reason: format!("the producer's queue grew from {early:.0} to {late:.0} messages"),
-        advice: "lower --rate: the broker or the client's connection does not take what is offered"
-            .to_owned(),
+    (is_apart && late >= SHORT_QUEUE && late > 2.0 * early).then(|| {
+        let reason = format!("the producer's queue grew from {early:.0} to {late:.0} messages");
+        (
+            reason,
+            "lower --rate: the broker or the client's connection does not take what is offered",
+        )
     })
 }
 

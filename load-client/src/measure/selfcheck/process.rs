@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::sync::LazyLock;
+use std::ops::Range;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -12,10 +12,9 @@ use crate::load::Control;
 use crate::load::plan::Plan;
 
 /// Processor time since the start of the process, at one moment.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct CpuReading {
-    /// The moment, on any steady clock.
-    pub at: Duration,
+    pub at: Instant,
     /// Of all threads, those that have ended included.
     pub process: Duration,
     /// Of each running thread, by its number, with its name; empty where the system does not tell.
@@ -32,17 +31,14 @@ pub(crate) struct CpuUse {
 
 /// The use between two readings; `None` when no time lies between them.
 pub(crate) fn cpu_use(before: &CpuReading, after: &CpuReading) -> Option<CpuUse> {
-    let wall = after.at.checked_sub(before.at)?.as_secs_f64();
-    if wall <= 0.0 {
-        return None;
-    }
+    let wall = after.at.checked_duration_since(before.at)?.as_secs_f64();
     let process = after.process.saturating_sub(before.process);
     let threads = after.threads.iter().map(|(id, (name, used))| {
         let earlier = before.threads.get(id).map_or(Duration::ZERO, |own| own.1);
         let used = used.saturating_sub(earlier).as_secs_f64() / wall;
         (name.clone(), used)
     });
-    Some(CpuUse {
+    (wall > 0.0).then(|| CpuUse {
         process: process.as_secs_f64() / wall,
         busiest: threads.max_by(|one, other| one.1.total_cmp(&other.1)),
     })
@@ -66,39 +62,8 @@ fn thread_seconds(stat: &str, ticks_per_second: u64) -> Option<(String, Duration
 
 /// Shorter gaps between two looks are what a busy machine does to any thread.
 const SHORTEST_STALL: Duration = Duration::from_millis(100);
-/// More are not kept; by then the run is lost.
-const MAX_KEPT: usize = 10_000;
-
-/// Collects the gaps between looks that should come one soon after the other.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Stalls {
-    last: Duration,
-    gaps: Vec<(Duration, Duration)>,
-}
-
-impl Stalls {
-    /// Notes a look at this moment from the start of the run, `pause` after the one before if nothing stood
-    /// still.
-    pub(crate) fn look(&mut self, now: Duration, pause: Duration) {
-        let due = self.last + pause;
-        if now.saturating_sub(due) >= SHORTEST_STALL && self.gaps.len() < MAX_KEPT {
-            self.gaps.push((due, now));
-        }
-        self.last = now;
-    }
-
-    /// The time that was lost between these moments, and the longest part of it.
-    pub(crate) fn between(&self, start: Duration, end: Duration) -> Stalled {
-        let within = self.gaps.iter().map(|(from, to)| {
-            let (from, to) = ((*from).max(start), (*to).min(end));
-            to.saturating_sub(from)
-        });
-        within.fold(Stalled::default(), |sum, gap| Stalled {
-            total: sum.total + gap,
-            longest: sum.longest.max(gap),
-        })
-    }
-}
+/// Fifty looks a second cost nothing that could be measured.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Time that was lost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -107,15 +72,25 @@ pub(crate) struct Stalled {
     pub longest: Duration,
 }
 
-// Reads what this process uses of the processors.
+impl Stalled {
+    /// Notes two looks in turn, `LOOK_INTERVAL` apart if nothing stood still. Counts what lies in the window.
+    fn look(&mut self, last: Duration, now: Duration, window: &Range<Duration>) {
+        let due = last + LOOK_INTERVAL;
+        if now.saturating_sub(due) >= SHORTEST_STALL {
+            let gap = now.min(window.end).saturating_sub(due.max(window.start));
+            self.total += gap;
+            self.longest = self.longest.max(gap);
+        }
+    }
+}
 
-static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+// Reads what this process uses of the processors.
 
 impl CpuReading {
     pub(crate) fn now() -> Self {
         let process = clock_gettime(ClockId::ProcessCPUTime);
         Self {
-            at: START.elapsed(),
+            at: Instant::now(),
             process: Duration::try_from(process).unwrap_or_default(),
             threads: threads(),
         }
@@ -142,41 +117,39 @@ fn threads() -> BTreeMap<u64, (String, Duration)> {
     folder.flatten().filter_map(thread).collect()
 }
 
-// The thread that notices when this process stands still. It does nothing else, so that whatever delays it
-// delays the threads that measure as well.
-
-/// Fifty looks a second cost nothing that could be measured.
-const LOOK_INTERVAL: Duration = Duration::from_millis(20);
-
+/// The thread that notices when this process stands still. It does nothing else, so that whatever delays it
+/// delays the threads that measure as well.
 pub(crate) struct Stillness {
     stop: Sender<()>,
-    thread: std::thread::JoinHandle<Stalls>,
+    thread: std::thread::JoinHandle<Stalled>,
 }
 
 impl Stillness {
-    /// Starts to look, just before the run.
-    pub(crate) fn watch() -> std::io::Result<Self> {
+    /// Starts to look, just before the run: the measured window ends when the run does.
+    pub(crate) fn watch(plan: &Plan, control: &Control) -> std::io::Result<Self> {
         let (stop, stopped) = channel();
-        let start = Instant::now();
+        let (start, warm_up, control) = (Instant::now(), plan.warm_up, control.clone());
         let thread = std::thread::Builder::new().name("stillness".to_owned());
         let thread = thread.spawn(move || {
-            let mut stalls = Stalls::default();
+            let (mut stalled, mut last) = (Stalled::default(), Duration::ZERO);
             while stopped.recv_timeout(LOOK_INTERVAL) == Err(RecvTimeoutError::Timeout) {
-                stalls.look(start.elapsed(), LOOK_INTERVAL);
+                let now = start.elapsed();
+                let end = control.ended().unwrap_or(Duration::MAX);
+                stalled.look(last, now, &(warm_up..end));
+                last = now;
             }
-            stalls
+            stalled
         })?;
         Ok(Self { stop, thread })
     }
 
-    /// Ends the thread; answers what was lost of the measured window.
-    pub(crate) fn stop(self, plan: &Plan, control: &Control) -> Stalled {
+    /// Ends the thread; returns what was lost of the measured window.
+    pub(crate) fn stop(self) -> Stalled {
         drop(self.stop);
-        let stalls = match self.thread.join() {
-            Ok(stalls) => stalls,
+        match self.thread.join() {
+            Ok(stalled) => stalled,
             Err(panic) => std::panic::resume_unwind(panic),
-        };
-        stalls.between(plan.warm_up, control.ended().unwrap_or(Duration::MAX))
+        }
     }
 }
 
@@ -198,8 +171,9 @@ mod tests {
 
     #[test]
     fn use_is_the_difference_over_the_time_between() {
+        let start = Instant::now();
         let reading = |at, process, one, two| CpuReading {
-            at: Duration::from_secs(at),
+            at: start + Duration::from_secs(at),
             process: Duration::from_secs(process),
             threads: BTreeMap::from([
                 (1, ("main".to_owned(), Duration::from_secs(one))),
@@ -223,30 +197,29 @@ mod tests {
         assert_eq!(cpu_use(&after, &before), None);
     }
 
+    /// What is lost of a window with looks at these milliseconds.
+    fn lost(window: Range<u64>, looks: &[u64]) -> (u128, u128) {
+        let at = Duration::from_millis;
+        let window = at(window.start)..at(window.end);
+        let mut stalled = Stalled::default();
+        for pair in looks.windows(2) {
+            stalled.look(at(pair[0]), at(pair[1]), &window);
+        }
+        (stalled.total.as_millis(), stalled.longest.as_millis())
+    }
+
     #[test]
     fn gaps_count_as_far_as_they_lie_in_the_window() {
-        let at = Duration::from_millis;
-        let mut stalls = Stalls::default();
-        for now in [20, 60, 1080, 1100, 1119, 2119 + 20, 2160] {
-            stalls.look(at(now), at(20));
-        }
-        let stalled = |total, longest| Stalled {
-            total: at(total),
-            longest: at(longest),
-        };
-        assert_eq!(stalls.between(at(0), at(5000)), stalled(2000, 1000));
-        assert_eq!(stalls.between(at(580), at(1639)), stalled(1000, 500));
-        assert_eq!(stalls.between(at(1080), at(1139)), Stalled::default());
+        let looks = [0, 20, 60, 1080, 1100, 1119, 2139, 2160];
+        assert_eq!(lost(0..5000, &looks), (2000, 1000));
+        assert_eq!(lost(580..1639, &looks), (1000, 500));
+        assert_eq!(lost(1080..1139, &looks), (0, 0));
     }
 
     #[test]
     fn what_a_busy_machine_does_is_no_stall() {
-        let mut stalls = Stalls::default();
-        for now in 0..100 {
-            stalls.look(Duration::from_millis(now * 90), Duration::from_millis(20));
-        }
-        let all = stalls.between(Duration::ZERO, Duration::MAX);
-        assert_eq!(all, Stalled::default());
+        let looks: Vec<_> = (0..100).map(|look| look * 90).collect();
+        assert_eq!(lost(0..u64::MAX, &looks), (0, 0));
     }
 
     #[test]

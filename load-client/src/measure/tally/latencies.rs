@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 
 use crate::measure::history::Bin;
 use crate::measure::summary::{
-    ErrorCount, Latency, PERCENTILES, Percentile, Rates, Sample, Status,
+    Ended, ErrorCount, Latency, PERCENTILES, Percentile, Rates, Sample, Status,
 };
 use crate::stats::quantile_is_supported;
 
@@ -20,6 +20,12 @@ pub(crate) struct Latencies {
     histogram: Histogram<u64>,
     bounds_ns: Option<(u64, u64)>,
     sum_ns: u128,
+}
+
+impl Default for Latencies {
+    fn default() -> Self {
+        Self::with_digits(3)
+    }
 }
 
 impl Latencies {
@@ -54,11 +60,6 @@ impl Latencies {
             let (own_low, own_high) = self.bounds_ns.unwrap_or((low, high));
             self.bounds_ns = Some((own_low.min(low), own_high.max(high)));
         }
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.histogram.reset();
-        (self.bounds_ns, self.sum_ns) = (None, 0);
     }
 
     pub(super) fn histogram(&self) -> &Histogram<u64> {
@@ -137,35 +138,34 @@ fn milliseconds(nanoseconds: u64) -> f64 {
 const RATE_SECONDS: u64 = 10;
 const RATE_DELAY_SECONDS: u64 = 2;
 
-/// The last seconds of one kind of request, in a ring.
+/// The last seconds of one kind of request.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
     seconds: VecDeque<Second>,
-    /// Seconds that have left the ring, to be used again.
-    spare: Vec<Second>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Second {
     number: u64,
-    requests: u64,
-    failures: u64,
+    ended: Ended,
     latencies: Latencies,
 }
 
 impl Recent {
     /// Counts a request that ended in second `number`; numbers do not fall.
     pub(super) fn record(&mut self, number: u64, failed: bool, latency_ns: Option<u64>) {
-        let is_new = self.seconds.back().is_none_or(|last| last.number < number);
-        if is_new {
-            self.begin(number);
+        if self.seconds.back().is_none_or(|last| last.number < number) {
+            let kept = RATE_SECONDS + RATE_DELAY_SECONDS + 1;
+            self.seconds.retain(|second| second.number + kept >= number);
+            self.seconds.push_back(Second {
+                number,
+                ..Second::default()
+            });
         }
         if let Some(last) = self.seconds.back_mut() {
-            last.requests += 1;
-            last.failures += u64::from(failed);
-            latency_ns
-                .into_iter()
-                .for_each(|latency| last.latencies.record(latency));
+            last.ended.count(failed);
+            let latency = latency_ns.into_iter();
+            latency.for_each(|latency| last.latencies.record(latency));
         }
     }
 
@@ -173,20 +173,17 @@ impl Recent {
     pub(super) fn rates(&self, now: u64) -> Rates {
         let end = now.saturating_sub(RATE_DELAY_SECONDS);
         let start = end.saturating_sub(RATE_SECONDS);
-        let within = self.between(start, end);
-        let (requests, failures) = within.fold((0, 0), |(requests, failures), second| {
-            (requests + second.requests, failures + second.failures)
-        });
-        let seconds = (end - start).max(1) as f64;
-        Rates {
-            requests: requests as f64 / seconds,
-            failures: failures as f64 / seconds,
+        let mut ended = Ended::default();
+        for second in self.between(start, end) {
+            ended.requests += second.ended.requests;
+            ended.failures += second.ended.failures;
         }
+        ended.rates((end - start) as f64)
     }
 
     /// The latencies of the ten seconds before `now`.
     pub(super) fn window(&self, now: u64) -> Option<Latency> {
-        let mut merged = Latencies::with_digits(3);
+        let mut merged = Latencies::default();
         let start = (now + 1).saturating_sub(RATE_SECONDS);
         self.between(start, now + 1)
             .for_each(|second| merged.add(&second.latencies));
@@ -196,23 +193,6 @@ impl Recent {
     fn between(&self, start: u64, end: u64) -> impl Iterator<Item = &Second> {
         let seconds = self.seconds.iter();
         seconds.filter(move |second| (start..end).contains(&second.number))
-    }
-
-    fn begin(&mut self, number: u64) {
-        let kept = RATE_SECONDS + RATE_DELAY_SECONDS + 1;
-        let is_old = |second: &Second| second.number + kept < number;
-        while self.seconds.front().is_some_and(is_old) {
-            self.spare.extend(self.seconds.pop_front());
-        }
-        let mut fresh = self.spare.pop().unwrap_or_else(|| Second {
-            number,
-            requests: 0,
-            failures: 0,
-            latencies: Latencies::with_digits(3),
-        });
-        (fresh.number, fresh.requests, fresh.failures) = (number, 0, 0);
-        fresh.latencies.clear();
-        self.seconds.push_back(fresh);
     }
 }
 
@@ -227,8 +207,8 @@ pub(super) struct Errors {
 impl Errors {
     /// Counts a request that failed, of the kind with this name.
     pub(super) fn count(&mut self, sample: &Sample, name: &str, seconds: f64) {
-        let (kind, status) = (sample.kind, sample.outcome.status());
-        let mut key = (kind, status, sample.outcome.error().to_owned());
+        let (kind, status) = (sample.kind, sample.status);
+        let mut key = (kind, status, sample.error.clone());
         if self.seen.len() >= MAX_ERROR_TEXTS && !self.seen.contains_key(&key) {
             key.2 = "other errors".to_owned();
         }
@@ -277,8 +257,7 @@ mod tests {
         assert_eq!(one.summary(), both.summary());
         let p99 = one.summary().unwrap().percentile(0.99).unwrap();
         assert!((p99 - 19.8).abs() < 19.8e-4, "{p99}");
-        one.clear();
-        assert_eq!(one.summary(), None);
+        assert_eq!(Latencies::default().summary(), None);
     }
 
     #[test]

@@ -1,10 +1,9 @@
 //! Counts samples by the stage that they were meant for.
 
 use crate::load::plan::Span;
-use crate::measure::analysis::Findings;
 use crate::measure::history::ThroughputWindow;
-use crate::measure::summary::{Sample, StageResult, Status, Summary, WarmUp};
-use crate::measure::tally::{AGGREGATED, Counts};
+use crate::measure::summary::{Sample, StageResult, Status, Summary};
+use crate::measure::tally::Figures;
 use crate::measure::threshold::{Threshold, extra_quantiles, first_broken};
 
 /// The running count of each stage.
@@ -20,25 +19,7 @@ struct Stage {
     span: Span,
     start_ns: u64,
     end_ns: u64,
-    counts: StageCounts,
-    window: ThroughputWindow,
-}
-
-#[derive(Debug)]
-struct StageCounts {
-    total: Counts,
-    kinds: Vec<Counts>,
-    timeouts: u64,
-}
-
-impl StageCounts {
-    fn new(kinds: usize) -> Self {
-        Self {
-            total: Counts::with_digits(3),
-            kinds: (0..kinds).map(|_| Counts::with_digits(3)).collect(),
-            timeouts: 0,
-        }
-    }
+    figures: Figures,
 }
 
 impl StageTally {
@@ -58,23 +39,21 @@ impl StageTally {
     pub(crate) fn begin(&mut self, span: Span) {
         // Casts saturate.
         let nanoseconds = |seconds: f64| (seconds * 1e9).round() as u64;
-        let (start_ns, end_ns) = (
-            nanoseconds(span.start_seconds),
-            nanoseconds(span.end_seconds),
-        );
+        let start_ns = nanoseconds(span.start_seconds);
+        let end_ns = nanoseconds(span.end_seconds);
+        let window = ThroughputWindow::over(start_ns.max(self.warm_up_ns), end_ns);
         self.stages.push(Stage {
+            span,
             start_ns,
             end_ns,
-            window: ThroughputWindow::over(start_ns.max(self.warm_up_ns), end_ns),
-            span,
-            counts: StageCounts::new(self.names.len()),
+            figures: Figures::new(&self.names, 3, window),
         });
     }
 
     /// The last stage as if it were a run, up to this moment.
     pub(crate) fn last(&self, moment_ns: u64, quantiles: &[f64]) -> Option<Summary> {
         let last = self.stages.last();
-        last.map(|stage| stage.summary(&self.names, moment_ns, quantiles))
+        last.map(|stage| stage.figures.summary_at(moment_ns, quantiles))
     }
 
     /// Ends the run earlier, before later samples are recorded.
@@ -92,37 +71,29 @@ impl StageTally {
     /// Forgets what was recorded before this moment.
     pub(crate) fn reset(&mut self, moment_ns: u64) {
         for stage in &mut self.stages {
-            stage.window = stage.window.from(moment_ns);
-            stage.counts = StageCounts::new(self.names.len());
+            let window = stage.figures.window.from(moment_ns);
+            stage.figures = Figures::new(&self.names, 3, window);
         }
     }
 
     /// Takes one sample. One that is meant for the very end of the run counts for the last stage.
     pub(crate) fn record(&mut self, sample: &Sample) {
-        let status = sample.outcome.status();
-        if status == Status::Ok
+        if sample.status == Status::Ok
             && let Some(replied) = sample.replied_ns
             // Whichever stage it was sent in.
             && let Some(stage) = self.stages.iter_mut().find(|stage| replied < stage.end_ns)
         {
-            stage.window.record(sample);
-        }
-        if sample.warm_up || status == Status::Censored {
-            return;
+            stage.figures.window.record(sample);
         }
         let over = |stage: &Stage| stage.end_ns <= sample.intended_ns;
         let last = self.stages.len().saturating_sub(1);
         let index = self.stages.partition_point(over).min(last);
-        let stage = self.stages.get_mut(index);
-        let Some(stage) = stage.filter(|own| own.start_ns <= sample.intended_ns) else {
-            return;
-        };
-        let counts = &mut stage.counts;
-        counts.timeouts += u64::from(status == Status::Timeout);
-        // Its rate is of all requests that were meant for it, whenever they were sent.
-        counts.total.count(sample, true);
-        if let Some(kind) = counts.kinds.get_mut(usize::from(sample.kind)) {
-            kind.count(sample, true);
+        if let Some(stage) = self.stages.get_mut(index)
+            && stage.start_ns <= sample.intended_ns
+            && !sample.warm_up
+        {
+            // Its rate is of all requests that were meant for it, whenever they were sent.
+            stage.figures.count(sample, true);
         }
     }
 
@@ -130,10 +101,10 @@ impl StageTally {
     pub(crate) fn results(&self, moment_ns: u64) -> Vec<StageResult> {
         let results = self.stages.iter().map(|stage| StageResult {
             span: stage.span_at(moment_ns),
-            requests: stage.counts.total.requests,
-            failures: stage.counts.total.failures,
-            throughput: stage.window.throughput_at(moment_ns),
-            response: stage.counts.total.response.summary(),
+            requests: stage.figures.total.measured.requests,
+            failures: stage.figures.total.measured.failures,
+            throughput: stage.figures.window.throughput_at(moment_ns),
+            response: stage.figures.total.response.summary(),
         });
         results.collect()
     }
@@ -149,9 +120,10 @@ impl StageTally {
     ) -> Vec<Option<String>> {
         let quantiles = extra_quantiles(thresholds);
         let broken = self.stages.iter().map(|stage| {
-            let is_whole = stage.end_ns <= settled_ns && !stage.is_cut();
+            let last_ns = stage.end_ns.saturating_sub(1);
+            let is_whole = stage.end_ns <= settled_ns && stage.figures.window.is_open_at(last_ns);
             let due = thresholds.iter().filter(|own| is_whole || own.may_abort());
-            first_broken(due, &stage.summary(&self.names, moment_ns, &quantiles))
+            first_broken(due, &stage.figures.summary_at(moment_ns, &quantiles))
         });
         broken.collect()
     }
@@ -160,7 +132,7 @@ impl StageTally {
 impl Stage {
     /// Ends its window; a stage without an end of its own ends by it.
     fn end_by(&mut self, end_ns: u64) {
-        self.window.end_by(end_ns);
+        self.figures.window.end_by(end_ns);
         if self.is_endless() {
             self.span = self.span_at(end_ns);
             self.end_ns = end_ns;
@@ -179,37 +151,11 @@ impl Stage {
         }
         span
     }
-
-    /// Whether the run ended before it.
-    fn is_cut(&self) -> bool {
-        !self.window.is_open_at(self.end_ns.saturating_sub(1))
-    }
-
-    /// The stage as if it were a run, up to this moment.
-    fn summary(&self, names: &[String], moment_ns: u64, quantiles: &[f64]) -> Summary {
-        let seconds = self.window.seconds_at(moment_ns);
-        let (counts, kinds) = (&self.counts, names.iter().zip(&self.counts.kinds));
-        Summary {
-            kinds: kinds
-                .map(|(name, kind)| kind.row(name, seconds, quantiles))
-                .collect(),
-            total: counts.total.row(AGGREGATED, seconds, quantiles),
-            outcomes: [(Status::Timeout, counts.timeouts)].into(),
-            warm_up: WarmUp::default(),
-            throughput: self.window.throughput_at(moment_ns),
-            window_seconds: seconds,
-            errors: Vec::new(),
-            stages: Vec::new(),
-            schedule_lag: None,
-            findings: Findings::default(),
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::summary::Outcome;
 
     fn span(start_seconds: f64, end_seconds: f64) -> Span {
         Span {
@@ -228,7 +174,7 @@ mod tests {
             let ends = results.iter().map(|stage| stage.span.end_seconds);
             ends.collect::<Vec<_>>()
         };
-        let mut sample = Sample::test(1_500_000_000, 5_000_000, Outcome::Ok);
+        let mut sample = Sample::test(1_500_000_000, 5_000_000, Status::Ok);
         tally.record(&sample);
         assert_eq!(ends(&tally, 2_000_000_000), [2.0]);
         tally.end_last(3_000_000_000);
@@ -252,13 +198,13 @@ mod tests {
     #[test]
     fn a_request_counts_for_the_stage_that_it_was_meant_for() {
         let mut tally = StageTally::new(&[], vec![span(0.0, 1.0), span(1.0, 2.0)], 0);
-        let mut late = Sample::test(1_500_000_000, 5_000_000, Outcome::Ok);
+        let mut late = Sample::test(1_500_000_000, 5_000_000, Status::Ok);
         late.intended_ns = 999_999_999;
         tally.record(&late);
-        tally.record(&Sample::test(1_000_000_000, 1, Outcome::TimeOut));
-        tally.record(&Sample::test(2_000_000_001, 1, Outcome::Ok));
-        tally.record(&Sample::test(0, 1, Outcome::Censored));
-        let mut warm_up = Sample::test(0, 1, Outcome::Ok);
+        tally.record(&Sample::test(1_000_000_000, 1, Status::Timeout));
+        tally.record(&Sample::test(2_000_000_001, 1, Status::Ok));
+        tally.record(&Sample::test(0, 1, Status::Censored));
+        let mut warm_up = Sample::test(0, 1, Status::Ok);
         warm_up.warm_up = true;
         tally.record(&warm_up);
         let results = tally.results(u64::MAX);
@@ -277,12 +223,12 @@ mod tests {
     fn a_reset_counts_from_then_on() {
         let names = ["create".to_owned()];
         let mut tally = StageTally::new(&names, vec![span(0.0, 1.0), span(1.0, 2.0)], 0);
-        tally.record(&Sample::test(1, 1, Outcome::Ok));
-        tally.record(&Sample::test(1_000_000_000, 1, Outcome::TimeOut));
+        tally.record(&Sample::test(1, 1, Status::Ok));
+        tally.record(&Sample::test(1_000_000_000, 1, Status::Timeout));
         tally.reset(1_500_000_000);
         let broken = tally.broken(&["create:failures<=0".parse().unwrap()], u64::MAX, u64::MAX);
         assert_eq!(broken, [None, None]);
-        tally.record(&Sample::test(1_600_000_000, 1, Outcome::Ok));
+        tally.record(&Sample::test(1_600_000_000, 1, Status::Ok));
         let results = tally.results(u64::MAX);
         assert_eq!((results[0].requests, results[1].requests), (0, 1));
         assert_eq!(results[1].throughput, Some(2.0));
@@ -291,7 +237,7 @@ mod tests {
     #[test]
     fn without_stages_nothing_is_counted() {
         let mut tally = StageTally::new(&[], Vec::new(), 0);
-        tally.record(&Sample::test(0, 1, Outcome::Ok));
+        tally.record(&Sample::test(0, 1, Status::Ok));
         assert!(tally.results(0).is_empty());
     }
 
@@ -303,8 +249,8 @@ mod tests {
             let is_second = index % 2 == 1;
             // The second kind fails in the second stage.
             let outcome = match is_second && index >= 1000 {
-                true => Outcome::TimeOut,
-                false => Outcome::Ok,
+                true => Status::Timeout,
+                false => Status::Ok,
             };
             let mut sample = Sample::test(index * 1_000_000, (4 + index % 3) * 1_000_000, outcome);
             sample.kind = u16::from(is_second);
@@ -341,7 +287,7 @@ mod tests {
         let spans = vec![span(0.0, 2.0), span(2.0, 4.0)];
         let mut tally = StageTally::new(&[], spans, SECOND);
         for index in 0..300 {
-            let mut sample = Sample::test(index * SECOND / 100, 1, Outcome::Ok);
+            let mut sample = Sample::test(index * SECOND / 100, 1, Status::Ok);
             sample.warm_up = sample.intended_ns < SECOND;
             tally.record(&sample);
         }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::measure::history::Moment;
-use crate::measure::summary::{Outcome, Sample, Summary};
+use crate::measure::summary::{Sample, Status, Summary};
 use crate::measure::tally::Tally;
 use crate::report::csv_stats::*;
 
@@ -14,14 +14,17 @@ fn tally() -> Tally {
     let mut tally = Tally::new(&["createOrder".to_owned(), "a \"b\", c".to_owned()]);
     for index in 0..500_u64 {
         let outcome = match index {
-            7 => Outcome::ErrorStatus("odd, \"quoted\"\ntext".to_owned()),
-            9 => Outcome::TimeOut,
-            _ => Outcome::Ok,
+            7 => Status::ErrorStatus,
+            9 => Status::Timeout,
+            _ => Status::Ok,
         };
         let sent = index * 10_000_000;
         let mut sample = Sample::test(sent, 4_000_000 + index * 10_000, outcome);
         (sample.kind, sample.warm_up) = (u16::from(index % 5 == 0), index < 5);
         sample.reply_bytes = 100;
+        if index == 7 {
+            sample.error = "odd, \"quoted\"\ntext".to_owned();
+        }
         sample.refused_body = (index == 7).then(|| "a body, \"quoted\"".into());
         tally.record(&sample, Duration::from_nanos(sent));
     }
@@ -147,7 +150,7 @@ fn percentiles_of_a_window_rise_and_fall() {
     let mut tally = Tally::new(&["createOrder".to_owned()]);
     let mut record = |second: u64, latency_ms: u64| {
         for _ in 0..300 {
-            let sample = Sample::test(second * 1_000_000_000, latency_ms * 1_000_000, Outcome::Ok);
+            let sample = Sample::test(second * 1_000_000_000, latency_ms * 1_000_000, Status::Ok);
             tally.record(&sample, Duration::from_secs(second));
         }
         let moment = moment(&tally, second);
@@ -180,7 +183,7 @@ fn without_requests_nothing_is_zero_that_is_unknown() {
 fn summary_of(requests: u64) -> (Moment, Summary) {
     let mut tally = Tally::new(&["createOrder".to_owned()]);
     for index in 0..requests {
-        tally.record(&Sample::test(index, 5, Outcome::Ok), Duration::ZERO);
+        tally.record(&Sample::test(index, 5, Status::Ok), Duration::ZERO);
     }
     (moment(&tally, requests), tally.summary())
 }

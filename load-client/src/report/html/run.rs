@@ -170,7 +170,7 @@ mod tests {
     use super::*;
     use crate::load::plan::Span;
     use crate::measure::selfcheck::Finding;
-    use crate::measure::summary::{Outcome, Sample, StageResult};
+    use crate::measure::summary::{Sample, StageResult, Status};
     use crate::measure::tally::Tally;
     use crate::measure::threshold::{Threshold, evaluate};
 
@@ -188,13 +188,16 @@ mod tests {
         let mut moments = Vec::new();
         for index in 0..1000_u64 {
             let outcome = match index {
-                500 => Outcome::ErrorStatus(HOSTILE.to_owned()),
-                _ => Outcome::Ok,
+                500 => Status::ErrorStatus,
+                _ => Status::Ok,
             };
             let sent = (index + 100) * 10_000_000;
             let mut sample = Sample::test(sent, 4_000_000 + index * 1000, outcome);
             sample.intended_ns -= lag_ms * 1_000_000;
             (sample.kind, sample.warm_up) = ((index % 2) as u16, index < 200);
+            if index == 500 {
+                sample.error = HOSTILE.to_owned();
+            }
             sample.refused_body = (index == 500).then(|| format!("body {HOSTILE}").into());
             let elapsed = Duration::from_millis(index * 10);
             tally.record(&sample, elapsed);

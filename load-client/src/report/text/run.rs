@@ -2,7 +2,7 @@
 
 use crate::measure::history::Moment;
 use crate::measure::selfcheck::Validity;
-use crate::measure::summary::{Latency, PERCENTILES, Rates, Row, Summary, WarmUp};
+use crate::measure::summary::{Ended, Latency, PERCENTILES, Rates, Row, Summary};
 use crate::measure::tally::AGGREGATED;
 use crate::measure::threshold::{Judgement, Judgements, Standing};
 use crate::report::{self, TYPE, figure_or_reason, rows};
@@ -42,7 +42,7 @@ pub(crate) fn live_table(
     let rates = moment.map_or(summary.total.rates, |moment| moment.total.rates);
     text += &rule;
     text += &table.line("", AGGREGATED, &figures(&summary.total, rates));
-    let WarmUp { requests, failures } = summary.warm_up;
+    let Ended { requests, failures } = summary.warm_up;
     if requests > 0 {
         text += &format!(
             "{:8} warm-up: {requests} requests, {failures} failed, in none of the figures\n",
@@ -280,7 +280,7 @@ mod tests {
 
     use super::*;
     use crate::measure::selfcheck::Finding;
-    use crate::measure::summary::{Outcome, Sample};
+    use crate::measure::summary::{Sample, Status};
     use crate::measure::tally::Tally;
     use crate::report::tests::judgement;
 
@@ -288,9 +288,9 @@ mod tests {
         let mut tally = Tally::new(&["createOrder".to_owned()]);
         for index in 0..250_u64 {
             let outcome = match index {
-                7 => Outcome::ErrorStatus("status 500".to_owned()),
-                8 | 9 => Outcome::TimeOut,
-                _ => Outcome::Ok,
+                7 => Status::ErrorStatus,
+                8 | 9 => Status::Timeout,
+                _ => Status::Ok,
             };
             let sent_ns = (index + 1) * 10_000_000;
             let mut sample = Sample::test(sent_ns, 4_000_000 + index * 10_000, outcome);

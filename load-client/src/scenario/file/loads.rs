@@ -8,8 +8,9 @@ use toml::Spanned;
 
 use super::{ScenarioError, Source, parse_name};
 use crate::load::plan::{MAX_USERS, Stage, Target};
-use crate::load::shape::{RawStage, read_stages, spawn_rate_of};
-use crate::load::units::{parse_duration, parse_rate, parse_times};
+use crate::load::shape::{
+    RawStage, parse_duration, parse_rate, parse_times, read_stages, spawn_rate_of,
+};
 use crate::scenario::Kind;
 
 /// A load as a file describes it.

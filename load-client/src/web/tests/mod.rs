@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::measure::history::{Moment, MomentRow};
-use crate::measure::summary::{Outcome, Rates, Sample};
+use crate::measure::summary::{Rates, Sample, Status};
 use crate::measure::tally::Tally;
 use crate::web::past::RunMoment;
 use crate::web::{
@@ -215,8 +215,8 @@ fn figures() -> Figures {
     let mut tally = Tally::new(&["createOrder".to_owned()]);
     for index in 0..11 {
         let outcome = match index {
-            10 => Outcome::ErrorStatus("status 500".to_owned()),
-            _ => Outcome::Ok,
+            10 => Status::ErrorStatus,
+            _ => Status::Ok,
         };
         let sample = Sample::test(index * 1_000_000, (index + 1) * 1_000_000, outcome);
         tally.record(&sample, std::time::Duration::ZERO);
