@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::scenario::{
     Body, BodyCheck, BodyChecks, Feeder, FeederOrder, Format, Kind, LoadTable, Mix, Records,
-    Request, StatusSet, Template, parse_name, parse_tag, read_scenario,
+    Request, StatusSet, Template, by_name, parse_name, parse_tag, read_scenario,
 };
 use crate::transport::kafka::{KafkaSettings, OWN_REPLY_TOPIC_INFIX};
 use crate::transport::wire::{
@@ -39,7 +39,7 @@ pub(crate) struct ServiceArguments {
     #[arg(long, env = "LOAD_CLIENT_BODY_LINES", value_name = "FILE", conflicts_with = "body", help_heading = WORKLOAD)]
     body_lines: Option<PathBuf>,
     /// What --body-lines holds, lines or kcat-json [default: as its first line looks]
-    #[arg(long, env = "LOAD_CLIENT_BODY_LINES_FORMAT", value_name = "FORMAT", requires = "body_lines", help_heading = WORKLOAD)]
+    #[arg(long, env = "LOAD_CLIENT_BODY_LINES_FORMAT", value_parser = by_name::<Format>, value_name = "FORMAT", requires = "body_lines", help_heading = WORKLOAD)]
     body_lines_format: Option<Format>,
     /// Key of each request; {uuid}, {request_id}, {counter}, {random:1:100}, {user}, {now}, {timestamp_ms} and
     /// {csv.COLUMN} are filled in, and {{uuid}} is the text itself
@@ -54,7 +54,7 @@ pub(crate) struct ServiceArguments {
     feeder: Option<PathBuf>,
     /// In which order its rows are taken: sequential (around again), random (by --seed), or once, which ends the
     /// run after the last [default: sequential]
-    #[arg(long, env = "LOAD_CLIENT_FEEDER_ORDER", value_name = "ORDER", requires = "feeder", help_heading = WORKLOAD)]
+    #[arg(long, env = "LOAD_CLIENT_FEEDER_ORDER", value_parser = by_name::<FeederOrder>, value_name = "ORDER", requires = "feeder", help_heading = WORKLOAD)]
     feeder_order: Option<FeederOrder>,
     /// Statuses that are good: 200, 2xx, 200-204 or several, comma separated [default: 2xx]
     #[arg(long, env = "LOAD_CLIENT_EXPECT_STATUS", value_name = "STATUS", help_heading = SERVICE)]

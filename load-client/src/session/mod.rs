@@ -23,7 +23,7 @@ use crate::load::{Control, runner};
 use crate::measure::recorder::{Recorder, Samples, TallyView};
 use crate::measure::selfcheck::Stillness;
 use crate::report::RequestsCsv;
-use crate::scenario::{Mix, Part, Scenario};
+use crate::scenario::{Mix, Scenario};
 use crate::transport::Transport;
 use crate::transport::kafka::{ClientSettings, KafkaSettings, KafkaTransport, KafkaTransportError};
 
@@ -174,7 +174,7 @@ impl Started {
             runner::run(plan.clone(), scenario, sending, self.samples, &control).await;
         } else {
             let loads = plan.loads.iter().map(|load| {
-                let part = Part::of(Arc::clone(&scenario), load.kinds.clone());
+                let part = scenario.part(load.kinds.clone());
                 (load.plan.clone(), Arc::new(part) as Arc<dyn Scenario>)
             });
             runner::run_loads(loads.collect(), &sending, self.samples, &control).await;
