@@ -9,9 +9,7 @@ use crate::scenario::{
     Request, StatusSet, Template, by_name, parse_name, parse_tag, read_scenario,
 };
 use crate::transport::kafka::{KafkaSettings, OWN_REPLY_TOPIC_INFIX};
-use crate::transport::wire::{
-    Correlation, IdFormat, PartitionHeader, Profile, ReplyCorrelation, Wire,
-};
+use crate::transport::wire::{IdFormat, IdPlace, PartitionHeader, Wire};
 use bytes::Bytes;
 use clap::Args;
 
@@ -66,20 +64,20 @@ pub(crate) struct ServiceArguments {
     /// Conventions of a framework: reference, spring, smallrye, nest, faststream or zilla
     ///
     /// The options below change single ones.
-    #[arg(long, env = "LOAD_CLIENT_PROFILE", default_value = "reference", help_heading = SERVICE)]
-    profile: Profile,
+    #[arg(long, env = "LOAD_CLIENT_PROFILE", value_parser = Wire::of_profile, default_value = "reference", help_heading = SERVICE)]
+    profile: Wire,
     /// Request header that names the reply topic
     #[arg(long, env = "LOAD_CLIENT_REPLY_TO_HEADER", value_parser = header_name, value_name = "NAME", help_heading = SERVICE)]
     reply_to_header: Option<String>,
     /// Where requests carry their id: header:NAME, key, payload:/JSON/POINTER, or echo:NAME, which asks
     /// by x-reply-set-header for a header on the reply
     #[arg(long, env = "LOAD_CLIENT_CORRELATION", value_name = "PLACE", help_heading = SERVICE)]
-    correlation: Option<Correlation>,
+    correlation: Option<IdPlace>,
     /// Where replies carry it: header:NAME, key or payload:/JSON/POINTER [default: the same place]
-    #[arg(long, env = "LOAD_CLIENT_REPLY_CORRELATION", value_name = "PLACE", help_heading = SERVICE)]
-    reply_correlation: Option<ReplyCorrelation>,
+    #[arg(long, env = "LOAD_CLIENT_REPLY_CORRELATION", value_parser = IdPlace::of_reply, value_name = "PLACE", help_heading = SERVICE)]
+    reply_correlation: Option<IdPlace>,
     /// How the id is written: uuid, uuid-bytes (16 bytes) or hex
-    #[arg(long, env = "LOAD_CLIENT_CORRELATION_FORMAT", value_name = "FORMAT", help_heading = SERVICE)]
+    #[arg(long, env = "LOAD_CLIENT_CORRELATION_FORMAT", value_parser = by_name::<IdFormat>, value_name = "FORMAT", help_heading = SERVICE)]
     correlation_format: Option<IdFormat>,
     /// Reply header with the status; none: any reply is good that has no error header
     #[arg(long, env = "LOAD_CLIENT_STATUS_HEADER", value_parser = header_name, value_name = "NAME|none", help_heading = SERVICE)]
@@ -157,7 +155,7 @@ impl ServiceArguments {
             Some(_) => ServiceError(format!("--scenario: request {}: {reason}", kind.name)),
             None => ServiceError(format!("{flag}: {reason}")),
         };
-        if kind.key.is_some() && wire.correlation == Correlation::AsReply(ReplyCorrelation::Key) {
+        if kind.key.is_some() && wire.correlation == IdPlace::Key {
             let reason = "the id is the key, by --correlation; leave one of the two out";
             return Err(refused("--key", reason.to_owned()));
         }
@@ -168,7 +166,7 @@ impl ServiceArguments {
     }
 
     fn wire(&self) -> Result<Wire, String> {
-        let profile = self.profile.wire();
+        let profile = self.profile.clone();
         let status_header = match self.status_header.as_deref() {
             None => profile.status_header,
             Some("none") => None,

@@ -226,10 +226,10 @@ fn distinct<'a>(first: &'a str, more: &'a [String]) -> impl Iterator<Item = &'a 
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn settings(properties: &[(&str, &str)]) -> KafkaSettings {
+    pub(crate) fn settings(properties: &[(&str, &str)]) -> KafkaSettings {
         KafkaSettings {
             brokers: "localhost:9092".to_owned(),
             topic: "createOrder".to_owned(),

@@ -1,5 +1,6 @@
 //! Publishes requests. A delivery that fails ends its request at once.
 
+use std::collections::HashMap;
 use std::time::Instant;
 
 use rdkafka::ClientContext;
@@ -11,7 +12,9 @@ use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer}
 use uuid::Uuid;
 
 use crate::scenario::Request;
-use crate::transport::kafka::{Diagnostics, KafkaSettings, KafkaTransportError, reply_topic};
+use crate::transport::kafka::{
+    Diagnostics, KafkaSettings, KafkaTransportError, reply_topic, short,
+};
 use crate::transport::wire::Wire;
 use crate::transport::{Answer, Failure, Pending};
 
@@ -20,8 +23,10 @@ pub(super) struct RequestProducer {
     producer: ThreadedProducer<DeliveryReports>,
     pending: Pending,
     topic: String,
+    reply_topic: String,
     wire: Wire,
-    headers: ConstantHeaders,
+    /// Those that requests have in common, by their reply topic.
+    headers: HashMap<String, OwnedHeaders>,
 }
 
 /// Takes delivery reports, on the producer's polling thread.
@@ -47,24 +52,15 @@ impl ProducerContext for DeliveryReports {
 
     fn delivery(&self, result: &DeliveryResult<'_>, id: Box<Uuid>) {
         // Either may find nobody waiting: a reply overtakes its report, a user may have given up.
-        match result {
-            Err((error, _)) => {
-                self.pending.complete(&id, Err(Failure::Send(short(error))));
-            }
-            Ok(_) => self.acknowledged(&id, Instant::now()),
+        if let Err((error, _)) = result {
+            self.pending.complete(&id, Err(Failure::Send(short(error))));
+            return;
         }
-    }
-}
-
-impl DeliveryReports {
-    fn acknowledged(&self, id: &Uuid, acked: Instant) {
-        self.pending.acknowledge(id, acked);
+        let replied = Instant::now();
+        self.pending.acknowledge(&id, replied);
         if self.publish_only {
-            let answer = Answer {
-                replied: acked,
-                bytes: 0,
-            };
-            self.pending.complete(id, Ok(answer));
+            let answer = Answer { replied, bytes: 0 };
+            self.pending.complete(&id, Ok(answer));
         }
     }
 }
@@ -91,15 +87,19 @@ impl RequestProducer {
             partitions.sort_unstable_by(|one, other| one.leader.cmp(&other.leader));
             partitions.dedup_by(|one, other| one.leader == other.leader);
             for partition in &partitions {
-                reply_topic::watermarks(client, &diagnostics, settings, topic, partition)?;
+                reply_topic::end_offset(client, &diagnostics, settings, topic, partition)?;
             }
         }
         Ok(Self {
             producer,
             pending,
             topic: settings.topic.clone(),
+            reply_topic: settings.reply_topic.clone(),
             wire: settings.service.wire.clone(),
-            headers: ConstantHeaders::of(settings),
+            headers: settings
+                .reply_topics()
+                .map(|(topic, _)| (topic.to_owned(), constant_headers(settings, topic)))
+                .collect(),
         })
     }
 
@@ -112,8 +112,13 @@ impl RequestProducer {
     }
 
     fn try_send(&self, request: &Request) -> Result<(), String> {
-        let id = request.id;
-        let mut headers = self.headers.to(request)?;
+        let reply_topic = request.reply_topic.as_deref().unwrap_or(&self.reply_topic);
+        let common = self.headers.get(reply_topic).ok_or_else(|| {
+            format!(
+                "nobody reads replies from {reply_topic}; add it to the settings' more_reply_topics"
+            )
+        })?;
+        let mut headers = common.clone();
         let outgoing = self.wire.outgoing(request)?;
         for (key, value) in &outgoing.headers {
             headers = headers.insert(Header {
@@ -122,8 +127,9 @@ impl RequestProducer {
             });
         }
         let topic = request.topic.as_deref().unwrap_or(&self.topic);
-        let mut record = BaseRecord::<[u8], [u8], Box<Uuid>>::with_opaque_to(topic, Box::new(id))
-            .headers(headers);
+        let id = Box::new(request.id);
+        let mut record =
+            BaseRecord::<[u8], [u8], Box<Uuid>>::with_opaque_to(topic, id).headers(headers);
         record.payload = outgoing.body.as_deref();
         record.key = outgoing.key.as_deref();
         self.producer
@@ -137,58 +143,24 @@ impl RequestProducer {
     }
 }
 
-/// The code of an error where it has one: `Local: Queue full` without the wrapping.
-fn short(error: &KafkaError) -> String {
-    let code = error.rdkafka_error_code();
-    code.map_or_else(|| error.to_string(), |code| code.to_string())
-}
-
-/// Headers that requests have in common, made once for each reply topic.
-struct ConstantHeaders {
-    usual: OwnedHeaders,
-    named: Vec<(String, OwnedHeaders)>,
-}
-
-impl ConstantHeaders {
-    fn of(settings: &KafkaSettings) -> Self {
-        let wire = &settings.service.wire;
-        let made = |reply_topic: &str| {
-            let mut headers = OwnedHeaders::new();
-            if !settings.publish_only {
-                for (key, value) in wire.constant_headers(reply_topic) {
-                    let value = Some(&value);
-                    headers = headers.insert(Header { key, value });
-                }
-            }
-            for (key, value) in &settings.headers {
-                let value = Some(value);
-                headers = headers.insert(Header { key, value });
-            }
-            headers
-        };
-        let all = settings.reply_topics();
-        Self {
-            usual: made(&settings.reply_topic),
-            named: all
-                .map(|(topic, _)| (topic.to_owned(), made(topic)))
-                .collect(),
+/// Headers that requests with one reply topic have in common.
+fn constant_headers(settings: &KafkaSettings, reply_topic: &str) -> OwnedHeaders {
+    let mut headers = OwnedHeaders::new();
+    if !settings.publish_only {
+        for (key, value) in settings.service.wire.constant_headers(reply_topic) {
+            let value = Some(&value);
+            headers = headers.insert(Header { key, value });
         }
     }
-
-    fn to(&self, request: &Request) -> Result<OwnedHeaders, String> {
-        let Some(topic) = &request.reply_topic else {
-            return Ok(self.usual.clone());
-        };
-        let found = self.named.iter().find(|(named, _)| **named == **topic);
-        found.map(|(_, headers)| headers.clone()).ok_or_else(|| {
-            format!("nobody reads replies from {topic}; add it to the settings' more_reply_topics")
-        })
+    for (key, value) in &settings.headers {
+        let value = Some(value);
+        headers = headers.insert(Header { key, value });
     }
+    headers
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
     use std::time::Duration;
 
     use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -197,8 +169,8 @@ mod tests {
 
     use super::*;
     use crate::transport::Transport;
-    use crate::transport::kafka::reply_topic::SetupGuard;
-    use crate::transport::kafka::{KafkaSettings, KafkaTransport, ServiceSettings};
+    use crate::transport::kafka::config::tests::settings;
+    use crate::transport::kafka::{KafkaSettings, KafkaTransport};
 
     const PARTITIONS: i32 = 7;
     /// What `Utils.murmur2` of Java's client makes of a key, as librdkafka's own test has it.
@@ -215,20 +187,13 @@ mod tests {
     fn partitions(own: &[(&str, &str)]) -> HashMap<String, i32> {
         let cluster = MockCluster::new(1).unwrap();
         cluster.create_topic("t", PARTITIONS, 1).unwrap();
-        let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let settings = KafkaSettings {
             brokers: cluster.bootstrap_servers(),
             topic: "t".to_owned(),
-            reply_topic: "r".to_owned(),
-            body: bytes::Bytes::new(),
-            headers: Vec::new(),
-            timeout: Duration::from_secs(60),
             publish_only: true,
-            properties: own.iter().map(pair).collect(),
-            run_id: "test".to_owned(),
-            service: ServiceSettings::default(),
+            ..settings(own)
         };
-        let transport = KafkaTransport::connect_unless(&SetupGuard::default(), &settings).unwrap();
+        let transport = KafkaTransport::connect(&settings, || true).unwrap();
         for (key, _) in MURMUR2 {
             let mut request = Request::new(0);
             request.key = Some(key.into());

@@ -20,28 +20,27 @@ use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::metadata::MetadataPartition;
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::transport::kafka::expectations::Expectations;
-use crate::transport::kafka::reply_topic;
-use crate::transport::kafka::{Diagnostics, KafkaSettings, KafkaTransportError, readable};
-use crate::transport::{
-    Answer, Bodies, Failure, Pending, Refusal, Reply, ReplyReader, ReplyRecord, beginning,
+use crate::transport::kafka::{
+    Diagnostics, KafkaSettings, KafkaTransportError, readable, reply_topic, short,
 };
+use crate::transport::reply::{Bodies, beginning};
+use crate::transport::wire::Wire;
+use crate::transport::{Answer, Failure, Pending, Refusal};
 
 /// How soon the thread notices that it should stop.
 const POLL_PAUSE: Duration = Duration::from_millis(100);
 
-pub(super) type PolledConsumer = BaseConsumer<Diagnostics>;
+type PolledConsumer = BaseConsumer<Diagnostics>;
 
-/// The reply consumer. Dropping it stops and joins its thread.
+/// The reply consumer. Dropping it stops and joins its threads.
 pub(super) struct ReplyConsumer {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
 }
 
-/// Shared by the thread, which counts, and the owner, which stops it.
+/// Shared by the threads, of which one counts, and the owner, which stops them.
 struct Shared {
-    reader: ReplyReader,
-    expectations: Expectations,
+    consumer: PolledConsumer,
     stop: AtomicBool,
     unmatched: AtomicU64,
 }
@@ -51,7 +50,6 @@ impl ReplyConsumer {
     pub(super) fn connect(
         settings: &KafkaSettings,
         pending: Pending,
-        expectations: Expectations,
     ) -> Result<Self, KafkaTransportError> {
         let failed = |error| KafkaTransportError::client("consumer", error);
         let consumer: PolledConsumer = settings
@@ -60,28 +58,29 @@ impl ReplyConsumer {
             .map_err(failed)?;
         let assignment = end_offsets(&consumer, settings)?;
         consumer.assign(&assignment).map_err(failed)?;
-        let consumer = Arc::new(consumer);
         let shared = Arc::new(Shared {
-            reader: ReplyReader::new(settings.service.wire.clone()),
-            expectations,
+            consumer,
             stop: AtomicBool::default(),
             unmatched: AtomicU64::default(),
         });
-        let topics: Vec<_> = settings.reply_topics().map(|(topic, _)| topic).collect();
         let mut own = Self {
             shared: Arc::clone(&shared),
             threads: Vec::new(),
         };
-        if settings.service.wire.reply_partition.is_none() {
-            let (consumer, shared) = (Arc::clone(&consumer), Arc::clone(&shared));
-            own.spawn("partitions", move || {
-                follow(&consumer, assignment, &shared.stop);
-            })?;
+        let wire = settings.service.wire.clone();
+        if wire.reply_partition.is_none() {
+            let shared = Arc::clone(&shared);
+            own.spawn("partitions", move || follow(&shared, &assignment))?;
         }
-        let topic = topics.join(", ");
-        own.spawn("replies", move || {
-            receive(&consumer, &pending, &shared, &topic);
-        })?;
+        let topics: Vec<_> = settings.reply_topics().map(|(topic, _)| topic).collect();
+        let receiver = Receiver {
+            shared,
+            pending,
+            wire,
+            topics: topics.join(", "),
+            bodies: Bodies::default(),
+        };
+        own.spawn("replies", move || receiver.run())?;
         Ok(own)
     }
 
@@ -132,8 +131,7 @@ fn end_offsets(
             }
         }
         for partition in partitions {
-            let (_, end) =
-                reply_topic::watermarks(client, diagnostics, settings, topic, &partition)?;
+            let end = reply_topic::end_offset(client, diagnostics, settings, topic, &partition)?;
             assignment
                 .add_partition_offset(topic.0, partition.id, Offset::Offset(end))
                 .map_err(|error| KafkaTransportError::client("consumer", error))?;
@@ -142,90 +140,87 @@ fn end_offsets(
     Ok(assignment)
 }
 
-fn receive(consumer: &PolledConsumer, pending: &Pending, shared: &Shared, topic: &str) {
-    // Also on a panic: whoever waits must learn that no reply will come.
-    let _close = CloseOnExit(pending);
-    let mut in_trouble = false;
-    let mut bodies = Bodies::default();
-    while !shared.stop.load(Ordering::Relaxed) {
-        match consumer.poll(POLL_PAUSE) {
-            None => {}
-            Some(Ok(message)) => {
-                hand_over(&message, Instant::now(), pending, shared, &mut bodies);
-                if std::mem::take(&mut in_trouble) {
-                    pending.calm();
-                }
-            }
-            Some(Err(error)) => {
-                let (cause, now) = (cause(&error, topic), Instant::now());
-                tracing::debug!(%error, "reply consumer");
-                match severity(&error) {
-                    Severity::Passing => {}
-                    Severity::Stuck => pending.trouble(&cause, now, false),
-                    Severity::Outage => {
-                        in_trouble = true;
-                        pending.trouble(&cause, now, true);
+/// What the thread has that polls. Dropping it, on a panic too, tells whoever waits that no reply will come.
+struct Receiver {
+    shared: Arc<Shared>,
+    pending: Pending,
+    wire: Wire,
+    /// For messages.
+    topics: String,
+    bodies: Bodies,
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.pending.close("the reply consumer stopped");
+    }
+}
+
+impl Receiver {
+    fn run(mut self) {
+        let shared = Arc::clone(&self.shared);
+        let mut in_trouble = false;
+        while !shared.stop.load(Ordering::Relaxed) {
+            match shared.consumer.poll(POLL_PAUSE) {
+                None => {}
+                Some(Ok(message)) => {
+                    self.hand_over(&message, Instant::now());
+                    if std::mem::take(&mut in_trouble) {
+                        self.pending.calm();
                     }
-                    Severity::Fatal => return pending.close(&cause),
+                }
+                Some(Err(error)) => {
+                    let (cause, now) = (cause(&error, &self.topics), Instant::now());
+                    tracing::debug!(%error, "reply consumer");
+                    match severity(&error) {
+                        Severity::Passing => {}
+                        Severity::Stuck => self.pending.trouble(&cause, now, false),
+                        Severity::Outage => {
+                            in_trouble = true;
+                            self.pending.trouble(&cause, now, true);
+                        }
+                        Severity::Fatal => return self.pending.close(&cause),
+                    }
                 }
             }
         }
     }
-}
 
-struct CloseOnExit<'a>(&'a Pending);
-
-impl Drop for CloseOnExit<'_> {
-    fn drop(&mut self) {
-        self.0.close("the reply consumer stopped");
-    }
-}
-
-fn hand_over(
-    message: &BorrowedMessage<'_>,
-    received: Instant,
-    pending: &Pending,
-    shared: &Shared,
-    bodies: &mut Bodies,
-) {
-    let reply = read_message(message, &shared.reader);
-    let matched = reply.is_some_and(|reply| {
-        pending.complete_with(&reply.id, received, |flight| {
-            let answer = Answer {
-                replied: received,
-                bytes: u32::try_from(message.payload_len()).unwrap_or(u32::MAX),
-            };
-            let expected = shared.expectations.take(&reply.id);
-            let mut refusal = |reason: String| {
-                let is_wanted = bodies.wants(flight.kind, &reason, received);
-                let body = message.payload().filter(|_| is_wanted);
-                Refusal {
-                    reason,
-                    answer,
-                    body: beginning(body.unwrap_or_default()),
+    fn hand_over(&mut self, message: &BorrowedMessage<'_>, replied: Instant) {
+        let (key, body) = (message.key(), message.payload());
+        let headers = message.headers().into_iter().flat_map(readable);
+        let reply = self.wire.read_reply(key, body, headers);
+        let matched = reply.is_some_and(|reply| {
+            let id = reply.id;
+            self.pending.complete_with(&id, Some(replied), |request| {
+                let answer = Answer {
+                    replied,
+                    bytes: u32::try_from(message.payload_len()).unwrap_or(u32::MAX),
+                };
+                let mut refusal = |reason: String| {
+                    let is_wanted = self.bodies.wants(request.flight.kind, &reason, replied);
+                    let body = body.filter(|_| is_wanted).unwrap_or_default();
+                    Refusal {
+                        reason,
+                        answer,
+                        body: beginning(body),
+                    }
+                };
+                let (usual, statuses) = (&self.wire, request.expect.as_deref());
+                if let Err(reason) = reply.judged(statuses.unwrap_or(&usual.expect_status)) {
+                    return Err(Failure::Status(refusal(reason)));
                 }
-            };
-            match reply.answer.judged(&expected.statuses) {
-                Err(reason) => Err(Failure::Status(refusal(reason))),
-                Ok(()) => match expected.body.broken_by(message.payload()) {
+                let checks = request.expect_body.as_deref();
+                match checks.unwrap_or(&usual.expect_body).broken_by(body) {
                     Some(reason) => Err(Failure::Check(refusal(reason))),
                     None => Ok(answer),
-                },
-            }
-        })
-    });
-    if !matched {
-        shared.unmatched.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        });
+        if !matched {
+            self.shared.unmatched.fetch_add(1, Ordering::Relaxed);
+        }
     }
-}
-
-fn read_message(message: &BorrowedMessage<'_>, reader: &ReplyReader) -> Option<Reply> {
-    let headers = message.headers().into_iter().flat_map(readable);
-    reader.read(ReplyRecord {
-        key: message.key(),
-        body: message.payload(),
-        headers,
-    })
 }
 
 enum Severity {
@@ -274,15 +269,15 @@ fn severity(error: &KafkaError) -> Severity {
 }
 
 fn cause(error: &KafkaError, topic: &str) -> String {
-    let reason = match error.rdkafka_error_code() {
-        // What librdkafka says of a batch whose codec it does not know, without its own words for it.
-        Some(code @ RDKafkaErrorCode::NotImplemented) => {
-            format!("{code}; replies are compressed in a way that this client cannot read")
+    let hint = match error.rdkafka_error_code() {
+        // What librdkafka says of a batch whose codec it does not know.
+        Some(RDKafkaErrorCode::NotImplemented) => {
+            "; replies are compressed in a way that this client cannot read"
         }
-        Some(code) => code.to_string(),
-        None => error.to_string(),
+        _ => "",
     };
-    format!("the reply consumer of {topic} failed: {reason}")
+    let reason = short(error);
+    format!("the reply consumer of {topic} failed: {reason}{hint}")
 }
 
 // Looks for partitions that are added to a reply topic while a run goes on. librdkafka does not look when
@@ -295,7 +290,7 @@ const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Reads new partitions from their beginning, until it is to stop. Runs on a thread of its own: the one that
 /// stamps replies must not wait for metadata.
-pub(super) fn follow(consumer: &PolledConsumer, assigned: TopicPartitionList, stop: &AtomicBool) {
+fn follow(shared: &Shared, assigned: &TopicPartitionList) {
     let mut known = BTreeMap::<String, Vec<i32>>::new();
     for partition in assigned.elements() {
         let topic = known.entry(partition.topic().to_owned()).or_default();
@@ -303,15 +298,13 @@ pub(super) fn follow(consumer: &PolledConsumer, assigned: TopicPartitionList, st
     }
     loop {
         std::thread::park_timeout(LOOK_INTERVAL);
-        if stop.load(Ordering::Relaxed) {
+        if shared.stop.load(Ordering::Relaxed) {
             return;
         }
         for (topic, partitions) in &mut known {
+            let client = shared.consumer.client();
             // What fails now is tried again.
-            let Ok(metadata) = consumer
-                .client()
-                .fetch_metadata(Some(topic), METADATA_TIMEOUT)
-            else {
+            let Ok(metadata) = client.fetch_metadata(Some(topic), METADATA_TIMEOUT) else {
                 continue;
             };
             let mut found = metadata.topics().iter();
@@ -319,8 +312,21 @@ pub(super) fn follow(consumer: &PolledConsumer, assigned: TopicPartitionList, st
             let there = found.map_or(&[][..], |found| found.partitions());
             let there = there.iter().filter(|own| own.error().is_none());
             let fresh = added(partitions, there.map(MetadataPartition::id));
-            if !fresh.is_empty() && read(consumer, topic, &fresh) {
-                partitions.extend(fresh);
+            if fresh.is_empty() {
+                continue;
+            }
+            match assign(&shared.consumer, topic, &fresh) {
+                Ok(()) => {
+                    tracing::warn!(
+                        topic,
+                        partitions = ?fresh,
+                        "the reply topic has new partitions; replies on them were read late"
+                    );
+                    partitions.extend(fresh);
+                }
+                Err(error) => {
+                    tracing::warn!(topic, %error, "new partitions of the reply topic cannot be read yet");
+                }
             }
         }
     }
@@ -330,29 +336,13 @@ fn added(known: &[i32], there: impl Iterator<Item = i32>) -> Vec<i32> {
     there.filter(|id| !known.contains(id)).collect()
 }
 
-fn read(consumer: &PolledConsumer, topic: &str, partitions: &[i32]) -> bool {
+fn assign(consumer: &PolledConsumer, topic: &str, partitions: &[i32]) -> Result<(), KafkaError> {
     let mut list = TopicPartitionList::new();
     for partition in partitions {
         // It came into being after the first request, so that nothing on it is older.
-        let added = list.add_partition_offset(topic, *partition, Offset::Beginning);
-        if added.is_err() {
-            return false;
-        }
+        list.add_partition_offset(topic, *partition, Offset::Beginning)?;
     }
-    match consumer.incremental_assign(&list) {
-        Ok(()) => {
-            tracing::warn!(
-                topic,
-                ?partitions,
-                "the reply topic has new partitions; replies on them were read late"
-            );
-            true
-        }
-        Err(error) => {
-            tracing::warn!(topic, %error, "new partitions of the reply topic cannot be read yet");
-            false
-        }
-    }
+    consumer.incremental_assign(&list)
 }
 
 #[cfg(test)]
