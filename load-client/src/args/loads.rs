@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::args::load::{DEFAULT_MAX_IN_FLIGHT, LoadArguments};
 use crate::load::Arrivals;
 use crate::load::plan::{Load, Model, OpenLoop, Pause, Plan, PlanError, Target};
-use crate::scenario::{Goal, LoadTable};
+use crate::scenario::LoadTable;
 
 impl LoadArguments {
     /// Checks that no flag speaks of a load, as the scenario has several. `more` are flags, and whether they are given.
@@ -74,10 +74,8 @@ impl LoadArguments {
 
     fn of_table(&self, plan: &Plan, table: &LoadTable, run_time: Option<Duration>) -> Plan {
         let seed = self.seed();
-        let (target, stages) = match &table.goal {
-            Goal::One(target) => (Some(*target), Vec::new()),
-            Goal::Stages(stages) => (None, stages.clone()),
-        };
+        let stages = table.stages.clone();
+        let target = stages.is_empty().then_some(table.target);
         let whole = stages.iter().map(|stage| stage.duration).sum();
         let (users, spawn_rate) = match target {
             Some(Target::Users { users, spawn_rate }) => (users, spawn_rate),

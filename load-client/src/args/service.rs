@@ -134,9 +134,9 @@ impl ServiceArguments {
         }
         let service = &mut settings.service;
         service.wire = wire;
-        let kinds = mix.parts().iter();
+        let kinds = mix.parts().iter().map(|kind| &kind.common);
         let (topics, reply_topics): (Vec<_>, Vec<_>) = kinds
-            .map(|kind| (kind.topic.as_deref(), kind.reply_topic.as_deref()))
+            .map(|common| (common.topic.as_deref(), common.reply_topic.as_deref()))
             .unzip();
         service.more_topics = topics.into_iter().flatten().map(str::to_owned).collect();
         let reply_topics = reply_topics.into_iter().flatten();
@@ -161,8 +161,8 @@ impl ServiceArguments {
         }
         refuse_own_headers(wire, kind.headers.iter().map(|(name, _)| name))
             .map_err(|reason| refused("--header", reason))?;
-        wire.check(sample)
-            .map_err(|reason| refused("--correlation", reason))
+        let outgoing = wire.outgoing(sample).map(drop);
+        outgoing.map_err(|reason| refused("--correlation", reason))
     }
 
     fn wire(&self) -> Result<Wire, String> {

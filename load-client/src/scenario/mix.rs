@@ -4,12 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::scenario::records::Record;
-use crate::scenario::{
-    BodyChecks, Draw, Feeder, Records, Request, Scenario, StatusSet, Template, Values,
-};
-
-/// Most kinds of one mix; a table with more lines helps nobody.
-pub(super) const MAX_KINDS: usize = 1000;
+use crate::scenario::{Draw, Feeder, Records, Request, Scenario, Template, Values};
 
 /// Kinds of request that are sent in shares that match their weights exactly: among as many
 /// requests in a row as the weights add up to, each kind comes as often as its weight says.
@@ -37,15 +32,8 @@ impl Mix {
     ///
     /// # Errors
     ///
-    /// For no kind, for too many, and for a weight of 0.
+    /// For a kind that draws rows and sends nothing of them.
     pub(crate) fn try_new(kinds: Vec<Kind>, seed: u64) -> Result<Self, String> {
-        if kinds.is_empty() || kinds.len() > MAX_KINDS {
-            return Err(format!("takes 1 to {MAX_KINDS} kinds of request"));
-        }
-        if let Some(kind) = kinds.iter().find(|kind| kind.weight == 0) {
-            let name = &kind.name;
-            return Err(format!("the weight of {name} is 0; leave the request out"));
-        }
         if let Some(kind) = kinds.iter().find(|kind| kind.wastes_rows()) {
             return Err(format!(
                 "no {{csv.COLUMN}} of {} uses the rows of its feeder; write one into body, key or a header (--body \
@@ -114,14 +102,8 @@ pub(crate) struct Kind {
     pub weight: u32,
     /// By which kinds are chosen for a run.
     pub tags: Vec<String>,
-    /// Where it goes; `None` is the run's topic.
-    pub topic: Option<Arc<str>>,
-    /// Where its reply is to go; `None` is the run's reply topic.
-    pub reply_topic: Option<Arc<str>>,
-    /// The statuses that answer it well; `None` is what the run expects.
-    pub expect: Option<Arc<StatusSet>>,
-    /// What the body of its reply must say; `None` is what the run expects.
-    pub expect_body: Option<Arc<BodyChecks>>,
+    /// What its requests have in common: topics, and what is expected of replies.
+    pub common: Request,
     /// The record's key, before any of a captured record.
     pub key: Option<Template>,
     /// Headers of its own, before those of the same name of a captured record.
@@ -148,10 +130,7 @@ impl Kind {
             name,
             weight: 1,
             tags: Vec::new(),
-            topic: None,
-            reply_topic: None,
-            expect: None,
-            expect_body: None,
+            common: Request::new(0),
             key: None,
             headers: Vec::new(),
             feeder: None,
@@ -212,10 +191,7 @@ impl Kind {
             key,
             headers,
             body,
-            topic: self.topic.clone(),
-            reply_topic: self.reply_topic.clone(),
-            expect: self.expect.clone(),
-            expect_body: self.expect_body.clone(),
+            ..self.common.clone()
         }
     }
 }
@@ -322,13 +298,6 @@ mod tests {
         );
         assert_eq!(request.key, Some(Bytes::from("k")));
         assert_eq!(request.body, Some(Bytes::from("p")));
-    }
-
-    #[test]
-    fn what_cannot_be_mixed_is_refused() {
-        assert!(Mix::try_new(Vec::new(), 1).is_err());
-        let error = Mix::try_new(vec![kind("create", 0, "")], 1).unwrap_err();
-        assert!(error.contains("create"), "{error}");
     }
 
     fn choices(weights: &[u32], count: usize) -> Vec<usize> {

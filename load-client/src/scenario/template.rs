@@ -34,11 +34,7 @@ const LONGEST_SHOWN: usize = 40;
 
 /// A compiled template.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Template {
-    parts: Vec<Part>,
-    /// Room for the longest rendering, so that one allocation is enough.
-    capacity: usize,
-}
+pub(crate) struct Template(Vec<Part>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
@@ -73,36 +69,36 @@ impl Template {
         }
         parts.push(literal(&text[end..]));
         parts.retain(|part| !matches!(part, Part::Literal(text) if text.is_empty()));
-        Ok(Self::of(parts))
+        Ok(Self(parts))
     }
 
     /// A text that is sent as it is, whatever its braces.
     pub(crate) fn verbatim(text: Bytes) -> Self {
-        Self::of(vec![Part::Literal(text)])
+        Self(vec![Part::Literal(text)])
     }
 
-    fn of(parts: Vec<Part>) -> Self {
-        let longest = parts.iter().map(|part| match part {
+    /// Room for the longest rendering, so that one allocation is enough.
+    fn capacity(&self) -> usize {
+        let longest = self.0.iter().map(|part| match part {
             Part::Literal(text) => text.len(),
             _ => LONGEST_VALUE,
         });
-        let capacity = longest.sum();
-        Self { parts, capacity }
+        longest.sum()
     }
 
     /// Whether it has a column of a row.
     pub(super) fn has_column(&self) -> bool {
-        let mut parts = self.parts.iter();
+        let mut parts = self.0.iter();
         parts.any(|part| matches!(part, Part::Column(_)))
     }
 
     /// Fills the placeholders in. Text without any is shared and not copied.
     pub(super) fn render(&self, draw: &Draw<'_>) -> Bytes {
-        match &*self.parts {
+        match &*self.0 {
             [] => Bytes::new(),
             [Part::Literal(text)] => text.clone(),
             parts => {
-                let mut rendered = Vec::with_capacity(self.capacity);
+                let mut rendered = Vec::with_capacity(self.capacity());
                 for part in parts {
                     part.write(draw, &mut rendered);
                 }
@@ -282,7 +278,7 @@ mod tests {
             &[],
         )
         .unwrap();
-        assert!(template.render(&draw).len() <= template.capacity);
+        assert!(template.render(&draw).len() <= template.capacity());
         let plain = Template::compile(b"{\"a\":1}", &[]).unwrap();
         let (first, second) = (plain.render(&draw), plain.render(&draw));
         assert_eq!(first.as_ptr(), second.as_ptr(), "text is shared");
@@ -330,7 +326,7 @@ mod tests {
             if let Ok(template) = Template::compile(&text, &[]) {
                 let values = Values::new(1);
                 let rendered = template.render(&values.draw(0, None));
-                prop_assert!(rendered.len() <= template.capacity);
+                prop_assert!(rendered.len() <= template.capacity());
             }
         }
 

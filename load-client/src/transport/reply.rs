@@ -83,22 +83,16 @@ const BEGINNING: usize = 200;
 pub(super) fn beginning(body: &[u8]) -> Option<Box<str>> {
     // No character has more than four bytes.
     let looked_at = &body[..body.len().min(4 * BEGINNING)];
-    let mut shown = String::new();
-    let (mut count, mut bytes) = (0, 0);
-    for chunk in looked_at.utf8_chunks() {
-        for character in chunk.valid().chars().take(BEGINNING - count) {
-            match character {
-                '\'' | '"' | '\\' => shown.push(character),
-                other => shown.extend(other.escape_debug()),
-            }
-            (count, bytes) = (count + 1, bytes + character.len_utf8());
-        }
-        for byte in chunk.invalid().iter().take(BEGINNING - count) {
-            shown.extend(std::ascii::escape_default(*byte).map(char::from));
-            (count, bytes) = (count + 1, bytes + 1);
-        }
-    }
-    if bytes < body.len() {
+    let shown = looked_at.utf8_chunks().flat_map(|chunk| {
+        let characters = chunk.valid().chars().map(|own| match own {
+            '\'' | '"' | '\\' => (own.len_utf8(), own.to_string()),
+            other => (other.len_utf8(), other.escape_debug().to_string()),
+        });
+        let bytes = chunk.invalid().iter();
+        characters.chain(bytes.map(|own| (1, std::ascii::escape_default(*own).to_string())))
+    });
+    let (lengths, mut shown): (Vec<usize>, String) = shown.take(BEGINNING).unzip();
+    if lengths.iter().sum::<usize>() < body.len() {
         shown.push_str("...");
     }
     (!body.is_empty()).then(|| shown.into())

@@ -18,30 +18,19 @@ pub(crate) struct LoadTable {
     pub(crate) name: String,
     /// Names of the kinds of request that it sends.
     pub(crate) kinds: Vec<String>,
-    pub(crate) goal: Goal,
+    /// How much it sends, by its stages in turn if it has any.
+    pub(crate) target: Target,
+    pub(crate) stages: Vec<Stage>,
     pub(crate) is_poisson: bool,
     pub(crate) max_in_flight: Option<u32>,
     pub(crate) think_time: Option<(Duration, Duration)>,
     pub(crate) pace: Option<Duration>,
 }
 
-/// How much a load sends.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Goal {
-    /// The same all the time.
-    One(Target),
-    /// By stages.
-    Stages(Vec<Stage>),
-}
-
 impl LoadTable {
     /// Whether it has a schedule and no users.
     pub(crate) fn is_open(&self) -> bool {
-        let first = match &self.goal {
-            Goal::One(target) => Some(target),
-            Goal::Stages(stages) => stages.first().map(|stage| &stage.target),
-        };
-        matches!(first, Some(Target::Rate(_)))
+        matches!(self.target, Target::Rate(_))
     }
 }
 
@@ -108,10 +97,12 @@ fn load(number: usize, table: &Spanned<RawLoad>) -> Result<LoadTable, Wrong> {
         return wrong("a load needs kinds, the names of what it sends");
     }
     let kinds = raw.kinds.iter();
+    let (target, stages) = target(table)?;
     let load = LoadTable {
         name: raw.name.clone().unwrap_or_else(|| format!("load {number}")),
         kinds: kinds.map(|kind| kind.get_ref().clone()).collect(),
-        goal: goal(table)?,
+        target,
+        stages,
         is_poisson: raw.arrivals == Some(Arrivals::Poisson),
         max_in_flight: raw.max_in_flight,
         think_time: read_any(&raw.think_time, |own| named("think_time", parse_times(own)))?,
@@ -130,7 +121,7 @@ fn load(number: usize, table: &Spanned<RawLoad>) -> Result<LoadTable, Wrong> {
     }
 }
 
-fn goal(table: &Spanned<RawLoad>) -> Result<Goal, Wrong> {
+fn target(table: &Spanned<RawLoad>) -> Result<(Target, Vec<Stage>), Wrong> {
     let raw = table.get_ref();
     let wrong = |message: &str| Err((table.span(), message.to_owned()));
     match (&raw.users, &raw.rate, raw.stage.is_empty()) {
@@ -140,14 +131,17 @@ fn goal(table: &Spanned<RawLoad>) -> Result<Goal, Wrong> {
                 _ => Err(format!("users takes a whole number from 1 to {MAX_USERS}")),
             })?;
             let spawn_rate = spawn_rate_of(raw.spawn_rate.as_ref())?;
-            Ok(Goal::One(Target::Users { users, spawn_rate }))
+            Ok((Target::Users { users, spawn_rate }, Vec::new()))
         }
         _ if raw.spawn_rate.is_some() => wrong("spawn_rate of a load needs its users"),
         (None, Some(rate), true) => read(rate, |rate| match named("rate", parse_rate(rate))? {
             0.0 => Err("rate takes a rate above 0 such as 500/s".to_owned()),
-            rate => Ok(Goal::One(Target::Rate(rate))),
+            rate => Ok((Target::Rate(rate), Vec::new())),
         }),
-        (None, None, false) => read_stages(&raw.stage).map(Goal::Stages),
+        (None, None, false) => {
+            let stages = read_stages(&raw.stage)?;
+            Ok((stages[0].target, stages))
+        }
         _ => wrong("a load needs exactly one of users, rate and [[load.stage]]"),
     }
 }
@@ -185,10 +179,7 @@ mod tests {
                 ("load 2", &["b".to_owned()], true)
             ]
         );
-        assert!(
-            loads[1].is_poisson
-                && matches!(&loads[1].goal, Goal::Stages(stages) if stages.len() == 1)
-        );
+        assert!(loads[1].is_poisson && loads[1].stages.len() == 1);
         assert_eq!(read(""), Ok(Vec::new()));
     }
 

@@ -9,14 +9,16 @@ use std::sync::Arc;
 use serde::Deserialize;
 use toml::Spanned;
 
+pub(crate) use self::loads::LoadTable;
 use self::loads::RawLoad;
-pub(crate) use self::loads::{Goal, LoadTable};
 use crate::load::shape::Wrong;
 use crate::measure::tally::AGGREGATED;
-use crate::scenario::mix::MAX_KINDS;
 use crate::scenario::{
-    Body, BodyChecks, Feeder, FeederOrder, Format, Kind, Records, Template, unreadable,
+    Body, BodyChecks, Feeder, FeederOrder, Format, Kind, Records, Request, Template, unreadable,
 };
+
+/// Most kinds of a file; a table with more lines helps nobody.
+const MAX_KINDS: usize = 1000;
 
 // What may stand in a file, before it is checked.
 
@@ -188,10 +190,13 @@ fn kind(folder: &Path, request: &Spanned<RawRequest>) -> Result<Kind, Wrong> {
     Ok(Kind {
         weight: read_any(&raw.weight, |weight| parse_weight(*weight))?.unwrap_or(1),
         tags: tags.collect::<Result<_, _>>()?,
-        topic: read_any(&raw.topic, parse_topic)?,
-        reply_topic: read_any(&raw.reply_topic, parse_topic)?,
-        expect: read_any(&raw.expect_status, |own| own.text().parse().map(Arc::new))?,
-        expect_body: read_any(&raw.expect_body, body_checks)?,
+        common: Request {
+            topic: read_any(&raw.topic, parse_topic)?,
+            reply_topic: read_any(&raw.reply_topic, parse_topic)?,
+            expect: read_any(&raw.expect_status, |own| own.text().parse().map(Arc::new))?,
+            expect_body: read_any(&raw.expect_body, body_checks)?,
+            ..Request::new(0)
+        },
         key: read_any(&raw.key, template)?,
         headers: headers.collect::<Result<_, Wrong>>()?,
         feeder,

@@ -73,7 +73,8 @@ impl KafkaSettings {
     ///
     /// When librdkafka refuses a property, or was built without TLS and one needs it.
     pub(crate) fn effective(&self) -> Result<ClientSettings, KafkaTransportError> {
-        check_tls(&self.properties, &built_in_features())?;
+        check_tls(&self.properties, &built_in_features())
+            .map_err(|error| KafkaTransportError::Usage(error.to_string()))?;
         let consumer = if self.publish_only {
             BTreeMap::new()
         } else {

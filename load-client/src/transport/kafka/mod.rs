@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
-use kafka_cluster_url::{NeedsTls, masked_refusal};
+use kafka_cluster_url::masked_refusal;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
@@ -140,30 +140,12 @@ impl Transport for KafkaTransport {
 /// Why the transport could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum KafkaTransportError {
-    /// librdkafka refuses a property.
-    #[error("-X {key}={value}: {reason}")]
-    Property {
-        /// The property.
-        key: String,
-        /// The value given; masked if it is a secret.
-        value: String,
-        /// What librdkafka says.
-        reason: String,
-    },
-    /// The URL or a property asks for TLS or SCRAM, and librdkafka was built without OpenSSL.
-    #[error(transparent)]
-    WithoutTls(#[from] NeedsTls),
+    /// librdkafka refuses a property, or was built without the OpenSSL that the URL or a property asks for.
+    #[error("{0}")]
+    Usage(String),
     /// The cluster or one of its topics cannot be used. The text says what to change.
     #[error("{0}")]
     Unusable(String),
-    /// A client could not be built.
-    #[error("the Kafka {role} could not be started: {cause}")]
-    Client {
-        /// Producer, consumer or another.
-        role: &'static str,
-        /// What librdkafka says.
-        cause: KafkaError,
-    },
     /// The set-up was given up.
     #[error("the set-up of the Kafka clients was interrupted")]
     Interrupted,
@@ -172,29 +154,33 @@ pub enum KafkaTransportError {
 impl KafkaTransportError {
     /// Whether the command line is at fault, rather than the cluster.
     pub(crate) fn is_usage(&self) -> bool {
-        matches!(self, Self::Property { .. } | Self::WithoutTls(_))
+        matches!(self, Self::Usage(_))
     }
 
-    /// Why a client could not be built, with secrets masked.
+    /// Why a client, a producer for example, could not be built; with secrets masked.
     #[must_use]
     pub fn client(role: &'static str, source: KafkaError) -> Self {
         match source {
             KafkaError::ClientConfig(_, reason, key, value) => {
                 let (value, reason) = masked_refusal(&key, &value, &reason);
-                Self::Property { key, value, reason }
+                Self::Usage(format!("-X {key}={value}: {reason}"))
             }
-            cause => Self::Client { role, cause },
+            cause => Self::Unusable(format!("the Kafka {role} could not be started: {cause}")),
         }
     }
 }
 
-/// The context of the consumer, and part of the producer's. Clones share the last error.
-#[derive(Debug, Clone, Default)]
-struct Diagnostics {
-    last_error: Arc<Mutex<Option<String>>>,
+/// The context of every client.
+#[derive(Default)]
+struct Context {
+    last_error: Mutex<Option<String>>,
+    /// The table that a producer's delivery reports end requests in; other clients get none.
+    pending: Pending,
+    /// A report of success is the answer itself.
+    publish_only: bool,
 }
 
-impl Diagnostics {
+impl Context {
     /// Why a call failed: what the connection said last, for example that it was refused, tells more than the
     /// call's own error.
     fn reason(&self, error: &KafkaError) -> String {
@@ -208,7 +194,7 @@ impl Diagnostics {
     }
 }
 
-impl ClientContext for Diagnostics {
+impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         // Always at debug: what matters to the user is reported by the outcome of a request.
         tracing::debug!(?level, facility, message, "librdkafka");
@@ -220,7 +206,7 @@ impl ClientContext for Diagnostics {
     }
 }
 
-impl ConsumerContext for Diagnostics {}
+impl ConsumerContext for Context {}
 
 /// The code of an error where it has one: `Local: Queue full` without the wrapping.
 fn short(error: &KafkaError) -> String {

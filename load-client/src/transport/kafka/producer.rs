@@ -3,24 +3,18 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use rdkafka::ClientContext;
-use rdkafka::client::Client;
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use uuid::Uuid;
 
 use crate::scenario::Request;
-use crate::transport::kafka::{
-    Diagnostics, KafkaSettings, KafkaTransportError, reply_topic, short,
-};
+use crate::transport::kafka::{Context, KafkaSettings, KafkaTransportError, reply_topic, short};
 use crate::transport::wire::Wire;
 use crate::transport::{Answer, Failure, Pending};
 
 /// The producer, with the parts of a request that stay the same.
 pub(super) struct RequestProducer {
-    producer: ThreadedProducer<DeliveryReports>,
+    producer: ThreadedProducer<Context>,
     pending: Pending,
     topic: String,
     reply_topic: String,
@@ -29,27 +23,10 @@ pub(super) struct RequestProducer {
     headers: HashMap<String, OwnedHeaders>,
 }
 
-/// Takes delivery reports, on the producer's polling thread.
-struct DeliveryReports {
-    pending: Pending,
-    /// A report of success is the answer itself.
-    publish_only: bool,
-    diagnostics: Diagnostics,
-}
-
-impl ClientContext for DeliveryReports {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.diagnostics.log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.diagnostics.error(error, reason);
-    }
-}
-
-impl ProducerContext for DeliveryReports {
+impl ProducerContext for Context {
     type DeliveryOpaque = Box<Uuid>;
 
+    /// Called on the producer's polling thread.
     fn delivery(&self, result: &DeliveryResult<'_>, id: Box<Uuid>) {
         // Either may find nobody waiting: a reply overtakes its report, a user may have given up.
         if let Err((error, _)) = result {
@@ -70,24 +47,22 @@ impl RequestProducer {
         settings: &KafkaSettings,
         pending: Pending,
     ) -> Result<Self, KafkaTransportError> {
-        let diagnostics = Diagnostics::default();
-        let context = DeliveryReports {
+        let context = Context {
             pending: pending.clone(),
             publish_only: settings.publish_only,
-            diagnostics: diagnostics.clone(),
+            ..Context::default()
         };
-        let producer: ThreadedProducer<DeliveryReports> = settings
+        let producer: ThreadedProducer<Context> = settings
             .producer_config()
             .create_with_context(context)
             .map_err(|error| KafkaTransportError::client("producer", error))?;
-        let client: &Client<DeliveryReports> = producer.client();
         for topic in settings.topics() {
-            let mut partitions = reply_topic::partitions(client, &diagnostics, settings, topic)?;
+            let mut partitions = reply_topic::partitions(producer.client(), settings, topic)?;
             // One of each leader tells whether it can be reached.
             partitions.sort_unstable_by(|one, other| one.leader.cmp(&other.leader));
             partitions.dedup_by(|one, other| one.leader == other.leader);
             for partition in &partitions {
-                reply_topic::end_offset(client, &diagnostics, settings, topic, partition)?;
+                reply_topic::end_offset(producer.client(), settings, topic, partition)?;
             }
         }
         Ok(Self {

@@ -21,7 +21,7 @@ use rdkafka::metadata::MetadataPartition;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::transport::kafka::{
-    Diagnostics, KafkaSettings, KafkaTransportError, readable, reply_topic, short,
+    Context, KafkaSettings, KafkaTransportError, readable, reply_topic, short,
 };
 use crate::transport::reply::{Bodies, beginning};
 use crate::transport::wire::Wire;
@@ -30,7 +30,7 @@ use crate::transport::{Answer, Failure, Pending, Refusal};
 /// How soon the thread notices that it should stop.
 const POLL_PAUSE: Duration = Duration::from_millis(100);
 
-type PolledConsumer = BaseConsumer<Diagnostics>;
+type PolledConsumer = BaseConsumer<Context>;
 
 /// The reply consumer. Dropping it stops and joins its threads.
 pub(super) struct ReplyConsumer {
@@ -54,7 +54,7 @@ impl ReplyConsumer {
         let failed = |error| KafkaTransportError::client("consumer", error);
         let consumer: PolledConsumer = settings
             .consumer_config()
-            .create_with_context(Diagnostics::default())
+            .create_with_context(Context::default())
             .map_err(failed)?;
         let assignment = end_offsets(&consumer, settings)?;
         consumer.assign(&assignment).map_err(failed)?;
@@ -118,9 +118,9 @@ fn end_offsets(
     settings: &KafkaSettings,
 ) -> Result<TopicPartitionList, KafkaTransportError> {
     let mut assignment = TopicPartitionList::new();
-    let (client, diagnostics) = (consumer.client(), consumer.context());
+    let client = consumer.client();
     for topic in settings.reply_topics() {
-        let mut partitions = reply_topic::partitions(client, diagnostics, settings, topic)?;
+        let mut partitions = reply_topic::partitions(client, settings, topic)?;
         if let Some(partition) = settings.service.wire.reply_partition {
             partitions.retain(|own| own.id == partition);
             if partitions.is_empty() {
@@ -131,7 +131,7 @@ fn end_offsets(
             }
         }
         for partition in partitions {
-            let end = reply_topic::end_offset(client, diagnostics, settings, topic, &partition)?;
+            let end = reply_topic::end_offset(client, settings, topic, &partition)?;
             assignment
                 .add_partition_offset(topic.0, partition.id, Offset::Offset(end))
                 .map_err(|error| KafkaTransportError::client("consumer", error))?;

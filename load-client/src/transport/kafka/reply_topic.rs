@@ -4,11 +4,11 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication, TopicResult};
-use rdkafka::client::{Client, ClientContext};
+use rdkafka::client::Client;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::{Metadata, MetadataPartition};
 
-use crate::transport::kafka::{Diagnostics, KafkaSettings, KafkaTransportError, short};
+use crate::transport::kafka::{Context, KafkaSettings, KafkaTransportError, short};
 
 const ADMIN_PATIENCE: Duration = Duration::from_secs(10);
 /// As many replicas as the broker gives by default, see KIP-464.
@@ -34,7 +34,7 @@ impl OwnTopic {
     ) -> Result<Self, KafkaTransportError> {
         let admin: AdminClient<_> = settings
             .admin_config()
-            .create_with_context(Diagnostics::default())
+            .create_with_context(Context::default())
             .map_err(|error| KafkaTransportError::client("admin client", error))?;
         Self::create_by(Box::new(admin), &settings.reply_topic, partitions)
     }
@@ -68,7 +68,7 @@ impl Drop for OwnTopic {
     }
 }
 
-impl TopicAdmin for AdminClient<Diagnostics> {
+impl TopicAdmin for AdminClient<Context> {
     fn create(&self, name: &str, partitions: i32) -> Result<(), String> {
         let topic = NewTopic::new(name, partitions, DEFAULT_REPLICATION);
         blocking(self.create_topics([&topic], &options()))
@@ -119,9 +119,8 @@ pub(super) struct Partition {
 pub(super) type Named<'a> = (&'a str, &'static str);
 
 /// Asks the cluster for a topic until all its partitions can be used; answers them.
-pub(super) fn partitions<C: ClientContext>(
-    client: &Client<C>,
-    diagnostics: &Diagnostics,
+pub(super) fn partitions(
+    client: &Client<Context>,
     settings: &KafkaSettings,
     (topic, flag): Named<'_>,
 ) -> Result<Vec<Partition>, KafkaTransportError> {
@@ -129,7 +128,7 @@ pub(super) fn partitions<C: ClientContext>(
     loop {
         let metadata = client.fetch_metadata(Some(topic), BROKER_PATIENCE);
         let metadata = metadata.map_err(|error| {
-            let (reason, seconds) = (diagnostics.reason(&error), BROKER_PATIENCE.as_secs());
+            let (reason, seconds) = (client.context().reason(&error), BROKER_PATIENCE.as_secs());
             KafkaTransportError::Unusable(format!(
                 "no broker answered at {brokers} within {seconds} s ({reason}); start one, or change --host"
             ))
@@ -183,9 +182,8 @@ fn address(metadata: &Metadata, id: i32) -> String {
 }
 
 /// The end offset of a partition, for which its leader is asked.
-pub(super) fn end_offset<C: ClientContext>(
-    client: &Client<C>,
-    diagnostics: &Diagnostics,
+pub(super) fn end_offset(
+    client: &Client<Context>,
     settings: &KafkaSettings,
     named: Named<'_>,
     partition: &Partition,
@@ -198,7 +196,7 @@ pub(super) fn end_offset<C: ClientContext>(
             | RDKafkaErrorCode::Resolve
             | RDKafkaErrorCode::AllBrokersDown,
         ) => {
-            let (reason, seconds) = (diagnostics.reason(&error), BROKER_PATIENCE.as_secs());
+            let (reason, seconds) = (client.context().reason(&error), BROKER_PATIENCE.as_secs());
             let (brokers, address, topic) = (&settings.brokers, &partition.leader, named.0);
             KafkaTransportError::Unusable(format!(
                 "{brokers} names {address} as a leader of topic {topic}, and nobody answers there within {seconds} s \

@@ -135,19 +135,17 @@ impl Wire {
 
     /// The header that only the run itself may set under this name, if it is one.
     pub(crate) fn own_header(&self, name: &str) -> Option<&str> {
-        let correlation = match &self.correlation {
+        let id = match &self.correlation {
             IdPlace::Header(name) => Some(name),
             _ => None,
         };
         let partition = self.reply_partition_header.as_ref();
-        let own = [
-            Some(&self.reply_to_header),
-            correlation,
-            partition.map(|header| &header.name),
-        ];
-        let mut own = own.into_iter().flatten();
-        own.find(|own| own.eq_ignore_ascii_case(name))
-            .map(String::as_str)
+        let partition = partition.map(|header| &header.name);
+        let mut own = [Some(&self.reply_to_header), id, partition]
+            .into_iter()
+            .flatten();
+        let own = own.find(|own| own.eq_ignore_ascii_case(name));
+        own.map(String::as_str)
     }
 }
 
@@ -292,7 +290,7 @@ const SET_HEADER: &str = "x-reply-set-header";
 
 /// A request as it goes out, less the headers that are the same for all requests of a run.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Outgoing<'a> {
+pub(crate) struct Outgoing<'a> {
     pub(super) key: Option<Cow<'a, [u8]>>,
     pub(super) body: Option<Cow<'a, [u8]>>,
     pub(super) headers: Vec<(&'a str, Cow<'a, [u8]>)>,
@@ -320,7 +318,7 @@ impl Wire {
     /// # Errors
     ///
     /// When the id goes into the body, and the body has no place for it.
-    pub(super) fn outgoing<'a>(&'a self, request: &'a Request) -> Result<Outgoing<'a>, String> {
+    pub(crate) fn outgoing<'a>(&'a self, request: &'a Request) -> Result<Outgoing<'a>, String> {
         let mut buffer = [0; 36];
         let id = self.correlation_format.write(request.id, &mut buffer);
         let foreign = request.headers.iter();
@@ -354,15 +352,6 @@ impl Wire {
             _ => false,
         };
         asks_for_ours || self.own_header(name).is_some()
-    }
-
-    /// Whether requests with this body can carry their id; asked before a run.
-    ///
-    /// # Errors
-    ///
-    /// When they cannot.
-    pub(crate) fn check(&self, request: &Request) -> Result<(), String> {
-        self.outgoing(request).map(drop)
     }
 }
 
