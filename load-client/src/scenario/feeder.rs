@@ -58,11 +58,7 @@ pub(crate) struct Feeder {
 }
 
 impl Feeder {
-    /// Reads a CSV whose first line names the columns.
-    ///
-    /// # Errors
-    ///
-    /// When the file cannot be read, has no row, or has rows of other lengths than its header.
+    /// Reads a CSV whose first line names the columns. Fails when it has no row, or rows of other lengths than that.
     pub(crate) fn read(path: &Path, order: FeederOrder) -> Result<Self, String> {
         let file = File::open(path).map_err(|error| unreadable(path, &error))?;
         let feeder = Self::bounded(file, LARGEST_BYTES, order);

@@ -28,12 +28,9 @@ struct Kinds {
 
 impl Mix {
     /// Mixes kinds. The seed decides the `{random:...}` values and the rows of feeders in random order; UUIDs are new in
-    /// every run, since a service may refuse one that it has seen.
-    ///
-    /// # Errors
-    ///
-    /// For a kind that draws rows and sends nothing of them.
-    pub(crate) fn try_new(kinds: Vec<Kind>, seed: u64) -> Result<Self, String> {
+    /// every run, since a service may refuse one that it has seen. Fails for a kind that draws rows and sends nothing
+    /// of them.
+    pub(crate) fn try_new(mut kinds: Vec<Kind>, seed: u64) -> Result<Self, String> {
         if let Some(kind) = kinds.iter().find(|kind| kind.wastes_rows()) {
             return Err(format!(
                 "no {{csv.COLUMN}} of {} uses the rows of its feeder; write one into body, key or a header (--body \
@@ -41,7 +38,10 @@ impl Mix {
                 kind.name
             ));
         }
-        let sent = (0..).take(kinds.len()).collect();
+        for (number, kind) in (0..).zip(&mut kinds) {
+            kind.common.kind = number;
+        }
+        let sent = kinds.iter().map(|kind| kind.common.kind).collect();
         let names = kinds.iter().map(|kind| kind.name.clone()).collect();
         let values = Values::new(seed);
         let all = Kinds {
@@ -76,9 +76,8 @@ impl Mix {
     /// that the run begins where it would have begun.
     pub(crate) fn samples(&self) -> Vec<Request> {
         let values = Values::new(0);
-        let numbered = (0..).zip(&self.all.kinds);
-        let samples = numbered.map(|(number, kind)| kind.sample(number, &values));
-        samples.collect()
+        let kinds = self.all.kinds.iter();
+        kinds.map(|kind| kind.sample(&values)).collect()
     }
 }
 
@@ -88,8 +87,8 @@ impl Scenario for Mix {
     }
 
     fn next(&self, user: u32) -> Option<Request> {
-        let kind = self.sent[self.wheel.next()];
-        self.all.kinds[usize::from(kind)].request(kind, user, &self.all.values)
+        let kind = usize::from(self.sent[self.wheel.next()]);
+        self.all.kinds[kind].request(user, &self.all.values)
     }
 }
 
@@ -102,7 +101,7 @@ pub(crate) struct Kind {
     pub weight: u32,
     /// By which kinds are chosen for a run.
     pub tags: Vec<String>,
-    /// What its requests have in common: topics, and what is expected of replies.
+    /// What its requests have in common: their kind, topics, and what is expected of replies.
     pub common: Request,
     /// The record's key, before any of a captured record.
     pub key: Option<Template>,
@@ -150,22 +149,22 @@ impl Kind {
     }
 
     /// The next request; `None` when its feeder has no row left.
-    fn request(&self, kind: u16, user: u32, values: &Values) -> Option<Request> {
+    fn request(&self, user: u32, values: &Values) -> Option<Request> {
         let row = match &self.feeder {
             Some(feeder) => Some(feeder.next(values)?),
             None => None,
         };
         let draw = values.draw(user, row);
-        Some(self.render(kind, Records::next, &draw))
+        Some(self.render(Records::next, &draw))
     }
 
     /// A request that takes no turn.
-    fn sample(&self, kind: u16, values: &Values) -> Request {
+    fn sample(&self, values: &Values) -> Request {
         let draw = values.draw(0, self.feeder.as_ref().map(Feeder::sample));
-        self.render(kind, Records::sample, &draw)
+        self.render(Records::sample, &draw)
     }
 
-    fn render(&self, kind: u16, of: fn(&Records) -> &Record, draw: &Draw<'_>) -> Request {
+    fn render(&self, of: fn(&Records) -> &Record, draw: &Draw<'_>) -> Request {
         let render = |template: &Template| template.render(draw);
         let own = self.headers.iter();
         let mut headers: Vec<_> = own
@@ -186,7 +185,6 @@ impl Kind {
             }
         };
         Request {
-            kind,
             id: draw.id,
             key,
             headers,

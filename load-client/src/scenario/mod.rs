@@ -122,11 +122,7 @@ pub trait Scenario: Send + Sync + 'static {
     fn next(&self, user: u32) -> Option<Request>;
 }
 
-/// Reads a value of an enum by the name that serde has for it.
-///
-/// # Errors
-///
-/// For any other text, in words that list the names.
+/// Reads a value of an enum by the name that serde has for it. The error lists all names.
 pub(crate) fn by_name<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     T::deserialize(text.into_deserializer()).map_err(|UnknownName(takes)| takes)
 }

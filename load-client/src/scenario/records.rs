@@ -36,11 +36,8 @@ pub(crate) struct Records {
 }
 
 impl Records {
-    /// Reads a file. Without a format, its first line decides. Blank lines are passed over.
-    ///
-    /// # Errors
-    ///
-    /// When the file cannot be read, holds nothing, or has a line of another form.
+    /// Reads a file. Without a format, its first line decides. Blank lines are passed over. Fails when the file holds
+    /// nothing, or a line of another form.
     pub(crate) fn read(path: &Path, format: Option<Format>) -> Result<Self, String> {
         let content = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
         Self::parse(path, content.into(), format)

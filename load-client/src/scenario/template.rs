@@ -52,12 +52,7 @@ enum Part {
 
 impl Template {
     /// Compiles a text. It may hold any bytes beside its placeholders. `columns` are those of the file that rows
-    /// are drawn from; none without one.
-    ///
-    /// # Errors
-    ///
-    /// For an unknown placeholder or column, a wrong argument, or a brace that is not closed. The message says
-    /// what to write instead.
+    /// are drawn from; none without one. An error says what to write instead.
     pub(crate) fn compile(text: &[u8], columns: &[String]) -> Result<Self, String> {
         let literal = |text| Part::Literal(Bytes::copy_from_slice(text));
         let (mut parts, mut end) = (Vec::new(), 0);

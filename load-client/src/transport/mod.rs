@@ -51,6 +51,15 @@ pub struct Refusal {
 /// How a request ended.
 pub type Ending = Result<Answer, Failure>;
 
+/// When the reply of an ending arrived, if there is one.
+fn replied(ending: &Ending) -> Option<Instant> {
+    match ending {
+        Ok(answer) => Some(answer.replied),
+        Err(Failure::Status(refusal) | Failure::Check(refusal)) => Some(refusal.answer.replied),
+        Err(_) => None,
+    }
+}
+
 /// A request that waits for its ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InFlight {
@@ -94,10 +103,7 @@ pub struct InMemory<F> {
     pending: Pending,
 }
 
-impl<F> InMemory<F>
-where
-    F: Fn(&Request) -> Result<(), String> + Send + Sync + 'static,
-{
+impl<F: Fn(&Request) -> Result<(), String> + Send + Sync + 'static> InMemory<F> {
     /// Takes what the service does: a good answer, or why it is not good.
     #[must_use]
     pub fn new(answer: F) -> Self {
@@ -106,10 +112,7 @@ where
     }
 }
 
-impl<F> Transport for InMemory<F>
-where
-    F: Fn(&Request) -> Result<(), String> + Send + Sync + 'static,
-{
+impl<F: Fn(&Request) -> Result<(), String> + Send + Sync + 'static> Transport for InMemory<F> {
     fn pending(&self) -> &Pending {
         &self.pending
     }

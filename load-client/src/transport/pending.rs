@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use hashlink::LinkedHashMap;
 use uuid::Uuid;
 
-use super::{Ending, Failure, InFlight, Listener};
+use super::{Ending, Failure, InFlight, Listener, replied};
 use crate::scenario::{BodyChecks, Request, StatusSet};
 
 /// How soon a client that goes on failing tells of it again.
@@ -44,10 +44,9 @@ struct Trouble {
 impl Trouble {
     /// Whether it fell into the time in which a request waited.
     fn explains(&self, flight: &InFlight) -> bool {
-        let lasts = if self.lasts {
-            LONGEST_OUTAGE
-        } else {
-            REPEATED_WITHIN
+        let lasts = match self.lasts {
+            true => LONGEST_OUTAGE,
+            false => REPEATED_WITHIN,
         };
         self.told <= flight.deadline && flight.sent <= self.told + lasts
     }
@@ -66,15 +65,6 @@ pub(super) struct Waiting {
 impl Waiting {
     fn end(&self, ending: Ending) {
         self.listener.ended(&self.flight, ending);
-    }
-}
-
-/// When the reply of an ending arrived, if there is one.
-fn replied(ending: &Ending) -> Option<Instant> {
-    match ending {
-        Ok(answer) => Some(answer.replied),
-        Err(Failure::Status(refusal) | Failure::Check(refusal)) => Some(refusal.answer.replied),
-        Err(_) => None,
     }
 }
 
@@ -153,12 +143,10 @@ impl Pending {
             }
             let (_, entry) = table.waiting.pop_front()?;
             let trouble = table.trouble.as_ref();
-            let trouble = trouble.filter(|trouble| trouble.explains(&entry.flight));
-            let failure = trouble.map_or(Failure::TimeOut, |trouble| {
-                Failure::Consumer(trouble.cause.clone())
-            });
+            let trouble = trouble.filter(|own| own.explains(&entry.flight));
+            let cause = trouble.map(|own| Failure::Consumer(own.cause.clone()));
             drop(table);
-            entry.end(Err(failure));
+            entry.end(Err(cause.unwrap_or(Failure::TimeOut)));
         }
     }
 

@@ -97,12 +97,7 @@ pub(crate) struct ScenarioFile {
 }
 
 /// Reads the kinds of request of a scenario file, and its loads if it has any. Other files that it names are found from its
-/// folder.
-///
-/// # Errors
-///
-/// When it or a file that it names cannot be read, or says something that cannot be; the message
-/// starts with file, line and column.
+/// folder. An error of what it says starts with file, line and column.
 pub(crate) fn read_scenario(path: &Path) -> Result<ScenarioFile, String> {
     let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
     parse(path, &text)

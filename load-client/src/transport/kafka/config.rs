@@ -67,11 +67,8 @@ const CONSUMER_KEYS: [&str; 6] = [
 
 impl KafkaSettings {
     /// The properties in effect, librdkafka's defaults included. User-given ones are shown by
-    /// name, with secrets left out.
-    ///
-    /// # Errors
-    ///
-    /// When librdkafka refuses a property, or was built without TLS and one needs it.
+    /// name, with secrets left out. Fails when librdkafka refuses a property, or was built without TLS and one
+    /// needs it.
     pub(crate) fn effective(&self) -> Result<ClientSettings, KafkaTransportError> {
         check_tls(&self.properties, &built_in_features())
             .map_err(|error| KafkaTransportError::Usage(error.to_string()))?;
@@ -106,6 +103,7 @@ impl KafkaSettings {
     }
 
     pub(super) fn producer_config(&self) -> ClientConfig {
+        let timeout_ms = self.timeout.as_millis().max(1);
         let mut config = self.base_config();
         config
             // The default of 5 ms would be added to every round trip.
@@ -116,10 +114,7 @@ impl KafkaSettings {
             // A misspelt topic must fail, not come into being.
             .set("allow.auto.create.topics", "false")
             // A request that is delivered after its user gave up would be load that nobody asked for.
-            .set(
-                "message.timeout.ms",
-                self.timeout.as_millis().max(1).to_string(),
-            );
+            .set("message.timeout.ms", timeout_ms.to_string());
         self.apply_properties(config)
     }
 
@@ -142,24 +137,18 @@ impl KafkaSettings {
     }
 
     fn base_config(&self) -> ClientConfig {
+        // 1 s between two attempts to connect, as Java's clients have it (KIP-144), or the user's first wait where
+        // that is longer. At librdkafka's 10 s, a client that does not look yet would be measured as a broker that
+        // is not back yet.
+        let first = last(&self.properties, "reconnect.backoff.ms");
+        let first: Option<u32> = first.and_then(|value| value.parse().ok());
+        let longest_backoff_ms = first.unwrap_or(0).max(1000);
         let mut config = ClientConfig::new();
         config
             .set("bootstrap.servers", &self.brokers)
             .set("client.id", "load-client")
-            .set(
-                "reconnect.backoff.max.ms",
-                self.longest_backoff().to_string(),
-            );
+            .set("reconnect.backoff.max.ms", longest_backoff_ms.to_string());
         config
-    }
-
-    /// Milliseconds between two attempts to connect: 1 s, as Java's clients have it (KIP-144), or the user's
-    /// first wait where that is longer. At librdkafka's 10 s, a client that does not look yet would be
-    /// measured as a broker that is not back yet.
-    fn longest_backoff(&self) -> u32 {
-        let first = last(&self.properties, "reconnect.backoff.ms");
-        let first = first.and_then(|value| value.parse().ok());
-        first.unwrap_or(0).max(1000)
     }
 
     fn apply_properties(&self, mut config: ClientConfig) -> ClientConfig {

@@ -22,7 +22,7 @@ use self::producer::RequestProducer;
 use self::replies::ReplyConsumer;
 use self::reply_topic::OwnTopic;
 use crate::scenario::Request;
-use crate::transport::{Pending, Transport};
+use crate::transport::{Failure, Pending, Transport};
 
 pub use config::{KafkaSettings, ServiceSettings, built_in_features};
 
@@ -40,7 +40,7 @@ pub struct KafkaTransport {
 }
 
 impl KafkaTransport {
-    /// Blocks. Creates no topic when that may not be by the time that it could.
+    /// Blocks. Asks `may_create` before it creates a topic.
     fn connect(
         settings: &KafkaSettings,
         may_create: impl FnOnce() -> bool,
@@ -133,7 +133,10 @@ impl Transport for KafkaTransport {
     }
 
     fn send(&self, request: &Request) {
-        self.producer.send(request);
+        if let Err(reason) = self.producer.send(request) {
+            let failure = Failure::Send(reason);
+            self.pending.complete(&request.id, Err(failure));
+        }
     }
 }
 

@@ -9,16 +9,12 @@ use uuid::Uuid;
 
 use crate::scenario::Request;
 use crate::transport::kafka::{Context, KafkaSettings, KafkaTransportError, reply_topic, short};
-use crate::transport::wire::Wire;
 use crate::transport::{Answer, Failure, Pending};
 
 /// The producer, with the parts of a request that stay the same.
 pub(super) struct RequestProducer {
     producer: ThreadedProducer<Context>,
-    pending: Pending,
-    topic: String,
-    reply_topic: String,
-    wire: Wire,
+    settings: KafkaSettings,
     /// Those that requests have in common, by their reply topic.
     headers: HashMap<String, OwnedHeaders>,
 }
@@ -48,7 +44,7 @@ impl RequestProducer {
         pending: Pending,
     ) -> Result<Self, KafkaTransportError> {
         let context = Context {
-            pending: pending.clone(),
+            pending,
             publish_only: settings.publish_only,
             ..Context::default()
         };
@@ -65,43 +61,36 @@ impl RequestProducer {
                 reply_topic::end_offset(producer.client(), settings, topic, partition)?;
             }
         }
+        let reply_topics = settings.reply_topics();
+        let headers =
+            reply_topics.map(|(topic, _)| (topic.into(), common_headers(settings, topic)));
         Ok(Self {
             producer,
-            pending,
-            topic: settings.topic.clone(),
-            reply_topic: settings.reply_topic.clone(),
-            wire: settings.service.wire.clone(),
-            headers: settings
-                .reply_topics()
-                .map(|(topic, _)| (topic.to_owned(), constant_headers(settings, topic)))
-                .collect(),
+            headers: headers.collect(),
+            settings: settings.clone(),
         })
     }
 
-    /// Hands over one request that is registered.
-    pub(super) fn send(&self, request: &Request) {
-        if let Err(reason) = self.try_send(request) {
-            self.pending
-                .complete(&request.id, Err(Failure::Send(reason)));
-        }
-    }
-
-    fn try_send(&self, request: &Request) -> Result<(), String> {
-        let reply_topic = request.reply_topic.as_deref().unwrap_or(&self.reply_topic);
+    /// Hands over one request.
+    pub(super) fn send(&self, request: &Request) -> Result<(), String> {
+        let KafkaSettings {
+            topic, reply_topic, ..
+        } = &self.settings;
+        let topic = request.topic.as_deref().unwrap_or(topic);
+        let reply_topic = request.reply_topic.as_deref().unwrap_or(reply_topic);
         let common = self.headers.get(reply_topic).ok_or_else(|| {
             format!(
                 "nobody reads replies from {reply_topic}; add it to the settings' more_reply_topics"
             )
         })?;
         let mut headers = common.clone();
-        let outgoing = self.wire.outgoing(request)?;
+        let outgoing = self.settings.service.wire.outgoing(request)?;
         for (key, value) in &outgoing.headers {
             headers = headers.insert(Header {
                 key,
                 value: Some(&**value),
             });
         }
-        let topic = request.topic.as_deref().unwrap_or(&self.topic);
         let id = Box::new(request.id);
         let mut record =
             BaseRecord::<[u8], [u8], Box<Uuid>>::with_opaque_to(topic, id).headers(headers);
@@ -119,7 +108,7 @@ impl RequestProducer {
 }
 
 /// Headers that requests with one reply topic have in common.
-fn constant_headers(settings: &KafkaSettings, reply_topic: &str) -> OwnedHeaders {
+fn common_headers(settings: &KafkaSettings, reply_topic: &str) -> OwnedHeaders {
     let mut headers = OwnedHeaders::new();
     if !settings.publish_only {
         for (key, value) in settings.service.wire.constant_headers(reply_topic) {

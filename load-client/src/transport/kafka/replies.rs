@@ -70,7 +70,8 @@ impl ReplyConsumer {
         let wire = settings.service.wire.clone();
         if wire.reply_partition.is_none() {
             let shared = Arc::clone(&shared);
-            own.spawn("partitions", move || follow(&shared, &assignment))?;
+            let follows = spawn("partitions", move || follow(&shared, &assignment));
+            own.threads.push(follows?);
         }
         let topics: Vec<_> = settings.reply_topics().map(|(topic, _)| topic).collect();
         let receiver = Receiver {
@@ -79,21 +80,11 @@ impl ReplyConsumer {
             wire,
             topics: topics.join(", "),
             bodies: Bodies::default(),
+            in_trouble: false,
         };
-        own.spawn("replies", move || receiver.run())?;
+        let receives = spawn("replies", move || receiver.run());
+        own.threads.push(receives?);
         Ok(own)
-    }
-
-    fn spawn(
-        &mut self,
-        name: &str,
-        work: impl FnOnce() + Send + 'static,
-    ) -> Result<(), KafkaTransportError> {
-        let thread = std::thread::Builder::new().name(name.to_owned());
-        let thread = thread.spawn(work);
-        self.threads
-            .push(thread.map_err(|_| KafkaTransportError::Interrupted)?);
-        Ok(())
     }
 
     /// Replies that nobody waited for.
@@ -111,6 +102,15 @@ impl Drop for ReplyConsumer {
             let _ = thread.join();
         }
     }
+}
+
+fn spawn(
+    name: &str,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, KafkaTransportError> {
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    let thread = thread.spawn(work);
+    thread.map_err(|_| KafkaTransportError::Interrupted)
 }
 
 fn end_offsets(
@@ -148,6 +148,8 @@ struct Receiver {
     /// For messages.
     topics: String,
     bodies: Bodies,
+    /// Whether an outage was noted that no reply has ended yet.
+    in_trouble: bool,
 }
 
 impl Drop for Receiver {
@@ -159,31 +161,64 @@ impl Drop for Receiver {
 impl Receiver {
     fn run(mut self) {
         let shared = Arc::clone(&self.shared);
-        let mut in_trouble = false;
         while !shared.stop.load(Ordering::Relaxed) {
             match shared.consumer.poll(POLL_PAUSE) {
                 None => {}
                 Some(Ok(message)) => {
                     self.hand_over(&message, Instant::now());
-                    if std::mem::take(&mut in_trouble) {
+                    if std::mem::take(&mut self.in_trouble) {
                         self.pending.calm();
                     }
                 }
-                Some(Err(error)) => {
-                    let (cause, now) = (cause(&error, &self.topics), Instant::now());
-                    tracing::debug!(%error, "reply consumer");
-                    match severity(&error) {
-                        Severity::Passing => {}
-                        Severity::Stuck => self.pending.trouble(&cause, now, false),
-                        Severity::Outage => {
-                            in_trouble = true;
-                            self.pending.trouble(&cause, now, true);
-                        }
-                        Severity::Fatal => return self.pending.close(&cause),
-                    }
-                }
+                Some(Err(error)) => self.note(&error, Instant::now()),
             }
         }
+    }
+
+    fn note(&mut self, error: &KafkaError, now: Instant) {
+        tracing::debug!(%error, "reply consumer");
+        let cause = cause(error, &self.topics);
+        match error.rdkafka_error_code() {
+            // No reply can arrive any more.
+            _ if matches!(error, KafkaError::MessageConsumptionFatal(_)) => self.give_up(&cause),
+            Some(
+                RDKafkaErrorCode::Fatal
+                | RDKafkaErrorCode::UnknownTopic
+                | RDKafkaErrorCode::UnknownTopicOrPartition
+                | RDKafkaErrorCode::UnknownPartition
+                | RDKafkaErrorCode::TopicAuthorizationFailed
+                | RDKafkaErrorCode::Authentication
+                | RDKafkaErrorCode::SaslAuthenticationFailed,
+            ) => self.give_up(&cause),
+            // No broker is there. That may heal within any request's time.
+            Some(RDKafkaErrorCode::AllBrokersDown) => {
+                self.in_trouble = true;
+                self.pending.trouble(&cause, now, true);
+            }
+            // librdkafka recovers by itself.
+            Some(
+                RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::OperationTimedOut
+                | RDKafkaErrorCode::RequestTimedOut
+                | RDKafkaErrorCode::NetworkException
+                | RDKafkaErrorCode::Resolve
+                | RDKafkaErrorCode::BrokerNotAvailable
+                | RDKafkaErrorCode::ReplicaNotAvailable
+                | RDKafkaErrorCode::LeaderNotAvailable
+                | RDKafkaErrorCode::NotLeaderForPartition
+                | RDKafkaErrorCode::FencedLeaderEpoch
+                | RDKafkaErrorCode::UnknownLeaderEpoch
+                | RDKafkaErrorCode::PartitionEOF,
+            )
+            | None => {}
+            // What it fetched cannot be read; it fetches and fails again, and other partitions may go on.
+            Some(_) => self.pending.trouble(&cause, now, false),
+        }
+    }
+
+    fn give_up(&self, cause: &str) {
+        self.pending.close(cause);
+        self.shared.stop.store(true, Ordering::Relaxed);
     }
 
     fn hand_over(&mut self, message: &BorrowedMessage<'_>, replied: Instant) {
@@ -220,51 +255,6 @@ impl Receiver {
         if !matched {
             self.shared.unmatched.fetch_add(1, Ordering::Relaxed);
         }
-    }
-}
-
-enum Severity {
-    /// librdkafka recovers by itself.
-    Passing,
-    /// What it fetched cannot be read; it fetches and fails again, and other partitions may go on.
-    Stuck,
-    /// No broker is there. That may heal within any request's time.
-    Outage,
-    /// No reply can arrive any more.
-    Fatal,
-}
-
-fn severity(error: &KafkaError) -> Severity {
-    if matches!(error, KafkaError::MessageConsumptionFatal(_)) {
-        return Severity::Fatal;
-    }
-    match error.rdkafka_error_code() {
-        Some(
-            RDKafkaErrorCode::Fatal
-            | RDKafkaErrorCode::UnknownTopic
-            | RDKafkaErrorCode::UnknownTopicOrPartition
-            | RDKafkaErrorCode::UnknownPartition
-            | RDKafkaErrorCode::TopicAuthorizationFailed
-            | RDKafkaErrorCode::Authentication
-            | RDKafkaErrorCode::SaslAuthenticationFailed,
-        ) => Severity::Fatal,
-        Some(RDKafkaErrorCode::AllBrokersDown) => Severity::Outage,
-        Some(
-            RDKafkaErrorCode::BrokerTransportFailure
-            | RDKafkaErrorCode::OperationTimedOut
-            | RDKafkaErrorCode::RequestTimedOut
-            | RDKafkaErrorCode::NetworkException
-            | RDKafkaErrorCode::Resolve
-            | RDKafkaErrorCode::BrokerNotAvailable
-            | RDKafkaErrorCode::ReplicaNotAvailable
-            | RDKafkaErrorCode::LeaderNotAvailable
-            | RDKafkaErrorCode::NotLeaderForPartition
-            | RDKafkaErrorCode::FencedLeaderEpoch
-            | RDKafkaErrorCode::UnknownLeaderEpoch
-            | RDKafkaErrorCode::PartitionEOF,
-        )
-        | None => Severity::Passing,
-        Some(_) => Severity::Stuck,
     }
 }
 
@@ -311,7 +301,8 @@ fn follow(shared: &Shared, assigned: &TopicPartitionList) {
             let found = found.find(|found| found.name() == topic);
             let there = found.map_or(&[][..], |found| found.partitions());
             let there = there.iter().filter(|own| own.error().is_none());
-            let fresh = added(partitions, there.map(MetadataPartition::id));
+            let fresh = there.map(MetadataPartition::id);
+            let fresh: Vec<i32> = fresh.filter(|id| !partitions.contains(id)).collect();
             if fresh.is_empty() {
                 continue;
             }
@@ -332,10 +323,6 @@ fn follow(shared: &Shared, assigned: &TopicPartitionList) {
     }
 }
 
-fn added(known: &[i32], there: impl Iterator<Item = i32>) -> Vec<i32> {
-    there.filter(|id| !known.contains(id)).collect()
-}
-
 fn assign(consumer: &PolledConsumer, topic: &str, partitions: &[i32]) -> Result<(), KafkaError> {
     let mut list = TopicPartitionList::new();
     for partition in partitions {
@@ -343,16 +330,4 @@ fn assign(consumer: &PolledConsumer, topic: &str, partitions: &[i32]) -> Result<
         list.add_partition_offset(topic, *partition, Offset::Beginning)?;
     }
     consumer.incremental_assign(&list)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_was_not_there_before_is_new() {
-        assert_eq!(added(&[0, 1], [0, 1, 2, 3].into_iter()), [2, 3]);
-        assert_eq!(added(&[0, 2], [1, 2].into_iter()), [1]);
-        assert_eq!(added(&[0], std::iter::empty()), [0; 0]);
-    }
 }

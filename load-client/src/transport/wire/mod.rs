@@ -5,7 +5,6 @@
 //! profile names the conventions of a framework; every part of a [`Wire`] can be set by itself.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize, Serializer};
@@ -59,11 +58,7 @@ impl Default for Wire {
 }
 
 impl Wire {
-    /// The conventions of a well-known framework, as it documents them.
-    ///
-    /// # Errors
-    ///
-    /// For an unknown name, in words that list the names.
+    /// The conventions of a well-known framework, as it documents them. An error lists the names.
     pub(crate) fn of_profile(name: &str) -> Result<Self, String> {
         let named = |reply_to: &str, correlation: &str| Self {
             reply_to_header: reply_to.to_owned(),
@@ -113,11 +108,7 @@ impl Wire {
         })
     }
 
-    /// Checks that the parts fit together.
-    ///
-    /// # Errors
-    ///
-    /// For parts that contradict each other; the message names the flags that set them.
+    /// Checks that the parts fit together. An error names the flags that set parts which do not.
     pub(crate) fn validated(self) -> Result<Self, String> {
         let is_text = |place: &IdPlace| matches!(place, IdPlace::Echo(_) | IdPlace::Payload(_));
         let needs_text =
@@ -203,20 +194,15 @@ fn is_pointer(pointer: &str) -> bool {
         && escapes.all(|rest| rest.starts_with(['0', '1']))
 }
 
-impl fmt::Display for IdPlace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Echo(name) => write!(f, "echo:{name}"),
-            Self::Header(name) => write!(f, "header:{name}"),
-            Self::Key => f.write_str("key"),
-            Self::Payload(pointer) => write!(f, "payload:{pointer}"),
-        }
-    }
-}
-
 impl Serialize for IdPlace {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        let (kind, name) = match self {
+            Self::Echo(name) => ("echo", name),
+            Self::Header(name) => ("header", name),
+            Self::Payload(pointer) => ("payload", pointer),
+            Self::Key => return serializer.serialize_str("key"),
+        };
+        serializer.collect_str(&format_args!("{kind}:{name}"))
     }
 }
 
@@ -313,11 +299,8 @@ impl Wire {
     }
 
     /// Puts the id into a request. Headers of the request that are the run's own to set are left
-    /// out: a captured record still has those of the client that made it.
-    ///
-    /// # Errors
-    ///
-    /// When the id goes into the body, and the body has no place for it.
+    /// out: a captured record still has those of the client that made it. Fails when the id goes into the
+    /// body, and the body has no place for it.
     pub(crate) fn outgoing<'a>(&'a self, request: &'a Request) -> Result<Outgoing<'a>, String> {
         let mut buffer = [0; 36];
         let id = self.correlation_format.write(request.id, &mut buffer);
