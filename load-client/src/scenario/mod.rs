@@ -32,6 +32,21 @@ pub(crate) use template::Template;
 
 /// A request, ready to be sent. What is the same for all requests of a run (the return address, for
 /// one) is the transport's to add.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use load_client::scenario::Request;
+///
+/// // Asks for what does not exist, and is answered well by a 404.
+/// let request = Request {
+///     topic: Some("findOrder".into()),
+///     expect: Some(Arc::new("404".parse()?)),
+///     ..Request::new(1)
+/// };
+/// assert_eq!(request.kind, 1);
+/// # Ok::<(), String>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// Which of [`Scenario::kinds`] it is, counted from 0.
@@ -74,46 +89,7 @@ impl Request {
 
 /// Makes the requests of a run. Asked by every user, so it must be cheap, and may be shared.
 ///
-/// A scenario in code is this trait:
-///
-/// ```
-/// use std::sync::Arc;
-///
-/// use load_client::scenario::{Request, Scenario, StatusSet};
-///
-/// /// Every second user asks for what does not exist, and is answered well by a 404.
-/// struct Orders {
-///     kinds: [String; 2],
-///     missing: Arc<StatusSet>,
-/// }
-///
-/// impl Scenario for Orders {
-///     fn kinds(&self) -> &[String] {
-///         &self.kinds
-///     }
-///
-///     fn next(&self, user: u32) -> Option<Request> {
-///         let body = Some(format!(r#"{{"user":{user}}}"#).into());
-///         if user % 2 == 0 {
-///             return Some(Request { body, ..Request::new(0) });
-///         }
-///         Some(Request {
-///             body,
-///             topic: Some("findOrder".into()),
-///             expect: Some(Arc::clone(&self.missing)),
-///             ..Request::new(1)
-///         })
-///     }
-/// }
-///
-/// let orders = Orders {
-///     kinds: ["create".to_owned(), "find".to_owned()],
-///     missing: Arc::new("404".parse()?),
-/// };
-/// let kinds: Vec<u16> = (0..4).filter_map(|user| Some(orders.next(user)?.kind)).collect();
-/// assert_eq!(kinds, [0, 1, 0, 1]);
-/// # Ok::<(), String>(())
-/// ```
+/// A scenario in code is this trait; the example of the [crate] has one.
 pub trait Scenario: Send + Sync + 'static {
     /// The names of the request kinds, by which results are told apart; at least one.
     fn kinds(&self) -> &[String];

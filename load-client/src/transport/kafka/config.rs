@@ -103,40 +103,41 @@ impl KafkaSettings {
     }
 
     pub(super) fn producer_config(&self) -> ClientConfig {
-        let timeout_ms = self.timeout.as_millis().max(1);
-        let mut config = self.base_config();
-        config
+        self.config(&[
             // The default of 5 ms would be added to every round trip.
-            .set("linger.ms", "0")
-            .set("acks", "all")
+            ("linger.ms", "0"),
+            ("acks", "all"),
             // Keys go where Java's clients would put them; librdkafka's default is another hash.
-            .set("partitioner", "murmur2_random")
+            ("partitioner", "murmur2_random"),
             // A misspelt topic must fail, not come into being.
-            .set("allow.auto.create.topics", "false")
+            ("allow.auto.create.topics", "false"),
             // A request that is delivered after its user gave up would be load that nobody asked for.
-            .set("message.timeout.ms", timeout_ms.to_string());
-        self.apply_properties(config)
+            (
+                "message.timeout.ms",
+                &self.timeout.as_millis().max(1).to_string(),
+            ),
+        ])
     }
 
     pub(super) fn consumer_config(&self) -> ClientConfig {
-        let mut config = self.base_config();
-        config
+        self.config(&[
             // Never joined: partitions are assigned by hand. librdkafka wants one all the same.
-            .set("group.id", format!("load-client-{}", self.run_id))
-            .set("enable.auto.commit", "false")
-            .set("enable.partition.eof", "false")
-            .set("allow.auto.create.topics", "false")
+            ("group.id", &format!("load-client-{}", self.run_id)),
+            ("enable.auto.commit", "false"),
+            ("enable.partition.eof", "false"),
+            ("allow.auto.create.topics", "false"),
             // Were an offset lost to retention, the newest reply is the one that somebody waits for.
-            .set("auto.offset.reset", "latest");
-        self.apply_properties(config)
+            ("auto.offset.reset", "latest"),
+        ])
     }
 
     /// The settings of the client that creates and deletes topics: how to connect, and no more.
     pub(super) fn admin_config(&self) -> ClientConfig {
-        self.apply_properties(self.base_config())
+        self.config(&[])
     }
 
-    fn base_config(&self) -> ClientConfig {
+    /// How to connect, then what a client has of its own, then what the user gave.
+    fn config(&self, own: &[(&str, &str)]) -> ClientConfig {
         // 1 s between two attempts to connect, as Java's clients have it (KIP-144), or the user's first wait where
         // that is longer. At librdkafka's 10 s, a client that does not look yet would be measured as a broker that
         // is not back yet.
@@ -148,10 +149,9 @@ impl KafkaSettings {
             .set("bootstrap.servers", &self.brokers)
             .set("client.id", "load-client")
             .set("reconnect.backoff.max.ms", longest_backoff_ms.to_string());
-        config
-    }
-
-    fn apply_properties(&self, mut config: ClientConfig) -> ClientConfig {
+        for (key, value) in own {
+            config.set(*key, *value);
+        }
         for (key, value) in &self.properties {
             if let Some(other) = other_name(key) {
                 config.remove(other);
