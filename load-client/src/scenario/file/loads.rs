@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{named, parse_name, read, read_any};
+use super::{named, parse_name, read, read_optional};
 use crate::load::plan::{MAX_USERS, Stage, Target};
 use crate::load::shape::{RawStage, Wrong, read_stages, spawn_rate_of};
 use crate::load::units::{parse_duration, parse_rate, parse_times};
@@ -62,7 +62,6 @@ pub(super) fn loads(raw: &[Spanned<RawLoad>], kinds: &[Kind]) -> Result<Vec<Load
     let mut free: HashSet<&str> = kinds.iter().map(|kind| &*kind.name).collect();
     let (known, mut loads, mut names) = (free.clone(), Vec::new(), HashSet::new());
     for (number, table) in (1..).zip(raw) {
-        let wrong = |message: &str| Err((table.span(), message.to_owned()));
         for kind in &table.get_ref().kinds {
             read(kind, |name| match free.remove(&**name) {
                 true => Ok(()),
@@ -74,7 +73,7 @@ pub(super) fn loads(raw: &[Spanned<RawLoad>], kinds: &[Kind]) -> Result<Vec<Load
         }
         let load = load(number, table)?;
         if !names.insert(load.name.clone()) {
-            return wrong("another load has this name");
+            return Err((table.span(), "another load has this name".to_owned()));
         }
         loads.push(load);
     }
@@ -105,8 +104,8 @@ fn load(number: usize, table: &Spanned<RawLoad>) -> Result<LoadTable, Wrong> {
         stages,
         is_poisson: raw.arrivals == Some(Arrivals::Poisson),
         max_in_flight: raw.max_in_flight,
-        think_time: read_any(&raw.think_time, |own| named("think_time", parse_times(own)))?,
-        pace: read_any(&raw.pace, |own| named("pace", parse_duration(own)))?,
+        think_time: read_optional(&raw.think_time, |own| named("think_time", parse_times(own)))?,
+        pace: read_optional(&raw.pace, |own| named("pace", parse_duration(own)))?,
     };
     let has_pause = load.think_time.is_some() || load.pace.is_some();
     let has_schedule = raw.arrivals.is_some() || load.max_in_flight.is_some();

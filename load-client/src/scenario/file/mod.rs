@@ -152,7 +152,7 @@ fn read<S, T>(
 }
 
 /// As [`read`], of a value that may be missing.
-fn read_any<S, T>(
+fn read_optional<S, T>(
     value: &Option<Spanned<S>>,
     reading: impl FnOnce(&S) -> Result<T, String>,
 ) -> Result<Option<T>, Wrong> {
@@ -168,7 +168,7 @@ fn kind(folder: &Path, request: &Spanned<RawRequest>) -> Result<Kind, Wrong> {
     let raw = request.get_ref();
     let name = read(&raw.name, |name| named("a request", parse_name(name)))?;
     let order = raw.feeder_order.as_ref().map(|order| *order.get_ref());
-    let feeder = read_any(&raw.feeder, |file| {
+    let feeder = read_optional(&raw.feeder, |file| {
         let feeder = Feeder::read(&folder.join(file), order.unwrap_or_default());
         named("feeder:", feeder)
     })?;
@@ -183,16 +183,16 @@ fn kind(folder: &Path, request: &Spanned<RawRequest>) -> Result<Kind, Wrong> {
     let headers = raw.headers.iter();
     let headers = headers.map(|(name, value)| Ok((name.clone(), read(value, template)?)));
     Ok(Kind {
-        weight: read_any(&raw.weight, |weight| parse_weight(*weight))?.unwrap_or(1),
+        weight: read_optional(&raw.weight, |weight| parse_weight(*weight))?.unwrap_or(1),
         tags: tags.collect::<Result<_, _>>()?,
         common: Request {
-            topic: read_any(&raw.topic, parse_topic)?,
-            reply_topic: read_any(&raw.reply_topic, parse_topic)?,
-            expect: read_any(&raw.expect_status, |own| own.text().parse().map(Arc::new))?,
-            expect_body: read_any(&raw.expect_body, body_checks)?,
+            topic: read_optional(&raw.topic, parse_topic)?,
+            reply_topic: read_optional(&raw.reply_topic, parse_topic)?,
+            expect: read_optional(&raw.expect_status, |own| own.text().parse().map(Arc::new))?,
+            expect_body: read_optional(&raw.expect_body, body_checks)?,
             ..Request::new(0)
         },
-        key: read_any(&raw.key, template)?,
+        key: read_optional(&raw.key, template)?,
         headers: headers.collect::<Result<_, Wrong>>()?,
         feeder,
         ..Kind::new(name, body)
@@ -226,10 +226,11 @@ fn body(folder: &Path, request: &Spanned<RawRequest>, columns: &[String]) -> Res
 }
 
 fn parse_weight(weight: i64) -> Result<u32, String> {
-    let weight = u32::try_from(weight).ok();
     let takes = "a weight is a whole number from 1 to 1000000; leave a request of no weight out";
-    let weight = weight.filter(|weight| (1..=1_000_000).contains(weight));
-    weight.ok_or_else(|| takes.to_owned())
+    match u32::try_from(weight) {
+        Ok(weight @ 1..=1_000_000) => Ok(weight),
+        _ => Err(takes.to_owned()),
+    }
 }
 
 fn body_checks(texts: &Texts) -> Result<Arc<BodyChecks>, String> {

@@ -145,7 +145,7 @@ struct Receiver {
     shared: Arc<Shared>,
     pending: Pending,
     wire: Wire,
-    /// For messages.
+    /// Names of the reply topics, for messages.
     topics: String,
     bodies: Bodies,
     /// Whether an outage was noted that no reply has ended yet.
