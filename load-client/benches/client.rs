@@ -15,7 +15,7 @@ use load_client::load::{Control, runner};
 use load_client::measure::Summary;
 use load_client::measure::recorder::Recorder;
 use load_client::report::RequestsCsv;
-use load_client::scenario::{Fixed, Request};
+use load_client::scenario::{Request, Scenario};
 use load_client::transport::{Answer, Pending, Transport};
 use rustix::time::{ClockId, clock_gettime};
 use uuid::Uuid;
@@ -63,6 +63,22 @@ impl Transport for Echo {
     }
 }
 
+/// Requests that differ in nothing but their id.
+struct Fixed([String; 1]);
+
+impl Scenario for Fixed {
+    fn kinds(&self) -> &[String] {
+        &self.0
+    }
+
+    fn next(&self, _user: u32) -> Option<Request> {
+        Some(Request {
+            body: Some(Bytes::from_static(b"{}")),
+            ..Request::new(0)
+        })
+    }
+}
+
 struct Measured {
     summary: Summary,
     control: Control,
@@ -80,7 +96,7 @@ async fn measure(plan: Plan, csv: bool) -> Measured {
     let (recorder, samples) =
         Recorder::start(&names, &plan, file, &control).expect("a thread for the recorder");
     let (cpu, clock) = (cpu_seconds(), Instant::now());
-    let scenario = Arc::new(Fixed::new("echo".to_owned(), Bytes::from_static(b"{}")));
+    let scenario = Arc::new(Fixed(names));
     runner::run(plan, scenario, Echo::start(), samples, &control).await;
     let (summary, recorded) = recorder.finish();
     recorded.expect("the CSV is written");

@@ -11,7 +11,7 @@ use crate::load::shape::{self, Preset};
 use crate::load::{Arrivals, Search};
 use crate::measure::memory::MetricsUrl;
 use crate::measure::threshold::Threshold;
-use crate::scenario::{Goal, LoadTable};
+use crate::scenario::LoadTable;
 
 const DEFAULT_MAX_IN_FLIGHT: u32 = 100_000;
 /// So many probes of one rate are in a run that searches for the highest one.
@@ -77,20 +77,20 @@ impl LoadArguments {
         let (users, spawn_rate) = (amount.users, amount.spawn_rate);
         let target = Target::Users { users, spawn_rate };
         let target = amount.rate.map_or(target, Target::Rate);
-        let goal = match (&self.shape, self.preset) {
-            (Some(path), _) => Goal::Stages(read_shape(path)?),
-            (None, None | Some(Preset::Capacity)) => Goal::One(target),
+        let stages = match (&self.shape, self.preset) {
+            (Some(path), _) => read_shape(path)?,
+            (None, None | Some(Preset::Capacity)) => Vec::new(),
             (None, Some(preset)) => {
                 let (name, what) = (preset.name(), "--run-time, which its stages are parts of");
                 let missing = || Misuse(format!("--preset {name} needs {what}"));
-                let run_time = amount.run_time.ok_or_else(missing)?;
-                Goal::Stages(preset.stages(target, run_time))
+                preset.stages(target, amount.run_time.ok_or_else(missing)?)
             }
         };
         let table = LoadTable {
             name: String::new(),
             kinds: Vec::new(),
-            goal,
+            target: stages.first().map_or(target, |stage| stage.target),
+            stages,
             is_poisson: self.arrivals.as_deref() == Some("poisson"),
             max_in_flight: self.max_in_flight,
             think_time: self.think_time,
@@ -162,10 +162,11 @@ impl LoadArguments {
     /// The plan of one load; the frame says what the table does not.
     fn of_table(&self, frame: &Plan, table: &LoadTable) -> Plan {
         let seed = self.seed();
-        let (users, spawn_rate, rate, stages) = match &table.goal {
-            Goal::One(Target::Users { users, spawn_rate }) => (*users, *spawn_rate, 0.0, &[][..]),
-            Goal::One(Target::Rate(rate)) => (0, frame.spawn_rate, *rate, &[][..]),
-            Goal::Stages(stages) => (0, frame.spawn_rate, 0.0, &**stages),
+        let stages = &table.stages;
+        let (users, spawn_rate, rate) = match table.target {
+            _ if !stages.is_empty() => (0, frame.spawn_rate, 0.0),
+            Target::Users { users, spawn_rate } => (users, spawn_rate, 0.0),
+            Target::Rate(rate) => (0, frame.spawn_rate, rate),
         };
         let whole: Duration = stages.iter().map(|stage| stage.duration).sum();
         let model = if table.is_open() {
@@ -192,7 +193,7 @@ impl LoadArguments {
                 false => Some(whole),
             },
             model,
-            stages: stages.to_vec(),
+            stages: stages.clone(),
             ..frame.clone()
         }
     }

@@ -10,12 +10,10 @@ use clap::Args;
 use crate::args::Misuse;
 use crate::scenario::{
     Body, BodyCheck, BodyChecks, Feeder, FeederOrder, Format, Kind, LoadTable, Mix, Records,
-    Request, StatusSet, Template, parse_name, parse_tag, read_scenario,
+    Request, StatusSet, Template, by_name, parse_name, parse_tag, read_scenario,
 };
-use crate::transport::kafka::{KafkaSettings, OWN_REPLY_TOPIC_INFIX, ServiceSettings};
-use crate::transport::wire::{
-    Correlation, IdFormat, PartitionHeader, Profile, ReplyCorrelation, Wire,
-};
+use crate::transport::kafka::{KafkaSettings, OWN_REPLY_TOPIC_INFIX};
+use crate::transport::wire::{IdFormat, IdPlace, PartitionHeader, Wire};
 
 const WORKLOAD: &str = "Workload";
 const SERVICE: &str = "Conventions of the service";
@@ -41,7 +39,7 @@ pub(crate) struct ServiceArguments {
     #[arg(long, value_name = "FILE", conflicts_with = "body", help_heading = WORKLOAD)]
     pub(super) body_lines: Option<PathBuf>,
     /// What --body-lines holds, lines or kcat-json [default: as its first line looks]
-    #[arg(long, value_name = "FORMAT", requires = "body_lines", help_heading = WORKLOAD)]
+    #[arg(long, value_parser = by_name::<Format>, value_name = "FORMAT", requires = "body_lines", help_heading = WORKLOAD)]
     body_lines_format: Option<Format>,
     /// Key of each request; {uuid}, {request_id}, {counter}, {random:1:100}, {user}, {now}, {timestamp_ms} and
     /// {csv.COLUMN} are filled in, and {{uuid}} is the text itself
@@ -56,7 +54,7 @@ pub(crate) struct ServiceArguments {
     pub(super) feeder: Option<PathBuf>,
     /// In which order its rows are taken: sequential (around again), random (by --seed), or once, which ends the
     /// run after the last [default: sequential]
-    #[arg(long, value_name = "ORDER", requires = "feeder", help_heading = WORKLOAD)]
+    #[arg(long, value_parser = by_name::<FeederOrder>, value_name = "ORDER", requires = "feeder", help_heading = WORKLOAD)]
     feeder_order: Option<FeederOrder>,
     /// Statuses that are good: 200, 2xx, 200-204 or several, comma separated [default: 2xx]
     #[arg(long, value_name = "STATUS", help_heading = SERVICE)]
@@ -68,20 +66,20 @@ pub(crate) struct ServiceArguments {
     /// Conventions of a framework: reference, spring, smallrye, nest, faststream or zilla
     ///
     /// The options below change single ones.
-    #[arg(long, default_value = "reference", help_heading = SERVICE)]
-    profile: Profile,
+    #[arg(long, value_parser = Wire::of_profile, default_value = "reference", help_heading = SERVICE)]
+    profile: Wire,
     /// Request header that names the reply topic
     #[arg(long, value_parser = header_name, value_name = "NAME", help_heading = SERVICE)]
     reply_to_header: Option<String>,
     /// Where requests carry their id: header:NAME, key, payload:/JSON/POINTER, or echo:NAME, which asks
     /// by x-reply-set-header for a header on the reply
     #[arg(long, value_name = "PLACE", help_heading = SERVICE)]
-    correlation: Option<Correlation>,
+    correlation: Option<IdPlace>,
     /// Where replies carry it: header:NAME, key or payload:/JSON/POINTER [default: the same place]
-    #[arg(long, value_name = "PLACE", help_heading = SERVICE)]
-    reply_correlation: Option<ReplyCorrelation>,
+    #[arg(long, value_parser = IdPlace::of_reply, value_name = "PLACE", help_heading = SERVICE)]
+    reply_correlation: Option<IdPlace>,
     /// How the id is written: uuid, uuid-bytes (16 bytes) or hex
-    #[arg(long, value_name = "FORMAT", help_heading = SERVICE)]
+    #[arg(long, value_parser = by_name::<IdFormat>, value_name = "FORMAT", help_heading = SERVICE)]
     correlation_format: Option<IdFormat>,
     /// Reply header with the status; none: any reply is good that has no error header
     #[arg(long, value_parser = header_name, value_name = "NAME|none", help_heading = SERVICE)]
@@ -120,16 +118,17 @@ impl ServiceArguments {
         for (kind, sample) in mix.parts().iter().zip(mix.samples()) {
             self.check(&wire, kind, &sample)?;
         }
-        let kinds = mix.parts().iter();
-        let topics = kinds.clone().filter_map(|kind| kind.topic.as_deref());
-        let reply_topics = kinds.filter_map(|kind| kind.reply_topic.as_deref());
-        settings.service = ServiceSettings {
-            wire,
-            more_topics: topics.map(str::to_owned).collect(),
-            more_reply_topics: reply_topics.map(str::to_owned).collect(),
-            own_reply_topic: self.own_reply_topic,
-        };
-        if self.own_reply_topic.is_some() {
+        let service = &mut settings.service;
+        service.wire = wire;
+        let kinds = mix.parts().iter().map(|kind| &kind.common);
+        let (topics, reply_topics): (Vec<_>, Vec<_>) = kinds
+            .map(|common| (common.topic.as_deref(), common.reply_topic.as_deref()))
+            .unzip();
+        service.more_topics = topics.into_iter().flatten().map(str::to_owned).collect();
+        let reply_topics = reply_topics.into_iter().flatten();
+        service.more_reply_topics = reply_topics.map(str::to_owned).collect();
+        if let Some(partitions) = self.own_reply_topic {
+            service.own_reply_topic = Some(partitions);
             let (topic, run) = (&settings.topic, &settings.run_id);
             settings.reply_topic = format!("{topic}{OWN_REPLY_TOPIC_INFIX}{run}");
         }
@@ -142,17 +141,17 @@ impl ServiceArguments {
             Some(_) => Misuse(format!("--scenario: request {}: {reason}", kind.name)),
             None => Misuse(format!("{flag}: {reason}")),
         };
-        if kind.key.is_some() && wire.correlation == Correlation::AsReply(ReplyCorrelation::Key) {
+        if kind.key.is_some() && wire.correlation == IdPlace::Key {
             let reason = "the id is the key, by --correlation; leave one of the two out";
             return Err(refused("--key", reason.to_owned()));
         }
         refuse_own_headers(wire, &kind.headers).map_err(|reason| refused("--header", reason))?;
-        wire.check(sample)
-            .map_err(|reason| refused("--correlation", reason))
+        let outgoing = wire.outgoing(sample).map(drop);
+        outgoing.map_err(|reason| refused("--correlation", reason))
     }
 
     fn wire(&self) -> Result<Wire, Misuse> {
-        let profile = self.profile.wire();
+        let profile = self.profile.clone();
         let status_header = match self.status_header.as_deref() {
             None => profile.status_header,
             Some("none") => None,

@@ -148,7 +148,7 @@ impl<T: Transport> Engine<T> {
             acked: None,
         };
         let pending = self.transport.pending();
-        if pending.register(request.id, flight, listener) {
+        if pending.register(&request, flight, listener) {
             self.transport.send(&request);
         }
         Some(sent)

@@ -1,13 +1,80 @@
-//! What the body of a reply must say, beyond its status.
+//! What a good reply is: which statuses it may have, and what its body must say.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use regex::bytes::Regex;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-const TAKES: &str = "takes text:TEXT (the body contains it), regex:PATTERN (it matches somewhere), \
+const TAKES_STATUSES: &str =
+    "takes statuses such as 200, 2xx or 200-204, several of them comma separated";
+
+/// A set of three-digit statuses, written as `2xx`, `200`, `200-204` or several of these.
+///
+/// ```
+/// let good: load_client::scenario::StatusSet = "2xx,404".parse()?;
+/// assert_eq!(good.to_string(), "200-299,404");
+/// # Ok::<(), String>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusSet(Vec<RangeInclusive<u16>>);
+
+impl StatusSet {
+    /// Whether a status is one of them.
+    pub(crate) fn contains(&self, status: u16) -> bool {
+        self.0.iter().any(|range| range.contains(&status))
+    }
+}
+
+impl Default for StatusSet {
+    /// HTTP's successes, 2xx.
+    fn default() -> Self {
+        Self(vec![200..=299])
+    }
+}
+
+impl FromStr for StatusSet {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let ranges: Option<Vec<_>> = text.split(',').map(|part| range(part.trim())).collect();
+        ranges.map(Self).ok_or_else(|| TAKES_STATUSES.to_owned())
+    }
+}
+
+fn range(text: &str) -> Option<RangeInclusive<u16>> {
+    let number = |text: &str| text.trim().parse::<u16>().ok();
+    if let Some(class) = text.strip_suffix("xx").or_else(|| text.strip_suffix("XX")) {
+        let class = number(class).filter(|class| (1..=9).contains(class))?;
+        return Some(class * 100..=class * 100 + 99);
+    }
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let (first, last) = (number(first)?, number(last)?);
+    (100 <= first && first <= last && last <= 999).then_some(first..=last)
+}
+
+impl fmt::Display for StatusSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ranges = self
+            .0
+            .iter()
+            .map(|range| match (range.start(), range.end()) {
+                (first, last) if first == last => first.to_string(),
+                (first, last) => format!("{first}-{last}"),
+            });
+        f.write_str(&ranges.collect::<Vec<_>>().join(","))
+    }
+}
+
+impl Serialize for StatusSet {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+const TAKES_CHECK: &str = "takes text:TEXT (the body contains it), regex:PATTERN (it matches somewhere), \
                      json:/POINTER=VALUE (the value at a JSON pointer) or json:/POINTER (there is one)";
 
 /// One line of limited length, for a message that shows somebody else's text.
@@ -21,8 +88,7 @@ pub(crate) fn clipped(text: &str) -> String {
 ///
 /// ```
 /// let check: load_client::scenario::BodyCheck = "json:/status=paid".parse()?;
-/// assert!(check.holds(br#"{"status":"paid"}"#));
-/// assert!(!check.holds(br#"{"status":"open"}"#));
+/// assert_eq!(check.to_string(), "json:/status=paid");
 /// # Ok::<(), String>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -45,14 +111,8 @@ enum Condition {
 }
 
 impl BodyCheck {
-    /// Whether a body is as it must be.
-    #[must_use]
-    pub fn holds(&self, body: &[u8]) -> bool {
-        self.holds_of(body, &mut None)
-    }
-
-    /// As [`Self::holds`]; the body is parsed once for several checks.
-    fn holds_of(&self, body: &[u8], parsed: &mut Option<Option<Value>>) -> bool {
+    /// Whether a body is as it must be. It is parsed once for several checks.
+    fn holds(&self, body: &[u8], parsed: &mut Option<Option<Value>>) -> bool {
         match &self.condition {
             Condition::Matches(pattern) => pattern.is_match(body),
             Condition::Json { pointer, value } => {
@@ -93,17 +153,15 @@ impl FromStr for BodyCheck {
             Some(("text", part)) if !part.is_empty() => pattern(&regex::escape(part))?,
             Some(("regex", part)) if !part.is_empty() => pattern(part)?,
             Some(("json", rest)) if rest.starts_with('/') => {
-                let (pointer, value) = match rest.split_once('=') {
-                    Some((pointer, value)) => (pointer, Some(value)),
-                    None => (rest, None),
-                };
-                let literal = |text: &str| Value::String(text.to_owned());
-                let value =
-                    value.map(|own| serde_json::from_str(own).unwrap_or_else(|_| literal(own)));
-                let pointer = pointer.to_owned();
-                Condition::Json { pointer, value }
+                let (pointer, value) = rest.split_once('=').unzip();
+                // What is no JSON is a text.
+                let read = |text| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
+                Condition::Json {
+                    pointer: pointer.unwrap_or(rest).to_owned(),
+                    value: value.map(read),
+                }
             }
-            _ => return Err(TAKES.to_owned()),
+            _ => return Err(TAKES_CHECK.to_owned()),
         };
         let text = text.to_owned();
         Ok(Self { text, condition })
@@ -119,14 +177,20 @@ impl BodyChecks {
     pub(crate) fn broken_by(&self, body: Option<&[u8]>) -> Option<String> {
         let (body, mut parsed) = (body.unwrap_or_default(), None);
         let mut checks = self.0.iter();
-        let broken = checks.find(|check| !check.holds_of(body, &mut parsed))?;
+        let broken = checks.find(|check| !check.holds(body, &mut parsed))?;
         Some(format!("the body fails {}", clipped(&broken.text)))
     }
 }
 
 fn pattern(text: &str) -> Result<Condition, String> {
     let pattern = Regex::new(text).map(Condition::Matches);
-    pattern.map_err(|error| one_line(&error.to_string()))
+    pattern.map_err(|error| {
+        // Without the drawing that points into the pattern.
+        let message = error.to_string();
+        let reason = message.trim_end().lines().last().unwrap_or_default().trim();
+        let reason = reason.strip_prefix("error: ").unwrap_or(reason);
+        format!("no regular expression: {reason}")
+    })
 }
 
 /// Equal as JSON; 3 equals 3.0.
@@ -139,23 +203,38 @@ fn is_equal(found: &Value, expected: &Value) -> bool {
     found == expected
 }
 
-/// What the regex crate says of a pattern, without the drawing that points into it.
-fn one_line(message: &str) -> String {
-    let last = message.lines().rev().find(|line| !line.trim().is_empty());
-    let reason = last.unwrap_or(message).trim();
-    let reason = reason.strip_prefix("error: ").unwrap_or(reason);
-    format!("no regular expression: {reason}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_form_of_statuses_is_read() {
+        let mixed: StatusSet = "200, 201,4xx,500-503".parse().unwrap();
+        for good in [200, 201, 400, 499, 500, 503] {
+            assert!(mixed.contains(good), "{good}");
+        }
+        for bad in [199, 202, 399, 504, 0] {
+            assert!(!mixed.contains(bad), "{bad}");
+        }
+        assert_eq!(mixed.to_string(), "200,201,400-499,500-503");
+        assert_eq!("2xx".parse(), Ok(StatusSet::default()));
+    }
+
+    #[test]
+    fn what_are_no_statuses_is_refused() {
+        for wrong in [
+            "", "2x", "xx", "0xx", "10xx", "99", "1000", "300-200", "200,", "ok", "-1",
+        ] {
+            let told = wrong.parse::<StatusSet>();
+            assert_eq!(told, Err(TAKES_STATUSES.to_owned()), "{wrong}");
+        }
+    }
 
     const PAID: &str =
         r#"{"id":7,"status":"paid","items":[{"sku":"a=b","count":3.0}],"note":null}"#;
 
     fn holds(check: &str, body: &[u8]) -> bool {
-        check.parse::<BodyCheck>().unwrap().holds(body)
+        check.parse::<BodyCheck>().unwrap().holds(body, &mut None)
     }
 
     #[test]

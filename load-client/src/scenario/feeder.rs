@@ -2,14 +2,13 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use csv::{ByteRecord, Position, ReaderBuilder};
 use serde::Deserialize;
 
-use crate::scenario::Values;
+use crate::scenario::{Values, unreadable};
 
 /// Larger files are refused: the rows are held in memory.
 const LARGEST_BYTES: u64 = 1 << 30;
@@ -29,40 +28,6 @@ pub(crate) enum FeederOrder {
     Once,
 }
 
-impl FromStr for FeederOrder {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "sequential" => Ok(Self::Sequential),
-            "random" => Ok(Self::Random),
-            "once" => Ok(Self::Once),
-            _ => Err("takes sequential, random or once".to_owned()),
-        }
-    }
-}
-
-/// Why a file of rows cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum FeederError {
-    /// It cannot be read.
-    #[error("{} cannot be read: {cause}", .path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        cause: std::io::Error,
-    },
-    /// It has no row, or too much.
-    #[error("{}: {reason}", .path.display())]
-    Content {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, and what to write.
-        reason: String,
-    },
-}
-
 /// One row.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row<'a> {
@@ -73,15 +38,10 @@ pub(crate) struct Row<'a> {
 impl<'a> Row<'a> {
     /// The field of a column, by the column's place.
     pub(super) fn get(self, column: usize) -> Option<&'a [u8]> {
-        let Feeder {
-            columns,
-            content,
-            ends,
-            ..
-        } = self.feeder;
-        let place = (column < columns.len()).then(|| self.number * columns.len() + column)?;
+        let (columns, ends) = (self.feeder.columns.len(), &self.feeder.ends);
+        let place = (column < columns).then_some(self.number * columns + column)?;
         let start = place.checked_sub(1).map_or(0, |before| ends[before]);
-        content.get(start..*ends.get(place)?)
+        self.feeder.content.get(start..*ends.get(place)?)
     }
 }
 
@@ -98,22 +58,11 @@ pub(crate) struct Feeder {
 }
 
 impl Feeder {
-    /// Reads a CSV whose first line names the columns.
-    ///
-    /// # Errors
-    ///
-    /// When the file cannot be read, has no row, or has rows of other lengths than its header.
-    pub(crate) fn read(path: &Path, order: FeederOrder) -> Result<Self, FeederError> {
-        let failed = |cause| FeederError::Read {
-            path: path.to_owned(),
-            cause,
-        };
-        let content = |reason: String| FeederError::Content {
-            path: path.to_owned(),
-            reason,
-        };
-        let file = File::open(path).map_err(failed)?;
-        Self::bounded(file, LARGEST_BYTES, order).map_err(content)
+    /// Reads a CSV whose first line names the columns. Fails when it has no row, or rows of other lengths than that.
+    pub(crate) fn read(path: &Path, order: FeederOrder) -> Result<Self, String> {
+        let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+        let feeder = Self::bounded(file, LARGEST_BYTES, order);
+        feeder.map_err(|reason| format!("{}: {reason}", path.display()))
     }
 
     /// Reads at most so many bytes. A pipe does not tell how many it has.
@@ -134,11 +83,8 @@ impl Feeder {
         let header = reader.byte_headers().map_err(|error| error.to_string())?;
         let columns = columns(header)?;
         let (mut content, mut ends) = (Vec::new(), Vec::new());
-        let mut row = ByteRecord::new();
-        while reader
-            .read_byte_record(&mut row)
-            .map_err(|error| error.to_string())?
-        {
+        for row in reader.byte_records() {
+            let row = row.map_err(|error| error.to_string())?;
             if row.len() != columns.len() {
                 return Err(format!(
                     "line {}: {} field(s) where the header has {}",
@@ -153,10 +99,9 @@ impl Feeder {
             }
         }
         if ends.is_empty() {
-            return Err(
-                "holds no row: write one a line, below a line with the names of the columns"
-                    .to_owned(),
-            );
+            let missing =
+                "holds no row: write one a line, below a line with the names of the columns";
+            return Err(missing.to_owned());
         }
         Ok(Self {
             columns,
@@ -178,7 +123,7 @@ impl Feeder {
         let taken = || self.taken.fetch_add(1, Ordering::Relaxed);
         let number = match self.order {
             FeederOrder::Sequential => taken() % rows,
-            FeederOrder::Random => values.random_below(rows),
+            FeederOrder::Random => values.random(0, rows as i64 - 1) as usize,
             FeederOrder::Once => taken(),
         };
         (number < rows).then_some(Row {
@@ -199,8 +144,7 @@ impl Feeder {
 fn columns(header: &ByteRecord) -> Result<Vec<String>, String> {
     let mut columns: Vec<String> = Vec::with_capacity(header.len());
     for (index, name) in header.iter().enumerate() {
-        let name =
-            std::str::from_utf8(name).map_err(|_| "line 1: a name is not UTF-8".to_owned())?;
+        let name = str::from_utf8(name).map_err(|_| "line 1: a name is not UTF-8")?;
         let name = name.strip_prefix(BYTE_ORDER_MARK).unwrap_or(name).trim();
         if name.is_empty() || name.contains('}') {
             return Err(format!(
@@ -311,11 +255,7 @@ mod tests {
             assert!(told.starts_with(expected), "{told}");
         }
         let missing = Feeder::read(Path::new("no/such.csv"), FeederOrder::Once).unwrap_err();
-        assert!(
-            missing
-                .to_string()
-                .starts_with("no/such.csv cannot be read: "),
-            "{missing}"
-        );
+        let told = "no/such.csv cannot be read: ";
+        assert!(missing.starts_with(told), "{missing}");
     }
 }

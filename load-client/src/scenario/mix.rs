@@ -3,43 +3,34 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
-use uuid::Uuid;
-
-use crate::scenario::{
-    BodyChecks, Draw, Feeder, Records, Request, Scenario, StatusSet, Template, Values,
-};
-
-/// Most kinds of one mix; a table with more lines helps nobody.
-pub(super) const MAX_KINDS: usize = 1000;
+use crate::scenario::records::Record;
+use crate::scenario::{Draw, Feeder, Records, Request, Scenario, Template, Values};
 
 /// Kinds of request that are sent in shares that match their weights exactly: among as many
 /// requests in a row as the weights add up to, each kind comes as often as its weight says.
 #[derive(Debug)]
 pub(crate) struct Mix {
-    names: Vec<String>,
-    kinds: Vec<Kind>,
+    all: Arc<Kinds>,
+    /// Those that are sent, as indices.
+    sent: Vec<u16>,
     wheel: WeightedRoundRobin,
-    values: Values,
     /// What the scenario names, which no output may replace.
     pub(crate) files: Vec<PathBuf>,
 }
 
+/// What the mixes of several loads share.
+#[derive(Debug)]
+struct Kinds {
+    names: Vec<String>,
+    kinds: Vec<Kind>,
+    values: Values,
+}
+
 impl Mix {
     /// Mixes kinds. The seed decides the `{random:...}` values and the rows of feeders in random order; UUIDs are new in
-    /// every run, since a service may refuse one that it has seen.
-    ///
-    /// # Errors
-    ///
-    /// For no kind, for too many, and for a weight of 0.
-    pub(crate) fn try_new(kinds: Vec<Kind>, seed: u64) -> Result<Self, String> {
-        if kinds.is_empty() || kinds.len() > MAX_KINDS {
-            return Err(format!("takes 1 to {MAX_KINDS} kinds of request"));
-        }
-        if let Some(kind) = kinds.iter().find(|kind| kind.weight == 0) {
-            let name = &kind.name;
-            return Err(format!("the weight of {name} is 0; leave the request out"));
-        }
+    /// every run, since a service may refuse one that it has seen. Fails for a kind that draws rows and sends nothing
+    /// of them.
+    pub(crate) fn try_new(mut kinds: Vec<Kind>, seed: u64) -> Result<Self, String> {
         if let Some(kind) = kinds.iter().find(|kind| kind.wastes_rows()) {
             return Err(format!(
                 "no {{csv.COLUMN}} of {} uses the rows of its feeder; write one into body, key or a header (--body \
@@ -47,73 +38,57 @@ impl Mix {
                 kind.name
             ));
         }
-        let weights: Vec<u32> = kinds.iter().map(|kind| kind.weight).collect();
-        Ok(Self {
-            names: kinds.iter().map(|kind| kind.name.clone()).collect(),
-            wheel: WeightedRoundRobin::new(&weights),
-            values: Values::new(seed),
+        for (number, kind) in (0..).zip(&mut kinds) {
+            kind.common.kind = number;
+        }
+        let sent = kinds.iter().map(|kind| kind.common.kind).collect();
+        let names = kinds.iter().map(|kind| kind.name.clone()).collect();
+        let values = Values::new(seed);
+        let all = Kinds {
+            names,
             kinds,
+            values,
+        };
+        Ok(Self::of(Arc::new(all), sent))
+    }
+
+    /// A mix of some of the kinds, each an index, for one of several loads. Weights are shares among these.
+    pub(crate) fn part(&self, sent: Vec<u16>) -> Self {
+        Self::of(Arc::clone(&self.all), sent)
+    }
+
+    fn of(all: Arc<Kinds>, sent: Vec<u16>) -> Self {
+        let weights = sent.iter().map(|kind| all.kinds[usize::from(*kind)].weight);
+        Self {
+            wheel: WeightedRoundRobin::new(weights),
+            all,
+            sent,
             files: Vec::new(),
-        })
+        }
     }
 
     /// The kinds, in the order of [`Scenario::kinds`].
     pub(crate) fn parts(&self) -> &[Kind] {
-        &self.kinds
+        &self.all.kinds
     }
 
     /// One request of each kind, to be looked at before a run. Nothing is drawn from the mix, so
     /// that the run begins where it would have begun.
     pub(crate) fn samples(&self) -> Vec<Request> {
         let values = Values::new(0);
-        let numbered = (0_u16..).zip(&self.kinds);
-        numbered
-            .map(|(number, kind)| kind.sample(number, &values))
-            .collect()
-    }
-}
-
-/// Some kinds of a mix, which one of several loads sends.
-#[derive(Debug)]
-pub(crate) struct Part {
-    mix: Arc<Mix>,
-    kinds: Vec<u16>,
-    wheel: WeightedRoundRobin,
-}
-
-impl Part {
-    /// Weights are shares among these kinds, each an index into those of the mix.
-    pub(crate) fn of(mix: Arc<Mix>, kinds: Vec<u16>) -> Self {
-        let weight = |kind: &u16| mix.kinds[usize::from(*kind)].weight;
-        let weights: Vec<u32> = kinds.iter().map(weight).collect();
-        Self {
-            wheel: WeightedRoundRobin::new(&weights),
-            mix,
-            kinds,
-        }
-    }
-}
-
-impl Scenario for Part {
-    fn kinds(&self) -> &[String] {
-        self.mix.kinds()
-    }
-
-    fn next(&self, user: u32) -> Option<Request> {
-        let kind = self.kinds[self.wheel.next()];
-        self.mix.kinds[usize::from(kind)].request(kind, user, &self.mix.values)
+        let kinds = self.all.kinds.iter();
+        kinds.map(|kind| kind.sample(&values)).collect()
     }
 }
 
 impl Scenario for Mix {
     fn kinds(&self) -> &[String] {
-        &self.names
+        &self.all.names
     }
 
     fn next(&self, user: u32) -> Option<Request> {
-        let number = self.wheel.next();
-        // Fits: there are at most MAX_KINDS.
-        self.kinds[number].request(number as u16, user, &self.values)
+        let kind = usize::from(self.sent[self.wheel.next()]);
+        self.all.kinds[kind].request(user, &self.all.values)
     }
 }
 
@@ -126,14 +101,8 @@ pub(crate) struct Kind {
     pub weight: u32,
     /// By which kinds are chosen for a run.
     pub tags: Vec<String>,
-    /// Where it goes; `None` is the run's topic.
-    pub topic: Option<Arc<str>>,
-    /// Where its reply is to go; `None` is the run's reply topic.
-    pub reply_topic: Option<Arc<str>>,
-    /// The statuses that answer it well; `None` is what the run expects.
-    pub expect: Option<Arc<StatusSet>>,
-    /// What the body of its reply must say; `None` is what the run expects.
-    pub expect_body: Option<Arc<BodyChecks>>,
+    /// What its requests have in common: their kind, topics, and what is expected of replies.
+    pub common: Request,
     /// The record's key, before any of a captured record.
     pub key: Option<Template>,
     /// Headers of its own, before those of the same name of a captured record.
@@ -160,10 +129,7 @@ impl Kind {
             name,
             weight: 1,
             tags: Vec::new(),
-            topic: None,
-            reply_topic: None,
-            expect: None,
-            expect_body: None,
+            common: Request::new(0),
             key: None,
             headers: Vec::new(),
             feeder: None,
@@ -183,55 +149,47 @@ impl Kind {
     }
 
     /// The next request; `None` when its feeder has no row left.
-    pub(super) fn request(&self, kind: u16, user: u32, values: &Values) -> Option<Request> {
+    fn request(&self, user: u32, values: &Values) -> Option<Request> {
         let row = match &self.feeder {
             Some(feeder) => Some(feeder.next(values)?),
             None => None,
         };
-        let mut draw = values.draw(user, Uuid::new_v4());
-        draw.row = row;
-        let place = match &self.body {
-            Body::Template(_) => 0,
-            Body::Records(records) => records.advance(),
-        };
-        Some(self.render(kind, place, &draw))
+        let draw = values.draw(user, row);
+        Some(self.render(Records::next, &draw))
     }
 
     /// A request that takes no turn.
-    pub(super) fn sample(&self, kind: u16, values: &Values) -> Request {
-        let mut draw = values.draw(0, Uuid::new_v4());
-        draw.row = self.feeder.as_ref().map(Feeder::sample);
-        self.render(kind, 0, &draw)
+    fn sample(&self, values: &Values) -> Request {
+        let draw = values.draw(0, self.feeder.as_ref().map(Feeder::sample));
+        self.render(Records::sample, &draw)
     }
 
-    fn render(&self, kind: u16, place: usize, draw: &Draw<'_>) -> Request {
+    fn render(&self, take: fn(&Records) -> &Record, draw: &Draw<'_>) -> Request {
         let render = |template: &Template| template.render(draw);
         let own = self.headers.iter();
-        let mut headers: Vec<(String, Bytes)> = own
+        let mut headers: Vec<_> = own
             .map(|(name, value)| (name.clone(), render(value)))
             .collect();
         let mut key = self.key.as_ref().map(render);
         let body = match &self.body {
             Body::Template(template) => Some(render(template)),
             Body::Records(records) => {
-                let captured = records.record(place);
-                let is_own = |name: &str| self.headers.iter().any(|(own, _)| own == name);
-                let more = captured.headers.into_iter();
-                headers.extend(more.filter(|(name, _)| !is_own(name)));
-                key = key.or(captured.key);
-                captured.body
+                let captured = take(records);
+                for (name, value) in &captured.headers {
+                    if !self.headers.iter().any(|(own, _)| **own == **name) {
+                        headers.push((name.as_ref().to_owned(), value.clone()));
+                    }
+                }
+                key = key.or_else(|| captured.key.clone());
+                captured.body.clone()
             }
         };
         Request {
-            kind,
             id: draw.id,
             key,
             headers,
             body,
-            topic: self.topic.clone(),
-            reply_topic: self.reply_topic.clone(),
-            expect: self.expect.clone(),
-            expect_body: self.expect_body.clone(),
+            ..self.common.clone()
         }
     }
 }
@@ -243,15 +201,15 @@ impl Kind {
 /// its weight, and a heavy kind's turns are spread among those of the light ones. Nothing is
 /// random, so neither the shares nor the order differ between runs.
 #[derive(Debug)]
-pub(crate) struct WeightedRoundRobin {
+struct WeightedRoundRobin {
     weights: Vec<i64>,
     total: i64,
     credit: Mutex<Vec<i64>>,
 }
 
 impl WeightedRoundRobin {
-    pub(crate) fn new(weights: &[u32]) -> Self {
-        let weights: Vec<i64> = weights.iter().copied().map(i64::from).collect();
+    fn new(weights: impl Iterator<Item = u32>) -> Self {
+        let weights: Vec<i64> = weights.map(i64::from).collect();
         Self {
             total: weights.iter().sum(),
             credit: Mutex::new(vec![0; weights.len()]),
@@ -260,7 +218,7 @@ impl WeightedRoundRobin {
     }
 
     /// The index of the next kind.
-    pub(crate) fn next(&self) -> usize {
+    fn next(&self) -> usize {
         if self.weights.len() < 2 {
             return 0;
         }
@@ -285,7 +243,6 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::scenario::{Body, Format, Records, Template};
 
     fn template(text: &str) -> Template {
         Template::compile(text.as_bytes(), &[]).unwrap()
@@ -318,9 +275,7 @@ mod tests {
             if looked_at {
                 assert_eq!(mix.samples().len(), 1);
             }
-            (0..3)
-                .map(|_| mix.next(0).unwrap().body)
-                .collect::<Vec<_>>()
+            [0; 3].map(|user| mix.next(user).unwrap().body)
         };
         assert_eq!(bodies(true), bodies(false));
     }
@@ -328,7 +283,7 @@ mod tests {
     #[test]
     fn a_key_and_headers_of_the_kind_win_over_captured_ones() {
         let captured = r#"{"topic":"t","partition":0,"offset":1,"headers":["tenant","red","trace","1"],"key":"k","payload":"p"}"#;
-        let records = Records::parse(Path::new("f"), captured.into(), Format::KcatJson).unwrap();
+        let records = Records::parse(Path::new("f"), captured.into(), None).unwrap();
         let mut kind = Kind::new("replay".to_owned(), Body::Records(records));
         kind.headers
             .push(("tenant".to_owned(), template("blue{user}")));
@@ -343,15 +298,8 @@ mod tests {
         assert_eq!(request.body, Some(Bytes::from("p")));
     }
 
-    #[test]
-    fn what_cannot_be_mixed_is_refused() {
-        assert!(Mix::try_new(Vec::new(), 1).is_err());
-        let error = Mix::try_new(vec![kind("create", 0, "")], 1).unwrap_err();
-        assert!(error.contains("create"), "{error}");
-    }
-
     fn choices(weights: &[u32], count: usize) -> Vec<usize> {
-        let wheel = WeightedRoundRobin::new(weights);
+        let wheel = WeightedRoundRobin::new(weights.iter().copied());
         (0..count).map(|_| wheel.next()).collect()
     }
 
@@ -378,7 +326,7 @@ mod tests {
 
     #[test]
     fn shares_are_exact_with_many_users() {
-        let wheel = WeightedRoundRobin::new(&[3, 1]);
+        let wheel = WeightedRoundRobin::new([3, 1].into_iter());
         let counted = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..4)
                 .map(|_| scope.spawn(|| (0..1000).filter(|_| wheel.next() == 0).count()))

@@ -1,13 +1,14 @@
 //! Records from a file, one per line: bodies as they stand, or whole records that kcat captured.
 
-use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
+
+use crate::scenario::unreadable;
 
 /// What the lines of a file are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -19,179 +20,77 @@ pub(crate) enum Format {
     KcatJson,
 }
 
-impl std::str::FromStr for Format {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "lines" => Ok(Self::Lines),
-            "kcat-json" => Ok(Self::KcatJson),
-            _ => Err("takes lines or kcat-json".to_owned()),
-        }
-    }
-}
-
-/// Why a file of records cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum RecordsError {
-    /// It cannot be read.
-    #[error("{} cannot be read: {cause}", .path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        cause: std::io::Error,
-    },
-    /// It has nothing to send.
-    #[error("{} holds no record: write one per line", .0.display())]
-    Empty(PathBuf),
-    /// A line is no record of kcat's.
-    #[error(
-        "{}:{line}: not a record as `kcat -C -J` writes it ({reason}); if the lines are bodies, say so by the format lines",
-        .path.display()
-    )]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// Counted from 1.
-        line: usize,
-        /// What is wrong.
-        reason: String,
-    },
-}
-
-/// The records of one file, taken in their order and from the first again after the last. Their
-/// content is held once; what is sent are slices of it.
-#[derive(Debug)]
-pub(crate) struct Records {
-    data: Bytes,
-    places: Places,
-    taken: AtomicUsize,
-}
-
-#[derive(Debug)]
-enum Places {
-    Bodies(Vec<Range<usize>>),
-    Captured(Vec<Captured>),
-}
-
-/// Where the parts of a captured record are; `None` is a null.
-#[derive(Debug)]
-struct Captured {
-    key: Option<Range<usize>>,
-    body: Option<Range<usize>>,
-    headers: Box<[(Arc<str>, Range<usize>)]>,
-}
-
 /// One record, ready to be sent.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Record {
     pub(super) key: Option<Bytes>,
-    pub(super) headers: Vec<(String, Bytes)>,
+    pub(super) headers: Box<[(Arc<str>, Bytes)]>,
     pub(super) body: Option<Bytes>,
 }
 
+/// The records of one file, taken in their order and from the first again after the last.
+#[derive(Debug)]
+pub(crate) struct Records {
+    all: Vec<Record>,
+    taken: AtomicUsize,
+}
+
 impl Records {
-    /// Reads a file. Without a format, its first line decides. Blank lines are passed over.
-    ///
-    /// # Errors
-    ///
-    /// When the file cannot be read, holds nothing, or has a line of another form.
-    pub(crate) fn read(path: &Path, format: Option<Format>) -> Result<Self, RecordsError> {
-        let content = std::fs::read(path).map_err(|cause| RecordsError::Read {
-            path: path.to_owned(),
-            cause,
-        })?;
-        let data = Bytes::from(content);
-        let format = format.unwrap_or_else(|| recognised(&data));
-        Self::parse(path, data, format)
+    /// Reads a file. Without a format, its first line decides. Blank lines are passed over. Fails when the file holds
+    /// nothing, or a line of another form.
+    pub(crate) fn read(path: &Path, format: Option<Format>) -> Result<Self, String> {
+        let content = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
+        Self::parse(path, content.into(), format)
     }
 
-    pub(super) fn parse(path: &Path, data: Bytes, format: Format) -> Result<Self, RecordsError> {
-        let (data, places) = match format {
-            Format::Lines => {
-                let bodies = lines(&data).map(|(_, place)| place).collect();
-                (data, Places::Bodies(bodies))
-            }
-            Format::KcatJson => {
-                let (data, captured) = read(path, &data)?;
-                (data, Places::Captured(captured))
-            }
-        };
-        let records = Self {
-            data,
-            places,
+    pub(super) fn parse(path: &Path, data: Bytes, format: Option<Format>) -> Result<Self, String> {
+        let path = path.display();
+        let numbered = (1..).zip(data.split(|byte| *byte == b'\n'));
+        let mut lines = numbered
+            .map(|(number, line)| (number, line.strip_suffix(b"\r").unwrap_or(line)))
+            .filter(|(_, line)| !line.trim_ascii().is_empty())
+            .peekable();
+        let format = format.unwrap_or_else(|| match lines.peek() {
+            Some((_, line)) if serde_json::from_slice::<Envelope>(line).is_ok() => Format::KcatJson,
+            _ => Format::Lines,
+        });
+        let records = lines.map(|(number, line)| match format {
+            Format::Lines => Ok(Record {
+                body: Some(data.slice_ref(line)),
+                ..Record::default()
+            }),
+            Format::KcatJson => captured(line).map_err(|reason| {
+                format!(
+                    "{path}:{number}: not a record as `kcat -C -J` writes it ({reason}); if the lines are bodies, \
+                     say so by the format lines"
+                )
+            }),
+        });
+        let all: Vec<Record> = records.collect::<Result<_, _>>()?;
+        if all.is_empty() {
+            return Err(format!("{path} holds no record: write one per line"));
+        }
+        Ok(Self {
+            all,
             taken: AtomicUsize::new(0),
-        };
-        match records.count() {
-            0 => Err(RecordsError::Empty(path.to_owned())),
-            _ => Ok(records),
-        }
+        })
     }
 
-    /// How many records there are; at least one.
-    pub(crate) fn count(&self) -> usize {
-        match &self.places {
-            Places::Bodies(bodies) => bodies.len(),
-            Places::Captured(captured) => captured.len(),
-        }
+    pub(super) fn next(&self) -> &Record {
+        &self.all[self.taken.fetch_add(1, Ordering::Relaxed) % self.all.len()]
     }
 
-    /// The place of the next record.
-    pub(super) fn advance(&self) -> usize {
-        self.taken.fetch_add(1, Ordering::Relaxed) % self.count()
-    }
-
-    pub(super) fn record(&self, place: usize) -> Record {
-        let slice = |place: &Range<usize>| self.data.slice(place.clone());
-        match &self.places {
-            Places::Bodies(bodies) => Record {
-                key: None,
-                headers: Vec::new(),
-                body: Some(slice(&bodies[place])),
-            },
-            Places::Captured(captured) => {
-                let record = &captured[place];
-                let headers = record.headers.iter();
-                Record {
-                    key: record.key.as_ref().map(slice),
-                    headers: headers
-                        .map(|(name, value)| (String::from(&**name), slice(value)))
-                        .collect(),
-                    body: record.body.as_ref().map(slice),
-                }
-            }
-        }
+    /// A record that is not taken by being looked at.
+    pub(super) fn sample(&self) -> &Record {
+        &self.all[0]
     }
 }
 
-fn recognised(data: &[u8]) -> Format {
-    let first = lines(data).next();
-    match first {
-        Some((_, place)) if is_envelope(&data[place.clone()]) => Format::KcatJson,
-        _ => Format::Lines,
-    }
-}
-
-/// The lines that are not blank, without their ends, numbered from 1.
-fn lines(data: &[u8]) -> impl Iterator<Item = (usize, Range<usize>)> {
-    let mut start = 0;
-    let all = data.split(|byte| *byte == b'\n').map(move |line| {
-        let place = start..start + line.strip_suffix(b"\r").unwrap_or(line).len();
-        start += line.len() + 1;
-        place
-    });
-    let numbered = (1..).zip(all);
-    numbered.filter(|(_, place)| !data[place.clone()].trim_ascii().is_empty())
-}
-
-// The JSON that `kcat -C -J` writes for each record.
-//
-// `{"topic":..,"partition":..,"offset":..,"tstype":..,"ts":..,"broker":..,"headers":[name,value,..],
-// "key":..,"payload":..}`; headers are left out if there are none, and a null stays one. kcat puts
-// bytes into its text as they are, so that a payload that is not UTF-8 cannot be read back.
-// With `-s value=avro` the payload is JSON; it is then sent as JSON text.
-
+/// The JSON that `kcat -C -J` writes for each record.
+///
+/// Headers are left out if there are none, and a null stays one. kcat puts bytes into its text as they are, so that
+/// a payload that is not UTF-8 cannot be read back. With `-s value=avro` the payload is JSON; it is then sent as
+/// JSON text.
 #[derive(Deserialize)]
 struct Envelope {
     #[expect(dead_code, reason = "told apart from other JSON by it")]
@@ -200,6 +99,7 @@ struct Envelope {
     partition: i32,
     #[expect(dead_code, reason = "told apart from other JSON by it")]
     offset: i64,
+    /// Names and values in turn.
     #[serde(default)]
     headers: Vec<Option<String>>,
     #[serde(default)]
@@ -207,25 +107,7 @@ struct Envelope {
     payload: Value,
 }
 
-fn is_envelope(line: &[u8]) -> bool {
-    serde_json::from_slice::<Envelope>(line).is_ok()
-}
-
-/// The content of all records, and where in it each part is.
-fn read(path: &Path, data: &[u8]) -> Result<(Bytes, Vec<Captured>), RecordsError> {
-    let mut content = Content(Vec::with_capacity(data.len()));
-    let captured = lines(data).map(|(line, place)| {
-        capture(&data[place], &mut content).map_err(|reason| RecordsError::Line {
-            path: path.to_owned(),
-            line,
-            reason,
-        })
-    });
-    let captured = captured.collect::<Result<_, _>>()?;
-    Ok((Bytes::from(content.0), captured))
-}
-
-fn capture(line: &[u8], content: &mut Content) -> Result<Captured, String> {
+fn captured(line: &[u8]) -> Result<Record, String> {
     // The parser saw one line, whose number in the file the caller tells.
     let told =
         |error: serde_json::Error| error.to_string().replace(" at line 1 column", " at column");
@@ -234,50 +116,36 @@ fn capture(line: &[u8], content: &mut Content) -> Result<Captured, String> {
     if !rest.is_empty() {
         return Err("headers are pairs of a name and a value".to_owned());
     }
-    let mut headers = Vec::with_capacity(pairs.len());
-    for [name, value] in pairs {
+    let headers = pairs.iter().map(|[name, value]| {
         let name = name.as_deref().filter(|name| !name.is_empty());
-        let name = name.ok_or("a header has no name")?;
         // A null becomes an empty value; services that tell them apart are not known.
-        let value = content.keep(value.as_deref().unwrap_or_default().as_bytes());
-        headers.push((Arc::from(name), value));
-    }
-    Ok(Captured {
-        key: content.keep_value(&envelope.key)?,
-        body: content.keep_value(&envelope.payload)?,
-        headers: headers.into(),
+        let value = value.clone().unwrap_or_default();
+        Ok((name.ok_or("a header has no name")?.into(), value.into()))
+    });
+    let bytes = |value: Value| match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.into()),
+        other => Some(other.to_string().into()),
+    };
+    Ok(Record {
+        headers: headers.collect::<Result<_, String>>()?,
+        key: bytes(envelope.key),
+        body: bytes(envelope.payload),
     })
-}
-
-struct Content(Vec<u8>);
-
-impl Content {
-    fn keep(&mut self, bytes: &[u8]) -> Range<usize> {
-        let start = self.0.len();
-        self.0.extend_from_slice(bytes);
-        start..self.0.len()
-    }
-
-    fn keep_value(&mut self, value: &Value) -> Result<Option<Range<usize>>, String> {
-        match value {
-            Value::Null => Ok(None),
-            Value::String(text) => Ok(Some(self.keep(text.as_bytes()))),
-            other => {
-                let text = serde_json::to_vec(other).map_err(|error| error.to_string())?;
-                Ok(Some(self.keep(&text)))
-            }
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn parse(text: &'static str, format: impl Into<Option<Format>>) -> Result<Records, String> {
+        Records::parse(Path::new("captured"), text.into(), format.into())
+    }
+
     fn bodies(text: &'static str) -> Vec<Bytes> {
-        let records = Records::parse(Path::new("f"), text.into(), Format::Lines).unwrap();
-        (0..records.count() + 1)
-            .map(|_| records.record(records.advance()).body.unwrap())
+        let records = parse(text, Format::Lines).unwrap();
+        (0..=records.all.len())
+            .map(|_| records.next().body.clone().unwrap())
             .collect()
     }
 
@@ -290,29 +158,27 @@ mod tests {
     #[test]
     fn bodies_are_slices_of_the_file() {
         let data = Bytes::from_static(b"first\nsecond");
-        let records = Records::parse(Path::new("f"), data.clone(), Format::Lines).unwrap();
-        let second = records.record(1).body.unwrap();
+        let records = Records::parse(Path::new("f"), data.clone(), None).unwrap();
+        let second = records.all[1].body.as_ref().unwrap();
         assert_eq!(second.as_ptr(), data.slice(6..).as_ptr());
     }
 
     #[test]
     fn the_first_line_tells_the_format() {
-        let envelope = br#"{"topic":"t","partition":0,"offset":0,"payload":"p"}"#;
-        assert_eq!(recognised(envelope), Format::KcatJson);
-        assert_eq!(recognised(b"\n\n{\"topic\":\"t\"}"), Format::Lines);
-        assert_eq!(recognised(b"plain"), Format::Lines);
-        assert_eq!(recognised(b""), Format::Lines);
+        let envelope = r#"{"topic":"t","partition":0,"offset":0,"payload":"p"}"#;
+        assert_eq!(parse(envelope, None).unwrap().all[0].body, Some("p".into()));
+        for lines in ["\n\n{\"topic\":\"t\"}", "plain"] {
+            let records = parse(lines, None).unwrap();
+            assert_eq!(records.all[0].body, Some(lines.trim().into()));
+        }
     }
 
     #[test]
     fn what_cannot_be_used_is_named() {
-        let error = Records::parse(Path::new("bodies"), Bytes::from("\n \n"), Format::Lines);
-        assert_eq!(
-            error.unwrap_err().to_string(),
-            "bodies holds no record: write one per line"
-        );
+        let told = "captured holds no record: write one per line";
+        assert_eq!(parse("\n \n", None).unwrap_err(), told);
         let error = Records::read(Path::new("no/such"), None).unwrap_err();
-        assert!(error.to_string().starts_with("no/such cannot be read: "));
+        assert!(error.starts_with("no/such cannot be read: "), "{error}");
     }
 
     /// Lines of the form that kcat 1.7.1 writes; a null header was written by itself.
@@ -325,39 +191,27 @@ mod tests {
         "\n",
     );
 
-    fn parse(text: &'static str) -> Result<Records, RecordsError> {
-        Records::parse(Path::new("captured"), text.into(), Format::KcatJson)
-    }
-
     #[test]
     fn records_are_those_that_were_captured() {
-        let records = parse(CAPTURED).unwrap();
-        let header = |name: &str, value: &'static str| (name.to_owned(), Bytes::from(value));
-        assert_eq!(
-            records.record(0),
-            Record {
-                key: Some("k1".into()),
-                headers: vec![
-                    header("reply-to", "old.reply"),
-                    header("tenant", "blue"),
-                    header("empty", "")
-                ],
-                body: Some("{\"a\":\"ä\\n\"}".into()),
-            }
-        );
-        let null = Record {
-            key: None,
-            headers: Vec::new(),
-            body: None,
+        let header = |name: &str, value: &'static str| (Arc::from(name), Bytes::from(value));
+        let headers = [
+            header("reply-to", "old.reply"),
+            header("tenant", "blue"),
+            header("empty", ""),
+        ];
+        let first = Record {
+            key: Some("k1".into()),
+            headers: headers.into(),
+            body: Some("{\"a\":\"ä\\n\"}".into()),
         };
-        assert_eq!(records.record(1), null);
-        assert_eq!(
-            records.record(2).key,
-            Some(Bytes::new()),
-            "empty is not null"
-        );
-        assert_eq!(records.record(2).body, Some("{\"avro\":[1]}".into()));
-        assert_eq!(records.count(), 3);
+        // Empty is not null.
+        let third = Record {
+            key: Some(Bytes::new()),
+            body: Some("{\"avro\":[1]}".into()),
+            ..Record::default()
+        };
+        let records = parse(CAPTURED, Format::KcatJson).unwrap();
+        assert_eq!(records.all, [first, Record::default(), third]);
     }
 
     #[test]
@@ -374,7 +228,7 @@ mod tests {
                 "a header has no name",
             ),
         ] {
-            let error = parse(text).unwrap_err().to_string();
+            let error = parse(text, Format::KcatJson).unwrap_err();
             assert!(
                 error.contains(reason) && error.contains("format lines"),
                 "{error}"

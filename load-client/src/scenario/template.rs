@@ -7,20 +7,34 @@
 //! `{{name}}` is the text `{name}`. Closing braces need no escape.
 
 use std::io::Write;
+use std::sync::LazyLock;
 use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
+use regex::bytes::{Captures, Regex};
 use uuid::Uuid;
 
 use crate::scenario::Draw;
 
+/// An escape, a column or another placeholder. Also one that is not closed, so that it can be told.
+static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| {
+    let pattern = r"(?xs-u) \{\{ (?<escaped>[A-Za-z_].*?) (?: \}\} | \z )
+                          | \{csv\. (?<column>[^}]*) \}?
+                          | \{ (?<name>[A-Za-z_]\w*) (?: \} | : (?<argument>[^}]*) \}? )";
+    Regex::new(pattern).expect("the pattern is a constant that the tests compile")
+});
+
+const KNOWN: &str = "{uuid}, {request_id}, {counter}, {random:LOW:HIGH}, {user}, {now}, {timestamp_ms} and {csv.COLUMN}";
+/// Most bytes that a placeholder takes, which is a UUID. What a column takes is not known before the row.
+const LONGEST_VALUE: usize = 36;
+/// Columns that a message names.
+const MAX_NAMED: usize = 20;
+/// Letters of a wrong placeholder that a message shows.
+const LONGEST_SHOWN: usize = 40;
+
 /// A compiled template.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Template {
-    parts: Vec<Part>,
-    /// Room for the longest rendering, so that one allocation is enough.
-    capacity: usize,
-}
+pub(crate) struct Template(Vec<Part>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
@@ -38,38 +52,48 @@ enum Part {
 
 impl Template {
     /// Compiles a text. It may hold any bytes beside its placeholders. `columns` are those of the file that rows
-    /// are drawn from; none without one.
-    ///
-    /// # Errors
-    ///
-    /// For an unknown placeholder or column, a wrong argument, or a brace that is not closed.
-    pub(crate) fn compile(text: &[u8], columns: &[String]) -> Result<Self, TemplateError> {
-        parts(text, columns).map(Self::of)
+    /// are drawn from; none without one. An error says what to write instead.
+    pub(crate) fn compile(text: &[u8], columns: &[String]) -> Result<Self, String> {
+        let literal = |text| Part::Literal(Bytes::copy_from_slice(text));
+        let (mut parts, mut end) = (Vec::new(), 0);
+        for found in PLACEHOLDER.captures_iter(text) {
+            let place = found.get_match();
+            parts.push(literal(&text[end..place.start()]));
+            parts.push(part(&found, columns)?);
+            end = place.end();
+        }
+        parts.push(literal(&text[end..]));
+        parts.retain(|part| !matches!(part, Part::Literal(text) if text.is_empty()));
+        Ok(Self(parts))
     }
 
     /// A text that is sent as it is, whatever its braces.
     pub(crate) fn verbatim(text: Bytes) -> Self {
-        Self::of(vec![Part::Literal(text)])
+        Self(vec![Part::Literal(text)])
+    }
+
+    /// Room for the longest rendering, so that one allocation is enough.
+    fn capacity(&self) -> usize {
+        let longest = self.0.iter().map(|part| match part {
+            Part::Literal(text) => text.len(),
+            _ => LONGEST_VALUE,
+        });
+        longest.sum()
     }
 
     /// Whether it has a column of a row.
     pub(super) fn has_column(&self) -> bool {
-        let mut parts = self.parts.iter();
+        let mut parts = self.0.iter();
         parts.any(|part| matches!(part, Part::Column(_)))
     }
 
-    fn of(parts: Vec<Part>) -> Self {
-        let capacity = parts.iter().map(Part::longest).sum();
-        Self { parts, capacity }
-    }
-
     /// Fills the placeholders in. Text without any is shared and not copied.
-    pub(crate) fn render(&self, draw: &Draw<'_>) -> Bytes {
-        match &*self.parts {
+    pub(super) fn render(&self, draw: &Draw<'_>) -> Bytes {
+        match &*self.0 {
             [] => Bytes::new(),
             [Part::Literal(text)] => text.clone(),
             parts => {
-                let mut rendered = Vec::with_capacity(self.capacity);
+                let mut rendered = Vec::with_capacity(self.capacity());
                 for part in parts {
                     part.write(draw, &mut rendered);
                 }
@@ -80,44 +104,22 @@ impl Template {
 }
 
 impl Part {
-    /// Most bytes that it can take.
-    fn longest(&self) -> usize {
-        match self {
-            Self::Literal(text) => text.len(),
-            Self::Uuid | Self::RequestId => 36,
-            // `2026-01-02T03:04:05.678Z`, and as many digits as 64 bits have.
-            Self::Now => 24,
-            Self::Counter | Self::Random(..) | Self::TimestampMilliseconds => 20,
-            Self::User => 10,
-            // Not known before the row.
-            Self::Column(_) => 0,
-        }
-    }
-
     fn write(&self, draw: &Draw<'_>, to: &mut Vec<u8>) {
-        let mut buffer = Uuid::encode_buffer();
         let written = match self {
             Self::Literal(text) => to.write_all(text),
-            Self::Uuid => to.write_all(
-                Uuid::new_v4()
-                    .hyphenated()
-                    .encode_lower(&mut buffer)
-                    .as_bytes(),
-            ),
-            Self::RequestId => {
-                to.write_all(draw.id.hyphenated().encode_lower(&mut buffer).as_bytes())
-            }
+            Self::Uuid => write!(to, "{}", Uuid::new_v4()),
+            Self::RequestId => write!(to, "{}", draw.id),
             Self::Counter => write!(to, "{}", draw.counter),
-            Self::Random(low, high) => write!(to, "{}", draw.random(*low, *high)),
+            Self::Random(low, high) => write!(to, "{}", draw.values.random(*low, *high)),
             Self::User => write!(to, "{}", draw.user),
-            Self::Column(at) => {
-                let value = draw.row.and_then(|row| row.get(*at));
-                to.write_all(value.unwrap_or_default())
-            }
             Self::Now => write!(to, "{}", humantime::format_rfc3339_millis(draw.now)),
             Self::TimestampMilliseconds => {
                 let since = draw.now.duration_since(UNIX_EPOCH).unwrap_or_default();
                 write!(to, "{}", since.as_millis())
+            }
+            Self::Column(at) => {
+                let value = draw.row.and_then(|row| row.get(*at));
+                to.write_all(value.unwrap_or_default())
             }
         };
         // Writing to memory cannot fail.
@@ -125,199 +127,216 @@ impl Part {
     }
 }
 
-// Takes a template apart. Each error says what to write instead.
-
-const KNOWN: &str = "{uuid}, {request_id}, {counter}, {random:LOW:HIGH}, {user}, {now}, {timestamp_ms} and {csv.COLUMN}";
-
-/// What a column's placeholder begins with.
-const COLUMN: &[u8] = b"{csv.";
-/// Columns that a message names.
-const MAX_NAMED: usize = 20;
-/// Letters of a column that a message shows.
-const LONGEST_NAMED: usize = 40;
-
-/// Why a text is no template.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum TemplateError {
-    /// A placeholder of no meaning.
-    #[error(
-        "unknown placeholder {{{name}}} at byte {at}; known are {KNOWN}; write {{{{{name}}}}} for the text itself"
-    )]
-    Unknown {
-        /// Its name.
-        name: String,
-        /// Where its brace is, counted from 1.
-        at: usize,
-    },
-    /// A column that the file does not have, or a column without a file.
-    #[error("{{csv.{name}}} at byte {at}: {reason}")]
-    Column {
-        /// Its name.
-        name: String,
-        /// Where its brace is, counted from 1.
-        at: usize,
-        /// Why there is none, and what to do.
-        reason: String,
-    },
-    /// A known placeholder with arguments that it does not take.
-    #[error("wrong placeholder {found} at byte {at}: write {takes}")]
-    Arguments {
-        /// As it stands there.
-        found: String,
-        /// Where its brace is, counted from 1.
-        at: usize,
-        /// How it is written.
-        takes: &'static str,
-    },
-    /// A placeholder or an escape without its end.
-    #[error("the {opened} at byte {at} is not closed; close it by {closed}")]
-    NotClosed {
-        /// What begins there.
-        opened: String,
-        /// Where its brace is, counted from 1.
-        at: usize,
-        /// What ends it.
-        closed: &'static str,
-    },
-}
-
-fn parts(text: &[u8], columns: &[String]) -> Result<Vec<Part>, TemplateError> {
-    let mut parts = Vec::new();
-    let mut literal = Vec::new();
-    let mut at = 0;
-    while at < text.len() {
-        let rest = &text[at..];
-        if is_escape(rest) {
-            let end = find(rest, b"}}").ok_or_else(|| not_closed(rest, at, 2, "}}"))?;
-            // One brace of each pair.
-            literal.extend_from_slice(&rest[1..=end]);
-            at += end + 2;
-        } else if let Some((part, length)) = column(rest, at, columns)? {
-            flush(&mut literal, &mut parts);
-            parts.push(part);
-            at += length;
-        } else if let Some((part, length)) = placeholder(rest, at)? {
-            flush(&mut literal, &mut parts);
-            parts.push(part);
-            at += length;
-        } else {
-            literal.push(rest[0]);
-            at += 1;
-        }
+/// What a match of [`PLACEHOLDER`] stands for.
+fn part(found: &Captures<'_>, columns: &[String]) -> Result<Part, String> {
+    let place = found.get_match();
+    let (text, at) = (place.as_bytes(), place.start() + 1);
+    let shown = String::from_utf8_lossy(text);
+    let escaped = found.name("escaped");
+    let closing = if escaped.is_some() { "}}" } else { "}" };
+    if !text.ends_with(closing.as_bytes()) {
+        let is_name = |own: &char| own.is_ascii_alphanumeric() || "{_".contains(*own);
+        let opened: String = shown.chars().take_while(is_name).collect();
+        return Err(format!(
+            "the {opened} at byte {at} is not closed; close it by {closing}"
+        ));
     }
-    flush(&mut literal, &mut parts);
-    Ok(parts)
-}
-
-fn flush(literal: &mut Vec<u8>, parts: &mut Vec<Part>) {
-    if !literal.is_empty() {
-        parts.push(Part::Literal(Bytes::from(std::mem::take(literal))));
+    if escaped.is_some() {
+        // One brace of each pair.
+        let text = Bytes::copy_from_slice(&text[1..text.len() - 1]);
+        return Ok(Part::Literal(text));
     }
-}
-
-/// `{{name`: two braces before anything else are two braces.
-fn is_escape(rest: &[u8]) -> bool {
-    rest.starts_with(b"{{") && name_length(&rest[2..]) > 0
-}
-
-/// The column that is named here and the length of its placeholder; `None` for anything else.
-fn column(
-    rest: &[u8],
-    at: usize,
-    columns: &[String],
-) -> Result<Option<(Part, usize)>, TemplateError> {
-    let Some(named) = rest.strip_prefix(COLUMN) else {
-        return Ok(None);
+    if let Some(name) = found.name("column") {
+        return column(&String::from_utf8_lossy(name.as_bytes()), at, columns);
+    }
+    let argument = found.name("argument").map(|own| own.as_bytes());
+    let name = String::from_utf8_lossy(&found["name"]);
+    let wrong = |takes: &str| {
+        let shown: String = shown.chars().take(LONGEST_SHOWN).collect();
+        format!("wrong placeholder {shown} at byte {at}: write {takes}")
     };
-    let end = find(named, b"}").ok_or_else(|| not_closed(rest, at, 1, "}"))?;
-    let name = String::from_utf8_lossy(&named[..end]);
-    if let Some(column) = columns.iter().position(|own| *own == name) {
-        return Ok(Some((Part::Column(column), COLUMN.len() + end + 1)));
-    }
-    let known: Vec<&str> = columns.iter().take(MAX_NAMED).map(|own| &**own).collect();
-    let reason = match known.is_empty() {
-        true => "there is no file of rows: name one by feeder (--feeder)".to_owned(),
-        false => format!("the file of the feeder has {}", known.join(", ")),
-    };
-    Err(TemplateError::Column {
-        name: name.chars().take(LONGEST_NAMED).collect(),
-        at: at + 1,
-        reason,
-    })
-}
-
-/// The placeholder that starts here and its length; `None` for text.
-fn placeholder(rest: &[u8], at: usize) -> Result<Option<(Part, usize)>, TemplateError> {
-    if rest[0] != b'{' {
-        return Ok(None);
-    }
-    let name_end = 1 + name_length(&rest[1..]);
-    let follower = rest.get(name_end).copied();
-    let (true, Some(b'}' | b':')) = (name_end > 1, follower) else {
-        return Ok(None);
-    };
-    let name = String::from_utf8_lossy(&rest[1..name_end]);
     let plain = match &*name {
-        "uuid" => Some((Part::Uuid, "{uuid}")),
-        "request_id" => Some((Part::RequestId, "{request_id}")),
-        "counter" => Some((Part::Counter, "{counter}")),
-        "user" => Some((Part::User, "{user}")),
-        "now" => Some((Part::Now, "{now}")),
-        "timestamp_ms" => Some((Part::TimestampMilliseconds, "{timestamp_ms}")),
-        "random" => None,
+        "uuid" => Part::Uuid,
+        "request_id" => Part::RequestId,
+        "counter" => Part::Counter,
+        "user" => Part::User,
+        "now" => Part::Now,
+        "timestamp_ms" => Part::TimestampMilliseconds,
+        "random" => {
+            let takes = "{random:LOW:HIGH} with whole numbers, LOW not above HIGH";
+            return argument.and_then(random).ok_or_else(|| wrong(takes));
+        }
         _ => {
-            let name = name.into_owned();
-            return Err(TemplateError::Unknown { name, at: at + 1 });
+            return Err(format!(
+                "unknown placeholder {{{name}}} at byte {at}; known are {KNOWN}; write {{{{{name}}}}} for the text itself"
+            ));
         }
     };
-    let end = find(rest, b"}").ok_or_else(|| not_closed(rest, at, 1, "}"))?;
-    let found = String::from_utf8_lossy(&rest[..=end]);
-    let (part, takes) = match plain {
-        Some((part, takes)) => ((end == name_end).then_some(part), takes),
-        None => (
-            random(&found),
-            "{random:LOW:HIGH} with whole numbers, LOW not above HIGH",
-        ),
-    };
-    let part = part.ok_or_else(|| TemplateError::Arguments {
-        found: found.chars().take(40).collect(),
-        at: at + 1,
-        takes,
-    })?;
-    Ok(Some((part, end + 1)))
+    match argument {
+        None => Ok(plain),
+        Some(_) => Err(wrong(&format!("{{{name}}}"))),
+    }
 }
 
-fn random(found: &str) -> Option<Part> {
-    let bounds = found.strip_prefix("{random:")?.strip_suffix('}')?;
-    let (low, high) = bounds.split_once(':')?;
+fn random(bounds: &[u8]) -> Option<Part> {
+    let (low, high) = str::from_utf8(bounds).ok()?.split_once(':')?;
     let (low, high) = (low.trim().parse().ok()?, high.trim().parse().ok()?);
     (low <= high).then_some(Part::Random(low, high))
 }
 
-fn name_length(text: &[u8]) -> usize {
-    let starts = text
-        .first()
-        .is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_');
-    let is_word = |byte: &&u8| byte.is_ascii_alphanumeric() || **byte == b'_';
-    if starts {
-        text.iter().take_while(is_word).count()
-    } else {
-        0
+fn column(name: &str, at: usize, columns: &[String]) -> Result<Part, String> {
+    if let Some(column) = columns.iter().position(|own| own == name) {
+        return Ok(Part::Column(column));
     }
-}
-
-fn not_closed(rest: &[u8], at: usize, braces: usize, closed: &'static str) -> TemplateError {
-    let opened = &rest[..braces + name_length(&rest[braces..])];
-    TemplateError::NotClosed {
-        opened: String::from_utf8_lossy(opened).into_owned(),
-        at: at + 1,
-        closed,
-    }
-}
-
-fn find(text: &[u8], what: &[u8]) -> Option<usize> {
-    text.windows(what.len()).position(|window| window == what)
+    let named: Vec<&str> = columns.iter().take(MAX_NAMED).map(|own| &**own).collect();
+    let reason = match named.is_empty() {
+        true => "there is no file of rows: name one by feeder (--feeder)".to_owned(),
+        false => format!("the file of the feeder has {}", named.join(", ")),
+    };
+    let shown: String = name.chars().take(LONGEST_SHOWN).collect();
+    Err(format!("{{csv.{shown}}} at byte {at}: {reason}"))
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::scenario::{Feeder, FeederOrder, Values};
+
+    fn rendered(template: &str) -> String {
+        let values = Values::new(1);
+        let mut draw = values.draw(3, None);
+        draw.id = Uuid::from_u128(0xabc);
+        draw.now = UNIX_EPOCH + Duration::from_millis(1_767_323_045_678);
+        let template = Template::compile(template.as_bytes(), &[]).unwrap();
+        String::from_utf8(template.render(&draw).to_vec()).unwrap()
+    }
+
+    fn error(template: &str) -> String {
+        Template::compile(template.as_bytes(), &[]).unwrap_err()
+    }
+
+    #[test]
+    fn each_placeholder_is_filled_in() {
+        assert_eq!(
+            rendered("{request_id} {counter} {user} {now} {timestamp_ms}"),
+            "00000000-0000-0000-0000-000000000abc 1 3 2026-01-02T03:04:05.678Z 1767323045678"
+        );
+        assert_eq!(rendered("a{random:-7:-7}b"), "a-7b");
+        let uuids = rendered("{uuid}{uuid}");
+        let (first, second) = uuids.split_at(36);
+        assert!(Uuid::parse_str(first).is_ok() && Uuid::parse_str(second).is_ok());
+        assert_ne!(first, second);
+    }
+
+    #[test]
+    fn json_is_left_alone() {
+        for plain in [
+            r#"{"items":[{"sku":"id-1234","count":1}]}"#,
+            r#"{"a":{"b":{}}}"#,
+            "{ \"a\" : {\n\t\"b\":1}}",
+            "{}",
+            "[{},{}]",
+            "{\"query\":\"{ orders { id } }\"}",
+            "{{}}",
+            "{",
+            "a{b",
+            "{1}",
+            "{orders{",
+            "}}",
+            "",
+        ] {
+            assert_eq!(rendered(plain), plain);
+        }
+        let filled = rendered(r#"{"a":{"id":"{request_id}","n":{counter}}}"#);
+        let expected = r#"{"a":{"id":"00000000-0000-0000-0000-000000000abc","n":1}}"#;
+        assert_eq!(filled, expected);
+    }
+
+    #[test]
+    fn doubled_braces_are_the_text_itself() {
+        assert_eq!(rendered("{{uuid}}"), "{uuid}");
+        assert_eq!(rendered("{{anything else}}"), "{anything else}");
+        assert_eq!(rendered("{orders{{id}}}"), "{orders{id}}");
+        assert_eq!(rendered("{{a}}{counter}{{b}}"), "{a}1{b}");
+    }
+
+    #[test]
+    fn a_rendering_fits_into_its_one_allocation() {
+        let values = Values::new(1);
+        let draw = values.draw(u32::MAX, None);
+        let template = Template::compile(
+            b"{uuid}{now}{user}{timestamp_ms}{random:-9223372036854775808:9}{counter}x",
+            &[],
+        )
+        .unwrap();
+        assert!(template.render(&draw).len() <= template.capacity());
+        let plain = Template::compile(b"{\"a\":1}", &[]).unwrap();
+        let (first, second) = (plain.render(&draw), plain.render(&draw));
+        assert_eq!(first.as_ptr(), second.as_ptr(), "text is shared");
+    }
+
+    #[test]
+    fn what_looks_like_a_placeholder_and_is_none_is_an_error() {
+        insta::assert_snapshot!(error("a {uid} b"), @"unknown placeholder {uid} at byte 3; known are {uuid}, {request_id}, {counter}, {random:LOW:HIGH}, {user}, {now}, {timestamp_ms} and {csv.COLUMN}; write {{uid}} for the text itself");
+        insta::assert_snapshot!(error("{word:1}"), @"unknown placeholder {word} at byte 1; known are {uuid}, {request_id}, {counter}, {random:LOW:HIGH}, {user}, {now}, {timestamp_ms} and {csv.COLUMN}; write {{word}} for the text itself");
+        insta::assert_snapshot!(error("{uuid:4}"), @"wrong placeholder {uuid:4} at byte 1: write {uuid}");
+        insta::assert_snapshot!(error("{counter:"), @"the {counter at byte 1 is not closed; close it by }");
+        insta::assert_snapshot!(error("{{uuid}"), @"the {{uuid at byte 1 is not closed; close it by }}");
+        for wrong in [
+            "{random}",
+            "{random:1}",
+            "{random:2:1}",
+            "{random:a:b}",
+            "{random:1:2:3}",
+        ] {
+            let error = error(wrong);
+            assert!(error.contains("write {random:LOW:HIGH}"), "{error}");
+        }
+    }
+
+    #[test]
+    fn columns_of_a_row_are_filled_in() {
+        let columns = ["id".to_owned(), "full name".to_owned()];
+        let rows = &b"id,full name\n7,{uuid} \xff\n"[..];
+        let feeder = Feeder::parse(rows, FeederOrder::Once).unwrap();
+        let values = Values::new(1);
+        let draw = values.draw(0, Some(feeder.sample()));
+        let template = Template::compile(br#"{"id":{csv.id},"n":"{csv.full name}"}"#, &columns);
+        assert_eq!(rendered("{{csv.id}}"), "{csv.id}");
+        let filled = template.unwrap().render(&draw);
+        assert_eq!(&*filled, &b"{\"id\":7,\"n\":\"{uuid} \xff\"}"[..]);
+        let told = |text: &str| Template::compile(text.as_bytes(), &columns).unwrap_err();
+        insta::assert_snapshot!(told("a {csv.nam}"), @"{csv.nam} at byte 3: the file of the feeder has id, full name");
+        insta::assert_snapshot!(told("{csv.id"), @"the {csv at byte 1 is not closed; close it by }");
+        insta::assert_snapshot!(error("{csv.id}"), @"{csv.id} at byte 1: there is no file of rows: name one by feeder (--feeder)");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_compile_or_are_refused(text in proptest::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(template) = Template::compile(&text, &[]) {
+                let values = Values::new(1);
+                let rendered = template.render(&values.draw(0, None));
+                prop_assert!(rendered.len() <= template.capacity());
+            }
+        }
+
+        #[test]
+        fn text_without_names_after_braces_is_unchanged(text in "[{}\"a-z0-9: ,]{0,80}") {
+            let looks_like_one = text.as_bytes().windows(2).any(|pair| {
+                pair[0] == b'{' && pair[1].is_ascii_alphabetic()
+            });
+            prop_assume!(!looks_like_one);
+            prop_assert_eq!(rendered(&text), text);
+        }
+
+        #[test]
+        fn an_escaped_name_is_itself(name in "[a-z_][a-z0-9_:]{0,20}") {
+            prop_assert_eq!(rendered(&format!("<{{{{{name}}}}}>")), format!("<{{{name}}}>"));
+        }
+    }
+}

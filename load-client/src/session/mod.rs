@@ -25,7 +25,7 @@ use crate::load::{Control, runner};
 use crate::measure::recorder::{Recorder, Samples, TallyView};
 use crate::measure::selfcheck::Stillness;
 use crate::report::{Destination, ExportError, RequestsCsv, StatsFiles, is_standard_output};
-use crate::scenario::{Mix, Part, Scenario};
+use crate::scenario::{Mix, Scenario};
 use crate::transport::kafka::{ClientSettings, KafkaSettings, KafkaTransport, KafkaTransportError};
 
 pub(crate) use conclude::Concluded;
@@ -207,7 +207,7 @@ impl Session {
             return runner::run(plan.clone(), scenario, transport, samples, control).await;
         }
         let loads = plan.loads.iter().map(|load| {
-            let part = Part::of(Arc::clone(&scenario), load.kinds.clone());
+            let part = scenario.part(load.kinds.clone());
             (load.plan.clone(), Arc::new(part) as Arc<dyn Scenario>)
         });
         runner::run_loads(loads.collect(), &transport, samples, control).await;

@@ -11,9 +11,6 @@ use crate::scenario::Request;
 
 pub use pending::Pending;
 
-// internal: shared by the transports
-pub(crate) use reply::{Bodies, Reply, ReplyReader, ReplyRecord, beginning};
-
 /// Why a request has no good reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
@@ -54,16 +51,12 @@ pub struct Refusal {
 /// How a request ended.
 pub type Ending = Result<Answer, Failure>;
 
-/// A reply that comes after the deadline, a good one or not, is a time-out.
-fn unless_late(ending: Ending, deadline: Instant) -> Ending {
-    let answer = match &ending {
-        Ok(answer) => Some(answer),
-        Err(Failure::Status(refusal) | Failure::Check(refusal)) => Some(&refusal.answer),
+/// When the reply of an ending arrived, if there is one.
+fn replied(ending: &Ending) -> Option<Instant> {
+    match ending {
+        Ok(answer) => Some(answer.replied),
+        Err(Failure::Status(refusal) | Failure::Check(refusal)) => Some(refusal.answer.replied),
         Err(_) => None,
-    };
-    match answer {
-        Some(answer) if answer.replied > deadline => Err(Failure::TimeOut),
-        _ => ending,
     }
 }
 
@@ -110,10 +103,7 @@ pub struct InMemory<F> {
     pending: Pending,
 }
 
-impl<F> InMemory<F>
-where
-    F: Fn(&Request) -> Result<(), String> + Send + Sync + 'static,
-{
+impl<F: Fn(&Request) -> Result<(), String> + Send + Sync + 'static> InMemory<F> {
     /// Takes what the service does: a good answer, or why it is not good.
     #[must_use]
     pub fn new(answer: F) -> Self {
@@ -122,29 +112,25 @@ where
     }
 }
 
-impl<F> Transport for InMemory<F>
-where
-    F: Fn(&Request) -> Result<(), String> + Send + Sync + 'static,
-{
+impl<F: Fn(&Request) -> Result<(), String> + Send + Sync + 'static> Transport for InMemory<F> {
     fn pending(&self) -> &Pending {
         &self.pending
     }
 
     fn send(&self, request: &Request) {
-        let answered = (self.answer)(request);
         let answer = Answer {
             // The present, on the clock that tests pause.
             replied: tokio::time::Instant::now().into_std(),
             bytes: 0,
         };
-        let ending = match answered {
-            Ok(()) => Ok(answer),
-            Err(reason) => Err(Failure::Status(Refusal {
+        let ending = (self.answer)(request).map(|()| answer).map_err(|reason| {
+            let body = None;
+            Failure::Status(Refusal {
                 reason,
                 answer,
-                body: None,
-            })),
-        };
+                body,
+            })
+        });
         self.pending.complete(&request.id, ending);
     }
 }
@@ -183,7 +169,7 @@ mod tests {
                 acked: None,
             };
             let listener: Arc<dyn Listener> = endings.clone();
-            assert!(service.pending().register(request.id, flight, listener));
+            assert!(service.pending().register(&request, flight, listener));
             service.send(&request);
         }
         let endings = endings.0.lock().unwrap();
@@ -191,30 +177,5 @@ mod tests {
         assert!(
             matches!(&endings[1], Err(Failure::Status(refusal)) if refusal.reason == "status 404")
         );
-    }
-
-    #[test]
-    fn a_late_reply_is_a_time_out_whatever_it_says() {
-        let deadline = Instant::now();
-        for late in [0, 1] {
-            let replied = deadline + Duration::from_millis(late);
-            let answer = Answer { replied, bytes: 0 };
-            let (reason, body) = ("500".to_owned(), None);
-            let refusal = Refusal {
-                reason,
-                answer,
-                body,
-            };
-            let endings = [
-                Ok(answer),
-                Err(Failure::Status(refusal.clone())),
-                Err(Failure::Check(refusal)),
-            ];
-            for ending in endings {
-                let is_late = unless_late(ending.clone(), deadline) != ending;
-                assert_eq!(is_late, late > 0, "{ending:?}");
-            }
-        }
-        assert_eq!(unless_late(Err(Failure::Cut), deadline), Err(Failure::Cut));
     }
 }

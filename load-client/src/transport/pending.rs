@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use hashlink::LinkedHashMap;
 use uuid::Uuid;
 
-use super::{Ending, Failure, InFlight, Listener, unless_late};
+use super::{Ending, Failure, InFlight, Listener, replied};
+use crate::scenario::{BodyChecks, Request, StatusSet};
 
 /// How soon a client that goes on failing tells of it again.
 const REPEATED_WITHIN: Duration = Duration::from_secs(1);
@@ -25,10 +26,10 @@ pub struct Pending {
 struct Table {
     /// In the order of their hand-over, which is that of their deadlines: a run has one time-out. So
     /// the request that times out next is in front, and no request needs a timer of its own.
-    waiting: LinkedHashMap<Uuid, Entry>,
-    defunct: Option<String>,
+    waiting: LinkedHashMap<Uuid, Waiting>,
+    /// How every later request ends, once no reply can arrive any more or the run is cut short.
+    over: Option<Failure>,
     trouble: Option<Trouble>,
-    is_cut: bool,
 }
 
 /// Why replies may not have arrived.
@@ -43,24 +44,26 @@ struct Trouble {
 impl Trouble {
     /// Whether it fell into the time in which a request waited.
     fn explains(&self, flight: &InFlight) -> bool {
-        let lasts = if self.lasts {
-            LONGEST_OUTAGE
-        } else {
-            REPEATED_WITHIN
+        let lasts = match self.lasts {
+            true => LONGEST_OUTAGE,
+            false => REPEATED_WITHIN,
         };
         self.told <= flight.deadline && flight.sent <= self.told + lasts
     }
 }
 
-struct Entry {
-    flight: InFlight,
+/// A request in the table.
+pub(super) struct Waiting {
+    pub(super) flight: InFlight,
+    /// The statuses that answer it well; `None` is what the run expects.
+    pub(super) expect: Option<Arc<StatusSet>>,
+    /// What the body of its reply must say; `None` is what the run expects.
+    pub(super) expect_body: Option<Arc<BodyChecks>>,
     listener: Arc<dyn Listener>,
 }
 
-impl Entry {
-    fn end(self, ending: Ending) {
-        // The stamp decides, not the moment when somebody looks.
-        let ending = unless_late(ending, self.flight.deadline);
+impl Waiting {
+    fn end(&self, ending: Ending) {
         self.listener.ended(&self.flight, ending);
     }
 }
@@ -68,15 +71,21 @@ impl Entry {
 impl Pending {
     /// Enters a request, before it is sent. False when it must not be sent, because no reply could
     /// arrive or the run was cut short; the listener was told then.
-    pub(crate) fn register(&self, id: Uuid, flight: InFlight, listener: Arc<dyn Listener>) -> bool {
-        let entry = Entry { flight, listener };
-        let mut table = self.lock();
-        let refused = match &table.defunct {
-            _ if table.is_cut => Some(Failure::Cut),
-            Some(cause) => Some(Failure::Consumer(cause.clone())),
-            None => None,
+    pub(crate) fn register(
+        &self,
+        request: &Request,
+        flight: InFlight,
+        listener: Arc<dyn Listener>,
+    ) -> bool {
+        let id = request.id;
+        let entry = Waiting {
+            flight,
+            expect: request.expect.clone(),
+            expect_body: request.expect_body.clone(),
+            listener,
         };
-        if let Some(failure) = refused {
+        let mut table = self.lock();
+        if let Some(failure) = table.over.clone() {
             drop(table);
             entry.end(Err(failure));
             return false;
@@ -84,9 +93,8 @@ impl Pending {
         let displaced = table.waiting.insert(id, entry);
         drop(table);
         if let Some(displaced) = displaced {
-            displaced.end(Err(Failure::Send(format!(
-                "another request took the id {id}"
-            ))));
+            let reason = format!("another request took the id {id}");
+            displaced.end(Err(Failure::Send(reason)));
         }
         true
     }
@@ -98,26 +106,30 @@ impl Pending {
         }
     }
 
-    /// Ends a request. False when nobody waits for it: it is unknown, timed out or has ended.
+    /// Ends a request. False when nobody waits for it: it is unknown, timed out or has ended. A reply that comes
+    /// after the deadline, a good one or not, is a time-out.
     pub fn complete(&self, id: &Uuid, ending: Ending) -> bool {
-        // A statement of its own, so that the listener is not told under the lock.
-        let entry = self.lock().waiting.remove(id);
-        entry.map(|entry| entry.end(ending)).is_some()
+        self.complete_with(id, replied(&ending), |_| ending)
     }
 
     /// Ends a request with what its reply is judged to be. One that is late, or not waited for, costs no judgement.
-    pub(crate) fn complete_with(
+    pub(super) fn complete_with(
         &self,
         id: &Uuid,
-        replied: Instant,
-        judge: impl FnOnce(&InFlight) -> Ending,
+        replied: Option<Instant>,
+        judge: impl FnOnce(&Waiting) -> Ending,
     ) -> bool {
-        let entry = self.lock().waiting.remove(id);
-        let ended = entry.map(|entry| {
-            let judged = (replied <= entry.flight.deadline).then(|| judge(&entry.flight));
-            entry.end(judged.unwrap_or(Err(Failure::TimeOut)));
+        // A statement of its own, so that the listener is not told under the lock.
+        let Some(entry) = self.lock().waiting.remove(id) else {
+            return false;
+        };
+        // The stamp decides, not the moment when somebody looks.
+        let is_late = replied.is_some_and(|replied| replied > entry.flight.deadline);
+        entry.end(match is_late {
+            true => Err(Failure::TimeOut),
+            false => judge(&entry),
         });
-        ended.is_some()
+        true
     }
 
     /// Ends the requests whose deadline has come; answers the next deadline. Of those that waited in a time of
@@ -131,12 +143,10 @@ impl Pending {
             }
             let (_, entry) = table.waiting.pop_front()?;
             let trouble = table.trouble.as_ref();
-            let trouble = trouble.filter(|trouble| trouble.explains(&entry.flight));
-            let failure = trouble.map_or(Failure::TimeOut, |trouble| {
-                Failure::Consumer(trouble.cause.clone())
-            });
+            let trouble = trouble.filter(|own| own.explains(&entry.flight));
+            let cause = trouble.map(|own| Failure::Consumer(own.cause.clone()));
             drop(table);
-            entry.end(Err(failure));
+            entry.end(Err(cause.unwrap_or(Failure::TimeOut)));
         }
     }
 
@@ -161,23 +171,27 @@ impl Pending {
 
     /// Ends all requests in flight, and every later one at once: no reply can arrive any more.
     pub(crate) fn close(&self, cause: &str) {
-        self.lock().defunct.get_or_insert_with(|| cause.to_owned());
         self.end_all(&Failure::Consumer(cause.to_owned()));
     }
 
     /// Ends all requests in flight, and every later one at once: the run is cut short.
     pub(crate) fn cut(&self) {
-        self.lock().is_cut = true;
         self.end_all(&Failure::Cut);
     }
 
     /// Why the table was closed.
     pub(crate) fn defunct(&self) -> Option<String> {
-        self.lock().defunct.clone()
+        match &self.lock().over {
+            Some(Failure::Consumer(cause)) => Some(cause.clone()),
+            _ => None,
+        }
     }
 
     fn end_all(&self, failure: &Failure) {
-        let waiting = std::mem::take(&mut self.lock().waiting);
+        let mut table = self.lock();
+        table.over.get_or_insert_with(|| failure.clone());
+        let waiting = std::mem::take(&mut table.waiting);
+        drop(table);
         for (_, entry) in waiting {
             entry.end(Err(failure.clone()));
         }
@@ -194,16 +208,13 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::transport::Answer;
+    use crate::transport::{Answer, Refusal};
 
-    /// Keeps what it is told.
-    #[derive(Default)]
-    struct Told(Mutex<Vec<(u32, Option<Instant>, Ending)>>);
+    type Told = Mutex<Vec<(InFlight, Ending)>>;
 
     impl Listener for Told {
         fn ended(&self, flight: &InFlight, ending: Ending) {
-            let told = (flight.user, flight.acked, ending);
-            self.0.lock().unwrap().push(told);
+            self.lock().unwrap().push((*flight, ending));
         }
     }
 
@@ -224,7 +235,9 @@ mod tests {
 
         /// Registers request `user`, handed over that many seconds after the start, for 30 seconds.
         fn register(&self, user: u32, seconds: u64) -> Uuid {
-            let (id, sent) = (Uuid::from_u128(user.into()), self.at(seconds));
+            let mut request = Request::new(0);
+            request.id = Uuid::from_u128(user.into());
+            let sent = self.at(seconds);
             let flight = InFlight {
                 kind: 0,
                 user,
@@ -233,9 +246,8 @@ mod tests {
                 deadline: sent + Duration::from_secs(30),
                 acked: None,
             };
-            self.pending
-                .register(id, flight, Arc::<Told>::clone(&self.told));
-            id
+            self.pending.register(&request, flight, self.told.clone());
+            request.id
         }
 
         fn at(&self, seconds: u64) -> Instant {
@@ -250,42 +262,35 @@ mod tests {
         }
 
         fn told(&self) -> Vec<(u32, Ending)> {
-            let told = std::mem::take(&mut *self.told.0.lock().unwrap());
-            told.into_iter()
-                .map(|(user, _, ending)| (user, ending))
-                .collect()
+            let told = std::mem::take(&mut *self.told.lock().unwrap());
+            let told = told.into_iter();
+            told.map(|(flight, ending)| (flight.user, ending)).collect()
         }
     }
 
     #[test]
-    fn a_request_ends_once() {
+    fn a_request_ends_once_and_keeps_its_first_acknowledgement() {
         let desk = Desk::new();
         let id = desk.register(1, 0);
-        assert!(desk.pending.complete(&id, Ok(desk.answer(1))));
-        assert!(!desk.pending.complete(&id, Err(Failure::Cut)));
+        desk.pending.acknowledge(&id, desk.at(1));
         desk.pending.acknowledge(&id, desk.at(2));
+        assert!(desk.pending.complete(&id, Ok(desk.answer(3))));
+        assert!(!desk.pending.complete(&id, Err(Failure::Cut)));
+        desk.pending.acknowledge(&id, desk.at(4));
         assert_eq!(desk.pending.time_out(desk.at(100)), None);
-        assert_eq!(desk.told(), [(1, Ok(desk.answer(1)))]);
+        assert_eq!(desk.told.lock().unwrap()[0].0.acked, Some(desk.at(1)));
+        assert_eq!(desk.told(), [(1, Ok(desk.answer(3)))]);
     }
 
     #[test]
     fn a_reply_that_is_late_or_not_waited_for_is_not_judged() {
         let desk = Desk::new();
-        let never = |_: &InFlight| panic!("it was judged");
-        assert!(!desk.pending.complete_with(&Uuid::nil(), desk.at(1), never));
+        let never = |_: &Waiting| panic!("it was judged");
+        let at = |seconds| Some(desk.at(seconds));
+        assert!(!desk.pending.complete_with(&Uuid::nil(), at(1), never));
         let id = desk.register(1, 0);
-        assert!(desk.pending.complete_with(&id, desk.at(100), never));
+        assert!(desk.pending.complete_with(&id, at(100), never));
         assert_eq!(desk.told(), [(1, Err(Failure::TimeOut))]);
-    }
-
-    #[test]
-    fn the_first_acknowledgement_is_kept() {
-        let desk = Desk::new();
-        let id = desk.register(1, 0);
-        desk.pending.acknowledge(&id, desk.at(1));
-        desk.pending.acknowledge(&id, desk.at(2));
-        desk.pending.complete(&id, Ok(desk.answer(3)));
-        assert_eq!(desk.told.0.lock().unwrap()[0].1, Some(desk.at(1)));
     }
 
     #[test]
@@ -305,25 +310,39 @@ mod tests {
     #[test]
     fn the_stamp_decides_about_a_time_out() {
         let desk = Desk::new();
-        for (user, seconds, ending) in
-            [(1, 30, Ok(desk.answer(30))), (2, 31, Err(Failure::TimeOut))]
-        {
-            let id = desk.register(user, 0);
-            desk.pending.complete(&id, Ok(desk.answer(seconds)));
-            assert_eq!(desk.told(), [(user, ending)]);
+        for (seconds, is_late) in [(30, false), (31, true)] {
+            let answer = desk.answer(seconds);
+            let refusal = Refusal {
+                reason: "500".to_owned(),
+                answer,
+                body: None,
+            };
+            let refused = [Failure::Status(refusal.clone()), Failure::Check(refusal)];
+            for ending in refused.map(Err).into_iter().chain([Ok(answer)]) {
+                let id = desk.register(1, 0);
+                desk.pending.complete(&id, ending.clone());
+                let late = Err(Failure::TimeOut);
+                let expected = if is_late { late } else { ending };
+                assert_eq!(desk.told(), [(1, expected)]);
+            }
         }
     }
 
     #[test]
-    fn a_dead_consumer_fails_what_waits_and_what_comes() {
-        let desk = Desk::new();
-        desk.register(1, 0);
-        desk.pending.close("fenced");
-        desk.pending.close("a later cause");
-        desk.register(2, 0);
-        let failure = || Err(Failure::Consumer("fenced".to_owned()));
-        assert_eq!(desk.told(), [(1, failure()), (2, failure())]);
-        assert_eq!(desk.pending.defunct().as_deref(), Some("fenced"));
+    fn a_table_that_is_over_ends_what_waits_and_what_comes() {
+        let dead = Failure::Consumer("fenced".to_owned());
+        for (failure, defunct) in [(dead, Some("fenced")), (Failure::Cut, None)] {
+            let desk = Desk::new();
+            desk.register(1, 0);
+            match defunct {
+                Some(cause) => desk.pending.close(cause),
+                None => desk.pending.cut(),
+            }
+            desk.pending.close("a later cause");
+            desk.register(2, 0);
+            assert_eq!(desk.told(), [1, 2].map(|user| (user, Err(failure.clone()))));
+            assert_eq!(desk.pending.defunct().as_deref(), defunct);
+        }
     }
 
     #[test]
@@ -347,43 +366,23 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_without_an_end_is_not_the_cause_of_all_that_follows() {
-        let desk = Desk::new();
-        desk.pending.trouble("down", desk.at(10), true);
-        for (user, at) in [(1, 70), (2, 71)] {
-            desk.register(user, at);
+    fn an_outage_lasts_a_minute_and_other_trouble_a_second() {
+        for (is_outage, last) in [(true, 70), (false, 11)] {
+            let desk = Desk::new();
+            desk.pending.trouble("down", desk.at(10), is_outage);
+            for (user, at) in [(1, 5), (2, last), (3, last + 1)] {
+                desk.register(user, at);
+            }
+            desk.pending.time_out(desk.at(last + 31));
+            let failure = |user| (user, Err(Failure::Consumer("down".to_owned())));
+            let timed_out = |user| (user, Err(Failure::TimeOut));
+            assert_eq!(desk.told(), [failure(1), failure(2), timed_out(3)]);
+            // One that ended before cannot have been kept from its reply.
+            desk.register(4, 101);
+            desk.pending.trouble("down", desk.at(140), is_outage);
+            desk.pending.time_out(desk.at(140));
+            assert_eq!(desk.told(), [timed_out(4)]);
         }
-        desk.pending.time_out(desk.at(101));
-        let down = Err(Failure::Consumer("down".to_owned()));
-        assert_eq!(desk.told(), [(1, down), (2, Err(Failure::TimeOut))]);
-    }
-
-    #[test]
-    fn trouble_that_is_not_told_again_is_over() {
-        let desk = Desk::new();
-        desk.pending.trouble("codec", desk.at(10), false);
-        for (user, at) in [(1, 5), (2, 11), (3, 12)] {
-            desk.register(user, at);
-        }
-        desk.pending.time_out(desk.at(50));
-        let failure = |user| (user, Err(Failure::Consumer("codec".to_owned())));
-        let expected = [failure(1), failure(2), (3, Err(Failure::TimeOut))];
-        assert_eq!(desk.told(), expected);
-        // One that ended before cannot have been kept from its reply.
-        desk.register(4, 51);
-        desk.pending.trouble("codec", desk.at(90), false);
-        desk.pending.time_out(desk.at(90));
-        assert_eq!(desk.told(), [(4, Err(Failure::TimeOut))]);
-    }
-
-    #[test]
-    fn a_cut_ends_what_waits_and_what_comes() {
-        let desk = Desk::new();
-        desk.register(1, 0);
-        desk.pending.cut();
-        desk.register(2, 0);
-        let cut = || Err(Failure::Cut);
-        assert_eq!(desk.told(), [(1, cut()), (2, cut())]);
     }
 
     #[test]

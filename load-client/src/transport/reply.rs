@@ -1,129 +1,77 @@
 //! Reads a reply record: whose reply it is, and whether it says success. Pure, and safe with any bytes.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use super::wire::{ReplyCorrelation, Wire};
+use super::wire::{IdPlace, Wire};
 use crate::scenario::{StatusSet, clipped};
-
-/// A record of a reply topic. Header values may be null.
-pub(crate) struct ReplyRecord<'a, H> {
-    pub(crate) key: Option<&'a [u8]>,
-    pub(crate) body: Option<&'a [u8]>,
-    pub(crate) headers: H,
-}
 
 /// A reply that carries a correlation id.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Reply {
+pub(super) struct Reply {
     /// The id of the request that it answers.
-    pub(crate) id: Uuid,
-    /// What it says of its success.
-    pub(crate) answer: ReplyStatus,
+    pub(super) id: Uuid,
+    /// Its status, where services have one; `Err` when it says that it failed, or does not say what it has to.
+    status: Result<Option<u16>, String>,
 }
 
-/// What a reply says of its success.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum ReplyStatus {
-    /// There is a reply, and more is not asked.
-    Good,
-    /// A status, which is good or bad by what the request expects.
-    Status(u16),
-    /// It says that it failed, or does not say what it has to.
-    Bad(String),
-}
-
-impl ReplyStatus {
-    /// `Err` when the reply is no good one for a request that expects these statuses.
-    pub(crate) fn judged(self, expected: &StatusSet) -> Result<(), String> {
-        match self {
-            Self::Good => Ok(()),
-            Self::Status(status) if expected.contains(status) => Ok(()),
-            Self::Status(status) => Err(format!("status {status}")),
-            Self::Bad(reason) => Err(reason),
+impl Reply {
+    /// `Err` when it is no good reply to a request that expects these statuses.
+    pub(super) fn judged(self, expected: &StatusSet) -> Result<(), String> {
+        match self.status? {
+            Some(status) if !expected.contains(status) => Err(format!("status {status}")),
+            _ => Ok(()),
         }
     }
 }
 
-/// Reads replies by the conventions of a run.
-#[derive(Debug, Clone)]
-pub(crate) struct ReplyReader {
-    wire: Wire,
-    correlation: ReplyCorrelation,
-}
-
-impl ReplyReader {
-    pub(crate) fn new(wire: Wire) -> Self {
-        Self {
-            correlation: wire.reply_correlation(),
-            wire,
+impl Wire {
+    /// Reads a reply from the parts of a record; `None` when it has no correlation id, or none of our kind: not
+    /// ours. Header values may be null.
+    pub(super) fn read_reply<'a>(
+        &self,
+        key: Option<&[u8]>,
+        body: Option<&[u8]>,
+        headers: impl Iterator<Item = (&'a str, Option<&'a [u8]>)>,
+    ) -> Option<Reply> {
+        let (mut id, mut status, mut error) = (None, None, None);
+        let mut id_header = None;
+        match self.reply_correlation.as_ref().unwrap_or(&self.correlation) {
+            IdPlace::Header(name) | IdPlace::Echo(name) => id_header = Some(name),
+            IdPlace::Key => id = self.correlation_format.read(key?),
+            IdPlace::Payload(pointer) => {
+                // The parser refuses more than 128 levels, so that no body overflows the stack.
+                let json: serde_json::Value = serde_json::from_slice(body?).ok()?;
+                let text = json.pointer(pointer)?.as_str()?;
+                id = self.correlation_format.read(text.as_bytes());
+            }
         }
-    }
-
-    /// Reads a reply; `None` when it has no correlation id, or none of our kind: not ours.
-    pub(crate) fn read<'a, H>(&self, record: ReplyRecord<'a, H>) -> Option<Reply>
-    where
-        H: Iterator<Item = (&'a str, Option<&'a [u8]>)>,
-    {
-        let mut id = match &self.correlation {
-            ReplyCorrelation::Header(_) => None,
-            ReplyCorrelation::Key => record.key.and_then(|key| self.id(key)),
-            ReplyCorrelation::Payload(pointer) => self.id_in(record.body?, pointer),
-        };
-        let (mut status, mut error) = (None, None);
-        for (name, value) in record.headers {
+        for (name, value) in headers {
             // The first of each name counts: the service's own headers precede the echoed ones.
-            if self.carries_id(name) {
-                id = id.or_else(|| self.id(value?));
+            let is = |own: &String| own.eq_ignore_ascii_case(name);
+            if id_header.is_some_and(is) {
+                id = id.or_else(|| self.correlation_format.read(value?));
             }
-            if is(name, self.wire.status_header.as_deref()) {
-                status.get_or_insert_with(|| read_status(name, value));
-            } else if self.tells_error(name) {
-                error.get_or_insert_with(|| read_error(name, value));
+            let text = || String::from_utf8_lossy(value.unwrap_or_default());
+            if self.status_header.as_ref().is_some_and(is) {
+                status.get_or_insert_with(|| match text().trim().parse() {
+                    Ok(status @ 100..=999) => Ok(Some(status)),
+                    _ => Err(format!("the reply's {name} header is not a number")),
+                });
+            } else if self.error_headers.iter().any(is) {
+                error.get_or_insert_with(|| format!("{name}: {}", clipped(text().trim())));
             }
         }
-        let answer = match (error, &self.wire.status_header) {
-            (Some(error), _) => error,
-            (None, None) => ReplyStatus::Good,
+        let status = match (error, &self.status_header) {
+            (Some(error), _) => Err(error),
+            (None, None) => Ok(None),
             (None, Some(header)) => {
-                let missing = || ReplyStatus::Bad(format!("the reply has no {header} header"));
-                status.unwrap_or_else(missing)
+                status.unwrap_or_else(|| Err(format!("the reply has no {header} header")))
             }
         };
-        Some(Reply { id: id?, answer })
-    }
-
-    fn carries_id(&self, name: &str) -> bool {
-        matches!(&self.correlation, ReplyCorrelation::Header(own) if own.eq_ignore_ascii_case(name))
-    }
-
-    fn tells_error(&self, name: &str) -> bool {
-        let mut headers = self.wire.error_headers.iter();
-        headers.any(|header| header.eq_ignore_ascii_case(name))
-    }
-
-    fn id(&self, value: &[u8]) -> Option<Uuid> {
-        self.wire.correlation_format.read(value)
-    }
-
-    /// The parser refuses more than 128 levels, so that no body overflows the stack.
-    fn id_in(&self, body: &[u8], pointer: &str) -> Option<Uuid> {
-        let json: serde_json::Value = serde_json::from_slice(body).ok()?;
-        self.id(json.pointer(pointer)?.as_str()?.as_bytes())
-    }
-}
-
-fn is(name: &str, header: Option<&str>) -> bool {
-    header.is_some_and(|header| header.eq_ignore_ascii_case(name))
-}
-
-fn read_status(name: &str, value: Option<&[u8]>) -> ReplyStatus {
-    let text = String::from_utf8_lossy(value.unwrap_or_default());
-    match text.trim().parse::<u16>() {
-        Ok(status @ 100..=999) => ReplyStatus::Status(status),
-        _ => ReplyStatus::Bad(format!("the reply's {name} header is not a number")),
+        Some(Reply { id: id?, status })
     }
 }
 
@@ -132,25 +80,19 @@ const BEGINNING: usize = 200;
 
 /// How a body begins, as one line: control characters, and bytes that are no text, are escaped. `None` when it
 /// is empty.
-pub(crate) fn beginning(body: &[u8]) -> Option<Box<str>> {
+pub(super) fn beginning(body: &[u8]) -> Option<Box<str>> {
     // No character has more than four bytes.
     let looked_at = &body[..body.len().min(4 * BEGINNING)];
-    let mut shown = String::new();
-    let (mut count, mut bytes) = (0, 0);
-    for chunk in looked_at.utf8_chunks() {
-        for character in chunk.valid().chars().take(BEGINNING - count) {
-            match character {
-                '\'' | '"' | '\\' => shown.push(character),
-                other => shown.extend(other.escape_debug()),
-            }
-            (count, bytes) = (count + 1, bytes + character.len_utf8());
-        }
-        for byte in chunk.invalid().iter().take(BEGINNING - count) {
-            shown.extend(std::ascii::escape_default(*byte).map(char::from));
-            (count, bytes) = (count + 1, bytes + 1);
-        }
-    }
-    if bytes < body.len() {
+    let shown = looked_at.utf8_chunks().flat_map(|chunk| {
+        let characters = chunk.valid().chars().map(|own| match own {
+            '\'' | '"' | '\\' => (own.len_utf8(), own.to_string()),
+            other => (other.len_utf8(), other.escape_debug().to_string()),
+        });
+        let bytes = chunk.invalid().iter();
+        characters.chain(bytes.map(|own| (1, std::ascii::escape_default(*own).to_string())))
+    });
+    let (lengths, mut shown): (Vec<usize>, String) = shown.take(BEGINNING).unzip();
+    if lengths.iter().sum::<usize>() < body.len() {
         shown.push_str("...");
     }
     (!body.is_empty()).then(|| shown.into())
@@ -162,41 +104,26 @@ const MAX_BODIES: usize = 100;
 /// Which failures have had the body of a reply kept in this second. Only the first of each is shown, and of a service
 /// that fails at a high rate all of them would fill the memory.
 #[derive(Debug, Default)]
-pub(crate) struct Bodies {
+pub(super) struct Bodies {
     since: Option<Instant>,
-    /// The reasons, by kind of request.
-    had: HashMap<u16, HashSet<String>>,
-    count: usize,
+    /// Kinds of request, with the reasons.
+    had: HashSet<(u16, String)>,
 }
 
 impl Bodies {
     /// Returns whether a reply that is refused for a reason is to keep its body.
-    pub(crate) fn wants(&mut self, kind: u16, reason: &str, now: Instant) -> bool {
+    pub(super) fn wants(&mut self, kind: u16, reason: &str, now: Instant) -> bool {
         let is_over = |since| now.saturating_duration_since(since) >= Duration::from_secs(1);
         if self.since.is_none_or(is_over) {
-            *self = Self {
-                since: Some(now),
-                ..Self::default()
-            };
+            self.since = Some(now);
+            self.had.clear();
         }
-        let had = self.had.entry(kind).or_default();
-        let is_wanted = self.count < MAX_BODIES && !had.contains(reason);
-        if is_wanted {
-            had.insert(reason.to_owned());
-            self.count += 1;
-        }
-        is_wanted
+        self.had.len() < MAX_BODIES && self.had.insert((kind, reason.to_owned()))
     }
-}
-
-fn read_error(name: &str, value: Option<&[u8]>) -> ReplyStatus {
-    let text = String::from_utf8_lossy(value.unwrap_or_default());
-    ReplyStatus::Bad(format!("{name}: {}", clipped(text.trim())))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::wire::Profile;
     use super::*;
 
     const ID: &str = "67e55044-10b1-426f-9247-bb680e5fe0c8";
@@ -206,22 +133,22 @@ mod tests {
     fn read_by(wire: &Wire, key: Option<&str>, headers: &[Header<'_>]) -> Option<Reply> {
         let headers = headers.iter();
         let headers = headers.map(|(name, value)| (*name, value.map(str::as_bytes)));
-        ReplyReader::new(wire.clone()).read(ReplyRecord {
-            key: key.map(str::as_bytes),
-            body: None,
-            headers,
-        })
+        wire.read_reply(key.map(str::as_bytes), None, headers)
     }
 
     fn read(headers: &[Header<'_>]) -> Option<Reply> {
         read_by(&Wire::default(), None, headers)
     }
 
+    fn profile(name: &str) -> Wire {
+        Wire::of_profile(name).unwrap()
+    }
+
     #[track_caller]
     fn assert_status(value: Option<&str>, expected: Result<(), &str>) {
         let reply = read(&[("status-code", value), ("x-request-id", Some(ID))]).unwrap();
         assert_eq!(reply.id.to_string(), ID);
-        let judged = reply.answer.judged(&StatusSet::default());
+        let judged = reply.judged(&StatusSet::default());
         assert_eq!(judged, expected.map_err(str::to_owned));
     }
 
@@ -241,14 +168,14 @@ mod tests {
         );
         assert_status(None, Err("the reply's status-code header is not a number"));
         let reply = read(&[("x-request-id", Some(ID))]).unwrap();
-        let missing = ReplyStatus::Bad("the reply has no status-code header".to_owned());
-        assert_eq!(reply.answer, missing);
+        let missing = "the reply has no status-code header".to_owned();
+        assert_eq!(reply.status, Err(missing));
     }
 
     #[test]
     fn a_request_may_expect_another_status() {
         let reply = read(&[("status-code", Some("404")), ("x-request-id", Some(ID))]).unwrap();
-        assert_eq!(reply.answer.judged(&"404".parse().unwrap()), Ok(()));
+        assert_eq!(reply.judged(&"404".parse().unwrap()), Ok(()));
     }
 
     #[test]
@@ -262,27 +189,25 @@ mod tests {
 
     #[test]
     fn without_a_status_header_any_reply_is_good_that_tells_no_error() {
-        let nest = Profile::Nest.wire();
+        let nest = profile("nest");
         let id = ("kafka_correlationId", Some(ID));
         let good = read_by(&nest, None, &[id]).unwrap();
-        assert_eq!(good.answer, ReplyStatus::Good);
+        assert_eq!(good.status, Ok(None));
         let long = format!("boom\n{}", "x".repeat(1000));
         let bad = read_by(&nest, None, &[("kafka_nest-err", Some(&*long)), id]).unwrap();
-        let ReplyStatus::Bad(reason) = bad.answer else {
-            panic!("{bad:?}");
-        };
+        let reason = bad.status.unwrap_err();
         assert!(reason.starts_with("kafka_nest-err: boom x"), "{reason}");
         assert!(reason.len() < 150);
         assert!(!reason.contains('\n'));
         let null = read_by(&nest, None, &[id, ("kafka_nest-err", None)]).unwrap();
-        assert_eq!(null.answer, ReplyStatus::Bad("kafka_nest-err: ".to_owned()));
+        assert_eq!(null.status, Err("kafka_nest-err: ".to_owned()));
     }
 
     #[test]
     fn the_id_may_be_the_key() {
         let wire = Wire {
-            reply_correlation: Some(ReplyCorrelation::Key),
-            ..Profile::FastStream.wire()
+            reply_correlation: Some(IdPlace::Key),
+            ..profile("faststream")
         };
         let reply = read_by(&wire, Some(ID), &[]).unwrap();
         assert_eq!(reply.id.to_string(), ID);
@@ -317,17 +242,9 @@ mod tests {
     fn hostile_bodies_are_not_ours() {
         let wire = Wire {
             reply_correlation: Some("payload:/meta/id".parse().unwrap()),
-            ..Profile::FastStream.wire()
+            ..profile("faststream")
         };
-        let reader = ReplyReader::new(wire);
-        let read = |body: Option<&[u8]>| {
-            let headers = std::iter::empty();
-            reader.read(ReplyRecord {
-                key: None,
-                body,
-                headers,
-            })
-        };
+        let read = |body: Option<&[u8]>| wire.read_reply(None, body, std::iter::empty());
         let good = format!(r#"{{"meta":{{"id":"{ID}"}}}}"#);
         assert_eq!(read(Some(good.as_bytes())).unwrap().id.to_string(), ID);
         let deep = "[".repeat(100_000);

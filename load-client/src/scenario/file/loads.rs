@@ -1,15 +1,15 @@
 //! Several loads at once: the `[[load]]` tables of a scenario.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{ScenarioError, Source, parse_name};
+use super::{named, parse_name, read, read_optional};
 use crate::load::plan::{MAX_USERS, Stage, Target};
 use crate::load::shape::{
-    RawStage, parse_duration, parse_rate, parse_times, read_stages, spawn_rate_of,
+    RawStage, Wrong, parse_duration, parse_rate, parse_times, read_stages, spawn_rate_of,
 };
 use crate::scenario::Kind;
 
@@ -19,30 +19,19 @@ pub(crate) struct LoadTable {
     pub(crate) name: String,
     /// Names of the kinds of request that it sends.
     pub(crate) kinds: Vec<String>,
-    pub(crate) goal: Goal,
+    /// How much it sends, by its stages in turn if it has any.
+    pub(crate) target: Target,
+    pub(crate) stages: Vec<Stage>,
     pub(crate) is_poisson: bool,
     pub(crate) max_in_flight: Option<u32>,
     pub(crate) think_time: Option<(Duration, Duration)>,
     pub(crate) pace: Option<Duration>,
 }
 
-/// How much a load sends.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Goal {
-    /// The same all the time.
-    One(Target),
-    /// By stages.
-    Stages(Vec<Stage>),
-}
-
 impl LoadTable {
     /// Whether it has a schedule and no users.
     pub(crate) fn is_open(&self) -> bool {
-        let first = match &self.goal {
-            Goal::One(target) => Some(target),
-            Goal::Stages(stages) => stages.first().map(|stage| &stage.target),
-        };
-        matches!(first, Some(Target::Rate(_)))
+        matches!(self.target, Target::Rate(_))
     }
 }
 
@@ -55,7 +44,7 @@ pub(super) struct RawLoad {
     spawn_rate: Option<Spanned<f64>>,
     rate: Option<Spanned<String>>,
     arrivals: Option<Arrivals>,
-    max_in_flight: Option<Spanned<u32>>,
+    max_in_flight: Option<u32>,
     think_time: Option<Spanned<String>>,
     pace: Option<Spanned<String>>,
     #[serde(default)]
@@ -70,118 +59,90 @@ enum Arrivals {
 }
 
 /// Checks the loads: each kind is in one of them.
-pub(super) fn loads(
-    source: &Source<'_>,
-    raw: &[Spanned<RawLoad>],
-    kinds: &[Kind],
-) -> Result<Vec<LoadTable>, ScenarioError> {
+pub(super) fn loads(raw: &[Spanned<RawLoad>], kinds: &[Kind]) -> Result<Vec<LoadTable>, Wrong> {
     let mut free: HashSet<&str> = kinds.iter().map(|kind| &*kind.name).collect();
-    let (known, mut loads, mut names) = (free.clone(), Vec::new(), HashMap::new());
+    let (known, mut loads, mut names) = (free.clone(), Vec::new(), HashSet::new());
     for (number, table) in (1..).zip(raw) {
         for kind in &table.get_ref().kinds {
-            let (name, place) = (&**kind.get_ref(), Some(kind.span()));
-            if !known.contains(name) {
-                return Err(source.error(place, "no [[request]] has this name"));
-            }
-            if !free.remove(name) {
-                return Err(source.error(place, "another load sends this request"));
-            }
+            read(kind, |name| match free.remove(&**name) {
+                true => Ok(()),
+                false if known.contains(&**name) => {
+                    Err("another load sends this request".to_owned())
+                }
+                false => Err("no [[request]] has this name".to_owned()),
+            })?;
         }
-        let load = load(source, number, table)?;
-        if names.insert(load.name.clone(), ()).is_some() {
-            return Err(source.error(Some(table.span()), "another load has this name"));
+        let load = load(number, table)?;
+        if !names.insert(load.name.clone()) {
+            return Err((table.span(), "another load has this name".to_owned()));
         }
         loads.push(load);
     }
     match free.iter().min() {
         Some(name) if !loads.is_empty() => {
             let message = format!("no [[load]] sends the request {name}; add it to one's kinds");
-            Err(source.error(None, &message))
+            Err((0..0, message))
         }
         _ => Ok(loads),
     }
 }
 
-fn load(
-    source: &Source<'_>,
-    number: usize,
-    table: &Spanned<RawLoad>,
-) -> Result<LoadTable, ScenarioError> {
+fn load(number: usize, table: &Spanned<RawLoad>) -> Result<LoadTable, Wrong> {
     let raw = table.get_ref();
-    let wrong = |message: &str| source.error(Some(table.span()), message);
+    let wrong = |message: &str| Err((table.span(), message.to_owned()));
     if let Some(Err(reason)) = raw.name.as_deref().map(parse_name) {
-        return Err(wrong(&format!("a load {reason}")));
+        return wrong(&format!("a load {reason}"));
     }
     if raw.kinds.is_empty() {
-        return Err(wrong("a load needs kinds, the names of what it sends"));
+        return wrong("a load needs kinds, the names of what it sends");
     }
-    let time = |text: &Option<Spanned<String>>, name| match text {
-        None => Ok(None),
-        Some(text) => parse_times(text.get_ref())
-            .map(Some)
-            .map_err(|reason| source.error(Some(text.span()), &format!("{name} {reason}"))),
-    };
-    let pace = raw.pace.as_ref().map(|text| {
-        let parsed = parse_duration(text.get_ref());
-        parsed.map_err(|reason| source.error(Some(text.span()), &format!("pace {reason}")))
-    });
+    let kinds = raw.kinds.iter();
+    let (target, stages) = target(table)?;
     let load = LoadTable {
         name: raw.name.clone().unwrap_or_else(|| format!("load {number}")),
-        kinds: raw
-            .kinds
-            .iter()
-            .map(|kind| kind.get_ref().clone())
-            .collect(),
-        goal: goal(source, table)?,
+        kinds: kinds.map(|kind| kind.get_ref().clone()).collect(),
+        target,
+        stages,
         is_poisson: raw.arrivals == Some(Arrivals::Poisson),
-        max_in_flight: raw.max_in_flight.as_ref().map(|most| *most.get_ref()),
-        think_time: time(&raw.think_time, "think_time")?,
-        pace: pace.transpose()?,
+        max_in_flight: raw.max_in_flight,
+        think_time: read_optional(&raw.think_time, |own| named("think_time", parse_times(own)))?,
+        pace: read_optional(&raw.pace, |own| named("pace", parse_duration(own)))?,
     };
     let has_pause = load.think_time.is_some() || load.pace.is_some();
     let has_schedule = raw.arrivals.is_some() || load.max_in_flight.is_some();
-    let message = match load.is_open() {
-        true if has_pause => "think_time and pace are for a load of users",
-        false if has_schedule => "arrivals and max_in_flight are for a load with a rate",
+    match load.is_open() {
+        true if has_pause => wrong("think_time and pace are for a load of users"),
+        false if has_schedule => wrong("arrivals and max_in_flight are for a load with a rate"),
         _ if load.think_time.is_some() && load.pace.is_some() => {
-            "a load has think_time or pace, not both"
+            wrong("a load has think_time or pace, not both")
         }
-        _ if load.max_in_flight == Some(0) => "max_in_flight takes a number above 0",
-        _ => return Ok(load),
-    };
-    Err(wrong(message))
+        _ if load.max_in_flight == Some(0) => wrong("max_in_flight takes a number above 0"),
+        _ => Ok(load),
+    }
 }
 
-fn goal(source: &Source<'_>, table: &Spanned<RawLoad>) -> Result<Goal, ScenarioError> {
+fn target(table: &Spanned<RawLoad>) -> Result<(Target, Vec<Stage>), Wrong> {
     let raw = table.get_ref();
-    let failed =
-        |(place, message): (std::ops::Range<usize>, String)| source.error(Some(place), &message);
+    let wrong = |message: &str| Err((table.span(), message.to_owned()));
     match (&raw.users, &raw.rate, raw.stage.is_empty()) {
-        (Some(users), None, true) if (1..=MAX_USERS).contains(users.get_ref()) => {
-            Ok(Goal::One(Target::Users {
-                users: *users.get_ref(),
-                spawn_rate: spawn_rate_of(raw.spawn_rate.as_ref()).map_err(failed)?,
-            }))
-        }
         (Some(users), None, true) => {
-            let message = format!("users takes a whole number from 1 to {MAX_USERS}");
-            Err(source.error(Some(users.span()), &message))
+            let users = read(users, |users| match users {
+                1..=MAX_USERS => Ok(*users),
+                _ => Err(format!("users takes a whole number from 1 to {MAX_USERS}")),
+            })?;
+            let spawn_rate = spawn_rate_of(raw.spawn_rate.as_ref())?;
+            Ok((Target::Users { users, spawn_rate }, Vec::new()))
         }
-        _ if raw.spawn_rate.is_some() => {
-            Err(source.error(Some(table.span()), "spawn_rate of a load needs its users"))
+        _ if raw.spawn_rate.is_some() => wrong("spawn_rate of a load needs its users"),
+        (None, Some(rate), true) => read(rate, |rate| match named("rate", parse_rate(rate))? {
+            0.0 => Err("rate takes a rate above 0 such as 500/s".to_owned()),
+            rate => Ok((Target::Rate(rate), Vec::new())),
+        }),
+        (None, None, false) => {
+            let stages = read_stages(&raw.stage)?;
+            Ok((stages[0].target, stages))
         }
-        (None, Some(rate), true) => {
-            let wrong = |reason: String| source.error(Some(rate.span()), &format!("rate {reason}"));
-            match parse_rate(rate.get_ref()).map_err(wrong)? {
-                0.0 => Err(wrong("takes a rate above 0 such as 500/s".to_owned())),
-                rate => Ok(Goal::One(Target::Rate(rate))),
-            }
-        }
-        (None, None, false) => read_stages(&raw.stage).map(Goal::Stages).map_err(failed),
-        _ => {
-            let message = "a load needs exactly one of users, rate and [[load.stage]]";
-            Err(source.error(Some(table.span()), message))
-        }
+        _ => wrong("a load needs exactly one of users, rate and [[load.stage]]"),
     }
 }
 
@@ -197,7 +158,7 @@ mod tests {
     fn read(loads: &str) -> Result<Vec<LoadTable>, String> {
         let text = format!("{REQUESTS}{loads}");
         let read = crate::scenario::file::parse(Path::new("s.toml"), &text);
-        read.map(|own| own.loads).map_err(|error| error.to_string())
+        read.map(|own| own.loads)
     }
 
     #[test]
@@ -218,10 +179,7 @@ mod tests {
                 ("load 2", &["b".to_owned()], true)
             ]
         );
-        assert!(
-            loads[1].is_poisson
-                && matches!(&loads[1].goal, Goal::Stages(stages) if stages.len() == 1)
-        );
+        assert!(loads[1].is_poisson && loads[1].stages.len() == 1);
         assert_eq!(read(""), Ok(Vec::new()));
     }
 

@@ -2,26 +2,23 @@
 
 mod loads;
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
-use std::fmt;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::Bytes;
-use serde::de::{SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use toml::Spanned;
 
+pub(crate) use self::loads::LoadTable;
 use self::loads::RawLoad;
-pub(crate) use self::loads::{Goal, LoadTable};
+use crate::load::shape::Wrong;
 use crate::measure::tally::AGGREGATED;
-use crate::scenario::mix::MAX_KINDS;
 use crate::scenario::{
-    Body, BodyCheck, BodyChecks, Feeder, FeederOrder, Format, Kind, Records, RecordsError,
-    StatusSet, Template,
+    Body, BodyChecks, Feeder, FeederOrder, Format, Kind, Records, Request, Template, unreadable,
 };
+
+/// Most kinds of a file; a table with more lines helps nobody.
+const MAX_KINDS: usize = 1000;
 
 // What may stand in a file, before it is checked.
 
@@ -55,7 +52,7 @@ struct RawRequest {
     key: Option<Spanned<String>>,
     #[serde(default)]
     headers: BTreeMap<String, Spanned<String>>,
-    expect_status: Option<Spanned<Expect>>,
+    expect_status: Option<Spanned<Statuses>>,
     expect_body: Option<Spanned<Texts>>,
 }
 
@@ -67,38 +64,26 @@ enum Texts {
     Many(Vec<String>),
 }
 
-/// `200`, `"2xx"` or `[200, "4xx"]`, as the text that [`StatusSet`](crate::scenario::StatusSet) reads.
-struct Expect(String);
-
-impl<'de> Deserialize<'de> for Expect {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ExpectVisitor)
-    }
+/// `200`, `"2xx"` or `[200, "4xx"]`.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "takes a status such as 200 or \"2xx\", or a list of them"
+)]
+enum Statuses {
+    Number(i64),
+    Text(String),
+    Many(Vec<Statuses>),
 }
 
-struct ExpectVisitor;
-
-impl<'de> Visitor<'de> for ExpectVisitor {
-    type Value = Expect;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a status such as 200 or \"2xx\", or a list of them")
-    }
-
-    fn visit_i64<E>(self, status: i64) -> Result<Expect, E> {
-        Ok(Expect(status.to_string()))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Expect, E> {
-        Ok(Expect(text.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Expect, A::Error> {
-        let mut all = Vec::new();
-        while let Some(Expect(text)) = list.next_element()? {
-            all.push(text);
+impl Statuses {
+    /// The text that [`StatusSet`](crate::scenario::StatusSet) reads.
+    fn text(&self) -> String {
+        match self {
+            Self::Number(status) => status.to_string(),
+            Self::Text(text) => text.clone(),
+            Self::Many(all) => all.iter().map(Self::text).collect::<Vec<_>>().join(","),
         }
-        Ok(Expect(all.join(",")))
     }
 }
 
@@ -112,47 +97,149 @@ pub(crate) struct ScenarioFile {
 }
 
 /// Reads the kinds of request of a scenario file, and its loads if it has any. Other files that it names are found from its
-/// folder.
-///
-/// # Errors
-///
-/// When it or a file that it names cannot be read, or says something that cannot be; the message
-/// starts with file, line and column.
-pub(crate) fn read_scenario(path: &Path) -> Result<ScenarioFile, ScenarioError> {
-    let text = std::fs::read_to_string(path).map_err(|error| ScenarioError::Read {
-        path: path.to_owned(),
-        cause: error,
-    })?;
+/// folder. An error of what it says starts with file, line and column.
+pub(crate) fn read_scenario(path: &Path) -> Result<ScenarioFile, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
     parse(path, &text)
 }
 
-fn parse(path: &Path, text: &str) -> Result<ScenarioFile, ScenarioError> {
-    let source = Source {
-        path,
-        text,
-        others: RefCell::default(),
-    };
-    let raw: RawScenario =
-        toml::from_str(text).map_err(|error| source.error(error.span(), error.message()))?;
+fn parse(path: &Path, text: &str) -> Result<ScenarioFile, String> {
+    let read = scenario(path.parent().unwrap_or(Path::new("")), text);
+    read.map_err(|(place, message)| {
+        let (line, column) = place_in(text, place.start);
+        let message = message.trim().replace('\n', "; ");
+        format!("{}:{line}:{column}: {message}", path.display())
+    })
+}
+
+fn scenario(folder: &Path, text: &str) -> Result<ScenarioFile, Wrong> {
+    let raw: RawScenario = toml::from_str(text)
+        .map_err(|error| (error.span().unwrap_or_default(), error.message().to_owned()))?;
     if raw.request.is_empty() || raw.request.len() > MAX_KINDS {
         let message = format!("takes 1 to {MAX_KINDS} requests, each below a line [[request]]");
-        return Err(source.error(None, &message));
+        return Err((0..0, message));
     }
     let mut names = HashSet::new();
-    let requests = raw.request.into_iter().map(|request| {
-        if !names.insert(request.get_ref().name.get_ref().clone()) {
-            let place = request.get_ref().name.span();
-            return Err(source.error(Some(place), "another request has this name"));
+    let (mut kinds, mut others) = (Vec::new(), Vec::new());
+    for request in &raw.request {
+        let raw = request.get_ref();
+        if !names.insert(raw.name.get_ref()) {
+            let message = "another request has this name";
+            return Err((raw.name.span(), message.to_owned()));
         }
-        kind(&source, request)
-    });
-    let kinds = requests.collect::<Result<Vec<_>, _>>()?;
-    let loads = loads::loads(&source, &raw.load, &kinds)?;
+        kinds.push(kind(folder, request)?);
+        let files = [&raw.body_file, &raw.body_lines, &raw.feeder];
+        others.extend(
+            files
+                .into_iter()
+                .flatten()
+                .map(|file| folder.join(file.get_ref())),
+        );
+    }
     Ok(ScenarioFile {
+        loads: loads::loads(&raw.load, &kinds)?,
         kinds,
-        loads,
-        others: source.others.into_inner(),
+        others,
     })
+}
+
+/// What a value stands for, or why it cannot be, with its place.
+fn read<S, T>(
+    value: &Spanned<S>,
+    reading: impl FnOnce(&S) -> Result<T, String>,
+) -> Result<T, Wrong> {
+    reading(value.get_ref()).map_err(|reason| (value.span(), reason))
+}
+
+/// As [`read`], of a value that may be missing.
+fn read_optional<S, T>(
+    value: &Option<Spanned<S>>,
+    reading: impl FnOnce(&S) -> Result<T, String>,
+) -> Result<Option<T>, Wrong> {
+    value.as_ref().map(|value| read(value, reading)).transpose()
+}
+
+/// Puts before what is wrong what it is wrong with.
+fn named<T>(what: &str, read: Result<T, String>) -> Result<T, String> {
+    read.map_err(|reason| format!("{what} {reason}"))
+}
+
+fn kind(folder: &Path, request: &Spanned<RawRequest>) -> Result<Kind, Wrong> {
+    let raw = request.get_ref();
+    let name = read(&raw.name, |name| named("a request", parse_name(name)))?;
+    let order = raw.feeder_order.as_ref().map(|order| *order.get_ref());
+    let feeder = read_optional(&raw.feeder, |file| {
+        let feeder = Feeder::read(&folder.join(file), order.unwrap_or_default());
+        named("feeder:", feeder)
+    })?;
+    if let (None, Some(order)) = (&feeder, &raw.feeder_order) {
+        return Err((order.span(), "feeder_order needs a feeder".to_owned()));
+    }
+    let columns = feeder.as_ref().map_or(&[][..], Feeder::columns);
+    let template = |text: &String| Template::compile(text.as_bytes(), columns);
+    let body = body(folder, request, columns)?;
+    let tags = raw.tags.iter();
+    let tags = tags.map(|tag| read(tag, |tag| named("a tag", parse_tag(tag))));
+    let headers = raw.headers.iter();
+    let headers = headers.map(|(name, value)| Ok((name.clone(), read(value, template)?)));
+    Ok(Kind {
+        weight: read_optional(&raw.weight, |weight| parse_weight(*weight))?.unwrap_or(1),
+        tags: tags.collect::<Result<_, _>>()?,
+        common: Request {
+            topic: read_optional(&raw.topic, parse_topic)?,
+            reply_topic: read_optional(&raw.reply_topic, parse_topic)?,
+            expect: read_optional(&raw.expect_status, |own| own.text().parse().map(Arc::new))?,
+            expect_body: read_optional(&raw.expect_body, body_checks)?,
+            ..Request::new(0)
+        },
+        key: read_optional(&raw.key, template)?,
+        headers: headers.collect::<Result<_, Wrong>>()?,
+        feeder,
+        ..Kind::new(name, body)
+    })
+}
+
+fn body(folder: &Path, request: &Spanned<RawRequest>, columns: &[String]) -> Result<Body, Wrong> {
+    let raw = request.get_ref();
+    let made = |text: Vec<u8>| match raw.template {
+        Some(false) => Ok(Body::Template(Template::verbatim(text.into()))),
+        _ => Template::compile(&text, columns).map(Body::Template),
+    };
+    match (&raw.body, &raw.body_file, &raw.body_lines) {
+        (Some(text), None, None) => read(text, |text| made(text.clone().into())),
+        (None, Some(file), None) => read(file, |file| {
+            let path = folder.join(file);
+            let content = std::fs::read(&path).map_err(|error| error.to_string());
+            let hint = |error| format!("{error}; or set template = false");
+            let body = content.and_then(|content| made(content).map_err(hint));
+            named(&format!("body_file {}:", path.display()), body)
+        }),
+        (None, None, Some(file)) => read(file, |file| {
+            let records = Records::read(&folder.join(file), raw.format);
+            named("body_lines:", records.map(Body::Records))
+        }),
+        _ => {
+            let message = "a request needs exactly one of body, body_file and body_lines";
+            Err((request.span(), message.to_owned()))
+        }
+    }
+}
+
+fn parse_weight(weight: i64) -> Result<u32, String> {
+    let takes = "a weight is a whole number from 1 to 1000000; leave a request of no weight out";
+    match u32::try_from(weight) {
+        Ok(weight @ 1..=1_000_000) => Ok(weight),
+        _ => Err(takes.to_owned()),
+    }
+}
+
+fn body_checks(texts: &Texts) -> Result<Arc<BodyChecks>, String> {
+    let texts = match texts {
+        Texts::One(text) => std::slice::from_ref(text),
+        Texts::Many(texts) => texts,
+    };
+    let checks = texts.iter().map(|text| text.parse());
+    Ok(Arc::new(BodyChecks(checks.collect::<Result<_, _>>()?)))
 }
 
 /// Reads a name that a terminal and a table can show as it stands, beside the row of all.
@@ -167,115 +254,6 @@ pub(crate) fn parse_name(text: &str) -> Result<String, String> {
     name.ok_or_else(|| "takes a name without control characters".to_owned())
 }
 
-fn kind(source: &Source<'_>, request: Spanned<RawRequest>) -> Result<Kind, ScenarioError> {
-    let place = request.span();
-    let raw = request.into_inner();
-    if let Err(reason) = parse_name(raw.name.get_ref()) {
-        return Err(source.error(Some(raw.name.span()), &format!("a request {reason}")));
-    }
-    let feeder = feeder(source, &raw)?;
-    let columns = feeder.as_ref().map_or(&[][..], Feeder::columns);
-    let body = body(source, place, &raw, columns)?;
-    let weight = match &raw.weight {
-        Some(weight) if !(1..=1_000_000).contains(weight.get_ref()) => {
-            let message =
-                "a weight is a whole number from 1 to 1000000; leave a request of no weight out";
-            return Err(source.error(Some(weight.span()), message));
-        }
-        Some(weight) => *weight.get_ref() as u32,
-        None => 1,
-    };
-    let template = |text: &Spanned<String>| template(source, text, columns);
-    let headers = raw.headers.iter();
-    let headers = headers.map(|(name, value)| Ok((name.clone(), template(value)?)));
-    Ok(Kind {
-        weight,
-        tags: tags(source, &raw.tags)?,
-        topic: topic(source, raw.topic.as_ref())?,
-        reply_topic: topic(source, raw.reply_topic.as_ref())?,
-        expect: expect(source, raw.expect_status.as_ref())?,
-        expect_body: expect_body(source, raw.expect_body.as_ref())?,
-        key: raw.key.as_ref().map(template).transpose()?,
-        headers: headers.collect::<Result<_, ScenarioError>>()?,
-        feeder,
-        ..Kind::new(raw.name.into_inner(), body)
-    })
-}
-
-fn body(
-    source: &Source<'_>,
-    place: Range<usize>,
-    raw: &RawRequest,
-    columns: &[String],
-) -> Result<Body, ScenarioError> {
-    let is_template = raw.template.unwrap_or(true);
-    match (&raw.body, &raw.body_file, &raw.body_lines) {
-        (Some(text), None, None) if is_template => {
-            Ok(Body::Template(template(source, text, columns)?))
-        }
-        (Some(text), None, None) => {
-            let text = Bytes::from(text.get_ref().clone());
-            Ok(Body::Template(Template::verbatim(text)))
-        }
-        (None, Some(file), None) => {
-            let path = source.beside(file.get_ref());
-            let failed = |reason: String| {
-                let message = format!("body_file {}: {reason}", path.display());
-                source.error(Some(file.span()), &message)
-            };
-            let content = std::fs::read(&path).map_err(|error| failed(error.to_string()))?;
-            if !is_template {
-                return Ok(Body::Template(Template::verbatim(content.into())));
-            }
-            let compiled = Template::compile(&content, columns);
-            let hint = |error| failed(format!("{error}; or set template = false"));
-            Ok(Body::Template(compiled.map_err(hint)?))
-        }
-        (None, None, Some(file)) => {
-            let records = Records::read(&source.beside(file.get_ref()), raw.format);
-            let failed = |error: RecordsError| {
-                let message = format!("body_lines: {error}");
-                source.error(Some(file.span()), &message)
-            };
-            Ok(Body::Records(records.map_err(failed)?))
-        }
-        _ => {
-            let message = "a request needs exactly one of body, body_file and body_lines";
-            Err(source.error(Some(place), message))
-        }
-    }
-}
-
-fn template(
-    source: &Source<'_>,
-    text: &Spanned<String>,
-    columns: &[String],
-) -> Result<Template, ScenarioError> {
-    Template::compile(text.get_ref().as_bytes(), columns)
-        .map_err(|error| source.error(Some(text.span()), &error.to_string()))
-}
-
-fn feeder(source: &Source<'_>, raw: &RawRequest) -> Result<Option<Feeder>, ScenarioError> {
-    let Some(file) = &raw.feeder else {
-        return match &raw.feeder_order {
-            Some(order) => Err(source.error(Some(order.span()), "feeder_order needs a feeder")),
-            None => Ok(None),
-        };
-    };
-    let order = raw.feeder_order.as_ref().map(|order| *order.get_ref());
-    let feeder = Feeder::read(&source.beside(file.get_ref()), order.unwrap_or_default());
-    let failed = |error| source.error(Some(file.span()), &format!("feeder: {error}"));
-    feeder.map(Some).map_err(failed)
-}
-
-fn tags(source: &Source<'_>, raw: &[Spanned<String>]) -> Result<Vec<String>, ScenarioError> {
-    let tags = raw.iter().map(|tag| match parse_tag(tag.get_ref()) {
-        Ok(text) => Ok(text),
-        Err(reason) => Err(source.error(Some(tag.span()), &format!("a tag {reason}"))),
-    });
-    tags.collect()
-}
-
 /// Reads a tag, which a list on the command line can name.
 pub(crate) fn parse_tag(text: &str) -> Result<String, String> {
     let is_legal = |own: char| own.is_alphanumeric() || "._-".contains(own);
@@ -284,103 +262,11 @@ pub(crate) fn parse_tag(text: &str) -> Result<String, String> {
     tag.ok_or_else(|| "takes letters, digits, '.', '_' and '-'".to_owned())
 }
 
-fn topic(
-    source: &Source<'_>,
-    name: Option<&Spanned<String>>,
-) -> Result<Option<Arc<str>>, ScenarioError> {
-    let Some(name) = name else {
-        return Ok(None);
-    };
-    let text = name.get_ref();
-    let legal = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);
-    let is_name = (1..=249).contains(&text.len()) && text.chars().all(legal);
-    if !is_name || matches!(&**text, "." | "..") {
-        let message = "a topic's name is up to 249 letters, digits, '.', '_' or '-'";
-        return Err(source.error(Some(name.span()), message));
-    }
-    Ok(Some(Arc::from(&**text)))
-}
-
-fn expect(
-    source: &Source<'_>,
-    raw: Option<&Spanned<Expect>>,
-) -> Result<Option<Arc<StatusSet>>, ScenarioError> {
-    let Some(raw) = raw else {
-        return Ok(None);
-    };
-    let parsed = raw.get_ref().0.parse::<StatusSet>();
-    let parsed = parsed.map_err(|message| source.error(Some(raw.span()), &message))?;
-    Ok(Some(Arc::new(parsed)))
-}
-
-fn expect_body(
-    source: &Source<'_>,
-    raw: Option<&Spanned<Texts>>,
-) -> Result<Option<Arc<BodyChecks>>, ScenarioError> {
-    let Some(raw) = raw else {
-        return Ok(None);
-    };
-    let texts = match raw.get_ref() {
-        Texts::One(text) => std::slice::from_ref(text),
-        Texts::Many(texts) => texts,
-    };
-    let parsed = texts.iter().map(|text| text.parse());
-    let parsed: Result<Vec<BodyCheck>, String> = parsed.collect();
-    let parsed = parsed.map_err(|message| source.error(Some(raw.span()), &message))?;
-    Ok(Some(Arc::new(BodyChecks(parsed))))
-}
-
-/// Why a scenario file cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ScenarioError {
-    /// It cannot be read.
-    #[error("{} cannot be read: {cause}", .path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        cause: std::io::Error,
-    },
-    /// It says something that cannot be.
-    #[error("{}:{line}:{column}: {message}", .path.display())]
-    Content {
-        /// The file.
-        path: PathBuf,
-        /// Counted from 1.
-        line: usize,
-        /// Counted from 1, in characters.
-        column: usize,
-        /// What is wrong, and what to write.
-        message: String,
-    },
-}
-
-/// A file that is being read.
-struct Source<'a> {
-    path: &'a Path,
-    text: &'a str,
-    others: RefCell<Vec<PathBuf>>,
-}
-
-impl Source<'_> {
-    /// An error at the start of a place; at the start of the file if there is none.
-    fn error(&self, place: Option<Range<usize>>, message: &str) -> ScenarioError {
-        let (line, column) = place_in(self.text, place.map_or(0, |place| place.start));
-        ScenarioError::Content {
-            path: self.path.to_owned(),
-            line,
-            column,
-            message: message.trim().replace('\n', "; "),
-        }
-    }
-
-    /// A file that this one names.
-    fn beside(&self, name: &Path) -> PathBuf {
-        let folder = self.path.parent().unwrap_or(Path::new(""));
-        let path = folder.join(name);
-        self.others.borrow_mut().push(path.clone());
-        path
-    }
+fn parse_topic(text: &String) -> Result<Arc<str>, String> {
+    let is_legal = |own: char| own.is_ascii_alphanumeric() || "._-".contains(own);
+    let is_name = (1..=249).contains(&text.len()) && text.chars().all(is_legal);
+    let topic = (is_name && text != "." && text != "..").then(|| Arc::from(&**text));
+    topic.ok_or_else(|| "a topic's name is up to 249 letters, digits, '.', '_' or '-'".to_owned())
 }
 
 /// Line and column of a byte of a text, both counted from 1; columns are characters.

@@ -1,5 +1,7 @@
 //! Whole scenarios, and errors with their places.
 
+use bytes::Bytes;
+
 use super::*;
 use crate::scenario::{Mix, Scenario};
 
@@ -24,8 +26,7 @@ expect_status = "4xx"
 "#;
 
 fn error(text: &str) -> String {
-    let parsed = parse(Path::new("mix.toml"), text);
-    parsed.unwrap_err().to_string()
+    parse(Path::new("mix.toml"), text).unwrap_err()
 }
 
 #[test]
@@ -83,11 +84,7 @@ fn other_files_are_found_from_the_folder_of_the_scenario() {
     let bodies: Vec<_> = (0..4).map(|_| mix.next(5).unwrap().body.unwrap()).collect();
     assert_eq!(bodies, [&b"\xff5"[..], b"first", b"\xff5", b"second"]);
     let missing = read_scenario(Path::new("no/such.toml")).unwrap_err();
-    assert!(
-        missing
-            .to_string()
-            .starts_with("no/such.toml cannot be read: ")
-    );
+    assert!(missing.starts_with("no/such.toml cannot be read: "));
 }
 
 #[test]
@@ -137,7 +134,7 @@ fn errors_name_the_place_and_the_fix() {
     insta::assert_snapshot!(error("\n\n[[request]]\nname = 'a'\n"), @"mix.toml:3:1: a request needs exactly one of body, body_file and body_lines");
     insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nbody_file = 'x'\n"), @"mix.toml:1:1: a request needs exactly one of body, body_file and body_lines");
     insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nexpect_status = [200, 'fine']\n"), @"mix.toml:4:17: takes statuses such as 200, 2xx or 200-204, several of them comma separated");
-    insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nexpect_status = 2.5\n"), @r#"mix.toml:4:17: invalid type: floating point `2.5`, expected a status such as 200 or "2xx", or a list of them"#);
+    insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nexpect_status = 2.5\n"), @r#"mix.toml:4:17: takes a status such as 200 or "2xx", or a list of them"#);
     insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\ntopic = 'a b'\n"), @"mix.toml:4:9: a topic's name is up to 249 letters, digits, '.', '_' or '-'");
     insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nheaders = { t = '{x}' }\n"), @"mix.toml:4:17: unknown placeholder {x} at byte 1; known are {uuid}, {request_id}, {counter}, {random:LOW:HIGH}, {user}, {now}, {timestamp_ms} and {csv.COLUMN}; write {{x}} for the text itself");
     insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\n[[request]]\nname = 'a'\nbody = ''\n"), @"mix.toml:5:8: another request has this name");

@@ -67,13 +67,11 @@ const CONSUMER_KEYS: [&str; 6] = [
 
 impl KafkaSettings {
     /// The properties in effect, librdkafka's defaults included. User-given ones are shown by
-    /// name, with secrets left out.
-    ///
-    /// # Errors
-    ///
-    /// When librdkafka refuses a property, or was built without TLS and one needs it.
+    /// name, with secrets left out. Fails when librdkafka refuses a property, or was built without TLS and one
+    /// needs it.
     pub(crate) fn effective(&self) -> Result<ClientSettings, KafkaTransportError> {
-        check_tls(&self.properties, &built_in_features())?;
+        check_tls(&self.properties, &built_in_features())
+            .map_err(|error| KafkaTransportError::Usage(error.to_string()))?;
         let consumer = if self.publish_only {
             BTreeMap::new()
         } else {
@@ -105,63 +103,55 @@ impl KafkaSettings {
     }
 
     pub(super) fn producer_config(&self) -> ClientConfig {
-        let mut config = self.base_config();
-        config
+        self.config(&[
             // The default of 5 ms would be added to every round trip.
-            .set("linger.ms", "0")
-            .set("acks", "all")
+            ("linger.ms", "0"),
+            ("acks", "all"),
             // Keys go where Java's clients would put them; librdkafka's default is another hash.
-            .set("partitioner", "murmur2_random")
+            ("partitioner", "murmur2_random"),
             // A misspelt topic must fail, not come into being.
-            .set("allow.auto.create.topics", "false")
+            ("allow.auto.create.topics", "false"),
             // A request that is delivered after its user gave up would be load that nobody asked for.
-            .set(
+            (
                 "message.timeout.ms",
-                self.timeout.as_millis().max(1).to_string(),
-            );
-        self.apply_properties(config)
+                &self.timeout.as_millis().max(1).to_string(),
+            ),
+        ])
     }
 
     pub(super) fn consumer_config(&self) -> ClientConfig {
-        let mut config = self.base_config();
-        config
+        self.config(&[
             // Never joined: partitions are assigned by hand. librdkafka wants one all the same.
-            .set("group.id", format!("load-client-{}", self.run_id))
-            .set("enable.auto.commit", "false")
-            .set("enable.partition.eof", "false")
-            .set("allow.auto.create.topics", "false")
+            ("group.id", &format!("load-client-{}", self.run_id)),
+            ("enable.auto.commit", "false"),
+            ("enable.partition.eof", "false"),
+            ("allow.auto.create.topics", "false"),
             // Were an offset lost to retention, the newest reply is the one that somebody waits for.
-            .set("auto.offset.reset", "latest");
-        self.apply_properties(config)
+            ("auto.offset.reset", "latest"),
+        ])
     }
 
     /// The settings of the client that creates and deletes topics: how to connect, and no more.
     pub(super) fn admin_config(&self) -> ClientConfig {
-        self.apply_properties(self.base_config())
+        self.config(&[])
     }
 
-    fn base_config(&self) -> ClientConfig {
+    /// How to connect, then what a client has of its own, then what the user gave.
+    fn config(&self, own: &[(&str, &str)]) -> ClientConfig {
+        // 1 s between two attempts to connect, as Java's clients have it (KIP-144), or the user's first wait where
+        // that is longer. At librdkafka's 10 s, a client that does not look yet would be measured as a broker that
+        // is not back yet.
+        let first = last(&self.properties, "reconnect.backoff.ms");
+        let first: Option<u32> = first.and_then(|value| value.parse().ok());
+        let longest_backoff_ms = first.unwrap_or(0).max(1000);
         let mut config = ClientConfig::new();
         config
             .set("bootstrap.servers", &self.brokers)
             .set("client.id", "load-client")
-            .set(
-                "reconnect.backoff.max.ms",
-                self.longest_backoff().to_string(),
-            );
-        config
-    }
-
-    /// Milliseconds between two attempts to connect: 1 s, as Java's clients have it (KIP-144), or the user's
-    /// first wait where that is longer. At librdkafka's 10 s, a client that does not look yet would be
-    /// measured as a broker that is not back yet.
-    fn longest_backoff(&self) -> u32 {
-        let first = last(&self.properties, "reconnect.backoff.ms");
-        let first = first.and_then(|value| value.parse().ok());
-        first.unwrap_or(0).max(1000)
-    }
-
-    fn apply_properties(&self, mut config: ClientConfig) -> ClientConfig {
+            .set("reconnect.backoff.max.ms", longest_backoff_ms.to_string());
+        for (key, value) in own {
+            config.set(*key, *value);
+        }
         for (key, value) in &self.properties {
             if let Some(other) = other_name(key) {
                 config.remove(other);
@@ -226,10 +216,10 @@ fn distinct<'a>(first: &'a str, more: &'a [String]) -> impl Iterator<Item = &'a 
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn settings(properties: &[(&str, &str)]) -> KafkaSettings {
+    pub(crate) fn settings(properties: &[(&str, &str)]) -> KafkaSettings {
         KafkaSettings {
             brokers: "localhost:9092".to_owned(),
             topic: "createOrder".to_owned(),

@@ -1,17 +1,16 @@
 //! Requests and replies as records on a Kafka cluster. Only this folder names `rdkafka`.
 
 mod config;
-mod expectations;
 mod producer;
 mod replies;
 mod reply_topic;
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
-use std::sync::{Arc, Mutex, Once, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError};
+use std::thread::JoinHandle;
 
-use kafka_cluster_url::{NeedsTls, masked_refusal};
+use kafka_cluster_url::masked_refusal;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
@@ -19,12 +18,11 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedHeaders, Headers as _};
 use tokio::sync::oneshot;
 
-use self::expectations::{Expectations, Expected};
 use self::producer::RequestProducer;
 use self::replies::ReplyConsumer;
-use self::reply_topic::{OwnTopic, SetupGuard};
+use self::reply_topic::OwnTopic;
 use crate::scenario::Request;
-use crate::transport::{Pending, Transport};
+use crate::transport::{Failure, Pending, Transport};
 
 pub use config::{KafkaSettings, ServiceSettings, built_in_features};
 
@@ -34,42 +32,35 @@ pub(crate) use config::{ClientSettings, OWN_REPLY_TOPIC_INFIX, librdkafka_versio
 /// A connected transport: topics checked, reply consumer assigned and positioned.
 pub struct KafkaTransport {
     producer: RequestProducer,
-    /// `None` when only publishing. Dropping it stops its thread.
+    /// `None` when only publishing. Dropping it stops its threads.
     consumer: Option<ReplyConsumer>,
     pending: Pending,
-    expectations: Expectations,
     /// Deleted when dropped. The last field, so that nobody reads from it any more by then.
     _own_topic: Option<OwnTopic>,
 }
 
 impl KafkaTransport {
-    /// Blocks; a run that is given up meanwhile creates nothing.
-    fn connect_unless(
-        guard: &SetupGuard,
+    /// Blocks. Asks `may_create` before it creates a topic.
+    fn connect(
         settings: &KafkaSettings,
+        may_create: impl FnOnce() -> bool,
     ) -> Result<Self, KafkaTransportError> {
         let pending = Pending::default();
-        let wire = &settings.service.wire;
-        let expected = Expected {
-            statuses: Arc::new(wire.expect_status.clone()),
-            body: Arc::new(wire.expect_body.clone()),
-        };
-        let expectations = Expectations::new(expected, settings.timeout);
         let producer = RequestProducer::connect(settings, pending.clone())?;
         let (mut consumer, mut own_topic) = (None, None);
         if !settings.publish_only {
-            if !guard.begin() {
-                return Err(KafkaTransportError::Interrupted);
+            if let Some(partitions) = settings.service.own_reply_topic {
+                if !may_create() {
+                    return Err(KafkaTransportError::Interrupted);
+                }
+                own_topic = Some(OwnTopic::create(settings, partitions)?);
             }
-            own_topic = OwnTopic::create(settings)?;
-            let (pending, expectations) = (pending.clone(), expectations.clone());
-            consumer = Some(ReplyConsumer::connect(settings, pending, expectations)?);
+            consumer = Some(ReplyConsumer::connect(settings, pending.clone())?);
         }
         Ok(Self {
             producer,
             consumer,
             pending,
-            expectations,
             _own_topic: own_topic,
         })
     }
@@ -85,15 +76,10 @@ impl KafkaTransport {
         settings: Arc<KafkaSettings>,
     ) -> Result<Self, KafkaTransportError> {
         let (done, connected) = oneshot::channel();
-        let creates = settings.service.own_reply_topic.is_some();
-        let guard = SetupGuard::default();
         // Dropped with this future: by whoever stops the run before it has begun.
-        let _waits = WaitsForDeletion(creates.then(|| guard.clone()));
-        std::thread::spawn(move || {
-            let connected = Self::connect_unless(&guard, &settings);
+        let _setup = Setup::begin(move |may_create| {
             // What nobody listens for any more is dropped here, and its topic deleted.
-            drop(done.send(connected));
-            guard.end();
+            drop(done.send(Self::connect(&settings, may_create)));
         });
         connected
             .await
@@ -111,13 +97,32 @@ impl KafkaTransport {
     }
 }
 
-/// Keeps the program from ending before a topic is deleted that it has created.
-struct WaitsForDeletion(Option<SetupGuard>);
+/// The thread that sets a transport up. Dropping this keeps the program from ending before a topic is deleted that
+/// the thread has created, and keeps it from creating one later.
+struct Setup {
+    /// Whether a topic may be created, which is decided by whoever comes first.
+    may_create: Arc<OnceLock<bool>>,
+    thread: Option<JoinHandle<()>>,
+}
 
-impl Drop for WaitsForDeletion {
+impl Setup {
+    fn begin(work: impl FnOnce(&dyn Fn() -> bool) + Send + 'static) -> Self {
+        let may_create = Arc::<OnceLock<bool>>::default();
+        let asked = Arc::clone(&may_create);
+        let thread = std::thread::spawn(move || work(&|| *asked.get_or_init(|| true)));
+        Self {
+            may_create,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Setup {
     fn drop(&mut self) {
-        if let Some(guard) = &self.0 {
-            guard.abandon();
+        let creates = *self.may_create.get_or_init(|| false);
+        if let Some(thread) = self.thread.take().filter(|_| creates) {
+            // A panic of the thread has already dropped what it created.
+            let _ = thread.join();
         }
     }
 }
@@ -128,40 +133,22 @@ impl Transport for KafkaTransport {
     }
 
     fn send(&self, request: &Request) {
-        if self.consumer.is_some() {
-            self.expectations.enter(request, Instant::now());
+        if let Err(reason) = self.producer.send(request) {
+            let failure = Failure::Send(reason);
+            self.pending.complete(&request.id, Err(failure));
         }
-        self.producer.send(request);
     }
 }
 
 /// Why the transport could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum KafkaTransportError {
-    /// librdkafka refuses a property.
-    #[error("-X {key}={value}: {reason}")]
-    Property {
-        /// The property.
-        key: String,
-        /// The value given; masked if it is a secret.
-        value: String,
-        /// What librdkafka says.
-        reason: String,
-    },
-    /// The URL or a property asks for TLS or SCRAM, and librdkafka was built without OpenSSL.
-    #[error(transparent)]
-    WithoutTls(#[from] NeedsTls),
+    /// librdkafka refuses a property, or was built without the OpenSSL that the URL or a property asks for.
+    #[error("{0}")]
+    Usage(String),
     /// The cluster or one of its topics cannot be used. The text says what to change.
     #[error("{0}")]
     Unusable(String),
-    /// A client could not be built.
-    #[error("the Kafka {role} could not be started: {cause}")]
-    Client {
-        /// Producer, consumer or another.
-        role: &'static str,
-        /// What librdkafka says.
-        cause: KafkaError,
-    },
     /// The set-up was given up.
     #[error("the set-up of the Kafka clients was interrupted")]
     Interrupted,
@@ -170,39 +157,47 @@ pub enum KafkaTransportError {
 impl KafkaTransportError {
     /// Whether the command line is at fault, rather than the cluster.
     pub(crate) fn is_usage(&self) -> bool {
-        matches!(self, Self::Property { .. } | Self::WithoutTls(_))
+        matches!(self, Self::Usage(_))
     }
 
-    /// Why a client could not be built, with secrets masked.
+    /// Why a client, a producer for example, could not be built; with secrets masked.
     #[must_use]
     pub fn client(role: &'static str, source: KafkaError) -> Self {
         match source {
             KafkaError::ClientConfig(_, reason, key, value) => {
                 let (value, reason) = masked_refusal(&key, &value, &reason);
-                Self::Property { key, value, reason }
+                Self::Usage(format!("-X {key}={value}: {reason}"))
             }
-            cause => Self::Client { role, cause },
+            cause => Self::Unusable(format!("the Kafka {role} could not be started: {cause}")),
         }
     }
 }
 
-/// The context of the consumer, and part of the producer's. Clones share the last error.
-#[derive(Debug, Clone, Default)]
-struct Diagnostics {
-    last_error: Arc<Mutex<Option<String>>>,
+/// The context of every client.
+#[derive(Default)]
+struct Context {
+    last_error: Mutex<Option<String>>,
+    /// The table that a producer's delivery reports end requests in; other clients get none.
+    pending: Pending,
+    /// A report of success is the answer itself.
+    publish_only: bool,
 }
 
-impl Diagnostics {
-    /// The most recent error of the connection, for example that it was refused.
-    fn last_error(&self) -> Option<String> {
-        self.last_error
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+impl Context {
+    /// Why a call failed: what the connection said last, for example that it was refused, tells more than the
+    /// call's own error.
+    fn reason(&self, error: &KafkaError) -> String {
+        let last = self.lock().clone();
+        last.unwrap_or_else(|| error.to_string())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<String>> {
+        let last = self.last_error.lock();
+        last.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl ClientContext for Diagnostics {
+impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         // Always at debug: what matters to the user is reported by the outcome of a request.
         tracing::debug!(?level, facility, message, "librdkafka");
@@ -210,14 +205,17 @@ impl ClientContext for Diagnostics {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(%error, reason, "librdkafka");
-        *self
-            .last_error
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+        *self.lock() = Some(reason.to_owned());
     }
 }
 
-impl ConsumerContext for Diagnostics {}
+impl ConsumerContext for Context {}
+
+/// The code of an error where it has one: `Local: Queue full` without the wrapping.
+fn short(error: &KafkaError) -> String {
+    let code = error.rdkafka_error_code();
+    code.map_or_else(|| error.to_string(), |code| code.to_string())
+}
 
 /// How many headers of a reply are looked at; foreign records may have far more.
 const MAX_HEADERS: usize = 256;
@@ -270,17 +268,10 @@ mod tests {
         cluster.create_topic("createOrder", 1, 1).unwrap();
         let settings = KafkaSettings {
             brokers: cluster.bootstrap_servers(),
-            topic: "createOrder".to_owned(),
-            reply_topic: "createOrder.reply".to_owned(),
-            body: bytes::Bytes::new(),
-            headers: Vec::new(),
-            timeout: Duration::from_secs(60),
             publish_only: true,
-            properties: Vec::new(),
-            run_id: "test".to_owned(),
-            service: ServiceSettings::default(),
+            ..config::tests::settings(&[])
         };
-        let transport = KafkaTransport::connect_unless(&SetupGuard::default(), &settings).unwrap();
+        let transport = KafkaTransport::connect(&settings, || true).unwrap();
         assert_eq!(transport.producer_queue(), 0);
         // From here on no acknowledgement arrives before the test is over.
         cluster
@@ -288,6 +279,33 @@ mod tests {
             .unwrap();
         (0..3).for_each(|_| transport.send(&Request::new(0)));
         assert_eq!(transport.producer_queue(), 3);
+    }
+
+    #[test]
+    fn what_is_given_up_before_it_begins_is_not_created() {
+        let (go, gone) = std::sync::mpsc::channel::<()>();
+        let (tell, told) = std::sync::mpsc::channel();
+        let setup = Setup::begin(move |may_create| {
+            let _ = gone.recv();
+            tell.send(may_create()).unwrap();
+        });
+        drop(setup);
+        drop(go);
+        assert_eq!(told.recv(), Ok(false));
+    }
+
+    #[test]
+    fn giving_up_waits_until_what_was_created_is_gone() {
+        let (begun, creating) = std::sync::mpsc::channel();
+        let ended = Arc::new(OnceLock::new());
+        let seen = Arc::clone(&ended);
+        let setup = Setup::begin(move |may_create| {
+            begun.send(may_create()).unwrap();
+            ended.set(()).unwrap();
+        });
+        assert_eq!(creating.recv(), Ok(true));
+        drop(setup);
+        assert!(seen.get().is_some());
     }
 
     #[test]

@@ -1,70 +1,39 @@
 //! Publishes requests. A delivery that fails ends its request at once.
 
+use std::collections::HashMap;
 use std::time::Instant;
 
-use rdkafka::ClientContext;
-use rdkafka::client::Client;
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use uuid::Uuid;
 
 use crate::scenario::Request;
-use crate::transport::kafka::{Diagnostics, KafkaSettings, KafkaTransportError, reply_topic};
-use crate::transport::wire::Wire;
+use crate::transport::kafka::{Context, KafkaSettings, KafkaTransportError, reply_topic, short};
 use crate::transport::{Answer, Failure, Pending};
 
 /// The producer, with the parts of a request that stay the same.
 pub(super) struct RequestProducer {
-    producer: ThreadedProducer<DeliveryReports>,
-    pending: Pending,
-    topic: String,
-    wire: Wire,
-    headers: ConstantHeaders,
+    producer: ThreadedProducer<Context>,
+    settings: KafkaSettings,
+    /// Those that requests have in common, by their reply topic.
+    headers: HashMap<String, OwnedHeaders>,
 }
 
-/// Takes delivery reports, on the producer's polling thread.
-struct DeliveryReports {
-    pending: Pending,
-    /// A report of success is the answer itself.
-    publish_only: bool,
-    diagnostics: Diagnostics,
-}
-
-impl ClientContext for DeliveryReports {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.diagnostics.log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.diagnostics.error(error, reason);
-    }
-}
-
-impl ProducerContext for DeliveryReports {
+impl ProducerContext for Context {
     type DeliveryOpaque = Box<Uuid>;
 
+    /// Called on the producer's polling thread.
     fn delivery(&self, result: &DeliveryResult<'_>, id: Box<Uuid>) {
         // Either may find nobody waiting: a reply overtakes its report, a user may have given up.
-        match result {
-            Err((error, _)) => {
-                self.pending.complete(&id, Err(Failure::Send(short(error))));
-            }
-            Ok(_) => self.acknowledged(&id, Instant::now()),
+        if let Err((error, _)) = result {
+            self.pending.complete(&id, Err(Failure::Send(short(error))));
+            return;
         }
-    }
-}
-
-impl DeliveryReports {
-    fn acknowledged(&self, id: &Uuid, acked: Instant) {
-        self.pending.acknowledge(id, acked);
+        let replied = Instant::now();
+        self.pending.acknowledge(&id, replied);
         if self.publish_only {
-            let answer = Answer {
-                replied: acked,
-                bytes: 0,
-            };
-            self.pending.complete(id, Ok(answer));
+            let answer = Answer { replied, bytes: 0 };
+            self.pending.complete(&id, Ok(answer));
         }
     }
 }
@@ -74,56 +43,57 @@ impl RequestProducer {
         settings: &KafkaSettings,
         pending: Pending,
     ) -> Result<Self, KafkaTransportError> {
-        let diagnostics = Diagnostics::default();
-        let context = DeliveryReports {
-            pending: pending.clone(),
+        let context = Context {
+            pending,
             publish_only: settings.publish_only,
-            diagnostics: diagnostics.clone(),
+            ..Context::default()
         };
-        let producer: ThreadedProducer<DeliveryReports> = settings
+        let producer: ThreadedProducer<Context> = settings
             .producer_config()
             .create_with_context(context)
             .map_err(|error| KafkaTransportError::client("producer", error))?;
-        let client: &Client<DeliveryReports> = producer.client();
         for topic in settings.topics() {
-            let mut partitions = reply_topic::partitions(client, &diagnostics, settings, topic)?;
+            let mut partitions = reply_topic::partitions(producer.client(), settings, topic)?;
             // One of each leader tells whether it can be reached.
             partitions.sort_unstable_by(|one, other| one.leader.cmp(&other.leader));
             partitions.dedup_by(|one, other| one.leader == other.leader);
             for partition in &partitions {
-                reply_topic::watermarks(client, &diagnostics, settings, topic, partition)?;
+                reply_topic::end_offset(producer.client(), settings, topic, partition)?;
             }
         }
+        let reply_topics = settings.reply_topics();
+        let headers =
+            reply_topics.map(|(topic, _)| (topic.into(), common_headers(settings, topic)));
         Ok(Self {
             producer,
-            pending,
-            topic: settings.topic.clone(),
-            wire: settings.service.wire.clone(),
-            headers: ConstantHeaders::of(settings),
+            headers: headers.collect(),
+            settings: settings.clone(),
         })
     }
 
-    /// Hands over one request that is registered.
-    pub(super) fn send(&self, request: &Request) {
-        if let Err(reason) = self.try_send(request) {
-            self.pending
-                .complete(&request.id, Err(Failure::Send(reason)));
-        }
-    }
-
-    fn try_send(&self, request: &Request) -> Result<(), String> {
-        let id = request.id;
-        let mut headers = self.headers.to(request)?;
-        let outgoing = self.wire.outgoing(request)?;
+    /// Hands over one request.
+    pub(super) fn send(&self, request: &Request) -> Result<(), String> {
+        let KafkaSettings {
+            topic, reply_topic, ..
+        } = &self.settings;
+        let topic = request.topic.as_deref().unwrap_or(topic);
+        let reply_topic = request.reply_topic.as_deref().unwrap_or(reply_topic);
+        let common = self.headers.get(reply_topic).ok_or_else(|| {
+            format!(
+                "nobody reads replies from {reply_topic}; add it to the settings' more_reply_topics"
+            )
+        })?;
+        let mut headers = common.clone();
+        let outgoing = self.settings.service.wire.outgoing(request)?;
         for (key, value) in &outgoing.headers {
             headers = headers.insert(Header {
                 key,
                 value: Some(&**value),
             });
         }
-        let topic = request.topic.as_deref().unwrap_or(&self.topic);
-        let mut record = BaseRecord::<[u8], [u8], Box<Uuid>>::with_opaque_to(topic, Box::new(id))
-            .headers(headers);
+        let id = Box::new(request.id);
+        let mut record =
+            BaseRecord::<[u8], [u8], Box<Uuid>>::with_opaque_to(topic, id).headers(headers);
         record.payload = outgoing.body.as_deref();
         record.key = outgoing.key.as_deref();
         self.producer
@@ -137,58 +107,24 @@ impl RequestProducer {
     }
 }
 
-/// The code of an error where it has one: `Local: Queue full` without the wrapping.
-fn short(error: &KafkaError) -> String {
-    let code = error.rdkafka_error_code();
-    code.map_or_else(|| error.to_string(), |code| code.to_string())
-}
-
-/// Headers that requests have in common, made once for each reply topic.
-struct ConstantHeaders {
-    usual: OwnedHeaders,
-    named: Vec<(String, OwnedHeaders)>,
-}
-
-impl ConstantHeaders {
-    fn of(settings: &KafkaSettings) -> Self {
-        let wire = &settings.service.wire;
-        let made = |reply_topic: &str| {
-            let mut headers = OwnedHeaders::new();
-            if !settings.publish_only {
-                for (key, value) in wire.constant_headers(reply_topic) {
-                    let value = Some(&value);
-                    headers = headers.insert(Header { key, value });
-                }
-            }
-            for (key, value) in &settings.headers {
-                let value = Some(value);
-                headers = headers.insert(Header { key, value });
-            }
-            headers
-        };
-        let all = settings.reply_topics();
-        Self {
-            usual: made(&settings.reply_topic),
-            named: all
-                .map(|(topic, _)| (topic.to_owned(), made(topic)))
-                .collect(),
+/// Headers that requests with one reply topic have in common.
+fn common_headers(settings: &KafkaSettings, reply_topic: &str) -> OwnedHeaders {
+    let mut headers = OwnedHeaders::new();
+    if !settings.publish_only {
+        for (key, value) in settings.service.wire.constant_headers(reply_topic) {
+            let value = Some(&value);
+            headers = headers.insert(Header { key, value });
         }
     }
-
-    fn to(&self, request: &Request) -> Result<OwnedHeaders, String> {
-        let Some(topic) = &request.reply_topic else {
-            return Ok(self.usual.clone());
-        };
-        let found = self.named.iter().find(|(named, _)| **named == **topic);
-        found.map(|(_, headers)| headers.clone()).ok_or_else(|| {
-            format!("nobody reads replies from {topic}; add it to the settings' more_reply_topics")
-        })
+    for (key, value) in &settings.headers {
+        let value = Some(value);
+        headers = headers.insert(Header { key, value });
     }
+    headers
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
     use std::time::Duration;
 
     use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -197,8 +133,8 @@ mod tests {
 
     use super::*;
     use crate::transport::Transport;
-    use crate::transport::kafka::reply_topic::SetupGuard;
-    use crate::transport::kafka::{KafkaSettings, KafkaTransport, ServiceSettings};
+    use crate::transport::kafka::config::tests::settings;
+    use crate::transport::kafka::{KafkaSettings, KafkaTransport};
 
     const PARTITIONS: i32 = 7;
     /// What `Utils.murmur2` of Java's client makes of a key, as librdkafka's own test has it.
@@ -215,20 +151,13 @@ mod tests {
     fn partitions(own: &[(&str, &str)]) -> HashMap<String, i32> {
         let cluster = MockCluster::new(1).unwrap();
         cluster.create_topic("t", PARTITIONS, 1).unwrap();
-        let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let settings = KafkaSettings {
             brokers: cluster.bootstrap_servers(),
             topic: "t".to_owned(),
-            reply_topic: "r".to_owned(),
-            body: bytes::Bytes::new(),
-            headers: Vec::new(),
-            timeout: Duration::from_secs(60),
             publish_only: true,
-            properties: own.iter().map(pair).collect(),
-            run_id: "test".to_owned(),
-            service: ServiceSettings::default(),
+            ..settings(own)
         };
-        let transport = KafkaTransport::connect_unless(&SetupGuard::default(), &settings).unwrap();
+        let transport = KafkaTransport::connect(&settings, || true).unwrap();
         for (key, _) in MURMUR2 {
             let mut request = Request::new(0);
             request.key = Some(key.into());

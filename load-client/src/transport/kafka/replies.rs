@@ -20,28 +20,27 @@ use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::metadata::MetadataPartition;
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::transport::kafka::expectations::Expectations;
-use crate::transport::kafka::reply_topic;
-use crate::transport::kafka::{Diagnostics, KafkaSettings, KafkaTransportError, readable};
-use crate::transport::{
-    Answer, Bodies, Failure, Pending, Refusal, Reply, ReplyReader, ReplyRecord, beginning,
+use crate::transport::kafka::{
+    Context, KafkaSettings, KafkaTransportError, readable, reply_topic, short,
 };
+use crate::transport::reply::{Bodies, beginning};
+use crate::transport::wire::Wire;
+use crate::transport::{Answer, Failure, Pending, Refusal};
 
 /// How soon the thread notices that it should stop.
 const POLL_PAUSE: Duration = Duration::from_millis(100);
 
-pub(super) type PolledConsumer = BaseConsumer<Diagnostics>;
+type PolledConsumer = BaseConsumer<Context>;
 
-/// The reply consumer. Dropping it stops and joins its thread.
+/// The reply consumer. Dropping it stops and joins its threads.
 pub(super) struct ReplyConsumer {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
 }
 
-/// Shared by the thread, which counts, and the owner, which stops it.
+/// Shared by the threads, of which one counts, and the owner, which stops them.
 struct Shared {
-    reader: ReplyReader,
-    expectations: Expectations,
+    consumer: PolledConsumer,
     stop: AtomicBool,
     unmatched: AtomicU64,
 }
@@ -51,50 +50,41 @@ impl ReplyConsumer {
     pub(super) fn connect(
         settings: &KafkaSettings,
         pending: Pending,
-        expectations: Expectations,
     ) -> Result<Self, KafkaTransportError> {
         let failed = |error| KafkaTransportError::client("consumer", error);
         let consumer: PolledConsumer = settings
             .consumer_config()
-            .create_with_context(Diagnostics::default())
+            .create_with_context(Context::default())
             .map_err(failed)?;
         let assignment = end_offsets(&consumer, settings)?;
         consumer.assign(&assignment).map_err(failed)?;
-        let consumer = Arc::new(consumer);
         let shared = Arc::new(Shared {
-            reader: ReplyReader::new(settings.service.wire.clone()),
-            expectations,
+            consumer,
             stop: AtomicBool::default(),
             unmatched: AtomicU64::default(),
         });
-        let topics: Vec<_> = settings.reply_topics().map(|(topic, _)| topic).collect();
         let mut own = Self {
             shared: Arc::clone(&shared),
             threads: Vec::new(),
         };
-        if settings.service.wire.reply_partition.is_none() {
-            let (consumer, shared) = (Arc::clone(&consumer), Arc::clone(&shared));
-            own.spawn("partitions", move || {
-                follow(&consumer, assignment, &shared.stop);
-            })?;
+        let wire = settings.service.wire.clone();
+        if wire.reply_partition.is_none() {
+            let shared = Arc::clone(&shared);
+            let follows = spawn("partitions", move || follow(&shared, &assignment));
+            own.threads.push(follows?);
         }
-        let topic = topics.join(", ");
-        own.spawn("replies", move || {
-            receive(&consumer, &pending, &shared, &topic);
-        })?;
+        let topics: Vec<_> = settings.reply_topics().map(|(topic, _)| topic).collect();
+        let receiver = Receiver {
+            shared,
+            pending,
+            wire,
+            topics: topics.join(", "),
+            bodies: Bodies::default(),
+            in_trouble: false,
+        };
+        let receives = spawn("replies", move || receiver.run());
+        own.threads.push(receives?);
         Ok(own)
-    }
-
-    fn spawn(
-        &mut self,
-        name: &str,
-        work: impl FnOnce() + Send + 'static,
-    ) -> Result<(), KafkaTransportError> {
-        let thread = std::thread::Builder::new().name(name.to_owned());
-        let thread = thread.spawn(work);
-        self.threads
-            .push(thread.map_err(|_| KafkaTransportError::Interrupted)?);
-        Ok(())
     }
 
     /// Replies that nobody waited for.
@@ -114,14 +104,23 @@ impl Drop for ReplyConsumer {
     }
 }
 
+fn spawn(
+    name: &str,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, KafkaTransportError> {
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    let thread = thread.spawn(work);
+    thread.map_err(|_| KafkaTransportError::Interrupted)
+}
+
 fn end_offsets(
     consumer: &PolledConsumer,
     settings: &KafkaSettings,
 ) -> Result<TopicPartitionList, KafkaTransportError> {
     let mut assignment = TopicPartitionList::new();
-    let (client, diagnostics) = (consumer.client(), consumer.context());
+    let client = consumer.client();
     for topic in settings.reply_topics() {
-        let mut partitions = reply_topic::partitions(client, diagnostics, settings, topic)?;
+        let mut partitions = reply_topic::partitions(client, settings, topic)?;
         if let Some(partition) = settings.service.wire.reply_partition {
             partitions.retain(|own| own.id == partition);
             if partitions.is_empty() {
@@ -132,8 +131,7 @@ fn end_offsets(
             }
         }
         for partition in partitions {
-            let (_, end) =
-                reply_topic::watermarks(client, diagnostics, settings, topic, &partition)?;
+            let end = reply_topic::end_offset(client, settings, topic, &partition)?;
             assignment
                 .add_partition_offset(topic.0, partition.id, Offset::Offset(end))
                 .map_err(|error| KafkaTransportError::client("consumer", error))?;
@@ -142,147 +140,134 @@ fn end_offsets(
     Ok(assignment)
 }
 
-fn receive(consumer: &PolledConsumer, pending: &Pending, shared: &Shared, topic: &str) {
-    // Also on a panic: whoever waits must learn that no reply will come.
-    let _close = CloseOnExit(pending);
-    let mut in_trouble = false;
-    let mut bodies = Bodies::default();
-    while !shared.stop.load(Ordering::Relaxed) {
-        match consumer.poll(POLL_PAUSE) {
-            None => {}
-            Some(Ok(message)) => {
-                hand_over(&message, Instant::now(), pending, shared, &mut bodies);
-                if std::mem::take(&mut in_trouble) {
-                    pending.calm();
-                }
-            }
-            Some(Err(error)) => {
-                let (cause, now) = (cause(&error, topic), Instant::now());
-                tracing::debug!(%error, "reply consumer");
-                match severity(&error) {
-                    Severity::Passing => {}
-                    Severity::Stuck => pending.trouble(&cause, now, false),
-                    Severity::Outage => {
-                        in_trouble = true;
-                        pending.trouble(&cause, now, true);
+/// What the thread has that polls. Dropping it, on a panic too, tells whoever waits that no reply will come.
+struct Receiver {
+    shared: Arc<Shared>,
+    pending: Pending,
+    wire: Wire,
+    /// Names of the reply topics, for messages.
+    topics: String,
+    bodies: Bodies,
+    /// Whether an outage was noted that no reply has ended yet.
+    in_trouble: bool,
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.pending.close("the reply consumer stopped");
+    }
+}
+
+impl Receiver {
+    fn run(mut self) {
+        let shared = Arc::clone(&self.shared);
+        while !shared.stop.load(Ordering::Relaxed) {
+            match shared.consumer.poll(POLL_PAUSE) {
+                None => {}
+                Some(Ok(message)) => {
+                    self.hand_over(&message, Instant::now());
+                    if std::mem::take(&mut self.in_trouble) {
+                        self.pending.calm();
                     }
-                    Severity::Fatal => return pending.close(&cause),
                 }
+                Some(Err(error)) => self.note(&error, Instant::now()),
             }
         }
     }
-}
 
-struct CloseOnExit<'a>(&'a Pending);
-
-impl Drop for CloseOnExit<'_> {
-    fn drop(&mut self) {
-        self.0.close("the reply consumer stopped");
+    fn note(&mut self, error: &KafkaError, now: Instant) {
+        tracing::debug!(%error, "reply consumer");
+        let cause = cause(error, &self.topics);
+        match error.rdkafka_error_code() {
+            // No reply can arrive any more.
+            _ if matches!(error, KafkaError::MessageConsumptionFatal(_)) => self.give_up(&cause),
+            Some(
+                RDKafkaErrorCode::Fatal
+                | RDKafkaErrorCode::UnknownTopic
+                | RDKafkaErrorCode::UnknownTopicOrPartition
+                | RDKafkaErrorCode::UnknownPartition
+                | RDKafkaErrorCode::TopicAuthorizationFailed
+                | RDKafkaErrorCode::Authentication
+                | RDKafkaErrorCode::SaslAuthenticationFailed,
+            ) => self.give_up(&cause),
+            // No broker is there. That may heal within any request's time.
+            Some(RDKafkaErrorCode::AllBrokersDown) => {
+                self.in_trouble = true;
+                self.pending.trouble(&cause, now, true);
+            }
+            // librdkafka recovers by itself.
+            Some(
+                RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::OperationTimedOut
+                | RDKafkaErrorCode::RequestTimedOut
+                | RDKafkaErrorCode::NetworkException
+                | RDKafkaErrorCode::Resolve
+                | RDKafkaErrorCode::BrokerNotAvailable
+                | RDKafkaErrorCode::ReplicaNotAvailable
+                | RDKafkaErrorCode::LeaderNotAvailable
+                | RDKafkaErrorCode::NotLeaderForPartition
+                | RDKafkaErrorCode::FencedLeaderEpoch
+                | RDKafkaErrorCode::UnknownLeaderEpoch
+                | RDKafkaErrorCode::PartitionEOF,
+            )
+            | None => {}
+            // What it fetched cannot be read; it fetches and fails again, and other partitions may go on.
+            Some(_) => self.pending.trouble(&cause, now, false),
+        }
     }
-}
 
-fn hand_over(
-    message: &BorrowedMessage<'_>,
-    received: Instant,
-    pending: &Pending,
-    shared: &Shared,
-    bodies: &mut Bodies,
-) {
-    let reply = read_message(message, &shared.reader);
-    let matched = reply.is_some_and(|reply| {
-        pending.complete_with(&reply.id, received, |flight| {
-            let answer = Answer {
-                replied: received,
-                bytes: u32::try_from(message.payload_len()).unwrap_or(u32::MAX),
-            };
-            let expected = shared.expectations.take(&reply.id);
-            let mut refusal = |reason: String| {
-                let is_wanted = bodies.wants(flight.kind, &reason, received);
-                let body = message.payload().filter(|_| is_wanted);
-                Refusal {
-                    reason,
-                    answer,
-                    body: beginning(body.unwrap_or_default()),
+    fn give_up(&self, cause: &str) {
+        self.pending.close(cause);
+        self.shared.stop.store(true, Ordering::Relaxed);
+    }
+
+    fn hand_over(&mut self, message: &BorrowedMessage<'_>, replied: Instant) {
+        let (key, body) = (message.key(), message.payload());
+        let headers = message.headers().into_iter().flat_map(readable);
+        let reply = self.wire.read_reply(key, body, headers);
+        let matched = reply.is_some_and(|reply| {
+            let id = reply.id;
+            self.pending.complete_with(&id, Some(replied), |request| {
+                let answer = Answer {
+                    replied,
+                    bytes: u32::try_from(message.payload_len()).unwrap_or(u32::MAX),
+                };
+                let mut refusal = |reason: String| {
+                    let is_wanted = self.bodies.wants(request.flight.kind, &reason, replied);
+                    let body = body.filter(|_| is_wanted).unwrap_or_default();
+                    Refusal {
+                        reason,
+                        answer,
+                        body: beginning(body),
+                    }
+                };
+                let (usual, statuses) = (&self.wire, request.expect.as_deref());
+                if let Err(reason) = reply.judged(statuses.unwrap_or(&usual.expect_status)) {
+                    return Err(Failure::Status(refusal(reason)));
                 }
-            };
-            match reply.answer.judged(&expected.statuses) {
-                Err(reason) => Err(Failure::Status(refusal(reason))),
-                Ok(()) => match expected.body.broken_by(message.payload()) {
+                let checks = request.expect_body.as_deref();
+                match checks.unwrap_or(&usual.expect_body).broken_by(body) {
                     Some(reason) => Err(Failure::Check(refusal(reason))),
                     None => Ok(answer),
-                },
-            }
-        })
-    });
-    if !matched {
-        shared.unmatched.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-fn read_message(message: &BorrowedMessage<'_>, reader: &ReplyReader) -> Option<Reply> {
-    let headers = message.headers().into_iter().flat_map(readable);
-    reader.read(ReplyRecord {
-        key: message.key(),
-        body: message.payload(),
-        headers,
-    })
-}
-
-enum Severity {
-    /// librdkafka recovers by itself.
-    Passing,
-    /// What it fetched cannot be read; it fetches and fails again, and other partitions may go on.
-    Stuck,
-    /// No broker is there. That may heal within any request's time.
-    Outage,
-    /// No reply can arrive any more.
-    Fatal,
-}
-
-fn severity(error: &KafkaError) -> Severity {
-    if matches!(error, KafkaError::MessageConsumptionFatal(_)) {
-        return Severity::Fatal;
-    }
-    match error.rdkafka_error_code() {
-        Some(
-            RDKafkaErrorCode::Fatal
-            | RDKafkaErrorCode::UnknownTopic
-            | RDKafkaErrorCode::UnknownTopicOrPartition
-            | RDKafkaErrorCode::UnknownPartition
-            | RDKafkaErrorCode::TopicAuthorizationFailed
-            | RDKafkaErrorCode::Authentication
-            | RDKafkaErrorCode::SaslAuthenticationFailed,
-        ) => Severity::Fatal,
-        Some(RDKafkaErrorCode::AllBrokersDown) => Severity::Outage,
-        Some(
-            RDKafkaErrorCode::BrokerTransportFailure
-            | RDKafkaErrorCode::OperationTimedOut
-            | RDKafkaErrorCode::RequestTimedOut
-            | RDKafkaErrorCode::NetworkException
-            | RDKafkaErrorCode::Resolve
-            | RDKafkaErrorCode::BrokerNotAvailable
-            | RDKafkaErrorCode::ReplicaNotAvailable
-            | RDKafkaErrorCode::LeaderNotAvailable
-            | RDKafkaErrorCode::NotLeaderForPartition
-            | RDKafkaErrorCode::FencedLeaderEpoch
-            | RDKafkaErrorCode::UnknownLeaderEpoch
-            | RDKafkaErrorCode::PartitionEOF,
-        )
-        | None => Severity::Passing,
-        Some(_) => Severity::Stuck,
+                }
+            })
+        });
+        if !matched {
+            self.shared.unmatched.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
 fn cause(error: &KafkaError, topic: &str) -> String {
-    let reason = match error.rdkafka_error_code() {
-        // What librdkafka says of a batch whose codec it does not know, without its own words for it.
-        Some(code @ RDKafkaErrorCode::NotImplemented) => {
-            format!("{code}; replies are compressed in a way that this client cannot read")
+    let hint = match error.rdkafka_error_code() {
+        // What librdkafka says of a batch whose codec it does not know.
+        Some(RDKafkaErrorCode::NotImplemented) => {
+            "; replies are compressed in a way that this client cannot read"
         }
-        Some(code) => code.to_string(),
-        None => error.to_string(),
+        _ => "",
     };
-    format!("the reply consumer of {topic} failed: {reason}")
+    let reason = short(error);
+    format!("the reply consumer of {topic} failed: {reason}{hint}")
 }
 
 // Looks for partitions that are added to a reply topic while a run goes on. librdkafka does not look when
@@ -295,7 +280,7 @@ const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Reads new partitions from their beginning, until it is to stop. Runs on a thread of its own: the one that
 /// stamps replies must not wait for metadata.
-pub(super) fn follow(consumer: &PolledConsumer, assigned: TopicPartitionList, stop: &AtomicBool) {
+fn follow(shared: &Shared, assigned: &TopicPartitionList) {
     let mut known = BTreeMap::<String, Vec<i32>>::new();
     for partition in assigned.elements() {
         let topic = known.entry(partition.topic().to_owned()).or_default();
@@ -303,66 +288,46 @@ pub(super) fn follow(consumer: &PolledConsumer, assigned: TopicPartitionList, st
     }
     loop {
         std::thread::park_timeout(LOOK_INTERVAL);
-        if stop.load(Ordering::Relaxed) {
+        if shared.stop.load(Ordering::Relaxed) {
             return;
         }
         for (topic, partitions) in &mut known {
+            let client = shared.consumer.client();
             // What fails now is tried again.
-            let Ok(metadata) = consumer
-                .client()
-                .fetch_metadata(Some(topic), METADATA_TIMEOUT)
-            else {
+            let Ok(metadata) = client.fetch_metadata(Some(topic), METADATA_TIMEOUT) else {
                 continue;
             };
             let mut found = metadata.topics().iter();
             let found = found.find(|found| found.name() == topic);
             let there = found.map_or(&[][..], |found| found.partitions());
             let there = there.iter().filter(|own| own.error().is_none());
-            let fresh = added(partitions, there.map(MetadataPartition::id));
-            if !fresh.is_empty() && read(consumer, topic, &fresh) {
-                partitions.extend(fresh);
+            let fresh = there.map(MetadataPartition::id);
+            let fresh: Vec<i32> = fresh.filter(|id| !partitions.contains(id)).collect();
+            if fresh.is_empty() {
+                continue;
+            }
+            match assign(&shared.consumer, topic, &fresh) {
+                Ok(()) => {
+                    tracing::warn!(
+                        topic,
+                        partitions = ?fresh,
+                        "the reply topic has new partitions; replies on them were read late"
+                    );
+                    partitions.extend(fresh);
+                }
+                Err(error) => {
+                    tracing::warn!(topic, %error, "new partitions of the reply topic cannot be read yet");
+                }
             }
         }
     }
 }
 
-fn added(known: &[i32], there: impl Iterator<Item = i32>) -> Vec<i32> {
-    there.filter(|id| !known.contains(id)).collect()
-}
-
-fn read(consumer: &PolledConsumer, topic: &str, partitions: &[i32]) -> bool {
+fn assign(consumer: &PolledConsumer, topic: &str, partitions: &[i32]) -> Result<(), KafkaError> {
     let mut list = TopicPartitionList::new();
     for partition in partitions {
         // It came into being after the first request, so that nothing on it is older.
-        let added = list.add_partition_offset(topic, *partition, Offset::Beginning);
-        if added.is_err() {
-            return false;
-        }
+        list.add_partition_offset(topic, *partition, Offset::Beginning)?;
     }
-    match consumer.incremental_assign(&list) {
-        Ok(()) => {
-            tracing::warn!(
-                topic,
-                ?partitions,
-                "the reply topic has new partitions; replies on them were read late"
-            );
-            true
-        }
-        Err(error) => {
-            tracing::warn!(topic, %error, "new partitions of the reply topic cannot be read yet");
-            false
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_was_not_there_before_is_new() {
-        assert_eq!(added(&[0, 1], [0, 1, 2, 3].into_iter()), [2, 3]);
-        assert_eq!(added(&[0, 2], [1, 2].into_iter()), [1]);
-        assert_eq!(added(&[0], std::iter::empty()), [0; 0]);
-    }
+    consumer.incremental_assign(&list)
 }

@@ -1,22 +1,21 @@
 //! The topics of a run: what is checked before the first request, and a reply topic that a run creates for
 //! itself, and deletes again however it ends.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::{Client, ClientContext};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication, TopicResult};
+use rdkafka::client::Client;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::{Metadata, MetadataPartition};
 
-use crate::transport::kafka::{Diagnostics, KafkaSettings, KafkaTransportError};
+use crate::transport::kafka::{Context, KafkaSettings, KafkaTransportError, short};
 
 const ADMIN_PATIENCE: Duration = Duration::from_secs(10);
 /// As many replicas as the broker gives by default, see KIP-464.
 const DEFAULT_REPLICATION: TopicReplication<'static> = TopicReplication::Fixed(-1);
 
 /// Creates and deletes topics.
-pub(super) trait TopicAdmin: Send + Sync + 'static {
+trait TopicAdmin: Send + Sync + 'static {
     fn create(&self, name: &str, partitions: i32) -> Result<(), String>;
     fn delete(&self, name: &str) -> Result<(), String>;
 }
@@ -28,17 +27,16 @@ pub(super) struct OwnTopic {
 }
 
 impl OwnTopic {
-    /// Creates the topic, if the settings ask for it.
-    pub(super) fn create(settings: &KafkaSettings) -> Result<Option<Self>, KafkaTransportError> {
-        let Some(partitions) = settings.service.own_reply_topic else {
-            return Ok(None);
-        };
-        let admin = settings
+    /// Creates the run's reply topic.
+    pub(super) fn create(
+        settings: &KafkaSettings,
+        partitions: i32,
+    ) -> Result<Self, KafkaTransportError> {
+        let admin: AdminClient<_> = settings
             .admin_config()
-            .create_with_context(Diagnostics::default())
+            .create_with_context(Context::default())
             .map_err(|error| KafkaTransportError::client("admin client", error))?;
-        let admin = Box::new(KafkaAdmin(Arc::new(admin)));
-        Self::create_by(admin, &settings.reply_topic, partitions).map(Some)
+        Self::create_by(Box::new(admin), &settings.reply_topic, partitions)
     }
 
     fn create_by(
@@ -70,21 +68,14 @@ impl Drop for OwnTopic {
     }
 }
 
-struct KafkaAdmin(Arc<AdminClient<Diagnostics>>);
-
-impl TopicAdmin for KafkaAdmin {
+impl TopicAdmin for AdminClient<Context> {
     fn create(&self, name: &str, partitions: i32) -> Result<(), String> {
-        let (admin, name) = (Arc::clone(&self.0), name.to_owned());
-        blocking(async move {
-            let topic = NewTopic::new(&name, partitions, DEFAULT_REPLICATION);
-            let created = admin.create_topics([&topic], &options()).await;
-            outcome(created)
-        })
+        let topic = NewTopic::new(name, partitions, DEFAULT_REPLICATION);
+        blocking(self.create_topics([&topic], &options()))
     }
 
     fn delete(&self, name: &str) -> Result<(), String> {
-        let (admin, name) = (Arc::clone(&self.0), name.to_owned());
-        blocking(async move { outcome(admin.delete_topics(&[&*name], &options()).await) })
+        blocking(self.delete_topics(&[name], &options()))
     }
 }
 
@@ -94,65 +85,21 @@ fn options() -> AdminOptions {
         .operation_timeout(Some(ADMIN_PATIENCE))
 }
 
-fn outcome(
-    told: Result<Vec<rdkafka::admin::TopicResult>, rdkafka::error::KafkaError>,
-) -> Result<(), String> {
-    let results = told.map_err(|error| {
-        let code = error.rdkafka_error_code();
-        code.map_or_else(|| error.to_string(), |code| code.to_string())
-    })?;
-    let failed = results.into_iter().find_map(Result::err);
-    failed.map_or(Ok(()), |(_, code)| Err(code.to_string()))
-}
-
 /// Waits on a thread of its own, for the caller may be inside of a runtime, where it must not.
-fn blocking(work: impl Future<Output = Result<(), String>> + Send + 'static) -> Result<(), String> {
-    let thread = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().build();
-        runtime.map_err(|error| error.to_string())?.block_on(work)
+fn blocking(
+    work: impl Future<Output = Result<Vec<TopicResult>, KafkaError>> + Send,
+) -> Result<(), String> {
+    let told = std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().build();
+            let runtime = runtime.map_err(|error| error.to_string())?;
+            runtime.block_on(work).map_err(|error| short(&error))
+        });
+        let ended = thread.join();
+        ended.unwrap_or_else(|_| Err("the admin client failed".to_owned()))
     });
-    let ended = thread.join();
-    ended.unwrap_or_else(|_| Err("the admin client failed".to_owned()))
-}
-
-/// Lets the one who gives a connection up wait until what it created is gone.
-#[derive(Clone, Default)]
-pub(super) struct SetupGuard(Arc<(Mutex<Progress>, Condvar)>);
-
-#[derive(Default)]
-struct Progress {
-    creating: bool,
-    abandoned: bool,
-    ended: bool,
-}
-
-impl SetupGuard {
-    /// Announces that something will be created; false if it is not wanted any more.
-    pub(super) fn begin(&self) -> bool {
-        let mut progress = self.lock();
-        progress.creating = !progress.abandoned;
-        progress.creating
-    }
-
-    /// Tells that all that was created is gone, or has an owner.
-    pub(super) fn end(&self) {
-        self.lock().ended = true;
-        self.0.1.notify_all();
-    }
-
-    /// Gives up. Waits if something was created, or is being created, until it is gone.
-    pub(super) fn abandon(&self) {
-        let mut progress = self.lock();
-        progress.abandoned = true;
-        while progress.creating && !progress.ended {
-            let waited = self.0.1.wait(progress);
-            progress = waited.unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Progress> {
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    let failed = told?.into_iter().find_map(Result::err);
+    failed.map_or(Ok(()), |(_, code)| Err(code.to_string()))
 }
 
 /// How long a broker may take to answer at all.
@@ -172,41 +119,37 @@ pub(super) struct Partition {
 pub(super) type Named<'a> = (&'a str, &'static str);
 
 /// Asks the cluster for a topic until all its partitions can be used; answers them.
-pub(super) fn partitions<C: ClientContext>(
-    client: &Client<C>,
-    diagnostics: &Diagnostics,
+pub(super) fn partitions(
+    client: &Client<Context>,
     settings: &KafkaSettings,
-    named: Named<'_>,
+    (topic, flag): Named<'_>,
 ) -> Result<Vec<Partition>, KafkaTransportError> {
-    let started = Instant::now();
+    let (started, brokers) = (Instant::now(), &settings.brokers);
     loop {
-        let metadata = client.fetch_metadata(Some(named.0), BROKER_PATIENCE);
+        let metadata = client.fetch_metadata(Some(topic), BROKER_PATIENCE);
         let metadata = metadata.map_err(|error| {
-            let reason = diagnostics.last_error();
-            let (reason, brokers) = (reason.unwrap_or(error.to_string()), &settings.brokers);
-            let seconds = BROKER_PATIENCE.as_secs();
+            let (reason, seconds) = (client.context().reason(&error), BROKER_PATIENCE.as_secs());
             KafkaTransportError::Unusable(format!(
                 "no broker answered at {brokers} within {seconds} s ({reason}); start one, or change --host"
             ))
         })?;
         let mut topics = metadata.topics().iter();
-        let found = topics.find(|found| found.name() == named.0);
+        let found = topics.find(|found| found.name() == topic);
+        let there = found.map_or(&[][..], |found| found.partitions());
         let error = match found {
             None => Some(RDKafkaErrorCode::UnknownTopicOrPartition),
             Some(found) => {
-                let mut partitions = found.partitions().iter();
                 let error = found.error();
-                let error = error.or_else(|| partitions.find_map(MetadataPartition::error));
+                let error = error.or_else(|| there.iter().find_map(MetadataPartition::error));
                 error.map(RDKafkaErrorCode::from)
             }
         };
         let Some(error) = error else {
-            let partitions = found.map_or(&[][..], |found| found.partitions());
             let partition = |own: &MetadataPartition| Partition {
                 id: own.id(),
                 leader: address(&metadata, own.leader()),
             };
-            return Ok(partitions.iter().map(partition).collect());
+            return Ok(there.iter().map(partition).collect());
         };
         let is_missing = matches!(
             error,
@@ -214,12 +157,11 @@ pub(super) fn partitions<C: ClientContext>(
         );
         let may_pass = is_missing || error == RDKafkaErrorCode::LeaderNotAvailable;
         if started.elapsed() >= TOPIC_PATIENCE || !may_pass {
-            let ((topic, flag), brokers) = (named, &settings.brokers);
             return Err(match is_missing {
                 true => KafkaTransportError::Unusable(format!(
                     "topic {topic} does not exist at {brokers}; create it, or change {flag}"
                 )),
-                false => unusable(named, &error.to_string()),
+                false => unusable((topic, flag), &error.to_string()),
             });
         }
         std::thread::sleep(TOPIC_RETRY_PAUSE);
@@ -235,49 +177,41 @@ fn unusable((topic, flag): Named<'_>, reason: &str) -> KafkaTransportError {
 fn address(metadata: &Metadata, id: i32) -> String {
     let mut brokers = metadata.brokers().iter();
     let broker = brokers.find(|broker| broker.id() == id);
-    broker.map_or_else(
-        || format!("broker {id}"),
-        |broker| format!("{}:{}", broker.host(), broker.port()),
-    )
+    let address = broker.map(|broker| format!("{}:{}", broker.host(), broker.port()));
+    address.unwrap_or_else(|| format!("broker {id}"))
 }
 
-/// The first and the end offset of a partition, for which its leader is asked.
-pub(super) fn watermarks<C: ClientContext>(
-    client: &Client<C>,
-    diagnostics: &Diagnostics,
+/// The end offset of a partition, for which its leader is asked.
+pub(super) fn end_offset(
+    client: &Client<Context>,
     settings: &KafkaSettings,
     named: Named<'_>,
     partition: &Partition,
-) -> Result<(i64, i64), KafkaTransportError> {
+) -> Result<i64, KafkaTransportError> {
     let found = client.fetch_watermarks(named.0, partition.id, BROKER_PATIENCE);
-    found.map_err(|error| {
-        if !is_out_of_reach(&error) {
-            return unusable(named, &format!("its end offset is unknown ({error})"));
-        }
-        let reason = diagnostics.last_error();
-        let (reason, brokers) = (reason.unwrap_or(error.to_string()), &settings.brokers);
-        let (topic, address, seconds) = (named.0, &partition.leader, BROKER_PATIENCE.as_secs());
-        KafkaTransportError::Unusable(format!(
-            "{brokers} names {address} as a leader of topic {topic}, and nobody answers there within {seconds} s \
-             ({reason}); mend advertised.listeners of that broker, or let this machine resolve and reach its address"
-        ))
-    })
-}
-
-fn is_out_of_reach(error: &KafkaError) -> bool {
-    matches!(
-        error.rdkafka_error_code(),
+    let (_, end) = found.map_err(|error| match error.rdkafka_error_code() {
         Some(
             RDKafkaErrorCode::OperationTimedOut
-                | RDKafkaErrorCode::BrokerTransportFailure
-                | RDKafkaErrorCode::Resolve
-                | RDKafkaErrorCode::AllBrokersDown
-        )
-    )
+            | RDKafkaErrorCode::BrokerTransportFailure
+            | RDKafkaErrorCode::Resolve
+            | RDKafkaErrorCode::AllBrokersDown,
+        ) => {
+            let (reason, seconds) = (client.context().reason(&error), BROKER_PATIENCE.as_secs());
+            let (brokers, address, topic) = (&settings.brokers, &partition.leader, named.0);
+            KafkaTransportError::Unusable(format!(
+                "{brokers} names {address} as a leader of topic {topic}, and nobody answers there within {seconds} s \
+                 ({reason}); mend advertised.listeners of that broker, or let this machine resolve and reach its address"
+            ))
+        }
+        _ => unusable(named, &format!("its end offset is unknown ({error})")),
+    })?;
+    Ok(end)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
 
     #[derive(Clone, Default)]
@@ -328,29 +262,5 @@ mod tests {
         );
         assert!(told.contains("authorization"), "{told}");
         assert_eq!(*fake.calls.lock().unwrap(), ["create mine 3"]);
-    }
-
-    #[test]
-    fn what_is_given_up_before_it_begins_is_not_created() {
-        let guard = SetupGuard::default();
-        guard.abandon();
-        assert!(!guard.begin());
-    }
-
-    #[test]
-    fn giving_up_waits_until_what_was_created_is_gone() {
-        let (fake, guard) = (Fake::default(), SetupGuard::default());
-        assert!(guard.begin());
-        let own = OwnTopic::create_by(Box::new(fake.clone()), "mine", 1).unwrap();
-        let thread = {
-            let guard = guard.clone();
-            std::thread::spawn(move || {
-                drop(own);
-                guard.end();
-            })
-        };
-        guard.abandon();
-        assert_eq!(fake.calls.lock().unwrap().last().unwrap(), "delete mine");
-        thread.join().unwrap();
     }
 }

@@ -2,31 +2,26 @@
 //! Pure; the records themselves are made and read elsewhere.
 //!
 //! Services differ only in these conventions, so that one of any make can be measured unchanged. A
-//! [`Profile`] names the conventions of a framework; every part of a [`Wire`] can be set by itself.
-
-mod profile;
+//! profile names the conventions of a framework; every part of a [`Wire`] can be set by itself.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::str::FromStr;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::scenario::{BodyChecks, Request, StatusSet};
 
-pub(crate) use profile::{PartitionHeader, Profile};
-
-/// The conventions that requests and replies follow. The default is [`Profile::Reference`].
+/// The conventions that requests and replies follow. The default is the profile `reference`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Wire {
     /// The request header that names the topic of the reply.
     pub(crate) reply_to_header: String,
     /// Where a request carries its id.
-    pub(crate) correlation: Correlation,
+    pub(crate) correlation: IdPlace,
     /// Where a reply carries the id of its request; `None` is the same place.
-    pub(crate) reply_correlation: Option<ReplyCorrelation>,
+    pub(crate) reply_correlation: Option<IdPlace>,
     /// How the id is written.
     pub(crate) correlation_format: IdFormat,
     /// The request header that names the partition of the reply.
@@ -37,7 +32,6 @@ pub(crate) struct Wire {
     /// header.
     pub(crate) status_header: Option<String>,
     /// The statuses that are good, where a request does not say it by itself.
-    #[serde(serialize_with = "as_text")]
     pub(crate) expect_status: StatusSet,
     /// What bodies must say, where a request does not say it by itself.
     pub(crate) expect_body: BodyChecks,
@@ -45,87 +39,113 @@ pub(crate) struct Wire {
     pub(crate) error_headers: Vec<String>,
 }
 
-impl Wire {
-    /// Where a reply carries the id of its request.
-    pub(crate) fn reply_correlation(&self) -> ReplyCorrelation {
-        match (&self.reply_correlation, &self.correlation) {
-            (Some(place), _) | (None, Correlation::AsReply(place)) => place.clone(),
-            (None, Correlation::Echo(name)) => ReplyCorrelation::Header(name.clone()),
+impl Default for Wire {
+    /// `reply-to`, `x-reply-set-header` and `status-code`, as the order service takes them.
+    fn default() -> Self {
+        Self {
+            reply_to_header: "reply-to".to_owned(),
+            correlation: IdPlace::Echo("x-request-id".to_owned()),
+            reply_correlation: None,
+            correlation_format: IdFormat::Uuid,
+            reply_partition_header: None,
+            reply_partition: None,
+            status_header: Some("status-code".to_owned()),
+            expect_status: StatusSet::default(),
+            expect_body: BodyChecks::default(),
+            error_headers: Vec::new(),
         }
     }
+}
 
-    /// Checks that the parts fit together.
-    ///
-    /// # Errors
-    ///
-    /// For parts that contradict each other; the message names the flags that set them.
+impl Wire {
+    /// The conventions of a well-known framework, as it documents them. An error lists the names.
+    pub(crate) fn of_profile(name: &str) -> Result<Self, String> {
+        let named = |reply_to: &str, correlation: &str| Self {
+            reply_to_header: reply_to.to_owned(),
+            correlation: IdPlace::Header(correlation.to_owned()),
+            status_header: None,
+            ..Self::default()
+        };
+        let partition = |name: &str, encoding| {
+            let name = name.to_owned();
+            Some(PartitionHeader { name, encoding })
+        };
+        Ok(match name {
+            "reference" => Self::default(),
+            // A `@KafkaListener` with `@SendTo` behind Spring's `ReplyingKafkaTemplate`.
+            "spring" => Self {
+                correlation_format: IdFormat::UuidBytes,
+                reply_partition_header: partition("kafka_replyPartition", PartitionEncoding::Bytes),
+                // Set by error handlers that answer; a plain one sends no reply at all.
+                error_headers: ["kafka_exception-message", "kafka_exception-fqcn"]
+                    .map(str::to_owned)
+                    .to_vec(),
+                ..named("kafka_replyTopic", "kafka_correlationId")
+            },
+            // A service behind SmallRye's and Quarkus' `KafkaRequestReply`.
+            "smallrye" => Self {
+                reply_partition_header: partition("REPLY_PARTITION", PartitionEncoding::Bytes),
+                ..named("REPLY_TOPIC", "REPLY_CORRELATION_ID")
+            },
+            // A NestJS microservice behind `ClientKafka.send`. A reply that is a stream ends its request by its
+            // first record.
+            "nest" => Self {
+                reply_partition_header: partition("kafka_replyPartition", PartitionEncoding::Text),
+                error_headers: vec!["kafka_nest-err".to_owned()],
+                ..named("kafka_replyTopic", "kafka_correlationId")
+            },
+            // A FastStream subscriber that is asked by `broker.request`.
+            "faststream" => named("reply_to", "correlation_id"),
+            // A service behind Zilla's `http-kafka` binding.
+            "zilla" => Self {
+                status_header: Some(":status".to_owned()),
+                ..named("zilla:reply-to", "zilla:correlation-id")
+            },
+            _ => {
+                let takes = "takes reference, spring, smallrye, nest, faststream or zilla";
+                return Err(takes.to_owned());
+            }
+        })
+    }
+
+    /// Checks that the parts fit together. An error names the flags that set parts which do not.
     pub(crate) fn validated(self) -> Result<Self, String> {
-        let bytes = self.correlation_format == IdFormat::UuidBytes;
-        let as_text = matches!(
-            self.correlation,
-            Correlation::Echo(_) | Correlation::AsReply(ReplyCorrelation::Payload(_))
-        );
-        let reply_as_text = matches!(self.reply_correlation(), ReplyCorrelation::Payload(_));
-        if bytes && (as_text || reply_as_text) {
-            return Err(
-                "--correlation-format: uuid-bytes are no text, which echo and payload need; use uuid or hex"
-                    .to_owned(),
-            );
+        let is_text = |place: &IdPlace| matches!(place, IdPlace::Echo(_) | IdPlace::Payload(_));
+        let needs_text =
+            is_text(&self.correlation) || self.reply_correlation.as_ref().is_some_and(is_text);
+        if needs_text && self.correlation_format == IdFormat::UuidBytes {
+            let reason = "--correlation-format: uuid-bytes are no text, which echo and payload need; use uuid or hex";
+            return Err(reason.to_owned());
         }
         if self.reply_partition.is_some() && self.reply_partition_header.is_none() {
-            return Err(
-                "--reply-partition: this profile has no header for it; name one by --reply-partition-header"
-                    .to_owned(),
-            );
+            let reason = "--reply-partition: this profile has no header for it; name one by --reply-partition-header";
+            return Err(reason.to_owned());
         }
         Ok(self)
     }
 
     /// The header that only the run itself may set under this name, if it is one.
     pub(crate) fn own_header(&self, name: &str) -> Option<&str> {
-        let correlation = match &self.correlation {
-            Correlation::AsReply(ReplyCorrelation::Header(name)) => Some(&**name),
+        let id = match &self.correlation {
+            IdPlace::Header(name) => Some(name),
             _ => None,
         };
         let partition = self.reply_partition_header.as_ref();
-        let own = [
-            Some(&*self.reply_to_header),
-            correlation,
-            partition.map(|header| &*header.name),
-        ];
-        let mut own = own.into_iter().flatten();
-        own.find(|own| own.eq_ignore_ascii_case(name))
+        let partition = partition.map(|header| &header.name);
+        let mut own = [Some(&self.reply_to_header), id, partition]
+            .into_iter()
+            .flatten();
+        let own = own.find(|own| own.eq_ignore_ascii_case(name));
+        own.map(String::as_str)
     }
 }
 
-impl Default for Wire {
-    fn default() -> Self {
-        Profile::Reference.wire()
-    }
-}
-
-fn as_text<S: serde::Serializer>(
-    value: &impl std::fmt::Display,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
-}
-
-// Where the id of a request is carried, and how it is written.
-
-/// Where a request carries its id.
+/// Where a record carries the id of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Correlation {
-    /// In `x-reply-set-header: NAME:<id>`, which asks the service to put the header `NAME` on its
-    /// reply.
+pub(crate) enum IdPlace {
+    /// A request in `x-reply-set-header: NAME:<id>`, which asks the service to put the header `NAME` on its
+    /// reply; a reply in that header.
     Echo(String),
-    /// Where a reply can carry it too.
-    AsReply(ReplyCorrelation),
-}
-
-/// Where a reply carries the id of its request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ReplyCorrelation {
     /// In a header of this name.
     Header(String),
     /// It is the record's key.
@@ -134,36 +154,16 @@ pub(crate) enum ReplyCorrelation {
     Payload(String),
 }
 
-/// How an id is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum IdFormat {
-    /// A UUID's text with hyphens.
-    Uuid,
-    /// A UUID's 16 bytes, the most significant first.
-    UuidBytes,
-    /// A UUID's 32 hexadecimal digits.
-    Hex,
-}
-
-impl FromStr for Correlation {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let takes = "takes header:NAME, key, payload:/JSON/POINTER or echo:NAME";
-        match text.split_once(':') {
-            Some(("echo", name)) if is_name(name) && !name.contains(':') => {
-                Ok(Self::Echo(name.to_owned()))
-            }
-            _ => text
-                .parse()
-                .map(Self::AsReply)
-                .map_err(|_| takes.to_owned()),
-        }
+impl IdPlace {
+    /// Reads a place that a reply can have by itself.
+    pub(crate) fn of_reply(text: &str) -> Result<Self, String> {
+        let place = text.parse().ok();
+        let place = place.filter(|place| !matches!(place, Self::Echo(_)));
+        place.ok_or_else(|| "takes header:NAME, key or payload:/JSON/POINTER".to_owned())
     }
 }
 
-impl FromStr for ReplyCorrelation {
+impl FromStr for IdPlace {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -174,7 +174,10 @@ impl FromStr for ReplyCorrelation {
             Some(("payload", pointer)) if is_pointer(pointer) => {
                 Ok(Self::Payload(pointer.to_owned()))
             }
-            _ => Err("takes header:NAME, key or payload:/JSON/POINTER".to_owned()),
+            Some(("echo", name)) if is_name(name) && !name.contains(':') => {
+                Ok(Self::Echo(name.to_owned()))
+            }
+            _ => Err("takes header:NAME, key, payload:/JSON/POINTER or echo:NAME".to_owned()),
         }
     }
 }
@@ -185,59 +188,39 @@ fn is_name(name: &str) -> bool {
 
 /// A pointer to a member: the whole document is no place for an id.
 fn is_pointer(pointer: &str) -> bool {
-    let escapes = pointer.split('~').skip(1);
+    let mut escapes = pointer.split('~').skip(1);
     pointer.len() > 1
         && pointer.starts_with('/')
-        && escapes.into_iter().all(|rest| rest.starts_with(['0', '1']))
+        && escapes.all(|rest| rest.starts_with(['0', '1']))
 }
 
-impl fmt::Display for Correlation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Echo(name) => write!(f, "echo:{name}"),
-            Self::AsReply(place) => place.fmt(f),
-        }
-    }
-}
-
-impl fmt::Display for ReplyCorrelation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Header(name) => write!(f, "header:{name}"),
-            Self::Key => f.write_str("key"),
-            Self::Payload(pointer) => write!(f, "payload:{pointer}"),
-        }
-    }
-}
-
-impl Serialize for Correlation {
+impl Serialize for IdPlace {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        let (kind, name) = match self {
+            Self::Echo(name) => ("echo", name),
+            Self::Header(name) => ("header", name),
+            Self::Payload(pointer) => ("payload", pointer),
+            Self::Key => return serializer.serialize_str("key"),
+        };
+        serializer.collect_str(&format_args!("{kind}:{name}"))
     }
 }
 
-impl Serialize for ReplyCorrelation {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl FromStr for IdFormat {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "uuid" => Ok(Self::Uuid),
-            "uuid-bytes" => Ok(Self::UuidBytes),
-            "hex" => Ok(Self::Hex),
-            _ => Err("takes uuid, uuid-bytes or hex".to_owned()),
-        }
-    }
+/// How an id is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum IdFormat {
+    /// A UUID's text with hyphens.
+    Uuid,
+    /// A UUID's 16 bytes, the most significant first.
+    UuidBytes,
+    /// A UUID's 32 hexadecimal digits.
+    Hex,
 }
 
 impl IdFormat {
     /// Writes an id into a buffer, and answers the written part.
-    pub(crate) fn write(self, id: Uuid, buffer: &mut [u8; 36]) -> &[u8] {
+    fn write(self, id: Uuid, buffer: &mut [u8; 36]) -> &[u8] {
         match self {
             Self::Uuid => id.hyphenated().encode_lower(buffer).as_bytes(),
             Self::Hex => id.simple().encode_lower(buffer).as_bytes(),
@@ -249,11 +232,42 @@ impl IdFormat {
     }
 
     /// Reads an id; `None` when it is none of ours.
-    pub(crate) fn read(self, value: &[u8]) -> Option<Uuid> {
+    pub(super) fn read(self, value: &[u8]) -> Option<Uuid> {
         match self {
             Self::UuidBytes => Uuid::from_slice(value).ok(),
             Self::Uuid | Self::Hex => Uuid::try_parse_ascii(value.trim_ascii()).ok(),
         }
+    }
+}
+
+/// The header that names the partition of the reply.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct PartitionHeader {
+    name: String,
+    encoding: PartitionEncoding,
+}
+
+/// How the number of a partition is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum PartitionEncoding {
+    /// Four bytes, the most significant first.
+    Bytes,
+    /// Decimal digits.
+    Text,
+}
+
+impl FromStr for PartitionHeader {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (encoding, name) = match text.split_once(':') {
+            Some(("bytes", name)) if is_name(name) => (PartitionEncoding::Bytes, name),
+            Some(("text", name)) if is_name(name) => (PartitionEncoding::Text, name),
+            _ => return Err("takes bytes:NAME or text:NAME".to_owned()),
+        };
+        let name = name.to_owned();
+        Ok(Self { name, encoding })
     }
 }
 
@@ -263,29 +277,30 @@ const SET_HEADER: &str = "x-reply-set-header";
 /// A request as it goes out, less the headers that are the same for all requests of a run.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Outgoing<'a> {
-    pub(crate) key: Option<Cow<'a, [u8]>>,
-    pub(crate) body: Option<Cow<'a, [u8]>>,
-    pub(crate) headers: Vec<(&'a str, Cow<'a, [u8]>)>,
+    pub(super) key: Option<Cow<'a, [u8]>>,
+    pub(super) body: Option<Cow<'a, [u8]>>,
+    pub(super) headers: Vec<(&'a str, Cow<'a, [u8]>)>,
 }
 
 impl Wire {
     /// Headers that all requests with this reply topic have in common.
-    pub(crate) fn constant_headers(&self, reply_topic: &str) -> Vec<(&str, Vec<u8>)> {
+    pub(super) fn constant_headers(&self, reply_topic: &str) -> Vec<(&str, Vec<u8>)> {
         let mut headers = vec![(&*self.reply_to_header, reply_topic.as_bytes().to_vec())];
         if let (Some(header), Some(partition)) =
             (&self.reply_partition_header, self.reply_partition)
         {
-            headers.push((&header.name, header.value(partition)));
+            let value = match header.encoding {
+                PartitionEncoding::Bytes => partition.to_be_bytes().to_vec(),
+                PartitionEncoding::Text => partition.to_string().into_bytes(),
+            };
+            headers.push((&header.name, value));
         }
         headers
     }
 
     /// Puts the id into a request. Headers of the request that are the run's own to set are left
-    /// out: a captured record still has those of the client that made it.
-    ///
-    /// # Errors
-    ///
-    /// When the id goes into the body, and the body has no place for it.
+    /// out: a captured record still has those of the client that made it. Fails when the id goes into the
+    /// body, and the body has no place for it.
     pub(crate) fn outgoing<'a>(&'a self, request: &'a Request) -> Result<Outgoing<'a>, String> {
         let mut buffer = [0; 36];
         let id = self.correlation_format.write(request.id, &mut buffer);
@@ -297,40 +312,29 @@ impl Wire {
         let mut key = request.key.as_deref().map(Cow::Borrowed);
         let mut body = request.body.as_deref().map(Cow::Borrowed);
         match &self.correlation {
-            Correlation::Echo(name) => {
+            IdPlace::Echo(name) => {
                 let value = [name.as_bytes(), b":", id].concat();
                 headers.push((SET_HEADER, Cow::Owned(value)));
             }
-            Correlation::AsReply(place) => match place {
-                ReplyCorrelation::Header(name) => headers.push((name, Cow::Owned(id.to_vec()))),
-                ReplyCorrelation::Key => key = Some(Cow::Owned(id.to_vec())),
-                ReplyCorrelation::Payload(pointer) => {
-                    let text = String::from_utf8_lossy(id).into_owned();
-                    body = Some(Cow::Owned(with_id(body.as_deref(), pointer, text)?));
-                }
-            },
+            IdPlace::Header(name) => headers.push((name, Cow::Owned(id.to_vec()))),
+            IdPlace::Key => key = Some(Cow::Owned(id.to_vec())),
+            IdPlace::Payload(pointer) => {
+                let text = String::from_utf8_lossy(id).into_owned();
+                body = Some(Cow::Owned(with_id(body.as_deref(), pointer, text)?));
+            }
         }
         Ok(Outgoing { key, body, headers })
     }
 
     fn is_own(&self, name: &str, value: &[u8]) -> bool {
         let asks_for_ours = match &self.correlation {
-            Correlation::Echo(own) if name.eq_ignore_ascii_case(SET_HEADER) => {
+            IdPlace::Echo(own) if name.eq_ignore_ascii_case(SET_HEADER) => {
                 let asked = value.split(|byte| *byte == b':').next().unwrap_or_default();
                 asked.trim_ascii().eq_ignore_ascii_case(own.as_bytes())
             }
             _ => false,
         };
         asks_for_ours || self.own_header(name).is_some()
-    }
-
-    /// Whether requests with this body can carry their id; asked before a run.
-    ///
-    /// # Errors
-    ///
-    /// When they cannot.
-    pub(crate) fn check(&self, request: &Request) -> Result<(), String> {
-        self.outgoing(request).map(|_| ())
     }
 }
 
@@ -339,11 +343,9 @@ impl Wire {
 fn with_id(body: Option<&[u8]>, pointer: &str, id: String) -> Result<Vec<u8>, String> {
     let failed = |reason: &str| format!("the id cannot be put at {pointer}: {reason}");
     let parsed = serde_json::from_slice::<Value>(body.unwrap_or_default());
-    let mut json = parsed.ok().filter(Value::is_object);
-    let json = json
-        .as_mut()
-        .ok_or_else(|| failed("the body is no JSON object"))?;
-    let mut place = &mut *json;
+    let json = parsed.ok().filter(Value::is_object);
+    let mut json = json.ok_or_else(|| failed("the body is no JSON object"))?;
+    let mut place = &mut json;
     for token in pointer.split('/').skip(1) {
         let name = token.replace("~1", "/").replace("~0", "~");
         place = match place {
@@ -351,17 +353,15 @@ fn with_id(body: Option<&[u8]>, pointer: &str, id: String) -> Result<Vec<u8>, St
                 .entry(name)
                 .or_insert_with(|| Value::Object(serde_json::Map::new())),
             Value::Array(items) => {
-                let item = name
-                    .parse::<usize>()
-                    .ok()
-                    .and_then(|index| items.get_mut(index));
+                let index = name.parse::<usize>().ok();
+                let item = index.and_then(|index| items.get_mut(index));
                 item.ok_or_else(|| failed("the array has no such item"))?
             }
             _ => return Err(failed("a value is in the way")),
         };
     }
     *place = Value::String(id);
-    serde_json::to_vec(json).map_err(|_| failed("the body cannot be written"))
+    Ok(json.to_string().into_bytes())
 }
 
 #[cfg(test)]
