@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::args::{Misuse, parse};
+use crate::args::{Misuse, values};
 use crate::compare::{Names, Side, side_name};
 
 #[derive(Debug, Args)]
@@ -29,7 +29,7 @@ pub(crate) struct CompareArguments {
     #[arg(long, env = "LOAD_CLIENT_COMPARE_MARKDOWN", value_name = "FILE")]
     pub(crate) markdown: Option<PathBuf>,
     /// Change of the median that counts as a difference
-    #[arg(long, default_value = "2%", value_parser = parse::threshold, value_name = "SHARE")]
+    #[arg(long, default_value = "2%", value_parser = values::threshold, value_name = "SHARE")]
     pub(crate) threshold: f64,
     /// What the side compared against is called in sentences, tables and charts
     #[arg(long, default_value = "baseline", value_parser = side_name, value_name = "NAME")]

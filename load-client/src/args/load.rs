@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use axum::http::Uri;
 use clap::Args;
 
-use crate::args::{Misuse, parse};
+use crate::args::{Misuse, values};
 use crate::load::plan::{Load, Model, OpenLoop, Pause, Plan, PlanError, Stage, Target};
 use crate::load::shape::{self, Preset};
 use crate::load::{Arrivals, Search};
-use crate::measure::memory::MetricsUrl;
+use crate::measure::memory::metrics_url;
 use crate::measure::threshold::Threshold;
 use crate::scenario::LoadTable;
 
@@ -23,7 +24,7 @@ const DEFAULT_SEED: u64 = 1;
 #[command(next_help_heading = "Load")]
 pub(crate) struct LoadArguments {
     /// Open loop: send so many requests (500/s, 30/m), whatever the replies do
-    #[arg(long, value_parser = parse::rate, conflicts_with_all = ["users", "spawn_rate"])]
+    #[arg(long, value_parser = values::rate, conflicts_with_all = ["users", "spawn_rate"])]
     pub(crate) rate: Option<f64>,
     /// Open loop: spacing of the requests, constant or poisson (random, as independent customers come) [default: constant]
     #[arg(long, value_parser = ["constant", "poisson"])]
@@ -32,10 +33,10 @@ pub(crate) struct LoadArguments {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..), value_name = "REQUESTS")]
     max_in_flight: Option<u32>,
     /// Closed loop: pause of a user between a reply and its next request: 100ms, or at random 50ms..150ms
-    #[arg(long, value_parser = parse::times, value_name = "TIME[..TIME]", conflicts_with = "rate")]
+    #[arg(long, value_parser = values::times, value_name = "TIME[..TIME]", conflicts_with = "rate")]
     think_time: Option<(Duration, Duration)>,
     /// Closed loop: each user starts a request once in this time, or at once after a reply that took longer
-    #[arg(long, value_parser = parse::duration, value_name = "TIME", conflicts_with_all = ["rate", "think_time"])]
+    #[arg(long, value_parser = values::duration, value_name = "TIME", conflicts_with_all = ["rate", "think_time"])]
     pace: Option<Duration>,
     /// Seed of random think times, Poisson arrivals, {random:...} and feeders in random order; the same seed gives the same load [default: 1]
     #[arg(long, value_name = "NUMBER")]
@@ -46,15 +47,15 @@ pub(crate) struct LoadArguments {
     /// Stages that are ready: load, soak, stress or spike; capacity searches for the highest rate
     ///
     /// See below.
-    #[arg(long, value_parser = parse::preset)]
+    #[arg(long, value_parser = values::preset)]
     preset: Option<Preset>,
     /// End after the first stage that breaks this threshold, as of --fail-on, such as 'p95<50ms' or
     /// 'failures<1%'; one that is undecided breaks nothing; repeatable
     #[arg(long, value_delimiter = '\n', value_name = "THRESHOLD")]
     pub(crate) until: Vec<Threshold>,
     /// Follow the service's memory: process_resident_memory_bytes at this address
-    #[arg(long, value_name = "URL")]
-    pub(crate) metrics_url: Option<MetricsUrl>,
+    #[arg(long, value_parser = metrics_url, value_name = "URL")]
+    pub(crate) metrics_url: Option<Uri>,
 }
 
 /// How much is sent, and for how long: what the form of the page asks for too.

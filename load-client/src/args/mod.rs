@@ -1,11 +1,10 @@
 //! The command line: what was typed, and the validated plan that it stands for.
 
 mod compare;
-mod config;
 mod load;
 mod output;
-pub(crate) mod parse;
 mod service;
+pub(crate) mod values;
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
@@ -17,10 +16,10 @@ use clap::{Arg, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcom
 use flags_and_variables::{Origins, Quietly, SettingsFile};
 use kafka_cluster_url::{ClusterUrl, is_secret};
 
-use self::config::with_variable;
 use self::output::WebArguments;
-use self::parse::Body;
 use self::service::ServiceArguments;
+use self::values::Body;
+use self::values::with_variable;
 use crate::load::plan::Plan;
 use crate::measure::threshold::GRAMMAR;
 use crate::report::{Collision, refuse_collisions};
@@ -69,16 +68,16 @@ pub(crate) struct RunArguments {
     ///
     /// kafka+ssl://... over TLS, and kafka+sasl://USER:PASSWORD@HOST[:PORT] with a password, which belongs into the
     /// variable.
-    #[arg(long, value_parser = Quietly(parse::cluster_url), value_name = "URL")]
+    #[arg(long, value_parser = Quietly(values::cluster_url), value_name = "URL")]
     host: ClusterUrl,
     /// Number of users that send at the same time [default: 1]
-    #[arg(short, long, value_parser = parse::users)]
+    #[arg(short, long, value_parser = values::users)]
     users: Option<u32>,
     /// Users started per second, may be a fraction [default: 1]
-    #[arg(short = 'r', long, value_parser = parse::spawn_rate)]
+    #[arg(short = 'r', long, value_parser = values::spawn_rate)]
     spawn_rate: Option<f64>,
     /// Stop sending after this time, ramp and warm-up included [default: on Ctrl-C]
-    #[arg(short = 't', long, value_parser = parse::duration, value_name = "TIME")]
+    #[arg(short = 't', long, value_parser = values::duration, value_name = "TIME")]
     pub(crate) run_time: Option<Duration>,
     /// Run without the live page, which is the default
     #[arg(long)]
@@ -92,19 +91,19 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
     /// Topic that the requests go to
-    #[arg(long, default_value = "createOrder", value_parser = parse::topic)]
+    #[arg(long, default_value = "createOrder", value_parser = values::topic)]
     topic: String,
     /// Topic that the replies come from
-    #[arg(long, default_value = "createOrder.reply", value_parser = parse::topic, value_name = "TOPIC")]
+    #[arg(long, default_value = "createOrder.reply", value_parser = values::topic, value_name = "TOPIC")]
     reply_topic: String,
     /// Body of each request: JSON, or a file with any content
-    #[arg(long, default_value = r#"{"items":[{"sku":"id-1234","count":1}]}"#, value_parser = parse::body, value_name = "FILE|JSON")]
+    #[arg(long, default_value = r#"{"items":[{"sku":"id-1234","count":1}]}"#, value_parser = values::body, value_name = "FILE|JSON")]
     body: Body,
     /// Add a header to each request; repeatable
-    #[arg(long, value_parser = Quietly(parse::pair), value_delimiter = '\n', value_name = "KEY=VALUE")]
+    #[arg(long, value_parser = Quietly(values::pair), value_delimiter = '\n', value_name = "KEY=VALUE")]
     header: Vec<(String, String)>,
     /// How long a reply is waited for
-    #[arg(long, default_value = "30s", value_parser = parse::duration, value_name = "TIME")]
+    #[arg(long, default_value = "30s", value_parser = values::duration, value_name = "TIME")]
     timeout: Duration,
     /// Measure publishing only, up to the broker's acknowledgement; no reply is asked for
     #[arg(long)]
@@ -112,10 +111,10 @@ pub(crate) struct RunArguments {
     /// Leave this first part of the run out of the figures
     ///
     /// The CSV keeps and flags its requests.
-    #[arg(long, default_value = "0s", value_parser = parse::duration_or_zero, value_name = "TIME")]
+    #[arg(long, default_value = "0s", value_parser = values::duration_or_zero, value_name = "TIME")]
     warm_up: Duration,
     /// librdkafka property, applied last to both clients; repeatable
-    #[arg(short = 'X', value_parser = Quietly(parse::pair), value_delimiter = '\n', value_name = "KEY=VALUE")]
+    #[arg(short = 'X', value_parser = Quietly(values::pair), value_delimiter = '\n', value_name = "KEY=VALUE")]
     properties: Vec<(String, String)>,
     /// Take flags from this TOML file, each by its long name, such as users = 10; the command line and the
     /// variables win
@@ -271,8 +270,8 @@ pub(crate) fn read(
     let mut command = command();
     let arguments = with_default_command(arguments);
     let file = SettingsFile {
-        flag: config::FLAG,
-        read: &config::read,
+        flag: values::CONFIG_FLAG,
+        read: &values::read,
     };
     let given = flags_and_variables::read_with_file(command.clone(), arguments, &LISTS, file)?;
     if let Some(("run", run)) = given.typed.subcommand() {

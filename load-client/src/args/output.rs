@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::args::{Misuse, parse};
+use crate::args::{Misuse, values};
 use crate::measure::threshold::{self, Threshold};
 use crate::report::{StatsFiles, is_standard_output};
 
@@ -48,7 +48,7 @@ pub(crate) struct OutputArguments {
     #[arg(long)]
     pub(crate) abort_on_fail: bool,
     /// Do not end the run for a threshold before this time from its start
-    #[arg(long, default_value = "0s", value_parser = parse::duration_or_zero, value_name = "TIME")]
+    #[arg(long, default_value = "0s", value_parser = values::duration_or_zero, value_name = "TIME")]
     pub(crate) abort_delay: Duration,
     /// Exit code when a request failed and no threshold speaks of failures
     #[arg(long, default_value = "3", value_name = "CODE")]
@@ -159,7 +159,7 @@ pub(crate) struct WebArguments {
     #[arg(long, requires = "web")]
     pub(crate) autostart: bool,
     /// With --autostart: end this many seconds after the run has ended [default: on Ctrl-C]
-    #[arg(long, value_parser = parse::duration_or_zero, value_name = "SECONDS", requires = "autostart")]
+    #[arg(long, value_parser = values::duration_or_zero, value_name = "SECONDS", requires = "autostart")]
     pub(crate) autoquit: Option<Duration>,
 }
 

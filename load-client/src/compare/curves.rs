@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::compare::resolution::{coarsest, hidden_at, widened};
+use crate::compare::run::{coarsest, hidden_at, widened};
 use crate::compare::sides::Sides;
 use crate::stats::{
     Bootstrap, Interval, QuantileShift, RunPair, SHIFT_PROBABILITIES, cliffs_delta,

@@ -4,8 +4,8 @@
 use serde::Serialize;
 
 use crate::compare::Metric;
-use crate::compare::resolution::{hidden, widened};
 use crate::compare::run::Run;
+use crate::compare::run::{hidden, widened};
 use crate::compare::sides::{RunFigures, Sides};
 use crate::compare::verdict::{Verdict, judge};
 use crate::stats::{

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::compare::Metric;
 use crate::compare::effects::{Blocks, differ, pair, refusal_by_failures};
-use crate::compare::resolution::{self, coarsest};
 use crate::compare::run::Run;
+use crate::compare::run::{self, coarsest};
 use crate::compare::sides::{Figures, Pooled, RunFigures, Sides};
 use crate::compare::verdict::{Verdict, percent};
 use crate::stats::mean;
@@ -282,7 +282,7 @@ fn no_ratio(sides: &Sides<'_>) -> String {
     match coarsest(sides.summaries()).filter(|_| are_positive) {
         Some(step) => format!(
             "a run has a median below half of the {} in which its latencies are recorded",
-            resolution::in_words(step)
+            run::in_words(step)
         ),
         None => "a run has a median of zero, so there is no ratio".to_owned(),
     }

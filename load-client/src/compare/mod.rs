@@ -21,7 +21,6 @@ mod effects;
 mod kinds;
 mod notices;
 mod read;
-mod resolution;
 mod run;
 mod sides;
 pub(crate) mod tables;

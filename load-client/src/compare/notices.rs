@@ -6,8 +6,8 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 use crate::compare::effects::{Blocks, Effect};
-use crate::compare::resolution::{coarsest, in_words};
 use crate::compare::run::{Run, Side};
+use crate::compare::run::{coarsest, in_words};
 use crate::compare::sides::{RunFigures, Sides};
 use crate::compare::verdict::{percent, range};
 use crate::compare::{Comparison, Metric, Warning};

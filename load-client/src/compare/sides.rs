@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::compare::resolution::lattice_step;
+use crate::compare::run::lattice_step;
 use crate::compare::run::{Run, TimeBin};
 use crate::stats::{
     RunPair, Series, SortedSample, autocorrelation, automatic_block_length, effective_sample_size,

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::compare::effects::Effect;
 use crate::compare::kinds::{FEWEST_BLOCKS, in_words};
 use crate::compare::notices::Order;
-use crate::compare::resolution::{self, coarsest};
+use crate::compare::run::{self, coarsest};
 use crate::compare::{Comparison, Metric};
 use crate::stats::{Interval, blocks_for_half_width};
 
@@ -182,7 +182,7 @@ fn too_coarse(effect: &Effect, comparison: &Comparison) -> String {
     format!(
         "the latencies are recorded in {}, which hides changes up to {:.1} %: more blocks do not help, finer \
          steps do",
-        step.map_or_else(|| "coarse steps".to_owned(), resolution::in_words),
+        step.map_or_else(|| "coarse steps".to_owned(), run::in_words),
         effect.resolution * 100.0
     )
 }

@@ -22,7 +22,7 @@ use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
 
 use self::live_runs::LiveRuns;
-use crate::args::{self, Amount, Command, Misuse, RunArguments, parse};
+use crate::args::{self, Amount, Command, Misuse, RunArguments, values};
 use crate::load::Control;
 use crate::load::plan::{Plan, PlanError};
 use crate::load::shape::show_rate;
@@ -279,9 +279,9 @@ fn ordered(
         let field = field.to_owned();
         move |reason: String| Refusal::invalid(format!("{field}: {reason}"))
     };
-    let run_time = given(&order.run_time).map(|text| parse::duration(text.trim()));
+    let run_time = given(&order.run_time).map(|text| values::duration(text.trim()));
     let run_time = run_time.transpose().map_err(invalid("run_time"))?;
-    let rate = given(&order.rate).map(|text| parse::rate(text.trim()));
+    let rate = given(&order.rate).map(|text| values::rate(text.trim()));
     let rate = rate.transpose().map_err(invalid("rate"))?;
     let amount = Amount {
         users: order.users,

@@ -4,7 +4,6 @@ mod csv_stats;
 mod destination;
 mod exports;
 pub mod html;
-mod run_history;
 mod run_json;
 pub mod text;
 
@@ -19,8 +18,7 @@ use crate::measure::threshold::Judgement;
 pub use destination::{Destination, ExportError, is_standard_output, remove_earlier, write_whole};
 
 pub(crate) use csv_stats::{CsvText, StatsFiles, failures_csv, stats_csv};
-pub(crate) use exports::{hdr_log, junit};
-pub(crate) use run_history::{append_history, check_history, history_row};
+pub(crate) use exports::{append_history, check_history, hdr_log, history_row, junit};
 pub(crate) use run_json::{EndedBy, RunData, RunFacts, RunReport};
 
 /// What stands for the protocol in every table, as `GET` does in Locust's.

@@ -164,7 +164,10 @@ fn columns(header: &ByteRecord) -> Result<Vec<String>, String> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
+    use crate::scenario::{Mix, Scenario, read_scenario};
 
     const ROWS: &str = "id,name\n1,a\n2,\"b, c\"\n3,\n";
 
@@ -257,5 +260,28 @@ mod tests {
         let missing = Feeder::read(Path::new("no/such.csv"), FeederOrder::Once).unwrap_err();
         let told = "no/such.csv cannot be read: ";
         assert!(missing.starts_with(told), "{missing}");
+    }
+
+    #[test]
+    fn rows_of_a_feeder_fill_in_body_key_and_headers() {
+        let folder = tempfile::tempdir().unwrap();
+        let scenario = folder.path().join("mix.toml");
+        std::fs::write(folder.path().join("rows.csv"), "id,name\n1,a\n2,b\n").unwrap();
+        let text = "[[request]]\nname = 'a'\nbody = '{csv.name}'\nkey = '{csv.id}'\nheaders = { n = '{csv.name}' }\n\
+                feeder = 'rows.csv'\nfeeder_order = 'once'\n";
+        std::fs::write(&scenario, text).unwrap();
+        let mix = Mix::try_new(read_scenario(&scenario).unwrap().kinds, 1).unwrap();
+        assert_eq!(mix.samples()[0].body.as_deref(), Some(&b"a"[..]));
+        let sent: Vec<_> = std::iter::from_fn(|| mix.next(0)).collect();
+        let bytes = |text: &'static str| Bytes::from(text);
+        let parts = sent.into_iter().map(|own| (own.key, own.body, own.headers));
+        let expected = [("1", "a"), ("2", "b")].map(|(id, name)| {
+            (
+                Some(bytes(id)),
+                Some(bytes(name)),
+                vec![("n".to_owned(), bytes(name))],
+            )
+        });
+        assert_eq!(parts.collect::<Vec<_>>(), expected);
     }
 }

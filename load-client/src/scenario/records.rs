@@ -137,6 +137,7 @@ fn captured(line: &[u8]) -> Result<Record, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::{Mix, Scenario, read_scenario};
 
     fn parse(text: &'static str, format: impl Into<Option<Format>>) -> Result<Records, String> {
         Records::parse(Path::new("captured"), text.into(), format.into())
@@ -234,5 +235,20 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn other_files_are_found_from_the_folder_of_the_scenario() {
+        let folder = tempfile::tempdir().unwrap();
+        let scenario = folder.path().join("mix.toml");
+        std::fs::write(folder.path().join("body.bin"), b"\xff{user}").unwrap();
+        std::fs::write(folder.path().join("bodies"), "first\nsecond\n").unwrap();
+        let text = "[[request]]\nname = 'a'\nbody_file = 'body.bin'\n[[request]]\nname = 'b'\nbody_lines = 'bodies'\n";
+        std::fs::write(&scenario, text).unwrap();
+        let mix = Mix::try_new(read_scenario(&scenario).unwrap().kinds, 1).unwrap();
+        let bodies: Vec<_> = (0..4).map(|_| mix.next(5).unwrap().body.unwrap()).collect();
+        assert_eq!(bodies, [&b"\xff5"[..], b"first", b"\xff5", b"second"]);
+        let missing = read_scenario(Path::new("no/such.toml")).unwrap_err();
+        assert!(missing.starts_with("no/such.toml cannot be read: "));
     }
 }

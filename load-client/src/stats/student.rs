@@ -168,7 +168,7 @@ pub struct LinearTrend {
 /// of freedom.
 ///
 /// Fisher, "The Goodness of Fit of Regression Formulae, and the Distribution of Regression Coefficients"
-/// (Journal of the Royal Statistical Society 85, 1922). For few points, of which the ranks that [`trend`]
+/// (Journal of the Royal Statistical Society 85, 1922). For few points, of which the ranks that [`super::trend`]
 /// takes tell too little; their deviations should be about normal.
 ///
 /// `None` below three points, when all have one time, when all lie on a line, and where something is not

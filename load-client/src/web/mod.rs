@@ -5,7 +5,6 @@ mod api;
 mod board;
 mod guard;
 mod past;
-mod prometheus;
 
 use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -25,10 +24,10 @@ use tokio_util::sync::CancellationToken;
 use self::guard::guard;
 use crate::report::html::chart_library;
 
+pub(crate) use api::Exporter;
 pub(crate) use api::downloads;
 pub(crate) use board::{Board, Figures, Offers, Phase, Share, State, Target, unix_ms};
 pub(crate) use guard::AllowedHosts;
-pub(crate) use prometheus::Exporter;
 
 /// No order is longer.
 const BODY_BYTES: usize = 4096;
