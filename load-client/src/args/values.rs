@@ -1,7 +1,7 @@
 //! From texts to values: flags that a variable or, with `--config`, a TOML file gives, which both know a flag by its
 //! long name; and parsers of single values, whose errors say what the flag takes.
 
-use crate::load::plan::MAX_USERS;
+use crate::load::plan::{checked_spawn_rate, checked_users};
 use crate::load::shape::Preset;
 use crate::load::shape::parse_rate;
 pub(crate) use crate::load::shape::{
@@ -153,24 +153,12 @@ pub(crate) fn cluster_url(text: &str) -> Result<ClusterUrl, String> {
 /// A number of users.
 pub(crate) fn users(text: &str) -> Result<u32, String> {
     // What is no number is refused as one that is out of bounds.
-    users_in_bounds(text.parse().unwrap_or(0))
+    checked_users(text.parse().unwrap_or(0))
 }
 
 /// Users per second.
 pub(crate) fn spawn_rate(text: &str) -> Result<f64, String> {
-    spawn_rate_in_bounds(text.parse().unwrap_or(f64::NAN))
-}
-
-/// The same, of an order of the page, which is a number already.
-pub(crate) fn users_in_bounds(users: u32) -> Result<u32, String> {
-    let users = Some(users).filter(|users| (1..=MAX_USERS).contains(users));
-    users.ok_or_else(|| format!("takes a whole number from 1 to {MAX_USERS}"))
-}
-
-/// The same, of an order of the page.
-pub(crate) fn spawn_rate_in_bounds(rate: f64) -> Result<f64, String> {
-    let rate = Some(rate).filter(|rate| rate.is_finite() && *rate > 0.0);
-    rate.ok_or_else(|| "takes a number above 0, users per second".to_owned())
+    checked_spawn_rate(text.parse().unwrap_or(f64::NAN))
 }
 
 /// Requests per second, above zero.

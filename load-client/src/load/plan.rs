@@ -85,6 +85,18 @@ pub struct OpenLoop {
     pub max_in_flight: usize,
 }
 
+/// A number of users of one load, or what it takes.
+pub(crate) fn checked_users(users: u32) -> Result<u32, String> {
+    let users = Some(users).filter(|users| (1..=MAX_USERS).contains(users));
+    users.ok_or_else(|| format!("takes a whole number from 1 to {MAX_USERS}"))
+}
+
+/// Users started per second, or what it takes.
+pub(crate) fn checked_spawn_rate(rate: f64) -> Result<f64, String> {
+    let rate = Some(rate).filter(|rate| rate.is_finite() && *rate > 0.0);
+    rate.ok_or_else(|| "takes a number above 0, users per second".to_owned())
+}
+
 /// Why a plan cannot be run; names the flag to change.
 #[derive(Debug, thiserror::Error, PartialEq)]
 #[error("{0}")]

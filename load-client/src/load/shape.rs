@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::load::plan::{MAX_USERS, Stage, Target};
+use crate::load::plan::{MAX_USERS, Stage, Target, checked_spawn_rate};
 use crate::scenario::{parse_name, place_in};
 
 const DEFAULT_SPAWN_RATE: f64 = 1.0;
@@ -117,14 +117,11 @@ fn target(stage: &Spanned<RawStage>) -> Result<Target, Wrong> {
 
 /// The spawn rate, or its default.
 pub(crate) fn spawn_rate_of(spawn_rate: Option<&Spanned<f64>>) -> Result<f64, Wrong> {
-    match spawn_rate {
-        None => Ok(DEFAULT_SPAWN_RATE),
-        Some(rate) if rate.get_ref().is_finite() && *rate.get_ref() > 0.0 => Ok(*rate.get_ref()),
-        Some(rate) => {
-            let message = "spawn_rate takes a number above 0, users per second";
-            Err(wrong(rate, message))
-        }
-    }
+    let Some(given) = spawn_rate else {
+        return Ok(DEFAULT_SPAWN_RATE);
+    };
+    checked_spawn_rate(*given.get_ref())
+        .map_err(|takes| wrong(given, format!("spawn_rate {takes}")))
 }
 
 /// A shape with a name.

@@ -1,7 +1,7 @@
 //! What is answered: events, orders and downloads of the page; with `--prometheus`, the figures of the run that goes
 //! on, for Prometheus to scrape.
 
-use crate::args::values;
+use crate::load::plan::{checked_spawn_rate, checked_users};
 use crate::measure::history::{Moment, MomentRow};
 use crate::measure::selfcheck::Validity;
 use crate::measure::summary::Summary;
@@ -58,8 +58,8 @@ pub(super) async fn order<C: RunController, T: DeserializeOwned>(
     let order = order.map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))?;
     if let Some((users, spawn_rate)) = order.users() {
         let wrong = |field: &str, reason| Refusal::invalid(format!("{field}: {reason}"));
-        values::users_in_bounds(users).map_err(|reason| wrong("users", reason))?;
-        values::spawn_rate_in_bounds(spawn_rate).map_err(|reason| wrong("spawn_rate", reason))?;
+        checked_users(users).map_err(|reason| wrong("users", reason))?;
+        checked_spawn_rate(spawn_rate).map_err(|reason| wrong("spawn_rate", reason))?;
     }
     carry_out(shared, order).await
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{named, parse_name, read, read_optional};
-use crate::load::plan::{MAX_USERS, Stage, Target};
+use crate::load::plan::{Stage, Target, checked_users};
 use crate::load::shape::{
     RawStage, Wrong, parse_duration, parse_rate, parse_times, read_stages, spawn_rate_of,
 };
@@ -126,10 +126,7 @@ fn target(table: &Spanned<RawLoad>) -> Result<(Target, Vec<Stage>), Wrong> {
     let wrong = |message: &str| Err((table.span(), message.to_owned()));
     match (&raw.users, &raw.rate, raw.stage.is_empty()) {
         (Some(users), None, true) => {
-            let users = read(users, |users| match users {
-                1..=MAX_USERS => Ok(*users),
-                _ => Err(format!("users takes a whole number from 1 to {MAX_USERS}")),
-            })?;
+            let users = read(users, |users| named("users", checked_users(*users)))?;
             let spawn_rate = spawn_rate_of(raw.spawn_rate.as_ref())?;
             Ok((Target::Users { users, spawn_rate }, Vec::new()))
         }
