@@ -265,9 +265,9 @@ impl ServiceArguments {
 
 fn refuse_own_headers<T>(wire: &Wire, headers: &[(String, T)]) -> Result<(), String> {
     let mut own = headers.iter().filter_map(|(name, _)| wire.own_header(name));
-    own.next().map_or(Ok(()), |own| {
+    own.next().map_or(Ok(()), |(own, flag)| {
         Err(format!(
-            "cannot set {own}, which the run sets itself; see --reply-topic, --reply-partition and --correlation"
+            "cannot set {own}, which the run sets itself; use {flag}"
         ))
     })
 }

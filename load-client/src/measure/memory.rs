@@ -7,7 +7,7 @@ use anyhow::{Context, anyhow, ensure};
 use axum::http::uri::{Authority, Scheme};
 use axum::http::{Request, StatusCode, Uri, header};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
@@ -94,7 +94,11 @@ async fn get(url: &Uri) -> anyhow::Result<String> {
     let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES)
         .collect()
         .await;
-    let body = body.map_err(|error| anyhow!(error))?.to_bytes();
+    let body = body.map_err(|error| match error.is::<LengthLimitError>() {
+        true => anyhow!("the answer is longer than {MAX_ANSWER_BYTES} bytes"),
+        false => anyhow!(error),
+    });
+    let body = body?.to_bytes();
     Ok(String::from_utf8_lossy(&body).into_owned())
 }
 
@@ -161,14 +165,16 @@ mod tests {
     }
 
     /// Answers one request, in chunks as well as by the connection's end.
-    async fn asked(answer: &'static str) -> (anyhow::Result<f64>, String, String) {
+    async fn asked(answer: impl Into<String>) -> (anyhow::Result<f64>, String, String) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/metrics", listener.local_addr().unwrap());
+        let answer = answer.into();
         let served = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut request = [0; 512];
             let length = stream.read(&mut request).await.unwrap();
-            stream.write_all(answer.as_bytes()).await.unwrap();
+            // Who has read enough may be gone.
+            let _ = stream.write_all(answer.as_bytes()).await;
             String::from_utf8_lossy(&request[..length]).into_owned()
         });
         let found = resident_bytes(&metrics_url(&url).unwrap()).await;
@@ -205,6 +211,10 @@ mod tests {
             let told = format!("{:#}", found.unwrap_err());
             assert!(told.contains(&url) && told.contains(cause), "{told}");
         }
+        let long = "x".repeat(MAX_ANSWER_BYTES + 1);
+        let (found, ..) = asked(format!("HTTP/1.0 200 OK\r\n\r\n{long}")).await;
+        let told = format!("{:#}", found.unwrap_err());
+        assert!(told.contains("longer than 4194304 bytes"), "{told}");
         let gone = resident_bytes(&metrics_url("http://127.0.0.1:1/metrics").unwrap()).await;
         let told = format!("{:#}", gone.unwrap_err());
         assert!(told.contains("http://127.0.0.1:1/metrics"), "{told}");

@@ -124,19 +124,22 @@ impl Wire {
         Ok(self)
     }
 
-    /// The header that only the run itself may set under this name, if it is one.
-    pub(crate) fn own_header(&self, name: &str) -> Option<&str> {
+    /// The header that only the run itself may set under this name, if it is one, and the flag that says how.
+    pub(crate) fn own_header(&self, name: &str) -> Option<(&str, &'static str)> {
         let id = match &self.correlation {
             IdPlace::Header(name) => Some(name),
             _ => None,
         };
         let partition = self.reply_partition_header.as_ref();
-        let partition = partition.map(|header| &header.name);
-        let mut own = [Some(&self.reply_to_header), id, partition]
+        let own = [
+            (Some(&self.reply_to_header), "--reply-topic"),
+            (id, "--correlation"),
+            (partition.map(|header| &header.name), "--reply-partition"),
+        ];
+        let mut own = own
             .into_iter()
-            .flatten();
-        let own = own.find(|own| own.eq_ignore_ascii_case(name));
-        own.map(String::as_str)
+            .filter_map(|(own, flag)| Some((own?.as_str(), flag)));
+        own.find(|(own, _)| own.eq_ignore_ascii_case(name))
     }
 }
 

@@ -197,7 +197,7 @@ fn headers_of_a_captured_record_that_are_the_runs_own_are_replaced() {
     let nest = profile("nest");
     assert_eq!(
         nest.own_header("KAFKA_REPLYPARTITION"),
-        Some("kafka_replyPartition")
+        Some(("kafka_replyPartition", "--reply-partition"))
     );
     assert_eq!(nest.own_header("tenant"), None);
 }
