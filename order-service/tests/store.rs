@@ -267,9 +267,16 @@ async fn h28_a_proxy_serves_without_the_commands_that_orders_do_not_need() {
 
 #[tokio::test]
 async fn h28_a_cluster_of_several_shards_is_refused_by_name_and_one_of_one_is_served() {
-    for (shards, served) in [(3, false), (0, false), (1, true)] {
+    for (shards, served, is_down) in [
+        (3, false, false),
+        (0, false, false),
+        // With documents, the question after them is refused before any other.
+        (0, false, true),
+        (1, true, false),
+    ] {
         let keys = Keys::default();
         let server = FakeStore::start(move |_, command: &[&str]| match command[0] {
+            "JSON.GET" if is_down => error("CLUSTERDOWN Hash slot not served"),
             "CLUSTER" => {
                 let about = format!("cluster_state:ok\r\ncluster_size:{shards}\r\n");
                 Answer::Send(format!("${}\r\n{about}\r\n", about.len()))
