@@ -8,9 +8,11 @@ mod format;
 mod series;
 mod sidecar;
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use csv::{ByteRecord, Position};
 use flate2::read::MultiGzDecoder;
@@ -69,24 +71,17 @@ pub fn read_run(path: &Path) -> Result<Run, ReadError> {
     let failed = |source| ReadError::io(path, source);
     let file = File::open(path).map_err(failed)?;
     let facts = file.metadata().map_err(failed)?;
-    let most = if facts.is_file() {
-        most_unpacked(facts.len())
-    } else {
-        // The size of a pipe is not known.
-        u64::MAX
-    };
-    let mut run = read(path, file, most, Beside::of(path))?;
+    let mut run = read(path, file, Beside::of(path))?;
     run.written = facts.modified().ok();
     Ok(run)
 }
 
-/// Reads what a file holds, unpacked up to `most` bytes.
-fn read(path: &Path, source: impl Read, most: u64, summary: Beside) -> Result<Run, ReadError> {
+fn read(path: &Path, source: impl Read, summary: Beside) -> Result<Run, ReadError> {
     // Flexible, so that a line of another length is reported in our words with its number.
     let mut reader = csv::ReaderBuilder::new()
         .flexible(true)
         .buffer_capacity(BUFFER_BYTES)
-        .from_reader(Content::of(path, source, most)?);
+        .from_reader(Content::of(path, source)?);
     let content = |reason| ReadError::content(path, reason);
     let header = reader.byte_headers();
     let header = header.map_err(|error| unreadable(path, error))?;
@@ -124,10 +119,6 @@ const LARGEST_RATIO: u64 = 100;
 /// Up to this many unpacked bytes the ratio does not matter.
 const ALWAYS_ALLOWED: u64 = 64 << 20;
 
-fn most_unpacked(bytes: u64) -> u64 {
-    bytes.saturating_mul(LARGEST_RATIO).max(ALWAYS_ALLOWED)
-}
-
 /// The first bytes of packed files: RFC 1952, RFC 8878, the .xz format 1.2, bzip2, APPNOTE.TXT of ZIP.
 const STARTS: [(&[u8], &str); 5] = [
     (b"\x1f\x8b", "gzip"),
@@ -149,25 +140,44 @@ fn unpacked_name(path: &Path) -> PathBuf {
 /// What a file holds, which is unpacked while it is read; several gzip files that were joined are one.
 struct Content<'a> {
     source: Box<dyn Read + 'a>,
-    /// How many bytes may still come out of a packed file.
-    left: Option<u64>,
+    /// How many packed bytes were taken, and how many came out of them; `None` of a file that is not packed.
+    packed: Option<(Rc<Cell<u64>>, u64)>,
     last: Option<u8>,
     is_at_end: bool,
 }
 
+/// Counts the bytes that pass.
+struct Counted<R> {
+    source: R,
+    bytes: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.source.read(buffer)?;
+        self.bytes.set(self.bytes.get() + count as u64);
+        Ok(count)
+    }
+}
+
 impl<'a> Content<'a> {
     /// Tells the packing by the first bytes, whatever the file's name is.
-    fn of(path: &Path, mut source: impl Read + 'a, most: u64) -> Result<Self, ReadError> {
+    fn of(path: &Path, mut source: impl Read + 'a) -> Result<Self, ReadError> {
         let mut start = Vec::new();
         let first = source.by_ref().take(LONGEST_START).read_to_end(&mut start);
         first.map_err(|error| ReadError::io(path, error))?;
         let packing = STARTS.iter().find(|(own, _)| start.starts_with(own));
         let whole = Cursor::new(start).chain(source);
-        let (source, left): (Box<dyn Read + 'a>, _) = match packing {
+        let (source, packed): (Box<dyn Read + 'a>, _) = match packing {
             None => (Box::new(whole), None),
             Some((_, "gzip")) => {
+                let bytes = Rc::<Cell<u64>>::default();
+                let whole = Counted {
+                    source: whole,
+                    bytes: Rc::clone(&bytes),
+                };
                 let whole = BufReader::with_capacity(BUFFER_BYTES, whole);
-                (Box::new(MultiGzDecoder::new(whole)), Some(most))
+                (Box::new(MultiGzDecoder::new(whole)), Some((bytes, 0)))
             }
             Some((_, tool)) => {
                 let reason = format!("is packed by {tool}, and only gzip is read: unpack it first");
@@ -176,14 +186,14 @@ impl<'a> Content<'a> {
         };
         Ok(Self {
             source,
-            left,
+            packed,
             last: None,
             is_at_end: false,
         })
     }
 
     /// Whether the line that was read last has no end: a writer ends every line, so it was cut off when the run
-    /// was killed. Only such a line makes the reader look for more behind it.
+    /// was killed. The CSV reader asks for bytes beyond the end only within such a line.
     fn is_cut_off(&self) -> bool {
         self.is_at_end && self.last != Some(b'\n')
     }
@@ -192,11 +202,15 @@ impl<'a> Content<'a> {
 impl Read for Content<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.source.read(buffer);
-        let count = match &mut self.left {
+        let count = match &mut self.packed {
             None => read?,
-            Some(left) => {
+            Some((taken, given)) => {
                 let count = read.map_err(in_words)?;
-                *left = left.checked_sub(count as u64).ok_or_else(too_much)?;
+                *given += count as u64;
+                let most = taken.get().saturating_mul(LARGEST_RATIO);
+                if *given > most.max(ALWAYS_ALLOWED) {
+                    return Err(too_much());
+                }
                 count
             }
         };
@@ -248,7 +262,7 @@ mod packing_tests {
 
     fn unpacked(bytes: &[u8]) -> io::Result<Vec<u8>> {
         let mut all = Vec::new();
-        let content = Content::of(Path::new("run"), bytes, most_unpacked(bytes.len() as u64));
+        let content = Content::of(Path::new("run"), bytes);
         content.unwrap().read_to_end(&mut all)?;
         Ok(all)
     }
@@ -261,7 +275,7 @@ mod packing_tests {
             (b"BZh9rest", "bzip2"),
             (b"PK\x03\x04rest", "zip"),
         ] {
-            let refused = Content::of(Path::new("run"), bytes, 0).err().unwrap();
+            let refused = Content::of(Path::new("run"), bytes).err().unwrap();
             let refused = refused.to_string();
             assert!(refused.contains(&format!("packed by {tool}")), "{refused}");
         }

@@ -170,13 +170,12 @@ impl<'a> RunReader<'a> {
             run.warnings.push(Warning::new("few replies", text));
         }
         let [told, guessed] = self.windows;
-        let is_own = self.summary.is_of(self.path, &run);
+        let is_own = self.summary.keep_if_of(self.path, &run);
         let told = told.filter(|_| is_own);
-        run.window_is_guessed = told.is_none();
-        run.throughput = told
-            .or(guessed)
-            .and_then(|window| window.throughput_at(u64::MAX));
-        run.window_is_guessed &= run.throughput.is_some();
+        let is_guessed = told.is_none();
+        let window = told.or(guessed);
+        run.throughput = window.and_then(|window| window.throughput_at(u64::MAX));
+        run.window_is_guessed = is_guessed && run.throughput.is_some();
         self.summary.add_to(&mut run);
         Ok(run)
     }
@@ -302,7 +301,10 @@ impl Kinds {
     fn add_to(self, run: &mut Run, replies: &[Reply]) {
         let name = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim_end().to_owned();
         let named = self.numbers.into_iter();
-        let named: Vec<(String, usize)> = named.map(|(own, number)| (name(own), number)).collect();
+        let mut named: Vec<(String, usize)> =
+            named.map(|(own, number)| (name(own), number)).collect();
+        // Of two that a terminal shows alike, the same one counts each time.
+        named.sort_by_key(|(_, number)| *number);
         run.kinds = named.iter().map(|(name, _)| name.clone()).collect();
         if named.len() < 2 {
             return;

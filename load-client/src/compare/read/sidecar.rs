@@ -70,9 +70,9 @@ impl Beside {
         self.summary.as_ref()?.pointer(pointer)
     }
 
-    /// Whether the summary is of this run. One that counts other requests than the CSV was left by an earlier run
-    /// of that name: nothing of it stays but a warning.
-    pub(super) fn is_of(&mut self, csv: &Path, run: &Run) -> bool {
+    /// Keeps the summary if it is of this run, and returns whether it is. One that counts other requests than the CSV
+    /// was left by an earlier run of that name: nothing of it stays but a warning.
+    pub(super) fn keep_if_of(&mut self, csv: &Path, run: &Run) -> bool {
         let told = self.at("/summary/total/requests").and_then(Value::as_u64);
         let found = run.latencies_ms.len() as u64 + run.failures;
         let Some(told) = told.filter(|told| *told != found) else {

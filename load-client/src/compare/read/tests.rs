@@ -4,8 +4,7 @@ use super::*;
 
 fn read(text: &str) -> Result<Run, String> {
     let path = Path::new("run.csv");
-    super::read(path, text.as_bytes(), u64::MAX, Beside::default())
-        .map_err(|error| error.to_string())
+    super::read(path, text.as_bytes(), Beside::default()).map_err(|error| error.to_string())
 }
 
 const OURS: &str =
@@ -147,7 +146,7 @@ fn other_packings_and_damage_are_told() {
             "is packed by zstd, and only gzip is read",
         ),
     ] {
-        let read = super::read(Path::new("run.csv.gz"), bytes, u64::MAX, Beside::default());
+        let read = super::read(Path::new("run.csv.gz"), bytes, Beside::default());
         let error = format!("{:#}", anyhow::Error::from(read.unwrap_err()));
         assert_eq!(error.matches(expected).count(), 1, "{error}");
         assert!(error.contains("run.csv.gz"), "{error}");
