@@ -76,7 +76,8 @@ async fn h24_apache_kafka_only_a_permission_withdrawn_turns_readiness_red_until_
         assert!(answer.contains("Topic authorization failed"), "{answer}");
         stack.give_back(topic).await.unwrap();
         until_answered(&service, "/readyz", 200).await;
-        requester.ask(&format!("after-{right:?}"), ORDER).await;
+        let id = format!("after-{right:?}");
+        requester.ask_after_a_loss(&id, ORDER).await;
     }
     assert_eq!(support::metric(service.admin(), BLOCKED).await, 0.0);
     service.stop().await.unwrap();
@@ -164,7 +165,7 @@ async fn h27_apache_kafka_only_an_outage_above_the_session_time_out_is_no_fault_
     }
     stack.respawn_broker().unwrap();
     until_answered(&service, "/readyz", 200).await;
-    requester.ask("after", ORDER).await;
+    requester.ask_after_a_loss("after", ORDER).await;
     service.stop().await.unwrap();
     stack.stop().await.unwrap();
 }

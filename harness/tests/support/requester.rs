@@ -162,6 +162,17 @@ impl Requester {
         reply
     }
 
+    /// As `ask`, where records of before may be answered again: partitions were lost before a commit.
+    pub(crate) async fn ask_after_a_loss(&self, id: &str, body: &str) -> Reply {
+        self.send(id, body).await;
+        loop {
+            let reply = self.next_reply().await;
+            if reply.key.as_deref() == Some(id) {
+                return reply;
+            }
+        }
+    }
+
     /// Collects replies by key until every id has at least one.
     pub(crate) async fn replies_to(&self, ids: &[String]) -> BTreeMap<String, Vec<Reply>> {
         let mut replies: BTreeMap<String, Vec<Reply>> = BTreeMap::new();

@@ -14,11 +14,12 @@ const FEWEST_BATCHES: usize = 4;
 ///
 /// The usual biased estimate, whose sums all have the mean of the whole series and divisor n (Box
 /// & Jenkins, *Time Series Analysis*, eq. 2.1.13). `None` when the series has no spread, is not
-/// longer than the lag, or holds something that is not finite.
+/// longer than the lag, or holds something that is not finite, and where a sum leaves the range of doubles.
 #[must_use]
 pub fn autocorrelation(series: &[f64], lag: usize) -> Option<f64> {
     let deviations = deviations(series).filter(|deviations| lag < deviations.len())?;
-    Some(autocovariance(&deviations, lag) / autocovariance(&deviations, 0))
+    let found = autocovariance(&deviations, lag) / autocovariance(&deviations, 0);
+    Some(found).filter(|found| found.is_finite())
 }
 
 /// The differences from the mean; `None` when all are zero or one is not finite.
@@ -135,10 +136,11 @@ const QUIET_LAGS: usize = 5;
 ///
 /// Pass as `floor` the number of requests in one second of the run. The answer is at least 1 and
 /// at most the length of the series. `None` for fewer than ten values, for a series without
-/// spread, and for one that holds something that is not finite.
+/// spread, for one that holds something that is not finite, and where the variance leaves the range of doubles.
 #[must_use]
 pub fn automatic_block_length(series: &[f64], floor: usize) -> Option<usize> {
-    if series.len() < 2 * QUIET_LAGS {
+    // The groups leave out what does not fill the last one.
+    if series.len() < 2 * QUIET_LAGS || mean(series).is_none() {
         return None;
     }
     let group = series.len().div_ceil(MAX_VALUES);
@@ -150,14 +152,14 @@ pub fn automatic_block_length(series: &[f64], floor: usize) -> Option<usize> {
 
 /// The optimum before rounding; `None` when the series has no finite spread.
 fn optimal_length(series: &[f64]) -> Option<f64> {
-    let deviations = deviations(series)?;
-    let count = series.len() as f64;
-    let width = window_width(&deviations);
-    let (mut weighted, mut spectrum) = (0.0, autocovariance(&deviations, 0));
-    for lag in 1..=width {
+    let covariances = covariances_in_window(&deviations(series)?);
+    let (count, width) = (series.len() as f64, covariances.len() - 1);
+    let spread = Some(covariances[0]).filter(|spread| *spread > 0.0 && spread.is_finite())?;
+    let (mut weighted, mut spectrum) = (0.0, spread);
+    for (lag, covariance) in covariances.iter().enumerate().skip(1) {
         // 1 up to half of the width, from there down to 0.
         let weight = (2.0 - 2.0 * lag as f64 / width as f64).min(1.0);
-        let term = 2.0 * weight * autocovariance(&deviations, lag);
+        let term = 2.0 * weight * covariance;
         weighted += term * lag as f64;
         spectrum += term;
     }
@@ -168,20 +170,29 @@ fn optimal_length(series: &[f64]) -> Option<f64> {
     Some(length.min(most))
 }
 
-/// Twice the last lag that is correlated before five quiet ones, at least 2.
-fn window_width(deviations: &[f64]) -> usize {
+/// The autocovariances of lags 0 up to the width of the window: twice the last lag that is correlated before
+/// five quiet ones, at least 2.
+fn covariances_in_window(deviations: &[f64]) -> Vec<f64> {
     let count = deviations.len() as f64;
-    let quiet_below = 2.0 * (count.log10() / count).sqrt() * autocovariance(deviations, 0);
+    let mut covariances = vec![autocovariance(deviations, 0)];
+    let quiet_below = 2.0 * (count.log10() / count).sqrt() * covariances[0];
     let longest = count.sqrt().ceil() as usize + QUIET_LAGS;
+    let mut width = longest;
     let mut quiet = 0;
     for lag in 1..=longest {
-        let is_quiet = autocovariance(deviations, lag).abs() < quiet_below;
+        let covariance = autocovariance(deviations, lag);
+        covariances.push(covariance);
+        let is_quiet = covariance.abs() < quiet_below;
         quiet = if is_quiet { quiet + 1 } else { 0 };
         if quiet == QUIET_LAGS {
-            return (2 * (lag - QUIET_LAGS).max(1)).min(longest);
+            width = (2 * (lag - QUIET_LAGS).max(1)).min(longest);
+            break;
         }
     }
-    longest
+    let missing = covariances.len()..=width;
+    covariances.extend(missing.map(|lag| autocovariance(deviations, lag)));
+    covariances.truncate(width + 1);
+    covariances
 }
 
 #[cfg(test)]
@@ -193,6 +204,8 @@ mod tests {
         assert_eq!(autocorrelation(&[], 1), None);
         assert_eq!(autocorrelation(&[1.0], 1), None);
         assert_eq!(autocorrelation(&[0.1; 9], 1), None);
+        assert_eq!(autocorrelation(&[1e200, -1e200, 3e200], 1), None);
+        assert_eq!(autocorrelation(&[1e-200, -1e-200, 3e-200], 1), None);
         assert_eq!(effective_sample_size(&[0.1; 100]), None);
         assert_eq!(effective_sample_size(&[1.0, 2.0, 3.0]), None);
         assert_eq!(effective_sample_size(&[f64::NAN; 20]), None);
@@ -305,5 +318,13 @@ mod block_length_tests {
         assert_eq!(automatic_block_length(&[1.0; 100], 1), None);
         assert_eq!(automatic_block_length(&[1.0, 2.0], 1), None);
         assert_eq!(automatic_block_length(&[f64::INFINITY; 50], 1), None);
+        for scale in [1e-200, 1e200] {
+            let series: Vec<f64> = autoregressive(0.5, 100);
+            let series: Vec<f64> = series.iter().map(|value| value * scale).collect();
+            assert_eq!(automatic_block_length(&series, 1), None, "{scale}");
+        }
+        let mut odd = autoregressive(0.5, 2 * MAX_VALUES + 1);
+        odd.push(f64::NAN);
+        assert_eq!(automatic_block_length(&odd, 1), None);
     }
 }

@@ -34,7 +34,7 @@ pub fn hodges_lehmann_shift(
 /// The typical ratio first / second: the median of all pairwise ratios.
 ///
 /// It is [`hodges_lehmann_shift`] on the log scale: with an even number of pairs the median is the
-/// geometric mean of the middle two. `None` also where a value is not above zero.
+/// geometric mean of the middle two. `None` also where a value is not above zero, and where a ratio underflows.
 #[must_use]
 pub fn pairwise_ratio(
     first: &SortedSample,
@@ -45,7 +45,8 @@ pub fn pairwise_ratio(
         return None;
     }
     let geometric_mean = |low: f64, high: f64| low.sqrt() * high.sqrt();
-    Pairs::new(first, second, |x, y| x / y).median(confidence, geometric_mean)
+    let found = Pairs::new(first, second, |x, y| x / y).median(confidence, geometric_mean);
+    found.filter(|found| found.low > 0.0)
 }
 
 /// The matrix `combine(x, y)`, where `combine` rises in its first and falls in its second argument; both stay so
@@ -264,6 +265,8 @@ mod tests {
         );
         let huge = SortedSample::new(&[-1.7e308, 1.7e308, 0.0, 1.0, 2.0, 3.0]).unwrap();
         assert_eq!(hodges_lehmann_shift(&huge, &huge, 0.95), None);
+        let [tiny, large] = [1e-300, 1e300].map(|value| SortedSample::new(&[value; 30]).unwrap());
+        assert_eq!(pairwise_ratio(&tiny, &large, 0.95), None, "it underflows");
     }
 
     #[test]
@@ -291,6 +294,25 @@ mod tests {
             let found = found.unwrap();
             assert_eq!([found.low, found.estimate, found.high], [expected; 3]);
         }
+    }
+
+    #[test]
+    fn three_against_two() {
+        // The ten arrangements of 2 among 5 have U = 0, 1, 2, 2, 3, 3, 4, 4, 5, 6.
+        let distribution = RankSumDistribution::new(3, 2).unwrap();
+        assert_eq!(distribution.arrangements, [1, 1, 2, 2, 2, 1, 1]);
+        assert_eq!(distribution.quantile(0.4), 2);
+        assert_eq!(distribution.quantile(0.05), 0);
+    }
+
+    #[test]
+    fn the_arrangements_of_large_samples_are_all_there() {
+        let distribution = RankSumDistribution::new(64, 64).unwrap();
+        // C(128, 64)
+        let all = 23_951_146_041_928_082_866_135_587_776_380_551_750_u128;
+        assert_eq!(distribution.arrangements.iter().sum::<u128>(), all);
+        assert!(RankSumDistribution::new(70, 70).is_none());
+        assert!(RankSumDistribution::new(0, 3).is_none());
     }
 
     /// `levels` distinct values at most, so 2 makes nearly everything a tie.

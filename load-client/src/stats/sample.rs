@@ -99,7 +99,7 @@ pub(super) fn is_level(confidence: f64) -> bool {
     confidence > 0.0 && confidence < 1.0
 }
 
-/// Arithmetic mean; `None` for an empty sample and where it is not finite.
+/// Arithmetic mean; `None` for an empty sample and where its sum is not finite.
 ///
 /// Summed with Neumaier's compensation ("Rundungsfehleranalyse einiger Verfahren zur Summation
 /// endlicher Summen", ZAMM 54, 1974): over a million requests the rounding of a plain sum reaches
@@ -237,6 +237,7 @@ mod tests {
         assert_eq!(variance(&[1.0]), None);
         assert_eq!(mean(&[1.0, f64::NAN]), None);
         assert_eq!(mean(&[f64::INFINITY]), None);
+        assert_eq!(mean(&[1e308; 2]), None, "the sum overflows");
         assert_eq!(variance(&[1e300, -1e300]), None, "the variance overflows");
     }
 

@@ -67,7 +67,7 @@ pub fn paired_log_ratio(baseline: &[f64], changed: &[f64], confidence: f64) -> O
     Some(paired_interval(&log_ratios, confidence)?.map(f64::exp_m1))
 }
 
-/// ln(new / old); `None` unless both are above zero and finite.
+/// ln(new / old); `None` unless both are above zero and finite, and where their quotient leaves the range of doubles.
 #[must_use]
 pub fn log_ratio(old: f64, new: f64) -> Option<f64> {
     (old > 0.0 && new > 0.0)
@@ -286,6 +286,8 @@ mod tests {
         assert_eq!(paired_log_ratio(&[1.0, 2.0], &[1.0], 0.95), None);
         assert_eq!(log_ratio(1.0, f64::INFINITY), None);
         assert_eq!(log_ratio(f64::INFINITY, 1.0), None);
+        assert_eq!(log_ratio(1e-300, 1e300), None);
+        assert_eq!(log_ratio(1e300, 1e-300), None);
     }
 
     #[test]

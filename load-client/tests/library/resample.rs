@@ -103,6 +103,25 @@ fn the_hierarchical_interval_holds_the_change_and_the_variation_between_blocks()
 }
 
 #[test]
+fn zeroes_hinder_only_the_quantiles_that_they_reach() {
+    let tenth: Vec<f64> = (0..1000).map(|index| f64::from(index % 10)).collect();
+    let good = vec![5.0; 1000];
+    for seed in 0..20 {
+        let bootstrap = Bootstrap {
+            seed,
+            replicates: 50,
+            ..Bootstrap::default()
+        };
+        let change = |probability| {
+            let pair = pair(series(&good, 10), series(&tenth, 10));
+            quantile_changes(&[pair], &[probability], bootstrap)
+        };
+        assert!(change(0.5).is_some(), "{seed}");
+        assert_eq!(change(0.05), None, "{seed}");
+    }
+}
+
+#[test]
 fn undefined_results_are_none() {
     let values = [1.0, 2.0, 3.0];
     let good = series(&values, 1);

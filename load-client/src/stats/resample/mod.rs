@@ -125,7 +125,9 @@ impl Ring {
 /// within the two runs: between runs there is more.
 ///
 /// `None` without a block, for an empty series, values that are not finite, a quantile that is not above zero, a
-/// block length of 0, and probabilities that do not ascend within 0 to 1.
+/// block length of 0, and probabilities that do not ascend within 0 to 1. Values of zero are no hindrance as long as
+/// the quantiles lie above them: `None` also where the quantile of a single resample does not, which depends on the
+/// seed when about that share of the values is zero.
 #[must_use]
 pub fn quantile_changes(
     blocks: &[RunPair<'_>],
