@@ -133,7 +133,7 @@ pub mod stats {
     };
     pub use shift_function::{
         QuantileShift, SHIFT_PROBABILITIES, cliffs_delta, harrell_davis,
-        kolmogorov_smirnov_distance, shift_function,
+        kolmogorov_smirnov_distance, probability_smaller, shift_function,
     };
     pub use student::{
         LinearTrend, TTest, blocks_for_half_width, linear_trend, log_ratio, paired_interval,

@@ -5,12 +5,12 @@
 
 use serde::Serialize;
 
-use crate::compare::run::{coarsest, hidden_at, widened};
-use crate::compare::sides::Sides;
+use crate::compare::run::{hidden_at, widened};
+use crate::compare::sides::{Sides, coarsest};
 use crate::stats::{
     Bootstrap, Interval, QuantileShift, RunPair, SHIFT_PROBABILITIES, cliffs_delta,
-    hodges_lehmann_shift, kolmogorov_smirnov_distance, pairwise_ratio, quantile_is_supported,
-    quantile_of_sorted, shift_function,
+    hodges_lehmann_shift, kolmogorov_smirnov_distance, pairwise_ratio, probability_smaller,
+    quantile_is_supported, quantile_of_sorted, shift_function,
 };
 
 /// Bins of the overlay histogram.
@@ -172,15 +172,14 @@ pub(super) fn shape(sides: &Sides<'_>, bootstrap: Bootstrap) -> Option<Shape> {
     // What the step hides of a typical ratio, taken at the lower of the two medians.
     let [old, new] = sides.summaries().map(|side| side.pooled.median_ms);
     let hidden = hidden_at(old?.min(new?), step_ms);
-    let cliffs_delta = cliffs_delta(changed, baseline);
     Some(Shape {
         shift_function,
         shift_ms: shift.map(|shift| shift.widened(step_ms)),
         ratio_change: ratio
             .map(|ratio| ratio.map(|ratio| ratio - 1.0))
             .and_then(|ratio| Some(widened(ratio, hidden?))),
-        cliffs_delta,
-        probability_faster: (1.0 - cliffs_delta) / 2.0,
+        cliffs_delta: cliffs_delta(changed, baseline),
+        probability_faster: probability_smaller(changed, baseline),
         kolmogorov_smirnov: kolmogorov_smirnov_distance(baseline, changed),
     })
 }

@@ -4,9 +4,8 @@
 use serde::Serialize;
 
 use crate::compare::Metric;
-use crate::compare::run::Run;
-use crate::compare::run::{hidden, widened};
-use crate::compare::sides::{RunFigures, Sides};
+use crate::compare::run::{Run, widened};
+use crate::compare::sides::{RunFigures, Sides, hidden};
 use crate::compare::verdict::{Verdict, judge};
 use crate::stats::{
     Bootstrap, Interval, PValue, SortedSample, TTest, holm, log_ratio, mean, mean_change,

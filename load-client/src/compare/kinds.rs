@@ -8,9 +8,8 @@ use serde::Serialize;
 
 use crate::compare::Metric;
 use crate::compare::effects::{Blocks, differ, pair, refusal_by_failures};
-use crate::compare::run::Run;
-use crate::compare::run::{self, coarsest};
-use crate::compare::sides::{Figures, Pooled, RunFigures, Sides};
+use crate::compare::run::{self, Run};
+use crate::compare::sides::{Figures, Pooled, RunFigures, Sides, coarsest};
 use crate::compare::verdict::{Verdict, percent};
 use crate::stats::mean;
 
@@ -277,8 +276,8 @@ fn no_blocks(sides: &Sides<'_>) -> String {
 }
 
 fn no_ratio(sides: &Sides<'_>) -> String {
-    let medians = sides.blocks().flatten().map(|run| run.figures.median_ms);
-    let are_positive = medians.into_iter().all(|median| median > Some(0.0));
+    let mut runs = sides.blocks().flatten();
+    let are_positive = runs.all(|run| run.figures.median_ms > Some(0.0));
     match coarsest(sides.summaries()).filter(|_| are_positive) {
         Some(step) => format!(
             "a run has a median below half of the {} in which its latencies are recorded",

@@ -220,6 +220,7 @@ pub struct Comparison {
     /// What time did to the figures, from block to block.
     pub(crate) drift: Drifts,
     /// With one run a side whose order of requests is known: what the variation of requests within the runs tells.
+    /// `None` also when a run has no good reply, or a median below half of the step of its latencies.
     pub(crate) within_runs: Option<WithinRuns>,
     /// How the distributions differ beyond their medians; `None` when a side has no good reply.
     pub(crate) shape: Option<Shape>,

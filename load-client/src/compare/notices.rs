@@ -6,9 +6,8 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 use crate::compare::effects::{Blocks, Effect};
-use crate::compare::run::{Run, Side};
-use crate::compare::run::{coarsest, in_words};
-use crate::compare::sides::{RunFigures, Sides};
+use crate::compare::run::{Run, Side, in_words};
+use crate::compare::sides::{RunFigures, Sides, coarsest};
 use crate::compare::verdict::{percent, range};
 use crate::compare::{Comparison, Metric, Warning};
 use crate::stats::{LinearTrend, PValue, linear_trend};

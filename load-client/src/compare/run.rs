@@ -1,16 +1,16 @@
-//! What is known of one run, and the steps in which its latencies are recorded.
+//! What is known of one run, the names of both sides, and the steps in which latencies are recorded.
 //!
 //! A median of whole milliseconds stands for any within a step. The bounds of what that hides are those of the worst
 //! case (Manski, *Partial Identification of Probability Distributions*, 2003, section 1.4): they do not shrink with more
 //! requests or blocks, because every block may err to the same side.
 
-use crate::compare::Metric;
-use crate::compare::Warning;
-use crate::compare::sides::{RunFigures, SideSummary, Sides};
-use crate::stats::{Interval, SortedSample, mean};
-use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
+
+use serde::Serialize;
+
+use crate::compare::Warning;
+use crate::stats::{Interval, SortedSample};
 
 /// The measured requests of one run, without its warm-up.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -214,22 +214,6 @@ fn tick(sorted: &[f64]) -> Option<f64> {
     smallest_gap(&tied).or_else(|| smallest_gap(&groups))
 }
 
-/// How far the mean log-ratio over the blocks may lie from the truth because of the steps; 0 where there
-/// are none. `None` when a figure lies below half a step, so that its ratio may be anything.
-pub(super) fn hidden(metric: Metric, sides: &Sides<'_>) -> Option<f64> {
-    let blocks = sides.blocks().map(|[old, new]| {
-        // The larger of both bounds the ratio whether values are rounded (up to half a step either way) or cut
-        // off (up to a step one way).
-        Some(hidden_in(metric, old)?.max(hidden_in(metric, new)?))
-    });
-    mean(&blocks.collect::<Option<Vec<f64>>>()?)
-}
-
-fn hidden_in(metric: Metric, run: &RunFigures) -> Option<f64> {
-    let step = run.resolution_ms.filter(|_| metric != Metric::Throughput);
-    hidden_at(metric.of(&run.figures)?, step.unwrap_or(0.0))
-}
-
 /// How far the logarithm of a value may lie from the truth because of the steps; `None` below half a step.
 pub(super) fn hidden_at(value: f64, step: f64) -> Option<f64> {
     let half = step / 2.0;
@@ -246,12 +230,6 @@ pub(super) fn widened(interval: Interval, hidden: f64) -> Interval {
         high: (interval.high.ln_1p() + hidden).exp_m1(),
         ..interval
     }
-}
-
-/// The coarsest step of the runs' latencies, in milliseconds.
-pub(super) fn coarsest(sides: [&SideSummary; 2]) -> Option<f64> {
-    let runs = sides.into_iter().flat_map(|side| &side.runs);
-    runs.filter_map(|run| run.resolution_ms).reduce(f64::max)
 }
 
 /// A step in words: `steps of 1 ms`.

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::compare::run::lattice_step;
-use crate::compare::run::{Run, TimeBin};
+use crate::compare::Metric;
+use crate::compare::run::{Run, TimeBin, hidden_at, lattice_step};
 use crate::stats::{
     RunPair, Series, SortedSample, autocorrelation, automatic_block_length, effective_sample_size,
     effective_sample_size_of_quantile, mean, quantile_is_supported, quantile_of_sorted,
@@ -86,14 +86,16 @@ impl Dependence {
 /// flush last up to about as long.
 const FLOOR_SECONDS: f64 = 1.0;
 /// At least so many blocks must fit into a run, or resampling would draw the run itself.
-const FEWEST_BLOCKS: usize = 10;
+const FEWEST_BLOCKS_A_RUN: usize = 10;
 
 /// The block length by Politis and White, a second of requests at least, a tenth of the run at most.
 fn block_length(run: &Run) -> usize {
     let second = run.throughput.map_or(1.0, |rate| rate * FLOOR_SECONDS);
     let second = second.ceil() as usize;
     let automatic = automatic_block_length(&run.latencies_ms, second).unwrap_or(second);
-    automatic.min(run.latencies_ms.len() / FEWEST_BLOCKS).max(1)
+    automatic
+        .min(run.latencies_ms.len() / FEWEST_BLOCKS_A_RUN)
+        .max(1)
 }
 
 /// The figures of one run, with its name.
@@ -245,4 +247,26 @@ impl<'a> Sides<'a> {
         };
         (0..self.count()?).map(pair).collect()
     }
+}
+
+/// How far the mean log-ratio over the blocks may lie from the truth because of the steps; 0 where there
+/// are none. `None` when a figure lies below half a step, so that its ratio may be anything.
+pub(super) fn hidden(metric: Metric, sides: &Sides<'_>) -> Option<f64> {
+    let blocks = sides.blocks().map(|[old, new]| {
+        // The larger of both bounds the ratio whether values are rounded (up to half a step either way) or cut
+        // off (up to a step one way).
+        Some(hidden_in(metric, old)?.max(hidden_in(metric, new)?))
+    });
+    mean(&blocks.collect::<Option<Vec<f64>>>()?)
+}
+
+fn hidden_in(metric: Metric, run: &RunFigures) -> Option<f64> {
+    let step = run.resolution_ms.filter(|_| metric != Metric::Throughput);
+    hidden_at(metric.of(&run.figures)?, step.unwrap_or(0.0))
+}
+
+/// The coarsest step of the runs' latencies, in milliseconds.
+pub(super) fn coarsest(sides: [&SideSummary; 2]) -> Option<f64> {
+    let runs = sides.into_iter().flat_map(|side| &side.runs);
+    runs.filter_map(|run| run.resolution_ms).reduce(f64::max)
 }

@@ -5,7 +5,8 @@ use serde::Serialize;
 use crate::compare::effects::Effect;
 use crate::compare::kinds::{FEWEST_BLOCKS, in_words};
 use crate::compare::notices::Order;
-use crate::compare::run::{self, coarsest};
+use crate::compare::run;
+use crate::compare::sides::coarsest;
 use crate::compare::{Comparison, Metric};
 use crate::stats::{Interval, blocks_for_half_width};
 

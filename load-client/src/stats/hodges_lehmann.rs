@@ -17,8 +17,9 @@ use crate::stats::{Interval, SortedSample};
 /// Mathematical Statistics 34, 1963); the interval consists of two order statistics of the
 /// differences (Hollander, Wolfe & Chicken, *Nonparametric Statistical Methods*, 3rd ed., section
 /// 4.3). Their ranks come from the exact distribution of U, as R's, while it is at hand (about 65
-/// values a side), beyond that from its Edgeworth expansion. Ties make it wider than needed, never narrower. O(m + n) memory, and O(m + n) time for each of
-/// the few dozen steps of the search.
+/// values a side), beyond that from its Edgeworth expansion. Ties make the interval wider than
+/// needed, never narrower. O(m + n) memory, and O(m + n) time for each of the few dozen steps of
+/// the search.
 ///
 /// `None` for samples too small to reach the confidence, for a level outside (0, 1) and where a difference
 /// overflows.

@@ -1,5 +1,4 @@
-//! P-values, their adjustment for being several, and tests that assume no distribution: sign flips of paired
-//! differences, and the ranks of a series.
+//! P-values, and how several are adjusted; sign flips of paired differences; the trend of a series by its ranks.
 
 use std::fmt;
 

@@ -1,4 +1,5 @@
-//! One sample: in ascending order, its mean, variance and quantiles; an estimate with its interval.
+//! One sample: in ascending order, its mean, variance and quantiles, and the median that Locust would print; an
+//! estimate with its interval.
 
 use serde::Serialize;
 
@@ -215,7 +216,7 @@ fn locust_bucket(milliseconds: f64) -> f64 {
 #[must_use]
 pub fn locust_median(milliseconds: &SortedSample) -> Option<f64> {
     let (smallest, largest) = (milliseconds.min(), milliseconds.max());
-    // A longer time has no lower bucket, so the median of the buckets is the bucket of the middle time.
+    // Buckets rise with the time, so the median of the buckets is the bucket of the middle time.
     let middle = milliseconds.values()[(milliseconds.count() - 1) / 2];
     (smallest >= 0.0).then(|| locust_bucket(middle).clamp(smallest, largest))
 }

@@ -103,11 +103,24 @@ fn take_equal(values: &mut &[f64], value: f64) -> f64 {
 ///
 /// N. Cliff, "Dominance statistics: Ordinal analyses to answer ordinal questions" (Psychological
 /// Bulletin 114, 1993). With the changed run's latencies first, below zero means that the change is
-/// faster. Then (1 - delta) / 2 is the probability that a request after the change is faster than one
-/// before it, equal ones counted half: the "common language effect size" of McGraw & Wong
-/// (Psychological Bulletin 111, 1992).
+/// faster.
 #[must_use]
 pub fn cliffs_delta(first: &SortedSample, second: &SortedSample) -> f64 {
+    let (difference, pairs) = dominance(first, second);
+    difference / pairs
+}
+
+/// The probability that a value of the first sample is smaller than one of the second, equal ones counted half.
+///
+/// The "common language effect size" of McGraw & Wong (Psychological Bulletin 111, 1992): (1 - Cliff's delta) / 2.
+#[must_use]
+pub fn probability_smaller(first: &SortedSample, second: &SortedSample) -> f64 {
+    let (difference, pairs) = dominance(first, second);
+    (pairs - difference) / (2.0 * pairs)
+}
+
+/// In how many more pairs the first value is larger than in how many it is smaller, and how many pairs there are.
+fn dominance(first: &SortedSample, second: &SortedSample) -> (f64, f64) {
     let (m, n) = (first.count() as f64, second.count() as f64);
     let (mut difference, mut seconds_below) = (0.0, 0.0);
     merge(first, second, |firsts, seconds| {
@@ -115,7 +128,7 @@ pub fn cliffs_delta(first: &SortedSample, second: &SortedSample) -> f64 {
         difference += firsts * (seconds_below - seconds_above);
         seconds_below += seconds;
     });
-    difference / (m * n)
+    (difference, m * n)
 }
 
 /// The largest distance between the two empirical distribution functions, 0 to 1: it notices what medians miss,
@@ -296,6 +309,11 @@ mod tests {
         // Of eight pairs the first is smaller in four and larger in two.
         let (first, second) = (sorted(&[1.0, 2.0, 2.0, 5.0]), sorted(&[2.0, 4.0]));
         assert_eq!(cliffs_delta(&first, &second), -0.25);
+        assert_eq!(probability_smaller(&first, &second), 0.625);
+        // Out of Cliff's delta, -0.57, it would be 0.7849999999999999.
+        let thousand: Vec<f64> = (1..=1000).map(f64::from).collect();
+        let smaller = probability_smaller(&sorted(&thousand), &sorted(&[785.5]));
+        assert_eq!(smaller, 0.785);
     }
 
     #[test]

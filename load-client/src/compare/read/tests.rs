@@ -136,6 +136,63 @@ fn a_file_packed_with_gzip_reads_like_the_unpacked_one() {
     assert_eq!(log.unwrap().latencies_ms, [4.0, 5.0]);
 }
 
+/// Lines that are packed to less than a hundredth, as no run is.
+fn made_to_fill_the_memory() -> Vec<u8> {
+    let line = b"K,c,3\n";
+    let lines = line.repeat(ALWAYS_ALLOWED as usize / line.len());
+    let text = [b"request_type,name,response_time\n", &*lines].concat();
+    let mut packed = Vec::new();
+    let mut encoder = flate2::read::GzEncoder::new(&*text, flate2::Compression::best());
+    encoder.read_to_end(&mut packed).unwrap();
+    packed
+}
+
+#[test]
+fn a_file_made_to_fill_the_memory_is_refused_from_a_pipe_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let packed = made_to_fill_the_memory();
+    let (file, pipe) = (folder.path().join("run.csv.gz"), folder.path().join("pipe"));
+    std::fs::write(&file, &packed).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let writer = std::thread::spawn({
+        let pipe = pipe.clone();
+        // The reader goes before the end.
+        move || drop(std::fs::write(pipe, packed))
+    });
+    for path in [file, pipe] {
+        let error = format!("{:#}", anyhow::Error::from(read_run(&path).unwrap_err()));
+        assert!(error.contains("unpacks to more than 100 times"), "{error}");
+    }
+    writer.join().unwrap();
+}
+
+/// What tells a window is left out with the rest of such a summary.
+#[test]
+fn the_window_of_a_summary_of_another_run_is_not_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.csv");
+    let second = |number: u64| number * 1_000_000_000;
+    let line = |at: u64| {
+        let (sent, replied) = (second(at), second(at) + 4_000_000);
+        format!("K,c,4,ok,{sent},{sent},{replied},0,false,\n")
+    };
+    let text = [OURS.to_owned(), line(2), line(3), line(4)].concat();
+    std::fs::write(&path, text).unwrap();
+    let read = |requests: u64| {
+        let summary = format!(
+            r#"{{"run_id": "x", "ended_by": "run_time", "summary": {{"total": {{"requests": {requests}}}}},
+                "plan": {{"warm_up_seconds": 1, "run_time_seconds": 11}}}}"#
+        );
+        std::fs::write(path.with_extension("json"), summary).unwrap();
+        let run = read_run(&path).unwrap();
+        (run.throughput.unwrap(), run.window_is_guessed)
+    };
+    assert_eq!(read(3), (0.3, false));
+    // From the first to the last request: 2 s.
+    assert_eq!(read(4), (1.0, true));
+}
+
 #[test]
 fn other_packings_and_damage_are_told() {
     for (bytes, expected) in [

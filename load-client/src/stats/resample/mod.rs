@@ -194,11 +194,10 @@ fn replicates(
     if blocks.is_empty() || bootstrap.replicates < 2 || !is_level(bootstrap.confidence) {
         return None;
     }
-    let runs = blocks.iter().map(|pair| {
-        let (old, new) = (resampler_of(pair.baseline)?, resampler_of(pair.changed)?);
-        Some((old, new))
-    });
-    let mut runs: Vec<(Resampler, Resampler)> = runs.collect::<Option<_>>()?;
+    let runs = blocks
+        .iter()
+        .map(|pair| Some([resampler_of(pair.baseline)?, resampler_of(pair.changed)?]));
+    let mut runs: Vec<[Resampler; 2]> = runs.collect::<Option<_>>()?;
     let mut random = SplitMix64::new(bootstrap.seed);
     let mut replicates = Vec::new();
     for replicate in 0..bootstrap.replicates {
@@ -209,8 +208,7 @@ fn replicates(
             } else {
                 0
             };
-            let (old, new) = &mut runs[drawn];
-            let (old, new) = (old.draw(&mut random), new.draw(&mut random));
+            let [old, new] = runs[drawn].each_mut().map(|run| run.draw(&mut random));
             replicates.resize_with(old.len(), || vec![0.0; bootstrap.replicates]);
             for (list, (old, new)) in replicates.iter_mut().zip(old.into_iter().zip(new)) {
                 list[replicate] += difference(old, new)? / blocks.len() as f64;
