@@ -121,7 +121,7 @@ const DOWNLOADS: [(&str, Make); 6] = [
         let (state, summary) = (&board.state, &figures(board)?.summary);
         json(&SummaryFile { state, summary })
     }),
-    ("history.json", |board| json(&board.history)),
+    ("history.json", |board| json(&*board.history)),
 ];
 const HISTORY_COLUMNS: &str = "Run,Timestamp,User Count,Requests/s,Failures/s,50%,95%,99%,Total Request Count,\
     Total Failure Count";
@@ -139,7 +139,7 @@ struct SummaryFile<'a> {
 
 fn figures(board: &Contents) -> Result<&Figures, Refusal> {
     let none = || Refusal::conflict("there are no figures yet; start a run");
-    board.figures.as_ref().ok_or_else(none)
+    board.figures().ok_or_else(none)
 }
 
 fn json(value: &impl Serialize) -> Result<Vec<u8>, Refusal> {
