@@ -164,7 +164,7 @@ impl Kind {
         self.render(Records::sample, &draw)
     }
 
-    fn render(&self, take: fn(&Records) -> &Record, draw: &Draw<'_>) -> Request {
+    fn render(&self, take: fn(&Records) -> Record, draw: &Draw<'_>) -> Request {
         let render = |template: &Template| template.render(draw);
         let own = self.headers.iter();
         let mut headers: Vec<_> = own
@@ -175,13 +175,13 @@ impl Kind {
             Body::Template(template) => Some(render(template)),
             Body::Records(records) => {
                 let captured = take(records);
-                for (name, value) in &captured.headers {
+                for (name, value) in &*captured.headers {
                     if !self.headers.iter().any(|(own, _)| **own == **name) {
                         headers.push((name.as_ref().to_owned(), value.clone()));
                     }
                 }
-                key = key.or_else(|| captured.key.clone());
-                captured.body.clone()
+                key = key.or(captured.key);
+                captured.body
             }
         };
         Request {
