@@ -301,6 +301,8 @@ mod tests {
         let seen = Arc::clone(&ended);
         let setup = Setup::begin(move |may_create| {
             begun.send(may_create()).unwrap();
+            // Whoever does not wait for this is past it by then.
+            std::thread::sleep(Duration::from_millis(50));
             ended.set(()).unwrap();
         });
         assert_eq!(creating.recv(), Ok(true));
