@@ -236,6 +236,15 @@ mod tests {
     use super::*;
     use crate::args::Cli;
 
+    /// A variable that is set somewhere would do nothing once its flag has another name.
+    #[test]
+    fn each_flag_has_its_variable() {
+        let command = crate::args::command();
+        let flags = command.get_subcommands().flat_map(Command::get_arguments);
+        let names = flags.filter_map(|own| own.get_env()?.to_str());
+        insta::assert_snapshot!(names.collect::<Vec<_>>().join("\n"));
+    }
+
     fn parsed(text: &str) -> Result<Vec<(String, Vec<OsString>)>, String> {
         let mut cli = Cli::command();
         cli.build();
