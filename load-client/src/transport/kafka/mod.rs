@@ -177,7 +177,7 @@ impl KafkaTransportError {
 #[derive(Default)]
 struct Context {
     last_error: Mutex<Option<String>>,
-    /// The table that a producer's delivery reports end requests in; other clients get none.
+    /// The table that a producer's delivery reports end requests in; other clients get an empty one.
     pending: Pending,
     /// A report of success is the answer itself.
     publish_only: bool,
