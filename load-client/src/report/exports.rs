@@ -4,21 +4,23 @@
 //! `docs/history.md`. Two builds are compared by [`crate::compare`]; whether the figures drift over hundreds of builds
 //! is a question for a time series.
 
-use super::csv_stats::CsvText;
-use super::destination::{Destination, is_standard_output};
-use crate::compare::{Run, RunFigures, Side};
-use crate::measure::threshold::{Judgement, Standing};
-use crate::report::{RunFacts, figure_or_reason};
-use anyhow::{Context, ensure};
-use hdrhistogram::Histogram;
-use hdrhistogram::serialization::V2DeflateSerializer;
-use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
-use humantime::format_rfc3339_seconds;
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, ensure};
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::V2DeflateSerializer;
+use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
+use humantime::format_rfc3339_seconds;
+
+use super::csv_stats::CsvText;
+use super::destination::{Destination, is_standard_output};
+use crate::compare::{Run, RunFigures, Side};
+use crate::measure::threshold::{Judgement, Standing};
+use crate::report::{RunFacts, figure_or_reason};
 
 /// Renders what became of the thresholds of a run on `topic`, a test case for each. `spoiled` says why the figures must
 /// not be used; then no case passes, whatever they are.

@@ -5,8 +5,7 @@ mod orders;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use axum::Router;
-use axum::body::Body;
-use axum::body::BodyDataStream;
+use axum::body::{Body, BodyDataStream};
 use axum::http::request::Builder;
 use axum::http::{Method, Request, StatusCode};
 use axum::response::Response;
