@@ -206,7 +206,7 @@ impl LoadArguments {
         let is_open = has_one && matches!(plan.model, Model::Open(_));
         let is_closed = has_one && !is_open;
         let has_stages = !plan.stages.is_empty() || self.preset.is_some();
-        let one = "a run with one load; the [[load]] tables of --scenario say it, leave it out";
+        let one = "a run with one load; here the [[load]] tables of --scenario set the load: leave the flag out";
         let (open, closed) = match has_one {
             true => (
                 "an open loop: --rate, or a --shape with rates",
@@ -317,7 +317,14 @@ mod tests {
             ("--rate 5/s --arrivals bursty", "--arrivals"),
             ("--rate 5/s --max-in-flight 0", "--max-in-flight"),
             ("--rate 5/s --arrivals poisson --seed x", "--seed"),
-            ("--arrivals poisson", "--arrivals is for an open loop"),
+            (
+                "--arrivals poisson --body-lines no/such",
+                "--arrivals is for an open loop",
+            ),
+            (
+                "--warm-up 2s -t 1s --body-lines no/such",
+                "--warm-up 2s leaves nothing",
+            ),
             ("--max-in-flight 5", "--max-in-flight is for an open loop"),
             ("--think-time 2s..1s", "--think-time"),
             ("--think-time 1s --pace 1s", "--pace"),

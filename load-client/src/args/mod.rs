@@ -18,8 +18,7 @@ use kafka_cluster_url::{ClusterUrl, is_secret};
 
 use self::output::WebArguments;
 use self::service::ServiceArguments;
-use self::values::Body;
-use self::values::with_variable;
+use self::values::{Body, with_variable};
 use crate::load::plan::Plan;
 use crate::measure::threshold::GRAMMAR;
 use crate::report::{Collision, refuse_collisions};
@@ -145,7 +144,13 @@ impl Misuse {
 impl RunArguments {
     /// The load, the settings and the requests of a run, unless there is a [`Misuse`] or a file that cannot be used.
     pub(crate) fn prepared(&self, run_id: String) -> anyhow::Result<(Plan, KafkaSettings, Mix)> {
-        let prepared = self.prepared_for(run_id, &self.amount())?;
+        let mut plan = self.planned(&self.amount())?;
+        // Only a scenario has tables of loads, so that without one this needs no file of requests.
+        if self.service.scenario.is_none() {
+            self.load.check(&plan, &[])?;
+            plan = plan.validated()?;
+        }
+        let prepared = self.with_requests(run_id, plan)?;
         let plan = &prepared.0;
         let mut loads = plan.loads.iter();
         let is_of_stages = loads.all(|own| !own.plan.stages.is_empty());
@@ -165,7 +170,18 @@ impl RunArguments {
         run_id: String,
         amount: &Amount,
     ) -> anyhow::Result<(Plan, KafkaSettings, Mix)> {
-        let plan = self.load.plan(amount, self.warm_up, self.timeout)?;
+        self.with_requests(run_id, self.planned(amount)?)
+    }
+
+    fn planned(&self, amount: &Amount) -> Result<Plan, Misuse> {
+        self.load.plan(amount, self.warm_up, self.timeout)
+    }
+
+    fn with_requests(
+        &self,
+        run_id: String,
+        plan: Plan,
+    ) -> anyhow::Result<(Plan, KafkaSettings, Mix)> {
         let mut settings = KafkaSettings {
             brokers: self.host.brokers.clone(),
             topic: self.topic.clone(),

@@ -1,23 +1,24 @@
 //! From texts to values: flags that a variable or, with `--config`, a TOML file gives, which both know a flag by its
 //! long name; and parsers of single values, whose errors say what the flag takes.
 
-use crate::load::plan::{checked_spawn_rate, checked_users};
-use crate::load::shape::Preset;
-use crate::load::shape::parse_rate;
-pub(crate) use crate::load::shape::{
-    parse_duration as duration, parse_duration_or_zero as duration_or_zero, parse_times as times,
-};
-use crate::scenario::place_in;
-use clap::{Arg, ArgAction, Command};
-use flags_and_variables::Setting;
-use kafka_cluster_url::ClusterUrl;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Error, Read};
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use clap::{Arg, ArgAction, Command};
+use flags_and_variables::Setting;
+use kafka_cluster_url::ClusterUrl;
 use toml::{Spanned, Value};
+
+use crate::load::plan::{checked_spawn_rate, checked_users};
+use crate::load::shape::{Preset, parse_rate};
+use crate::scenario::place_in;
+
+pub(crate) use crate::load::shape::{
+    parse_duration as duration, parse_duration_or_zero as duration_or_zero, parse_times as times,
+};
 
 /// Id of the flag that names the file.
 pub(crate) const CONFIG_FLAG: &str = "config";
@@ -235,6 +236,15 @@ mod tests {
 
     use super::*;
     use crate::args::Cli;
+
+    /// A variable that is set somewhere would do nothing once its flag has another name.
+    #[test]
+    fn each_flag_has_its_variable() {
+        let command = crate::args::command();
+        let flags = command.get_subcommands().flat_map(Command::get_arguments);
+        let names = flags.filter_map(|own| own.get_env()?.to_str());
+        insta::assert_snapshot!(names.collect::<Vec<_>>().join("\n"));
+    }
 
     fn parsed(text: &str) -> Result<Vec<(String, Vec<OsString>)>, String> {
         let mut cli = Cli::command();

@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, access};
+use rustix::fs::{Access, AtFlags, CWD, StatxAttributes, StatxFlags, access, statx};
 
 /// Links that are followed from one name to the next, as in the kernel.
 const MAX_LINKS: usize = 40;
@@ -154,14 +154,7 @@ impl Destination {
             // A file system without modes is no reason to fail.
             let _ = file.set_permissions(before.permissions());
         }
-        let renamed = fs::rename(part, target).or_else(|error| match error.kind() {
-            // A file that is mounted alone can be written, and not be replaced.
-            io::ErrorKind::ResourceBusy => {
-                fs::copy(part, target).and_then(|_| fs::remove_file(part))
-            }
-            _ => Err(error),
-        });
-        renamed.map_err(|source| ExportError::io(&self.path, source))?;
+        fs::rename(part, target).map_err(|source| ExportError::io(&self.path, source))?;
         self.grown = None;
         Ok(())
     }
@@ -224,7 +217,7 @@ fn place_of(path: &Path) -> Result<Option<(File, Grown)>, ExportError> {
     }
     let target = without_links(path).map_err(failed)?;
     let has_that_name = fs::metadata(&target).is_ok_and(|own| is_same(&own, &found));
-    if found.is_file() && has_that_name {
+    if found.is_file() && has_that_name && !is_mount_point(&target) {
         match beside(path, target) {
             // A folder that takes no further file may hold one that can be written.
             Err(ExportError::Io { .. }) if itself().is_ok() => {}
@@ -286,4 +279,10 @@ pub(super) fn without_links(path: &Path) -> io::Result<PathBuf> {
 
 fn is_same(one: &fs::Metadata, other: &fs::Metadata) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Whether a single file is mounted here, over which nothing can be renamed. A kernel before 5.8 tells of none.
+fn is_mount_point(file: &Path) -> bool {
+    let found = statx(CWD, file, AtFlags::empty(), StatxFlags::empty());
+    found.is_ok_and(|own| own.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }

@@ -4,21 +4,23 @@
 //! `docs/history.md`. Two builds are compared by [`crate::compare`]; whether the figures drift over hundreds of builds
 //! is a question for a time series.
 
-use super::csv_stats::CsvText;
-use super::destination::{Destination, is_standard_output};
-use crate::compare::{Run, RunFigures, Side};
-use crate::measure::threshold::{Judgement, Standing};
-use crate::report::{RunFacts, figure_or_reason};
+use std::collections::HashSet;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
 use anyhow::{Context, ensure};
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use humantime::format_rfc3339_seconds;
-use std::collections::HashSet;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::path::Path;
-use std::time::{Duration, SystemTime};
+
+use super::csv_stats::CsvText;
+use super::destination::{Destination, is_standard_output};
+use crate::compare::{Run, RunFigures, Side};
+use crate::measure::threshold::{Judgement, Standing};
+use crate::report::{RunFacts, figure_or_reason};
 
 /// Renders what became of the thresholds of a run on `topic`, a test case for each. `spoiled` says why the figures must
 /// not be used; then no case passes, whatever they are.
@@ -195,22 +197,32 @@ fn is_file(path: &Path) -> bool {
 
 /// Whether a history is empty; one that is not has to be sound.
 fn is_new(path: &Path, file: &mut File) -> anyhow::Result<bool> {
-    let mut before = Vec::new();
-    file.read_to_end(&mut before)
-        .with_context(|| cannot(path))?;
-    if before.is_empty() {
+    let (first, last) = ends(file).with_context(|| cannot(path))?;
+    if first.is_empty() {
         return Ok(true);
     }
-    let (first, path) = (before.strip_prefix(HEADER.as_bytes()), path.display());
+    let (rest, path) = (first.strip_prefix(HEADER.as_bytes()), path.display());
     ensure!(
-        first.is_some_and(|rest| rest.starts_with(b"\n") || rest.starts_with(b"\r\n")),
+        rest.is_some_and(|rest| rest.starts_with(b"\n") || rest.starts_with(b"\r\n")),
         "--history {path} is no history: its first line is not {HEADER}; name another file"
     );
     ensure!(
-        before.ends_with(b"\n"),
+        last == b"\n",
         "--history {path} ends in the middle of a line; remove or complete its last line"
     );
     Ok(false)
+}
+
+/// As much of the beginning as a header with its line's end takes, and the last byte. The file may be long.
+fn ends(file: &mut File) -> io::Result<(Vec<u8>, Vec<u8>)> {
+    let (mut first, mut last) = (Vec::new(), Vec::new());
+    let longest = HEADER.len() as u64 + 2;
+    file.take(longest).read_to_end(&mut first)?;
+    if !first.is_empty() {
+        file.seek(SeekFrom::End(-1))?;
+        file.read_to_end(&mut last)?;
+    }
+    Ok((first, last))
 }
 
 fn lines(rows: &[HistoryRow], with_header: bool) -> Vec<u8> {

@@ -95,7 +95,9 @@ pub(crate) fn refuse_collisions(
         if inputs.contains(&own) {
             return refused("would write over an input: name another file".to_owned());
         }
-        let part = without_links(path).ok().map(|target| part_of(&target));
+        let is_file = own != Identity::StandardOutput;
+        let target = is_file.then(|| without_links(path).ok()).flatten();
+        let part = target.map(|target| part_of(&target));
         let grown = part.as_deref().and_then(identity);
         if let (Some(part), Some(_)) = (part, grown.as_ref().filter(|own| inputs.contains(own))) {
             let part = part.display();
@@ -304,6 +306,9 @@ mod tests {
         );
         let outputs: [(&str, &Path); 3] = [("--json", &null), ("--html", &null), ("--csv", &new)];
         assert_eq!(refuse_collisions(&outputs, &[&base, &null]), Ok(()));
+        // Standard output does not grow beside anything.
+        let outputs = [("--json", Path::new("-")), ("--html", Path::new("-.part"))];
+        assert_eq!(refuse_collisions(&outputs, &[]), Ok(()));
     }
 
     fn sample(sent_ns: u64, status: Status) -> Sample {

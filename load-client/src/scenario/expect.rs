@@ -47,7 +47,10 @@ impl FromStr for StatusSet {
 fn range(text: &str) -> Option<RangeInclusive<u16>> {
     let number = |text: &str| text.trim().parse::<u16>().ok();
     if let Some(class) = text.strip_suffix("xx").or_else(|| text.strip_suffix("XX")) {
-        let class = number(class).filter(|class| (1..=9).contains(class))?;
+        let class = class
+            .parse::<u16>()
+            .ok()
+            .filter(|class| (1..=9).contains(class))?;
         return Some(class * 100..=class * 100 + 99);
     }
     let (first, last) = text.split_once('-').unwrap_or((text, text));
@@ -223,7 +226,7 @@ mod tests {
     #[test]
     fn what_are_no_statuses_is_refused() {
         for wrong in [
-            "", "2x", "xx", "0xx", "10xx", "99", "1000", "300-200", "200,", "ok", "-1",
+            "", "2x", "xx", "0xx", "10xx", "2 xx", "99", "1000", "300-200", "200,", "ok", "-1",
         ] {
             let told = wrong.parse::<StatusSet>();
             assert_eq!(told, Err(TAKES_STATUSES.to_owned()), "{wrong}");

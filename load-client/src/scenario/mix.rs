@@ -28,8 +28,8 @@ struct Kinds {
 
 impl Mix {
     /// Mixes kinds. The seed decides the `{random:...}` values and the rows of feeders in random order; UUIDs are new in
-    /// every run, since a service may refuse one that it has seen. Fails for a kind that draws rows and sends nothing
-    /// of them.
+    /// every run, since a service may refuse one that it has seen. A caller must give at least one kind, and weights
+    /// above 0. Fails for a kind that draws rows and sends nothing of them.
     pub(crate) fn try_new(mut kinds: Vec<Kind>, seed: u64) -> Result<Self, String> {
         if let Some(kind) = kinds.iter().find(|kind| kind.wastes_rows()) {
             return Err(format!(
@@ -53,6 +53,7 @@ impl Mix {
     }
 
     /// A mix of some of the kinds, each an index, for one of several loads. Weights are shares among these.
+    /// A caller must give at least one kind.
     pub(crate) fn part(&self, sent: Vec<u16>) -> Self {
         Self::of(Arc::clone(&self.all), sent)
     }
@@ -164,7 +165,7 @@ impl Kind {
         self.render(Records::sample, &draw)
     }
 
-    fn render(&self, take: fn(&Records) -> &Record, draw: &Draw<'_>) -> Request {
+    fn render(&self, take: fn(&Records) -> Record, draw: &Draw<'_>) -> Request {
         let render = |template: &Template| template.render(draw);
         let own = self.headers.iter();
         let mut headers: Vec<_> = own
@@ -175,13 +176,13 @@ impl Kind {
             Body::Template(template) => Some(render(template)),
             Body::Records(records) => {
                 let captured = take(records);
-                for (name, value) in &captured.headers {
+                for (name, value) in &*captured.headers {
                     if !self.headers.iter().any(|(own, _)| **own == **name) {
                         headers.push((name.as_ref().to_owned(), value.clone()));
                     }
                 }
-                key = key.or_else(|| captured.key.clone());
-                captured.body.clone()
+                key = key.or(captured.key);
+                captured.body
             }
         };
         Request {

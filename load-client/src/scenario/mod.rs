@@ -124,9 +124,6 @@ fn unreadable(path: &Path, error: &std::io::Error) -> String {
     format!("{} cannot be read: {error}", path.display())
 }
 
-/// The step of SplitMix64, by which its state grows with each number.
-const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
-
 /// What all requests of a run draw from. Lock-free, so that users do not wait for each other.
 #[derive(Debug)]
 struct Values {
@@ -171,7 +168,8 @@ impl Values {
     /// A number from `low` to `high`, both included. Each is as likely as the others, up to the
     /// range's share of 2^64.
     fn random(&self, low: i64, high: i64) -> i64 {
-        let bits = SplitMix64::new(self.random.fetch_add(STEP, Ordering::Relaxed)).draw();
+        let bits =
+            SplitMix64::new(self.random.fetch_add(SplitMix64::STEP, Ordering::Relaxed)).draw();
         let count = u128::from(high.abs_diff(low)) + 1;
         let above_low = (u128::from(bits) * count) >> 64;
         // Fits: it is not above the difference of the two.

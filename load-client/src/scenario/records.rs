@@ -20,19 +20,26 @@ pub(crate) enum Format {
     KcatJson,
 }
 
-/// One record, ready to be sent.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// One record, ready to be sent. A copy is cheap.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Record {
     pub(super) key: Option<Bytes>,
-    pub(super) headers: Box<[(Arc<str>, Bytes)]>,
+    pub(super) headers: Arc<[(Arc<str>, Bytes)]>,
     pub(super) body: Option<Bytes>,
 }
 
 /// The records of one file, taken in their order and from the first again after the last.
 #[derive(Debug)]
 pub(crate) struct Records {
-    all: Vec<Record>,
+    all: All,
     taken: AtomicUsize,
+}
+
+#[derive(Debug)]
+enum All {
+    /// Slices of the file. They are kept small, since a file may have many lines.
+    Bodies(Vec<Bytes>),
+    Captured(Vec<Record>),
 }
 
 impl Records {
@@ -54,35 +61,52 @@ impl Records {
             Some((_, line)) if serde_json::from_slice::<Envelope>(line).is_ok() => Format::KcatJson,
             _ => Format::Lines,
         });
-        let records = lines.map(|(number, line)| match format {
-            Format::Lines => Ok(Record {
-                body: Some(data.slice_ref(line)),
-                ..Record::default()
-            }),
-            Format::KcatJson => captured(line).map_err(|reason| {
-                format!(
-                    "{path}:{number}: not a record as `kcat -C -J` writes it ({reason}); if the lines are bodies, \
-                     say so by the format lines"
-                )
-            }),
-        });
-        let all: Vec<Record> = records.collect::<Result<_, _>>()?;
-        if all.is_empty() {
-            return Err(format!("{path} holds no record: write one per line"));
+        let all = match format {
+            Format::Lines => All::Bodies(lines.map(|(_, line)| data.slice_ref(line)).collect()),
+            Format::KcatJson => {
+                let records = lines.map(|(number, line)| {
+                    captured(line).map_err(|reason| {
+                        format!(
+                            "{path}:{number}: not a record as `kcat -C -J` writes it ({reason}); if the lines are \
+                             bodies, say so by the format lines"
+                        )
+                    })
+                });
+                All::Captured(records.collect::<Result<_, _>>()?)
+            }
+        };
+        let taken = AtomicUsize::new(0);
+        let records = Self { all, taken };
+        match records.count() {
+            0 => Err(format!("{path} holds no record: write one per line")),
+            _ => Ok(records),
         }
-        Ok(Self {
-            all,
-            taken: AtomicUsize::new(0),
-        })
     }
 
-    pub(super) fn next(&self) -> &Record {
-        &self.all[self.taken.fetch_add(1, Ordering::Relaxed) % self.all.len()]
+    fn count(&self) -> usize {
+        match &self.all {
+            All::Bodies(bodies) => bodies.len(),
+            All::Captured(records) => records.len(),
+        }
+    }
+
+    fn record(&self, at: usize) -> Record {
+        match &self.all {
+            All::Bodies(bodies) => Record {
+                body: Some(bodies[at].clone()),
+                ..Record::default()
+            },
+            All::Captured(records) => records[at].clone(),
+        }
+    }
+
+    pub(super) fn next(&self) -> Record {
+        self.record(self.taken.fetch_add(1, Ordering::Relaxed) % self.count())
     }
 
     /// A record that is not taken by being looked at.
-    pub(super) fn sample(&self) -> &Record {
-        &self.all[0]
+    pub(super) fn sample(&self) -> Record {
+        self.record(0)
     }
 }
 
@@ -145,8 +169,8 @@ mod tests {
 
     fn bodies(text: &'static str) -> Vec<Bytes> {
         let records = parse(text, Format::Lines).unwrap();
-        (0..=records.all.len())
-            .map(|_| records.next().body.clone().unwrap())
+        (0..=records.count())
+            .map(|_| records.next().body.unwrap())
             .collect()
     }
 
@@ -160,17 +184,24 @@ mod tests {
     fn bodies_are_slices_of_the_file() {
         let data = Bytes::from_static(b"first\nsecond");
         let records = Records::parse(Path::new("f"), data.clone(), None).unwrap();
-        let second = records.all[1].body.as_ref().unwrap();
+        let second = records.record(1).body.unwrap();
         assert_eq!(second.as_ptr(), data.slice(6..).as_ptr());
+        let All::Bodies(bodies) = records.all else {
+            panic!("they are captured records");
+        };
+        assert!(size_of_val(&*bodies) <= 2 * 32, "a line costs little");
     }
 
     #[test]
     fn the_first_line_tells_the_format() {
         let envelope = r#"{"topic":"t","partition":0,"offset":0,"payload":"p"}"#;
-        assert_eq!(parse(envelope, None).unwrap().all[0].body, Some("p".into()));
+        assert_eq!(
+            parse(envelope, None).unwrap().sample().body,
+            Some("p".into())
+        );
         for lines in ["\n\n{\"topic\":\"t\"}", "plain"] {
             let records = parse(lines, None).unwrap();
-            assert_eq!(records.all[0].body, Some(lines.trim().into()));
+            assert_eq!(records.sample().body, Some(lines.trim().into()));
         }
     }
 
@@ -212,7 +243,8 @@ mod tests {
             ..Record::default()
         };
         let records = parse(CAPTURED, Format::KcatJson).unwrap();
-        assert_eq!(records.all, [first, Record::default(), third]);
+        let all: Vec<_> = (0..records.count()).map(|at| records.record(at)).collect();
+        assert_eq!(all, [first, Record::default(), third]);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! `{{name}}` is the text `{name}`. Closing braces need no escape.
 
 use std::io::Write;
+use std::mem;
 use std::sync::LazyLock;
 use std::time::UNIX_EPOCH;
 
@@ -34,7 +35,12 @@ const LONGEST_SHOWN: usize = 40;
 
 /// A compiled template.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Template(Vec<Part>);
+pub(crate) struct Template {
+    /// No two literals are neighbours, and none is empty.
+    parts: Vec<Part>,
+    /// Room for the longest rendering, so that one allocation is enough.
+    capacity: usize,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
@@ -54,46 +60,51 @@ impl Template {
     /// Compiles a text. It may hold any bytes beside its placeholders. `columns` are those of the file that rows
     /// are drawn from; none without one. An error says what to write instead.
     pub(crate) fn compile(text: &[u8], columns: &[String]) -> Result<Self, String> {
-        let literal = |text| Part::Literal(Bytes::copy_from_slice(text));
-        let (mut parts, mut end) = (Vec::new(), 0);
+        let (mut parts, mut literal, mut end) = (Vec::new(), Vec::new(), 0);
         for found in PLACEHOLDER.captures_iter(text) {
             let place = found.get_match();
-            parts.push(literal(&text[end..place.start()]));
-            parts.push(part(&found, columns)?);
+            literal.extend(&text[end..place.start()]);
+            match part(&found, columns)? {
+                Part::Literal(escaped) => literal.extend(escaped),
+                other => parts.extend([Part::Literal(mem::take(&mut literal).into()), other]),
+            }
             end = place.end();
         }
-        parts.push(literal(&text[end..]));
+        literal.extend(&text[end..]);
+        parts.push(Part::Literal(literal.into()));
         parts.retain(|part| !matches!(part, Part::Literal(text) if text.is_empty()));
-        Ok(Self(parts))
+        Ok(Self::of(parts))
     }
 
     /// A text that is sent as it is, whatever its braces.
     pub(crate) fn verbatim(text: Bytes) -> Self {
-        Self(vec![Part::Literal(text)])
+        Self::of(vec![Part::Literal(text)])
     }
 
-    /// Room for the longest rendering, so that one allocation is enough.
-    fn capacity(&self) -> usize {
-        let longest = self.0.iter().map(|part| match part {
+    fn of(parts: Vec<Part>) -> Self {
+        let longest = parts.iter().map(|part| match part {
             Part::Literal(text) => text.len(),
             _ => LONGEST_VALUE,
         });
-        longest.sum()
+        Self {
+            capacity: longest.sum(),
+            parts,
+        }
     }
 
     /// Whether it has a column of a row.
     pub(super) fn has_column(&self) -> bool {
-        let mut parts = self.0.iter();
+        let mut parts = self.parts.iter();
         parts.any(|part| matches!(part, Part::Column(_)))
     }
 
     /// Fills the placeholders in. Text without any is shared and not copied.
     pub(super) fn render(&self, draw: &Draw<'_>) -> Bytes {
-        match &*self.0 {
+        match &*self.parts {
             [] => Bytes::new(),
             [Part::Literal(text)] => text.clone(),
             parts => {
-                let mut rendered = Vec::with_capacity(self.capacity());
+                let mut rendered = Vec::with_capacity(self.capacity);
                 for part in parts {
                     part.write(draw, &mut rendered);
                 }
@@ -268,15 +279,23 @@ mod tests {
     fn a_rendering_fits_into_its_one_allocation() {
         let values = Values::new(1);
         let draw = values.draw(u32::MAX, None);
-        let template = Template::compile(
-            b"{uuid}{now}{user}{timestamp_ms}{random:-9223372036854775808:9}{counter}x",
-            &[],
-        )
-        .unwrap();
-        assert!(template.render(&draw).len() <= template.capacity());
-        let plain = Template::compile(b"{\"a\":1}", &[]).unwrap();
-        let (first, second) = (plain.render(&draw), plain.render(&draw));
-        assert_eq!(first.as_ptr(), second.as_ptr(), "text is shared");
+        for text in [
+            "{uuid}",
+            "{request_id}",
+            "{now}",
+            "{user}",
+            "{timestamp_ms}",
+            "{random:-9223372036854775808:-9223372036854775808}",
+            "{uuid}{{a}}{now}{user}{timestamp_ms}{random:-9223372036854775808:9}{counter}x",
+        ] {
+            let template = Template::compile(text.as_bytes(), &[]).unwrap();
+            assert!(template.render(&draw).len() <= template.capacity, "{text}");
+        }
+        for plain in ["{\"a\":1}", "text with {{an}} escape, {{two}}"] {
+            let plain = Template::compile(plain.as_bytes(), &[]).unwrap();
+            let (first, second) = (plain.render(&draw), plain.render(&draw));
+            assert_eq!(first.as_ptr(), second.as_ptr(), "text is shared");
+        }
     }
 
     #[test]
@@ -321,7 +340,7 @@ mod tests {
             if let Ok(template) = Template::compile(&text, &[]) {
                 let values = Values::new(1);
                 let rendered = template.render(&values.draw(0, None));
-                prop_assert!(rendered.len() <= template.capacity());
+                prop_assert!(rendered.len() <= template.capacity);
             }
         }
 

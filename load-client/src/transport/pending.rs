@@ -27,8 +27,9 @@ struct Table {
     /// In the order of their hand-over, which is that of their deadlines: a run has one time-out. So
     /// the request that times out next is in front, and no request needs a timer of its own.
     waiting: LinkedHashMap<Uuid, Waiting>,
-    /// How every later request ends, once no reply can arrive any more or the run is cut short.
-    over: Option<Failure>,
+    /// Why no reply can arrive any more.
+    defunct: Option<String>,
+    is_cut: bool,
     trouble: Option<Trouble>,
 }
 
@@ -85,7 +86,8 @@ impl Pending {
             listener,
         };
         let mut table = self.lock();
-        if let Some(failure) = table.over.clone() {
+        let defunct = table.defunct.clone().map(Failure::Consumer);
+        if let Some(failure) = table.is_cut.then_some(Failure::Cut).or(defunct) {
             drop(table);
             entry.end(Err(failure));
             return false;
@@ -171,27 +173,23 @@ impl Pending {
 
     /// Ends all requests in flight, and every later one at once: no reply can arrive any more.
     pub(crate) fn close(&self, cause: &str) {
+        self.lock().defunct.get_or_insert_with(|| cause.to_owned());
         self.end_all(&Failure::Consumer(cause.to_owned()));
     }
 
     /// Ends all requests in flight, and every later one at once: the run is cut short.
     pub(crate) fn cut(&self) {
+        self.lock().is_cut = true;
         self.end_all(&Failure::Cut);
     }
 
-    /// Why the table was closed.
+    /// Why the table was closed. A cut run may have lost its replies too.
     pub(crate) fn defunct(&self) -> Option<String> {
-        match &self.lock().over {
-            Some(Failure::Consumer(cause)) => Some(cause.clone()),
-            _ => None,
-        }
+        self.lock().defunct.clone()
     }
 
     fn end_all(&self, failure: &Failure) {
-        let mut table = self.lock();
-        table.over.get_or_insert_with(|| failure.clone());
-        let waiting = std::mem::take(&mut table.waiting);
-        drop(table);
+        let waiting = std::mem::take(&mut self.lock().waiting);
         for (_, entry) in waiting {
             entry.end(Err(failure.clone()));
         }
@@ -330,18 +328,23 @@ mod tests {
 
     #[test]
     fn a_table_that_is_over_ends_what_waits_and_what_comes() {
-        let dead = Failure::Consumer("fenced".to_owned());
-        for (failure, defunct) in [(dead, Some("fenced")), (Failure::Cut, None)] {
+        let (close, cut): (fn(&Pending), _) = (|own| own.close("fenced"), Pending::cut);
+        let dead = || Failure::Consumer("fenced".to_owned());
+        for (first, then, told, defunct) in [
+            (close, |own| own.close("later"), [dead(), dead()], true),
+            (close, cut, [dead(), Failure::Cut], true),
+            (cut, close, [Failure::Cut, Failure::Cut], true),
+            (cut, cut, [Failure::Cut, Failure::Cut], false),
+        ] as [(_, fn(&Pending), _, _); 4]
+        {
             let desk = Desk::new();
             desk.register(1, 0);
-            match defunct {
-                Some(cause) => desk.pending.close(cause),
-                None => desk.pending.cut(),
-            }
-            desk.pending.close("a later cause");
+            first(&desk.pending);
+            then(&desk.pending);
             desk.register(2, 0);
-            assert_eq!(desk.told(), [1, 2].map(|user| (user, Err(failure.clone()))));
-            assert_eq!(desk.pending.defunct().as_deref(), defunct);
+            let [one, two] = told.map(Err);
+            assert_eq!(desk.told(), [(1, one), (2, two)]);
+            assert_eq!(desk.pending.defunct(), defunct.then(|| "fenced".to_owned()));
         }
     }
 

@@ -205,13 +205,20 @@ mod tests {
 
     #[test]
     fn the_id_may_be_the_key() {
-        let wire = Wire {
+        let of_replies = Wire {
             reply_correlation: Some(IdPlace::Key),
             ..profile("faststream")
         };
-        let reply = read_by(&wire, Some(ID), &[]).unwrap();
-        assert_eq!(reply.id.to_string(), ID);
-        assert_eq!(read_by(&wire, None, &[("correlation_id", Some(ID))]), None);
+        let of_both = Wire {
+            correlation: IdPlace::Key,
+            reply_correlation: None,
+            ..profile("faststream")
+        };
+        for wire in [of_replies, of_both] {
+            let reply = read_by(&wire, Some(ID), &[]).unwrap();
+            assert_eq!(reply.id.to_string(), ID);
+            assert_eq!(read_by(&wire, None, &[("correlation_id", Some(ID))]), None);
+        }
     }
 
     #[test]

@@ -1,6 +1,26 @@
 //! What is answered: events, orders and downloads of the page; with `--prometheus`, the figures of the run that goes
 //! on, for Prometheus to scrape.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response, Sse};
+use axum::routing::get;
+use axum::{Json, Router};
+use metrics::{counter, describe_counter, describe_gauge, gauge};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use program_shell::http;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
 use crate::load::plan::{checked_spawn_rate, checked_users};
 use crate::measure::history::{Moment, MomentRow};
 use crate::measure::selfcheck::Validity;
@@ -10,25 +30,6 @@ use crate::report::html::{RunPage, Section};
 use crate::report::{CsvText, failures_csv, stats_csv};
 use crate::web::board::{Contents, keep_alive};
 use crate::web::{Figures, Order, Refusal, RunController, Shared, State as RunState, media_type};
-use anyhow::Context;
-use axum::Json;
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response, Sse};
-use axum::routing::get;
-use metrics::{counter, describe_counter, describe_gauge, gauge};
-use metrics_exporter_prometheus::PrometheusBuilder;
-use program_shell::http;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use tokio::net::TcpListener;
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 /// Streams the past and the present to one browser.
 pub(super) async fn events<C: RunController>(
@@ -121,7 +122,7 @@ const DOWNLOADS: [(&str, Make); 6] = [
         let (state, summary) = (&board.state, &figures(board)?.summary);
         json(&SummaryFile { state, summary })
     }),
-    ("history.json", |board| json(&board.history)),
+    ("history.json", |board| json(&*board.history)),
 ];
 const HISTORY_COLUMNS: &str = "Run,Timestamp,User Count,Requests/s,Failures/s,50%,95%,99%,Total Request Count,\
     Total Failure Count";
@@ -139,7 +140,7 @@ struct SummaryFile<'a> {
 
 fn figures(board: &Contents) -> Result<&Figures, Refusal> {
     let none = || Refusal::conflict("there are no figures yet; start a run");
-    board.figures.as_ref().ok_or_else(none)
+    board.figures().ok_or_else(none)
 }
 
 fn json(value: &impl Serialize) -> Result<Vec<u8>, Refusal> {

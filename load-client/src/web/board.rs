@@ -1,8 +1,11 @@
 //! What every browser sees: one state, one history, one set of figures. Whoever owns the runs writes
 //! it, and each browser is sent what has changed since it was sent something last.
 //!
-//! Memory is bounded: the history is thinned out, and nothing is stored for a browser that does not read.
+//! Memory is bounded: the history is thinned out, and nothing is stored for a browser that does not read. Who writes
+//! does not wait for browsers: what they are sent is made of copies.
 
+use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::response::sse::{Event, KeepAlive};
@@ -19,12 +22,14 @@ use crate::web::past::{Log, RunHistory, RunMark, RunMoment};
 /// An event `ping` is sent after this time without another, so that the page can tell a quiet server
 /// from a lost one.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
+/// Moments that are sent one by one. A browser that has missed more is sent the whole history.
+const MAX_MISSED: usize = 64;
 
 /// The board. Clones are the same one.
 #[derive(Clone)]
 pub(crate) struct Board(watch::Sender<Contents>);
 
-/// All that the board holds, at one instant.
+/// All that the board holds, at one instant. A copy is cheap.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Contents {
     /// Counts the changes from 1.
@@ -34,9 +39,33 @@ pub(super) struct Contents {
     /// The last change that made older history invalid.
     cleared: u64,
     pub(super) state: State,
-    log: Log,
-    pub(super) history: RunHistory,
-    pub(super) figures: Option<Figures>,
+    log: Arc<Log>,
+    pub(super) history: Arc<RunHistory>,
+    shown: Arc<Shown>,
+}
+
+/// The figures, if there are any, and the events that tell them. They are rendered once for all browsers.
+#[derive(Debug)]
+struct Shown {
+    figures: Option<Figures>,
+    events: [Event; 2],
+}
+
+impl Default for Shown {
+    fn default() -> Self {
+        Self::new(None)
+    }
+}
+
+impl Shown {
+    fn new(figures: Option<Figures>) -> Self {
+        let own = figures.as_ref();
+        let events = [
+            event("summary", &own.map(|own| &own.summary)),
+            event("histogram", &own.map(|own| &own.histogram)),
+        ];
+        Self { figures, events }
+    }
 }
 
 /// The figures of the present or the last run.
@@ -73,15 +102,16 @@ impl Board {
 
     /// Changes the state; answers the new one.
     pub(crate) fn change(&self, change: impl FnOnce(&mut State)) -> State {
-        self.write(|own| own.change(change));
-        self.state()
+        let mut state = State::default();
+        self.write(|own| state = own.change(change));
+        state
     }
 
     /// The run of the state begins to send: its start is marked, the figures of the one before it are gone.
     pub(crate) fn begin(&self) {
         self.write(|own| {
             let now = unix_ms();
-            own.figures = None;
+            own.shown = Arc::default();
             own.change(|state| {
                 // Told to stop in the same instant, it still stops.
                 if state.phase != Phase::Stopping {
@@ -89,7 +119,7 @@ impl Board {
                 }
                 state.started_unix_ms = Some(now);
             });
-            own.history.begin(RunMark {
+            Arc::make_mut(&mut own.history).begin(RunMark {
                 number: own.state.run,
                 run_id: own.state.run_id.clone().unwrap_or_default(),
                 started_unix_ms: now,
@@ -100,23 +130,24 @@ impl Board {
 
     /// The run as it stands.
     pub(crate) fn record(&self, moment: Moment, figures: Figures) {
+        let shown = Arc::new(Shown::new(Some(figures)));
         self.write(|own| {
-            own.history.push(RunMoment {
+            Arc::make_mut(&mut own.history).push(RunMoment {
                 change: own.changes,
                 run: own.state.run,
                 moment,
             });
-            own.figures = Some(figures);
+            own.shown = shown;
         });
     }
 
     pub(crate) fn clear(&self) {
         self.write(|own| {
             let active = own.state.phase.is_active().then_some(own.state.run);
-            own.history.clear(active);
-            own.figures = None;
+            Arc::make_mut(&mut own.history).clear(active);
+            own.shown = Arc::default();
             let text = "the figures were reset: they count from here".to_owned();
-            own.log.push(unix_ms(), false, text);
+            Arc::make_mut(&mut own.log).push(unix_ms(), false, text);
             (own.told, own.cleared) = (own.changes, own.changes);
         });
     }
@@ -129,12 +160,13 @@ impl Board {
     }
 
     /// What one browser is sent: first the whole, then what changes, until `closed`. One that does not read for
-    /// a while is sent the present, and the moments that it missed. `place` is held for as long as it listens.
+    /// a while is sent the present, and the moments that it missed or the whole history. `place` is held for as
+    /// long as it listens.
     pub(super) fn feed(
         &self,
         place: OwnedSemaphorePermit,
         closed: CancellationToken,
-    ) -> impl Stream<Item = Result<Event, axum::Error>> + use<> {
+    ) -> impl Stream<Item = Result<Event, Infallible>> + use<> {
         let mut contents = self.0.subscribe();
         contents.mark_changed();
         let reader = (contents, 0, place);
@@ -146,11 +178,9 @@ impl Board {
                     // How the last run ended is told before the end, also when nobody was woken for it yet.
                     () = closed.cancelled() => contents.has_changed().ok()?.then_some(())?,
                 }
-                let (events, read) = {
-                    let contents = contents.borrow_and_update();
-                    (contents.events_since(read), contents.changes)
-                };
-                Some((stream::iter(events), (contents, read, place)))
+                let present = contents.borrow_and_update().clone();
+                let events = present.events_since(read).into_iter().map(Ok);
+                Some((stream::iter(events), (contents, present.changes, place)))
             }
         });
         batches.flatten()
@@ -158,34 +188,39 @@ impl Board {
 }
 
 impl Contents {
-    /// Changes the state, and notes what that means in the log.
-    fn change(&mut self, change: impl FnOnce(&mut State)) {
+    pub(super) fn figures(&self) -> Option<&Figures> {
+        self.shown.figures.as_ref()
+    }
+
+    /// Changes the state, and notes what that means in the log; answers the new one.
+    fn change(&mut self, change: impl FnOnce(&mut State)) -> State {
         let before = self.state.clone();
         change(&mut self.state);
-        let total = self.figures.as_ref().map(|own| &own.summary.total);
-        self.log.compare(&before, &self.state_now(), total);
+        let after = self.state_now();
+        let total = self.shown.figures.as_ref().map(|own| &own.summary.total);
+        Arc::make_mut(&mut self.log).compare(&before, &after, total);
         self.told = self.changes;
+        after
     }
 
     /// What a browser does not know that has read up to a change; 0 is nothing yet.
-    fn events_since(&self, read: u64) -> Vec<Result<Event, axum::Error>> {
+    fn events_since(&self, read: u64) -> Vec<Event> {
         let mut events = Vec::new();
         if self.told > read {
             events.push(event("state", &self.state_now()));
-            events.push(event("log", &self.log));
+            events.push(event("log", &*self.log));
         }
         let missed = self.history.after(read);
-        if self.cleared > read {
+        let is_whole = self.cleared > read || missed.len() > MAX_MISSED;
+        if is_whole {
             // Replaces all moments that the browser knows.
-            events.push(event("history", &self.history));
+            events.push(event("history", &*self.history));
         } else {
             events.extend(missed.iter().map(|moment| event("moment", moment)));
         }
         // Figures come with moments, and go with the history.
-        if self.cleared > read || !missed.is_empty() {
-            let figures = self.figures.as_ref();
-            events.push(event("summary", &figures.map(|own| &own.summary)));
-            events.push(event("histogram", &figures.map(|own| &own.histogram)));
+        if is_whole || !missed.is_empty() {
+            events.extend(self.shown.events.clone());
         }
         events
     }
@@ -198,8 +233,10 @@ impl Contents {
     }
 }
 
-fn event(name: &str, data: &impl Serialize) -> Result<Event, axum::Error> {
-    Event::default().event(name).json_data(data)
+fn event(name: &str, data: &impl Serialize) -> Event {
+    let event = Event::default().event(name).json_data(data);
+    // Only maps with keys that are no text cannot be written, and there are none.
+    event.unwrap_or_default()
 }
 
 /// Keeps a quiet connection open, and known to be so.

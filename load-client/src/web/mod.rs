@@ -24,8 +24,7 @@ use tokio_util::sync::CancellationToken;
 use self::guard::guard;
 use crate::report::html::chart_library;
 
-pub(crate) use api::Exporter;
-pub(crate) use api::downloads;
+pub(crate) use api::{Exporter, downloads};
 pub(crate) use board::{Board, Figures, Offers, Phase, Share, State, Target, unix_ms};
 pub(crate) use guard::AllowedHosts;
 

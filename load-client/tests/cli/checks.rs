@@ -77,7 +77,8 @@ fn checks_of_a_kind_replace_those_of_the_run_and_come_after_the_status() {
     let (service, folder) = (start(), tempfile::tempdir().unwrap());
     let text = "[[request]]\nname = 'own'\nbody = ''\nexpect_body = 'regex:^.\"id\":[0-9]+,'\n\
                 [[request]]\nname = 'usual'\nbody = ''\n\
-                [[request]]\nname = 'refused'\nbody = ''\nexpect_status = 404\n";
+                [[request]]\nname = 'refused'\nbody = ''\nexpect_status = 404\n\
+                [[request]]\nname = 'as usual'\nbody = ''\nexpect_status = 201\n";
     let scenario = write(&folder, "mix.toml", text);
     let run = run(
         &service,
@@ -88,11 +89,11 @@ fn checks_of_a_kind_replace_those_of_the_run_and_come_after_the_status() {
             "text:paid",
         ],
     );
-    assert!(run.rows.len() >= 3);
+    assert!(run.rows.len() >= 4);
     for row in &run.rows {
         let expected = match &*row[NAME] {
             "own" => "ok",
-            "usual" => "failed_check",
+            "usual" | "as usual" => "failed_check",
             _ => "error_status",
         };
         assert_eq!(row[STATUS], expected);

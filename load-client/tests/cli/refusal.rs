@@ -41,6 +41,14 @@ fn files_that_cannot_be_used_are_named_with_the_place() {
 fn contradictions_are_said_before_anything_is_sent() {
     for (arguments, parts) in [
         (
+            "--header Reply-To=x",
+            ["cannot set reply-to", "use --reply-topic"],
+        ),
+        (
+            "--correlation header:id --header ID=x",
+            ["cannot set id", "use --correlation"],
+        ),
+        (
             "--profile spring --expect-status 200",
             ["--expect-status", "--status-header"],
         ),

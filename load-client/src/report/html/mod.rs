@@ -213,6 +213,8 @@ mod tests {
             "<th class=\"figure\">change</th>",
             "<th>verdict</th>",
             "<td>faster</td>",
+            "<tr><th>median (ms)</th><td class=\"figure\">7.175</td><td class=\"figure\">5.175</td>\
+             <td class=\"figure\">-27.9 %</td></tr>",
         ] {
             assert!(page.contains(part), "{part}");
         }

@@ -238,6 +238,9 @@ pub(super) fn quantile_differences(
 pub struct SplitMix64(u64);
 
 impl SplitMix64 {
+    /// By which the state grows with each number.
+    pub(crate) const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
     /// A generator whose stream is given by `seed`.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
@@ -246,7 +249,7 @@ impl SplitMix64 {
 
     /// The next 64 bits.
     pub fn draw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.0 = self.0.wrapping_add(Self::STEP);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

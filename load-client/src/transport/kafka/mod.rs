@@ -177,7 +177,7 @@ impl KafkaTransportError {
 #[derive(Default)]
 struct Context {
     last_error: Mutex<Option<String>>,
-    /// The table that a producer's delivery reports end requests in; other clients get none.
+    /// The table that a producer's delivery reports end requests in; other clients get an empty one.
     pending: Pending,
     /// A report of success is the answer itself.
     publish_only: bool,
@@ -301,6 +301,8 @@ mod tests {
         let seen = Arc::clone(&ended);
         let setup = Setup::begin(move |may_create| {
             begun.send(may_create()).unwrap();
+            // Whoever does not wait for this is past it by then.
+            std::thread::sleep(Duration::from_millis(50));
             ended.set(()).unwrap();
         });
         assert_eq!(creating.recv(), Ok(true));

@@ -9,12 +9,15 @@ use uuid::Uuid;
 
 use crate::scenario::Request;
 use crate::transport::kafka::{Context, KafkaSettings, KafkaTransportError, reply_topic, short};
+use crate::transport::wire::Wire;
 use crate::transport::{Answer, Failure, Pending};
 
 /// The producer, with the parts of a request that stay the same.
 pub(super) struct RequestProducer {
     producer: ThreadedProducer<Context>,
-    settings: KafkaSettings,
+    topic: String,
+    reply_topic: String,
+    wire: Wire,
     /// Those that requests have in common, by their reply topic.
     headers: HashMap<String, OwnedHeaders>,
 }
@@ -67,24 +70,23 @@ impl RequestProducer {
         Ok(Self {
             producer,
             headers: headers.collect(),
-            settings: settings.clone(),
+            topic: settings.topic.clone(),
+            reply_topic: settings.reply_topic.clone(),
+            wire: settings.service.wire.clone(),
         })
     }
 
     /// Hands over one request.
     pub(super) fn send(&self, request: &Request) -> Result<(), String> {
-        let KafkaSettings {
-            topic, reply_topic, ..
-        } = &self.settings;
-        let topic = request.topic.as_deref().unwrap_or(topic);
-        let reply_topic = request.reply_topic.as_deref().unwrap_or(reply_topic);
+        let topic = request.topic.as_deref().unwrap_or(&self.topic);
+        let reply_topic = request.reply_topic.as_deref().unwrap_or(&self.reply_topic);
         let common = self.headers.get(reply_topic).ok_or_else(|| {
             format!(
                 "nobody reads replies from {reply_topic}; add it to the settings' more_reply_topics"
             )
         })?;
         let mut headers = common.clone();
-        let outgoing = self.settings.service.wire.outgoing(request)?;
+        let outgoing = self.wire.outgoing(request)?;
         for (key, value) in &outgoing.headers {
             headers = headers.insert(Header {
                 key,

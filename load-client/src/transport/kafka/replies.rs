@@ -46,7 +46,8 @@ struct Shared {
 }
 
 impl ReplyConsumer {
-    /// Positions a consumer at the end of the reply topic and starts its thread.
+    /// Positions a consumer at the end of the reply topics and starts its threads: one receives, and one follows new
+    /// partitions unless replies come on one partition only.
     pub(super) fn connect(
         settings: &KafkaSettings,
         pending: Pending,
