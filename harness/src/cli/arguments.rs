@@ -142,7 +142,11 @@ pub struct StartArguments {
     /// Broker and store to run against [default: embedded, or external with --kafka and --store]
     #[arg(long, env = "HARNESS_STACK")]
     pub stack: Option<StackKind>,
-    /// The broker's port on 127.0.0.1, stack native [default: a free one]
+    /// Brokers, stack native: with 3, topics are on all of them, and a record is accepted once two have it
+    #[arg(long, default_value_t = 1, value_name = "N", env = "HARNESS_BROKERS",
+          value_parser = RangedU64ValueParser::<usize>::new().range(1..=5))]
+    pub brokers: usize,
+    /// The (first) broker's port on 127.0.0.1, stack native [default: a free one]
     #[arg(long, value_name = "PORT", env = "HARNESS_KAFKA_PORT",
           value_parser = clap::value_parser!(u16).range(1..))]
     pub kafka_port: Option<u16>,

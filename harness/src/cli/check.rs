@@ -101,6 +101,7 @@ impl StartArguments {
     #[must_use]
     pub fn options(&self, stop: &CancellationToken) -> StackOptions {
         StackOptions {
+            brokers: self.brokers,
             kafka_port: self.kafka_port,
             store_port: self.store_port,
             compose_file: self.compose_file.clone(),

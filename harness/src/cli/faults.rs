@@ -22,6 +22,10 @@ pub struct FaultsArguments {
     /// Where to run: native, whose broker can be killed
     #[arg(long, default_value = "native", env = "HARNESS_STACK")]
     pub stack: StackKind,
+    /// Brokers: the faults of a cluster need 3, and all others are played on as many
+    #[arg(long, default_value_t = 1, value_name = "N", env = "HARNESS_BROKERS",
+          value_parser = RangedU64ValueParser::<usize>::new().range(1..=5))]
+    pub brokers: usize,
     /// How many rounds
     #[arg(long, default_value_t = 25, value_name = "N", env = "HARNESS_ROUNDS",
           value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]

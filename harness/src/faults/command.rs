@@ -14,6 +14,9 @@ use crate::cli::FaultsArguments;
 use crate::files;
 use crate::stack::{StackKind, authorizer, store_program};
 
+/// As many brokers have a majority without one of them.
+const CLUSTER: usize = 3;
+
 /// Plays the rounds that the flags ask for; returns what to print, and whether nothing was found.
 ///
 /// # Errors
@@ -30,7 +33,7 @@ pub async fn faults(
             arguments.stack.name()
         );
     }
-    let faults = possible(&arguments.only, store_program())?;
+    let faults = possible(&arguments.only, store_program(), arguments.brokers)?;
     let rounds = plan(seed, arguments.rounds, &faults);
     let listed: Vec<String> = rounds.iter().map(Round::to_string).collect();
     tracing::info!("seed {seed}; --seed {seed} plans the same rounds again");
@@ -55,7 +58,13 @@ pub async fn faults(
         .iter()
         .map(|(name, value)| (&**name, &**value))
         .collect();
-    let world = World::start(Some(arguments.logs.join("stack")), &rights, stop).await?;
+    let world = World::start(
+        arguments.brokers,
+        Some(arguments.logs.join("stack")),
+        &rights,
+        stop,
+    )
+    .await?;
     let report = suite::run(&world, seed, &rounds, &conditions).await;
     let stopped = world.stop().await;
     let report: Report = report?;
@@ -66,13 +75,19 @@ pub async fn faults(
     Ok((report.text(), report.is_clean()))
 }
 
-/// The faults to plan: those that are chosen, else all that the store has.
-fn possible(chosen: &[Fault], store: Option<&str>) -> Result<Vec<Fault>> {
-    let wanted = if chosen.is_empty() {
-        Fault::all()
-    } else {
-        chosen
-    };
+/// The faults to plan: those that are chosen, else all that brokers and store have.
+fn possible(chosen: &[Fault], store: Option<&str>, brokers: usize) -> Result<Vec<Fault>> {
+    let is_cluster = brokers >= CLUSTER;
+    let lacks = |fault: &&Fault| fault.needs_cluster() && !is_cluster;
+    if let Some(fault) = chosen.iter().find(lacks) {
+        bail!("--only {fault}: it takes a cluster; add --brokers {CLUSTER}");
+    }
+    let all: Vec<Fault> = Fault::all()
+        .iter()
+        .filter(|fault| !lacks(fault))
+        .copied()
+        .collect();
+    let wanted = if chosen.is_empty() { &all[..] } else { chosen };
     let has_not = |fault: &Fault| store == Some("kvrocks") && fault.needs_redis();
     let (lacking, there): (Vec<Fault>, Vec<Fault>) = wanted.iter().copied().partition(has_not);
     let named: Vec<String> = lacking.iter().map(Fault::to_string).collect();
@@ -99,6 +114,7 @@ mod tests {
     #[test]
     fn what_the_store_does_not_have_is_refused_by_name_or_left_out() {
         let chosen = [Fault::KillStore, Fault::StoreFull, Fault::StoreErrors];
+        let possible = |chosen: &[Fault], store| possible(chosen, store, 1);
         let refused = possible(&chosen, Some("kvrocks")).unwrap_err().to_string();
         assert!(
             refused.starts_with("--only store-full, store-errors: kvrocks"),
@@ -107,5 +123,18 @@ mod tests {
         assert_eq!(possible(&chosen, Some("redis-server")).unwrap(), chosen);
         let left = possible(&[], Some("kvrocks")).unwrap();
         assert!(left.contains(&Fault::KillStore) && !left.contains(&Fault::StoreLoading));
+    }
+    #[test]
+    fn faults_of_a_cluster_need_one() {
+        let refused = possible(&[Fault::KillLeader], None, 1)
+            .unwrap_err()
+            .to_string();
+        assert!(refused.contains("--only kill-leader: it takes a cluster; add --brokers 3"));
+        assert_eq!(
+            possible(&[Fault::KillLeader], None, 3).unwrap(),
+            [Fault::KillLeader]
+        );
+        assert!(!possible(&[], None, 1).unwrap().contains(&Fault::KillLeader));
+        assert_eq!(possible(&[], None, 3).unwrap(), Fault::all());
     }
 }

@@ -91,6 +91,8 @@ pub(super) struct Evidence {
     pub(super) replies_gone: Option<Span>,
     /// While the topic of the requests was not there; requests from before are gone with it.
     pub(super) requests_gone: Option<Span>,
+    /// While a leader was alone in sync that others followed who lack what it had accepted.
+    pub(super) alone: Option<Span>,
     /// Records between what is committed and the end, for each partition, when the round was over.
     pub(super) lag: BTreeMap<i32, i64>,
     /// Members of the group while all instances ran, and when they had stopped; `None` if it never settled.

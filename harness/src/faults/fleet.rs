@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use tokio::time::{Instant, sleep};
 
 use super::conditions::Conditions;
-use super::plan::{INSTANCES, Policy, Round};
+use super::plan::{INSTANCES, Membership, Policy, Round};
 use super::topics::Names;
 use super::world::World;
 use crate::service::{Service, ServiceOptions};
@@ -17,6 +17,7 @@ use crate::service::{Service, ServiceOptions};
 const SESSION: &str = "session.timeout.ms=6000";
 /// How soon members hear of a rebalance; below a third of the session time-out, as Kafka advises.
 const HEARTBEAT: &str = "heartbeat.interval.ms=1000";
+const ASSIGNED: &str = "group.protocol=consumer";
 const PAUSE: Duration = Duration::from_millis(300);
 /// Until an instance is up, which may need a broker and a store that are starting too.
 const START_LIMIT: Duration = Duration::from_secs(120);
@@ -26,6 +27,8 @@ const START_LIMIT: Duration = Duration::from_secs(120);
 pub(super) struct Fleet<'a> {
     world: &'a World,
     options: ServiceOptions,
+    /// Whether each instance has a name in its group.
+    is_static: bool,
     folder: PathBuf,
     instances: Vec<RefCell<Option<Service>>>,
     starts: Cell<u32>,
@@ -39,7 +42,11 @@ pub(super) fn options(
     round: &Round,
     conditions: &Conditions,
 ) -> ServiceOptions {
-    let mut arguments = vec!["-X", SESSION, "-X", HEARTBEAT];
+    let mut arguments = match round.membership {
+        Membership::Classic | Membership::Static => vec!["-X", SESSION, "-X", HEARTBEAT],
+        // Of these the broker decides both.
+        Membership::Assigned => vec!["-X", ASSIGNED],
+    };
     for property in &conditions.properties {
         arguments.extend(["-X", property]);
     }
@@ -66,11 +73,13 @@ impl<'a> Fleet<'a> {
     pub(super) async fn start(
         world: &'a World,
         options: ServiceOptions,
+        is_static: bool,
         folder: PathBuf,
     ) -> Result<Self> {
         let fleet = Self {
             world,
             options,
+            is_static,
             folder,
             instances: (0..INSTANCES).map(|_| RefCell::new(None)).collect(),
             starts: Cell::new(0),
@@ -89,10 +98,14 @@ impl<'a> Fleet<'a> {
     pub(super) fn spawn(&self, index: usize) -> Result<()> {
         self.starts.set(self.starts.get() + 1);
         let name = format!("service-{index}-start-{}.log", self.starts.get());
-        let options = ServiceOptions {
+        let mut options = ServiceOptions {
             log: Some(self.folder.join(name)),
             ..self.options.clone()
         };
+        if self.is_static {
+            let name = format!("group.instance.id=instance-{index}");
+            options.arguments.extend(["-X".to_owned(), name]);
+        }
         let service = Service::spawn(&self.world.stack.borrow(), &options)?;
         self.give_back(index, service);
         Ok(())

@@ -1,5 +1,6 @@
 //! Makes each fault happen, and unmakes it: those of processes and connections here, others beside.
 
+mod cluster;
 mod store;
 mod topics;
 
@@ -16,14 +17,13 @@ use super::clock;
 use super::evidence::Span;
 use super::fleet::Fleet;
 use super::kind::Fault;
-use super::patience::until;
 use super::plan::{INSTANCES, Planned};
 use super::proxy::Quality;
 use super::store::{ALONE, FULL};
 use super::topics::Names;
 use super::world::World;
 use crate::process::Child;
-use crate::stack::{Right, Stack, broker_answers};
+use crate::stack::{Right, Stack};
 
 const PAUSE: Duration = Duration::from_millis(50);
 /// Until a killed process is gone.
@@ -47,6 +47,8 @@ pub(super) struct Scene<'a> {
     /// While the topic of the replies, or of the requests, was not there.
     pub(super) replies_gone: &'a RefCell<Option<Span>>,
     pub(super) requests_gone: &'a RefCell<Option<Span>>,
+    /// While a leader was alone in sync that others followed who lack what it had accepted.
+    pub(super) alone: &'a RefCell<Option<Span>>,
     /// Whether requests are sent in compressed batches.
     pub(super) zstd: &'a Cell<bool>,
 }
@@ -63,7 +65,10 @@ impl Scene<'_> {
             Fault::StopService => self.stop_service(victim, length).await?,
             Fault::RollingRestart => self.restart_all(length).await?,
             Fault::PauseShort | Fault::PauseLong => self.pause(victim, length).await?,
-            Fault::KillBroker => self.kill_broker(length).await?,
+            Fault::KillBroker => {
+                self.kill_broker(victim % self.world.brokers(), length)
+                    .await?
+            }
             Fault::KillStore => self.kill_store(length).await?,
             Fault::KillClient => self.kill_client(length).await?,
             Fault::StoreSlow => self.store(Quality::Late(STORE_LATE), length).await,
@@ -87,6 +92,7 @@ impl Scene<'_> {
                 wrong.into_iter().for_each(|what| self.fleet.blame(what));
                 clock::now()
             }
+            of_cluster => self.strike_cluster(of_cluster, victim, length).await?,
         };
         Ok(Span { begin, end })
     }
@@ -136,19 +142,29 @@ impl Scene<'_> {
         Ok(clock::now())
     }
 
-    async fn kill_broker(&self, length: Duration) -> Result<i64> {
-        self.kill(Stack::broker_process).await?;
+    async fn kill_broker(&self, broker: usize, length: Duration) -> Result<i64> {
+        self.kill(|stack| stack.broker_process(broker)).await?;
         sleep(length).await;
+        self.bring_back(&[broker]).await
+    }
+
+    /// Starts brokers again, and waits until they are there.
+    async fn bring_back(&self, brokers: &[usize]) -> Result<i64> {
         let end = clock::now();
-        self.world.stack.borrow_mut().respawn_broker()?;
-        let servers = &self.world.servers;
-        until(|| async { broker_answers(servers, &[]).await }).await?;
+        for broker in brokers {
+            self.world.stack.borrow_mut().respawn_broker(*broker)?;
+        }
+        self.world.until_all_brokers().await?;
         Ok(end)
     }
 
     /// Kills a part of the stack, and waits until it is gone; its port is free then.
-    async fn kill(&self, part: fn(&mut Stack) -> Result<&mut Child>) -> Result<()> {
+    async fn kill(&self, part: impl Fn(&mut Stack) -> Result<&mut Child>) -> Result<()> {
         part(&mut self.world.stack.borrow_mut())?.signal(Signal::KILL);
+        self.until_gone(part).await
+    }
+
+    async fn until_gone(&self, part: impl Fn(&mut Stack) -> Result<&mut Child>) -> Result<()> {
         let deadline = Instant::now() + LIMIT;
         loop {
             let ended = part(&mut self.world.stack.borrow_mut())?.try_wait()?;
@@ -156,7 +172,7 @@ impl Scene<'_> {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                bail!("a killed process is still there after {LIMIT:?}");
+                bail!("a process that was to end is still there after {LIMIT:?}");
             }
             sleep(PAUSE).await;
         }
@@ -172,9 +188,9 @@ impl Scene<'_> {
     }
 
     async fn broker(&self, quality: Quality, length: Duration) -> i64 {
-        self.world.broker_proxy.set(quality);
+        self.world.set_clients(quality);
         sleep(length).await;
-        self.world.broker_proxy.set(Quality::Good);
+        self.world.set_clients(Quality::Good);
         clock::now()
     }
 }

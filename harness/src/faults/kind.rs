@@ -59,6 +59,32 @@ pub enum Fault {
     PartitionsAdded,
     /// a load client writes its file to a full disk
     ClientDiskFull,
+    /// kill -9 of the broker that leads a partition of the requests; needs --brokers 3, as all that follow
+    KillLeader,
+    /// kill -9 of the broker that coordinates the service's group
+    KillCoordinator,
+    /// kill -9 of the controller of the cluster
+    KillController,
+    /// SIGTERM and a new start for each broker in turn
+    RollingBrokers,
+    /// kill -9 of all brokers but one
+    MostBrokersDown,
+    /// SIGSTOP of a leader for longer than its session with the controller
+    PauseLeader,
+    /// the service cannot reach one leader, which all others can
+    LeaderCutFromClients,
+    /// the other brokers cannot reach one leader, which all others can
+    LeaderCutFromPeers,
+    /// a leader that is alone in sync is killed; the others wait for it
+    LeaderLostAlone,
+    /// the same where others may lead that lack what it had accepted (unclean.leader.election.enable)
+    UncleanElection,
+    /// each partition leaves a broker and comes back to it, which copies its records
+    PartitionsReassigned,
+    /// all partitions get another leader
+    LeadersElected,
+    /// a broker can write no more, as on a full disk
+    BrokerDiskFull,
 }
 
 /// What a fault strikes; in a mix each part is struck once.
@@ -93,7 +119,20 @@ impl Fault {
             | Self::WriteDenied
             | Self::OversizedBatches
             | Self::ZstdProducers
-            | Self::PartitionsAdded => Target::Broker,
+            | Self::PartitionsAdded
+            | Self::KillLeader
+            | Self::KillCoordinator
+            | Self::KillController
+            | Self::RollingBrokers
+            | Self::MostBrokersDown
+            | Self::PauseLeader
+            | Self::LeaderCutFromClients
+            | Self::LeaderCutFromPeers
+            | Self::LeaderLostAlone
+            | Self::UncleanElection
+            | Self::PartitionsReassigned
+            | Self::LeadersElected
+            | Self::BrokerDiskFull => Target::Broker,
             Self::KillStore
             | Self::StoreFrozen
             | Self::StoreLoading
@@ -108,10 +147,21 @@ impl Fault {
     /// Shortest and longest, milliseconds. Of what is killed: how long it stays away.
     pub(super) fn length(self) -> (u64, u64) {
         match self {
-            Self::KillService | Self::KillBroker | Self::KillStore | Self::KillClient => {
-                (200, 3000)
-            }
-            Self::StopService | Self::RollingRestart => (0, 500),
+            Self::KillService
+            | Self::KillBroker
+            | Self::KillStore
+            | Self::KillClient
+            | Self::MostBrokersDown => (200, 3000),
+            // The cluster gives up a broker after 6 s, unless that takes its leave.
+            Self::KillLeader
+            | Self::KillCoordinator
+            | Self::KillController
+            | Self::BrokerDiskFull => (200, 10_000),
+            Self::PauseLeader => (8000, 11_000),
+            // A replica that does not follow is given up after 4 s.
+            Self::LeaderCutFromPeers => (6000, 9000),
+            Self::LeaderLostAlone | Self::UncleanElection => (1000, 3000),
+            Self::StopService | Self::RollingRestart | Self::RollingBrokers => (0, 500),
             Self::PauseShort => (1000, 3000),
             // The session time-out is 6 s.
             Self::PauseLong => (8000, 11_000),
@@ -125,10 +175,15 @@ impl Fault {
             | Self::StoreErrors
             | Self::StoreFrozen
             | Self::BrokerCut
+            | Self::LeaderCutFromClients
             | Self::ReadDenied
             | Self::WriteDenied => (1000, 4000),
             Self::ReplyTopicRemade | Self::RequestTopicRemade => (0, 1000),
-            Self::PartitionsAdded | Self::StoreFailover | Self::ClientDiskFull => (0, 0),
+            Self::PartitionsAdded
+            | Self::StoreFailover
+            | Self::ClientDiskFull
+            | Self::PartitionsReassigned
+            | Self::LeadersElected => (0, 0),
         }
     }
 
@@ -138,6 +193,26 @@ impl Fault {
         matches!(
             self,
             Self::StoreLoading | Self::StoreFailover | Self::StoreFull | Self::StoreErrors
+        )
+    }
+
+    /// Whether it takes a cluster.
+    pub(super) fn needs_cluster(self) -> bool {
+        matches!(
+            self,
+            Self::KillLeader
+                | Self::KillCoordinator
+                | Self::KillController
+                | Self::RollingBrokers
+                | Self::MostBrokersDown
+                | Self::PauseLeader
+                | Self::LeaderCutFromClients
+                | Self::LeaderCutFromPeers
+                | Self::LeaderLostAlone
+                | Self::UncleanElection
+                | Self::PartitionsReassigned
+                | Self::LeadersElected
+                | Self::BrokerDiskFull
         )
     }
 
@@ -153,7 +228,7 @@ impl Fault {
                 | Self::BrokerThrottle
                 | Self::OversizedBatches
                 | Self::KillBroker
-        )
+        ) || self.needs_cluster()
     }
 }
 

@@ -21,6 +21,18 @@ pub enum Policy {
     Reply,
 }
 
+/// How the instances of the service are members of their group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Membership {
+    /// They divide the partitions among themselves
+    Classic,
+    /// The same, and each takes its partitions over when it comes back (KIP-345)
+    Static,
+    /// The broker assigns the partitions (KIP-848)
+    Assigned,
+}
+
 /// One fault of a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Planned {
@@ -45,6 +57,8 @@ pub struct Round {
     pub dispatch: &'static str,
     /// What becomes of failures.
     pub policy: Policy,
+    /// How the instances divide the partitions.
+    pub membership: Membership,
 }
 
 impl Planned {
@@ -80,9 +94,14 @@ impl fmt::Display for Round {
             Policy::Retry => "retry",
             Policy::Reply => "reply",
         };
+        let membership = match self.membership {
+            Membership::Classic => "classic",
+            Membership::Static => "static",
+            Membership::Assigned => "assigned",
+        };
         write!(
             formatter,
-            "round {}: dispatch {}, on failure {policy};",
+            "round {}: dispatch {}, on failure {policy}, members {membership};",
             self.number, self.dispatch
         )?;
         for one in &self.faults {
@@ -154,6 +173,11 @@ fn round(chance: &mut Chance, number: usize, faults: &[Fault]) -> Round {
         } else {
             Policy::Retry
         },
+        membership: match chance.below(3) {
+            0 => Membership::Classic,
+            1 => Membership::Static,
+            _ => Membership::Assigned,
+        },
     }
 }
 
@@ -201,6 +225,11 @@ mod tests {
                 assert!(rounds.iter().filter(drawn).count() > 20);
             }
         }
+        use Membership::{Assigned, Classic, Static};
+        for membership in [Classic, Static, Assigned] {
+            let drawn = |round: &&Round| round.membership == membership;
+            assert!(rounds.iter().filter(drawn).count() > 40);
+        }
     }
 
     #[test]
@@ -210,6 +239,8 @@ mod tests {
                 match one.fault {
                     Fault::PauseLong => assert!(one.length > 6000),
                     Fault::PauseShort => assert!((1000..6000).contains(&one.length)),
+                    Fault::PauseLeader => assert!(one.length > 6000),
+                    _ if one.fault.needs_cluster() => assert!(one.length <= 10_000),
                     _ => assert!(one.length <= 5000),
                 }
             }

@@ -18,7 +18,7 @@ use super::inject::Scene;
 use super::kind::{Fault, Target};
 use super::load::{self, Amount, Due};
 use super::oracles;
-use super::plan::{INSTANCES, Round};
+use super::plan::{INSTANCES, Membership, Round};
 use super::topics::{self, MORE_PARTITIONS, Names, PARTITIONS, REPLY_PARTITIONS};
 use super::watch::{CommitWatch, MemoryWatch};
 use super::world::World;
@@ -49,6 +49,8 @@ pub(super) async fn play(
     let all = names.topics().map(|(topic, _)| topic);
     topics::delete(&world.servers, &all).await?;
     store::clear(&world.store_url).await?;
+    // The next round is to begin with brokers that have all of Kafka's own topics.
+    world.until_whole().await?;
     Ok(evidence)
 }
 
@@ -69,9 +71,10 @@ async fn on_topics(
     let program = conditions.load_client.as_deref();
     let client = Client::new(program, &world.servers, names, folder)?;
     let options = fleet::options(world, names, round, conditions);
-    let fleet = Fleet::start(world, options, folder.to_owned()).await?;
+    let is_static = round.membership == Membership::Static;
+    let fleet = Fleet::start(world, options, is_static, folder.to_owned()).await?;
     // A rebalance in the quiet part would leave nothing to compare the recovery with.
-    if members(world, names, INSTANCES).await? != Some(INSTANCES) {
+    if members(world, names, round, INSTANCES).await? != Some(INSTANCES) {
         bail!("the group did not settle before the load");
     }
     let commits = CommitWatch::start(&world.servers, names)?;
@@ -85,6 +88,7 @@ async fn on_topics(
         log: &log,
         replies_gone: &RefCell::default(),
         requests_gone: &RefCell::default(),
+        alone: &RefCell::default(),
         zstd: &Cell::new(false),
     };
     let mut evidence = tokio::select! {
@@ -93,12 +97,13 @@ async fn on_topics(
     };
     fleet.stop().await?;
     world.fail_back().await?;
-    evidence.members_left = members(world, names, 0).await?;
+    evidence.members_left = members(world, names, round, 0).await?;
     evidence.commits = commits.samples();
     evidence.memory = memory.borrow().seen();
     evidence.misbehaviour = fleet.misbehaviour();
     evidence.replies_gone = *scene.replies_gone.borrow();
     evidence.requests_gone = *scene.requests_gone.borrow();
+    evidence.alone = *scene.alone.borrow();
     evidence.records = read_back(world, names, round).await?;
     let replies = replies.borrow_mut().take();
     for reader in replies.iter().chain(&others) {
@@ -124,7 +129,7 @@ async fn look_after(
 
 fn look(world: &World, fleet: &Fleet<'_>, memory: &RefCell<MemoryWatch>) -> Result<()> {
     let mut memory = memory.borrow_mut();
-    for (name, process) in fleet.processes().into_iter().chain(world.processes()?) {
+    for (name, process) in fleet.processes().into_iter().chain(world.processes()) {
         memory.look(&name, process);
     }
     Ok(())
@@ -160,7 +165,7 @@ async fn under_load(scene: &Scene<'_>, round: &Round, conditions: &Conditions) -
         scene.client.stop().await?;
     }
     evidence.lag = until_no_lag(scene.world, scene.names, round).await?;
-    evidence.members = members(scene.world, scene.names, INSTANCES).await?;
+    evidence.members = members(scene.world, scene.names, round, INSTANCES).await?;
     Ok(evidence)
 }
 
@@ -186,7 +191,7 @@ async fn strike(
         fault: Some(fault),
         ..Evidence::default()
     };
-    let whole = members(scene.world, scene.names, INSTANCES).await?;
+    let whole = members(scene.world, scene.names, round, INSTANCES).await?;
     evidence.whole = (whole == Some(INSTANCES)).then(clock::now);
     // What is compared is as long as the quiet part.
     sleep(conditions.quiet).await;
@@ -251,14 +256,28 @@ async fn until_no_lag(
 
 /// Waits until the group has so many members in two looks, and returns how many it has; `None` if it never
 /// settles. One look may fall between two rebalances: of partitions that move, the first takes them away.
-async fn members(world: &World, names: &Names, wanted: usize) -> Result<Option<usize>> {
-    // Who stops says so to the group; that it would be given up for lost later is not good enough.
-    let limit = if wanted == 0 { LEAVE_LIMIT } else { END_LIMIT };
+async fn members(
+    world: &World,
+    names: &Names,
+    round: &Round,
+    wanted: usize,
+) -> Result<Option<usize>> {
+    // Who stops says so to the group; that it would be given up for lost later is not good enough. A static member
+    // is to be, since it may come back.
+    let limit = match round.membership {
+        Membership::Classic | Membership::Assigned if wanted == 0 => LEAVE_LIMIT,
+        _ => END_LIMIT,
+    };
     let deadline = Instant::now() + limit;
     let mut right = 0;
     loop {
-        let (servers, group) = (world.servers.clone(), names.group.clone());
-        let members = off_thread(move || topics::members(&servers, &group)).await;
+        let members = match round.membership {
+            Membership::Assigned => world.assigned_members(&names.group).await,
+            Membership::Classic | Membership::Static => {
+                let (servers, group) = (world.servers.clone(), names.group.clone());
+                off_thread(move || topics::members(&servers, &group)).await
+            }
+        };
         let is_right = matches!(members, Ok(Some(members)) if members == wanted);
         right = if is_right { right + 1 } else { 0 };
         match members {

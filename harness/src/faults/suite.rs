@@ -32,6 +32,14 @@ impl Report {
     pub(crate) fn text(&self) -> String {
         let mut text = table(&self.rounds);
         for verdict in &self.rounds {
+            let lost = verdict.figures.as_ref().map_or(0, |own| own.lost_by_kafka);
+            if lost > 0 {
+                let (number, name) = (verdict.round.number, verdict.round.name());
+                text += &format!(
+                    "\nround {number}, {name}: Kafka lost {lost} accepted request(s), as it says of an unclean \
+                     election\n"
+                );
+            }
             for finding in &verdict.findings {
                 let (oracle, found) = (finding.oracle, &finding.text);
                 text += &format!("\n{}\n  {oracle}: {found}\n", verdict.round);
@@ -108,12 +116,13 @@ fn tell(verdict: &Verdict, rounds: usize) {
         .recovery_ms
         .map_or("none".to_owned(), |time| format!("{time} ms"));
     tracing::info!(
-        "round {} of {rounds}, {}: {} requests, {} lost, {:.3} % repeated, {} dead-lettered, {} failure \
+        "round {} of {rounds}, {}: {} requests, {} lost, {} lost by Kafka, {:.3} % repeated, {} dead-lettered, {} failure \
          replies, recovery {recovery}, {} commits compared",
         verdict.round.number,
         verdict.round.name(),
         figures.requests,
         figures.lost,
+        figures.lost_by_kafka,
         100.0 * figures.duplicates,
         figures.dead_lettered,
         figures.failed,

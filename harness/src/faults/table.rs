@@ -128,6 +128,7 @@ mod tests {
                 failed: 2,
                 replies_deleted: 0,
                 recovery_ms,
+                lost_by_kafka: 0,
                 lost: 0,
                 service_memory: None,
                 commits: 3,

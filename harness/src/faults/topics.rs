@@ -87,7 +87,7 @@ async fn patiently<F: Future<Output = Result<()>>>(mut work: impl FnMut() -> F) 
 /// Makes a topic; one that is there already, from a request whose answer was lost, will do.
 pub(crate) async fn create(servers: &str, topic: &str, partitions: i32) -> Result<()> {
     let admin = admin(servers)?;
-    let wanted = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+    let wanted = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
     patiently(|| async {
         for answer in admin.create_topics([&wanted], &options()).await? {
             match answer {
@@ -133,12 +133,12 @@ pub(super) async fn grow(servers: &str, topic: &str, partitions: i32) -> Result<
 }
 
 /// Sets a property of a topic, and all others to their defaults.
-pub(super) async fn set(servers: &str, topic: &str, name: &str, value: &str) -> Result<()> {
-    configure(
-        servers,
-        AlterConfig::new(ResourceSpecifier::Topic(topic)).set(name, value),
-    )
-    .await
+pub(super) async fn set(servers: &str, topic: &str, settings: &[(&str, &str)]) -> Result<()> {
+    let mut wanted = AlterConfig::new(ResourceSpecifier::Topic(topic));
+    for (name, value) in settings {
+        wanted = wanted.set(name, value);
+    }
+    configure(servers, wanted).await
 }
 
 /// Sets all properties of a topic to their defaults.

@@ -28,6 +28,8 @@ pub struct Figures {
     pub lost: usize,
     /// The most that an instance of the service had in memory, in bytes.
     pub service_memory: Option<u64>,
+    /// Accepted requests that an unclean election has lost, as Kafka says that it does.
+    pub lost_by_kafka: usize,
     /// Committed offsets that were compared with what was answered by then.
     pub commits: usize,
 }
@@ -56,7 +58,9 @@ pub(super) fn judge(round: &Round, evidence: &Evidence) -> Verdict {
     if !round.has(Fault::leaves_zombies) {
         findings.extend(oracles::replays(evidence));
     }
-    if round.dispatch == "keyed" && evidence.replies_gone.is_none() {
+    // After an unclean election some records are read again from the begin.
+    let is_in_order = evidence.replies_gone.is_none() && evidence.alone.is_none();
+    if round.dispatch == "keyed" && is_in_order {
         findings.extend(oracles::order_of_keys(evidence));
     }
     findings.extend(oracles::recovered(evidence));
@@ -113,6 +117,7 @@ fn figures(evidence: &Evidence) -> Figures {
         replies_deleted: open - lost,
         recovery_ms: oracles::recovery(evidence),
         lost,
+        lost_by_kafka: oracles::lost_by_kafka(evidence),
         service_memory: services.map(|one| one.most).max(),
         commits: evidence.commits.len(),
     }

@@ -1,10 +1,11 @@
-//! What outlasts the rounds: broker and store, and the proxies that stand before them.
+//! What outlasts the rounds: brokers and store, and the proxies that stand before them.
 
 use std::cell::RefCell;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use rustix::process::Signal;
 use tokio_util::sync::CancellationToken;
 
 use super::patience::until;
@@ -12,8 +13,27 @@ use super::proxy::{CLIENTS, Proxy, Quality, Waiting};
 use super::store;
 use crate::service::{Service, ServiceOptions};
 use crate::stack::{
-    Description, Stack, StackKind, StackOptions, Store, broker_answers, open_store, port_of,
+    Description, Listeners, Partition, Stack, StackKind, StackOptions, Store, assigned_members,
+    broker_answers, open_store, partitions, port_of,
 };
+
+/// Of all groups' offsets: this has one partition here, whose leader coordinates all groups.
+pub(super) const OFFSETS: &str = "__consumer_offsets";
+
+/// What the brokers are told. Their clock stamps what they write: replies can then be put in order with commits.
+/// What they give up after a while, they give up sooner than by default, so that a round is short.
+const PROPERTIES: [(&str, &str); 7] = [
+    ("log.message.timestamp.type", "LogAppendTime"),
+    // A replica that does not follow.
+    ("replica.lag.time.max.ms", "4000"),
+    // A broker that is not heard of.
+    ("broker.session.timeout.ms", "6000"),
+    // A member of a group whose partitions they assign.
+    ("group.consumer.session.timeout.ms", "6000"),
+    ("group.consumer.min.session.timeout.ms", "6000"),
+    ("group.consumer.heartbeat.interval.ms", "1000"),
+    ("group.consumer.min.heartbeat.interval.ms", "1000"),
+];
 
 /// A stack whose parts can be struck. The service reaches both through proxies; this program's own clients,
 /// which send the load and gather the evidence, do not.
@@ -22,7 +42,10 @@ pub(crate) struct World {
     pub(super) stack: RefCell<Stack>,
     pub(super) servers: String,
     pub(super) store_url: String,
-    pub(super) broker_proxy: Proxy,
+    /// Before each broker's listener for the service.
+    client_proxies: Vec<Proxy>,
+    /// Before each broker's listener for the other brokers.
+    peer_proxies: Vec<Proxy>,
     pub(super) store_proxy: Proxy,
     /// The store that took over, until it hands back.
     second_store: RefCell<Option<Store>>,
@@ -34,20 +57,31 @@ pub(crate) struct World {
 impl World {
     /// Starts Apache Kafka and the store, whose data outlast a kill.
     pub(crate) async fn start(
+        brokers: usize,
         logs: Option<PathBuf>,
         broker_properties: &[(&str, &str)],
         stop: &CancellationToken,
     ) -> Result<Self> {
-        let broker = Waiting::at(0).await?;
+        let (mut waiting, mut advertise) = (Vec::new(), Vec::new());
+        for _ in 0..brokers {
+            let (clients, peers) = (Waiting::at(0).await?, Waiting::at(0).await?);
+            advertise.push(Listeners {
+                clients: clients.port()?,
+                peers: peers.port()?,
+            });
+            waiting.push((clients, peers));
+        }
         let store = Waiting::at(0).await?;
-        let advertised = broker.port()?;
         let store_port = store.port()?;
-        // The broker's clock stamps what it writes: replies can then be put in order with commits.
-        let stamps = ("log.message.timestamp.type", "LogAppendTime");
-        let properties = broker_properties.iter().chain([&stamps]);
+        let urls = advertise
+            .iter()
+            .map(|own| format!("127.0.0.1:{}", own.clients));
+        let proxied_kafka = format!("kafka://{}", urls.collect::<Vec<_>>().join(","));
+        let properties = broker_properties.iter().chain(&PROPERTIES);
         let properties = properties.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let options = StackOptions {
-            advertise: Some(advertised),
+            brokers,
+            advertise,
             durable_store: true,
             broker_properties: properties.collect(),
             logs,
@@ -55,16 +89,19 @@ impl World {
             ..StackOptions::default()
         };
         let stack = Stack::start(StackKind::Native, options).await?;
-        let behind = stack
-            .proxied_port()
-            .context("the broker has one listener")?;
+        let (mut client_proxies, mut peer_proxies) = (Vec::new(), Vec::new());
+        for ((clients, peers), behind) in waiting.into_iter().zip(stack.behind_proxies()) {
+            client_proxies.push(clients.serve(behind.clients, CLIENTS));
+            peer_proxies.push(peers.serve(behind.peers, Ipv4Addr::LOCALHOST));
+        }
         let store_url = stack.store_url().to_owned();
         Ok(Self {
             servers: stack.bootstrap_servers().to_owned(),
-            broker_proxy: broker.serve(behind, CLIENTS),
+            client_proxies,
+            peer_proxies,
             store_proxy: store.serve(port_of(&store_url)?, Ipv4Addr::LOCALHOST),
             second_store: RefCell::default(),
-            proxied_kafka: format!("kafka://127.0.0.1:{advertised}"),
+            proxied_kafka,
             proxied_store: format!("redis://127.0.0.1:{store_port}"),
             store_url,
             stack: RefCell::new(stack),
@@ -113,27 +150,99 @@ impl World {
         self.stack.borrow_mut().check()
     }
 
-    /// The processes of broker and store; one that has ended has none.
-    pub(crate) fn processes(&self) -> Result<Vec<(String, u32)>> {
-        let mut stack = self.stack.borrow_mut();
-        let broker = stack.broker_process()?.id();
-        let store = stack.store_id();
-        let named = [("broker", broker), ("store", store)];
-        let there = named
-            .into_iter()
-            .filter_map(|(name, id)| Some((name.to_owned(), id?)));
-        Ok(there.collect())
+    /// How many brokers there are, when all are up.
+    pub(super) fn brokers(&self) -> usize {
+        self.client_proxies.len()
     }
 
-    /// Makes both whole again after a round that broke off in the middle of a fault: good connections, a broker
+    /// Makes the service's connections to all brokers as bad as that.
+    pub(super) fn set_clients(&self, quality: Quality) {
+        self.client_proxies
+            .iter()
+            .for_each(|proxy| proxy.set(quality));
+    }
+
+    /// Makes the service's connections to one broker as bad as that.
+    pub(super) fn set_clients_of(&self, broker: usize, quality: Quality) {
+        self.client_proxies[broker].set(quality);
+    }
+
+    /// Makes the connections that the other brokers have to one broker as bad as that.
+    pub(super) fn set_peers_of(&self, broker: usize, quality: Quality) {
+        self.peer_proxies[broker].set(quality);
+    }
+
+    /// Waits until all brokers are there.
+    pub(super) async fn until_all_brokers(&self) -> Result<()> {
+        let (servers, wanted) = (&self.servers, self.brokers());
+        until(|| async {
+            match broker_answers(servers, &[]).await? {
+                known if known < wanted => bail!("{known} of {wanted} brokers are there"),
+                _ => Ok(()),
+            }
+        })
+        .await
+    }
+
+    /// Waits until all brokers are there, and each partition has all its replicas in sync.
+    pub(super) async fn until_whole(&self) -> Result<()> {
+        self.until_all_brokers().await?;
+        let servers = &self.servers;
+        until(|| async {
+            let topics = partitions(servers).await?;
+            for (topic, all) in topics {
+                let behind = |one: &&Partition| {
+                    one.leader.is_none() || one.in_sync.len() < one.replicas.len()
+                };
+                if let Some(behind) = all.values().find(behind) {
+                    bail!("{topic} has {behind:?}");
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Which broker leads a partition, counted from 0.
+    pub(super) async fn leader(&self, topic: &str, partition: i32) -> Result<usize> {
+        let mut all = partitions(&self.servers).await?;
+        let own = all.remove(topic).and_then(|mut own| own.remove(&partition));
+        let leader = own.and_then(|own| own.leader);
+        let leader = leader.with_context(|| format!("{topic}/{partition} has no leader"))?;
+        place(leader)
+    }
+
+    /// How many members a group has whose partitions the broker assigns; `None` while it is assigning them.
+    pub(super) async fn assigned_members(&self, group: &str) -> Result<Option<usize>> {
+        let coordinator = self.leader(OFFSETS, 0).await?;
+        let server = self.servers.split(',').nth(coordinator);
+        assigned_members(server.context("no such broker")?, group).await
+    }
+
+    /// The processes of brokers and store; one that has ended has none.
+    pub(crate) fn processes(&self) -> Vec<(String, u32)> {
+        let mut stack = self.stack.borrow_mut();
+        let brokers = stack.broker_ids().into_iter();
+        let brokers = brokers.map(|id| ("broker".to_owned(), id));
+        let store = stack.store_id().map(|id| ("store".to_owned(), id));
+        brokers.chain(store).collect()
+    }
+
+    /// Makes all whole again after a round that broke off in the middle of a fault: good connections, brokers
     /// and a store that run and answer, and nothing in the store.
     pub(super) async fn repair(&self) -> Result<()> {
-        self.broker_proxy.set(Quality::Good);
+        self.set_clients(Quality::Good);
+        self.peer_proxies
+            .iter()
+            .for_each(|proxy| proxy.set(Quality::Good));
         self.store_proxy.set(Quality::Good);
         {
             let mut stack = self.stack.borrow_mut();
-            if stack.broker_process()?.try_wait()?.is_some() {
-                stack.respawn_broker()?;
+            for broker in 0..self.brokers() {
+                stack.broker_process(broker)?.signal(Signal::CONT);
+                if stack.broker_process(broker)?.try_wait()?.is_some() {
+                    stack.respawn_broker(broker)?;
+                }
             }
             if stack.store_process()?.try_wait()?.is_some() {
                 stack.respawn_store(&[])?;
@@ -144,8 +253,7 @@ impl World {
             store::lead(&self.store_url).await?;
             second.stop().await?;
         }
-        let servers = &self.servers;
-        until(|| async { broker_answers(servers, &[]).await }).await?;
+        self.until_whole().await?;
         until(|| async { open_store(&self.store_url).await.map(drop) }).await?;
         for (name, _bad, good) in [store::FULL, store::ALONE] {
             // A store that does not know the setting has not been given a bad value either.
@@ -158,4 +266,10 @@ impl World {
     pub(crate) async fn stop(self) -> Result<()> {
         self.stack.into_inner().stop().await
     }
+}
+
+/// The place among the brokers of the one with that number; they are numbered from 1.
+pub(super) fn place(number: i32) -> Result<usize> {
+    let place = usize::try_from(number - 1).ok();
+    place.with_context(|| format!("no broker is numbered {number}"))
 }

@@ -130,18 +130,15 @@ impl Bench<'_> {
     /// The processes of each part, but for the load client.
     pub(super) fn parts(&mut self, running: &mut [Running]) -> Result<BTreeMap<String, Vec<u32>>> {
         let service = running.iter_mut().filter_map(|one| one.child().id());
-        let broker = match self.stack.broker_process() {
-            Ok(child) => child.id(),
-            // The mock broker is a part of this program. A broker elsewhere has no process here.
-            Err(_) => self
-                .stack
-                .description()
-                .broker_is_mock
-                .then(std::process::id),
-        };
+        let mut brokers = self.stack.broker_ids();
+        if self.stack.description().broker_is_mock {
+            // It is a part of this program.
+            brokers.push(std::process::id());
+        }
         let store = self.stack.store_id();
         let mut parts = BTreeMap::from([("service".to_owned(), service.collect())]);
-        parts.extend(broker.map(|id| ("broker".to_owned(), vec![id])));
+        // A broker elsewhere has no process here.
+        parts.extend((!brokers.is_empty()).then(|| ("broker".to_owned(), brokers)));
         parts.extend(store.map(|id| ("store".to_owned(), vec![id])));
         Ok(parts)
     }

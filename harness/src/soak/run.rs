@@ -64,7 +64,7 @@ pub async fn soak(arguments: SoakArguments, stop: &CancellationToken) -> Result<
     }
     let json = arguments.json.as_deref().map(files::prepare);
     let json = json.transpose().context("--json")?;
-    let world = World::start(Some(arguments.logs.join("stack")), &RETENTION, stop).await?;
+    let world = World::start(1, Some(arguments.logs.join("stack")), &RETENTION, stop).await?;
     let report = wait::unless_stopped(stop, on(&world, &arguments, stop)).await;
     world.stop().await?;
     let report = report??;
@@ -178,7 +178,7 @@ async fn watch(
 }
 
 fn processes(world: &World, services: &mut [Service]) -> Result<Vec<(String, u32)>> {
-    let mut processes = world.processes()?;
+    let mut processes = world.processes();
     for (index, service) in services.iter_mut().enumerate() {
         if let Some(status) = service.child().try_wait()? {
             let tail = service.child().log_tail();

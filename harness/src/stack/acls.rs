@@ -1,11 +1,8 @@
-//! Rights on topics, withdrawn and given back: two requests of Kafka's protocol, which rdkafka does not have.
+//! Rights on topics, withdrawn and given back.
 
-use std::time::Duration;
+use anyhow::{Result, bail};
 
-use anyhow::{Context, Result, bail};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+use super::protocol::{Body, Request, ask};
 
 /// What a broker needs so that rights can be withdrawn: it checks them, and without any everybody has all.
 const AUTHORIZER: [(&str, &str); 2] = [
@@ -15,8 +12,6 @@ const AUTHORIZER: [(&str, &str); 2] = [
     ),
     ("allow.everyone.if.no.acl.found", "true"),
 ];
-
-const LIMIT: Duration = Duration::from_secs(30);
 
 /// Kafka's numbers of the two requests, and their oldest version that brokers still take.
 const CREATE_ACLS: i16 = 30;
@@ -30,7 +25,6 @@ const OPERATION_ALL: u8 = 2;
 const PERMISSION_ANY: u8 = 1;
 const PERMISSION_DENY: u8 = 2;
 const PERMISSION_ALLOW: u8 = 3;
-const NULL: i16 = -1;
 
 /// What a client may do with a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,64 +62,43 @@ pub(crate) async fn withdraw(servers: &str, topic: &str, right: Right, host: &st
     // A topic that has any rule is closed for what no rule allows.
     let allow = ("*", OPERATION_ALL, PERMISSION_ALLOW);
     let deny = (host, right.operation(), PERMISSION_DENY);
-    let mut body = 2_i32.to_be_bytes().to_vec();
+    let mut body = Body::default();
+    body.number(2);
     for (host, operation, permission) in [allow, deny] {
-        body.push(RESOURCE_TOPIC);
-        string(&mut body, topic);
-        body.push(PATTERN_LITERAL);
-        string(&mut body, "User:*");
-        string(&mut body, host);
-        body.extend([operation, permission]);
+        body.byte(RESOURCE_TOPIC)
+            .string(topic)
+            .byte(PATTERN_LITERAL);
+        body.string("User:*").string(host);
+        body.byte(operation).byte(permission);
     }
-    ask(servers, CREATE_ACLS, &body).await
+    change(servers, CREATE_ACLS, &body).await
 }
 
 /// Gives back what was taken on a topic, or on all (`*`).
 pub(crate) async fn give_back(servers: &str, topic: &str) -> Result<()> {
-    let mut body = 1_i32.to_be_bytes().to_vec();
-    body.push(RESOURCE_TOPIC);
-    string(&mut body, topic);
-    body.push(PATTERN_LITERAL);
-    body.extend(NULL.to_be_bytes());
-    body.extend(NULL.to_be_bytes());
-    body.extend([OPERATION_ANY, PERMISSION_ANY]);
-    ask(servers, DELETE_ACLS, &body).await
+    let mut body = Body::default();
+    body.number(1);
+    body.byte(RESOURCE_TOPIC)
+        .string(topic)
+        .byte(PATTERN_LITERAL);
+    body.no_string().no_string();
+    body.byte(OPERATION_ANY).byte(PERMISSION_ANY);
+    change(servers, DELETE_ACLS, &body).await
 }
 
-fn string(body: &mut Vec<u8>, text: &str) {
-    let length = i16::try_from(text.len()).unwrap_or(i16::MAX);
-    body.extend(length.to_be_bytes());
-    body.extend(text.as_bytes());
-}
-
-async fn ask(servers: &str, request: i16, body: &[u8]) -> Result<()> {
-    let answer = timeout(LIMIT, exchange(servers, request, body)).await;
-    let answer = answer.context("no answer to a change of rights")??;
-    // Both answers begin alike: correlation, throttle time, how many results, then the first one's code.
-    let code = answer.get(12..14).context("an answer without a result")?;
-    match i16::from_be_bytes([code[0], code[1]]) {
+async fn change(servers: &str, api: i16, body: &Body) -> Result<()> {
+    let request = Request {
+        api,
+        version: VERSION,
+        is_flexible: false,
+    };
+    let mut answer = ask(servers, request, body).await?;
+    // Both answers begin alike: throttle time, how many results, then the first one's code.
+    answer.take(8)?;
+    match answer.code()? {
         0 => Ok(()),
         code => {
             bail!("the broker refuses to change rights (code {code}): does it have an authorizer?")
         }
     }
-}
-
-async fn exchange(servers: &str, request: i16, body: &[u8]) -> Result<Vec<u8>> {
-    let mut message = Vec::new();
-    message.extend(request.to_be_bytes());
-    message.extend(VERSION.to_be_bytes());
-    message.extend(1_i32.to_be_bytes());
-    string(&mut message, "harness");
-    message.extend(body);
-    let mut broker = TcpStream::connect(servers)
-        .await
-        .context("cannot connect to the broker")?;
-    let length = i32::try_from(message.len()).context("a request too long")?;
-    broker.write_all(&length.to_be_bytes()).await?;
-    broker.write_all(&message).await?;
-    let length = broker.read_i32().await.context("no answer")?;
-    let mut answer = vec![0; usize::try_from(length).context("an answer of negative length")?];
-    broker.read_exact(&mut answer).await.context("no answer")?;
-    Ok(answer)
 }

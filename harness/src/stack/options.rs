@@ -33,6 +33,15 @@ impl StackKind {
     }
 }
 
+/// The ports of one broker's two listeners that may be behind proxies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listeners {
+    /// For clients.
+    pub clients: u16,
+    /// For the other brokers.
+    pub peers: u16,
+}
+
 /// How to start a stack; the default suits a test.
 #[derive(Debug, Clone)]
 pub struct StackOptions {
@@ -52,9 +61,11 @@ pub struct StackOptions {
     pub secure: bool,
     /// Properties of the native stack's broker, which come last.
     pub broker_properties: Vec<(String, String)>,
-    /// The port that a second listener of the native stack's broker tells its clients to use, for a
-    /// [`crate::faults`] proxy in between; see [`crate::stack::Stack::proxied_port`].
-    pub advertise: Option<u16>,
+    /// Brokers of the native stack, each also a controller: one, or three whose topics are on all of them.
+    pub brokers: usize,
+    /// For each broker of the native stack the ports that its further listeners tell others to use, for a
+    /// [`crate::faults`] proxy in between; see `Stack::behind_proxies`.
+    pub advertise: Vec<Listeners>,
     /// Whether the store writes each command to its disk before it answers, so that it may be killed.
     pub durable_store: bool,
     /// Folder for the logs of broker and store; a temporary one if `None`.
@@ -75,7 +86,8 @@ impl Default for StackOptions {
             properties: Vec::new(),
             secure: false,
             broker_properties: Vec::new(),
-            advertise: None,
+            brokers: 1,
+            advertise: Vec::new(),
             durable_store: false,
             logs: None,
             compose_file: PathBuf::from("docker/compose.yaml"),

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::docker::{self, Compose};
 use super::embedded::{self, EmbeddedBroker};
-use super::native::NativeBroker;
+use super::native::NativeCluster;
 use super::store::Store;
 use super::{Description, SecureListener, StackKind, StackOptions, external, topics};
 
@@ -24,7 +24,7 @@ const TIDY_LIMIT: Duration = Duration::from_secs(15);
 #[derive(Debug)]
 enum Broker {
     Embedded(EmbeddedBroker),
-    Native(Box<NativeBroker>),
+    Native(Box<NativeCluster>),
     Docker(Compose),
     External,
 }
@@ -70,7 +70,7 @@ impl Stack {
             StackKind::Native => {
                 let store =
                     Store::start(options.store_port, options.durable_store, &logs, stop).await?;
-                let broker = NativeBroker::start(&options, &logs).await?;
+                let broker = NativeCluster::start(&options, &logs).await?;
                 let url = broker.url.clone();
                 (store, Broker::Native(Box::new(broker)), url)
             }
@@ -179,10 +179,14 @@ impl Stack {
                 format!("librdkafka mock cluster {}", get_rdkafka_version().1),
                 None,
             ),
-            Broker::Native(kafka) => (
-                format!("Apache Kafka {} (KRaft, one node)", kafka.version),
-                Some(kafka.java.clone()),
-            ),
+            Broker::Native(kafka) => {
+                let nodes = match kafka.count() {
+                    1 => "one node".to_owned(),
+                    count => format!("{count} nodes"),
+                };
+                let broker = format!("Apache Kafka {} (KRaft, {nodes})", kafka.version);
+                (broker, Some(kafka.java.clone()))
+            }
             Broker::Docker(compose) => (compose.broker.clone(), None),
             Broker::External => ("external broker".to_owned(), None),
         };
@@ -257,11 +261,11 @@ impl Stack {
     ///
     /// When one has ended.
     pub fn check(&mut self) -> Result<()> {
-        let broker = match &mut self.broker {
-            Broker::Native(kafka) => Some(kafka.child()),
+        let brokers = match &mut self.broker {
+            Broker::Native(kafka) => Some(kafka.children()),
             _ => None,
         };
-        for child in broker.into_iter().chain(self.store.child()) {
+        for child in brokers.into_iter().flatten().chain(self.store.child()) {
             if let Some(status) = child.try_wait()? {
                 bail!(
                     "{} ended by itself ({status}); {}",
@@ -295,9 +299,19 @@ fn refuse_ports(kind: StackKind, options: &StackOptions) -> Result<()> {
     let fixed_store =
         matches!(kind, StackKind::Docker | StackKind::External) && options.store_port.is_some();
     let broker_is_ours =
-        options.secure || options.advertise.is_some() || !options.broker_properties.is_empty();
+        options.secure || !options.advertise.is_empty() || !options.broker_properties.is_empty();
     if kind != StackKind::Native && broker_is_ours {
         bail!("further listeners and broker properties go with stack native");
+    }
+    if kind != StackKind::Native && options.brokers != 1 {
+        bail!(
+            "--brokers {} goes with --stack native, not with {}",
+            options.brokers,
+            kind.name()
+        );
+    }
+    if options.secure && options.brokers != 1 {
+        bail!("the listener for passwords is for a single broker");
     }
     match (fixed_kafka, fixed_store) {
         (true, _) => bail!(

@@ -62,11 +62,14 @@ pub(super) async fn delete(
     Ok(())
 }
 
-/// Whether a broker answers a metadata request at all.
-pub(crate) async fn answers(servers: &str, properties: &[(String, String)]) -> Result<()> {
+/// Whether a broker answers a metadata request at all; returns how many brokers it names.
+pub(crate) async fn answers(servers: &str, properties: &[(String, String)]) -> Result<usize> {
     let admin = admin(servers, properties)?;
     // librdkafka blocks here, and a blocked main thread would not see Ctrl-C.
-    let asked = spawn_blocking(move || admin.inner().fetch_metadata(None, REQUEST_LIMIT).map(drop));
+    let asked = spawn_blocking(move || {
+        let metadata = admin.inner().fetch_metadata(None, REQUEST_LIMIT)?;
+        anyhow::Ok(metadata.brokers().len())
+    });
     asked
         .await
         .context("metadata request")?

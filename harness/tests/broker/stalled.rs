@@ -110,7 +110,7 @@ async fn h24_apache_kafka_only_a_corrupt_batch_turns_health_red_with_the_clients
         &numbered("behind", 5),
     );
 
-    let broker = stack.broker_process().unwrap();
+    let broker = stack.broker_process(0).unwrap();
     broker.signal(Signal::TERM);
     broker.wait().await.unwrap();
     let segment = folder
@@ -120,7 +120,7 @@ async fn h24_apache_kafka_only_a_corrupt_batch_turns_health_red_with_the_clients
     // Behind the head of the batch, which is 61 bytes long.
     bytes[100..140].fill(0xff);
     std::fs::write(&segment, bytes).unwrap();
-    stack.respawn_broker().unwrap();
+    stack.respawn_broker(0).unwrap();
     // It answers again.
     requester
         .send_to(&requester.reply_topic, "x", None, &[])
@@ -152,7 +152,7 @@ async fn h27_apache_kafka_only_an_outage_above_the_session_time_out_is_no_fault_
         .collect();
     let service = start(&stack, "away", &[&OFTEN[..], &patience].concat()).await;
     requester.ask("before", ORDER).await;
-    let broker = stack.broker_process().unwrap();
+    let broker = stack.broker_process(0).unwrap();
     broker.signal(Signal::TERM);
     broker.wait().await.unwrap();
     // It loses its partitions, and is red in readiness alone however long the outage lasts.
@@ -163,7 +163,7 @@ async fn h27_apache_kafka_only_an_outage_above_the_session_time_out_is_no_fault_
         assert_eq!(answer.0, 200, "{answer:?}");
         sleep(Duration::from_millis(100)).await;
     }
-    stack.respawn_broker().unwrap();
+    stack.respawn_broker(0).unwrap();
     until_answered(&service, "/readyz", 200).await;
     requester.ask_after_a_loss("after", ORDER).await;
     service.stop().await.unwrap();

@@ -73,7 +73,9 @@ async fn h7_apache_kafka_only_a_stop_without_a_broker_ends() {
             requester.send(&format!("in-flight-{number}"), ORDER).await;
         }
         until_at_least(service.admin(), "kafka_bridge_in_flight_records", 1.0).await;
-        stack.kill_broker().await.unwrap();
+        let broker = stack.broker_process(0).unwrap();
+        broker.signal(Signal::KILL);
+        broker.wait().await.unwrap();
         service.child().signal(Signal::TERM);
         let ended = timeout(END_LIMIT, service.child().wait()).await;
         let status = ended.expect("the end within the limit").unwrap();

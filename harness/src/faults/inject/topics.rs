@@ -71,7 +71,7 @@ impl Scene<'_> {
 
     pub(super) async fn refuse_batches(&self, length: Duration) -> Result<i64> {
         let (servers, topic) = (&self.world.servers, &self.names.replies);
-        topics::set(servers, topic, "max.message.bytes", SINGLE_REPLY).await?;
+        topics::set(servers, topic, &[("max.message.bytes", SINGLE_REPLY)]).await?;
         let end = self.broker(Quality::Late(GATHERING), length).await;
         topics::reset(servers, topic).await?;
         Ok(end)

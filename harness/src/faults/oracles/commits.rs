@@ -21,11 +21,14 @@ fn of_this_topic(evidence: &Evidence) -> impl Iterator<Item = &Commit> {
         .map(|one| &*one.metadata)
         .filter(|metadata| !metadata.is_empty())
         .collect();
+    // Nor does one from before an unclean election: other records may be at its offset now.
+    let followed = evidence.alone.map_or(0, |alone| alone.end + UNHEARD);
     evidence.commits.iter().filter(move |one| {
-        gone.is_none_or(|gone| {
-            let is_void = one.at <= gone.end + UNHEARD && old.contains(&*one.metadata);
-            one.at > gone.end && !is_void
-        })
+        one.at > followed
+            && gone.is_none_or(|gone| {
+                let is_void = one.at <= gone.end + UNHEARD && old.contains(&*one.metadata);
+                one.at > gone.end && !is_void
+            })
     })
 }
 

@@ -7,21 +7,40 @@ use super::{Finding, none_of};
 
 const NAME: &str = "lost";
 
-/// Each record that the broker reported as delivered is in its topic at the end, unless that was remade since.
+/// Before a leader is alone in sync, producers may have waited so long for it to accept a record.
+const ACCEPTED_LATE: i64 = 10_000;
+
+/// Each record that the broker reported as delivered is in its topic at the end, unless that was remade since, or
+/// others lead who lack it.
 pub(in super::super) fn kept(evidence: &Evidence) -> Option<Finding> {
-    let there: BTreeSet<&str> = evidence.records.iter().map(|one| &*one.id).collect();
+    let gone = gone(evidence).filter(|id| !is_lost_by_kafka(evidence, id));
     // What was accepted before the topic was remade went with it; when, the schedule tells.
-    let went = |id: &String| {
-        let due = evidence.due.get(id);
+    let went = |id: &&String| {
+        let due = evidence.due.get(*id);
         let remade = evidence.requests_gone;
         remade.is_some_and(|gone| due.is_some_and(|due| *due <= gone.end))
     };
-    let gone = evidence
-        .accepted
-        .iter()
-        .filter(|id| !there.contains(&***id) && !went(id));
-    let gone: Vec<String> = gone.cloned().collect();
+    let gone: Vec<String> = gone.filter(|id| !went(id)).cloned().collect();
     none_of("kept", "accepted requests are not in their topic", &gone)
+}
+
+fn gone(evidence: &Evidence) -> impl Iterator<Item = &String> {
+    let there: BTreeSet<&str> = evidence.records.iter().map(|one| &*one.id).collect();
+    let accepted = evidence.accepted.iter();
+    accepted.filter(move |id| !there.contains(&***id))
+}
+
+/// Kafka says that an unclean election loses what the leader before had accepted alone.
+fn is_lost_by_kafka(evidence: &Evidence, id: &str) -> bool {
+    let alone = evidence.alone.zip(evidence.due.get(id));
+    alone.is_some_and(|(alone, due)| (alone.begin - ACCEPTED_LATE..=alone.end).contains(due))
+}
+
+/// How many accepted records an unclean election has lost.
+pub(in super::super) fn lost_by_kafka(evidence: &Evidence) -> usize {
+    gone(evidence)
+        .filter(|id| is_lost_by_kafka(evidence, id))
+        .count()
 }
 
 /// Records without any answer. Those whose reply may have gone with its deleted topic are not among them,
@@ -122,6 +141,21 @@ mod tests {
         assert_eq!(kept(&evidence), None);
         evidence.due.insert("c".to_owned(), 6);
         assert!(kept(&evidence).is_some());
+    }
+
+    #[test]
+    fn what_a_leader_accepted_alone_is_lost_by_kafka_and_nothing_else() {
+        let mut evidence = sound();
+        evidence.accepted.insert("c".to_owned());
+        evidence.due.insert("c".to_owned(), 20_005);
+        assert_eq!(lost_by_kafka(&evidence), 0);
+        let alone = |begin, end| Some(Span { begin, end });
+        evidence.alone = alone(20_000, 20_005);
+        assert_eq!((kept(&evidence), lost_by_kafka(&evidence)), (None, 1));
+        for other in [alone(20_000, 20_004), alone(40_000, 50_000)] {
+            evidence.alone = other;
+            assert!(kept(&evidence).is_some() && lost_by_kafka(&evidence) == 0);
+        }
     }
 
     #[test]

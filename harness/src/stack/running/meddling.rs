@@ -1,49 +1,61 @@
 //! What tests of faults do to a running stack, and ask it: kill and restart its parts, change its topics.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result, bail};
-use rustix::process::Signal;
 
 use super::super::acls::{self, Right};
+use super::super::native::Node;
 use super::{Broker, Stack};
 use crate::process::Child;
-use crate::stack::Store;
+use crate::stack::{Listeners, Store};
 
 impl Stack {
-    /// Kills the broker, for tests of what its clients then do.
-    ///
-    /// # Errors
-    ///
-    /// When this stack has no broker in a process of its own.
-    pub async fn kill_broker(&mut self) -> Result<()> {
-        let Broker::Native(kafka) = &mut self.broker else {
-            bail!("the broker of stack {} is no child", self.kind.name());
-        };
-        kafka.child().signal(Signal::KILL);
-        kafka.child().wait().await.map(drop)
-    }
-
-    /// The broker's process, to signal it and to see it end.
-    ///
-    /// # Errors
-    ///
-    /// When this stack has no broker in a process of its own.
-    pub fn broker_process(&mut self) -> Result<&mut Child> {
+    fn node(&mut self, broker: usize) -> Result<&mut Node> {
         match &mut self.broker {
-            Broker::Native(kafka) => Ok(kafka.child()),
+            Broker::Native(kafka) => kafka.node(broker),
             _ => bail!("the broker of stack {} is no child", self.kind.name()),
         }
     }
 
-    /// Starts the broker again, whose process has ended, on its data, and waits for nothing.
+    /// How many brokers this stack has.
+    #[must_use]
+    pub fn brokers(&self) -> usize {
+        match &self.broker {
+            Broker::Native(kafka) => kafka.count(),
+            _ => 1,
+        }
+    }
+
+    /// The process of a broker, counted from 0, to signal it and to see it end.
     ///
     /// # Errors
     ///
-    /// When it cannot be started, or this stack has no broker in a process of its own.
-    pub fn respawn_broker(&mut self) -> Result<()> {
+    /// When this stack has no such broker in a process of its own.
+    pub fn broker_process(&mut self, broker: usize) -> Result<&mut Child> {
+        Ok(&mut self.node(broker)?.child)
+    }
+
+    /// The process ids of the brokers that run on this machine.
+    pub(crate) fn broker_ids(&mut self) -> Vec<u32> {
         match &mut self.broker {
-            Broker::Native(kafka) => kafka.respawn(),
-            _ => bail!("the broker of stack {} is no child", self.kind.name()),
+            Broker::Native(kafka) => kafka.children().filter_map(|child| child.id()).collect(),
+            _ => Vec::new(),
         }
+    }
+
+    /// Starts a broker again, whose process has ended, on its data, and waits for nothing.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started, or this stack has no such broker in a process of its own.
+    pub fn respawn_broker(&mut self, broker: usize) -> Result<()> {
+        self.node(broker)?.respawn()
+    }
+
+    /// The folder in which a broker keeps its topics.
+    pub(crate) fn broker_data(&mut self, broker: usize) -> Result<PathBuf> {
+        Ok(self.node(broker)?.data.clone())
     }
 
     /// The store's process id, while a store runs that this stack started.
@@ -80,13 +92,11 @@ impl Stack {
         }
     }
 
-    /// The port of the broker's second listener, where
-    /// [`crate::stack::StackOptions::advertise`] asked for one.
-    #[must_use]
-    pub fn proxied_port(&self) -> Option<u16> {
+    /// The further listeners of each broker, where [`crate::stack::StackOptions::advertise`] asked for them.
+    pub(crate) fn behind_proxies(&self) -> Vec<Listeners> {
         match &self.broker {
-            Broker::Native(kafka) => kafka.proxied_port,
-            _ => None,
+            Broker::Native(kafka) => kafka.behind_proxies(),
+            _ => Vec::new(),
         }
     }
 

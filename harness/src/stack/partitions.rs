@@ -1,0 +1,131 @@
+//! Where the replicas of a topic are and which of them lead: asked, elected and reassigned.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use tokio::task::spawn_blocking;
+
+use super::protocol::{Body, Request, ask};
+use super::topics::client_config;
+
+const LIMIT: Duration = Duration::from_secs(5);
+const LIMIT_MS: i32 = 10_000;
+
+const ELECT_LEADERS: Request = Request {
+    api: 43,
+    version: 1,
+    is_flexible: false,
+};
+const PREFERRED: u8 = 0;
+const ALL_PARTITIONS: i32 = -1;
+
+const ALTER_PARTITION_REASSIGNMENTS: Request = Request {
+    api: 45,
+    version: 0,
+    is_flexible: true,
+};
+
+const CONSUMER_GROUP_DESCRIBE: Request = Request {
+    api: 69,
+    version: 0,
+    is_flexible: true,
+};
+
+/// The brokers that have a partition, by their numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Partition {
+    /// `None` while there is none.
+    pub(crate) leader: Option<i32>,
+    /// The first is the one that is to lead.
+    pub(crate) replicas: Vec<i32>,
+    pub(crate) in_sync: Vec<i32>,
+}
+
+/// The partitions of each topic, those of Kafka's own included.
+pub(crate) async fn partitions(
+    servers: &str,
+) -> Result<BTreeMap<String, BTreeMap<i32, Partition>>> {
+    let asker: BaseConsumer = client_config(servers, &[]).set("log_level", "0").create()?;
+    // librdkafka blocks here.
+    spawn_blocking(move || {
+        let metadata = asker.fetch_metadata(None, LIMIT);
+        let metadata = metadata.context("no answer to a metadata request")?;
+        let topics = metadata.topics().iter().map(|topic| {
+            let partitions = topic.partitions().iter().map(|one| {
+                let partition = Partition {
+                    leader: Some(one.leader()).filter(|leader| *leader >= 0),
+                    replicas: one.replicas().to_vec(),
+                    in_sync: one.isr().to_vec(),
+                };
+                (one.id(), partition)
+            });
+            (topic.name().to_owned(), partitions.collect())
+        });
+        Ok(topics.collect())
+    })
+    .await
+    .context("metadata request")?
+}
+
+/// Has each partition led by the first of its replicas, as far as that is in sync.
+pub(crate) async fn elect_preferred(servers: &str) -> Result<()> {
+    let mut body = Body::default();
+    body.byte(PREFERRED).number(ALL_PARTITIONS).number(LIMIT_MS);
+    let mut answer = ask(servers, ELECT_LEADERS, &body).await?;
+    // The throttle time.
+    answer.take(4)?;
+    refused("elect leaders", answer.code()?)
+}
+
+/// Gives each partition of a topic these replicas; the copying goes on after the answer.
+pub(crate) async fn reassign(
+    servers: &str,
+    topic: &str,
+    wanted: &BTreeMap<i32, Vec<i32>>,
+) -> Result<()> {
+    let mut body = Body::default();
+    body.number(LIMIT_MS).compact_count(1).compact_string(topic);
+    body.compact_count(wanted.len());
+    for (partition, replicas) in wanted {
+        body.number(*partition).compact_count(replicas.len());
+        for replica in replicas {
+            body.number(*replica);
+        }
+        body.end();
+    }
+    body.end().end();
+    let mut answer = ask(servers, ALTER_PARTITION_REASSIGNMENTS, &body).await?;
+    answer.take(4)?;
+    refused("reassign partitions", answer.code()?)
+}
+
+fn refused(what: &str, code: i16) -> Result<()> {
+    match code {
+        0 => Ok(()),
+        code => bail!("the broker refuses to {what} (code {code})"),
+    }
+}
+
+/// How many members a group has whose partitions the broker assigns (KIP-848), or `None` while it is assigning them.
+/// `server` is its coordinator.
+pub(crate) async fn assigned_members(server: &str, group: &str) -> Result<Option<usize>> {
+    let mut body = Body::default();
+    body.compact_count(1).compact_string(group);
+    // No authorized operations.
+    body.byte(0).end();
+    let mut answer = ask(server, CONSUMER_GROUP_DESCRIBE, &body).await?;
+    answer.take(4)?;
+    if answer.compact_count()? != 1 {
+        bail!("an answer about no group");
+    }
+    refused("describe a group", answer.code()?)?;
+    let (_message, _id) = (answer.compact_string()?, answer.compact_string()?);
+    let state = answer.compact_string()?;
+    // The epochs of the group and of its assignment.
+    answer.take(8)?;
+    let _assignor = answer.compact_string()?;
+    let members = answer.compact_count()?;
+    Ok(matches!(&*state, "Stable" | "Empty" | "Dead").then_some(members))
+}
