@@ -46,6 +46,28 @@ fn apache_kafka_only_nothing_is_lost_while_service_store_and_connections_fail() 
 }
 
 #[test]
+fn apache_kafka_only_nothing_is_lost_while_a_cluster_loses_a_leader() {
+    let harness = Harness::new();
+    let mut suite = faults(&harness, "kill-leader", "1");
+    let output = suite.args(["--brokers", "3"]).output().unwrap();
+    let (table, log) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(output.status.success(), "{table}\n{log}");
+    let report = json(&harness.folder.path().join("faults.json"));
+    let broker = report["stack"]["broker"].as_str().unwrap();
+    assert!(broker.contains("3 nodes"), "{broker}");
+    let figures = &report["rounds"][0]["figures"];
+    assert!(figures["requests"].as_u64().unwrap() >= 600, "{figures}");
+    assert_eq!(
+        (&figures["lost"], &figures["lost_by_kafka"]),
+        (&0.into(), &0.into())
+    );
+    harness.assert_nothing_left();
+}
+
+#[test]
 fn apache_kafka_only_an_interrupted_suite_leaves_nothing() {
     let harness = Harness::new();
     let running = harness.start_until(faults(&harness, "kill-store", "1"), "round 1:");
@@ -74,11 +96,17 @@ fn a_seed_makes_the_same_plan_and_another_stack_is_refused() {
     let output = aside.env("RUST_LOG", "off").output().unwrap();
     assert_eq!(String::from_utf8(output.stderr).unwrap(), plan("3"));
 
-    let refused = harness
-        .command(&["faults", "--stack", "embedded"])
-        .output()
-        .unwrap();
-    assert!(!refused.status.success());
-    let complaint = support::complaint(&refused);
-    assert!(complaint.contains("--stack native"), "{complaint}");
+    for (arguments, expected) in [
+        (&["faults", "--stack", "embedded"][..], "--stack native"),
+        (&["faults", "--only", "kill-leader"], "add --brokers 3"),
+        (
+            &["up", "--brokers", "3"],
+            "--brokers 3 goes with --stack native",
+        ),
+    ] {
+        let refused = harness.command(arguments).output().unwrap();
+        assert!(!refused.status.success());
+        let complaint = support::complaint(&refused);
+        assert!(complaint.contains(expected), "{complaint}");
+    }
 }
