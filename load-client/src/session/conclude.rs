@@ -15,7 +15,6 @@ use crate::report::{EndedBy, RunData, RunFacts, RunReport, hdr_log, junit, write
 use crate::session::Session;
 use crate::session::terminal::{INTERRUPTED, Text, say};
 use crate::session::watch::Watcher;
-use crate::transport::Transport;
 
 /// Bins of the report's histogram.
 const HISTOGRAM_BINS: u32 = 80;
@@ -33,6 +32,8 @@ pub(super) struct EndOfRun {
     pub(super) findings: Findings,
     /// Why it ended, where that is known to what went on beside it.
     pub(super) ended_beside: Option<EndedBy>,
+    /// Why replies could not be received any more.
+    pub(super) defunct: Option<String>,
     /// The requests could not be recorded any more.
     pub(super) recording_failed: bool,
     /// It was interrupted a second time.
@@ -57,8 +58,7 @@ impl EndOfRun {
         let facts = self.judged(&summary);
         let held = self.show(&summary, &facts);
         let written = self.write(&summary, &facts);
-        let defunct = self.defunct();
-        if let Some(cause) = &defunct {
+        if let Some(cause) = &self.defunct {
             say(&format!("error: the run ended early: {cause}"));
         }
         let files = self.watcher.files.as_ref();
@@ -68,7 +68,7 @@ impl EndOfRun {
         };
         Concluded {
             done: told.and(written).and(history),
-            defunct,
+            defunct: self.defunct,
             validity: facts.validity,
             held,
         }
@@ -92,7 +92,7 @@ impl EndOfRun {
         let mut searches = summary.findings.capacity.iter();
         let found_nothing = searches.any(|found| found.held_per_second.is_none());
         let causes = Causes {
-            ended_early: self.defunct().is_some(),
+            ended_early: self.defunct.is_some(),
             interrupted_twice: self.interrupted_twice,
             invalid: validity.is_invalid(),
             // A search whose limits no rate has held is as one whose thresholds do not hold.
@@ -139,15 +139,10 @@ impl EndOfRun {
         }
     }
 
-    /// Why replies could not be received any more.
-    fn defunct(&self) -> Option<String> {
-        self.watcher.transport.pending().defunct()
-    }
-
     fn ended_by(&self) -> EndedBy {
         let control = &self.watcher.control;
         match (self.session.plan.run_time, self.ended_beside) {
-            _ if self.defunct().is_some() || self.recording_failed => EndedBy::Failure,
+            _ if self.defunct.is_some() || self.recording_failed => EndedBy::Failure,
             _ if self.watcher.threshold_broke => EndedBy::Threshold,
             (_, Some(ended_beside)) => ended_beside,
             _ if control.is_exhausted() => EndedBy::Exhausted,
@@ -174,7 +169,7 @@ impl EndOfRun {
     fn write(&mut self, summary: &Summary, facts: &RunFacts) -> anyhow::Result<()> {
         let counts = self.session.arguments.output.exit_code_on_invalid != 0;
         let spoiled = spoiled(
-            self.defunct(),
+            self.defunct.as_deref(),
             self.recording_failed,
             self.interrupted_twice,
             Some(&facts.validity).filter(|_| counts),
@@ -214,7 +209,7 @@ impl EndOfRun {
 /// Why no figure of a run must be used; `None` when they may be. Without `validity`, whether the load client kept
 /// up does not count.
 fn spoiled(
-    defunct: Option<String>,
+    defunct: Option<&str>,
     recording_failed: bool,
     interrupted_twice: bool,
     validity: Option<&Validity>,
@@ -313,9 +308,7 @@ mod tests {
 
     #[test]
     fn figures_are_spoiled_by_whatever_ended_the_run_before_its_time() {
-        let told = |defunct: Option<&str>, recording, twice| {
-            spoiled(defunct.map(str::to_owned), recording, twice, None)
-        };
+        let told = |defunct, recording, twice| spoiled(defunct, recording, twice, None);
         assert_eq!(told(None, false, false), None);
         assert!(told(Some("no broker"), false, false).is_some_and(|own| own.contains("no broker")));
         assert!(told(None, true, false).is_some_and(|own| own.contains("recorded")));

@@ -26,6 +26,7 @@ use crate::measure::recorder::{Recorder, Samples, TallyView};
 use crate::measure::selfcheck::Stillness;
 use crate::report::{Destination, ExportError, RequestsCsv, StatsFiles, is_standard_output};
 use crate::scenario::{Mix, Scenario};
+use crate::transport::Transport;
 use crate::transport::kafka::{ClientSettings, KafkaSettings, KafkaTransport, KafkaTransportError};
 
 pub(crate) use conclude::Concluded;
@@ -180,6 +181,7 @@ impl Started {
         let (findings, ended_beside) = beside.finish(&view);
         let ended = EndOfRun {
             session,
+            defunct: watcher.transport.pending().defunct(),
             watcher,
             started,
             duration,
