@@ -261,6 +261,7 @@ fn exit_code(causes: Causes) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::selfcheck::Finding;
 
     const WELL: Causes = Causes {
         ended_early: false,
@@ -313,7 +314,15 @@ mod tests {
         assert!(told(Some("no broker"), false, false).is_some_and(|own| own.contains("no broker")));
         assert!(told(None, true, false).is_some_and(|own| own.contains("recorded")));
         assert!(told(None, false, true).is_some_and(|own| own.contains("interrupted")));
-        let valid = spoiled(None, false, false, Some(&Validity::Valid));
-        assert_eq!(valid, None);
+        let judged = |validity| spoiled(None, false, false, Some(&validity));
+        assert_eq!(judged(Validity::Valid), None);
+        let finding = Finding {
+            reason: "1.9 cores".to_owned(),
+            advice: "fewer users".to_owned(),
+        };
+        let findings = vec![finding];
+        let told = judged(Validity::Invalid { findings }).unwrap();
+        assert!(told.starts_with("INVALID: "), "{told}");
+        assert!(told.ends_with("; 1.9 cores; fewer users"), "{told}");
     }
 }
