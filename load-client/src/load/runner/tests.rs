@@ -178,6 +178,16 @@ async fn by_timer<T: Transport>(mut dispatcher: Dispatcher<T>) {
     }
 }
 
+/// The milliseconds at which requests were sent.
+fn sent(samples: &[Sample]) -> Vec<u64> {
+    let mut sent: Vec<_> = samples
+        .iter()
+        .map(|sample| sample.sent_ns / 1_000_000)
+        .collect();
+    sent.sort_unstable();
+    sent
+}
+
 fn statuses(samples: &[Sample]) -> Vec<Status> {
     let mut statuses: Vec<_> = samples.iter().map(|sample| sample.status).collect();
     statuses.sort_unstable();
@@ -362,4 +372,24 @@ async fn active(plan: Plan, looks: &[u64], steer: impl FnOnce(&Control)) -> Vec<
     control.stop.cancel();
     running.await.unwrap();
     found
+}
+
+/// Runs a plan for a service that takes 100 ms. Takes users away at this millisecond, and wants them again so many
+/// milliseconds and turns of other tasks later. Returns when requests were sent.
+async fn sent_while(plan: Plan, users: i32, at: u64, (later, turns): (u64, usize)) -> Vec<u64> {
+    let control = Control::default();
+    let steered = control.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(at)).await;
+        steered.add_users(-users);
+        if later > 0 {
+            tokio::time::sleep(Duration::from_millis(later)).await;
+        }
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
+        steered.add_users(users);
+    });
+    let transport = Memory::new(Service::RepliesAfter(Duration::from_millis(100)));
+    sent(&collect(plan, transport, control).await)
 }

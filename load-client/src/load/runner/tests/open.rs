@@ -4,15 +4,6 @@ use hdrhistogram::Histogram;
 
 use crate::load::runner::tests::*;
 
-fn sent(samples: &[Sample]) -> Vec<u64> {
-    let mut sent: Vec<_> = samples
-        .iter()
-        .map(|sample| sample.sent_ns / 1_000_000)
-        .collect();
-    sent.sort_unstable();
-    sent
-}
-
 fn bounded(rate: f64, seconds: u64, max: usize) -> Plan {
     let mut plan = open_plan(rate, seconds);
     if let Model::Open(open) = &mut plan.model {
@@ -332,23 +323,32 @@ async fn users_that_think_end_at_once_when_they_are_not_wanted() {
 
 #[tokio::test(start_paused = true)]
 async fn users_come_back_after_there_were_none() {
-    let control = Control::default();
-    let steered = control.clone();
-    tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        steered.set_target(0, 1000.0);
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        steered.set_target(2, 100.0);
-    });
-    let transport = Memory::new(Service::RepliesAfter(Duration::from_millis(100)));
-    let samples = collect(plan(2, 3), transport, control).await;
-    let in_second = |second| {
-        let sent = samples.iter().map(|sample| sample.sent_ns / 1_000_000_000);
-        sent.filter(|sent| *sent == second).count()
-    };
+    let sent = sent_while(plan(2, 3), 2, 1000, (1000, 0)).await;
+    let in_second = |second| sent.iter().filter(|sent| *sent / 1000 == second).count();
     // Those of 1.000 s were sent before the users were taken away, or in that instant.
     assert!(in_second(1) <= 2, "{}", in_second(1));
     assert_eq!(in_second(2), 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_that_is_wanted_again_before_it_has_ended_goes_on_with_its_pauses() {
+    let second = Duration::from_secs(1);
+    let (least, most, seed) = (second, second, 1);
+    for (pause, expected) in [
+        (Pause::Pace(second), [0, 1000, 2000, 3000]),
+        (Pause::Think { least, most, seed }, [0, 1100, 2200, 3300]),
+    ] {
+        let mut plan = plan(1, 4);
+        plan.model = Model::Closed(pause);
+        // The second request is in flight.
+        let sent = sent_while(plan.clone(), 1, expected[1] + 50, (20, 0)).await;
+        assert_eq!(sent, expected);
+        // The user is in a pause, which it may have left.
+        for turns in 0..10 {
+            let sent = sent_while(plan.clone(), 1, 500, (0, turns)).await;
+            assert!(sent.len() >= 4, "{turns}: {sent:?}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
