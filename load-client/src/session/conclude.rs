@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::anyhow;
 
-use crate::load::plan::{Model, Pause};
+use crate::load::plan::Model;
 use crate::measure::analysis::Findings;
 use crate::measure::selfcheck::{self, Readings, Stalled, Validity, available_cores};
 use crate::measure::summary::Summary;
@@ -120,13 +120,10 @@ impl EndOfRun {
     fn readings(&self) -> Readings {
         let (plan, watcher) = (&self.session.plan, &self.watcher);
         let (view, control) = (&watcher.view, &watcher.control);
-        // Of several loads, others may think.
-        let has_only_waiting_users =
-            plan.loads.is_empty() && plan.model == Model::Closed(Pause::None);
         Readings {
             is_open_loop: matches!(plan.model, Model::Open(_)),
-            // After a reset they are of another span than who waits.
-            users: (has_only_waiting_users && !view.was_reset())
+            // After a reset the mean covers another span of time than the users who wait.
+            users: (plan.has_only_waiting_users() && !view.was_reset())
                 .then(|| control.mean_users())
                 .flatten(),
             in_flight: view.occupied(),
