@@ -138,12 +138,14 @@ async fn stages_of_rates_follow_each_other() {
         target: Target::Rate(rate),
         ramp,
     };
-    let mut plan = open_plan(0.0, 4);
-    plan.stages = vec![stage(2.0, true), stage(1.0, false)];
+    let mut plan = open_plan(0.0, 6);
+    plan.stages = vec![stage(2.0, true), stage(1.0, false), stage(2.0, true)];
     let transport = Memory::new(Service::RepliesAfter(Duration::from_millis(1)));
     let samples = collect(plan, transport, Control::default()).await;
-    // The ramp's integral is t²/2: requests at 0 and √2 s; tokio's timer wakes on whole milliseconds.
-    assert_eq!(sent(&samples), [0, 1415, 2000, 3000]);
+    // The first ramp's integral is t²/2: requests at 0 and √2 s; tokio's timer wakes on whole milliseconds. The second's
+    // is t + t²/4.
+    let expected = [0, 1415, 2000, 3000, 4000, 4829, 5465];
+    assert_eq!(sent(&samples), expected);
 }
 
 /// The pacer's thread runs on real time: what it sends is asserted, and not when.
@@ -374,8 +376,13 @@ async fn stages_of_users_follow_each_other() {
         ramp,
     };
     let mut plan = plan(0, 60);
-    plan.stages = vec![stage(4, 4, true), stage(4, 2, false), stage(4, 6, false)];
-    let looks = [500, 1500, 3500, 4150, 7900, 8150];
+    plan.stages = vec![
+        stage(4, 4, true),
+        stage(4, 2, false),
+        stage(4, 6, false),
+        stage(4, 2, true),
+    ];
+    let looks = [500, 1500, 3500, 4150, 7900, 8150, 12_500, 15_500];
     let found = active(plan, &looks, |_| {}).await;
-    assert_eq!(found, [1, 2, 4, 2, 2, 6]);
+    assert_eq!(found, [1, 2, 4, 2, 2, 6, 5, 2]);
 }
