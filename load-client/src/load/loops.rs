@@ -218,6 +218,8 @@ pub(super) struct Dispatcher<T> {
     number: u64,
     /// Whether the next request was counted as held back.
     is_held_back: bool,
+    /// Whether it was told that this load's requests are held back.
+    has_warned: bool,
     /// Whether requests are late because one was held back, and the schedule was not caught up with since.
     is_behind: bool,
     /// Changes of the target that the schedule is to follow.
@@ -232,6 +234,7 @@ impl<T: Transport> Dispatcher<T> {
             max_in_flight,
             number: 0,
             is_held_back: false,
+            has_warned: false,
             is_behind: false,
             changes: engine.control.changes(),
             engine,
@@ -284,11 +287,14 @@ impl<T: Transport> Dispatcher<T> {
             return true;
         }
         self.is_behind = true;
-        let is_new = !std::mem::replace(&mut self.is_held_back, true);
-        if is_new && !is_recorded {
+        if std::mem::replace(&mut self.is_held_back, true) {
+            return false;
+        }
+        self.engine.control.count_held_back();
+        if !is_recorded {
             self.engine.control.count_wait_for_recorder();
         }
-        if is_new && self.engine.control.count_held_back() == 0 {
+        if !std::mem::replace(&mut self.has_warned, true) {
             let most = self.max_in_flight;
             tracing::warn!(
                 most,
