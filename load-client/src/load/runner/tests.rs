@@ -248,6 +248,7 @@ async fn silence_is_a_time_out_and_no_latency() {
     assert_eq!(samples.len(), 4);
     assert_eq!(statuses(&samples), [Status::Timeout]);
     assert!(samples.iter().all(|sample| sample.service_ns().is_none()));
+    assert!(matches!(samples[0].error, Cow::Borrowed(TIMED_OUT)));
 }
 
 #[tokio::test(start_paused = true)]
