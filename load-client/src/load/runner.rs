@@ -106,6 +106,7 @@ impl<T: Transport> Engine<T> {
         let others_end = async { tokio::join!(self.time_out(), self.cut_on_abort()) };
         tokio::select! {
             () = all_ended => {}
+            // This arm never ends, because `time_out` never does.
             _ = others_end => {}
         }
     }

@@ -238,7 +238,7 @@ pub(crate) fn parse_times(text: &str) -> Result<(Duration, Duration), String> {
 /// The most requests per second that can be asked for.
 const HIGHEST: f64 = 10_000_000.0;
 
-/// Reads a rate; answers requests per second.
+/// Reads a rate; returns requests per second.
 ///
 /// # Errors
 ///

@@ -228,7 +228,7 @@ pub struct Row {
     pub rates: Rates,
 }
 
-/// Requests that ended, and those of them that failed.
+/// How many requests ended, and how many of them failed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Ended {
     /// Requests that ended, well or not.

@@ -80,7 +80,7 @@ impl EndOfRun {
         let mut summary = watcher.summary();
         summary.findings = std::mem::take(&mut self.findings);
         summary.schedule_lag = watcher.control.lag();
-        let moment = watcher.moment(self.duration < self.session.plan.warm_up);
+        let moment = watcher.keep_moment(self.duration < self.session.plan.warm_up);
         let told = watcher.tell(&moment, &summary);
         (summary, told.map_err(anyhow::Error::from))
     }
@@ -162,7 +162,7 @@ impl EndOfRun {
         is_held.then_some((place, text))
     }
 
-    /// Writes each file that was asked for, whole. Answers the first error.
+    /// Writes each file that was asked for, whole. Returns the first error.
     fn write(&mut self, summary: &Summary, facts: &RunFacts) -> anyhow::Result<()> {
         let counts = self.session.arguments.output.exit_code_on_invalid != 0;
         let spoiled = spoiled(

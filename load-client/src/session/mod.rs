@@ -147,6 +147,19 @@ impl Session {
             is_over: CancellationToken::new(),
         })
     }
+
+    /// Sends until the run is over.
+    async fn send(&self, transport: Arc<KafkaTransport>, samples: Samples, control: &Control) {
+        let (plan, scenario) = (&self.plan, Arc::clone(&self.scenario));
+        if plan.loads.is_empty() {
+            return runner::run(plan.clone(), scenario, transport, samples, control).await;
+        }
+        let loads = plan.loads.iter().map(|load| {
+            let part = scenario.part(load.kinds.clone());
+            (load.plan.clone(), Arc::new(part) as Arc<dyn Scenario>)
+        });
+        runner::run_loads(loads.collect(), &transport, samples, control).await;
+    }
 }
 
 impl Started {
@@ -199,20 +212,6 @@ impl Started {
             }
         }
         Ok(concluded)
-    }
-}
-
-impl Session {
-    async fn send(&self, transport: Arc<KafkaTransport>, samples: Samples, control: &Control) {
-        let (plan, scenario) = (&self.plan, Arc::clone(&self.scenario));
-        if plan.loads.is_empty() {
-            return runner::run(plan.clone(), scenario, transport, samples, control).await;
-        }
-        let loads = plan.loads.iter().map(|load| {
-            let part = scenario.part(load.kinds.clone());
-            (load.plan.clone(), Arc::new(part) as Arc<dyn Scenario>)
-        });
-        runner::run_loads(loads.collect(), &transport, samples, control).await;
     }
 }
 

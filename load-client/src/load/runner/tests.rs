@@ -139,7 +139,7 @@ fn scenario() -> Arc<dyn Scenario> {
     Arc::new(Fixed(["createOrder".to_owned()]))
 }
 
-/// Runs a plan on paused time; answers its samples in the order in which they ended.
+/// Runs a plan on paused time; returns its samples in the order in which they ended.
 async fn collect<T: Transport>(plan: Plan, transport: Arc<T>, control: Control) -> Vec<Sample> {
     let (samples, receiver) = Samples::channel();
     let engine = Engine::new(plan, scenario(), transport, samples, &control);
@@ -347,7 +347,7 @@ async fn warm_up_requests_are_flagged_by_their_send() {
     assert_eq!(flags, [true, true, false, false]);
 }
 
-/// Runs a plan for a service that takes 100 ms; answers how many users, or requests in flight, there were
+/// Runs a plan for a service that takes 100 ms; returns how many users, or requests in flight, there were
 /// at each of these milliseconds. `steer` is called at second 2.
 async fn active(plan: Plan, looks: &[u64], steer: impl FnOnce(&Control)) -> Vec<u32> {
     let control = Control::default();
