@@ -30,9 +30,12 @@ async fn requests_go_by_the_schedule_whatever_the_replies_do() {
 
 #[tokio::test(start_paused = true)]
 async fn requests_over_the_bound_are_late_and_told_and_not_dropped() {
-    let slow = Memory::new(Service::RepliesAfter(Duration::from_millis(200)));
+    let slow = || Memory::new(Service::RepliesAfter(Duration::from_millis(200)));
     let control = Control::default();
-    let samples = collect(bounded(10.0, 1, 1), slow, control.clone()).await;
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let logged = tracing_subscriber::fmt().with_writer(Mutex::new(log.reopen().unwrap()));
+    let _guard = tracing::subscriber::set_default(logged.finish());
+    let samples = collect(bounded(10.0, 1, 1), slow(), control.part()).await;
     assert_eq!(samples.len(), 10);
     let lag = control.lag().unwrap();
     assert_eq!((lag.requests, lag.held_back, lag.unsent), (10, 9, 0));
@@ -56,6 +59,10 @@ async fn requests_over_the_bound_are_late_and_told_and_not_dropped() {
         warning.starts_with("9 request(s) were held back"),
         "{warning}"
     );
+    // A second load has a warning of its own.
+    collect(bounded(10.0, 1, 1), slow(), control.part()).await;
+    let told = std::fs::read_to_string(log.path()).unwrap();
+    assert_eq!(told.matches("WARN").count(), 2, "{told}");
 }
 
 #[tokio::test(start_paused = true)]
