@@ -264,9 +264,8 @@ impl Control {
         self.counts.behind_recorder.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a request that is held back; returns how many were before.
-    pub(super) fn count_held_back(&self) -> u64 {
-        self.counts.held_back.fetch_add(1, Ordering::Relaxed)
+    pub(super) fn count_held_back(&self) {
+        self.counts.held_back.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn count_unsent(&self, count: u64) {

@@ -2,13 +2,12 @@
 //! of the schedule when it is due, or as soon as possible after.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::sleep_until;
-use tokio_util::sync::CancellationToken;
+use tokio::time::{sleep_until, timeout_at};
 
 use crate::load::plan::{Pause, Target};
 use crate::load::runner::{Engine, now};
@@ -17,13 +16,17 @@ use crate::load::users::{Course, WaitTime};
 use crate::measure::summary::Status;
 use crate::transport::{Ending, InFlight, Listener, Transport};
 
-/// Users that run.
+/// Users that run. One that is wanted again before it has ended goes on as if nothing had been.
 struct Users<T> {
     engine: Arc<Engine<T>>,
     pause: Pause,
     tasks: JoinSet<u32>,
-    /// What dismisses those that run, by their numbers.
-    running: Vec<Option<CancellationToken>>,
+    /// What wakes those that run from their pauses, by their numbers.
+    running: Vec<Option<Arc<Notify>>>,
+    /// Those with numbers below this are wanted.
+    wanted: Arc<AtomicU32>,
+    /// Those that have ended since the number was set.
+    ended: Vec<u32>,
 }
 
 /// Lets users run until the run is over, and the last of them has ended.
@@ -33,6 +36,8 @@ pub(super) async fn drive_closed<T: Transport>(engine: &Arc<Engine<T>>, pause: P
         pause,
         tasks: JoinSet::new(),
         running: Vec::new(),
+        wanted: Arc::default(),
+        ended: Vec::new(),
     };
     let mut course = Course::new(&engine.plan);
     let mut changes = engine.control.changes();
@@ -62,6 +67,7 @@ pub(super) async fn drive_closed<T: Transport>(engine: &Arc<Engine<T>>, pause: P
     }
     engine.sending_ended();
     engine.control.stop.cancel();
+    users.set_number(0);
     while let Some(ended) = users.tasks.join_next().await {
         users.note(ended);
     }
@@ -70,24 +76,39 @@ pub(super) async fn drive_closed<T: Transport>(engine: &Arc<Engine<T>>, pause: P
 impl<T: Transport> Users<T> {
     /// Dismisses users that are not wanted any more, and starts those that are missing.
     fn set_number(&mut self, wanted: u32) {
-        let surplus = self.running.iter().skip(wanted as usize);
-        surplus.flatten().for_each(CancellationToken::cancel);
-        let length = self.running.len().max(wanted as usize);
-        self.running.resize(length, None);
-        let slots = self.running.iter_mut().zip(0..wanted);
-        for (running, user) in slots.filter(|(running, _)| running.is_none()) {
-            let dismissed = self.engine.control.stop.child_token();
-            *running = Some(dismissed.clone());
-            let engine = Arc::clone(&self.engine);
-            self.tasks
-                .spawn(closed_loop(user, engine, self.pause, dismissed));
+        let last = self.wanted.swap(wanted, Ordering::Relaxed);
+        for user in wanted..last {
+            // A long pause must not keep it.
+            if let Some(woken) = &self.running[user as usize] {
+                woken.notify_one();
+            }
         }
+        let ended = std::mem::take(&mut self.ended).into_iter();
+        let ended = ended.filter(|user| *user < wanted);
+        ended.chain(last..wanted).for_each(|user| self.start(user));
         self.engine.users_are(self.tasks.len());
+    }
+
+    /// Starts a user, unless it runs.
+    fn start(&mut self, user: u32) {
+        let length = self.running.len().max(user as usize + 1);
+        self.running.resize(length, None);
+        let running = &mut self.running[user as usize];
+        if running.is_none() {
+            let woken = Arc::<Notify>::default();
+            *running = Some(Arc::clone(&woken));
+            let (engine, wanted) = (Arc::clone(&self.engine), Arc::clone(&self.wanted));
+            self.tasks
+                .spawn(closed_loop(user, engine, self.pause, wanted, woken));
+        }
     }
 
     fn note(&mut self, ended: Result<u32, JoinError>) {
         match ended {
-            Ok(user) => self.running[user as usize] = None,
+            Ok(user) => {
+                self.running[user as usize] = None;
+                self.ended.push(user);
+            }
             // A bug of ours: figures without that user's requests would mislead.
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_cancelled) => {}
@@ -118,18 +139,20 @@ impl<T: Transport> Listener for Turn<T> {
     }
 }
 
-/// Runs a user until it is dismissed; returns its number.
+/// Runs a user as long as it is wanted; returns its number. It looks again when it is woken from a pause.
 async fn closed_loop<T: Transport>(
     user: u32,
     engine: Arc<Engine<T>>,
     pause: Pause,
-    dismissed: CancellationToken,
+    wanted: Arc<AtomicU32>,
+    woken: Arc<Notify>,
 ) -> u32 {
+    let stop = &engine.control.stop;
+    let is_wanted = || user < wanted.load(Ordering::Relaxed) && !stop.is_cancelled();
     let pause_until = async |until: Instant| {
-        if until > now() {
-            dismissed
-                .run_until_cancelled(sleep_until(until.into()))
-                .await;
+        while until > now() && is_wanted() {
+            // Waits until then, or is woken.
+            let _ = timeout_at(until.into(), woken.notified()).await;
         }
     };
     let mut wait_time = WaitTime::new(pause, user);
@@ -139,7 +162,7 @@ async fn closed_loop<T: Transport>(
         transport_is_broken: AtomicBool::new(false),
     });
     let (mut planned, mut is_held_back) = (None, false);
-    while !dismissed.is_cancelled() {
+    while is_wanted() {
         if !engine.samples.has_room() {
             if !std::mem::replace(&mut is_held_back, true) {
                 engine.control.count_wait_for_recorder();
@@ -195,6 +218,8 @@ pub(super) struct Dispatcher<T> {
     number: u64,
     /// Whether the next request was counted as held back.
     is_held_back: bool,
+    /// Whether it was told that this load's requests are held back.
+    has_warned: bool,
     /// Whether requests are late because one was held back, and the schedule was not caught up with since.
     is_behind: bool,
     /// Changes of the target that the schedule is to follow.
@@ -209,6 +234,7 @@ impl<T: Transport> Dispatcher<T> {
             max_in_flight,
             number: 0,
             is_held_back: false,
+            has_warned: false,
             is_behind: false,
             changes: engine.control.changes(),
             engine,
@@ -261,11 +287,14 @@ impl<T: Transport> Dispatcher<T> {
             return true;
         }
         self.is_behind = true;
-        let is_new = !std::mem::replace(&mut self.is_held_back, true);
-        if is_new && !is_recorded {
+        if std::mem::replace(&mut self.is_held_back, true) {
+            return false;
+        }
+        self.engine.control.count_held_back();
+        if !is_recorded {
             self.engine.control.count_wait_for_recorder();
         }
-        if is_new && self.engine.control.count_held_back() == 0 {
+        if !std::mem::replace(&mut self.has_warned, true) {
             let most = self.max_in_flight;
             tracing::warn!(
                 most,

@@ -128,6 +128,12 @@ impl Plan {
         self
     }
 
+    /// Whether there are only users that wait for a reply or send: what Little's law is held against. With several
+    /// loads, some users may pause between requests.
+    pub(crate) fn has_only_waiting_users(&self) -> bool {
+        self.loads.is_empty() && self.model == Model::Closed(Pause::None)
+    }
+
     /// How the load is made, in words: it decides what latencies mean.
     pub(crate) fn load_model(&self) -> String {
         if !self.loads.is_empty() {
@@ -312,6 +318,31 @@ mod tests {
             search: None,
             loads: Vec::new(),
         }
+    }
+
+    #[test]
+    fn users_that_pause_and_several_loads_are_no_matter_of_littles_law() {
+        let with = |model| Plan { model, ..plan() };
+        assert!(plan().has_only_waiting_users());
+        let second = Duration::from_secs(1);
+        let (least, most, seed) = (second, second, 1);
+        let think = Pause::Think { least, most, seed };
+        for pause in [think, Pause::Pace(second)] {
+            assert!(!with(Model::Closed(pause)).has_only_waiting_users());
+        }
+        let open = Model::Open(OpenLoop {
+            rate: 1.0,
+            arrivals: Arrivals::Constant,
+            max_in_flight: 10,
+        });
+        assert!(!with(open).has_only_waiting_users());
+        let mut several = plan();
+        several.loads.push(Load {
+            name: "browse".to_owned(),
+            kinds: vec![0],
+            plan: plan(),
+        });
+        assert!(!several.has_only_waiting_users());
     }
 
     #[test]

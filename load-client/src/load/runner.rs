@@ -1,5 +1,6 @@
 //! Drives the load of a run through a transport. Knows neither Kafka nor files nor terminals.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -105,6 +106,7 @@ impl<T: Transport> Engine<T> {
         let others_end = async { tokio::join!(self.time_out(), self.cut_on_abort()) };
         tokio::select! {
             () = all_ended => {}
+            // This arm never ends, because `time_out` never does.
             _ = others_end => {}
         }
     }
@@ -165,17 +167,19 @@ impl<T: Transport> Engine<T> {
     /// Takes the ending of a request; returns its name.
     pub(super) fn take(&self, flight: &InFlight, ending: Ending) -> Status {
         let (status, error, answer, refused_body) = match ending {
-            Ok(answer) => (Status::Ok, String::new(), Some(answer), None),
+            Ok(answer) => (Status::Ok, "".into(), Some(answer), None),
             Err(Failure::Status(own)) => {
-                (Status::ErrorStatus, own.reason, Some(own.answer), own.body)
+                let reason = own.reason.into();
+                (Status::ErrorStatus, reason, Some(own.answer), own.body)
             }
             Err(Failure::Check(own)) => {
-                (Status::FailedCheck, own.reason, Some(own.answer), own.body)
+                let reason = own.reason.into();
+                (Status::FailedCheck, reason, Some(own.answer), own.body)
             }
-            Err(Failure::Send(error)) => (Status::SendError, error, None, None),
-            Err(Failure::Consumer(error)) => (Status::ConsumerFailure, error, None, None),
-            Err(Failure::TimeOut) => (Status::Timeout, TIMED_OUT.to_owned(), None, None),
-            Err(Failure::Cut) => (Status::Censored, CUT.to_owned(), None, None),
+            Err(Failure::Send(error)) => (Status::SendError, error.into(), None, None),
+            Err(Failure::Consumer(error)) => (Status::ConsumerFailure, error.into(), None, None),
+            Err(Failure::TimeOut) => (Status::Timeout, Cow::Borrowed(TIMED_OUT), None, None),
+            Err(Failure::Cut) => (Status::Censored, Cow::Borrowed(CUT), None, None),
         };
         let replied = answer.map(|answer| answer.replied);
         // A report that the reply has overtaken is no time of the request's way.

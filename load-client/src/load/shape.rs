@@ -140,25 +140,32 @@ pub(crate) enum Preset {
     Capacity,
 }
 
-const PRESETS: [(&str, Preset); 5] = [
-    ("load", Preset::Load),
-    ("soak", Preset::Soak),
-    ("stress", Preset::Stress),
-    ("spike", Preset::Spike),
-    ("capacity", Preset::Capacity),
-];
+/// The stage that reports look for the recovery from, a shape file's as well.
+pub(crate) const SPIKE: &str = "spike";
 
 impl Preset {
+    const ALL: [Self; 5] = [
+        Self::Load,
+        Self::Soak,
+        Self::Stress,
+        Self::Spike,
+        Self::Capacity,
+    ];
+
     /// The preset of this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        let found = PRESETS.iter().find(|(own, _)| *own == name);
-        found.map(|(_, preset)| *preset)
+        Self::ALL.into_iter().find(|preset| preset.name() == name)
     }
 
     /// Its name.
     pub(crate) fn name(self) -> &'static str {
-        let found = PRESETS.iter().find(|(_, preset)| *preset == self);
-        found.map_or("", |(name, _)| name)
+        match self {
+            Self::Load => "load",
+            Self::Soak => "soak",
+            Self::Stress => "stress",
+            Self::Spike => "spike",
+            Self::Capacity => "capacity",
+        }
     }
 
     /// Its stages.
@@ -181,8 +188,7 @@ impl Preset {
                 .collect(),
             Self::Spike => vec![
                 stage("base", 8, 1, false),
-                // Reports look for the recovery from a stage of this name, a shape file's as well.
-                stage("spike", 4, 10, false),
+                stage(SPIKE, 4, 10, false),
                 stage("recovery", 8, 1, false),
             ],
             Self::Capacity => Vec::new(),
@@ -232,7 +238,7 @@ pub(crate) fn parse_times(text: &str) -> Result<(Duration, Duration), String> {
 /// The most requests per second that can be asked for.
 const HIGHEST: f64 = 10_000_000.0;
 
-/// Reads a rate; answers requests per second.
+/// Reads a rate; returns requests per second.
 ///
 /// # Errors
 ///

@@ -66,7 +66,7 @@ impl Course {
         let stage = stage?;
         if let Target::Users { users, spawn_rate } = stage.target {
             let from = match start {
-                // Before the first user, not with it.
+                // Nobody runs yet. The ramp would count the first user already.
                 Duration::ZERO => 0,
                 _ => self.ramp.at(start),
             };

@@ -169,21 +169,24 @@ impl ThroughputWindow {
 
     /// Takes one request of a live run, warm-up included.
     pub(crate) fn record(&mut self, sample: &Sample) {
-        if sample.status == Status::Censored {
-            return;
+        if sample.status != Status::Censored {
+            let replied = sample.replied_ns.filter(|_| sample.status == Status::Ok);
+            self.record_reply(sample.sent_ns, replied, sample.warm_up);
         }
-        let replied = sample.replied_ns.filter(|_| sample.status == Status::Ok);
-        self.record_reply(sample.sent_ns, replied, sample.warm_up);
         let Some((start, end)) = self.asked_ns else {
             return;
         };
         let latest = sample.sent_ns.saturating_add(self.timeout_ns);
         let (ended, sum) = match sample.status {
-            Status::Timeout => (latest, &mut self.waited_ns),
+            Status::Ok | Status::ErrorStatus | Status::FailedCheck => {
+                (sample.replied_ns, &mut self.waited_ns)
+            }
+            Status::Timeout => (Some(latest), &mut self.waited_ns),
             // For how long they kept their users is not known.
-            Status::SendError | Status::ConsumerFailure => (latest, &mut self.perhaps_ns),
-            _ => (sample.replied_ns.unwrap_or(latest), &mut self.waited_ns),
+            Status::SendError | Status::ConsumerFailure => (Some(latest), &mut self.perhaps_ns),
+            Status::Censored => return,
         };
+        let Some(ended) = ended else { return };
         let within = ended.min(end).saturating_sub(sample.sent_ns.max(start));
         *sum += u128::from(within);
         self.ended += u64::from((start..end).contains(&ended));
@@ -311,6 +314,11 @@ mod tests {
         assert_eq!(occupied.ended_per_second, 0.5, "the refused one too");
         assert_eq!(window.from(4 * SECOND).occupied().unwrap().known, 0.0);
         assert_eq!(ThroughputWindow::default().occupied(), None);
+        let mut unknown = Sample::test(SECOND, 0, Status::Ok);
+        unknown.replied_ns = None;
+        let before = window.clone();
+        window.record(&unknown);
+        assert_eq!(window, before, "for how long it waited is not known");
     }
 
     #[test]

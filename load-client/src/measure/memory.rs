@@ -77,15 +77,22 @@ pub(crate) async fn watch(url: Uri, points: Arc<Mutex<History<MemoryPoint>>>) {
     }
 }
 
-async fn get(url: &Uri) -> anyhow::Result<String> {
+/// The host and the port to connect to.
+fn address(url: &Uri) -> (&str, u16) {
     let (host, port) = (url.host().unwrap_or_default(), url.port_u16().unwrap_or(80));
     // An IPv6 address has brackets in a URL, and none in an address.
-    let stream = TcpStream::connect((host.trim_matches(['[', ']']), port)).await?;
+    (host.trim_matches(['[', ']']), port)
+}
+
+async fn get(url: &Uri) -> anyhow::Result<String> {
+    let stream = TcpStream::connect(address(url)).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let _serving = AbortOnDropHandle::new(tokio::spawn(connection));
     let path = url.path_and_query().map_or("/", |path| path.as_str());
     let authority = url.authority().map_or("", |authority| authority.as_str());
-    let request = Request::get(path).header(header::HOST, authority);
+    let request = Request::get(path)
+        .header(header::HOST, authority)
+        .header(header::ACCEPT, "text/plain");
     let answer = sender
         .send_request(request.body(Empty::<Bytes>::new())?)
         .await?;
@@ -148,6 +155,17 @@ mod tests {
     }
 
     #[test]
+    fn addresses() {
+        for (url, expected) in [
+            ("http://service", ("service", 80)),
+            ("http://[::1]/metrics", ("::1", 80)),
+            ("http://[::1]:9464/metrics", ("::1", 9464)),
+        ] {
+            assert_eq!(address(&metrics_url(url).unwrap()), expected);
+        }
+    }
+
+    #[test]
     fn the_figure_is_found_among_others() {
         let metrics = "# HELP process_resident_memory_bytes x\n\
                        process_resident_memory_bytes_max 9\n\
@@ -164,10 +182,10 @@ mod tests {
         }
     }
 
-    /// Answers one request, in chunks as well as by the connection's end.
+    /// Serves `answer` once; returns the figure, what was asked, and the address.
     async fn asked(answer: impl Into<String>) -> (anyhow::Result<f64>, String, String) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/metrics", listener.local_addr().unwrap());
+        let url = format!("http://{}/metrics?a=b", listener.local_addr().unwrap());
         let answer = answer.into();
         let served = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
@@ -190,10 +208,9 @@ mod tests {
         ] {
             let (found, request, _) = asked(answer).await;
             assert_eq!(found.unwrap(), 4096.0);
-            assert!(
-                request.starts_with("GET /metrics HTTP/1.1\r\nhost: 127.0.0.1:"),
-                "{request}"
-            );
+            let line = "GET /metrics?a=b HTTP/1.1\r\nhost: 127.0.0.1:";
+            assert!(request.starts_with(line), "{request}");
+            assert!(request.contains("\r\naccept: text/plain\r\n"), "{request}");
         }
     }
 

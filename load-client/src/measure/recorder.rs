@@ -80,7 +80,7 @@ impl Recorder {
         self.view.clone()
     }
 
-    /// Waits for the last sample; answers the summary, and what became of the CSV.
+    /// Waits for the last sample; returns the summary, and what became of the CSV.
     pub fn finish(self) -> (Summary, Result<(), ExportError>) {
         let written = match self.thread.join() {
             Ok(written) => written,
@@ -150,8 +150,8 @@ impl TallyView {
         self.up_to_now().1.tally.occupied()
     }
 
-    /// What the run did lately; history keeps it.
-    pub(crate) fn moment(&self, users: u32, warm_up: bool) -> Moment {
+    /// Returns what the run did lately, which the history keeps.
+    pub(crate) fn keep_moment(&self, users: u32, warm_up: bool) -> Moment {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let unix_seconds = now.map_or(0, |since| since.as_secs());
         let elapsed = self.start.elapsed();

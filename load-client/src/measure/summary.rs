@@ -1,5 +1,6 @@
 //! What is measured: one request as a sample, and the result of a run as plain data.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -78,7 +79,7 @@ pub struct Sample {
     /// How it ended.
     pub status: Status,
     /// What went wrong, in words; empty for a good reply.
-    pub error: String,
+    pub error: Cow<'static, str>,
     /// How the body of an answer begins that was refused, fit to be shown.
     pub refused_body: Option<Box<str>>,
     /// Meant for the warm-up: kept in the CSV, left out of the figures.
@@ -125,7 +126,7 @@ impl Sample {
             replied_ns: Some(sent_ns + latency_ns),
             reply_bytes: 0,
             status,
-            error: error.to_owned(),
+            error: error.into(),
             refused_body: None,
             warm_up: false,
         }
@@ -227,7 +228,7 @@ pub struct Row {
     pub rates: Rates,
 }
 
-/// Requests that ended, and those of them that failed.
+/// How many requests ended, and how many of them failed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Ended {
     /// Requests that ended, well or not.

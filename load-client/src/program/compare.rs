@@ -17,7 +17,7 @@ use crate::session::terminal::{Text, say};
 /// `--fail-on` is broken.
 const BROKEN: u8 = 4;
 
-/// Compares the runs; the answer is the exit code. Fails when a file is named twice, or cannot be read or written.
+/// Compares the runs; returns the exit code. Fails when a file is named twice, or cannot be read or written.
 pub(crate) fn compare(arguments: &CompareArguments) -> anyhow::Result<u8> {
     // Of no matter to those who keep no history.
     let commit = match &arguments.history {

@@ -286,7 +286,7 @@ async fn supervise(runs: LiveRuns, number: u32, prepared: Prepared, active: Acti
     });
 }
 
-/// Answers the exit code, and why the run ended early if it did.
+/// Returns the exit code, and why the run ended early if it did.
 async fn run(
     runs: LiveRuns,
     number: u32,

@@ -87,7 +87,7 @@ pub(crate) fn is_usage(error: &anyhow::Error) -> bool {
         || by_setting.is_some_and(KafkaTransportError::is_usage)
 }
 
-/// Runs the load; answers the exit code. Fails when the command line contradicts itself, the cluster or a topic
+/// Runs the load; returns the exit code. Fails when the command line contradicts itself, the cluster or a topic
 /// cannot be used, or a file cannot be written.
 pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<u8> {
     if arguments.web.web.is_some() {
@@ -155,7 +155,7 @@ fn observer(exporter: Exporter) -> Observer {
 /// How long a browser that reads nothing may hold up the end.
 const SERVER_STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Serves the page until a signal, or until the run that was started by itself is over. Answers the exit code
+/// Serves the page until a signal, or until the run that was started by itself is over. Returns the exit code
 /// of the last run, which is that of the same run without the page, or 1 when the run could not be done; 0
 /// without any run. Fails when the command line contradicts itself, or the address cannot be listened at.
 pub(crate) fn serve(arguments: RunArguments) -> anyhow::Result<u8> {

@@ -326,7 +326,7 @@ mod tests {
         let mut csv = RequestsCsv::create(&path, &["createOrder".to_owned()]).unwrap();
         csv.write(&sample(1000, Status::Ok)).unwrap();
         let mut failed = sample(2000, Status::SendError);
-        failed.error = "a \"quoted\", odd\ntext".to_owned();
+        failed.error = "a \"quoted\", odd\ntext".into();
         csv.write(&failed).unwrap();
         csv.write(&sample(3000, Status::Censored)).unwrap();
         assert!(!path.exists());

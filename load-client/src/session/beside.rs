@@ -18,7 +18,7 @@ use crate::measure::memory::{self, MemoryPoint};
 use crate::measure::recorder::TallyView;
 use crate::measure::summary::Summary;
 use crate::measure::threshold::{
-    Threshold, evaluate, extra_quantiles, first_broken, requests_needed,
+    Judgement, Standing, Threshold, evaluate, extra_quantiles, requests_needed,
 };
 use crate::report::EndedBy;
 use crate::session::terminal::say;
@@ -217,9 +217,19 @@ fn probed(limits: &[Threshold], rate: f64, summary: &Summary) -> Option<Probed> 
     if requests < requests_needed(limits) {
         return None;
     }
-    match first_broken(limits, summary) {
-        Some(reason) => Some(Probed::Broke(reason)),
-        None => evaluate(limits, summary).all_hold().then_some(Probed::Held),
+    let judged = evaluate(limits, summary).judgements;
+    let find = |standing| judged.iter().find(|own| own.verdict == standing);
+    let broke = |told: &str, own: &Judgement| {
+        Some(Probed::Broke(format!(
+            "{told}, the limit is {}",
+            own.threshold
+        )))
+    };
+    match (find(Standing::Broken), find(Standing::Undecided)) {
+        (Some(own), _) => broke(own.measured.as_deref().unwrap_or_default(), own),
+        (None, Some(own)) if failures == requests => broke("no request was answered well", own),
+        (None, Some(_)) => None,
+        (None, None) => Some(Probed::Held),
     }
 }
 
@@ -245,14 +255,15 @@ mod tests {
     #[test]
     fn a_probe_holds_breaks_or_cannot_be_told() {
         let summary = |replies: u64, failures: u64| {
-            let mut tally = Tally::new(&["find".to_owned()]);
+            let mut tally = Tally::new(&["find".to_owned(), "order".to_owned()]);
             for number in 0..replies + failures {
-                let outcome = if number < replies {
-                    Status::Ok
-                } else {
-                    Status::Timeout
+                let (kind, outcome) = match number < replies {
+                    true => (0, Status::Ok),
+                    false => (1, Status::Timeout),
                 };
-                tally.record(&Sample::test(number, 5_000_000, outcome), Duration::ZERO);
+                let mut sample = Sample::test(number, 5_000_000, outcome);
+                sample.kind = kind;
+                tally.record(&sample, Duration::ZERO);
             }
             tally.summary()
         };
@@ -273,6 +284,12 @@ mod tests {
         let with_failures = ["p95<9ms", "failures<5%"];
         assert_eq!(probed(&with_failures, summary(300, 1)), Some(Probed::Held));
         assert!(broke(&["avg<9ms", "failures<=100%"], summary(0, 20)));
+        // Of a kind without good replies nothing is told, as long as others have some.
+        let kind = ["order:avg<9ms", "failures<=100%"];
+        assert_eq!(probed(&kind, summary(300, 20)), None);
+        let reason = "100.000 %, the limit is failures<5%".to_owned();
+        let told = probed(&["order:avg<9ms", "failures<5%"], summary(0, 20));
+        assert_eq!(told, Some(Probed::Broke(reason)), "before what is open");
     }
 
     #[test]

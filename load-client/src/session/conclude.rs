@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::anyhow;
 
-use crate::load::plan::{Model, Pause};
+use crate::load::plan::Model;
 use crate::measure::analysis::Findings;
 use crate::measure::selfcheck::{self, Readings, Stalled, Validity, available_cores};
 use crate::measure::summary::Summary;
@@ -15,7 +15,6 @@ use crate::report::{EndedBy, RunData, RunFacts, RunReport, hdr_log, junit, write
 use crate::session::Session;
 use crate::session::terminal::{INTERRUPTED, Text, say};
 use crate::session::watch::Watcher;
-use crate::transport::Transport;
 
 /// Bins of the report's histogram.
 const HISTOGRAM_BINS: u32 = 80;
@@ -33,6 +32,8 @@ pub(super) struct EndOfRun {
     pub(super) findings: Findings,
     /// Why it ended, where that is known to what went on beside it.
     pub(super) ended_beside: Option<EndedBy>,
+    /// Why replies could not be received any more.
+    pub(super) defunct: Option<String>,
     /// The requests could not be recorded any more.
     pub(super) recording_failed: bool,
     /// It was interrupted a second time.
@@ -57,8 +58,7 @@ impl EndOfRun {
         let facts = self.judged(&summary);
         let held = self.show(&summary, &facts);
         let written = self.write(&summary, &facts);
-        let defunct = self.defunct();
-        if let Some(cause) = &defunct {
+        if let Some(cause) = &self.defunct {
             say(&format!("error: the run ended early: {cause}"));
         }
         let files = self.watcher.files.as_ref();
@@ -68,7 +68,7 @@ impl EndOfRun {
         };
         Concluded {
             done: told.and(written).and(history),
-            defunct,
+            defunct: self.defunct,
             validity: facts.validity,
             held,
         }
@@ -80,7 +80,7 @@ impl EndOfRun {
         let mut summary = watcher.summary();
         summary.findings = std::mem::take(&mut self.findings);
         summary.schedule_lag = watcher.control.lag();
-        let moment = watcher.moment(self.duration < self.session.plan.warm_up);
+        let moment = watcher.keep_moment(self.duration < self.session.plan.warm_up);
         let told = watcher.tell(&moment, &summary);
         (summary, told.map_err(anyhow::Error::from))
     }
@@ -92,7 +92,7 @@ impl EndOfRun {
         let mut searches = summary.findings.capacity.iter();
         let found_nothing = searches.any(|found| found.held_per_second.is_none());
         let causes = Causes {
-            ended_early: self.defunct().is_some(),
+            ended_early: self.defunct.is_some(),
             interrupted_twice: self.interrupted_twice,
             invalid: validity.is_invalid(),
             // A search whose limits no rate has held is as one whose thresholds do not hold.
@@ -120,13 +120,10 @@ impl EndOfRun {
     fn readings(&self) -> Readings {
         let (plan, watcher) = (&self.session.plan, &self.watcher);
         let (view, control) = (&watcher.view, &watcher.control);
-        // Of several loads, others may think.
-        let has_only_waiting_users =
-            plan.loads.is_empty() && plan.model == Model::Closed(Pause::None);
         Readings {
             is_open_loop: matches!(plan.model, Model::Open(_)),
-            // After a reset they are of another span than who waits.
-            users: (has_only_waiting_users && !view.was_reset())
+            // After a reset the mean covers another span of time than the users who wait.
+            users: (plan.has_only_waiting_users() && !view.was_reset())
                 .then(|| control.mean_users())
                 .flatten(),
             in_flight: view.occupied(),
@@ -139,15 +136,10 @@ impl EndOfRun {
         }
     }
 
-    /// Why replies could not be received any more.
-    fn defunct(&self) -> Option<String> {
-        self.watcher.transport.pending().defunct()
-    }
-
     fn ended_by(&self) -> EndedBy {
         let control = &self.watcher.control;
         match (self.session.plan.run_time, self.ended_beside) {
-            _ if self.defunct().is_some() || self.recording_failed => EndedBy::Failure,
+            _ if self.defunct.is_some() || self.recording_failed => EndedBy::Failure,
             _ if self.watcher.threshold_broke => EndedBy::Threshold,
             (_, Some(ended_beside)) => ended_beside,
             _ if control.is_exhausted() => EndedBy::Exhausted,
@@ -170,11 +162,11 @@ impl EndOfRun {
         is_held.then_some((place, text))
     }
 
-    /// Writes each file that was asked for, whole. Answers the first error.
+    /// Writes each file that was asked for, whole. Returns the first error.
     fn write(&mut self, summary: &Summary, facts: &RunFacts) -> anyhow::Result<()> {
         let counts = self.session.arguments.output.exit_code_on_invalid != 0;
         let spoiled = spoiled(
-            self.defunct(),
+            self.defunct.as_deref(),
             self.recording_failed,
             self.interrupted_twice,
             Some(&facts.validity).filter(|_| counts),
@@ -214,7 +206,7 @@ impl EndOfRun {
 /// Why no figure of a run must be used; `None` when they may be. Without `validity`, whether the load client kept
 /// up does not count.
 fn spoiled(
-    defunct: Option<String>,
+    defunct: Option<&str>,
     recording_failed: bool,
     interrupted_twice: bool,
     validity: Option<&Validity>,
@@ -266,6 +258,7 @@ fn exit_code(causes: Causes) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::selfcheck::Finding;
 
     const WELL: Causes = Causes {
         ended_early: false,
@@ -313,14 +306,20 @@ mod tests {
 
     #[test]
     fn figures_are_spoiled_by_whatever_ended_the_run_before_its_time() {
-        let told = |defunct: Option<&str>, recording, twice| {
-            spoiled(defunct.map(str::to_owned), recording, twice, None)
-        };
+        let told = |defunct, recording, twice| spoiled(defunct, recording, twice, None);
         assert_eq!(told(None, false, false), None);
         assert!(told(Some("no broker"), false, false).is_some_and(|own| own.contains("no broker")));
         assert!(told(None, true, false).is_some_and(|own| own.contains("recorded")));
         assert!(told(None, false, true).is_some_and(|own| own.contains("interrupted")));
-        let valid = spoiled(None, false, false, Some(&Validity::Valid));
-        assert_eq!(valid, None);
+        let judged = |validity| spoiled(None, false, false, Some(&validity));
+        assert_eq!(judged(Validity::Valid), None);
+        let finding = Finding {
+            reason: "1.9 cores".to_owned(),
+            advice: "fewer users".to_owned(),
+        };
+        let findings = vec![finding];
+        let told = judged(Validity::Invalid { findings }).unwrap();
+        assert!(told.starts_with("INVALID: "), "{told}");
+        assert!(told.ends_with("; 1.9 cores; fewer users"), "{told}");
     }
 }

@@ -26,6 +26,7 @@ use crate::measure::recorder::{Recorder, Samples, TallyView};
 use crate::measure::selfcheck::Stillness;
 use crate::report::{Destination, ExportError, RequestsCsv, StatsFiles, is_standard_output};
 use crate::scenario::{Mix, Scenario};
+use crate::transport::Transport;
 use crate::transport::kafka::{ClientSettings, KafkaSettings, KafkaTransport, KafkaTransportError};
 
 pub(crate) use conclude::Concluded;
@@ -146,6 +147,19 @@ impl Session {
             is_over: CancellationToken::new(),
         })
     }
+
+    /// Sends until the run is over.
+    async fn send(&self, transport: Arc<KafkaTransport>, samples: Samples, control: &Control) {
+        let (plan, scenario) = (&self.plan, Arc::clone(&self.scenario));
+        if plan.loads.is_empty() {
+            return runner::run(plan.clone(), scenario, transport, samples, control).await;
+        }
+        let loads = plan.loads.iter().map(|load| {
+            let part = scenario.part(load.kinds.clone());
+            (load.plan.clone(), Arc::new(part) as Arc<dyn Scenario>)
+        });
+        runner::run_loads(loads.collect(), &transport, samples, control).await;
+    }
 }
 
 impl Started {
@@ -180,6 +194,7 @@ impl Started {
         let (findings, ended_beside) = beside.finish(&view);
         let ended = EndOfRun {
             session,
+            defunct: watcher.transport.pending().defunct(),
             watcher,
             started,
             duration,
@@ -197,20 +212,6 @@ impl Started {
             }
         }
         Ok(concluded)
-    }
-}
-
-impl Session {
-    async fn send(&self, transport: Arc<KafkaTransport>, samples: Samples, control: &Control) {
-        let (plan, scenario) = (&self.plan, Arc::clone(&self.scenario));
-        if plan.loads.is_empty() {
-            return runner::run(plan.clone(), scenario, transport, samples, control).await;
-        }
-        let loads = plan.loads.iter().map(|load| {
-            let part = scenario.part(load.kinds.clone());
-            (load.plan.clone(), Arc::new(part) as Arc<dyn Scenario>)
-        });
-        runner::run_loads(loads.collect(), &transport, samples, control).await;
     }
 }
 

@@ -75,7 +75,7 @@ impl Watch {
         self.keys.as_ref().map(Keys::restore)
     }
 
-    /// Ends the thread and gives the terminal back; answers what the thread saw.
+    /// Ends the thread and gives the terminal back; returns what the thread saw.
     pub(super) fn stop(self) -> Watcher {
         // It can be gone by a panic only, which the next line passes on.
         let _ = self.stop.send(());
@@ -185,7 +185,7 @@ impl Watcher {
             self.after_warm_up.get_or_insert_with(CpuReading::now);
             self.queue.push(self.transport.producer_queue() as u64);
         }
-        let (moment, summary) = (self.moment(warm_up), self.summary());
+        let (moment, summary) = (self.keep_moment(warm_up), self.summary());
         self.show(&moment, &summary);
         if let Err(error) = self.tell(&moment, &summary)
             && !std::mem::replace(&mut self.file_failed, true)
@@ -201,9 +201,9 @@ impl Watcher {
         }
     }
 
-    /// What the run did lately.
-    pub(super) fn moment(&self, warm_up: bool) -> Moment {
-        self.view.moment(self.control.active(), warm_up)
+    /// Returns what the run did lately, which the history keeps.
+    pub(super) fn keep_moment(&self, warm_up: bool) -> Moment {
+        self.view.keep_moment(self.control.active(), warm_up)
     }
 
     /// The figures so far.

@@ -139,7 +139,7 @@ fn scenario() -> Arc<dyn Scenario> {
     Arc::new(Fixed(["createOrder".to_owned()]))
 }
 
-/// Runs a plan on paused time; answers its samples in the order in which they ended.
+/// Runs a plan on paused time; returns its samples in the order in which they ended.
 async fn collect<T: Transport>(plan: Plan, transport: Arc<T>, control: Control) -> Vec<Sample> {
     let (samples, receiver) = Samples::channel();
     let engine = Engine::new(plan, scenario(), transport, samples, &control);
@@ -176,6 +176,16 @@ async fn by_timer<T: Transport>(mut dispatcher: Dispatcher<T>) {
     while let Some(until) = dispatcher.step() {
         tokio::time::sleep_until(until.into()).await;
     }
+}
+
+/// The milliseconds at which requests were sent.
+fn sent(samples: &[Sample]) -> Vec<u64> {
+    let mut sent: Vec<_> = samples
+        .iter()
+        .map(|sample| sample.sent_ns / 1_000_000)
+        .collect();
+    sent.sort_unstable();
+    sent
 }
 
 fn statuses(samples: &[Sample]) -> Vec<Status> {
@@ -238,6 +248,7 @@ async fn silence_is_a_time_out_and_no_latency() {
     assert_eq!(samples.len(), 4);
     assert_eq!(statuses(&samples), [Status::Timeout]);
     assert!(samples.iter().all(|sample| sample.service_ns().is_none()));
+    assert!(matches!(samples[0].error, Cow::Borrowed(TIMED_OUT)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -336,7 +347,7 @@ async fn warm_up_requests_are_flagged_by_their_send() {
     assert_eq!(flags, [true, true, false, false]);
 }
 
-/// Runs a plan for a service that takes 100 ms; answers how many users, or requests in flight, there were
+/// Runs a plan for a service that takes 100 ms; returns how many users, or requests in flight, there were
 /// at each of these milliseconds. `steer` is called at second 2.
 async fn active(plan: Plan, looks: &[u64], steer: impl FnOnce(&Control)) -> Vec<u32> {
     let control = Control::default();
@@ -362,4 +373,24 @@ async fn active(plan: Plan, looks: &[u64], steer: impl FnOnce(&Control)) -> Vec<
     control.stop.cancel();
     running.await.unwrap();
     found
+}
+
+/// Runs a plan for a service that takes 100 ms. Takes users away at this millisecond, and wants them again so many
+/// milliseconds and turns of other tasks later. Returns when requests were sent.
+async fn sent_while(plan: Plan, users: i32, at: u64, (later, turns): (u64, usize)) -> Vec<u64> {
+    let control = Control::default();
+    let steered = control.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(at)).await;
+        steered.add_users(-users);
+        if later > 0 {
+            tokio::time::sleep(Duration::from_millis(later)).await;
+        }
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
+        steered.add_users(users);
+    });
+    let transport = Memory::new(Service::RepliesAfter(Duration::from_millis(100)));
+    sent(&collect(plan, transport, control).await)
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::load::plan::Span;
+use crate::load::shape::SPIKE;
 use crate::measure::history::Moment;
 use crate::measure::memory::MemoryPoint;
 use crate::measure::summary::Latency;
@@ -132,7 +133,7 @@ pub struct Recovery {
 /// after it, and where windows have too few replies for a p95.
 pub(super) fn recovery(history: &[Moment], spans: &[&Span]) -> Option<Recovery> {
     let mut neighbours = spans.windows(3);
-    let neighbours = neighbours.find(|three| three[1].name == "spike")?;
+    let neighbours = neighbours.find(|three| three[1].name == SPIKE)?;
     let (before, spike) = (neighbours[0], neighbours[1]);
     let p95s = windows(history).filter_map(|(at, window)| Some((at, window.percentile(0.95)?)));
     let p95s: Vec<(f64, f64)> = p95s.collect();

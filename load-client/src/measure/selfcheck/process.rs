@@ -73,15 +73,27 @@ pub(crate) struct Stalled {
 }
 
 impl Stalled {
-    /// Notes two looks in turn, `LOOK_INTERVAL` apart if nothing stood still. Counts what lies in the window.
-    fn look(&mut self, last: Duration, now: Duration, window: &Range<Duration>) {
+    /// Notes two looks in turn, `LOOK_INTERVAL` apart if nothing stood still. Counts what lies in the window, which
+    /// is asked for only then.
+    fn look(&mut self, last: Duration, now: Duration, window: impl FnOnce() -> Range<Duration>) {
         let due = last + LOOK_INTERVAL;
         if now.saturating_sub(due) >= SHORTEST_STALL {
+            let window = window();
             let gap = now.min(window.end).saturating_sub(due.max(window.start));
             self.total += gap;
             self.longest = self.longest.max(gap);
         }
     }
+}
+
+/// The measured window. It ends with the run time though nobody may have noted yet that sending ended.
+fn window(
+    warm_up: Duration,
+    run_time: Option<Duration>,
+    ended: Option<Duration>,
+) -> Range<Duration> {
+    let end = run_time.into_iter().chain(ended).min();
+    warm_up..end.unwrap_or(Duration::MAX)
 }
 
 // Reads what this process uses of the processors.
@@ -117,8 +129,8 @@ fn threads() -> BTreeMap<u64, (String, Duration)> {
     folder.flatten().filter_map(thread).collect()
 }
 
-/// The thread that notices when this process stands still. It does nothing else, so that whatever delays it
-/// delays the threads that measure as well.
+/// The thread that notices when this process stands still. Between two stalls it does nothing else, so that whatever
+/// delays it delays the threads that measure as well.
 pub(crate) struct Stillness {
     stop: Sender<()>,
     thread: std::thread::JoinHandle<Stalled>,
@@ -128,14 +140,14 @@ impl Stillness {
     /// Starts to look, just before the run: the measured window ends when the run does.
     pub(crate) fn watch(plan: &Plan, control: &Control) -> std::io::Result<Self> {
         let (stop, stopped) = channel();
-        let (start, warm_up, control) = (Instant::now(), plan.warm_up, control.clone());
+        let (start, control) = (Instant::now(), control.clone());
+        let (warm_up, run_time) = (plan.warm_up, plan.run_time);
         let thread = std::thread::Builder::new().name("stillness".to_owned());
         let thread = thread.spawn(move || {
             let (mut stalled, mut last) = (Stalled::default(), Duration::ZERO);
             while stopped.recv_timeout(LOOK_INTERVAL) == Err(RecvTimeoutError::Timeout) {
                 let now = start.elapsed();
-                let end = control.ended().unwrap_or(Duration::MAX);
-                stalled.look(last, now, &(warm_up..end));
+                stalled.look(last, now, || window(warm_up, run_time, control.ended()));
                 last = now;
             }
             stalled
@@ -203,7 +215,7 @@ mod tests {
         let window = at(window.start)..at(window.end);
         let mut stalled = Stalled::default();
         for pair in looks.windows(2) {
-            stalled.look(at(pair[0]), at(pair[1]), &window);
+            stalled.look(at(pair[0]), at(pair[1]), || window.clone());
         }
         (stalled.total.as_millis(), stalled.longest.as_millis())
     }
@@ -217,9 +229,23 @@ mod tests {
     }
 
     #[test]
+    fn the_window_ends_with_the_run_time_or_when_sending_ended_before() {
+        let at = Duration::from_secs;
+        let window = |run_time, ended| super::window(at(1), run_time, ended);
+        assert_eq!(window(None, None), at(1)..Duration::MAX);
+        assert_eq!(window(Some(at(9)), None), at(1)..at(9), "not noted yet");
+        assert_eq!(window(Some(at(9)), Some(at(5))), at(1)..at(5));
+        assert_eq!(window(None, Some(at(5))), at(1)..at(5));
+    }
+
+    #[test]
     fn what_a_busy_machine_does_is_no_stall() {
-        let looks: Vec<_> = (0..100).map(|look| look * 90).collect();
-        assert_eq!(lost(0..u64::MAX, &looks), (0, 0));
+        let mut stalled = Stalled::default();
+        for look in (0..9000).step_by(90).map(Duration::from_millis) {
+            let next = look + Duration::from_millis(90);
+            stalled.look(look, next, || panic!("the window was asked for"));
+        }
+        assert_eq!(stalled, Stalled::default());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a tally is made of: latencies in a histogram with exact bounds and an exact mean, the last seconds, and
 //! the errors by their text.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 
 use hdrhistogram::Histogram;
@@ -201,7 +202,7 @@ const MAX_ERROR_TEXTS: usize = 100;
 
 #[derive(Debug, Default)]
 pub(super) struct Errors {
-    seen: BTreeMap<(u16, Status, String), ErrorCount>,
+    seen: BTreeMap<(u16, Status, Cow<'static, str>), ErrorCount>,
 }
 
 impl Errors {
@@ -210,13 +211,13 @@ impl Errors {
         let (kind, status) = (sample.kind, sample.status);
         let mut key = (kind, status, sample.error.clone());
         if self.seen.len() >= MAX_ERROR_TEXTS && !self.seen.contains_key(&key) {
-            key.2 = "other errors".to_owned();
+            key.2 = Cow::Borrowed("other errors");
         }
         let entry = self.seen.entry(key);
         let entry = entry.or_insert_with_key(|(.., error)| ErrorCount {
             name: name.to_owned(),
             status,
-            error: error.clone(),
+            error: error.to_string(),
             count: 0,
             first_seconds: seconds,
             last_seconds: seconds,

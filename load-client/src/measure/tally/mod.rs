@@ -390,7 +390,7 @@ mod tests {
         let mut tally = tally();
         for index in 0..1000 {
             let mut sample = sample(0, 1, Status::SendError);
-            sample.error = format!("error {index}");
+            sample.error = format!("error {index}").into();
             tally.record(&sample, Duration::ZERO);
         }
         assert!(tally.summary().errors.len() <= 101);

@@ -22,6 +22,7 @@ const METRICS: [(&str, Metric); 3] = [
     ("timeouts", Metric::Timeouts),
     ("rps", Metric::RequestsPerSecond),
 ];
+
 /// A comparison that must be true.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operator {

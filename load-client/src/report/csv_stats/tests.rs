@@ -23,7 +23,7 @@ fn tally() -> Tally {
         (sample.kind, sample.warm_up) = (u16::from(index % 5 == 0), index < 5);
         sample.reply_bytes = 100;
         if index == 7 {
-            sample.error = "odd, \"quoted\"\ntext".to_owned();
+            sample.error = "odd, \"quoted\"\ntext".into();
         }
         sample.refused_body = (index == 7).then(|| "a body, \"quoted\"".into());
         tally.record(&sample, Duration::from_nanos(sent));

@@ -196,7 +196,7 @@ mod tests {
             sample.intended_ns -= lag_ms * 1_000_000;
             (sample.kind, sample.warm_up) = ((index % 2) as u16, index < 200);
             if index == 500 {
-                sample.error = HOSTILE.to_owned();
+                sample.error = HOSTILE.into();
             }
             sample.refused_body = (index == 500).then(|| format!("body {HOSTILE}").into());
             let elapsed = Duration::from_millis(index * 10);

@@ -4,15 +4,6 @@ use hdrhistogram::Histogram;
 
 use crate::load::runner::tests::*;
 
-fn sent(samples: &[Sample]) -> Vec<u64> {
-    let mut sent: Vec<_> = samples
-        .iter()
-        .map(|sample| sample.sent_ns / 1_000_000)
-        .collect();
-    sent.sort_unstable();
-    sent
-}
-
 fn bounded(rate: f64, seconds: u64, max: usize) -> Plan {
     let mut plan = open_plan(rate, seconds);
     if let Model::Open(open) = &mut plan.model {
@@ -39,9 +30,12 @@ async fn requests_go_by_the_schedule_whatever_the_replies_do() {
 
 #[tokio::test(start_paused = true)]
 async fn requests_over_the_bound_are_late_and_told_and_not_dropped() {
-    let slow = Memory::new(Service::RepliesAfter(Duration::from_millis(200)));
+    let slow = || Memory::new(Service::RepliesAfter(Duration::from_millis(200)));
     let control = Control::default();
-    let samples = collect(bounded(10.0, 1, 1), slow, control.clone()).await;
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let logged = tracing_subscriber::fmt().with_writer(Mutex::new(log.reopen().unwrap()));
+    let _guard = tracing::subscriber::set_default(logged.finish());
+    let samples = collect(bounded(10.0, 1, 1), slow(), control.part()).await;
     assert_eq!(samples.len(), 10);
     let lag = control.lag().unwrap();
     assert_eq!((lag.requests, lag.held_back, lag.unsent), (10, 9, 0));
@@ -65,6 +59,10 @@ async fn requests_over_the_bound_are_late_and_told_and_not_dropped() {
         warning.starts_with("9 request(s) were held back"),
         "{warning}"
     );
+    // A second load has a warning of its own.
+    collect(bounded(10.0, 1, 1), slow(), control.part()).await;
+    let told = std::fs::read_to_string(log.path()).unwrap();
+    assert_eq!(told.matches("WARN").count(), 2, "{told}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -147,12 +145,14 @@ async fn stages_of_rates_follow_each_other() {
         target: Target::Rate(rate),
         ramp,
     };
-    let mut plan = open_plan(0.0, 4);
-    plan.stages = vec![stage(2.0, true), stage(1.0, false)];
+    let mut plan = open_plan(0.0, 6);
+    plan.stages = vec![stage(2.0, true), stage(1.0, false), stage(2.0, true)];
     let transport = Memory::new(Service::RepliesAfter(Duration::from_millis(1)));
     let samples = collect(plan, transport, Control::default()).await;
-    // The ramp's integral is t²/2: requests at 0 and √2 s; tokio's timer wakes on whole milliseconds.
-    assert_eq!(sent(&samples), [0, 1415, 2000, 3000]);
+    // The first ramp's integral is t²/2: requests at 0 and √2 s; tokio's timer wakes on whole milliseconds. The second's
+    // is t + t²/4.
+    let expected = [0, 1415, 2000, 3000, 4000, 4829, 5465];
+    assert_eq!(sent(&samples), expected);
 }
 
 /// The pacer's thread runs on real time: what it sends is asserted, and not when.
@@ -332,23 +332,32 @@ async fn users_that_think_end_at_once_when_they_are_not_wanted() {
 
 #[tokio::test(start_paused = true)]
 async fn users_come_back_after_there_were_none() {
-    let control = Control::default();
-    let steered = control.clone();
-    tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        steered.set_target(0, 1000.0);
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        steered.set_target(2, 100.0);
-    });
-    let transport = Memory::new(Service::RepliesAfter(Duration::from_millis(100)));
-    let samples = collect(plan(2, 3), transport, control).await;
-    let in_second = |second| {
-        let sent = samples.iter().map(|sample| sample.sent_ns / 1_000_000_000);
-        sent.filter(|sent| *sent == second).count()
-    };
+    let sent = sent_while(plan(2, 3), 2, 1000, (1000, 0)).await;
+    let in_second = |second| sent.iter().filter(|sent| *sent / 1000 == second).count();
     // Those of 1.000 s were sent before the users were taken away, or in that instant.
     assert!(in_second(1) <= 2, "{}", in_second(1));
     assert_eq!(in_second(2), 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_that_is_wanted_again_before_it_has_ended_goes_on_with_its_pauses() {
+    let second = Duration::from_secs(1);
+    let (least, most, seed) = (second, second, 1);
+    for (pause, expected) in [
+        (Pause::Pace(second), [0, 1000, 2000, 3000]),
+        (Pause::Think { least, most, seed }, [0, 1100, 2200, 3300]),
+    ] {
+        let mut plan = plan(1, 4);
+        plan.model = Model::Closed(pause);
+        // The second request is in flight.
+        let sent = sent_while(plan.clone(), 1, expected[1] + 50, (20, 0)).await;
+        assert_eq!(sent, expected);
+        // The user is in a pause, which it may have left.
+        for turns in 0..10 {
+            let sent = sent_while(plan.clone(), 1, 500, (0, turns)).await;
+            assert!(sent.len() >= 4, "{turns}: {sent:?}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -374,8 +383,13 @@ async fn stages_of_users_follow_each_other() {
         ramp,
     };
     let mut plan = plan(0, 60);
-    plan.stages = vec![stage(4, 4, true), stage(4, 2, false), stage(4, 6, false)];
-    let looks = [500, 1500, 3500, 4150, 7900, 8150];
+    plan.stages = vec![
+        stage(4, 4, true),
+        stage(4, 2, false),
+        stage(4, 6, false),
+        stage(4, 2, true),
+    ];
+    let looks = [500, 1500, 3500, 4150, 7900, 8150, 12_500, 15_500];
     let found = active(plan, &looks, |_| {}).await;
-    assert_eq!(found, [1, 2, 4, 2, 2, 6]);
+    assert_eq!(found, [1, 2, 4, 2, 2, 6, 5, 2]);
 }
