@@ -109,7 +109,7 @@ pub mod stats {
     //! Pure statistics: numbers in, numbers out. No I/O, no clock, no hidden source of chance: what
     //! resamples takes a seed.
     //!
-    //! Every function cites its source and answers `None` where its result is undefined, so that a
+    //! Every function cites its source and returns `None` where its result is undefined, so that a
     //! missing figure is never printed as 0.
 
     mod autocorrelation;
