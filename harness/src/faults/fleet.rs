@@ -33,6 +33,7 @@ pub(super) struct Fleet<'a> {
     instances: Vec<RefCell<Option<Service>>>,
     starts: Cell<u32>,
     misbehaviour: RefCell<Vec<String>>,
+    fenced: Cell<u32>,
 }
 
 /// How the service is run in a round.
@@ -84,6 +85,7 @@ impl<'a> Fleet<'a> {
             instances: (0..INSTANCES).map(|_| RefCell::new(None)).collect(),
             starts: Cell::new(0),
             misbehaviour: RefCell::default(),
+            fenced: Cell::new(0),
         };
         for index in 0..INSTANCES {
             fleet.spawn(index)?;
@@ -151,6 +153,11 @@ impl<'a> Fleet<'a> {
         self.misbehaviour.borrow().clone()
     }
 
+    /// How many instances ended because the group took them for another process of their name.
+    pub(super) fn fenced(&self) -> u32 {
+        self.fenced.get()
+    }
+
     /// The processes of the instances that are there.
     pub(super) fn processes(&self) -> Vec<(String, u32)> {
         let ids = self
@@ -174,9 +181,12 @@ impl<'a> Fleet<'a> {
                 None => self.give_back(index, service),
                 Some(status) => {
                     let tail = service.child().log_tail();
-                    self.blame(format!(
-                        "instance {index} ended by itself ({status}); {tail}"
-                    ));
+                    if self.is_static && is_fenced(&tail) {
+                        self.fenced.set(self.fenced.get() + 1);
+                    } else {
+                        let what = format!("instance {index} ended by itself ({status}); {tail}");
+                        self.blame(what);
+                    }
                     self.spawn(index)?;
                 }
             }
@@ -201,5 +211,28 @@ impl<'a> Fleet<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// Whether a static member ended because its name had another member id when its group's coordinator came back. It
+/// cannot know that no other process has its name, and Kafka calls this fatal.
+fn is_fenced(told: &str) -> bool {
+    let last = told.lines().rev().find(|line| !line.trim().is_empty());
+    last.is_some_and(|line| line.contains("(Fatal)") && line.contains("FencedInstanceId"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_end_by_fencing_is_one() {
+        let fatal = "order-service: --kafka: (Fatal) Message consumption error: FencedInstanceId (Broker: ...)";
+        assert!(is_fenced(&format!(
+            "last lines of a log:\n  | draining\n  | {fatal}\n"
+        )));
+        assert!(!is_fenced(&format!("{fatal}\n  | panicked")));
+        assert!(!is_fenced("WARN OffsetCommit failed: FencedInstanceId"));
+        assert!(!is_fenced(""));
     }
 }

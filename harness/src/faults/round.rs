@@ -101,6 +101,7 @@ async fn on_topics(
     evidence.commits = commits.samples();
     evidence.memory = memory.borrow().seen();
     evidence.misbehaviour = fleet.misbehaviour();
+    evidence.fenced = fleet.fenced();
     evidence.replies_gone = *scene.replies_gone.borrow();
     evidence.requests_gone = *scene.requests_gone.borrow();
     evidence.alone = *scene.alone.borrow();

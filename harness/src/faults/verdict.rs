@@ -30,6 +30,8 @@ pub struct Figures {
     pub service_memory: Option<u64>,
     /// Accepted requests that an unclean election has lost, as Kafka says that it does.
     pub lost_by_kafka: usize,
+    /// Static members that were fenced, ended, and were started again.
+    pub fenced: u32,
     /// Committed offsets that were compared with what was answered by then.
     pub commits: usize,
 }
@@ -118,6 +120,7 @@ fn figures(evidence: &Evidence) -> Figures {
         recovery_ms: oracles::recovery(evidence),
         lost,
         lost_by_kafka: oracles::lost_by_kafka(evidence),
+        fenced: evidence.fenced,
         service_memory: services.map(|one| one.most).max(),
         commits: evidence.commits.len(),
     }
