@@ -9,6 +9,7 @@ WARM_UP    ?= 2s
 TRIALS     ?= 6
 RESULTS    ?= results
 ROUNDS     ?= 1
+BROKERS    ?= 1
 FLOOD_RECORDS ?= 50000
 FUZZ_TIME  ?= 30
 SOAK_TIME  ?= 1h
@@ -100,8 +101,8 @@ suites: setup ## Rolling restarts, kill -9 and a flood, ROUNDS times; prints dup
 # Their broker has to be one that can be killed, whatever the stack of the benchmarks is.
 faults soak: STACK = native
 
-faults: setup build ## Faults under load, ROUNDS of them, from SEED; proves that nothing is lost
-	$(HARNESS) faults --stack $(STACK) --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED)) \
+faults: setup build ## Faults under load, ROUNDS of them, from SEED, on BROKERS (1 or 3); proves that nothing is lost
+	$(HARNESS) faults --stack $(STACK) --brokers $(BROKERS) --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED)) \
 	  --logs $(RESULTS)/faults --json $(RESULTS)/faults.json
 
 soak: setup build ## Half of the possible load for SOAK_TIME; fails if memory or latency grows
