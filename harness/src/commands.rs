@@ -188,9 +188,10 @@ async fn rehearse_and_run(
     files: &RunFiles,
     stop: &CancellationToken,
 ) -> Result<RunEnd> {
-    rehearse(stack, settings, &files.logs, stop).await?;
+    let both = Variant::BOTH.map(Into::into);
+    rehearse(stack, settings, &both, &files.logs, stop).await?;
     let identity = Identity::alone_on(stack);
-    run(stack, settings, variant, &identity, files, stop).await
+    run(stack, settings, &variant.into(), &identity, files, stop).await
 }
 
 async fn compare_variants(arguments: ExperimentArguments, stop: &CancellationToken) -> Result<()> {
