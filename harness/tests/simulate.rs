@@ -1,0 +1,112 @@
+//! `harness simulate` end to end: the experiments that it makes, what it prints and leaves behind, and that an
+//! interruption keeps what there is.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::fs;
+use std::path::PathBuf;
+
+use rustix::process::Signal;
+use support::{Harness, complaint, json};
+
+const SHORT: [&str; 12] = [
+    "--trials",
+    "2",
+    "--run-time",
+    "1s",
+    "--warm-up",
+    "200ms",
+    "--truth-trials",
+    "2",
+    "--truth-time",
+    "1s",
+    "--seed",
+    "1",
+];
+
+/// The only folder of results.
+fn folder(harness: &Harness) -> PathBuf {
+    let entries = fs::read_dir(harness.folder.path().join("results")).unwrap();
+    let folders: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(folders.len(), 1, "{folders:?}");
+    folders[0].clone()
+}
+
+#[test]
+fn a_short_simulation_slows_the_service_and_tells_every_verdict() {
+    let harness = Harness::new();
+    let few = ["--only", "aa,300%", "--experiments", "1", "--changed", "1"];
+    let mut command = harness.on_stack("simulate", &few);
+    let output = command.args(SHORT).arg("--keep-runs").output().unwrap();
+    assert!(output.status.success(), "{}", complaint(&output));
+    let shown = String::from_utf8(output.stdout).unwrap();
+
+    let folder = folder(&harness);
+    let file = folder.join("simulate.json");
+    let report = json(&file);
+    let parts = report["parts"].as_array().unwrap();
+    assert_eq!(parts.len(), 2, "{parts:?}");
+    let truth = |part: &serde_json::Value| part["truth"]["change"].as_f64().unwrap();
+    assert_eq!(truth(&parts[0]), 0.0);
+    // Meant to take four times as long: no noise makes less than half as much again of it.
+    assert!(truth(&parts[1]) > 0.5, "{}", parts[1]);
+    assert!(
+        parts[1]["trials"][0]["measured"]["change"]
+            .as_f64()
+            .unwrap()
+            > 0.5,
+        "{}",
+        parts[1]
+    );
+    for part in parts {
+        let trials = part["trials"].as_array().unwrap();
+        assert_eq!(trials.len(), 1, "{part}");
+        // Two blocks carry none.
+        assert_eq!(trials[0]["answer"], "no-verdict", "{part}");
+    }
+    for run in [
+        "aa-1/block-1-baseline",
+        "aa-1/block-2-changed",
+        "300%-1/block-2-changed",
+    ] {
+        let environment = json(&folder.join(run).join("environment.json"));
+        let slowed = run.starts_with("300") && run.ends_with("changed");
+        let service = environment["service_command"].to_string();
+        assert_eq!(service.contains(r#""--spin","0""#), !slowed, "{service}");
+    }
+
+    let table = fs::read_to_string(folder.join("simulate.md")).unwrap();
+    assert!(shown.starts_with(&table), "{shown}");
+    assert!(table.contains("\n| +300 % |"), "{table}");
+    assert!(table.contains("\nWrong verdicts: 0 of 2,"), "{table}");
+    let joined = harness
+        .command(&["simulate", "--join"])
+        .args([&file, &file])
+        .output()
+        .unwrap();
+    let joined = String::from_utf8(joined.stdout).unwrap();
+    assert!(joined.contains("\nWrong verdicts: 0 of 4,"), "{joined}");
+    harness.assert_nothing_left();
+}
+
+#[test]
+fn ctrl_c_ends_it_and_what_there_is_was_written_and_is_printed() {
+    let harness = Harness::new();
+    let many = ["--only", "aa", "--experiments", "1000"];
+    let mut command = harness.on_stack("simulate", &many);
+    command.args(SHORT);
+    let running = harness.start_until(command, "none, 1 of 1000:");
+    running.signal(Signal::INT);
+    assert_eq!(running.end().code(), Some(130));
+    let folder = folder(&harness);
+    let trials = json(&folder.join("simulate.json"))["parts"][0]["trials"]
+        .as_array()
+        .unwrap()
+        .len();
+    assert!((1..1000).contains(&trials), "{trials}");
+    let table = fs::read_to_string(folder.join("simulate.md")).unwrap();
+    assert!(table.contains(&format!("| {trials} of 1000 |")), "{table}");
+    harness.assert_nothing_left();
+}
