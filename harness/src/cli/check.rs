@@ -164,12 +164,8 @@ impl LoadArguments {
     /// The settings that every run of this command on a stack of that kind shares.
     #[must_use]
     pub fn settings(&self, kind: StackKind) -> Settings {
-        let rehearsal = match (self.rehearsal, kind) {
-            (Some(rehearsal), _) => rehearsal,
-            (None, kind) => rehearsal(kind),
-        };
         Settings {
-            rehearsal,
+            rehearsal: self.rehearsal.unwrap_or_else(|| rehearsal(kind)),
             users: self.users,
             spawn_rate: self.spawn_rate,
             run_time: self.run_time,

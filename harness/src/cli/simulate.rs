@@ -67,6 +67,10 @@ pub struct SimulateArguments {
     #[arg(long, default_value = "5s", value_name = "TIME", env = "HARNESS_TRUTH_TIME",
           value_parser = values::positive_duration)]
     pub truth_time: Duration,
+    /// A first run of the service that is thrown away: it warms a broker that has just been started
+    /// [default: 15s with stack native, else 0s]
+    #[arg(long, value_name = "TIME", value_parser = values::duration, env = "HARNESS_REHEARSAL")]
+    pub rehearsal: Option<Duration>,
     /// Simulated users, each with one request at a time; all start at once
     #[arg(short, long, default_value_t = 10, value_name = "N", env = "HARNESS_USERS",
           value_parser = RangedU64ValueParser::<u32>::new().range(1..=100_000))]

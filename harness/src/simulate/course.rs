@@ -17,12 +17,12 @@ use crate::environment::Provenance;
 use crate::experiment::{Blocks, Pairing, Progress, Sides, blocks, new_folder};
 use crate::programs;
 use crate::run::{ServiceCommand, Settings, rehearse};
-use crate::stack::Stack;
+use crate::stack::{Stack, StackKind};
 
 /// Blocks that measure the baseline's median before anything is made slower.
-const MEDIAN_BLOCKS: u32 = 2;
-/// Of each second, so that all users are there after 0.1 s.
-const STARTS_PER_USER: f64 = 10.0;
+const MEDIAN_BLOCKS: u32 = 1;
+/// All users are there after 0.1 s: the spawn rate is so many times their number.
+const SPAWN_RATE_PER_USER: f64 = 10.0;
 /// The service that the experiments are made on, an example program.
 const SLOWED: &str = "slowed";
 
@@ -50,7 +50,7 @@ pub async fn simulate(
         stack.kind().name()
     );
     let folder = new_folder(&arguments.results, &name)?;
-    let settings = settings(arguments, rehearsal(stack.kind()));
+    let settings = settings(arguments, stack.kind());
     let baseline = service(&program, Duration::ZERO);
     rehearse(stack, &settings, &[baseline], &folder, stop).await?;
     let progress = Progress::of_experiments(runs(arguments));
@@ -71,13 +71,13 @@ pub async fn simulate(
     Ok((report.text() + &files, ended))
 }
 
-fn settings(arguments: &SimulateArguments, rehearsal: Duration) -> Settings {
+fn settings(arguments: &SimulateArguments, kind: StackKind) -> Settings {
     Settings {
         users: arguments.users,
-        spawn_rate: f64::from(arguments.users) * STARTS_PER_USER,
+        spawn_rate: f64::from(arguments.users) * SPAWN_RATE_PER_USER,
         run_time: arguments.run_time,
         warm_up: arguments.warm_up,
-        rehearsal,
+        rehearsal: arguments.rehearsal.unwrap_or_else(|| rehearsal(kind)),
         max_in_flight: 1024,
         partitions: 1,
         order_service: None,
@@ -157,6 +157,7 @@ impl Course<'_> {
             };
             let planned = part.planned;
             report.findings.parts.push(part);
+            report.write(&self.folder)?;
             for number in 1..=planned {
                 let trial = self.trial(*change, spin, number).await?;
                 let part = report.findings.parts.last_mut();
@@ -205,7 +206,8 @@ impl Course<'_> {
     /// Tells the last verdict of a part, and removes its runs unless somebody will want to look at them.
     fn conclude(&self, part: &Part, folder: &Path) -> Result<()> {
         let trial = part.trials.last().context("an experiment was made")?;
-        let is_wrong = part.is_wrong(trial.answer, self.arguments.threshold);
+        let threshold = self.arguments.threshold;
+        let is_wrong = part.is_wrong(trial.answer, threshold);
         let so_far = Answer::ALL.map(|(answer, name)| format!("{name} {}", part.count(answer)));
         self.progress.tell(&format!(
             "{}, {} of {}: {}{}\n    so far: {}, wrong {}",
@@ -215,9 +217,9 @@ impl Course<'_> {
             if is_wrong { "WRONG: " } else { "" },
             trial.conclusion,
             so_far.join(", "),
-            part.wrong(self.arguments.threshold),
+            part.wrong(threshold),
         ));
-        if self.arguments.keep_runs || is_wrong || trial.answer == Answer::NoVerdict {
+        if self.arguments.keep_runs || part.is_striking(trial.answer, threshold) {
             return Ok(());
         }
         fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))

@@ -102,6 +102,11 @@ impl Part {
         }
     }
 
+    /// Whether somebody will want to look at the runs behind the answer.
+    pub(super) fn is_striking(&self, answer: Answer, threshold: f64) -> bool {
+        answer == Answer::NoVerdict || self.is_wrong(answer, threshold)
+    }
+
     /// Experiments whose interval holds the truth, and those that have an interval.
     pub(super) fn covered(&self) -> (usize, usize) {
         let measured = || self.trials.iter().filter_map(|trial| trial.measured);
@@ -207,6 +212,19 @@ pub(super) mod tests {
             for answer in wrong {
                 assert!(part.is_wrong(*answer, 0.02), "{change} {truth} {answer:?}");
             }
+        }
+    }
+
+    #[test]
+    fn wrong_and_missing_verdicts_are_striking() {
+        let part = part("aa", 0.0, &[]);
+        for (answer, expected) in [
+            (Answer::Slower, true),
+            (Answer::NoVerdict, true),
+            (Answer::Equivalent, false),
+            (Answer::Inconclusive, false),
+        ] {
+            assert_eq!(part.is_striking(answer, 0.02), expected, "{answer:?}");
         }
     }
 
