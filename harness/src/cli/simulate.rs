@@ -81,7 +81,7 @@ pub struct SimulateArguments {
     /// Decides the order inside the blocks of all experiments [default: from the clock; recorded]
     #[arg(long, value_name = "NUMBER", env = "HARNESS_SEED")]
     pub seed: Option<u64>,
-    /// Keep the runs of right verdicts too, 3 MB an experiment
+    /// Keep the runs of right verdicts too
     #[arg(long)]
     pub keep_runs: bool,
     /// Folder for results

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use load_client::compare::{Comparison, Detail, Options, compare, percent};
-use load_client::stats::{mean, quantile};
+use load_client::stats::quantile;
 use tokio_util::sync::CancellationToken;
 
 use super::change::{Change, Measured};
@@ -19,8 +19,6 @@ use crate::programs;
 use crate::run::{ServiceCommand, Settings, rehearse};
 use crate::stack::{Stack, StackKind};
 
-/// Blocks that measure the baseline's median before anything is made slower.
-const MEDIAN_BLOCKS: u32 = 1;
 /// All users are there after 0.1 s: the spawn rate is so many times their number.
 const SPAWN_RATE_PER_USER: f64 = 10.0;
 /// The service that the experiments are made on, an example program.
@@ -91,7 +89,7 @@ fn runs(arguments: &SimulateArguments) -> u64 {
         true => arguments.experiments * arguments.trials,
         false => arguments.truth_trials + arguments.changed * arguments.trials,
     });
-    2 * blocks.chain([MEDIAN_BLOCKS]).map(u64::from).sum::<u64>()
+    2 * blocks.chain([arguments.trials]).map(u64::from).sum::<u64>()
 }
 
 /// The service whose handler is busy for that long in each request.
@@ -122,17 +120,16 @@ struct Course<'a> {
 }
 
 impl Course<'_> {
-    /// The median round trip of the unchanged service under this load: the mean over its runs.
+    /// The median round trip of the unchanged service under this load: of the medians of its runs the median, as the
+    /// first ones may meet a broker that is still warming up.
     async fn baseline_median(&mut self) -> Result<f64> {
         let folder = self.folder.join("median");
-        let long = self.long_runs();
-        let sides = self
-            .blocks(&folder, &long, Duration::ZERO, MEDIAN_BLOCKS)
-            .await?;
+        let (long, blocks) = (self.long_runs(), self.arguments.trials);
+        let sides = self.blocks(&folder, &long, Duration::ZERO, blocks).await?;
         let runs = sides.baseline.iter().chain(&sides.changed);
         let medians = runs.map(|run| quantile(&run.latencies_ms, 0.5));
         let median = medians.collect::<Option<Vec<f64>>>();
-        let median = median.and_then(|medians| mean(&medians));
+        let median = median.and_then(|medians| quantile(&medians, 0.5));
         let median =
             median.context("a run had no good reply: raise --truth-time, or see its files")?;
         self.progress

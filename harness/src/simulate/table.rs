@@ -97,7 +97,7 @@ mod tests {
 | meant | busy loop | true change, 95 % interval | experiments | faster | slower | equivalent | inconclusive | no verdict | wrong | coverage | all experiments together |
 |--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|
 | none | none | none | 3 of 20 | 1 | 0 | 1 | 1 | 0 | 1 | 2 of 3 | -1.5 % (-8.9 % to +6.4 %) |
-| +30 % | 120.0 µs | +32.0 % (+31.0 % to +33.0 %) | 3 | 0 | 2 | 0 | 0 | 1 | 0 | 2 of 3 | +34.6 % (+23.4 % to +46.8 %) |
+| +30 % | 120.0 µs | +32.0 % (+31.0 % to +33.0 %) | 3 | 0 | 2 | 0 | 0 | 1 | 0 | 2 of 3 | +34.6 % (+23.7 % to +46.5 %) |
 
 Wrong verdicts: 1 of 6, 16.7 % (95 % interval 3.0 to 56.4).
 +30 % found: 2 of 3, 66.7 % (95 % interval 20.8 to 93.9).
