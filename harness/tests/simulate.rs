@@ -7,9 +7,13 @@ mod support;
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use harness::run::{Identity, RunEnd, RunFiles, Settings, Variant, run};
+use harness::stack::{Stack, StackKind, StackOptions};
 use rustix::process::Signal;
-use support::{Harness, complaint, json};
+use support::{Harness, complaint, json, run_topics, wait_for};
+use tokio_util::sync::CancellationToken;
 
 const SHORT: [&str; 12] = [
     "--rehearsal",
@@ -84,7 +88,8 @@ fn ctrl_c_ends_it_and_what_there_is_was_written_and_is_printed() {
     command.args(SHORT);
     let running = harness.start_until(command, "none, 1 of 1000:");
     running.signal(Signal::INT);
-    assert_eq!(running.end().code(), Some(130));
+    let (status, shown) = running.end_with_output();
+    assert_eq!(status.code(), Some(130));
     let folder = folder(&harness);
     let trials = json(&folder.join("simulate.json"))["parts"][0]["trials"]
         .as_array()
@@ -93,5 +98,34 @@ fn ctrl_c_ends_it_and_what_there_is_was_written_and_is_printed() {
     assert!((1..1000).contains(&trials), "{trials}");
     let table = fs::read_to_string(folder.join("simulate.md")).unwrap();
     assert!(table.contains(&format!("| {trials} of 1000 |")), "{table}");
+    assert!(shown.starts_with(&table), "{shown}");
     harness.assert_nothing_left();
+}
+
+/// An hour of short runs would gather thousands. The mock broker deletes none, so `make test` skips this name on it.
+#[tokio::test]
+async fn apache_kafka_only_a_run_leaves_no_topic_on_the_stack_that_the_next_one_uses() {
+    let mut stack = Stack::start(StackKind::Native, StackOptions::default())
+        .await
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings {
+        users: 1,
+        spawn_rate: 1.0,
+        run_time: Duration::from_secs(1),
+        warm_up: Duration::ZERO,
+        rehearsal: Duration::ZERO,
+        max_in_flight: 1,
+        partitions: 1,
+        order_service: None,
+        load_client: None,
+    };
+    let identity = Identity::fresh();
+    let files = RunFiles::in_folder(folder.path(), "run");
+    let stop = CancellationToken::new();
+    let service = Variant::Baseline.into();
+    let end = run(&mut stack, &settings, &service, &identity, &files, &stop).await;
+    assert!(matches!(end.unwrap(), RunEnd::Clean | RunEnd::Invalid));
+    wait_for("the topics to go", || run_topics(&stack).is_empty());
+    stack.stop().await.unwrap();
 }
