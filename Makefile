@@ -15,6 +15,11 @@ FUZZ_TIME  ?= 30
 SOAK_TIME  ?= 1h
 # What `make semver` compares with: a tag or commit.
 BASELINE   ?= HEAD~1
+# Experiments of `make simulate STACK=...`: without a change, and with each change.
+N          ?= 50
+N_CHANGED  ?= 20
+# Further flags of `harness simulate`, such as --only 3%,5%.
+SIMULATE   ?=
 # Further flags of `harness limits`, such as --rounds 3 --only bridge-tasks.
 LIMITS     ?=
 
@@ -68,8 +73,15 @@ compare: build ## Compare the two runs of bench-*; results/comparison.html
 	target/release/load-client compare $(RESULTS)/baseline.csv --with $(RESULTS)/task_handler.csv \
 	  --html $(RESULTS)/comparison.html
 
-simulate: ## What the verdict answers to 31,000 simulated experiments whose truth is known
+# The origin is `file` where nobody has chosen a stack.
+ifeq ($(origin STACK),file)
+simulate: ## The verdict on 31,000 drawn experiments; with STACK=..., on N and 3 x N_CHANGED real ones
 	$(CARGO) run --release --locked -p load-client --example null_experiments
+else
+simulate: setup build
+	$(CARGO) build --release --locked -p harness --example slowed
+	$(HARNESS) simulate --stack $(STACK) --experiments $(N) --changed $(N_CHANGED) --users $(USERS) --results $(RESULTS) $(SIMULATE)
+endif
 
 bench-compare: ## Time and memory of comparing two files of a million requests, on one core
 	$(CARGO) build --release --locked -p load-client --bin load-client --example bench_compare

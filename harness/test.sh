@@ -75,7 +75,7 @@ if has kvrocks || has redis-server || has valkey-server; then
     fi
     # What Apache Kafka shows need not be shown on a mock as well; what a newcomer runs first has to work there.
     on_embedded=$(harness_tests)
-    [ -z "$native" ] || on_embedded="contract experiment limits stack store"
+    [ -z "$native" ] || on_embedded="contract experiment limits simulate stack store"
     # At the same time as those on Apache Kafka: both wait more than they work.
     embedded=$(mktemp)
     # A process group of its own, which an interrupt ends and whose programs do not ignore one.

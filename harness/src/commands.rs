@@ -11,12 +11,13 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{
-    BenchArguments, Cli, Command, DemoArguments, ExperimentArguments, LimitsArguments, UpArguments,
+    BenchArguments, Cli, Command, DemoArguments, ExperimentArguments, LimitsArguments,
+    SimulateArguments, UpArguments,
 };
 use crate::experiment::{self, Design, Experiment, experiment};
 use crate::run::{Identity, RunEnd, RunFiles, Settings, Variant, rehearse, run};
 use crate::stack::{Stack, StackKind, StackOptions};
-use crate::{CutShort, Interrupted, demo, faults, limits, soak};
+use crate::{CutShort, Interrupted, demo, faults, limits, simulate, soak};
 
 const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -53,6 +54,7 @@ async fn command(cli: Cli, stop: &CancellationToken) -> Result<()> {
             let aside = takes_standard_output(arguments.json.as_deref());
             conclude(faults::faults(arguments, seed, stop).await?, aside)
         }
+        Command::Simulate(arguments) => simulate_experiments(arguments, stop).await,
         Command::Limits(arguments) => measure_limits(arguments, stop).await,
         Command::Soak(arguments) => {
             let aside = takes_standard_output(arguments.json.as_deref());
@@ -188,9 +190,10 @@ async fn rehearse_and_run(
     files: &RunFiles,
     stop: &CancellationToken,
 ) -> Result<RunEnd> {
-    rehearse(stack, settings, &files.logs, stop).await?;
+    let both = Variant::BOTH.map(Into::into);
+    rehearse(stack, settings, &both, &files.logs, stop).await?;
     let identity = Identity::alone_on(stack);
-    run(stack, settings, variant, &identity, files, stop).await
+    run(stack, settings, &variant.into(), &identity, files, stop).await
 }
 
 async fn compare_variants(arguments: ExperimentArguments, stop: &CancellationToken) -> Result<()> {
@@ -217,6 +220,25 @@ async fn compare_variants(arguments: ExperimentArguments, stop: &CancellationTok
         latest.display(),
         outcome.report.display()
     ))
+}
+
+async fn simulate_experiments(
+    arguments: SimulateArguments,
+    stop: &CancellationToken,
+) -> Result<()> {
+    if !arguments.join.is_empty() {
+        return print(&simulate::join(&arguments.join)?);
+    }
+    let kind = arguments.target.kind();
+    let mut stack = start(kind, arguments.target.options(stop)).await?;
+    let seed = arguments.seed.unwrap_or_else(seed_of_now);
+    let outcome = simulate::simulate(&mut stack, &arguments, seed, stop).await;
+    let stopped = stack.stop().await;
+    // Also what there is before an interruption or a failure.
+    if let Ok((text, _)) = &outcome {
+        print(text)?;
+    }
+    after_stop(outcome.and_then(|(_, ended)| ended), stopped)
 }
 
 async fn measure_limits(arguments: LimitsArguments, stop: &CancellationToken) -> Result<()> {

@@ -33,6 +33,7 @@ pub mod process;
 pub mod programs;
 pub mod run;
 pub mod service;
+pub mod simulate;
 pub mod soak;
 pub mod stack;
 

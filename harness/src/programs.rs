@@ -57,7 +57,7 @@ pub fn example(name: &str) -> Result<PathBuf> {
     match files.find(|file| is_executable(file)) {
         Some(file) => Ok(file),
         None => bail!(
-            "the example {name} is not built: cargo build --release -p harness --example {name}, or make limits"
+            "the example {name} is not built: cargo build --release -p harness --example {name}"
         ),
     }
 }

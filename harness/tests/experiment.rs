@@ -9,10 +9,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use harness::stack::{Stack, StackKind, StackOptions};
-use rdkafka::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
 use rustix::process::Signal;
-use support::{Harness, complaint, json, send, stack_kind};
+use support::{Harness, complaint, json, run_topics, send, stack_kind};
 
 const SHORT: [&str; 6] = ["--run-time", "2s", "--warm-up", "0s", "--rehearsal", "0s"];
 
@@ -368,17 +366,6 @@ async fn apache_kafka_only_an_interrupted_or_failed_run_removes_its_topics_from_
 
 fn wait_for_no_run_topics(stack: &Stack) {
     support::wait_for("the topics to go", || run_topics(stack).is_empty());
-}
-
-/// The topics of runs that the broker still has.
-fn run_topics(stack: &Stack) -> Vec<String> {
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", stack.bootstrap_servers())
-        .create()
-        .unwrap();
-    let metadata = consumer.fetch_metadata(None, support::LIMIT).unwrap();
-    let names = metadata.topics().iter().map(|one| one.name().to_owned());
-    names.filter(|name| name.starts_with("run-")).collect()
 }
 
 /// All files in the folder and below that contain the text.

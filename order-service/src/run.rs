@@ -34,13 +34,30 @@ const STORE_PAUSE: Duration = Duration::from_millis(250);
 /// Fails when an address is taken, the store does not answer at the start or refuses what is
 /// needed, or Kafka fails for good.
 pub async fn run(cli: Cli, metrics: PrometheusHandle) -> anyhow::Result<()> {
+    run_layered(cli, metrics, |app| app).await
+}
+
+/// Runs the service with layers around its application, over Kafka and HTTP alike.
+///
+/// # Errors
+///
+/// As [`run`].
+pub async fn run_layered(
+    cli: Cli,
+    metrics: PrometheusHandle,
+    layers: impl FnOnce(Router) -> Router,
+) -> anyhow::Result<()> {
     let mut signals = Signals::catch().context("catching the signals")?;
     warn_of_times(&cli);
     let store = RedisStore::open(&cli.store, cli.store_timeout).context("--store")?;
     let store = Arc::new(store);
     let limits = limits(&cli);
     let deployment = cli.deployment()?;
-    let app = app::router(store.clone(), limits.max_request_bytes, &deployment);
+    let app = layers(app::router(
+        store.clone(),
+        limits.max_request_bytes,
+        &deployment,
+    ));
     let operations = operations::operations(&app::document(), &deployment);
     let operations = operations.context("--topic-prefix")?;
 

@@ -7,7 +7,7 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 use flags_and_variables::Quietly;
 
-use super::{FaultsArguments, LimitsArguments, SoakArguments, values};
+use super::{FaultsArguments, LimitsArguments, SimulateArguments, SoakArguments, values};
 use crate::experiment::Calibration;
 use crate::run::Variant;
 use crate::stack::StackKind;
@@ -48,6 +48,8 @@ pub enum Command {
     Bench(BenchArguments),
     /// Interleaved runs of both variants, compared, with a report
     Experiment(ExperimentArguments),
+    /// Many short experiments whose truth is known: how often is each verdict said
+    Simulate(SimulateArguments),
     /// How close the bridge comes to a bare client, under several loads, in one run
     Limits(LimitsArguments),
     /// Let parts of the system fail under load, and prove that nothing is lost

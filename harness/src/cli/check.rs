@@ -52,6 +52,7 @@ where
             ))
         }
         Command::Bench(bench) => bench.target.check().and(bench.load.check()),
+        Command::Simulate(simulate) => simulate.target.check().and(simulate.check()),
         Command::Experiment(run) => run.target.check().and(run.load.check()),
     };
     wrong
@@ -164,13 +165,8 @@ impl LoadArguments {
     /// The settings that every run of this command on a stack of that kind shares.
     #[must_use]
     pub fn settings(&self, kind: StackKind) -> Settings {
-        let rehearsal = match (self.rehearsal, kind) {
-            (Some(rehearsal), _) => rehearsal,
-            (None, StackKind::Native) => NATIVE_REHEARSAL,
-            (None, _) => Duration::ZERO,
-        };
         Settings {
-            rehearsal,
+            rehearsal: self.rehearsal.unwrap_or_else(|| rehearsal(kind)),
             users: self.users,
             spawn_rate: self.spawn_rate,
             run_time: self.run_time,
@@ -180,6 +176,14 @@ impl LoadArguments {
             order_service: self.programs.order_service.clone(),
             load_client: self.programs.load_client.clone(),
         }
+    }
+}
+
+/// How long a broker of that kind is rehearsed with unless told.
+pub(crate) fn rehearsal(kind: StackKind) -> Duration {
+    match kind {
+        StackKind::Native => NATIVE_REHEARSAL,
+        _ => Duration::ZERO,
     }
 }
 
@@ -218,6 +222,13 @@ mod tests {
             "--instances 2",
             "--partitions",
         ),
+        ("harness simulate --run-time 1s", "--run-time", "shorter"),
+        (
+            "harness simulate --truth-time 1s",
+            "--truth-time",
+            "shorter",
+        ),
+        ("harness simulate --only x", "--only", "aa"),
         ("harness soak --time 0s", "--time", "above zero"),
         ("harness experiment --threshold 2", "--threshold", "2%"),
         (

@@ -4,11 +4,14 @@ mod arguments;
 mod check;
 mod faults;
 mod limits;
+mod simulate;
 mod values;
 
 pub use arguments::{
     BenchArguments, Cli, Command, DemoArguments, ExperimentArguments, UpArguments,
 };
 pub use check::parse;
+pub(crate) use check::rehearsal;
 pub use faults::{FaultsArguments, SoakArguments};
 pub use limits::LimitsArguments;
+pub use simulate::SimulateArguments;

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Provenance;
 use crate::files;
-use crate::run::{Identity, Settings, Variant};
+use crate::run::{Identity, Settings};
 use crate::stack::{Description, Stack};
 
 /// What `environment.json` says of one run. It holds no secret.
@@ -20,9 +20,9 @@ pub struct Environment {
     #[serde(flatten)]
     pub stack: Description,
     /// What was measured.
-    pub variant: Variant,
+    pub variant: String,
     /// The service's `--dispatch`.
-    pub dispatch: &'static str,
+    pub dispatch: Option<String>,
     /// The load.
     #[serde(flatten)]
     pub settings: Settings,
@@ -44,7 +44,7 @@ impl Environment {
     pub(crate) fn of_run(
         stack: &Stack,
         settings: &Settings,
-        variant: Variant,
+        variant: &str,
         identity: &Identity,
         service_command: &[String],
         load_command: &[String],
@@ -52,8 +52,8 @@ impl Environment {
         Self {
             provenance: Provenance::now(),
             stack: stack.description(),
-            variant,
-            dispatch: variant.dispatch(),
+            variant: variant.to_owned(),
+            dispatch: value_of(service_command, "--dispatch"),
             settings: settings.clone(),
             topic: identity.topic(),
             reply_topic: identity.reply_topic(),
@@ -67,4 +67,9 @@ impl Environment {
     pub(crate) fn write(&self, file: &Path) -> Result<()> {
         files::write_json(file, self)
     }
+}
+
+fn value_of(command: &[String], flag: &str) -> Option<String> {
+    let mut rest = command.iter().skip_while(|argument| *argument != flag);
+    rest.nth(1).cloned()
 }

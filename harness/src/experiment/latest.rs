@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 pub const LATEST: &str = "latest";
 
 /// Creates `results/name`, or `results/name.2` and so on if an experiment of the same second has it.
-pub(super) fn new_folder(results: &Path, name: &str) -> Result<PathBuf> {
+pub(crate) fn new_folder(results: &Path, name: &str) -> Result<PathBuf> {
     fs::create_dir_all(results).with_context(|| format!("cannot create {}", results.display()))?;
     let latest = results.join(LATEST);
     if fs::symlink_metadata(&latest).is_ok_and(|found| !found.is_symlink()) {

@@ -8,6 +8,10 @@ mod progress;
 mod report;
 mod trials;
 
+pub(crate) use latest::new_folder;
+pub(crate) use pairing::{Blocks, Pairing, Sides};
+pub(crate) use progress::Progress;
+
 pub use latest::LATEST;
 pub use order::{Block, blocks};
 pub use plan::{Calibration, Design, Experiment};

@@ -9,56 +9,57 @@ use tokio_util::sync::CancellationToken;
 
 use super::Block;
 use super::progress::Progress;
-use crate::run::{Identity, RunEnd, RunFiles, Settings, Variant, run};
+use crate::run::{Identity, RunEnd, RunFiles, ServiceCommand, Settings, Variant, run};
 use crate::stack::Stack;
 
-/// A kind of block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pairing {
-    /// The baseline and the change.
-    Variants,
-    /// The baseline twice (A/A): what differs is noise.
-    Calibration,
+/// What each block runs against what.
+#[derive(Debug)]
+pub(crate) struct Pairing {
+    /// What a block is called.
+    pub(crate) word: &'static str,
+    /// Name and service of either side, the one to compare with first.
+    pub(crate) sides: [(&'static str, ServiceCommand); 2],
 }
 
 impl Pairing {
-    /// The two sides of each block: their names and variants, the one to compare with first.
-    fn sides(self) -> [(&'static str, Variant); 2] {
-        match self {
-            Self::Variants => Variant::BOTH.map(|variant| (variant.dispatch(), variant)),
-            Self::Calibration => ["first", "second"].map(|name| (name, Variant::Baseline)),
+    /// The baseline and the change.
+    pub(super) fn variants() -> Self {
+        Self {
+            word: "block",
+            sides: Variant::BOTH.map(|variant| (variant.dispatch(), variant.into())),
         }
     }
 
-    fn word(self) -> &'static str {
-        match self {
-            Self::Variants => "block",
-            Self::Calibration => "calibration",
+    /// The baseline twice (A/A): what differs is noise.
+    pub(super) fn calibration() -> Self {
+        Self {
+            word: "calibration",
+            sides: ["first", "second"].map(|name| (name, Variant::Baseline.into())),
         }
     }
 }
 
 /// The runs of both sides, in the order of their blocks.
 #[derive(Debug, Default)]
-pub(super) struct Sides {
-    pub(super) baseline: Vec<Run>,
-    pub(super) changed: Vec<Run>,
+pub(crate) struct Sides {
+    pub(crate) baseline: Vec<Run>,
+    pub(crate) changed: Vec<Run>,
 }
 
 /// What the blocks of an experiment share.
-pub(super) struct Blocks<'a> {
-    pub(super) stack: &'a mut Stack,
-    pub(super) settings: &'a Settings,
-    pub(super) folder: &'a Path,
-    pub(super) progress: &'a Progress,
-    pub(super) stop: &'a CancellationToken,
+pub(crate) struct Blocks<'a> {
+    pub(crate) stack: &'a mut Stack,
+    pub(crate) settings: &'a Settings,
+    pub(crate) folder: &'a Path,
+    pub(crate) progress: &'a Progress,
+    pub(crate) stop: &'a CancellationToken,
 }
 
 impl Blocks<'_> {
     /// Runs the blocks in this order, in which the baseline stands for the first side.
-    pub(super) async fn run(&mut self, pairing: Pairing, order: &[Block]) -> Result<Sides> {
+    pub(crate) async fn run(&mut self, pairing: &Pairing, order: &[Block]) -> Result<Sides> {
         let mut sides = Sides::default();
-        let [first, second] = pairing.sides();
+        let [first, second] = &pairing.sides;
         for (index, block) in order.iter().enumerate() {
             let place = (index + 1, order.len());
             for side in block {
@@ -66,7 +67,7 @@ impl Blocks<'_> {
                     Variant::Baseline => (first, &mut sides.baseline),
                     Variant::Tasks => (second, &mut sides.changed),
                 };
-                runs.push(self.one(pairing, place, side).await?);
+                runs.push(self.one(pairing.word, place, side).await?);
             }
         }
         Ok(sides)
@@ -74,11 +75,10 @@ impl Blocks<'_> {
 
     async fn one(
         &mut self,
-        pairing: Pairing,
+        word: &str,
         (number, count): (usize, usize),
-        (name, variant): (&str, Variant),
+        (name, service): &(&str, ServiceCommand),
     ) -> Result<Run> {
-        let word = pairing.word();
         self.progress
             .doing(format!("{word} {number} of {count}: {name}"));
         let files = self.files(word, number, name);
@@ -86,7 +86,7 @@ impl Blocks<'_> {
         let end = run(
             self.stack,
             self.settings,
-            variant,
+            service,
             &identity,
             &files,
             self.stop,

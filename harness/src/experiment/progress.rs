@@ -8,14 +8,19 @@ use program_shell::terminal::takes_escapes;
 
 /// Shows progress on standard error, so that standard output holds the result alone.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     bar: Option<ProgressBar>,
+    /// Whether each run gets a line of its own.
+    tells_runs: bool,
 }
 
 impl Progress {
-    pub(super) fn new(runs: u64) -> Self {
+    pub(crate) fn new(runs: u64) -> Self {
         if !takes_escapes(&std::io::stderr()) {
-            return Self { bar: None };
+            return Self {
+                bar: None,
+                tells_runs: true,
+            };
         }
         let bar = ProgressBar::new(runs);
         let template = "{spinner} {bar:30} {pos}/{len} runs  {elapsed} elapsed, {eta} to go  {msg}";
@@ -23,23 +28,40 @@ impl Progress {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(200));
-        Self { bar: Some(bar) }
+        Self {
+            bar: Some(bar),
+            tells_runs: true,
+        }
+    }
+
+    /// For many experiments: only they are told.
+    pub(crate) fn of_experiments(runs: u64) -> Self {
+        let mut own = Self::new(runs);
+        own.tells_runs = false;
+        own
     }
 
     /// What is under way now.
-    pub(super) fn doing(&self, what: String) {
+    pub(crate) fn doing(&self, what: String) {
         if let Some(bar) = &self.bar {
             bar.set_message(what);
         }
     }
 
-    /// One run is done; `line` stays on the screen.
-    pub(super) fn done(&self, line: &str) {
+    /// One run is done.
+    pub(crate) fn done(&self, line: &str) {
+        if self.tells_runs {
+            self.tell(line);
+        }
+        if let Some(bar) = &self.bar {
+            bar.inc(1);
+        }
+    }
+
+    /// A line that stays on the screen.
+    pub(crate) fn tell(&self, line: &str) {
         match &self.bar {
-            Some(bar) => {
-                bar.println(line);
-                bar.inc(1);
-            }
+            Some(bar) => bar.println(line),
             // Progress that nobody can read any more is no reason to end the experiment.
             None => drop(writeln!(std::io::stderr().lock(), "{line}")),
         }

@@ -12,7 +12,7 @@ use super::progress::Progress;
 use super::report::{self, Outcome};
 use super::{blocks, latest};
 use crate::files;
-use crate::run::rehearse;
+use crate::run::{Variant, rehearse};
 use crate::stack::Stack;
 
 /// Runs all blocks of `plan`, compares the sides, and writes the report to a new folder in `results`.
@@ -33,7 +33,8 @@ pub async fn experiment(
     );
     let folder = latest::new_folder(results, &name)?;
     write_plan(plan, &folder)?;
-    rehearse(stack, &plan.settings, &folder, stop).await?;
+    let both = Variant::BOTH.map(Into::into);
+    rehearse(stack, &plan.settings, &both, &folder, stop).await?;
     let progress = Progress::new(plan.runs());
     let mut runs = Blocks {
         stack,
@@ -46,13 +47,13 @@ pub async fn experiment(
         // Another order than that of the variants, of the same seed.
         Some(_) => {
             let order = blocks(plan.trials, plan.seed.wrapping_add(1));
-            Some(runs.run(Pairing::Calibration, &order).await?)
+            Some(runs.run(&Pairing::calibration(), &order).await?)
         }
         None => None,
     };
     let variants = match plan.calibration {
         Some(Calibration::Only) => None,
-        Some(Calibration::First) | None => Some(runs.run(Pairing::Variants, &plan.order).await?),
+        Some(Calibration::First) | None => Some(runs.run(&Pairing::variants(), &plan.order).await?),
     };
     drop(progress);
     let (own, target) = (plan.clone(), folder.clone());

@@ -1,4 +1,4 @@
-//! One run of one variant: fresh topics, group, service and load client on a stack that stays up.
+//! One run of one service: fresh topics, group, service and load client on a stack that stays up.
 
 mod files;
 mod load;
@@ -9,4 +9,4 @@ mod settings;
 pub use files::RunFiles;
 pub use one::{RunEnd, run};
 pub use rehearsal::rehearse;
-pub use settings::{Identity, Settings, Variant};
+pub use settings::{Identity, ServiceCommand, Settings, Variant};

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::load::{self, LoadCommand};
-use super::{Identity, RunFiles, Settings, Variant};
+use super::{Identity, RunFiles, ServiceCommand, Settings};
 use crate::environment::Environment;
 use crate::process::Child;
 use crate::service::{Service, ServiceOptions};
@@ -32,7 +32,7 @@ pub enum RunEnd {
     Invalid,
 }
 
-/// Runs `variant` once: creates topics, starts service and load client, waits, stops both, tidies up (on a
+/// Runs `service` once: creates topics, starts service and load client, waits, stops both, tidies up (on a
 /// shared broker also when it fails).
 ///
 /// # Errors
@@ -42,7 +42,7 @@ pub enum RunEnd {
 pub async fn run(
     stack: &mut Stack,
     settings: &Settings,
-    variant: Variant,
+    service: &ServiceCommand,
     identity: &Identity,
     files: &RunFiles,
     stop: &CancellationToken,
@@ -54,7 +54,7 @@ pub async fn run(
     let outcome = take_place(
         stack,
         settings,
-        variant,
+        service,
         identity,
         files,
         &load_command,
@@ -68,7 +68,7 @@ pub async fn run(
 async fn take_place(
     stack: &mut Stack,
     settings: &Settings,
-    variant: Variant,
+    command: &ServiceCommand,
     identity: &Identity,
     files: &RunFiles,
     load_command: &LoadCommand,
@@ -77,11 +77,11 @@ async fn take_place(
     for topic in [identity.topic(), identity.reply_topic()] {
         stack.create_topic(&topic, settings.partitions).await?;
     }
-    let mut service = start_service(stack, settings, variant, identity, files, stop).await?;
+    let mut service = start_service(stack, settings, command, identity, files, stop).await?;
     Environment::of_run(
         stack,
         settings,
-        variant,
+        &command.name,
         identity,
         service.command(),
         &load_command.line,
@@ -98,7 +98,7 @@ async fn take_place(
 async fn start_service(
     stack: &Stack,
     settings: &Settings,
-    variant: Variant,
+    command: &ServiceCommand,
     identity: &Identity,
     files: &RunFiles,
     stop: &CancellationToken,
@@ -107,12 +107,12 @@ async fn start_service(
         "--max-in-flight".to_owned(),
         settings.max_in_flight.to_string(),
     ];
+    let program = command.program.as_ref().or(settings.order_service.as_ref());
     let options = ServiceOptions {
-        program: settings.order_service.clone(),
-        dispatch: Some(variant.dispatch().to_owned()),
+        program: program.cloned(),
         group_id: Some(identity.group_id.clone()),
         topic_prefix: identity.topic_prefix.clone(),
-        arguments: in_flight.to_vec(),
+        arguments: [&in_flight, command.arguments.as_slice()].concat(),
         log: Some(files.logs.join("order-service.log")),
         stop: stop.clone(),
         ..ServiceOptions::default()

@@ -6,11 +6,11 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio_util::sync::CancellationToken;
 
-use super::{Identity, RunFiles, Settings, Variant, run};
+use super::{Identity, RunFiles, ServiceCommand, Settings, run};
 use crate::stack::Stack;
 
-/// Runs both variants, so that neither meets a broker that has only seen the other, and throws the figures
-/// away; their files go to `folder/rehearsal-<variant>`. Does nothing if the settings ask for none.
+/// Runs all that will be measured, so that none meets a broker that has only seen another, and throws the figures
+/// away; their files go to `folder/rehearsal-<name>`. Does nothing if the settings ask for none.
 ///
 /// It shortens the warming up and does not prove its end: a broker may still become faster afterwards.
 ///
@@ -20,6 +20,7 @@ use crate::stack::Stack;
 pub async fn rehearse(
     stack: &mut Stack,
     settings: &Settings,
+    services: &[ServiceCommand],
     folder: &Path,
     stop: &CancellationToken,
 ) -> Result<()> {
@@ -32,11 +33,11 @@ pub async fn rehearse(
         warm_up: Duration::ZERO,
         ..settings.clone()
     };
-    for variant in Variant::BOTH {
-        let name = variant.name();
+    for service in services {
+        let name = &service.name;
         tracing::info!("rehearsal of {name}, {length}");
         let files = RunFiles::in_folder(&folder.join(format!("rehearsal-{name}")), "rehearsal");
-        run(stack, &settings, variant, &Identity::fresh(), &files, stop).await?;
+        run(stack, &settings, service, &Identity::fresh(), &files, stop).await?;
     }
     Ok(())
 }

@@ -44,6 +44,29 @@ impl Variant {
     }
 }
 
+/// What one run measures: a program that takes the service's flags.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceCommand {
+    /// What it is called in `environment.json` and in the log.
+    pub name: String,
+    /// The executable; that of the [`Settings`] if `None`.
+    pub program: Option<PathBuf>,
+    /// Flags beside those that every run's service gets.
+    pub arguments: Vec<String>,
+}
+
+impl From<Variant> for ServiceCommand {
+    fn from(variant: Variant) -> Self {
+        Self {
+            name: variant.name().to_owned(),
+            program: None,
+            arguments: ["--dispatch", variant.dispatch()]
+                .map(str::to_owned)
+                .to_vec(),
+        }
+    }
+}
+
 /// What all runs of one command share.
 #[derive(Debug, Clone, Serialize)]
 pub struct Settings {

@@ -14,6 +14,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use harness::stack::{Stack, StackKind};
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -53,6 +55,8 @@ pub(crate) struct Running {
     child: Child,
     /// The lines of its output up to the sign.
     pub(crate) output: Vec<String>,
+    /// Its further lines.
+    seen: std::sync::mpsc::Receiver<String>,
 }
 
 impl Harness {
@@ -101,9 +105,10 @@ impl Harness {
         let mut running = Running {
             child,
             output: Vec::new(),
+            seen,
         };
         wait_for(&format!("{sign:?} in the harness's output"), || {
-            running.output.extend(seen.try_iter());
+            running.output.extend(running.seen.try_iter());
             running.output.iter().any(|line| line.contains(sign))
                 || fs::read_to_string(&log).unwrap().contains(sign)
         });
@@ -148,6 +153,17 @@ impl Running {
     }
 
     pub(crate) fn end(mut self) -> ExitStatus {
+        self.wait()
+    }
+
+    /// How it ended, and its whole output.
+    pub(crate) fn end_with_output(mut self) -> (ExitStatus, String) {
+        let status = self.wait();
+        self.output.extend(self.seen.iter());
+        (status, self.output.join("\n") + "\n")
+    }
+
+    fn wait(&mut self) -> ExitStatus {
         let mut status = None;
         wait_for("the end of the harness", || {
             status = self.child.try_wait().unwrap();
@@ -221,6 +237,17 @@ pub(crate) async fn metric(admin: &str, name: &str) -> f64 {
     let samples = answer.lines().filter(|line| line.starts_with(name));
     let value = |line: &str| line.rsplit(' ').next()?.parse::<f64>().ok();
     samples.filter_map(value).sum()
+}
+
+/// The topics of runs that the broker still has.
+pub(crate) fn run_topics(stack: &Stack) -> Vec<String> {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", stack.bootstrap_servers())
+        .create()
+        .unwrap();
+    let metadata = consumer.fetch_metadata(None, LIMIT).unwrap();
+    let names = metadata.topics().iter().map(|one| one.name().to_owned());
+    names.filter(|name| name.starts_with("run-")).collect()
 }
 
 /// Status and head and body of an answer, over the smallest of HTTP clients.

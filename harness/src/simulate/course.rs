@@ -1,0 +1,271 @@
+//! The course of a simulation: the baseline's median, then each change's truth and its experiments.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use load_client::compare::{Comparison, Detail, Options, compare, percent};
+use load_client::stats::quantile;
+use tokio_util::sync::CancellationToken;
+
+use super::change::{Change, Measured};
+use super::judge::{Answer, Part, Trial, median};
+use super::report::Report;
+use crate::cli::{SimulateArguments, rehearsal};
+use crate::environment::Provenance;
+use crate::experiment::{Blocks, Pairing, Progress, Sides, blocks, new_folder};
+use crate::programs;
+use crate::run::{ServiceCommand, Settings, rehearse};
+use crate::stack::{Stack, StackKind};
+
+/// All users are there after 0.1 s: the spawn rate is so many times their number.
+const SPAWN_RATE_PER_USER: f64 = 10.0;
+/// The service that the experiments are made on, an example program.
+const SLOWED: &str = "slowed";
+
+/// Runs everything and returns what to print: all that there is, also when it ended early, and how it ended.
+///
+/// # Errors
+///
+/// When it ends before the first experiment: a program is missing, or a run does not take place.
+pub async fn simulate(
+    stack: &mut Stack,
+    arguments: &SimulateArguments,
+    seed: u64,
+    stop: &CancellationToken,
+) -> Result<(String, Result<()>)> {
+    let program = programs::example(SLOWED)?;
+    programs::own(
+        "load-client",
+        "--load-client",
+        arguments.load_client.as_deref(),
+    )?;
+    let provenance = Provenance::now();
+    let name = format!(
+        "{}-simulate-{}",
+        provenance.date.replace(':', "-"),
+        stack.kind().name()
+    );
+    let folder = new_folder(&arguments.results, &name)?;
+    let settings = settings(arguments, stack.kind());
+    let baseline = service(&program, Duration::ZERO);
+    rehearse(stack, &settings, &[baseline], &folder, stop).await?;
+    let progress = Progress::of_experiments(runs(arguments));
+    let mut course = Course {
+        stack,
+        arguments,
+        settings,
+        program,
+        folder,
+        progress,
+        stop,
+        seed,
+    };
+    let median_ms = course.baseline_median().await?;
+    let mut report = Report::new(course.stack, arguments, seed, provenance, median_ms);
+    let ended = course.parts(&mut report, median_ms).await;
+    let files = format!("\nfiles: {}\n", course.folder.display());
+    Ok((report.text() + &files, ended))
+}
+
+fn settings(arguments: &SimulateArguments, kind: StackKind) -> Settings {
+    Settings {
+        users: arguments.users,
+        spawn_rate: f64::from(arguments.users) * SPAWN_RATE_PER_USER,
+        run_time: arguments.run_time,
+        warm_up: arguments.warm_up,
+        rehearsal: arguments.rehearsal.unwrap_or_else(|| rehearsal(kind)),
+        max_in_flight: 1024,
+        partitions: 1,
+        order_service: None,
+        load_client: arguments.load_client.clone(),
+    }
+}
+
+/// How many runs it takes, for the progress.
+fn runs(arguments: &SimulateArguments) -> u64 {
+    let blocks = arguments.only.iter().map(|change| match change.is_none() {
+        true => arguments.experiments * arguments.trials,
+        false => arguments.truth_trials + arguments.changed * arguments.trials,
+    });
+    2 * blocks.chain([arguments.trials]).map(u64::from).sum::<u64>()
+}
+
+/// The service whose handler is busy for that long in each request.
+fn service(program: &Path, spin: Duration) -> ServiceCommand {
+    let arguments = [
+        "--dispatch",
+        "serial",
+        "--spin",
+        &spin.as_nanos().to_string(),
+    ];
+    ServiceCommand {
+        name: if spin.is_zero() { "baseline" } else { SLOWED }.to_owned(),
+        program: Some(program.to_owned()),
+        arguments: arguments.map(str::to_owned).to_vec(),
+    }
+}
+
+struct Course<'a> {
+    stack: &'a mut Stack,
+    arguments: &'a SimulateArguments,
+    settings: Settings,
+    program: PathBuf,
+    folder: PathBuf,
+    progress: Progress,
+    stop: &'a CancellationToken,
+    /// Of the next blocks.
+    seed: u64,
+}
+
+impl Course<'_> {
+    /// The median round trip of the unchanged service under this load: of the medians of its runs the median, as the
+    /// first ones may meet a broker that is still warming up.
+    async fn baseline_median(&mut self) -> Result<f64> {
+        let folder = self.folder.join("median");
+        let (long, blocks) = (self.long_runs(), self.arguments.trials);
+        let sides = self.blocks(&folder, &long, Duration::ZERO, blocks).await?;
+        let runs = sides.baseline.iter().chain(&sides.changed);
+        let medians = runs.map(|run| quantile(&run.latencies_ms, 0.5));
+        let median = medians.collect::<Option<Vec<f64>>>();
+        let median = median.and_then(|medians| quantile(&medians, 0.5));
+        let median =
+            median.context("a run had no good reply: raise --truth-time, or see its files")?;
+        self.progress
+            .tell(&format!("baseline: median {median:.3} ms"));
+        Ok(median)
+    }
+
+    /// All parts, each written to the report and its files as it grows.
+    async fn parts(&mut self, report: &mut Report, median_ms: f64) -> Result<()> {
+        let arguments = self.arguments;
+        for change in &arguments.only {
+            let spin = change.spin(median_ms, arguments.users);
+            let part = Part {
+                change: *change,
+                spin_us: spin.as_secs_f64() * 1e6,
+                truth: self.truth(*change, spin).await?,
+                planned: match change.is_none() {
+                    true => arguments.experiments,
+                    false => arguments.changed,
+                },
+                trials: Vec::new(),
+            };
+            let planned = part.planned;
+            report.findings.parts.push(part);
+            report.write(&self.folder)?;
+            for number in 1..=planned {
+                let trial = self.trial(*change, spin, number).await?;
+                let part = report.findings.parts.last_mut();
+                let part = part.context("the part was just put there")?;
+                part.trials.push(trial);
+                let folder = self.trial_folder(*change, number);
+                self.conclude(part, &folder)?;
+                report.write(&self.folder)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the busy loop truly does, by more and longer runs than an experiment's.
+    async fn truth(&mut self, change: Change, spin: Duration) -> Result<Measured> {
+        if change.is_none() {
+            return Ok(Measured::NO_CHANGE);
+        }
+        let folder = self.folder.join(format!("truth-{}", change.typed()));
+        let long = self.long_runs();
+        let blocks = self.arguments.truth_trials;
+        let sides = self.blocks(&folder, &long, spin, blocks).await?;
+        let comparison = self.compared(&sides)?;
+        let truth = median(&comparison).context("a run had no good reply: see its files")?;
+        self.progress.tell(&format!(
+            "{}: a busy loop of {:.1} µs truly changes the median by {} ({} to {})",
+            change.name(),
+            spin.as_secs_f64() * 1e6,
+            percent(truth.change),
+            percent(truth.low),
+            percent(truth.high),
+        ));
+        Ok(truth)
+    }
+
+    async fn trial(&mut self, change: Change, spin: Duration, number: u32) -> Result<Trial> {
+        let folder = self.trial_folder(change, number);
+        let settings = self.settings.clone();
+        let seed = self.seed;
+        let blocks = self.arguments.trials;
+        let sides = self.blocks(&folder, &settings, spin, blocks).await?;
+        let comparison = self.compared(&sides)?;
+        Ok(Trial::new(seed, &comparison))
+    }
+
+    /// Tells the last verdict of a part, and removes its runs unless somebody will want to look at them.
+    fn conclude(&self, part: &Part, folder: &Path) -> Result<()> {
+        let trial = part.trials.last().context("an experiment was made")?;
+        let threshold = self.arguments.threshold;
+        let is_wrong = part.is_wrong(trial.answer, threshold);
+        let so_far = Answer::ALL.map(|(answer, name)| format!("{name} {}", part.count(answer)));
+        self.progress.tell(&format!(
+            "{}, {} of {}: {}{}\n    so far: {}, wrong {}",
+            part.change.name(),
+            part.trials.len(),
+            part.planned,
+            if is_wrong { "WRONG: " } else { "" },
+            trial.conclusion,
+            so_far.join(", "),
+            part.wrong(threshold),
+        ));
+        if self.arguments.keep_runs || part.is_striking(trial.answer, threshold) {
+            return Ok(());
+        }
+        fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))
+    }
+
+    /// Blocks of the baseline and the service with that busy loop; with none, of the baseline twice.
+    async fn blocks(
+        &mut self,
+        folder: &Path,
+        settings: &Settings,
+        spin: Duration,
+        count: u32,
+    ) -> Result<Sides> {
+        let order = blocks(count, self.seed);
+        self.seed = self.seed.wrapping_add(1);
+        let pairing = Pairing {
+            word: "block",
+            sides: [
+                ("baseline", service(&self.program, Duration::ZERO)),
+                ("changed", service(&self.program, spin)),
+            ],
+        };
+        let mut runs = Blocks {
+            stack: self.stack,
+            settings,
+            folder,
+            progress: &self.progress,
+            stop: self.stop,
+        };
+        runs.run(&pairing, &order).await
+    }
+
+    fn compared(&self, sides: &Sides) -> Result<Comparison> {
+        let options = Options {
+            threshold: self.arguments.threshold,
+            detail: Detail::Verdict,
+            ..Options::default()
+        };
+        Ok(compare(&sides.baseline, &sides.changed, &options)?)
+    }
+
+    fn long_runs(&self) -> Settings {
+        Settings {
+            run_time: self.arguments.truth_time,
+            ..self.settings.clone()
+        }
+    }
+
+    fn trial_folder(&self, change: Change, number: u32) -> PathBuf {
+        self.folder.join(format!("{}-{number}", change.typed()))
+    }
+}
