@@ -18,6 +18,9 @@ const SESSION: &str = "session.timeout.ms=6000";
 /// How soon members hear of a rebalance; below a third of the session time-out, as Kafka advises.
 const HEARTBEAT: &str = "heartbeat.interval.ms=1000";
 const ASSIGNED: &str = "group.protocol=consumer";
+/// The broker gives up a member that does not hand over a partition for so long. librdkafka 2.12.1 does not, if the
+/// heartbeat timed out by whose answer it was told to: it asks for none of that again.
+const REBALANCE: &str = "max.poll.interval.ms=20000";
 const PAUSE: Duration = Duration::from_millis(300);
 /// Until an instance is up, which may need a broker and a store that are starting too.
 const START_LIMIT: Duration = Duration::from_secs(120);
@@ -46,7 +49,7 @@ pub(super) fn options(
     let mut arguments = match round.membership {
         Membership::Classic | Membership::Static => vec!["-X", SESSION, "-X", HEARTBEAT],
         // Of these the broker decides both.
-        Membership::Assigned => vec!["-X", ASSIGNED],
+        Membership::Assigned => vec!["-X", ASSIGNED, "-X", REBALANCE],
     };
     for property in &conditions.properties {
         arguments.extend(["-X", property]);
