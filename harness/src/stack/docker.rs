@@ -22,7 +22,8 @@ const STORE_URL: &str = "redis://127.0.0.1:6666";
 
 /// A first start downloads the images.
 const UP_LIMIT: Duration = Duration::from_secs(600);
-const READY_LIMIT: Duration = Duration::from_secs(60);
+/// Of use on a busy machine only: a container that has ended is noticed at once.
+const READY_LIMIT: Duration = Duration::from_secs(180);
 
 /// Whose the containers of broker and store are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
