@@ -4,14 +4,14 @@
 #
 # usage: docker/test.sh [NOT_RUN]
 #
-# HARNESS is the program under test, target/debug/harness by default. What cannot be tested here is no failure: it is
+# HARNESS is the program under test, target/debug/harness by default; ONLY is a part of the names of the tests to run. What cannot be tested here is no failure: it is
 # printed, and appended to the file NOT_RUN, as `what: why`. Exit codes: 0 nothing failed, 1 a test failed.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 here=$root/docker
 cd "$root"
-harness=$(realpath "${HARNESS:-target/debug/harness}")
+harness=$(realpath -m "${HARNESS:-target/debug/harness}")
 not_run_file=${1:-}
 compose=(docker compose --file docker/compose.yaml)
 label=com.docker.compose.project=kafka-experiment
@@ -21,9 +21,11 @@ store=$(sed -n 's/.*image: \(apache\/kvrocks:.*\)/\1/p' docker/compose.yaml)
 builder=$(sed -n 's/^FROM \(.*\) AS build$/\1/p' docker/Dockerfile)
 slim=$(sed -n 's/^FROM \(.*\) AS runtime$/\1/p' docker/Dockerfile)
 
+# Fails, so that it ends a chain.
 because() {
-    echo "not run: $*" >&2
-    [ -z "$not_run_file" ] || echo "$*" >>"$not_run_file"
+    echo "not run: stack docker and its images (docker/test.sh): $*" >&2
+    [ -z "$not_run_file" ] || echo "stack docker and its images (docker/test.sh): $*" >>"$not_run_file"
+    return 1
 }
 
 fail() {
@@ -33,15 +35,13 @@ fail() {
 
 # Whether the engine is there and is nobody's: the tests make, stop and remove the project that users have, too.
 can_run() {
-    command -v docker >/dev/null || { because "stack docker and its images (docker/test.sh): no docker on PATH" && return 1; }
-    timeout 20 docker version >/dev/null 2>&1 ||
-        { because "stack docker and its images (docker/test.sh): no Docker engine answers" && return 1; }
-    docker compose version >/dev/null 2>&1 ||
-        { because "stack docker and its images (docker/test.sh): no Compose v2 (docker compose)" && return 1; }
-    [ -z "$(everything)" ] || { because "stack docker and its images (docker/test.sh): the project has containers already" && return 1; }
+    command -v docker >/dev/null || because "no docker on PATH" || return
+    timeout 20 docker version >/dev/null 2>&1 || because "no Docker engine answers" || return
+    docker compose version >/dev/null 2>&1 || because "no Compose v2 (docker compose)" || return
+    [ -x "$harness" ] || because "no $harness: cargo build --workspace" || return
+    [ -z "$(everything)" ] || because "the compose project is in use: $(everything | tr '\n' ' ')" || return
     for port in 9092 6666; do
-        ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null ||
-            { because "stack docker and its images (docker/test.sh): port $port is in use" && return 1; }
+        ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || because "port $port is in use" || return
     done
 }
 
@@ -200,11 +200,24 @@ a_bench_and_a_short_experiment_run() {
     nothing_is_left
 }
 
+stack_tests=(
+    a_demo_leaves_nothing
+    containers_of_other_services_are_not_taken_for_data
+    an_interruption_takes_all_down_with_what_the_user_started_beside
+    containers_that_were_there_stay_and_a_late_store_is_waited_for
+    a_container_that_ends_is_told_with_its_log
+    an_old_compose_is_refused
+    make_down_finds_what_a_killed_harness_left
+    a_bench_and_a_short_experiment_run
+)
+
 main() {
     work=$(mktemp -d) out=$work/out background="" test="preparation"
     # shellcheck source=docker/imitations/make.sh
     . docker/imitations/make.sh
-    can_run || { rm -rf "$work" && return; }
+    # shellcheck source=docker/test-images.sh
+    . docker/test-images.sh
+    can_run || { rm -rf "$work" && exit 0; }
     trap take_down EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM
@@ -213,10 +226,8 @@ main() {
     need "$store" make_kvrocks
     # Kafka's other image has what the native one lacks; the imitation has all.
     case " ${imitated[*]} " in *" $broker "*) docker tag "$broker" "$tools" && imitated+=("$tools") ;; esac
-    for test in a_demo_leaves_nothing containers_of_other_services_are_not_taken_for_data \
-        an_interruption_takes_all_down_with_what_the_user_started_beside \
-        containers_that_were_there_stay_and_a_late_store_is_waited_for a_container_that_ends_is_told_with_its_log \
-        an_old_compose_is_refused make_down_finds_what_a_killed_harness_left a_bench_and_a_short_experiment_run; do
+    need "$builder" make_rust
+    for test in "${stack_tests[@]}" "${image_tests[@]}"; do
         [ -z "${ONLY:-}" ] || [[ $test == *$ONLY* ]] || continue
         "$test"
         echo "ok: ${test//_/ }"

@@ -40,7 +40,7 @@ containers() {
     [ -n "$owners" ] || return 1
     set -- docker compose --file docker/compose.yaml --profile '*' down --volumes --remove-orphans
     for owner in $(echo "$owners" | cut -d ' ' -f 2); do
-        if ps -o args= -p "$owner" 2>/dev/null | grep -q harness; then
+        if ps -o args= -p "$owner" 2>/dev/null | grep -q 'harness '; then
             echo "the containers of docker/compose.yaml belong to the harness of process $owner, which still runs"
             return
         fi

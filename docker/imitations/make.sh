@@ -26,8 +26,7 @@ need() {
         echo "making an imitation of $image"
         rm -rf "$folder" && mkdir -p "$folder"
         (cd "$folder" && "$maker" >log 2>&1) || {
-            because "stack docker and its images (docker/test.sh): no $image, and no imitation of it: $(tail -n 1 "$folder/log")"
-            exit 0
+            because "no image $image, and no imitation of it: $(tail -n 1 "$folder/log")" || exit 0
         }
     fi
     docker tag "$(kept "$image")" "$image" && imitated+=("$image")
