@@ -128,7 +128,10 @@ an_interruption_takes_all_down_with_what_the_user_started_beside() {
     nothing_is_left
     "$harness" up --stack docker >"$out" 2>&1 &
     background=$!
-    until [ -n "$(everything)" ]; do sleep 0.1; done
+    for _ in $(seq 300); do
+        [ -z "$(everything)" ] || break
+        sleep 0.1
+    done
     stop_up TERM 130
     nothing_is_left
 }
@@ -221,12 +224,12 @@ main() {
     trap take_down EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM
-    need "$slim" make_debian
-    need "$broker" make_kafka
-    need "$store" make_kvrocks
+    need "$slim" debian
+    need "$broker" kafka
+    need "$store" kvrocks
     # Kafka's other image has what the native one lacks; the imitation has all.
     case " ${imitated[*]} " in *" $broker "*) docker tag "$broker" "$tools" && imitated+=("$tools") ;; esac
-    need "$builder" make_rust
+    need "$builder" rust
     for test in "${stack_tests[@]}" "${image_tests[@]}"; do
         [ -z "${ONLY:-}" ] || [[ $test == *$ONLY* ]] || continue
         "$test"

@@ -1,9 +1,12 @@
-# shellcheck shell=bash disable=SC2154 # the script that sources it sets here, root, work, broker, store, builder
+# shellcheck shell=bash disable=SC2154 # the script that sources it sets what is not set here
 # For docker/test.sh, which sources it: images that this engine cannot get are made here, under the names of
 # docker/compose.yaml and docker/Dockerfile, as far as the tests look at them.
 
-# Where an imitation is kept between two tests. Its real name is taken away at the end: nobody else shall run it.
-kept() { echo "kafka-experiment-imitation/${1//[:\/]/-}"; }
+# kept IMAGE NAME: where an imitation is kept between two tests, until its folder changes. Its real name is taken away
+# at the end: nobody else shall run it.
+kept() {
+    echo "kafka-experiment-imitation/$2:${1##*:}-$(cat "$here/imitations/$2"/* 2>/dev/null | cksum | cut -d ' ' -f 1)"
+}
 
 imitated=()
 
@@ -17,25 +20,27 @@ can_be_had() {
     timeout 600 docker pull --quiet "$1" >/dev/null 2>&1
 }
 
-# need IMAGE MAKER: has the image by its name, made by the function MAKER in an empty folder if need be. Where that
-# fails, the tests cannot be run.
+# need IMAGE NAME: has the image, made by the function make_NAME in an empty folder if need be. Where that fails, the
+# tests cannot be run.
 need() {
-    local image=$1 maker=$2 folder=$work/image
+    local image=$1 folder=$work/image imitation
     can_be_had "$image" && return
-    if ! docker image inspect "$(kept "$image")" >/dev/null 2>&1; then
+    imitation=$(kept "$1" "$2")
+    if ! docker image inspect "$imitation" >/dev/null 2>&1; then
         echo "making an imitation of $image"
+        docker images --quiet "${imitation%:*}" | xargs -r docker image rm --force >/dev/null
         rm -rf "$folder" && mkdir -p "$folder"
-        (cd "$folder" && "$maker" >log 2>&1) || {
+        (cd "$folder" && "make_$2" "$imitation" >log 2>&1) || {
             because "no image $image, and no imitation of it: $(tail -n 1 "$folder/log")" || exit 0
         }
     fi
-    docker tag "$(kept "$image")" "$image" && imitated+=("$image")
+    docker tag "$imitation" "$image" && imitated+=("$image")
 }
 
-# built IMAGE FOLDER: builds the Dockerfile that lies here on what the working folder has beside it.
+# built IMITATION NAME: builds the Dockerfile of that name's folder on what the working folder has beside it.
 built() {
     cp "$here/imitations/$2"/* . &&
-        DOCKER_BUILDKIT=0 docker build --quiet --label kafka-experiment.imitation=yes --tag "$(kept "$1")" . >/dev/null
+        DOCKER_BUILDKIT=0 docker build --quiet --label kafka-experiment.imitation=yes --tag "$1" .
 }
 
 forget_imitations() {
@@ -47,7 +52,7 @@ make_debian() {
     [ "$(id -u)" = 0 ] || { echo "debootstrap needs root" && return 1; }
     debootstrap --variant=minbase bookworm root || return
     rm -rf root/var/cache/apt/archives/*.deb root/var/lib/apt/lists/*
-    tar -C root -c . | docker import --change 'LABEL kafka-experiment.imitation=yes' - "$(kept "$slim")"
+    tar -C root -c . | docker import --change 'LABEL kafka-experiment.imitation=yes' - "$1"
 }
 
 # Kafka's jars, as the stack `native` has them, and its tools.
@@ -65,7 +70,7 @@ make_kafka() {
     fi
     mvn --batch-mode --quiet dependency:copy "-Dartifact=org.apache.kafka:kafka-tools:$version" \
         "-DoutputDirectory=$PWD/libs" || return
-    built "$broker" kafka
+    built "$1" kafka
 }
 
 # A redis-server, with JSON documents where harness/json-store.sh gets the module.
@@ -73,7 +78,7 @@ make_kvrocks() {
     if sh "$root/harness/json-store.sh" "$root/target/json-store"; then
         install -m 755 "$root/target/json-store/rejson.so" module.so
     fi
-    built "$store" kvrocks
+    built "$1" kvrocks
 }
 
 # The toolchain of this machine, without its documents.
@@ -83,5 +88,5 @@ make_rust() {
     mkdir -p toolchain/bin
     cp "$toolchain"/bin/{cargo,rustc} toolchain/bin/ || return
     cp -r "$toolchain/lib" toolchain/ && cp /etc/ssl/certs/ca-certificates.crt . || return
-    built "$builder" rust
+    built "$1" rust
 }
