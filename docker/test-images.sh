@@ -66,13 +66,13 @@ the_service_has_no_rights_and_ends_in_order() {
     run 0 docker exec "$service" grep -E '^(CapBnd|NoNewPrivs):' /proc/1/status
     says "$out" "CapBnd:	0000000000000000"
     says "$out" "NoNewPrivs:	1"
-    run 0 "${compose[@]}" --profile load run --rm load
+    run_load "${compose[@]}" --profile load run --rm load
     # From one variant to the other, as the compose file tells.
     run 0 "${compose[@]}" --profile baseline rm -sf service-baseline
     run 0 "${compose[@]}" --profile tasks up --detach
     wait_until_healthy service-tasks
-    run 0 "${compose[@]}" --profile load run --rm load run --headless --host=kafka://kafka:29092 --users=2 --run-time=3s \
-        -X compression.type=zstd
+    run_load "${compose[@]}" --profile load run --rm load run --headless --host=kafka://kafka:29092 --users=2 \
+        --run-time=3s -X compression.type=zstd
     run 0 "${compose[@]}" stop service-tasks
     service=$(container service-tasks)
     [ "$(docker inspect --format '{{.State.ExitCode}}' "$service")" = 0 ] || fail "it ended with $(docker logs "$service" 2>&1)"

@@ -76,6 +76,14 @@ run() {
     [ "$code" = "$wanted" ] || fail "$* ended with $code: $(tail -n 30 "$out")"
 }
 
+# As `run`, of a load under which no request may fail. That a busy machine makes its figures invalid is no failure here.
+run_load() {
+    local code=0
+    timeout 420 "$@" >"$out" 2>&1 || code=$?
+    [ "$code" = 0 ] || grep -q "do not use these figures" "$out" || fail "$* ended with $code: $(tail -n 30 "$out")"
+    ! grep -qE 'Aggregated +[0-9]+ +[1-9]' "$out" || fail "requests failed: $(tail -n 30 "$out")"
+}
+
 # copied [SED_SCRIPT]: a copy of the compose file in $work/copy, which the script has changed.
 copied() {
     mkdir -p "$work/copy" && cp docker/kvrocks.conf "$work/copy/"
@@ -196,7 +204,7 @@ make_down_finds_what_a_killed_harness_left() {
 
 a_bench_and_a_short_experiment_run() {
     local load=(--stack docker --users 2 --spawn-rate 2 --run-time 3s --warm-up 1s)
-    run 0 "$harness" bench --variant tasks --out "$work/bench.csv" "${load[@]}"
+    run_load "$harness" bench --variant tasks --out "$work/bench.csv" "${load[@]}"
     head -n 2 "$work/bench.csv" | grep -q '^KAFKA,createOrder,' || fail "no request in bench.csv"
     nothing_is_left
     run 0 "$harness" experiment --trials 2 --results "$work/results" "${load[@]}"

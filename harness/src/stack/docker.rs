@@ -1,6 +1,6 @@
 //! The docker stack: broker and store of `docker/compose.yaml`, through the `docker` command.
 //!
-//! Containers are no children: nothing removes them after a kill -9 of the harness.
+//! Containers are no children: after a kill -9 of the harness they run on, until `make down` removes them.
 
 mod project;
 mod ready;
