@@ -32,8 +32,8 @@ the_base_s_toolchain_builds_and_layers_are_cached() {
     build_images
     ! grep -E 'syncing channel updates|downloading component' "$work/build" || fail "a toolchain is downloaded"
     # What decides it is not in the image that compiles.
-    printf 'services: {build: {image: kafka-experiment-build, build: {context: "%s", dockerfile: docker/Dockerfile, target: build}}}\n' \
-        "$root" >"$work/build.yaml"
+    printf 'services: {build: {image: kafka-experiment-build, build: {context: "%s", dockerfile: %s, target: build}}}\n' \
+        "$root" docker/Dockerfile >"$work/build.yaml"
     run 0 docker compose --file "$work/build.yaml" --project-name kafka-experiment-build build --progress plain
     run 0 docker run --rm --network none kafka-experiment-build sh -c '[ ! -e rust-toolchain.toml ]'
     docker image rm kafka-experiment-build >/dev/null
@@ -75,7 +75,8 @@ the_service_has_no_rights_and_ends_in_order() {
         --run-time=3s -X compression.type=zstd
     run 0 "${compose[@]}" stop service-tasks
     service=$(container service-tasks)
-    [ "$(docker inspect --format '{{.State.ExitCode}}' "$service")" = 0 ] || fail "it ended with $(docker logs "$service" 2>&1)"
+    [ "$(docker inspect --format '{{.State.ExitCode}}' "$service")" = 0 ] ||
+        fail "it ended in another way: $(docker logs "$service" 2>&1)"
     docker logs "$service" >"$out" 2>&1
     says "$out" "SIGTERM, stopping"
     run 0 "${compose[@]}" --profile '*' down --volumes --remove-orphans

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Tests the stack `docker` and the images of this folder on this machine's Docker engine; `make test` runs it.
-# Images that the engine cannot get are imitated (docker/imitations), and the end says which. All is taken down again.
+# Images that the engine cannot get are imitated (docker/imitations), and the end says which. All is taken down again;
+# the imitations stay for the next time, as kafka-experiment-imitation/...
 #
 # usage: docker/test.sh [NOT_RUN]
 #
-# HARNESS is the program under test, target/debug/harness by default; ONLY is a part of the names of the tests to run. What cannot be tested here is no failure: it is
-# printed, and appended to the file NOT_RUN, as `what: why`. Exit codes: 0 nothing failed, 1 a test failed.
+# HARNESS is the program under test, target/debug/harness by default; ONLY is a part of the names of the tests to run.
+# What cannot be tested here is no failure: it is printed, and appended to the file NOT_RUN, as `what: why`.
+# Exit codes: 0 nothing failed, 1 a test failed.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -21,10 +23,15 @@ store=$(sed -n 's/.*image: \(apache\/kvrocks:.*\)/\1/p' docker/compose.yaml)
 builder=$(sed -n 's/^FROM \(.*\) AS build$/\1/p' docker/Dockerfile)
 slim=$(sed -n 's/^FROM \(.*\) AS runtime$/\1/p' docker/Dockerfile)
 
+# not_run WHAT WHY
+not_run() {
+    echo "not run: $1: $2" >&2
+    [ -z "$not_run_file" ] || echo "$1: $2" >>"$not_run_file"
+}
+
 # Fails, so that it ends a chain.
 because() {
-    echo "not run: stack docker and its images (docker/test.sh): $*" >&2
-    [ -z "$not_run_file" ] || echo "stack docker and its images (docker/test.sh): $*" >>"$not_run_file"
+    not_run "stack docker and its images (docker/test.sh)" "$*"
     return 1
 }
 
@@ -181,7 +188,8 @@ an_old_compose_is_refused() {
     local real
     real=$(command -v docker)
     mkdir -p "$work/bin"
-    printf '#!/bin/sh\ncase "$*" in *"version --short"*) echo 1.29.2 ;; *) exec "%s" "$@" ;; esac\n' "$real" >"$work/bin/docker"
+    printf '#!/bin/sh\ncase "$*" in *"version --short"*) echo 1.29.2 ;; *) exec "%s" "$@" ;; esac\n' "$real" \
+        >"$work/bin/docker"
     chmod +x "$work/bin/docker"
     run 1 env "PATH=$work/bin:$PATH" "$harness" demo --stack docker
     says "$out" "needs Compose v2 (\`docker compose\`), found 1.29.2"
@@ -239,12 +247,14 @@ main() {
     # Kafka's other image has what the native one lacks; the imitation has all.
     case " ${imitated[*]} " in *" $broker "*) docker tag "$broker" "$tools" && imitated+=("$tools") ;; esac
     need "$builder" rust
+    local real=("${imitated[@]}")
     for test in "${stack_tests[@]}" "${image_tests[@]}"; do
         [ -z "${ONLY:-}" ] || [[ $test == *$ONLY* ]] || continue
         "$test"
         echo "ok: ${test//_/ }"
     done
-    [ ${#imitated[@]} -eq 0 ] || echo "imitations, since this engine could not get them: ${imitated[*]}"
+    [ ${#imitated[@]} -eq 0 ] ||
+        not_run "the images themselves (docker/test.sh)" "the engine cannot get ${real[*]}; imitations stood in for them"
 }
 
 main

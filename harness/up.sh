@@ -36,7 +36,8 @@ start() {
 containers() {
     command -v docker >/dev/null 2>&1 || return 1
     label=kafka-experiment.harness-pid
-    owners=$(timeout 20 docker ps --all --filter "label=$label" --format "of {{.Label \"$label\"}}" 2>/dev/null | sort -u)
+    owner="of {{.Label \"$label\"}}"
+    owners=$(timeout 20 docker ps --all --filter "label=$label" --format "$owner" 2>/dev/null | sort -u)
     [ -n "$owners" ] || return 1
     set -- docker compose --file docker/compose.yaml --profile '*' down --volumes --remove-orphans
     for owner in $(echo "$owners" | cut -d ' ' -f 2); do

@@ -12,8 +12,8 @@ imitated=()
 
 # Whether the engine has the image, or gets it. What an earlier test left under that name does not count.
 can_be_had() {
-    local label
-    if label=$(docker image inspect --format '{{index .Config.Labels "kafka-experiment.imitation"}}' "$1" 2>/dev/null); then
+    local label='{{index .Config.Labels "kafka-experiment.imitation"}}'
+    if label=$(docker image inspect --format "$label" "$1" 2>/dev/null); then
         [ -z "$label" ] && return
         docker image rm "$1" >/dev/null
     fi
