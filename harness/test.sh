@@ -133,13 +133,20 @@ elif python3 -c 'import yaml' 2>/dev/null; then
 else
     skip "docker/compose.yaml" "neither docker compose nor python3 with yaml"
 fi
-if ! docker version >/dev/null 2>&1; then
-    skip "stack docker" "no Docker engine answers"
-fi
+
+title "the stack docker and its images"
+without_docker=$(mktemp)
+trap 'rm -f "${embedded:-}" "$without_docker"' EXIT
+docker_failed=""
+bash docker/test.sh "$without_docker" || docker_failed=yes
+while IFS= read -r line; do
+    skip "${line%%: *}" "${line#*: }"
+done <"$without_docker"
 
 if [ -n "$not_run" ]; then
     printf '\nNOT RUN:%s\n' "$not_run"
 fi
+[ -z "$docker_failed" ] || exit 1
 if [ "${CI:-}" = true ] && [ "${missing_store:-}" = yes ]; then
     echo "CI must run the stack tests, and those with JSON documents: install redis-server and python3-pip" >&2
     exit 1

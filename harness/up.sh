@@ -31,18 +31,42 @@ start() {
     echo "stop it with: make down"
 }
 
-stop() {
-    if ! is_up; then
-        rm -f "$pid_file"
-        echo "nothing is up"
+# Containers of docker/compose.yaml that are still there: those of a harness that was killed are removed, for others it
+# is said how. Fails if there are none.
+containers() {
+    command -v docker >/dev/null 2>&1 || return 1
+    label=kafka-experiment.harness-pid
+    owner="of {{.Label \"$label\"}}"
+    owners=$(timeout 20 docker ps --all --filter "label=$label" --format "$owner" 2>/dev/null | sort -u)
+    [ -n "$owners" ] || return 1
+    set -- docker compose --file docker/compose.yaml --profile '*' down --volumes --remove-orphans
+    for owner in $(echo "$owners" | cut -d ' ' -f 2); do
+        if ps -o args= -p "$owner" 2>/dev/null | grep -q 'harness '; then
+            echo "the containers of docker/compose.yaml belong to the harness of process $owner, which still runs"
+            return
+        fi
+    done
+    if echo "$owners" | grep -q '^of $'; then
+        echo "containers of docker/compose.yaml that make up did not start stay; to remove them:"
+        echo "  $(echo "$*" | sed "s/\*/'*'/")"
         return
     fi
-    kill -TERM "$(cat "$pid_file")"
-    while is_up; do
-        sleep 0.2
-    done
+    timeout 120 "$@" >/dev/null 2>&1 || { echo "containers are left; remove them with: $*" >&2 && exit 1; }
+    echo "removed the containers of a harness that was killed"
+}
+
+stop() {
+    was=""
+    if is_up; then
+        was=up
+        kill -TERM "$(cat "$pid_file")"
+        while is_up; do
+            sleep 0.2
+        done
+        echo "stopped"
+    fi
     rm -f "$pid_file"
-    echo "stopped"
+    containers || [ -n "$was" ] || echo "nothing is up"
 }
 
 "$action"

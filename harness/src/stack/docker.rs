@@ -1,20 +1,20 @@
 //! The docker stack: broker and store of `docker/compose.yaml`, through the `docker` command.
 //!
-//! Containers are no children: nothing removes them after a kill -9 of the harness.
+//! Containers are no children: after a kill -9 of the harness they run on, until `make down` removes them.
 
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+mod project;
+mod ready;
+
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
-use tokio::process::Command;
-use tokio::time::{Instant, sleep, timeout};
+use anyhow::{Context, Result};
 use tokio_util::sync::CancellationToken;
 
+use self::project::{BROKER, DOWN, Project, SHORT_LIMIT, STORE};
+use self::ready::{Addresses, until_both_answer};
 use super::store::Store;
-use super::topics;
-use crate::{programs, wait};
+use crate::wait;
 
 /// The ports that the compose file publishes on loopback.
 pub(super) const KAFKA_URL: &str = "kafka://127.0.0.1:9092";
@@ -22,16 +22,15 @@ const STORE_URL: &str = "redis://127.0.0.1:6666";
 
 /// A first start downloads the images.
 const UP_LIMIT: Duration = Duration::from_secs(600);
-const READY_LIMIT: Duration = Duration::from_secs(60);
-const SHORT_LIMIT: Duration = Duration::from_secs(30);
-const DROP_PAUSE: Duration = Duration::from_millis(50);
+/// Of use on a busy machine only: a container that has ended is noticed at once.
+const READY_LIMIT: Duration = Duration::from_secs(180);
 
-/// Whose the project's containers are.
+/// Whose the containers of broker and store are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Containers {
     /// There before this harness, with the user's data: they stay.
     Found,
-    /// Started by this harness, which removes them, with what they hold.
+    /// Started by this harness, which removes the project, with all that it holds.
     Started,
     /// Removed again, or never started.
     Gone,
@@ -41,8 +40,7 @@ enum Containers {
 /// meanwhile.
 #[derive(Debug)]
 pub(super) struct Compose {
-    docker: PathBuf,
-    file: PathBuf,
+    project: Project,
     containers: Containers,
     /// The broker's image, as the compose file names it.
     pub(super) broker: String,
@@ -50,9 +48,7 @@ pub(super) struct Compose {
 
 impl Compose {
     pub(super) async fn start(file: &Path, stop: &CancellationToken) -> Result<Self> {
-        let docker = programs::on_path("docker").ok_or_else(|| {
-            anyhow!("no docker on PATH: install Docker Engine with its compose plugin, or use --stack native")
-        })?;
+        let project = Project::of(file)?;
         let text = std::fs::read_to_string(file).with_context(|| {
             format!(
                 "cannot read {}: run from the project's folder or set --compose-file",
@@ -60,14 +56,19 @@ impl Compose {
             )
         })?;
         let mut compose = Self {
-            docker,
-            file: file.to_owned(),
+            project,
             containers: Containers::Gone,
             broker: broker_image(&text),
         };
-        compose.check(stop).await?;
+        compose.project.check(stop).await?;
         let started = match compose.up(stop).await {
-            Ok(()) => compose.until_answers(stop).await,
+            Ok(()) => {
+                let addresses = Addresses {
+                    brokers: KAFKA_URL.trim_start_matches("kafka://"),
+                    store: STORE_URL,
+                };
+                until_both_answer(&compose.project, addresses, READY_LIMIT, stop).await
+            }
             failed => failed,
         };
         if let Err(error) = started {
@@ -89,132 +90,47 @@ impl Compose {
         self.containers == Containers::Found
     }
 
-    /// Removes the containers that this harness started.
+    /// Removes the project if this harness started it.
     pub(super) async fn stop(mut self) -> Result<()> {
-        if self.containers != Containers::Started {
-            return Ok(());
+        match self.containers {
+            Containers::Started => {}
+            Containers::Found => {
+                tracing::info!(
+                    "{BROKER} or {STORE} had a container before, so both stay; to remove them: {}",
+                    self.project.advice()
+                );
+                return Ok(());
+            }
+            Containers::Gone => return Ok(()),
         }
-        let down = ["down", "--volumes", "--timeout", "10"];
-        let removed = self.run(&down, SHORT_LIMIT * 2).await;
+        let down = [&DOWN[..], &["--timeout", "10"]].concat();
+        let removed = self.project.run(&down, SHORT_LIMIT * 2).await;
         // A failure is reported and not tried again when this is dropped.
         self.containers = Containers::Gone;
-        removed.map(drop).with_context(|| self.advice())
+        removed.map(drop).with_context(|| self.left())
     }
 
     /// Starts what is not up yet, after a look at what is.
     async fn up(&mut self, stop: &CancellationToken) -> Result<()> {
-        // Containers of every profile count, stopped ones too: removing them would remove their data.
-        let list = ["--profile", "*", "ps", "--all", "--quiet"];
-        let found = wait::unless_stopped(stop, self.run(&list, SHORT_LIMIT)).await??;
+        // Stopped ones count too, since removing them would remove their data. Those of other services, such as a
+        // load client that has ended, hold nothing and do not.
+        let list = ["ps", "--all", "--quiet", BROKER, STORE];
+        let found = wait::unless_stopped(stop, self.project.run(&list, SHORT_LIMIT)).await??;
         // A changed compose file must not replace a container that is the user's.
-        let keep = ["up", "--detach", "--no-recreate", "kafka", "kvrocks"];
+        let keep = ["up", "--detach", "--no-recreate", BROKER, STORE];
         self.containers = if found.trim().is_empty() {
             Containers::Started
         } else {
-            tracing::info!("the compose project has containers already: they are used, and stay");
+            tracing::info!("{BROKER} or {STORE} has a container already: it is used, and stays");
             Containers::Found
         };
-        let up = wait::unless_stopped(stop, self.run(&keep, UP_LIMIT));
+        let up = wait::unless_stopped(stop, self.project.run(&keep, UP_LIMIT));
         up.await?.map(drop)
     }
 
-    fn advice(&self) -> String {
-        let file = self.file.display();
-        format!(
-            "containers may be left; remove them with: docker compose --file {file} down --volumes"
-        )
-    }
-
-    /// As [`Compose::stop`], where nothing can be awaited any more.
-    fn remove_blocking(&self) -> Result<()> {
-        let mut down = std::process::Command::new(&self.docker)
-            .args(["compose", "--file"])
-            .arg(&self.file)
-            .args(["down", "--volumes", "--timeout", "1"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .context("cannot run docker")?;
-        let deadline = std::time::Instant::now() + SHORT_LIMIT;
-        loop {
-            match down.try_wait().context("cannot wait for docker")? {
-                Some(status) if status.success() => return Ok(()),
-                Some(status) => bail!("docker compose down failed ({status})"),
-                None if std::time::Instant::now() < deadline => std::thread::sleep(DROP_PAUSE),
-                None => {
-                    // What matters is said with the error.
-                    let _ = down.kill().and_then(|()| down.wait());
-                    bail!("docker compose down: over {SHORT_LIMIT:?}");
-                }
-            }
-        }
-    }
-
-    /// Tells a missing engine from a missing plugin, in one line each.
-    async fn check(&self, stop: &CancellationToken) -> Result<()> {
-        let engine = self.answers(&["version", "--format", "{{.Server.Version}}"]);
-        if !wait::unless_stopped(stop, engine).await? {
-            bail!("no Docker engine answers: start Docker, or use --stack native");
-        }
-        if !wait::unless_stopped(stop, self.answers(&["compose", "version"])).await? {
-            bail!(
-                "docker has no compose plugin: install docker-compose-plugin, or use --stack native"
-            );
-        }
-        Ok(())
-    }
-
-    async fn answers(&self, arguments: &[&str]) -> bool {
-        let asked = Command::new(&self.docker)
-            .args(arguments)
-            .kill_on_drop(true)
-            .output();
-        matches!(timeout(SHORT_LIMIT, asked).await, Ok(Ok(output)) if output.status.success())
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.docker);
-        command
-            .arg("compose")
-            .arg("--file")
-            .arg(&self.file)
-            .args(arguments);
-        // A terminal's Ctrl-C must not reach it: the harness decides what is stopped, and when.
-        command.process_group(0).kill_on_drop(true);
-        command
-    }
-
-    /// What it printed on standard output.
-    async fn run(&self, arguments: &[&str], limit: Duration) -> Result<String> {
-        let mut command = self.command(arguments);
-        let what = format!("docker compose {}", arguments.join(" "));
-        let output = timeout(limit, command.output())
-            .await
-            .with_context(|| format!("{what}: over {limit:?}"))?;
-        let output = output.context("cannot run docker")?;
-        if !output.status.success() {
-            bail!(
-                "{what} failed: {}",
-                String::from_utf8_lossy(&output.stderr).trim()
-            );
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    }
-
-    async fn until_answers(&self, stop: &CancellationToken) -> Result<()> {
-        let servers = KAFKA_URL.trim_start_matches("kafka://");
-        let deadline = Instant::now() + READY_LIMIT;
-        while let Err(error) = wait::unless_stopped(stop, topics::answers(servers, &[])).await? {
-            if Instant::now() >= deadline {
-                return Err(error.context(format!(
-                    "the broker's container is not ready after {READY_LIMIT:?}"
-                )));
-            }
-            wait::unless_stopped(stop, sleep(Duration::from_millis(200))).await?;
-        }
-        Ok(())
+    fn left(&self) -> String {
+        let advice = self.project.advice();
+        format!("containers may be left; remove them with: {advice}")
     }
 }
 
@@ -223,8 +139,8 @@ impl Drop for Compose {
         if self.containers != Containers::Started {
             return;
         }
-        if let Err(error) = self.remove_blocking() {
-            tracing::error!("{}: {error:#}", self.advice());
+        if let Err(error) = self.project.remove_blocking() {
+            tracing::error!("{}: {error:#}", self.left());
         }
     }
 }
@@ -242,17 +158,28 @@ fn broker_image(compose: &str) -> String {
 mod tests {
     use super::*;
 
-    /// With a program that stands in for docker, and a project that has these containers. (The program is no
-    /// file written here: one that was just written can be busy when another test forks at that moment.)
+    /// With a program that stands in for docker. (It is no file written here: one that was just written can be
+    /// busy when another test forks at that moment.)
+    pub(super) fn project(folder: &Path) -> Project {
+        Project {
+            docker: concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/docker").into(),
+            file: folder.join("compose.yaml"),
+        }
+    }
+
+    /// A project that has these containers of broker and store.
     fn compose(folder: &Path, containers: &str) -> Compose {
         std::fs::write(folder.join("containers"), containers).unwrap();
         Compose {
-            docker: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/docker")),
-            file: folder.join("compose.yaml"),
+            project: project(folder),
             containers: Containers::Gone,
             broker: String::new(),
         }
     }
+
+    /// Without the first, containers of profiles stay, and keep the network; without the last, those of services
+    /// that the file has no more.
+    const ALL: &str = " --profile * down --volumes --remove-orphans ";
 
     fn calls(folder: &Path, part: &str) -> usize {
         let calls = std::fs::read_to_string(folder.join("calls")).unwrap_or_default();
@@ -266,6 +193,8 @@ mod tests {
         found.up(&CancellationToken::new()).await.unwrap();
         assert!(found.is_shared());
         assert_eq!(calls(folder.path(), " up --detach --no-recreate "), 1);
+        // The user's are containers of these two: another one, which has ended, holds nothing.
+        assert_eq!(calls(folder.path(), " ps --all --quiet kafka kvrocks"), 1);
         found.stop().await.unwrap();
         assert_eq!(calls(folder.path(), " down "), 0);
     }
@@ -277,7 +206,7 @@ mod tests {
         started.up(&CancellationToken::new()).await.unwrap();
         assert!(!started.is_shared());
         started.stop().await.unwrap();
-        assert_eq!(calls(folder.path(), " down --volumes"), 1);
+        assert_eq!(calls(folder.path(), ALL), 1);
     }
 
     #[tokio::test]
@@ -286,7 +215,7 @@ mod tests {
         let mut dropped = compose(folder.path(), "");
         dropped.up(&CancellationToken::new()).await.unwrap();
         drop(dropped);
-        assert_eq!(calls(folder.path(), " down --volumes"), 1);
+        assert_eq!(calls(folder.path(), ALL), 1);
     }
 
     #[tokio::test]
@@ -296,7 +225,8 @@ mod tests {
         broken.up(&CancellationToken::new()).await.unwrap();
         std::fs::write(folder.path().join("broken"), "").unwrap();
         let error = broken.stop().await.unwrap_err().to_string();
-        assert!(error.ends_with("compose.yaml down --volumes"), "{error}");
+        let command = "compose.yaml --profile '*' down --volumes --remove-orphans";
+        assert!(error.ends_with(command), "{error}");
         assert_eq!(calls(folder.path(), " down "), 1);
     }
 

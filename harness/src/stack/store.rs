@@ -192,7 +192,7 @@ pub(crate) async fn open(url: &str) -> Result<MultiplexedConnection> {
     connection.context("cannot connect")
 }
 
-async fn ping(url: &str) -> Result<()> {
+pub(super) async fn ping(url: &str) -> Result<()> {
     let mut connection = open(url).await?;
     redis::cmd("PING")
         .exec_async(&mut connection)

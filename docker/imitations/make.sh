@@ -1,0 +1,92 @@
+# shellcheck shell=bash disable=SC2154 # the script that sources it sets what is not set here
+# For docker/test.sh, which sources it: images that this engine cannot get are made here, under the names of
+# docker/compose.yaml and docker/Dockerfile, as far as the tests look at them.
+
+# kept IMAGE NAME: where an imitation is kept between two tests, until its folder changes. Its real name is taken away
+# at the end: nobody else shall run it.
+kept() {
+    echo "kafka-experiment-imitation/$2:${1##*:}-$(cat "$here/imitations/$2"/* 2>/dev/null | cksum | cut -d ' ' -f 1)"
+}
+
+imitated=()
+
+# Whether the engine has the image, or gets it. What an earlier test left under that name does not count.
+can_be_had() {
+    local label='{{index .Config.Labels "kafka-experiment.imitation"}}'
+    if label=$(docker image inspect --format "$label" "$1" 2>/dev/null); then
+        [ -z "$label" ] && return
+        docker image rm "$1" >/dev/null
+    fi
+    timeout 600 docker pull --quiet "$1" >/dev/null 2>&1
+}
+
+# need IMAGE NAME: has the image, made by the function make_NAME in an empty folder if need be. Where that fails, the
+# tests cannot be run.
+need() {
+    local image=$1 folder=$work/image imitation
+    can_be_had "$image" && return
+    imitation=$(kept "$1" "$2")
+    if ! docker image inspect "$imitation" >/dev/null 2>&1; then
+        echo "making an imitation of $image"
+        docker images --quiet "${imitation%:*}" | xargs -r docker image rm --force >/dev/null
+        rm -rf "$folder" && mkdir -p "$folder"
+        (cd "$folder" && "make_$2" "$imitation" >log 2>&1) || {
+            because "no image $image, and no imitation of it: $(tail -n 1 "$folder/log")" || exit 0
+        }
+    fi
+    docker tag "$imitation" "$image" && imitated+=("$image")
+}
+
+# built IMITATION NAME: builds the Dockerfile of that name's folder on what the working folder has beside it.
+built() {
+    cp "$here/imitations/$2"/* . &&
+        DOCKER_BUILDKIT=0 docker build --quiet --label kafka-experiment.imitation=yes --tag "$1" .
+}
+
+forget_imitations() {
+    [ ${#imitated[@]} -eq 0 ] || docker image rm "${imitated[@]}" >/dev/null 2>&1 || true
+}
+
+make_debian() {
+    command -v debootstrap || { echo "no debootstrap" && return 1; }
+    [ "$(id -u)" = 0 ] || { echo "debootstrap needs root" && return 1; }
+    debootstrap --variant=minbase bookworm root || return
+    rm -rf root/var/cache/apt/archives/*.deb root/var/lib/apt/lists/*
+    tar -C root -c . | docker import --change 'LABEL kafka-experiment.imitation=yes' - "$1"
+}
+
+# Kafka's jars, as the stack `native` has them, and its tools.
+make_kafka() {
+    local pom=$root/harness/kafka/pom.xml version jars
+    command -v mvn || { echo "no mvn" && return 1; }
+    version=$(sed -n 's/.*<kafka.version>\(.*\)<.*/\1/p' "$pom")
+    jars=$root/target/kafka/$version
+    mkdir libs
+    if [ -d "$jars" ]; then
+        cp "$jars"/*.jar libs || return
+    else
+        mvn --batch-mode --quiet --file "$pom" dependency:copy-dependencies -DincludeScope=runtime \
+            "-DoutputDirectory=$PWD/libs" || return
+    fi
+    mvn --batch-mode --quiet dependency:copy "-Dartifact=org.apache.kafka:kafka-tools:$version" \
+        "-DoutputDirectory=$PWD/libs" || return
+    built "$1" kafka
+}
+
+# A redis-server, with JSON documents where harness/json-store.sh gets the module.
+make_kvrocks() {
+    if sh "$root/harness/json-store.sh" "$root/target/json-store"; then
+        install -m 755 "$root/target/json-store/rejson.so" module.so
+    fi
+    built "$1" kvrocks
+}
+
+# The toolchain of this machine, without its documents.
+make_rust() {
+    local toolchain
+    toolchain=$(rustc --print sysroot) || { echo "no rustc" && return 1; }
+    mkdir -p toolchain/bin
+    cp "$toolchain"/bin/{cargo,rustc} toolchain/bin/ || return
+    cp -r "$toolchain/lib" toolchain/ && cp /etc/ssl/certs/ca-certificates.crt . || return
+    built "$1" rust
+}
