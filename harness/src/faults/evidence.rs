@@ -99,8 +99,8 @@ pub(super) struct Evidence {
     pub(super) members: Option<usize>,
     pub(super) members_left: Option<usize>,
     pub(super) memory: Vec<Memory>,
-    /// Instances that ended because the group took them for another process of their name.
-    pub(super) fenced: u32,
+    /// Instances that ended because Kafka says that they have to, and were started again.
+    pub(super) told_to_end: u32,
     /// What a part did that it must not do, in words: an instance that ended by itself, a load client that
     /// did not say that its disk is full.
     pub(super) misbehaviour: Vec<String>,

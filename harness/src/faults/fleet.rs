@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use tokio::time::{Instant, sleep};
 
 use super::conditions::Conditions;
+use super::kind::Fault;
 use super::plan::{INSTANCES, Membership, Policy, Round};
 use super::topics::Names;
 use super::world::World;
@@ -32,11 +33,13 @@ pub(super) struct Fleet<'a> {
     options: ServiceOptions,
     /// Whether each instance has a name in its group.
     is_static: bool,
+    /// Whether Kafka may lose what it accepted.
+    is_unclean: bool,
     folder: PathBuf,
     instances: Vec<RefCell<Option<Service>>>,
     starts: Cell<u32>,
     misbehaviour: RefCell<Vec<String>>,
-    fenced: Cell<u32>,
+    told_to_end: Cell<u32>,
 }
 
 /// How the service is run in a round.
@@ -77,18 +80,19 @@ impl<'a> Fleet<'a> {
     pub(super) async fn start(
         world: &'a World,
         options: ServiceOptions,
-        is_static: bool,
+        round: &Round,
         folder: PathBuf,
     ) -> Result<Self> {
         let fleet = Self {
             world,
             options,
-            is_static,
+            is_static: round.membership == Membership::Static,
+            is_unclean: round.has(|fault| fault == Fault::UncleanElection),
             folder,
             instances: (0..INSTANCES).map(|_| RefCell::new(None)).collect(),
             starts: Cell::new(0),
             misbehaviour: RefCell::default(),
-            fenced: Cell::new(0),
+            told_to_end: Cell::new(0),
         };
         for index in 0..INSTANCES {
             fleet.spawn(index)?;
@@ -156,9 +160,9 @@ impl<'a> Fleet<'a> {
         self.misbehaviour.borrow().clone()
     }
 
-    /// How many instances ended because the group took them for another process of their name.
-    pub(super) fn fenced(&self) -> u32 {
-        self.fenced.get()
+    /// How many instances ended because Kafka says that they have to.
+    pub(super) fn told_to_end(&self) -> u32 {
+        self.told_to_end.get()
     }
 
     /// The processes of the instances that are there.
@@ -184,8 +188,8 @@ impl<'a> Fleet<'a> {
                 None => self.give_back(index, service),
                 Some(status) => {
                     let tail = service.child().log_tail();
-                    if self.is_static && is_fenced(&tail) {
-                        self.fenced.set(self.fenced.get() + 1);
+                    if is_told_to_end(&tail, self.is_static, self.is_unclean) {
+                        self.told_to_end.set(self.told_to_end.get() + 1);
                     } else {
                         let what = format!("instance {index} ended by itself ({status}); {tail}");
                         self.blame(what);
@@ -217,11 +221,16 @@ impl<'a> Fleet<'a> {
     }
 }
 
-/// Whether a static member ended because its name had another member id when its group's coordinator came back. It
-/// cannot know that no other process has its name, and Kafka calls this fatal.
-fn is_fenced(told: &str) -> bool {
+/// Whether an instance ended by what Kafka calls fatal. A static member's name had another member id when its group's
+/// coordinator came back: it cannot know that no other process has its name. And a producer cannot go on behind records
+/// that an unclean election lost.
+fn is_told_to_end(told: &str, is_static: bool, is_unclean: bool) -> bool {
     let last = told.lines().rev().find(|line| !line.trim().is_empty());
-    last.is_some_and(|line| line.contains("(Fatal)") && line.contains("FencedInstanceId"))
+    last.is_some_and(|line| {
+        let is_fenced = line.contains("(Fatal)") && line.contains("FencedInstanceId");
+        let has_lost = line.contains("the producer failed for good: OutOfOrderSequenceNumber");
+        is_static && is_fenced || is_unclean && has_lost
+    })
 }
 
 #[cfg(test)]
@@ -229,13 +238,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_an_end_by_fencing_is_one() {
-        let fatal = "order-service: --kafka: (Fatal) Message consumption error: FencedInstanceId (Broker: ...)";
-        assert!(is_fenced(&format!(
-            "last lines of a log:\n  | draining\n  | {fatal}\n"
-        )));
-        assert!(!is_fenced(&format!("{fatal}\n  | panicked")));
-        assert!(!is_fenced("WARN OffsetCommit failed: FencedInstanceId"));
-        assert!(!is_fenced(""));
+    fn only_what_kafka_calls_fatal_is_an_end_as_told() {
+        let fenced = "order-service: --kafka: (Fatal) Message consumption error: FencedInstanceId (Broker: ...)";
+        let lost = "order-service: --kafka: the producer failed for good: OutOfOrderSequenceNumber (Broker: ...)";
+        let told = |line: &str| format!("last lines of a log:\n  | draining\n  | {line}\n");
+        assert!(is_told_to_end(&told(fenced), true, false));
+        assert!(!is_told_to_end(&told(fenced), false, true));
+        assert!(is_told_to_end(&told(lost), false, true));
+        assert!(!is_told_to_end(&told(lost), true, false));
+        for other in [
+            &format!("{fenced}\n  | panicked"),
+            "WARN OffsetCommit failed: FencedInstanceId",
+            "",
+        ] {
+            assert!(!is_told_to_end(other, true, true), "{other}");
+        }
     }
 }

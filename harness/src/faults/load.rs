@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rdkafka::config::ClientConfig;
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -79,7 +79,7 @@ pub(super) async fn send(
     zstd: &Cell<bool>,
     due_times: &Due,
 ) -> Result<BTreeSet<String>> {
-    let (plain, compressing) = (producer(&target.servers)?, zstd_producer(&target.servers)?);
+    let (mut plain, compressing) = (producer(&target.servers)?, zstd_producer(&target.servers)?);
     let mut reports = JoinSet::new();
     let mut accepted = BTreeSet::new();
     let mut sent = 0;
@@ -88,6 +88,10 @@ pub(super) async fn send(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     while sent < amount.least || !amount.stop.is_cancelled() {
         ticks.tick().await;
+        // An unclean election that lost its records ends a producer.
+        if plain.client().fatal_error().is_some() {
+            plain = producer(&target.servers)?;
+        }
         let due = (begin.elapsed().as_secs_f64() * f64::from(amount.rate)) as u64;
         while sent < due {
             let time = begin_time + milliseconds(sent, amount.rate);

@@ -71,8 +71,7 @@ async fn on_topics(
     let program = conditions.load_client.as_deref();
     let client = Client::new(program, &world.servers, names, folder)?;
     let options = fleet::options(world, names, round, conditions);
-    let is_static = round.membership == Membership::Static;
-    let fleet = Fleet::start(world, options, is_static, folder.to_owned()).await?;
+    let fleet = Fleet::start(world, options, round, folder.to_owned()).await?;
     // A rebalance in the quiet part would leave nothing to compare the recovery with.
     if members(world, names, round, INSTANCES).await? != Some(INSTANCES) {
         bail!("the group did not settle before the load");
@@ -101,7 +100,7 @@ async fn on_topics(
     evidence.commits = commits.samples();
     evidence.memory = memory.borrow().seen();
     evidence.misbehaviour = fleet.misbehaviour();
-    evidence.fenced = fleet.fenced();
+    evidence.told_to_end = fleet.told_to_end();
     evidence.replies_gone = *scene.replies_gone.borrow();
     evidence.requests_gone = *scene.requests_gone.borrow();
     evidence.alone = *scene.alone.borrow();

@@ -117,7 +117,7 @@ fn tell(verdict: &Verdict, rounds: usize) {
         .map_or("none".to_owned(), |time| format!("{time} ms"));
     tracing::info!(
         "round {} of {rounds}, {}: {} requests, {} lost, {} lost by Kafka, {:.3} % repeated, {} dead-lettered, {} failure \
-         replies, {} fenced, recovery {recovery}, {} commits compared",
+         replies, {} told to end, recovery {recovery}, {} commits compared",
         verdict.round.number,
         verdict.round.name(),
         figures.requests,
@@ -126,7 +126,7 @@ fn tell(verdict: &Verdict, rounds: usize) {
         100.0 * figures.duplicates,
         figures.dead_lettered,
         figures.failed,
-        figures.fenced,
+        figures.told_to_end,
         figures.commits,
     );
 }

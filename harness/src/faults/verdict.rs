@@ -30,8 +30,9 @@ pub struct Figures {
     pub service_memory: Option<u64>,
     /// Accepted requests that an unclean election has lost, as Kafka says that it does.
     pub lost_by_kafka: usize,
-    /// Static members that were fenced, ended, and were started again.
-    pub fenced: u32,
+    /// Instances that ended because Kafka says that they have to, and were started again: static members that
+    /// were fenced, producers of which an unclean election lost a record.
+    pub told_to_end: u32,
     /// Committed offsets that were compared with what was answered by then.
     pub commits: usize,
 }
@@ -120,7 +121,7 @@ fn figures(evidence: &Evidence) -> Figures {
         recovery_ms: oracles::recovery(evidence),
         lost,
         lost_by_kafka: oracles::lost_by_kafka(evidence),
-        fenced: evidence.fenced,
+        told_to_end: evidence.told_to_end,
         service_memory: services.map(|one| one.most).max(),
         commits: evidence.commits.len(),
     }

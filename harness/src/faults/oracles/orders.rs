@@ -33,8 +33,8 @@ pub(in super::super) fn orders(evidence: &Evidence) -> Vec<Finding> {
         .collect();
 
     let mut known: BTreeSet<&str> = own.values().copied().collect();
-    if evidence.requests_gone.is_some() {
-        // Their records may be gone with the topic; a request's first record has its id.
+    if evidence.requests_gone.is_some() || evidence.alone.is_some() {
+        // Their records may be gone with the topic, or with its leader; a request's first record has its id.
         known.extend(evidence.due.keys().map(String::as_str));
     }
     let mut stored: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
@@ -66,7 +66,7 @@ pub(in super::super) fn orders(evidence: &Evidence) -> Vec<Finding> {
         none_of(NAME, "records were told of another's order", &swapped),
         none_of(NAME, "orders are nobody's", &of_nobody),
         // Records of load clients that are gone cannot say whose an order is.
-        (evidence.requests_gone.is_none())
+        (evidence.requests_gone.is_none() && evidence.alone.is_none())
             .then(|| unnamed(&foreign, &named, &of_clients))
             .flatten(),
     ];
@@ -117,6 +117,7 @@ fn unnamed(
 mod tests {
     use super::super::super::client::SKU;
     use super::super::super::evidence::Order;
+    use super::super::super::evidence::Span;
     use super::super::examples::{order, record, reply, sound};
     use super::*;
 
@@ -179,5 +180,14 @@ mod tests {
         assert!(orders(&evidence).is_empty());
         evidence.orders.push(stored("order-uuid-again"));
         assert!(orders(&evidence)[0].text.contains("order-uuid-again"));
+    }
+    #[test]
+    fn an_order_whose_request_an_unclean_election_lost_is_somebodys() {
+        let mut evidence = sound();
+        evidence.records.pop();
+        evidence.due.insert("b".to_owned(), 5);
+        assert!(orders(&evidence)[0].text.contains("nobody's: b"));
+        evidence.alone = Some(Span { begin: 0, end: 9 });
+        assert!(orders(&evidence).is_empty());
     }
 }
