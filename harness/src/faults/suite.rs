@@ -32,12 +32,13 @@ impl Report {
     pub(crate) fn text(&self) -> String {
         let mut text = table(&self.rounds);
         for verdict in &self.rounds {
-            let lost = verdict.figures.as_ref().map_or(0, |own| own.lost_by_kafka);
-            if lost > 0 {
+            let figures = verdict.figures.as_ref();
+            if let Some(own) = figures.filter(|own| own.lost_by_kafka + own.skipped > 0) {
                 let (number, name) = (verdict.round.number, verdict.round.name());
                 text += &format!(
-                    "\nround {number}, {name}: Kafka lost {lost} accepted request(s), as it says of an unclean \
-                     election\n"
+                    "\nround {number}, {name}: Kafka lost {} accepted request(s), as it says of an unclean election; \
+                     {} took their offsets below what was committed, and were skipped\n",
+                    own.lost_by_kafka, own.skipped
                 );
             }
             for finding in &verdict.findings {

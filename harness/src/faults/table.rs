@@ -129,6 +129,7 @@ mod tests {
                 replies_deleted: 0,
                 recovery_ms,
                 lost_by_kafka: 0,
+                skipped: 0,
                 told_to_end: 0,
                 lost: 0,
                 service_memory: None,

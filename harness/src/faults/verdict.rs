@@ -30,6 +30,8 @@ pub struct Figures {
     pub service_memory: Option<u64>,
     /// Accepted requests that an unclean election has lost, as Kafka says that it does.
     pub lost_by_kafka: usize,
+    /// Accepted requests that took the offsets of those, below what was committed, and were not read.
+    pub skipped: usize,
     /// Instances that ended because Kafka says that they have to, and were started again: static members that
     /// were fenced, producers of which an unclean election lost a record.
     pub told_to_end: u32,
@@ -117,10 +119,11 @@ fn figures(evidence: &Evidence) -> Figures {
         duplicates: (replies - answered.len()) as f64 / evidence.records.len().max(1) as f64,
         dead_lettered: dead.difference(&answered).count(),
         failed: failed.difference(&replied).count(),
-        replies_deleted: open - lost,
+        replies_deleted: open - lost - oracles::skipped(evidence),
         recovery_ms: oracles::recovery(evidence),
         lost,
         lost_by_kafka: oracles::lost_by_kafka(evidence),
+        skipped: oracles::skipped(evidence),
         told_to_end: evidence.told_to_end,
         service_memory: services.map(|one| one.most).max(),
         commits: evidence.commits.len(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::evidence::{Evidence, Outcome, Record};
+use super::commits::is_in_a_lost_place;
 use super::{Finding, none_of};
 
 const NAME: &str = "lost";
@@ -36,6 +37,15 @@ fn is_lost_by_kafka(evidence: &Evidence, id: &str) -> bool {
     alone.is_some_and(|(alone, due)| (alone.begin - ACCEPTED_LATE..=alone.end).contains(due))
 }
 
+/// How many records were skipped because they took the places of lost ones.
+pub(in super::super) fn skipped(evidence: &Evidence) -> usize {
+    let answers = evidence.answers_by_record();
+    let records = evidence.records.iter();
+    let open = records.filter(|record| !answers.contains_key(&*record.id));
+    open.filter(|record| is_in_a_lost_place(evidence, record))
+        .count()
+}
+
 /// How many accepted records an unclean election has lost.
 pub(in super::super) fn lost_by_kafka(evidence: &Evidence) -> usize {
     gone(evidence)
@@ -52,7 +62,7 @@ pub(in super::super) fn unanswered(evidence: &Evidence) -> Vec<String> {
         let gone = evidence
             .replies_gone
             .is_some_and(|gone| record.at <= gone.end);
-        gone && stored.contains(&*record.request)
+        gone && stored.contains(&*record.request) || is_in_a_lost_place(evidence, record)
     };
     let open = evidence
         .records
@@ -115,7 +125,7 @@ pub(in super::super) fn given_up(evidence: &Evidence) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::evidence::Span;
+    use super::super::super::evidence::{Commit, Span};
     use super::super::examples::{dead_letter, reply, sound};
     use super::*;
 
@@ -156,6 +166,25 @@ mod tests {
             evidence.alone = other;
             assert!(kept(&evidence).is_some() && lost_by_kafka(&evidence) == 0);
         }
+    }
+
+    #[test]
+    fn what_took_the_place_of_a_lost_record_below_a_commit_is_skipped() {
+        let mut evidence = sound();
+        evidence.answers.pop();
+        let commit = |at| Commit {
+            partition: 0,
+            offset: 2,
+            metadata: String::new(),
+            at,
+        };
+        // `b` is at offset 1, and was written at 1.
+        evidence.commits = vec![commit(0)];
+        assert_eq!((unanswered(&evidence).len(), skipped(&evidence)), (1, 0));
+        evidence.alone = Some(Span { begin: 0, end: 0 });
+        assert_eq!((unanswered(&evidence).len(), skipped(&evidence)), (0, 1));
+        evidence.commits = vec![commit(1)];
+        assert_eq!((unanswered(&evidence).len(), skipped(&evidence)), (1, 0));
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod sequence;
 
 pub(super) use bounds::{group, lag, memory, misbehaviour};
 pub(super) use commits::{passed, replays};
-pub(super) use lost::{given_up, kept, lost, lost_by_kafka, unanswered};
+pub(super) use lost::{given_up, kept, lost, lost_by_kafka, skipped, unanswered};
 pub(super) use orders::orders;
 pub(super) use recovery::{LIMIT as RECOVERY_LIMIT, recovered, recovery};
 pub(super) use sequence::order_of_keys;
