@@ -49,18 +49,14 @@ pub async fn run_layered(
 ) -> anyhow::Result<()> {
     let mut signals = Signals::catch().context("catching the signals")?;
     warn_of_times(&cli);
-    let store = RedisStore::open(&cli.store, cli.store_timeout).context("--store")?;
-    let store = Arc::new(store);
+    let store = RedisStore::open(&cli.store, cli.store_timeout);
+    let store = Arc::new(store.context("--store")?);
     let limits = limits(&cli);
     let deployment = cli.deployment()?;
-    let app = layers(app::router(
-        store.clone(),
-        limits.max_request_bytes,
-        &deployment,
-    ));
-    let operations = operations::operations(&app::document(), &deployment);
-    let operations = operations.context("--topic-prefix")?;
-
+    let app = app::router(store.clone(), limits.max_request_bytes, &deployment);
+    let app = layers(app);
+    let operations =
+        operations::operations(&app::document(), &deployment).context("--topic-prefix")?;
     let stop = CancellationToken::new();
     let status = BridgeStatus::default();
     let mut servers = JoinSet::new();
@@ -81,13 +77,11 @@ pub async fn run_layered(
     }
     let bridge = bridge(&cli, limits, app, operations).map_err(cli::explain)?;
     let _ = status.set(bridge.status());
-    let stopping = stop.clone();
-    let bridge = bridge.with_graceful_shutdown(async move { stopping.cancelled().await });
+    let bridge = bridge.with_graceful_shutdown(stop.clone().cancelled_owned());
     // On a worker of the runtime, like the tasks that it starts: on the main thread each of its
     // wake-ups would cross threads, and serial dispatch, which runs there, would look slower.
     let mut bridge = tokio::spawn(bridge);
     tracing::info!(dispatch = %cli.dispatch, group = cli.group_id, "serving");
-
     let ended_early = tokio::select! {
         summary = &mut bridge => return summary.context("--kafka")?.map(|_| ()).context("--kafka"),
         signal = signals.next() => {
@@ -98,9 +92,7 @@ pub async fn run_layered(
     };
     stop.cancel();
     let drained = async {
-        // A request over HTTP may hang for ever; what does not end in time is cut by leaving.
-        let all = async { while servers.join_next().await.is_some() {} };
-        let (summary, _) = tokio::join!(bridge, tokio::time::timeout(cli.drain_timeout, all));
+        let (summary, ()) = tokio::join!(bridge, drain(servers, cli.drain_timeout));
         summary.context("--kafka")?.context("--kafka")
     };
     let summary = tokio::select! {
@@ -109,6 +101,12 @@ pub async fn run_layered(
     };
     tracing::info!(?summary, "stopped");
     ended_early
+}
+
+/// Waits for the servers to end. A request over HTTP may hang for ever; what does not end in time is cut by leaving.
+async fn drain(mut servers: JoinSet<anyhow::Result<()>>, limit: Duration) {
+    let all = async { while servers.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(limit, all).await;
 }
 
 fn warn_of_times(cli: &Cli) {

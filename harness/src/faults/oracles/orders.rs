@@ -28,9 +28,8 @@ pub(in super::super) fn orders(evidence: &Evidence) -> Vec<Finding> {
     let several = |ids: &BTreeSet<&str>| ids.len() > 1;
 
     let disagreeing = named.iter().filter(|(_, ids)| several(ids));
-    let disagreeing: Vec<String> = disagreeing
-        .map(|(id, ids)| format!("{id} {ids:?}"))
-        .collect();
+    let shown = |(id, ids): (&&str, &BTreeSet<&str>)| format!("{id} {ids:?}");
+    let disagreeing: Vec<String> = disagreeing.map(shown).collect();
 
     let mut known: BTreeSet<&str> = own.values().copied().collect();
     if evidence.requests_gone.is_some() || evidence.alone.is_some() {
@@ -50,9 +49,7 @@ pub(in super::super) fn orders(evidence: &Evidence) -> Vec<Finding> {
         }
     }
     let twice = stored.iter().filter(|(_, ids)| several(ids));
-    let twice: Vec<String> = twice
-        .map(|(request, ids)| format!("{request} {ids:?}"))
-        .collect();
+    let twice: Vec<String> = twice.map(shown).collect();
     let swapped = named.iter().filter_map(|(id, ids)| {
         let request = own.get(id)?;
         let stored = stored.get(request);

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 use self::config::{Layout, Proxied};
 use self::jars::Jars;
@@ -73,17 +74,9 @@ impl NativeCluster {
         }
         let servers = port_list.iter().map(|port| format!("127.0.0.1:{port}"));
         let servers: Vec<String> = servers.collect();
-        for (node, own) in nodes.iter_mut().zip(&servers) {
-            let answers = || async {
-                let answers = topics::answers(own, &[]).await;
-                match answers.map_err(|error| format!("{error:#}"))? {
-                    known if known == count => Ok(()),
-                    known => Err(format!("{known} of {count} brokers are there")),
-                }
-            };
-            wait::until_ready(&mut node.child, START_LIMIT, stop, answers)
-                .await
-                .context("Apache Kafka did not start")?;
+        // First each by itself, so that one that ends is told before the others have waited for it.
+        for wanted in [1, count] {
+            until_known(&mut nodes, &servers, wanted, stop).await?;
         }
         Ok(Self {
             url: format!("kafka://{}", servers.join(",")),
@@ -131,6 +124,28 @@ impl NativeCluster {
         }
         stopped
     }
+}
+
+/// Waits until each broker knows so many of them.
+async fn until_known(
+    nodes: &mut [Node],
+    servers: &[String],
+    wanted: usize,
+    stop: &CancellationToken,
+) -> Result<()> {
+    for (node, own) in nodes.iter_mut().zip(servers) {
+        let answers = || async {
+            let answers = topics::answers(own, &[]).await;
+            match answers.map_err(|error| format!("{error:#}"))? {
+                known if known >= wanted => Ok(()),
+                known => Err(format!("{known} of {wanted} brokers are there")),
+            }
+        };
+        wait::until_ready(&mut node.child, START_LIMIT, stop, answers)
+            .await
+            .context("Apache Kafka did not start")?;
+    }
+    Ok(())
 }
 
 fn proxied(options: &StackOptions, index: usize) -> Result<Option<Proxied>> {
