@@ -92,8 +92,18 @@ pub enum Fault {
 pub(super) enum Target {
     Service,
     Broker,
+    /// The brokers, of which there are several.
+    Cluster,
     Store,
     Client,
+}
+
+impl Target {
+    /// Whether both are the same part of the system.
+    pub(super) fn is_same_part(self, other: Self) -> bool {
+        let are_brokers = |target| matches!(target, Self::Broker | Self::Cluster);
+        self == other || are_brokers(self) && are_brokers(other)
+    }
 }
 
 impl Fault {
@@ -119,8 +129,8 @@ impl Fault {
             | Self::WriteDenied
             | Self::OversizedBatches
             | Self::ZstdProducers
-            | Self::PartitionsAdded
-            | Self::KillLeader
+            | Self::PartitionsAdded => Target::Broker,
+            Self::KillLeader
             | Self::KillCoordinator
             | Self::KillController
             | Self::RollingBrokers
@@ -132,7 +142,7 @@ impl Fault {
             | Self::UncleanElection
             | Self::PartitionsReassigned
             | Self::LeadersElected
-            | Self::BrokerDiskFull => Target::Broker,
+            | Self::BrokerDiskFull => Target::Cluster,
             Self::KillStore
             | Self::StoreFrozen
             | Self::StoreLoading
@@ -198,22 +208,7 @@ impl Fault {
 
     /// Whether it takes a cluster.
     pub(super) fn needs_cluster(self) -> bool {
-        matches!(
-            self,
-            Self::KillLeader
-                | Self::KillCoordinator
-                | Self::KillController
-                | Self::RollingBrokers
-                | Self::MostBrokersDown
-                | Self::PauseLeader
-                | Self::LeaderCutFromClients
-                | Self::LeaderCutFromPeers
-                | Self::LeaderLostAlone
-                | Self::UncleanElection
-                | Self::PartitionsReassigned
-                | Self::LeadersElected
-                | Self::BrokerDiskFull
-        )
+        self.target() == Target::Cluster
     }
 
     /// Whether after it a member that was replaced may still finish what it had begun: its late replies

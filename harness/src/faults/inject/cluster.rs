@@ -49,17 +49,11 @@ impl Scene<'_> {
             Fault::PauseLeader => self.pause_broker(leader().await?, length).await,
             Fault::LeaderCutFromClients => {
                 let leader = leader().await?;
-                world.set_clients_of(leader, Quality::Cut);
-                sleep(length).await;
-                world.set_clients_of(leader, Quality::Good);
-                Ok(clock::now())
+                Ok(cut(|quality| world.set_clients_of(leader, quality), length).await)
             }
             Fault::LeaderCutFromPeers => {
                 let leader = leader().await?;
-                world.set_peers_of(leader, Quality::Cut);
-                sleep(length).await;
-                world.set_peers_of(leader, Quality::Good);
-                Ok(clock::now())
+                Ok(cut(|quality| world.set_peers_of(leader, quality), length).await)
             }
             Fault::LeaderLostAlone => self.lose_alone(partition, length, &[ONE_IS_ENOUGH]).await,
             Fault::UncleanElection => {
@@ -253,6 +247,14 @@ impl Scene<'_> {
         sleep(length).await;
         self.bring_back(&[broker]).await
     }
+}
+
+/// Cuts connections for so long; returns when they are good again.
+async fn cut(set: impl Fn(Quality), length: Duration) -> i64 {
+    set(Quality::Cut);
+    sleep(length).await;
+    set(Quality::Good);
+    clock::now()
 }
 
 /// The same replicas, of which the last comes first.
