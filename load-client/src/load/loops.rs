@@ -16,7 +16,8 @@ use crate::load::users::{Course, WaitTime};
 use crate::measure::summary::Status;
 use crate::transport::{Ending, InFlight, Listener, Transport};
 
-/// Users that run. One that is wanted again before it has ended goes on as if nothing had been.
+/// Users that run. One that is wanted again before it has noticed its dismissal goes on; one that has noticed it starts
+/// anew.
 struct Users<T> {
     engine: Arc<Engine<T>>,
     pause: Pause,
@@ -294,7 +295,8 @@ impl<T: Transport> Dispatcher<T> {
         if !is_recorded {
             self.engine.control.count_wait_for_recorder();
         }
-        if !std::mem::replace(&mut self.has_warned, true) {
+        // For the recorder there is a count of its own.
+        if is_full && !std::mem::replace(&mut self.has_warned, true) {
             let most = self.max_in_flight;
             tracing::warn!(
                 most,

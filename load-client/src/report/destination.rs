@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, AtFlags, CWD, StatxAttributes, StatxFlags, access, statx};
+use rustix::fs::{Access, access};
 
 /// Links that are followed from one name to the next, as in the kernel.
 const MAX_LINKS: usize = 40;
@@ -154,7 +154,14 @@ impl Destination {
             // A file system without modes is no reason to fail.
             let _ = file.set_permissions(before.permissions());
         }
-        fs::rename(part, target).map_err(|source| ExportError::io(&self.path, source))?;
+        let renamed = fs::rename(part, target).or_else(|error| match error.kind() {
+            // A file that is mounted alone, where the system did not tell before.
+            io::ErrorKind::ResourceBusy => {
+                fs::copy(part, target).and_then(|_| fs::remove_file(part))
+            }
+            _ => Err(error),
+        });
+        renamed.map_err(|source| ExportError::io(&self.path, source))?;
         self.grown = None;
         Ok(())
     }
@@ -281,8 +288,16 @@ fn is_same(one: &fs::Metadata, other: &fs::Metadata) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
-/// Whether a single file is mounted here, over which nothing can be renamed. A kernel before 5.8 tells of none.
+/// Whether a single file is mounted here, over which nothing can be renamed. Only Linux tells, from 5.8 on.
+#[cfg(target_os = "linux")]
 fn is_mount_point(file: &Path) -> bool {
+    use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+
     let found = statx(CWD, file, AtFlags::empty(), StatxFlags::empty());
     found.is_ok_and(|own| own.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_mount_point(_: &Path) -> bool {
+    false
 }

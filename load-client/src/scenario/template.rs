@@ -38,7 +38,7 @@ const LONGEST_SHOWN: usize = 40;
 pub(crate) struct Template {
     /// No two literals are neighbours, and none is empty.
     parts: Vec<Part>,
-    /// Room for the longest rendering, so that one allocation is enough.
+    /// Room for the literals and the placeholders; a long column may need more.
     capacity: usize,
 }
 
@@ -72,7 +72,6 @@ impl Template {
         }
         literal.extend(&text[end..]);
         parts.push(Part::Literal(literal.into()));
-        parts.retain(|part| !matches!(part, Part::Literal(text) if text.is_empty()));
         Ok(Self::of(parts))
     }
 
@@ -81,7 +80,8 @@ impl Template {
         Self::of(vec![Part::Literal(text)])
     }
 
-    fn of(parts: Vec<Part>) -> Self {
+    fn of(mut parts: Vec<Part>) -> Self {
+        parts.retain(|part| !matches!(part, Part::Literal(text) if text.is_empty()));
         let longest = parts.iter().map(|part| match part {
             Part::Literal(text) => text.len(),
             _ => LONGEST_VALUE,

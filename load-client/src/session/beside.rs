@@ -18,7 +18,7 @@ use crate::measure::memory::{self, MemoryPoint};
 use crate::measure::recorder::TallyView;
 use crate::measure::summary::Summary;
 use crate::measure::threshold::{
-    Judgement, Standing, Threshold, evaluate, extra_quantiles, requests_needed,
+    FEWEST_REQUESTS, Standing, Threshold, evaluate, extra_quantiles, first_broken, requests_needed,
 };
 use crate::report::EndedBy;
 use crate::session::terminal::say;
@@ -217,20 +217,18 @@ fn probed(limits: &[Threshold], rate: f64, summary: &Summary) -> Option<Probed> 
     if requests < requests_needed(limits) {
         return None;
     }
-    let judged = evaluate(limits, summary).judgements;
-    let find = |standing| judged.iter().find(|own| own.verdict == standing);
-    let broke = |told: &str, own: &Judgement| {
-        Some(Probed::Broke(format!(
-            "{told}, the limit is {}",
-            own.threshold
-        )))
+    // Where all fail, few of a kind say enough.
+    let fewest = if failures == requests {
+        1
+    } else {
+        FEWEST_REQUESTS
     };
-    match (find(Standing::Broken), find(Standing::Undecided)) {
-        (Some(own), _) => broke(own.measured.as_deref().unwrap_or_default(), own),
-        (None, Some(own)) if failures == requests => broke("no request was answered well", own),
-        (None, Some(_)) => None,
-        (None, None) => Some(Probed::Held),
+    if let Some(reason) = first_broken(limits, summary, fewest) {
+        return Some(Probed::Broke(reason));
     }
+    let judged = evaluate(limits, summary).judgements;
+    let is_open = judged.iter().any(|own| own.verdict == Standing::Undecided);
+    (!is_open).then_some(Probed::Held)
 }
 
 /// Whether fewer requests ended in the probe than were due in it, by more than a twentieth and three standard deviations of
@@ -284,11 +282,16 @@ mod tests {
         let with_failures = ["p95<9ms", "failures<5%"];
         assert_eq!(probed(&with_failures, summary(300, 1)), Some(Probed::Held));
         assert!(broke(&["avg<9ms", "failures<=100%"], summary(0, 20)));
-        // Of a kind without good replies nothing is told, as long as others have some.
+        // Of a kind without good replies nothing is told until enough have failed, as long as others have some.
         let kind = ["order:avg<9ms", "failures<=100%"];
-        assert_eq!(probed(&kind, summary(300, 20)), None);
+        assert_eq!(probed(&kind, summary(300, 19)), None);
+        assert!(broke(&kind, summary(300, 20)));
+        assert!(broke(&kind, summary(0, 20)));
+        let reason = "6 failures, the limit is failures<5".to_owned();
+        let told = probed(&["failures<5"], summary(300, 6));
+        assert_eq!(told, Some(Probed::Broke(reason)));
         let reason = "100.000 %, the limit is failures<5%".to_owned();
-        let told = probed(&["order:avg<9ms", "failures<5%"], summary(0, 20));
+        let told = probed(&["failures<5%", "order:p95<9ms"], summary(0, 20));
         assert_eq!(told, Some(Probed::Broke(reason)), "before what is open");
     }
 

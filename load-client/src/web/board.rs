@@ -235,8 +235,7 @@ impl Contents {
 
 fn event(name: &str, data: &impl Serialize) -> Event {
     let event = Event::default().event(name).json_data(data);
-    // Only maps with keys that are no text cannot be written, and there are none.
-    event.unwrap_or_default()
+    event.expect("only maps with keys that are no text cannot be written, and there are none")
 }
 
 /// Keeps a quiet connection open, and known to be so.

@@ -123,7 +123,7 @@ impl StageTally {
             let last_ns = stage.end_ns.saturating_sub(1);
             let is_whole = stage.end_ns <= settled_ns && stage.figures.window.is_open_at(last_ns);
             let due = thresholds.iter().filter(|own| is_whole || own.may_abort());
-            first_broken(due, &stage.figures.summary_at(moment_ns, &quantiles))
+            first_broken(due, &stage.figures.summary_at(moment_ns, &quantiles), 1)
         });
         broken.collect()
     }

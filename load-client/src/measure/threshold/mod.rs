@@ -194,9 +194,8 @@ impl Threshold {
         }
     }
 
-    /// How it is broken; `None` while it holds. Too few replies break nothing. But if every request failed, a latency
-    /// threshold is broken.
-    fn broken(&self, summary: &Summary) -> Option<String> {
+    /// How it is broken; `None` while it holds. Too few replies break nothing, but so many failures alone break a latency.
+    fn broken(&self, summary: &Summary, fewest: u64) -> Option<String> {
         let told = match self.measured(summary) {
             Ok(value) if self.is_held_by(value) => return None,
             Ok(value) => {
@@ -209,7 +208,7 @@ impl Threshold {
             }
             Err(_) => {
                 let row = self.row(summary).ok()?;
-                let all_failed = row.requests > 0 && row.failures == row.requests;
+                let all_failed = row.requests >= fewest && row.failures == row.requests;
                 all_failed.then(|| "no request was answered well".to_owned())?
             }
         };
@@ -230,10 +229,11 @@ pub(crate) fn evaluate(thresholds: &[Threshold], summary: &Summary) -> Judgement
 pub(crate) fn first_broken<'a>(
     thresholds: impl IntoIterator<Item = &'a Threshold>,
     summary: &Summary,
+    fewest: u64,
 ) -> Option<String> {
     let has_begun = summary.total.requests > 0;
     let mut thresholds = thresholds.into_iter().filter(|_| has_begun);
-    thresholds.find_map(|own| own.broken(summary))
+    thresholds.find_map(|own| own.broken(summary, fewest))
 }
 
 /// The quantiles (0 to 1) that a summary must hold for these thresholds.
@@ -246,7 +246,7 @@ pub(crate) fn extra_quantiles(thresholds: &[Threshold]) -> Vec<f64> {
 }
 
 /// Fewer requests than these tell nothing of a rate.
-const FEWEST_REQUESTS: u64 = 20;
+pub(crate) const FEWEST_REQUESTS: u64 = 20;
 
 /// The requests of all kinds that these thresholds are judged by at least: so many that a share of failures can lie below
 /// its limit and be above 0, and some in any case. How many good replies a percentile takes, its judgement tells.
