@@ -30,11 +30,13 @@ fn take_spin(arguments: &mut Vec<OsString>) -> anyhow::Result<Duration> {
     let Some(place) = arguments.iter().position(is_flag) else {
         bail!("--spin NANOSECONDS is missing");
     };
-    let value = arguments.drain(place..).nth(1);
+    arguments.remove(place);
+    let is_there = place < arguments.len();
+    let value = is_there.then(|| arguments.remove(place));
     let value = value.and_then(|value| value.to_str()?.parse().ok());
     value
         .map(Duration::from_nanos)
-        .context("--spin takes nanoseconds, and is the last flag")
+        .context("--spin takes nanoseconds")
 }
 
 fn slowed(app: Router, spin: Duration) -> Router {

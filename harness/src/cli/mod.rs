@@ -5,6 +5,7 @@ mod check;
 mod faults;
 mod limits;
 mod simulate;
+pub(crate) mod typed;
 mod values;
 
 pub use arguments::{

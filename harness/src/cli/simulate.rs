@@ -23,7 +23,7 @@ Examples:
   harness simulate --join results/*-simulate-native/simulate.json
       one table of all pieces
   harness simulate --only aa,30% --experiments 2 --changed 1 --truth-trials 2 --truth-time 2s
-      a first look on the mock broker, in two minutes
+      a first look on the mock broker, in five minutes
 
 It writes <results>/<time>-simulate-<stack>/ with simulate.json (each verdict with its
 interval) and simulate.md (the table), after each experiment; Ctrl-C keeps what there is.

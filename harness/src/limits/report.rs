@@ -1,7 +1,6 @@
 //! The files of a run: `limits.json`, `limits.md` and the pictures.
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::Result;
 use serde::Serialize;
@@ -10,7 +9,7 @@ use super::figures::{Cell, Metric, Ratio, ratios};
 use super::footprint::Footprint;
 use super::targets::{Target, targets};
 use super::{chart, table};
-use crate::cli::LimitsArguments;
+use crate::cli::{LimitsArguments, typed};
 use crate::environment::Provenance;
 use crate::files;
 use crate::stack::{Description, Stack};
@@ -44,7 +43,7 @@ impl Report {
             provenance,
             stack: stack.description(),
             client_properties: stack.shown_properties(),
-            command: command(stack, arguments, seed),
+            command: command(arguments, seed),
             seed,
             targets: targets(&cells, &footprints, arguments.busy_loops > 0),
             ratios: ratios(&cells),
@@ -78,18 +77,18 @@ impl Report {
 }
 
 /// What to type for the same run.
-fn command(stack: &Stack, arguments: &LimitsArguments, seed: u64) -> String {
+fn command(arguments: &LimitsArguments, seed: u64) -> String {
     let join = |items: Vec<String>| items.join(",");
     let users = join(arguments.users.iter().map(u32::to_string).collect());
     let partitions = join(arguments.partitions.iter().map(i32::to_string).collect());
     let instances = join(arguments.instances.iter().map(usize::to_string).collect());
     let mut command = format!(
-        "harness limits --stack {} --rounds {} --users {users} --run-time {} --warm-up {} --partitions {partitions} \
+        "harness limits {} --rounds {} --users {users} --run-time {} --warm-up {} --partitions {partitions} \
          --instances {instances} --seed {seed}",
-        stack.kind().name(),
+        typed::target(&arguments.target),
         arguments.rounds,
-        typed(arguments.run_time),
-        typed(arguments.warm_up),
+        typed::duration(arguments.run_time),
+        typed::duration(arguments.warm_up),
     );
     if !arguments.only.is_empty() {
         let only = arguments
@@ -108,12 +107,6 @@ fn command(stack: &Stack, arguments: &LimitsArguments, seed: u64) -> String {
         command += if given { flag } else { "" };
     }
     command
-}
-
-/// As a flag takes it, in one word.
-fn typed(time: Duration) -> String {
-    let text = humantime::format_duration(time).to_string();
-    text.replace(' ', "")
 }
 
 /// Writes the files and returns what to print.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use load_client::compare::Effect;
 use serde::{Deserialize, Serialize};
 
+use crate::cli::typed::percentage;
+
 /// How much longer the median round trip is meant to take on the changed side; 0 if nothing is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Change(f64);
@@ -23,7 +25,7 @@ impl Change {
     pub(super) fn name(self) -> String {
         match self.is_none() {
             true => "none".to_owned(),
-            false => format!("+{} %", self.percentage()),
+            false => format!("+{} %", percentage(self.0)),
         }
     }
 
@@ -31,13 +33,8 @@ impl Change {
     pub(super) fn typed(self) -> String {
         match self.is_none() {
             true => "aa".to_owned(),
-            false => format!("{}%", self.percentage()),
+            false => format!("{}%", percentage(self.0)),
         }
-    }
-
-    /// Free of the rounding that comes with the share.
-    fn percentage(self) -> f64 {
-        (self.0 * 1e8).round() / 1e6
     }
 
     /// The busy loop that is to bring it about. One record is handled at a time, so in a closed loop each request
@@ -55,8 +52,8 @@ impl FromStr for Change {
         if text == "aa" {
             return Ok(Self::NONE);
         }
-        let percentage = text.strip_suffix('%').unwrap_or(text).parse().ok();
-        percentage
+        let given = text.strip_suffix('%').unwrap_or(text).parse().ok();
+        given
             .filter(|percentage| (0.1..=1000.0).contains(percentage))
             .map(|percentage: f64| Self(percentage / 100.0))
             .ok_or_else(|| "takes aa, or a change from 0.1% to 1000% such as 3%".to_owned())

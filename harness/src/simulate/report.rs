@@ -4,12 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use humantime::format_duration;
 use serde::{Deserialize, Serialize};
 
 use super::judge::Part;
 use super::table;
-use crate::cli::SimulateArguments;
+use crate::cli::{SimulateArguments, typed};
 use crate::environment::Provenance;
 use crate::files;
 use crate::stack::{Description, Stack};
@@ -54,7 +53,7 @@ impl Report {
         let place = format!(
             "{}. {broker}, {store}. Baseline's median {baseline_median_ms:.3} ms.\n\n`{}`\n",
             provenance.line(),
-            command(stack, arguments, seed),
+            command(arguments, seed),
         );
         Self {
             provenance,
@@ -88,24 +87,27 @@ impl Report {
 }
 
 /// What to type for the same simulation.
-fn command(stack: &Stack, arguments: &SimulateArguments, seed: u64) -> String {
-    let typed = |time| format_duration(time).to_string().replace(' ', "");
+fn command(arguments: &SimulateArguments, seed: u64) -> String {
     let only: Vec<String> = arguments.only.iter().map(|change| change.typed()).collect();
-    format!(
-        "harness simulate --stack {} --only {} --experiments {} --changed {} --trials {} --run-time {} --warm-up {} \
+    let mut command = format!(
+        "harness simulate {} --only {} --experiments {} --changed {} --trials {} --run-time {} --warm-up {} \
          --truth-trials {} --truth-time {} --users {} --threshold {}% --seed {seed}",
-        stack.kind().name(),
+        typed::target(&arguments.target),
         only.join(","),
         arguments.experiments,
         arguments.changed,
         arguments.trials,
-        typed(arguments.run_time),
-        typed(arguments.warm_up),
+        typed::duration(arguments.run_time),
+        typed::duration(arguments.warm_up),
         arguments.truth_trials,
-        typed(arguments.truth_time),
+        typed::duration(arguments.truth_time),
         arguments.users,
-        arguments.threshold * 100.0,
-    )
+        typed::percentage(arguments.threshold),
+    );
+    if let Some(rehearsal) = arguments.rehearsal {
+        command += &format!(" --rehearsal {}", typed::duration(rehearsal));
+    }
+    command
 }
 
 /// One table of several `simulate.json`.
@@ -122,8 +124,8 @@ pub fn join(files: &[PathBuf]) -> Result<String> {
             first == own.threshold,
             "--join {}: its threshold is {} %, and that of the first file {} %",
             file.display(),
-            own.threshold * 100.0,
-            first * 100.0
+            typed::percentage(own.threshold),
+            typed::percentage(first)
         );
         text += &format!("{}\n", own.place);
         parts.extend(own.parts);
