@@ -5,6 +5,7 @@
 //! variable gives the flag.
 
 mod errors;
+mod file;
 mod origins;
 mod variables;
 
@@ -16,6 +17,7 @@ use clap::error::ErrorKind;
 use clap::{ArgMatches, Command};
 
 pub use errors::{Quietly, wrong_use};
+pub use file::{TomlFile, name_of, place_in};
 pub use origins::Origins;
 pub use variables::Setting;
 use variables::{Levels, Sources};

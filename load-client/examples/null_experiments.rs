@@ -1,13 +1,20 @@
-//! Prints what the verdict answers to a thousand simulated experiments of each kind: `make simulate`.
+//! Prints what the verdict answers to thousands of simulated experiments of each kind: `make simulate`.
 
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 
 #[path = "../tests/simulated/experiment.rs"]
 mod experiment;
+#[path = "../tests/simulated/looking.rs"]
+mod looking;
+#[path = "../tests/simulated/normal.rs"]
+mod normal;
 
 use experiment::{Answers, Order, RUN_NOISE, Truth, simulate};
+use looking::{Blocks, FIXED, LEAST, Looking, MOST, Noise, look};
 
 const EXPERIMENTS: u32 = 1_000;
+/// Of those whose blocks are drawn, instead of the requests.
+const SHORT: u32 = 4_000;
 
 fn main() {
     println!(
@@ -18,6 +25,59 @@ fn main() {
     steps();
     failures();
     order();
+    looking();
+}
+
+/// The experiments that end as soon as they are decided, beside those with a fixed number of blocks.
+fn looking() {
+    println!(
+        "\n{SHORT} experiments a row, threshold 2 %: {FIXED} blocks looked at once; {LEAST} to {MOST} looked at after each \
+         with the same interval, and with the confidence sequence; shares in %"
+    );
+    let header = |name| {
+        println!(
+            "{name:<42}{:>8}{:>8}{:>12}{:>14}",
+            "faster", "slower", "equivalent", "mean blocks"
+        );
+    };
+    let none = (0.0, 0.035, Noise::Normal);
+    let bound = |noise| (-0.02, 0.035, noise);
+    let large = |change| (change, 0.035, Noise::Normal);
+    header("change, spread, noise, looked at");
+    for (change, spread, noise) in [
+        bound(Noise::Normal),
+        bound(Noise::HeavyTails),
+        bound(Noise::Outliers),
+        bound(Noise::Skewed),
+        none,
+        (0.0, 0.02, Noise::Normal),
+        large(-0.03),
+        large(-0.05),
+        large(-0.1),
+        large(-0.3),
+    ] {
+        for way in [Looking::Once, Looking::TooOften, Looking::Anytime] {
+            let blocks = Blocks {
+                change,
+                spread,
+                noise,
+            };
+            let ends = look(blocks, way, SHORT, 8_000);
+            let name = format!(
+                "{:+} %, {} %, {noise:?}, {way:?}",
+                100.0 * change,
+                100.0 * spread
+            );
+            let percent = |count| format!("{:.1}", 100.0 * ends.share(count));
+            println!(
+                "{name:<42}{:>8}{:>8}{:>12}{:>14.1}",
+                percent(ends.faster),
+                percent(ends.slower),
+                percent(ends.equivalent),
+                ends.mean_blocks(),
+            );
+        }
+    }
 }
 
 fn noise() {

@@ -117,6 +117,7 @@ pub mod stats {
     mod p_value;
     mod resample;
     mod sample;
+    mod sequence;
     mod shift_function;
     mod student;
 
@@ -131,13 +132,15 @@ pub mod stats {
         Interval, SortedSample, locust_median, mean, quantile, quantile_is_supported,
         quantile_of_sorted, variance,
     };
+    pub use sequence::{anytime_half_width, anytime_interval};
     pub use shift_function::{
         QuantileShift, SHIFT_PROBABILITIES, cliffs_delta, harrell_davis,
         kolmogorov_smirnov_distance, probability_smaller, shift_function,
     };
     pub use student::{
-        LinearTrend, TTest, blocks_for_half_width, linear_trend, log_ratio, paired_interval,
-        paired_log_ratio, paired_t_test, two_sided_critical_value, two_sided_p, welch,
+        LinearTrend, TTest, blocks_for_half_width, linear_trend, log_ratio, paired_half_width,
+        paired_interval, paired_log_ratio, paired_t_test, two_sided_critical_value, two_sided_p,
+        welch,
     };
 }
 pub mod transport;

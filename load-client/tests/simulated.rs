@@ -2,8 +2,13 @@
 
 #[path = "simulated/experiment.rs"]
 mod experiment;
+#[path = "simulated/looking.rs"]
+mod looking;
+#[path = "simulated/normal.rs"]
+mod normal;
 
 use experiment::{Answers, Order, Truth, simulate};
+use looking::{Blocks, FIXED, Looking, Noise, look};
 
 const CORRELATIONS: [f64; 4] = [0.0, 0.5, 0.9, 0.95];
 
@@ -147,4 +152,41 @@ fn runs_out_of_turn_say_so_and_a_drift_is_told() {
         turns.share(turns.faster + turns.slower) <= 0.05,
         "{turns:?}"
     );
+}
+
+fn ends(change: f64, noise: Noise, looking: Looking) -> looking::Ends {
+    let blocks = Blocks {
+        change,
+        spread: 0.035,
+        noise,
+    };
+    look(blocks, looking, 1_000, 7_000)
+}
+
+#[test]
+fn who_looks_after_each_block_is_seldom_wrong_with_the_sequence_and_often_without() {
+    // At the threshold a change is neither faster nor equivalent.
+    let wrong = |noise, looking| {
+        let ends = ends(-0.02, noise, looking);
+        ends.share(ends.faster + ends.slower + ends.equivalent)
+    };
+    for noise in [Noise::Normal, Noise::HeavyTails, Noise::Outliers] {
+        let share = wrong(noise, Looking::Anytime);
+        assert!(share <= 0.05, "{noise:?}: {share}");
+    }
+    assert!(wrong(Noise::Normal, Looking::TooOften) > 0.2);
+    let (once, anytime) = (Looking::Once, Looking::Anytime);
+    // Skew deceives both; the sequence is to be no worse, give or take chance.
+    assert!(wrong(Noise::Skewed, anytime) <= wrong(Noise::Skewed, once) + 0.02);
+}
+
+#[test]
+fn a_large_change_ends_the_looking_early_and_a_small_one_is_found_late() {
+    let large = ends(-0.3, Noise::Normal, Looking::Anytime);
+    assert_eq!(large.faster, large.experiments);
+    assert!(large.mean_blocks() < FIXED as f64, "{large:?}");
+    let small = ends(-0.05, Noise::Normal, Looking::Anytime);
+    let once = ends(-0.05, Noise::Normal, Looking::Once);
+    assert!(small.share(small.faster) > 0.9, "{small:?}");
+    assert!(once.share(once.faster) < 0.6, "{once:?}");
 }

@@ -31,6 +31,9 @@ pub(crate) struct CompareArguments {
     /// Change of the median that counts as a difference
     #[arg(long, default_value = "2%", value_parser = values::threshold, value_name = "SHARE")]
     pub(crate) threshold: f64,
+    /// Judge by an interval that may be looked at after each block: for experiments that end as soon as they are decided
+    #[arg(long)]
+    pub(crate) sequential: bool,
     /// What the side compared against is called in sentences, tables and charts
     #[arg(long, default_value = "baseline", value_parser = side_name, value_name = "NAME")]
     baseline_name: String,

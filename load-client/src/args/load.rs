@@ -7,7 +7,7 @@ use axum::http::Uri;
 use clap::Args;
 
 use crate::args::{Misuse, values};
-use crate::load::plan::{Load, Model, OpenLoop, Pause, Plan, PlanError, Stage, Target};
+use crate::load::plan::{Load, Model, OpenLoop, Pause, Plan, PlanError, Stage, Target, Turns};
 use crate::load::shape::{self, Preset};
 use crate::load::{Arrivals, Search};
 use crate::measure::memory::metrics_url;
@@ -38,6 +38,11 @@ pub(crate) struct LoadArguments {
     /// Closed loop: each user starts a request once in this time, or at once after a reply that took longer
     #[arg(long, value_parser = values::duration, value_name = "TIME", conflicts_with_all = ["rate", "think_time"])]
     pace: Option<Duration>,
+    /// Closed loop: send only in turns with other load clients on this machine: 1/2@250ms is the first of two, a quarter
+    /// of a second each
+    #[arg(long, value_parser = values::turns, value_name = "PLACE/OF@TIME",
+          conflicts_with_all = ["rate", "think_time", "pace"])]
+    turns: Option<Turns>,
     /// Seed of random think times, Poisson arrivals, {random:...} and feeders in random order; the same seed gives the same load [default: 1]
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
@@ -183,7 +188,7 @@ impl LoadArguments {
             Model::Closed(match (table.think_time, table.pace) {
                 (Some((least, most)), _) => Pause::Think { least, most, seed },
                 (None, Some(pace)) => Pause::Pace(pace),
-                (None, None) => Pause::None,
+                (None, None) => self.turns.map_or(Pause::None, Pause::Turns),
             })
         };
         Plan {
@@ -228,6 +233,7 @@ impl LoadArguments {
             ),
             ("--think-time", self.think_time.is_some(), is_closed, closed),
             ("--pace", self.pace.is_some(), is_closed, closed),
+            ("--turns", self.turns.is_some(), is_closed, closed),
             ("--until", !self.until.is_empty(), has_stages, staged),
         ];
         let more = more
@@ -295,6 +301,8 @@ mod tests {
     fn both_models() {
         let closed = plan("-u 3 --think-time 50ms..150ms").unwrap();
         assert_eq!(closed.load_model(), "closed loop, think time 50ms to 150ms");
+        let turns = plan("--turns 2/3@250ms").unwrap();
+        assert_eq!(turns.load_model(), "closed loop in turns of 250ms, 2 of 3");
         let open = plan("--rate 500/s --arrivals poisson --seed 7").unwrap();
         let expected = "open loop, 500/s, Poisson arrivals with seed 7";
         assert_eq!((&*open.load_model(), open.users), (expected, 0));
@@ -328,6 +336,11 @@ mod tests {
             ("--max-in-flight 5", "--max-in-flight is for an open loop"),
             ("--think-time 2s..1s", "--think-time"),
             ("--think-time 1s --pace 1s", "--pace"),
+            ("--turns 0/2@1s", "--turns"),
+            ("--turns 3/2@1s", "--turns"),
+            ("--turns 1/2@1ms", "--turns"),
+            ("--turns 1/2", "--turns"),
+            ("--turns 1/2@1s --pace 1s", "--turns"),
             ("--pace 0s", "--pace"),
             ("--preset peak -t 1m", "--preset"),
             ("--preset load", "--preset load needs --run-time"),

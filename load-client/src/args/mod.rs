@@ -286,8 +286,8 @@ pub(crate) fn read(
     let mut command = command();
     let arguments = with_default_command(arguments);
     let file = SettingsFile {
-        flag: values::CONFIG_FLAG,
-        read: &values::read,
+        flag: values::CONFIG.flag,
+        read: &|command, path| values::CONFIG.read(command, path),
     };
     let given = flags_and_variables::read_with_file(command.clone(), arguments, &LISTS, file)?;
     if let Some(("run", run)) = given.typed.subcommand() {

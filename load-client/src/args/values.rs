@@ -1,84 +1,28 @@
-//! From texts to values: flags that a variable or, with `--config`, a TOML file gives, which both know a flag by its
-//! long name; and parsers of single values, whose errors say what the flag takes.
+//! From texts to values: the variables of the flags, which know a flag by its long name; and parsers of single values,
+//! whose errors say what the flag takes.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::fs::File;
-use std::io::{Error, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use clap::{Arg, ArgAction, Command};
-use flags_and_variables::Setting;
+use clap::Arg;
+use flags_and_variables::{TomlFile, name_of};
 use kafka_cluster_url::ClusterUrl;
-use toml::{Spanned, Value};
 
-use crate::load::plan::{checked_spawn_rate, checked_users};
+use crate::load::plan::{Turns, checked_spawn_rate, checked_users};
 use crate::load::shape::{Preset, parse_rate};
-use crate::scenario::place_in;
 
 pub(crate) use crate::load::shape::{
     parse_duration as duration, parse_duration_or_zero as duration_or_zero, parse_times as times,
 };
 
-/// Id of the flag that names the file.
-pub(crate) const CONFIG_FLAG: &str = "config";
-/// Larger files hold no settings.
-const LARGEST_BYTES: u64 = 1 << 20;
-/// A name that resembles a key less is not what was meant (M. Jaro's measure, which clap takes too).
-const LEAST_LIKENESS: f64 = 0.7;
+/// A shorter turn is over before a reply is there.
+const SHORTEST_TURN: std::time::Duration = std::time::Duration::from_millis(10);
 
-/// What is wrong, and at which byte of the file.
-type Wrong = (usize, String);
-
-/// Reads the settings of a command.
-///
-/// # Errors
-///
-/// When the file cannot be read, or says something that is no flag of the command; the message begins with flag,
-/// file, line and column.
-pub(crate) fn read(command: &Command, path: &Path) -> Result<Vec<Setting>, String> {
-    let file = path.display();
-    let text = text_of(path).map_err(|error| format!("--config {file}: {error}"))?;
-    settings(command, path, &text).map_err(|(offset, reason)| {
-        let (line, column) = place_in(&text, offset);
-        format!("--config {file}:{line}:{column}: {reason}")
-    })
-}
-
-fn text_of(path: &Path) -> Result<String, Error> {
-    let mut text = String::new();
-    let file = File::open(path)?;
-    match file.take(LARGEST_BYTES + 1).read_to_string(&mut text)? as u64 {
-        0..=LARGEST_BYTES => Ok(text),
-        _ => Err(Error::other("is larger than 1 MiB, which no settings are")),
-    }
-}
-
-fn settings(command: &Command, path: &Path, text: &str) -> Result<Vec<Setting>, Wrong> {
-    let raw: BTreeMap<Spanned<String>, Spanned<Value>> = toml::from_str(text).map_err(|error| {
-        let message = error.message().lines().collect::<Vec<_>>().join(", ");
-        (error.span().unwrap_or_default().start, message)
-    })?;
-    let setting = |(key, value): (&Spanned<String>, &Spanned<Value>)| {
-        let (name, at) = (key.get_ref(), key.span().start);
-        let found = flags(command).find(|(own, _)| own == name);
-        let (_, flag) = found.ok_or_else(|| (at, unknown(command, name)))?;
-        let values = values(flag, value.get_ref());
-        Ok(Setting {
-            id: flag.get_id().to_string(),
-            name: format!("{name} ({}:{})", path.display(), place_in(text, at).0),
-            values: values.map_err(|reason| (value.span().start, format!("{name} {reason}")))?,
-        })
-    };
-    raw.iter().map(setting).collect()
-}
-
-/// The name of a flag: the long one, or its letter if it has no other.
-fn name_of(argument: &Arg) -> Option<String> {
-    let long = argument.get_long().map(str::to_owned);
-    long.or_else(|| argument.get_short().map(String::from))
-}
-
+/// The file of settings.
+pub(crate) const CONFIG: TomlFile<'_> = TomlFile {
+    flag: "config",
+    program: "load-client",
+    beside: &[],
+};
 /// Gives a flag the variable of its name, such as `LOAD_CLIENT_RUN_TIME`, unless it has another one. That is
 /// shown nowhere beside the flag, where its value would be too, which may be secret.
 pub(super) fn with_variable(flag: Arg) -> Arg {
@@ -92,58 +36,6 @@ pub(super) fn with_variable(flag: Arg) -> Arg {
         _ => flag,
     }
     .hide_env(true)
-}
-
-/// The flags that a file may give.
-fn flags(command: &Command) -> impl Iterator<Item = (String, &Arg)> {
-    let named = command
-        .get_arguments()
-        .filter_map(|own| Some((name_of(own)?, own)));
-    named.filter(|(name, _)| !matches!(&**name, CONFIG_FLAG | "help" | "version"))
-}
-
-fn unknown(command: &Command, key: &str) -> String {
-    let written = key.replace('_', "-");
-    let rated = flags(command).map(|(name, _)| (strsim::jaro(&written, &name), name));
-    let alike = rated.filter(|(likeness, _)| *likeness > LEAST_LIKENESS);
-    let told = match alike.max_by(|one, other| one.0.total_cmp(&other.0)) {
-        Some((_, name)) => format!("did you mean {name}?"),
-        None => format!(
-            "settings are the flags of load-client {} --help",
-            command.get_name()
-        ),
-    };
-    format!("there is no setting {key:?}; {told}")
-}
-
-fn values(argument: &Arg, value: &Value) -> Result<Vec<OsString>, &'static str> {
-    let (action, count) = (argument.get_action(), argument.get_num_args());
-    let takes_values = action.takes_values();
-    let may_stand_alone = count.is_some_and(|count| count.min_values() == 0);
-    match value {
-        Value::Boolean(is_given) if !takes_values => Ok(vec![is_given.to_string().into()]),
-        _ if !takes_values => Err("takes true or false"),
-        // An empty value is the flag alone.
-        Value::Boolean(true) if may_stand_alone => Ok(vec![OsString::new()]),
-        Value::Boolean(false) if may_stand_alone => Ok(Vec::new()),
-        Value::Array(all) if matches!(action, ArgAction::Append) => {
-            all.iter().map(scalar).collect()
-        }
-        Value::Array(_) => Err("takes one value, not a list"),
-        one => Ok(vec![scalar(one)?]),
-    }
-}
-
-fn scalar(value: &Value) -> Result<OsString, &'static str> {
-    match value {
-        Value::String(text) if text.trim().is_empty() => {
-            Err("has an empty value: leave it out, or write one")
-        }
-        Value::String(text) => Ok(text.into()),
-        Value::Integer(number) => Ok(number.to_string().into()),
-        Value::Float(number) => Ok(number.to_string().into()),
-        _ => Err("takes a text or a number"),
-    }
 }
 
 /// The cluster; what is wrong with a URL is told without a password in it.
@@ -167,6 +59,19 @@ pub(crate) fn rate(text: &str) -> Result<f64, String> {
     let rate = parse_rate(text)?;
     let rate = (rate > 0.0).then_some(rate);
     rate.ok_or_else(|| "takes a rate above 0 such as 500/s, 30/m or 1.5/s".to_owned())
+}
+
+/// Turns of load clients: `1/2@250ms`.
+pub(crate) fn turns(text: &str) -> Result<Turns, String> {
+    let parsed = || {
+        let (turn, time) = text.split_once('@')?;
+        let (place, of) = turn.split_once('/')?;
+        let (place, of) = (place.parse().ok()?, of.parse().ok()?);
+        let time = duration(time).ok()?;
+        let fits = (1..=of).contains(&place) && of <= 100 && time >= SHORTEST_TURN;
+        fits.then_some(Turns { place, of, time })
+    };
+    parsed().ok_or_else(|| "takes PLACE/OF@TIME with 10ms or more, such as 1/2@250ms".to_owned())
 }
 
 /// The name of a ready-made shape.
@@ -232,10 +137,7 @@ pub(crate) fn threshold(text: &str) -> Result<f64, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-    use crate::args::Cli;
+    use clap::Command;
 
     /// A variable that is set somewhere would do nothing once its flag has another name.
     #[test]
@@ -244,83 +146,6 @@ mod tests {
         let flags = command.get_subcommands().flat_map(Command::get_arguments);
         let names = flags.filter_map(|own| own.get_env()?.to_str());
         insta::assert_snapshot!(names.collect::<Vec<_>>().join("\n"));
-    }
-
-    fn parsed(text: &str) -> Result<Vec<(String, Vec<OsString>)>, String> {
-        let mut cli = Cli::command();
-        cli.build();
-        let run = cli.find_subcommand("run").unwrap();
-        let settings = settings(run, Path::new("run.toml"), text).map_err(|(at, reason)| {
-            let (line, column) = place_in(text, at);
-            format!("{line}:{column}: {reason}")
-        })?;
-        let told = settings.into_iter().map(|own| (own.name, own.values));
-        Ok(told.collect())
-    }
-
-    #[test]
-    fn each_type_of_value_becomes_what_would_be_typed() {
-        let text = "users = 10\nspawn-rate = 2.5\nrun-time = \"5m\"\nheadless = true\nonly-summary = false\n\
-                    header = [\"a=b\", \"c=d\"]\nweb = true\nown-reply-topic = 3\nX = \"linger.ms=0\"\n";
-        let found = parsed(text).unwrap();
-        let values = |name: &str| {
-            let mut found = found.iter();
-            let (_, values) = found.find(|(own, _)| own.starts_with(name)).unwrap();
-            values
-                .iter()
-                .map(|own| own.to_str().unwrap())
-                .collect::<Vec<_>>()
-        };
-        for (name, expected) in [
-            ("users (run.toml:1)", &["10"][..]),
-            ("spawn-rate (run.toml:2)", &["2.5"]),
-            ("run-time (run.toml:3)", &["5m"]),
-            ("headless", &["true"]),
-            ("only-summary", &["false"]),
-            ("header", &["a=b", "c=d"]),
-            ("web", &[""]),
-            ("own-reply-topic", &["3"]),
-            ("X", &["linger.ms=0"]),
-        ] {
-            assert_eq!(values(name), expected, "{name}");
-        }
-    }
-
-    #[test]
-    fn errors_name_the_place_and_the_nearest_name() {
-        for (text, expected) in [
-            (
-                "\nuser = 1",
-                "2:1: there is no setting \"user\"; did you mean users?",
-            ),
-            (
-                "spawn_rate = 1",
-                "1:1: there is no setting \"spawn_rate\"; did you mean spawn-rate?",
-            ),
-            (
-                "zzz = 1",
-                "1:1: there is no setting \"zzz\"; settings are the flags of load-client run --help",
-            ),
-            ("config = 'a'", "1:1: there is no setting \"config\""),
-            ("[run]\nusers = 1", "1:2: there is no setting \"run\""),
-            ("users = [1, 2]", "1:9: users takes one value, not a list"),
-            ("users = ''", "1:9: users has an empty value"),
-            ("users = {}", "1:9: users takes a text or a number"),
-            ("headless = 1", "1:12: headless takes true or false"),
-            ("hdr = true", "1:7: hdr takes a text or a number"),
-            ("header = [['a']]", "1:10: header takes a text or a number"),
-            ("users = ", "1:9: "),
-            ("users = 1\nusers = 2", "2:1: "),
-        ] {
-            let told = parsed(text).unwrap_err();
-            assert!(told.starts_with(expected), "{told} / {expected}");
-        }
-    }
-
-    #[test]
-    fn a_file_without_end_is_not_read_to_it() {
-        let told = text_of(Path::new("/dev/zero")).unwrap_err();
-        assert!(told.to_string().contains("larger than 1 MiB"), "{told}");
     }
 }
 

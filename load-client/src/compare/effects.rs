@@ -4,12 +4,13 @@
 use serde::Serialize;
 
 use crate::compare::Metric;
+use crate::compare::rule::Rule;
 use crate::compare::run::{Run, widened};
 use crate::compare::sides::{RunFigures, Sides, hidden};
-use crate::compare::verdict::{Verdict, judge};
+use crate::compare::verdict::Verdict;
 use crate::stats::{
     Bootstrap, Interval, PValue, SortedSample, TTest, holm, log_ratio, mean, mean_change,
-    paired_interval, paired_t_test, quantile_changes, sign_flip, variance, welch_of_batch_means,
+    paired_t_test, quantile_changes, sign_flip, variance, welch_of_batch_means,
 };
 
 /// The relative change of one figure, estimated over the blocks.
@@ -21,14 +22,15 @@ pub struct Effect {
     pub(crate) log_ratios: Vec<f64>,
     /// Estimated relative change: -0.3 is 30 % lower.
     pub change: f64,
-    /// Lower end of the 95 % interval of the change: Student's t on the log-ratios of the blocks.
+    /// Lower end of the 95 % interval of the change: Student's t on the log-ratios of the blocks, or a confidence
+    /// sequence where they are looked at after each.
     pub low: f64,
     /// Upper end of the 95 % interval of the change.
     pub high: f64,
     /// 95 % interval of the hierarchical block bootstrap, which also resamples the requests of each
     /// run; not for the throughput.
     pub(crate) bootstrap: Option<Interval>,
-    /// Exact two-sided sign-flip p-value; `None` above 24 blocks.
+    /// Exact two-sided sign-flip p-value; `None` above 24 blocks, and where they are looked at after each.
     pub(crate) p: Option<PValue>,
     /// The same over all quantiles together (Holm): one of four may be small by chance.
     pub(crate) p_holm: Option<PValue>,
@@ -57,14 +59,14 @@ impl Blocks {
 }
 
 /// Pairs the runs of both sides; `None` unless both have the same number, two or more.
-pub(super) fn pair(sides: &Sides<'_>, threshold: f64) -> Option<Blocks> {
+pub(super) fn pair(sides: &Sides<'_>, rule: Rule) -> Option<Blocks> {
     let count = sides.count().filter(|count| *count >= 2)?;
     let effects = Metric::ALL.into_iter().filter_map(|metric| {
         let log_ratio = |[old, new]: [&RunFigures; 2]| {
             log_ratio(metric.of(&old.figures)?, metric.of(&new.figures)?)
         };
         let log_ratios = sides.blocks().map(log_ratio).collect::<Option<_>>()?;
-        effect(metric, log_ratios, hidden(metric, sides)?, threshold)
+        effect(metric, log_ratios, hidden(metric, sides)?, rule)
     });
     let mut effects: Vec<Effect> = effects.collect();
     adjust(&mut effects);
@@ -79,21 +81,11 @@ pub(super) fn effect(
     metric: Metric,
     log_ratios: Vec<f64>,
     hidden: f64,
-    threshold: f64,
+    rule: Rule,
 ) -> Option<Effect> {
-    let interval = paired_interval(&log_ratios, 0.95)?.widened(hidden);
-    let deviation = variance(&log_ratios)?.sqrt();
-    let judged = match metric {
-        // Judged as a latency, of which less is better.
-        Metric::Throughput => Interval {
-            estimate: -interval.estimate,
-            low: -interval.high,
-            high: -interval.low,
-        },
-        _ => interval,
-    };
-    let blocks = log_ratios.len() as u64;
-    let verdict = judge(&judged, deviation, hidden, blocks, threshold);
+    let (interval, verdict) = rule.judge(metric, &log_ratios, hidden)?;
+    // The p of one look holds for one look.
+    let p = (!rule.is_sequential).then(|| sign_flip(&log_ratios));
     let relative = interval.map(f64::exp_m1);
     Some(Effect {
         metric,
@@ -101,7 +93,7 @@ pub(super) fn effect(
         low: relative.low,
         high: relative.high,
         bootstrap: None,
-        p: sign_flip(&log_ratios),
+        p: p.flatten(),
         p_holm: None,
         resolution: hidden.exp_m1(),
         verdict: Some(verdict),
@@ -177,7 +169,7 @@ const LEVEL: f64 = 0.01;
 pub(super) fn refusal_by_failures(
     sides: &Sides<'_>,
     median: &Effect,
-    threshold: f64,
+    rule: Rule,
 ) -> Option<String> {
     let difference =
         |[old, new]: [&RunFigures; 2]| Some(new.figures.failure_rate? - old.figures.failure_rate?);
@@ -190,7 +182,7 @@ pub(super) fn refusal_by_failures(
     if old + new == 0 || !is_decided {
         return None;
     }
-    let counted = counted_as_slowest(sides, median.resolution.ln_1p(), threshold);
+    let counted = counted_as_slowest(sides, median.resolution.ln_1p(), rule);
     let stands = counted.is_some_and(|counted| counted.verdict == median.verdict);
     (!stands).then(|| {
         format!(
@@ -237,11 +229,11 @@ pub(super) fn differ(differences: &[f64], small: f64, large: f64) -> bool {
 }
 
 /// The effect on the median of all requests, the failed ones above the answered.
-fn counted_as_slowest(sides: &Sides<'_>, hidden: f64, threshold: f64) -> Option<Effect> {
+fn counted_as_slowest(sides: &Sides<'_>, hidden: f64, rule: Rule) -> Option<Effect> {
     let runs = sides.baseline.runs.iter().zip(sides.changed.runs);
     let ratios = runs.map(|(old, new)| log_ratio(median_of_all(old)?, median_of_all(new)?));
     let ratios: Option<Vec<f64>> = ratios.collect();
-    effect(Metric::P50, ratios?, hidden, threshold)
+    effect(Metric::P50, ratios?, hidden, rule)
 }
 
 fn median_of_all(run: &Run) -> Option<f64> {
@@ -254,9 +246,15 @@ fn median_of_all(run: &Run) -> Option<f64> {
 mod tests {
     use super::*;
 
+    const RULE: Rule = Rule {
+        threshold: 0.02,
+        is_sequential: false,
+        comparisons: 1,
+    };
+
     #[test]
     fn the_estimate_is_the_geometric_mean_of_the_ratios() {
-        let effect = effect(Metric::P50, vec![0.7_f64.ln(), 0.8_f64.ln()], 0.0, 0.02).unwrap();
+        let effect = effect(Metric::P50, vec![0.7_f64.ln(), 0.8_f64.ln()], 0.0, RULE).unwrap();
         assert!((effect.change - (0.56_f64.sqrt() - 1.0)).abs() < 1e-12);
         assert!(effect.low < effect.change && effect.change < effect.high);
     }
@@ -264,7 +262,7 @@ mod tests {
     #[test]
     fn more_throughput_is_faster() {
         let ratios = vec![0.3, 0.31, 0.29, 0.3, 0.3, 0.3];
-        let verdict = |metric| effect(metric, ratios.clone(), 0.0, 0.02).unwrap().verdict;
+        let verdict = |metric| effect(metric, ratios.clone(), 0.0, RULE).unwrap().verdict;
         assert_eq!(verdict(Metric::Throughput), Some(Verdict::Faster));
         assert_eq!(verdict(Metric::P99), Some(Verdict::Slower));
     }
@@ -274,7 +272,7 @@ mod tests {
         let ratios = vec![-0.3; 6];
         let mut effects: Vec<Effect> = [Metric::P50, Metric::P95, Metric::Mean]
             .into_iter()
-            .map(|metric| effect(metric, ratios.clone(), 0.0, 0.02).unwrap())
+            .map(|metric| effect(metric, ratios.clone(), 0.0, RULE).unwrap())
             .collect();
         adjust(&mut effects);
         let p = |effect: &Effect| effect.p_holm.map(|p| p.value().unwrap());

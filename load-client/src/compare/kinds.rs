@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::compare::Metric;
 use crate::compare::effects::{Blocks, differ, pair, refusal_by_failures};
+use crate::compare::rule::Rule;
 use crate::compare::run::{self, Run};
 use crate::compare::sides::{Figures, Pooled, RunFigures, Sides, coarsest};
 use crate::compare::verdict::{Verdict, percent};
@@ -65,16 +66,16 @@ pub(crate) struct Kind {
 
 /// Compares kind by kind; nothing when all requests are of one kind. `refused` is what forbids any verdict
 /// on these runs.
-pub(super) fn compare(sides: &Sides<'_>, threshold: f64, refused: Option<&str>) -> Vec<Kind> {
+pub(super) fn compare(sides: &Sides<'_>, rule: Rule, refused: Option<&str>) -> Vec<Kind> {
     let kinds: BTreeSet<&String> = sides.runs().flat_map(|(_, run)| &run.kinds).collect();
     if kinds.len() < 2 {
         return Vec::new();
     }
-    let one = |kind: &String| one(kind, sides, threshold, refused);
+    let one = |kind: &String| one(kind, sides, rule, refused);
     kinds.into_iter().map(one).collect()
 }
 
-fn one(kind: &str, all: &Sides<'_>, threshold: f64, refused: Option<&str>) -> Kind {
+fn one(kind: &str, all: &Sides<'_>, rule: Rule, refused: Option<&str>) -> Kind {
     let parts = all
         .both()
         .map(|side| side.runs.iter().map(|run| part(run, kind)));
@@ -90,10 +91,10 @@ fn one(kind: &str, all: &Sides<'_>, threshold: f64, refused: Option<&str>) -> Ki
     let old = share(&sides.baseline, &all.baseline);
     let new = share(&sides.changed, &all.changed);
     let differences: Vec<f64> = old.iter().zip(&new).map(|(old, new)| new - old).collect();
-    let mut blocks = pair(&sides, threshold);
+    let mut blocks = pair(&sides, rule);
     let refusal = refused
         .map(str::to_owned)
-        .or_else(|| refusal_of_figures(&sides, blocks.as_ref(), threshold));
+        .or_else(|| refusal_of_figures(&sides, blocks.as_ref(), rule));
     let verdict = settle(&mut blocks, refusal.as_deref());
     let [baseline, changed] = sides.summaries().map(|side| side.pooled.clone());
     Kind {
@@ -152,9 +153,6 @@ pub(super) fn refusal_of_total(
     })
 }
 
-/// Fewer blocks carry no verdict: four leave Student's t three degrees of freedom, with which one odd block
-/// decides, and the exact sign-flip test cannot tell chance from change (p is 0.125 at least).
-pub(super) const FEWEST_BLOCKS: u64 = 5;
 /// Fewest replies whose median is carried: ten lie above it.
 const FEWEST_REPLIES: usize = 20;
 
@@ -174,7 +172,7 @@ pub(super) fn refusal_of_runs(sides: &Sides<'_>) -> Option<String> {
 pub(super) fn refusal_of_figures(
     sides: &Sides<'_>,
     blocks: Option<&Blocks>,
-    threshold: f64,
+    rule: Rule,
 ) -> Option<String> {
     let fewer_than = |least| {
         let mut runs = sides.runs();
@@ -199,15 +197,16 @@ pub(super) fn refusal_of_figures(
             run.label
         ));
     }
-    if blocks.count < FEWEST_BLOCKS {
+    let fewest = rule.fewest_blocks();
+    if blocks.count < fewest {
         return Some(format!(
-            "there are {} blocks, and a verdict needs at least five",
+            "there are {} blocks, and a verdict needs at least {fewest}",
             blocks.count
         ));
     }
     match blocks.effect(Metric::P50) {
         None => Some(no_ratio(sides)),
-        Some(median) => refusal_by_failures(sides, median, threshold),
+        Some(median) => refusal_by_failures(sides, median, rule),
     }
 }
 

@@ -21,6 +21,7 @@ mod effects;
 mod kinds;
 mod notices;
 mod read;
+mod rule;
 mod run;
 mod sides;
 pub(crate) mod tables;
@@ -32,11 +33,13 @@ use self::curves::{Curves, Shape, curves, shape};
 use self::effects::{WithinRuns, pair, resample, within_runs};
 use self::kinds::{refusal_of_figures, refusal_of_runs, refusal_of_total, settle};
 use self::notices::{Drifts, Order};
+use self::rule::{Rule, Sequence};
 use self::sides::{Figures, Pooled, Sides};
 use crate::stats::{Bootstrap, TTest, locust_median, welch};
 
 pub use effects::{Blocks, Effect};
 pub use read::{ReadError, read_run};
+pub use rule::verdict_on;
 pub use run::{NameError, Names, Run};
 pub use verdict::{Verdict, percent};
 
@@ -44,6 +47,7 @@ pub use verdict::{Verdict, percent};
 pub(crate) use curves::CurvePoint;
 pub(crate) use kinds::Kind;
 pub(crate) use read::summary_beside;
+pub(crate) use rule::Look;
 pub(crate) use run::{Side, TimeBin, side_name};
 pub(crate) use sides::{RunFigures, SideSummary};
 
@@ -52,10 +56,26 @@ pub(crate) use sides::{RunFigures, SideSummary};
 pub struct Options {
     /// The relative change that matters in practice; 0.02 is 2 %.
     pub threshold: f64,
+    /// Whether the blocks are looked at after each, to end as soon as they decide: the intervals are then those of a
+    /// confidence sequence, which are wider and hold however often one looks.
+    pub is_sequential: bool,
+    /// How many sides are compared with the same baseline: their intervals hold together, each with its share of the
+    /// error (Bonferroni).
+    pub comparisons: u32,
     /// How much to work out beside the verdict.
     pub detail: Detail,
     /// What the sides are called in sentences, tables and charts.
     pub names: Names,
+}
+
+impl Options {
+    fn rule(&self) -> Rule {
+        Rule {
+            threshold: self.threshold,
+            is_sequential: self.is_sequential,
+            comparisons: self.comparisons.max(1),
+        }
+    }
 }
 
 /// How much to work out beside the verdict.
@@ -72,6 +92,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             threshold: 0.02,
+            is_sequential: false,
+            comparisons: 1,
             detail: Detail::Full(Bootstrap::default()),
             names: Names::default(),
         }
@@ -210,6 +232,10 @@ pub struct Comparison {
     pub(crate) refusal: Option<String>,
     /// The relative change that counts as a difference.
     pub(crate) threshold: f64,
+    /// How many sides are compared with this baseline.
+    pub(crate) comparisons: u32,
+    /// What was seen after each block, where one looks after each; `None` where one looks once.
+    pub(crate) sequence: Option<Sequence>,
     pub(crate) baseline: SideSummary,
     pub(crate) changed: SideSummary,
     /// Effects over paired runs; `None` unless both sides have the same number, two or more.
@@ -237,6 +263,27 @@ pub struct Comparison {
 impl Comparison {
     pub(crate) fn sides(&self) -> [&SideSummary; 2] {
         [&self.baseline, &self.changed]
+    }
+
+    fn rule(&self) -> Rule {
+        Rule {
+            threshold: self.threshold,
+            is_sequential: self.sequence.is_some(),
+            comparisons: self.comparisons,
+        }
+    }
+
+    /// What its intervals are called.
+    pub(crate) fn interval_name(&self) -> String {
+        let together = match self.comparisons {
+            1 => "",
+            _ => " of all changes together",
+        };
+        let looked = match self.sequence {
+            Some(_) => ", looked at after each block",
+            None => "",
+        };
+        format!("95 % interval{together}{looked}")
     }
 
     /// What the sides are called.
@@ -284,14 +331,17 @@ pub fn compare(
         Detail::Full(bootstrap) => Some(bootstrap),
         Detail::Verdict => None,
     };
-    let mut blocks = pair(&sides, threshold);
-    if let (Some(blocks), Some(bootstrap)) = (&mut blocks, bootstrap) {
+    let rule = options.rule();
+    let mut blocks = pair(&sides, rule);
+    // The bootstrap's intervals hold for one look.
+    let once = bootstrap.filter(|_| !rule.is_sequential);
+    if let (Some(blocks), Some(bootstrap)) = (&mut blocks, once) {
         resample(blocks, &sides, bootstrap);
     }
     let of_runs = refusal_of_runs(&sides);
-    let kinds = kinds::compare(&sides, threshold, of_runs.as_deref());
+    let kinds = kinds::compare(&sides, rule, of_runs.as_deref());
     let refusal = of_runs
-        .or_else(|| refusal_of_figures(&sides, blocks.as_ref(), threshold))
+        .or_else(|| refusal_of_figures(&sides, blocks.as_ref(), rule))
         .or_else(|| refusal_of_total(&kinds, names, blocks.as_ref()));
     let mut comparison = Comparison {
         schema: SCHEMA,
@@ -299,6 +349,8 @@ pub fn compare(
         verdict: settle(&mut blocks, refusal.as_deref()),
         refusal,
         threshold,
+        comparisons: rule.comparisons,
+        sequence: Sequence::of(rule, blocks.as_ref()),
         throughput_change: change(sides.summaries().map(|side| side.pooled.throughput)),
         kinds,
         order: notices::order(&sides),

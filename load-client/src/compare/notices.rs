@@ -36,7 +36,7 @@ pub(super) fn warnings(sides: &Sides<'_>, comparison: &Comparison) -> Vec<Warnin
     let blocks = comparison.blocks.as_ref();
     let effects = blocks.into_iter().flat_map(|blocks| &blocks.effects);
     let others = [
-        few_blocks(sides),
+        few_blocks(sides).filter(|_| comparison.sequence.is_none()),
         unordered,
         coarse(comparison),
         order_warning(comparison),

@@ -92,7 +92,7 @@ impl<T> Rows<'_, T> {
 
 /// What the verdict rests on: the effects over the blocks, and each kind of request.
 pub(crate) fn verdicts(comparison: &Comparison) -> Vec<Table> {
-    let tables = [effects(comparison), kinds(comparison)];
+    let tables = [effects(comparison), looks(comparison), kinds(comparison)];
     tables.into_iter().flatten().collect()
 }
 
@@ -211,25 +211,43 @@ fn effects(comparison: &Comparison) -> Option<Table> {
     let blocks = comparison.blocks.as_ref()?;
     let heading = format!("paired over {} blocks", blocks.count);
     let name = |effect: &Effect| effect.metric.name().to_owned();
-    let table = Table::of(heading, &blocks.effects, name)
+    let mut rows = Table::of(heading, &blocks.effects, name)
         .column("change", |effect| percent(effect.change))
-        .column("95 % interval", |effect| range(effect.low, effect.high))
-        .detail("by bootstrap", |effect| {
-            or_dash(effect.bootstrap, |found| range(found.low, found.high))
-        })
-        .column("p", |effect| or_dash(effect.p, |p| p.to_string()))
-        .column("p (Holm)", |effect| {
-            or_dash(effect.p_holm, |p| p.to_string())
-        })
-        .column("verdict", |effect| {
-            or_dash(effect.verdict, |verdict| verdict.name().to_owned())
-        })
-        .table;
-    Some(table.noted(format!(
-        "A change counts from ±{} %. p: exact sign flips. In a closed loop without think time the throughput is the \
-         number of users divided by the mean latency: it restates the latency, and is no second piece of evidence.",
+        .column("95 % interval", |effect| range(effect.low, effect.high));
+    let rule = if comparison.sequence.is_some() {
+        "The intervals are those of a confidence sequence, which holds however often one looks; beside the median, a \
+         quantile gets a quarter of the error."
+    } else {
+        rows = rows
+            .detail("by bootstrap", |effect| {
+                or_dash(effect.bootstrap, |found| range(found.low, found.high))
+            })
+            .column("p", |effect| or_dash(effect.p, |p| p.to_string()))
+            .column("p (Holm)", |effect| {
+                or_dash(effect.p_holm, |p| p.to_string())
+            });
+        "p: exact sign flips."
+    };
+    let rows = rows.column("verdict", |effect| {
+        or_dash(effect.verdict, |verdict| verdict.name().to_owned())
+    });
+    Some(rows.table.noted(format!(
+        "A change counts from ±{} %. {rule} In a closed loop without think time the throughput is the number of users \
+         divided by the mean latency: it restates the latency, and is no second piece of evidence.",
         comparison.threshold * 100.0
     )))
+}
+
+/// What was seen after each block.
+fn looks(comparison: &Comparison) -> Option<Table> {
+    let looks = &comparison.sequence.as_ref()?.looks;
+    let table = Table::of("the median after each block", looks, |look| {
+        format!("{} blocks", look.blocks)
+    });
+    let table = table
+        .column("change", |look| percent(look.change))
+        .column("95 % interval", |look| range(look.low, look.high));
+    (!looks.is_empty()).then_some(table.table)
 }
 
 fn kinds(comparison: &Comparison) -> Option<Table> {

@@ -3,12 +3,12 @@
 use serde::Serialize;
 
 use crate::compare::effects::Effect;
-use crate::compare::kinds::{FEWEST_BLOCKS, in_words};
+use crate::compare::kinds::in_words;
 use crate::compare::notices::Order;
 use crate::compare::run;
 use crate::compare::sides::coarsest;
 use crate::compare::{Comparison, Metric};
-use crate::stats::{Interval, blocks_for_half_width};
+use crate::stats::Interval;
 
 /// What the blocks say about the median latency of the changed side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -56,13 +56,13 @@ impl Verdict {
 }
 
 /// Judges the interval of a mean log-ratio of latencies against `threshold` (0.02 is 2 %). The interval has
-/// been widened by `hidden` on either side, which more blocks would not take away.
+/// been widened by `hidden` on either side, which more blocks would not take away. `further` tells how many more make its
+/// half-width fall below a distance.
 pub(super) fn judge(
     interval: &Interval,
-    deviation: f64,
     hidden: f64,
-    blocks: u64,
     threshold: f64,
+    further: impl Fn(f64) -> Option<u64>,
 ) -> Verdict {
     let (floor, ceiling) = ((1.0 - threshold).ln(), threshold.ln_1p());
     if interval.high < floor {
@@ -75,8 +75,7 @@ pub(super) fn judge(
         // How narrow the half-interval must get to lie on one side of either bound.
         let [to_floor, to_ceiling] = [floor, ceiling].map(|bound| interval.estimate - bound);
         let distance = to_floor.abs().min(to_ceiling.abs()) - hidden;
-        let further_blocks = blocks_for_half_width(deviation, distance)
-            .map(|needed| needed.saturating_sub(blocks).max(1));
+        let further_blocks = further(distance);
         let because = if hidden > 0.0 && distance <= 0.0 {
             Because::Resolution
         } else {
@@ -139,9 +138,9 @@ fn figures_without_verdict(comparison: &Comparison) -> Option<String> {
         ));
     }
     let few = comparison.blocks.as_ref();
-    let few = few.filter(|blocks| blocks.count < FEWEST_BLOCKS);
+    let few = few.filter(|blocks| blocks.count < comparison.rule().fewest_blocks());
     if let Some(median) = few.and_then(|blocks| blocks.effect(Metric::P50)) {
-        let change = change(median);
+        let change = change(median, comparison);
         return Some(format!(
             " Over these blocks the median changed by {change}."
         ));
@@ -150,13 +149,15 @@ fn figures_without_verdict(comparison: &Comparison) -> Option<String> {
     Some(format!(" The pooled median changed by {change}."))
 }
 
-fn change(effect: &Effect) -> String {
+fn change(effect: &Effect, comparison: &Comparison) -> String {
     let (change, range) = (percent(effect.change), range(effect.low, effect.high));
-    format!("{change} (95 % interval {range})")
+    let kind = comparison.interval_name();
+    format!("{change} ({kind} {range})")
 }
 
 fn statement(effect: &Effect, comparison: &Comparison) -> String {
-    let interval = format!("the median round trip changed by {}", change(effect));
+    let change = change(effect, comparison);
+    let interval = format!("the median round trip changed by {change}");
     let threshold = comparison.threshold * 100.0;
     match effect.verdict {
         None => format!("No verdict: {interval}"),
@@ -233,6 +234,7 @@ pub(super) fn range(low: f64, high: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compare::rule::Rule;
 
     fn verdict_of(mean: f64, half: f64) -> Verdict {
         let interval = Interval {
@@ -240,7 +242,18 @@ mod tests {
             low: mean - half,
             high: mean + half,
         };
-        judge(&interval, 0.01, 0.0, 6, 0.02)
+        judge(&interval, 0.0, 0.02, further)
+    }
+
+    /// After six blocks, whose log-ratios have the standard deviation 0.01.
+    fn further(distance: f64) -> Option<u64> {
+        let rule = Rule {
+            threshold: 0.02,
+            is_sequential: false,
+            comparisons: 1,
+        };
+        let needed = rule.blocks_for(Metric::P50, 0.01, distance)?;
+        Some(needed.saturating_sub(6).max(1))
     }
 
     #[test]
@@ -294,9 +307,9 @@ mod tests {
             further_blocks: None,
             because: Because::Resolution,
         };
-        assert_eq!(judge(&interval, 0.01, 0.19, 6, 0.02), expected);
+        assert_eq!(judge(&interval, 0.19, 0.02, further), expected);
         // Steps of a thousandth leave it to the blocks.
-        let verdict = judge(&interval, 0.01, 0.001, 6, 0.02);
+        let verdict = judge(&interval, 0.001, 0.02, further);
         assert!(matches!(
             verdict,
             Verdict::Inconclusive {

@@ -72,6 +72,38 @@ pub enum Pause {
     },
     /// Sends at a constant pace, or at once after a reply that took longer.
     Pace(Duration),
+    /// Sends at once, in stretches of time that are its own.
+    Turns(Turns),
+}
+
+/// Which stretches of the machine's monotonic clock are a load client's own, where several take turns: so they measure
+/// several services at nearly the same time, and never at the same moment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Turns {
+    /// Whose turn, from 1 on.
+    pub place: u32,
+    /// How many take turns.
+    pub of: u32,
+    /// Length of a turn.
+    pub time: Duration,
+}
+
+/// The last part of a turn, in which nothing is sent any more: for the replies that are under way.
+const END_OF_TURN: f64 = 0.1;
+
+impl Turns {
+    /// How long from that moment of the clock until a request may be sent; zero in the client's own turn.
+    #[must_use]
+    pub fn wait(self, clock: Duration) -> Duration {
+        let (time, of) = (self.time.as_nanos(), u128::from(self.of));
+        let round = time * of;
+        let begin = time * u128::from(self.place - 1);
+        let since = (clock.as_nanos() + round - begin) % round;
+        if since as f64 <= time as f64 * (1.0 - END_OF_TURN) {
+            return Duration::ZERO;
+        }
+        Duration::from_nanos(u64::try_from(round - since).unwrap_or(u64::MAX))
+    }
 }
 
 /// An open loop.
@@ -150,6 +182,11 @@ impl Plan {
             }
             Model::Closed(Pause::Pace(pace)) => {
                 format!("closed loop, one request per user each {}", show(*pace))
+            }
+            Model::Closed(Pause::Turns(turns)) => {
+                let Turns { place, of, time } = turns;
+                let time = show(*time);
+                format!("closed loop in turns of {time}, {place} of {of}")
             }
             Model::Open(open) => {
                 let rate = match self.search {
@@ -318,6 +355,19 @@ mod tests {
             search: None,
             loads: Vec::new(),
         }
+    }
+
+    #[test]
+    fn turns_are_told_by_the_clock_alone() {
+        let at = |place, milliseconds| {
+            let time = Duration::from_millis(100);
+            let turns = Turns { place, of: 2, time };
+            turns.wait(Duration::from_millis(milliseconds)).as_millis()
+        };
+        assert_eq!([0, 50, 90].map(|own| at(1, own)), [0, 0, 0]);
+        assert_eq!([91, 100, 199].map(|other| at(1, other)), [109, 100, 1]);
+        assert_eq!([0, 99, 100, 190].map(|own| at(2, own)), [100, 1, 0, 0]);
+        assert_eq!([191, 1_000_050].map(|other| at(2, other)), [109, 50]);
     }
 
     #[test]

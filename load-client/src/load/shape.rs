@@ -4,11 +4,12 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use flags_and_variables::place_in;
 use serde::Deserialize;
 use toml::Spanned;
 
 use crate::load::plan::{MAX_USERS, Stage, Target, checked_spawn_rate};
-use crate::scenario::{parse_name, place_in};
+use crate::scenario::parse_name;
 
 const DEFAULT_SPAWN_RATE: f64 = 1.0;
 

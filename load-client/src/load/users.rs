@@ -140,7 +140,7 @@ impl WaitTime {
     pub(super) fn new(pause: Pause, user: u32) -> Self {
         let seed = match pause {
             Pause::Think { seed, .. } => seed,
-            Pause::None | Pause::Pace(_) => 0,
+            Pause::None | Pause::Pace(_) | Pause::Turns(_) => 0,
         };
         Self {
             pause,
@@ -163,6 +163,10 @@ impl WaitTime {
                 self.due = Some(next.max(now));
                 Some(next)
             }
+            Pause::Turns(turns) => {
+                let wait = turns.wait(clock());
+                (!wait.is_zero()).then(|| now + wait)
+            }
         }
     }
 
@@ -176,6 +180,13 @@ impl WaitTime {
     pub(super) fn planned(&self, next: Instant, now: Instant) -> Option<Instant> {
         (self.is_paced() && now.saturating_duration_since(next) > COARSENESS).then_some(next)
     }
+}
+
+/// The machine's monotonic clock, which all processes share.
+fn clock() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
 #[cfg(test)]

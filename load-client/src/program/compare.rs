@@ -29,6 +29,7 @@ pub(crate) fn compare(arguments: &CompareArguments) -> anyhow::Result<u8> {
     let (baseline, changed) = read_sides(arguments)?;
     let options = Options {
         threshold: arguments.threshold,
+        is_sequential: arguments.sequential,
         names,
         ..Options::default()
     };

@@ -79,6 +79,15 @@ impl Interval {
         }
     }
 
+    /// The interval of the opposite.
+    pub(crate) fn negated(self) -> Self {
+        Self {
+            estimate: -self.estimate,
+            low: -self.high,
+            high: -self.low,
+        }
+    }
+
     /// The interval with both ends `by` further out.
     pub(crate) fn widened(self, by: f64) -> Self {
         Self {

@@ -45,7 +45,7 @@ pub fn paired_interval(differences: &[f64], confidence: f64) -> Option<Interval>
     }
     let estimate = mean(differences)?;
     let deviation = variance(differences)?.sqrt();
-    let half = half_width(deviation, differences.len() as u64, 1.0 - confidence)?;
+    let half = paired_half_width(deviation, differences.len() as u64, 1.0 - confidence)?;
     Interval::around(estimate, half)
 }
 
@@ -106,22 +106,29 @@ pub fn paired_t_test(differences: &[f64]) -> Option<TTest> {
     TTest::new(mean(differences)? / error, count - 1.0)
 }
 
-/// The fewest blocks whose 95 % interval has a half-width below `target`, if the differences
-/// keep the standard deviation `deviation`; `None` when that takes more than 10,000.
+/// The fewest blocks whose interval has a half-width below `target`, given what it is over so many blocks, which falls
+/// with their number; `None` when that takes more than 10,000.
 #[must_use]
-pub fn blocks_for_half_width(deviation: f64, target: f64) -> Option<u64> {
+pub fn blocks_for_half_width(target: f64, half_width: impl Fn(u64) -> Option<f64>) -> Option<u64> {
     if target.is_nan() || target <= 0.0 {
         return None;
     }
-    let narrow_enough =
-        |blocks: u64| half_width(deviation, blocks, 0.05).is_some_and(|half| half < target);
-    let blocks: Vec<u64> = (2..=MAX_BLOCKS).collect();
-    // The half-width falls with the number of blocks, so the first that fits is found by halving.
-    let too_few = blocks.partition_point(|blocks| !narrow_enough(*blocks));
-    blocks.get(too_few).copied()
+    let narrow_enough = |blocks: u64| half_width(blocks).is_some_and(|half| half < target);
+    // The first that fits is found by halving.
+    let (mut too_few, mut enough) = (1, MAX_BLOCKS + 1);
+    while enough - too_few > 1 {
+        let middle = too_few + (enough - too_few) / 2;
+        match narrow_enough(middle) {
+            true => enough = middle,
+            false => too_few = middle,
+        }
+    }
+    (enough <= MAX_BLOCKS).then_some(enough)
 }
 
-fn half_width(deviation: f64, count: u64, alpha: f64) -> Option<f64> {
+/// Half of the length of [`paired_interval`] over `count` differences with that standard deviation, at level 1 - `alpha`.
+#[must_use]
+pub fn paired_half_width(deviation: f64, count: u64, alpha: f64) -> Option<f64> {
     let df = count.checked_sub(1).filter(|df| *df > 0)? as f64;
     Some(two_sided_critical_value(alpha, df)? * deviation / (count as f64).sqrt())
 }
@@ -206,6 +213,10 @@ mod tests {
         );
     }
 
+    fn blocks(deviation: f64, target: f64) -> Option<u64> {
+        blocks_for_half_width(target, |count| paired_half_width(deviation, count, 0.05))
+    }
+
     fn p(t: f64, df: f64) -> f64 {
         two_sided_p(t, df).unwrap().value().unwrap()
     }
@@ -260,15 +271,15 @@ mod tests {
         assert_eq!(paired_interval(&[1.0, 2.0], 0.0), None);
         assert_eq!(paired_t_test(&[0.1; 4]), None);
         assert_eq!(paired_t_test(&[f64::NAN; 4]), None);
-        assert_eq!(blocks_for_half_width(1.0, 0.0), None);
-        assert_eq!(blocks_for_half_width(1.0, 1e-6), None);
+        assert_eq!(blocks(1.0, 0.0), None);
+        assert_eq!(blocks(1.0, 1e-6), None);
     }
 
     #[test]
     fn wider_spread_needs_more_blocks() {
-        assert_eq!(blocks_for_half_width(0.0, 0.01), Some(2));
-        let few = blocks_for_half_width(0.01, 0.01).unwrap();
-        let many = blocks_for_half_width(0.02, 0.01).unwrap();
+        assert_eq!(blocks(0.0, 0.01), Some(2));
+        let few = blocks(0.01, 0.01).unwrap();
+        let many = blocks(0.02, 0.01).unwrap();
         assert!(few < many, "{few} {many}");
     }
 

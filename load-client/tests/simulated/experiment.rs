@@ -9,6 +9,8 @@ use std::time::{Duration, SystemTime};
 use load_client::compare::{Comparison, Detail, Metric, Options, Run, Verdict, compare};
 use load_client::stats::SplitMix64;
 
+use super::normal::Normal;
+
 /// Blocks of an experiment.
 const BLOCKS: usize = 6;
 /// Requests of a run.
@@ -180,21 +182,5 @@ fn rounded(latency: f64, step: f64) -> f64 {
         (latency / step).round() * step
     } else {
         latency
-    }
-}
-
-/// Standard normal numbers: Box & Muller, "A Note on the Generation of Random Normal Deviates" (Annals of
-/// Mathematical Statistics 29, 1958), the first of each pair.
-struct Normal(SplitMix64);
-
-impl Normal {
-    fn draw(&mut self) -> f64 {
-        let (one, two) = (self.uniform(), self.uniform());
-        (-2.0 * one.ln()).sqrt() * (std::f64::consts::TAU * two).cos()
-    }
-
-    /// Above 0, up to 1.
-    fn uniform(&mut self) -> f64 {
-        ((self.0.draw() >> 11) + 1) as f64 / (1_u64 << 53) as f64
     }
 }

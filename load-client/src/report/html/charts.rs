@@ -4,7 +4,7 @@ use plotly::common::{DashType, ErrorData, ErrorType, Fill, LineShape, Marker, Mo
 use plotly::layout::{AxisType, HoverMode, Shape, ShapeLine, ShapeType, SpikeMode};
 use plotly::{Layout, Scatter, Trace};
 
-use crate::compare::{Comparison, CurvePoint, Effect, Metric, SideSummary, TimeBin};
+use crate::compare::{Comparison, CurvePoint, Effect, Look, Metric, SideSummary, TimeBin};
 use crate::measure::history::{Bin, Moment, MomentRow};
 use crate::report::html::frame::{
     BASELINE, CHANGED, FAILURES, Line, P50, P95, P99, REQUESTS, USERS, axis, curve, figure, layout,
@@ -16,6 +16,7 @@ use crate::stats::QuantileShift;
 pub(super) fn all(comparison: &Comparison) -> String {
     let charts = [
         effects(comparison),
+        looks(comparison),
         medians(comparison),
         histogram(comparison),
         ecdf(comparison),
@@ -53,6 +54,16 @@ fn effects(comparison: &Comparison) -> Option<String> {
         .mode(Mode::Markers)
         .marker(Marker::new().color(CHANGED.colour).size(10))
         .error_y(whiskers);
+    let layout = layout(axis("").type_(AxisType::Category), axis("change (%)"));
+    let layout = layout.shapes(bounds(comparison));
+    let note = "Relative change of each figure with its 95 % interval over the blocks. The dotted lines are \
+                the threshold: an interval wholly beyond one of them is a difference that matters.";
+    let layout = layout.show_legend(false);
+    Some(figure("effects", "Changes", note, vec![changes], layout))
+}
+
+/// The threshold, as dotted lines.
+fn bounds(comparison: &Comparison) -> Vec<Shape> {
     let threshold = comparison.threshold * 100.0;
     let grey = ShapeLine::new().color("rgba(128,128,128,0.8)");
     let dots = grey.width(1.0).dash(DashType::Dot);
@@ -60,12 +71,35 @@ fn effects(comparison: &Comparison) -> Option<String> {
         let line = Shape::new().shape_type(ShapeType::Line).line(dots.clone());
         line.x_ref("paper").x0(0).x1(1).y0(at).y1(at)
     };
-    let layout = layout(axis("").type_(AxisType::Category), axis("change (%)"));
-    let layout = layout.shapes([-threshold, threshold].map(bound).to_vec());
-    let note = "Relative change of each figure with its 95 % interval over the blocks. The dotted lines are \
-                the threshold: an interval wholly beyond one of them is a difference that matters.";
-    let layout = layout.show_legend(false);
-    Some(figure("effects", "Changes", note, vec![changes], layout))
+    [-threshold, threshold].map(bound).to_vec()
+}
+
+/// What was seen of the median after each block.
+fn looks(comparison: &Comparison) -> Option<String> {
+    let looks = &comparison.sequence.as_ref()?.looks;
+    if looks.is_empty() {
+        return None;
+    }
+    let blocks: Vec<u64> = looks.iter().map(|look| look.blocks).collect();
+    let line = |name: &str, width: f64, figure: fn(&Look) -> f64| {
+        let percents = looks.iter().map(|look| figure(look) * 100.0).collect();
+        curve(name, CHANGED.colour, width, blocks.clone(), percents)
+    };
+    let traces: Vec<Box<dyn Trace>> = vec![
+        line("interval, lower end", 0.0, |look| look.low).show_legend(false),
+        line("95 % interval", 0.0, |look| look.high)
+            .fill(Fill::ToNextY)
+            .fill_color(CHANGED.shade),
+        line("change", 2.0, |look| look.change)
+            .mode(Mode::LinesMarkers)
+            .marker(Marker::new().color(CHANGED.colour).size(8)),
+    ];
+    let layout = layout(axis("blocks (number)").dtick(1.0), axis("change (%)"));
+    let layout = layout.shapes(bounds(comparison));
+    let note = "What the median's change was after so many blocks. The interval holds after each of them, so that the \
+                experiment may end as soon as it lies on one side of a dotted line, or between both.";
+    let heading = "The median after each block";
+    Some(figure("looks", heading, note, traces, layout))
 }
 
 /// The median of each run, block by block.

@@ -142,7 +142,7 @@ fn text(table: Table) -> String {
 const MAX_LISTED: usize = 40;
 
 /// Renders a comparison in GitHub's Markdown.
-pub(crate) fn comparison_markdown(comparison: &Comparison) -> String {
+pub fn comparison_markdown(comparison: &Comparison) -> String {
     let mut text = format!("**{}**\n\n", escape(&comparison.conclusion));
     for table in tables::verdicts(comparison) {
         let note = table.note.clone();

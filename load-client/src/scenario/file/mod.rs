@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use flags_and_variables::place_in;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -267,14 +268,6 @@ fn parse_topic(text: &String) -> Result<Arc<str>, String> {
     let is_name = (1..=249).contains(&text.len()) && text.chars().all(is_legal);
     let topic = (is_name && text != "." && text != "..").then(|| Arc::from(&**text));
     topic.ok_or_else(|| "a topic's name is up to 249 letters, digits, '.', '_' or '-'".to_owned())
-}
-
-/// Line and column of a byte of a text, both counted from 1; columns are characters.
-pub(crate) fn place_in(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let column = before[line_start..].chars().count() + 1;
-    (before.matches('\n').count() + 1, column)
 }
 
 #[cfg(test)]

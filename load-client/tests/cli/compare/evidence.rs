@@ -152,7 +152,7 @@ fn fewer_than_five_blocks_show_figures_and_no_verdict() {
             assert_eq!(json["verdict"]["kind"], "faster");
             continue;
         }
-        let reason = format!("{count} blocks, and a verdict needs at least five");
+        let reason = format!("{count} blocks, and a verdict needs at least 5");
         assert_no_verdict(&json, &reason);
         let effects = json["blocks"]["effects"].as_array().unwrap();
         assert!(effects.iter().all(|effect| effect["verdict"].is_null()));
