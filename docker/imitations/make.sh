@@ -2,10 +2,16 @@
 # For docker/test.sh, which sources it: images that this engine cannot get are made here, under the names of
 # docker/compose.yaml and docker/Dockerfile, as far as the tests look at them.
 
-# kept IMAGE NAME: where an imitation is kept between two tests, until its folder changes. Its real name is taken away
-# at the end: nobody else shall run it.
+# kept IMAGE NAME: where an imitation is kept between two tests, until what it is made of changes. Its real name is taken
+# away at the end: nobody else shall run it.
 kept() {
-    echo "kafka-experiment-imitation/$2:${1##*:}-$(cat "$here/imitations/$2"/* 2>/dev/null | cksum | cut -d ' ' -f 1)"
+    local made_of
+    made_of=$({
+        cat "$here/imitations/$2"/* "$here/imitations/make.sh" "$root/harness/kafka/pom.xml" \
+            "$root/harness/json-store.sh" 2>/dev/null || true
+        rustc -V 2>/dev/null || true
+    } | cksum | cut -d ' ' -f 1)
+    echo "kafka-experiment-imitation/$2:${1##*:}-$made_of"
 }
 
 imitated=()

@@ -46,10 +46,12 @@ fn apache_kafka_only_nothing_is_lost_while_service_store_and_connections_fail() 
 }
 
 #[test]
-fn apache_kafka_only_nothing_is_lost_while_a_cluster_loses_a_leader() {
+fn apache_kafka_only_nothing_is_lost_while_a_cluster_loses_and_elects_leaders() {
     let harness = Harness::new();
-    let mut suite = faults(&harness, "kill-leader", "1");
-    let output = suite.args(["--brokers", "3"]).output().unwrap();
+    let mut suite = faults(&harness, "kill-leader,leaders-elected", "2");
+    suite.args(["--brokers", "3", "--members", "assigned"]);
+    suite.args(["--keep-logs", "--logs", "logs"]);
+    let output = suite.output().unwrap();
     let (table, log) = (
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),
@@ -58,12 +60,24 @@ fn apache_kafka_only_nothing_is_lost_while_a_cluster_loses_a_leader() {
     let report = json(&harness.folder.path().join("faults.json"));
     let broker = report["stack"]["broker"].as_str().unwrap();
     assert!(broker.contains("3 nodes"), "{broker}");
-    let figures = &report["rounds"][0]["figures"];
-    assert!(figures["requests"].as_u64().unwrap() >= 600, "{figures}");
-    assert_eq!(
-        (&figures["lost"], &figures["lost_by_kafka"]),
-        (&0.into(), &0.into())
-    );
+    let rounds = report["rounds"].as_array().unwrap();
+    assert_eq!(rounds.len(), 2);
+    for round in rounds {
+        assert_eq!(round["round"]["membership"], "assigned");
+        let figures = &round["figures"];
+        assert!(figures["requests"].as_u64().unwrap() >= 600, "{figures}");
+        assert_eq!(
+            (&figures["lost"], &figures["lost_by_kafka"]),
+            (&0.into(), &0.into())
+        );
+    }
+    // A broker was killed, and has a log of its second start.
+    let logs = std::fs::read_dir(harness.folder.path().join("logs/stack")).unwrap();
+    let names: Vec<String> = logs
+        .map(|log| log.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let is_second = |name: &String| name.starts_with("kafka-node") && name.ends_with("-2.log");
+    assert!(names.iter().any(is_second), "{names:?}");
     harness.assert_nothing_left();
 }
 
@@ -99,6 +113,14 @@ fn a_seed_makes_the_same_plan_and_another_stack_is_refused() {
     for (arguments, expected) in [
         (&["faults", "--stack", "embedded"][..], "--stack native"),
         (&["faults", "--only", "kill-leader"], "add --brokers 3"),
+        (
+            &["faults", "-X", "session.timeout.ms=45000"],
+            "-X session.timeout.ms: assigned members take it from their broker; add --members classic",
+        ),
+        (
+            &["faults", "-X", "group.protocol=consumer"],
+            "see --members",
+        ),
         (
             &["up", "--brokers", "3"],
             "--brokers 3 goes with --stack native",

@@ -9,8 +9,18 @@ use kafka_cluster_url::is_secret;
 
 use super::arguments::ProgramArguments;
 use super::values;
-use crate::faults::Fault;
+use crate::faults::{Fault, Membership};
 use crate::stack::StackKind;
+
+/// What makes an instance the member that a round's plan says.
+const OF_MEMBERSHIP: [&str; 2] = ["group.protocol", "group.instance.id"];
+/// What librdkafka refuses where the broker assigns the partitions (KIP-848).
+const OF_CLASSIC_MEMBERS: [&str; 4] = [
+    "session.timeout.ms",
+    "heartbeat.interval.ms",
+    "partition.assignment.strategy",
+    "group.protocol.type",
+];
 
 /// `harness faults`
 #[derive(Debug, Args)]
@@ -41,6 +51,9 @@ pub struct FaultsArguments {
         env = "HARNESS_ONLY"
     )]
     pub only: Vec<Fault>,
+    /// How the instances are members of their group, in all rounds [default: drawn for each round]
+    #[arg(long, value_name = "MEMBERSHIP", env = "HARNESS_MEMBERS")]
+    pub members: Option<Membership>,
     /// Print the plan and do nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -80,14 +93,26 @@ pub struct FaultsArguments {
 }
 
 impl FaultsArguments {
-    /// Properties are handed on in a command line, which every user of the machine can read.
+    /// Which properties the instances cannot be given.
     pub(super) fn check(&self) -> Result<(), String> {
-        let mut secrets = self.properties.iter().filter(|(key, _)| is_secret(key));
-        secrets.next().map_or(Ok(()), |(key, _)| {
-            Err(format!(
-                "-X {key}: the suite starts a broker of its own, which asks for no password"
-            ))
-        })
+        let is_assigned = self.members.is_none_or(|one| one == Membership::Assigned);
+        for (key, _) in &self.properties {
+            // They are handed on in a command line, which every user of the machine can read.
+            if is_secret(key) {
+                return Err(format!(
+                    "-X {key}: the suite starts a broker of its own, which asks for no password"
+                ));
+            }
+            if OF_MEMBERSHIP.contains(&&**key) {
+                return Err(format!("-X {key}: the suite sets it; see --members"));
+            }
+            if is_assigned && OF_CLASSIC_MEMBERS.contains(&&**key) {
+                return Err(format!(
+                    "-X {key}: assigned members take it from their broker; add --members classic"
+                ));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -34,7 +34,12 @@ pub async fn faults(
         );
     }
     let faults = possible(&arguments.only, store_program(), arguments.brokers)?;
-    let rounds = plan(seed, arguments.rounds, &faults);
+    let mut rounds = plan(seed, arguments.rounds, &faults);
+    if let Some(membership) = arguments.members {
+        rounds
+            .iter_mut()
+            .for_each(|round| round.membership = membership);
+    }
     let listed: Vec<String> = rounds.iter().map(Round::to_string).collect();
     tracing::info!("seed {seed}; --seed {seed} plans the same rounds again");
     if arguments.dry_run {

@@ -1,6 +1,7 @@
 //! The instances of the service in a round, started again as a supervisor would.
 
 use std::cell::{Cell, RefCell};
+use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -156,6 +157,16 @@ impl<'a> Fleet<'a> {
         self.misbehaviour.borrow_mut().push(what);
     }
 
+    /// Notes an instance that did not end well: as one that Kafka told to end, or as misbehaviour. `log` ends with its
+    /// log's last line.
+    pub(super) fn note_end(&self, log: &str, what: String) {
+        if is_told_to_end(log, self.is_static, self.is_unclean) {
+            self.told_to_end.set(self.told_to_end.get() + 1);
+        } else {
+            self.blame(what);
+        }
+    }
+
     pub(super) fn misbehaviour(&self) -> Vec<String> {
         self.misbehaviour.borrow().clone()
     }
@@ -188,12 +199,8 @@ impl<'a> Fleet<'a> {
                 None => self.give_back(index, service),
                 Some(status) => {
                     let tail = service.child().log_tail();
-                    if is_told_to_end(&tail, self.is_static, self.is_unclean) {
-                        self.told_to_end.set(self.told_to_end.get() + 1);
-                    } else {
-                        let what = format!("instance {index} ended by itself ({status}); {tail}");
-                        self.blame(what);
-                    }
+                    let what = format!("instance {index} ended by itself ({status}); {tail}");
+                    self.note_end(&tail, what);
                     self.spawn(index)?;
                 }
             }
@@ -206,15 +213,17 @@ impl<'a> Fleet<'a> {
         let mut stopping = tokio::task::JoinSet::new();
         for index in 0..INSTANCES {
             match self.take(index) {
-                Some(service) => {
-                    stopping.spawn(service.stop());
+                Some(mut service) => {
+                    let log = service.child().log().to_owned();
+                    stopping.spawn(async { (log, service.stop().await) });
                 }
                 None => bail!("instance {index} is not there"),
             }
         }
         while let Some(stopped) = stopping.join_next().await {
-            if let Err(error) = stopped? {
-                self.blame(format!("{error:#}"));
+            if let (log, Err(error)) = stopped? {
+                let told = fs::read_to_string(log).unwrap_or_default();
+                self.note_end(&told, format!("{error:#}"));
             }
         }
         Ok(())

@@ -118,7 +118,7 @@ impl Scene<'_> {
         if let Err(error) = service.stop().await {
             let told = std::fs::read_to_string(log).unwrap_or_default();
             if !may_end_unwell(&told) {
-                self.fleet.blame(format!("{error:#}"));
+                self.fleet.note_end(&told, format!("{error:#}"));
             }
         }
         sleep(length).await;
@@ -187,12 +187,18 @@ impl Scene<'_> {
         Ok(clock::now())
     }
 
+    /// Makes the service's connections to all brokers as bad as that.
     async fn broker(&self, quality: Quality, length: Duration) -> i64 {
-        self.world.set_clients(quality);
-        sleep(length).await;
-        self.world.set_clients(Quality::Good);
-        clock::now()
+        for_a_while(|quality| self.world.set_clients(quality), quality, length).await
     }
+}
+
+/// Makes connections as bad as that for so long; returns when they are good again.
+async fn for_a_while(set: impl Fn(Quality), quality: Quality, length: Duration) -> i64 {
+    set(quality);
+    sleep(length).await;
+    set(Quality::Good);
+    clock::now()
 }
 
 /// Whether a service ended unwell because a mix had taken the broker, or a right, away when it was told to stop. It

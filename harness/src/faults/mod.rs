@@ -34,7 +34,7 @@ pub use command::faults;
 pub use kind::Fault;
 pub(crate) use load::producer;
 pub use oracles::Finding;
-pub use plan::{Planned, Policy, Round, plan};
+pub use plan::{Membership, Planned, Policy, Round, plan};
 pub use table::table;
 pub(crate) use topics::create as create_topic;
 pub use verdict::{Figures, Verdict};

@@ -9,9 +9,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 const LIMIT: Duration = Duration::from_secs(90);
 
 /// Asks until the answer is right, for a bounded time.
-pub(super) async fn until<F: Future<Output = Result<()>>>(
+pub(super) async fn until<T, F: Future<Output = Result<T>>>(
     mut ask: impl FnMut() -> F,
-) -> Result<()> {
+) -> Result<T> {
     let deadline = Instant::now() + LIMIT;
     loop {
         match ask().await {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use serde::Serialize;
 
 use super::chance::Chance;
@@ -22,7 +23,7 @@ pub enum Policy {
 }
 
 /// How the instances of the service are members of their group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Membership {
     /// They divide the partitions among themselves

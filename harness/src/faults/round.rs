@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use futures_util::future::try_join_all;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +24,7 @@ use super::topics::{self, MORE_PARTITIONS, Names, PARTITIONS, REPLY_PARTITIONS};
 use super::watch::{CommitWatch, MemoryWatch};
 use super::world::World;
 use super::{clock, store};
+use crate::stack::group_members;
 
 /// Load before the part that counts, for connections and code to be warm.
 const WARM_UP: Duration = Duration::from_secs(2);
@@ -181,7 +183,7 @@ async fn strike(
     sleep(conditions.quiet).await;
     let end = clock::now();
     let faults = round.faults.iter().map(|planned| scene.inject(planned));
-    let spans = join_all(faults.collect()).await?;
+    let spans = try_join_all(faults).await?;
     let fault = Span {
         begin: spans.iter().map(|span| span.begin).min().unwrap_or(end),
         end: spans.iter().map(|span| span.end).max().unwrap_or(end),
@@ -208,23 +210,6 @@ async fn strike(
         }
         sleep(LOOK).await;
     }
-}
-
-/// Runs up to three faults side by side, to the end of all or the first failure.
-async fn join_all<F: Future<Output = Result<Span>>>(faults: Vec<F>) -> Result<Vec<Span>> {
-    let mut faults = faults.into_iter();
-    let next = |faults: &mut std::vec::IntoIter<F>| {
-        let fault = faults.next();
-        async move {
-            match fault {
-                Some(fault) => fault.await.map(Some),
-                None => Ok(None),
-            }
-        }
-    };
-    let (first, second, third) = (next(&mut faults), next(&mut faults), next(&mut faults));
-    let (first, second, third) = tokio::try_join!(first, second, third)?;
-    Ok([first, second, third].into_iter().flatten().collect())
 }
 
 fn partitions(round: &Round) -> i32 {
@@ -274,8 +259,7 @@ async fn members(
         let members = match round.membership {
             Membership::Assigned => world.assigned_members(&names.group).await,
             Membership::Classic | Membership::Static => {
-                let (servers, group) = (world.servers.clone(), names.group.clone());
-                off_thread(move || topics::members(&servers, &group)).await
+                group_members(&world.servers, &[], &names.group).await
             }
         };
         let is_right = matches!(members, Ok(Some(members)) if members == wanted);

@@ -132,7 +132,7 @@ pub(super) async fn grow(servers: &str, topic: &str, partitions: i32) -> Result<
     .await
 }
 
-/// Sets a property of a topic, and all others to their defaults.
+/// Sets these properties of a topic, and all others to their defaults.
 pub(super) async fn set(servers: &str, topic: &str, settings: &[(&str, &str)]) -> Result<()> {
     let mut wanted = AlterConfig::new(ResourceSpecifier::Topic(topic));
     for (name, value) in settings {
@@ -188,17 +188,4 @@ pub(super) fn lag(servers: &str, names: &Names, partitions: i32) -> Result<BTree
         (partition, end - next)
     });
     Ok(behind.collect())
-}
-
-/// How many members the group has, or `None` while it is dividing the partitions: a member that has just
-/// asked to be let in, and ends, cannot take its leave yet. It blocks.
-pub(super) fn members(servers: &str, group: &str) -> Result<Option<usize>> {
-    let consumer: BaseConsumer = config(servers, "reader").create()?;
-    let groups = consumer.fetch_group_list(Some(group), LIMIT)?;
-    let groups = groups.groups();
-    let is_settled = groups
-        .iter()
-        .all(|group| matches!(group.state(), "Stable" | "Empty" | "Dead"));
-    let members = groups.iter().map(|group| group.members().len()).sum();
-    Ok(is_settled.then_some(members))
 }

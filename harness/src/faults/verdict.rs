@@ -20,7 +20,8 @@ pub struct Figures {
     pub dead_lettered: usize,
     /// Records whose only replies say 5xx.
     pub failed: usize,
-    /// Records whose reply may have gone with its deleted topic, and whose order is there.
+    /// Records whose reply may have gone with its deleted topic, or with a leader that had accepted it alone, and whose
+    /// order is there.
     pub replies_deleted: usize,
     /// Milliseconds from the end of the fault to 90 % of the throughput before.
     pub recovery_ms: Option<i64>,

@@ -205,11 +205,15 @@ impl World {
 
     /// Which broker leads a partition, counted from 0.
     pub(super) async fn leader(&self, topic: &str, partition: i32) -> Result<usize> {
+        let leader = self.partition(topic, partition).await?.leader;
+        place(leader.with_context(|| format!("{topic}/{partition} has no leader"))?)
+    }
+
+    /// Which brokers have a partition.
+    pub(super) async fn partition(&self, topic: &str, partition: i32) -> Result<Partition> {
         let mut all = partitions(&self.servers).await?;
         let own = all.remove(topic).and_then(|mut own| own.remove(&partition));
-        let leader = own.and_then(|own| own.leader);
-        let leader = leader.with_context(|| format!("{topic}/{partition} has no leader"))?;
-        place(leader)
+        own.with_context(|| format!("{topic} has no partition {partition}"))
     }
 
     /// How many members a group has whose partitions the broker assigns; `None` while it is assigning them.

@@ -9,6 +9,8 @@ use super::StackKind;
 pub struct Description {
     /// The stack's name as on the command line.
     pub stack: StackKind,
+    /// How many brokers.
+    pub brokers: usize,
     /// Broker and version, in words.
     pub broker: String,
     /// Whether the broker only imitates Kafka; its latencies are then no statement about Kafka.

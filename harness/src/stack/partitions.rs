@@ -27,12 +27,6 @@ const ALTER_PARTITION_REASSIGNMENTS: Request = Request {
     is_flexible: true,
 };
 
-const CONSUMER_GROUP_DESCRIBE: Request = Request {
-    api: 69,
-    version: 0,
-    is_flexible: true,
-};
-
 /// The brokers that have a partition, by their numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Partition {
@@ -98,34 +92,24 @@ pub(crate) async fn reassign(
     body.end().end();
     let mut answer = ask(servers, ALTER_PARTITION_REASSIGNMENTS, &body).await?;
     answer.take(4)?;
-    refused("reassign partitions", answer.code()?)
+    refused("reassign partitions", answer.code()?)?;
+    let _message = answer.compact_string()?;
+    for _topic in 0..answer.compact_count()? {
+        let _name = answer.compact_string()?;
+        for _partition in 0..answer.compact_count()? {
+            answer.take(4)?;
+            refused("reassign a partition", answer.code()?)?;
+            let _message = answer.compact_string()?;
+            answer.end()?;
+        }
+        answer.end()?;
+    }
+    Ok(())
 }
 
-fn refused(what: &str, code: i16) -> Result<()> {
+pub(super) fn refused(what: &str, code: i16) -> Result<()> {
     match code {
         0 => Ok(()),
         code => bail!("the broker refuses to {what} (code {code})"),
     }
-}
-
-/// How many members a group has whose partitions the broker assigns (KIP-848), or `None` while it is assigning them.
-/// `server` is its coordinator.
-pub(crate) async fn assigned_members(server: &str, group: &str) -> Result<Option<usize>> {
-    let mut body = Body::default();
-    body.compact_count(1).compact_string(group);
-    // No authorized operations.
-    body.byte(0).end();
-    let mut answer = ask(server, CONSUMER_GROUP_DESCRIBE, &body).await?;
-    answer.take(4)?;
-    if answer.compact_count()? != 1 {
-        bail!("an answer about no group");
-    }
-    refused("describe a group", answer.code()?)?;
-    let (_message, _id) = (answer.compact_string()?, answer.compact_string()?);
-    let state = answer.compact_string()?;
-    // The epochs of the group and of its assignment.
-    answer.take(8)?;
-    let _assignor = answer.compact_string()?;
-    let members = answer.compact_count()?;
-    Ok(matches!(&*state, "Stable" | "Empty" | "Dead").then_some(members))
 }

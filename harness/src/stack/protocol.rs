@@ -96,12 +96,16 @@ impl Answer {
 
     /// Of a flexible version: how many elements follow; 0 also where there is no list.
     pub(super) fn compact_count(&mut self) -> Result<usize> {
-        let mut count = 0;
+        Ok(self.varint()?.saturating_sub(1))
+    }
+
+    fn varint(&mut self) -> Result<usize> {
+        let mut number = 0;
         for shift in (0..35).step_by(7) {
             let byte = self.take(1)?[0];
-            count |= usize::from(byte & 0x7f) << shift;
+            number |= usize::from(byte & 0x7f) << shift;
             if byte & 0x80 == 0 {
-                return Ok(count.saturating_sub(1));
+                return Ok(number);
             }
         }
         bail!("an answer with a number that has no end")
@@ -111,6 +115,16 @@ impl Answer {
     pub(super) fn compact_string(&mut self) -> Result<String> {
         let length = self.compact_count()?;
         Ok(String::from_utf8_lossy(self.take(length)?).into_owned())
+    }
+
+    /// Of a flexible version: the end of a structure, whose tagged fields nobody here asks for.
+    pub(super) fn end(&mut self) -> Result<()> {
+        for _field in 0..self.varint()? {
+            let _tag = self.varint()?;
+            let size = self.varint()?;
+            self.take(size)?;
+        }
+        Ok(())
     }
 }
 
@@ -183,5 +197,13 @@ mod tests {
             at: 0,
         };
         assert!(endless.compact_count().is_err());
+    }
+
+    #[test]
+    fn tagged_fields_are_passed_over() {
+        let bytes = vec![2, 5, 1, 0xff, 6, 0, 7];
+        let mut answer = Answer { bytes, at: 0 };
+        answer.end().unwrap();
+        assert_eq!(answer.take(1).unwrap(), [7]);
     }
 }

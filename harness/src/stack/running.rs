@@ -191,8 +191,13 @@ impl Stack {
             Broker::External => ("external broker".to_owned(), None),
         };
         let broker_is_mock = matches!(self.broker, Broker::Embedded(_));
+        let brokers = match &self.broker {
+            Broker::Native(kafka) => kafka.count(),
+            _ => 1,
+        };
         Description {
             stack: self.kind,
+            brokers,
             broker,
             broker_is_mock,
             shared: self.is_shared(),

@@ -12,7 +12,7 @@ use rdkafka::error::RDKafkaErrorCode;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
-const REQUEST_LIMIT: Duration = Duration::from_secs(5);
+pub(super) const REQUEST_LIMIT: Duration = Duration::from_secs(5);
 const VISIBLE_LIMIT: Duration = Duration::from_secs(15);
 
 type Admin = AdminClient<DefaultClientContext>;
@@ -120,7 +120,7 @@ pub(crate) fn client_config(servers: &str, properties: &[(String, String)]) -> C
     config
 }
 
-fn admin(servers: &str, properties: &[(String, String)]) -> Result<Admin> {
+pub(super) fn admin(servers: &str, properties: &[(String, String)]) -> Result<Admin> {
     check_tls(properties, &built_in_features())?;
     let mut config = client_config(servers, properties);
     // Settings for one kind of client only (a consumer's fetch settings) are warnings to the others.

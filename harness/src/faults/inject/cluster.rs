@@ -16,7 +16,7 @@ use super::super::patience::until;
 use super::super::proxy::Quality;
 use super::super::topics::{self, PARTITIONS};
 use super::super::world::{OFFSETS, World, place};
-use super::Scene;
+use super::{Scene, for_a_while};
 use crate::stack::{Partition, elect_preferred, partitions, reassign};
 
 /// Which broker of a quorum leads it, in the folder of the cluster's own log.
@@ -36,11 +36,11 @@ impl Scene<'_> {
         let requests = &self.names.requests;
         // Any partition will do: the plan's victim chooses one.
         let partition = i32::try_from(victim).unwrap_or(0) % PARTITIONS;
-        let leader = || world.leader(requests, partition);
+        let leader = || until(|| world.leader(requests, partition));
         match fault {
             Fault::KillLeader => self.kill_broker(leader().await?, length).await,
             Fault::KillCoordinator => {
-                let coordinator = world.leader(OFFSETS, 0).await?;
+                let coordinator = until(|| world.leader(OFFSETS, 0)).await?;
                 self.kill_broker(coordinator, length).await
             }
             Fault::KillController => self.kill_broker(controller(world)?, length).await,
@@ -49,11 +49,13 @@ impl Scene<'_> {
             Fault::PauseLeader => self.pause_broker(leader().await?, length).await,
             Fault::LeaderCutFromClients => {
                 let leader = leader().await?;
-                Ok(cut(|quality| world.set_clients_of(leader, quality), length).await)
+                let set = |quality| world.set_clients_of(leader, quality);
+                Ok(for_a_while(set, Quality::Cut, length).await)
             }
             Fault::LeaderCutFromPeers => {
                 let leader = leader().await?;
-                Ok(cut(|quality| world.set_peers_of(leader, quality), length).await)
+                let set = |quality| world.set_peers_of(leader, quality);
+                Ok(for_a_while(set, Quality::Cut, length).await)
             }
             Fault::LeaderLostAlone => self.lose_alone(partition, length, &[ONE_IS_ENOUGH]).await,
             Fault::UncleanElection => {
@@ -108,7 +110,7 @@ impl Scene<'_> {
     }
 
     /// Cuts a leader off from its peers until it is alone in sync, lets it accept records for a while, and kills it.
-    /// Where nobody else may lead, the partition waits for it.
+    /// If the settings let any replica lead, waits until one does. If not, the partition waits for its leader.
     async fn lose_alone(
         &self,
         partition: i32,
@@ -121,13 +123,12 @@ impl Scene<'_> {
             topics::set(servers, topic, settings).await?;
         }
         let requests = own[0];
-        let leader = world.leader(requests, partition).await?;
-        let begin = clock::now();
+        let leader = until(|| world.leader(requests, partition)).await?;
         world.set_peers_of(leader, Quality::Cut);
-        until(|| async {
-            let found = partition_of(world, requests, partition).await?;
+        let begin = until(|| async {
+            let found = world.partition(requests, partition).await?;
             match found.in_sync.len() {
-                1 => Ok(()),
+                1 => Ok(clock::now()),
                 others => bail!("{others} replicas are in sync"),
             }
         })
@@ -140,11 +141,10 @@ impl Scene<'_> {
         };
         if settings.contains(&ANYBODY_LEADS) {
             *self.alone.borrow_mut() = Some(lost);
-            let was = node_id(leader)?;
             until(|| async {
-                match partition_of(world, requests, partition).await?.leader {
-                    Some(leader) if leader != was => Ok(()),
-                    other => bail!("{other:?} leads"),
+                match world.leader(requests, partition).await? {
+                    other if other != leader => Ok(()),
+                    _ => bail!("the broker that was killed leads"),
                 }
             })
             .await?;
@@ -228,9 +228,9 @@ impl Scene<'_> {
         .await
     }
 
-    /// Forbids a broker's process to make files longer. To its writes the system then says that a file is too large
-    /// in the place of that there is no space, which a broker does not tell apart: both make it give its folder up,
-    /// and end, having no other.
+    /// Forbids a broker's process to make files longer. Its writes then fail because a file is too large, and not
+    /// because there is no space. A broker does not tell the two apart: it gives its folder up, and ends, because it
+    /// has no other.
     async fn fill_disk(&self, broker: usize, length: Duration) -> Result<i64> {
         let id = {
             let mut stack = self.world.stack.borrow_mut();
@@ -242,19 +242,15 @@ impl Scene<'_> {
             maximum: Some(0),
         };
         prlimit(process, Resource::Fsize, none).context("cannot limit a broker's files")?;
-        self.until_gone(|stack| stack.broker_process(broker))
-            .await?;
+        let ended = self.until_gone(|stack| stack.broker_process(broker)).await;
+        if ended.is_err() {
+            // Without rights nobody takes the limit back, and the next round is to have a broker that can write.
+            self.signal_broker(broker, Signal::KILL)?;
+            ended?;
+        }
         sleep(length).await;
         self.bring_back(&[broker]).await
     }
-}
-
-/// Cuts connections for so long; returns when they are good again.
-async fn cut(set: impl Fn(Quality), length: Duration) -> i64 {
-    set(Quality::Cut);
-    sleep(length).await;
-    set(Quality::Good);
-    clock::now()
 }
 
 /// The same replicas, of which the last comes first.
@@ -265,12 +261,6 @@ fn rotated(replicas: &BTreeMap<i32, Vec<i32>>) -> BTreeMap<i32, Vec<i32>> {
         (*number, all)
     });
     turned.collect()
-}
-
-async fn partition_of(world: &World, topic: &str, partition: i32) -> Result<Partition> {
-    let mut all = partitions(&world.servers).await?;
-    let own = all.remove(topic).and_then(|mut own| own.remove(&partition));
-    own.with_context(|| format!("{topic} has no partition {partition}"))
 }
 
 /// Which broker controls the cluster, by what each has noted of the last election.
@@ -292,10 +282,6 @@ fn controller(world: &World) -> Result<usize> {
     place(i32::try_from(leader)?)
 }
 
-fn node_id(place: usize) -> Result<i32> {
-    Ok(i32::try_from(place)? + 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -311,6 +297,5 @@ mod tests {
     fn brokers_are_numbered_from_1() {
         assert_eq!(place(1).unwrap(), 0);
         assert!(place(0).is_err());
-        assert_eq!(node_id(2).unwrap(), 3);
     }
 }

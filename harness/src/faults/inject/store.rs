@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use super::super::patience::until;
 use super::super::proxy::Quality;
 use super::super::{clock, store};
-use super::Scene;
+use super::{Scene, for_a_while};
 use crate::stack::{Stack, open_store};
 
 impl Scene<'_> {
@@ -23,10 +23,12 @@ impl Scene<'_> {
     }
 
     pub(super) async fn store(&self, quality: Quality, length: Duration) -> i64 {
-        self.world.store_proxy.set(quality);
-        sleep(length).await;
-        self.world.store_proxy.set(Quality::Good);
-        clock::now()
+        for_a_while(
+            |quality| self.world.store_proxy.set(quality),
+            quality,
+            length,
+        )
+        .await
     }
 
     /// Gives a setting of the store's a value that makes it refuse to write, then its old one.

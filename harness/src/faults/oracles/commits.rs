@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::evidence::{Commit, Evidence, Record};
-use super::{Finding, none_of};
+use super::{Finding, none_of, replies_gone};
 
 /// A reply that was on its way when its sender was killed may reach the broker so much later.
 const ON_ITS_WAY: i64 = 1000;
@@ -43,10 +43,9 @@ pub(super) fn is_in_a_lost_place(evidence: &Evidence, record: &Record) -> bool {
 pub(in super::super) fn passed(evidence: &Evidence) -> Option<Finding> {
     let answers = evidence.answers_by_record();
     let first = |record: &Record| answers.get(&*record.id)?.iter().map(|one| one.at).min();
-    // Of a record whose first reply may be gone with its topic, nobody knows when it was answered.
+    // Of a record whose first reply may be gone, nobody knows when it was answered.
     let is_known = |record: &Record, answered: i64| {
-        let gone = evidence.replies_gone;
-        gone.is_none_or(|gone| record.at > gone.end || answered <= gone.begin)
+        replies_gone(evidence).all(|gone| record.at > gone.end || answered <= gone.begin)
     };
     let mut open: BTreeMap<i32, Vec<(i64, i64, &str)>> = BTreeMap::new();
     for record in &evidence.records {
@@ -163,9 +162,15 @@ mod tests {
                 .text
                 .contains("a (0/0, never answered)")
         );
-        // Unless its reply went with the topic.
-        evidence.replies_gone = Some(Span { begin: 2, end: 5 });
+        // Unless its reply went with the topic, or with the leader of its partition.
+        let gone = Some(Span { begin: 2, end: 5 });
+        evidence.replies_gone = gone;
         assert_eq!(passed(&evidence), None);
+        (evidence.replies_gone, evidence.alone) = (None, gone);
+        assert_eq!(passed(&evidence), None);
+        let before = Some(Span { begin: -9, end: -1 });
+        evidence.alone = before;
+        assert!(passed(&evidence).is_some());
     }
 
     #[test]

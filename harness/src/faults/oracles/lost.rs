@@ -4,12 +4,9 @@ use std::collections::BTreeSet;
 
 use super::super::evidence::{Evidence, Outcome, Record};
 use super::commits::is_in_a_lost_place;
-use super::{Finding, none_of};
+use super::{ACCEPTED_LATE, Finding, none_of, replies_gone};
 
 const NAME: &str = "lost";
-
-/// Before a leader is alone in sync, producers may have waited so long for it to accept a record.
-const ACCEPTED_LATE: i64 = 10_000;
 
 /// Each record that the broker reported as delivered is in its topic at the end, unless that was remade since, or
 /// others lead who lack it.
@@ -53,16 +50,13 @@ pub(in super::super) fn lost_by_kafka(evidence: &Evidence) -> usize {
         .count()
 }
 
-/// Records without any answer. Those whose reply may have gone with its deleted topic are not among them,
-/// if they have their order.
+/// Records without any answer. Those whose reply may be gone, and who have their order, are not among them.
 pub(in super::super) fn unanswered(evidence: &Evidence) -> Vec<String> {
     let answers = evidence.answers_by_record();
     let stored: BTreeSet<&str> = evidence.orders.iter().map(|one| &*one.request).collect();
     let excused = |record: &Record| {
-        let gone = evidence
-            .replies_gone
-            .is_some_and(|gone| record.at <= gone.end);
-        gone && stored.contains(&*record.request) || is_in_a_lost_place(evidence, record)
+        let is_gone = replies_gone(evidence).any(|gone| record.at <= gone.end);
+        is_gone && stored.contains(&*record.request) || is_in_a_lost_place(evidence, record)
     };
     let open = evidence
         .records
@@ -185,6 +179,21 @@ mod tests {
         assert_eq!((unanswered(&evidence).len(), skipped(&evidence)), (0, 1));
         evidence.commits = vec![commit(1)];
         assert_eq!((unanswered(&evidence).len(), skipped(&evidence)), (1, 0));
+    }
+
+    #[test]
+    fn a_reply_may_be_lost_with_a_leader_that_had_accepted_it_alone_but_no_order() {
+        let mut evidence = sound();
+        evidence.answers.pop();
+        assert_eq!(unanswered(&evidence).len(), 1);
+        // `b` was written at 1.
+        evidence.alone = Some(Span { begin: 0, end: 1 });
+        assert!(unanswered(&evidence).is_empty());
+        evidence.alone = Some(Span { begin: 0, end: 0 });
+        assert_eq!(unanswered(&evidence).len(), 1);
+        evidence.alone = Some(Span { begin: 0, end: 1 });
+        evidence.orders.pop();
+        assert_eq!(unanswered(&evidence).len(), 1);
     }
 
     #[test]

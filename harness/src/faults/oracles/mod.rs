@@ -19,8 +19,13 @@ pub(super) use sequence::order_of_keys;
 
 use serde::Serialize;
 
+use super::evidence::{Evidence, Span};
+
 /// Examples that a finding names.
 const EXAMPLES: usize = 5;
+
+/// Before a leader is alone in sync, producers may have waited so long, in milliseconds, for it to accept a record.
+const ACCEPTED_LATE: i64 = 10_000;
 
 /// Something that must not be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,6 +43,15 @@ impl Finding {
             text: text.into(),
         }
     }
+}
+
+/// When replies were written that may be gone: with their topic, or with a leader that had accepted them alone.
+fn replies_gone(evidence: &Evidence) -> impl Iterator<Item = Span> {
+    let with_leader = evidence.alone.map(|alone| Span {
+        begin: alone.begin - ACCEPTED_LATE,
+        end: alone.end,
+    });
+    evidence.replies_gone.into_iter().chain(with_leader)
 }
 
 /// One finding for a list that should be empty: how many, and the first of them.

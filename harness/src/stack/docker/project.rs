@@ -132,8 +132,10 @@ impl Project {
 
     /// What a user can type to remove the project.
     pub(super) fn advice(&self) -> String {
+        // As a shell takes it.
+        let down = DOWN.map(|word| if word == "*" { "'*'" } else { word });
         let file = self.file.display();
-        format!("docker compose --file {file} --profile '*' down --volumes --remove-orphans")
+        format!("docker compose --file {file} {}", down.join(" "))
     }
 
     /// Removes the project where nothing can be awaited any more.

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use futures_util::future::try_join_all;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -74,10 +75,7 @@ impl NativeCluster {
         }
         let servers = port_list.iter().map(|port| format!("127.0.0.1:{port}"));
         let servers: Vec<String> = servers.collect();
-        // First each by itself, so that one that ends is told before the others have waited for it.
-        for wanted in [1, count] {
-            until_known(&mut nodes, &servers, wanted, stop).await?;
-        }
+        until_known(&mut nodes, &servers, stop).await?;
         Ok(Self {
             url: format!("kafka://{}", servers.join(",")),
             version: jars.version,
@@ -126,15 +124,15 @@ impl NativeCluster {
     }
 }
 
-/// Waits until each broker knows so many of them.
+/// Waits until each broker knows all of them, or one has ended.
 async fn until_known(
     nodes: &mut [Node],
     servers: &[String],
-    wanted: usize,
     stop: &CancellationToken,
 ) -> Result<()> {
-    for (node, own) in nodes.iter_mut().zip(servers) {
-        let answers = || async {
+    let wanted = servers.len();
+    let known = nodes.iter_mut().zip(servers).map(|(node, own)| {
+        let answers = move || async move {
             let answers = topics::answers(own, &[]).await;
             match answers.map_err(|error| format!("{error:#}"))? {
                 known if known >= wanted => Ok(()),
@@ -142,10 +140,11 @@ async fn until_known(
             }
         };
         wait::until_ready(&mut node.child, START_LIMIT, stop, answers)
-            .await
-            .context("Apache Kafka did not start")?;
-    }
-    Ok(())
+    });
+    try_join_all(known)
+        .await
+        .map(drop)
+        .context("Apache Kafka did not start")
 }
 
 fn proxied(options: &StackOptions, index: usize) -> Result<Option<Proxied>> {
