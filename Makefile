@@ -1,12 +1,13 @@
 # What a newcomer types; `make` alone lists it. Each variable can be set on the command line:
-#   make experiment STACK=native USERS=50 RUN_TIME=30s TRIALS=10
+#   make experiment STACK=native USERS=50 RUN_TIME=30s
 
 STACK      ?= embedded
 USERS      ?= 10
 SPAWN_RATE ?= 10
 RUN_TIME   ?= 10s
 WARM_UP    ?= 2s
-TRIALS     ?= 6
+# Blocks of an experiment; without, it ends as soon as it is decided.
+TRIALS     ?=
 RESULTS    ?= results
 ROUNDS     ?= 1
 BROKERS    ?= 1
@@ -32,6 +33,7 @@ WITH_TLS := $(shell pkg-config --exists openssl 2>/dev/null && echo yes)
 FEATURES := $(if $(WITH_TLS),--all-features,--features kafka-bridge/axum,order-service/tasks,harness/stack-tests)
 # What can be had by itself.
 PACKAGES := flags-and-variables kafka-cluster-url program-shell kafka-bridge order-service load-client
+BLOCKS  := $(if $(TRIALS),--trials $(TRIALS))
 LOAD    := --stack $(STACK) --users $(USERS) --spawn-rate $(SPAWN_RATE) --run-time $(RUN_TIME) --warm-up $(WARM_UP)
 
 .DEFAULT_GOAL := help
@@ -47,11 +49,11 @@ help: ## List the targets and variables
 	  " RUN_TIME=$(RUN_TIME)  WARM_UP=$(WARM_UP)  TRIALS=$(TRIALS)"
 	@echo "  The article's experiment: make bench-baseline bench-tasks compare RUN_TIME=5m STACK=docker"
 
-experiment: setup build ## Both variants, interleaved; verdict and results/latest/report.html
-	$(HARNESS) experiment $(LOAD) --trials $(TRIALS) --results $(RESULTS)
+experiment: setup build ## Both variants, interleaved, until it is decided; verdict and results/latest/report.html
+	$(HARNESS) experiment $(LOAD) $(BLOCKS) --results $(RESULTS)
 
 calibrate: setup build ## The baseline against itself: how small a change this machine can show
-	$(HARNESS) experiment $(LOAD) --trials $(TRIALS) --results $(RESULTS) --calibrate=only
+	$(HARNESS) experiment $(LOAD) $(BLOCKS) --results $(RESULTS) --calibrate=only
 
 bench-baseline: setup build ## One run, one record at a time; results/baseline.csv
 	$(HARNESS) bench --variant baseline --out $(RESULTS)/baseline.csv $(LOAD)

@@ -14,10 +14,10 @@ use crate::cli::{
     BenchArguments, Cli, Command, DemoArguments, ExperimentArguments, LimitsArguments,
     SimulateArguments, UpArguments,
 };
-use crate::experiment::{self, Design, Experiment, experiment};
-use crate::run::{Identity, RunEnd, RunFiles, Settings, Variant, rehearse, run};
+use crate::experiment::{self, Design, Experiment, Subject, experiment};
+use crate::run::{Identity, Planned, RunEnd, RunFiles, rehearse, run};
 use crate::stack::{Stack, StackKind, StackOptions};
-use crate::{CutShort, Interrupted, demo, faults, limits, simulate, soak};
+use crate::{CutShort, Interrupted, demo, faults, files, limits, simulate, soak};
 
 const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -48,7 +48,7 @@ async fn command(cli: Cli, stop: &CancellationToken) -> Result<()> {
         Command::Up(arguments) => up(arguments, stop).await,
         Command::Demo(arguments) => show_demo(arguments, stop).await,
         Command::Bench(arguments) => bench(arguments, stop).await,
-        Command::Experiment(arguments) => compare_variants(arguments, stop).await,
+        Command::Experiment(arguments) => compare_variants(*arguments, stop).await,
         Command::Faults(arguments) => {
             let seed = arguments.seed.unwrap_or_else(seed_of_now);
             let aside = takes_standard_output(arguments.json.as_deref());
@@ -159,8 +159,12 @@ async fn show_demo(arguments: DemoArguments, stop: &CancellationToken) -> Result
 }
 
 async fn bench(arguments: BenchArguments, stop: &CancellationToken) -> Result<()> {
-    let settings = arguments.load.settings(arguments.target.kind());
-    settings.require_programs()?;
+    let subject = Subject::of(&arguments.subject)?;
+    let variant = subject.variant(&arguments.variant)?;
+    let settings = arguments
+        .load
+        .settings(arguments.target.kind(), &subject.topic);
+    settings.require_load_client()?;
     let files = RunFiles::beside(&arguments.out);
     // Before the stack starts: a place that cannot be written must not cost a rehearsal.
     files.prepare().context("--out")?;
@@ -169,10 +173,20 @@ async fn bench(arguments: BenchArguments, stop: &CancellationToken) -> Result<()
         ..arguments.target.options(stop)
     };
     let mut stack = start(arguments.target.kind(), options).await?;
-    let end = rehearse_and_run(&mut stack, &settings, arguments.variant, &files, stop).await;
-    let end = after_stop(end, stack.stop().await)?;
+    let ran = async {
+        rehearse(&mut stack, &settings, &subject.variants, &files.logs, stop).await?;
+        let planned = Planned {
+            variant,
+            identity: Identity::alone_on(&stack, &subject.topic),
+            files: files.clone(),
+        };
+        let ran = run(&mut stack, &settings, &[planned], stop).await?;
+        ran.into_iter().next().context("a run has an end")
+    };
+    let ran = ran.await;
+    let ran = after_stop(ran, stack.stop().await)?;
     print(&format!("{}\n", files.requests.display()))?;
-    match end {
+    match ran.end {
         RunEnd::Clean => Ok(()),
         RunEnd::WithFailures => bail!("some requests failed: see {}", files.summary.display()),
         // The run took place, and its files say why it must not be compared.
@@ -183,33 +197,31 @@ async fn bench(arguments: BenchArguments, stop: &CancellationToken) -> Result<()
     }
 }
 
-async fn rehearse_and_run(
-    stack: &mut Stack,
-    settings: &Settings,
-    variant: Variant,
-    files: &RunFiles,
-    stop: &CancellationToken,
-) -> Result<RunEnd> {
-    let both = Variant::BOTH.map(Into::into);
-    rehearse(stack, settings, &both, &files.logs, stop).await?;
-    let identity = Identity::alone_on(stack);
-    run(stack, settings, &variant.into(), &identity, files, stop).await
-}
-
 async fn compare_variants(arguments: ExperimentArguments, stop: &CancellationToken) -> Result<()> {
-    let settings = arguments.load.settings(arguments.target.kind());
-    settings.require_programs()?;
-    let mut stack = start(arguments.target.kind(), arguments.target.options(stop)).await?;
-    let seed = arguments.seed.unwrap_or_else(seed_of_now);
+    let mut subject = Subject::of_experiment(&arguments)?;
+    let kind = arguments.target.kind();
+    let mut settings = arguments.load.settings(kind, &subject.topic);
+    settings.is_duet = arguments.duet.is_some();
+    settings.turn = arguments.duet.unwrap_or(settings.turn);
+    settings.require_load_client()?;
+    let markdown = arguments.markdown.as_deref().map(files::prepare);
+    let markdown = markdown.transpose().context("--markdown")?;
+    let folder = experiment::experiment_folder(&arguments.results, kind)?;
+    // Held until the end: their commands run in them.
+    let _work_trees = experiment::check_out(&arguments, &mut subject, &folder, stop).await?;
+    let mut stack = start(kind, arguments.target.options(stop)).await?;
     let design = Design {
-        trials: arguments.trials,
+        length: arguments.length(),
         calibration: arguments.calibrate,
-        seed,
+        seed: arguments.seed.unwrap_or_else(seed_of_now),
         threshold: arguments.threshold,
     };
-    let plan = Experiment::plan(&stack, settings, design);
-    let outcome = experiment(&mut stack, &plan, &arguments.results, stop).await;
+    let plan = Experiment::plan(&stack, subject, settings, design);
+    let outcome = experiment(&mut stack, &plan, &arguments.results, &folder, stop).await;
     let outcome = after_stop(outcome, stack.stop().await)?;
+    if let Some(markdown) = markdown {
+        markdown.write_whole(outcome.markdown.as_bytes())?;
+    }
     let latest = arguments
         .results
         .join(experiment::LATEST)
@@ -219,7 +231,8 @@ async fn compare_variants(arguments: ExperimentArguments, stop: &CancellationTok
         outcome.text,
         latest.display(),
         outcome.report.display()
-    ))
+    ))?;
+    experiment::hold(arguments.fail_on, &outcome.verdicts)
 }
 
 async fn simulate_experiments(

@@ -36,10 +36,13 @@ pub mod service;
 pub mod simulate;
 pub mod soak;
 pub mod stack;
+pub mod system;
 
 mod files;
 mod hand_over;
 mod record_headers;
+mod usage;
 mod wait;
 
+pub use usage::Usage;
 pub use wait::{CutShort, Interrupted};

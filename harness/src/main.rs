@@ -7,12 +7,15 @@ use anyhow::Context;
 use clap::error::ErrorKind;
 use flags_and_variables::wrong_use;
 use harness::cli::Cli;
+use harness::experiment::Failed;
 use harness::{CutShort, Interrupted, cli, commands};
 use program_shell::terminal::shows_colours;
 use tokio::runtime::Builder;
 use tracing_subscriber::EnvFilter;
 
 const EXIT_USAGE: u8 = 2;
+/// `--fail-on` is broken.
+const EXIT_FAILED: u8 = 4;
 /// 128 + SIGINT, as a shell reports it.
 const EXIT_INTERRUPTED: u8 = 130;
 
@@ -33,6 +36,10 @@ fn main() -> ExitCode {
                 "interrupted twice; the child processes are killed, a broker that was there before may keep topics run-...",
             );
             ExitCode::from(EXIT_INTERRUPTED)
+        }
+        Err(error) if error.is::<Failed>() => {
+            complain(&format!("error: {error}"));
+            ExitCode::from(EXIT_FAILED)
         }
         Err(error) => {
             complain(&format!("error: {}", origins.name(&format!("{error:#}"))));

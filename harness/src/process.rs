@@ -21,6 +21,25 @@ use crate::programs;
 /// Lines of a child's log that an error message shows.
 const TAIL_LINES: usize = 15;
 
+/// What a child finds when it starts, beside what the harness found.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Surroundings<'a> {
+    /// Further environment variables: the way to hand over secrets, which a command line would show to every user of
+    /// the machine.
+    pub variables: &'a [(String, String)],
+    /// Its folder, if not that of the harness.
+    pub folder: Option<&'a Path>,
+}
+
+impl<'a> From<&'a [(String, String)]> for Surroundings<'a> {
+    fn from(variables: &'a [(String, String)]) -> Self {
+        Self {
+            variables,
+            folder: None,
+        }
+    }
+}
+
 /// A running child process and its log file; dropping it kills the child.
 #[derive(Debug)]
 pub struct Child {
@@ -45,11 +64,10 @@ impl Child {
         I: IntoIterator<Item = S>,
         S: AsRef<OsStr>,
     {
-        Self::spawn_with(name, program, arguments, &[], log)
+        Self::spawn_with(name, program, arguments, Surroundings::default(), log)
     }
 
-    /// As [`Child::spawn`], with further environment variables: the way to hand over secrets, which a command
-    /// line would show to every user of the machine.
+    /// As [`Child::spawn`], in other surroundings.
     ///
     /// # Errors
     ///
@@ -58,7 +76,7 @@ impl Child {
         name: &str,
         program: &Path,
         arguments: I,
-        variables: &[(String, String)],
+        surroundings: Surroundings<'_>,
         log: &Path,
     ) -> Result<Self>
     where
@@ -71,9 +89,14 @@ impl Child {
         }
         let output =
             File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
-        let process = tied_to_this_thread(program)
+        let mut command = tied_to_this_thread(program);
+        if let Some(folder) = surroundings.folder {
+            command.current_dir(folder);
+        }
+        let variables = surroundings.variables.iter();
+        let process = command
             .args(arguments)
-            .envs(variables.iter().map(|(name, value)| (name, value)))
+            .envs(variables.map(|(name, value)| (name, value)))
             // Logs go to files; control codes for colours make them hard to read.
             .env("NO_COLOR", "1")
             .stdin(Stdio::null())
@@ -172,8 +195,7 @@ impl Child {
     /// The last lines of the log, indented, with its path; for error messages.
     #[must_use]
     pub fn log_tail(&self) -> String {
-        let text = fs::read(&self.log).unwrap_or_default();
-        tail(&self.name, &self.log, &String::from_utf8_lossy(&text))
+        log_tail(&self.name, &self.log)
     }
 }
 
@@ -193,6 +215,12 @@ fn tied_to_this_thread(program: &Path) -> Command {
         }
         _ => Command::new(program),
     }
+}
+
+/// The last lines of the log of a child that may be gone.
+pub(crate) fn log_tail(name: &str, log: &Path) -> String {
+    let text = fs::read(log).unwrap_or_default();
+    tail(name, log, &String::from_utf8_lossy(&text))
 }
 
 fn tail(name: &str, log: &Path, text: &str) -> String {

@@ -3,7 +3,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 /// The first executable file called `name` on PATH.
 #[must_use]
@@ -22,10 +22,7 @@ pub fn on_path(name: &str) -> Option<PathBuf> {
 /// When there is none; the message names `flag` and how to build it.
 pub fn own(name: &str, flag: &str, given: Option<&Path>) -> Result<PathBuf> {
     if let Some(file) = given {
-        if is_executable(file) {
-            return Ok(file.to_owned());
-        }
-        bail!("{flag} {}: no executable file there", file.display());
+        return executable(file).with_context(|| flag.to_owned());
     }
     let beside = env::current_exe()
         .ok()
@@ -40,6 +37,28 @@ pub fn own(name: &str, flag: &str, given: Option<&Path>) -> Result<PathBuf> {
             "{name} not found beside the harness: build it (cargo build --release -p {name}) or set {flag}"
         ),
     }
+}
+
+/// A file that can be run.
+///
+/// # Errors
+///
+/// When it cannot be.
+pub fn executable(file: &Path) -> Result<PathBuf> {
+    if is_executable(file) {
+        return Ok(file.to_owned());
+    }
+    bail!("{}: no executable file there", file.display());
+}
+
+/// The folder of this workspace's programs: that of the running executable, or, for a test executable, the one above it.
+#[must_use]
+pub fn folder() -> PathBuf {
+    let exe = env::current_exe().unwrap_or_default();
+    let folders = exe.ancestors().skip(1).take(2);
+    let mut with_client = folders.filter(|folder| is_executable(&folder.join("load-client")));
+    let own = with_client.next().or_else(|| exe.parent());
+    own.unwrap_or(Path::new(".")).to_owned()
 }
 
 /// An example program of this workspace, in the folder `examples` beside the running executable.
@@ -88,9 +107,9 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let error = own("order-service", "--order-service", Some(file.path())).unwrap_err();
         let expected = format!(
-            "--order-service {}: no executable file there",
+            "--order-service: {}: no executable file there",
             file.path().display()
         );
-        assert_eq!(error.to_string(), expected);
+        assert_eq!(format!("{error:#}"), expected);
     }
 }

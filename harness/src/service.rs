@@ -3,24 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use kafka_cluster_url::has_credentials;
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::process::Child;
 use crate::stack::{Stack, free_port};
-use crate::{hand_over, programs, wait};
+use crate::system::{Probe, Start, System};
+use crate::{hand_over, programs};
 
 /// The mock broker alone takes 3 s to form a group.
 const READY_LIMIT: Duration = Duration::from_secs(45);
-const PROBE_LIMIT: Duration = Duration::from_secs(2);
-/// Above the service's own drain time-out (10 s) and the limit of its last commit (8 s), so that it always
-/// gets to finish by itself.
-const STOP_GRACE: Duration = Duration::from_secs(25);
 
 /// How to start the service; the default suits a test.
 #[derive(Debug, Clone, Default)]
@@ -48,7 +42,7 @@ pub struct ServiceOptions {
 /// A running service that has its partitions and reaches its store.
 #[derive(Debug)]
 pub struct Service {
-    child: Child,
+    system: System,
     command: Vec<String>,
     admin: String,
     group_id: String,
@@ -73,8 +67,7 @@ impl Service {
     ///
     /// As [`Service::start`].
     pub async fn until_ready(&mut self, stop: &CancellationToken) -> Result<()> {
-        let admin = self.admin.clone();
-        wait::until_ready(&mut self.child, READY_LIMIT, stop, || ready(&admin)).await
+        self.system.until_ready(READY_LIMIT, stop).await
     }
 
     /// Starts the service and waits for nothing, for tests of a service that cannot become ready.
@@ -95,12 +88,20 @@ impl Service {
             .clone()
             .unwrap_or_else(|| format!("harness-{}", uuid::Uuid::new_v4()));
         let (arguments, variables) = arguments(stack, options, &admin, &group_id);
-        let child = Child::spawn_with("order-service", &program, &arguments, &variables, &log)?;
+        let system = System::spawn(Start {
+            name: "order-service",
+            program: &program,
+            arguments: &arguments,
+            variables,
+            folder: None,
+            log: &log,
+            probe: Probe::http(&format!("http://{admin}/readyz")),
+        })?;
         let command = std::iter::once(program.display().to_string())
             .chain(arguments)
             .collect();
         Ok(Self {
-            child,
+            system,
             command,
             admin,
             group_id,
@@ -128,7 +129,12 @@ impl Service {
 
     /// The process, to signal it or to read its log.
     pub fn child(&mut self) -> &mut Child {
-        &mut self.child
+        self.system.child()
+    }
+
+    /// The same, where it is one of several kinds of system.
+    pub(crate) fn into_system(self) -> System {
+        self.system
     }
 
     /// Stops it gracefully.
@@ -137,15 +143,7 @@ impl Service {
     ///
     /// When it had failed, did not finish in time, or answered SIGTERM with a failure.
     pub async fn stop(self) -> Result<()> {
-        let log = self.child.log().to_owned();
-        let status = self.child.stop(STOP_GRACE).await?;
-        if !status.success() {
-            bail!(
-                "order-service did not end well ({status}); its log is {}",
-                log.display()
-            );
-        }
-        Ok(())
+        self.system.stop_well().await
     }
 }
 
@@ -183,37 +181,6 @@ fn arguments(
     let further = options.arguments.iter().cloned();
     let arguments = flags.chain(properties).chain(further).collect();
     (arguments, variables)
-}
-
-/// Whether `/readyz` answers 200, else why not.
-async fn ready(admin: &str) -> Result<(), String> {
-    match timeout(PROBE_LIMIT, get(admin, "/readyz")).await {
-        Ok(Ok(answer)) if answer.split(' ').nth(1) == Some("200") => Ok(()),
-        Ok(Ok(answer)) => Err(format!(
-            "/readyz answers: {}",
-            answer.replace("\r\n", " ").trim()
-        )),
-        Ok(Err(error)) => Err(format!("/readyz: {error:#}")),
-        Err(_elapsed) => Err("/readyz does not answer".to_owned()),
-    }
-}
-
-/// One HTTP/1.0 exchange; the whole answer, status line first. Not worth an HTTP client.
-async fn get(address: &str, path: &str) -> Result<String> {
-    let mut stream = TcpStream::connect(address)
-        .await
-        .context("cannot connect")?;
-    let request = format!("GET {path} HTTP/1.0\r\nhost: {address}\r\n\r\n");
-    stream
-        .write_all(request.as_bytes())
-        .await
-        .context("cannot send")?;
-    let mut answer = Vec::new();
-    stream
-        .read_to_end(&mut answer)
-        .await
-        .context("cannot read")?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 fn log_file(wanted: Option<&Path>) -> Result<(PathBuf, Option<TempDir>)> {

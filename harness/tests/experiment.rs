@@ -74,7 +74,8 @@ fn a_bench_leaves_requests_summary_environment_and_logs() {
     assert!(requests.lines().count() > 1);
     assert!(json(&out.join("task_handler.json")).is_object());
     let environment = json(&out.join("task_handler.environment.json"));
-    assert_eq!(environment["dispatch"], "tasks");
+    assert_eq!(environment["variant"], "tasks");
+    assert!(environment["usage"]["cpu_seconds"].as_f64().unwrap() > 0.0);
     assert_eq!(environment["stack"], stack_kind().name());
     assert_eq!(
         environment["broker_is_mock"],
@@ -95,8 +96,8 @@ fn a_bench_leaves_requests_summary_environment_and_logs() {
     ] {
         assert!(!environment[field].is_null(), "{field} is missing");
     }
-    assert!(out.join("task_handler.logs/order-service.log").is_file());
-    for variant in ["baseline", "tasks"] {
+    assert!(out.join("task_handler.logs/tasks.log").is_file());
+    for variant in ["serial", "tasks"] {
         let rehearsal = out.join(format!("task_handler.logs/rehearsal-{variant}"));
         let environment = json(&rehearsal.join("environment.json"));
         assert_eq!(environment["variant"], variant);
@@ -153,7 +154,7 @@ fn a_calibration_alone_compares_the_baseline_with_itself() {
     for run in ["first", "second"] {
         let folder = latest.join(format!("calibration-2-{run}"));
         let environment = json(&folder.join("environment.json"));
-        assert_eq!(environment["variant"], "baseline");
+        assert_eq!(environment["variant"], "serial");
     }
     assert!(!latest.join("block-1-tasks").exists());
     assert!(json(&latest.join("comparison.json"))["blocks"]["count"] == 2);
@@ -250,10 +251,7 @@ fn a_service_that_dies_during_a_run_ends_the_run() {
     send(services[0], Signal::KILL);
     assert_eq!(running.end().code(), Some(1));
     let log = fs::read_to_string(harness.folder.path().join("stderr.log")).unwrap();
-    assert!(
-        log.contains("error: order-service ended during the run"),
-        "{log}"
-    );
+    assert!(log.contains("error: serial ended during the run"), "{log}");
     harness.assert_nothing_left();
 }
 

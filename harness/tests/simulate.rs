@@ -9,7 +9,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use harness::run::{Identity, RunEnd, RunFiles, Settings, Variant, run};
+use harness::experiment::Subject;
+use harness::run::{Identity, Planned, RunEnd, RunFiles, Settings, run};
 use harness::stack::{Stack, StackKind, StackOptions};
 use rustix::process::Signal;
 use support::{Harness, complaint, json, run_topics, wait_for};
@@ -64,6 +65,7 @@ fn a_short_simulation_slows_the_service_and_tells_every_verdict() {
         let run = folder.join(format!("300%-1/block-{run}/environment.json"));
         let service = json(&run)["service_command"].to_string();
         assert_eq!(service.contains(r#""--spin","0""#), !slowed, "{service}");
+        assert!(service.contains("slowed"), "{service}");
     }
 
     let table = fs::read_to_string(folder.join("simulate.md")).unwrap();
@@ -115,17 +117,27 @@ async fn apache_kafka_only_a_run_leaves_no_topic_on_the_stack_that_the_next_one_
         run_time: Duration::from_secs(1),
         warm_up: Duration::ZERO,
         rehearsal: Duration::ZERO,
-        max_in_flight: 1,
+        is_duet: false,
+        turn: Duration::from_millis(250),
         partitions: 1,
-        order_service: None,
+        topic: "createOrder".to_owned(),
+        load_flags: Vec::new(),
+        ready_timeout: Duration::from_secs(60),
         load_client: None,
     };
-    let identity = Identity::fresh();
-    let files = RunFiles::in_folder(folder.path(), "run");
+    let subject = Subject::built_in().unwrap();
+    let planned = [Planned {
+        variant: &subject.variants[0],
+        identity: Identity::fresh(&settings.topic),
+        files: RunFiles::in_folder(folder.path(), "run"),
+    }];
     let stop = CancellationToken::new();
-    let service = Variant::Baseline.into();
-    let end = run(&mut stack, &settings, &service, &identity, &files, &stop).await;
-    assert!(matches!(end.unwrap(), RunEnd::Clean | RunEnd::Invalid));
+    let ran = run(&mut stack, &settings, &planned, &stop).await.unwrap();
+    let [ran] = ran.as_slice() else {
+        panic!("{ran:?}")
+    };
+    assert!(matches!(ran.end, RunEnd::Clean | RunEnd::Invalid));
+    assert!(ran.usage.unwrap().cpu_seconds > 0.0);
     wait_for("the topics to go", || run_topics(&stack).is_empty());
     stack.stop().await.unwrap();
 }

@@ -211,7 +211,7 @@ async fn start(store: &str, variables: &[(String, String)]) -> String {
     let arguments = ["--store", store, "--log", "warn"];
     let program = order_service();
     let mut child =
-        Child::spawn_with("order-service", &program, arguments, variables, &log).unwrap();
+        Child::spawn_with("order-service", &program, arguments, variables.into(), &log).unwrap();
     let status = tokio::time::timeout(support::LIMIT, child.wait())
         .await
         .unwrap()
@@ -310,8 +310,14 @@ async fn h28_a_store_over_tls_is_reached_if_its_authority_is_known() {
         &admin,
     ];
     let known = [("SSL_CERT_FILE".to_owned(), certificate)];
-    let mut child =
-        Child::spawn_with("order-service", &order_service(), arguments, &known, &log).unwrap();
+    let mut child = Child::spawn_with(
+        "order-service",
+        &order_service(),
+        arguments,
+        known[..].into(),
+        &log,
+    )
+    .unwrap();
     support::wait_for("the admin port", || {
         let ended = child.try_wait().unwrap();
         assert_eq!(ended, None, "{}", std::fs::read_to_string(&log).unwrap());

@@ -23,7 +23,9 @@ pub(crate) struct Member {
 impl Member {
     /// The properties, taken apart.
     pub(crate) fn properties(&self) -> anyhow::Result<Vec<(String, String)>> {
-        let properties = self.property.iter().map(|property| {
+        // A variable without a value gives one that is empty.
+        let given = self.property.iter().filter(|property| !property.is_empty());
+        let properties = given.map(|property| {
             let (name, value) = property.split_once('=').context("-X takes key=value")?;
             Ok((name.to_owned(), value.to_owned()))
         });

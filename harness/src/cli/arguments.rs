@@ -1,18 +1,18 @@
 //! The flags, as clap derives them. Every one has an environment variable too.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 use flags_and_variables::Quietly;
 
-use super::{FaultsArguments, LimitsArguments, SimulateArguments, SoakArguments, values};
-use crate::experiment::Calibration;
-use crate::run::Variant;
+use super::{
+    BenchArguments, ExperimentArguments, FaultsArguments, LimitsArguments, SimulateArguments,
+    SoakArguments, values,
+};
 use crate::stack::StackKind;
 
-/// Runs the experiment: is one task per record faster than one record at a time, and by how much?
+/// Runs experiments: is a change of a service faster, by how much, and how sure are we?
 #[derive(Debug, Parser)]
 #[command(
     name = "harness",
@@ -24,6 +24,8 @@ Examples:
       both variants, interleaved, on the mock broker
   harness experiment --stack native --run-time 30s
       the same on Apache Kafka
+  harness experiment --stack native --baseline COMMAND --changed COMMAND --ready line=listening
+      any two services
   harness bench --variant baseline --out results/baseline.csv --run-time 5m
       one run of one variant
   harness demo --stack native
@@ -46,8 +48,8 @@ pub enum Command {
     Demo(DemoArguments),
     /// One run of one variant
     Bench(BenchArguments),
-    /// Interleaved runs of both variants, compared, with a report
-    Experiment(ExperimentArguments),
+    /// Interleaved runs of two or more variants, compared, with a report
+    Experiment(Box<ExperimentArguments>),
     /// Many short experiments whose truth is known: how often is each verdict said
     Simulate(SimulateArguments),
     /// How close the bridge comes to a bare client, under several loads, in one run
@@ -79,63 +81,6 @@ pub struct DemoArguments {
     /// The service's executable [default: beside this one]
     #[arg(long, value_name = "FILE", env = "HARNESS_ORDER_SERVICE")]
     pub order_service: Option<PathBuf>,
-}
-
-/// `harness bench`
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Beside --out results/baseline.csv it writes results/baseline.json (the load client's
-summary), results/baseline.environment.json, and logs in results/baseline.logs/.")]
-pub struct BenchArguments {
-    /// Which variant of the service
-    #[arg(long, env = "HARNESS_VARIANT")]
-    pub variant: Variant,
-    /// Where to write the requests
-    #[arg(long, value_name = "FILE.csv", env = "HARNESS_OUT")]
-    pub out: PathBuf,
-    /// Where to run.
-    #[command(flatten)]
-    pub target: TargetArguments,
-    /// What to run.
-    #[command(flatten)]
-    pub load: LoadArguments,
-}
-
-/// `harness experiment`
-#[derive(Debug, Args)]
-#[command(after_help = "\
-It writes <results>/<time>-<stack>/ with report.html, comparison.json, experiment.json
-and one folder for each run (requests, environment.json, logs), and points
-<results>/latest at it.")]
-pub struct ExperimentArguments {
-    /// Blocks, each one run of either variant, half of them with tasks first; a verdict needs five
-    #[arg(long, default_value_t = 6, value_name = "N", env = "HARNESS_TRIALS",
-          value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub trials: u32,
-    /// Decides which blocks start with which variant [default: from the clock; recorded]
-    #[arg(long, value_name = "NUMBER", env = "HARNESS_SEED")]
-    pub seed: Option<u64>,
-    /// Run the baseline against itself too, as many blocks, and show what is noise; =only runs nothing else
-    #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "first",
-          env = "HARNESS_CALIBRATE")]
-    pub calibrate: Option<Calibration>,
-    /// The relative change that counts as a difference
-    #[arg(long, default_value = "2%", value_parser = values::share, env = "HARNESS_THRESHOLD")]
-    pub threshold: f64,
-    /// Folder for reports and runs
-    #[arg(
-        long,
-        default_value = "results",
-        value_name = "FOLDER",
-        env = "HARNESS_RESULTS"
-    )]
-    pub results: PathBuf,
-    /// Where to run.
-    #[command(flatten)]
-    pub target: TargetArguments,
-    /// What to run.
-    #[command(flatten)]
-    pub load: LoadArguments,
 }
 
 /// A stack that the harness starts.
@@ -195,42 +140,6 @@ pub struct TargetArguments {
     #[arg(short = 'X', value_name = "KEY=VALUE", value_parser = Quietly(values::property),
           env = "HARNESS_CLIENT_PROPERTIES", hide_env_values = true, value_delimiter = '\n')]
     pub properties: Vec<(String, String)>,
-}
-
-/// The load, and the programs under it.
-#[derive(Debug, Args)]
-pub struct LoadArguments {
-    /// Simulated users, each with one request at a time
-    #[arg(short, long, default_value_t = 10, value_name = "N", env = "HARNESS_USERS",
-          value_parser = RangedU64ValueParser::<u32>::new().range(1..=1_000_000))]
-    pub users: u32,
-    /// Users started each second
-    #[arg(short = 'r', long, default_value_t = 10.0, value_name = "N", env = "HARNESS_SPAWN_RATE",
-          value_parser = values::positive_rate)]
-    pub spawn_rate: f64,
-    /// Length of one run, warm-up included
-    #[arg(short = 't', long, default_value = "10s", value_name = "TIME", env = "HARNESS_RUN_TIME",
-          value_parser = values::positive_duration)]
-    pub run_time: Duration,
-    /// First part of each run that is not measured
-    #[arg(long, default_value = "2s", value_name = "TIME", env = "HARNESS_WARM_UP",
-          value_parser = values::duration)]
-    pub warm_up: Duration,
-    /// A first run of either variant, this long each, that is thrown away: it warms a broker that has just
-    /// been started, whose JVM makes the first runs slower [default: 15s with stack native, else 0s]
-    #[arg(long, value_name = "TIME", value_parser = values::duration, env = "HARNESS_REHEARSAL")]
-    pub rehearsal: Option<Duration>,
-    /// Records that the service handles at once, at most
-    #[arg(long, default_value_t = 1024, value_name = "N", env = "HARNESS_MAX_IN_FLIGHT",
-          value_parser = RangedU64ValueParser::<u32>::new().range(1..=1_000_000))]
-    pub max_in_flight: u32,
-    /// Partitions of each run's topics (the article's topics have one)
-    #[arg(long, default_value_t = 1, value_name = "N", env = "HARNESS_PARTITIONS",
-          value_parser = clap::value_parser!(i32).range(1..=1000))]
-    pub partitions: i32,
-    /// What is run.
-    #[command(flatten)]
-    pub programs: ProgramArguments,
 }
 
 /// The programs under test, where they are not the ones that were built together with this one.

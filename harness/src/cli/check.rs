@@ -6,19 +6,24 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
-use flags_and_variables::Origins;
-use humantime::format_duration;
+use flags_and_variables::{Origins, SettingsFile, TomlFile};
 use kafka_cluster_url::{has_credentials, is_secret};
 use tokio_util::sync::CancellationToken;
 
-use super::arguments::{Cli, Command, LoadArguments, StartArguments, TargetArguments};
-use crate::run::Settings;
+use super::arguments::{Cli, Command, StartArguments, TargetArguments};
 use crate::stack::{StackKind, StackOptions};
 
 /// For each of the two variants. Measured with 10 users: after 15 s of `tasks` alone, the first run that
 /// counted still had a fifth less throughput than the later ones. So this is no promise that the broker's JVM
 /// is level by then; what is left of its warming up, the balanced order of the blocks spreads over both.
 const NATIVE_REHEARSAL: Duration = Duration::from_secs(15);
+
+/// The file of an experiment: beside the flags it has the variants.
+pub(crate) const FILE: TomlFile<'_> = TomlFile {
+    flag: "file",
+    program: "harness",
+    beside: &["variants"],
+};
 
 /// The flags of which one value is a whole list: the command line's replaces the variable's.
 const LISTS: [&str; 4] = ["only", "users", "partitions", "instances"];
@@ -34,7 +39,11 @@ where
 {
     let mut command = Cli::command();
     let arguments = arguments.into_iter().map(Into::into).collect();
-    let given = flags_and_variables::read(command.clone(), arguments, &LISTS)?;
+    let file = SettingsFile {
+        flag: FILE.flag,
+        read: &|command, path| FILE.read(command, path),
+    };
+    let given = flags_and_variables::read_with_file(command.clone(), arguments, &LISTS, file)?;
     let cli = Cli::from_arg_matches(&given.matches).map_err(|error| error.format(&mut command))?;
     let wrong = match &cli.command {
         Command::Up(up) if up.stack.stack == Some(StackKind::External) => Err(
@@ -53,7 +62,10 @@ where
         }
         Command::Bench(bench) => bench.target.check().and(bench.load.check()),
         Command::Simulate(simulate) => simulate.target.check().and(simulate.check()),
-        Command::Experiment(run) => run.target.check().and(run.load.check()),
+        Command::Experiment(run) => {
+            let own = run.target.check().and(run.load.check());
+            own.and_then(|()| run.check())
+        }
     };
     wrong
         .and_then(|()| refuse_passwords(&given.typed))
@@ -148,37 +160,6 @@ impl TargetArguments {
     }
 }
 
-impl LoadArguments {
-    fn check(&self) -> Result<(), String> {
-        if self.warm_up < self.run_time {
-            return Ok(());
-        }
-        let (warm_up, run_time) = (
-            format_duration(self.warm_up),
-            format_duration(self.run_time),
-        );
-        Err(format!(
-            "--warm-up {warm_up} is part of --run-time {run_time} and must be shorter"
-        ))
-    }
-
-    /// The settings that every run of this command on a stack of that kind shares.
-    #[must_use]
-    pub fn settings(&self, kind: StackKind) -> Settings {
-        Settings {
-            rehearsal: self.rehearsal.unwrap_or_else(|| rehearsal(kind)),
-            users: self.users,
-            spawn_rate: self.spawn_rate,
-            run_time: self.run_time,
-            warm_up: self.warm_up,
-            max_in_flight: self.max_in_flight,
-            partitions: self.partitions,
-            order_service: self.programs.order_service.clone(),
-            load_client: self.programs.load_client.clone(),
-        }
-    }
-}
-
 /// How long a broker of that kind is rehearsed with unless told.
 pub(crate) fn rehearsal(kind: StackKind) -> Duration {
     match kind {
@@ -242,10 +223,36 @@ mod tests {
             "--partitions",
             "1..=1000",
         ),
+        ("harness experiment --baseline a", "--changed", "required"),
         (
-            "harness bench --variant x --out a.csv",
-            "--variant",
-            "baseline, tasks",
+            "harness experiment --baseline-rev a --changed-rev b",
+            "--run",
+            "required",
+        ),
+        (
+            "harness experiment --trials 5 --max-trials 9",
+            "--max-trials",
+            "cannot be used",
+        ),
+        (
+            "harness experiment --min-trials 9 --max-trials 8",
+            "--min-trials",
+            "above",
+        ),
+        ("harness experiment --ready group", "--ready", "--baseline"),
+        ("harness experiment --env A=b", "--env", "--baseline"),
+        (
+            "harness experiment --baseline a --changed b --ready x",
+            "--ready",
+            "line=TEXT",
+        ),
+        ("harness experiment --load 'a", "--load", "quote"),
+        ("harness experiment --load --json=x", "--json=x", "harness"),
+        ("harness experiment --topic a/b", "--topic", "249"),
+        (
+            "harness experiment --file missing.toml",
+            "--file missing.toml",
+            "No such file",
         ),
         ("harness bench --variant tasks --out a.txt", "--out", ".csv"),
         (

@@ -2,17 +2,18 @@
 
 mod arguments;
 mod check;
+mod experiment;
 mod faults;
 mod limits;
 mod simulate;
 pub(crate) mod typed;
 mod values;
 
-pub use arguments::{
-    BenchArguments, Cli, Command, DemoArguments, ExperimentArguments, UpArguments,
-};
+pub use arguments::{Cli, Command, DemoArguments, UpArguments};
 pub use check::parse;
-pub(crate) use check::rehearsal;
+pub(crate) use check::{FILE, rehearsal};
+pub(crate) use experiment::TURN;
+pub use experiment::{BenchArguments, ExperimentArguments, FailOn, SubjectArguments};
 pub use faults::{FaultsArguments, SoakArguments};
 pub use limits::LimitsArguments;
 pub use simulate::SimulateArguments;

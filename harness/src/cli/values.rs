@@ -12,6 +12,14 @@ pub(super) fn positive_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// The length of a turn.
+pub(super) fn turn(text: &str) -> Result<Duration, String> {
+    let turn = duration(text)?;
+    let fits = (Duration::from_millis(10)..=Duration::from_secs(60)).contains(&turn);
+    fits.then_some(turn)
+        .ok_or_else(|| "takes a duration from 10ms to 60s".to_owned())
+}
+
 /// A duration, zero included.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let expected = |_| "takes a duration with its unit, such as 500ms, 10s or 5m".to_owned();
@@ -38,14 +46,34 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
     share.ok_or_else(|| "takes a percentage above 0% and below 100%, such as 2%".to_owned())
 }
 
+/// A topic's name.
+pub(super) fn topic_name(text: &str) -> Result<String, String> {
+    let name = is_topic_name(text).then(|| text.to_owned());
+    name.ok_or_else(|| "takes up to 249 letters, digits, '.', '_' or '-'".to_owned())
+}
+
+fn is_topic_name(name: &str) -> bool {
+    let legal = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+    (1..=249).contains(&name.len()) && name.chars().all(legal)
+}
+
+/// Words as a shell tells them apart.
+#[derive(Debug, Clone)]
+pub struct Words(pub(super) Vec<String>);
+
+/// Words, quoted as for a shell.
+pub(super) fn words(text: &str) -> Result<Words, String> {
+    let words = shlex::split(text).map(Words);
+    words.ok_or_else(|| "takes words; a quote is open".to_owned())
+}
+
 /// A topic and its number of partitions, one if none is given.
 pub(super) fn topic(text: &str) -> Result<(String, i32), String> {
     let (name, partitions) = match text.split_once(':') {
         Some((name, count)) => (name, count.parse().ok()),
         None => (text, Some(1)),
     };
-    let legal = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
-    let is_name = (1..=249).contains(&name.len()) && name.chars().all(legal);
+    let is_name = is_topic_name(name);
     let partitions = partitions.filter(|count| is_name && (1..=1000).contains(count));
     partitions
         .map(|count| (name.to_owned(), count))

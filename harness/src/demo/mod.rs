@@ -25,7 +25,7 @@ pub async fn demo(
     order_service: Option<PathBuf>,
     stop: &CancellationToken,
 ) -> Result<String> {
-    let identity = Identity::alone_on(stack);
+    let identity = Identity::alone_on(stack, "createOrder");
     let topics = [identity.topic(), identity.reply_topic()];
     let shown = with_service(stack, &identity, order_service, stop).await;
     stack.tidy_after(shown, &topics).await

@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use super::Provenance;
 use crate::files;
-use crate::run::{Identity, Settings};
+use crate::run::{Identity, Settings, Variant};
 use crate::stack::{Description, Stack};
+use crate::usage::Usage;
 
 /// What `environment.json` says of one run. It holds no secret.
 #[derive(Debug, Clone, Serialize)]
@@ -19,10 +20,10 @@ pub struct Environment {
     /// Broker and store.
     #[serde(flatten)]
     pub stack: Description,
-    /// What was measured.
+    /// What was measured, as it was given.
     pub variant: String,
-    /// The service's `--dispatch`.
-    pub dispatch: Option<String>,
+    /// What it is, in a few words.
+    pub about: String,
     /// The load.
     #[serde(flatten)]
     pub settings: Settings,
@@ -38,13 +39,16 @@ pub struct Environment {
     pub service_command: Vec<String>,
     /// The load client's command line.
     pub load_command: Vec<String>,
+    /// What all processes of the service took while the load client ran; `null` until it has, and where the machine does
+    /// not tell.
+    pub usage: Option<Usage>,
 }
 
 impl Environment {
     pub(crate) fn of_run(
         stack: &Stack,
         settings: &Settings,
-        variant: &str,
+        variant: &Variant,
         identity: &Identity,
         service_command: &[String],
         load_command: &[String],
@@ -52,8 +56,8 @@ impl Environment {
         Self {
             provenance: Provenance::now(),
             stack: stack.description(),
-            variant: variant.to_owned(),
-            dispatch: value_of(service_command, "--dispatch"),
+            variant: variant.name.clone(),
+            about: variant.about.clone(),
             settings: settings.clone(),
             topic: identity.topic(),
             reply_topic: identity.reply_topic(),
@@ -61,15 +65,11 @@ impl Environment {
             client_properties: stack.shown_properties(),
             service_command: service_command.to_vec(),
             load_command: load_command.to_vec(),
+            usage: None,
         }
     }
 
     pub(crate) fn write(&self, file: &Path) -> Result<()> {
         files::write_json(file, self)
     }
-}
-
-fn value_of(command: &[String], flag: &str) -> Option<String> {
-    let mut rest = command.iter().skip_while(|argument| *argument != flag);
-    rest.nth(1).cloned()
 }

@@ -4,11 +4,23 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 
+use crate::stack::StackKind;
+
 /// The link to the last complete experiment, in the folder of results.
 pub const LATEST: &str = "latest";
+
+/// Creates the folder of an experiment that begins now.
+pub(crate) fn experiment_folder(results: &Path, kind: StackKind) -> Result<PathBuf> {
+    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    new_folder(
+        results,
+        &format!("{}-{}", now.replace(':', "-"), kind.name()),
+    )
+}
 
 /// Creates `results/name`, or `results/name.2` and so on if an experiment of the same second has it.
 pub(crate) fn new_folder(results: &Path, name: &str) -> Result<PathBuf> {

@@ -1,24 +1,43 @@
-//! In which order the variants run: blocks of one run each. Half of the blocks start with either variant, so
-//! that "the second one always runs warmer" hits both alike also where there are few blocks; which ones is
-//! random, so that neither can a drift of the machine pass for an effect.
+//! In which order the variants run: blocks of one run of each. As many blocks start with each variant, so that "the
+//! second one always runs warmer" hits all alike also where there are few blocks; which ones is random, so that no drift of
+//! the machine can pass for an effect.
 
 use load_client::stats::SplitMix64;
 
-use crate::run::Variant;
+use super::Length;
 
-/// The two runs of one block, first to last.
-pub type Block = [Variant; 2];
+/// The runs of one block, first to last: each the place of its variant.
+pub type Block = Vec<usize>;
 
-/// The order for `count` blocks, of which half start with either variant (of an odd number, one more with the
-/// baseline or with tasks, as the seed has it); the same for the same seed, on every machine.
+/// The order of the blocks of an experiment.
 #[must_use]
-pub fn blocks(count: u32, seed: u64) -> Vec<Block> {
+pub fn order(length: Length, variants: usize, seed: u64) -> Vec<Block> {
     let mut generator = SplitMix64::new(seed);
-    let [baseline, tasks] = Variant::BOTH;
-    let orders = [[baseline, tasks], [tasks, baseline]];
-    let odd_one = generator.below(2);
+    match length {
+        Length::Fixed { trials } => balanced(trials as usize, variants, &mut generator),
+        // It may end after any block: balanced in each few.
+        Length::UntilDecided { max_trials, .. } => {
+            let mut blocks = Vec::new();
+            while blocks.len() < max_trials as usize {
+                blocks.extend(balanced(variants, variants, &mut generator));
+            }
+            blocks.truncate(max_trials as usize);
+            blocks
+        }
+    }
+}
+
+/// So many blocks, of which equally many start with each variant (of a number that does not divide, some one more, as the
+/// seed has it); the same for the same seed, on every machine.
+fn balanced(count: usize, variants: usize, generator: &mut SplitMix64) -> Vec<Block> {
+    let first = generator.below(variants);
     let mut blocks: Vec<Block> = (0..count)
-        .map(|index| orders[(index as usize + odd_one) % 2])
+        .map(|index| {
+            let start = index + first;
+            (0..variants)
+                .map(|place| (start + place) % variants)
+                .collect()
+        })
         .collect();
     // Fisher and Yates, from the end.
     for last in (1..blocks.len()).rev() {
@@ -31,7 +50,11 @@ pub fn blocks(count: u32, seed: u64) -> Vec<Block> {
 mod tests {
     use super::*;
 
-    fn starting_with(variant: Variant, order: &[Block]) -> usize {
+    fn blocks(count: u32, seed: u64) -> Vec<Block> {
+        order(Length::Fixed { trials: count }, 2, seed)
+    }
+
+    fn starting_with(variant: usize, order: &[Block]) -> usize {
         order.iter().filter(|block| block[0] == variant).count()
     }
 
@@ -41,8 +64,8 @@ mod tests {
             for count in 0..=13_u32 {
                 let order = blocks(count, seed);
                 assert_eq!(order.len(), count as usize);
-                assert!(order.iter().all(|[first, second]| first != second));
-                let starts = Variant::BOTH.map(|variant| starting_with(variant, &order));
+                assert!(order.iter().all(|block| block[0] != block[1]));
+                let starts = [0, 1].map(|variant| starting_with(variant, &order));
                 assert!(
                     starts[0].abs_diff(starts[1]) == count as usize % 2,
                     "{starts:?}"
@@ -54,21 +77,17 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_order() {
         let firsts = |count, seed| blocks(count, seed).iter().map(|block| block[0]).collect();
-        let order: Vec<Variant> = firsts(6, 1);
-        assert_eq!(order, firsts(6, 1) as Vec<Variant>);
-        let [baseline, tasks] = Variant::BOTH;
+        let order: Vec<usize> = firsts(6, 1);
+        assert_eq!(order, firsts(6, 1) as Vec<usize>);
         // Written down: an experiment must be repeatable with a later version too.
-        assert_eq!(order, [baseline, tasks, tasks, baseline, tasks, baseline]);
+        assert_eq!(order, [0, 1, 1, 0, 1, 0]);
     }
 
     #[test]
     fn seeds_reach_every_balanced_order_about_equally_often() {
         let mut seen = std::collections::HashMap::new();
         for seed in 0..2000 {
-            let order: Vec<&str> = blocks(4, seed)
-                .iter()
-                .map(|block| block[0].name())
-                .collect();
+            let order: Vec<usize> = blocks(4, seed).iter().map(|block| block[0]).collect();
             *seen.entry(order).or_insert(0) += 1;
         }
         // Four blocks, two of which start with tasks: six ways, 333 times each on average.
@@ -77,7 +96,30 @@ mod tests {
             seen.values().all(|times| (260..=410).contains(times)),
             "{seen:?}"
         );
-        let odd = (0..2000).filter(|seed| starting_with(Variant::Tasks, &blocks(3, *seed)) == 2);
+        let odd = (0..2000).filter(|seed| starting_with(1, &blocks(3, *seed)) == 2);
         assert!((900..=1100).contains(&odd.count()));
+    }
+
+    #[test]
+    fn blocks_that_may_end_after_any_are_balanced_in_each_few() {
+        for variants in [2, 3] {
+            let length = Length::UntilDecided {
+                min_trials: 3,
+                max_trials: 7,
+            };
+            let order = order(length, variants, 5);
+            assert_eq!(order.len(), 7);
+            for few in order.chunks_exact(variants) {
+                assert!(
+                    (0..variants).all(|own| starting_with(own, few) == 1),
+                    "{few:?}"
+                );
+            }
+            assert!(order.iter().all(|block| {
+                let mut places = block.clone();
+                places.sort_unstable();
+                places == (0..variants).collect::<Vec<_>>()
+            }));
+        }
     }
 }

@@ -1,12 +1,15 @@
-//! What an experiment is: its blocks, their order, where it runs.
+//! What an experiment is: its variants, its blocks, their order, where it runs.
 
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::{Block, blocks};
+use super::{Block, Subject, order};
 use crate::environment::Provenance;
-use crate::run::Settings;
+use crate::run::{Settings, Variant};
 use crate::stack::{Description, Stack};
+
+/// Blocks of a calibration where those of the experiment end by what they say.
+const CALIBRATION_BLOCKS: u32 = 6;
 
 /// Runs of the baseline against itself, whose differences are noise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
@@ -18,11 +21,44 @@ pub enum Calibration {
     Only,
 }
 
+/// How many blocks there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Length {
+    /// So many, looked at once.
+    Fixed {
+        /// Blocks of one run of each variant.
+        trials: u32,
+    },
+    /// Until all verdicts are decided, looked at after each.
+    UntilDecided {
+        /// At least so many.
+        min_trials: u32,
+        /// At most so many.
+        max_trials: u32,
+    },
+}
+
+impl Length {
+    /// The most blocks that there can be.
+    #[must_use]
+    pub fn most(self) -> u32 {
+        match self {
+            Self::Fixed { trials } => trials,
+            Self::UntilDecided { max_trials, .. } => max_trials,
+        }
+    }
+
+    pub(crate) fn is_sequential(self) -> bool {
+        matches!(self, Self::UntilDecided { .. })
+    }
+}
+
 /// How the runs are laid out and judged.
 #[derive(Debug, Clone, Copy)]
 pub struct Design {
-    /// Blocks of two runs each.
-    pub trials: u32,
+    /// How many blocks there are.
+    pub length: Length,
     /// Whether the baseline is run against itself.
     pub calibration: Option<Calibration>,
     /// Decides the order inside the blocks.
@@ -31,48 +67,60 @@ pub struct Design {
     pub threshold: f64,
 }
 
-/// What an experiment is; written to `experiment.json`, so that it can be repeated.
+/// What an experiment is; written to `experiment.json`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Experiment {
     /// Where, when and of what.
     #[serde(flatten)]
     pub provenance: Provenance,
-    /// Blocks of one run of either variant.
-    pub trials: u32,
+    /// What it is called.
+    pub title: String,
+    /// What is compared; the first is the baseline.
+    #[serde(serialize_with = "shown")]
+    pub variants: Vec<Variant>,
+    /// How many blocks there are.
+    #[serde(flatten)]
+    pub length: Length,
     /// Whether the baseline is run against itself.
     pub calibration: Option<Calibration>,
     /// Decides the order inside the blocks.
     pub seed: u64,
-    /// The order itself.
+    /// The order itself: in each block the places of the variants.
     pub order: Vec<Block>,
     /// The relative change that counts as a difference.
     pub threshold: f64,
     /// What all runs share.
     #[serde(flatten)]
     pub settings: Settings,
-    /// librdkafka properties given to both clients (`-X`), secrets masked.
+    /// librdkafka properties of the load client and of {kafka-properties}, secrets masked.
     pub client_properties: Vec<String>,
     /// Broker and store.
     #[serde(flatten)]
     pub stack: Description,
 }
 
+fn shown<S: serde::Serializer>(variants: &[Variant], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(variants.iter().map(Variant::shown))
+}
+
 impl Experiment {
     /// Plans an experiment on `stack`.
     #[must_use]
-    pub fn plan(stack: &Stack, settings: Settings, design: Design) -> Self {
+    pub fn plan(stack: &Stack, subject: Subject, settings: Settings, design: Design) -> Self {
         let Design {
-            trials,
+            length,
             calibration,
             seed,
             threshold,
         } = design;
         Self {
             provenance: Provenance::now(),
-            trials,
+            order: order(length, subject.variants.len(), seed),
+            title: subject.title,
+            variants: subject.variants,
+            length,
             calibration,
             seed,
-            order: blocks(trials, seed),
             threshold,
             settings,
             client_properties: stack.shown_properties(),
@@ -80,12 +128,23 @@ impl Experiment {
         }
     }
 
-    /// How many runs it takes.
+    /// Blocks of the baseline against itself.
+    pub(super) fn calibration_blocks(&self) -> u32 {
+        match self.length {
+            Length::Fixed { trials } => trials,
+            Length::UntilDecided { .. } => CALIBRATION_BLOCKS,
+        }
+    }
+
+    /// How many runs it takes, at most.
     pub(super) fn runs(&self) -> u64 {
-        let kinds = match self.calibration {
-            Some(Calibration::First) => 2,
-            Some(Calibration::Only) | None => 1,
+        let noise = self
+            .calibration
+            .map_or(0, |_| 2 * self.calibration_blocks());
+        let own = match self.calibration {
+            Some(Calibration::Only) => 0,
+            _ => self.length.most() * self.variants.len() as u32,
         };
-        u64::from(self.trials) * 2 * kinds
+        u64::from(noise + own)
     }
 }

@@ -3,14 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use humantime::format_duration;
 use load_client::compare::{Comparison, Names, Options, Verdict, compare, percent};
 use load_client::report::html::{PageContext, Section, comparison_page};
-use load_client::report::text::comparison_text;
+use load_client::report::text::{comparison_markdown, comparison_text};
+use load_client::stats::quantile;
 
-use super::pairing::Sides;
-use super::plan::Experiment;
+use super::blocks::{Finished, Taken};
+use super::plan::{Experiment, Length};
+use super::repeat;
+use super::trials::{Runs, SAME, compared, own};
 use crate::environment::Provenance;
 use crate::files;
 use crate::run::Variant;
@@ -18,69 +21,110 @@ use crate::run::Variant;
 /// The page's file name.
 pub const REPORT: &str = "report.html";
 
-const DEBUG_NOTICE: &str =
-    "The programs were built without --release: both variants are slower than they need be.";
+const DEBUG_NOTICE: &str = "The programs of this workspace were built without --release: they are slower than they need be.";
 const MOCK_NOTICE: &str = "The broker was a mock: librdkafka's in-process cluster, not Apache Kafka. \
-    These figures compare the two variants; they say nothing about Kafka's own latency.";
+    These figures compare the variants; they say nothing about Kafka's own latency.";
 
 const SHARED_NOTICE: &str = "Broker and store were there before: the topics of the runs (run-...) are removed, \
-    their orders (keys order:<id>, one for each answered request, the rehearsal's and warm-up's too) are not.";
-
-/// What the variants are called: the modes in which the service dispatches its records.
-const DISPATCH: [&str; 2] = [Variant::Baseline.dispatch(), Variant::Tasks.dispatch()];
-/// What the sides of a calibration are called, as their files are.
-const SAME: [&str; 2] = ["first", "second"];
+    what the services stored (the orders service one order for each answered request, the rehearsal's and warm-up's \
+    too) is not.";
 
 /// What an experiment found.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The comparison, for a terminal.
+    /// The comparisons, for a terminal.
     pub text: String,
-    /// The page.
+    /// The same as Markdown.
+    pub markdown: String,
+    /// The page, of more than two variants that of the first change.
     pub report: PathBuf,
+    /// The verdict on each change, with its name; `None` where it is refused.
+    pub verdicts: Vec<(String, Option<Verdict>)>,
 }
 
-/// Compares the sides and writes the page; without variants, the calibration is what is reported.
-pub(super) fn write(
-    plan: &Experiment,
-    noise: Option<&Sides>,
-    variants: Option<&Sides>,
-    folder: &Path,
-) -> Result<Outcome> {
-    let compared = |sides: &Sides, names: [&str; 2]| -> Result<Comparison> {
-        let options = Options {
-            threshold: plan.threshold,
-            names: Names::try_new(names[0], names[1])?,
-            ..Options::default()
-        };
-        Ok(compare(&sides.baseline, &sides.changed, &options)?)
-    };
-    let noise = noise.map(|sides| compared(sides, SAME)).transpose()?;
-    let variants = variants
-        .map(|sides| compared(sides, DISPATCH))
-        .transpose()?;
-    let mut context = context(plan, variants.is_some());
-    let comparison = match (&variants, &noise) {
-        (Some(variants), Some(noise)) => {
-            context.sections.insert(0, noise_floor(noise));
-            context.notices.extend(unsteady(noise));
-            files::write_json(&folder.join("calibration.json"), noise)?;
-            variants
+/// Compares the sides and writes the pages; without variants, the calibration is what is reported.
+pub(super) fn write(plan: &Experiment, runs: &Runs, folder: &Path) -> Result<Outcome> {
+    let noise = runs
+        .noise
+        .as_deref()
+        .map(|noise| against_itself(plan, noise));
+    let noise = noise.transpose()?;
+    let mut sections = vec![
+        design(plan, runs.variants.is_some()),
+        load(plan),
+        place(plan),
+    ];
+    let mut notices = notices(plan);
+    let mut comparisons = Vec::new();
+    if let Some(variants) = runs.variants.as_deref() {
+        for side in 1..plan.variants.len() {
+            let comparison = compared(plan, variants, side, Options::default().detail)?;
+            comparisons.push((plan.variants[side].name.as_str(), comparison));
         }
-        (Some(only), None) | (None, Some(only)) => only,
-        (None, None) => bail!("there is nothing to compare"),
+        sections.insert(0, taken(plan, variants));
+        if let Some(noise) = &noise {
+            sections.insert(0, noise_floor(noise));
+            notices.extend(unsteady(noise));
+            files::write_json(&folder.join("calibration.json"), noise)?;
+        }
+    } else if let Some(noise) = noise.clone() {
+        comparisons.push((SAME[1], noise));
+    }
+    if comparisons.len() > 1 {
+        sections.insert(0, conclusions(&comparisons));
+    }
+    let title = match runs.variants {
+        Some(_) => plan.title.as_str(),
+        None => "Calibration: the baseline against itself",
     };
-    let report = folder.join(REPORT);
-    files::write(&report, &comparison_page(comparison, &context))?;
-    files::write_json(&folder.join("comparison.json"), comparison)?;
-    let noise = noise.as_ref().filter(|_| variants.is_some());
+    let context = PageContext {
+        title: format!("{title}, stack {}", plan.stack.stack.name()),
+        notices,
+        sections,
+    };
+    for (index, (name, comparison)) in comparisons.iter().enumerate() {
+        let file = |stem: &str, end: &str| match index {
+            0 => folder.join(format!("{stem}.{end}")),
+            _ => folder.join(format!("{stem}-{name}.{end}")),
+        };
+        let page = comparison_page(comparison, &context);
+        files::write(&file("report", "html"), &page)?;
+        files::write_json(&file("comparison", "json"), comparison)?;
+    }
+    let noise = noise.as_ref().filter(|_| runs.variants.is_some());
     Ok(Outcome {
-        text: text(comparison, noise, &context.notices),
-        report,
+        text: text(&comparisons, noise, &context.notices),
+        markdown: markdown(&comparisons),
+        report: folder.join(REPORT),
+        verdicts: comparisons
+            .iter()
+            .map(|(name, comparison)| ((*name).to_owned(), comparison.verdict))
+            .collect(),
     })
 }
 
-fn text(comparison: &Comparison, noise: Option<&Comparison>, notices: &[String]) -> String {
+/// The baseline's runs against each other; looked at once, however the variants are looked at.
+fn against_itself(plan: &Experiment, noise: &[Vec<Finished>]) -> Result<Comparison> {
+    let options = Options {
+        threshold: plan.threshold,
+        names: Names::try_new(SAME[0], SAME[1])?,
+        ..Options::default()
+    };
+    let [first, second] = [0, 1].map(|side| own(&noise[side]));
+    Ok(compare(&first, &second, &options)?)
+}
+
+fn text(
+    comparisons: &[(&str, Comparison)],
+    noise: Option<&Comparison>,
+    notices: &[String],
+) -> String {
+    let each = comparisons
+        .iter()
+        .map(|(name, comparison)| match comparisons.len() {
+            1 => comparison_text(comparison),
+            _ => format!("{name}\n{}\n", comparison_text(comparison)),
+        });
     let noise = noise.map(|noise| {
         format!(
             "\nnoise floor, the baseline against itself: {}\n",
@@ -88,7 +132,53 @@ fn text(comparison: &Comparison, noise: Option<&Comparison>, notices: &[String])
         )
     });
     let notices = notices.iter().map(|notice| format!("note: {notice}\n"));
-    comparison_text(comparison) + &noise.unwrap_or_default() + &notices.collect::<String>()
+    each.chain(noise).chain(notices).collect()
+}
+
+fn markdown(comparisons: &[(&str, Comparison)]) -> String {
+    let each = comparisons
+        .iter()
+        .map(|(name, comparison)| match comparisons.len() {
+            1 => comparison_markdown(comparison),
+            _ => format!("### {name}\n\n{}\n", comparison_markdown(comparison)),
+        });
+    each.collect()
+}
+
+/// What all changes came to, on the page of each.
+fn conclusions(comparisons: &[(&str, Comparison)]) -> Section {
+    let rows = comparisons.iter();
+    let rows = rows.map(|(name, comparison)| ((*name).to_owned(), comparison.conclusion.clone()));
+    Section {
+        heading: "All changes".to_owned(),
+        rows: rows.collect(),
+    }
+}
+
+/// What the services took of the machine: medians over their runs.
+fn taken(plan: &Experiment, variants: &[Vec<Finished>]) -> Section {
+    let figures = |side: &[Finished]| {
+        let taken: Vec<&Taken> = side.iter().filter_map(|one| one.taken.as_ref()).collect();
+        let median = |figure: fn(&Taken) -> f64| {
+            let all: Vec<f64> = taken.iter().map(|one| figure(one)).collect();
+            quantile(&all, 0.5)
+        };
+        let cpu = median(|one| 1e3 * one.usage.cpu_seconds / one.requests as f64);
+        let memory = median(|one| one.usage.peak_bytes as f64 / f64::from(1 << 20));
+        match cpu.zip(memory) {
+            Some((cpu, memory)) => {
+                format!("{cpu:.3} ms of processor time a request, {memory:.1} MiB at most")
+            }
+            None => "not known".to_owned(),
+        }
+    };
+    let sides = plan.variants.iter().zip(variants);
+    Section {
+        heading: "What the services took".to_owned(),
+        rows: sides
+            .map(|(variant, side)| (variant.name.clone(), figures(side)))
+            .collect(),
+    }
 }
 
 /// How much the baseline differs from itself: smaller changes cannot be told from noise.
@@ -127,91 +217,71 @@ fn notices(plan: &Experiment) -> Vec<String> {
     notices.map(str::to_owned).collect()
 }
 
-fn context(plan: &Experiment, variants: bool) -> PageContext {
-    PageContext {
-        title: format!(
-            "{}, stack {}",
-            if variants {
-                "One task per record against one record at a time"
-            } else {
-                "Calibration: the baseline against itself"
-            },
-            plan.stack.stack.name()
-        ),
-        notices: notices(plan),
-        sections: vec![design(plan, variants), load(plan), place(plan)],
-    }
-}
-
 fn design(plan: &Experiment, variants: bool) -> Section {
-    let order = plan
-        .order
-        .iter()
-        .map(|[first, second]| format!("{} {}", first.dispatch(), second.dispatch()));
-    let serial = "--dispatch serial: one record after the other".to_owned();
-    let [old, new] = if variants {
-        [
-            (DISPATCH[0], serial),
-            (
-                DISPATCH[1],
-                "--dispatch tasks: one task for each record".to_owned(),
-            ),
-        ]
-    } else {
-        [(SAME[0], serial), (SAME[1], "the same".to_owned())]
+    let told = |variant: &Variant| match variant.about.as_str() {
+        "" => variant.command.clone(),
+        about => format!("{about}: {}", variant.command),
     };
-    section(
-        "Experiment",
-        [
-            old,
-            new,
-            (
-                "blocks",
-                format!("{}, each one run of either variant", plan.trials),
-            ),
-            ("order", order.collect::<Vec<_>>().join(" | ")),
-            ("seed of the order", plan.seed.to_string()),
-            ("to repeat it", command(plan, variants)),
-            (
-                "fresh for each run",
-                "topics, consumer group, service and load client; broker and store stay up"
-                    .to_owned(),
-            ),
+    let mut rows: Vec<(String, String)> = match variants {
+        true => {
+            let all = plan.variants.iter();
+            all.map(|variant| (variant.name.clone(), told(variant)))
+                .collect()
+        }
+        false => vec![
+            (SAME[0].to_owned(), told(&plan.variants[0])),
+            (SAME[1].to_owned(), "the same".to_owned()),
         ],
-    )
-}
-
-/// What to type for the same experiment, but for the stack's address and the properties below.
-fn command(plan: &Experiment, variants: bool) -> String {
-    let settings = &plan.settings;
-    let calibrate = match (plan.calibration, variants) {
-        (None, _) => "",
-        (Some(_), true) => " --calibrate",
-        (Some(_), false) => " --calibrate=only",
     };
-    format!(
-        "harness experiment --stack {} --trials {} --seed {} --users {} --spawn-rate {} --run-time {} --warm-up {} \
-         --rehearsal {} --partitions {} --max-in-flight {} --threshold {}%{calibrate}",
-        plan.stack.stack.name(),
-        plan.trials,
-        plan.seed,
-        settings.users,
-        settings.spawn_rate,
-        format_duration(settings.run_time),
-        format_duration(settings.warm_up),
-        format_duration(settings.rehearsal),
-        settings.partitions,
-        settings.max_in_flight,
-        plan.threshold * 100.0
-    )
+    let blocks = match plan.length {
+        Length::Fixed { trials } => format!("{trials}, each one run of each variant"),
+        Length::UntilDecided {
+            min_trials,
+            max_trials,
+        } => format!(
+            "{min_trials} to {max_trials}, each one run of each variant, looked at after each until it was decided"
+        ),
+    };
+    let order = plan.order.iter().map(|block| {
+        let names = block.iter().map(|side| plan.variants[*side].name.as_str());
+        names.collect::<Vec<_>>().join(" ")
+    });
+    let own = [
+        ("blocks", blocks),
+        ("order", order.collect::<Vec<_>>().join(" | ")),
+        ("seed of the order", plan.seed.to_string()),
+        (
+            "to repeat it",
+            format!(
+                "harness experiment --file {}, beside this page",
+                repeat::FILE
+            ),
+        ),
+        (
+            "runs of a block",
+            match plan.settings.is_duet {
+                true => {
+                    let turn = format_duration(plan.settings.turn);
+                    format!("at once, their load clients in turns of {turn}")
+                }
+                false => "one after the other".to_owned(),
+            },
+        ),
+        (
+            "fresh for each run",
+            "topics, consumer group, service and load client; broker and store stay up".to_owned(),
+        ),
+    ];
+    rows.extend(own.map(|(name, value)| (name.to_owned(), value)));
+    Section {
+        heading: "Experiment".to_owned(),
+        rows,
+    }
 }
 
 fn load(plan: &Experiment) -> Section {
     let settings = &plan.settings;
-    let properties = match plan.client_properties.as_slice() {
-        [] => "none beyond the programs' own".to_owned(),
-        properties => properties.join(", "),
-    };
+    let properties = or_none(&plan.client_properties, ", ");
     section(
         "Load",
         [
@@ -225,16 +295,23 @@ fn load(plan: &Experiment) -> Section {
             ("warm-up", format_duration(settings.warm_up).to_string()),
             ("rehearsal", rehearsal(settings.rehearsal)),
             ("partitions", settings.partitions.to_string()),
-            ("max in flight", settings.max_in_flight.to_string()),
+            ("further flags", or_none(&settings.load_flags, " ")),
             ("client properties", properties),
         ],
     )
 }
 
+fn or_none(items: &[String], between: &str) -> String {
+    match items {
+        [] => "none beyond the programs' own".to_owned(),
+        items => items.join(between),
+    }
+}
+
 fn rehearsal(time: Duration) -> String {
     match time {
         Duration::ZERO => "none".to_owned(),
-        time => format!("{} of either variant, thrown away", format_duration(time)),
+        time => format!("{} of each variant, thrown away", format_duration(time)),
     }
 }
 

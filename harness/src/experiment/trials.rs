@@ -2,18 +2,33 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
+use load_client::compare::{Comparison, Detail, Names, Options, Run, Verdict, compare, percent};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
-use super::pairing::{Blocks, Pairing};
-use super::plan::{Calibration, Experiment};
+use super::blocks::{Blocks, Finished, Sides};
+use super::latest;
+use super::order::order;
+use super::plan::{Calibration, Experiment, Length};
 use super::progress::Progress;
+use super::repeat;
 use super::report::{self, Outcome};
-use super::{blocks, latest};
 use crate::files;
 use crate::run::{Variant, rehearse};
 use crate::stack::Stack;
+
+/// What the sides of a calibration are called, as their files are.
+pub(super) const SAME: [&str; 2] = ["first", "second"];
+
+/// All runs of an experiment.
+#[derive(Debug, Default)]
+pub(super) struct Runs {
+    /// Of the baseline against itself.
+    pub(super) noise: Option<Vec<Vec<Finished>>>,
+    /// Of each variant.
+    pub(super) variants: Option<Vec<Vec<Finished>>>,
+}
 
 /// Runs all blocks of `plan`, compares the sides, and writes the report to a new folder in `results`.
 ///
@@ -24,47 +39,129 @@ pub async fn experiment(
     stack: &mut Stack,
     plan: &Experiment,
     results: &Path,
+    folder: &Path,
     stop: &CancellationToken,
 ) -> Result<Outcome> {
-    let name = format!(
-        "{}-{}",
-        plan.provenance.date.replace(':', "-"),
-        stack.kind().name()
-    );
-    let folder = latest::new_folder(results, &name)?;
-    write_plan(plan, &folder)?;
-    let both = Variant::BOTH.map(Into::into);
-    rehearse(stack, &plan.settings, &both, &folder, stop).await?;
+    files::write_json(&folder.join("experiment.json"), plan)?;
+    files::write(&folder.join(repeat::FILE), &repeat::text(plan))?;
+    rehearse(stack, &plan.settings, &plan.variants, folder, stop).await?;
     let progress = Progress::new(plan.runs());
-    let mut runs = Blocks {
+    let mut blocks = Blocks {
         stack,
         settings: &plan.settings,
-        folder: &folder,
+        folder,
         progress: &progress,
         stop,
     };
-    let noise = match plan.calibration {
-        // Another order than that of the variants, of the same seed.
-        Some(_) => {
-            let order = blocks(plan.trials, plan.seed.wrapping_add(1));
-            Some(runs.run(&Pairing::calibration(), &order).await?)
-        }
-        None => None,
-    };
-    let variants = match plan.calibration {
-        Some(Calibration::Only) => None,
-        Some(Calibration::First) | None => Some(runs.run(&Pairing::variants(), &plan.order).await?),
-    };
+    let mut runs = Runs::default();
+    if plan.calibration.is_some() {
+        runs.noise = Some(calibrate(&mut blocks, plan).await?);
+    }
+    if plan.calibration != Some(Calibration::Only) {
+        runs.variants = Some(compare_variants(&mut blocks, plan).await?);
+    }
     drop(progress);
-    let (own, target) = (plan.clone(), folder.clone());
+    let (own, target) = (plan.clone(), folder.to_owned());
     // It takes a while, in which a signal must be heard.
-    let outcome =
-        spawn_blocking(move || report::write(&own, noise.as_ref(), variants.as_ref(), &target));
+    let outcome = spawn_blocking(move || report::write(&own, &runs, &target));
     let outcome = outcome.await??;
-    latest::point_to(results, &folder)?;
+    latest::point_to(results, folder)?;
     Ok(outcome)
 }
 
-fn write_plan(plan: &Experiment, folder: &Path) -> Result<()> {
-    files::write_json(&folder.join("experiment.json"), plan)
+/// The baseline twice (A/A): what differs is noise.
+async fn calibrate(blocks: &mut Blocks<'_>, plan: &Experiment) -> Result<Vec<Vec<Finished>>> {
+    let baseline = &plan.variants[0];
+    let sides = Sides {
+        word: "calibration",
+        sides: SAME.map(|name| (name.to_owned(), baseline.clone())).into(),
+        repeats_invalid: false,
+    };
+    let trials = plan.calibration_blocks();
+    // Another order than that of the variants, of the same seed.
+    let order = order(Length::Fixed { trials }, 2, plan.seed.wrapping_add(1));
+    blocks.run(&sides, &order, |_| Ok(false)).await
+}
+
+async fn compare_variants(
+    blocks: &mut Blocks<'_>,
+    plan: &Experiment,
+) -> Result<Vec<Vec<Finished>>> {
+    let named = |variant: &Variant| (variant.name.clone(), variant.clone());
+    let sides = Sides {
+        word: "block",
+        sides: plan.variants.iter().map(named).collect(),
+        repeats_invalid: plan.length.is_sequential(),
+    };
+    let progress = blocks.progress;
+    let runs = blocks.run(&sides, &plan.order, |runs| {
+        are_decided(plan, runs, progress)
+    });
+    let runs = runs.await?;
+    if runs[0].is_empty() {
+        bail!(
+            "none of {} blocks counts: each had a run that its load client spoiled; see {}",
+            plan.order.len(),
+            blocks.folder.display()
+        );
+    }
+    Ok(runs)
+}
+
+/// Tells what the blocks so far say, where one looks after each; whether all of it is decided.
+fn are_decided(plan: &Experiment, runs: &[Vec<Finished>], progress: &Progress) -> Result<bool> {
+    let Length::UntilDecided { min_trials, .. } = plan.length else {
+        return Ok(false);
+    };
+    let count = runs[0].len();
+    let mut open = false;
+    for (side, variant) in plan.variants.iter().enumerate().skip(1) {
+        let comparison = compared(plan, runs, side, Detail::Verdict)?;
+        progress.tell(&format!(
+            "  after {count} blocks, {}: {}",
+            variant.name,
+            look(&comparison)
+        ));
+        open |= matches!(
+            comparison.verdict,
+            None | Some(Verdict::Inconclusive { .. })
+        );
+    }
+    Ok(!open && count >= min_trials as usize)
+}
+
+/// What is known of the median, in a few words.
+fn look(comparison: &Comparison) -> String {
+    let blocks = comparison.blocks.as_ref();
+    let median = blocks.and_then(|blocks| blocks.effect(load_client::compare::Metric::P50));
+    let Some(median) = median else {
+        return "no interval yet".to_owned();
+    };
+    let [change, low, high] = [median.change, median.low, median.high].map(percent);
+    let verdict = comparison.verdict.map_or("no verdict", Verdict::name);
+    format!("median {change} ({low} to {high}), {verdict}")
+}
+
+/// A side against the first one.
+pub(super) fn compared(
+    plan: &Experiment,
+    runs: &[Vec<Finished>],
+    side: usize,
+    detail: Detail,
+) -> Result<Comparison> {
+    let names = [0, side].map(|side| plan.variants[side].name.as_str());
+    let options = Options {
+        threshold: plan.threshold,
+        is_sequential: plan.length.is_sequential(),
+        comparisons: plan.variants.len() as u32 - 1,
+        detail,
+        names: Names::try_new(names[0], names[1])?,
+    };
+    let [old, new] = [0, side].map(|side| own(&runs[side]));
+    Ok(compare(&old, &new, &options)?)
+}
+
+/// The runs of a side, as they are compared.
+pub(super) fn own(side: &[Finished]) -> Vec<Run> {
+    side.iter().map(|one| one.run.clone()).collect()
 }

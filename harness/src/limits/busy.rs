@@ -17,7 +17,7 @@ impl BusyLoops {
         let line = ["-c".to_owned(), "while :; do :; done".to_owned()];
         let one = |number| {
             let log = logs.join(format!("busy-loop-{number}.log"));
-            Child::spawn_with("busy loop", Path::new("/bin/sh"), &line, &[], &log)
+            Child::spawn("busy loop", Path::new("/bin/sh"), &line, &log)
         };
         (1..=count).map(one).collect::<Result<_>>().map(Self)
     }

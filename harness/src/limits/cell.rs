@@ -13,11 +13,12 @@ use tokio_util::sync::CancellationToken;
 use super::client::{Course, Measured, SLACK};
 use super::figures::Cell;
 use super::place::Place;
-use super::subject::{Programs, Running, Subject};
-use super::usage::Usage;
+use super::subject::{self, Programs, Subject};
 use crate::Interrupted;
 use crate::process::Child;
 use crate::stack::Stack;
+use crate::system::System;
+use crate::usage::Usage;
 use crate::wait;
 
 /// How often the load client is looked at, whose figures are gone with it.
@@ -26,6 +27,8 @@ const LOOK: Duration = Duration::from_millis(20);
 /// their heartbeats (3 s).
 const SETTLE: Duration = Duration::from_secs(7);
 const LOAD_STOP_GRACE: Duration = Duration::from_secs(5);
+/// Until a subject has its partitions.
+const READY_LIMIT: Duration = Duration::from_secs(45);
 
 /// What a cell is run with.
 #[derive(Debug, Clone, Copy)]
@@ -66,7 +69,7 @@ impl Bench<'_> {
         let outcome = self.drive(round, setup, place, &mut running).await;
         let mut stopped = Ok(());
         for one in running {
-            stopped = one.stop().await.and(stopped);
+            stopped = one.stop_well().await.and(stopped);
         }
         let cell = outcome?;
         stopped?;
@@ -74,15 +77,15 @@ impl Bench<'_> {
     }
 
     /// Starts a subject's instances and waits until all have their partitions.
-    pub(super) async fn start(&self, setup: &Setup, place: &Place) -> Result<Vec<Running>> {
+    pub(super) async fn start(&self, setup: &Setup, place: &Place) -> Result<Vec<System>> {
         let (stack, programs, stop) = (&*self.stack, self.programs, self.stop);
         let mut running = Vec::new();
         for _ in 0..setup.course.load.instances {
             let (subject, work) = (setup.subject, setup.work);
-            running.push(Running::spawn(subject, stack, place, programs, work, stop)?);
+            running.push(subject::spawn(subject, stack, place, programs, work)?);
         }
         for one in &mut running {
-            one.until_ready(stop).await?;
+            one.until_ready(READY_LIMIT, stop).await?;
         }
         if running.len() > 1 {
             wait::unless_stopped(stop, sleep(SETTLE)).await?;
@@ -95,7 +98,7 @@ impl Bench<'_> {
         round: u32,
         setup: &Setup,
         place: &Place,
-        running: &mut [Running],
+        running: &mut [System],
     ) -> Result<Cell> {
         let summary = place.log("load-client").with_extension("json");
         if summary.exists() {
@@ -128,7 +131,7 @@ impl Bench<'_> {
     }
 
     /// The processes of each part, but for the load client.
-    pub(super) fn parts(&mut self, running: &mut [Running]) -> Result<BTreeMap<String, Vec<u32>>> {
+    pub(super) fn parts(&mut self, running: &mut [System]) -> Result<BTreeMap<String, Vec<u32>>> {
         let service = running.iter_mut().filter_map(|one| one.child().id());
         let mut brokers = self.stack.broker_ids();
         if self.stack.description().broker_is_mock {
@@ -147,7 +150,7 @@ impl Bench<'_> {
     async fn watch(
         &mut self,
         client: &mut Child,
-        running: &mut [Running],
+        running: &mut [System],
         setup: &Setup,
     ) -> Result<Option<Usage>> {
         let deadline = Instant::now() + setup.course.run_time + SLACK;
@@ -158,10 +161,7 @@ impl Bench<'_> {
                 return judge(status, client).map(|()| usage);
             }
             for one in running.iter_mut() {
-                let child = one.child();
-                if let Some(status) = child.try_wait()? {
-                    bail!("{} ended ({status}); {}", child.name(), child.log_tail());
-                }
+                one.check()?;
             }
             self.stack.check()?;
             if Instant::now() >= deadline {

@@ -49,7 +49,7 @@ impl Course {
         line.extend(flags.flat_map(|(flag, value)| [flag.to_owned(), value]));
         line.extend(properties);
         let log = place.log("load-client");
-        Child::spawn_with("load-client", program, &line, &variables, &log)
+        Child::spawn_with("load-client", program, &line, (&*variables).into(), &log)
     }
 
     fn flags(&self, stack: &Stack, place: &Place, file: &Path) -> Vec<(&'static str, String)> {

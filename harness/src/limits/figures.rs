@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::load::{Load, Pressure};
 use super::subject::Subject;
-use super::usage::Usage;
+use crate::usage::Usage;
 
 /// One subject under one load, in one round.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -89,7 +89,7 @@ async fn idle(bench: &mut Bench<'_>, subject: Subject) -> Result<Option<Footprin
     });
     let looked = looked.await;
     for one in running {
-        one.stop().await?;
+        one.stop_well().await?;
     }
     let topics = [place.topic(), place.reply_topic()];
     let (before, after) = bench.stack.tidy_after(looked, &topics).await?;

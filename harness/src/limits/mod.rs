@@ -18,10 +18,8 @@ mod run;
 mod subject;
 mod table;
 mod targets;
-mod usage;
 
 pub use figures::{Cell, Metric, Ratio};
 pub use load::{Load, Pressure};
 pub use run::limits;
 pub use subject::Subject;
-pub use usage::Usage;

@@ -17,7 +17,7 @@ pub(super) struct Place {
 impl Place {
     /// Names that no other cell has; logs of an earlier cell in that folder are overwritten.
     pub(super) fn fresh(logs: &Path) -> Self {
-        let identity = Identity::fresh();
+        let identity = Identity::fresh("createOrder");
         Self {
             prefix: identity.topic_prefix.clone(),
             group: identity.group_id.clone(),

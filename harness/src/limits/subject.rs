@@ -6,16 +6,13 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use serde::Serialize;
-use tokio_util::sync::CancellationToken;
 
 use super::place::Place;
-use crate::process::Child;
 use crate::service::{Service, ServiceOptions};
 use crate::stack::Stack;
-use crate::{hand_over, programs, wait};
+use crate::system::{Probe, Start, System};
+use crate::{hand_over, programs};
 
-const READY_LIMIT: Duration = Duration::from_secs(45);
-const STOP_GRACE: Duration = Duration::from_secs(25);
 /// More than any load has under way, so that no subject holds back what another one takes.
 pub(super) const MAX_IN_FLIGHT: usize = 16_384;
 
@@ -132,100 +129,59 @@ impl Programs {
     }
 }
 
-/// A subject at work.
-pub(super) enum Running {
-    Example(Box<Child>),
-    Service(Box<Service>),
-}
-
-impl Running {
-    /// Starts it and waits for nothing. `work` is how long the bridge's handler takes.
-    pub(super) fn spawn(
-        subject: Subject,
-        stack: &Stack,
-        place: &Place,
-        programs: &Programs,
-        work: Duration,
-        stop: &CancellationToken,
-    ) -> Result<Self> {
-        let own = |flags: &[&str]| flags.iter().map(|&flag| flag.to_owned()).collect();
-        let bound = MAX_IN_FLIGHT.to_string();
-        let mut flags: Vec<String> = own(subject.way());
-        let (name, program) = match subject {
-            Subject::EchoSerial | Subject::EchoPipelined => ("echo", &programs.echo),
-            Subject::FranzGo => {
-                let program = programs.franz_go.as_ref();
-                (
-                    "franz_go",
-                    program.context("the example franz_go is not built")?,
-                )
-            }
-            Subject::BridgeSerial | Subject::BridgeTasks | Subject::BridgeKeyed => {
-                let work = work.as_millis().to_string();
-                flags.extend::<Vec<_>>(own(&["--max-in-flight", &bound, "--work", &work]));
-                ("no_op", &programs.no_op)
-            }
-            Subject::OrdersSerial | Subject::OrdersTasks | Subject::OrdersKeyed => {
-                flags.extend::<Vec<_>>(own(&["--max-in-flight", &bound]));
-                let options = ServiceOptions {
-                    program: programs.order_service.clone(),
-                    group_id: Some(place.group.clone()),
-                    topic_prefix: place.prefix.clone(),
-                    arguments: flags,
-                    log: Some(place.log("order-service")),
-                    stop: stop.clone(),
-                    ..ServiceOptions::default()
-                };
-                let service = Service::spawn(stack, &options)?;
-                return Ok(Self::Service(Box::new(service)));
-            }
-        };
-        let (properties, variables) =
-            hand_over::properties(&stack.client_properties(), "LIMITS_PROPERTIES");
-        let (group, topic) = (place.group.as_str(), place.topic());
-        flags.extend::<Vec<_>>(own(&["--kafka", stack.kafka_url(), "--group-id", group]));
-        flags.extend::<Vec<_>>(own(&["--topic", &topic]));
-        flags.extend(properties);
-        let child = Child::spawn_with(name, program, &flags, &variables, &place.log(name))?;
-        Ok(Self::Example(Box::new(child)))
-    }
-
-    /// Waits until it has its partitions.
-    pub(super) async fn until_ready(&mut self, stop: &CancellationToken) -> Result<()> {
-        match self {
-            Self::Service(service) => service.until_ready(stop).await,
-            Self::Example(child) => {
-                let log = child.log().to_owned();
-                let told = || {
-                    let text = std::fs::read_to_string(&log).unwrap_or_default();
-                    let ready = text.lines().any(|line| line == "ready");
-                    std::future::ready(ready.then_some(()).ok_or("no partitions yet".to_owned()))
-                };
-                wait::until_ready(child, READY_LIMIT, stop, told).await
-            }
+/// Starts a subject and waits for nothing. `work` is how long the bridge's handler takes.
+pub(super) fn spawn(
+    subject: Subject,
+    stack: &Stack,
+    place: &Place,
+    programs: &Programs,
+    work: Duration,
+) -> Result<System> {
+    let own = |flags: &[&str]| flags.iter().map(|&flag| flag.to_owned()).collect();
+    let bound = MAX_IN_FLIGHT.to_string();
+    let mut flags: Vec<String> = own(subject.way());
+    let (name, program) = match subject {
+        Subject::EchoSerial | Subject::EchoPipelined => ("echo", &programs.echo),
+        Subject::FranzGo => {
+            let program = programs.franz_go.as_ref();
+            (
+                "franz_go",
+                program.context("the example franz_go is not built")?,
+            )
         }
-    }
-
-    pub(super) fn child(&mut self) -> &mut Child {
-        match self {
-            Self::Example(child) => child,
-            Self::Service(service) => service.child(),
+        Subject::BridgeSerial | Subject::BridgeTasks | Subject::BridgeKeyed => {
+            let work = work.as_millis().to_string();
+            flags.extend::<Vec<_>>(own(&["--max-in-flight", &bound, "--work", &work]));
+            ("no_op", &programs.no_op)
         }
-    }
-
-    pub(super) async fn stop(self) -> Result<()> {
-        match self {
-            Self::Service(service) => service.stop().await,
-            Self::Example(child) => {
-                let (name, log) = (child.name().to_owned(), child.log().to_owned());
-                let status = child.stop(STOP_GRACE).await?;
-                if !status.success() {
-                    anyhow::bail!("{name} ended with {status}; its log is {}", log.display());
-                }
-                Ok(())
-            }
+        Subject::OrdersSerial | Subject::OrdersTasks | Subject::OrdersKeyed => {
+            flags.extend::<Vec<_>>(own(&["--max-in-flight", &bound]));
+            let options = ServiceOptions {
+                program: programs.order_service.clone(),
+                group_id: Some(place.group.clone()),
+                topic_prefix: place.prefix.clone(),
+                arguments: flags,
+                log: Some(place.log("order-service")),
+                ..ServiceOptions::default()
+            };
+            return Ok(Service::spawn(stack, &options)?.into_system());
         }
-    }
+    };
+    let (properties, variables) =
+        hand_over::properties(&stack.client_properties(), "LIMITS_PROPERTIES");
+    let (group, topic) = (place.group.as_str(), place.topic());
+    flags.extend::<Vec<_>>(own(&["--kafka", stack.kafka_url(), "--group-id", group]));
+    flags.extend::<Vec<_>>(own(&["--topic", &topic]));
+    flags.extend(properties);
+    System::spawn(Start {
+        name,
+        program,
+        arguments: &flags,
+        variables,
+        folder: None,
+        log: &place.log(name),
+        probe: Probe::Line("ready".to_owned()),
+    })
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use humantime::format_duration;
 
-use super::{Identity, RunFiles, Settings};
+use super::{Planned, Settings};
 use crate::process::Child;
 use crate::stack::Stack;
 use crate::{hand_over, programs};
@@ -28,19 +28,22 @@ impl LoadCommand {
             "load-client",
             program,
             &self.line[1..],
-            &self.variables,
+            (&*self.variables).into(),
             log,
         )
     }
 }
 
-/// The load client's start for one run.
+/// The load client's start for one run, which is one of several at once if it has a turn.
 pub(super) fn command(
     stack: &Stack,
     settings: &Settings,
-    identity: &Identity,
-    files: &RunFiles,
+    planned: &Planned<'_>,
+    turn: Option<(usize, usize)>,
 ) -> Result<LoadCommand> {
+    let Planned {
+        identity, files, ..
+    } = planned;
     let program = programs::own(
         "load-client",
         "--load-client",
@@ -49,8 +52,6 @@ pub(super) fn command(
     let flags = [
         ("--host", stack.kafka_url().to_owned()),
         ("--topic", identity.topic()),
-        // The topic is another one in each run, and the requests are the same.
-        ("--name", "createOrder".to_owned()),
         ("--reply-topic", identity.reply_topic()),
         ("--users", settings.users.to_string()),
         ("--spawn-rate", settings.spawn_rate.to_string()),
@@ -63,6 +64,21 @@ pub(super) fn command(
         ),
         ("--json", files.summary.display().to_string()),
     ];
+    let further = &settings.load_flags;
+    let is_given = |flag: &str| {
+        let with_value = format!("{flag}=");
+        let mut given = further.iter();
+        given.any(|own| own == flag || own.starts_with(&with_value))
+    };
+    let mut flags = flags.to_vec();
+    if let Some((place, of)) = turn {
+        let time = format_duration(settings.turn).to_string().replace(' ', "");
+        flags.push(("--turns", format!("{place}/{of}@{time}")));
+    }
+    if !is_given("--scenario") {
+        // The topic is another one in each run, and the requests are the same.
+        flags.push(("--name", settings.topic.clone()));
+    }
     let (properties, variables) =
         hand_over::properties(&stack.client_properties(), "LOAD_CLIENT_X");
     let mut line = vec![
@@ -70,11 +86,9 @@ pub(super) fn command(
         "run".to_owned(),
         "--headless".to_owned(),
     ];
-    line.extend(
-        flags
-            .into_iter()
-            .flat_map(|(flag, value)| [flag.to_owned(), value]),
-    );
+    let own = flags.into_iter().filter(|(flag, _)| !is_given(flag));
+    line.extend(own.flat_map(|(flag, value)| [flag.to_owned(), value]));
+    line.extend(further.iter().cloned());
     line.extend(properties);
     Ok(LoadCommand { line, variables })
 }

@@ -5,8 +5,10 @@ mod load;
 mod one;
 mod rehearsal;
 mod settings;
+mod variant;
 
 pub use files::RunFiles;
-pub use one::{RunEnd, run};
+pub use one::{Planned, Ran, RunEnd, run};
 pub use rehearsal::rehearse;
-pub use settings::{Identity, ServiceCommand, Settings, Variant};
+pub use settings::{Identity, Settings};
+pub use variant::Variant;

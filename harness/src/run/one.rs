@@ -1,24 +1,29 @@
 //! The course of one run, and how it ends when something goes wrong.
 
+use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use rustix::process::Signal;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::load::{self, LoadCommand};
-use super::{Identity, RunFiles, ServiceCommand, Settings};
+use super::{Identity, RunFiles, Settings, Variant};
 use crate::environment::Environment;
 use crate::process::Child;
-use crate::service::{Service, ServiceOptions};
 use crate::stack::Stack;
+use crate::system::System;
+use crate::usage::Usage;
 use crate::wait::Interrupted;
 
 /// The load client drains for up to its reply time-out; beyond that and this it hangs.
 const LOAD_SLACK: Duration = Duration::from_secs(60);
 const LOAD_STOP_GRACE: Duration = Duration::from_secs(10);
 const WATCH_INTERVAL: Duration = Duration::from_millis(50);
+/// What a shell and a JVM say of SIGTERM.
+const TERMINATED: i32 = 128 + 15;
 
 /// How a run that took place ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,146 +37,233 @@ pub enum RunEnd {
     Invalid,
 }
 
-/// Runs `service` once: creates topics, starts service and load client, waits, stops both, tidies up (on a
-/// shared broker also when it fails).
+/// What a run came to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ran {
+    /// How it ended.
+    pub end: RunEnd,
+    /// What all processes of the service took while the load client ran; `None` where the machine does not tell.
+    pub usage: Option<Usage>,
+}
+
+/// A run to be made.
+#[derive(Debug)]
+pub struct Planned<'a> {
+    /// What is run.
+    pub variant: &'a Variant,
+    /// Under which names.
+    pub identity: Identity,
+    /// Where its files go.
+    pub files: RunFiles,
+}
+
+/// Makes one run, or several at once whose load clients take turns: creates topics, starts services and load clients,
+/// waits, stops all, tidies up (on a shared broker also when it fails).
 ///
 /// # Errors
 ///
 /// When a program is missing, ends by itself or hangs, with its log's end; [`Interrupted`] when `stop` is
-/// cancelled. In every case service and load client are gone.
+/// cancelled. In every case services and load clients are gone.
 pub async fn run(
     stack: &mut Stack,
     settings: &Settings,
-    service: &ServiceCommand,
-    identity: &Identity,
-    files: &RunFiles,
+    planned: &[Planned<'_>],
     stop: &CancellationToken,
-) -> Result<RunEnd> {
-    files.prepare()?;
-    let topics = [identity.topic(), identity.reply_topic()];
-    // Before the service starts, so that a missing load client costs no wait.
-    let load_command = load::command(stack, settings, identity, files)?;
-    let outcome = take_place(
-        stack,
+) -> Result<Vec<Ran>> {
+    let mut loads = Vec::new();
+    for (index, one) in planned.iter().enumerate() {
+        one.files.prepare()?;
+        let turn = (planned.len() > 1).then_some((index + 1, planned.len()));
+        // Before any service starts, so that a missing load client costs no wait.
+        loads.push(load::command(stack, settings, one, turn)?);
+    }
+    let names = planned.iter().map(|one| &one.identity);
+    let topics: Vec<String> = names
+        .flat_map(|identity| [identity.topic(), identity.reply_topic()])
+        .collect();
+    let mut course = Course {
         settings,
-        service,
-        identity,
-        files,
-        &load_command,
         stop,
-    )
-    .await;
+        live: Vec::new(),
+    };
+    let outcome = course.take_place(stack, planned, &loads, &topics).await;
     stack.tidy_after(outcome, &topics).await
 }
 
-/// The run itself, from its topics to the end of its service.
-async fn take_place(
-    stack: &mut Stack,
-    settings: &Settings,
-    command: &ServiceCommand,
-    identity: &Identity,
-    files: &RunFiles,
-    load_command: &LoadCommand,
-    stop: &CancellationToken,
-) -> Result<RunEnd> {
-    for topic in [identity.topic(), identity.reply_topic()] {
-        stack.create_topic(&topic, settings.partitions).await?;
-    }
-    let mut service = start_service(stack, settings, command, identity, files, stop).await?;
-    Environment::of_run(
-        stack,
-        settings,
-        &command.name,
-        identity,
-        service.command(),
-        &load_command.line,
-    )
-    .write(&files.environment)?;
-    let outcome = drive(stack, &mut service, settings, load_command, files, stop).await;
-    let stopped = service.stop().await;
-    // The load's failure is the cause, the service's and the store's only follow from it.
-    let end = outcome?;
-    stopped?;
-    Ok(end)
+/// A service under load.
+struct Live<'a> {
+    planned: &'a Planned<'a>,
+    system: System,
+    environment: Environment,
+    load: Option<Child>,
+    end: Option<RunEnd>,
 }
 
-async fn start_service(
-    stack: &Stack,
-    settings: &Settings,
-    command: &ServiceCommand,
-    identity: &Identity,
-    files: &RunFiles,
-    stop: &CancellationToken,
-) -> Result<Service> {
-    let in_flight = [
-        "--max-in-flight".to_owned(),
-        settings.max_in_flight.to_string(),
-    ];
-    let program = command.program.as_ref().or(settings.order_service.as_ref());
-    let options = ServiceOptions {
-        program: program.cloned(),
-        group_id: Some(identity.group_id.clone()),
-        topic_prefix: identity.topic_prefix.clone(),
-        arguments: [&in_flight, command.arguments.as_slice()].concat(),
-        log: Some(files.logs.join("order-service.log")),
-        stop: stop.clone(),
-        ..ServiceOptions::default()
-    };
-    Service::start(stack, options).await
-}
-
-/// Starts the load client and watches everything until it ends.
-async fn drive(
-    stack: &mut Stack,
-    service: &mut Service,
-    settings: &Settings,
-    load_command: &LoadCommand,
-    files: &RunFiles,
-    stop: &CancellationToken,
-) -> Result<RunEnd> {
-    let mut load = load_command.spawn(&files.logs.join("load-client.log"))?;
-    let limit = settings.run_time + load::REPLY_LIMIT + LOAD_SLACK;
-    match watch(&mut load, service, stack, limit, stop).await {
-        Ok(status) => judge(status, &load, files),
-        Err(error) => {
-            load.stop(LOAD_STOP_GRACE).await?;
-            Err(error)
-        }
-    }
-}
-
-/// Waits for the load client, and for whatever ends the run before it.
-async fn watch(
-    load: &mut Child,
-    service: &mut Service,
-    stack: &mut Stack,
-    limit: Duration,
-    stop: &CancellationToken,
-) -> Result<ExitStatus> {
-    let deadline = Instant::now() + limit;
-    loop {
+impl Live<'_> {
+    /// Notes how the load client ended, once it has.
+    fn settle(&mut self) -> Result<()> {
+        let Some(load) = &mut self.load else {
+            return Ok(());
+        };
         if let Some(status) = load.try_wait()? {
-            return Ok(status);
+            self.end = Some(judge(status, load, &self.planned.files)?);
+            self.load = None;
         }
-        if let Some(status) = service.child().try_wait()? {
-            let tail = service.child().log_tail();
-            bail!("order-service ended during the run ({status}); {tail}");
+        Ok(())
+    }
+}
+
+/// The runs that take place at once.
+struct Course<'a> {
+    settings: &'a Settings,
+    stop: &'a CancellationToken,
+    live: Vec<Live<'a>>,
+}
+
+impl<'a> Course<'a> {
+    /// The runs themselves, from their topics to the end of their services.
+    async fn take_place(
+        &mut self,
+        stack: &mut Stack,
+        planned: &'a [Planned<'a>],
+        loads: &[LoadCommand],
+        topics: &[String],
+    ) -> Result<Vec<Ran>> {
+        for topic in topics {
+            stack.create_topic(topic, self.settings.partitions).await?;
         }
-        stack.check()?;
-        if Instant::now() >= deadline {
-            bail!(
-                "load-client did not end within {limit:?}; {}",
-                load.log_tail()
-            );
+        let mut outcome = Ok(());
+        for (one, load) in planned.iter().zip(loads) {
+            outcome = self.start(stack, one, load).await;
+            if outcome.is_err() {
+                break;
+            }
         }
-        if stop
-            .run_until_cancelled(sleep(WATCH_INTERVAL))
-            .await
-            .is_none()
-        {
-            return Err(Interrupted.into());
+        let before: Vec<Option<Usage>> = self.usages();
+        if outcome.is_ok() {
+            outcome = self.drive(stack, loads).await;
+        }
+        let usages = before.into_iter().zip(self.usages());
+        let usages: Vec<Option<Usage>> = usages
+            .map(|(before, after)| Some(after?.since(before?)))
+            .collect();
+        let mut stopped = Ok(());
+        let mut ran = Vec::new();
+        for (live, usage) in std::mem::take(&mut self.live).into_iter().zip(usages) {
+            stopped = stopped.and(end_well(live.system).await);
+            let mut environment = live.environment;
+            environment.usage = usage;
+            environment.write(&live.planned.files.environment)?;
+            ran.extend(live.end.map(|end| Ran { end, usage }));
+        }
+        // The load's failure is the cause, the service's and the store's only follow from it.
+        outcome?;
+        stopped?;
+        Ok(ran)
+    }
+
+    fn usages(&self) -> Vec<Option<Usage>> {
+        self.live.iter().map(|live| live.system.usage()).collect()
+    }
+
+    /// Starts a service and waits until it serves.
+    async fn start(
+        &mut self,
+        stack: &Stack,
+        planned: &'a Planned<'a>,
+        load: &LoadCommand,
+    ) -> Result<()> {
+        let Planned {
+            variant,
+            identity,
+            files,
+        } = planned;
+        let log = variant.log(&files.logs);
+        let (mut system, command) = variant.spawn(stack, identity, &log)?;
+        let ready = system.until_ready(self.settings.ready_timeout, self.stop);
+        if let Err(error) = ready.await {
+            system.stop().await?;
+            return Err(error);
+        }
+        let environment = Environment::of_run(
+            stack,
+            self.settings,
+            variant,
+            identity,
+            &command,
+            &load.line,
+        );
+        environment.write(&files.environment)?;
+        self.live.push(Live {
+            planned,
+            system,
+            environment,
+            load: None,
+            end: None,
+        });
+        Ok(())
+    }
+
+    /// Starts the load clients and watches everything until they end.
+    async fn drive(&mut self, stack: &mut Stack, loads: &[LoadCommand]) -> Result<()> {
+        for (live, command) in self.live.iter_mut().zip(loads) {
+            let log = live.planned.files.logs.join("load-client.log");
+            live.load = Some(command.spawn(&log)?);
+        }
+        let watched = self.watch(stack).await;
+        for live in &mut self.live {
+            if let Some(load) = live.load.take() {
+                load.stop(LOAD_STOP_GRACE).await?;
+            }
+        }
+        watched
+    }
+
+    /// Waits for the load clients, and for whatever ends the runs before them.
+    async fn watch(&mut self, stack: &mut Stack) -> Result<()> {
+        let limit = self.settings.run_time + load::REPLY_LIMIT + LOAD_SLACK;
+        let deadline = Instant::now() + limit;
+        loop {
+            for live in &mut self.live {
+                live.settle()?;
+            }
+            let Some(open) = self.live.iter().find_map(|live| live.load.as_ref()) else {
+                return Ok(());
+            };
+            if Instant::now() >= deadline {
+                bail!(
+                    "load-client did not end within {limit:?}; {}",
+                    open.log_tail()
+                );
+            }
+            for live in &mut self.live {
+                live.system.check()?;
+            }
+            stack.check()?;
+            let pause = self.stop.run_until_cancelled(sleep(WATCH_INTERVAL));
+            if pause.await.is_none() {
+                return Err(Interrupted.into());
+            }
         }
     }
+}
+
+/// Stops a service. One that handles SIGTERM ends with 0, a JVM with 143, and one that does not handle it by the signal.
+async fn end_well(mut system: System) -> Result<()> {
+    let (name, log) = {
+        let child = system.child();
+        (child.name().to_owned(), child.log().to_owned())
+    };
+    let status = system.stop().await?;
+    let is_well = matches!(status.code(), Some(0 | TERMINATED))
+        || status.signal() == Some(Signal::TERM.as_raw());
+    if !is_well {
+        bail!(
+            "{name} did not end well ({status}); its log is {}",
+            log.display()
+        );
+    }
+    Ok(())
 }
 
 /// What the load client's exit code says of a run. Without its files, no run took place.

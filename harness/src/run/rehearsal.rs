@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio_util::sync::CancellationToken;
 
-use super::{Identity, RunFiles, ServiceCommand, Settings, run};
+use super::{Identity, Planned, RunFiles, Settings, Variant, run};
 use crate::stack::Stack;
 
 /// Runs all that will be measured, so that none meets a broker that has only seen another, and throws the figures
@@ -20,7 +20,7 @@ use crate::stack::Stack;
 pub async fn rehearse(
     stack: &mut Stack,
     settings: &Settings,
-    services: &[ServiceCommand],
+    variants: &[Variant],
     folder: &Path,
     stop: &CancellationToken,
 ) -> Result<()> {
@@ -33,11 +33,16 @@ pub async fn rehearse(
         warm_up: Duration::ZERO,
         ..settings.clone()
     };
-    for service in services {
-        let name = &service.name;
+    for variant in variants {
+        let name = &variant.name;
         tracing::info!("rehearsal of {name}, {length}");
         let files = RunFiles::in_folder(&folder.join(format!("rehearsal-{name}")), "rehearsal");
-        run(stack, &settings, service, &Identity::fresh(), &files, stop).await?;
+        let planned = Planned {
+            variant,
+            identity: Identity::fresh(&settings.topic),
+            files,
+        };
+        run(stack, &settings, &[planned], stop).await?;
     }
     Ok(())
 }

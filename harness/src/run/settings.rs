@@ -1,71 +1,14 @@
-//! What a run is made of: the variant, the load, and names that no other run has.
+//! What a run is made of beside its variant: the load, and names that no other run has.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
-use clap::ValueEnum;
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::programs;
 use crate::stack::Stack;
-
-/// The two ways to handle records that the experiment compares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Variant {
-    /// one record after the other
-    Baseline,
-    /// one task for each record
-    Tasks,
-}
-
-impl Variant {
-    /// Both, the one to compare with first.
-    pub const BOTH: [Self; 2] = [Self::Baseline, Self::Tasks];
-
-    /// The name as on the command line.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Baseline => "baseline",
-            Self::Tasks => "tasks",
-        }
-    }
-
-    /// The service's `--dispatch` for it.
-    #[must_use]
-    pub const fn dispatch(self) -> &'static str {
-        match self {
-            Self::Baseline => "serial",
-            Self::Tasks => "tasks",
-        }
-    }
-}
-
-/// What one run measures: a program that takes the service's flags.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServiceCommand {
-    /// What it is called in `environment.json` and in the log.
-    pub name: String,
-    /// The executable; that of the [`Settings`] if `None`.
-    pub program: Option<PathBuf>,
-    /// Flags beside those that every run's service gets.
-    pub arguments: Vec<String>,
-}
-
-impl From<Variant> for ServiceCommand {
-    fn from(variant: Variant) -> Self {
-        Self {
-            name: variant.name().to_owned(),
-            program: None,
-            arguments: ["--dispatch", variant.dispatch()]
-                .map(str::to_owned)
-                .to_vec(),
-        }
-    }
-}
 
 /// What all runs of one command share.
 #[derive(Debug, Clone, Serialize)]
@@ -83,32 +26,33 @@ pub struct Settings {
     /// Length of the first run of either variant, which is thrown away; none if zero.
     #[serde(serialize_with = "as_text")]
     pub rehearsal: Duration,
-    /// Records that the service handles at once, at most.
-    pub max_in_flight: u32,
+    /// Whether the runs of a block are made at once, in short turns.
+    pub is_duet: bool,
+    /// Length of a turn.
+    #[serde(serialize_with = "as_text")]
+    pub turn: Duration,
     /// Partitions of each topic.
     pub partitions: i32,
-    /// The service's executable, if not the one beside the harness.
-    #[serde(skip)]
-    pub order_service: Option<PathBuf>,
+    /// What the request topic is called behind its prefix, and the requests in reports.
+    pub topic: String,
+    /// Further flags of the load client.
+    pub load_flags: Vec<String>,
+    /// How long a service may take until it serves.
+    #[serde(serialize_with = "as_text")]
+    pub ready_timeout: Duration,
     /// The load client's executable, if not the one beside the harness.
     #[serde(skip)]
     pub load_client: Option<PathBuf>,
 }
 
 impl Settings {
-    /// Looks for both programs, so that a missing one is reported before anything is started.
+    /// Looks for the load client, so that a missing one is reported before anything is started.
     ///
     /// # Errors
     ///
-    /// When one is missing; the message says how to build or name it.
-    pub fn require_programs(&self) -> Result<()> {
-        programs::own(
-            "order-service",
-            "--order-service",
-            self.order_service.as_deref(),
-        )?;
-        programs::own("load-client", "--load-client", self.load_client.as_deref())?;
-        Ok(())
+    /// When it is missing; the message says how to build or name it.
+    pub fn require_load_client(&self) -> Result<()> {
+        programs::own("load-client", "--load-client", self.load_client.as_deref()).map(drop)
     }
 }
 
@@ -119,40 +63,44 @@ fn as_text<S: serde::Serializer>(time: &Duration, serializer: S) -> Result<S::Ok
 /// Names that make a run independent of every other one on the same broker.
 #[derive(Debug, Clone)]
 pub struct Identity {
-    /// Put before the topic's name `createOrder`.
+    /// Put before the topic's name.
     pub topic_prefix: String,
+    /// The topic's name without it.
+    pub topic_name: String,
     /// The service's consumer group.
     pub group_id: String,
 }
 
 impl Identity {
-    /// The article's topic names where a broker is there for one run only, fresh names elsewhere.
+    /// The topic's plain name where a broker is there for one run only, fresh names elsewhere.
     #[must_use]
-    pub fn alone_on(stack: &Stack) -> Self {
-        if stack.is_shared() {
-            return Self::fresh();
-        }
-        Self {
-            topic_prefix: String::new(),
-            ..Self::fresh()
+    pub fn alone_on(stack: &Stack, topic_name: &str) -> Self {
+        let fresh = Self::fresh(topic_name);
+        match stack.is_shared() {
+            true => fresh,
+            false => Self {
+                topic_prefix: String::new(),
+                ..fresh
+            },
         }
     }
 
     /// Fresh names: the prefix is such as `run-1f0c2a9b3d4e.`.
     #[must_use]
-    pub fn fresh() -> Self {
+    pub fn fresh(topic_name: &str) -> Self {
         let id = Uuid::new_v4().simple().to_string();
         let id = &id[..12];
         Self {
             topic_prefix: format!("run-{id}."),
-            group_id: format!("order-service-{id}"),
+            topic_name: topic_name.to_owned(),
+            group_id: format!("run-{id}"),
         }
     }
 
     /// The request topic.
     #[must_use]
     pub fn topic(&self) -> String {
-        format!("{}createOrder", self.topic_prefix)
+        format!("{}{}", self.topic_prefix, self.topic_name)
     }
 
     /// The reply topic.

@@ -12,17 +12,19 @@ use tokio_util::sync::CancellationToken;
 use super::change::{Change, Measured};
 use super::judge::{Answer, Part, Trial, median};
 use super::report::Report;
-use crate::cli::{SimulateArguments, rehearsal};
+use crate::cli::{SimulateArguments, TURN, rehearsal};
 use crate::environment::Provenance;
-use crate::experiment::{Blocks, Pairing, Progress, Sides, blocks, new_folder};
+use crate::experiment::{Blocks, Finished, Length, Progress, Sides, Subject, new_folder, order};
 use crate::programs;
-use crate::run::{ServiceCommand, Settings, rehearse};
+use crate::run::{Settings, Variant, rehearse};
 use crate::stack::{Stack, StackKind};
 
 /// All users are there after 0.1 s: the spawn rate is so many times their number.
 const SPAWN_RATE_PER_USER: f64 = 10.0;
 /// The service that the experiments are made on, an example program.
 const SLOWED: &str = "slowed";
+/// In the place of this one.
+const ORDER_SERVICE: &str = "{programs}/order-service";
 
 /// Runs everything and returns what to print: all that there is, also when it ended early, and how it ended.
 ///
@@ -48,15 +50,20 @@ pub async fn simulate(
         stack.kind().name()
     );
     let folder = new_folder(&arguments.results, &name)?;
-    let settings = settings(arguments, stack.kind());
-    let baseline = service(&program, Duration::ZERO);
+    let orders = Subject::built_in()?;
+    let settings = settings(arguments, stack.kind(), &orders.topic);
+    let slowed = Slowed {
+        orders: orders.variant("baseline")?.clone(),
+        program,
+    };
+    let baseline = slowed.by(Duration::ZERO);
     rehearse(stack, &settings, &[baseline], &folder, stop).await?;
     let progress = Progress::of_experiments(runs(arguments));
     let mut course = Course {
         stack,
         arguments,
         settings,
-        program,
+        slowed,
         folder,
         progress,
         stop,
@@ -69,16 +76,19 @@ pub async fn simulate(
     Ok((report.text() + &files, ended))
 }
 
-fn settings(arguments: &SimulateArguments, kind: StackKind) -> Settings {
+fn settings(arguments: &SimulateArguments, kind: StackKind, topic: &str) -> Settings {
     Settings {
         users: arguments.users,
         spawn_rate: f64::from(arguments.users) * SPAWN_RATE_PER_USER,
         run_time: arguments.run_time,
         warm_up: arguments.warm_up,
         rehearsal: arguments.rehearsal.unwrap_or_else(|| rehearsal(kind)),
-        max_in_flight: 1024,
+        is_duet: arguments.duet.is_some(),
+        turn: arguments.duet.unwrap_or(TURN),
         partitions: 1,
-        order_service: None,
+        topic: topic.to_owned(),
+        load_flags: Vec::new(),
+        ready_timeout: Duration::from_secs(60),
         load_client: arguments.load_client.clone(),
     }
 }
@@ -92,18 +102,22 @@ fn runs(arguments: &SimulateArguments) -> u64 {
     2 * blocks.chain([arguments.trials]).map(u64::from).sum::<u64>()
 }
 
-/// The service whose handler is busy for that long in each request.
-fn service(program: &Path, spin: Duration) -> ServiceCommand {
-    let arguments = [
-        "--dispatch",
-        "serial",
-        "--spin",
-        &spin.as_nanos().to_string(),
-    ];
-    ServiceCommand {
-        name: if spin.is_zero() { "baseline" } else { SLOWED }.to_owned(),
-        program: Some(program.to_owned()),
-        arguments: arguments.map(str::to_owned).to_vec(),
+/// The orders service with a handler that works longer.
+struct Slowed {
+    orders: Variant,
+    program: PathBuf,
+}
+
+impl Slowed {
+    /// The service whose handler is busy for that long in each request.
+    fn by(&self, spin: Duration) -> Variant {
+        let own = self.program.display().to_string();
+        let own = self.orders.command.replace(ORDER_SERVICE, &own);
+        Variant {
+            name: if spin.is_zero() { "baseline" } else { SLOWED }.to_owned(),
+            command: format!("{own} --spin {}", spin.as_nanos()),
+            ..self.orders.clone()
+        }
     }
 }
 
@@ -111,7 +125,7 @@ struct Course<'a> {
     stack: &'a mut Stack,
     arguments: &'a SimulateArguments,
     settings: Settings,
-    program: PathBuf,
+    slowed: Slowed,
     folder: PathBuf,
     progress: Progress,
     stop: &'a CancellationToken,
@@ -126,8 +140,8 @@ impl Course<'_> {
         let folder = self.folder.join("median");
         let (long, blocks) = (self.long_runs(), self.arguments.trials);
         let sides = self.blocks(&folder, &long, Duration::ZERO, blocks).await?;
-        let runs = sides.baseline.iter().chain(&sides.changed);
-        let medians = runs.map(|run| quantile(&run.latencies_ms, 0.5));
+        let runs = sides.iter().flatten();
+        let medians = runs.map(|one| quantile(&one.run.latencies_ms, 0.5));
         let median = medians.collect::<Option<Vec<f64>>>();
         let median = median.and_then(|medians| quantile(&medians, 0.5));
         let median =
@@ -229,15 +243,14 @@ impl Course<'_> {
         settings: &Settings,
         spin: Duration,
         count: u32,
-    ) -> Result<Sides> {
-        let order = blocks(count, self.seed);
+    ) -> Result<[Vec<Finished>; 2]> {
+        let order = order(Length::Fixed { trials: count }, 2, self.seed);
         self.seed = self.seed.wrapping_add(1);
-        let pairing = Pairing {
+        let side = |name: &str, spin| (name.to_owned(), self.slowed.by(spin));
+        let sides = Sides {
             word: "block",
-            sides: [
-                ("baseline", service(&self.program, Duration::ZERO)),
-                ("changed", service(&self.program, spin)),
-            ],
+            sides: vec![side("baseline", Duration::ZERO), side("changed", spin)],
+            repeats_invalid: false,
         };
         let mut runs = Blocks {
             stack: self.stack,
@@ -246,16 +259,21 @@ impl Course<'_> {
             progress: &self.progress,
             stop: self.stop,
         };
-        runs.run(&pairing, &order).await
+        let runs = runs.run(&sides, &order, |_| Ok(false)).await?;
+        <[_; 2]>::try_from(runs).ok().context("there are two sides")
     }
 
-    fn compared(&self, sides: &Sides) -> Result<Comparison> {
+    fn compared(&self, sides: &[Vec<Finished>; 2]) -> Result<Comparison> {
         let options = Options {
             threshold: self.arguments.threshold,
             detail: Detail::Verdict,
             ..Options::default()
         };
-        Ok(compare(&sides.baseline, &sides.changed, &options)?)
+        let [old, new] = sides.each_ref().map(|side| {
+            let runs = side.iter().map(|one| one.run.clone());
+            runs.collect::<Vec<_>>()
+        });
+        Ok(compare(&old, &new, &options)?)
     }
 
     fn long_runs(&self) -> Settings {

@@ -8,7 +8,7 @@ use serde::Serialize;
 /// What one process, or several of one name together, took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Usage {
-    /// Processor time since its start, user and system, in seconds.
+    /// Processor time since its start, user and system, in seconds; with that of its children that have ended.
     pub cpu_seconds: f64,
     /// The most that it has had in memory, in bytes.
     pub peak_bytes: u64,
@@ -16,7 +16,7 @@ pub struct Usage {
 
 impl Usage {
     /// That of a process; `None` of one that is gone, and where there is no /proc.
-    pub(super) fn of(process: u32) -> Option<Self> {
+    pub(crate) fn of(process: u32) -> Option<Self> {
         let read = |file: &str| fs::read_to_string(format!("/proc/{process}/{file}")).ok();
         Some(Self {
             cpu_seconds: cpu_seconds(&read("stat")?)?,
@@ -25,7 +25,7 @@ impl Usage {
     }
 
     /// That of several together.
-    pub(super) fn sum(processes: &[u32]) -> Option<Self> {
+    pub(crate) fn sum(processes: &[u32]) -> Option<Self> {
         let each = processes.iter().map(|process| Self::of(*process));
         each.reduce(|all, one| Some(all?.with(one?)))?
     }
@@ -38,7 +38,7 @@ impl Usage {
     }
 
     /// What was taken since an earlier look.
-    pub(super) fn since(self, earlier: Self) -> Self {
+    pub(crate) fn since(self, earlier: Self) -> Self {
         Self {
             cpu_seconds: self.cpu_seconds - earlier.cpu_seconds,
             ..self
@@ -46,14 +46,46 @@ impl Usage {
     }
 }
 
-/// Fields 14 and 15 of proc_pid_stat(5), in clock ticks. The second field, the program's name, may hold blanks
-/// and brackets, so counting starts behind its end.
-fn cpu_seconds(stat: &str) -> Option<f64> {
+/// The processes that have this entry in their environment, because they were started with it or by one that was, and
+/// those of this process group. None where there is no /proc.
+pub(crate) fn family(entry: &str, group: Option<u32>) -> Vec<u32> {
+    let belongs = |process: &u32| {
+        let read = |file: &str| fs::read(format!("/proc/{process}/{file}")).unwrap_or_default();
+        let stat = read("stat");
+        let stat = String::from_utf8_lossy(&stat);
+        if is_zombie(&stat) {
+            return false;
+        }
+        let environment = read("environ");
+        let mut entries = environment.split(|byte| *byte == 0);
+        // A program may overwrite its environment, with its title for example.
+        entries.any(|own| own == entry.as_bytes())
+            || group.is_some() && field(&stat, GROUP) == group.map(u64::from)
+    };
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = processes.filter_map(|one| one.file_name().to_str()?.parse().ok());
+    ids.filter(belongs).collect()
+}
+
+/// Places of proc_pid_stat(5) behind the program's name, which may hold blanks and brackets.
+const STATE: usize = 0;
+const GROUP: usize = 2;
+const TIMES: std::ops::Range<usize> = 11..15;
+
+fn field(stat: &str, place: usize) -> Option<u64> {
     let (_, fields) = stat.rsplit_once(')')?;
-    let mut fields = fields.split_whitespace().skip(11);
-    let user: u64 = fields.next()?.parse().ok()?;
-    let system: u64 = fields.next()?.parse().ok()?;
-    Some((user + system) as f64 / clock_ticks_per_second() as f64)
+    fields.split_whitespace().nth(place)?.parse().ok()
+}
+
+fn is_zombie(stat: &str) -> bool {
+    let fields = stat.rsplit_once(')').map(|(_, fields)| fields);
+    fields.and_then(|fields| fields.split_whitespace().nth(STATE)) == Some("Z")
+}
+
+/// User and system time, its own and that of its children that were waited for, in clock ticks.
+fn cpu_seconds(stat: &str) -> Option<f64> {
+    let ticks: Option<u64> = TIMES.map(|place| field(stat, place)).sum();
+    Some(ticks? as f64 / clock_ticks_per_second() as f64)
 }
 
 fn peak_bytes(status: &str) -> Option<u64> {
@@ -68,10 +100,12 @@ mod tests {
 
     #[test]
     fn names_with_blanks_and_brackets_do_not_shift_the_fields() {
-        let stat = "7 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 150 50 0 0 20";
+        let stat = "7 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 150 50 30 20 20";
         let ticks = clock_ticks_per_second() as f64;
-        assert_eq!(cpu_seconds(stat), Some(200.0 / ticks));
+        assert_eq!(cpu_seconds(stat), Some(250.0 / ticks));
         assert_eq!(cpu_seconds("7 (a)"), None);
+        assert_eq!(field(stat, GROUP), Some(2));
+        assert!(!is_zombie(stat) && is_zombie("7 (a) b (c) Z 1 2"));
         assert_eq!(
             peak_bytes("VmPeak:\t9 kB\nVmHWM:\t  2048 kB\n"),
             Some(2 << 20)

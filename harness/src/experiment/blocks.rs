@@ -1,0 +1,176 @@
+//! The blocks of an experiment: one run of each side, one after the other.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use load_client::compare::{Run, read_run};
+use load_client::stats::quantile;
+use tokio_util::sync::CancellationToken;
+
+use super::Block;
+use super::progress::Progress;
+use crate::process::log_tail;
+use crate::run::{Identity, Planned, Ran, RunEnd, RunFiles, Settings, Variant, run};
+use crate::stack::Stack;
+use crate::usage::Usage;
+
+/// What each block runs: the sides, the one to compare with first.
+#[derive(Debug)]
+pub(crate) struct Sides {
+    /// What a block is called.
+    pub(crate) word: &'static str,
+    /// Name and variant of each.
+    pub(crate) sides: Vec<(String, Variant)>,
+    /// Whether a block with a run that its load client spoiled is repeated, instead of spoiling the whole.
+    pub(crate) repeats_invalid: bool,
+}
+
+/// One run, as it is compared.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) run: Run,
+    /// What the service took.
+    pub(crate) taken: Option<Taken>,
+}
+
+/// What a service took in a run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Taken {
+    pub(crate) usage: Usage,
+    /// Requests, those of the warm-up included.
+    pub(crate) requests: usize,
+}
+
+/// What the blocks of an experiment share.
+pub(crate) struct Blocks<'a> {
+    pub(crate) stack: &'a mut Stack,
+    pub(crate) settings: &'a Settings,
+    pub(crate) folder: &'a Path,
+    pub(crate) progress: &'a Progress,
+    pub(crate) stop: &'a CancellationToken,
+}
+
+impl Blocks<'_> {
+    /// Runs the blocks in this order, up to the first after which the runs so far decide; returns those of each side.
+    pub(crate) async fn run(
+        &mut self,
+        sides: &Sides,
+        order: &[Block],
+        mut are_decided: impl FnMut(&[Vec<Finished>]) -> Result<bool>,
+    ) -> Result<Vec<Vec<Finished>>> {
+        let mut all: Vec<Vec<Finished>> = sides.sides.iter().map(|_| Vec::new()).collect();
+        for (index, block) in order.iter().enumerate() {
+            let place = format!("{} {} of {}", sides.word, index + 1, order.len());
+            let mut runs = Vec::new();
+            // All at once, or one after the other.
+            let together = if self.settings.is_duet {
+                block.len()
+            } else {
+                1
+            };
+            for few in block.chunks(together) {
+                let finished = self.at_once(sides, few, index + 1, &place).await?;
+                runs.extend(few.iter().copied().zip(finished));
+            }
+            let invalid = runs.iter().find(|(_, one)| !one.run.invalid.is_empty());
+            if let Some((side, one)) = invalid.filter(|_| sides.repeats_invalid) {
+                let reason = one.run.invalid.join("; ");
+                let name = &sides.sides[*side].0;
+                self.progress.tell(&format!(
+                    "{place} does not count, {name} is invalid: {reason}"
+                ));
+                continue;
+            }
+            for (side, finished) in runs {
+                all[side].push(finished);
+            }
+            if are_decided(&all)? {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
+    /// Makes the runs of some sides of a block at once.
+    async fn at_once(
+        &mut self,
+        sides: &Sides,
+        some: &[usize],
+        number: usize,
+        place: &str,
+    ) -> Result<Vec<Finished>> {
+        let names = some.iter().map(|side| sides.sides[*side].0.as_str());
+        let names = names.collect::<Vec<_>>().join(", ");
+        self.progress.doing(format!("{place}: {names}"));
+        let planned = some.iter().map(|side| {
+            let (name, variant) = &sides.sides[*side];
+            let folder = self.folder.join(format!("{}-{number}-{name}", sides.word));
+            Planned {
+                variant,
+                identity: Identity::fresh(&self.settings.topic),
+                files: RunFiles::in_folder(&folder, &format!("{name}-{number}")),
+            }
+        });
+        let planned: Vec<Planned<'_>> = planned.collect();
+        let ran = run(self.stack, self.settings, &planned, self.stop).await?;
+        let named = some.iter().map(|side| sides.sides[*side].0.as_str());
+        let all = named.zip(planned.iter().zip(ran));
+        all.map(|(name, (planned, ran))| self.finished(place, name, planned, ran))
+            .collect()
+    }
+
+    fn finished(
+        &self,
+        place: &str,
+        name: &str,
+        planned: &Planned<'_>,
+        ran: Ran,
+    ) -> Result<Finished> {
+        let (Ran { end, usage }, files) = (ran, &planned.files);
+        let mut own = read_run(&files.requests)?;
+        if end == RunEnd::Invalid {
+            let reason = format!("see {}", files.summary.display());
+            own.invalid.push(reason);
+        }
+        let requests = requests(&files.requests);
+        if own.latencies_ms.is_empty() {
+            bail!(
+                "{name} answered none of its {} requests well: see {}; {}",
+                requests.unwrap_or_default(),
+                files.summary.display(),
+                log_tail(&planned.variant.name, &planned.variant.log(&files.logs))
+            );
+        }
+        let line = line(&own, end);
+        self.progress.done(&format!("{place}  {name:<8}  {line}"));
+        let taken = usage
+            .zip(requests)
+            .map(|(usage, requests)| Taken { usage, requests });
+        Ok(Finished { run: own, taken })
+    }
+}
+
+/// Requests of a file, which has a line for each below its head.
+fn requests(file: &PathBuf) -> Option<usize> {
+    let bytes = fs::read(file).ok()?;
+    let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
+    lines.checked_sub(1).filter(|requests| *requests > 0)
+}
+
+fn line(run: &Run, end: RunEnd) -> String {
+    let figure =
+        |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
+    let failures = match end {
+        RunEnd::Clean => String::new(),
+        RunEnd::WithFailures => format!("  {} failed requests", run.failures),
+        RunEnd::Invalid => format!("  {} failed requests, INVALID", run.failures),
+    };
+    format!(
+        "median {} ms  p95 {} ms  {} requests/s{failures}",
+        figure(quantile(&run.latencies_ms, 0.5)),
+        figure(quantile(&run.latencies_ms, 0.95)),
+        run.throughput
+            .map_or_else(|| "-".to_owned(), |rate| format!("{rate:.0}")),
+    )
+}

@@ -1,0 +1,205 @@
+//! What an experiment is about: its variants, from the command line, from a file, or the built-in ones.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use flags_and_variables::place_in;
+use serde::Deserialize;
+
+use crate::cli::{ExperimentArguments, FILE, SubjectArguments};
+use crate::run::Variant;
+use crate::system::Ready;
+
+/// The experiment of this project.
+const DISPATCH: &str = include_str!("../../experiments/dispatch.toml");
+const DISPATCH_TITLE: &str = "harness/experiments/dispatch.toml";
+
+/// What is compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// What the experiment is called.
+    pub title: String,
+    /// What the request topic is called, behind each run's prefix.
+    pub topic: String,
+    /// Two or more; the first is the baseline.
+    pub variants: Vec<Variant>,
+}
+
+/// What a file says beside the flags, which are read with the command line.
+#[derive(Default, Deserialize)]
+struct InFile {
+    title: Option<String>,
+    topic: Option<String>,
+    #[serde(default)]
+    variants: Vec<Variant>,
+}
+
+impl Subject {
+    /// The experiment of this project: the orders service, serial and tasks.
+    ///
+    /// # Errors
+    ///
+    /// When it is not as it was built.
+    pub fn built_in() -> Result<Self> {
+        Self::read(DISPATCH, Path::new(DISPATCH_TITLE))
+    }
+
+    /// The variants of the file, else the built-in ones.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, or has no two variants that can be told apart and started.
+    pub fn of(arguments: &SubjectArguments) -> Result<Self> {
+        let Some(file) = &arguments.file else {
+            return Ok(Self::built_in()?.with(arguments));
+        };
+        let told = || format!("--file {}", file.display());
+        let text = fs::read_to_string(file).with_context(told)?;
+        let read = Self::read(&text, file).with_context(told);
+        read.map(|own| own.with(arguments))
+    }
+
+    /// The variants that the command line gives, else those of [`Subject::of`]. Of revisions the folders are still to come.
+    ///
+    /// # Errors
+    ///
+    /// As [`Subject::of`]; also when a command cannot be started.
+    pub fn of_experiment(arguments: &ExperimentArguments) -> Result<Self> {
+        let ready = arguments.ready.clone().unwrap_or(Ready::Group);
+        let variant =
+            |name: &str, about: &str, command: &String, folder: &Option<PathBuf>| Variant {
+                name: name.to_owned(),
+                about: about.to_owned(),
+                command: command.clone(),
+                ready: ready.clone(),
+                folder: folder.clone(),
+                environment: arguments.environment.iter().cloned().collect(),
+            };
+        let commands = arguments.baseline.as_ref().zip(arguments.changed.as_ref());
+        let revisions = arguments
+            .baseline_rev
+            .as_ref()
+            .zip(arguments.changed_rev.as_ref());
+        let (title, variants) = match (commands, revisions.zip(arguments.run.as_ref())) {
+            (Some((old, new)), _) => {
+                let baseline = variant("baseline", "", old, &arguments.workdir_baseline);
+                let changed = variant("changed", "", new, &arguments.workdir_changed);
+                ("A change of a command".to_owned(), vec![baseline, changed])
+            }
+            (None, Some(((old, new), run))) => {
+                let baseline = variant("baseline", &format!("revision {old}"), run, &None);
+                let changed = variant("changed", &format!("revision {new}"), run, &None);
+                (format!("{new} against {old}"), vec![baseline, changed])
+            }
+            (None, None) => return Self::of(&arguments.subject),
+        };
+        let own = Self {
+            title,
+            topic: "createOrder".to_owned(),
+            variants,
+        };
+        own.check()?;
+        Ok(own.with(&arguments.subject))
+    }
+
+    /// The variant of that name; `baseline` is the first one.
+    ///
+    /// # Errors
+    ///
+    /// When there is none; the message names those that there are.
+    pub fn variant(&self, name: &str) -> Result<&Variant> {
+        let own = self.variants.iter().find(|variant| variant.name == name);
+        let first = self.variants.first().filter(|_| name == "baseline");
+        let names: Vec<&str> = self.variants.iter().map(|one| one.name.as_str()).collect();
+        own.or(first)
+            .with_context(|| format!("--variant {name}: there are {}", names.join(", ")))
+    }
+
+    /// Titles and topics of the command line win.
+    fn with(self, arguments: &SubjectArguments) -> Self {
+        Self {
+            title: arguments.title.clone().unwrap_or(self.title),
+            topic: arguments.topic.clone().unwrap_or(self.topic),
+            variants: self.variants,
+        }
+    }
+
+    fn read(text: &str, path: &Path) -> Result<Self> {
+        let read: InFile = toml::from_str(text).map_err(|error| {
+            let (line, column) = place_in(text, error.span().unwrap_or_default().start);
+            let message = error.message().lines().collect::<Vec<_>>().join(", ");
+            anyhow::anyhow!("line {line}, column {column}: {message}")
+        })?;
+        let mut own = Self {
+            title: read.title.unwrap_or_else(|| path.display().to_string()),
+            topic: read.topic.unwrap_or_else(|| "createOrder".to_owned()),
+            variants: read.variants,
+        };
+        own.check()?;
+        let home = path.parent().unwrap_or(Path::new(""));
+        for variant in &mut own.variants {
+            // Beside the file, wherever the harness is started.
+            let folder = variant.folder.as_ref();
+            variant.folder = folder.map(|folder| home.join(folder));
+        }
+        Ok(own)
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.variants.len() < 2 {
+            let [key] = FILE.beside else {
+                bail!("there are no two variants")
+            };
+            bail!("it takes two [[{key}]] or more, the baseline first");
+        }
+        for (index, variant) in self.variants.iter().enumerate() {
+            variant.check()?;
+            let earlier = &self.variants[..index];
+            if earlier.iter().any(|other| other.name == variant.name) {
+                bail!("two variants are called {}", variant.name);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Subject> {
+        Subject::read(text, Path::new("folder/own.toml"))
+    }
+
+    #[test]
+    fn the_built_in_experiment_can_be_read() {
+        let own = Subject::built_in().unwrap();
+        assert_eq!(own.topic, "createOrder");
+        assert_eq!(own.variant("baseline").unwrap().name, "serial");
+        assert_eq!(own.variant("tasks").unwrap().name, "tasks");
+        let told = own.variant("keyed").unwrap_err().to_string();
+        assert_eq!(told, "--variant keyed: there are serial, tasks");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_file_is_told_with_its_place() {
+        let two = "[[variants]]\nname='a'\ncommand='a'\n[[variants]]\nname='b'\ncommand='b'\n";
+        let own = read(&format!("users = 3\n{two}folder = 'there'\n")).unwrap();
+        assert_eq!(own.title, "folder/own.toml");
+        assert_eq!(own.variants[1].folder, Some(PathBuf::from("folder/there")));
+        for (text, why) in [
+            ("users = 3\n", "two [[variants]] or more"),
+            (&two.replace('b', "a"), "two variants are called a"),
+            (&two.replace("name='b'", "nam='b'"), "line 5, column"),
+            (&format!("{two}ready = 'now'"), "line=TEXT"),
+            (
+                &two.replace("command='b'", "command=''"),
+                "variant b: command",
+            ),
+        ] {
+            let told = format!("{:#}", read(text).unwrap_err());
+            assert!(told.contains(why), "{told}");
+        }
+    }
+}

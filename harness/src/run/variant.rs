@@ -1,0 +1,346 @@
+//! What is compared: services as commands, with placeholders for what is different in each run.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use kafka_cluster_url::{has_credentials, is_secret, shown};
+use serde::{Deserialize, Serialize};
+
+use super::Identity;
+use crate::programs;
+use crate::stack::{Stack, StackKind, free_port};
+use crate::system::{Group, Probe, Ready, Start, System};
+
+/// A service under test. In command, ready, folder and environment `{kafka}` and the like stand for what is different in
+/// each run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variant {
+    /// What it is called in tables, charts and folders.
+    pub name: String,
+    /// What it is, in a few words.
+    #[serde(default)]
+    pub about: String,
+    /// Program and arguments, quoted as for a shell; there is no shell.
+    pub command: String,
+    /// What tells that it serves.
+    #[serde(default = "group")]
+    pub ready: Ready,
+    /// Where it runs, if not where the harness does.
+    #[serde(default)]
+    pub folder: Option<PathBuf>,
+    /// Further variables.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+}
+
+fn group() -> Ready {
+    Ready::Group
+}
+
+/// Letters of a variant's name: it is the name of files.
+const LONGEST_NAME: usize = 40;
+
+impl Variant {
+    /// Refuses what no run can make sense of.
+    ///
+    /// # Errors
+    ///
+    /// When the name is no name of a file, or the command has no program or an open quote.
+    pub fn check(&self) -> Result<()> {
+        let Self { name, command, .. } = self;
+        let legal = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+        let is_name = (1..=LONGEST_NAME).contains(&name.len())
+            && name.chars().all(legal)
+            && !name.starts_with('.');
+        if !is_name {
+            bail!(
+                "variant {name:?}: a name is up to {LONGEST_NAME} letters, digits, '.', '_' or '-'"
+            );
+        }
+        let words = words(command);
+        words.with_context(|| format!("variant {name}: command {command:?}"))?;
+        for (name, value) in self.texts() {
+            check_names(value).with_context(|| format!("variant {}: {name}", self.name))?;
+        }
+        Ok(())
+    }
+
+    /// All texts that may hold placeholders, with what each is.
+    fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
+        let ready = match &self.ready {
+            Ready::Line(text) | Ready::Http(text) => Some(("ready", text.as_str())),
+            Ready::Group => None,
+        };
+        let variables = self.environment.iter();
+        let variables = variables.map(|(name, value)| (name.as_str(), value.as_str()));
+        [("command", self.command.as_str())]
+            .into_iter()
+            .chain(ready)
+            .chain(variables)
+    }
+
+    /// Starts it for one run, and waits for nothing; returns its command line, too.
+    pub(crate) fn spawn(
+        &self,
+        stack: &Stack,
+        identity: &Identity,
+        log: &Path,
+    ) -> Result<(System, Vec<String>)> {
+        let place = Place::of(stack, identity)?;
+        let spawned = self.start(stack, &place, log);
+        spawned.with_context(|| format!("variant {}", self.name))
+    }
+
+    fn start(&self, stack: &Stack, place: &Place, log: &Path) -> Result<(System, Vec<String>)> {
+        if let Some(secret) = place.secrets().find(|name| uses(&self.command, name)) {
+            bail!(
+                "{{{secret}}} holds a password, which every user of the machine could read on a command line; let the \
+                 service take the variable {}",
+                variable(secret)
+            );
+        }
+        let words = words(&self.command)?;
+        let words: Vec<String> = words.iter().map(|word| place.fill(word)).collect();
+        let folder = self.folder.as_deref();
+        let program = program(&words[0], folder)?;
+        let mut variables = place.variables();
+        let own = self.environment.iter();
+        variables.extend(own.map(|(name, value)| (name.clone(), place.fill(value))));
+        let probe = match &self.ready {
+            Ready::Line(line) => Probe::Line(place.fill(line)),
+            Ready::Http(url) => Probe::http(&place.fill(url)),
+            Ready::Group if stack.kind() == StackKind::Embedded => bail!(
+                "the mock broker of stack embedded tells nothing of groups: give --ready line=TEXT or http=URL, or \
+                 another --stack"
+            ),
+            Ready::Group => Probe::Group(Group {
+                servers: stack.bootstrap_servers().to_owned(),
+                properties: stack.client_properties(),
+                name: place.fill("{group}"),
+            }),
+        };
+        let system = System::spawn(Start {
+            name: &self.name,
+            program: &program,
+            arguments: &words[1..],
+            variables,
+            folder,
+            log,
+            probe,
+        })?;
+        let line = std::iter::once(program.display().to_string());
+        Ok((system, line.chain(words.into_iter().skip(1)).collect()))
+    }
+
+    /// Its log, in a run's folder of logs.
+    pub(crate) fn log(&self, folder: &Path) -> PathBuf {
+        folder.join(format!("{}.log", self.name))
+    }
+
+    /// The same, with what may not be shown masked.
+    pub(crate) fn shown(&self) -> Self {
+        let mut own = self.clone();
+        for (name, value) in &mut own.environment {
+            // A placeholder is no secret.
+            if !value.contains('{') {
+                *value = shown(name, value).to_owned();
+            }
+        }
+        own
+    }
+}
+
+/// Program and arguments.
+fn words(command: &str) -> Result<Vec<String>> {
+    let words = shlex::split(command).context("a quote is open")?;
+    if words.is_empty() {
+        bail!("there is no program");
+    }
+    Ok(words)
+}
+
+/// The executable that the first word names.
+fn program(word: &str, folder: Option<&Path>) -> Result<PathBuf> {
+    if !word.contains('/') {
+        return programs::on_path(word)
+            .with_context(|| format!("there is no program {word} on PATH"));
+    }
+    let file = folder.map_or_else(|| word.into(), |folder| folder.join(word));
+    programs::executable(&file)
+}
+
+const PLACEHOLDERS: [&str; 10] = [
+    "kafka",
+    "kafka-url",
+    "kafka-properties",
+    "store",
+    "topic",
+    "reply-topic",
+    "group",
+    "prefix",
+    "port",
+    "programs",
+];
+
+/// Where one run takes place: the value of each placeholder.
+#[derive(Debug)]
+struct Place(BTreeMap<&'static str, String>);
+
+impl Place {
+    fn of(stack: &Stack, identity: &Identity) -> Result<Self> {
+        let properties = stack.client_properties().into_iter();
+        let properties = properties.map(|(name, value)| format!("{name}={value}"));
+        let value = |name: &str| -> Result<String> {
+            Ok(match name {
+                "kafka" => stack.bootstrap_servers().to_owned(),
+                "kafka-url" => stack.kafka_url().to_owned(),
+                "kafka-properties" => properties.clone().collect::<Vec<_>>().join("\n"),
+                "store" => stack.store_url().to_owned(),
+                "topic" => identity.topic(),
+                "reply-topic" => identity.reply_topic(),
+                "group" => identity.group_id.clone(),
+                "prefix" => identity.topic_prefix.clone(),
+                "port" => free_port()?.to_string(),
+                _ => programs::folder().display().to_string(),
+            })
+        };
+        let values = PLACEHOLDERS.map(|name| Ok((name, value(name)?)));
+        values.into_iter().collect::<Result<_>>().map(Self)
+    }
+
+    /// A text with the values of its placeholders.
+    fn fill(&self, text: &str) -> String {
+        let mut filled = text.to_owned();
+        for (name, value) in &self.0 {
+            filled = filled.replace(&format!("{{{name}}}"), value);
+        }
+        filled
+    }
+
+    fn variables(&self) -> Vec<(String, String)> {
+        let own = self.0.iter();
+        own.map(|(name, value)| (variable(name), value.clone()))
+            .collect()
+    }
+
+    /// The placeholders whose values must not be shown.
+    fn secrets(&self) -> impl Iterator<Item = &'static str> {
+        let is_secret = |(name, value): &(&&'static str, &String)| match **name {
+            "store" => has_credentials(value),
+            "kafka-properties" => value
+                .lines()
+                .filter_map(|line| line.split_once('='))
+                .any(|(name, _)| is_secret(name)),
+            _ => false,
+        };
+        self.0.iter().filter(is_secret).map(|(name, _)| *name)
+    }
+}
+
+/// `REPLY_TOPIC` for `reply-topic`.
+fn variable(name: &str) -> String {
+    name.replace('-', "_").to_uppercase()
+}
+
+fn uses(text: &str, name: &str) -> bool {
+    text.contains(&format!("{{{name}}}"))
+}
+
+/// Refuses a placeholder that does not exist: a word of small letters in braces is meant as one.
+fn check_names(text: &str) -> Result<()> {
+    for part in text.split('{').skip(1) {
+        let Some((name, _)) = part.split_once('}') else {
+            continue;
+        };
+        let is_word = !name.is_empty()
+            && name
+                .chars()
+                .all(|letter| letter.is_ascii_lowercase() || letter == '-');
+        if is_word && !PLACEHOLDERS.contains(&name) {
+            let known = PLACEHOLDERS.map(|name| format!("{{{name}}}")).join(", ");
+            bail!("there is no placeholder {{{name}}}; there are {known}");
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variant(command: &str) -> Variant {
+        Variant {
+            name: "one".to_owned(),
+            about: String::new(),
+            command: command.to_owned(),
+            ready: Ready::Group,
+            folder: None,
+            environment: BTreeMap::new(),
+        }
+    }
+
+    #[track_caller]
+    fn assert_refused(variant: &Variant, why: &str) {
+        let told = format!("{:#}", variant.check().unwrap_err());
+        assert!(told.contains(why), "{told}");
+    }
+
+    #[test]
+    fn what_cannot_be_started_or_filled_is_refused() {
+        variant("./run.sh --topic {topic} '{\"a\": 1}' {a,b} {}")
+            .check()
+            .unwrap();
+        assert_refused(&variant(""), "no program");
+        assert_refused(&variant("run 'a"), "a quote is open");
+        assert_refused(
+            &variant("run {topics}"),
+            "no placeholder {topics}; there are {kafka},",
+        );
+        let mut named = variant("run");
+        for name in ["", "a/b", "..", "a b", &"x".repeat(41)] {
+            named.name = name.to_owned();
+            assert_refused(&named, "a name is up to 40");
+        }
+        let mut own = variant("run");
+        own.environment.insert("A".to_owned(), "{x}".to_owned());
+        assert_refused(&own, "one: A");
+    }
+
+    #[test]
+    fn placeholders_are_filled_after_the_words_are_told_apart() {
+        let values = [("topic", "a b".to_owned()), ("port", "1".to_owned())];
+        let place = Place(values.into());
+        let words = words("run --topic {topic} 'x {port}'").unwrap();
+        let filled: Vec<String> = words.iter().map(|word| place.fill(word)).collect();
+        assert_eq!(filled, ["run", "--topic", "a b", "x 1"]);
+        assert_eq!(place.variables()[1], ("TOPIC".to_owned(), "a b".to_owned()));
+    }
+
+    #[test]
+    fn passwords_are_told_from_other_values() {
+        let of = |store: &str, properties: &str| {
+            let values = [
+                ("store", store.to_owned()),
+                ("kafka-properties", properties.to_owned()),
+            ];
+            Place(values.into()).secrets().collect::<Vec<_>>()
+        };
+        assert!(of("redis://a:1", "linger.ms=0").is_empty());
+        assert_eq!(
+            of("redis://:p@a:1", "linger.ms=0\nsasl.password=p"),
+            ["kafka-properties", "store"]
+        );
+        let mut own = variant("run");
+        own.environment
+            .insert("DB_PASSWORD".to_owned(), "p".to_owned());
+        own.environment
+            .insert("STORE".to_owned(), "{store}".to_owned());
+        let shown = own.shown().environment;
+        assert_eq!(
+            (&*shown["DB_PASSWORD"], &*shown["STORE"]),
+            ("***", "{store}")
+        );
+    }
+}

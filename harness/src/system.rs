@@ -1,0 +1,202 @@
+//! A system under test as a child process: started, waited for, measured, stopped. The order service, the loops that it
+//! is held against, and the commands of an experiment are started alike.
+
+mod ready;
+
+use std::path::Path;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+pub use self::ready::Ready;
+pub(crate) use self::ready::{Group, Probe};
+use crate::process::{Child, Surroundings};
+use crate::usage::{Usage, family};
+use crate::wait;
+
+/// Marks all processes of a system, whatever they start.
+const MARK: &str = "HARNESS_SYSTEM";
+/// Above the order service's drain time-out (10 s) and the limit of its last commit (8 s), so that it always gets to
+/// finish by itself.
+const STOP_GRACE: Duration = Duration::from_secs(25);
+
+/// How a system is started.
+pub(crate) struct Start<'a> {
+    /// What it is called in messages.
+    pub(crate) name: &'a str,
+    pub(crate) program: &'a Path,
+    pub(crate) arguments: &'a [String],
+    /// What must not stand on a command line, and what else it finds in its environment.
+    pub(crate) variables: Vec<(String, String)>,
+    /// Where it runs, if not where the harness does.
+    pub(crate) folder: Option<&'a Path>,
+    pub(crate) log: &'a Path,
+    /// What tells that it serves.
+    pub(crate) probe: Probe,
+}
+
+/// A running system.
+#[derive(Debug)]
+pub struct System {
+    child: Child,
+    probe: Probe,
+    family: Family,
+}
+
+impl System {
+    /// Starts it and waits for nothing.
+    pub(crate) fn spawn(start: Start<'_>) -> Result<Self> {
+        let mark = Uuid::new_v4().to_string();
+        let entry = format!("{MARK}={mark}");
+        let mut variables = start.variables;
+        variables.push((MARK.to_owned(), mark));
+        let surroundings = Surroundings {
+            variables: &variables,
+            folder: start.folder,
+        };
+        let (program, arguments) = (start.program, start.arguments);
+        let child = Child::spawn_with(start.name, program, arguments, surroundings, start.log)?;
+        let family = Family {
+            entry,
+            group: child.id(),
+        };
+        Ok(Self {
+            child,
+            probe: start.probe,
+            family,
+        })
+    }
+
+    /// Waits until it says that it serves.
+    pub(crate) async fn until_ready(
+        &mut self,
+        limit: Duration,
+        stop: &CancellationToken,
+    ) -> Result<()> {
+        let log = self.child.log().to_owned();
+        let probe = &self.probe;
+        wait::until_ready(&mut self.child, limit, stop, || probe.ask(&log)).await
+    }
+
+    /// The process that was started, to signal it or to read its log.
+    pub fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// What all its processes together have taken so far; `None` where the machine does not tell.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        Usage::sum(&self.family.processes())
+    }
+
+    /// Fails if it has ended, with its log's end.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        match self.child.try_wait()? {
+            None => Ok(()),
+            Some(status) => bail!(
+                "{} ended during the run ({status}); {}",
+                self.child.name(),
+                self.child.log_tail()
+            ),
+        }
+    }
+
+    /// Asks it to end, and kills what it leaves; returns how it ended.
+    pub(crate) async fn stop(self) -> Result<ExitStatus> {
+        let Self { child, family, .. } = self;
+        let name = child.name().to_owned();
+        let status = child.stop(STOP_GRACE).await?;
+        let left = family.processes().len();
+        if left > 0 {
+            tracing::warn!("{name} left {left} processes, which are killed");
+        }
+        Ok(status)
+    }
+
+    /// The same of a program that ends with 0 when it is asked to.
+    pub(crate) async fn stop_well(self) -> Result<()> {
+        let (name, log) = (self.child.name().to_owned(), self.child.log().to_owned());
+        let status = self.stop().await?;
+        if !status.success() {
+            bail!(
+                "{name} did not end well ({status}); its log is {}",
+                log.display()
+            );
+        }
+        Ok(())
+    }
+}
+
+/// All processes of a system; what is left of them is killed when this is dropped.
+#[derive(Debug)]
+struct Family {
+    /// Of their environment.
+    entry: String,
+    group: Option<u32>,
+}
+
+impl Family {
+    fn processes(&self) -> Vec<u32> {
+        family(&self.entry, self.group)
+    }
+}
+
+impl Drop for Family {
+    fn drop(&mut self) {
+        let ids = self.processes().into_iter();
+        let ids = ids.filter_map(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        for process in ids {
+            // The only failure left is that it is gone.
+            let _ = kill_process(process, Signal::KILL);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_leaves_its_group_and_its_parent_is_killed_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("system.log");
+        let script = "setsid sleep 600 & echo serving; exec sleep 600";
+        let arguments = ["-c".to_owned(), script.to_owned()];
+        let start = || Start {
+            name: "system",
+            program: Path::new("/bin/sh"),
+            arguments: &arguments,
+            variables: Vec::new(),
+            folder: None,
+            log: &log,
+            probe: Probe::Line("serving".to_owned()),
+        };
+        let stop = CancellationToken::new();
+        for is_stopped in [true, false] {
+            let mut system = System::spawn(start()).unwrap();
+            let limit = Duration::from_secs(30);
+            system.until_ready(limit, &stop).await.unwrap();
+            let (entry, group) = (system.family.entry.clone(), system.family.group);
+            let both = async {
+                while family(&entry, None).len() < 2 {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            };
+            tokio::time::timeout(limit, both).await.unwrap();
+            assert!(system.usage().is_some());
+            match is_stopped {
+                true => drop(system.stop().await.unwrap()),
+                false => drop(system),
+            }
+            let gone = async {
+                while !family(&entry, group).is_empty() {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            };
+            tokio::time::timeout(limit, gone).await.unwrap();
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! How a system says that it serves, and how it is asked.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::stack::{assigned_members, group_members};
+
+const ASK_LIMIT: Duration = Duration::from_secs(2);
+
+/// What is waited for before the load begins; texts may hold placeholders.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Ready {
+    /// A line of its output contains this.
+    Line(String),
+    /// This URL answers with a status of 2xx.
+    Http(String),
+    /// Its consumer group has divided the partitions among its members.
+    Group,
+}
+
+impl FromStr for Ready {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some(("line", line)) if !line.is_empty() => Ok(Self::Line(line.to_owned())),
+            Some(("http", url)) if url.starts_with("http://") => Ok(Self::Http(url.to_owned())),
+            None if text == "group" => Ok(Self::Group),
+            _ => Err("takes line=TEXT, http=http://HOST:PORT/PATH, or group".to_owned()),
+        }
+    }
+}
+
+impl TryFrom<String> for Ready {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Ready> for String {
+    fn from(ready: Ready) -> Self {
+        match ready {
+            Ready::Line(line) => format!("line={line}"),
+            Ready::Http(url) => format!("http={url}"),
+            Ready::Group => "group".to_owned(),
+        }
+    }
+}
+
+/// A consumer group, and how to reach the brokers that know of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Group {
+    pub(crate) servers: String,
+    pub(crate) properties: Vec<(String, String)>,
+    pub(crate) name: String,
+}
+
+impl Group {
+    /// Of a group of either kind; those of the newer kind (KIP-848) are no members to an older request.
+    async fn members(&self) -> Result<Option<usize>> {
+        match group_members(&self.servers, &self.properties, &self.name).await? {
+            Some(0) if self.properties.is_empty() => {
+                assigned_members(&self.servers, &self.name).await
+            }
+            members => Ok(members),
+        }
+    }
+}
+
+/// What is asked of a running system.
+#[derive(Debug, Clone)]
+pub(crate) enum Probe {
+    Line(String),
+    /// `host:port`, and the path with its slash.
+    Http {
+        address: String,
+        path: String,
+    },
+    Group(Group),
+}
+
+impl Probe {
+    /// Of `http://host:port/path`.
+    pub(crate) fn http(url: &str) -> Self {
+        let rest = url.trim_start_matches("http://");
+        let (address, path) = rest.split_once('/').unwrap_or((rest, ""));
+        Self::Http {
+            address: address.to_owned(),
+            path: format!("/{path}"),
+        }
+    }
+
+    /// Whether the system serves, else why not.
+    pub(super) async fn ask(&self, log: &Path) -> Result<(), String> {
+        match self {
+            Self::Line(wanted) => {
+                let told = std::fs::read(log).unwrap_or_default();
+                let told = String::from_utf8_lossy(&told);
+                let is_there = told.lines().any(|line| line.contains(wanted));
+                is_there
+                    .then_some(())
+                    .ok_or_else(|| format!("no line of its output contains {wanted:?}"))
+            }
+            Self::Http { address, path } => answers_well(address, path).await,
+            Self::Group(group) => match group.members().await {
+                Ok(Some(members)) if members > 0 => Ok(()),
+                Ok(_) => Err(format!(
+                    "the group {} has no member with partitions",
+                    group.name
+                )),
+                Err(error) => Err(format!("the group {}: {error:#}", group.name)),
+            },
+        }
+    }
+}
+
+async fn answers_well(address: &str, path: &str) -> Result<(), String> {
+    match timeout(ASK_LIMIT, get(address, path)).await {
+        Ok(Ok(answer)) => {
+            let status = answer.split(' ').nth(1).unwrap_or_default();
+            if status.len() == 3 && status.starts_with('2') {
+                return Ok(());
+            }
+            let answer = answer.replace("\r\n", " ");
+            Err(format!("{path} answers: {}", answer.trim()))
+        }
+        Ok(Err(error)) => Err(format!("{path}: {error:#}")),
+        Err(_elapsed) => Err(format!("{path} does not answer")),
+    }
+}
+
+/// One HTTP/1.0 exchange; the whole answer, status line first. Not worth an HTTP client.
+async fn get(address: &str, path: &str) -> Result<String> {
+    let mut stream = TcpStream::connect(address)
+        .await
+        .context("cannot connect")?;
+    let request = format!("GET {path} HTTP/1.0\r\nhost: {address}\r\n\r\n");
+    stream
+        .write_all(request.as_bytes())
+        .await
+        .context("cannot send")?;
+    let mut answer = Vec::new();
+    stream
+        .read_to_end(&mut answer)
+        .await
+        .context("cannot read")?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_way_is_read_and_written_alike() {
+        for text in [
+            "line=listening on",
+            "line=a=b",
+            "http=http://127.0.0.1:{port}/readyz",
+            "group",
+        ] {
+            let ready: Ready = text.parse().unwrap();
+            assert_eq!(String::from(ready), text);
+        }
+        for text in [
+            "",
+            "line=",
+            "line",
+            "http=https://a",
+            "http=a",
+            "groups",
+            "file=x",
+        ] {
+            assert!(
+                text.parse::<Ready>().unwrap_err().contains("line=TEXT"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_url_has_an_address_and_a_path() {
+        for (url, expected) in [
+            ("http://a:1/b/c?d", "/b/c?d"),
+            ("http://a:1", "/"),
+            ("http://a:1/", "/"),
+        ] {
+            let Probe::Http { address, path } = Probe::http(url) else {
+                panic!("{url}")
+            };
+            assert_eq!((address.as_str(), path.as_str()), ("a:1", expected));
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! Experiments over any commands: what they find in their environment, what goes wrong with them, revisions of a
+//! repository, and that nothing of theirs survives.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use support::{Harness, complaint, json};
+
+/// A bare loop that answers, an example of this crate.
+const ECHO: &str =
+    "{programs}/examples/echo --kafka {kafka-url} --group-id {group} --topic {topic}";
+
+/// Short runs of two commands, with the properties that the brokers of the stack under test need.
+fn compare(harness: &Harness, baseline: &str, changed: &str) -> Command {
+    let mut command = harness.on_stack("experiment", &["--trials", "1", "--topic", "requests"]);
+    command.args(["--baseline", baseline, "--changed", changed]);
+    command.args(["--ready", "line=ready"]);
+    command.args(["--env", "LIMITS_PROPERTIES={kafka-properties}"]);
+    command.args(["--run-time", "1s", "--warm-up", "0s", "--rehearsal", "0s"]);
+    command
+}
+
+fn latest(harness: &Harness) -> std::path::PathBuf {
+    harness.folder.path().join("results/latest")
+}
+
+#[test]
+fn two_commands_are_compared_and_the_report_repeats_the_experiment() {
+    let harness = Harness::new();
+    let output = compare(
+        &harness,
+        &format!("{ECHO} --mode serial"),
+        &format!("{ECHO} --mode pipelined"),
+    )
+    .output()
+    .unwrap();
+    assert!(output.status.success(), "{}", complaint(&output));
+    let folder = fs::canonicalize(latest(&harness)).unwrap();
+    let comparison = json(&folder.join("comparison.json"));
+    assert_eq!(comparison["baseline"]["name"], "baseline");
+    assert!(comparison["changed"]["pooled"]["count"].as_u64().unwrap() > 0);
+    let environment = json(&folder.join("block-1-changed/environment.json"));
+    let topic = environment["topic"].as_str().unwrap();
+    assert!(
+        topic.starts_with("run-") && topic.ends_with(".requests"),
+        "{topic}"
+    );
+    let command = environment["service_command"].to_string();
+    assert!(
+        command.contains(topic) && !command.contains('{'),
+        "{command}"
+    );
+    assert!(environment["usage"]["peak_bytes"].as_u64().unwrap() > 0);
+    let page = fs::read_to_string(folder.join("report.html")).unwrap();
+    assert!(page.contains("of processor time a request"));
+
+    let file = folder.join("experiment.toml");
+    let mut again = harness.command(&["experiment", "--file"]);
+    let output = again.arg(&file).output().unwrap();
+    assert!(output.status.success(), "{}", complaint(&output));
+    let repeated = fs::canonicalize(latest(&harness)).unwrap();
+    assert_ne!(repeated, folder);
+    let [first, second] = [folder, repeated].map(|folder| {
+        let text = fs::read_to_string(folder.join("experiment.toml")).unwrap();
+        // The second line has the date.
+        text.lines().skip(2).map(str::to_owned).collect::<Vec<_>>()
+    });
+    assert_eq!(first, second);
+    harness.assert_nothing_left();
+}
+
+#[test]
+fn three_variants_of_a_file_are_compared_with_the_first_until_it_is_decided() {
+    let harness = Harness::new();
+    let variant = |name: &str, mode: &str| {
+        format!(
+            "[[variants]]\nname = '{name}'\ncommand = '{ECHO} --mode {mode}'\nready = 'line=ready'\n\
+             environment = {{ LIMITS_PROPERTIES = '{{kafka-properties}}' }}\n"
+        )
+    };
+    let variants = [("one", "serial"), ("two", "pipelined"), ("three", "serial")];
+    let variants: String = variants.map(|(name, mode)| variant(name, mode)).concat();
+    let settings = "topic = 'requests'\nrun-time = '1s'\nwarm-up = '0s'\nrehearsal = '0s'\nspawn-rate = 1000\nmin-trials = 3\n\
+                    max-trials = 9\nthreshold = '50%'\nfail-on = 'not-faster'\n";
+    let file = harness.folder.path().join("own.toml");
+    fs::write(&file, format!("{settings}{variants}")).unwrap();
+    let mut command = harness.on_stack("experiment", &["--file", "own.toml"]);
+    let output = command.output().unwrap();
+    // A copy of the baseline is not faster than it by half.
+    assert_eq!(output.status.code(), Some(4), "{}", complaint(&output));
+    let told = complaint(&output);
+    assert!(told.contains("--fail-on: "), "{told}");
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(log.contains("after 3 blocks, three: "), "{log}");
+    let folder = latest(&harness);
+    for (file, changed) in [
+        ("comparison.json", "two"),
+        ("comparison-three.json", "three"),
+    ] {
+        let comparison = json(&folder.join(file));
+        assert_eq!(comparison["changed"]["name"], changed);
+        assert_eq!(comparison["comparisons"], 2);
+        assert_eq!(
+            comparison["sequence"]["alpha"], 0.025,
+            "two share the error"
+        );
+    }
+    assert!(folder.join("report-three.html").is_file());
+    harness.assert_nothing_left();
+}
+
+#[test]
+fn what_a_command_does_wrong_is_told_with_its_log() {
+    let good = format!("{ECHO} --mode serial");
+    for (bad, code, why) in [
+        (
+            "sh -c 'echo no such thing; exit 3'",
+            1,
+            "baseline ended while starting (exit status: 3)",
+        ),
+        (
+            "sh -c 'echo no such thing; exec sleep 600'",
+            1,
+            "baseline not ready after 1s",
+        ),
+        (
+            "no-such-program",
+            1,
+            "there is no program no-such-program on PATH",
+        ),
+        (
+            "./no-such-file",
+            1,
+            "./no-such-file: no executable file there",
+        ),
+        (
+            "sh -c 'echo no such thing; echo ready; sleep 0.3; exit 3'",
+            1,
+            "baseline ended during the run",
+        ),
+        (
+            "sh -c 'echo no such thing; echo ready; exec sleep 600'",
+            1,
+            "baseline answered none of its",
+        ),
+        ("sleep '600", 1, "a quote is open"),
+        ("sleep {topics}", 1, "there is no placeholder {topics}"),
+    ] {
+        let harness = Harness::new();
+        let mut command = compare(&harness, bad, &good);
+        if bad.contains("no such thing") && !bad.contains("echo ready") {
+            command.args(["--ready-timeout", "1s"]);
+        }
+        let output = command.args(["--load", "--timeout 1s"]).output().unwrap();
+        let told = complaint(&output);
+        assert_eq!(output.status.code(), Some(code), "{bad}: {told}");
+        assert!(told.contains(why), "{bad}: {told}");
+        if bad.contains("no such thing") {
+            assert!(told.contains("| no such thing"), "{bad}: {told}");
+        }
+        assert!(!latest(&harness).exists(), "{bad}");
+        harness.assert_nothing_left();
+    }
+}
+
+#[test]
+fn what_a_command_starts_beside_it_is_killed_and_told() {
+    let harness = Harness::new();
+    let leaving = format!("sh -c 'setsid sleep 600 & exec {ECHO} --mode serial'");
+    let output = compare(&harness, &leaving, &leaving).output().unwrap();
+    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{log}");
+    assert!(
+        log.contains("baseline left 1 processes, which are killed"),
+        "{log}"
+    );
+    harness.assert_nothing_left();
+}
+
+fn git(folder: &Path, arguments: &[&str]) -> String {
+    let mut command = Command::new("git");
+    for (name, value) in [("user.name", "a"), ("user.email", "a@example.org")] {
+        command.args(["-c", &format!("{name}={value}")]);
+    }
+    let output = command
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn two_revisions_are_built_once_each_and_their_work_trees_removed() {
+    let harness = Harness::new();
+    let repository = harness.folder.path().join("repository");
+    fs::create_dir(&repository).unwrap();
+    git(
+        &repository,
+        &["init", "--quiet", "--initial-branch", "main"],
+    );
+    for mode in ["serial", "pipelined"] {
+        fs::write(repository.join("mode"), mode).unwrap();
+        git(&repository, &["add", "mode"]);
+        git(&repository, &["commit", "--quiet", "--message", mode]);
+    }
+    let build = "sh -c 'echo built; printf \"#!/bin/sh\\nexec \\\"\\$@\\\" --mode $(cat mode)\" >serve; chmod +x serve'";
+    let run = |build: &str, old: &str| {
+        let mut command = harness.on_stack("experiment", &["--trials", "1", "--topic", "requests"]);
+        command.args([
+            "--baseline-rev",
+            old,
+            "--changed-rev",
+            "main",
+            "--build",
+            build,
+        ]);
+        command.args(["--run", &format!("./serve {ECHO}"), "--ready", "line=ready"]);
+        command.args(["--env", "LIMITS_PROPERTIES={kafka-properties}"]);
+        command.args(["--run-time", "1s", "--warm-up", "0s", "--rehearsal", "0s"]);
+        command.current_dir(&repository).output().unwrap()
+    };
+    let output = run(build, "main~1");
+    assert!(output.status.success(), "{}", complaint(&output));
+    let folder = fs::canonicalize(repository.join("results/latest")).unwrap();
+    for (variant, mode) in [("baseline", "serial"), ("changed", "pipelined")] {
+        let log = fs::read_to_string(folder.join(format!("build-{variant}.log"))).unwrap();
+        assert_eq!(log, "built\n");
+        let about = &json(&folder.join(format!("block-1-{variant}/environment.json")))["about"];
+        let revision = if mode == "serial" {
+            "revision main~1"
+        } else {
+            "revision main"
+        };
+        assert_eq!(about, revision);
+    }
+    for (build, old, why) in [
+        (
+            "sh -c 'echo no such thing; exit 3'",
+            "main~1",
+            "main~1 does not build (exit status: 3)",
+        ),
+        ("true", "no-such", "there is no revision no-such"),
+    ] {
+        let output = run(build, old);
+        assert_eq!(output.status.code(), Some(1));
+        let told = complaint(&output);
+        assert!(told.contains(why), "{told}");
+    }
+    assert_eq!(git(&repository, &["worktree", "list"]).lines().count(), 1);
+    harness.assert_nothing_left();
+}
