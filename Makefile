@@ -77,7 +77,7 @@ compare: build ## Compare the two runs of bench-*; results/comparison.html
 
 # The origin is `file` where nobody has chosen a stack.
 ifeq ($(origin STACK),file)
-simulate: ## The verdict on 31,000 drawn experiments; with STACK=..., on N and 3 x N_CHANGED real ones
+simulate: ## The verdict on 151,000 drawn experiments; with STACK=..., on N and 3 x N_CHANGED real ones
 	$(CARGO) run --release --locked -p load-client --example null_experiments
 else
 simulate: setup build

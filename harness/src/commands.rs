@@ -165,6 +165,9 @@ async fn bench(arguments: BenchArguments, stop: &CancellationToken) -> Result<()
         .load
         .settings(arguments.target.kind(), &subject.topic);
     settings.require_load_client()?;
+    for variant in &subject.variants {
+        variant.require_program()?;
+    }
     let files = RunFiles::beside(&arguments.out);
     // Before the stack starts: a place that cannot be written must not cost a rehearsal.
     files.prepare().context("--out")?;
@@ -208,7 +211,10 @@ async fn compare_variants(arguments: ExperimentArguments, stop: &CancellationTok
     let markdown = markdown.transpose().context("--markdown")?;
     let folder = experiment::experiment_folder(&arguments.results, kind)?;
     // Held until the end: their commands run in them.
-    let _work_trees = experiment::check_out(&arguments, &mut subject, &folder, stop).await?;
+    let _work_trees = experiment::check_out(&mut subject, &folder, stop).await?;
+    for variant in &subject.variants {
+        variant.require_program()?;
+    }
     let mut stack = start(kind, arguments.target.options(stop)).await?;
     let design = Design {
         length: arguments.length(),
@@ -218,6 +224,10 @@ async fn compare_variants(arguments: ExperimentArguments, stop: &CancellationTok
     };
     let plan = Experiment::plan(&stack, subject, settings, design);
     let outcome = experiment(&mut stack, &plan, &arguments.results, &folder, stop).await;
+    if outcome.is_err() {
+        // `load-client compare --sequential` reads them.
+        tracing::info!("the runs so far are in {}", folder.display());
+    }
     let outcome = after_stop(outcome, stack.stop().await)?;
     if let Some(markdown) = markdown {
         markdown.write_whole(outcome.markdown.as_bytes())?;

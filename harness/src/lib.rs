@@ -36,11 +36,11 @@ pub mod service;
 pub mod simulate;
 pub mod soak;
 pub mod stack;
-pub mod system;
 
 mod files;
 mod hand_over;
 mod record_headers;
+mod system;
 mod usage;
 mod wait;
 

@@ -39,12 +39,16 @@ pub fn own(name: &str, flag: &str, given: Option<&Path>) -> Result<PathBuf> {
     }
 }
 
+/// The program that the first word of a command names: on PATH, or, with a slash in it, from the command's folder.
+pub(crate) fn found(word: &str, folder: Option<&Path>) -> Result<PathBuf> {
+    if !word.contains('/') {
+        return on_path(word).with_context(|| format!("there is no program {word} on PATH"));
+    }
+    executable(&folder.map_or_else(|| word.into(), |folder| folder.join(word)))
+}
+
 /// A file that can be run.
-///
-/// # Errors
-///
-/// When it cannot be.
-pub fn executable(file: &Path) -> Result<PathBuf> {
+fn executable(file: &Path) -> Result<PathBuf> {
     if is_executable(file) {
         return Ok(file.to_owned());
     }
@@ -52,8 +56,7 @@ pub fn executable(file: &Path) -> Result<PathBuf> {
 }
 
 /// The folder of this workspace's programs: that of the running executable, or, for a test executable, the one above it.
-#[must_use]
-pub fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     let exe = env::current_exe().unwrap_or_default();
     let folders = exe.ancestors().skip(1).take(2);
     let mut with_client = folders.filter(|folder| is_executable(&folder.join("load-client")));

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-pub use self::ready::Ready;
+pub(crate) use self::ready::Ready;
 pub(crate) use self::ready::{Group, Probe};
 use crate::process::{Child, Surroundings};
 use crate::usage::{Usage, family};
@@ -22,7 +23,8 @@ use crate::wait;
 const MARK: &str = "HARNESS_SYSTEM";
 /// Above the order service's drain time-out (10 s) and the limit of its last commit (8 s), so that it always gets to
 /// finish by itself.
-const STOP_GRACE: Duration = Duration::from_secs(25);
+pub(crate) const STOP_GRACE: Duration = Duration::from_secs(25);
+const LOOK: Duration = Duration::from_millis(50);
 
 /// How a system is started.
 pub(crate) struct Start<'a> {
@@ -41,7 +43,7 @@ pub(crate) struct Start<'a> {
 
 /// A running system.
 #[derive(Debug)]
-pub struct System {
+pub(crate) struct System {
     child: Child,
     probe: Probe,
     family: Family,
@@ -83,7 +85,7 @@ impl System {
     }
 
     /// The process that was started, to signal it or to read its log.
-    pub fn child(&mut self) -> &mut Child {
+    pub(crate) fn child(&mut self) -> &mut Child {
         &mut self.child
     }
 
@@ -105,13 +107,20 @@ impl System {
     }
 
     /// Asks it to end, and kills what it leaves; returns how it ended.
-    pub(crate) async fn stop(self) -> Result<ExitStatus> {
+    pub(crate) async fn stop(self, grace: Duration) -> Result<ExitStatus> {
         let Self { child, family, .. } = self;
         let name = child.name().to_owned();
-        let status = child.stop(STOP_GRACE).await?;
+        let deadline = Instant::now() + grace;
+        let status = child.stop(grace).await?;
+        // The signal went to the whole group. Behind a shell, which ends at once, the service itself may still be ending.
+        let mut left = family.of_group();
+        while !left.is_empty() && Instant::now() < deadline {
+            sleep(LOOK).await;
+            left = family.of_group();
+        }
         let left = family.processes().len();
         if left > 0 {
-            tracing::warn!("{name} left {left} processes, which are killed");
+            tracing::warn!("{name} left processes behind ({left}), which are killed");
         }
         Ok(status)
     }
@@ -119,7 +128,7 @@ impl System {
     /// The same of a program that ends with 0 when it is asked to.
     pub(crate) async fn stop_well(self) -> Result<()> {
         let (name, log) = (self.child.name().to_owned(), self.child.log().to_owned());
-        let status = self.stop().await?;
+        let status = self.stop(STOP_GRACE).await?;
         if !status.success() {
             bail!(
                 "{name} did not end well ({status}); its log is {}",
@@ -140,17 +149,29 @@ struct Family {
 
 impl Family {
     fn processes(&self) -> Vec<u32> {
-        family(&self.entry, self.group)
+        family(Some(&self.entry), self.group)
+    }
+
+    fn of_group(&self) -> Vec<u32> {
+        family(None, self.group)
     }
 }
 
+/// How often what is left is looked for again: what is killed may just have started another one.
+const ATTEMPTS: usize = 5;
+
 impl Drop for Family {
     fn drop(&mut self) {
-        let ids = self.processes().into_iter();
-        let ids = ids.filter_map(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        for process in ids {
-            // The only failure left is that it is gone.
-            let _ = kill_process(process, Signal::KILL);
+        for _ in 0..ATTEMPTS {
+            let left = self.processes();
+            if left.is_empty() {
+                return;
+            }
+            let ids = left.into_iter();
+            for process in ids.filter_map(|id| Pid::from_raw(i32::try_from(id).ok()?)) {
+                // The only failure left is that it is gone.
+                let _ = kill_process(process, Signal::KILL);
+            }
         }
     }
 }
@@ -181,18 +202,18 @@ mod tests {
             system.until_ready(limit, &stop).await.unwrap();
             let (entry, group) = (system.family.entry.clone(), system.family.group);
             let both = async {
-                while family(&entry, None).len() < 2 {
+                while family(Some(&entry), None).len() < 2 {
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
             };
             tokio::time::timeout(limit, both).await.unwrap();
             assert!(system.usage().is_some());
             match is_stopped {
-                true => drop(system.stop().await.unwrap()),
+                true => drop(system.stop(STOP_GRACE).await.unwrap()),
                 false => drop(system),
             }
             let gone = async {
-                while !family(&entry, group).is_empty() {
+                while !family(Some(&entry), group).is_empty() {
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
             };

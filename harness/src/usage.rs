@@ -24,10 +24,10 @@ impl Usage {
         })
     }
 
-    /// That of several together.
+    /// That of several together, but for those that are gone; `None` if all are.
     pub(crate) fn sum(processes: &[u32]) -> Option<Self> {
-        let each = processes.iter().map(|process| Self::of(*process));
-        each.reduce(|all, one| Some(all?.with(one?)))?
+        let each = processes.iter().filter_map(|process| Self::of(*process));
+        each.reduce(Self::with)
     }
 
     fn with(self, other: Self) -> Self {
@@ -48,7 +48,7 @@ impl Usage {
 
 /// The processes that have this entry in their environment, because they were started with it or by one that was, and
 /// those of this process group. None where there is no /proc.
-pub(crate) fn family(entry: &str, group: Option<u32>) -> Vec<u32> {
+pub(crate) fn family(entry: Option<&str>, group: Option<u32>) -> Vec<u32> {
     let belongs = |process: &u32| {
         let read = |file: &str| fs::read(format!("/proc/{process}/{file}")).unwrap_or_default();
         let stat = read("stat");
@@ -56,11 +56,15 @@ pub(crate) fn family(entry: &str, group: Option<u32>) -> Vec<u32> {
         if is_zombie(&stat) {
             return false;
         }
-        let environment = read("environ");
-        let mut entries = environment.split(|byte| *byte == 0);
         // A program may overwrite its environment, with its title for example.
-        entries.any(|own| own == entry.as_bytes())
-            || group.is_some() && field(&stat, GROUP) == group.map(u64::from)
+        if group.is_some() && field(&stat, GROUP) == group.map(u64::from) {
+            return true;
+        }
+        entry.is_some_and(|entry| {
+            let environment = read("environ");
+            let mut entries = environment.split(|byte| *byte == 0);
+            entries.any(|own| own == entry.as_bytes())
+        })
     };
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     let ids = processes.filter_map(|one| one.file_name().to_str()?.parse().ok());
@@ -119,7 +123,8 @@ mod tests {
         let twice = Usage::sum(&[std::process::id(), std::process::id()]).unwrap();
         assert!(twice.peak_bytes >= 2 * own.peak_bytes);
         assert_eq!(Usage::of(u32::MAX), None);
-        assert_eq!(Usage::sum(&[std::process::id(), u32::MAX]), None);
+        assert!(Usage::sum(&[std::process::id(), u32::MAX]).is_some());
+        assert_eq!(Usage::sum(&[u32::MAX]), None);
         assert_eq!(Usage::sum(&[]), None);
     }
 }

@@ -75,6 +75,31 @@ fn two_commands_are_compared_and_the_report_repeats_the_experiment() {
 }
 
 #[test]
+fn a_duet_runs_both_at_once_and_its_load_clients_take_turns() {
+    let harness = Harness::new();
+    let mode = |mode: &str| format!("{ECHO} --mode {mode}");
+    let mut command = compare(&harness, &mode("serial"), &mode("pipelined"));
+    let output = command.arg("--duet").output().unwrap();
+    assert!(output.status.success(), "{}", complaint(&output));
+    let of = |side: &str| {
+        let folder = latest(&harness).join(format!("block-1-{side}"));
+        let command = json(&folder.join("environment.json"))["load_command"].to_string();
+        let summary = json(&folder.join(format!("{side}-1.json")));
+        (command, summary["started"].as_str().unwrap().to_owned())
+    };
+    let [(first, began), (second, other)] = ["baseline", "changed"].map(of);
+    let turns = ["1/2@250ms", "2/2@250ms"];
+    let are_there = |one: &str, two: &str| one.contains(turns[0]) && two.contains(turns[1]);
+    assert!(
+        are_there(&first, &second) || are_there(&second, &first),
+        "{first} {second}"
+    );
+    // In the same second, or the next.
+    assert_eq!(began[..17], other[..17]);
+    harness.assert_nothing_left();
+}
+
+#[test]
 fn three_variants_of_a_file_are_compared_with_the_first_until_it_is_decided() {
     let harness = Harness::new();
     let variant = |name: &str, mode: &str| {
@@ -85,8 +110,8 @@ fn three_variants_of_a_file_are_compared_with_the_first_until_it_is_decided() {
     };
     let variants = [("one", "serial"), ("two", "pipelined"), ("three", "serial")];
     let variants: String = variants.map(|(name, mode)| variant(name, mode)).concat();
-    let settings = "topic = 'requests'\nrun-time = '1s'\nwarm-up = '0s'\nrehearsal = '0s'\nspawn-rate = 1000\nmin-trials = 3\n\
-                    max-trials = 9\nthreshold = '50%'\nfail-on = 'not-faster'\n";
+    let settings = "topic = 'requests'\nrun-time = '1s'\nwarm-up = '0s'\nrehearsal = '0s'\nspawn-rate = 1000\nusers = 2\nload = '--think-time 5ms'\nmin-trials = 3\n\
+                    max-trials = 4\nthreshold = '50%'\nfail-on = 'not-faster'\n";
     let file = harness.folder.path().join("own.toml");
     fs::write(&file, format!("{settings}{variants}")).unwrap();
     let mut command = harness.on_stack("experiment", &["--file", "own.toml"]);
@@ -96,7 +121,7 @@ fn three_variants_of_a_file_are_compared_with_the_first_until_it_is_decided() {
     let told = complaint(&output);
     assert!(told.contains("--fail-on: "), "{told}");
     let log = String::from_utf8(output.stderr).unwrap();
-    assert!(log.contains("after 3 blocks, three: "), "{log}");
+    assert!(log.contains(" blocks, three: "), "{log}");
     let folder = latest(&harness);
     for (file, changed) in [
         ("comparison.json", "two"),
@@ -176,7 +201,7 @@ fn what_a_command_starts_beside_it_is_killed_and_told() {
     let log = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{log}");
     assert!(
-        log.contains("baseline left 1 processes, which are killed"),
+        log.contains("baseline left processes behind (1), which are killed"),
         "{log}"
     );
     harness.assert_nothing_left();
@@ -232,13 +257,11 @@ fn two_revisions_are_built_once_each_and_their_work_trees_removed() {
     for (variant, mode) in [("baseline", "serial"), ("changed", "pipelined")] {
         let log = fs::read_to_string(folder.join(format!("build-{variant}.log"))).unwrap();
         assert_eq!(log, "built\n");
-        let about = &json(&folder.join(format!("block-1-{variant}/environment.json")))["about"];
-        let revision = if mode == "serial" {
-            "revision main~1"
-        } else {
-            "revision main"
-        };
-        assert_eq!(about, revision);
+        let environment = json(&folder.join(format!("block-1-{variant}/environment.json")));
+        let place = if mode == "serial" { "main~1" } else { "main" };
+        let commit = git(&repository, &["rev-parse", place]);
+        let about = format!("revision {place}, {}", &commit[..12]);
+        assert_eq!(environment["about"], about);
     }
     for (build, old, why) in [
         (

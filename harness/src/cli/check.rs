@@ -19,10 +19,27 @@ use crate::stack::{StackKind, StackOptions};
 const NATIVE_REHEARSAL: Duration = Duration::from_secs(15);
 
 /// The file of an experiment: beside the flags it has the variants.
-pub(crate) const FILE: TomlFile<'_> = TomlFile {
+const FILE: TomlFile<'_> = TomlFile {
     flag: "file",
     program: "harness",
     beside: &["variants"],
+};
+
+/// The same for one run, which passes over what only an experiment has.
+const OF_BENCH: TomlFile<'_> = TomlFile {
+    beside: &[
+        "variants",
+        "trials",
+        "until-decided",
+        "min-trials",
+        "max-trials",
+        "seed",
+        "threshold",
+        "calibrate",
+        "duet",
+        "fail-on",
+    ],
+    ..FILE
 };
 
 /// The flags of which one value is a whole list: the command line's replaces the variable's.
@@ -41,7 +58,10 @@ where
     let arguments = arguments.into_iter().map(Into::into).collect();
     let file = SettingsFile {
         flag: FILE.flag,
-        read: &|command, path| FILE.read(command, path),
+        read: &|command, path| match command.get_name() {
+            "bench" => OF_BENCH.read(command, path),
+            _ => FILE.read(command, path),
+        },
     };
     let given = flags_and_variables::read_with_file(command.clone(), arguments, &LISTS, file)?;
     let cli = Cli::from_arg_matches(&given.matches).map_err(|error| error.format(&mut command))?;
@@ -229,10 +249,16 @@ mod tests {
             "--run",
             "required",
         ),
+        ("harness experiment --load -u5", "-u5", "harness"),
         (
-            "harness experiment --trials 5 --max-trials 9",
-            "--max-trials",
-            "cannot be used",
+            "harness experiment --load --header=authorization=x",
+            "--load",
+            "LOAD_CLIENT_HEADER",
+        ),
+        (
+            "harness experiment --baseline a --changed b --env A",
+            "--env",
+            "NAME=VALUE",
         ),
         (
             "harness experiment --min-trials 9 --max-trials 8",

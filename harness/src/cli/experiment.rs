@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
+use flags_and_variables::Quietly;
 
 use super::arguments::TargetArguments;
 use super::values;
@@ -64,7 +65,7 @@ pub struct ExperimentArguments {
     /// What is under test.
     #[command(flatten)]
     pub subject: SubjectArguments,
-    /// The command of the baseline, quoted as for a shell, which there is not
+    /// The command of the baseline, quoted as for a shell; no shell runs it
     #[arg(
         long,
         value_name = "COMMAND",
@@ -81,10 +82,20 @@ pub struct ExperimentArguments {
     )]
     pub changed: Option<String>,
     /// Where the baseline runs [default: here]
-    #[arg(long, value_name = "FOLDER", requires = "baseline")]
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        requires = "baseline",
+        env = "HARNESS_WORKDIR_BASELINE"
+    )]
     pub workdir_baseline: Option<PathBuf>,
     /// Where the change runs [default: here]
-    #[arg(long, value_name = "FOLDER", requires = "changed")]
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        requires = "changed",
+        env = "HARNESS_WORKDIR_CHANGED"
+    )]
     pub workdir_changed: Option<PathBuf>,
     /// The revision of this git repository that is the baseline; a work tree is made of it, and removed
     #[arg(long, value_name = "REVISION", requires_all = ["changed_rev", "run"], conflicts_with = "baseline",
@@ -114,15 +125,16 @@ pub struct ExperimentArguments {
     #[arg(long, value_name = "WHEN", env = "HARNESS_READY")]
     pub ready: Option<Ready>,
     /// A variable of both commands, beside KAFKA and the like; may be given many times
-    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = values::property, value_delimiter = '\n',
+    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = Quietly(values::variable), value_delimiter = '\n',
           env = "HARNESS_ENV", hide_env_values = true)]
     pub environment: Vec<(String, String)>,
     /// So many blocks, each one run of each variant, looked at once; a verdict needs five
-    #[arg(long, value_name = "N", env = "HARNESS_TRIALS", conflicts_with_all = ["until_decided", "min_trials", "max_trials"],
+    #[arg(long, value_name = "N", env = "HARNESS_TRIALS",
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub trials: Option<u32>,
-    /// Blocks until the change is faster, slower or equivalent, looked at after each; the default without --trials
-    #[arg(long)]
+    /// Blocks until the change is faster, slower or equivalent, looked at after each: the default without --trials,
+    /// over which it wins
+    #[arg(long, env = "HARNESS_UNTIL_DECIDED")]
     pub until_decided: bool,
     /// At least so many of them
     #[arg(long, default_value_t = 4, value_name = "N", env = "HARNESS_MIN_TRIALS",
@@ -182,7 +194,7 @@ impl ExperimentArguments {
     /// How many blocks there are.
     #[must_use]
     pub fn length(&self) -> Length {
-        match self.trials {
+        match self.trials.filter(|_| !self.until_decided) {
             Some(trials) => Length::Fixed { trials },
             None => Length::UntilDecided {
                 min_trials: self.min_trials,
@@ -275,7 +287,8 @@ pub struct LoadArguments {
 }
 
 /// Flags of the load client that are different in each run, or are the harness's own.
-const OF_THE_HARNESS: [&str; 10] = [
+const OF_THE_HARNESS: [&str; 11] = [
+    "--fail-on",
     "--host",
     "--topic",
     "--reply-topic",
@@ -288,15 +301,37 @@ const OF_THE_HARNESS: [&str; 10] = [
     "--config",
 ];
 
+/// The same, of one letter.
+const SHORT: [&str; 4] = ["-u", "-r", "-t", "-X"];
+/// Words in the name of a header whose value is a secret.
+const SECRET_HEADERS: [&str; 5] = ["authorization", "cookie", "password", "token", "key"];
+
 impl LoadArguments {
     pub(super) fn check(&self) -> Result<(), String> {
-        let given = self.load.iter().flat_map(|words| &words.0);
-        let mut own = given.filter(|word| {
+        let given: Vec<&String> = self.load.iter().flat_map(|words| &words.0).collect();
+        let is_own = |word: &&&String| {
             let flag = word.split('=').next().unwrap_or_default();
+            let is_short = !word.starts_with("--");
             OF_THE_HARNESS.contains(&flag)
-        });
-        if let Some(flag) = own.next() {
-            return Err(format!("--load: {flag} is set by the harness"));
+                || is_short && SHORT.iter().any(|own| word.starts_with(own))
+        };
+        if let Some(flag) = given.iter().find(is_own) {
+            return Err(format!("--load: {flag} is the harness's own flag"));
+        }
+        // A value may stand in the same word as its flag.
+        let is_secret = |word: &&&String| {
+            let name = word.trim_start_matches("--header=");
+            let name = name.split('=').next().unwrap_or_default();
+            let name = name.to_ascii_lowercase();
+            SECRET_HEADERS.iter().any(|own| name.contains(own)) && !name.starts_with("--")
+        };
+        if given.iter().any(|word| word.starts_with("--header"))
+            && given.iter().any(|word| is_secret(&word))
+        {
+            return Err(
+                "--load: every user of the machine can read a header that is a secret; give it in LOAD_CLIENT_HEADER"
+                    .to_owned(),
+            );
         }
         if self.warm_up < self.run_time {
             return Ok(());

@@ -11,7 +11,7 @@ mod values;
 
 pub use arguments::{Cli, Command, DemoArguments, UpArguments};
 pub use check::parse;
-pub(crate) use check::{FILE, rehearsal};
+pub(crate) use check::rehearsal;
 pub(crate) use experiment::TURN;
 pub use experiment::{BenchArguments, ExperimentArguments, FailOn, SubjectArguments};
 pub use faults::{FaultsArguments, SoakArguments};

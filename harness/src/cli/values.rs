@@ -57,6 +57,13 @@ fn is_topic_name(name: &str) -> bool {
     (1..=249).contains(&name.len()) && name.chars().all(legal)
 }
 
+/// A variable, `NAME=VALUE`.
+pub(super) fn variable(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    pair.map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .ok_or_else(|| "takes NAME=VALUE".to_owned())
+}
+
 /// Words as a shell tells them apart.
 #[derive(Debug, Clone)]
 pub struct Words(pub(super) Vec<String>);

@@ -42,6 +42,17 @@ pub(crate) struct Taken {
     pub(crate) requests: usize,
 }
 
+/// The blocks that were made.
+#[derive(Debug, Default)]
+pub(crate) struct Made {
+    /// The runs of each side, block by block.
+    pub(crate) sides: Vec<Vec<Finished>>,
+    /// How many blocks, those that do not count included.
+    pub(crate) blocks: usize,
+    /// Which of them do not count, and why.
+    pub(crate) dropped: Vec<String>,
+}
+
 /// What the blocks of an experiment share.
 pub(crate) struct Blocks<'a> {
     pub(crate) stack: &'a mut Stack,
@@ -52,14 +63,17 @@ pub(crate) struct Blocks<'a> {
 }
 
 impl Blocks<'_> {
-    /// Runs the blocks in this order, up to the first after which the runs so far decide; returns those of each side.
+    /// Makes the blocks in this order, up to the first after which the runs so far decide.
     pub(crate) async fn run(
         &mut self,
         sides: &Sides,
         order: &[Block],
         mut are_decided: impl FnMut(&[Vec<Finished>]) -> Result<bool>,
-    ) -> Result<Vec<Vec<Finished>>> {
-        let mut all: Vec<Vec<Finished>> = sides.sides.iter().map(|_| Vec::new()).collect();
+    ) -> Result<Made> {
+        let mut made = Made {
+            sides: sides.sides.iter().map(|_| Vec::new()).collect(),
+            ..Made::default()
+        };
         for (index, block) in order.iter().enumerate() {
             let place = format!("{} {} of {}", sides.word, index + 1, order.len());
             let mut runs = Vec::new();
@@ -73,23 +87,27 @@ impl Blocks<'_> {
                 let finished = self.at_once(sides, few, index + 1, &place).await?;
                 runs.extend(few.iter().copied().zip(finished));
             }
+            made.blocks = index + 1;
             let invalid = runs.iter().find(|(_, one)| !one.run.invalid.is_empty());
             if let Some((side, one)) = invalid.filter(|_| sides.repeats_invalid) {
                 let reason = one.run.invalid.join("; ");
                 let name = &sides.sides[*side].0;
+                let number = index + 1;
+                made.dropped
+                    .push(format!("{number}: {name} is invalid, {reason}"));
                 self.progress.tell(&format!(
                     "{place} does not count, {name} is invalid: {reason}"
                 ));
                 continue;
             }
             for (side, finished) in runs {
-                all[side].push(finished);
+                made.sides[side].push(finished);
             }
-            if are_decided(&all)? {
+            if are_decided(&made.sides)? {
                 break;
             }
         }
-        Ok(all)
+        Ok(made)
     }
 
     /// Makes the runs of some sides of a block at once.

@@ -1,11 +1,11 @@
-//! `--fail-on`: a verdict that is not to be.
+//! `--fail-on`: verdicts on which an experiment fails.
 
 use anyhow::Result;
 use load_client::compare::Verdict;
 
 use crate::cli::FailOn;
 
-/// Fails on a verdict that is not to be.
+/// Fails on a verdict that the rule forbids.
 ///
 /// # Errors
 ///

@@ -23,5 +23,5 @@ pub use latest::LATEST;
 pub use order::{Block, order};
 pub use plan::{Calibration, Design, Experiment, Length};
 pub use report::{Outcome, REPORT};
-pub use subject::Subject;
+pub use subject::{Revisions, Subject};
 pub use trials::experiment;

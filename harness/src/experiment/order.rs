@@ -34,16 +34,22 @@ fn balanced(count: usize, variants: usize, generator: &mut SplitMix64) -> Vec<Bl
     let mut blocks: Vec<Block> = (0..count)
         .map(|index| {
             let start = index + first;
-            (0..variants)
-                .map(|place| (start + place) % variants)
-                .collect()
+            let rotated = (0..variants).map(|place| (start + place) % variants);
+            let mut block: Block = rotated.collect();
+            // Or each variant would always run after the same one.
+            shuffle(&mut block[1..], generator);
+            block
         })
         .collect();
-    // Fisher and Yates, from the end.
-    for last in (1..blocks.len()).rev() {
-        blocks.swap(last, generator.below(last + 1));
-    }
+    shuffle(&mut blocks, generator);
     blocks
+}
+
+/// Fisher and Yates, from the end.
+fn shuffle<T>(items: &mut [T], generator: &mut SplitMix64) {
+    for last in (1..items.len()).rev() {
+        items.swap(last, generator.below(last + 1));
+    }
 }
 
 #[cfg(test)]

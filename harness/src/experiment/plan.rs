@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::{Block, Subject, order};
+use super::{Block, Revisions, Subject, order};
 use crate::environment::Provenance;
 use crate::run::{Settings, Variant};
 use crate::stack::{Description, Stack};
@@ -78,6 +78,8 @@ pub struct Experiment {
     /// What is compared; the first is the baseline.
     #[serde(serialize_with = "shown")]
     pub variants: Vec<Variant>,
+    /// Where the variants are two revisions of a repository.
+    pub revisions: Option<Revisions>,
     /// How many blocks there are.
     #[serde(flatten)]
     pub length: Length,
@@ -94,6 +96,9 @@ pub struct Experiment {
     pub settings: Settings,
     /// librdkafka properties of the load client and of {kafka-properties}, secrets masked.
     pub client_properties: Vec<String>,
+    /// Those of them that were given.
+    #[serde(skip)]
+    pub given_properties: Vec<String>,
     /// Broker and store.
     #[serde(flatten)]
     pub stack: Description,
@@ -107,6 +112,22 @@ impl Experiment {
     /// Plans an experiment on `stack`.
     #[must_use]
     pub fn plan(stack: &Stack, subject: Subject, settings: Settings, design: Design) -> Self {
+        let provenance = Provenance::now();
+        Self {
+            client_properties: stack.shown_properties(),
+            given_properties: stack.given_properties(),
+            ..Self::of(stack.description(), subject, settings, design, provenance)
+        }
+    }
+
+    /// The same without properties of the clients.
+    pub(super) fn of(
+        stack: Description,
+        subject: Subject,
+        settings: Settings,
+        design: Design,
+        provenance: Provenance,
+    ) -> Self {
         let Design {
             length,
             calibration,
@@ -114,17 +135,19 @@ impl Experiment {
             threshold,
         } = design;
         Self {
-            provenance: Provenance::now(),
+            provenance,
             order: order(length, subject.variants.len(), seed),
             title: subject.title,
             variants: subject.variants,
+            revisions: subject.revisions,
             length,
             calibration,
             seed,
             threshold,
             settings,
-            client_properties: stack.shown_properties(),
-            stack: stack.description(),
+            client_properties: Vec::new(),
+            given_properties: Vec::new(),
+            stack,
         }
     }
 
@@ -134,6 +157,12 @@ impl Experiment {
             Length::Fixed { trials } => trials,
             Length::UntilDecided { .. } => CALIBRATION_BLOCKS,
         }
+    }
+
+    /// Their order: another one than that of the variants, of the same seed.
+    pub(super) fn calibration_order(&self) -> Vec<Block> {
+        let trials = self.calibration_blocks();
+        order(Length::Fixed { trials }, 2, self.seed.wrapping_add(1))
     }
 
     /// How many runs it takes, at most.

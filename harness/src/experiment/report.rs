@@ -10,7 +10,7 @@ use load_client::report::html::{PageContext, Section, comparison_page};
 use load_client::report::text::{comparison_markdown, comparison_text};
 use load_client::stats::quantile;
 
-use super::blocks::{Finished, Taken};
+use super::blocks::{Finished, Made, Taken};
 use super::plan::{Experiment, Length};
 use super::repeat;
 use super::trials::{Runs, SAME, compared, own};
@@ -44,24 +44,22 @@ pub struct Outcome {
 
 /// Compares the sides and writes the pages; without variants, the calibration is what is reported.
 pub(super) fn write(plan: &Experiment, runs: &Runs, folder: &Path) -> Result<Outcome> {
-    let noise = runs
-        .noise
-        .as_deref()
-        .map(|noise| against_itself(plan, noise));
+    let noise = runs.noise.as_ref();
+    let noise = noise.map(|made| against_itself(plan, &made.sides));
     let noise = noise.transpose()?;
     let mut sections = vec![
-        design(plan, runs.variants.is_some()),
+        design(plan, runs.variants.as_ref()),
         load(plan),
         place(plan),
     ];
     let mut notices = notices(plan);
     let mut comparisons = Vec::new();
-    if let Some(variants) = runs.variants.as_deref() {
+    if let Some(Made { sides, .. }) = &runs.variants {
         for side in 1..plan.variants.len() {
-            let comparison = compared(plan, variants, side, Options::default().detail)?;
+            let comparison = compared(plan, sides, side, Options::default().detail)?;
             comparisons.push((plan.variants[side].name.as_str(), comparison));
         }
-        sections.insert(0, taken(plan, variants));
+        sections.insert(0, taken(plan, sides));
         if let Some(noise) = &noise {
             sections.insert(0, noise_floor(noise));
             notices.extend(unsteady(noise));
@@ -217,39 +215,34 @@ fn notices(plan: &Experiment) -> Vec<String> {
     notices.map(str::to_owned).collect()
 }
 
-fn design(plan: &Experiment, variants: bool) -> Section {
+fn design(plan: &Experiment, variants: Option<&Made>) -> Section {
     let told = |variant: &Variant| match variant.about.as_str() {
         "" => variant.command.clone(),
         about => format!("{about}: {}", variant.command),
     };
     let mut rows: Vec<(String, String)> = match variants {
-        true => {
+        Some(_) => {
             let all = plan.variants.iter();
             all.map(|variant| (variant.name.clone(), told(variant)))
                 .collect()
         }
-        false => vec![
+        None => vec![
             (SAME[0].to_owned(), told(&plan.variants[0])),
             (SAME[1].to_owned(), "the same".to_owned()),
         ],
     };
-    let blocks = match plan.length {
-        Length::Fixed { trials } => format!("{trials}, each one run of each variant"),
-        Length::UntilDecided {
-            min_trials,
-            max_trials,
-        } => format!(
-            "{min_trials} to {max_trials}, each one run of each variant, looked at after each until it was decided"
-        ),
+    let together = match plan.settings.is_duet {
+        true => {
+            let turn = format_duration(plan.settings.turn);
+            format!("at once, their load clients in turns of {turn}")
+        }
+        false => "one after the other".to_owned(),
     };
-    let order = plan.order.iter().map(|block| {
-        let names = block.iter().map(|side| plan.variants[*side].name.as_str());
-        names.collect::<Vec<_>>().join(" ")
-    });
     let own = [
-        ("blocks", blocks),
-        ("order", order.collect::<Vec<_>>().join(" | ")),
+        ("blocks", blocks(plan, variants.is_some())),
+        ("order", order(plan, variants)),
         ("seed of the order", plan.seed.to_string()),
+        ("runs of a block", together),
         (
             "to repeat it",
             format!(
@@ -258,25 +251,50 @@ fn design(plan: &Experiment, variants: bool) -> Section {
             ),
         ),
         (
-            "runs of a block",
-            match plan.settings.is_duet {
-                true => {
-                    let turn = format_duration(plan.settings.turn);
-                    format!("at once, their load clients in turns of {turn}")
-                }
-                false => "one after the other".to_owned(),
-            },
-        ),
-        (
             "fresh for each run",
             "topics, consumer group, service and load client; broker and store stay up".to_owned(),
         ),
     ];
     rows.extend(own.map(|(name, value)| (name.to_owned(), value)));
+    let dropped = variants.map_or(&[][..], |made| &made.dropped);
+    let dropped = dropped
+        .iter()
+        .map(|why| ("does not count".to_owned(), format!("block {why}")));
+    rows.extend(dropped);
     Section {
         heading: "Experiment".to_owned(),
         rows,
     }
+}
+
+fn blocks(plan: &Experiment, of_variants: bool) -> String {
+    match plan.length {
+        _ if !of_variants => format!("{}, looked at once", plan.calibration_blocks()),
+        Length::Fixed { trials } => format!("{trials}, each one run of each variant"),
+        Length::UntilDecided {
+            min_trials,
+            max_trials,
+        } => format!(
+            "{min_trials} to {max_trials}, each one run of each variant, looked at after each until it was decided"
+        ),
+    }
+}
+
+/// The order of the blocks that were made.
+fn order(plan: &Experiment, variants: Option<&Made>) -> String {
+    let (order, made) = match variants {
+        Some(made) => (plan.order.clone(), made.blocks),
+        None => (plan.calibration_order(), usize::MAX),
+    };
+    let name = |side: &usize| match variants {
+        Some(_) => plan.variants[*side].name.as_str(),
+        None => SAME[*side],
+    };
+    let blocks = order.iter().take(made).map(|block| {
+        let names: Vec<&str> = block.iter().map(name).collect();
+        names.join(" ")
+    });
+    blocks.collect::<Vec<_>>().join(" | ")
 }
 
 fn load(plan: &Experiment) -> Section {

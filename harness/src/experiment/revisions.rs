@@ -1,38 +1,43 @@
 //! Revisions of a git repository: each checked out into a work tree of its own, and built once.
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::Subject;
-use crate::cli::ExperimentArguments;
-use crate::process::{Child, Surroundings};
+use crate::programs;
+use crate::system::{Probe, Start, System};
 use crate::wait;
+
+/// Characters of a commit that tell it from others.
+const SHORT: usize = 12;
 
 /// Checks the revisions of an experiment out and builds them, if it is about any; its variants run in the work trees,
 /// which are there as long as what is returned.
 pub(crate) async fn check_out(
-    arguments: &ExperimentArguments,
     subject: &mut Subject,
     folder: &Path,
     stop: &CancellationToken,
 ) -> Result<Option<WorkTrees>> {
-    let revisions = arguments.baseline_rev.as_ref();
-    let Some((old, new)) = revisions.zip(arguments.changed_rev.as_ref()) else {
+    let Some(revisions) = &mut subject.revisions else {
         return Ok(None);
     };
-    let revisions = [old.as_str(), new.as_str()];
-    let trees = WorkTrees::of(&revisions)?;
-    let built = trees.folders.iter().zip(revisions);
-    for ((tree, revision), variant) in built.zip(&mut subject.variants) {
-        variant.folder = Some(tree.clone());
-        if let Some(command) = &arguments.build {
+    let mut trees = WorkTrees::new()?;
+    for (revision, variant) in revisions.commits.iter_mut().zip(&mut subject.variants) {
+        let commit = trees.add(revision)?;
+        let tree = trees.folder()?;
+        if let Some(command) = &revisions.build {
             let log = folder.join(format!("build-{}.log", variant.name));
-            build(command, tree, revision, &log, stop).await?;
+            build(command, &tree, revision, &log, stop).await?;
         }
+        variant.about = format!("{}, {}", variant.about, &commit[..SHORT.min(commit.len())]);
+        variant.folder = Some(tree);
+        *revision = commit;
     }
     Ok(Some(trees))
 }
@@ -41,44 +46,51 @@ pub(crate) async fn check_out(
 #[derive(Debug)]
 pub(crate) struct WorkTrees {
     repository: PathBuf,
+    /// Where the harness runs in the repository, and a command in its work tree.
+    inside: PathBuf,
     folders: Vec<PathBuf>,
     /// Holds them.
     home: TempDir,
 }
 
 impl WorkTrees {
-    /// Checks the revisions of the repository here out, side by side.
-    fn of(revisions: &[&str]) -> Result<Self> {
-        let repository = git(Path::new("."), &["rev-parse", "--show-toplevel"])
-            .context("--baseline-rev: this is no git repository")?;
-        let mut own = Self {
-            repository: PathBuf::from(repository.trim_end_matches('\n')),
+    /// Of the repository here; none yet.
+    fn new() -> Result<Self> {
+        let here = Path::new(".");
+        let top = git(here, &["rev-parse", "--show-toplevel"]);
+        let top = top.context("--baseline-rev: this is no git repository")?;
+        let inside = git(here, &["rev-parse", "--show-prefix"])?;
+        Ok(Self {
+            repository: PathBuf::from(top.trim_end_matches('\n')),
+            inside: PathBuf::from(inside.trim_end_matches('\n')),
             folders: Vec::new(),
             home: TempDir::new().context("cannot create a folder for work trees")?,
+        })
+    }
+
+    /// Checks a revision out; returns its commit.
+    fn add(&mut self, revision: &str) -> Result<String> {
+        let resolved = |name: &str| {
+            let asked = ["rev-parse", "--verify", "--quiet", "--end-of-options", name];
+            git(&self.repository, &asked).map(|id| id.trim().to_owned())
         };
-        for (index, revision) in revisions.iter().enumerate() {
-            let commit = format!("{revision}^{{commit}}");
-            let id = git(
-                &own.repository,
-                &[
-                    "rev-parse",
-                    "--verify",
-                    "--quiet",
-                    "--end-of-options",
-                    &commit,
-                ],
-            );
-            let id = id.with_context(|| format!("there is no revision {revision}"))?;
-            let folder = own.home.path().join(format!("{index}"));
-            let place = folder.to_string_lossy();
-            own.folders.push(folder.clone());
-            git(
-                &own.repository,
-                &["worktree", "add", "--quiet", "--detach", &place, id.trim()],
-            )
-            .with_context(|| format!("cannot check {revision} out"))?;
-        }
-        Ok(own)
+        // In two steps, as a revision may be a search for text.
+        let commit = resolved(revision).and_then(|id| resolved(&format!("{id}^{{commit}}")));
+        let commit = commit.with_context(|| {
+            format!("--baseline-rev, --changed-rev: there is no revision {revision}")
+        })?;
+        let folder = self.home.path().join(self.folders.len().to_string());
+        self.folders.push(folder.clone());
+        let place = folder.to_string_lossy();
+        let add = ["worktree", "add", "--quiet", "--detach", &place, &commit];
+        git(&self.repository, &add).with_context(|| format!("cannot check {revision} out"))?;
+        Ok(commit)
+    }
+
+    /// Where commands run in the last work tree.
+    fn folder(&self) -> Result<PathBuf> {
+        let tree = self.folders.last().context("there is a work tree")?;
+        Ok(tree.join(&self.inside))
     }
 }
 
@@ -112,18 +124,23 @@ async fn build(
     let words = shlex::split(command).filter(|words| !words.is_empty());
     let words = words.context("--build: it takes a command; is a quote open?")?;
     tracing::info!("building {revision}, log {}", log.display());
-    let surroundings = Surroundings {
-        variables: &[],
+    let program = programs::found(&words[0], Some(folder)).context("--build")?;
+    let mut system = System::spawn(Start {
+        name: "build",
+        program: &program,
+        arguments: &words[1..],
+        variables: Vec::new(),
         folder: Some(folder),
-    };
-    let program = Path::new(&words[0]);
-    let mut child = Child::spawn_with("build", program, &words[1..], surroundings, log)?;
-    let status = wait::unless_stopped(stop, child.wait()).await??;
+        log,
+        // It ends instead of serving.
+        probe: Probe::Line(String::new()),
+    })?;
+    let status = wait::unless_stopped(stop, system.child().wait()).await??;
+    let tail = system.child().log_tail();
+    // With what it left running.
+    system.stop(Duration::ZERO).await?;
     if !status.success() {
-        bail!(
-            "--build: {revision} does not build ({status}); {}",
-            child.log_tail()
-        );
+        bail!("--build: {revision} does not build ({status}); {tail}");
     }
     Ok(())
 }
@@ -133,6 +150,8 @@ fn git(folder: &Path, arguments: &[&str]) -> Result<String> {
         .args(arguments)
         .current_dir(folder)
         .stdin(Stdio::null())
+        // A terminal's Ctrl-C is the harness's business.
+        .process_group(0)
         .output()
         .context("cannot run git")?;
     if !output.status.success() {

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use flags_and_variables::place_in;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::cli::{ExperimentArguments, FILE, SubjectArguments};
+use crate::cli::{ExperimentArguments, SubjectArguments};
 use crate::run::Variant;
 use crate::system::Ready;
 
@@ -24,6 +24,17 @@ pub struct Subject {
     pub topic: String,
     /// Two or more; the first is the baseline.
     pub variants: Vec<Variant>,
+    /// Where they are two revisions of a repository.
+    pub revisions: Option<Revisions>,
+}
+
+/// Two revisions of a git repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Revisions {
+    /// The commits; before they are checked out what was given.
+    pub commits: [String; 2],
+    /// What builds each.
+    pub build: Option<String>,
 }
 
 /// What a file says beside the flags, which are read with the command line.
@@ -81,6 +92,10 @@ impl Subject {
             .baseline_rev
             .as_ref()
             .zip(arguments.changed_rev.as_ref());
+        let own_revisions = revisions.map(|(old, new)| Revisions {
+            commits: [old.clone(), new.clone()],
+            build: arguments.build.clone(),
+        });
         let (title, variants) = match (commands, revisions.zip(arguments.run.as_ref())) {
             (Some((old, new)), _) => {
                 let baseline = variant("baseline", "", old, &arguments.workdir_baseline);
@@ -94,10 +109,11 @@ impl Subject {
             }
             (None, None) => return Self::of(&arguments.subject),
         };
-        let own = Self {
+        let mut own = Self {
             title,
             topic: "createOrder".to_owned(),
             variants,
+            revisions: own_revisions,
         };
         own.check()?;
         Ok(own.with(&arguments.subject))
@@ -121,7 +137,7 @@ impl Subject {
         Self {
             title: arguments.title.clone().unwrap_or(self.title),
             topic: arguments.topic.clone().unwrap_or(self.topic),
-            variants: self.variants,
+            ..self
         }
     }
 
@@ -135,23 +151,25 @@ impl Subject {
             title: read.title.unwrap_or_else(|| path.display().to_string()),
             topic: read.topic.unwrap_or_else(|| "createOrder".to_owned()),
             variants: read.variants,
+            revisions: None,
         };
-        own.check()?;
         let home = path.parent().unwrap_or(Path::new(""));
         for variant in &mut own.variants {
             // Beside the file, wherever the harness is started.
-            let folder = variant.folder.as_ref();
-            variant.folder = folder.map(|folder| home.join(folder));
+            variant.folder = variant.folder.take().map(|folder| home.join(folder));
         }
+        own.check()?;
         Ok(own)
     }
 
-    fn check(&self) -> Result<()> {
+    /// Refuses what cannot be compared; folders are absolute after it, as a command runs in its own.
+    fn check(&mut self) -> Result<()> {
         if self.variants.len() < 2 {
-            let [key] = FILE.beside else {
-                bail!("there are no two variants")
-            };
-            bail!("it takes two [[{key}]] or more, the baseline first");
+            bail!("it takes two [[variants]] or more, the baseline first");
+        }
+        for variant in &mut self.variants {
+            let folder = variant.folder.take().map(std::path::absolute);
+            variant.folder = folder.transpose().context("a folder")?;
         }
         for (index, variant) in self.variants.iter().enumerate() {
             variant.check()?;
@@ -185,9 +203,12 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_file_is_told_with_its_place() {
         let two = "[[variants]]\nname='a'\ncommand='a'\n[[variants]]\nname='b'\ncommand='b'\n";
-        let own = read(&format!("users = 3\n{two}folder = 'there'\n")).unwrap();
-        assert_eq!(own.title, "folder/own.toml");
-        assert_eq!(own.variants[1].folder, Some(PathBuf::from("folder/there")));
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("own.toml");
+        let text = format!("users = 3\n{two}folder = '.'\n");
+        let own = Subject::read(&text, &file).unwrap();
+        assert_eq!(own.title, file.display().to_string());
+        assert_eq!(own.variants[1].folder.as_deref(), Some(home.path()));
         for (text, why) in [
             ("users = 3\n", "two [[variants]] or more"),
             (&two.replace('b', "a"), "two variants are called a"),

@@ -7,9 +7,8 @@ use load_client::compare::{Comparison, Detail, Names, Options, Run, Verdict, com
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
-use super::blocks::{Blocks, Finished, Sides};
+use super::blocks::{Blocks, Finished, Made, Sides};
 use super::latest;
-use super::order::order;
 use super::plan::{Calibration, Experiment, Length};
 use super::progress::Progress;
 use super::repeat;
@@ -25,9 +24,9 @@ pub(super) const SAME: [&str; 2] = ["first", "second"];
 #[derive(Debug, Default)]
 pub(super) struct Runs {
     /// Of the baseline against itself.
-    pub(super) noise: Option<Vec<Vec<Finished>>>,
+    pub(super) noise: Option<Made>,
     /// Of each variant.
-    pub(super) variants: Option<Vec<Vec<Finished>>>,
+    pub(super) variants: Option<Made>,
 }
 
 /// Runs all blocks of `plan`, compares the sides, and writes the report to a new folder in `results`.
@@ -70,23 +69,18 @@ pub async fn experiment(
 }
 
 /// The baseline twice (A/A): what differs is noise.
-async fn calibrate(blocks: &mut Blocks<'_>, plan: &Experiment) -> Result<Vec<Vec<Finished>>> {
+async fn calibrate(blocks: &mut Blocks<'_>, plan: &Experiment) -> Result<Made> {
     let baseline = &plan.variants[0];
     let sides = Sides {
         word: "calibration",
         sides: SAME.map(|name| (name.to_owned(), baseline.clone())).into(),
         repeats_invalid: false,
     };
-    let trials = plan.calibration_blocks();
-    // Another order than that of the variants, of the same seed.
-    let order = order(Length::Fixed { trials }, 2, plan.seed.wrapping_add(1));
+    let order = plan.calibration_order();
     blocks.run(&sides, &order, |_| Ok(false)).await
 }
 
-async fn compare_variants(
-    blocks: &mut Blocks<'_>,
-    plan: &Experiment,
-) -> Result<Vec<Vec<Finished>>> {
+async fn compare_variants(blocks: &mut Blocks<'_>, plan: &Experiment) -> Result<Made> {
     let named = |variant: &Variant| (variant.name.clone(), variant.clone());
     let sides = Sides {
         word: "block",
@@ -97,15 +91,15 @@ async fn compare_variants(
     let runs = blocks.run(&sides, &plan.order, |runs| {
         are_decided(plan, runs, progress)
     });
-    let runs = runs.await?;
-    if runs[0].is_empty() {
+    let made = runs.await?;
+    if made.sides[0].is_empty() {
         bail!(
             "none of {} blocks counts: each had a run that its load client spoiled; see {}",
-            plan.order.len(),
+            made.blocks,
             blocks.folder.display()
         );
     }
-    Ok(runs)
+    Ok(made)
 }
 
 /// Tells what the blocks so far say, where one looks after each; whether all of it is decided.

@@ -37,8 +37,9 @@ impl RunFiles {
     #[must_use]
     pub fn in_folder(folder: &Path, name: &str) -> Self {
         Self {
-            requests: folder.join(name).with_extension("csv"),
-            summary: folder.join(name).with_extension("json"),
+            // A name may have a dot.
+            requests: folder.join(format!("{name}.csv")),
+            summary: folder.join(format!("{name}.json")),
             environment: folder.join("environment.json"),
             logs: folder.to_owned(),
         }

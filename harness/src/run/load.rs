@@ -7,12 +7,13 @@ use anyhow::Result;
 use humantime::format_duration;
 
 use super::{Planned, Settings};
+use crate::cli::typed;
 use crate::process::Child;
 use crate::stack::Stack;
 use crate::{hand_over, programs};
 
 /// A reply that takes longer is a failure; the article's value.
-pub(super) const REPLY_LIMIT: Duration = Duration::from_secs(30);
+const REPLY_LIMIT: Duration = Duration::from_secs(30);
 
 /// How to start the load client: the command line, program first, and what must not stand there.
 #[derive(Debug)]
@@ -32,6 +33,22 @@ impl LoadCommand {
             log,
         )
     }
+}
+
+/// How long a request may wait for its reply.
+pub(super) fn reply_limit(settings: &Settings) -> Duration {
+    let mut flags = settings.load_flags.iter();
+    let given = flags.find_map(|flag| match flag.strip_prefix("--timeout=") {
+        Some(time) => Some(time.to_owned()),
+        None if flag == "--timeout" => Some(String::new()),
+        None => None,
+    });
+    let given = match given.as_deref() {
+        Some("") => flags.next().cloned(),
+        _ => given,
+    };
+    let given = given.and_then(|time| humantime::parse_duration(&time).ok());
+    given.unwrap_or(REPLY_LIMIT)
 }
 
 /// The load client's start for one run, which is one of several at once if it has a turn.
@@ -72,7 +89,7 @@ pub(super) fn command(
     };
     let mut flags = flags.to_vec();
     if let Some((place, of)) = turn {
-        let time = format_duration(settings.turn).to_string().replace(' ', "");
+        let time = typed::duration(settings.turn);
         flags.push(("--turns", format!("{place}/{of}@{time}")));
     }
     if !is_given("--scenario") {
@@ -86,7 +103,16 @@ pub(super) fn command(
         "run".to_owned(),
         "--headless".to_owned(),
     ];
-    let own = flags.into_iter().filter(|(flag, _)| !is_given(flag));
+    let is_open = is_given("--rate");
+    let has_stages = is_given("--shape");
+    let fits = |flag: &str| match flag {
+        "--users" | "--spawn-rate" => !is_open && !has_stages,
+        "--run-time" => !has_stages,
+        _ => true,
+    };
+    let own = flags
+        .into_iter()
+        .filter(|(flag, _)| !is_given(flag) && fits(flag));
     line.extend(own.flat_map(|(flag, value)| [flag.to_owned(), value]));
     line.extend(further.iter().cloned());
     line.extend(properties);

@@ -14,7 +14,7 @@ use super::{Identity, RunFiles, Settings, Variant};
 use crate::environment::Environment;
 use crate::process::Child;
 use crate::stack::Stack;
-use crate::system::System;
+use crate::system::{STOP_GRACE, System};
 use crate::usage::Usage;
 use crate::wait::Interrupted;
 
@@ -153,7 +153,7 @@ impl<'a> Course<'a> {
             stopped = stopped.and(end_well(live.system).await);
             let mut environment = live.environment;
             environment.usage = usage;
-            environment.write(&live.planned.files.environment)?;
+            stopped = stopped.and(environment.write(&live.planned.files.environment));
             ran.extend(live.end.map(|end| Ran { end, usage }));
         }
         // The load's failure is the cause, the service's and the store's only follow from it.
@@ -182,7 +182,7 @@ impl<'a> Course<'a> {
         let (mut system, command) = variant.spawn(stack, identity, &log)?;
         let ready = system.until_ready(self.settings.ready_timeout, self.stop);
         if let Err(error) = ready.await {
-            system.stop().await?;
+            system.stop(STOP_GRACE).await?;
             return Err(error);
         }
         let environment = Environment::of_run(
@@ -221,7 +221,7 @@ impl<'a> Course<'a> {
 
     /// Waits for the load clients, and for whatever ends the runs before them.
     async fn watch(&mut self, stack: &mut Stack) -> Result<()> {
-        let limit = self.settings.run_time + load::REPLY_LIMIT + LOAD_SLACK;
+        let limit = self.settings.run_time + load::reply_limit(self.settings) + LOAD_SLACK;
         let deadline = Instant::now() + limit;
         loop {
             for live in &mut self.live {
@@ -254,7 +254,7 @@ async fn end_well(mut system: System) -> Result<()> {
         let child = system.child();
         (child.name().to_owned(), child.log().to_owned())
     };
-    let status = system.stop().await?;
+    let status = system.stop(STOP_GRACE).await?;
     let is_well = matches!(status.code(), Some(0 | TERMINATED))
         || status.signal() == Some(Signal::TERM.as_raw());
     if !is_well {

@@ -23,7 +23,7 @@ pub struct Settings {
     /// First part of a run that is not measured.
     #[serde(serialize_with = "as_text")]
     pub warm_up: Duration,
-    /// Length of the first run of either variant, which is thrown away; none if zero.
+    /// Length of the first run of each variant, which is thrown away; none if zero.
     #[serde(serialize_with = "as_text")]
     pub rehearsal: Duration,
     /// Whether the runs of a block are made at once, in short turns.

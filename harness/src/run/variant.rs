@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use kafka_cluster_url::{has_credentials, is_secret, shown};
+use kafka_cluster_url::{MASK, has_credentials, is_secret, shown, without_credentials};
 use serde::{Deserialize, Serialize};
 
 use super::Identity;
@@ -12,8 +12,7 @@ use crate::programs;
 use crate::stack::{Stack, StackKind, free_port};
 use crate::system::{Group, Probe, Ready, Start, System};
 
-/// A service under test. In command, ready, folder and environment `{kafka}` and the like stand for what is different in
-/// each run.
+/// A service under test. In command, ready and environment `{kafka}` and the like stand for what is different in each run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Variant {
@@ -39,6 +38,8 @@ fn group() -> Ready {
     Ready::Group
 }
 
+/// Names of other files of a run.
+const TAKEN: [&str; 2] = ["environment", "load-client"];
 /// Letters of a variant's name: it is the name of files.
 const LONGEST_NAME: usize = 40;
 
@@ -53,18 +54,44 @@ impl Variant {
         let legal = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
         let is_name = (1..=LONGEST_NAME).contains(&name.len())
             && name.chars().all(legal)
-            && !name.starts_with('.');
+            && !name.starts_with('.')
+            && !TAKEN.contains(&name.as_str());
         if !is_name {
             bail!(
-                "variant {name:?}: a name is up to {LONGEST_NAME} letters, digits, '.', '_' or '-'"
+                "variant {name:?}: a name is up to {LONGEST_NAME} letters, digits, '.', '_' or '-', and not {}",
+                TAKEN.join(" or ")
             );
         }
         let words = words(command);
         words.with_context(|| format!("variant {name}: command {command:?}"))?;
         for (name, value) in self.texts() {
             check_names(value).with_context(|| format!("variant {}: {name}", self.name))?;
+            if value == MASK {
+                bail!("variant {}: {name} is masked: write its value", self.name);
+            }
+        }
+        if let Some(folder) = self.folder.as_ref().filter(|folder| !folder.is_dir()) {
+            bail!(
+                "variant {}: there is no folder {}",
+                self.name,
+                folder.display()
+            );
         }
         Ok(())
+    }
+
+    /// Looks for the program, so that a missing one is reported before anything is started.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there.
+    pub fn require_program(&self) -> Result<()> {
+        let here = Place([("programs", programs::folder().display().to_string())].into());
+        let word = here.fill(&words(&self.command)?[0]);
+        let found = programs::found(&word, self.folder.as_deref());
+        found
+            .map(drop)
+            .with_context(|| format!("variant {}", self.name))
     }
 
     /// All texts that may hold placeholders, with what each is.
@@ -104,7 +131,7 @@ impl Variant {
         let words = words(&self.command)?;
         let words: Vec<String> = words.iter().map(|word| place.fill(word)).collect();
         let folder = self.folder.as_deref();
-        let program = program(&words[0], folder)?;
+        let program = programs::found(&words[0], folder)?;
         let mut variables = place.variables();
         let own = self.environment.iter();
         variables.extend(own.map(|(name, value)| (name.clone(), place.fill(value))));
@@ -143,9 +170,13 @@ impl Variant {
     pub(crate) fn shown(&self) -> Self {
         let mut own = self.clone();
         for (name, value) in &mut own.environment {
-            // A placeholder is no secret.
-            if !value.contains('{') {
-                *value = shown(name, value).to_owned();
+            let is_filled_in = PLACEHOLDERS.iter().any(|own| uses(value, own));
+            if !is_filled_in {
+                let is_key = name.to_ascii_lowercase().contains("key");
+                *value = match is_key {
+                    true => MASK.to_owned(),
+                    false => without_credentials(shown(name, value)),
+                };
             }
         }
         own
@@ -159,16 +190,6 @@ fn words(command: &str) -> Result<Vec<String>> {
         bail!("there is no program");
     }
     Ok(words)
-}
-
-/// The executable that the first word names.
-fn program(word: &str, folder: Option<&Path>) -> Result<PathBuf> {
-    if !word.contains('/') {
-        return programs::on_path(word)
-            .with_context(|| format!("there is no program {word} on PATH"));
-    }
-    let file = folder.map_or_else(|| word.into(), |folder| folder.join(word));
-    programs::executable(&file)
 }
 
 const PLACEHOLDERS: [&str; 10] = [

@@ -260,7 +260,9 @@ impl Course<'_> {
             stop: self.stop,
         };
         let runs = runs.run(&sides, &order, |_| Ok(false)).await?;
-        <[_; 2]>::try_from(runs).ok().context("there are two sides")
+        <[_; 2]>::try_from(runs.sides)
+            .ok()
+            .context("there are two sides")
     }
 
     fn compared(&self, sides: &[Vec<Finished>; 2]) -> Result<Comparison> {

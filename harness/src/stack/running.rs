@@ -167,8 +167,12 @@ impl Stack {
     #[must_use]
     pub fn shown_properties(&self) -> Vec<String> {
         let properties = self.client_properties();
-        let shown = |(key, value): &(String, String)| format!("{key}={}", shown(key, value));
-        properties.iter().map(shown).collect()
+        properties.iter().map(pair).collect()
+    }
+
+    /// Those of them that the caller gave.
+    pub(crate) fn given_properties(&self) -> Vec<String> {
+        self.properties.iter().map(pair).collect()
     }
 
     /// Names and versions, for reports.
@@ -342,4 +346,9 @@ fn log_folder(wanted: Option<PathBuf>) -> Result<(PathBuf, Option<TempDir>)> {
             Ok((folder.path().to_owned(), Some(folder)))
         }
     }
+}
+
+/// `key=value`, fit to be shown.
+fn pair((key, value): &(String, String)) -> String {
+    format!("{key}={}", shown(key, value))
 }

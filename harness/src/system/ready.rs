@@ -68,12 +68,24 @@ pub(crate) struct Group {
 impl Group {
     /// Of a group of either kind; those of the newer kind (KIP-848) are no members to an older request.
     async fn members(&self) -> Result<Option<usize>> {
-        match group_members(&self.servers, &self.properties, &self.name).await? {
-            Some(0) if self.properties.is_empty() => {
-                assigned_members(&self.servers, &self.name).await
-            }
-            members => Ok(members),
+        let members = group_members(&self.servers, &self.properties, &self.name).await?;
+        let is_plain = |(name, _): &(String, String)| {
+            !["security.", "sasl.", "ssl."]
+                .iter()
+                .any(|own| name.starts_with(own))
+        };
+        if members != Some(0) || !self.properties.iter().all(is_plain) {
+            return Ok(members);
         }
+        // One of the brokers coordinates the group, and the others say that they do not.
+        let mut answer = Ok(Some(0));
+        for server in self.servers.split(',') {
+            answer = assigned_members(server, &self.name).await;
+            if answer.is_ok() {
+                break;
+            }
+        }
+        answer
     }
 }
 
@@ -90,12 +102,18 @@ pub(crate) enum Probe {
 }
 
 impl Probe {
-    /// Of `http://host:port/path`.
+    /// Of `http://host:port/path`; without a port it is 80.
     pub(crate) fn http(url: &str) -> Self {
         let rest = url.trim_start_matches("http://");
         let (address, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let has_port = address
+            .rsplit_once(':')
+            .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
         Self::Http {
-            address: address.to_owned(),
+            address: match has_port {
+                true => address.to_owned(),
+                false => format!("{address}:80"),
+            },
             path: format!("/{path}"),
         }
     }

@@ -20,8 +20,8 @@ const QUANTILES: f64 = 4.0;
 /// Fewer blocks carry no verdict that is looked at once: four leave Student's t three degrees of freedom, with which one
 /// odd block decides, and the exact sign-flip test cannot tell chance from change (p is 0.125 at least).
 const FEWEST_ONCE: u64 = 5;
-/// Fewer leave the sequence without a bound.
-const FEWEST_IN_SEQUENCE: u64 = 3;
+/// Within so many blocks each sequence has a bound.
+const BOUNDED: u64 = 50;
 
 /// How the blocks are judged. All of it is fixed before the first block.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -61,15 +61,20 @@ impl Rule {
         })
     }
 
-    /// The fewest blocks that carry a verdict.
+    /// The fewest blocks that carry a verdict: in a sequence those with which all figures have a bound. A better median
+    /// must not hide a worse tail.
     pub(super) fn fewest_blocks(self) -> u64 {
-        match self.is_sequential {
-            true => FEWEST_IN_SEQUENCE,
-            false => FEWEST_ONCE,
+        if !self.is_sequential {
+            return FEWEST_ONCE;
         }
+        let is_bounded = |count: &u64| {
+            let half = |metric| anytime_half_width(1.0, *count, self.alpha(metric), TAU);
+            half(Metric::P50).is_some() && half(Metric::P99).is_some()
+        };
+        (2..BOUNDED).find(is_bounded).unwrap_or(BOUNDED)
     }
 
-    /// What these log-ratios of a figure say; their mean may be `hidden` away from the truth.
+    /// What these log-ratios of a figure say. The steps of the clock may hide a part of them, up to `hidden`.
     pub(super) fn judge(
         self,
         metric: Metric,
@@ -132,7 +137,7 @@ impl Sequence {
         let looks = median.map_or_else(Vec::new, |median| {
             let ratios = &median.log_ratios;
             let hidden = median.resolution.ln_1p();
-            let all = FEWEST_IN_SEQUENCE as usize..=ratios.len();
+            let all = 2..=ratios.len();
             all.filter_map(|count| {
                 let interval = rule.interval(Metric::P50, &ratios[..count])?;
                 let change = interval.widened(hidden).map(f64::exp_m1);
@@ -148,7 +153,7 @@ impl Sequence {
         Some(Self {
             alpha: rule.alpha(Metric::P50),
             tau: TAU,
-            least_blocks: FEWEST_IN_SEQUENCE,
+            least_blocks: rule.fewest_blocks(),
             looks,
         })
     }
@@ -168,6 +173,19 @@ mod tests {
         };
         assert_eq!(verdict_on(&RATIOS[..2], &options), None);
         assert_eq!(verdict_on(&RATIOS[..3], &options), Some(Verdict::Faster));
+    }
+
+    #[test]
+    fn a_verdict_waits_until_the_tail_has_a_bound() {
+        let fewest = |comparisons| {
+            let rule = Rule {
+                threshold: 0.02,
+                is_sequential: true,
+                comparisons,
+            };
+            rule.fewest_blocks()
+        };
+        assert_eq!([1, 2, 3, 9].map(fewest), [4, 4, 5, 5]);
     }
 
     #[test]

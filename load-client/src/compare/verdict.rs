@@ -152,7 +152,10 @@ fn figures_without_verdict(comparison: &Comparison) -> Option<String> {
 fn change(effect: &Effect, comparison: &Comparison) -> String {
     let (change, range) = (percent(effect.change), range(effect.low, effect.high));
     let kind = comparison.interval_name();
-    format!("{change} ({kind} {range})")
+    format!(
+        "{change} ({kind}{} {range})",
+        if kind.contains(',') { ":" } else { "" }
+    )
 }
 
 fn statement(effect: &Effect, comparison: &Comparison) -> String {

@@ -172,6 +172,10 @@ async fn closed_loop<T: Transport>(
             continue;
         }
         is_held_back = false;
+        if let Some(begin) = wait_time.turn(now()) {
+            pause_until(begin).await;
+            continue;
+        }
         let Some(sent) = engine.send(user, planned, Arc::<Turn<T>>::clone(&turn)) else {
             break;
         };

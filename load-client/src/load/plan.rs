@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::load::schedule::{Arrivals, Schedule, Segment};
 use crate::load::search::Search;
 use crate::load::shape::show_rate;
+use crate::load::turns::Turns;
 
 /// Most users of a run, whoever asks for them.
 pub(crate) const MAX_USERS: u32 = 1_000_000;
@@ -74,36 +75,6 @@ pub enum Pause {
     Pace(Duration),
     /// Sends at once, in stretches of time that are its own.
     Turns(Turns),
-}
-
-/// Which stretches of the machine's monotonic clock are a load client's own, where several take turns: so they measure
-/// several services at nearly the same time, and never at the same moment.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Turns {
-    /// Whose turn, from 1 on.
-    pub place: u32,
-    /// How many take turns.
-    pub of: u32,
-    /// Length of a turn.
-    pub time: Duration,
-}
-
-/// The last part of a turn, in which nothing is sent any more: for the replies that are under way.
-const END_OF_TURN: f64 = 0.1;
-
-impl Turns {
-    /// How long from that moment of the clock until a request may be sent; zero in the client's own turn.
-    #[must_use]
-    pub fn wait(self, clock: Duration) -> Duration {
-        let (time, of) = (self.time.as_nanos(), u128::from(self.of));
-        let round = time * of;
-        let begin = time * u128::from(self.place - 1);
-        let since = (clock.as_nanos() + round - begin) % round;
-        if since as f64 <= time as f64 * (1.0 - END_OF_TURN) {
-            return Duration::ZERO;
-        }
-        Duration::from_nanos(u64::try_from(round - since).unwrap_or(u64::MAX))
-    }
 }
 
 /// An open loop.
@@ -355,19 +326,6 @@ mod tests {
             search: None,
             loads: Vec::new(),
         }
-    }
-
-    #[test]
-    fn turns_are_told_by_the_clock_alone() {
-        let at = |place, milliseconds| {
-            let time = Duration::from_millis(100);
-            let turns = Turns { place, of: 2, time };
-            turns.wait(Duration::from_millis(milliseconds)).as_millis()
-        };
-        assert_eq!([0, 50, 90].map(|own| at(1, own)), [0, 0, 0]);
-        assert_eq!([91, 100, 199].map(|other| at(1, other)), [109, 100, 1]);
-        assert_eq!([0, 99, 100, 190].map(|own| at(2, own)), [100, 1, 0, 0]);
-        assert_eq!([191, 1_000_050].map(|other| at(2, other)), [109, 50]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::load::plan::{Pause, Plan, Stage, Target};
+use crate::load::turns::clock;
 use crate::stats::SplitMix64;
 
 /// Goes through the stages of a plan.
@@ -163,11 +164,18 @@ impl WaitTime {
                 self.due = Some(next.max(now));
                 Some(next)
             }
-            Pause::Turns(turns) => {
-                let wait = turns.wait(clock());
-                (!wait.is_zero()).then(|| now + wait)
-            }
+            // Before each request it is asked whose turn it is.
+            Pause::Turns(_) => None,
         }
+    }
+
+    /// When its turn begins; `None` in it, and for users that take none.
+    pub(super) fn turn(&self, now: Instant) -> Option<Instant> {
+        let Pause::Turns(turns) = self.pause else {
+            return None;
+        };
+        let wait = turns.wait(clock());
+        (!wait.is_zero()).then(|| now + wait)
     }
 
     /// Whether there is a plan of when to send.
@@ -180,13 +188,6 @@ impl WaitTime {
     pub(super) fn planned(&self, next: Instant, now: Instant) -> Option<Instant> {
         (self.is_paced() && now.saturating_duration_since(next) > COARSENESS).then_some(next)
     }
-}
-
-/// The machine's monotonic clock, which all processes share.
-fn clock() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
-    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
 #[cfg(test)]
