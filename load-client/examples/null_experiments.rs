@@ -64,7 +64,7 @@ fn looking() {
             };
             let ends = look(blocks, way, SHORT, 8_000);
             let name = format!(
-                "{:+} %, {} %, {noise:?}, {way:?}",
+                "{:+.0} %, {:.1} %, {noise:?}, {way:?}",
                 100.0 * change,
                 100.0 * spread
             );
