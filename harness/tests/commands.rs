@@ -121,7 +121,7 @@ fn three_variants_of_a_file_are_compared_with_the_first_until_it_is_decided() {
     let told = complaint(&output);
     assert!(told.contains("--fail-on: "), "{told}");
     let log = String::from_utf8(output.stderr).unwrap();
-    assert!(log.contains(" blocks, three: "), "{log}");
+    assert!(log.contains("  after block "), "{log}");
     let folder = latest(&harness);
     for (file, changed) in [
         ("comparison.json", "two"),

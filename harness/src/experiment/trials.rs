@@ -112,7 +112,7 @@ fn are_decided(plan: &Experiment, runs: &[Vec<Finished>], progress: &Progress) -
     for (side, variant) in plan.variants.iter().enumerate().skip(1) {
         let comparison = compared(plan, runs, side, Detail::Verdict)?;
         progress.tell(&format!(
-            "  after {count} blocks, {}: {}",
+            "  after block {count}, {}: {}",
             variant.name,
             look(&comparison)
         ));
