@@ -83,19 +83,15 @@ fn a_duet_runs_both_at_once_and_its_load_clients_take_turns() {
     assert!(output.status.success(), "{}", complaint(&output));
     let of = |side: &str| {
         let folder = latest(&harness).join(format!("block-1-{side}"));
-        let command = json(&folder.join("environment.json"))["load_command"].to_string();
-        let summary = json(&folder.join(format!("{side}-1.json")));
-        (command, summary["started"].as_str().unwrap().to_owned())
+        json(&folder.join("environment.json"))["load_command"].to_string()
     };
-    let [(first, began), (second, other)] = ["baseline", "changed"].map(of);
+    let [first, second] = ["baseline", "changed"].map(of);
     let turns = ["1/2@250ms", "2/2@250ms"];
     let are_there = |one: &str, two: &str| one.contains(turns[0]) && two.contains(turns[1]);
     assert!(
         are_there(&first, &second) || are_there(&second, &first),
         "{first} {second}"
     );
-    // In the same second, or the next.
-    assert_eq!(began[..17], other[..17]);
     harness.assert_nothing_left();
 }
 
