@@ -14,6 +14,7 @@ use crate::cli::{
     BenchArguments, Cli, Command, DemoArguments, ExperimentArguments, LimitsArguments,
     SimulateArguments, UpArguments,
 };
+use crate::environment::Provenance;
 use crate::experiment::{self, Design, Experiment, Subject, experiment};
 use crate::run::{Identity, Planned, RunEnd, RunFiles, rehearse, run};
 use crate::stack::{Stack, StackKind, StackOptions};
@@ -209,7 +210,8 @@ async fn compare_variants(arguments: ExperimentArguments, stop: &CancellationTok
     settings.require_load_client()?;
     let markdown = arguments.markdown.as_deref().map(files::prepare);
     let markdown = markdown.transpose().context("--markdown")?;
-    let folder = experiment::experiment_folder(&arguments.results, kind)?;
+    let provenance = Provenance::now();
+    let folder = experiment::new_folder(&arguments.results, &provenance.date, kind.name())?;
     // Held until the end: their commands run in them.
     let _work_trees = experiment::check_out(&mut subject, &folder, stop).await?;
     for variant in &subject.variants {
@@ -222,7 +224,7 @@ async fn compare_variants(arguments: ExperimentArguments, stop: &CancellationTok
         seed: arguments.seed.unwrap_or_else(seed_of_now),
         threshold: arguments.threshold,
     };
-    let plan = Experiment::plan(&stack, subject, settings, design);
+    let plan = Experiment::plan(&stack, subject, settings, design, provenance);
     let outcome = experiment(&mut stack, &plan, &arguments.results, &folder, stop).await;
     if outcome.is_err() {
         // `load-client compare --sequential` reads them.
@@ -242,7 +244,7 @@ async fn compare_variants(arguments: ExperimentArguments, stop: &CancellationTok
         latest.display(),
         outcome.report.display()
     ))?;
-    experiment::hold(arguments.fail_on, &outcome.verdicts)
+    experiment::hold(arguments.fail_on, &outcome.changes)
 }
 
 async fn simulate_experiments(

@@ -38,6 +38,7 @@ pub mod soak;
 pub mod stack;
 
 mod files;
+mod git;
 mod hand_over;
 mod record_headers;
 mod system;

@@ -72,18 +72,17 @@ pub mod load {
 
     mod control;
     mod loops;
+    mod pause;
     pub mod plan;
     pub mod runner;
     mod schedule;
     pub(crate) mod search;
     pub(crate) mod shape;
-    mod turns;
     mod users;
 
     pub use control::Control;
     pub use schedule::Arrivals;
     pub use search::Search;
-    pub use turns::Turns;
 }
 pub mod measure {
     //! What a run measures: samples are recorded, summed up, held against thresholds and looked through for findings.

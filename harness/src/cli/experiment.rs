@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use clap::{Args, ValueEnum};
 use flags_and_variables::Quietly;
+use load_client::compare::FailOn;
 
 use super::arguments::TargetArguments;
 use super::values;
@@ -179,15 +180,6 @@ pub struct ExperimentArguments {
     /// What to run.
     #[command(flatten)]
     pub load: LoadArguments,
-}
-
-/// On which verdicts an experiment fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FailOn {
-    /// The change is slower
-    Slower,
-    /// The change is anything but faster
-    NotFaster,
 }
 
 impl ExperimentArguments {

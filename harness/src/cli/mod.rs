@@ -13,7 +13,7 @@ pub use arguments::{Cli, Command, DemoArguments, UpArguments};
 pub use check::parse;
 pub(crate) use check::rehearsal;
 pub(crate) use experiment::TURN;
-pub use experiment::{BenchArguments, ExperimentArguments, FailOn, SubjectArguments};
+pub use experiment::{BenchArguments, ExperimentArguments, SubjectArguments};
 pub use faults::{FaultsArguments, SoakArguments};
 pub use limits::LimitsArguments;
 pub use simulate::SimulateArguments;

@@ -1,8 +1,10 @@
 //! The version of the sources, where the harness runs inside a git repository.
 
-use std::process::{Command, Stdio};
+use std::path::Path;
 
 use serde::Serialize;
+
+use crate::git::git;
 
 /// The commit that is checked out, and whether files differ from it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -17,25 +19,12 @@ impl Commit {
     /// That of the current folder; `None` outside a repository or without git.
     #[must_use]
     pub fn current() -> Option<Self> {
-        let id = git(&["rev-parse", "HEAD"])?.trim().to_owned();
-        let changes = git(&["status", "--porcelain", "--untracked-files=no"])?;
+        let here = Path::new(".");
+        let id = git(here, &["rev-parse", "HEAD"]).ok()?.trim().to_owned();
+        let changes = git(here, &["status", "--porcelain", "--untracked-files=no"]).ok()?;
         Some(Self {
             id,
             dirty: !changes.trim().is_empty(),
         })
     }
-}
-
-fn git(arguments: &[&str]) -> Option<String> {
-    // Without the environment variable, `git status` may take a lock that disturbs another git at work.
-    let mut command = Command::new("git");
-    command
-        .args(arguments)
-        .env("GIT_OPTIONAL_LOCKS", "0")
-        .stdin(Stdio::null());
-    let output = command
-        .output()
-        .ok()
-        .filter(|output| output.status.success())?;
-    String::from_utf8(output.stdout).ok()
 }

@@ -26,12 +26,12 @@ pub(crate) struct Sides {
     pub(crate) repeats_invalid: bool,
 }
 
-/// One run, as it is compared.
-#[derive(Debug)]
-pub(crate) struct Finished {
-    pub(crate) run: Run,
-    /// What the service took.
-    pub(crate) taken: Option<Taken>,
+/// The runs of one side, block by block.
+#[derive(Debug, Default)]
+pub(crate) struct Side {
+    pub(crate) runs: Vec<Run>,
+    /// What the service took in each.
+    pub(crate) taken: Vec<Option<Taken>>,
 }
 
 /// What a service took in a run.
@@ -45,8 +45,8 @@ pub(crate) struct Taken {
 /// The blocks that were made.
 #[derive(Debug, Default)]
 pub(crate) struct Made {
-    /// The runs of each side, block by block.
-    pub(crate) sides: Vec<Vec<Finished>>,
+    /// In the order that the blocks have.
+    pub(crate) sides: Vec<Side>,
     /// How many blocks, those that do not count included.
     pub(crate) blocks: usize,
     /// Which of them do not count, and why.
@@ -68,10 +68,10 @@ impl Blocks<'_> {
         &mut self,
         sides: &Sides,
         order: &[Block],
-        mut are_decided: impl FnMut(&[Vec<Finished>]) -> Result<bool>,
+        mut are_decided: impl FnMut(&[Side]) -> Result<bool>,
     ) -> Result<Made> {
         let mut made = Made {
-            sides: sides.sides.iter().map(|_| Vec::new()).collect(),
+            sides: sides.sides.iter().map(|_| Side::default()).collect(),
             ..Made::default()
         };
         for (index, block) in order.iter().enumerate() {
@@ -88,9 +88,9 @@ impl Blocks<'_> {
                 runs.extend(few.iter().copied().zip(finished));
             }
             made.blocks = index + 1;
-            let invalid = runs.iter().find(|(_, one)| !one.run.invalid.is_empty());
-            if let Some((side, one)) = invalid.filter(|_| sides.repeats_invalid) {
-                let reason = one.run.invalid.join("; ");
+            let invalid = runs.iter().find(|(_, (run, _))| !run.invalid.is_empty());
+            if let Some((side, (run, _))) = invalid.filter(|_| sides.repeats_invalid) {
+                let reason = run.invalid.join("; ");
                 let name = &sides.sides[*side].0;
                 let number = index + 1;
                 made.dropped
@@ -100,8 +100,9 @@ impl Blocks<'_> {
                 ));
                 continue;
             }
-            for (side, finished) in runs {
-                made.sides[side].push(finished);
+            for (side, (run, taken)) in runs {
+                made.sides[side].runs.push(run);
+                made.sides[side].taken.push(taken);
             }
             if are_decided(&made.sides)? {
                 break;
@@ -117,7 +118,7 @@ impl Blocks<'_> {
         some: &[usize],
         number: usize,
         place: &str,
-    ) -> Result<Vec<Finished>> {
+    ) -> Result<Vec<(Run, Option<Taken>)>> {
         let names = some.iter().map(|side| sides.sides[*side].0.as_str());
         let names = names.collect::<Vec<_>>().join(", ");
         self.progress.doing(format!("{place}: {names}"));
@@ -144,7 +145,7 @@ impl Blocks<'_> {
         name: &str,
         planned: &Planned<'_>,
         ran: Ran,
-    ) -> Result<Finished> {
+    ) -> Result<(Run, Option<Taken>)> {
         let (Ran { end, usage }, files) = (ran, &planned.files);
         let mut own = read_run(&files.requests)?;
         if end == RunEnd::Invalid {
@@ -165,7 +166,7 @@ impl Blocks<'_> {
         let taken = usage
             .zip(requests)
             .map(|(usage, requests)| Taken { usage, requests });
-        Ok(Finished { run: own, taken })
+        Ok((own, taken))
     }
 }
 

@@ -4,26 +4,16 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
-
-use crate::stack::StackKind;
 
 /// The link to the last complete experiment, in the folder of results.
 pub const LATEST: &str = "latest";
 
-/// Creates the folder of an experiment that begins now.
-pub(crate) fn experiment_folder(results: &Path, kind: StackKind) -> Result<PathBuf> {
-    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-    new_folder(
-        results,
-        &format!("{}-{}", now.replace(':', "-"), kind.name()),
-    )
-}
-
-/// Creates `results/name`, or `results/name.2` and so on if an experiment of the same second has it.
-pub(crate) fn new_folder(results: &Path, name: &str) -> Result<PathBuf> {
+/// Creates `results/<date>-<name>` for work that began then, or `results/<date>-<name>.2` and so on if other work of the
+/// same second has it.
+pub(crate) fn new_folder(results: &Path, date: &str, name: &str) -> Result<PathBuf> {
+    let name = format!("{}-{name}", date.replace(':', "-"));
     fs::create_dir_all(results).with_context(|| format!("cannot create {}", results.display()))?;
     let latest = results.join(LATEST);
     if fs::symlink_metadata(&latest).is_ok_and(|found| !found.is_symlink()) {
@@ -34,7 +24,7 @@ pub(crate) fn new_folder(results: &Path, name: &str) -> Result<PathBuf> {
     }
     for attempt in 1..100 {
         let folder = match attempt {
-            1 => results.join(name),
+            1 => results.join(&name),
             _ => results.join(format!("{name}.{attempt}")),
         };
         match fs::create_dir(&folder) {
@@ -73,24 +63,24 @@ mod tests {
     fn latest_moves_on_and_old_results_stay() {
         let results = tempfile::tempdir().unwrap();
         for name in ["first", "second", "second"] {
-            let folder = new_folder(results.path(), name).unwrap();
+            let folder = new_folder(results.path(), "1:2", name).unwrap();
             fs::write(folder.join("report.html"), name).unwrap();
             point_to(results.path(), &folder).unwrap();
         }
         let latest = results.path().join("latest");
-        assert_eq!(fs::read_link(&latest).unwrap(), Path::new("second.2"));
+        assert_eq!(fs::read_link(&latest).unwrap(), Path::new("1-2-second.2"));
         assert_eq!(
             fs::read_to_string(latest.join("report.html")).unwrap(),
             "second"
         );
-        assert!(results.path().join("first/report.html").is_file());
+        assert!(results.path().join("1-2-first/report.html").is_file());
     }
 
     #[test]
     fn what_is_no_link_is_not_replaced_and_told_before_the_runs() {
         let results = tempfile::tempdir().unwrap();
         fs::write(results.path().join(LATEST), "mine").unwrap();
-        let error = new_folder(results.path(), "first").unwrap_err();
+        let error = new_folder(results.path(), "1:2", "first").unwrap_err();
         assert!(error.to_string().contains("move it away"), "{error}");
     }
 }

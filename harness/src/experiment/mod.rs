@@ -12,9 +12,9 @@ mod revisions;
 mod subject;
 mod trials;
 
-pub(crate) use blocks::{Blocks, Finished, Sides};
+pub(crate) use blocks::{Blocks, Side, Sides};
 pub(crate) use fail::hold;
-pub(crate) use latest::{experiment_folder, new_folder};
+pub(crate) use latest::new_folder;
 pub(crate) use progress::Progress;
 pub(crate) use revisions::check_out;
 

@@ -111,8 +111,13 @@ fn shown<S: serde::Serializer>(variants: &[Variant], serializer: S) -> Result<S:
 impl Experiment {
     /// Plans an experiment on `stack`.
     #[must_use]
-    pub fn plan(stack: &Stack, subject: Subject, settings: Settings, design: Design) -> Self {
-        let provenance = Provenance::now();
+    pub fn plan(
+        stack: &Stack,
+        subject: Subject,
+        settings: Settings,
+        design: Design,
+        provenance: Provenance,
+    ) -> Self {
         Self {
             client_properties: stack.shown_properties(),
             given_properties: stack.given_properties(),

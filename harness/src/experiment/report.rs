@@ -10,10 +10,10 @@ use load_client::report::html::{PageContext, Section, comparison_page};
 use load_client::report::text::{comparison_markdown, comparison_text};
 use load_client::stats::quantile;
 
-use super::blocks::{Finished, Made, Taken};
+use super::blocks::{Made, Side, Taken};
 use super::plan::{Experiment, Length};
 use super::repeat;
-use super::trials::{Runs, SAME, compared, own};
+use super::trials::{Runs, SAME, compared};
 use crate::environment::Provenance;
 use crate::files;
 use crate::run::Variant;
@@ -38,8 +38,8 @@ pub struct Outcome {
     pub markdown: String,
     /// The page, of more than two variants that of the first change.
     pub report: PathBuf,
-    /// The verdict on each change, with its name; `None` where it is refused.
-    pub verdicts: Vec<(String, Option<Verdict>)>,
+    /// Each change against the baseline, by its name.
+    pub changes: Vec<(String, Comparison)>,
 }
 
 /// Compares the sides and writes the pages; without variants, the calibration is what is reported.
@@ -57,7 +57,7 @@ pub(super) fn write(plan: &Experiment, runs: &Runs, folder: &Path) -> Result<Out
     if let Some(Made { sides, .. }) = &runs.variants {
         for side in 1..plan.variants.len() {
             let comparison = compared(plan, sides, side, Options::default().detail)?;
-            comparisons.push((plan.variants[side].name.as_str(), comparison));
+            comparisons.push((plan.variants[side].name.clone(), comparison));
         }
         sections.insert(0, taken(plan, sides));
         if let Some(noise) = &noise {
@@ -66,7 +66,7 @@ pub(super) fn write(plan: &Experiment, runs: &Runs, folder: &Path) -> Result<Out
             files::write_json(&folder.join("calibration.json"), noise)?;
         }
     } else if let Some(noise) = noise.clone() {
-        comparisons.push((SAME[1], noise));
+        comparisons.push((SAME[1].to_owned(), noise));
     }
     if comparisons.len() > 1 {
         sections.insert(0, conclusions(&comparisons));
@@ -94,26 +94,22 @@ pub(super) fn write(plan: &Experiment, runs: &Runs, folder: &Path) -> Result<Out
         text: text(&comparisons, noise, &context.notices),
         markdown: markdown(&comparisons),
         report: folder.join(REPORT),
-        verdicts: comparisons
-            .iter()
-            .map(|(name, comparison)| ((*name).to_owned(), comparison.verdict))
-            .collect(),
+        changes: comparisons,
     })
 }
 
 /// The baseline's runs against each other; looked at once, however the variants are looked at.
-fn against_itself(plan: &Experiment, noise: &[Vec<Finished>]) -> Result<Comparison> {
+fn against_itself(plan: &Experiment, noise: &[Side]) -> Result<Comparison> {
     let options = Options {
         threshold: plan.threshold,
         names: Names::try_new(SAME[0], SAME[1])?,
         ..Options::default()
     };
-    let [first, second] = [0, 1].map(|side| own(&noise[side]));
-    Ok(compare(&first, &second, &options)?)
+    Ok(compare(&noise[0].runs, &noise[1].runs, &options)?)
 }
 
 fn text(
-    comparisons: &[(&str, Comparison)],
+    comparisons: &[(String, Comparison)],
     noise: Option<&Comparison>,
     notices: &[String],
 ) -> String {
@@ -133,7 +129,7 @@ fn text(
     each.chain(noise).chain(notices).collect()
 }
 
-fn markdown(comparisons: &[(&str, Comparison)]) -> String {
+fn markdown(comparisons: &[(String, Comparison)]) -> String {
     let each = comparisons
         .iter()
         .map(|(name, comparison)| match comparisons.len() {
@@ -144,9 +140,9 @@ fn markdown(comparisons: &[(&str, Comparison)]) -> String {
 }
 
 /// What all changes came to, on the page of each.
-fn conclusions(comparisons: &[(&str, Comparison)]) -> Section {
+fn conclusions(comparisons: &[(String, Comparison)]) -> Section {
     let rows = comparisons.iter();
-    let rows = rows.map(|(name, comparison)| ((*name).to_owned(), comparison.conclusion.clone()));
+    let rows = rows.map(|(name, comparison)| (name.clone(), comparison.conclusion.clone()));
     Section {
         heading: "All changes".to_owned(),
         rows: rows.collect(),
@@ -154,9 +150,9 @@ fn conclusions(comparisons: &[(&str, Comparison)]) -> Section {
 }
 
 /// What the services took of the machine: medians over their runs.
-fn taken(plan: &Experiment, variants: &[Vec<Finished>]) -> Section {
-    let figures = |side: &[Finished]| {
-        let taken: Vec<&Taken> = side.iter().filter_map(|one| one.taken.as_ref()).collect();
+fn taken(plan: &Experiment, variants: &[Side]) -> Section {
+    let figures = |side: &Side| {
+        let taken: Vec<&Taken> = side.taken.iter().flatten().collect();
         let median = |figure: fn(&Taken) -> f64| {
             let all: Vec<f64> = taken.iter().map(|one| figure(one)).collect();
             quantile(&all, 0.5)

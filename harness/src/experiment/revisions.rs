@@ -1,8 +1,6 @@
 //! Revisions of a git repository: each checked out into a work tree of its own, and built once.
 
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -10,6 +8,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::Subject;
+use crate::git::git;
 use crate::programs;
 use crate::system::{Probe, Start, System};
 use crate::wait;
@@ -143,20 +142,4 @@ async fn build(
         bail!("--build: {revision} does not build ({status}); {tail}");
     }
     Ok(())
-}
-
-fn git(folder: &Path, arguments: &[&str]) -> Result<String> {
-    let output = Command::new("git")
-        .args(arguments)
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        // A terminal's Ctrl-C is the harness's business.
-        .process_group(0)
-        .output()
-        .context("cannot run git")?;
-    if !output.status.success() {
-        let told = String::from_utf8_lossy(&output.stderr);
-        bail!("git {}: {}", arguments.join(" "), told.trim());
-    }
-    String::from_utf8(output.stdout).context("git's answer")
 }

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use load_client::compare::{Comparison, Detail, Names, Options, Run, Verdict, compare, percent};
+use load_client::compare::{Comparison, Detail, Names, Options, Verdict, compare, percent};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
-use super::blocks::{Blocks, Finished, Made, Sides};
+use super::blocks::{Blocks, Made, Side, Sides};
 use super::latest;
 use super::plan::{Calibration, Experiment, Length};
 use super::progress::Progress;
@@ -92,7 +92,7 @@ async fn compare_variants(blocks: &mut Blocks<'_>, plan: &Experiment) -> Result<
         are_decided(plan, runs, progress)
     });
     let made = runs.await?;
-    if made.sides[0].is_empty() {
+    if made.sides[0].runs.is_empty() {
         bail!(
             "none of {} blocks counts: each had a run that its load client spoiled; see {}",
             made.blocks,
@@ -103,11 +103,11 @@ async fn compare_variants(blocks: &mut Blocks<'_>, plan: &Experiment) -> Result<
 }
 
 /// Tells what the blocks so far say, where one looks after each; whether all of it is decided.
-fn are_decided(plan: &Experiment, runs: &[Vec<Finished>], progress: &Progress) -> Result<bool> {
+fn are_decided(plan: &Experiment, runs: &[Side], progress: &Progress) -> Result<bool> {
     let Length::UntilDecided { min_trials, .. } = plan.length else {
         return Ok(false);
     };
-    let count = runs[0].len();
+    let count = runs[0].runs.len();
     let mut open = false;
     for (side, variant) in plan.variants.iter().enumerate().skip(1) {
         let comparison = compared(plan, runs, side, Detail::Verdict)?;
@@ -139,7 +139,7 @@ fn look(comparison: &Comparison) -> String {
 /// A side against the first one.
 pub(super) fn compared(
     plan: &Experiment,
-    runs: &[Vec<Finished>],
+    runs: &[Side],
     side: usize,
     detail: Detail,
 ) -> Result<Comparison> {
@@ -151,11 +151,5 @@ pub(super) fn compared(
         detail,
         names: Names::try_new(names[0], names[1])?,
     };
-    let [old, new] = [0, side].map(|side| own(&runs[side]));
-    Ok(compare(&old, &new, &options)?)
-}
-
-/// The runs of a side, as they are compared.
-pub(super) fn own(side: &[Finished]) -> Vec<Run> {
-    side.iter().map(|one| one.run.clone()).collect()
+    Ok(compare(&runs[0].runs, &runs[side].runs, &options)?)
 }

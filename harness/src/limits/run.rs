@@ -1,7 +1,6 @@
 //! `harness limits`: all subjects under all loads, by turns, round after round.
 
 use std::fs;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -19,6 +18,7 @@ use super::report::{self, Report};
 use super::subject::{Programs, Subject};
 use crate::cli::LimitsArguments;
 use crate::environment::Provenance;
+use crate::experiment::new_folder;
 use crate::stack::Stack;
 
 /// What a broker that has just been started gets to do before the first figure counts.
@@ -41,7 +41,8 @@ pub async fn limits(
         arguments.programs.load_client.as_deref(),
     )?;
     let provenance = Provenance::now();
-    let folder = folder(arguments, stack, &provenance)?;
+    let name = format!("limits-{}", stack.kind().name());
+    let folder = new_folder(&arguments.results, &provenance.date, &name)?;
     let logs = folder.join("logs");
     fs::create_dir_all(&logs).with_context(|| format!("cannot create {}", logs.display()))?;
     let mut bench = Bench {
@@ -60,14 +61,6 @@ pub async fn limits(
     let report = Report::new(stack, arguments, provenance, seed, cells, footprints);
     // It takes a while, in which a signal must be heard.
     spawn_blocking(move || report::write(&report, &folder)).await?
-}
-
-fn folder(arguments: &LimitsArguments, stack: &Stack, provenance: &Provenance) -> Result<PathBuf> {
-    let date = provenance.date.replace(':', "-");
-    let name = format!("{date}-limits-{}", stack.kind().name());
-    let folder = arguments.results.join(name);
-    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    Ok(folder)
 }
 
 async fn rounds(

@@ -14,7 +14,7 @@ use super::judge::{Answer, Part, Trial, median};
 use super::report::Report;
 use crate::cli::{SimulateArguments, TURN, rehearsal};
 use crate::environment::Provenance;
-use crate::experiment::{Blocks, Finished, Length, Progress, Sides, Subject, new_folder, order};
+use crate::experiment::{Blocks, Length, Progress, Side, Sides, Subject, new_folder, order};
 use crate::programs;
 use crate::run::{Settings, Variant, rehearse};
 use crate::stack::{Stack, StackKind};
@@ -44,12 +44,8 @@ pub async fn simulate(
         arguments.load_client.as_deref(),
     )?;
     let provenance = Provenance::now();
-    let name = format!(
-        "{}-simulate-{}",
-        provenance.date.replace(':', "-"),
-        stack.kind().name()
-    );
-    let folder = new_folder(&arguments.results, &name)?;
+    let name = format!("simulate-{}", stack.kind().name());
+    let folder = new_folder(&arguments.results, &provenance.date, &name)?;
     let orders = Subject::built_in()?;
     let settings = settings(arguments, stack.kind(), &orders.topic);
     let slowed = Slowed {
@@ -140,8 +136,8 @@ impl Course<'_> {
         let folder = self.folder.join("median");
         let (long, blocks) = (self.long_runs(), self.arguments.trials);
         let sides = self.blocks(&folder, &long, Duration::ZERO, blocks).await?;
-        let runs = sides.iter().flatten();
-        let medians = runs.map(|one| quantile(&one.run.latencies_ms, 0.5));
+        let runs = sides.iter().flat_map(|side| &side.runs);
+        let medians = runs.map(|run| quantile(&run.latencies_ms, 0.5));
         let median = medians.collect::<Option<Vec<f64>>>();
         let median = median.and_then(|medians| quantile(&medians, 0.5));
         let median =
@@ -243,7 +239,7 @@ impl Course<'_> {
         settings: &Settings,
         spin: Duration,
         count: u32,
-    ) -> Result<[Vec<Finished>; 2]> {
+    ) -> Result<[Side; 2]> {
         let order = order(Length::Fixed { trials: count }, 2, self.seed);
         self.seed = self.seed.wrapping_add(1);
         let side = |name: &str, spin| (name.to_owned(), self.slowed.by(spin));
@@ -265,17 +261,13 @@ impl Course<'_> {
             .context("there are two sides")
     }
 
-    fn compared(&self, sides: &[Vec<Finished>; 2]) -> Result<Comparison> {
+    fn compared(&self, sides: &[Side; 2]) -> Result<Comparison> {
         let options = Options {
             threshold: self.arguments.threshold,
             detail: Detail::Verdict,
             ..Options::default()
         };
-        let [old, new] = sides.each_ref().map(|side| {
-            let runs = side.iter().map(|one| one.run.clone());
-            runs.collect::<Vec<_>>()
-        });
-        Ok(compare(&old, &new, &options)?)
+        Ok(compare(&sides[0].runs, &sides[1].runs, &options)?)
     }
 
     fn long_runs(&self) -> Settings {

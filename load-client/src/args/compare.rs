@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::args::{Misuse, values};
-use crate::compare::{Names, Side, side_name};
+use crate::compare::{FailOn, Names, Side, side_name};
 
 #[derive(Debug, Args)]
 pub(crate) struct CompareArguments {
@@ -73,24 +73,6 @@ impl CompareArguments {
             none if none.is_empty() => Ok(none),
             own => commit(&own).map_err(|reason| format!("--commit from GITHUB_SHA {reason}")),
         }
-    }
-}
-
-/// On which verdicts a comparison fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FailOn {
-    /// The changed side is slower
-    Slower,
-    /// The changed side is anything but faster
-    NotFaster,
-}
-
-impl std::fmt::Display for FailOn {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(match self {
-            Self::Slower => "slower",
-            Self::NotFaster => "not-faster",
-        })
     }
 }
 

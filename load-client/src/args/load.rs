@@ -7,8 +7,7 @@ use axum::http::Uri;
 use clap::Args;
 
 use crate::args::{Misuse, values};
-use crate::load::Turns;
-use crate::load::plan::{Load, Model, OpenLoop, Pause, Plan, PlanError, Stage, Target};
+use crate::load::plan::{Load, Model, OpenLoop, Pause, Plan, PlanError, Stage, Target, Turns};
 use crate::load::shape::{self, Preset};
 use crate::load::{Arrivals, Search};
 use crate::measure::memory::metrics_url;

@@ -25,7 +25,7 @@ use crate::report::{Collision, refuse_collisions};
 use crate::scenario::{Mix, Scenario};
 use crate::transport::kafka::{KafkaSettings, ServiceSettings};
 
-pub(crate) use compare::{CompareArguments, FailOn};
+pub(crate) use compare::CompareArguments;
 pub(crate) use load::{Amount, LoadArguments};
 pub(crate) use output::{Files, OutputArguments};
 

@@ -7,8 +7,7 @@ use clap::Arg;
 use flags_and_variables::{TomlFile, name_of};
 use kafka_cluster_url::ClusterUrl;
 
-use crate::load::Turns;
-use crate::load::plan::{checked_spawn_rate, checked_users};
+use crate::load::plan::{Turns, checked_spawn_rate, checked_users};
 use crate::load::shape::{Preset, parse_rate};
 
 pub(crate) use crate::load::shape::{

@@ -18,6 +18,7 @@
 
 mod curves;
 mod effects;
+mod fail_on;
 mod kinds;
 mod notices;
 mod read;
@@ -38,6 +39,7 @@ use self::sides::{Figures, Pooled, Sides};
 use crate::stats::{Bootstrap, TTest, locust_median, welch};
 
 pub use effects::{Blocks, Effect};
+pub use fail_on::FailOn;
 pub use read::{ReadError, read_run};
 pub use rule::verdict_on;
 pub use run::{NameError, Names, Run};

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+pub use crate::load::pause::{Pause, Turns};
 use crate::load::schedule::{Arrivals, Schedule, Segment};
 use crate::load::search::Search;
 use crate::load::shape::show_rate;
-use crate::load::turns::Turns;
 
 /// Most users of a run, whoever asks for them.
 pub(crate) const MAX_USERS: u32 = 1_000_000;
@@ -55,26 +55,6 @@ pub enum Model {
     Closed(Pause),
     /// A schedule, whatever the replies do.
     Open(OpenLoop),
-}
-
-/// What a user does between a reply and its next request.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Pause {
-    /// Sends at once.
-    None,
-    /// Thinks for a time between the two, each as likely as the other.
-    Think {
-        /// The shortest.
-        least: Duration,
-        /// The longest.
-        most: Duration,
-        /// Decides the times.
-        seed: u64,
-    },
-    /// Sends at a constant pace, or at once after a reply that took longer.
-    Pace(Duration),
-    /// Sends at once, in stretches of time that are its own.
-    Turns(Turns),
 }
 
 /// An open loop.
@@ -143,22 +123,7 @@ impl Plan {
             return self.of_loads(Self::load_model);
         }
         match &self.model {
-            Model::Closed(Pause::None) => "closed loop, no think time".to_owned(),
-            Model::Closed(Pause::Think { least, most, .. }) if least == most => {
-                format!("closed loop, think time {}", show(*least))
-            }
-            Model::Closed(Pause::Think { least, most, .. }) => {
-                let (least, most) = (show(*least), show(*most));
-                format!("closed loop, think time {least} to {most}")
-            }
-            Model::Closed(Pause::Pace(pace)) => {
-                format!("closed loop, one request per user each {}", show(*pace))
-            }
-            Model::Closed(Pause::Turns(turns)) => {
-                let Turns { place, of, time } = turns;
-                let time = show(*time);
-                format!("closed loop in turns of {time}, {place} of {of}")
-            }
+            Model::Closed(pause) => format!("closed loop{pause}"),
             Model::Open(open) => {
                 let rate = match self.search {
                     Some(search) => format!("search up to {}", show_rate(search.highest)),
@@ -238,7 +203,7 @@ impl Plan {
     }
 }
 
-fn show(duration: Duration) -> String {
+pub(super) fn show(duration: Duration) -> String {
     humantime::format_duration(duration).to_string()
 }
 

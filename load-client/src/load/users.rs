@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::load::pause::clock;
 use crate::load::plan::{Pause, Plan, Stage, Target};
-use crate::load::turns::clock;
 use crate::stats::SplitMix64;
 
 /// Goes through the stages of a plan.

@@ -3,10 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::args::{CompareArguments, FailOn, Misuse};
-use crate::compare::{
-    self, Comparison, Options, ReadError, Run, Side, Verdict, read_run, summary_beside,
-};
+use crate::args::{CompareArguments, Misuse};
+use crate::compare::{self, Comparison, Options, ReadError, Run, Side, read_run, summary_beside};
 use crate::report::html::{PageContext, Section, comparison_page};
 use crate::report::text::{comparison_markdown, comparison_text};
 use crate::report::{
@@ -149,28 +147,11 @@ fn exit_code(arguments: &CompareArguments, comparison: &Comparison) -> u8 {
     let Some(rule) = arguments.fail_on else {
         return 0;
     };
-    let Some(reason) = broken(rule, comparison) else {
+    let Some(reason) = comparison.broken(rule) else {
         return 0;
     };
     say(&format!("error: --fail-on {rule}: {reason}"));
     BROKEN
-}
-
-/// Why a comparison fails; `None` when it passes.
-///
-/// A refused comparison fails under either rule: a build must not turn green because nothing was
-/// measured that could have turned it red.
-fn broken(rule: FailOn, comparison: &Comparison) -> Option<String> {
-    let Some(verdict) = comparison.verdict else {
-        let reason = comparison.refusal.as_deref();
-        let reason = reason.unwrap_or("no reason is known");
-        return Some(format!("there is no verdict: {reason}"));
-    };
-    let is_broken = match rule {
-        FailOn::Slower => verdict == Verdict::Slower,
-        FailOn::NotFaster => verdict != Verdict::Faster,
-    };
-    is_broken.then(|| format!("the verdict is {}", verdict.name()))
 }
 
 fn context(arguments: &CompareArguments, comparison: &Comparison) -> PageContext {
@@ -207,7 +188,6 @@ fn identities(side: Side, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Misuse> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::Detail;
 
     #[test]
     fn one_file_is_known_by_every_path() {
@@ -225,58 +205,5 @@ mod tests {
         let known = identities(Side::Baseline, &given[..2]).unwrap();
         let same = identities(Side::Changed, &given[2..]).unwrap();
         assert_eq!(same, known[..1]);
-    }
-
-    fn comparison(factors: &[f64]) -> Comparison {
-        let run = |median: f64| {
-            let latencies = (0..101).map(|index| median * (0.9 + 0.002 * f64::from(index)));
-            Run::new("run".to_owned(), latencies.collect())
-        };
-        let baseline: Vec<Run> = factors.iter().map(|_| run(6.0)).collect();
-        let changed: Vec<Run> = factors.iter().map(|factor| run(6.0 * factor)).collect();
-        let options = Options {
-            detail: Detail::Verdict,
-            ..Options::default()
-        };
-        compare::compare(&baseline, &changed, &options).unwrap()
-    }
-
-    #[test]
-    fn each_verdict_under_each_rule() {
-        for (factors, name, slower, not_faster) in [
-            (
-                &[0.7, 0.71, 0.69, 0.7, 0.7, 0.72][..],
-                "faster",
-                false,
-                false,
-            ),
-            (&[1.3, 1.31, 1.29, 1.3, 1.3, 1.32], "slower", true, true),
-            (
-                &[1.0, 1.001, 0.999, 1.0, 1.0, 1.0],
-                "equivalent",
-                false,
-                true,
-            ),
-            (&[0.8, 1.3, 0.9, 1.2, 0.7, 1.1], "inconclusive", false, true),
-        ] {
-            let comparison = comparison(factors);
-            assert_eq!(comparison.verdict.map(Verdict::name), Some(name));
-            assert_eq!(broken(FailOn::Slower, &comparison).is_some(), slower);
-            let reason = broken(FailOn::NotFaster, &comparison);
-            assert_eq!(reason.is_some(), not_faster);
-            assert!(reason.is_none_or(|reason| reason.contains(name)));
-        }
-    }
-
-    #[test]
-    fn nothing_measured_is_no_pass() {
-        let refused = comparison(&[0.5]);
-        for rule in [FailOn::Slower, FailOn::NotFaster] {
-            let reason = broken(rule, &refused).unwrap();
-            assert!(
-                reason.contains("run-to-run variation was not measured"),
-                "{reason}"
-            );
-        }
     }
 }
