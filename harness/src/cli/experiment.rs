@@ -15,7 +15,7 @@ use crate::run::Settings;
 use crate::stack::StackKind;
 use crate::system::Ready;
 
-/// Long enough for some hundred requests, short enough for a machine's moods.
+/// Long enough for some hundred requests, and short against the seconds for which a machine slows down.
 pub(crate) const TURN: Duration = Duration::from_millis(250);
 
 /// `harness bench`
