@@ -94,12 +94,26 @@ fn looks(comparison: &Comparison) -> Option<String> {
             .mode(Mode::LinesMarkers)
             .marker(Marker::new().color(CHANGED.colour).size(8)),
     ];
-    let layout = layout(axis("blocks (number)").dtick(1.0), axis("change (%)"));
+    let changes = axis("change (%)").range(shown(looks, comparison.threshold));
+    let layout = layout(axis("blocks (number)").dtick(1.0), changes);
     let layout = layout.shapes(bounds(comparison));
     let note = "What the median's change was after so many blocks. The interval holds after each of them, so that the \
                 experiment may end as soon as it lies on one side of a dotted line, or between both.";
     let heading = "The median after each block";
     Some(figure("looks", heading, note, traces, layout))
+}
+
+/// The percents that are shown of these looks. The first intervals are so wide that the last would not be seen.
+fn shown(looks: &[Look], threshold: f64) -> Vec<f64> {
+    let last = looks
+        .last()
+        .map_or((0.0, 0.0), |last| (last.low, last.high));
+    let reach = 2.0 * (last.1 - last.0);
+    let low = looks.iter().map(|look| look.low.max(last.0 - reach));
+    let high = looks.iter().map(|look| look.high.min(last.1 + reach));
+    let low = low.fold(-2.0 * threshold, f64::min);
+    let high = high.fold(2.0 * threshold, f64::max);
+    vec![low * 100.0, high * 100.0]
 }
 
 /// The median of each run, block by block.
