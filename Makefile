@@ -24,6 +24,10 @@ SIMULATE   ?=
 # Further flags of `harness limits`, such as --rounds 3 --only bridge-tasks.
 LIMITS     ?=
 
+# Further flags of `harness experiment` in `make peers` and `make article`.
+PEERS      ?=
+ARTICLE    ?=
+
 CARGO   ?= cargo
 HARNESS := target/release/harness
 UP_PID  := target/up.pid
@@ -39,7 +43,7 @@ LOAD    := --stack $(STACK) --users $(USERS) --spawn-rate $(SPAWN_RATE) --run-ti
 .DEFAULT_GOAL := help
 # The targets of one command line run one after the other: two benchmarks at a time would measure each other.
 .NOTPARALLEL:
-.PHONY: help suites faults soak experiment calibrate limits bench-baseline bench-tasks bench-client bench-compare bench-bridge budgets simulate compare demo up down test fuzz screenshots lint \
+.PHONY: help suites faults soak experiment calibrate limits bench-baseline bench-tasks bench-client bench-compare bench-bridge budgets simulate peers article compare demo up down test fuzz screenshots lint \
   package semver deny check setup fmt build
 
 help: ## List the targets and variables
@@ -84,6 +88,16 @@ simulate: setup build
 	$(CARGO) build --release --locked -p harness --example slowed
 	$(HARNESS) simulate --stack $(STACK) --experiments $(N) --changed $(N_CHANGED) --users $(USERS) --results $(RESULTS) $(SIMULATE)
 endif
+
+peers: setup build ## One contract in six frameworks, at 1, 10, 100 and 1,000 users; docs/peers.md says what they are
+	peers/build.sh
+	$(CARGO) build --release --locked -p harness --example peer --example peers_table
+	STACK=$(STACK) RESULTS=$(RESULTS) sh peers/run.sh $(PEERS)
+
+article: setup build ## The article's service and ours, serial and tasks, with a store; then its Locust file as the client
+	peers/build.sh python locust
+	$(HARNESS) experiment --file peers/article.toml --stack $(STACK) --results $(RESULTS) --trials 6 --run-time 12s --warm-up 3s $(ARTICLE)
+	target/peers/locust/bin/python peers/locust/clients.py --stack $(STACK) --out $(RESULTS)/clients.md
 
 bench-compare: ## Time and memory of comparing two files of a million requests, on one core
 	$(CARGO) build --release --locked -p load-client --bin load-client --example bench_compare

@@ -96,16 +96,20 @@ fn a_duet_runs_both_at_once_and_its_load_clients_take_turns() {
 }
 
 #[test]
-fn three_variants_of_a_file_are_compared_with_the_first_until_it_is_decided() {
+fn three_variants_of_a_file_are_compared_as_it_says_until_it_is_decided() {
     let harness = Harness::new();
-    let variant = |name: &str, mode: &str| {
+    let variant = |(name, mode, more): (&str, &str, &str)| {
         format!(
-            "[[variants]]\nname = '{name}'\ncommand = '{ECHO} --mode {mode}'\nready = 'line=ready'\n\
+            "[[variants]]\nname = '{name}'\ncommand = '{ECHO} --mode {mode}'\nready = 'line=ready'\n{more}\
              environment = {{ LIMITS_PROPERTIES = '{{kafka-properties}}' }}\n"
         )
     };
-    let variants = [("one", "serial"), ("two", "pipelined"), ("three", "serial")];
-    let variants: String = variants.map(|(name, mode)| variant(name, mode)).concat();
+    let variants = [
+        ("one", "serial", ""),
+        ("two", "pipelined", "load = '--header a=b'\n"),
+        ("three", "serial", "against = 'two'\n"),
+    ];
+    let variants: String = variants.map(variant).concat();
     let settings = "topic = 'requests'\nrun-time = '1s'\nwarm-up = '0s'\nrehearsal = '0s'\nspawn-rate = 1000\nusers = 2\nload = '--think-time 5ms'\nmin-trials = 3\n\
                     max-trials = 4\nthreshold = '50%'\nfail-on = 'not-faster'\n";
     let file = harness.folder.path().join("own.toml");
@@ -119,11 +123,22 @@ fn three_variants_of_a_file_are_compared_with_the_first_until_it_is_decided() {
     let log = String::from_utf8(output.stderr).unwrap();
     assert!(log.contains("  after block "), "{log}");
     let folder = latest(&harness);
-    for (file, changed) in [
-        ("comparison.json", "two"),
-        ("comparison-three.json", "three"),
+    let flags = |name: &str| {
+        let run = folder.join(format!("block-1-{name}/environment.json"));
+        json(&run)["load_command"].to_string()
+    };
+    assert!(flags("two").contains("a=b") && !flags("three").contains("a=b"));
+    let all = json(&folder.join("variants.json"));
+    assert!(
+        all[2]["name"] == "three" && all[2]["p50_ms"].as_f64() > Some(0.0),
+        "{all}"
+    );
+    for (file, baseline, changed) in [
+        ("comparison.json", "one", "two"),
+        ("comparison-three.json", "two", "three"),
     ] {
         let comparison = json(&folder.join(file));
+        assert_eq!(comparison["baseline"]["name"], baseline);
         assert_eq!(comparison["changed"]["name"], changed);
         assert_eq!(comparison["comparisons"], 2);
         assert_eq!(

@@ -11,7 +11,7 @@ use load_client::compare::FailOn;
 use super::arguments::TargetArguments;
 use super::values;
 use crate::experiment::{Calibration, Length};
-use crate::run::Settings;
+use crate::run::{Settings, check_load_flags};
 use crate::stack::StackKind;
 use crate::system::Ready;
 
@@ -278,53 +278,10 @@ pub struct LoadArguments {
     pub load_client: Option<PathBuf>,
 }
 
-/// Flags of the load client that are different in each run, or are the harness's own.
-const OF_THE_HARNESS: [&str; 11] = [
-    "--fail-on",
-    "--host",
-    "--topic",
-    "--reply-topic",
-    "--users",
-    "--spawn-rate",
-    "--run-time",
-    "--warm-up",
-    "--requests-record-file",
-    "--json",
-    "--config",
-];
-
-/// The same, of one letter.
-const SHORT: [&str; 4] = ["-u", "-r", "-t", "-X"];
-/// Words in the name of a header whose value is a secret.
-const SECRET_HEADERS: [&str; 5] = ["authorization", "cookie", "password", "token", "key"];
-
 impl LoadArguments {
     pub(super) fn check(&self) -> Result<(), String> {
-        let given: Vec<&String> = self.load.iter().flat_map(|words| &words.0).collect();
-        let is_own = |word: &&&String| {
-            let flag = word.split('=').next().unwrap_or_default();
-            let is_short = !word.starts_with("--");
-            OF_THE_HARNESS.contains(&flag)
-                || is_short && SHORT.iter().any(|own| word.starts_with(own))
-        };
-        if let Some(flag) = given.iter().find(is_own) {
-            return Err(format!("--load: {flag} is the harness's own flag"));
-        }
-        // A value may stand in the same word as its flag.
-        let is_secret = |word: &&&String| {
-            let name = word.trim_start_matches("--header=");
-            let name = name.split('=').next().unwrap_or_default();
-            let name = name.to_ascii_lowercase();
-            SECRET_HEADERS.iter().any(|own| name.contains(own)) && !name.starts_with("--")
-        };
-        if given.iter().any(|word| word.starts_with("--header"))
-            && given.iter().any(|word| is_secret(&word))
-        {
-            return Err(
-                "--load: every user of the machine can read a header that is a secret; give it in LOAD_CLIENT_HEADER"
-                    .to_owned(),
-            );
-        }
+        let given: Vec<String> = self.load.iter().flat_map(|words| words.0.clone()).collect();
+        check_load_flags(&given).map_err(|why| format!("--load: {why}"))?;
         if self.warm_up < self.run_time {
             return Ok(());
         }

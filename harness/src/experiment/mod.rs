@@ -2,6 +2,7 @@
 
 mod blocks;
 mod fail;
+mod figures;
 mod latest;
 mod order;
 mod plan;

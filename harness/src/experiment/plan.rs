@@ -156,6 +156,17 @@ impl Experiment {
         }
     }
 
+    /// Which variant that one is compared with.
+    pub(super) fn reference(&self, side: usize) -> usize {
+        let against = self.variants[side].against.as_ref();
+        let place = |name| {
+            self.variants
+                .iter()
+                .position(|variant| &variant.name == name)
+        };
+        against.and_then(place).unwrap_or(0)
+    }
+
     /// Blocks of the baseline against itself.
     pub(super) fn calibration_blocks(&self) -> u32 {
         match self.length {

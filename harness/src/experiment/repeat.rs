@@ -127,6 +127,11 @@ fn table(variant: &Variant) -> String {
     if !own.is_empty() {
         lines.push(("environment", format!("{{ {} }}", own.join(", "))));
     }
+    if !variant.load.is_empty() {
+        lines.push(("load", quoted(&variant.load)));
+    }
+    let against = variant.against.as_ref();
+    lines.extend(against.map(|name| ("against", quoted(name))));
     let lines = lines
         .into_iter()
         .map(|(key, value)| format!("{key} = {value}\n"));
@@ -159,6 +164,8 @@ mod tests {
         let mut subject = Subject::built_in().unwrap();
         subject.title = "a \"title\"\u{7f}\twith \\ signs".to_owned();
         subject.variants[1].folder = Some(std::env::temp_dir());
+        subject.variants[1].against = Some("serial".to_owned());
+        subject.variants[1].load = "--profile spring --header 'a=b c'".to_owned();
         let design = Design {
             length: Length::Fixed { trials: 7 },
             calibration: Some(Calibration::First),

@@ -8,9 +8,9 @@ use humantime::format_duration;
 use load_client::compare::{Comparison, Names, Options, Verdict, compare, percent};
 use load_client::report::html::{PageContext, Section, comparison_page};
 use load_client::report::text::{comparison_markdown, comparison_text};
-use load_client::stats::quantile;
 
-use super::blocks::{Made, Side, Taken};
+use super::blocks::{Made, Side};
+use super::figures::{self, Figures, figures};
 use super::plan::{Experiment, Length};
 use super::repeat;
 use super::trials::{Runs, SAME, compared};
@@ -54,12 +54,18 @@ pub(super) fn write(plan: &Experiment, runs: &Runs, folder: &Path) -> Result<Out
     ];
     let mut notices = notices(plan);
     let mut comparisons = Vec::new();
+    let mut table = String::new();
     if let Some(Made { sides, .. }) = &runs.variants {
         for side in 1..plan.variants.len() {
             let comparison = compared(plan, sides, side, Options::default().detail)?;
             comparisons.push((plan.variants[side].name.clone(), comparison));
         }
-        sections.insert(0, taken(plan, sides));
+        let all = figures(plan, sides);
+        sections.insert(0, each_variant(&all));
+        files::write_json(&folder.join(figures::FILE), &all)?;
+        if all.len() > 2 {
+            table = figures::markdown(&all) + "\n";
+        }
         if let Some(noise) = &noise {
             sections.insert(0, noise_floor(noise));
             notices.extend(unsteady(noise));
@@ -91,8 +97,8 @@ pub(super) fn write(plan: &Experiment, runs: &Runs, folder: &Path) -> Result<Out
     }
     let noise = noise.as_ref().filter(|_| runs.variants.is_some());
     Ok(Outcome {
-        text: text(&comparisons, noise, &context.notices),
-        markdown: markdown(&comparisons),
+        text: table.clone() + &text(&comparisons, noise, &context.notices),
+        markdown: table + &markdown(&comparisons),
         report: folder.join(REPORT),
         changes: comparisons,
     })
@@ -149,29 +155,12 @@ fn conclusions(comparisons: &[(String, Comparison)]) -> Section {
     }
 }
 
-/// What the services took of the machine: medians over their runs.
-fn taken(plan: &Experiment, variants: &[Side]) -> Section {
-    let figures = |side: &Side| {
-        let taken: Vec<&Taken> = side.taken.iter().flatten().collect();
-        let median = |figure: fn(&Taken) -> f64| {
-            let all: Vec<f64> = taken.iter().map(|one| figure(one)).collect();
-            quantile(&all, 0.5)
-        };
-        let cpu = median(|one| 1e3 * one.usage.cpu_seconds / one.requests as f64);
-        let memory = median(|one| one.usage.peak_bytes as f64 / f64::from(1 << 20));
-        match cpu.zip(memory) {
-            Some((cpu, memory)) => {
-                format!("{cpu:.3} ms of processor time a request, {memory:.1} MiB at most")
-            }
-            None => "not known".to_owned(),
-        }
-    };
-    let sides = plan.variants.iter().zip(variants);
+/// What each variant did and took.
+fn each_variant(all: &[Figures]) -> Section {
+    let rows = all.iter().map(|one| (one.name.clone(), one.line()));
     Section {
-        heading: "What the services took".to_owned(),
-        rows: sides
-            .map(|(variant, side)| (variant.name.clone(), figures(side)))
-            .collect(),
+        heading: "Each variant, medians over its runs".to_owned(),
+        rows: rows.collect(),
     }
 }
 

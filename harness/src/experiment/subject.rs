@@ -86,6 +86,8 @@ impl Subject {
                 ready: ready.clone(),
                 folder: folder.clone(),
                 environment: arguments.environment.iter().cloned().collect(),
+                load: String::new(),
+                against: None,
             };
         let commands = arguments.baseline.as_ref().zip(arguments.changed.as_ref());
         let revisions = arguments
@@ -177,6 +179,14 @@ impl Subject {
             if earlier.iter().any(|other| other.name == variant.name) {
                 bail!("two variants are called {}", variant.name);
             }
+            if let Some(against) = &variant.against
+                && !earlier.iter().any(|other| &other.name == against)
+            {
+                bail!(
+                    "variant {}: against names no variant before it: {against}",
+                    variant.name
+                );
+            }
         }
         Ok(())
     }
@@ -201,6 +211,26 @@ mod tests {
     }
 
     #[test]
+    fn the_other_experiments_of_this_project_can_be_read() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let read = |file: &str| {
+            let path = root.join(file);
+            let text = fs::read_to_string(&path).unwrap();
+            Subject::read(&text, &path).unwrap().variants
+        };
+        let profiles = read("peers/peers.toml");
+        assert!(
+            profiles
+                .iter()
+                .any(|variant| variant.load == "--profile spring")
+        );
+        let against = |variant: &Variant| variant.against.clone();
+        let article: Vec<_> = read("peers/article.toml").iter().map(against).collect();
+        let [python, rust] = ["python-serial", "rust-serial"].map(|name| Some(name.to_owned()));
+        assert_eq!(article, [None, python.clone(), python, rust]);
+    }
+
+    #[test]
     fn what_is_wrong_with_a_file_is_told_with_its_place() {
         let two = "[[variants]]\nname='a'\ncommand='a'\n[[variants]]\nname='b'\ncommand='b'\n";
         let home = tempfile::tempdir().unwrap();
@@ -218,6 +248,7 @@ mod tests {
                 &two.replace("command='b'", "command=''"),
                 "variant b: command",
             ),
+            (&format!("{two}against = 'b'"), "no variant before it: b"),
         ] {
             let told = format!("{:#}", read(text).unwrap_err());
             assert!(told.contains(why), "{told}");

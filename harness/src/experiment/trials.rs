@@ -136,14 +136,15 @@ fn look(comparison: &Comparison) -> String {
     format!("median {change} ({low} to {high}), {verdict}")
 }
 
-/// A side against the first one.
+/// A side against the one that it is compared with.
 pub(super) fn compared(
     plan: &Experiment,
     runs: &[Side],
     side: usize,
     detail: Detail,
 ) -> Result<Comparison> {
-    let names = [0, side].map(|side| plan.variants[side].name.as_str());
+    let first = plan.reference(side);
+    let names = [first, side].map(|side| plan.variants[side].name.as_str());
     let options = Options {
         threshold: plan.threshold,
         is_sequential: plan.length.is_sequential(),
@@ -151,5 +152,5 @@ pub(super) fn compared(
         detail,
         names: Names::try_new(names[0], names[1])?,
     };
-    Ok(compare(&runs[0].runs, &runs[side].runs, &options)?)
+    Ok(compare(&runs[first].runs, &runs[side].runs, &options)?)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use humantime::format_duration;
 
-use super::{Planned, Settings};
+use super::{Identity, Planned, RunFiles, Settings};
 use crate::cli::typed;
 use crate::process::Child;
 use crate::stack::Stack;
@@ -14,6 +14,52 @@ use crate::{hand_over, programs};
 
 /// A reply that takes longer is a failure; the article's value.
 const REPLY_LIMIT: Duration = Duration::from_secs(30);
+
+/// Flags of the load client that are different in each run, or are the harness's own.
+const OF_THE_HARNESS: [&str; 11] = [
+    "--fail-on",
+    "--host",
+    "--topic",
+    "--reply-topic",
+    "--users",
+    "--spawn-rate",
+    "--run-time",
+    "--warm-up",
+    "--requests-record-file",
+    "--json",
+    "--config",
+];
+
+/// The same, of one letter.
+const SHORT: [&str; 4] = ["-u", "-r", "-t", "-X"];
+/// Words in the name of a header whose value is a secret.
+const SECRET_HEADERS: [&str; 5] = ["authorization", "cookie", "password", "token", "key"];
+
+/// Refuses further flags of the load client that would get in the way of the harness's own, or show a secret.
+pub(crate) fn check_load_flags(given: &[String]) -> Result<(), String> {
+    let is_own = |word: &&String| {
+        let flag = word.split('=').next().unwrap_or_default();
+        let is_short = !word.starts_with("--");
+        OF_THE_HARNESS.contains(&flag) || is_short && SHORT.iter().any(|own| word.starts_with(own))
+    };
+    if let Some(flag) = given.iter().find(is_own) {
+        return Err(format!("{flag} is the harness's own flag"));
+    }
+    // A value may stand in the same word as its flag.
+    let is_secret = |word: &String| {
+        let name = word.trim_start_matches("--header=");
+        let name = name.split('=').next().unwrap_or_default();
+        let name = name.to_ascii_lowercase();
+        SECRET_HEADERS.iter().any(|own| name.contains(own)) && !name.starts_with("--")
+    };
+    let has_header = given.iter().any(|word| word.starts_with("--header"));
+    if has_header && given.iter().any(is_secret) {
+        return Err(
+            "every user of the machine can read a header that is a secret; give it in LOAD_CLIENT_HEADER".to_owned(),
+        );
+    }
+    Ok(())
+}
 
 /// How to start the load client: the command line, program first, and what must not stand there.
 #[derive(Debug)]
@@ -51,22 +97,14 @@ pub(super) fn reply_limit(settings: &Settings) -> Duration {
     given.unwrap_or(REPLY_LIMIT)
 }
 
-/// The load client's start for one run, which is one of several at once if it has a turn.
-pub(super) fn command(
+/// What each run sets itself, unless further flags do.
+fn own_flags(
     stack: &Stack,
     settings: &Settings,
-    planned: &Planned<'_>,
-    turn: Option<(usize, usize)>,
-) -> Result<LoadCommand> {
-    let Planned {
-        identity, files, ..
-    } = planned;
-    let program = programs::own(
-        "load-client",
-        "--load-client",
-        settings.load_client.as_deref(),
-    )?;
-    let flags = [
+    identity: &Identity,
+    files: &RunFiles,
+) -> Vec<(&'static str, String)> {
+    vec![
         ("--host", stack.kafka_url().to_owned()),
         ("--topic", identity.topic()),
         ("--reply-topic", identity.reply_topic()),
@@ -80,14 +118,34 @@ pub(super) fn command(
             files.requests.display().to_string(),
         ),
         ("--json", files.summary.display().to_string()),
-    ];
-    let further = &settings.load_flags;
+    ]
+}
+
+/// The load client's start for one run, which is one of several at once if it has a turn.
+pub(super) fn command(
+    stack: &Stack,
+    settings: &Settings,
+    planned: &Planned<'_>,
+    turn: Option<(usize, usize)>,
+) -> Result<LoadCommand> {
+    let Planned {
+        identity,
+        files,
+        variant,
+    } = planned;
+    let program = programs::own(
+        "load-client",
+        "--load-client",
+        settings.load_client.as_deref(),
+    )?;
+    let own = variant.load_flags()?;
+    let further: Vec<&String> = settings.load_flags.iter().chain(&own).collect();
     let is_given = |flag: &str| {
         let with_value = format!("{flag}=");
         let mut given = further.iter();
-        given.any(|own| own == flag || own.starts_with(&with_value))
+        given.any(|own| *own == flag || own.starts_with(&with_value))
     };
-    let mut flags = flags.to_vec();
+    let mut flags = own_flags(stack, settings, identity, files);
     if let Some((place, of)) = turn {
         let time = typed::duration(settings.turn);
         flags.push(("--turns", format!("{place}/{of}@{time}")));
@@ -114,7 +172,7 @@ pub(super) fn command(
         .into_iter()
         .filter(|(flag, _)| !is_given(flag) && fits(flag));
     line.extend(own.flat_map(|(flag, value)| [flag.to_owned(), value]));
-    line.extend(further.iter().cloned());
+    line.extend(further.iter().map(|flag| (*flag).clone()));
     line.extend(properties);
     Ok(LoadCommand { line, variables })
 }

@@ -8,6 +8,7 @@ mod settings;
 mod variant;
 
 pub use files::RunFiles;
+pub(crate) use load::check_load_flags;
 pub use one::{Planned, Ran, RunEnd, run};
 pub use rehearsal::rehearse;
 pub use settings::{Identity, Settings};

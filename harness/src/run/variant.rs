@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use kafka_cluster_url::{MASK, has_credentials, is_secret, shown, without_credentials};
 use serde::{Deserialize, Serialize};
 
 use super::Identity;
+use super::load::check_load_flags;
 use crate::programs;
 use crate::stack::{Stack, StackKind, free_port};
 use crate::system::{Group, Probe, Ready, Start, System};
@@ -32,6 +33,12 @@ pub struct Variant {
     /// Further variables.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
+    /// Further flags of the load client that ask this variant, quoted as for a shell: `--profile spring` for example.
+    #[serde(default)]
+    pub load: String,
+    /// The variant that this one is compared with, if not the first.
+    #[serde(default)]
+    pub against: Option<String>,
 }
 
 fn group() -> Ready {
@@ -64,6 +71,8 @@ impl Variant {
         }
         let words = words(command);
         words.with_context(|| format!("variant {name}: command {command:?}"))?;
+        let flags = self.load_flags()?;
+        check_load_flags(&flags).map_err(|why| anyhow!("variant {name}: load: {why}"))?;
         for (name, value) in self.texts() {
             check_names(value).with_context(|| format!("variant {}: {name}", self.name))?;
             if value == MASK {
@@ -92,6 +101,17 @@ impl Variant {
         found
             .map(drop)
             .with_context(|| format!("variant {}", self.name))
+    }
+
+    /// The flags that the load client takes for this variant only.
+    pub(super) fn load_flags(&self) -> Result<Vec<String>> {
+        let flags = shlex::split(&self.load);
+        flags.with_context(|| {
+            format!(
+                "variant {}: load {:?}: a quote is open",
+                self.name, self.load
+            )
+        })
     }
 
     /// All texts that may hold placeholders, with what each is.
@@ -299,6 +319,8 @@ mod tests {
             ready: Ready::Group,
             folder: None,
             environment: BTreeMap::new(),
+            load: String::new(),
+            against: None,
         }
     }
 
@@ -327,6 +349,14 @@ mod tests {
         let mut own = variant("run");
         own.environment.insert("A".to_owned(), "{x}".to_owned());
         assert_refused(&own, "one: A");
+        for (load, why) in [
+            ("--users 3", "--users is the harness's own"),
+            ("'", "a quote is open"),
+        ] {
+            let mut own = variant("run");
+            own.load = load.to_owned();
+            assert_refused(&own, why);
+        }
     }
 
     #[test]

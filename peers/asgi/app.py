@@ -1,0 +1,72 @@
+"""The orders application: FastAPI, as one would serve it over HTTP. With ORDERS_STORE=1 it saves to the store at STORE."""
+
+import json
+import os
+from uuid import uuid4
+
+import redis.asyncio as redis
+from fastapi import FastAPI
+from pydantic import BaseModel
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+app = FastAPI()
+
+
+class Item(BaseModel):
+    sku: str
+    count: int
+
+
+class Order(BaseModel):
+    items: list[Item]
+
+
+class Store:
+    """JSON documents where the server has them, else the same JSON as text."""
+
+    def __init__(self, url: str) -> None:
+        self._client = redis.from_url(url)
+        self._has_documents: bool | None = None
+
+    async def save(self, key: str, order: dict) -> None:
+        if self._has_documents is None:
+            known = await self._client.execute_command("COMMAND", "INFO", "JSON.SET")
+            self._has_documents = any(known.values() if isinstance(known, dict) else known)
+        if self._has_documents:
+            await self._client.json().set(key, "$", order)
+        else:
+            await self._client.set(key, json.dumps(order))
+
+
+store = Store(os.environ["STORE"]) if os.environ.get("ORDERS_STORE") == "1" else None
+
+
+@app.post("/orders")
+async def create_order(order: Order) -> dict:
+    order_id = str(uuid4())
+    content = order.model_dump()
+    if store is not None:
+        await store.save(f"order:{order_id}", content)
+    return {"id": order_id, **content}
+
+
+class EchoSetHeader:
+    """Answers `x-reply-set-header: name:value` with the header `name: value`."""
+
+    def __init__(self, inner: ASGIApp) -> None:
+        self._inner = inner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asked = [value for name, value in scope.get("headers", []) if name == b"x-reply-set-header"]
+        pairs = [value.split(b":", 1) for value in asked if b":" in value]
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                own = [(name.strip(), value.lstrip()) for name, value in pairs]
+                message = {**message, "headers": [*message.get("headers", []), *own]}
+            await send(message)
+
+        await self._inner(scope, receive, with_headers)
+
+
+application = EchoSetHeader(app)
