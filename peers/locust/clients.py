@@ -101,13 +101,18 @@ def locust(user: str, urls: dict, folder: Path, seconds: int) -> dict:
     subprocess.run([*command, *flags], check=False, capture_output=True)
     with open(f"{stem}_stats.csv") as file:
         total = list(csv.DictReader(file))[-1]
+
+    def figure(column: str) -> float | None:
+        # Where no request ended there is nothing to tell.
+        return None if total[column] == "N/A" else float(total[column])
+
     return {
         "requests": int(total["Request Count"]),
         "failed": int(total["Failure Count"]),
         "rate": float(total["Requests/s"]),
-        "p50": float(total["50%"]),
-        "p99": float(total["99%"]),
-        "most": float(total["Max Response Time"]),
+        "p50": figure("50%"),
+        "p99": figure("99%"),
+        "most": figure("Max Response Time"),
     }
 
 
@@ -164,7 +169,8 @@ def by_turns(urls: dict, folder: Path, given: argparse.Namespace) -> str:
                     said[client].append(ask(client, urls, folder, given.seconds))
                     print(f"{service}, round {round_ + 1}, {client}: {said[client][-1]}", file=sys.stderr)
         for client in CLIENTS:
-            text += row([service, client, *(median(one[column] for one in said[client]) for column in COLUMNS)])
+            told = ([one[column] for one in said[client] if one[column] is not None] for column in COLUMNS)
+            text += row([service, client, *(median(figures) if figures else None for figures in told)])
     return text
 
 
@@ -187,8 +193,8 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--stack", default="native")
     arguments.add_argument("--out", type=Path, required=True, help="where to write the tables, as Markdown")
-    arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--seconds", type=int, default=15, help="length of each run")
+    arguments.add_argument("--rounds", type=int, default=2)
+    arguments.add_argument("--seconds", type=int, default=40, help="length of each run; above 30, or a request without a reply is not seen")
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as within:
         folder = Path(name)
