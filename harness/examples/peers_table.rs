@@ -1,14 +1,14 @@
 //! The experiments of `make peers` as one Markdown table and one picture: folders of experiments, the fewest users first.
 //!
 //! ```sh
-//! target/release/examples/peers_table docs/images/peers.svg results/*-native
+//! target/release/examples/peers_table results/peers.svg results/2026-*-native
 //! ```
 
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -20,6 +20,8 @@ struct Figures {
     p50_ms: Option<f64>,
     p99_ms: Option<f64>,
     failed: u64,
+    runs: u32,
+    invalid: u32,
     cpu_ms: Option<f64>,
     memory_mib: Option<f64>,
 }
@@ -42,6 +44,7 @@ fn main() -> Result<()> {
         .context("usage: peers_table FILE.svg FOLDER...")?;
     let all = arguments.map(|folder| read(Path::new(&folder)));
     let mut all = all.collect::<Result<Vec<_>>>()?;
+    ensure!(!all.is_empty(), "usage: peers_table FILE.svg FOLDER...");
     all.sort_by_key(|one| one.users);
     fs::write(&picture, svg(&all)).with_context(|| picture.clone())?;
     // Who closes the pipe has read enough.
@@ -62,8 +65,8 @@ fn json<T: DeserializeOwned>(file: &Path) -> Result<T> {
 }
 
 fn table(all: &[Experiment]) -> String {
-    let mut table = "| users | service | requests/s | p50, ms | p99, ms | CPU ms a request | memory, MiB | failed |\n\
-                     |--:|---|--:|--:|--:|--:|--:|--:|\n"
+    let mut table = "| users | service | requests/s | p50, ms | p99, ms | CPU ms a request | memory, MiB | failed | INVALID runs |\n\
+                     |--:|---|--:|--:|--:|--:|--:|--:|--:|\n"
         .to_owned();
     for Experiment { users, variants } in all {
         for one in variants {
@@ -74,6 +77,7 @@ fn table(all: &[Experiment]) -> String {
                 shown(one.cpu_ms, 3),
                 shown(one.memory_mib, 0),
                 one.failed.to_string(),
+                format!("{} of {}", one.invalid, one.runs),
             ];
             table += &format!("| {users} | {} | {} |\n", one.name, figures.join(" | "));
         }
@@ -141,6 +145,9 @@ fn svg(all: &[Experiment]) -> String {
         let dashes = if place < COLOURS.len() { "none" } else { "6 3" };
         let legend = TOP + 12.0 + 22.0 * place as f64;
         svg += &path(&points, colour, "2", dashes);
+        for (x, y) in &points {
+            svg += &format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{colour}\"/>\n");
+        }
         svg += &path(
             &[(RIGHT + 16.0, legend), (RIGHT + 40.0, legend)],
             colour,

@@ -168,6 +168,7 @@ async fn bench(arguments: BenchArguments, stop: &CancellationToken) -> Result<()
     settings.require_load_client()?;
     for variant in &subject.variants {
         variant.require_program()?;
+        variant.check_flags(&settings.load_flags)?;
     }
     let files = RunFiles::beside(&arguments.out);
     // Before the stack starts: a place that cannot be written must not cost a rehearsal.
@@ -216,6 +217,7 @@ async fn compare_variants(arguments: ExperimentArguments, stop: &CancellationTok
     let _work_trees = experiment::check_out(&mut subject, &folder, stop).await?;
     for variant in &subject.variants {
         variant.require_program()?;
+        variant.check_flags(&settings.load_flags)?;
     }
     let mut stack = start(kind, arguments.target.options(stop)).await?;
     let design = Design {

@@ -181,7 +181,7 @@ fn what_a_command_does_wrong_is_told_with_its_log() {
         (
             "sh -c 'echo no such thing; echo ready; exec sleep 600'",
             1,
-            " answered none of its",
+            " answered no request well, ",
         ),
         ("sleep '600", 1, "a quote is open"),
         ("sleep {topics}", 1, "there is no placeholder {topics}"),

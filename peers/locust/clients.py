@@ -73,7 +73,7 @@ def python(mode: str, urls: dict, folder: Path, within: contextlib.ExitStack) ->
     command = [PEERS / "python" / "bin" / "python", ROOT / "peers" / "asgi" / "server.py", mode]
     log = folder / f"python-{mode}.log"
     child = within.enter_context(process(command, log, env={**os.environ, **own}))
-    until("the Python service", log, child, lambda: "ready" in log.read_text())
+    until("the Python service", log, child, lambda: "ready" in log.read_text().splitlines())
     return child
 
 
@@ -87,7 +87,7 @@ def rust(mode: str, urls: dict, folder: Path, within: contextlib.ExitStack) -> s
 
     def is_ready() -> bool:
         with contextlib.suppress(OSError):
-            return urllib.request.urlopen(f"http://{admin}/readyz").status == 200
+            return urllib.request.urlopen(f"http://{admin}/readyz", timeout=5).status == 200
         return False
 
     until("order-service", log, child, is_ready)
@@ -96,10 +96,14 @@ def rust(mode: str, urls: dict, folder: Path, within: contextlib.ExitStack) -> s
 
 def locust(user: str, urls: dict, folder: Path, seconds: int) -> dict:
     stem = folder / "locust"
+    stats = Path(f"{stem}_stats.csv")
+    stats.unlink(missing_ok=True)
     command = [PEERS / "locust" / "bin" / "locust", "-f", ROOT / "peers" / "locust" / "locustfile.py", user, "--headless"]
     flags = ["-u", str(USERS), "-r", str(USERS), "-t", f"{seconds}s", "--csv", stem, "--host", urls["KAFKA_URL"]]
-    subprocess.run([*command, *flags], check=False, capture_output=True)
-    with open(f"{stem}_stats.csv") as file:
+    ended = subprocess.run([*command, *flags], check=False, capture_output=True, text=True)
+    if not stats.exists():
+        sys.exit(f"error: Locust failed:\n{ended.stderr[-2000:]}")
+    with open(stats) as file:
         total = list(csv.DictReader(file))[-1]
 
     def figure(column: str) -> float | None:
@@ -183,8 +187,10 @@ def without_replies(urls: dict, folder: Path) -> str:
             child = python("tasks", urls, folder, within)
             timer = threading.Timer(5 + START_OF_CLIENT, lambda: os.killpg(child.pid, signal.SIGSTOP))
             timer.start()
-            said = ask(client, urls, folder, 40)
-            timer.join()
+            try:
+                said = ask(client, urls, folder, 40)
+            finally:
+                timer.cancel()
         text += row([client, *(said[column] for column in COLUMNS)])
     return text
 
@@ -199,10 +205,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as within:
         folder = Path(name)
         urls = stack(given.stack, folder, within)
-        text = by_turns(urls, folder, given) + "\n" + without_replies(urls, folder)
-    given.out.parent.mkdir(exist_ok=True)
-    given.out.write_text(text)
-    print(text)
+        given.out.parent.mkdir(parents=True, exist_ok=True)
+        text = by_turns(urls, folder, given)
+        # What took minutes is not lost if the rest fails.
+        given.out.write_text(text)
+        given.out.write_text(text + "\n" + without_replies(urls, folder))
+    print(given.out.read_text())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 //! The blocks of an experiment: one run of each side, one after the other.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Result, bail};
 use load_client::compare::{Run, read_run};
@@ -34,11 +33,11 @@ pub(crate) struct Side {
     pub(crate) taken: Vec<Option<Taken>>,
 }
 
-/// What a service took in a run.
+/// What a service took in a run, after its warm-up.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Taken {
     pub(crate) usage: Usage,
-    /// Requests, those of the warm-up included.
+    /// Requests that were meant for that time.
     pub(crate) requests: usize,
 }
 
@@ -152,29 +151,20 @@ impl Blocks<'_> {
             let reason = format!("see {}", files.summary.display());
             own.invalid.push(reason);
         }
-        let requests = requests(&files.requests);
         if own.latencies_ms.is_empty() {
             bail!(
-                "{name} answered none of its {} requests well: see {}; {}",
-                requests.unwrap_or_default(),
+                "{name} answered no request well, {} failed: see {}; {}",
+                own.failures,
                 files.summary.display(),
                 log_tail(&planned.variant.name, &planned.variant.log(&files.logs))
             );
         }
         let line = line(&own, end);
         self.progress.done(&format!("{place}  {name:<8}  {line}"));
-        let taken = usage
-            .zip(requests)
-            .map(|(usage, requests)| Taken { usage, requests });
+        let requests = own.latencies_ms.len() + own.failures as usize;
+        let taken = usage.map(|usage| Taken { usage, requests });
         Ok((own, taken))
     }
-}
-
-/// Requests of a file, which has a line for each below its head.
-fn requests(file: &PathBuf) -> Option<usize> {
-    let bytes = fs::read(file).ok()?;
-    let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
-    lines.checked_sub(1).filter(|requests| *requests > 0)
 }
 
 fn line(run: &Run, end: RunEnd) -> String {

@@ -17,8 +17,10 @@ pub(super) const FILE: &str = "variants.json";
 pub(super) struct Figures {
     /// What it is called.
     pub(super) name: String,
-    /// Runs that count.
+    /// Its runs.
     pub(super) runs: usize,
+    /// Those of them that the load client spoiled (INVALID).
+    pub(super) invalid: usize,
     /// Good replies per second.
     pub(super) requests_per_second: Option<f64>,
     /// Median round trip, in milliseconds.
@@ -29,7 +31,7 @@ pub(super) struct Figures {
     pub(super) failed: u64,
     /// Processor time of all processes of the service for a request, in milliseconds.
     pub(super) cpu_ms: Option<f64>,
-    /// The sum of the most that each of its processes had in memory, in MiB.
+    /// The sum of the peaks of its processes, in MiB.
     pub(super) memory_mib: Option<f64>,
 }
 
@@ -51,6 +53,11 @@ fn of(name: &str, side: &Side) -> Figures {
     Figures {
         name: name.to_owned(),
         runs: side.runs.len(),
+        invalid: side
+            .runs
+            .iter()
+            .filter(|run| !run.invalid.is_empty())
+            .count(),
         requests_per_second: runs(&|run| run.throughput),
         p50_ms: runs(&|run| quantile(&run.latencies_ms, 0.5)),
         p99_ms: runs(&|run| quantile(&run.latencies_ms, 0.99)),
@@ -66,8 +73,8 @@ impl Figures {
         let [rate, p50, p99, cpu, memory] = self.columns();
         format!(
             "{rate} requests/s, median {p50} ms, p99 {p99} ms, {} failed; {cpu} ms of processor time a request, \
-             {memory} MiB at most",
-            self.failed
+             {memory} MiB at most; {} of {} runs INVALID",
+            self.failed, self.invalid, self.runs
         )
     }
 
@@ -88,17 +95,19 @@ impl Figures {
 
 /// All of them as Markdown.
 pub(super) fn markdown(all: &[Figures]) -> String {
-    let mut table = "| variant | requests/s | median, ms | p99, ms | CPU ms a request | memory, MiB | failed |\n\
-                     |---|--:|--:|--:|--:|--:|--:|\n"
+    let mut table = "| variant | requests/s | median, ms | p99, ms | CPU ms a request | memory, MiB | failed | INVALID runs |\n\
+                     |---|--:|--:|--:|--:|--:|--:|--:|\n"
         .to_owned();
     for one in all {
         // Writing to a text cannot fail.
         let _ = writeln!(
             table,
-            "| {} | {} | {} |",
+            "| {} | {} | {} | {} of {} |",
             one.name,
             one.columns().join(" | "),
-            one.failed
+            one.failed,
+            one.invalid,
+            one.runs
         );
     }
     table
@@ -127,17 +136,19 @@ mod tests {
             (run.throughput, run.failures) = (Some(rate), 1);
             run
         };
+        let mut runs = vec![
+            run(&[1.0, 2.0, 3.0], 10.0),
+            run(&[2.0, 3.0, 4.0], 30.0),
+            run(&[9.0, 9.0, 9.0], 20.0),
+        ];
+        runs[0].invalid.push("late".to_owned());
         let side = Side {
-            runs: vec![
-                run(&[1.0, 2.0, 3.0], 10.0),
-                run(&[2.0, 3.0, 4.0], 30.0),
-                run(&[9.0, 9.0, 9.0], 20.0),
-            ],
+            runs,
             taken: vec![taken(1.0), None, taken(3.0)],
         };
         let own = of("one", &side);
         assert_eq!(own.columns(), ["20", "3.00", "3.98", "2.000", "3"]);
-        assert_eq!((own.failed, own.runs), (3, 3));
+        assert_eq!((own.failed, own.runs, own.invalid), (3, 3, 1));
         assert!(
             own.line()
                 .contains("2.000 ms of processor time a request, 3 MiB")
@@ -147,7 +158,7 @@ mod tests {
         let table = markdown(&[own, empty]);
         assert_eq!(
             table.lines().nth(2),
-            Some("| one | 20 | 3.00 | 3.98 | 2.000 | 3 | 3 |")
+            Some("| one | 20 | 3.00 | 3.98 | 2.000 | 3 | 3 | 1 of 3 |")
         );
     }
 }

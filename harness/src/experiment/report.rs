@@ -38,7 +38,7 @@ pub struct Outcome {
     pub markdown: String,
     /// The page, of more than two variants that of the first change.
     pub report: PathBuf,
-    /// Each change against the baseline, by its name.
+    /// Each change against the variant that it is compared with, by its name.
     pub changes: Vec<(String, Comparison)>,
 }
 
@@ -159,7 +159,7 @@ fn conclusions(comparisons: &[(String, Comparison)]) -> Section {
 fn each_variant(all: &[Figures]) -> Section {
     let rows = all.iter().map(|one| (one.name.clone(), one.line()));
     Section {
-        heading: "Each variant, medians over its runs".to_owned(),
+        heading: "Each variant: medians over its runs, failures of all".to_owned(),
         rows: rows.collect(),
     }
 }
@@ -201,9 +201,15 @@ fn notices(plan: &Experiment) -> Vec<String> {
 }
 
 fn design(plan: &Experiment, variants: Option<&Made>) -> Section {
-    let told = |variant: &Variant| match variant.about.as_str() {
-        "" => variant.command.clone(),
-        about => format!("{about}: {}", variant.command),
+    let told = |variant: &Variant| {
+        let command = match variant.about.as_str() {
+            "" => variant.command.clone(),
+            about => format!("{about}: {}", variant.command),
+        };
+        match variant.load.as_str() {
+            "" => command,
+            load => format!("{command}; its load client: {load}"),
+        }
     };
     let mut rows: Vec<(String, String)> = match variants {
         Some(_) => {

@@ -35,6 +35,37 @@ const SHORT: [&str; 4] = ["-u", "-r", "-t", "-X"];
 /// Words in the name of a header whose value is a secret.
 const SECRET_HEADERS: [&str; 5] = ["authorization", "cookie", "password", "token", "key"];
 
+/// What decides how much is sent, or what: it is the same for all variants, or they could not be compared.
+const OF_ALL: [&str; 8] = [
+    "--rate",
+    "--shape",
+    "--preset",
+    "--scenario",
+    "--think-time",
+    "--pace",
+    "--turns",
+    "--name",
+];
+
+/// Refuses flags for one variant that all must share, or that all have already.
+pub(crate) fn check_own_flags(own: &[String], shared: &[String]) -> Result<(), String> {
+    check_load_flags(own)?;
+    let name = |word: &String| word.split('=').next().unwrap_or_default().to_owned();
+    let mut flags = own.iter().map(name).filter(|flag| flag.starts_with("--"));
+    let shared: Vec<String> = shared.iter().map(name).collect();
+    let wrong = |flag: &String| {
+        let is_twice = shared.contains(flag) && flag != "--header";
+        OF_ALL.contains(&flag.as_str()) || is_twice
+    };
+    match flags.find(wrong) {
+        Some(flag) if OF_ALL.contains(&flag.as_str()) => {
+            Err(format!("{flag} is for all variants: give it in --load"))
+        }
+        Some(flag) => Err(format!("{flag} is also given for all variants")),
+        None => Ok(()),
+    }
+}
+
 /// Refuses further flags of the load client that would get in the way of the harness's own, or show a secret.
 pub(crate) fn check_load_flags(given: &[String]) -> Result<(), String> {
     let is_own = |word: &&String| {
@@ -66,6 +97,8 @@ pub(crate) fn check_load_flags(given: &[String]) -> Result<(), String> {
 pub(super) struct LoadCommand {
     pub(super) line: Vec<String>,
     variables: Vec<(String, String)>,
+    /// How long a request may wait for its reply.
+    pub(super) reply_limit: Duration,
 }
 
 impl LoadCommand {
@@ -82,15 +115,15 @@ impl LoadCommand {
 }
 
 /// How long a request may wait for its reply.
-pub(super) fn reply_limit(settings: &Settings) -> Duration {
-    let mut flags = settings.load_flags.iter();
+fn reply_limit(flags: &[&String]) -> Duration {
+    let mut flags = flags.iter();
     let given = flags.find_map(|flag| match flag.strip_prefix("--timeout=") {
         Some(time) => Some(time.to_owned()),
-        None if flag == "--timeout" => Some(String::new()),
+        None if *flag == "--timeout" => Some(String::new()),
         None => None,
     });
     let given = match given.as_deref() {
-        Some("") => flags.next().cloned(),
+        Some("") => flags.next().map(|time| (*time).clone()),
         _ => given,
     };
     let given = given.and_then(|time| humantime::parse_duration(&time).ok());
@@ -174,5 +207,9 @@ pub(super) fn command(
     line.extend(own.flat_map(|(flag, value)| [flag.to_owned(), value]));
     line.extend(further.iter().map(|flag| (*flag).clone()));
     line.extend(properties);
-    Ok(LoadCommand { line, variables })
+    Ok(LoadCommand {
+        line,
+        variables,
+        reply_limit: reply_limit(&further),
+    })
 }

@@ -1,5 +1,6 @@
 //! The course of one run, and how it ends when something goes wrong.
 
+use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -42,7 +43,7 @@ pub enum RunEnd {
 pub struct Ran {
     /// How it ended.
     pub end: RunEnd,
-    /// What all processes of the service took while the load client ran; `None` where the machine does not tell.
+    /// What all processes of the service took after the warm-up; `None` where the machine does not tell.
     pub usage: Option<Usage>,
 }
 
@@ -96,10 +97,34 @@ struct Live<'a> {
     system: System,
     environment: Environment,
     load: Option<Child>,
+    /// When the load client began to send.
+    began: Option<Instant>,
+    /// What the service had taken when the warm-up was over.
+    warm: Option<Usage>,
     end: Option<RunEnd>,
 }
 
 impl Live<'_> {
+    /// Notes what the service has taken, once the warm-up is over.
+    fn note_warm_up(&mut self, warm_up: Duration) {
+        let Some(load) = self.load.as_ref().filter(|_| self.warm.is_none()) else {
+            return;
+        };
+        // The first line of its log says what it sends, when it is about to.
+        let has_begun = || fs::metadata(load.log()).is_ok_and(|log| log.len() > 0);
+        if self.began.is_none() && has_begun() {
+            self.began = Some(Instant::now());
+        }
+        if self.began.is_some_and(|began| began.elapsed() >= warm_up) {
+            self.warm = self.system.usage();
+        }
+    }
+
+    /// What the service has taken since the warm-up.
+    fn usage(&self) -> Option<Usage> {
+        Some(self.system.usage()?.since(self.warm?))
+    }
+
     /// Notes how the load client ended, once it has.
     fn settle(&mut self) -> Result<()> {
         let Some(load) = &mut self.load else {
@@ -139,17 +164,13 @@ impl<'a> Course<'a> {
                 break;
             }
         }
-        let before: Vec<Option<Usage>> = self.usages();
         if outcome.is_ok() {
             outcome = self.drive(stack, loads).await;
         }
-        let usages = before.into_iter().zip(self.usages());
-        let usages: Vec<Option<Usage>> = usages
-            .map(|(before, after)| Some(after?.since(before?)))
-            .collect();
         let mut stopped = Ok(());
         let mut ran = Vec::new();
-        for (live, usage) in std::mem::take(&mut self.live).into_iter().zip(usages) {
+        for live in std::mem::take(&mut self.live) {
+            let usage = live.usage();
             stopped = stopped.and(end_well(live.system).await);
             let mut environment = live.environment;
             environment.usage = usage;
@@ -160,10 +181,6 @@ impl<'a> Course<'a> {
         outcome?;
         stopped?;
         Ok(ran)
-    }
-
-    fn usages(&self) -> Vec<Option<Usage>> {
-        self.live.iter().map(|live| live.system.usage()).collect()
     }
 
     /// Starts a service and waits until it serves.
@@ -199,6 +216,8 @@ impl<'a> Course<'a> {
             system,
             environment,
             load: None,
+            began: None,
+            warm: None,
             end: None,
         });
         Ok(())
@@ -210,7 +229,8 @@ impl<'a> Course<'a> {
             let log = live.planned.files.logs.join("load-client.log");
             live.load = Some(command.spawn(&log)?);
         }
-        let watched = self.watch(stack).await;
+        let patience = loads.iter().map(|command| command.reply_limit).max();
+        let watched = self.watch(stack, patience.unwrap_or_default()).await;
         for live in &mut self.live {
             if let Some(load) = live.load.take() {
                 load.stop(LOAD_STOP_GRACE).await?;
@@ -220,11 +240,12 @@ impl<'a> Course<'a> {
     }
 
     /// Waits for the load clients, and for whatever ends the runs before them.
-    async fn watch(&mut self, stack: &mut Stack) -> Result<()> {
-        let limit = self.settings.run_time + load::reply_limit(self.settings) + LOAD_SLACK;
+    async fn watch(&mut self, stack: &mut Stack, patience: Duration) -> Result<()> {
+        let limit = self.settings.run_time + patience + LOAD_SLACK;
         let deadline = Instant::now() + limit;
         loop {
             for live in &mut self.live {
+                live.note_warm_up(self.settings.warm_up);
                 live.settle()?;
             }
             let Some(open) = self.live.iter().find_map(|live| live.load.as_ref()) else {

@@ -8,7 +8,7 @@ use kafka_cluster_url::{MASK, has_credentials, is_secret, shown, without_credent
 use serde::{Deserialize, Serialize};
 
 use super::Identity;
-use super::load::check_load_flags;
+use super::load::check_own_flags;
 use crate::programs;
 use crate::stack::{Stack, StackKind, free_port};
 use crate::system::{Group, Probe, Ready, Start, System};
@@ -71,8 +71,7 @@ impl Variant {
         }
         let words = words(command);
         words.with_context(|| format!("variant {name}: command {command:?}"))?;
-        let flags = self.load_flags()?;
-        check_load_flags(&flags).map_err(|why| anyhow!("variant {name}: load: {why}"))?;
+        self.check_flags(&[])?;
         for (name, value) in self.texts() {
             check_names(value).with_context(|| format!("variant {}: {name}", self.name))?;
             if value == MASK {
@@ -101,6 +100,16 @@ impl Variant {
         found
             .map(drop)
             .with_context(|| format!("variant {}", self.name))
+    }
+
+    /// Refuses flags of its own that do not go with those that all variants have.
+    ///
+    /// # Errors
+    ///
+    /// When there is one; the message names it.
+    pub fn check_flags(&self, shared: &[String]) -> Result<()> {
+        let own = check_own_flags(&self.load_flags()?, shared);
+        own.map_err(|why| anyhow!("variant {}: load: {why}", self.name))
     }
 
     /// The flags that the load client takes for this variant only.
@@ -351,12 +360,22 @@ mod tests {
         assert_refused(&own, "one: A");
         for (load, why) in [
             ("--users 3", "--users is the harness's own"),
+            ("--rate=5/s", "--rate is for all variants"),
             ("'", "a quote is open"),
         ] {
             let mut own = variant("run");
             own.load = load.to_owned();
             assert_refused(&own, why);
         }
+        let mut own = variant("run");
+        own.load = "--profile spring --header a=b".to_owned();
+        let shared = |flags: &str| flags.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        own.check_flags(&shared("--header c=d")).unwrap();
+        let told = own
+            .check_flags(&shared("--profile=nest"))
+            .unwrap_err()
+            .to_string();
+        assert!(told.contains("--profile is also given for all"), "{told}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 // NestJS over kafkajs: the return value goes to the topic that the header kafka_replyTopic names, with
-// kafka_correlationId. Its defaults: one record of a partition after the other, committed once they are handled; it does
-// not wait for the broker's word on a reply.
+// kafka_correlationId. Its defaults: one record after the other, committed once they are handled; it does not
+// wait for the broker's word on a reply.
 import "reflect-metadata";
 
 import { randomUUID } from "node:crypto";

@@ -18,8 +18,8 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /**
- * Confluent's Parallel Consumer: records on a pool of threads, in any order, 16 at a time by its default; offsets of
- * records whose replies the broker has.
+ * Confluent's Parallel Consumer: records on a pool of threads, in any order, 16 at a time by default. It commits every five
+ * seconds, for records whose replies the broker has.
  */
 public class Orders {
     record Item(String sku, int count) {}
