@@ -99,7 +99,7 @@ peers: setup build ## One contract in six frameworks, at 1, 10, 100 and 1,000 us
 
 article: setup build ## The article's service and ours, serial and tasks, with a store; then its Locust file as the client
 	peers/build.sh python locust
-	$(HARNESS) experiment --file peers/article.toml --stack $(STACK) --results $(RESULTS) --trials 6 --run-time 12s --warm-up 3s $(ARTICLE)
+	$(HARNESS) experiment --file peers/article.toml --stack $(STACK) --results $(RESULTS) --trials 5 --run-time 10s --warm-up 3s --rehearsal 8s $(ARTICLE)
 	target/peers/locust/bin/python peers/locust/clients.py --stack $(STACK) --out $(RESULTS)/clients.md
 
 bench-compare: ## Time and memory of comparing two files of a million requests, on one core

@@ -26,16 +26,18 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self._client = redis.from_url(url)
-        self._has_documents: bool | None = None
+        self._has_documents = True
 
     async def save(self, key: str, order: dict) -> None:
-        if self._has_documents is None:
-            known = await self._client.execute_command("COMMAND", "INFO", "JSON.SET")
-            self._has_documents = any(known.values() if isinstance(known, dict) else known)
         if self._has_documents:
-            await self._client.json().set(key, "$", order)
-        else:
-            await self._client.set(key, json.dumps(order))
+            try:
+                await self._client.json().set(key, "$", order)
+                return
+            except redis.ResponseError as error:
+                if "unknown command" not in str(error).lower():
+                    raise
+                self._has_documents = False
+        await self._client.set(key, json.dumps(order))
 
 
 store = Store(os.environ["STORE"]) if os.environ.get("ORDERS_STORE") == "1" else None
