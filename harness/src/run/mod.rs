@@ -3,6 +3,7 @@
 mod files;
 mod load;
 mod one;
+mod place;
 mod rehearsal;
 mod settings;
 mod variant;

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use kafka_cluster_url::{MASK, has_credentials, is_secret, shown, without_credentials};
+use kafka_cluster_url::{MASK, shown, without_credentials};
 use serde::{Deserialize, Serialize};
 
 use super::Identity;
 use super::load::check_own_flags;
+use super::place::{PLACEHOLDERS, Place, check_names, uses, variable};
 use crate::programs;
-use crate::stack::{Stack, StackKind, free_port};
+use crate::stack::{Stack, StackKind};
 use crate::system::{Group, Probe, Ready, Start, System};
 
 /// A service under test. In command, ready and environment `{kafka}` and the like stand for what is different in each run.
@@ -219,101 +220,6 @@ fn words(command: &str) -> Result<Vec<String>> {
         bail!("there is no program");
     }
     Ok(words)
-}
-
-const PLACEHOLDERS: [&str; 10] = [
-    "kafka",
-    "kafka-url",
-    "kafka-properties",
-    "store",
-    "topic",
-    "reply-topic",
-    "group",
-    "prefix",
-    "port",
-    "programs",
-];
-
-/// Where one run takes place: the value of each placeholder.
-#[derive(Debug)]
-struct Place(BTreeMap<&'static str, String>);
-
-impl Place {
-    fn of(stack: &Stack, identity: &Identity) -> Result<Self> {
-        let properties = stack.client_properties().into_iter();
-        let properties = properties.map(|(name, value)| format!("{name}={value}"));
-        let value = |name: &str| -> Result<String> {
-            Ok(match name {
-                "kafka" => stack.bootstrap_servers().to_owned(),
-                "kafka-url" => stack.kafka_url().to_owned(),
-                "kafka-properties" => properties.clone().collect::<Vec<_>>().join("\n"),
-                "store" => stack.store_url().to_owned(),
-                "topic" => identity.topic(),
-                "reply-topic" => identity.reply_topic(),
-                "group" => identity.group_id.clone(),
-                "prefix" => identity.topic_prefix.clone(),
-                "port" => free_port()?.to_string(),
-                _ => programs::folder().display().to_string(),
-            })
-        };
-        let values = PLACEHOLDERS.map(|name| Ok((name, value(name)?)));
-        values.into_iter().collect::<Result<_>>().map(Self)
-    }
-
-    /// A text with the values of its placeholders.
-    fn fill(&self, text: &str) -> String {
-        let mut filled = text.to_owned();
-        for (name, value) in &self.0 {
-            filled = filled.replace(&format!("{{{name}}}"), value);
-        }
-        filled
-    }
-
-    fn variables(&self) -> Vec<(String, String)> {
-        let own = self.0.iter();
-        own.map(|(name, value)| (variable(name), value.clone()))
-            .collect()
-    }
-
-    /// The placeholders whose values must not be shown.
-    fn secrets(&self) -> impl Iterator<Item = &'static str> {
-        let is_secret = |(name, value): &(&&'static str, &String)| match **name {
-            "store" => has_credentials(value),
-            "kafka-properties" => value
-                .lines()
-                .filter_map(|line| line.split_once('='))
-                .any(|(name, _)| is_secret(name)),
-            _ => false,
-        };
-        self.0.iter().filter(is_secret).map(|(name, _)| *name)
-    }
-}
-
-/// `REPLY_TOPIC` for `reply-topic`.
-fn variable(name: &str) -> String {
-    name.replace('-', "_").to_uppercase()
-}
-
-fn uses(text: &str, name: &str) -> bool {
-    text.contains(&format!("{{{name}}}"))
-}
-
-/// Refuses a placeholder that does not exist: a word of small letters in braces is meant as one.
-fn check_names(text: &str) -> Result<()> {
-    for part in text.split('{').skip(1) {
-        let Some((name, _)) = part.split_once('}') else {
-            continue;
-        };
-        let is_word = !name.is_empty()
-            && name
-                .chars()
-                .all(|letter| letter.is_ascii_lowercase() || letter == '-');
-        if is_word && !PLACEHOLDERS.contains(&name) {
-            let known = PLACEHOLDERS.map(|name| format!("{{{name}}}")).join(", ");
-            bail!("there is no placeholder {{{name}}}; there are {known}");
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
