@@ -75,6 +75,39 @@ fn two_commands_are_compared_and_the_report_repeats_the_experiment() {
 }
 
 #[test]
+fn processor_time_is_that_after_the_warm_up() {
+    let used = |warm_up: &str| {
+        let harness = Harness::new();
+        let service = format!("{ECHO} --mode serial");
+        let mut command = harness.on_stack("experiment", &["--trials", "1", "--topic", "requests"]);
+        command.args([
+            "--baseline",
+            &service,
+            "--changed",
+            &service,
+            "--ready",
+            "line=ready",
+        ]);
+        command.args([
+            "--env",
+            "LIMITS_PROPERTIES={kafka-properties}",
+            "--rehearsal",
+            "0s",
+        ]);
+        let output = command
+            .args(["--run-time", "3s", "--warm-up", warm_up])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", complaint(&output));
+        let run = latest(&harness).join("block-1-baseline/environment.json");
+        json(&run)["usage"]["cpu_seconds"].as_f64().unwrap()
+    };
+    let (whole, end) = (used("0s"), used("2800ms"));
+    // A fifteenth of the time, and the clock that tells it has ticks of 10 ms.
+    assert!(end < whole / 2.0 + 0.02, "{end} s of {whole} s");
+}
+
+#[test]
 fn a_duet_runs_both_at_once_and_its_load_clients_take_turns() {
     let harness = Harness::new();
     let mode = |mode: &str| format!("{ECHO} --mode {mode}");
