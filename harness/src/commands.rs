@@ -185,8 +185,7 @@ async fn bench(arguments: BenchArguments, stop: &CancellationToken) -> Result<()
             identity: Identity::alone_on(&stack, &subject.topic),
             files: files.clone(),
         };
-        let ran = run(&mut stack, &settings, &[planned], stop).await?;
-        ran.into_iter().next().context("a run has an end")
+        run(&mut stack, &settings, &planned, stop).await
     };
     let ran = ran.await;
     let ran = after_stop(ran, stack.stop().await)?;
@@ -205,9 +204,7 @@ async fn bench(arguments: BenchArguments, stop: &CancellationToken) -> Result<()
 async fn compare_variants(arguments: ExperimentArguments, stop: &CancellationToken) -> Result<()> {
     let mut subject = Subject::of_experiment(&arguments)?;
     let kind = arguments.target.kind();
-    let mut settings = arguments.load.settings(kind, &subject.topic);
-    settings.is_duet = arguments.duet.is_some();
-    settings.turn = arguments.duet.unwrap_or(settings.turn);
+    let settings = arguments.load.settings(kind, &subject.topic);
     settings.require_load_client()?;
     let markdown = arguments.markdown.as_deref().map(files::prepare);
     let markdown = markdown.transpose().context("--markdown")?;

@@ -108,27 +108,6 @@ fn processor_time_is_that_after_the_warm_up() {
 }
 
 #[test]
-fn a_duet_runs_both_at_once_and_its_load_clients_take_turns() {
-    let harness = Harness::new();
-    let mode = |mode: &str| format!("{ECHO} --mode {mode}");
-    let mut command = compare(&harness, &mode("serial"), &mode("pipelined"));
-    let output = command.arg("--duet").output().unwrap();
-    assert!(output.status.success(), "{}", complaint(&output));
-    let of = |side: &str| {
-        let folder = latest(&harness).join(format!("block-1-{side}"));
-        json(&folder.join("environment.json"))["load_command"].to_string()
-    };
-    let [first, second] = ["baseline", "changed"].map(of);
-    let turns = ["1/2@250ms", "2/2@250ms"];
-    let are_there = |one: &str, two: &str| one.contains(turns[0]) && two.contains(turns[1]);
-    assert!(
-        are_there(&first, &second) || are_there(&second, &first),
-        "{first} {second}"
-    );
-    harness.assert_nothing_left();
-}
-
-#[test]
 fn three_variants_of_a_file_are_compared_as_it_says_until_it_is_decided() {
     let harness = Harness::new();
     let variant = |(name, mode, more): (&str, &str, &str)| {

@@ -117,8 +117,6 @@ async fn apache_kafka_only_a_run_leaves_no_topic_on_the_stack_that_the_next_one_
         run_time: Duration::from_secs(1),
         warm_up: Duration::ZERO,
         rehearsal: Duration::ZERO,
-        is_duet: false,
-        turn: Duration::from_millis(250),
         partitions: 1,
         topic: "createOrder".to_owned(),
         load_flags: Vec::new(),
@@ -126,16 +124,13 @@ async fn apache_kafka_only_a_run_leaves_no_topic_on_the_stack_that_the_next_one_
         load_client: None,
     };
     let subject = Subject::built_in().unwrap();
-    let planned = [Planned {
+    let planned = Planned {
         variant: &subject.variants[0],
         identity: Identity::fresh(&settings.topic),
         files: RunFiles::in_folder(folder.path(), "run"),
-    }];
+    };
     let stop = CancellationToken::new();
     let ran = run(&mut stack, &settings, &planned, &stop).await.unwrap();
-    let [ran] = ran.as_slice() else {
-        panic!("{ran:?}")
-    };
     assert!(matches!(ran.end, RunEnd::Clean | RunEnd::Invalid));
     assert!(ran.usage.unwrap().cpu_seconds > 0.0);
     wait_for("the topics to go", || run_topics(&stack).is_empty());

@@ -36,7 +36,6 @@ const OF_BENCH: TomlFile<'_> = TomlFile {
         "seed",
         "threshold",
         "calibrate",
-        "duet",
         "fail-on",
     ],
     ..FILE

@@ -15,9 +15,6 @@ use crate::run::{Settings, check_load_flags};
 use crate::stack::StackKind;
 use crate::system::Ready;
 
-/// Long enough for some hundred requests, and short against the seconds for which a machine slows down.
-pub(crate) const TURN: Duration = Duration::from_millis(250);
-
 /// `harness bench`
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -145,11 +142,6 @@ pub struct ExperimentArguments {
     #[arg(long, default_value_t = 40, value_name = "N", env = "HARNESS_MAX_TRIALS",
           value_parser = clap::value_parser!(u32).range(3..=1000))]
     pub max_trials: u32,
-    /// Run all variants of a block at once, their load clients in turns so short [default: 250ms]: what slows the machine
-    /// for seconds then slows all alike
-    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "250ms",
-          value_parser = values::turn, env = "HARNESS_DUET")]
-    pub duet: Option<Duration>,
     /// Decides which blocks start with which variant [default: from the clock; recorded]
     #[arg(long, value_name = "NUMBER", env = "HARNESS_SEED")]
     pub seed: Option<u64>,
@@ -310,8 +302,6 @@ impl LoadArguments {
             spawn_rate: self.spawn_rate,
             run_time: self.run_time,
             warm_up: self.warm_up,
-            is_duet: false,
-            turn: TURN,
             partitions: self.partitions,
             topic: topic.to_owned(),
             load_flags: own.flatten().chain(further).collect(),

@@ -12,7 +12,6 @@ mod values;
 pub use arguments::{Cli, Command, DemoArguments, UpArguments};
 pub use check::parse;
 pub(crate) use check::rehearsal;
-pub(crate) use experiment::TURN;
 pub use experiment::{BenchArguments, ExperimentArguments, SubjectArguments};
 pub use faults::{FaultsArguments, SoakArguments};
 pub use limits::LimitsArguments;

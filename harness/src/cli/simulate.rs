@@ -51,12 +51,8 @@ pub struct SimulateArguments {
     #[arg(long, default_value_t = 6, value_name = "N", env = "HARNESS_TRIALS",
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub trials: u32,
-    /// Run both sides of a block at once, their load clients in turns so short [default: 250ms]
-    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "250ms",
-          value_parser = values::turn, env = "HARNESS_DUET")]
-    pub duet: Option<Duration>,
     /// Length of one run, warm-up included
-    #[arg(short = 't', long, default_value = "2s", value_name = "TIME", env = "HARNESS_RUN_TIME",
+    #[arg(short = 't', long, default_value = "4s", value_name = "TIME", env = "HARNESS_RUN_TIME",
           value_parser = values::positive_duration)]
     pub run_time: Duration,
     /// First part of each run that is not measured

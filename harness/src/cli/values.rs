@@ -12,14 +12,6 @@ pub(super) fn positive_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// The length of a turn.
-pub(super) fn turn(text: &str) -> Result<Duration, String> {
-    let turn = duration(text)?;
-    let fits = (Duration::from_millis(10)..=Duration::from_secs(60)).contains(&turn);
-    fits.then_some(turn)
-        .ok_or_else(|| "takes a duration from 10ms to 60s".to_owned())
-}
-
 /// A duration, zero included.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let expected = |_| "takes a duration with its unit, such as 500ms, 10s or 5m".to_owned();

@@ -76,15 +76,9 @@ impl Blocks<'_> {
         for (index, block) in order.iter().enumerate() {
             let place = format!("{} {} of {}", sides.word, index + 1, order.len());
             let mut runs = Vec::new();
-            // All at once, or one after the other.
-            let together = if self.settings.is_duet {
-                block.len()
-            } else {
-                1
-            };
-            for few in block.chunks(together) {
-                let finished = self.at_once(sides, few, index + 1, &place).await?;
-                runs.extend(few.iter().copied().zip(finished));
+            for side in block {
+                let finished = self.one(sides, *side, index + 1, &place).await?;
+                runs.push((*side, finished));
             }
             made.blocks = index + 1;
             let invalid = runs.iter().find(|(_, (run, _))| !run.invalid.is_empty());
@@ -110,32 +104,24 @@ impl Blocks<'_> {
         Ok(made)
     }
 
-    /// Makes the runs of some sides of a block at once.
-    async fn at_once(
+    /// Makes a block's run of one side.
+    async fn one(
         &mut self,
         sides: &Sides,
-        some: &[usize],
+        side: usize,
         number: usize,
         place: &str,
-    ) -> Result<Vec<(Run, Option<Taken>)>> {
-        let names = some.iter().map(|side| sides.sides[*side].0.as_str());
-        let names = names.collect::<Vec<_>>().join(", ");
-        self.progress.doing(format!("{place}: {names}"));
-        let planned = some.iter().map(|side| {
-            let (name, variant) = &sides.sides[*side];
-            let folder = self.folder.join(format!("{}-{number}-{name}", sides.word));
-            Planned {
-                variant,
-                identity: Identity::fresh(&self.settings.topic),
-                files: RunFiles::in_folder(&folder, &format!("{name}-{number}")),
-            }
-        });
-        let planned: Vec<Planned<'_>> = planned.collect();
+    ) -> Result<(Run, Option<Taken>)> {
+        let (name, variant) = &sides.sides[side];
+        self.progress.doing(format!("{place}: {name}"));
+        let folder = self.folder.join(format!("{}-{number}-{name}", sides.word));
+        let planned = Planned {
+            variant,
+            identity: Identity::fresh(&self.settings.topic),
+            files: RunFiles::in_folder(&folder, &format!("{name}-{number}")),
+        };
         let ran = run(self.stack, self.settings, &planned, self.stop).await?;
-        let named = some.iter().map(|side| sides.sides[*side].0.as_str());
-        let all = named.zip(planned.iter().zip(ran));
-        all.map(|(name, (planned, ran))| self.finished(place, name, planned, ran))
-            .collect()
+        self.finished(place, name, &planned, ran)
     }
 
     fn finished(

@@ -53,9 +53,6 @@ fn flags(plan: &Experiment) -> Vec<Line> {
         let words = shlex::try_join(words).unwrap_or_default();
         lines.push(("load", quoted(&words)));
     }
-    if settings.is_duet {
-        lines.push(("duet", time(settings.turn)));
-    }
     if !plan.given_properties.is_empty() {
         let own = plan.given_properties.iter().map(|pair| quoted(pair));
         lines.push(("X", format!("[{}]", own.collect::<Vec<_>>().join(", "))));
@@ -147,8 +144,6 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::cli::{Command, ExperimentArguments, parse};
     use crate::environment::Provenance;
@@ -172,9 +167,7 @@ mod tests {
             seed: u64::MAX,
             threshold: 0.07,
         };
-        let mut settings = arguments.load.settings(StackKind::Native, "requests");
-        settings.is_duet = true;
-        settings.turn = Duration::from_millis(100);
+        let settings = arguments.load.settings(StackKind::Native, "requests");
         let stack = Description {
             stack: StackKind::Native,
             brokers: 3,
@@ -230,11 +223,9 @@ mod tests {
             (&subject.title, &subject.variants),
             (&plan.title, &plan.variants)
         );
-        let mut settings = arguments
+        let settings = arguments
             .load
             .settings(arguments.target.kind(), &subject.topic);
-        settings.is_duet = true;
-        settings.turn = arguments.duet.unwrap();
         let [found, expected] =
             [&settings, &plan.settings].map(|own| serde_json::to_value(own).unwrap());
         assert_eq!(found, expected);

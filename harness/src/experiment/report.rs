@@ -222,18 +222,10 @@ fn design(plan: &Experiment, variants: Option<&Made>) -> Section {
             (SAME[1].to_owned(), "the same".to_owned()),
         ],
     };
-    let together = match plan.settings.is_duet {
-        true => {
-            let turn = format_duration(plan.settings.turn);
-            format!("at once, their load clients in turns of {turn}")
-        }
-        false => "one after the other".to_owned(),
-    };
     let own = [
         ("blocks", blocks(plan, variants.is_some())),
         ("order", order(plan, variants)),
         ("seed of the order", plan.seed.to_string()),
-        ("runs of a block", together),
         (
             "to repeat it",
             format!(

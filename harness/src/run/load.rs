@@ -7,7 +7,6 @@ use anyhow::Result;
 use humantime::format_duration;
 
 use super::{Identity, Planned, RunFiles, Settings};
-use crate::cli::typed;
 use crate::process::Child;
 use crate::stack::Stack;
 use crate::{hand_over, programs};
@@ -36,14 +35,13 @@ const SHORT: [&str; 4] = ["-u", "-r", "-t", "-X"];
 const SECRET_HEADERS: [&str; 5] = ["authorization", "cookie", "password", "token", "key"];
 
 /// What decides how much is sent, or what: it is the same for all variants, or they could not be compared.
-const OF_ALL: [&str; 8] = [
+const OF_ALL: [&str; 7] = [
     "--rate",
     "--shape",
     "--preset",
     "--scenario",
     "--think-time",
     "--pace",
-    "--turns",
     "--name",
 ];
 
@@ -154,12 +152,11 @@ fn own_flags(
     ]
 }
 
-/// The load client's start for one run, which is one of several at once if it has a turn.
+/// The load client's start for one run.
 pub(super) fn command(
     stack: &Stack,
     settings: &Settings,
     planned: &Planned<'_>,
-    turn: Option<(usize, usize)>,
 ) -> Result<LoadCommand> {
     let Planned {
         identity,
@@ -179,10 +176,6 @@ pub(super) fn command(
         given.any(|own| *own == flag || own.starts_with(&with_value))
     };
     let mut flags = own_flags(stack, settings, identity, files);
-    if let Some((place, of)) = turn {
-        let time = typed::duration(settings.turn);
-        flags.push(("--turns", format!("{place}/{of}@{time}")));
-    }
     if !is_given("--scenario") {
         // The topic is another one in each run, and the requests are the same.
         flags.push(("--name", settings.topic.clone()));

@@ -58,58 +58,48 @@ pub struct Planned<'a> {
     pub files: RunFiles,
 }
 
-/// Makes one run, or several at once whose load clients take turns: creates topics, starts services and load clients,
-/// waits, stops all, tidies up (on a shared broker also when it fails).
+/// Makes one run: creates topics, starts service and load client, waits, stops both, tidies up (on a shared broker also
+/// when it fails).
 ///
 /// # Errors
 ///
 /// When a program is missing, ends by itself or hangs, with its log's end; [`Interrupted`] when `stop` is
-/// cancelled. In every case services and load clients are gone.
+/// cancelled. In every case service and load client are gone.
 pub async fn run(
     stack: &mut Stack,
     settings: &Settings,
-    planned: &[Planned<'_>],
+    planned: &Planned<'_>,
     stop: &CancellationToken,
-) -> Result<Vec<Ran>> {
-    let mut loads = Vec::new();
-    for (index, one) in planned.iter().enumerate() {
-        one.files.prepare()?;
-        let turn = (planned.len() > 1).then_some((index + 1, planned.len()));
-        // Before any service starts, so that a missing load client costs no wait.
-        loads.push(load::command(stack, settings, one, turn)?);
-    }
-    let names = planned.iter().map(|one| &one.identity);
-    let topics: Vec<String> = names
-        .flat_map(|identity| [identity.topic(), identity.reply_topic()])
-        .collect();
-    let mut course = Course {
+) -> Result<Ran> {
+    planned.files.prepare()?;
+    let topics = [planned.identity.topic(), planned.identity.reply_topic()];
+    let course = Course {
         settings,
+        planned,
+        // Before the service starts, so that a missing load client costs no wait.
+        load: load::command(stack, settings, planned)?,
         stop,
-        live: Vec::new(),
     };
-    let outcome = course.take_place(stack, planned, &loads, &topics).await;
+    let outcome = course.take_place(stack, &topics).await;
     stack.tidy_after(outcome, &topics).await
 }
 
 /// A service under load.
-struct Live<'a> {
-    planned: &'a Planned<'a>,
+struct Live {
     system: System,
     environment: Environment,
-    load: Option<Child>,
     /// When the load client began to send.
     began: Option<Instant>,
     /// What the service had taken when the warm-up was over.
     warm: Option<Usage>,
-    end: Option<RunEnd>,
 }
 
-impl Live<'_> {
+impl Live {
     /// Notes what the service has taken, once the warm-up is over.
-    fn note_warm_up(&mut self, warm_up: Duration) {
-        let Some(load) = self.load.as_ref().filter(|_| self.warm.is_none()) else {
+    fn note_warm_up(&mut self, load: &Child, warm_up: Duration) {
+        if self.warm.is_some() {
             return;
-        };
+        }
         // The first line of its log says what it sends, when it is about to.
         let has_begun = || fs::metadata(load.log()).is_ok_and(|log| log.len() > 0);
         if self.began.is_none() && has_begun() {
@@ -124,77 +114,41 @@ impl Live<'_> {
     fn usage(&self) -> Option<Usage> {
         Some(self.system.usage()?.since(self.warm?))
     }
-
-    /// Notes how the load client ended, once it has.
-    fn settle(&mut self) -> Result<()> {
-        let Some(load) = &mut self.load else {
-            return Ok(());
-        };
-        if let Some(status) = load.try_wait()? {
-            self.end = Some(judge(status, load, &self.planned.files)?);
-            self.load = None;
-        }
-        Ok(())
-    }
 }
 
-/// The runs that take place at once.
+/// A run that takes place.
 struct Course<'a> {
     settings: &'a Settings,
+    planned: &'a Planned<'a>,
+    load: LoadCommand,
     stop: &'a CancellationToken,
-    live: Vec<Live<'a>>,
 }
 
-impl<'a> Course<'a> {
-    /// The runs themselves, from their topics to the end of their services.
-    async fn take_place(
-        &mut self,
-        stack: &mut Stack,
-        planned: &'a [Planned<'a>],
-        loads: &[LoadCommand],
-        topics: &[String],
-    ) -> Result<Vec<Ran>> {
+impl Course<'_> {
+    /// The run itself, from its topics to the end of its service.
+    async fn take_place(&self, stack: &mut Stack, topics: &[String]) -> Result<Ran> {
         for topic in topics {
             stack.create_topic(topic, self.settings.partitions).await?;
         }
-        let mut outcome = Ok(());
-        for (one, load) in planned.iter().zip(loads) {
-            outcome = self.start(stack, one, load).await;
-            if outcome.is_err() {
-                break;
-            }
-        }
-        if outcome.is_ok() {
-            outcome = self.drive(stack, loads).await;
-        }
-        let mut stopped = Ok(());
-        let mut ran = Vec::new();
-        for live in std::mem::take(&mut self.live) {
-            let usage = live.usage();
-            stopped = stopped.and(end_well(live.system).await);
-            let mut environment = live.environment;
-            environment.usage = usage;
-            stopped = stopped.and(environment.write(&live.planned.files.environment));
-            ran.extend(live.end.map(|end| Ran { end, usage }));
-        }
+        let mut live = self.start(stack).await?;
+        let outcome = self.drive(stack, &mut live).await;
+        let usage = live.usage();
+        let stopped = end_well(live.system).await;
+        live.environment.usage = usage;
+        let written = live.environment.write(&self.planned.files.environment);
         // The load's failure is the cause, the service's and the store's only follow from it.
-        outcome?;
-        stopped?;
-        Ok(ran)
+        let end = outcome?;
+        stopped.and(written)?;
+        Ok(Ran { end, usage })
     }
 
-    /// Starts a service and waits until it serves.
-    async fn start(
-        &mut self,
-        stack: &Stack,
-        planned: &'a Planned<'a>,
-        load: &LoadCommand,
-    ) -> Result<()> {
+    /// Starts the service and waits until it serves.
+    async fn start(&self, stack: &Stack) -> Result<Live> {
         let Planned {
             variant,
             identity,
             files,
-        } = planned;
+        } = self.planned;
         let log = variant.log(&files.logs);
         let (mut system, command) = variant.spawn(stack, identity, &log)?;
         let ready = system.until_ready(self.settings.ready_timeout, self.stop);
@@ -208,58 +162,44 @@ impl<'a> Course<'a> {
             variant,
             identity,
             &command,
-            &load.line,
+            &self.load.line,
         );
         environment.write(&files.environment)?;
-        self.live.push(Live {
-            planned,
+        Ok(Live {
             system,
             environment,
-            load: None,
             began: None,
             warm: None,
-            end: None,
-        });
-        Ok(())
+        })
     }
 
-    /// Starts the load clients and watches everything until they end.
-    async fn drive(&mut self, stack: &mut Stack, loads: &[LoadCommand]) -> Result<()> {
-        for (live, command) in self.live.iter_mut().zip(loads) {
-            let log = live.planned.files.logs.join("load-client.log");
-            live.load = Some(command.spawn(&log)?);
-        }
-        let patience = loads.iter().map(|command| command.reply_limit).max();
-        let watched = self.watch(stack, patience.unwrap_or_default()).await;
-        for live in &mut self.live {
-            if let Some(load) = live.load.take() {
-                load.stop(LOAD_STOP_GRACE).await?;
-            }
+    /// Starts the load client and watches everything until it ends.
+    async fn drive(&self, stack: &mut Stack, live: &mut Live) -> Result<RunEnd> {
+        let log = self.planned.files.logs.join("load-client.log");
+        let mut load = self.load.spawn(&log)?;
+        let watched = self.watch(stack, live, &mut load).await;
+        if watched.is_err() {
+            load.stop(LOAD_STOP_GRACE).await?;
         }
         watched
     }
 
-    /// Waits for the load clients, and for whatever ends the runs before them.
-    async fn watch(&mut self, stack: &mut Stack, patience: Duration) -> Result<()> {
-        let limit = self.settings.run_time + patience + LOAD_SLACK;
+    /// Waits for the load client, and for whatever ends the run before it.
+    async fn watch(&self, stack: &mut Stack, live: &mut Live, load: &mut Child) -> Result<RunEnd> {
+        let limit = self.settings.run_time + self.load.reply_limit + LOAD_SLACK;
         let deadline = Instant::now() + limit;
         loop {
-            for live in &mut self.live {
-                live.note_warm_up(self.settings.warm_up);
-                live.settle()?;
+            live.note_warm_up(load, self.settings.warm_up);
+            if let Some(status) = load.try_wait()? {
+                return judge(status, load, &self.planned.files);
             }
-            let Some(open) = self.live.iter().find_map(|live| live.load.as_ref()) else {
-                return Ok(());
-            };
             if Instant::now() >= deadline {
                 bail!(
                     "load-client did not end within {limit:?}; {}",
-                    open.log_tail()
+                    load.log_tail()
                 );
             }
-            for live in &mut self.live {
-                live.system.check()?;
-            }
+            live.system.check()?;
             stack.check()?;
             let pause = self.stop.run_until_cancelled(sleep(WATCH_INTERVAL));
             if pause.await.is_none() {

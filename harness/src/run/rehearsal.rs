@@ -42,7 +42,7 @@ pub async fn rehearse(
             identity: Identity::fresh(&settings.topic),
             files,
         };
-        run(stack, &settings, &[planned], stop).await?;
+        run(stack, &settings, &planned, stop).await?;
     }
     Ok(())
 }

@@ -26,11 +26,6 @@ pub struct Settings {
     /// Length of the first run of each variant, which is thrown away; none if zero.
     #[serde(serialize_with = "as_text")]
     pub rehearsal: Duration,
-    /// Whether the runs of a block are made at once, in short turns.
-    pub is_duet: bool,
-    /// Length of a turn.
-    #[serde(serialize_with = "as_text")]
-    pub turn: Duration,
     /// Partitions of each topic.
     pub partitions: i32,
     /// What the request topic is called behind its prefix, and the requests in reports.

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::change::{Change, Measured};
 use super::judge::{Answer, Part, Trial, median};
 use super::report::Report;
-use crate::cli::{SimulateArguments, TURN, rehearsal};
+use crate::cli::{SimulateArguments, rehearsal};
 use crate::environment::Provenance;
 use crate::experiment::{Blocks, Length, Progress, Side, Sides, Subject, new_folder, order};
 use crate::programs;
@@ -79,8 +79,6 @@ fn settings(arguments: &SimulateArguments, kind: StackKind, topic: &str) -> Sett
         run_time: arguments.run_time,
         warm_up: arguments.warm_up,
         rehearsal: arguments.rehearsal.unwrap_or_else(|| rehearsal(kind)),
-        is_duet: arguments.duet.is_some(),
-        turn: arguments.duet.unwrap_or(TURN),
         partitions: 1,
         topic: topic.to_owned(),
         load_flags: Vec::new(),

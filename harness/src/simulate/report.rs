@@ -104,9 +104,6 @@ fn command(arguments: &SimulateArguments, seed: u64) -> String {
         arguments.users,
         typed::percentage(arguments.threshold),
     );
-    if let Some(turn) = arguments.duet {
-        command += &format!(" --duet={}", typed::duration(turn));
-    }
     if let Some(rehearsal) = arguments.rehearsal {
         command += &format!(" --rehearsal {}", typed::duration(rehearsal));
     }
