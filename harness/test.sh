@@ -59,7 +59,8 @@ has chromium || set -- "$@" --skip chromium_
 set --
 
 title "order-service with \`tasks\` as the default dispatch"
-"$cargo" test --locked -p order-service --features "tasks${tls:+,tls}"
+# Of the whole workspace, as above, so that only the service itself is compiled again.
+"$cargo" test --locked --workspace --features "${features}order-service/tasks" --test variables
 
 # The stack tests start programs and examples as a user would: those of the first tests, not of the last.
 "$cargo" test --locked --workspace --features "$features" --no-run --quiet

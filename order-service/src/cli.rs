@@ -328,15 +328,4 @@ mod tests {
         );
         assert_eq!(names(&["--profile", "reference,nest"]), "reference,nest");
     }
-
-    #[test]
-    fn the_default_dispatch_follows_the_feature() {
-        let cli = Cli::parse_from(["order-service"]);
-        let expected = if cfg!(feature = "tasks") {
-            Dispatch::Tasks
-        } else {
-            Dispatch::Serial
-        };
-        assert_eq!(cli.dispatch, expected);
-    }
 }

@@ -29,6 +29,23 @@ fn brokers(arguments: &[&str], variables: &[(String, &str)]) -> Vec<String> {
 }
 
 #[test]
+fn the_default_dispatch_follows_the_feature() {
+    let (_, help) = run(&["--help"], &[]);
+    let of_dispatch = help.split("--dispatch <MODE>").nth(1).unwrap();
+    let default = of_dispatch.split("[default: ").nth(1).unwrap();
+    let default = default.split(']').next().unwrap();
+    let is_built_with_tasks = cfg!(feature = "tasks");
+    assert_eq!(
+        default,
+        if is_built_with_tasks {
+            "tasks"
+        } else {
+            "serial"
+        }
+    );
+}
+
+#[test]
 fn an_empty_variable_is_not_given() {
     let (_, help) = run(&["--help"], &[]);
     let named = help.split("[env: ").skip(1);
