@@ -39,7 +39,15 @@ const ALLOWED: [(&str, &str); 15] = [
     ),
     (
         "load-client/src/report/exports.rs",
-        "the date of a run in its log of response times, and in the history of runs",
+        "the date of a run in the history of runs",
+    ),
+    (
+        "load-client/src/report/run_file/mod.rs",
+        "the date of a run in its file, by which parts of a run are laid side by side",
+    ),
+    (
+        "load-client/src/program/merge.rs",
+        "that date, read from files",
     ),
     ("load-client/src/report/run_json.rs", "the date of a report"),
     ("load-client/src/compare/run.rs", "that date"),

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use load_client::load::Arrivals;
 use load_client::load::plan::{Model, OpenLoop, Pause, Plan};
+use load_client::load::{Arrivals, Share};
 use load_client::load::{Control, runner};
 use load_client::measure::Summary;
 use load_client::measure::recorder::Recorder;
@@ -124,6 +124,7 @@ fn closed(users: u32) -> Plan {
         stages: Vec::new(),
         search: None,
         loads: Vec::new(),
+        share: Share::WHOLE,
     }
 }
 

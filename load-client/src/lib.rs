@@ -12,7 +12,7 @@
 //!
 //! use load_client::load::plan::{Model, Pause, Plan};
 //! use load_client::measure::recorder::Recorder;
-//! use load_client::load::{Control, runner};
+//! use load_client::load::{Control, Share, runner};
 //! use load_client::scenario::{Request, Scenario};
 //! use load_client::transport::InMemory;
 //!
@@ -45,6 +45,7 @@
 //!     stages: Vec::new(),
 //!     search: None,
 //!     loads: Vec::new(),
+//!     share: Share::WHOLE,
 //! };
 //! let orders = Orders(["createOrder".to_owned()]);
 //! // Over Kafka: KafkaTransport::connect_in_background(settings).await?
@@ -78,11 +79,13 @@ pub mod load {
     mod schedule;
     pub(crate) mod search;
     pub(crate) mod shape;
+    mod share;
     mod users;
 
     pub use control::Control;
     pub use schedule::Arrivals;
     pub use search::Search;
+    pub use share::Share;
 }
 pub mod measure {
     //! What a run measures: samples are recorded, summed up, held against thresholds and looked through for findings.
@@ -90,12 +93,15 @@ pub mod measure {
     // internal: what the program shows and judges
     pub(crate) mod analysis;
     pub(crate) mod history;
+    pub(crate) mod interval;
     pub(crate) mod memory;
+    pub(crate) mod recorded;
     pub mod recorder;
     pub(crate) mod selfcheck;
     pub(crate) mod summary;
     pub(crate) mod tally;
     pub(crate) mod threshold;
+    pub(crate) mod window;
 
     pub use summary::{
         Ended, ErrorCount, Lag, Latency, Percentile, Rates, Row, StageResult, Summary,

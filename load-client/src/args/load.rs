@@ -7,9 +7,9 @@ use axum::http::Uri;
 use clap::Args;
 
 use crate::args::{Misuse, values};
-use crate::load::plan::{Load, Model, OpenLoop, Pause, Plan, PlanError, Stage, Target, Turns};
+use crate::load::plan::{Load, Model, OpenLoop, Pause, Plan, PlanError, Stage, Target};
 use crate::load::shape::{self, Preset};
-use crate::load::{Arrivals, Search};
+use crate::load::{Arrivals, Search, Share};
 use crate::measure::memory::metrics_url;
 use crate::measure::threshold::Threshold;
 use crate::scenario::LoadTable;
@@ -38,14 +38,13 @@ pub(crate) struct LoadArguments {
     /// Closed loop: each user starts a request once in this time, or at once after a reply that took longer
     #[arg(long, value_parser = values::duration, value_name = "TIME", conflicts_with_all = ["rate", "think_time"])]
     pace: Option<Duration>,
-    /// Closed loop: send only in turns with other load clients on this machine: 1/2@250ms is the first of two, a quarter
-    /// of a second each
-    #[arg(long, value_parser = values::turns, value_name = "PLACE/OF@TIME",
-          conflicts_with_all = ["rate", "think_time", "pace"])]
-    turns: Option<Turns>,
     /// Seed of random think times, Poisson arrivals, {random:...} and feeders in random order; the same seed gives the same load [default: 1]
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
+    /// Send only this part of the load, such as 1/3: the other parts are for other clients with the same flags. Merge what
+    /// they write to --hdr with `load-client merge`
+    #[arg(long, value_name = "PART/OF")]
+    segment: Option<Share>,
     /// Go through the stages of this TOML file; see below
     #[arg(long, value_name = "FILE", conflicts_with_all = ["users", "spawn_rate", "rate", "run_time", "preset"])]
     pub(super) shape: Option<PathBuf>,
@@ -112,6 +111,7 @@ impl LoadArguments {
             stages: Vec::new(),
             search: None,
             loads: Vec::new(),
+            share: self.segment.unwrap_or(Share::WHOLE),
         };
         let search = self.search(amount, warm_up)?;
         Ok(self.of_table(&frame, &table).searching(search))
@@ -121,6 +121,12 @@ impl LoadArguments {
     fn search(&self, amount: &Amount, warm_up: Duration) -> Result<Option<Search>, Misuse> {
         if self.preset != Some(Preset::Capacity) {
             return Ok(None);
+        }
+        if self.segment.is_some_and(|segment| !segment.is_whole()) {
+            let reason = "one client searches, by what it measures itself; leave it out";
+            return Err(Misuse(format!(
+                "--segment with --preset capacity: {reason}"
+            )));
         }
         let missing = |what: &str| Misuse(format!("--preset capacity needs {what}"));
         let highest = amount.rate;
@@ -188,7 +194,7 @@ impl LoadArguments {
             Model::Closed(match (table.think_time, table.pace) {
                 (Some((least, most)), _) => Pause::Think { least, most, seed },
                 (None, Some(pace)) => Pause::Pace(pace),
-                (None, None) => self.turns.map_or(Pause::None, Pause::Turns),
+                (None, None) => Pause::None,
             })
         };
         Plan {
@@ -233,7 +239,6 @@ impl LoadArguments {
             ),
             ("--think-time", self.think_time.is_some(), is_closed, closed),
             ("--pace", self.pace.is_some(), is_closed, closed),
-            ("--turns", self.turns.is_some(), is_closed, closed),
             ("--until", !self.until.is_empty(), has_stages, staged),
         ];
         let more = more
@@ -301,8 +306,6 @@ mod tests {
     fn both_models() {
         let closed = plan("-u 3 --think-time 50ms..150ms").unwrap();
         assert_eq!(closed.load_model(), "closed loop, think time 50ms to 150ms");
-        let turns = plan("--turns 2/3@250ms").unwrap();
-        assert_eq!(turns.load_model(), "closed loop in turns of 250ms, 2 of 3");
         let open = plan("--rate 500/s --arrivals poisson --seed 7").unwrap();
         let expected = "open loop, 500/s, Poisson arrivals with seed 7";
         assert_eq!((&*open.load_model(), open.users), (expected, 0));
@@ -336,12 +339,12 @@ mod tests {
             ("--max-in-flight 5", "--max-in-flight is for an open loop"),
             ("--think-time 2s..1s", "--think-time"),
             ("--think-time 1s --pace 1s", "--pace"),
-            ("--turns 0/2@1s", "--turns"),
-            ("--turns 3/2@1s", "--turns"),
-            ("--turns 1/2@1ms", "--turns"),
-            ("--turns 1/2", "--turns"),
-            ("--turns 1/2@1s --pace 1s", "--turns"),
             ("--pace 0s", "--pace"),
+            ("--segment 0/2", "--segment"),
+            (
+                "--preset capacity --rate 5/s -t 1m --until p95<1s --segment 1/2",
+                "--segment with --preset capacity",
+            ),
             ("--preset peak -t 1m", "--preset"),
             ("--preset load", "--preset load needs --run-time"),
             (

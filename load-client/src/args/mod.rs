@@ -2,6 +2,7 @@
 
 mod compare;
 mod load;
+mod merge;
 mod output;
 mod service;
 pub(crate) mod values;
@@ -27,7 +28,8 @@ use crate::transport::kafka::{KafkaSettings, ServiceSettings};
 
 pub(crate) use compare::CompareArguments;
 pub(crate) use load::{Amount, LoadArguments};
-pub(crate) use output::{Files, OutputArguments};
+pub(crate) use merge::MergeArguments;
+pub(crate) use output::{Files, OutputArguments, unknown_kinds};
 
 /// Measures round-trip times of request-reply services over Kafka, and compares sets of runs.
 ///
@@ -46,6 +48,8 @@ pub(crate) enum Command {
     Run(Box<RunArguments>),
     /// Compares two sets of runs: faster or slower, by how much, how sure
     Compare(Box<CompareArguments>),
+    /// Makes one run of the parts that several clients have sent (--segment)
+    Merge(Box<MergeArguments>),
 }
 
 /// Flags of which the command line's value replaces the variable's: joined, these would pair runs wrongly, or
@@ -196,12 +200,15 @@ impl RunArguments {
         };
         let files = self.files(&plan);
         self.refuse_collisions(&files, &[])?;
-        let (mix, tables) = self.service.apply(&mut settings, self.load.seed())?;
+        let (mix, tables) = self
+            .service
+            .apply(&mut settings, (self.load.seed(), plan.share))?;
         self.refuse_collisions(&files, &mix.files)?;
         let plan = match tables.is_empty() {
             true => plan.validated()?,
             false => self.load.of_tables(plan, tables, mix.kinds())?,
         };
+        let mix = mix.for_model(&plan.model);
         Ok((plan, settings, mix))
     }
 
@@ -247,6 +254,7 @@ impl RunArguments {
 // What `-h` and `--help` show.
 
 const RUN_HELP: &str = include_str!("run_help.txt");
+const MERGE_HELP: &str = include_str!("merge_help.txt");
 const COMPARE_HELP: &str = include_str!("compare_help.txt");
 const RUN_SHORT_HELP: &str = include_str!("run_short_help.txt");
 const VARIABLES: &str = "Variables, each for its flag: the command line wins over them, and they win over --config; of a \
@@ -263,8 +271,13 @@ fn command() -> clap::Command {
         let names = command.get_arguments().filter_map(Arg::get_env);
         let names: Vec<_> = names.filter_map(OsStr::to_str).collect();
         let variables = format!("\n{VARIABLES}: {}", names.join(", "));
-        if command.get_name() != "run" {
-            return command.after_help(COMPARE_HELP.to_owned() + &variables);
+        let help = match command.get_name() {
+            "compare" => Some(COMPARE_HELP),
+            "merge" => Some(MERGE_HELP),
+            _ => None,
+        };
+        if let Some(help) = help {
+            return command.after_help(help.to_owned() + &variables);
         }
         let help = RUN_HELP.replace("{GRAMMAR}", GRAMMAR) + &variables;
         let command = command.after_help(RUN_SHORT_HELP).after_long_help(help);
@@ -319,7 +332,16 @@ fn refuse_passwords(run: &ArgMatches) -> Result<(), String> {
 fn with_default_command(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = arguments.collect();
     let first = arguments.get(1).and_then(|first| first.to_str());
-    let commands = ["run", "compare", "help", "-h", "--help", "-V", "--version"];
+    let commands = [
+        "run",
+        "compare",
+        "merge",
+        "help",
+        "-h",
+        "--help",
+        "-V",
+        "--version",
+    ];
     if !first.is_some_and(|first| commands.contains(&first)) && !arguments.is_empty() {
         arguments.insert(1, "run".into());
     }

@@ -37,7 +37,8 @@ pub(crate) struct OutputArguments {
     /// Write what became of the thresholds as JUnit's XML, one test case for each of --fail-on
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
-    /// Write the response times of each request kind as a log of HdrHistogram (V2), in nanoseconds, for its tools
+    /// Write the times of each request kind, second by second, as a log of HdrHistogram (V2), in nanoseconds: for its tools, and
+    /// for `load-client merge`
     #[arg(long, value_name = "FILE")]
     pub(crate) hdr: Option<PathBuf>,
     /// Serve live metrics at /metrics of this address, for Prometheus to scrape; 127.0.0.1:9464 if none is given,
@@ -93,13 +94,7 @@ impl OutputArguments {
     /// Checks what depends on more than one flag. `kinds` are the names of the request kinds, `until` is what ends a
     /// run after a stage.
     pub(crate) fn validated(&self, kinds: &[String], until: &[Threshold]) -> Result<(), Misuse> {
-        for (flag, thresholds) in [("--fail-on", &*self.fail_on), ("--until", until)] {
-            if let Some(kind) = threshold::unknown_kind(thresholds, kinds) {
-                let reason = "the run has no kind of request with this name; it has";
-                let known = kinds.join(", ");
-                return Err(Misuse(format!("{flag} {kind}:...: {reason} {known}")));
-            }
-        }
+        unknown_kinds(&[("--fail-on", &self.fail_on), ("--until", until)], kinds)?;
         let wrong = if self.csv.as_deref().is_some_and(is_standard_output) {
             "--csv takes the beginning of four files' names, and - is none; name one"
         } else if self.csv_full_history && self.csv.is_none() {
@@ -134,6 +129,21 @@ impl OutputArguments {
             .replace("{t}", &seconds);
         Some(path.with_file_name(name))
     }
+}
+
+/// Refuses thresholds, each list with its flag, of kinds that a run has not.
+pub(crate) fn unknown_kinds(
+    flags: &[(&str, &[Threshold])],
+    kinds: &[String],
+) -> Result<(), Misuse> {
+    for (flag, thresholds) in flags {
+        if let Some(kind) = threshold::unknown_kind(thresholds, kinds) {
+            let reason = "the run has no kind of request with this name; it has";
+            let known = kinds.join(", ");
+            return Err(Misuse(format!("{flag} {kind}:...: {reason} {known}")));
+        }
+    }
+    Ok(())
 }
 
 #[derive(Debug, Args)]
@@ -265,7 +275,7 @@ mod tests {
             .command
         {
             Command::Run(run) => Ok(run.web),
-            Command::Compare(_) => panic!("not a run"),
+            Command::Compare(_) | Command::Merge(_) => panic!("not a run"),
         }
     }
 

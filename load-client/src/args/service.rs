@@ -8,6 +8,7 @@ use bytes::Bytes;
 use clap::Args;
 
 use crate::args::Misuse;
+use crate::load::Share;
 use crate::scenario::{
     Body, BodyCheck, BodyChecks, Feeder, FeederOrder, Format, Kind, LoadTable, Mix, Records,
     Request, StatusSet, Template, by_name, parse_name, parse_tag, read_scenario,
@@ -110,11 +111,11 @@ impl ServiceArguments {
     pub(crate) fn apply(
         &self,
         settings: &mut KafkaSettings,
-        seed: u64,
+        (seed, share): (u64, Share),
     ) -> Result<(Mix, Vec<LoadTable>), Misuse> {
         let wire = self.wire()?;
         refuse_own_headers(&wire, &settings.headers).map_err(Misuse::of("--header"))?;
-        let (mix, loads) = self.mix(settings, seed)?;
+        let (mix, loads) = self.mix(settings, (seed, share))?;
         for (kind, sample) in mix.parts().iter().zip(mix.samples()) {
             self.check(&wire, kind, &sample)?;
         }
@@ -183,11 +184,12 @@ impl ServiceArguments {
     fn mix(
         &self,
         settings: &mut KafkaSettings,
-        seed: u64,
+        (seed, share): (u64, Share),
     ) -> Result<(Mix, Vec<LoadTable>), Misuse> {
         let Some(path) = &self.scenario else {
             let kind = self.only_kind(settings)?;
-            return Ok((Mix::try_new(vec![kind], seed).map_err(Misuse)?, Vec::new()));
+            let mix = Mix::try_new(vec![kind], seed, share).map_err(Misuse)?;
+            return Ok((mix, Vec::new()));
         };
         // It is not sent, so that no report shall tell its size.
         settings.body = Bytes::new();
@@ -198,7 +200,7 @@ impl ServiceArguments {
                 .retain(|name| kinds.iter().any(|kind| &kind.name == name));
         }
         loads.retain(|load| !load.kinds.is_empty());
-        let mut mix = Mix::try_new(kinds, seed).map_err(Misuse)?;
+        let mut mix = Mix::try_new(kinds, seed, share).map_err(Misuse)?;
         mix.files = read.others;
         Ok((mix, loads))
     }

@@ -7,15 +7,12 @@ use clap::Arg;
 use flags_and_variables::{TomlFile, name_of};
 use kafka_cluster_url::ClusterUrl;
 
-use crate::load::plan::{Turns, checked_spawn_rate, checked_users};
+use crate::load::plan::{checked_spawn_rate, checked_users};
 use crate::load::shape::{Preset, parse_rate};
 
 pub(crate) use crate::load::shape::{
     parse_duration as duration, parse_duration_or_zero as duration_or_zero, parse_times as times,
 };
-
-/// A shorter turn is over before a reply is there.
-const SHORTEST_TURN: std::time::Duration = std::time::Duration::from_millis(10);
 
 /// The file of settings.
 pub(crate) const CONFIG: TomlFile<'_> = TomlFile {
@@ -59,19 +56,6 @@ pub(crate) fn rate(text: &str) -> Result<f64, String> {
     let rate = parse_rate(text)?;
     let rate = (rate > 0.0).then_some(rate);
     rate.ok_or_else(|| "takes a rate above 0 such as 500/s, 30/m or 1.5/s".to_owned())
-}
-
-/// Turns of load clients: `1/2@250ms`.
-pub(crate) fn turns(text: &str) -> Result<Turns, String> {
-    let parsed = || {
-        let (turn, time) = text.split_once('@')?;
-        let (place, of) = turn.split_once('/')?;
-        let (place, of) = (place.parse().ok()?, of.parse().ok()?);
-        let time = duration(time).ok()?;
-        let fits = (1..=of).contains(&place) && of <= 100 && time >= SHORTEST_TURN;
-        fits.then_some(Turns { place, of, time })
-    };
-    parsed().ok_or_else(|| "takes PLACE/OF@TIME with 10ms or more, such as 1/2@250ms".to_owned())
 }
 
 /// The name of a ready-made shape.

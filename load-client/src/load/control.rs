@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::load::plan::Target;
+use crate::measure::interval::LagRecord;
 use crate::measure::recorder::nanoseconds;
 use crate::measure::summary::{Lag, Latency};
 use crate::measure::tally::Latencies;
@@ -147,15 +148,21 @@ impl Control {
     /// How late requests were sent so far; `None` for a closed loop, and before the first measured one.
     #[must_use]
     pub fn lag(&self) -> Option<Lag> {
-        let all = &lock(&self.counts.lag).all;
-        Some(Lag {
-            requests: all.count(),
-            p50_ms: all.at_ms(0.5)?,
-            p99_ms: all.at_ms(0.99)?,
-            max_ms: all.at_ms(1.0)?,
-            held_back: self.counts.held_back.load(Ordering::Relaxed),
-            unsent: self.counts.unsent.load(Ordering::Relaxed),
-        })
+        let (held_back, unsent) = self.late_or_never();
+        lock(&self.counts.lag).all.lag(held_back, unsent)
+    }
+
+    /// The same, for a file.
+    pub(crate) fn lag_record(&self) -> LagRecord {
+        let (held_back, unsent) = self.late_or_never();
+        LagRecord::new(&lock(&self.counts.lag).all, held_back, unsent)
+    }
+
+    /// Requests that were held back, and those that were never sent.
+    fn late_or_never(&self) -> (u64, u64) {
+        let counts = [&self.counts.held_back, &self.counts.unsent];
+        let [held_back, unsent] = counts.map(|count| count.load(Ordering::Relaxed));
+        (held_back, unsent)
     }
 
     /// How late requests were sent that nothing held back: what the client itself is answerable for. `None`

@@ -79,14 +79,18 @@ impl<T: Transport> Users<T> {
     fn set_number(&mut self, wanted: u32) {
         let last = self.wanted.swap(wanted, Ordering::Relaxed);
         for user in wanted..last {
-            // A long pause must not keep it.
-            if let Some(woken) = &self.running[user as usize] {
+            // A long pause must not keep it. Those of other clients are not here.
+            if let Some(Some(woken)) = self.running.get(user as usize) {
                 woken.notify_one();
             }
         }
         let ended = std::mem::take(&mut self.ended).into_iter();
         let ended = ended.filter(|user| *user < wanted);
-        ended.chain(last..wanted).for_each(|user| self.start(user));
+        let share = self.engine.plan.share;
+        ended
+            .chain(last..wanted)
+            .filter(|user| share.has(u64::from(*user)))
+            .for_each(|user| self.start(user));
         self.engine.users_are(self.tasks.len());
     }
 
@@ -172,10 +176,6 @@ async fn closed_loop<T: Transport>(
             continue;
         }
         is_held_back = false;
-        if let Some(begin) = wait_time.turn(now()) {
-            pause_until(begin).await;
-            continue;
-        }
         let Some(sent) = engine.send(user, planned, Arc::<Turn<T>>::clone(&turn)) else {
             break;
         };
@@ -219,8 +219,6 @@ pub(super) struct Dispatcher<T> {
     /// Tells when stages begin.
     course: Course,
     max_in_flight: usize,
-    /// Requests sent.
-    number: u64,
     /// Whether the next request was counted as held back.
     is_held_back: bool,
     /// Whether it was told that this load's requests are held back.
@@ -237,7 +235,6 @@ impl<T: Transport> Dispatcher<T> {
             schedule: engine.plan.schedule(),
             course: Course::new(&engine.plan),
             max_in_flight,
-            number: 0,
             is_held_back: false,
             has_warned: false,
             is_behind: false,
@@ -269,8 +266,9 @@ impl<T: Transport> Dispatcher<T> {
             if !self.may_send() {
                 return Some(now + PAUSE_WHEN_HELD_BACK);
             }
+            let number = self.schedule.number();
             if let Some(due) = self.schedule.next() {
-                self.send(self.engine.start + due);
+                self.send(number, self.engine.start + due);
             }
         }
     }
@@ -310,9 +308,8 @@ impl<T: Transport> Dispatcher<T> {
         false
     }
 
-    fn send(&mut self, due: Instant) {
-        let user = u32::try_from(self.number % USERS).unwrap_or_default();
-        self.number += 1;
+    fn send(&self, number: u64, due: Instant) {
+        let user = u32::try_from(number % USERS).unwrap_or_default();
         let listener = Arc::<Engine<T>>::clone(&self.engine);
         if let Some(sent) = self.engine.send(user, Some(due), listener) {
             self.engine.note_lag(due, sent, self.is_behind);

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-pub use crate::load::pause::{Pause, Turns};
+pub use crate::load::pause::Pause;
 use crate::load::schedule::{Arrivals, Schedule, Segment};
 use crate::load::search::Search;
 use crate::load::shape::show_rate;
+use crate::load::share::Share;
 
 /// Most users of a run, whoever asks for them.
 pub(crate) const MAX_USERS: u32 = 1_000_000;
@@ -35,6 +36,8 @@ pub struct Plan {
     pub search: Option<Search>,
     /// Several loads at once. Then users, model and stages are theirs, and what is said of them here is of none.
     pub loads: Vec<Load>,
+    /// Which part of all this is sent; users and rates above are those of all clients together.
+    pub share: Share,
 }
 
 /// One of several loads at once.
@@ -188,7 +191,7 @@ impl Plan {
     /// The schedule of an open loop; empty for a closed one.
     pub(crate) fn schedule(&self) -> Schedule {
         let Model::Open(open) = &self.model else {
-            return Schedule::new(Vec::new(), Arrivals::Constant);
+            return Schedule::new(Vec::new(), Arrivals::Constant, self.share);
         };
         let whole = Segment {
             duration: self.run_time.unwrap_or(Duration::MAX),
@@ -199,7 +202,7 @@ impl Plan {
             true => vec![whole],
             false => segments(&self.stages),
         };
-        Schedule::new(segments, open.arrivals)
+        Schedule::new(segments, open.arrivals, self.share)
     }
 }
 
@@ -244,7 +247,7 @@ pub struct Stage {
 }
 
 /// Where a stage lies in its run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Span {
     /// The stage's name.
     pub name: String,
@@ -290,6 +293,7 @@ mod tests {
             stages: Vec::new(),
             search: None,
             loads: Vec::new(),
+            share: Share::WHOLE,
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use crate::load::pause::clock;
 use crate::load::plan::{Pause, Plan, Stage, Target};
 use crate::stats::SplitMix64;
 
@@ -141,7 +140,7 @@ impl WaitTime {
     pub(super) fn new(pause: Pause, user: u32) -> Self {
         let seed = match pause {
             Pause::Think { seed, .. } => seed,
-            Pause::None | Pause::Pace(_) | Pause::Turns(_) => 0,
+            Pause::None | Pause::Pace(_) => 0,
         };
         Self {
             pause,
@@ -164,18 +163,7 @@ impl WaitTime {
                 self.due = Some(next.max(now));
                 Some(next)
             }
-            // Before each request it is asked whose turn it is.
-            Pause::Turns(_) => None,
         }
-    }
-
-    /// When its turn begins; `None` in it, and for users that take none.
-    pub(super) fn turn(&self, now: Instant) -> Option<Instant> {
-        let Pause::Turns(turns) = self.pause else {
-            return None;
-        };
-        let wait = turns.wait(clock());
-        (!wait.is_zero()).then(|| now + wait)
     }
 
     /// Whether there is a plan of when to send.
@@ -193,6 +181,7 @@ impl WaitTime {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::Share;
     use crate::load::plan::Model;
 
     fn stage(seconds: u64, users: u32, ramp: bool) -> Stage {
@@ -218,6 +207,7 @@ mod tests {
             stages,
             search: None,
             loads: Vec::new(),
+            share: Share::WHOLE,
         })
     }
 

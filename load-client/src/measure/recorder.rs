@@ -6,14 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use hdrhistogram::Histogram;
-
 use crate::load::Control;
 use crate::load::plan::{Plan, Span};
-use crate::measure::history::{Bin, History, Moment, Occupied, ThroughputWindow};
+use crate::measure::history::{Bin, History, Moment};
+use crate::measure::recorded::{Handed, Recorded};
 use crate::measure::summary::{Sample, StageResult, Summary};
-use crate::measure::tally::{StageTally, Tally};
 use crate::measure::threshold::Threshold;
+use crate::measure::window::Occupied;
 use crate::report::{ExportError, RequestsCsv};
 
 const BATCH: usize = 1024;
@@ -35,11 +34,9 @@ pub(crate) struct TallyView {
     start: Instant,
 }
 
-struct Recorded {
-    tally: Tally,
-    stages: StageTally,
-    history: History<Moment>,
-    was_reset: bool,
+/// Takes the intervals of a run, each as soon as its second is over.
+pub(crate) trait Outlet: Send {
+    fn take(&mut self, handed: &Handed);
 }
 
 impl Recorder {
@@ -55,24 +52,28 @@ impl Recorder {
         csv: Option<RequestsCsv>,
         control: &Control,
     ) -> std::io::Result<(Self, Samples)> {
+        Self::start_with(names, plan, csv, control, None)
+    }
+
+    /// As [`Self::start`]; the outlet is given the intervals.
+    pub(crate) fn start_with(
+        names: &[String],
+        plan: &Plan,
+        csv: Option<RequestsCsv>,
+        control: &Control,
+        outlet: Option<Box<dyn Outlet>>,
+    ) -> std::io::Result<(Self, Samples)> {
         let (sender, receiver) = Samples::channel();
-        let (warm_up, end) = (nanoseconds(plan.warm_up), plan.run_time.map(nanoseconds));
-        let window = ThroughputWindow::over(warm_up, end.unwrap_or(u64::MAX));
-        let window = window.waiting_at_most(nanoseconds(plan.timeout));
+        let recorded = Recorded::new(names, plan, outlet.is_some());
         let view = TallyView {
-            recorded: Arc::new(Mutex::new(Recorded {
-                tally: Tally::new(names).within(window),
-                stages: StageTally::new(names, plan.spans(), warm_up),
-                history: History::default(),
-                was_reset: false,
-            })),
+            recorded: Arc::new(Mutex::new(recorded)),
             control: control.clone(),
             start: Instant::now(),
         };
         let recording = view.clone();
         let thread = std::thread::Builder::new()
             .name("recorder".to_owned())
-            .spawn(move || record(&receiver, csv, &recording))?;
+            .spawn(move || record(&receiver, csv, outlet, &recording))?;
         Ok((Self { thread, view }, sender))
     }
 
@@ -100,13 +101,13 @@ impl TallyView {
 
     /// Begins a stage that the plan does not have; one whose end is infinite goes on until [`Self::end_stage`].
     pub(crate) fn begin_stage(&self, span: Span) {
-        self.lock().stages.begin(span);
+        self.up_to_now().1.stages.begin(span);
     }
 
     /// Ends the last stage now.
     pub(crate) fn end_stage(&self) {
         let now = self.start.elapsed();
-        self.lock().stages.end_last(nanoseconds(now));
+        self.up_to_now().1.stages.end_last(nanoseconds(now));
     }
 
     /// What the last stage measured so far, as if it were a run, with further quantiles (0 to 1).
@@ -155,7 +156,7 @@ impl TallyView {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let unix_seconds = now.map_or(0, |since| since.as_secs());
         let elapsed = self.start.elapsed();
-        let mut recorded = self.lock();
+        let (_, mut recorded) = self.up_to_now();
         let tally = &recorded.tally;
         let moment = tally.moment(elapsed, unix_seconds, users, warm_up);
         recorded.history.push(moment.clone());
@@ -164,12 +165,7 @@ impl TallyView {
 
     /// The measured response times in bins of equal width on a logarithmic axis.
     pub(crate) fn histogram(&self, bins: u32) -> Vec<Bin> {
-        self.lock().tally.histogram(bins)
-    }
-
-    /// The measured response times of each request kind, in nanoseconds.
-    pub(crate) fn response_times(&self) -> Vec<(String, Histogram<u64>)> {
-        self.lock().tally.response_times()
+        self.up_to_now().1.tally.histogram(bins)
     }
 
     /// Forgets what was recorded so far; the run and its clock go on.
@@ -179,6 +175,24 @@ impl TallyView {
         recorded.stages.reset(now);
         recorded.history = History::default();
         recorded.was_reset = true;
+        recorded.forget();
+    }
+
+    /// Takes samples, that long after the start. What ends the window is looked at first, or late replies would count.
+    fn record(&self, batch: &[Sample], elapsed: Duration) {
+        let (active, ended) = (self.control.active(), self.control.ended());
+        let mut recorded = self.lock();
+        if let Some(end) = ended.filter(|_| !recorded.has_ended()) {
+            recorded.end_by(nanoseconds(end), active);
+        }
+        for sample in batch {
+            recorded.record(sample, elapsed, active);
+        }
+    }
+
+    /// What is to be handed on of the seconds before this one.
+    fn handed_on(&self, second: u64) -> Vec<Handed> {
+        self.up_to_now().1.handed_on(second)
     }
 
     /// Whether anything was forgotten.
@@ -186,13 +200,14 @@ impl TallyView {
         self.lock().was_reset
     }
 
-    /// The present on the run's clock, and what was recorded, with its window ended if the run's is.
+    /// The present on the run's clock, and the figures up to it, with their window ended if the run's is.
     fn up_to_now(&self) -> (u64, MutexGuard<'_, Recorded>) {
         let (now, ended) = (nanoseconds(self.start.elapsed()), self.control.ended());
+        let active = self.control.active();
         let mut recorded = self.lock();
-        if let Some(end) = ended.map(nanoseconds) {
-            recorded.tally.end_by(end);
-            recorded.stages.end_by(end);
+        match ended.map(nanoseconds) {
+            Some(end) => recorded.end_by(end, active),
+            None => recorded.cut(active),
         }
         // The recorder is a little older than the run.
         (ended.map_or(now, |_| u64::MAX), recorded)
@@ -206,10 +221,18 @@ impl TallyView {
 fn record(
     receiver: &SampleReceiver,
     mut csv: Option<RequestsCsv>,
+    mut outlet: Option<Box<dyn Outlet>>,
     view: &TallyView,
 ) -> Result<(), ExportError> {
+    // Packing and writing take their time, and nobody shall wait for the figures meanwhile.
+    let mut hand_on = |second: u64| {
+        if let Some(outlet) = &mut outlet {
+            let handed = view.handed_on(second);
+            handed.iter().for_each(|own| outlet.take(own));
+        }
+    };
     let mut batch = Vec::with_capacity(BATCH);
-    let mut written = Ok(());
+    let (mut written, mut second) = (Ok(()), 0);
     while receiver.receive(&mut batch, BATCH) {
         if let Some(file) = &mut csv {
             written = batch.iter().try_for_each(|sample| file.write(sample));
@@ -221,16 +244,16 @@ fn record(
         }
         let elapsed = view.start.elapsed();
         let is_behind = batch.len() == BATCH;
-        let (_, mut recorded) = view.up_to_now();
-        for sample in batch.drain(..) {
-            recorded.tally.record(&sample, elapsed);
-            recorded.stages.record(&sample);
+        view.record(&batch, elapsed);
+        batch.clear();
+        if std::mem::replace(&mut second, elapsed.as_secs()) < elapsed.as_secs() {
+            hand_on(second);
         }
-        drop(recorded);
         if !is_behind {
             std::thread::sleep(GATHERING);
         }
     }
+    hand_on(u64::MAX);
     csv.map_or(written, RequestsCsv::finish)
 }
 

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::load::plan::Span;
 use crate::measure::analysis::Findings;
 
 /// How a request ended. Every request ends in exactly one of these.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(
     clippy::enum_variant_names,
@@ -229,7 +229,7 @@ pub struct Row {
 }
 
 /// How many requests ended, and how many of them failed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
     /// Requests that ended, well or not.
     pub requests: u64,
@@ -295,6 +295,11 @@ impl Ended {
     pub(crate) fn count(&mut self, failed: bool) {
         self.requests += 1;
         self.failures += u64::from(failed);
+    }
+
+    pub(crate) fn add(&mut self, other: Self) {
+        self.requests = self.requests.saturating_add(other.requests);
+        self.failures = self.failures.saturating_add(other.failures);
     }
 
     /// Both per second; 0 where no time is known.

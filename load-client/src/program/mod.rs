@@ -2,6 +2,7 @@
 
 mod compare;
 mod live_runs;
+mod merge;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -34,6 +35,7 @@ use crate::transport::kafka::{KafkaSettings, KafkaTransportError, quiet_unreadab
 use crate::web::{AllowedHosts, Exporter, Refusal, StartOrder, router};
 
 pub(crate) use compare::compare;
+pub(crate) use merge::merge;
 
 /// The command could not be done.
 const FAILURE: u8 = 1;
@@ -64,6 +66,7 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Run(arguments) => run(*arguments),
         Command::Compare(arguments) => compare(&arguments),
+        Command::Merge(arguments) => merge(&arguments),
     };
     match done {
         Ok(code) => ExitCode::from(code),

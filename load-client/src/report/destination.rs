@@ -143,6 +143,11 @@ impl Destination {
         Err(error)
     }
 
+    /// Whether it is a file that grows beside its name, and not a device, a pipe or standard output.
+    pub(super) fn grows(&self) -> bool {
+        self.grown.is_some()
+    }
+
     /// Ends the writing: a file gets its name. Fails when it cannot be renamed; what was written then stays under its
     /// provisional name.
     pub(super) fn finish(mut self) -> Result<(), ExportError> {

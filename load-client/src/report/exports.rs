@@ -1,19 +1,15 @@
-//! What runs leave for other tools: JUnit's XML, which CI systems show; a log of HdrHistogram; and the history of runs.
+//! What runs leave for other tools: JUnit's XML, which CI systems show, and the history of runs.
 //!
 //! The history has one line for each run, in a CSV that Apache Otava reads as a test of type `csv`: see
 //! `docs/history.md`. Two builds are compared by [`crate::compare`]; whether the figures drift over hundreds of builds
 //! is a question for a time series.
 
-use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use anyhow::{Context, ensure};
-use hdrhistogram::Histogram;
-use hdrhistogram::serialization::V2DeflateSerializer;
-use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use humantime::format_rfc3339_seconds;
 
 use super::csv_stats::CsvText;
@@ -84,39 +80,6 @@ fn attribute(text: &str) -> String {
     let text = text.replace(is_illegal, "\u{fffd}");
     let text = text.replace('&', "&amp;").replace('"', "&quot;");
     text.replace('<', "&lt;").replace('>', "&gt;")
-}
-
-// Response times as a log of HdrHistogram (its version 2, compressed), which HdrHistogram's own tools read and plot.
-
-/// As the tools have it: values are nanoseconds, and the largest of a line is told in milliseconds.
-const NANOSECONDS_PER_MILLISECOND: f64 = 1e6;
-
-/// Writes a line for each kind of request, with the kind as its tag; `began` and `length` are of the measured window.
-/// Fails when a histogram cannot be packed, which is a fault of the library.
-pub(crate) fn hdr_log(
-    topic: &str,
-    began: SystemTime,
-    length: Duration,
-    kinds: &[(String, Histogram<u64>)],
-) -> anyhow::Result<Vec<u8>> {
-    let start = began.duration_since(SystemTime::UNIX_EPOCH)?;
-    let (mut log, mut packed) = (Vec::new(), V2DeflateSerializer::new());
-    let mut writer = IntervalLogWriterBuilder::new()
-        .add_comment(&format!("load-client: response times on {topic}"))
-        .add_comment("[Histogram log format version 1.3]")
-        .with_start_time(began)
-        .with_max_value_divisor(NANOSECONDS_PER_MILLISECOND)
-        .begin_log_with(&mut log, &mut packed)?;
-    let mut tags = HashSet::new();
-    for (number, (name, histogram)) in kinds.iter().enumerate() {
-        let mut tag = name.replace([',', ' ', '\r', '\n'], "_");
-        // Tools add up what has one tag.
-        while !tags.insert(tag.clone()) {
-            tag += &format!("_{}", number + 1);
-        }
-        writer.write_histogram(histogram, start, length, Tag::new(&tag))?;
-    }
-    Ok(log)
 }
 
 const HEADER: &str =
@@ -237,11 +200,7 @@ fn lines(rows: &[HistoryRow], with_header: bool) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::time::UNIX_EPOCH;
-
-    use base64::prelude::{BASE64_STANDARD, Engine};
-    use hdrhistogram::serialization::Deserializer;
-    use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+    use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
     use crate::measure::selfcheck::Validity;
@@ -300,33 +259,6 @@ mod tests {
         let error = "<error type=\"spoiled\" message=\"INVALID: 1.9 cores\"/>";
         assert_eq!(text.matches(error).count(), 3, "{text}");
         assert!(!text.contains("<failure"), "{text}");
-    }
-
-    #[test]
-    fn what_is_written_reads_back() {
-        let mut histogram = Histogram::new(4).unwrap();
-        (1..=1000).for_each(|number| histogram.record(number * 1_000_000).unwrap());
-        let began = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-        let kinds = ["find, by id", "find,_by id"].map(|name| (name.to_owned(), histogram.clone()));
-        let log = hdr_log("createOrder", began, Duration::from_secs(9), &kinds).unwrap();
-        let text = String::from_utf8(log).unwrap();
-        assert!(
-            text.contains("Tag=find__by_id,1700000000.000,9.000,1000")
-                && text.contains("Tag=find__by_id_2,"),
-            "{text}"
-        );
-        let entries = IntervalLogIterator::new(text.as_bytes()).map(Result::unwrap);
-        let read: Vec<Histogram<u64>> = entries
-            .filter_map(|entry| match entry {
-                LogEntry::Interval(line) => Some(line.encoded_histogram().to_owned()),
-                _ => None,
-            })
-            .map(|line| {
-                let bytes = BASE64_STANDARD.decode(&line).unwrap();
-                Deserializer::new().deserialize(&mut &*bytes).unwrap()
-            })
-            .collect();
-        assert_eq!(read, [histogram.clone(), histogram]);
     }
 }
 

@@ -4,6 +4,7 @@ mod csv_stats;
 mod destination;
 mod exports;
 pub mod html;
+pub(crate) mod run_file;
 mod run_json;
 pub mod text;
 
@@ -18,8 +19,8 @@ use crate::measure::threshold::Judgement;
 pub use destination::{Destination, ExportError, is_standard_output, remove_earlier, write_whole};
 
 pub(crate) use csv_stats::{CsvText, StatsFiles, failures_csv, stats_csv};
-pub(crate) use exports::{append_history, check_history, hdr_log, history_row, junit};
-pub(crate) use run_json::{EndedBy, RunData, RunFacts, RunReport};
+pub(crate) use exports::{append_history, check_history, history_row, junit};
+pub(crate) use run_json::{EndedBy, RUN_FORMAT, RunData, RunFacts, RunReport};
 
 /// What stands for the protocol in every table, as `GET` does in Locust's.
 const TYPE: &str = "KAFKA";

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `format` | the number of this shape |
 //! | `run_id`, `started`, `duration_seconds`, `ended_by` | which run, when (RFC 3339), for how long, why it ended: `run_time`, `signal`, `threshold`, `limit`, `search`, `exhausted`, `failure` |
-//! | `load_model`, `target`, `plan`, `client_settings`, `command` | what was asked for, and what was in effect; `plan.loads[]` are several loads at once |
+//! | `load_model`, `target`, `plan`, `client_settings`, `command` | what was asked for, and what was in effect; `plan.loads[]` are several loads at once, `plan.segment` is the part of a load that several clients send |
 //! | `summary.total`, `summary.kinds[]` | requests, failures, rates, `response` and `service` times of all kinds, of each |
 //! | `summary.outcomes`, `summary.errors[]` | requests by outcome; failures by kind and text, with `first_body`: how the first refused reply began, or `null` |
 //! | `summary.throughput`, `summary.window_seconds` | good replies per second of the measured window, and its length: from the end of the warm-up to the end of the run time, or to the moment in which the run was stopped |
@@ -17,10 +17,11 @@
 //! | `validity` | `verdict` (`valid`, `not_judged`, `invalid`) with `reason` or `findings[]` |
 //! | `summary.schedule_lag` | how late an open loop sent its requests |
 //! | `exit_code` | what the program ends with |
+//! | `parts[]` | of a merged run: `segment`, `file`, `run_id`, `requests`, `failures`, `cores`, `schedule_lag`, `ended_by`, `validity` of each part; `run_id` and settings above are those of the first |
 
 use std::time::{Duration, SystemTime};
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::load::plan::{Load, Plan, Span};
 use crate::measure::selfcheck::Validity;
@@ -29,10 +30,11 @@ use crate::measure::threshold::Judgements;
 use crate::transport::kafka::{ClientSettings, KafkaSettings, librdkafka_version};
 use crate::transport::wire::Wire;
 
-const FORMAT: u32 = 1;
+/// Counts the shapes of the report.
+pub(crate) const RUN_FORMAT: u32 = 1;
 
 /// Why a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum EndedBy {
     RunTime,
@@ -50,7 +52,7 @@ pub(crate) enum EndedBy {
 }
 
 impl EndedBy {
-    pub(super) fn in_words(self) -> &'static str {
+    pub(crate) fn in_words(self) -> &'static str {
         match self {
             Self::RunTime => "the run time",
             Self::Signal => "a signal",
@@ -127,6 +129,8 @@ struct PlanReport<'a> {
     run_time_seconds: Option<f64>,
     warm_up_seconds: f64,
     timeout_seconds: f64,
+    /// The part of the load that was sent, such as `1/3`; `None` for all of it.
+    segment: Option<String>,
     /// Several loads at once, each with its own; then the users and the spawn rate above are of none.
     loads: Vec<LoadReport<'a>>,
 }
@@ -148,7 +152,7 @@ impl<'a> RunReport<'a> {
     pub(crate) fn new(run: RunData<'a>) -> Self {
         let (plan, kafka) = (run.plan, run.kafka);
         Self {
-            format: FORMAT,
+            format: RUN_FORMAT,
             run_id: &kafka.run_id,
             facts: run.facts,
             load_client_version: env!("CARGO_PKG_VERSION"),
@@ -167,6 +171,7 @@ impl<'a> RunReport<'a> {
                 run_time_seconds: plan.run_time.map(|time| time.as_secs_f64()),
                 warm_up_seconds: plan.warm_up.as_secs_f64(),
                 timeout_seconds: plan.timeout.as_secs_f64(),
+                segment: (!plan.share.is_whole()).then(|| plan.share.to_string()),
                 loads: plan
                     .loads
                     .iter()
@@ -210,6 +215,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::load::Share;
     use crate::measure::summary::{Sample, Status};
     use crate::measure::tally::Tally;
     use crate::measure::threshold::{Threshold, evaluate};
@@ -235,6 +241,7 @@ mod tests {
             stages: Vec::new(),
             search: None,
             loads: Vec::new(),
+            share: Share::WHOLE,
         };
         let kafka = KafkaSettings {
             brokers: "localhost:9092".to_owned(),

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use csv::{ByteRecord, Position, ReaderBuilder};
 use serde::Deserialize;
@@ -54,7 +54,7 @@ pub(crate) struct Feeder {
     /// Where each field ends.
     ends: Vec<usize>,
     order: FeederOrder,
-    taken: AtomicUsize,
+    taken: AtomicU64,
 }
 
 impl Feeder {
@@ -108,7 +108,7 @@ impl Feeder {
             content,
             ends,
             order,
-            taken: AtomicUsize::new(0),
+            taken: AtomicU64::new(0),
         })
     }
 
@@ -120,11 +120,11 @@ impl Feeder {
     /// The row of the next request; `None` when all are taken.
     pub(super) fn next(&self, values: &Values) -> Option<Row<'_>> {
         let rows = self.ends.len() / self.columns.len();
-        let taken = || self.taken.fetch_add(1, Ordering::Relaxed);
+        let taken = || values.next_of(&self.taken);
         let number = match self.order {
-            FeederOrder::Sequential => taken() % rows,
+            FeederOrder::Sequential => (taken() % rows as u64) as usize,
             FeederOrder::Random => values.random(0, rows as i64 - 1) as usize,
-            FeederOrder::Once => taken(),
+            FeederOrder::Once => usize::try_from(taken()).unwrap_or(usize::MAX),
         };
         (number < rows).then_some(Row {
             feeder: self,
@@ -167,13 +167,14 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::load::Share;
     use crate::scenario::{Mix, Scenario, read_scenario};
 
     const ROWS: &str = "id,name\n1,a\n2,\"b, c\"\n3,\n";
 
     fn taken(order: FeederOrder, count: usize) -> Vec<Option<String>> {
         let feeder = Feeder::parse(ROWS.as_bytes(), order).unwrap();
-        let values = Values::new(1);
+        let values = Values::new(1, Share::WHOLE);
         let id = |row: Row<'_>| String::from_utf8_lossy(row.get(0).unwrap()).into_owned();
         (0..count).map(|_| feeder.next(&values).map(id)).collect()
     }
@@ -216,7 +217,7 @@ mod tests {
     fn every_row_is_taken_once_by_many_users() {
         let text = (0..1000).fold("id\n".to_owned(), |text, id| format!("{text}{id}\n"));
         let feeder = Feeder::parse(text.as_bytes(), FeederOrder::Once).unwrap();
-        let values = Values::new(1);
+        let values = Values::new(1, Share::WHOLE);
         let mut all = std::thread::scope(|scope| {
             let take = || std::iter::from_fn(|| feeder.next(&values)).collect::<Vec<_>>();
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(take)).collect();
@@ -230,6 +231,20 @@ mod tests {
         all.sort();
         all.dedup();
         assert_eq!(all.len(), 1000);
+    }
+
+    #[test]
+    fn clients_of_one_load_share_the_rows() {
+        let text = "id\n0\n1\n2\n3\n4\n";
+        let taken = |index, order| {
+            let feeder = Feeder::parse(text.as_bytes(), order).unwrap();
+            let values = Values::new(1, Share::new(index, 2).unwrap());
+            let rows = std::iter::from_fn(|| feeder.next(&values)).take(4);
+            rows.map(|row| row.number).collect::<Vec<_>>()
+        };
+        assert_eq!(taken(0, FeederOrder::Once), [0, 2, 4]);
+        assert_eq!(taken(1, FeederOrder::Once), [1, 3]);
+        assert_eq!(taken(1, FeederOrder::Sequential), [1, 3, 0, 2]);
     }
 
     #[test]
@@ -270,7 +285,7 @@ mod tests {
         let text = "[[request]]\nname = 'a'\nbody = '{csv.name}'\nkey = '{csv.id}'\nheaders = { n = '{csv.name}' }\n\
                 feeder = 'rows.csv'\nfeeder_order = 'once'\n";
         std::fs::write(&scenario, text).unwrap();
-        let mix = Mix::try_new(read_scenario(&scenario).unwrap().kinds, 1).unwrap();
+        let mix = Mix::try_new(read_scenario(&scenario).unwrap().kinds, 1, Share::WHOLE).unwrap();
         assert_eq!(mix.samples()[0].body.as_deref(), Some(&b"a"[..]));
         let sent: Vec<_> = std::iter::from_fn(|| mix.next(0)).collect();
         let bytes = |text: &'static str| Bytes::from(text);

@@ -1,9 +1,12 @@
 //! Kinds of request, and their mix by weight.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use crate::load::plan::Model;
+use crate::load::{Arrivals, Share};
 use crate::scenario::records::Record;
+use crate::scenario::wheel::WeightedRoundRobin;
 use crate::scenario::{Draw, Feeder, Records, Request, Scenario, Template, Values};
 
 /// Kinds of request that are sent in shares that match their weights exactly: among as many
@@ -28,9 +31,10 @@ struct Kinds {
 
 impl Mix {
     /// Mixes kinds. The seed decides the `{random:...}` values and the rows of feeders in random order; UUIDs are new in
-    /// every run, since a service may refuse one that it has seen. A caller must give at least one kind, and weights
-    /// above 0. Fails for a kind that draws rows and sends nothing of them.
-    pub(crate) fn try_new(mut kinds: Vec<Kind>, seed: u64) -> Result<Self, String> {
+    /// every run, since a service may refuse one that it has seen. Of what is numbered (rows, captured records,
+    /// `{counter}`) the share is taken. A caller must give at least one kind, and weights above 0. Fails for a kind that
+    /// draws rows and sends nothing of them.
+    pub(crate) fn try_new(mut kinds: Vec<Kind>, seed: u64, share: Share) -> Result<Self, String> {
         if let Some(kind) = kinds.iter().find(|kind| kind.wastes_rows()) {
             return Err(format!(
                 "no {{csv.COLUMN}} of {} uses the rows of its feeder; write one into body, key or a header (--body \
@@ -43,25 +47,41 @@ impl Mix {
         }
         let sent = kinds.iter().map(|kind| kind.common.kind).collect();
         let names = kinds.iter().map(|kind| kind.name.clone()).collect();
-        let values = Values::new(seed);
+        let values = Values::new(seed, share);
         let all = Kinds {
             names,
             kinds,
             values,
         };
-        Ok(Self::of(Arc::new(all), sent))
+        Ok(Self::of(Arc::new(all), sent, Share::WHOLE))
     }
 
     /// A mix of some of the kinds, each an index, for one of several loads. Weights are shares among these.
     /// A caller must give at least one kind.
-    pub(crate) fn part(&self, sent: Vec<u16>) -> Self {
-        Self::of(Arc::clone(&self.all), sent)
+    pub(crate) fn part(&self, sent: Vec<u16>, model: &Model) -> Self {
+        Self::of(Arc::clone(&self.all), sent, self.dealt(model))
     }
 
-    fn of(all: Arc<Kinds>, sent: Vec<u16>) -> Self {
+    /// The same mix for a load of this model.
+    pub(crate) fn for_model(mut self, model: &Model) -> Self {
+        let dealt = self.dealt(model);
+        self.wheel = Self::of(Arc::clone(&self.all), self.sent.clone(), dealt).wheel;
+        self
+    }
+
+    /// Which turns of the kinds are this client's. Where every N-th request of a schedule is its own, so is every N-th turn.
+    /// Else each client has a mix of its own: of users that wait for replies, one client would have the slow kinds alone.
+    fn dealt(&self, model: &Model) -> Share {
+        match model {
+            Model::Open(open) if open.arrivals == Arrivals::Constant => self.all.values.share,
+            Model::Open(_) | Model::Closed(_) => Share::WHOLE,
+        }
+    }
+
+    fn of(all: Arc<Kinds>, sent: Vec<u16>, dealt: Share) -> Self {
         let weights = sent.iter().map(|kind| all.kinds[usize::from(*kind)].weight);
         Self {
-            wheel: WeightedRoundRobin::new(weights),
+            wheel: WeightedRoundRobin::new(weights, dealt),
             all,
             sent,
             files: Vec::new(),
@@ -76,7 +96,7 @@ impl Mix {
     /// One request of each kind, to be looked at before a run. Nothing is drawn from the mix, so
     /// that the run begins where it would have begun.
     pub(crate) fn samples(&self) -> Vec<Request> {
-        let values = Values::new(0);
+        let values = Values::new(0, Share::WHOLE);
         let kinds = self.all.kinds.iter();
         kinds.map(|kind| kind.sample(&values)).collect()
     }
@@ -165,7 +185,7 @@ impl Kind {
         self.render(Records::sample, &draw)
     }
 
-    fn render(&self, take: fn(&Records) -> Record, draw: &Draw<'_>) -> Request {
+    fn render(&self, take: fn(&Records, &Values) -> Record, draw: &Draw<'_>) -> Request {
         let render = |template: &Template| template.render(draw);
         let own = self.headers.iter();
         let mut headers: Vec<_> = own
@@ -175,7 +195,7 @@ impl Kind {
         let body = match &self.body {
             Body::Template(template) => Some(render(template)),
             Body::Records(records) => {
-                let captured = take(records);
+                let captured = take(records, draw.values);
                 for (name, value) in &*captured.headers {
                     if !self.headers.iter().any(|(own, _)| **own == **name) {
                         headers.push((name.as_ref().to_owned(), value.clone()));
@@ -195,48 +215,6 @@ impl Kind {
     }
 }
 
-/// Smooth weighted round robin, as nginx spreads requests over servers: every turn adds each kind's
-/// weight to its credit and takes the total from the richest, which is chosen.
-///
-/// Over each row of as many choices as the weights add up to, every kind comes exactly as often as
-/// its weight, and a heavy kind's turns are spread among those of the light ones. Nothing is
-/// random, so neither the shares nor the order differ between runs.
-#[derive(Debug)]
-struct WeightedRoundRobin {
-    weights: Vec<i64>,
-    total: i64,
-    credit: Mutex<Vec<i64>>,
-}
-
-impl WeightedRoundRobin {
-    fn new(weights: impl Iterator<Item = u32>) -> Self {
-        let weights: Vec<i64> = weights.map(i64::from).collect();
-        Self {
-            total: weights.iter().sum(),
-            credit: Mutex::new(vec![0; weights.len()]),
-            weights,
-        }
-    }
-
-    /// The index of the next kind.
-    fn next(&self) -> usize {
-        if self.weights.len() < 2 {
-            return 0;
-        }
-        // No code panics while it holds the lock.
-        let mut credit = self.credit.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut richest = 0;
-        for index in 0..self.weights.len() {
-            credit[index] += self.weights[index];
-            if credit[index] > credit[richest] {
-                richest = index;
-            }
-        }
-        credit[richest] -= self.total;
-        richest
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -244,6 +222,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::load::plan::{OpenLoop, Pause};
 
     fn template(text: &str) -> Template {
         Template::compile(text.as_bytes(), &[]).unwrap()
@@ -262,7 +241,7 @@ mod tests {
             kind("create", 2, "c{counter}"),
             kind("find", 1, "f{counter}"),
         ];
-        let mix = Mix::try_new(kinds, 1).unwrap();
+        let mix = Mix::try_new(kinds, 1, Share::WHOLE).unwrap();
         assert_eq!(mix.kinds(), ["create", "find"]);
         let bodies: Vec<_> = (0..4).map(|_| mix.next(0).unwrap().body.unwrap()).collect();
         assert_eq!(bodies, ["c1", "f2", "c3", "c4"]);
@@ -272,7 +251,7 @@ mod tests {
     fn samples_draw_nothing() {
         let text = "{counter} {random:1:1000000}";
         let bodies = |looked_at: bool| {
-            let mix = Mix::try_new(vec![kind("a", 1, text)], 5).unwrap();
+            let mix = Mix::try_new(vec![kind("a", 1, text)], 5, Share::WHOLE).unwrap();
             if looked_at {
                 assert_eq!(mix.samples().len(), 1);
             }
@@ -288,7 +267,7 @@ mod tests {
         let mut kind = Kind::new("replay".to_owned(), Body::Records(records));
         kind.headers
             .push(("tenant".to_owned(), template("blue{user}")));
-        let mix = Mix::try_new(vec![kind], 1).unwrap();
+        let mix = Mix::try_new(vec![kind], 1, Share::WHOLE).unwrap();
         let request = mix.next(4).unwrap();
         let header = |name: &str, value: &'static str| (name.to_owned(), Bytes::from(value));
         assert_eq!(
@@ -299,44 +278,34 @@ mod tests {
         assert_eq!(request.body, Some(Bytes::from("p")));
     }
 
-    fn choices(weights: &[u32], count: usize) -> Vec<usize> {
-        let wheel = WeightedRoundRobin::new(weights.iter().copied());
-        (0..count).map(|_| wheel.next()).collect()
-    }
-
     #[test]
-    fn turns_are_spread() {
-        // nginx's own example.
-        assert_eq!(choices(&[5, 1, 1], 7), [0, 0, 1, 0, 2, 0, 0]);
-        assert_eq!(choices(&[3], 3), [0, 0, 0]);
-    }
-
-    #[test]
-    fn shares_are_exact_in_every_row() {
-        for weights in [&[1, 1][..], &[3, 7], &[1, 2, 3, 4], &[100, 1, 50]] {
-            let total: u32 = weights.iter().sum();
-            let total = total as usize;
-            for row in choices(weights, total * 3).chunks(total) {
-                for (kind, weight) in weights.iter().enumerate() {
-                    let count = row.iter().filter(|choice| **choice == kind).count();
-                    assert_eq!(count, *weight as usize, "{weights:?}");
-                }
+    fn a_schedule_deals_out_the_kinds_with_its_requests_and_users_mix_all_of_them() {
+        let open = Model::Open(OpenLoop {
+            rate: 1.0,
+            arrivals: Arrivals::Constant,
+            max_in_flight: 1,
+        });
+        let closed = Model::Closed(Pause::None);
+        let sent = |index, of, model: &Model| {
+            let kinds = [kind("a", 5, ""), kind("b", 1, ""), kind("c", 1, "")];
+            let mix = Mix::try_new(kinds.into(), 1, Share::new(index, of).unwrap()).unwrap();
+            let mix = mix.for_model(model);
+            (0..42)
+                .map(|_| mix.next(0).unwrap().kind)
+                .collect::<Vec<_>>()
+        };
+        let whole = sent(0, 1, &open);
+        for of in [2, 3, 7, 9] {
+            for index in 0..of {
+                let own = sent(index, of, &open);
+                let dealt = whole
+                    .iter()
+                    .cycle()
+                    .skip(index as usize)
+                    .step_by(of as usize);
+                assert!(own.iter().eq(dealt.take(42)), "{index} of {of}: {own:?}");
+                assert_eq!(sent(index, of, &closed), whole);
             }
         }
-    }
-
-    #[test]
-    fn shares_are_exact_with_many_users() {
-        let wheel = WeightedRoundRobin::new([3, 1].into_iter());
-        let counted = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..4)
-                .map(|_| scope.spawn(|| (0..1000).filter(|_| wheel.next() == 0).count()))
-                .collect();
-            threads
-                .into_iter()
-                .map(|thread| thread.join().unwrap())
-                .sum::<usize>()
-        });
-        assert_eq!(counted, 3000);
     }
 }

@@ -6,6 +6,7 @@ mod file;
 mod mix;
 mod records;
 mod template;
+mod wheel;
 
 use std::fmt;
 use std::path::Path;
@@ -18,6 +19,7 @@ use serde::de::{DeserializeOwned, IntoDeserializer};
 use uuid::Uuid;
 
 use self::feeder::Row;
+use crate::load::Share;
 use crate::stats::SplitMix64;
 
 pub use expect::{BodyCheck, BodyChecks, StatusSet};
@@ -127,6 +129,8 @@ fn unreadable(path: &Path, error: &std::io::Error) -> String {
 /// What all requests of a run draw from. Lock-free, so that users do not wait for each other.
 #[derive(Debug)]
 struct Values {
+    /// Other clients draw the rest of what is numbered.
+    share: Share,
     made: AtomicU64,
     /// The state of a [`SplitMix64`]. It is a sum, so that an atomic addition is enough.
     random: AtomicU64,
@@ -136,7 +140,7 @@ struct Values {
 #[derive(Debug, Clone, Copy)]
 struct Draw<'a> {
     values: &'a Values,
-    /// How many requests were made so far, this one included.
+    /// The number of the request among those of all clients, counted from 1.
     counter: u64,
     user: u32,
     id: Uuid,
@@ -146,10 +150,16 @@ struct Draw<'a> {
 }
 
 impl Values {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, share: Share) -> Self {
+        // The first part of several draws what the only client would, and the others something else.
+        let apart = match share.index() {
+            0 => 0,
+            index => SplitMix64::new(u64::from(index)).draw(),
+        };
         Self {
+            share,
             made: AtomicU64::new(0),
-            random: AtomicU64::new(seed),
+            random: AtomicU64::new(seed.wrapping_add(apart)),
         }
     }
 
@@ -157,12 +167,17 @@ impl Values {
     fn draw<'a>(&'a self, user: u32, row: Option<Row<'a>>) -> Draw<'a> {
         Draw {
             values: self,
-            counter: self.made.fetch_add(1, Ordering::Relaxed) + 1,
+            counter: self.next_of(&self.made) + 1,
             user,
             id: Uuid::new_v4(),
             now: SystemTime::now(),
             row,
         }
+    }
+
+    /// Takes the next of what is numbered from 0, of this client's share.
+    fn next_of(&self, taken: &AtomicU64) -> u64 {
+        self.share.number_of(taken.fetch_add(1, Ordering::Relaxed))
     }
 
     /// A number from `low` to `high`, both included. Each is as likely as the others, up to the
@@ -183,7 +198,7 @@ mod tests {
 
     #[test]
     fn the_generator_is_splitmix64() {
-        let values = Values::new(1_234_567);
+        let values = Values::new(1_234_567, Share::WHOLE);
         let mut published = SplitMix64::new(1_234_567);
         for _ in 0..3 {
             let offset = published.draw().wrapping_add(1 << 63);
@@ -192,8 +207,19 @@ mod tests {
     }
 
     #[test]
+    fn clients_of_one_load_number_their_requests_apart_and_draw_differently() {
+        let values = |index| Values::new(1, Share::new(index, 3).unwrap());
+        let counters = |values: Values| [0; 3].map(|user| values.draw(user, None).counter);
+        assert_eq!(counters(values(0)), [1, 4, 7]);
+        assert_eq!(counters(values(2)), [3, 6, 9]);
+        let random = |values: Values| [0; 3].map(|_: i32| values.random(1, 1_000_000));
+        assert_eq!(random(values(0)), random(Values::new(1, Share::WHOLE)));
+        assert_ne!(random(values(0)), random(values(1)));
+    }
+
+    #[test]
     fn random_numbers_fill_their_range_and_do_not_leave_it() {
-        let values = Values::new(7);
+        let values = Values::new(7, Share::WHOLE);
         let mut seen = [0; 11];
         for _ in 0..11_000 {
             let number = values.random(-5, 5);
@@ -209,7 +235,7 @@ mod tests {
     #[test]
     fn a_seed_repeats_its_numbers() {
         let numbers = |seed| {
-            let values = Values::new(seed);
+            let values = Values::new(seed, Share::WHOLE);
             (0..20).map(move |_| values.random(1, 1_000_000))
         };
         assert!(numbers(1).eq(numbers(1)));

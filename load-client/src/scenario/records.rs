@@ -2,13 +2,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::scenario::unreadable;
+use crate::scenario::{Values, unreadable};
 
 /// What the lines of a file are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -32,7 +32,7 @@ pub(super) struct Record {
 #[derive(Debug)]
 pub(crate) struct Records {
     all: All,
-    taken: AtomicUsize,
+    taken: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -75,7 +75,7 @@ impl Records {
                 All::Captured(records.collect::<Result<_, _>>()?)
             }
         };
-        let taken = AtomicUsize::new(0);
+        let taken = AtomicU64::new(0);
         let records = Self { all, taken };
         match records.count() {
             0 => Err(format!("{path} holds no record: write one per line")),
@@ -100,12 +100,12 @@ impl Records {
         }
     }
 
-    pub(super) fn next(&self) -> Record {
-        self.record(self.taken.fetch_add(1, Ordering::Relaxed) % self.count())
+    pub(super) fn next(&self, values: &Values) -> Record {
+        self.record((values.next_of(&self.taken) % self.count() as u64) as usize)
     }
 
     /// A record that is not taken by being looked at.
-    pub(super) fn sample(&self) -> Record {
+    pub(super) fn sample(&self, _: &Values) -> Record {
         self.record(0)
     }
 }
@@ -161,6 +161,7 @@ fn captured(line: &[u8]) -> Result<Record, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::Share;
     use crate::scenario::{Mix, Scenario, read_scenario};
 
     fn parse(text: &'static str, format: impl Into<Option<Format>>) -> Result<Records, String> {
@@ -170,7 +171,7 @@ mod tests {
     fn bodies(text: &'static str) -> Vec<Bytes> {
         let records = parse(text, Format::Lines).unwrap();
         (0..=records.count())
-            .map(|_| records.next().body.unwrap())
+            .map(|_| records.next(&Values::new(1, Share::WHOLE)).body.unwrap())
             .collect()
     }
 
@@ -196,12 +197,18 @@ mod tests {
     fn the_first_line_tells_the_format() {
         let envelope = r#"{"topic":"t","partition":0,"offset":0,"payload":"p"}"#;
         assert_eq!(
-            parse(envelope, None).unwrap().sample().body,
+            parse(envelope, None)
+                .unwrap()
+                .sample(&Values::new(1, Share::WHOLE))
+                .body,
             Some("p".into())
         );
         for lines in ["\n\n{\"topic\":\"t\"}", "plain"] {
             let records = parse(lines, None).unwrap();
-            assert_eq!(records.sample().body, Some(lines.trim().into()));
+            assert_eq!(
+                records.sample(&Values::new(1, Share::WHOLE)).body,
+                Some(lines.trim().into())
+            );
         }
     }
 
@@ -277,7 +284,7 @@ mod tests {
         std::fs::write(folder.path().join("bodies"), "first\nsecond\n").unwrap();
         let text = "[[request]]\nname = 'a'\nbody_file = 'body.bin'\n[[request]]\nname = 'b'\nbody_lines = 'bodies'\n";
         std::fs::write(&scenario, text).unwrap();
-        let mix = Mix::try_new(read_scenario(&scenario).unwrap().kinds, 1).unwrap();
+        let mix = Mix::try_new(read_scenario(&scenario).unwrap().kinds, 1, Share::WHOLE).unwrap();
         let bodies: Vec<_> = (0..4).map(|_| mix.next(5).unwrap().body.unwrap()).collect();
         assert_eq!(bodies, [&b"\xff5"[..], b"first", b"\xff5", b"second"]);
         let missing = read_scenario(Path::new("no/such.toml")).unwrap_err();

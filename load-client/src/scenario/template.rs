@@ -215,10 +215,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::load::Share;
     use crate::scenario::{Feeder, FeederOrder, Values};
 
     fn rendered(template: &str) -> String {
-        let values = Values::new(1);
+        let values = Values::new(1, Share::WHOLE);
         let mut draw = values.draw(3, None);
         draw.id = Uuid::from_u128(0xabc);
         draw.now = UNIX_EPOCH + Duration::from_millis(1_767_323_045_678);
@@ -277,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_rendering_fits_into_its_one_allocation() {
-        let values = Values::new(1);
+        let values = Values::new(1, Share::WHOLE);
         let draw = values.draw(u32::MAX, None);
         for text in [
             "{uuid}",
@@ -322,7 +323,7 @@ mod tests {
         let columns = ["id".to_owned(), "full name".to_owned()];
         let rows = &b"id,full name\n7,{uuid} \xff\n"[..];
         let feeder = Feeder::parse(rows, FeederOrder::Once).unwrap();
-        let values = Values::new(1);
+        let values = Values::new(1, Share::WHOLE);
         let draw = values.draw(0, Some(feeder.sample()));
         let template = Template::compile(br#"{"id":{csv.id},"n":"{csv.full name}"}"#, &columns);
         assert_eq!(rendered("{{csv.id}}"), "{csv.id}");
@@ -338,7 +339,7 @@ mod tests {
         #[test]
         fn any_bytes_compile_or_are_refused(text in proptest::collection::vec(any::<u8>(), 0..200)) {
             if let Ok(template) = Template::compile(&text, &[]) {
-                let values = Values::new(1);
+                let values = Values::new(1, Share::WHOLE);
                 let rendered = template.render(&values.draw(0, None));
                 prop_assert!(rendered.len() <= template.capacity);
             }

@@ -3,15 +3,18 @@
 use std::time::{Duration, SystemTime};
 
 use anyhow::anyhow;
+use serde_json::Value;
 
 use crate::load::plan::Model;
 use crate::measure::analysis::Findings;
+use crate::measure::recorder::nanoseconds;
 use crate::measure::selfcheck::{self, Readings, Stalled, Validity, available_cores};
 use crate::measure::summary::Summary;
 use crate::measure::threshold::{Threshold, evaluate};
-use crate::report::html::RunPage;
+use crate::report::html::{RunPage, circumstances};
+use crate::report::run_file::{RunEnd, RunFile};
 use crate::report::text::{command, run_end, run_verdicts};
-use crate::report::{EndedBy, RunData, RunFacts, RunReport, hdr_log, junit, write_if_asked};
+use crate::report::{EndedBy, RunData, RunFacts, RunReport, junit, write_if_asked};
 use crate::session::Session;
 use crate::session::terminal::{INTERRUPTED, Text, say};
 use crate::session::watch::Watcher;
@@ -30,6 +33,7 @@ pub(super) struct EndOfRun {
     pub(super) stalled: Stalled,
     /// What was looked at beside it.
     pub(super) findings: Findings,
+    pub(super) run_file: Option<RunFile>,
     /// Why it ended, where that is known to what went on beside it.
     pub(super) ended_beside: Option<EndedBy>,
     /// Why replies could not be received any more.
@@ -191,16 +195,34 @@ impl EndOfRun {
         let junit = write_if_asked(places.junit.take(), || {
             Ok(junit(&kafka.topic, facts, spoiled.as_deref()).into_bytes())
         });
-        let hdr = write_if_asked(places.hdr.take(), || {
-            let began = facts.started + plan.warm_up.min(facts.duration);
-            let length = facts.duration.saturating_sub(plan.warm_up);
-            hdr_log(&kafka.topic, began, length, &view.response_times())
+        let hdr = self.run_file.as_ref().map_or(Ok(()), |file| {
+            file.finish(&run_file_end(run, &self.watcher)?)
         });
         let json = write_if_asked(places.json.take(), || {
             Ok(serde_json::to_vec_pretty(&RunReport::new(run))?)
         });
         html.and(junit).and(hdr).and(json)
     }
+}
+
+/// What the file of `--hdr` ends with.
+fn run_file_end(run: RunData<'_>, watcher: &Watcher) -> anyhow::Result<RunEnd> {
+    let duration_ms = u64::try_from(run.facts.duration.as_millis());
+    let Value::Object(mut report) = serde_json::to_value(RunReport::new(run))? else {
+        anyhow::bail!("a report is an object");
+    };
+    // The intervals have it.
+    report.insert("summary".to_owned(), Value::Null);
+    Ok(RunEnd {
+        duration_ms: duration_ms.unwrap_or(u64::MAX),
+        ended_by: run.facts.ended_by,
+        sent_until_ns: watcher.control.ended().map(nanoseconds),
+        lag: watcher.control.lag_record(),
+        cores: watcher.cpu.as_ref().map(|cpu| cpu.process),
+        validity: run.facts.validity.clone(),
+        report,
+        sections: circumstances(run),
+    })
 }
 
 /// Why no figure of a run must be used; `None` when they may be. Without `validity`, whether the load client kept
@@ -227,21 +249,21 @@ const THRESHOLD: u8 = 4;
 
 /// How a run went.
 #[derive(Debug, Clone, Copy)]
-struct Causes {
-    ended_early: bool,
-    interrupted_twice: bool,
-    invalid: bool,
-    thresholds_hold: bool,
-    any_failure: bool,
+pub(crate) struct Causes {
+    pub(crate) ended_early: bool,
+    pub(crate) interrupted_twice: bool,
+    pub(crate) invalid: bool,
+    pub(crate) thresholds_hold: bool,
+    pub(crate) any_failure: bool,
     /// Whether a threshold speaks of failures, and so replaces the rule that none may occur.
-    failures_are_judged: bool,
-    code_on_invalid: u8,
-    code_on_error: u8,
+    pub(crate) failures_are_judged: bool,
+    pub(crate) code_on_invalid: u8,
+    pub(crate) code_on_error: u8,
 }
 
 /// The most severe cause decides: what makes figures useless comes before what the figures say. A code that
 /// was set to 0 lets the next cause decide.
-fn exit_code(causes: Causes) -> u8 {
+pub(crate) fn exit_code(causes: Causes) -> u8 {
     let failed = causes.any_failure && !causes.failures_are_judged;
     [
         (causes.ended_early, ENDED_EARLY),

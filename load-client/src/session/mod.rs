@@ -22,14 +22,15 @@ use self::watch::Watch;
 use crate::args::{Files, RunArguments};
 use crate::load::plan::Plan;
 use crate::load::{Control, runner};
-use crate::measure::recorder::{Recorder, Samples, TallyView};
+use crate::measure::recorder::{Outlet, Recorder, Samples, TallyView};
 use crate::measure::selfcheck::Stillness;
+use crate::report::run_file::{RunFile, RunHeader};
 use crate::report::{Destination, ExportError, RequestsCsv, StatsFiles, is_standard_output};
 use crate::scenario::{Mix, Scenario};
 use crate::transport::Transport;
 use crate::transport::kafka::{ClientSettings, KafkaSettings, KafkaTransport, KafkaTransportError};
 
-pub(crate) use conclude::Concluded;
+pub(crate) use conclude::{Causes, Concluded, exit_code};
 pub(crate) use watch::{Audience, Observer};
 
 /// Why a load is not edited that a search sets the rate of.
@@ -62,6 +63,7 @@ pub(crate) struct Started {
     transport: Arc<KafkaTransport>,
     control: Control,
     recorder: Recorder,
+    run_file: Option<RunFile>,
     samples: Samples,
     watch: Watch,
     /// Cancelled when only the files are left.
@@ -119,6 +121,10 @@ impl Session {
             0 => plan.load_model(),
             users => format!("{users} user(s), {} started per second", plan.spawn_rate),
         };
+        let load = match plan.share.is_whole() {
+            true => load,
+            false => format!("part {} of: {load}", plan.share),
+        };
         say(&format!(
             "{load}, to {} at {}, {replies}",
             settings.topic, settings.brokers
@@ -135,7 +141,15 @@ impl Session {
         observer: Option<Observer>,
     ) -> anyhow::Result<Started> {
         let (kinds, requests) = (self.scenario.kinds(), self.requests.take());
-        let (recorder, samples) = Recorder::start(kinds, &self.plan, requests, &control)?;
+        let header = RunHeader::new(&self.plan, &self.settings, kinds);
+        let run_file = self.places.hdr.take();
+        let run_file = run_file.map(|place| RunFile::begin(place, &header));
+        let run_file = run_file.transpose()?;
+        let outlet = run_file
+            .clone()
+            .map(|file| Box::new(file) as Box<dyn Outlet>);
+        let (recorder, samples) =
+            Recorder::start_with(kinds, &self.plan, requests, &control, outlet)?;
         let watched = (recorder.view(), control.clone(), Arc::clone(&transport));
         Ok(Started {
             watch: Watch::start(&self, watched, audience, observer)?,
@@ -143,6 +157,7 @@ impl Session {
             transport,
             control,
             recorder,
+            run_file,
             samples,
             is_over: CancellationToken::new(),
         })
@@ -155,7 +170,7 @@ impl Session {
             return runner::run(plan.clone(), scenario, transport, samples, control).await;
         }
         let loads = plan.loads.iter().map(|load| {
-            let part = scenario.part(load.kinds.clone());
+            let part = scenario.part(load.kinds.clone(), &load.plan.model);
             (load.plan.clone(), Arc::new(part) as Arc<dyn Scenario>)
         });
         runner::run_loads(loads.collect(), &transport, samples, control).await;
@@ -200,6 +215,7 @@ impl Started {
             duration,
             stalled,
             findings,
+            run_file: self.run_file,
             ended_beside,
             recording_failed: recorded.is_err(),
             interrupted_twice: was_interrupted(&control),

@@ -202,7 +202,7 @@ fn report(board: &Contents) -> Result<Vec<u8>, Refusal> {
             heading: "Target".to_owned(),
             rows: Vec::from(target.map(|(name, value)| (name.to_owned(), value.to_owned()))),
         }],
-        command: "load-client --web",
+        command: "load-client --web".to_owned(),
     };
     Ok(page.to_string().into_bytes())
 }

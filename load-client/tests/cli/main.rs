@@ -9,6 +9,7 @@ mod config;
 mod honest;
 mod load;
 mod measured;
+mod merge;
 mod outputs;
 mod refusal;
 mod responder;

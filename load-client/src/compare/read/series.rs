@@ -13,7 +13,7 @@ use crate::compare::read::format::{Columns, Ended, Row};
 use crate::compare::read::sidecar::Beside;
 use crate::compare::read::{line_of, unpacked_name};
 use crate::compare::run::{Run, TimeBin};
-use crate::measure::history::ThroughputWindow;
+use crate::measure::window::ThroughputWindow;
 use crate::stats::{quantile_is_supported, quantile_of_sorted};
 
 const HEADER: &str = "expected a header that starts with request_type,name,response_time";

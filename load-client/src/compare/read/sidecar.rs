@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::compare::Warning;
 use crate::compare::read::unpacked_name;
 use crate::compare::run::Run;
-use crate::measure::history::ThroughputWindow;
+use crate::measure::window::ThroughputWindow;
 
 /// Larger files are no summary of a run.
 const LARGEST_BYTES: u64 = 16 << 20;

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::load::Arrivals;
 use crate::load::plan::{OpenLoop, Pause, Stage, Target};
 use crate::load::runner::*;
+use crate::load::{Arrivals, Share};
 use crate::measure::recorder::SampleReceiver;
 use crate::measure::summary::{Sample, Status};
 use crate::scenario::Request;
@@ -109,6 +109,7 @@ fn plan(users: u32, seconds: u64) -> Plan {
         stages: Vec::new(),
         search: None,
         loads: Vec::new(),
+        share: Share::WHOLE,
     }
 }
 

@@ -5,15 +5,15 @@
 
 mod process;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::measure::history::Occupied;
 use crate::measure::summary::{Latency, Summary};
+use crate::measure::window::Occupied;
 
 pub(crate) use process::{CpuReading, CpuUse, Stalled, Stillness, available_cores, cpu_use};
 
 /// Whether the figures of a run speak of the service, or of the load client.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub(crate) enum Validity {
     Valid,
@@ -29,7 +29,7 @@ pub(crate) enum Validity {
 }
 
 /// One reason against a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Finding {
     /// What was found, with its figures.
     pub reason: String,

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::measure::history::ThroughputWindow;
 use crate::measure::selfcheck::*;
 use crate::measure::summary::{ErrorCount, Sample, Status};
 use crate::measure::tally::{Latencies, Tally};
+use crate::measure::window::ThroughputWindow;
 
 /// 3 users that each send every 4 ms, with replies after 4 ms, for 3 s.
 fn summary() -> Summary {

@@ -1,15 +1,12 @@
-//! What a tally is made of: latencies in a histogram with exact bounds and an exact mean, the last seconds, and
-//! the errors by their text.
+//! What a tally is made of: latencies in a histogram with exact bounds and an exact mean, and the last seconds.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use hdrhistogram::Histogram;
 
 use crate::measure::history::Bin;
-use crate::measure::summary::{
-    Ended, ErrorCount, Latency, PERCENTILES, Percentile, Rates, Sample, Status,
-};
+use crate::measure::interval::Times;
+use crate::measure::summary::{Ended, Lag, Latency, PERCENTILES, Percentile, Rates};
 use crate::stats::quantile_is_supported;
 
 /// Longest latency that the histogram tells apart; longer ones count as this.
@@ -51,20 +48,54 @@ impl Latencies {
         self.bounds_ns = Some((low.min(latency_ns), high.max(latency_ns)));
     }
 
+    /// Takes what an interval has.
+    pub(crate) fn take(&mut self, times: &Times) {
+        for (latency_ns, count) in &times.counts {
+            self.histogram
+                .record_n((*latency_ns).clamp(1, LONGEST_NS), *count)
+                .expect("a histogram that resizes takes an hour");
+        }
+        self.sum_ns += times.sum_ns;
+        self.widen(times.bounds_ns);
+    }
+
+    /// What it has, for an interval.
+    pub(crate) fn times(&self) -> Times {
+        let values = self.histogram.iter_recorded();
+        let counts = values.map(|own| (own.value_iterated_to(), own.count_at_value()));
+        Times {
+            counts: counts.collect(),
+            sum_ns: self.sum_ns,
+            bounds_ns: self.bounds_ns,
+        }
+    }
+
+    /// These as the lag of a schedule; `None` without any.
+    pub(crate) fn lag(&self, held_back: u64, unsent: u64) -> Option<Lag> {
+        Some(Lag {
+            requests: self.count(),
+            p50_ms: self.at_ms(0.5)?,
+            p99_ms: self.at_ms(0.99)?,
+            max_ms: self.at_ms(1.0)?,
+            held_back,
+            unsent,
+        })
+    }
+
     /// Merges counts; percentiles of parts are never averaged.
     pub(crate) fn add(&mut self, other: &Self) {
         self.histogram
             .add(&other.histogram)
             .expect("a histogram that resizes takes any other");
         self.sum_ns += other.sum_ns;
-        if let Some((low, high)) = other.bounds_ns {
+        self.widen(other.bounds_ns);
+    }
+
+    fn widen(&mut self, bounds_ns: Option<(u64, u64)>) {
+        if let Some((low, high)) = bounds_ns {
             let (own_low, own_high) = self.bounds_ns.unwrap_or((low, high));
             self.bounds_ns = Some((own_low.min(low), own_high.max(high)));
         }
-    }
-
-    pub(super) fn histogram(&self) -> &Histogram<u64> {
-        &self.histogram
     }
 
     pub(crate) fn count(&self) -> u64 {
@@ -125,7 +156,8 @@ impl Latencies {
             let at = (value.value_iterated_to() as f64).clamp(low, high);
             let index = ((at / low).ln() / ratio.ln()).floor() as usize;
             let last = bins.len() - 1;
-            bins[index.min(last)].count += value.count_at_value();
+            let own = &mut bins[index.min(last)].count;
+            *own = own.saturating_add(value.count_at_value());
         }
         bins
     }
@@ -153,20 +185,32 @@ struct Second {
 }
 
 impl Recent {
-    /// Counts a request that ended in second `number`; numbers do not fall.
-    pub(super) fn record(&mut self, number: u64, failed: bool, latency_ns: Option<u64>) {
-        if self.seconds.back().is_none_or(|last| last.number < number) {
-            let kept = RATE_SECONDS + RATE_DELAY_SECONDS + 1;
-            self.seconds.retain(|second| second.number + kept >= number);
-            self.seconds.push_back(Second {
+    /// Adds what ended in second `number`. Of several clients, one may be some seconds behind the others.
+    pub(super) fn add(&mut self, number: u64, ended: Ended, times: &Times) {
+        let place = self.seconds.partition_point(|own| own.number < number);
+        if self
+            .seconds
+            .get(place)
+            .is_none_or(|own| own.number != number)
+        {
+            let second = Second {
                 number,
                 ..Second::default()
-            });
+            };
+            self.seconds.insert(place, second);
+            let last = self.seconds.back().map_or(0, |own| own.number);
+            let kept = RATE_SECONDS + RATE_DELAY_SECONDS + 1;
+            self.seconds.retain(|own| own.number + kept >= last);
         }
-        if let Some(last) = self.seconds.back_mut() {
-            last.ended.count(failed);
-            let latency = latency_ns.into_iter();
-            latency.for_each(|latency| last.latencies.record(latency));
+        let place = self.seconds.partition_point(|own| own.number < number);
+        // One that is too far behind is not kept.
+        if let Some(own) = self
+            .seconds
+            .get_mut(place)
+            .filter(|own| own.number == number)
+        {
+            own.ended.add(ended);
+            own.latencies.take(times);
         }
     }
 
@@ -176,8 +220,7 @@ impl Recent {
         let start = end.saturating_sub(RATE_SECONDS);
         let mut ended = Ended::default();
         for second in self.between(start, end) {
-            ended.requests += second.ended.requests;
-            ended.failures += second.ended.failures;
+            ended.add(second.ended);
         }
         ended.rates((end - start) as f64)
     }
@@ -194,47 +237,6 @@ impl Recent {
     fn between(&self, start: u64, end: u64) -> impl Iterator<Item = &Second> {
         let seconds = self.seconds.iter();
         seconds.filter(move |second| (start..end).contains(&second.number))
-    }
-}
-
-/// Different errors that are told apart; a broker that puts an id in each text would fill memory.
-const MAX_ERROR_TEXTS: usize = 100;
-
-#[derive(Debug, Default)]
-pub(super) struct Errors {
-    seen: BTreeMap<(u16, Status, Cow<'static, str>), ErrorCount>,
-}
-
-impl Errors {
-    /// Counts a request that failed, of the kind with this name.
-    pub(super) fn count(&mut self, sample: &Sample, name: &str, seconds: f64) {
-        let (kind, status) = (sample.kind, sample.status);
-        let mut key = (kind, status, sample.error.clone());
-        if self.seen.len() >= MAX_ERROR_TEXTS && !self.seen.contains_key(&key) {
-            key.2 = Cow::Borrowed("other errors");
-        }
-        let entry = self.seen.entry(key);
-        let entry = entry.or_insert_with_key(|(.., error)| ErrorCount {
-            name: name.to_owned(),
-            status,
-            error: error.to_string(),
-            count: 0,
-            first_seconds: seconds,
-            last_seconds: seconds,
-            first_body: None,
-        });
-        if entry.first_body.is_none() {
-            entry.first_body.clone_from(&sample.refused_body);
-        }
-        entry.count += 1;
-        entry.last_seconds = seconds;
-    }
-
-    /// The most frequent first.
-    pub(super) fn counts(&self) -> Vec<ErrorCount> {
-        let mut counts: Vec<_> = self.seen.values().cloned().collect();
-        counts.sort_by_key(|entry| std::cmp::Reverse(entry.count));
-        counts
     }
 }
 
@@ -285,12 +287,43 @@ mod tests {
         );
     }
 
+    fn times(latency_ns: u64) -> Times {
+        Times {
+            counts: vec![(latency_ns, 1)],
+            sum_ns: latency_ns.into(),
+            bounds_ns: Some((latency_ns, latency_ns)),
+        }
+    }
+
+    #[test]
+    fn a_client_that_is_behind_counts_where_it_belongs() {
+        let (mut recent, one) = (
+            Recent::default(),
+            Ended {
+                requests: 1,
+                failures: 0,
+            },
+        );
+        for number in [30, 28, 31, 28, 3] {
+            recent.add(number, one, &times(number));
+        }
+        let numbers = recent
+            .seconds
+            .iter()
+            .map(|own| (own.number, own.ended.requests));
+        assert_eq!(numbers.collect::<Vec<_>>(), [(28, 2), (30, 1), (31, 1)]);
+    }
+
     #[test]
     fn the_rate_ends_two_seconds_ago_and_the_window_now() {
         let mut recent = Recent::default();
         for second in 0..20 {
             for _ in 0..=second {
-                recent.record(second, second == 17, Some(second * 1_000_000));
+                let ended = Ended {
+                    requests: 1,
+                    failures: u64::from(second == 17),
+                };
+                recent.add(second, ended, &times(second * 1_000_000));
             }
         }
         // Seconds 8 to 17 hold 9 to 18 requests.

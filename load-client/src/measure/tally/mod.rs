@@ -1,4 +1,4 @@
-//! Counts samples as they come in, with flat memory, and sums them up on demand.
+//! Adds up what was measured, with flat memory, and sums it up on demand.
 
 mod latencies;
 mod stages;
@@ -6,12 +6,12 @@ mod stages;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
-
-use self::latencies::{Errors, Recent};
+use self::latencies::Recent;
 use crate::measure::analysis::Findings;
-use crate::measure::history::{Bin, Moment, MomentRow, Occupied, ThroughputWindow};
-use crate::measure::summary::{Ended, Row, Sample, Status, Summary};
+use crate::measure::history::{Bin, Moment, MomentRow};
+use crate::measure::interval::{Errors, Interval, Part, Place};
+use crate::measure::summary::{Ended, Row, Status, Summary};
+use crate::measure::window::{Occupied, ThroughputWindow};
 pub(crate) use latencies::Latencies;
 pub(crate) use stages::StageTally;
 
@@ -54,29 +54,19 @@ struct Counts {
 
 impl Counts {
     /// Counts for the moments.
-    fn show(&mut self, sample: &Sample, second: u64) {
-        if sample.status != Status::Censored {
-            let failed = sample.status.is_failure();
-            self.shown.count(failed);
-            self.recent.record(second, failed, sample.response_ns());
-        }
+    fn show(&mut self, part: &Part, second: u64) {
+        self.shown.add(part.ended());
+        self.recent.add(second, part.ended(), &part.response);
     }
 
-    /// Counts a request that is not of the warm-up for the figures.
-    fn count(&mut self, sample: &Sample, within: bool) {
-        if sample.status == Status::Censored {
-            self.censored += 1;
-            return;
-        }
-        self.measured.count(sample.status.is_failure());
-        if within {
-            self.sent_within.count(sample.status.is_failure());
-        }
-        if let (Some(response), Some(service)) = (sample.response_ns(), sample.service_ns()) {
-            self.response.record(response);
-            self.service.record(service);
-            self.bytes += u64::from(sample.reply_bytes);
-        }
+    /// Counts requests that are not of the warm-up for the figures.
+    fn count(&mut self, part: &Part, sent_within: Ended) {
+        self.censored = self.censored.saturating_add(part.censored());
+        self.measured.add(part.ended());
+        self.sent_within.add(sent_within);
+        self.response.take(&part.response);
+        self.service.take(&part.service);
+        self.bytes = self.bytes.saturating_add(part.bytes);
     }
 
     fn row(&self, name: &str, window_seconds: Option<f64>, quantiles: &[f64]) -> Row {
@@ -127,11 +117,14 @@ impl Figures {
         kind.into_iter().chain([&mut self.total])
     }
 
-    /// Counts a request that is not of the warm-up.
-    fn count(&mut self, sample: &Sample, within: bool) {
-        self.counts_mut(sample.kind)
-            .for_each(|counts| counts.count(sample, within));
-        *self.outcomes.entry(sample.status).or_default() += 1;
+    /// Counts requests of a kind that are not of the warm-up.
+    fn count(&mut self, kind: u16, part: &Part, sent_within: Ended) {
+        self.counts_mut(kind)
+            .for_each(|counts| counts.count(part, sent_within));
+        for (status, count) in &part.outcomes {
+            let own = self.outcomes.entry(*status).or_default();
+            *own = own.saturating_add(*count);
+        }
     }
 
     /// The name and the counts of each kind.
@@ -181,24 +174,38 @@ impl Tally {
         self.figures.window.end_by(end_ns);
     }
 
-    /// Takes one sample, that long after the start of the run.
-    pub(crate) fn record(&mut self, sample: &Sample, elapsed: Duration) {
-        let failed = sample.status.is_failure();
-        self.figures.window.record(sample);
-        if failed {
-            let name = self.figures.names.get(usize::from(sample.kind));
-            let name = name.map_or("", |name| name);
-            self.errors.count(sample, name, elapsed.as_secs_f64());
+    /// The measured window, up to now.
+    pub(crate) fn window(&self) -> &ThroughputWindow {
+        &self.figures.window
+    }
+
+    /// Adds what was measured between two looks.
+    pub(crate) fn add(&mut self, interval: &Interval) {
+        self.figures.window.add(&interval.frame.window);
+        self.errors.add(&interval.errors);
+        for ((kind, place), part) in &interval.parts {
+            self.figures
+                .counts_mut(*kind)
+                .for_each(|counts| counts.show(part, interval.second));
+            match place {
+                Place::WarmUp => self.warm_up.add(part.ended()),
+                Place::Run | Place::Stage(_) => {
+                    self.figures.count(*kind, part, part.sent_within);
+                }
+            }
         }
-        self.figures
-            .counts_mut(sample.kind)
-            .for_each(|counts| counts.show(sample, elapsed.as_secs()));
-        if sample.warm_up {
-            self.warm_up.count(failed);
-        } else {
-            let within = self.figures.window.is_open_at(sample.sent_ns);
-            self.figures.count(sample, within);
-        }
+    }
+
+    /// Takes one sample, that long after the start of a run without stages.
+    #[cfg(test)]
+    pub(crate) fn record(&mut self, sample: &crate::measure::summary::Sample, elapsed: Duration) {
+        let frame = crate::measure::interval::Frame {
+            window: self.figures.window.clone(),
+            ..Default::default()
+        };
+        let mut interval = Interval::begin(elapsed.as_secs(), &frame);
+        interval.record(sample, elapsed);
+        self.add(&interval);
     }
 
     /// Sums up all that was recorded.
@@ -211,7 +218,7 @@ impl Tally {
     pub(crate) fn summary_at(&self, moment_ns: u64, quantiles: &[f64]) -> Summary {
         Summary {
             warm_up: self.warm_up,
-            errors: self.errors.counts(),
+            errors: self.errors.counts(&self.figures.names),
             ..self.figures.summary_at(moment_ns, quantiles)
         }
     }
@@ -246,13 +253,6 @@ impl Tally {
         self.figures.total.response.bins(bins)
     }
 
-    /// The measured response times of each kind, in nanoseconds.
-    pub(crate) fn response_times(&self) -> Vec<(String, Histogram<u64>)> {
-        let kinds = self.figures.kinds();
-        let times = kinds.map(|(name, counts)| (name.clone(), counts.response.histogram().clone()));
-        times.collect()
-    }
-
     /// Forgets everything, for a live user who wants the figures from this moment on.
     pub(crate) fn reset(&mut self, moment_ns: u64) {
         let window = self.figures.window.from(moment_ns);
@@ -263,6 +263,7 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::summary::Sample;
 
     fn tally() -> Tally {
         Tally::new(&["createOrder".to_owned()])

@@ -1,10 +1,11 @@
-//! Counts samples by the stage that they were meant for.
+//! Counts requests by the stage that they were meant for.
 
 use crate::load::plan::Span;
-use crate::measure::history::ThroughputWindow;
-use crate::measure::summary::{Sample, StageResult, Status, Summary};
+use crate::measure::interval::{Frame, Interval, Place, StageFrame};
+use crate::measure::summary::{StageResult, Summary};
 use crate::measure::tally::Figures;
 use crate::measure::threshold::{Threshold, extra_quantiles, first_broken};
+use crate::measure::window::ThroughputWindow;
 
 /// The running count of each stage.
 #[derive(Debug)]
@@ -76,25 +77,41 @@ impl StageTally {
         }
     }
 
-    /// Takes one sample. One that is meant for the very end of the run counts for the last stage.
-    pub(crate) fn record(&mut self, sample: &Sample) {
-        if sample.status == Status::Ok
-            && let Some(replied) = sample.replied_ns
-            // Whichever stage it was sent in.
-            && let Some(stage) = self.stages.iter_mut().find(|stage| replied < stage.end_ns)
-        {
-            stage.figures.window.record(sample);
+    /// What the whole run, whose window is given, is cut into.
+    pub(crate) fn frame(&self, window: &ThroughputWindow) -> Frame {
+        let stage = |stage: &Stage| StageFrame {
+            start_ns: stage.start_ns,
+            end_ns: stage.end_ns,
+            window: stage.figures.window.clone(),
+        };
+        Frame {
+            window: window.clone(),
+            stages: self.stages.iter().map(stage).collect(),
         }
-        let over = |stage: &Stage| stage.end_ns <= sample.intended_ns;
-        let last = self.stages.len().saturating_sub(1);
-        let index = self.stages.partition_point(over).min(last);
-        if let Some(stage) = self.stages.get_mut(index)
-            && stage.start_ns <= sample.intended_ns
-            && !sample.warm_up
-        {
-            // Its rate is of all requests that were meant for it, whenever they were sent.
-            stage.figures.count(sample, true);
+    }
+
+    /// Adds what was measured between two looks.
+    pub(crate) fn add(&mut self, interval: &Interval) {
+        for (stage, own) in self.stages.iter_mut().zip(&interval.frame.stages) {
+            stage.figures.window.add(&own.window);
         }
+        for ((kind, place), part) in &interval.parts {
+            if let Place::Stage(index) = place
+                && let Some(stage) = self.stages.get_mut(usize::from(*index))
+            {
+                // Its rate is of all requests that were meant for it, whenever they were sent.
+                stage.figures.count(*kind, part, part.ended());
+            }
+        }
+    }
+
+    /// Takes one sample.
+    #[cfg(test)]
+    fn record(&mut self, sample: &crate::measure::summary::Sample) {
+        let frame = self.frame(&ThroughputWindow::default());
+        let mut interval = Interval::begin(0, &frame);
+        interval.record(sample, std::time::Duration::ZERO);
+        self.add(&interval);
     }
 
     /// What each stage measured up to this moment.
@@ -156,6 +173,7 @@ impl Stage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::summary::{Sample, Status};
 
     fn span(start_seconds: f64, end_seconds: f64) -> Span {
         Span {

@@ -5,12 +5,13 @@ mod frame;
 mod run;
 
 use askama::Template;
+use serde::{Deserialize, Serialize};
 
 use crate::compare::tables::{self, Table};
 use crate::compare::{Comparison, Verdict, once};
 
 // internal: the report of one run
-pub(crate) use run::RunPage;
+pub(crate) use run::{RunPage, circumstances};
 
 /// What the page says about the circumstances of the runs.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -24,7 +25,7 @@ pub struct PageContext {
 }
 
 /// A table of names and values under a heading.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Section {
     /// The heading.
     pub heading: String,

@@ -34,7 +34,7 @@ pub(crate) struct RunPage<'a> {
     /// Target, load, client settings, environment.
     pub sections: Vec<Section>,
     /// The command that repeats the run, secrets masked.
-    pub command: &'a str,
+    pub command: String,
 }
 
 impl<'a> RunPage<'a> {
@@ -59,7 +59,7 @@ impl<'a> RunPage<'a> {
             validity: &run.facts.validity,
             thresholds: &run.facts.thresholds,
             sections: circumstances(run),
-            command: &run.facts.command,
+            command: run.facts.command.clone(),
         }
     }
 
@@ -85,7 +85,7 @@ impl<'a> RunPage<'a> {
 }
 
 /// Target, load, client settings, environment.
-fn circumstances(run: RunData) -> Vec<Section> {
+pub(crate) fn circumstances(run: RunData) -> Vec<Section> {
     let RunData {
         plan, kafka, facts, ..
     } = run;
@@ -102,9 +102,14 @@ fn circumstances(run: RunData) -> Vec<Section> {
     ];
     let run_time = plan.run_time.map(time);
     let run_time = run_time.unwrap_or("until it is stopped".to_owned());
+    let segment = match plan.share.is_whole() {
+        true => "all of it".to_owned(),
+        false => plan.share.to_string(),
+    };
     let load = [
         ("model", plan.load_model()),
         ("target", plan.target_in_words()),
+        ("segment", segment),
         ("stages", plan.stages.len().to_string()),
         ("run time", run_time),
         ("warm-up", time(plan.warm_up)),
@@ -240,7 +245,7 @@ mod tests {
             validity,
             thresholds,
             sections: vec![section("Target"), section("Producer")],
-            command: HOSTILE,
+            command: HOSTILE.to_owned(),
         };
         page.to_string()
     }

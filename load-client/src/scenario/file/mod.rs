@@ -275,6 +275,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::load::Share;
     use crate::scenario::{Mix, Scenario};
 
     const WHOLE: &str = r#"
@@ -308,7 +309,7 @@ expect_status = "4xx"
         assert_eq!(weights, [3, 1]);
         assert_eq!(kinds[0].tags, ["write", "slow"]);
         assert!(kinds[1].tags.is_empty());
-        let mix = Mix::try_new(kinds, 1).unwrap();
+        let mix = Mix::try_new(kinds, 1, Share::WHOLE).unwrap();
         assert_eq!(mix.kinds(), ["create order", "find order"]);
         let requests: Vec<_> = (0..4).map(|_| mix.next(7).unwrap()).collect();
         let finds: Vec<_> = requests
@@ -348,7 +349,12 @@ expect_status = "4xx"
     #[test]
     fn the_example_can_be_used() {
         let example = include_str!("../../../examples/orders.toml");
-        let mix = Mix::try_new(parse(Path::new("orders.toml"), example).unwrap().kinds, 1).unwrap();
+        let mix = Mix::try_new(
+            parse(Path::new("orders.toml"), example).unwrap().kinds,
+            1,
+            Share::WHOLE,
+        )
+        .unwrap();
         let create = &mix.samples()[0];
         let body: serde_json::Value =
             serde_json::from_slice(create.body.as_ref().unwrap()).unwrap();

@@ -1,0 +1,312 @@
+//! An interval as JSON, and its histograms in HdrHistogram's own form (V2, compressed, base64), which any of its tools reads.
+//!
+//! Histograms of one precision add up bucket for bucket: what is made of records of several clients is what one client
+//! would have recorded.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
+use serde::{Deserialize, Serialize};
+
+use super::errors::{Errors, Occurrences};
+use super::{Frame, Interval, Part, Place, StageFrame, Times, ended};
+use crate::measure::summary::{Ended, Status};
+use crate::measure::window::{ThroughputWindow, WindowCounts};
+
+/// Significant digits of the histograms: those of a tally's finest.
+const DIGITS: u8 = 4;
+/// Longest time that is told apart, in nanoseconds.
+const LONGEST_NS: u64 = 3_600_000_000_000;
+/// Most values of one kind in one interval, from a record that may be hostile.
+const MOST_PARTS: usize = 10_000;
+
+/// An interval in a file or a record. What was not counted is not written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct IntervalRecord {
+    pub(crate) number: u64,
+    pub(crate) second: u64,
+    pub(crate) users: u32,
+    window: WindowCounts,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    stages: Vec<WindowCounts>,
+    pub(crate) parts: Vec<PartRecord>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<ErrorRecord>,
+}
+
+/// What was measured of one kind of request in one place.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PartRecord {
+    pub(crate) kind: u16,
+    #[serde(flatten)]
+    place: PlaceRecord,
+    outcomes: BTreeMap<Status, u64>,
+    sent_within: Ended,
+    bytes: u64,
+    pub(crate) response: TimesRecord,
+    pub(crate) service: TimesRecord,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct PlaceRecord {
+    warm_up: bool,
+    stage: Option<u16>,
+}
+
+/// Latencies of good replies; without any, all is `None`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TimesRecord {
+    sum_ns: u64,
+    bounds_ns: Option<(u64, u64)>,
+    #[serde(default, skip_serializing_if = "Packed::is_empty")]
+    pub(crate) histogram: Packed,
+}
+
+/// A histogram, packed and in base64; empty for one without values.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Packed(pub(crate) String);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct ErrorRecord {
+    kind: u16,
+    status: Status,
+    error: String,
+    count: u64,
+    first_seconds: f64,
+    last_seconds: f64,
+    first_body: Option<(f64, Box<str>)>,
+}
+
+/// A record that no load client of this version has written.
+#[derive(Debug, thiserror::Error)]
+#[error("an interval cannot be read: {0}")]
+pub(crate) struct Unreadable(String);
+
+impl Packed {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn of(times: &Times) -> Self {
+        if times.counts.is_empty() {
+            return Self::default();
+        }
+        let mut histogram = Histogram::<u64>::new(DIGITS).expect("4 digits are in its range");
+        for (latency_ns, count) in &times.counts {
+            histogram
+                .record_n((*latency_ns).clamp(1, LONGEST_NS), *count)
+                .expect("a histogram that resizes takes an hour");
+        }
+        let mut bytes = Vec::new();
+        V2DeflateSerializer::new()
+            .serialize(&histogram, &mut bytes)
+            .expect("memory takes it, and no count is above 2^63");
+        Self(BASE64_STANDARD.encode(bytes))
+    }
+
+    /// The values with their counts.
+    fn counts(&self) -> Result<Vec<(u64, u64)>, Unreadable> {
+        if self.is_empty() {
+            return Ok(Vec::new());
+        }
+        let told = |error: &dyn std::fmt::Display| Unreadable(format!("a histogram: {error}"));
+        let packed = BASE64_STANDARD.decode(&self.0);
+        let bytes = unpacked(&packed.map_err(|error| told(&error))?);
+        let bytes = bytes.map_err(|reason| told(&reason))?;
+        let read = Deserializer::new().deserialize::<u64, _>(&mut &*bytes);
+        let histogram = read.map_err(|error| told(&error))?;
+        let values = histogram.iter_recorded();
+        let counts = values.map(|own| (own.value_iterated_to(), own.count_at_value()));
+        Ok(counts.collect())
+    }
+}
+
+/// Compressed, version 2; cookie and length come before what zlib has packed.
+const COOKIE_COMPRESSED: u32 = 0x1c84_9314;
+/// Longer than any histogram of four digits that ends with an hour.
+const LONGEST_BYTES: u64 = 8 << 20;
+
+/// What is packed, if it is not longer than it says and may be: the library takes as much memory as a histogram asks for.
+fn unpacked(packed: &[u8]) -> Result<Vec<u8>, &'static str> {
+    let word = |bytes: &[u8], at: usize| {
+        let word = bytes.get(at..at + 4)?;
+        word.try_into().ok().map(u32::from_be_bytes)
+    };
+    if word(packed, 0) != Some(COOKIE_COMPRESSED) {
+        return Err("it is not packed as version 2");
+    }
+    let mut bytes = Vec::new();
+    let zlib = flate2::read::ZlibDecoder::new(packed.get(8..).unwrap_or_default());
+    let read = zlib.take(LONGEST_BYTES + 1).read_to_end(&mut bytes);
+    read.map_err(|_| "it cannot be unpacked")?;
+    // Cookie, length, offset, digits, bounds and ratio are 40 bytes.
+    let length = word(&bytes, 4).ok_or("it is too short")? as usize;
+    let digits = word(&bytes, 12).ok_or("it is too short")?;
+    let fits = bytes.len() as u64 <= LONGEST_BYTES && length <= bytes.len();
+    match fits && digits <= u32::from(DIGITS) {
+        true => Ok(bytes),
+        false => Err("it is larger than any that a load client writes"),
+    }
+}
+
+impl IntervalRecord {
+    /// Requests that ended, without the warm-up's.
+    pub(crate) fn measured(&self) -> Ended {
+        let mut sum = Ended::default();
+        for part in self.parts.iter().filter(|part| !part.is_warm_up()) {
+            sum.add(ended(&part.outcomes));
+        }
+        sum
+    }
+
+    /// The histograms that have values, in their order.
+    pub(crate) fn histograms(&mut self) -> impl Iterator<Item = &mut Packed> {
+        let times = self.parts.iter_mut();
+        let times = times.flat_map(|part| [&mut part.response, &mut part.service]);
+        let some = times.filter(|times| times.bounds_ns.is_some());
+        some.map(|times| &mut times.histogram)
+    }
+}
+
+impl PartRecord {
+    pub(crate) fn is_warm_up(&self) -> bool {
+        self.place.warm_up
+    }
+}
+
+impl TimesRecord {
+    pub(super) fn of(times: &Times) -> Self {
+        Self {
+            sum_ns: u64::try_from(times.sum_ns).unwrap_or(u64::MAX),
+            bounds_ns: times.bounds_ns,
+            histogram: Packed::of(times),
+        }
+    }
+
+    /// The longest.
+    pub(crate) fn most_ns(&self) -> u64 {
+        self.bounds_ns.map_or(0, |(_, most)| most)
+    }
+
+    pub(super) fn times(&self) -> Result<Times, Unreadable> {
+        let counts = self.histogram.counts()?;
+        let is_sound = match self.bounds_ns {
+            Some((low, high)) => low <= high && !counts.is_empty(),
+            None => counts.is_empty(),
+        };
+        if !is_sound {
+            return Err(Unreadable("its bounds are those of no times".to_owned()));
+        }
+        Ok(Times {
+            counts,
+            sum_ns: self.sum_ns.into(),
+            bounds_ns: self.bounds_ns,
+        })
+    }
+}
+
+impl From<&Interval> for IntervalRecord {
+    fn from(interval: &Interval) -> Self {
+        let part = |((kind, place), part): (&(u16, Place), &Part)| PartRecord {
+            kind: *kind,
+            place: PlaceRecord {
+                warm_up: *place == Place::WarmUp,
+                stage: match place {
+                    Place::Stage(stage) => Some(*stage),
+                    Place::WarmUp | Place::Run => None,
+                },
+            },
+            outcomes: part.outcomes.clone(),
+            sent_within: part.sent_within,
+            bytes: part.bytes,
+            response: TimesRecord::of(&part.response),
+            service: TimesRecord::of(&part.service),
+        };
+        let errors = interval.errors.seen.iter();
+        let errors = errors.map(|((kind, status, error), own)| ErrorRecord {
+            kind: *kind,
+            status: *status,
+            error: error.to_string(),
+            count: own.count,
+            first_seconds: own.first_seconds,
+            last_seconds: own.last_seconds,
+            first_body: own.first_body.clone(),
+        });
+        let stages = interval.frame.stages.iter();
+        Self {
+            number: interval.number,
+            second: interval.second,
+            users: interval.users,
+            window: interval.frame.window.counts,
+            stages: stages.map(|stage| stage.window.counts).collect(),
+            parts: interval.parts.iter().map(part).collect(),
+            errors: errors.collect(),
+        }
+    }
+}
+
+/// A text of a record, fit to be shown: it may hold what moves a terminal's cursor.
+fn shown(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
+impl TryFrom<&IntervalRecord> for Interval {
+    type Error = Unreadable;
+
+    fn try_from(record: &IntervalRecord) -> Result<Self, Unreadable> {
+        if record.parts.len() > MOST_PARTS {
+            return Err(Unreadable(format!("it has more than {MOST_PARTS} parts")));
+        }
+        let mut parts = BTreeMap::new();
+        for own in &record.parts {
+            let place = match (own.place.warm_up, own.place.stage) {
+                (true, _) => Place::WarmUp,
+                (false, Some(stage)) => Place::Stage(stage),
+                (false, None) => Place::Run,
+            };
+            let part = Part {
+                outcomes: own.outcomes.clone(),
+                sent_within: own.sent_within,
+                bytes: own.bytes,
+                response: own.response.times()?,
+                service: own.service.times()?,
+            };
+            parts.insert((own.kind, place), part);
+        }
+        let mut errors = Errors::default();
+        for own in &record.errors {
+            let occurrences = Occurrences {
+                count: own.count,
+                first_seconds: own.first_seconds,
+                last_seconds: own.last_seconds,
+                first_body: own
+                    .first_body
+                    .as_ref()
+                    .map(|(at, body)| (*at, shown(body).into())),
+            };
+            let error = shown(&own.error).into();
+            errors.put(own.kind, own.status, error, &occurrences);
+        }
+        let stage = |counts: &WindowCounts| StageFrame {
+            // Where they lie is known to who adds them up.
+            start_ns: 0,
+            end_ns: 0,
+            window: ThroughputWindow::counted(*counts),
+        };
+        Ok(Self {
+            number: record.number,
+            second: record.second,
+            users: record.users,
+            parts,
+            errors,
+            frame: Frame {
+                window: ThroughputWindow::counted(record.window),
+                stages: record.stages.iter().map(stage).collect(),
+            },
+        })
+    }
+}

@@ -1,0 +1,335 @@
+//! Makes one run of the parts that several clients have sent, as if one client had sent it all. Pure.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{RunEnd, RunRead};
+use crate::load::Share;
+use crate::measure::analysis::Findings;
+use crate::measure::history::{Bin, History, Moment};
+use crate::measure::interval::{Interval, IntervalRecord, LagRecord, Unreadable};
+use crate::measure::selfcheck::{Finding, Validity};
+use crate::measure::summary::{Ended, Summary};
+use crate::measure::tally::{StageTally, Tally};
+use crate::measure::window::ThroughputWindow;
+use crate::report::EndedBy;
+
+/// Bins of the page's histogram.
+const HISTOGRAM_BINS: u32 = 80;
+/// No run is longer that has no run time.
+const MOST_SECONDS: u64 = 7 * 24 * 3600;
+/// How much longer than its run time and time-out a run may be.
+const SLACK_SECONDS: u64 = 3600;
+
+/// One part, and the file that has it.
+#[derive(Debug)]
+pub(crate) struct RunPart {
+    pub(crate) name: String,
+    pub(crate) read: RunRead,
+}
+
+/// The figures of all parts together.
+#[derive(Debug)]
+pub(crate) struct Merged {
+    pub(crate) summary: Summary,
+    pub(crate) moments: Vec<Moment>,
+    pub(crate) bins: Vec<Bin>,
+    pub(crate) validity: Validity,
+}
+
+/// Why files are not the parts of one run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotOneRun {
+    #[error("{name}: {reason}")]
+    Unreadable { name: String, reason: String },
+    #[error("{name} is of another run than {first}: its {what} differs")]
+    Differs {
+        name: String,
+        first: String,
+        what: &'static str,
+    },
+    #[error("{name} and {other} are both part {part}: name each part once")]
+    Twice {
+        name: String,
+        other: String,
+        part: String,
+    },
+    #[error("part {part} is missing: name the file of each part")]
+    Missing { part: String },
+    #[error(
+        "{name} has all of its run: what is merged are parts of one run (--segment); `compare` takes several runs"
+    )]
+    Whole { name: String },
+}
+
+/// Puts the parts in their order, if they are all there and all of one run.
+pub(crate) fn ordered(parts: Vec<RunPart>) -> Result<Vec<RunPart>, NotOneRun> {
+    let mut own: BTreeMap<u32, RunPart> = BTreeMap::new();
+    let mut of = 1;
+    for part in parts {
+        let share = part.read.header.share();
+        let share: Share = share.map_err(|reason| NotOneRun::Unreadable {
+            name: part.name.clone(),
+            reason,
+        })?;
+        if share.is_whole() {
+            return Err(NotOneRun::Whole { name: part.name });
+        }
+        if let Some(first) = own.values().next() {
+            differs(first, &part, share.of() != of)?;
+        }
+        of = share.of();
+        if let Some(other) = own.get(&share.index()) {
+            return Err(NotOneRun::Twice {
+                name: part.name,
+                other: other.name.clone(),
+                part: share.to_string(),
+            });
+        }
+        own.insert(share.index(), part);
+    }
+    let mut all = (0..of).filter_map(|index| Share::new(index, of));
+    match all.find(|share| !own.contains_key(&share.index())) {
+        Some(missing) => Err(NotOneRun::Missing {
+            part: missing.to_string(),
+        }),
+        None => Ok(own.into_values().collect()),
+    }
+}
+
+fn differs(first: &RunPart, part: &RunPart, is_of_more: bool) -> Result<(), NotOneRun> {
+    let (one, other) = (&first.read.header.run, &part.read.header.run);
+    let what = [
+        ("number of parts", is_of_more),
+        ("topic", one.topic != other.topic),
+        (
+            "load",
+            one.load_model != other.load_model || one.target != other.target,
+        ),
+        ("kinds of request", one.kinds != other.kinds),
+        ("run time", one.run_time_ns != other.run_time_ns),
+        ("warm-up", one.warm_up_ns != other.warm_up_ns),
+        ("time-out", one.timeout_ns != other.timeout_ns),
+        ("stages", one.stages != other.stages),
+        ("spawn rate", one.spawn_rate != other.spawn_rate),
+        ("wire format", one.wire != other.wire),
+    ];
+    match what.into_iter().find(|(_, differs)| *differs) {
+        None => Ok(()),
+        Some((what, _)) => Err(NotOneRun::Differs {
+            name: part.name.clone(),
+            first: first.name.clone(),
+            what,
+        }),
+    }
+}
+
+/// Replays the parts side by side, second by second. `quantiles` are wanted beside the usual ones; `look` is told of each
+/// second, with what makes the figures up to it.
+pub(crate) fn merged<E: From<NotOneRun>>(
+    parts: &[RunPart],
+    quantiles: &[f64],
+    mut look: impl FnMut(&Moment, &dyn Fn() -> Summary) -> Result<(), E>,
+) -> Result<Merged, E> {
+    let mut replay = Replay::new(parts);
+    let mut users = vec![0; parts.len()];
+    let mut seconds = by_second(parts)?;
+    let last = seconds.keys().next_back().copied().unwrap_or(0);
+    for second in 0..=last {
+        for (part, record) in seconds.remove(&second).unwrap_or_default() {
+            users[part] = record.users;
+            let interval = Interval::try_from(record);
+            let mut interval = interval.map_err(|error| unreadable(&parts[part], &error))?;
+            interval.second = second;
+            replay.add(&interval);
+        }
+        let moment = replay.moment(
+            second,
+            users
+                .iter()
+                .fold(0_u32, |sum, own| sum.saturating_add(*own)),
+        );
+        look(&moment, &|| replay.summary(quantiles))?;
+    }
+    let mut summary = replay.summary(quantiles);
+    for part in parts {
+        let lag = part.read.end.as_ref().map(|end| end.lag.lag());
+        lag.transpose().map_err(|error| unreadable(part, &error))?;
+    }
+    let lags: Vec<&LagRecord> = ends(parts).map(|end| &end.lag).collect();
+    summary.schedule_lag = LagRecord::of_all(&lags).unwrap_or_default();
+    let moments = replay.history.entries().to_vec();
+    summary.findings = Findings::of(&moments, &summary.stages, &[], None);
+    Ok(Merged {
+        bins: replay.tally.histogram(HISTOGRAM_BINS),
+        summary,
+        moments,
+        validity: validity(parts),
+    })
+}
+
+fn ends(parts: &[RunPart]) -> impl Iterator<Item = &RunEnd> {
+    parts.iter().filter_map(|part| part.read.end.as_ref())
+}
+
+fn unreadable(part: &RunPart, error: &Unreadable) -> NotOneRun {
+    NotOneRun::Unreadable {
+        name: part.name.clone(),
+        reason: error.to_string(),
+    }
+}
+
+/// When the first part began, in milliseconds since 1970, by its machine's clock.
+pub(crate) fn started_ms(parts: &[RunPart]) -> u64 {
+    let all = parts.iter().map(|part| part.read.header.started_ms);
+    all.min().unwrap_or(0)
+}
+
+type BySecond<'a> = BTreeMap<u64, Vec<(usize, &'a IntervalRecord)>>;
+
+/// The intervals of all parts, each with the place of its part, by the seconds since the first part began.
+fn by_second(parts: &[RunPart]) -> Result<BySecond<'_>, NotOneRun> {
+    let run = &parts[0].read.header.run;
+    let allowed = |run_time: u64| run_time.saturating_add(run.timeout_ns) / 1_000_000_000;
+    let longest = run
+        .run_time_ns
+        .map(|own| allowed(own).saturating_add(SLACK_SECONDS));
+    let longest = longest.unwrap_or(MOST_SECONDS).min(MOST_SECONDS);
+    let first = started_ms(parts);
+    let mut seconds = BySecond::new();
+    for (place, part) in parts.iter().enumerate() {
+        let late = (part.read.header.started_ms - first) / 1000;
+        for record in &part.read.intervals {
+            let second = record.second.saturating_add(late);
+            if second > longest {
+                return Err(NotOneRun::Unreadable {
+                    name: part.name.clone(),
+                    reason: format!("it has a second {second}, and its run has {longest} at most"),
+                });
+            }
+            seconds.entry(second).or_default().push((place, record));
+        }
+    }
+    Ok(seconds)
+}
+
+struct Replay {
+    tally: Tally,
+    stages: StageTally,
+    history: History<Moment>,
+    warm_up_ns: u64,
+    /// Milliseconds since 1970.
+    started_ms: u64,
+}
+
+impl Replay {
+    fn new(parts: &[RunPart]) -> Self {
+        let run = &parts[0].read.header.run;
+        let window = ThroughputWindow::over(run.warm_up_ns, run.run_time_ns.unwrap_or(u64::MAX));
+        let mut tally = Tally::new(&run.kinds).within(window.waiting_at_most(run.timeout_ns));
+        let mut stages = StageTally::new(&run.kinds, run.stages.clone(), run.warm_up_ns);
+        if let Some(until) = parts.iter().filter_map(sent_until_ns).max() {
+            tally.end_by(until);
+            stages.end_by(until);
+        }
+        Self {
+            tally,
+            stages,
+            history: History::default(),
+            warm_up_ns: run.warm_up_ns,
+            started_ms: started_ms(parts),
+        }
+    }
+
+    fn add(&mut self, interval: &Interval) {
+        self.tally.add(interval);
+        self.stages.add(interval);
+    }
+
+    /// What was at the end of a second.
+    fn moment(&mut self, second: u64, users: u32) -> Moment {
+        let elapsed = Duration::from_secs(second + 1);
+        let is_warm_up = elapsed < Duration::from_nanos(self.warm_up_ns);
+        let unix_seconds = self.started_ms / 1000 + elapsed.as_secs();
+        let moment = self.tally.moment(elapsed, unix_seconds, users, is_warm_up);
+        self.history.push(moment.clone());
+        moment
+    }
+
+    fn summary(&self, quantiles: &[f64]) -> Summary {
+        let mut summary = self.tally.summary_at(u64::MAX, quantiles);
+        summary.stages = self.stages.results(u64::MAX);
+        summary
+    }
+}
+
+/// When sending ended; of a client that was killed, the end of what it has.
+fn sent_until_ns(part: &RunPart) -> Option<u64> {
+    match &part.read.end {
+        Some(end) => end.sent_until_ns,
+        None => {
+            let last = part.read.intervals.last()?;
+            Some(last.second.saturating_add(1).saturating_mul(1_000_000_000))
+        }
+    }
+}
+
+/// What is told of each part: requests of the measured window that ended.
+pub(crate) fn ended(part: &RunPart) -> Ended {
+    let mut ended = Ended::default();
+    let records = part.read.intervals.iter();
+    records.for_each(|record| ended.add(record.measured()));
+    ended
+}
+
+/// A run is as valid as the worst of its parts: what one client measured of itself is in the figures of all.
+fn validity(parts: &[RunPart]) -> Validity {
+    let mut findings = Vec::new();
+    let mut reasons = Vec::new();
+    for part in parts {
+        let segment = &part.read.header.segment;
+        if let Some(reason) = cut_short(part) {
+            findings.push(Finding {
+                reason: format!("part {segment} is not whole: {reason}"),
+                advice: "let each client send until the run time is over".to_owned(),
+            });
+        }
+        match part.read.end.as_ref().map(|end| &end.validity) {
+            Some(Validity::Invalid { findings: own }) => {
+                let own = own.iter().map(|own| Finding {
+                    reason: format!("part {segment}: {}", own.reason),
+                    advice: own.advice.clone(),
+                });
+                findings.extend(own);
+            }
+            Some(Validity::NotJudged { reason }) => {
+                reasons.push(format!("part {segment}: {reason}"));
+            }
+            Some(Validity::Valid) | None => {}
+        }
+    }
+    match (findings.is_empty(), reasons.is_empty()) {
+        (false, _) => Validity::Invalid { findings },
+        (true, false) => Validity::NotJudged {
+            reason: reasons.join("; "),
+        },
+        (true, true) => Validity::Valid,
+    }
+}
+
+/// Why a part has not sent all that it should.
+fn cut_short(part: &RunPart) -> Option<String> {
+    let Some(end) = &part.read.end else {
+        return Some(format!("{} has no end, its client was killed", part.name));
+    };
+    let is_whole = match end.ended_by {
+        EndedBy::RunTime | EndedBy::Exhausted => true,
+        EndedBy::Failure => false,
+        // Whoever ends a run without a run time ends all its parts.
+        _ => part.read.header.run.run_time_ns.is_none(),
+    };
+    (!is_whole).then(|| format!("it was ended by {}", end.ended_by.in_words()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,248 @@
+//! Parts of a load, recorded apart, written, read and merged, against the whole that one client records.
+
+use std::path::Path;
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+use crate::load::Arrivals;
+use crate::load::plan::{Model, OpenLoop, Plan, Stage, Target};
+use crate::measure::recorded::Recorded;
+use crate::measure::recorder::Outlet;
+use crate::measure::selfcheck::Validity;
+use crate::measure::summary::{Sample, Status};
+use crate::report::Destination;
+use crate::report::run_file::{RunEnd, RunFile, RunHeader, SharedFacts, read_run_file};
+use crate::stats::SplitMix64;
+
+const KINDS: [&str; 3] = ["create", "find, by id", "find"];
+
+fn plan(share: Share, arrivals: Arrivals, has_stages: bool) -> Plan {
+    let rate = 300.0;
+    let stage = |(seconds, rate, ramp)| Stage {
+        name: format!("to {rate}"),
+        duration: Duration::from_millis(seconds),
+        target: Target::Rate(rate),
+        ramp,
+    };
+    let stages = [
+        (700, 200.0, false),
+        (1500, 400.0, true),
+        (800, 100.0, false),
+    ];
+    Plan {
+        users: 0,
+        spawn_rate: 1.0,
+        run_time: Some(Duration::from_secs(3)),
+        warm_up: Duration::from_millis(450),
+        timeout: Duration::from_secs(1),
+        model: Model::Open(OpenLoop {
+            rate,
+            arrivals,
+            max_in_flight: 1000,
+        }),
+        stages: match has_stages {
+            true => stages.map(stage).into(),
+            false => Vec::new(),
+        },
+        search: None,
+        loads: Vec::new(),
+        share,
+    }
+}
+
+/// What is prescribed of each request of the schedule: its kind, its delay, its latency, how it ends.
+fn sample(number: u64, due: Duration, warm_up: Duration) -> Sample {
+    let mut random = SplitMix64::new(number);
+    let status = match random.draw() % 40 {
+        0 => Status::Timeout,
+        1 => Status::ErrorStatus,
+        2 => Status::SendError,
+        3 => Status::Censored,
+        _ => Status::Ok,
+    };
+    let due_ns = u64::try_from(due.as_nanos()).unwrap();
+    let mut sample = Sample::test(due_ns + random.draw() % 3_000_000, 1, status);
+    let latency = match status {
+        Status::Timeout => 1_000_000_000,
+        _ => 200_000 + random.draw() % 40_000_000,
+    };
+    sample.intended_ns = due_ns;
+    sample.replied_ns = Some(sample.sent_ns + latency);
+    sample.kind = u16::try_from(number % 3).unwrap();
+    sample.reply_bytes = 20;
+    sample.warm_up = due < warm_up;
+    if status == Status::ErrorStatus {
+        sample.refused_body = Some(format!("no {number}").into());
+        sample.error = format!("status {}", 500 + number % 2).into();
+    }
+    sample
+}
+
+fn facts(plan: &Plan) -> SharedFacts {
+    SharedFacts {
+        topic: "createOrder".to_owned(),
+        load_model: plan.load_model(),
+        target: plan.target_in_words(),
+        spawn_rate: plan.spawn_rate,
+        kinds: KINDS.map(str::to_owned).into(),
+        warm_up_ns: 450_000_000,
+        run_time_ns: Some(3_000_000_000),
+        timeout_ns: 1_000_000_000,
+        stages: plan.spans(),
+        wire: Value::Null,
+    }
+}
+
+fn end(validity: Validity) -> RunEnd {
+    RunEnd {
+        duration_ms: 4000,
+        sent_until_ns: Some(3_000_000_000),
+        lag: LagRecord::default(),
+        ended_by: EndedBy::RunTime,
+        cores: Some(0.5),
+        validity,
+        report: serde_json::Map::new(),
+        sections: Vec::new(),
+    }
+}
+
+/// Records a part of the load, and reads what was written of it.
+fn part(path: &Path, plan: &Plan) -> RunPart {
+    let mut schedule = plan.schedule();
+    let mut samples = Vec::new();
+    while let Some(due) = schedule.peek() {
+        samples.push(sample(schedule.number(), due, plan.warm_up));
+        schedule.next();
+    }
+    samples.sort_by_key(|own| own.replied_ns);
+    let header = RunHeader {
+        format: 1,
+        segment: plan.share.to_string(),
+        started_ms: 1_700_000_000_000,
+        run: facts(plan),
+    };
+    let mut file = RunFile::begin(Destination::claim(path).unwrap(), &header).unwrap();
+    let mut recorded = Recorded::new(&KINDS.map(str::to_owned), plan, true);
+    let mut hand_on = |recorded: &mut Recorded, second| {
+        recorded
+            .handed_on(second)
+            .iter()
+            .for_each(|own| file.take(own));
+    };
+    for (number, own) in samples.iter().enumerate() {
+        let elapsed = Duration::from_nanos(own.replied_ns.unwrap());
+        recorded.record(own, elapsed, 0);
+        // Whoever looks in between changes nothing.
+        if number % 37 == 0 {
+            recorded.cut(0);
+        }
+        hand_on(&mut recorded, elapsed.as_secs());
+    }
+    recorded.end_by(3_000_000_000, 0);
+    hand_on(&mut recorded, u64::MAX);
+    file.finish(&end(Validity::Valid)).unwrap();
+    RunPart {
+        name: path.display().to_string(),
+        read: read_run_file(path).unwrap(),
+    }
+}
+
+fn whole(parts: &[RunPart]) -> Merged {
+    merged(parts, &[0.97], |_, _| Ok::<(), NotOneRun>(())).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+    #[test]
+    fn parts_merge_to_what_one_client_measures_bucket_for_bucket(
+        of in 2..9_u32, seed in proptest::option::of(0..99_u64), has_stages: bool
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let arrivals = seed.map_or(Arrivals::Constant, |seed| Arrivals::Poisson { seed });
+        let own = |share, name: String| {
+            part(&folder.path().join(name), &plan(share, arrivals, has_stages))
+        };
+        let alone = [own(Share::WHOLE, "whole.hdr".to_owned())];
+        let parts = (0..of).rev().map(|index| {
+            own(Share::new(index, of).unwrap(), format!("{index}.hdr"))
+        });
+        let parts = ordered(parts.collect()).unwrap();
+        let (merged, alone) = (whole(&parts), whole(&alone));
+        prop_assert!(alone.summary.total.requests > 400);
+        prop_assert_eq!(&merged.summary, &alone.summary);
+        prop_assert_eq!(&merged.moments, &alone.moments);
+        prop_assert_eq!(&merged.bins, &alone.bins);
+        prop_assert_eq!(merged.validity, Validity::Valid);
+        let mut ended = Ended::default();
+        parts.iter().for_each(|part| ended.add(super::ended(part)));
+        prop_assert_eq!(ended.requests, alone.summary.total.requests);
+    }
+}
+
+#[test]
+fn what_is_no_run_of_these_parts_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = |place: &str, arrivals| {
+        let plan = plan(place.parse().unwrap(), arrivals, false);
+        part(&folder.path().join(place.replace('/', "-")), &plan)
+    };
+    let constant = |place: &str| own(place, Arrivals::Constant);
+    let refused = |parts: Vec<RunPart>| ordered(parts).unwrap_err().to_string();
+    let told = refused(vec![constant("1/3"), constant("3/3")]);
+    assert!(told.starts_with("part 2/3 is missing"), "{told}");
+    let told = refused(vec![constant("1/2"), constant("1/2")]);
+    assert!(told.contains("are both part 1/2"), "{told}");
+    let told = refused(vec![constant("1/1")]);
+    assert!(told.contains("has all of its run"), "{told}");
+    let told = refused(vec![constant("1/2"), constant("2/3")]);
+    assert!(told.ends_with("its number of parts differs"), "{told}");
+    let told = refused(vec![
+        constant("1/2"),
+        own("2/2", Arrivals::Poisson { seed: 1 }),
+    ]);
+    assert!(told.ends_with("its load differs"), "{told}");
+}
+
+#[test]
+fn a_run_is_as_valid_as_its_worst_part() {
+    let folder = tempfile::tempdir().unwrap();
+    let parts = |second: Option<Validity>| {
+        let own = |place: &str| {
+            let plan = plan(place.parse().unwrap(), Arrivals::Constant, false);
+            part(&folder.path().join(place.replace('/', "-")), &plan)
+        };
+        let mut parts = ordered(vec![own("1/2"), own("2/2")]).unwrap();
+        parts[1].read.end = second.map(end);
+        whole(&parts)
+    };
+    let finding = Finding {
+        reason: "1.9 cores".to_owned(),
+        advice: "fewer users".to_owned(),
+    };
+    let invalid = Validity::Invalid {
+        findings: vec![finding],
+    };
+    let told = parts(Some(invalid)).validity.lines().join("\n");
+    assert!(
+        told.starts_with("INVALID") && told.contains("part 2/2: 1.9 cores"),
+        "{told}"
+    );
+    let cut = parts(None);
+    let told = cut.validity.lines().join("\n");
+    assert!(
+        told.contains("part 2/2 is not whole") && told.contains("was killed"),
+        "{told}"
+    );
+    assert!(
+        cut.summary.total.requests > 500,
+        "its requests are there all the same"
+    );
+    let reason = "0.5 s were measured".to_owned();
+    let told = parts(Some(Validity::NotJudged { reason }))
+        .validity
+        .lines()
+        .join("\n");
+    assert!(told.contains("part 2/2: 0.5 s"), "{told}");
+}

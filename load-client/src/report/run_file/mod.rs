@@ -1,0 +1,271 @@
+//! The file of `--hdr`: a log of HdrHistogram (its version 2, compressed), which HdrHistogram's own tools read and plot, and
+//! in its comments what these histograms do not say, so that the parts of a run can be merged into one.
+//!
+//! | line | content |
+//! |---|---|
+//! | `#run {...}` | what all parts of the run have in common, and which part this is |
+//! | `#interval {...}` | counts of a second, or a part of one: outcomes, errors, what each histogram's mean and bounds are |
+//! | `Tag=KIND,...` | response times of the good replies of the measured part; in nanoseconds |
+//! | `Tag=KIND/service,...` | service times |
+//! | `Tag=KIND/warm-up,...`, `Tag=KIND/warm-up/service,...` | the same of the warm-up |
+//! | `#reset` | somebody reset the figures: what was before does not count |
+//! | `#end {...}` | why and when it ended, the self-check, the report |
+
+mod merge;
+mod read;
+
+use std::collections::HashSet;
+use std::io::Write;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::load::Share;
+use crate::load::plan::{Plan, Span};
+use crate::measure::interval::{Interval, IntervalRecord, LagRecord, Packed};
+use crate::measure::recorded::Handed;
+use crate::measure::recorder::{Outlet, nanoseconds};
+use crate::measure::selfcheck::Validity;
+use crate::report::html::Section;
+use crate::report::{Destination, EndedBy, ExportError};
+use crate::transport::kafka::KafkaSettings;
+
+pub(crate) use merge::{Merged, NotOneRun, RunPart, ended, merged, ordered, started_ms};
+pub(crate) use read::{RunRead, read_run_file};
+
+/// Counts the shapes of the comments.
+const FORMAT: u32 = 1;
+const RUN: &str = "#run ";
+const INTERVAL: &str = "#interval ";
+const RESET: &str = "#reset";
+const END: &str = "#end ";
+
+/// What a file begins with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RunHeader {
+    pub(crate) format: u32,
+    /// Such as `1/3`.
+    pub(crate) segment: String,
+    /// When it began by its machine's clock, in milliseconds since 1970.
+    pub(crate) started_ms: u64,
+    pub(crate) run: SharedFacts,
+}
+
+/// What all parts of a run have in common.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SharedFacts {
+    pub(crate) topic: String,
+    pub(crate) load_model: String,
+    /// What the run begins with, in words.
+    pub(crate) target: String,
+    /// Users started per second.
+    pub(crate) spawn_rate: f64,
+    pub(crate) kinds: Vec<String>,
+    pub(crate) warm_up_ns: u64,
+    /// `None` for a run that goes on until it is stopped.
+    pub(crate) run_time_ns: Option<u64>,
+    pub(crate) timeout_ns: u64,
+    pub(crate) stages: Vec<Span>,
+    /// How requests and replies find each other.
+    pub(crate) wire: Value,
+}
+
+/// What a file ends with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RunEnd {
+    pub(crate) duration_ms: u64,
+    pub(crate) ended_by: EndedBy,
+    /// When sending ended, from the start of the run.
+    pub(crate) sent_until_ns: Option<u64>,
+    pub(crate) lag: LagRecord,
+    /// Cores that the client used after the warm-up.
+    pub(crate) cores: Option<f64>,
+    pub(crate) validity: Validity,
+    /// As `--json` has it.
+    pub(crate) report: Map<String, Value>,
+    /// The circumstances of its page.
+    pub(crate) sections: Vec<Section>,
+}
+
+impl RunHeader {
+    pub(crate) fn new(plan: &Plan, kafka: &KafkaSettings, kinds: &[String]) -> Self {
+        // Clients that read replies from partitions of their own still measure the same.
+        let mut wire = kafka.service.wire.clone();
+        wire.reply_partition = None;
+        Self {
+            format: FORMAT,
+            segment: plan.share.to_string(),
+            started_ms: milliseconds(since_1970(SystemTime::now())),
+            run: SharedFacts {
+                topic: kafka.topic.clone(),
+                load_model: plan.load_model(),
+                target: plan.target_in_words(),
+                spawn_rate: plan.spawn_rate,
+                kinds: kinds.to_vec(),
+                warm_up_ns: nanoseconds(plan.warm_up),
+                run_time_ns: plan.run_time.map(nanoseconds),
+                timeout_ns: nanoseconds(plan.timeout),
+                stages: plan.spans(),
+                // It has no map whose keys are no texts.
+                wire: serde_json::to_value(wire).unwrap_or_default(),
+            },
+        }
+    }
+
+    /// Which part of the run it is.
+    pub(crate) fn share(&self) -> Result<Share, String> {
+        self.segment.parse()
+    }
+}
+
+/// A file that is written while the run goes on. Clones write the same one.
+#[derive(Debug, Clone)]
+pub(crate) struct RunFile(Arc<Mutex<Writing>>);
+
+#[derive(Debug)]
+struct Writing {
+    /// `None` once it could not be written any more, or has ended.
+    destination: Option<Destination>,
+    failure: Option<ExportError>,
+    /// What is not written yet: the beginning before the first interval, and all of it where no file grows.
+    text: String,
+    tags: Vec<String>,
+    began: Duration,
+}
+
+impl RunFile {
+    /// A file of a run that begins now. Nothing is written before its first interval.
+    pub(crate) fn begin(destination: Destination, header: &RunHeader) -> anyhow::Result<Self> {
+        let json = serde_json::to_string(header)?;
+        let began = Duration::from_millis(header.started_ms);
+        let started = humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + began);
+        let text = format!(
+            "#load-client: response and service times on {}\n#[Histogram log format version 1.3]\n\
+             #[StartTime: {} (seconds since epoch), {started}]\n{RUN}{json}\n\
+             \"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n",
+            header.run.topic,
+            seconds(began),
+        );
+        Ok(Self(Arc::new(Mutex::new(Writing {
+            destination: Some(destination),
+            failure: None,
+            text,
+            tags: tags(&header.run.kinds),
+            began,
+        }))))
+    }
+
+    /// Ends the file. Fails when it, or an interval before, could not be written.
+    pub(crate) fn finish(&self, end: &RunEnd) -> anyhow::Result<()> {
+        let json = serde_json::to_string(end)?;
+        let mut writing = self.lock();
+        writing.text += &format!("{END}{json}\n");
+        if let Some(failure) = writing.failure.take() {
+            return Err(failure.into());
+        }
+        let text = std::mem::take(&mut writing.text);
+        let Some(mut destination) = writing.destination.take() else {
+            return Ok(());
+        };
+        if !destination.grows() {
+            return Ok(destination.write_whole(text.as_bytes())?);
+        }
+        // What was written stays where it cannot be ended.
+        let ended = destination.write_all(text.as_bytes());
+        ended.map_err(|error| destination.failed(error))?;
+        Ok(destination.finish()?)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Writing> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Outlet for RunFile {
+    fn take(&mut self, handed: &Handed) {
+        let mut writing = self.lock();
+        let text = match handed {
+            Handed::Interval(interval) => writing.lines(interval),
+            Handed::Forget => format!("{RESET}\n"),
+        };
+        writing.write(&text);
+    }
+}
+
+impl Writing {
+    /// The first failure is kept for the end: the run is worth more than its file.
+    fn write(&mut self, text: &str) {
+        if self.failure.is_some() {
+            return;
+        }
+        self.text += text;
+        let Some(destination) = self.destination.as_mut().filter(|own| own.grows()) else {
+            return;
+        };
+        let text = std::mem::take(&mut self.text);
+        if let Err(error) = destination.write_all(text.as_bytes()) {
+            self.failure = Some(destination.failed(error));
+            self.destination = None;
+        }
+    }
+
+    /// The lines of an interval: the histograms stand where HdrHistogram's tools look for them.
+    fn lines(&self, interval: &Interval) -> String {
+        let mut record = IntervalRecord::from(interval);
+        let mut lines = String::new();
+        let start = seconds(self.began + Duration::from_secs(record.second));
+        for part in &mut record.parts {
+            let tag = self.tags.get(usize::from(part.kind));
+            let tag = tag.map_or("", String::as_str);
+            let [response, service] = TAGS[usize::from(part.is_warm_up())];
+            for (times, kind) in [(&mut part.response, response), (&mut part.service, service)] {
+                let Packed(packed) = std::mem::take(&mut times.histogram);
+                if !packed.is_empty() {
+                    let most = times.most_ns() as f64 / 1e6;
+                    lines += &format!("Tag={tag}{kind},{start},1.000,{most:.3},{packed}\n");
+                }
+            }
+        }
+        // Numbers and texts only.
+        let json = serde_json::to_string(&record).unwrap_or_default();
+        format!("{INTERVAL}{json}\n{lines}")
+    }
+}
+
+/// What comes behind a kind's own tag: its response times, and the others.
+const TAGS: [[&str; 2]; 2] = [["", "/service"], ["/warm-up", "/warm-up/service"]];
+
+/// What the lines of each kind are called. Tools add up what has one tag.
+fn tags(kinds: &[String]) -> Vec<String> {
+    let mut taken = HashSet::new();
+    let tag = |(number, kind): (usize, &String)| {
+        let mut tag = kind.replace([',', ' ', '\r', '\n'], "_");
+        let all = |tag: &str| {
+            TAGS.as_flattened()
+                .iter()
+                .map(|own| format!("{tag}{own}"))
+                .collect::<Vec<_>>()
+        };
+        while all(&tag).iter().any(|own| taken.contains(own)) {
+            tag += &format!("_{}", number + 1);
+        }
+        taken.extend(all(&tag));
+        tag
+    };
+    kinds.iter().enumerate().map(tag).collect()
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn since_1970(moment: SystemTime) -> Duration {
+    let since = moment.duration_since(SystemTime::UNIX_EPOCH);
+    since.unwrap_or_default()
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{}.{:03}", time.as_secs(), time.subsec_millis())
+}
