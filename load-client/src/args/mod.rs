@@ -1,27 +1,27 @@
 //! The command line: what was typed, and the validated plan that it stands for.
 
 mod compare;
+mod help;
 mod load;
 mod merge;
 mod output;
 mod service;
 pub(crate) mod values;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{Arg, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 use flags_and_variables::{Origins, Quietly, SettingsFile};
 use kafka_cluster_url::{ClusterUrl, is_secret};
 
 use self::output::WebArguments;
 use self::service::ServiceArguments;
-use self::values::{Body, with_variable};
+use self::values::Body;
 use crate::load::plan::Plan;
-use crate::measure::threshold::GRAMMAR;
 use crate::report::{Collision, refuse_collisions};
 use crate::scenario::{Mix, Scenario};
 use crate::transport::kafka::{KafkaSettings, ServiceSettings};
@@ -35,7 +35,7 @@ pub(crate) use output::{Files, OutputArguments, unknown_kinds};
 ///
 /// Without a command, `run` is meant.
 #[derive(Debug, Parser)]
-#[command(version, after_help = EXIT_CODES)]
+#[command(version, after_help = help::EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -55,15 +55,6 @@ pub(crate) enum Command {
 /// Flags of which the command line's value replaces the variable's: joined, these would pair runs wrongly, or
 /// choose what nobody asked for.
 const LISTS: [&str; 3] = ["changed", "tags", "exclude_tags"];
-
-const EXIT_CODES: &str = "\
-Exit codes:
-  0  done, and all well
-  1  the run or comparison could not be done (no broker, missing topic, bad file)
-  2  the command line is wrong
-  3, 4, 5, 6, 130  verdicts of a run: see `load-client run --help`
-
-Diagnostics of the Kafka clients go to standard error with LOAD_CLIENT_LOG=debug.";
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
@@ -251,43 +242,6 @@ impl RunArguments {
     }
 }
 
-// What `-h` and `--help` show.
-
-const RUN_HELP: &str = include_str!("run_help.txt");
-const MERGE_HELP: &str = include_str!("merge_help.txt");
-const COMPARE_HELP: &str = include_str!("compare_help.txt");
-const RUN_SHORT_HELP: &str = include_str!("run_short_help.txt");
-const VARIABLES: &str = "Variables, each for its flag: the command line wins over them, and they win over --config; of a \
-flag that may be repeated, one value a line";
-
-/// What `run -h` shows: what most runs need.
-const COMMON: &str = "host users spawn_rate run_time warm_up topic reply_topic body timeout rate preset \
-    scenario profile fail_on html requests_record_file web";
-
-/// The definition, with a variable for each flag, told in one place instead of beside each flag.
-fn command() -> clap::Command {
-    Cli::command().mut_subcommands(|command| {
-        let command = command.mut_args(with_variable);
-        let names = command.get_arguments().filter_map(Arg::get_env);
-        let names: Vec<_> = names.filter_map(OsStr::to_str).collect();
-        let variables = format!("\n{VARIABLES}: {}", names.join(", "));
-        let help = match command.get_name() {
-            "compare" => Some(COMPARE_HELP),
-            "merge" => Some(MERGE_HELP),
-            _ => None,
-        };
-        if let Some(help) = help {
-            return command.after_help(help.to_owned() + &variables);
-        }
-        let help = RUN_HELP.replace("{GRAMMAR}", GRAMMAR) + &variables;
-        let command = command.after_help(RUN_SHORT_HELP).after_long_help(help);
-        command.mut_args(|own| {
-            let is_rare = COMMON.split(' ').all(|common| own.get_id() != common);
-            own.hide_short_help(is_rare)
-        })
-    })
-}
-
 /// Reads the command line, and the variables and the file of settings, which stand for flags.
 ///
 /// # Errors
@@ -296,7 +250,7 @@ fn command() -> clap::Command {
 pub(crate) fn read(
     arguments: impl Iterator<Item = OsString>,
 ) -> Result<(Cli, Origins), clap::Error> {
-    let mut command = command();
+    let mut command = help::command();
     let arguments = with_default_command(arguments);
     let file = SettingsFile {
         flag: values::CONFIG.flag,
@@ -362,7 +316,7 @@ mod tests {
 
     #[test]
     fn the_definition_is_sound() {
-        Cli::command().debug_assert();
+        help::command().debug_assert();
     }
 
     #[test]

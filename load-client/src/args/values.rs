@@ -126,7 +126,7 @@ mod tests {
     /// A variable that is set somewhere would do nothing once its flag has another name.
     #[test]
     fn each_flag_has_its_variable() {
-        let command = crate::args::command();
+        let command = crate::args::help::command();
         let flags = command.get_subcommands().flat_map(Command::get_arguments);
         let names = flags.filter_map(|own| own.get_env()?.to_str());
         insta::assert_snapshot!(names.collect::<Vec<_>>().join("\n"));

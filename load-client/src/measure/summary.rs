@@ -395,7 +395,6 @@ mod tests {
         assert_eq!(sample.response_ns(), Some(23));
         sample.status = Status::ErrorStatus;
         assert_eq!((sample.service_ns(), sample.response_ns()), (None, None));
-        assert!(sample.status.is_failure());
-        assert!(!Status::Censored.is_failure());
+        assert!(sample.status.is_failure() && !Status::Censored.is_failure());
     }
 }
