@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::args::{Misuse, unknown_kinds};
+use crate::args::Misuse;
+use crate::args::output::{ExitCodes, refuse_stream, unknown_kinds};
 use crate::measure::threshold::Threshold;
-use crate::report::{StatsFiles, is_standard_output};
+use crate::report::StatsFiles;
 
 #[derive(Debug, Args)]
 pub(crate) struct MergeArguments {
@@ -31,12 +32,8 @@ pub(crate) struct MergeArguments {
         value_name = "THRESHOLD"
     )]
     pub(crate) fail_on: Vec<Threshold>,
-    /// Exit code when a request failed and no threshold speaks of failures
-    #[arg(long, default_value = "3", value_name = "CODE")]
-    pub(crate) exit_code_on_error: u8,
-    /// Exit code when a load client was the bottleneck, or has not sent all of its part
-    #[arg(long, default_value = "5", value_name = "CODE")]
-    pub(crate) exit_code_on_invalid: u8,
+    #[command(flatten)]
+    pub(crate) codes: ExitCodes,
 }
 
 impl MergeArguments {
@@ -47,10 +44,7 @@ impl MergeArguments {
 
     /// Every output with its flag.
     pub(crate) fn outputs(&self) -> Result<Vec<(&'static str, PathBuf)>, Misuse> {
-        if self.csv.as_deref().is_some_and(is_standard_output) {
-            let wrong = "--csv takes the beginning of four files' names, and - is none; name one";
-            return Err(Misuse(wrong.to_owned()));
-        }
+        refuse_stream(self.csv.as_deref())?;
         let statistics = self.csv.as_deref().map(StatsFiles::paths);
         let statistics = statistics.into_iter().flatten();
         let single = [("--html", &self.html), ("--json", &self.json)];

@@ -29,7 +29,7 @@ use crate::transport::kafka::{KafkaSettings, ServiceSettings};
 pub(crate) use compare::CompareArguments;
 pub(crate) use load::{Amount, LoadArguments};
 pub(crate) use merge::MergeArguments;
-pub(crate) use output::{Files, OutputArguments, unknown_kinds};
+pub(crate) use output::{Files, OutputArguments};
 
 /// Measures round-trip times of request-reply services over Kafka, and compares sets of runs.
 ///

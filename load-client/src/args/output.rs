@@ -1,7 +1,7 @@
 //! Flags of what a run shows, writes and is judged by.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -51,12 +51,28 @@ pub(crate) struct OutputArguments {
     /// Do not end the run for a threshold before this time from its start
     #[arg(long, default_value = "0s", value_parser = values::duration_or_zero, value_name = "TIME")]
     pub(crate) abort_delay: Duration,
+    #[command(flatten)]
+    pub(crate) codes: ExitCodes,
+}
+
+/// Exit codes that a user may choose; 0 lets the next cause decide.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct ExitCodes {
     /// Exit code when a request failed and no threshold speaks of failures
     #[arg(long, default_value = "3", value_name = "CODE")]
     pub(crate) exit_code_on_error: u8,
-    /// Exit code when the load client itself was the bottleneck
+    /// Exit code when a load client was the bottleneck, or one of several has not sent all of its part
     #[arg(long, default_value = "5", value_name = "CODE")]
     pub(crate) exit_code_on_invalid: u8,
+}
+
+/// Refuses standard output as the beginning of names.
+pub(crate) fn refuse_stream(csv: Option<&Path>) -> Result<(), Misuse> {
+    let wrong = "--csv takes the beginning of four files' names, and - is none; name one";
+    match csv.is_some_and(is_standard_output) {
+        true => Err(Misuse(wrong.to_owned())),
+        false => Ok(()),
+    }
 }
 
 /// Where the files of a run go.
@@ -95,9 +111,8 @@ impl OutputArguments {
     /// run after a stage.
     pub(crate) fn validated(&self, kinds: &[String], until: &[Threshold]) -> Result<(), Misuse> {
         unknown_kinds(&[("--fail-on", &self.fail_on), ("--until", until)], kinds)?;
-        let wrong = if self.csv.as_deref().is_some_and(is_standard_output) {
-            "--csv takes the beginning of four files' names, and - is none; name one"
-        } else if self.csv_full_history && self.csv.is_none() {
+        refuse_stream(self.csv.as_deref())?;
+        let wrong = if self.csv_full_history && self.csv.is_none() {
             "--csv-full-history needs --csv; add --csv PREFIX"
         } else if self.abort_on_fail && self.fail_on.is_empty() {
             "--abort-on-fail needs --fail-on; add what must hold, such as --fail-on 'p95<20ms'"

@@ -41,8 +41,8 @@ pub(crate) fn merge(arguments: &MergeArguments) -> anyhow::Result<u8> {
         thresholds_hold: thresholds.all_hold(),
         any_failure: run.summary.any_failure(),
         failures_are_judged: arguments.fail_on.iter().any(Threshold::judges_failures),
-        code_on_invalid: arguments.exit_code_on_invalid,
-        code_on_error: arguments.exit_code_on_error,
+        code_on_invalid: arguments.codes.exit_code_on_invalid,
+        code_on_error: arguments.codes.exit_code_on_error,
     });
     let whole = Whole {
         parts,

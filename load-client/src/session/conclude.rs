@@ -19,9 +19,6 @@ use crate::session::Session;
 use crate::session::terminal::{INTERRUPTED, Text, say};
 use crate::session::watch::Watcher;
 
-/// Bins of the report's histogram.
-const HISTOGRAM_BINS: u32 = 80;
-
 /// A run that is over; its recorder has finished.
 pub(super) struct EndOfRun {
     pub(super) session: Session,
@@ -105,8 +102,8 @@ impl EndOfRun {
             // A search goes where requests fail.
             failures_are_judged: output.fail_on.iter().any(Threshold::judges_failures)
                 || self.session.plan.search.is_some(),
-            code_on_invalid: output.exit_code_on_invalid,
-            code_on_error: output.exit_code_on_error,
+            code_on_invalid: output.codes.exit_code_on_invalid,
+            code_on_error: output.codes.exit_code_on_error,
         };
         RunFacts {
             started: self.started,
@@ -168,7 +165,7 @@ impl EndOfRun {
 
     /// Writes each file that was asked for, whole. Returns the first error.
     fn write(&mut self, summary: &Summary, facts: &RunFacts) -> anyhow::Result<()> {
-        let counts = self.session.arguments.output.exit_code_on_invalid != 0;
+        let counts = self.session.arguments.output.codes.exit_code_on_invalid != 0;
         let spoiled = spoiled(
             self.defunct.as_deref(),
             self.recording_failed,
@@ -189,7 +186,7 @@ impl EndOfRun {
             summary,
         };
         let html = write_if_asked(places.html.take(), || {
-            let (moments, bins) = (view.history(), view.histogram(HISTOGRAM_BINS));
+            let (moments, bins) = (view.history(), view.histogram(RunPage::BINS));
             Ok(RunPage::new(run, &moments, &bins).to_string().into_bytes())
         });
         let junit = write_if_asked(places.junit.take(), || {

@@ -211,19 +211,22 @@ impl Times {
     fn record(&mut self, latency_ns: u64) {
         self.counts.push((latency_ns, 1));
         self.sum_ns += u128::from(latency_ns);
-        self.widen(Some((latency_ns, latency_ns)));
+        self.bounds_ns = widened(self.bounds_ns, Some((latency_ns, latency_ns)));
     }
 
     fn join(&mut self, later: &Self) {
         self.counts.extend_from_slice(&later.counts);
         self.sum_ns += later.sum_ns;
-        self.widen(later.bounds_ns);
+        self.bounds_ns = widened(self.bounds_ns, later.bounds_ns);
     }
+}
 
-    fn widen(&mut self, bounds_ns: Option<(u64, u64)>) {
-        if let Some((low, high)) = bounds_ns {
-            let (own_low, own_high) = self.bounds_ns.unwrap_or((low, high));
-            self.bounds_ns = Some((own_low.min(low), own_high.max(high)));
+/// Bounds that hold both.
+pub(crate) fn widened(one: Option<(u64, u64)>, other: Option<(u64, u64)>) -> Option<(u64, u64)> {
+    match (one, other) {
+        (Some((low, high)), Some((other_low, other_high))) => {
+            Some((low.min(other_low), high.max(other_high)))
         }
+        (one, other) => one.or(other),
     }
 }

@@ -7,19 +7,17 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
 use serde::{Deserialize, Serialize};
 
 use super::errors::{Errors, Occurrences};
 use super::{Frame, Interval, Part, Place, StageFrame, Times, ended};
 use crate::measure::summary::{Ended, Status};
+use crate::measure::tally::{Latencies, counts};
 use crate::measure::window::{ThroughputWindow, WindowCounts};
 
 /// Significant digits of the histograms: those of a tally's finest.
 const DIGITS: u8 = 4;
-/// Longest time that is told apart, in nanoseconds.
-const LONGEST_NS: u64 = 3_600_000_000_000;
 /// Most values of one kind in one interval, from a record that may be hostile.
 const MOST_PARTS: usize = 10_000;
 
@@ -95,15 +93,11 @@ impl Packed {
         if times.counts.is_empty() {
             return Self::default();
         }
-        let mut histogram = Histogram::<u64>::new(DIGITS).expect("4 digits are in its range");
-        for (latency_ns, count) in &times.counts {
-            histogram
-                .record_n((*latency_ns).clamp(1, LONGEST_NS), *count)
-                .expect("a histogram that resizes takes an hour");
-        }
+        let mut latencies = Latencies::with_digits(DIGITS);
+        latencies.take(times);
         let mut bytes = Vec::new();
         V2DeflateSerializer::new()
-            .serialize(&histogram, &mut bytes)
+            .serialize(latencies.histogram(), &mut bytes)
             .expect("memory takes it, and no count is above 2^63");
         Self(BASE64_STANDARD.encode(bytes))
     }
@@ -118,10 +112,7 @@ impl Packed {
         let bytes = unpacked(&packed.map_err(|error| told(&error))?);
         let bytes = bytes.map_err(|reason| told(&reason))?;
         let read = Deserializer::new().deserialize::<u64, _>(&mut &*bytes);
-        let histogram = read.map_err(|error| told(&error))?;
-        let values = histogram.iter_recorded();
-        let counts = values.map(|own| (own.value_iterated_to(), own.count_at_value()));
-        Ok(counts.collect())
+        Ok(counts(&read.map_err(|error| told(&error))?))
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use hdrhistogram::Histogram;
 
 use crate::measure::history::Bin;
-use crate::measure::interval::Times;
+use crate::measure::interval::{Times, widened};
 use crate::measure::summary::{Ended, Lag, Latency, PERCENTILES, Percentile, Rates};
 use crate::stats::quantile_is_supported;
 
@@ -44,8 +44,7 @@ impl Latencies {
             .record(latency_ns.clamp(1, LONGEST_NS))
             .expect("a histogram that resizes takes an hour");
         self.sum_ns += u128::from(latency_ns);
-        let (low, high) = self.bounds_ns.unwrap_or((latency_ns, latency_ns));
-        self.bounds_ns = Some((low.min(latency_ns), high.max(latency_ns)));
+        self.bounds_ns = widened(self.bounds_ns, Some((latency_ns, latency_ns)));
     }
 
     /// Takes what an interval has.
@@ -56,15 +55,13 @@ impl Latencies {
                 .expect("a histogram that resizes takes an hour");
         }
         self.sum_ns += times.sum_ns;
-        self.widen(times.bounds_ns);
+        self.bounds_ns = widened(self.bounds_ns, times.bounds_ns);
     }
 
     /// What it has, for an interval.
     pub(crate) fn times(&self) -> Times {
-        let values = self.histogram.iter_recorded();
-        let counts = values.map(|own| (own.value_iterated_to(), own.count_at_value()));
         Times {
-            counts: counts.collect(),
+            counts: counts(&self.histogram),
             sum_ns: self.sum_ns,
             bounds_ns: self.bounds_ns,
         }
@@ -88,14 +85,11 @@ impl Latencies {
             .add(&other.histogram)
             .expect("a histogram that resizes takes any other");
         self.sum_ns += other.sum_ns;
-        self.widen(other.bounds_ns);
+        self.bounds_ns = widened(self.bounds_ns, other.bounds_ns);
     }
 
-    fn widen(&mut self, bounds_ns: Option<(u64, u64)>) {
-        if let Some((low, high)) = bounds_ns {
-            let (own_low, own_high) = self.bounds_ns.unwrap_or((low, high));
-            self.bounds_ns = Some((own_low.min(low), own_high.max(high)));
-        }
+    pub(crate) fn histogram(&self) -> &Histogram<u64> {
+        &self.histogram
     }
 
     pub(crate) fn count(&self) -> u64 {
@@ -161,6 +155,13 @@ impl Latencies {
         }
         bins
     }
+}
+
+/// The values of a histogram, each with how often it occurred.
+pub(crate) fn counts(histogram: &Histogram<u64>) -> Vec<(u64, u64)> {
+    let values = histogram.iter_recorded();
+    let counts = values.map(|own| (own.value_iterated_to(), own.count_at_value()));
+    counts.collect()
 }
 
 fn milliseconds(nanoseconds: u64) -> f64 {

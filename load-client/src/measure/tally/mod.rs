@@ -12,7 +12,7 @@ use crate::measure::history::{Bin, Moment, MomentRow};
 use crate::measure::interval::{Errors, Interval, Part, Place};
 use crate::measure::summary::{Ended, Row, Status, Summary};
 use crate::measure::window::{Occupied, ThroughputWindow};
-pub(crate) use latencies::Latencies;
+pub(crate) use latencies::{Latencies, counts};
 pub(crate) use stages::StageTally;
 
 /// The name of the row of all kinds, as in Locust.

@@ -38,6 +38,9 @@ pub(crate) struct RunPage<'a> {
 }
 
 impl<'a> RunPage<'a> {
+    /// Bins of the histogram.
+    pub(crate) const BINS: u32 = 80;
+
     /// The page of a run that is over.
     pub(crate) fn new(run: RunData<'a>, moments: &'a [Moment], bins: &'a [Bin]) -> Self {
         let (started, duration) = (run.facts.started, run.facts.duration);

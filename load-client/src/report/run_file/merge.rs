@@ -13,9 +13,8 @@ use crate::measure::summary::{Ended, Summary};
 use crate::measure::tally::{StageTally, Tally};
 use crate::measure::window::ThroughputWindow;
 use crate::report::EndedBy;
+use crate::report::html::RunPage;
 
-/// Bins of the page's histogram.
-const HISTOGRAM_BINS: u32 = 80;
 /// No run is longer that has no run time.
 const MOST_SECONDS: u64 = 7 * 24 * 3600;
 /// How much longer than its run time and time-out a run may be.
@@ -161,7 +160,7 @@ pub(crate) fn merged<E: From<NotOneRun>>(
     let moments = replay.history.entries().to_vec();
     summary.findings = Findings::of(&moments, &summary.stages, &[], None);
     Ok(Merged {
-        bins: replay.tally.histogram(HISTOGRAM_BINS),
+        bins: replay.tally.histogram(RunPage::BINS),
         summary,
         moments,
         validity: validity(parts),

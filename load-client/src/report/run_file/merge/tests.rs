@@ -154,7 +154,7 @@ fn whole(parts: &[RunPart]) -> Merged {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
     #[test]
     fn parts_merge_to_what_one_client_measures_bucket_for_bucket(
         of in 2..9_u32, seed in proptest::option::of(0..99_u64), has_stages: bool
