@@ -110,6 +110,11 @@ fn end(validity: Validity) -> RunEnd {
 
 /// Records a part of the load, and reads what was written of it.
 fn part(path: &Path, plan: &Plan) -> RunPart {
+    recorded_part(path, plan).0
+}
+
+/// The same, with the figures that its client shows by itself.
+fn recorded_part(path: &Path, plan: &Plan) -> (RunPart, Summary, Vec<Bin>) {
     let mut schedule = plan.schedule();
     let mut samples = Vec::new();
     while let Some(due) = schedule.peek() {
@@ -143,10 +148,13 @@ fn part(path: &Path, plan: &Plan) -> RunPart {
     recorded.end_by(3_000_000_000, 0);
     hand_on(&mut recorded, u64::MAX);
     file.finish(&end(Validity::Valid)).unwrap();
-    RunPart {
+    let part = RunPart {
         name: path.display().to_string(),
         read: read_run_file(path).unwrap(),
-    }
+    };
+    let mut summary = recorded.tally.summary_at(u64::MAX, &[0.97]);
+    summary.stages = recorded.stages.results(u64::MAX);
+    (part, summary, recorded.tally.histogram(RunPage::BINS))
 }
 
 fn whole(parts: &[RunPart]) -> Merged {
@@ -162,22 +170,24 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let arrivals = seed.map_or(Arrivals::Constant, |seed| Arrivals::Poisson { seed });
         let own = |share, name: String| {
-            part(&folder.path().join(name), &plan(share, arrivals, has_stages))
+            recorded_part(&folder.path().join(name), &plan(share, arrivals, has_stages))
         };
-        let alone = [own(Share::WHOLE, "whole.hdr".to_owned())];
+        let (alone, mut summary, bins) = own(Share::WHOLE, "whole.hdr".to_owned());
         let parts = (0..of).rev().map(|index| {
-            own(Share::new(index, of).unwrap(), format!("{index}.hdr"))
+            own(Share::new(index, of).unwrap(), format!("{index}.hdr")).0
         });
         let parts = ordered(parts.collect()).unwrap();
-        let (merged, alone) = (whole(&parts), whole(&alone));
-        prop_assert!(alone.summary.total.requests > 400);
-        prop_assert_eq!(&merged.summary, &alone.summary);
-        prop_assert_eq!(&merged.moments, &alone.moments);
-        prop_assert_eq!(&merged.bins, &alone.bins);
+        let merged = whole(&parts);
+        prop_assert!(summary.total.requests > 400);
+        summary.findings = merged.summary.findings.clone();
+        // What one client shows by itself, without any file.
+        prop_assert_eq!(&merged.summary, &summary);
+        prop_assert_eq!(&merged.bins, &bins);
+        prop_assert_eq!(&merged.moments, &whole(&[alone]).moments);
         prop_assert_eq!(merged.validity, Validity::Valid);
         let mut ended = Ended::default();
         parts.iter().for_each(|part| ended.add(super::ended(part)));
-        prop_assert_eq!(ended.requests, alone.summary.total.requests);
+        prop_assert_eq!(ended.requests, summary.total.requests);
     }
 }
 
