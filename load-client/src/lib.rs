@@ -68,6 +68,7 @@
 
 mod args;
 pub mod compare;
+mod distributed;
 pub mod load {
     //! The load: what is asked for, how it goes over time, and what drives it.
 

@@ -19,6 +19,9 @@ Diagnostics of the Kafka clients go to standard error with LOAD_CLIENT_LOG=debug
 
 const RUN_HELP: &str = include_str!("run_help.txt");
 const MERGE_HELP: &str = include_str!("merge_help.txt");
+const WORKER_HELP: &str = include_str!("worker_help.txt");
+const WATCH_HELP: &str = include_str!("watch_help.txt");
+const REPORT_HELP: &str = include_str!("report_help.txt");
 const COMPARE_HELP: &str = include_str!("compare_help.txt");
 const RUN_SHORT_HELP: &str = include_str!("run_short_help.txt");
 const VARIABLES: &str = "Variables, each for its flag: the command line wins over them, and they win over --config; of a \
@@ -38,6 +41,9 @@ pub(super) fn command() -> clap::Command {
         let help = match command.get_name() {
             "compare" => Some(COMPARE_HELP),
             "merge" => Some(MERGE_HELP),
+            "worker" => Some(WORKER_HELP),
+            "watch" => Some(WATCH_HELP),
+            "report" => Some(REPORT_HELP),
             _ => None,
         };
         if let Some(help) = help {

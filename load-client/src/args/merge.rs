@@ -1,4 +1,4 @@
-//! The command line of `merge`.
+//! The command line of `merge`, and what it has in common with `report`.
 
 use std::path::PathBuf;
 
@@ -14,6 +14,13 @@ pub(crate) struct MergeArguments {
     /// What each client has written to --hdr, one file for each part of the run
     #[arg(required = true, value_name = "FILE")]
     pub(crate) parts: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) outputs: MergedOutputs,
+}
+
+/// What is made of the parts of a run.
+#[derive(Debug, Args)]
+pub(crate) struct MergedOutputs {
     /// Write statistics to PREFIX_stats.csv, _stats_history.csv, _failures.csv and _exceptions.csv, with
     /// Locust's columns
     #[arg(long, env = "LOAD_CLIENT_MERGE_CSV", value_name = "PREFIX")]
@@ -36,14 +43,25 @@ pub(crate) struct MergeArguments {
     pub(crate) codes: ExitCodes,
 }
 
-impl MergeArguments {
+impl MergedOutputs {
+    /// Tables alone.
+    pub(crate) fn none() -> Self {
+        Self {
+            csv: None,
+            html: None,
+            json: None,
+            fail_on: Vec::new(),
+            codes: ExitCodes::none(),
+        }
+    }
+
     /// Checks what the flags say of a run with these kinds of request.
     pub(crate) fn validated(&self, kinds: &[String]) -> Result<(), Misuse> {
         unknown_kinds(&[("--fail-on", &self.fail_on)], kinds)
     }
 
     /// Every output with its flag.
-    pub(crate) fn outputs(&self) -> Result<Vec<(&'static str, PathBuf)>, Misuse> {
+    pub(crate) fn all(&self) -> Result<Vec<(&'static str, PathBuf)>, Misuse> {
         refuse_stream(self.csv.as_deref())?;
         let statistics = self.csv.as_deref().map(StatsFiles::paths);
         let statistics = statistics.into_iter().flatten();

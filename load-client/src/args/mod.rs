@@ -1,11 +1,13 @@
 //! The command line: what was typed, and the validated plan that it stands for.
 
 mod compare;
+mod handed_on;
 mod help;
 mod load;
 mod merge;
 mod output;
 mod service;
+mod several;
 pub(crate) mod values;
 
 use std::ffi::OsString;
@@ -14,22 +16,25 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use flags_and_variables::{Origins, Quietly, SettingsFile};
 use kafka_cluster_url::{ClusterUrl, is_secret};
 
 use self::output::WebArguments;
 use self::service::ServiceArguments;
 use self::values::Body;
+use crate::distributed::PlanFlag;
 use crate::load::plan::Plan;
 use crate::report::{Collision, refuse_collisions};
 use crate::scenario::{Mix, Scenario};
-use crate::transport::kafka::{KafkaSettings, ServiceSettings};
+use crate::transport::kafka::{KafkaSettings, LogSettings, ServiceSettings};
 
 pub(crate) use compare::CompareArguments;
+pub(crate) use handed_on::{planned, unpacked};
 pub(crate) use load::{Amount, LoadArguments};
-pub(crate) use merge::MergeArguments;
+pub(crate) use merge::{MergeArguments, MergedOutputs};
 pub(crate) use output::{Files, OutputArguments};
+pub(crate) use several::{LookArguments, ReportArguments, SeveralArguments, WorkerArguments, name};
 
 /// Measures round-trip times of request-reply services over Kafka, and compares sets of runs.
 ///
@@ -50,6 +55,12 @@ pub(crate) enum Command {
     Compare(Box<CompareArguments>),
     /// Makes one run of the parts that several clients have sent (--segment)
     Merge(Box<MergeArguments>),
+    /// Sends a part of the load of `run --workers`
+    Worker(Box<WorkerArguments>),
+    /// Shows a run of several workers while it goes on
+    Watch(Box<LookArguments>),
+    /// Makes the report of a run of several workers from the log, whenever
+    Report(Box<ReportArguments>),
 }
 
 /// Flags of which the command line's value replaces the variable's: joined, these would pair runs wrongly, or
@@ -63,7 +74,7 @@ pub(crate) struct RunArguments {
     /// kafka+ssl://... over TLS, and kafka+sasl://USER:PASSWORD@HOST[:PORT] with a password, which belongs into the
     /// variable.
     #[arg(long, value_parser = Quietly(values::cluster_url), value_name = "URL")]
-    host: ClusterUrl,
+    pub(crate) host: ClusterUrl,
     /// Number of users that send at the same time [default: 1]
     #[arg(short, long, value_parser = values::users)]
     users: Option<u32>,
@@ -109,7 +120,7 @@ pub(crate) struct RunArguments {
     warm_up: Duration,
     /// librdkafka property, applied last to both clients; repeatable
     #[arg(short = 'X', value_parser = Quietly(values::pair), value_delimiter = '\n', value_name = "KEY=VALUE")]
-    properties: Vec<(String, String)>,
+    pub(crate) properties: Vec<(String, String)>,
     /// Take flags from this TOML file, each by its long name, such as users = 10; the command line and the
     /// variables win
     #[arg(long, value_name = "FILE")]
@@ -122,6 +133,11 @@ pub(crate) struct RunArguments {
     pub(crate) output: OutputArguments,
     #[command(flatten)]
     pub(crate) web: WebArguments,
+    #[command(flatten)]
+    pub(crate) several: SeveralArguments,
+    /// What of it several workers are told.
+    #[arg(skip)]
+    pub(crate) handed_on: Vec<PlanFlag>,
 }
 
 /// Values that contradict each other, or a file that cannot be used; names the flag to change.
@@ -199,8 +215,35 @@ impl RunArguments {
             true => plan.validated()?,
             false => self.load.of_tables(plan, tables, mix.kinds())?,
         };
+        if self.several.coordinates() && plan.search.is_some() {
+            let reason =
+                "--preset capacity with --workers: one client searches, by what it measures itself";
+            return Err(Misuse(reason.to_owned()).into());
+        }
         let mix = mix.for_model(&plan.model);
         Ok((plan, settings, mix))
+    }
+
+    /// Where the log is that coordinator and workers share.
+    pub(crate) fn log_settings(&self) -> Result<LogSettings, Misuse> {
+        self.several
+            .log
+            .settings(Some(&self.host), &self.properties)
+    }
+
+    /// The load of this one, led as the other one asks.
+    pub(crate) fn led_by(mut self, leader: Self) -> Self {
+        self.load.until = leader.load.until;
+        self.load.metrics_url = leader.load.metrics_url;
+        Self {
+            host: leader.host,
+            properties: [self.properties, leader.properties].concat(),
+            json: leader.json,
+            output: leader.output,
+            web: leader.web,
+            several: leader.several,
+            ..self
+        }
     }
 
     /// How much the command line asks for.
@@ -257,22 +300,31 @@ pub(crate) fn read(
         read: &|command, path| values::CONFIG.read(command, path),
     };
     let given = flags_and_variables::read_with_file(command.clone(), arguments, &LISTS, file)?;
-    if let Some(("run", run)) = given.typed.subcommand() {
-        refuse_passwords(run)
+    if let Some((_, typed)) = given.typed.subcommand() {
+        refuse_passwords(typed)
             .map_err(|message| command.error(ErrorKind::ValueValidation, message))?;
     }
     let cli = Cli::from_arg_matches(&given.matches).map_err(|error| error.format(&mut command));
-    Ok((cli?, given.origins))
+    let mut cli = cli?;
+    if let (Command::Run(run), Some(("run", matches))) =
+        (&mut cli.command, given.matches.subcommand())
+    {
+        run.handed_on = handed_on::flags(run, matches);
+    }
+    Ok((cli, given.origins))
 }
 
-/// `run` has what was typed, without what the variables give.
-fn refuse_passwords(run: &ArgMatches) -> Result<(), String> {
+/// Looks at what was typed, without what the variables give.
+fn refuse_passwords(typed: &ArgMatches) -> Result<(), String> {
     let lets_in = |(key, _): &(String, String)| is_secret(key);
-    let host = run.get_one::<ClusterUrl>("host");
-    let mut own = run.get_many("properties").into_iter().flatten();
-    let (flag, variable) = if host.is_some_and(|host| host.properties.iter().any(lets_in)) {
+    let url = |id| typed.try_get_one::<ClusterUrl>(id).ok().flatten();
+    let has_password = |id| url(id).is_some_and(|url| url.properties.iter().any(lets_in));
+    let own = typed.try_get_many("properties").ok().flatten();
+    let (flag, variable) = if has_password("host") {
         ("--host", "LOAD_CLIENT_HOST")
-    } else if own.any(lets_in) {
+    } else if has_password("control") {
+        ("--control", "LOAD_CLIENT_CONTROL")
+    } else if own.into_iter().flatten().any(lets_in) {
         ("-X", "LOAD_CLIENT_X")
     } else {
         return Ok(());
@@ -286,17 +338,13 @@ fn refuse_passwords(run: &ArgMatches) -> Result<(), String> {
 fn with_default_command(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = arguments.collect();
     let first = arguments.get(1).and_then(|first| first.to_str());
-    let commands = [
-        "run",
-        "compare",
-        "merge",
-        "help",
-        "-h",
-        "--help",
-        "-V",
-        "--version",
-    ];
-    if !first.is_some_and(|first| commands.contains(&first)) && !arguments.is_empty() {
+    let others = ["help", "-h", "--help", "-V", "--version"];
+    let command = Cli::command();
+    let is_command = |first: &str| {
+        let mut commands = command.get_subcommands();
+        others.contains(&first) || commands.any(|own| own.get_name() == first)
+    };
+    if !first.is_some_and(is_command) && !arguments.is_empty() {
         arguments.insert(1, "run".into());
     }
     arguments

@@ -39,6 +39,7 @@ struct Counts {
     /// Those that have begun.
     loads: Mutex<Vec<Arc<Load>>>,
     lag: Mutex<LagTally>,
+    sent: AtomicU64,
     held_back: AtomicU64,
     unsent: AtomicU64,
     /// Requests that the recorder held back.
@@ -190,6 +191,11 @@ impl Control {
         (!window.is_zero()).then(|| presence.user_seconds / window.as_secs_f64())
     }
 
+    /// Requests that were sent so far, those of the warm-up too.
+    pub(crate) fn sent(&self) -> u64 {
+        self.counts.sent.load(Ordering::Relaxed)
+    }
+
     /// How often a request waited because the recorder was too far behind.
     pub(crate) fn held_back_by_recorder(&self) -> u64 {
         self.counts.behind_recorder.load(Ordering::Relaxed)
@@ -208,7 +214,7 @@ impl Control {
         }
     }
 
-    pub(super) fn begin(&self, target: Target, warm_up: Duration) {
+    pub(crate) fn begin(&self, target: Target, warm_up: Duration) {
         *lock(&self.load.presence) = Presence {
             warm_up,
             until: warm_up,
@@ -232,7 +238,7 @@ impl Control {
     }
 
     /// Notes how many users run from this moment on.
-    pub(super) fn users_are(&self, users: usize, at: Duration) {
+    pub(crate) fn users_are(&self, users: usize, at: Duration) {
         let mut presence = lock(&self.load.presence);
         presence.add_up(at);
         presence.users = users;
@@ -245,13 +251,14 @@ impl Control {
     }
 
     /// Notes that nothing is sent any more; the first moment counts.
-    pub(super) fn sending_ended(&self, at: Duration) {
+    pub(crate) fn sending_ended(&self, at: Duration) {
         let mut presence = lock(&self.load.presence);
         presence.add_up(at);
         presence.end.get_or_insert(at);
     }
 
     pub(super) fn request_begins(&self) {
+        self.counts.sent.fetch_add(1, Ordering::Relaxed);
         self.load.in_flight.fetch_add(1, Ordering::Relaxed);
     }
 

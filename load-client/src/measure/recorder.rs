@@ -9,8 +9,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crate::load::Control;
 use crate::load::plan::{Plan, Span};
 use crate::measure::history::{Bin, History, Moment};
+use crate::measure::interval::Interval;
 use crate::measure::recorded::{Handed, Recorded};
 use crate::measure::summary::{Sample, StageResult, Summary};
+use crate::measure::tally::{StageTally, Tally};
 use crate::measure::threshold::Threshold;
 use crate::measure::window::Occupied;
 use crate::report::{ExportError, RequestsCsv};
@@ -34,8 +36,13 @@ pub(crate) struct TallyView {
     start: Instant,
 }
 
-/// Takes the intervals of a run, each as soon as its second is over.
+/// Takes the intervals of a run, each as soon as its time is over.
 pub(crate) trait Outlet: Send {
+    /// How many seconds one interval has.
+    fn seconds(&self) -> u64 {
+        1
+    }
+
     fn take(&mut self, handed: &Handed);
 }
 
@@ -64,12 +71,8 @@ impl Recorder {
         outlet: Option<Box<dyn Outlet>>,
     ) -> std::io::Result<(Self, Samples)> {
         let (sender, receiver) = Samples::channel();
-        let recorded = Recorded::new(names, plan, outlet.is_some());
-        let view = TallyView {
-            recorded: Arc::new(Mutex::new(recorded)),
-            control: control.clone(),
-            start: Instant::now(),
-        };
+        let seconds = outlet.as_ref().map(|own| own.seconds());
+        let view = TallyView::new(names, plan, seconds, control, Instant::now());
         let recording = view.clone();
         let thread = std::thread::Builder::new()
             .name("recorder".to_owned())
@@ -93,6 +96,46 @@ impl Recorder {
 }
 
 impl TallyView {
+    fn new(
+        names: &[String],
+        plan: &Plan,
+        seconds: Option<u64>,
+        control: &Control,
+        start: Instant,
+    ) -> Self {
+        let recorded = Recorded::new(names, plan, seconds);
+        Self {
+            recorded: Arc::new(Mutex::new(recorded)),
+            control: control.clone(),
+            start,
+        }
+    }
+
+    /// The figures of a run that others record: they are added by the interval. It began at `start`.
+    pub(crate) fn of_others(
+        names: &[String],
+        plan: &Plan,
+        control: &Control,
+        start: Instant,
+    ) -> Self {
+        Self::new(names, plan, None, control, start)
+    }
+
+    /// Adds what somebody else has recorded.
+    pub(crate) fn add(&self, interval: &Interval) {
+        let mut recorded = self.lock();
+        recorded.tally.add(interval);
+        recorded.stages.add(interval);
+    }
+
+    /// Puts what was added second by second in the place of what was added as it came.
+    pub(crate) fn replace(&self, tally: Tally, stages: StageTally, history: History<Moment>) {
+        let mut recorded = self.lock();
+        recorded.tally = tally;
+        recorded.stages = stages;
+        recorded.history = history;
+    }
+
     /// What each stage of the run measured so far.
     pub(crate) fn stages(&self) -> Vec<StageResult> {
         let (now, recorded) = self.up_to_now();

@@ -2,12 +2,14 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use crate::args::RunArguments;
+use crate::distributed::WorkerView;
 use crate::load::Control;
 use crate::load::plan::Plan;
 use crate::measure::recorder::TallyView;
@@ -15,7 +17,7 @@ use crate::measure::selfcheck::Validity;
 use crate::program::{self, FAILURE, Prepared};
 use crate::scenario::{Kind, Mix};
 use crate::session::terminal::{Text, say};
-use crate::session::{Audience, Observer, SEARCHES, Session, no_edit};
+use crate::session::{Audience, Observer, SEARCHES, Session, WORKERS, no_edit};
 use crate::transport::kafka::KafkaSettings;
 use crate::web::{
     Board, EditOrder, Exporter, Figures, Offers, Order, Phase, Refusal, RunController, Share,
@@ -66,7 +68,7 @@ impl LiveRuns {
             },
             defaults: program::defaults(&arguments, plan),
             offers: Offers {
-                edit: no_edit(plan).is_none(),
+                edit: no_edit(plan, &arguments.several).is_none(),
                 rate: plan.loads.is_empty(),
                 downloads: downloads(),
             },
@@ -160,6 +162,10 @@ impl LiveRuns {
                 state.run
             )));
         }
+        if self.0.arguments.several.coordinates() && order != state.defaults {
+            let reason = "workers send the load of the command line: start it as it is proposed";
+            return Err(Refusal::invalid(reason.to_owned()));
+        }
         let run_id = Uuid::new_v4().to_string();
         let prepared = program::ordered(&self.0.arguments, &order, run_id.clone())?;
         let (plan, _, scenario) = &prepared;
@@ -178,13 +184,14 @@ impl LiveRuns {
                 ended_unix_ms: None,
                 error: None,
                 invalid: None,
+                workers: Vec::new(),
                 ..std::mem::take(state)
             }
         });
         let begun = Active {
             control: Control::default(),
             view: Arc::default(),
-            no_edit: no_edit(plan),
+            no_edit: no_edit(plan, &self.0.arguments.several),
         };
         *active = Some(begun.clone());
         self.0.outcome.send_replace(None);
@@ -225,10 +232,13 @@ impl LiveRuns {
     async fn reset(&self) -> Result<State, Refusal> {
         let active = self.0.active.lock().await;
         if let Some(Active { no_edit, view, .. }) = active.as_ref() {
-            if *no_edit == Some(SEARCHES) {
-                return Err(Refusal::conflict(
-                    "a search counts each of its probes by itself",
-                ));
+            let refused = match *no_edit {
+                Some(SEARCHES) => Some("a search counts each of its probes by itself"),
+                Some(WORKERS) => Some("what workers have measured is not reset"),
+                _ => None,
+            };
+            if let Some(refused) = refused {
+                return Err(Refusal::conflict(refused));
             }
             view.get().into_iter().for_each(TallyView::reset);
         }
@@ -295,7 +305,9 @@ async fn run(
 ) -> anyhow::Result<(u8, Option<String>)> {
     let session = Session::prepare(Arc::clone(&runs.0.arguments), number, prepared)?;
     let stop = control.stop.clone();
-    let transport = session.connect(stop.cancelled()).await?;
+    let _workers =
+        AbortOnDropHandle::new(tokio::spawn(show(session.workers(), runs.0.board.clone())));
+    let sender = session.connect(stop.cancelled()).await?;
     let board = runs.0.board.clone();
     let mut export = runs.0.exporter.clone().map(program::observer);
     let observer: Observer = Box::new(move |moment, summary, view| {
@@ -308,7 +320,7 @@ async fn run(
         };
         board.record(moment.clone(), figures);
     });
-    let started = session.start(transport, control, Audience::Page, Some(observer))?;
+    let started = session.start(sender, control, Audience::Elsewhere, Some(observer))?;
     view.get_or_init(|| started.view());
     runs.0.board.begin();
     // Does not outlive the run.
@@ -329,6 +341,15 @@ async fn run(
     let early = concluded.defunct;
     let early = early.map(|cause| format!("the run ended early: {cause}"));
     Ok((concluded.done?, early))
+}
+
+/// Shows how the workers are, each second.
+async fn show(mut workers: watch::Receiver<Vec<WorkerView>>, board: Board) {
+    while workers.changed().await.is_ok() {
+        let now = workers.borrow_and_update().clone();
+        board.change(|state| state.workers = now);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }
 
 /// The run is stopping, unless it has ended by itself a moment ago.

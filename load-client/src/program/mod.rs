@@ -2,7 +2,10 @@
 
 mod compare;
 mod live_runs;
+mod look;
 mod merge;
+mod whole;
+mod worker;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -35,7 +38,9 @@ use crate::transport::kafka::{KafkaSettings, KafkaTransportError, quiet_unreadab
 use crate::web::{AllowedHosts, Exporter, Refusal, StartOrder, router};
 
 pub(crate) use compare::compare;
+pub(crate) use look::{report, watch};
 pub(crate) use merge::merge;
+pub(crate) use worker::worker;
 
 /// The command could not be done.
 const FAILURE: u8 = 1;
@@ -67,6 +72,9 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run(*arguments),
         Command::Compare(arguments) => compare(&arguments),
         Command::Merge(arguments) => merge(&arguments),
+        Command::Worker(arguments) => worker(&arguments),
+        Command::Watch(arguments) => watch(&arguments),
+        Command::Report(arguments) => report(&arguments),
     };
     match done {
         Ok(code) => ExitCode::from(code),
@@ -93,6 +101,7 @@ pub(crate) fn is_usage(error: &anyhow::Error) -> bool {
 /// Runs the load; returns the exit code. Fails when the command line contradicts itself, the cluster or a topic
 /// cannot be used, or a file cannot be written.
 pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<u8> {
+    let (arguments, _folder) = look::resumed(arguments)?;
     if arguments.web.web.is_some() {
         return serve(arguments);
     }
@@ -130,10 +139,10 @@ async fn measure(
     let given_up = async {
         signals.next().await;
     };
-    let transport = session.connect(given_up).await?;
+    let sender = session.connect(given_up).await?;
     session.announce();
     let (control, observer) = (Control::default(), exporter.map(observer));
-    let started = session.start(transport, control, Audience::Terminal, observer)?;
+    let started = session.start(sender, control, Audience::Terminal, observer)?;
     started.obey(signals);
     let concluded = started.run(|control| control.abort.is_cancelled()).await?;
     concluded.done

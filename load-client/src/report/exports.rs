@@ -228,6 +228,7 @@ mod tests {
             validity: Validity::Valid,
             command: String::new(),
             exit_code: 4,
+            parts: None,
         }
     }
 

@@ -14,14 +14,15 @@
 //! | `summary.throughput`, `summary.window_seconds` | good replies per second of the measured window, and its length: from the end of the warm-up to the end of the run time, or to the moment in which the run was stopped |
 //! | `summary.stages[]`, `summary.findings` | figures of each stage of a run that has stages; drift, breaking point, capacity, recovery |
 //! | `thresholds[]` | `threshold`, `verdict` (`holds`, `broken`, `undecided`), `measured`, `reason` |
-//! | `validity` | `verdict` (`valid`, `not_judged`, `invalid`) with `reason` or `findings[]` |
+//! | `validity` | `verdict` (`valid`, `not_judged`, `partial`, `invalid`) with `reason` or `findings[]` |
 //! | `summary.schedule_lag` | how late an open loop sent its requests |
 //! | `exit_code` | what the program ends with |
-//! | `parts[]` | of a merged run: `segment`, `file`, `run_id`, `requests`, `failures`, `cores`, `schedule_lag`, `ended_by`, `validity` of each part; `run_id` and settings above are those of the first |
+//! | `parts[]` | of a merged run, and of one that workers have sent: `segment`, `name`, `run_id`, `requests`, `failures`, `cores`, `schedule_lag`, `ended_by`, `validity` of each part; of a worker also `lost`: `null`, or how many requests it had `sent` at its last word and which it has `never_sent`, by their numbers in the schedule; `run_id` and settings of a merged run are those of the first |
 
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
 
 use crate::load::plan::{Load, Plan, Span};
 use crate::measure::selfcheck::Validity;
@@ -93,6 +94,9 @@ pub(crate) struct RunFacts {
     pub command: String,
     /// What the program ends with.
     pub exit_code: u8,
+    /// Of each worker, where several have sent the load.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Vec<Value>>,
 }
 
 /// All that `--json` writes.
@@ -269,6 +273,7 @@ mod tests {
             },
             command: "load-client run".to_owned(),
             exit_code: 4,
+            parts: None,
         };
         let run = RunData {
             plan: &plan,

@@ -27,7 +27,7 @@ pub use expect::{BodyCheck, BodyChecks, StatusSet};
 // internal: for the program
 pub(crate) use expect::clipped;
 pub(crate) use feeder::{Feeder, FeederOrder};
-pub(crate) use file::{LoadTable, parse_name, parse_tag, read_scenario};
+pub(crate) use file::{LoadTable, named_files, parse_name, parse_tag, read_scenario};
 pub(crate) use mix::{Body, Kind, Mix};
 pub(crate) use records::{Format, Records};
 pub(crate) use template::Template;

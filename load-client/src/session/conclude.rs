@@ -12,12 +12,13 @@ use crate::measure::selfcheck::{self, Readings, Stalled, Validity, available_cor
 use crate::measure::summary::Summary;
 use crate::measure::threshold::{Threshold, evaluate};
 use crate::report::html::{RunPage, circumstances};
-use crate::report::run_file::{RunEnd, RunFile};
+use crate::report::run_file::{RunEnd, schedule_lag, unmatched_replies};
 use crate::report::text::{command, run_end, run_verdicts};
 use crate::report::{EndedBy, RunData, RunFacts, RunReport, junit, write_if_asked};
-use crate::session::Session;
+use crate::session::lead::Gathered;
 use crate::session::terminal::{INTERRUPTED, Text, say};
 use crate::session::watch::Watcher;
+use crate::session::{Session, Sink};
 
 /// A run that is over; its recorder has finished.
 pub(super) struct EndOfRun {
@@ -30,7 +31,9 @@ pub(super) struct EndOfRun {
     pub(super) stalled: Stalled,
     /// What was looked at beside it.
     pub(super) findings: Findings,
-    pub(super) run_file: Option<RunFile>,
+    pub(super) sink: Option<Sink>,
+    /// What workers have sent.
+    pub(super) gathered: Option<Gathered>,
     /// Why it ended, where that is known to what went on beside it.
     pub(super) ended_beside: Option<EndedBy>,
     /// Why replies could not be received any more.
@@ -67,8 +70,12 @@ impl EndOfRun {
             true => Err(anyhow!("--csv: rows are missing in the history, see above")),
             false => Ok(facts.exit_code),
         };
+        let done = told.and(written).and(history);
+        if let Some(gathered) = self.gathered {
+            gathered.close(done.as_ref().map_or(FAILURE, |code| *code));
+        }
         Concluded {
-            done: told.and(written).and(history),
+            done,
             defunct: self.defunct,
             validity: facts.validity,
             held,
@@ -80,7 +87,11 @@ impl EndOfRun {
         let watcher = &mut self.watcher;
         let mut summary = watcher.summary();
         summary.findings = std::mem::take(&mut self.findings);
-        summary.schedule_lag = watcher.control.lag();
+        summary.schedule_lag = match &self.gathered {
+            // What cannot be read has ended the run before.
+            Some(gathered) => schedule_lag(&gathered.parts).ok().flatten(),
+            None => watcher.control.lag(),
+        };
         let moment = watcher.keep_moment(self.duration < self.session.plan.warm_up);
         let told = watcher.tell(&moment, &summary);
         (summary, told.map_err(anyhow::Error::from))
@@ -88,7 +99,10 @@ impl EndOfRun {
 
     fn judged(&self, summary: &Summary) -> RunFacts {
         let output = &self.session.arguments.output;
-        let validity = selfcheck::check(summary, &self.readings());
+        let validity = match &self.gathered {
+            Some(gathered) => gathered.validity.clone(),
+            None => selfcheck::check(summary, &self.readings()),
+        };
         let thresholds = evaluate(&output.fail_on, summary);
         let mut searches = summary.findings.capacity.iter();
         let found_nothing = searches.any(|found| found.held_per_second.is_none());
@@ -109,12 +123,23 @@ impl EndOfRun {
             started: self.started,
             duration: self.duration,
             ended_by: self.ended_by(),
-            unmatched_replies: self.watcher.transport.unmatched_replies(),
+            unmatched_replies: self.unmatched_replies(),
+            parts: self
+                .gathered
+                .as_ref()
+                .map(|own| own.reports(&self.session.plan)),
             client_settings: self.session.client_settings.clone(),
             thresholds,
             validity,
             command: command(),
             exit_code: exit_code(causes),
+        }
+    }
+
+    fn unmatched_replies(&self) -> u64 {
+        match &self.gathered {
+            Some(gathered) => unmatched_replies(&gathered.parts),
+            None => self.watcher.unmatched_replies(),
         }
     }
 
@@ -154,12 +179,20 @@ impl EndOfRun {
         let place = self.session.places.text;
         let end = run_end(summary, place.columns());
         let verdicts = run_verdicts(&facts.thresholds, &facts.validity);
-        let text = format!("\n{end}{verdicts}");
+        let workers = self
+            .gathered
+            .as_ref()
+            .map(Gathered::text)
+            .unwrap_or_default();
+        let text = format!("\n{end}{workers}{verdicts}");
         let is_held = self.watcher.holds_text();
         if !is_held {
             place.print(&text);
         }
         summary.findings.sentences().iter().for_each(|own| say(own));
+        let lost = self.gathered.iter();
+        let lost = lost.flat_map(|own| own.told_of_lost(&self.session.plan));
+        lost.for_each(|own| say(&own));
         is_held.then_some((place, text))
     }
 
@@ -185,15 +218,18 @@ impl EndOfRun {
             facts,
             summary,
         };
+        let gathered = self.gathered.as_ref();
         let html = write_if_asked(places.html.take(), || {
             let (moments, bins) = (view.history(), view.histogram(RunPage::BINS));
-            Ok(RunPage::new(run, &moments, &bins).to_string().into_bytes())
+            let mut page = RunPage::new(run, &moments, &bins);
+            page.sections.splice(0..0, gathered.map(Gathered::section));
+            Ok(page.to_string().into_bytes())
         });
         let junit = write_if_asked(places.junit.take(), || {
             Ok(junit(&kafka.topic, facts, spoiled.as_deref()).into_bytes())
         });
-        let hdr = self.run_file.as_ref().map_or(Ok(()), |file| {
-            file.finish(&run_file_end(run, &self.watcher)?)
+        let hdr = self.sink.as_ref().map_or(Ok(()), |sink| {
+            sink.finish(&run_file_end(run, &self.watcher)?)
         });
         let json = write_if_asked(places.json.take(), || {
             Ok(serde_json::to_vec_pretty(&RunReport::new(run))?)
@@ -239,6 +275,8 @@ fn spoiled(
     early.or(lost.or(cut).map(str::to_owned)).or(invalid)
 }
 
+/// The run could not be done as it was asked for.
+const FAILURE: u8 = 1;
 /// Replies could not be received any more.
 const ENDED_EARLY: u8 = 6;
 /// A threshold does not hold.

@@ -3,6 +3,8 @@
 
 mod beside;
 mod conclude;
+mod lead;
+mod publisher;
 pub(crate) mod terminal;
 mod watch;
 
@@ -13,35 +15,74 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use program_shell::signals::Signals;
+use tokio::sync::watch as told;
 use tokio_util::sync::CancellationToken;
 
 use self::beside::Beside;
 use self::conclude::EndOfRun;
+use self::lead::Undertaking;
 use self::terminal::{Text, obey, say};
 use self::watch::Watch;
-use crate::args::{Files, RunArguments};
+use crate::args::{Files, Misuse, RunArguments, SeveralArguments, planned};
+use crate::distributed::WorkerView;
 use crate::load::plan::Plan;
 use crate::load::{Control, runner};
 use crate::measure::recorder::{Outlet, Recorder, Samples, TallyView};
 use crate::measure::selfcheck::Stillness;
-use crate::report::run_file::{RunFile, RunHeader};
+use crate::report::run_file::{RunEnd, RunFile, RunHeader};
 use crate::report::{Destination, ExportError, RequestsCsv, StatsFiles, is_standard_output};
 use crate::scenario::{Mix, Scenario};
-use crate::transport::Transport;
 use crate::transport::kafka::{ClientSettings, KafkaSettings, KafkaTransport, KafkaTransportError};
 
 pub(crate) use conclude::{Causes, Concluded, exit_code};
+pub(crate) use lead::{Lead, reader, unix_ms};
+pub(crate) use publisher::Publisher;
 pub(crate) use watch::{Audience, Observer};
 
 /// Why a load is not edited that a search sets the rate of.
 pub(crate) const SEARCHES: &str = "the search sets the rate itself";
 
+/// Why a load is not edited that workers send.
+pub(crate) const WORKERS: &str = "what workers send is not changed while it goes on";
+
 /// Why a load cannot be edited while it goes on; `None` if it can.
-pub(crate) fn no_edit(plan: &Plan) -> Option<&'static str> {
+pub(crate) fn no_edit(plan: &Plan, several: &SeveralArguments) -> Option<&'static str> {
     match (plan.search, plan.loads.is_empty()) {
+        _ if several.coordinates() => Some(WORKERS),
         (Some(_), _) => Some(SEARCHES),
         (None, false) => Some("the loads of the scenario are not changed while they go on"),
         (None, true) => None,
+    }
+}
+
+/// What sends the load of a run.
+pub(crate) enum Sender {
+    /// This program.
+    Own(Arc<KafkaTransport>),
+    /// Others, which this program leads.
+    Workers(Box<Lead>),
+}
+
+/// Takes the intervals of a run, and its end.
+#[derive(Clone)]
+enum Sink {
+    File(RunFile),
+    Log(Publisher),
+}
+
+impl Sink {
+    fn outlet(&self) -> Box<dyn Outlet> {
+        match self.clone() {
+            Self::File(file) => Box::new(file),
+            Self::Log(publisher) => Box::new(publisher),
+        }
+    }
+
+    fn finish(&self, end: &RunEnd) -> anyhow::Result<()> {
+        match self {
+            Self::File(file) => file.finish(end),
+            Self::Log(publisher) => publisher.finish(end),
+        }
     }
 }
 
@@ -55,19 +96,26 @@ pub(crate) struct Session {
     places: Places,
     /// Taken by the recorder.
     requests: Option<RequestsCsv>,
+    /// Where a worker tells what it measures.
+    publisher: Option<Publisher>,
+    workers: told::Sender<Vec<WorkerView>>,
 }
 
 /// A run that is recorded and watched, and sends nothing yet.
 pub(crate) struct Started {
     session: Session,
-    transport: Arc<KafkaTransport>,
+    sending: Sending,
+    view: TallyView,
     control: Control,
-    recorder: Recorder,
-    run_file: Option<RunFile>,
-    samples: Samples,
+    sink: Option<Sink>,
     watch: Watch,
     /// Cancelled when only the files are left.
     is_over: CancellationToken,
+}
+
+enum Sending {
+    Own(Arc<KafkaTransport>, Recorder, Samples),
+    Workers(Box<Lead>),
 }
 
 impl Session {
@@ -77,8 +125,12 @@ impl Session {
     pub(crate) fn prepare(
         arguments: Arc<RunArguments>,
         number: u32,
-        (plan, settings, scenario): (Plan, KafkaSettings, Mix),
+        (plan, mut settings, scenario): (Plan, KafkaSettings, Mix),
     ) -> anyhow::Result<Self> {
+        let several = &arguments.several;
+        if let Some(run) = several.resume.as_ref().or(several.run.as_ref()) {
+            settings.run_id.clone_from(run);
+        }
         let client_settings = settings.effective()?;
         let kinds = scenario.kinds();
         let files = numbered_files(&arguments.files(&plan), number);
@@ -89,6 +141,8 @@ impl Session {
         let create = |path| RequestsCsv::create(path, kinds);
         Ok(Self {
             requests: requests.map(create).transpose()?,
+            publisher: None,
+            workers: told::Sender::default(),
             arguments,
             plan,
             settings: Arc::new(settings),
@@ -98,16 +152,53 @@ impl Session {
         })
     }
 
-    /// Connects, unless the run is given up first. Fails when the cluster or a topic cannot be used.
+    /// Connects, unless the run is given up first; with --workers, gathers them until they are about to begin. Fails when the
+    /// cluster or a topic cannot be used, or workers do not come.
     pub(crate) async fn connect(
         &self,
         given_up: impl Future<Output = ()>,
-    ) -> Result<Arc<KafkaTransport>, KafkaTransportError> {
+    ) -> anyhow::Result<Sender> {
+        if let Some(undertaking) = self.undertaking()? {
+            let lead = Lead::gather(undertaking, given_up).await?;
+            return Ok(Sender::Workers(Box::new(lead)));
+        }
         let settings = Arc::clone(&self.settings);
         tokio::select! {
-            connected = KafkaTransport::connect_in_background(settings) => connected.map(Arc::new),
-            () = given_up => Err(KafkaTransportError::Interrupted),
+            connected = KafkaTransport::connect_in_background(settings) => Ok(Sender::Own(Arc::new(connected?))),
+            () = given_up => Err(KafkaTransportError::Interrupted.into()),
         }
+    }
+
+    /// What a coordinator is to do.
+    fn undertaking(&self) -> Result<Option<Undertaking>, Misuse> {
+        let (arguments, settings) = (&self.arguments, &self.settings);
+        if !arguments.several.coordinates() {
+            return Ok(None);
+        }
+        let takes_over = arguments.several.resume.is_some();
+        let load = (!takes_over).then(|| planned(arguments, &self.scenario.files));
+        Ok(Some(Undertaking {
+            log: arguments.log_settings()?,
+            run: settings.run_id.clone(),
+            terms: arguments.several.terms(),
+            load: load.transpose()?,
+            views: self.workers.clone(),
+        }))
+    }
+
+    /// How its workers are, as they come and go on; none without --workers.
+    pub(crate) fn workers(&self) -> told::Receiver<Vec<WorkerView>> {
+        self.workers.subscribe()
+    }
+
+    /// What it measures goes to a worker's log.
+    pub(crate) fn publish(&mut self, publisher: Publisher) {
+        self.publisher = Some(publisher);
+    }
+
+    /// What its file would begin with.
+    pub(crate) fn header(&self) -> RunHeader {
+        RunHeader::new(&self.plan, &self.settings, self.scenario.kinds())
     }
 
     /// Says what load goes where.
@@ -135,32 +226,47 @@ impl Session {
     /// created.
     pub(crate) fn start(
         mut self,
-        transport: Arc<KafkaTransport>,
+        sender: Sender,
         control: Control,
         audience: Audience,
         observer: Option<Observer>,
     ) -> anyhow::Result<Started> {
+        let sink = self.sink()?;
         let (kinds, requests) = (self.scenario.kinds(), self.requests.take());
-        let header = RunHeader::new(&self.plan, &self.settings, kinds);
-        let run_file = self.places.hdr.take();
-        let run_file = run_file.map(|place| RunFile::begin(place, &header));
-        let run_file = run_file.transpose()?;
-        let outlet = run_file
-            .clone()
-            .map(|file| Box::new(file) as Box<dyn Outlet>);
-        let (recorder, samples) =
-            Recorder::start_with(kinds, &self.plan, requests, &control, outlet)?;
-        let watched = (recorder.view(), control.clone(), Arc::clone(&transport));
+        let (view, transport, sending) = match sender {
+            Sender::Own(transport) => {
+                let outlet = sink.as_ref().map(Sink::outlet);
+                let (recorder, samples) =
+                    Recorder::start_with(kinds, &self.plan, requests, &control, outlet)?;
+                let view = recorder.view();
+                let sending = Sending::Own(Arc::clone(&transport), recorder, samples);
+                (view, Some(transport), sending)
+            }
+            Sender::Workers(lead) => {
+                let view = TallyView::of_others(kinds, &self.plan, &control, lead.begin());
+                (view, None, Sending::Workers(lead))
+            }
+        };
+        let watched = (view.clone(), control.clone(), transport);
         Ok(Started {
             watch: Watch::start(&self, watched, audience, observer)?,
             session: self,
-            transport,
+            sending,
+            view,
             control,
-            recorder,
-            run_file,
-            samples,
+            sink,
             is_over: CancellationToken::new(),
         })
+    }
+
+    fn sink(&mut self) -> anyhow::Result<Option<Sink>> {
+        if let Some(publisher) = self.publisher.take() {
+            return Ok(Some(Sink::Log(publisher)));
+        }
+        let header = self.header();
+        let place = self.places.hdr.take();
+        let file = place.map(|place| RunFile::begin(place, &header));
+        Ok(file.transpose()?.map(Sink::File))
     }
 
     /// Sends until the run is over.
@@ -180,7 +286,7 @@ impl Session {
 impl Started {
     /// The figures, as they grow.
     pub(crate) fn view(&self) -> TallyView {
-        self.recorder.view()
+        self.view.clone()
     }
 
     /// Passes the signals on to the run.
@@ -190,32 +296,45 @@ impl Started {
     }
 
     /// Sends until the run is over, then shows and writes what it measured. `was_interrupted` is asked at the end
-    /// whether somebody did not even wait for what was in flight. Fails when the system has no thread to give.
+    /// whether somebody did not even wait for what was in flight. Fails when the system has no thread to give, or another
+    /// coordinator has taken the run.
     pub(crate) async fn run(
         self,
         was_interrupted: impl FnOnce(&Control) -> bool,
     ) -> anyhow::Result<Concluded> {
-        let (session, control) = (self.session, self.control);
-        let (plan, view) = (&session.plan, self.recorder.view());
+        let (session, control, view) = (self.session, self.control, self.view);
+        let plan = &session.plan;
         let beside = Beside::start(&session.arguments.load, plan, view.clone(), &control);
         let stillness = Stillness::watch(plan, &control)?;
         let (started, clock) = (SystemTime::now(), Instant::now());
-        session.send(self.transport, self.samples, &control).await;
+        let beats = match &self.sink {
+            Some(Sink::Log(publisher)) => Some(publisher.clone().beats(&control)),
+            _ => None,
+        };
+        let (mut gathered, mut recorded) = (None, Ok(()));
+        match self.sending {
+            Sending::Own(transport, recorder, samples) => {
+                session.send(transport, samples, &control).await;
+                recorded = recorder.finish().1;
+            }
+            Sending::Workers(lead) => gathered = Some(lead.follow(&view, &control).await),
+        }
         let duration = clock.elapsed();
         self.is_over.cancel();
         let stalled = stillness.stop();
         let watcher = self.watch.stop();
-        let (_, recorded) = self.recorder.finish();
+        drop(beats);
         let (findings, ended_beside) = beside.finish(&view);
         let ended = EndOfRun {
             session,
-            defunct: watcher.transport.pending().defunct(),
+            defunct: watcher.defunct(),
             watcher,
             started,
             duration,
             stalled,
             findings,
-            run_file: self.run_file,
+            sink: self.sink,
+            gathered: gathered.transpose()?,
             ended_beside,
             recording_failed: recorded.is_err(),
             interrupted_twice: was_interrupted(&control),

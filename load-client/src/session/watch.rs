@@ -24,6 +24,7 @@ use crate::session::terminal::{
     CLEAR_LINE, Keys, Restore, Text, say, standard_input, terminal_columns,
 };
 use crate::session::{Session, no_edit};
+use crate::transport::Transport;
 use crate::transport::kafka::KafkaTransport;
 
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -38,8 +39,8 @@ pub(crate) type Observer = Box<dyn FnMut(&Moment, &Summary, &TallyView) + Send>;
 pub(crate) enum Audience {
     /// Whoever typed the command. Keys change the users.
     Terminal,
-    /// Whoever has the page open. The tables are held for the end of the program.
-    Page,
+    /// Whoever has the page open, or coordinates. The tables are held for the end of the program.
+    Elsewhere,
 }
 
 /// The running thread.
@@ -54,7 +55,7 @@ impl Watch {
     /// statistics' files cannot be created.
     pub(super) fn start(
         session: &Session,
-        watched: (TallyView, Control, Arc<KafkaTransport>),
+        watched: (TallyView, Control, Option<Arc<KafkaTransport>>),
         audience: Audience,
         observer: Option<Observer>,
     ) -> anyhow::Result<Self> {
@@ -64,8 +65,8 @@ impl Watch {
         let thread = std::thread::Builder::new().name("watch".to_owned());
         let thread = thread.spawn(move || watcher.run(&stopped))?;
         let keys = match audience {
-            Audience::Terminal => listen(control, &session.plan),
-            Audience::Page => None,
+            Audience::Terminal => listen(control, session),
+            Audience::Elsewhere => None,
         };
         Ok(Self { stop, thread, keys })
     }
@@ -85,8 +86,8 @@ impl Watch {
 }
 
 /// A terminal that cannot be set up costs the keys, not the run.
-fn listen(control: Control, plan: &Plan) -> Option<Keys> {
-    let is_open_to_keys = no_edit(plan).is_none();
+fn listen(control: Control, session: &Session) -> Option<Keys> {
+    let is_open_to_keys = no_edit(&session.plan, &session.arguments.several).is_none();
     let on_key = move |more| {
         if is_open_to_keys {
             control.add_users(more);
@@ -105,7 +106,8 @@ fn listen(control: Control, plan: &Plan) -> Option<Keys> {
 pub(super) struct Watcher {
     pub(super) view: TallyView,
     pub(super) control: Control,
-    pub(super) transport: Arc<KafkaTransport>,
+    /// `None` where workers send.
+    transport: Option<Arc<KafkaTransport>>,
     pub(super) files: Option<StatsFiles>,
     /// Messages in the producer's queue, each second after the warm-up.
     pub(super) queue: Vec<u64>,
@@ -130,7 +132,7 @@ pub(super) struct Watcher {
 impl Watcher {
     fn new(
         session: &Session,
-        (view, control, transport): (TallyView, Control, Arc<KafkaTransport>),
+        (view, control, transport): (TallyView, Control, Option<Arc<KafkaTransport>>),
         audience: Audience,
         observer: Option<Observer>,
     ) -> Result<Self, ExportError> {
@@ -183,7 +185,11 @@ impl Watcher {
         if !warm_up {
             // The load of the warm-up says nothing of the figures.
             self.after_warm_up.get_or_insert_with(CpuReading::now);
-            self.queue.push(self.transport.producer_queue() as u64);
+            let queue = self
+                .transport
+                .as_ref()
+                .map_or(0, |own| own.producer_queue());
+            self.queue.push(queue as u64);
         }
         let (moment, summary) = (self.keep_moment(warm_up), self.summary());
         self.show(&moment, &summary);
@@ -223,9 +229,20 @@ impl Watcher {
         written
     }
 
+    /// Why replies could not be received any more.
+    pub(super) fn defunct(&self) -> Option<String> {
+        self.transport.as_ref()?.pending().defunct()
+    }
+
+    /// Replies that nobody waited for.
+    pub(super) fn unmatched_replies(&self) -> u64 {
+        let transport = self.transport.as_ref();
+        transport.map_or(0, |own| own.unmatched_replies())
+    }
+
     /// Whether the tables are held for the end of the program.
     pub(super) fn holds_text(&self) -> bool {
-        self.audience == Audience::Page
+        self.audience == Audience::Elsewhere
     }
 
     fn show(&self, moment: &Moment, summary: &Summary) {

@@ -14,6 +14,7 @@ use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::distributed::WorkerView;
 use crate::measure::history::{Bin, Moment};
 use crate::measure::summary::Summary;
 use crate::web::StartOrder;
@@ -301,6 +302,8 @@ pub(crate) struct State {
     pub error: Option<String>,
     /// Why the figures of the last run must not be used.
     pub invalid: Option<String>,
+    /// The workers of the present or the last run; none where this program sends.
+    pub workers: Vec<WorkerView>,
     pub target: Target,
     /// What a new run is proposed to be.
     pub defaults: StartOrder,

@@ -21,7 +21,11 @@ pub(crate) enum Validity {
     NotJudged {
         reason: String,
     },
-    /// The load client was a bottleneck: the figures must not be used.
+    /// A worker of several was lost: the figures are of what the others have sent.
+    Partial {
+        reason: String,
+    },
+    /// The load client was a bottleneck, or did not send what it should: the figures must not be used.
     Invalid {
         /// At least one.
         findings: Vec<Finding>,
@@ -53,8 +57,9 @@ impl Validity {
                 let verdict = "not judged whether the load client was the bottleneck";
                 (format!("{verdict}: {reason}"), &[][..])
             }
+            Self::Partial { reason } => (format!("PARTIAL: {reason}"), &[][..]),
             Self::Invalid { findings } => {
-                let verdict = "INVALID: the load client was a bottleneck; do not use these figures";
+                let verdict = "INVALID: do not use these figures";
                 (verdict.to_owned(), &**findings)
             }
         };

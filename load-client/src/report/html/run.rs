@@ -69,9 +69,15 @@ impl<'a> RunPage<'a> {
     /// The one sentence that a hurried reader needs, and its class.
     fn verdict(&self) -> (&'static str, String) {
         let total = &self.summary.total;
-        if self.validity.is_invalid() {
-            let text = "The load client was a bottleneck: do not use these figures.".to_owned();
-            ("bad", text)
+        if let Validity::Invalid { findings } = self.validity {
+            let reasons = findings.iter().map(|own| own.reason.as_str());
+            let reasons = reasons.collect::<Vec<_>>().join("; ");
+            ("bad", format!("Do not use these figures: {reasons}."))
+        } else if let Validity::Partial { reason } = self.validity {
+            (
+                "open",
+                format!("These figures are not all that was to be sent: {reason}."),
+            )
         } else if !self.thresholds.all_hold() {
             let sentences = self.thresholds.judgements.iter().filter_map(does_not_hold);
             ("bad", sentences.collect::<Vec<_>>().join(" "))
@@ -334,7 +340,7 @@ mod tests {
         let page = render(&run, &invalid, &answer);
         let position = |text: &str| page.find(text).unwrap_or_else(|| panic!("no {text}"));
         assert!(
-            position("class=\"verdict bad\">The load client")
+            position("class=\"verdict bad\">Do not use these figures")
                 < position("too busy; take more cores")
         );
         assert!(position("too busy") < position("<h2>Thresholds</h2>"));

@@ -3,16 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{RunEnd, RunRead};
+use super::{RunEnd, RunPart, SharedFacts};
 use crate::load::Share;
 use crate::measure::analysis::Findings;
 use crate::measure::history::{Bin, History, Moment};
 use crate::measure::interval::{Interval, IntervalRecord, LagRecord, Unreadable};
 use crate::measure::selfcheck::{Finding, Validity};
-use crate::measure::summary::{Ended, Summary};
+use crate::measure::summary::{Lag, Summary};
 use crate::measure::tally::{StageTally, Tally};
 use crate::measure::window::ThroughputWindow;
-use crate::report::EndedBy;
 use crate::report::html::RunPage;
 
 /// No run is longer that has no run time.
@@ -20,20 +19,12 @@ const MOST_SECONDS: u64 = 7 * 24 * 3600;
 /// How much longer than its run time and time-out a run may be.
 const SLACK_SECONDS: u64 = 3600;
 
-/// One part, and the file that has it.
-#[derive(Debug)]
-pub(crate) struct RunPart {
-    pub(crate) name: String,
-    pub(crate) read: RunRead,
-}
-
 /// The figures of all parts together.
 #[derive(Debug)]
 pub(crate) struct Merged {
     pub(crate) summary: Summary,
     pub(crate) moments: Vec<Moment>,
     pub(crate) bins: Vec<Bin>,
-    pub(crate) validity: Validity,
 }
 
 /// Why files are not the parts of one run.
@@ -130,7 +121,27 @@ pub(crate) fn merged<E: From<NotOneRun>>(
     quantiles: &[f64],
     mut look: impl FnMut(&Moment, &dyn Fn() -> Summary) -> Result<(), E>,
 ) -> Result<Merged, E> {
-    let mut replay = Replay::new(parts);
+    let replay = replayed(parts, |moment, replay| {
+        look(moment, &|| replay.summary(quantiles))
+    })?;
+    let mut summary = replay.summary(quantiles);
+    summary.schedule_lag = schedule_lag(parts)?;
+    let moments = replay.history.entries().to_vec();
+    summary.findings = Findings::of(&moments, &summary.stages, &[], None);
+    Ok(Merged {
+        bins: replay.tally.histogram(RunPage::BINS),
+        summary,
+        moments,
+    })
+}
+
+/// Replays the parts; `look` is told of each second.
+pub(crate) fn replayed<E: From<NotOneRun>>(
+    parts: &[RunPart],
+    mut look: impl FnMut(&Moment, &Replay) -> Result<(), E>,
+) -> Result<Replay, E> {
+    let until = parts.iter().filter_map(RunPart::sent_until_ns).max();
+    let mut replay = Replay::new(&parts[0].read.header.run, started_ms(parts), until);
     let mut users = vec![0; parts.len()];
     let mut seconds = by_second(parts)?;
     let last = seconds.keys().next_back().copied().unwrap_or(0);
@@ -140,31 +151,26 @@ pub(crate) fn merged<E: From<NotOneRun>>(
             let interval = Interval::try_from(record);
             let mut interval = interval.map_err(|error| unreadable(&parts[part], &error))?;
             interval.second = second;
-            replay.add(&interval);
+            replay.tally.add(&interval);
+            replay.stages.add(&interval);
         }
-        let moment = replay.moment(
-            second,
-            users
-                .iter()
-                .fold(0_u32, |sum, own| sum.saturating_add(*own)),
-        );
-        look(&moment, &|| replay.summary(quantiles))?;
+        let users = users
+            .iter()
+            .fold(0_u32, |sum, own| sum.saturating_add(*own));
+        let moment = replay.moment(second, users);
+        look(&moment, &replay)?;
     }
-    let mut summary = replay.summary(quantiles);
+    Ok(replay)
+}
+
+/// How late the parts sent their requests.
+pub(crate) fn schedule_lag(parts: &[RunPart]) -> Result<Option<Lag>, NotOneRun> {
     for part in parts {
         let lag = part.read.end.as_ref().map(|end| end.lag.lag());
         lag.transpose().map_err(|error| unreadable(part, &error))?;
     }
     let lags: Vec<&LagRecord> = ends(parts).map(|end| &end.lag).collect();
-    summary.schedule_lag = LagRecord::of_all(&lags).unwrap_or_default();
-    let moments = replay.history.entries().to_vec();
-    summary.findings = Findings::of(&moments, &summary.stages, &[], None);
-    Ok(Merged {
-        bins: replay.tally.histogram(RunPage::BINS),
-        summary,
-        moments,
-        validity: validity(parts),
-    })
+    Ok(LagRecord::of_all(&lags).unwrap_or_default())
 }
 
 fn ends(parts: &[RunPart]) -> impl Iterator<Item = &RunEnd> {
@@ -197,7 +203,7 @@ fn by_second(parts: &[RunPart]) -> Result<BySecond<'_>, NotOneRun> {
     let first = started_ms(parts);
     let mut seconds = BySecond::new();
     for (place, part) in parts.iter().enumerate() {
-        let late = (part.read.header.started_ms - first) / 1000;
+        let late = part.read.header.started_ms.saturating_sub(first) / 1000;
         for record in &part.read.intervals {
             let second = record.second.saturating_add(late);
             if second > longest {
@@ -212,22 +218,23 @@ fn by_second(parts: &[RunPart]) -> Result<BySecond<'_>, NotOneRun> {
     Ok(seconds)
 }
 
-struct Replay {
-    tally: Tally,
-    stages: StageTally,
-    history: History<Moment>,
+/// The figures of all parts, as they grow.
+pub(crate) struct Replay {
+    pub(crate) tally: Tally,
+    pub(crate) stages: StageTally,
+    pub(crate) history: History<Moment>,
     warm_up_ns: u64,
     /// Milliseconds since 1970.
     started_ms: u64,
 }
 
 impl Replay {
-    fn new(parts: &[RunPart]) -> Self {
-        let run = &parts[0].read.header.run;
+    /// Of a run that began at `started_ms`, in milliseconds since 1970, and has ended at `until` if that is known.
+    pub(crate) fn new(run: &SharedFacts, started_ms: u64, until: Option<u64>) -> Self {
         let window = ThroughputWindow::over(run.warm_up_ns, run.run_time_ns.unwrap_or(u64::MAX));
         let mut tally = Tally::new(&run.kinds).within(window.waiting_at_most(run.timeout_ns));
         let mut stages = StageTally::new(&run.kinds, run.stages.clone(), run.warm_up_ns);
-        if let Some(until) = parts.iter().filter_map(sent_until_ns).max() {
+        if let Some(until) = until {
             tally.end_by(until);
             stages.end_by(until);
         }
@@ -236,17 +243,12 @@ impl Replay {
             stages,
             history: History::default(),
             warm_up_ns: run.warm_up_ns,
-            started_ms: started_ms(parts),
+            started_ms,
         }
     }
 
-    fn add(&mut self, interval: &Interval) {
-        self.tally.add(interval);
-        self.stages.add(interval);
-    }
-
     /// What was at the end of a second.
-    fn moment(&mut self, second: u64, users: u32) -> Moment {
+    pub(crate) fn moment(&mut self, second: u64, users: u32) -> Moment {
         let elapsed = Duration::from_secs(second + 1);
         let is_warm_up = elapsed < Duration::from_nanos(self.warm_up_ns);
         let unix_seconds = self.started_ms / 1000 + elapsed.as_secs();
@@ -255,56 +257,41 @@ impl Replay {
         moment
     }
 
-    fn summary(&self, quantiles: &[f64]) -> Summary {
+    pub(crate) fn summary(&self, quantiles: &[f64]) -> Summary {
         let mut summary = self.tally.summary_at(u64::MAX, quantiles);
         summary.stages = self.stages.results(u64::MAX);
         summary
     }
 }
 
-/// When sending ended; of a client that was killed, the end of what it has.
-fn sent_until_ns(part: &RunPart) -> Option<u64> {
-    match &part.read.end {
-        Some(end) => end.sent_until_ns,
-        None => {
-            let last = part.read.intervals.last()?;
-            Some(last.second.saturating_add(1).saturating_mul(1_000_000_000))
-        }
-    }
-}
-
-/// What is told of each part: requests of the measured window that ended.
-pub(crate) fn ended(part: &RunPart) -> Ended {
-    let mut ended = Ended::default();
-    let records = part.read.intervals.iter();
-    records.for_each(|record| ended.add(record.measured()));
-    ended
-}
-
 /// A run is as valid as the worst of its parts: what one client measured of itself is in the figures of all.
-fn validity(parts: &[RunPart]) -> Validity {
+/// `was_stopped`: whoever coordinated it has ended all of them before the run time.
+pub(crate) fn validity<'a>(
+    parts: impl IntoIterator<Item = &'a RunPart>,
+    was_stopped: bool,
+) -> Validity {
     let mut findings = Vec::new();
     let mut reasons = Vec::new();
     for part in parts {
-        let segment = &part.read.header.segment;
-        if let Some(reason) = cut_short(part) {
+        let title = &part.title;
+        if let Some(reason) = part.cut_short().filter(|_| !was_stopped) {
             findings.push(Finding {
-                reason: format!("part {segment} is not whole: {reason}"),
+                reason: format!("{title} is not whole: {reason}"),
                 advice: "let each client send until the run time is over".to_owned(),
             });
         }
         match part.read.end.as_ref().map(|end| &end.validity) {
             Some(Validity::Invalid { findings: own }) => {
                 let own = own.iter().map(|own| Finding {
-                    reason: format!("part {segment}: {}", own.reason),
+                    reason: format!("{title}: {}", own.reason),
                     advice: own.advice.clone(),
                 });
                 findings.extend(own);
             }
             Some(Validity::NotJudged { reason }) => {
-                reasons.push(format!("part {segment}: {reason}"));
+                reasons.push(format!("{title}: {reason}"));
             }
-            Some(Validity::Valid) | None => {}
+            Some(Validity::Valid | Validity::Partial { .. }) | None => {}
         }
     }
     match (findings.is_empty(), reasons.is_empty()) {
@@ -314,20 +301,6 @@ fn validity(parts: &[RunPart]) -> Validity {
         },
         (true, true) => Validity::Valid,
     }
-}
-
-/// Why a part has not sent all that it should.
-fn cut_short(part: &RunPart) -> Option<String> {
-    let Some(end) = &part.read.end else {
-        return Some(format!("{} has no end, its client was killed", part.name));
-    };
-    let is_whole = match end.ended_by {
-        EndedBy::RunTime | EndedBy::Exhausted => true,
-        EndedBy::Failure => false,
-        // Whoever ends a run without a run time ends all its parts.
-        _ => part.read.header.run.run_time_ns.is_none(),
-    };
-    (!is_whole).then(|| format!("it was ended by {}", end.ended_by.in_words()))
 }
 
 #[cfg(test)]

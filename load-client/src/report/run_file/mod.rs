@@ -12,6 +12,7 @@
 //! | `#end {...}` | why and when it ended, the self-check, the report |
 
 mod merge;
+mod part;
 mod read;
 
 use std::collections::HashSet;
@@ -32,7 +33,10 @@ use crate::report::html::Section;
 use crate::report::{Destination, EndedBy, ExportError};
 use crate::transport::kafka::KafkaSettings;
 
-pub(crate) use merge::{Merged, NotOneRun, RunPart, ended, merged, ordered, started_ms};
+pub(crate) use merge::{
+    Merged, NotOneRun, Replay, merged, ordered, replayed, schedule_lag, started_ms, validity,
+};
+pub(crate) use part::{RunPart, section, unmatched_replies};
 pub(crate) use read::{RunRead, read_run_file};
 
 /// Counts the shapes of the comments.

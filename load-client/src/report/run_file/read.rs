@@ -91,10 +91,7 @@ impl Reading {
         } else if let Some(json) = line.strip_prefix(END) {
             self.whole()?;
             let end: RunEnd = parsed(json)?;
-            let texts = end.validity.lines();
-            if texts.iter().any(|text| text.contains(char::is_control)) {
-                return Err("a reason in it has a control character".to_owned());
-            }
+            end.check()?;
             self.end = Some(end);
         } else {
             let last = self.intervals.last_mut();
@@ -140,19 +137,38 @@ fn header(json: &str) -> Result<RunHeader, String> {
         ));
     }
     let header: RunHeader = parsed(json)?;
-    let (kinds, stages) = (header.run.kinds.len(), header.run.stages.len());
-    if kinds.saturating_mul(stages + 1) > MOST_FIGURES || kinds == 0 {
-        return Err(format!(
-            "{kinds} kinds of request in {stages} stages are no run"
-        ));
-    }
-    if names(&header).any(|name| name.contains(char::is_control)) {
-        return Err("a name in it has a control character".to_owned());
-    }
-    if header.started_ms > LATEST_MS {
-        return Err("it began after the year 9999".to_owned());
-    }
+    header.check()?;
     Ok(header)
+}
+
+impl RunHeader {
+    /// Refuses what no load client of ours would write.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let (kinds, stages) = (self.run.kinds.len(), self.run.stages.len());
+        if kinds.saturating_mul(stages + 1) > MOST_FIGURES || kinds == 0 {
+            return Err(format!(
+                "{kinds} kinds of request in {stages} stages are no run"
+            ));
+        }
+        if names(self).any(|name| name.contains(char::is_control)) {
+            return Err("a name in it has a control character".to_owned());
+        }
+        match self.started_ms > LATEST_MS {
+            true => Err("it began after the year 9999".to_owned()),
+            false => Ok(()),
+        }
+    }
+}
+
+impl RunEnd {
+    /// Refuses what no load client of ours would write.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let texts = self.validity.lines();
+        match texts.iter().any(|text| text.contains(char::is_control)) {
+            true => Err("a reason in it has a control character".to_owned()),
+            false => Ok(()),
+        }
+    }
 }
 
 /// What is shown of it.

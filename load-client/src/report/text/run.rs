@@ -371,7 +371,7 @@ mod tests {
           BROKEN     p95<20ms  (24.000 ms)
           UNDECIDED  p95<20ms  (3 replies are too few)
 
-        INVALID: the load client was a bottleneck; do not use these figures
+        INVALID: do not use these figures
         busy; rest
         ");
         assert!(run_verdicts(&Judgements::default(), &Validity::Valid).starts_with("\nvalid: "));

@@ -104,6 +104,17 @@ pub(crate) fn read_scenario(path: &Path) -> Result<ScenarioFile, String> {
     parse(path, &text)
 }
 
+/// The files that a scenario names, as they stand in it; none of a text that is no scenario.
+pub(crate) fn named_files(text: &str) -> Vec<PathBuf> {
+    let raw: Option<RawScenario> = toml::from_str(text).ok();
+    let requests = raw.into_iter().flat_map(|raw| raw.request);
+    let files = requests.flat_map(|request| {
+        let raw = request.into_inner();
+        [raw.body_file, raw.body_lines, raw.feeder]
+    });
+    files.flatten().map(Spanned::into_inner).collect()
+}
+
 fn parse(path: &Path, text: &str) -> Result<ScenarioFile, String> {
     let read = scenario(path.parent().unwrap_or(Path::new("")), text);
     read.map_err(|(place, message)| {

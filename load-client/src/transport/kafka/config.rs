@@ -131,35 +131,49 @@ impl KafkaSettings {
         ])
     }
 
+    /// The brokers, with the flag that names them.
+    pub(super) fn named(&self) -> (&str, &'static str) {
+        (&self.brokers, "--host")
+    }
+
     /// The settings of the client that creates and deletes topics: how to connect, and no more.
     pub(super) fn admin_config(&self) -> ClientConfig {
         self.config(&[])
     }
 
-    /// How to connect, then what a client has of its own, then what the user gave.
+    /// The properties of a client of its own kind.
     fn config(&self, own: &[(&str, &str)]) -> ClientConfig {
-        // 1 s between two attempts to connect, as Java's clients have it (KIP-144), or the user's first wait where
-        // that is longer. At librdkafka's 10 s, a client that does not look yet would be measured as a broker that
-        // is not back yet.
-        let first = last(&self.properties, "reconnect.backoff.ms");
-        let first: Option<u32> = first.and_then(|value| value.parse().ok());
-        let longest_backoff_ms = first.unwrap_or(0).max(1000);
-        let mut config = ClientConfig::new();
-        config
-            .set("bootstrap.servers", &self.brokers)
-            .set("client.id", "load-client")
-            .set("reconnect.backoff.max.ms", longest_backoff_ms.to_string());
-        for (key, value) in own {
-            config.set(*key, *value);
-        }
-        for (key, value) in &self.properties {
-            if let Some(other) = other_name(key) {
-                config.remove(other);
-            }
-            config.set(key, value);
-        }
-        config
+        client_config(&self.brokers, &self.properties, own)
     }
+}
+
+/// How to connect, then what a client has of its own, then what the user gave.
+pub(super) fn client_config(
+    brokers: &str,
+    properties: &[(String, String)],
+    own: &[(&str, &str)],
+) -> ClientConfig {
+    // 1 s between two attempts to connect, as Java's clients have it (KIP-144), or the user's first wait where
+    // that is longer. At librdkafka's 10 s, a client that does not look yet would be measured as a broker that
+    // is not back yet.
+    let first = last(properties, "reconnect.backoff.ms");
+    let first: Option<u32> = first.and_then(|value| value.parse().ok());
+    let longest_backoff_ms = first.unwrap_or(0).max(1000);
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", brokers)
+        .set("client.id", "load-client")
+        .set("reconnect.backoff.max.ms", longest_backoff_ms.to_string());
+    for (key, value) in own {
+        config.set(*key, *value);
+    }
+    for (key, value) in properties {
+        if let Some(other) = other_name(key) {
+            config.remove(other);
+        }
+        config.set(key, value);
+    }
+    config
 }
 
 /// librdkafka's version, as it reports it.

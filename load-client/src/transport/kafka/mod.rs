@@ -1,6 +1,7 @@
 //! Requests and replies as records on a Kafka cluster. Only this folder names `rdkafka`.
 
 mod config;
+mod log;
 mod producer;
 mod replies;
 mod reply_topic;
@@ -28,6 +29,7 @@ pub use config::{KafkaSettings, ServiceSettings, built_in_features};
 
 // internal: for the program
 pub(crate) use config::{ClientSettings, OWN_REPLY_TOPIC_INFIX, librdkafka_version};
+pub(crate) use log::{From, KafkaLog, LogReader, LogSettings, Logged, Read};
 
 /// A connected transport: topics checked, reply consumer assigned and positioned.
 pub struct KafkaTransport {
@@ -149,6 +151,9 @@ pub enum KafkaTransportError {
     /// The cluster or one of its topics cannot be used. The text says what to change.
     #[error("{0}")]
     Unusable(String),
+    /// A topic does not exist. The text says what to change.
+    #[error("{0}")]
+    NoTopic(String),
     /// The set-up was given up.
     #[error("the set-up of the Kafka clients was interrupted")]
     Interrupted,
@@ -177,6 +182,8 @@ impl KafkaTransportError {
 #[derive(Default)]
 struct Context {
     last_error: Mutex<Option<String>>,
+    /// Why a record could not be delivered, the first of them.
+    refused: OnceLock<String>,
     /// The table that a producer's delivery reports end requests in; other clients get an empty one.
     pending: Pending,
     /// A report of success is the answer itself.

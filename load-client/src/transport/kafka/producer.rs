@@ -29,6 +29,7 @@ impl ProducerContext for Context {
     fn delivery(&self, result: &DeliveryResult<'_>, id: Box<Uuid>) {
         // Either may find nobody waiting: a reply overtakes its report, a user may have given up.
         if let Err((error, _)) = result {
+            self.refused.get_or_init(|| short(error));
             self.pending.complete(&id, Err(Failure::Send(short(error))));
             return;
         }
@@ -56,7 +57,8 @@ impl RequestProducer {
             .create_with_context(context)
             .map_err(|error| KafkaTransportError::client("producer", error))?;
         for topic in settings.topics() {
-            let mut partitions = reply_topic::partitions(producer.client(), settings, topic)?;
+            let mut partitions =
+                reply_topic::partitions(producer.client(), settings.named(), topic)?;
             // One of each leader tells whether it can be reached.
             partitions.sort_unstable_by(|one, other| one.leader.cmp(&other.leader));
             partitions.dedup_by(|one, other| one.leader == other.leader);

@@ -121,7 +121,7 @@ fn end_offsets(
     let mut assignment = TopicPartitionList::new();
     let client = consumer.client();
     for topic in settings.reply_topics() {
-        let mut partitions = reply_topic::partitions(client, settings, topic)?;
+        let mut partitions = reply_topic::partitions(client, settings.named(), topic)?;
         if let Some(partition) = settings.service.wire.reply_partition {
             partitions.retain(|own| own.id == partition);
             if partitions.is_empty() {

@@ -12,7 +12,7 @@ use crate::transport::kafka::{Context, KafkaSettings, KafkaTransportError, short
 
 const ADMIN_PATIENCE: Duration = Duration::from_secs(10);
 /// As many replicas as the broker gives by default, see KIP-464.
-const DEFAULT_REPLICATION: TopicReplication<'static> = TopicReplication::Fixed(-1);
+pub(super) const DEFAULT_REPLICATION: TopicReplication<'static> = TopicReplication::Fixed(-1);
 
 /// Creates and deletes topics.
 trait TopicAdmin: Send + Sync + 'static {
@@ -79,7 +79,7 @@ impl TopicAdmin for AdminClient<Context> {
     }
 }
 
-fn options() -> AdminOptions {
+pub(super) fn options() -> AdminOptions {
     AdminOptions::new()
         .request_timeout(Some(ADMIN_PATIENCE))
         .operation_timeout(Some(ADMIN_PATIENCE))
@@ -89,7 +89,15 @@ fn options() -> AdminOptions {
 fn blocking(
     work: impl Future<Output = Result<Vec<TopicResult>, KafkaError>> + Send,
 ) -> Result<(), String> {
-    let told = std::thread::scope(|scope| {
+    let failed = on_a_thread(work)?.into_iter().find_map(Result::err);
+    failed.map_or(Ok(()), |(_, code)| Err(code.to_string()))
+}
+
+/// The same; returns what became of each topic.
+pub(super) fn on_a_thread(
+    work: impl Future<Output = Result<Vec<TopicResult>, KafkaError>> + Send,
+) -> Result<Vec<TopicResult>, String> {
+    std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().build();
             let runtime = runtime.map_err(|error| error.to_string())?;
@@ -97,9 +105,7 @@ fn blocking(
         });
         let ended = thread.join();
         ended.unwrap_or_else(|_| Err("the admin client failed".to_owned()))
-    });
-    let failed = told?.into_iter().find_map(Result::err);
-    failed.map_or(Ok(()), |(_, code)| Err(code.to_string()))
+    })
 }
 
 /// How long a broker may take to answer at all.
@@ -118,19 +124,19 @@ pub(super) struct Partition {
 /// A topic, and the flag that names it.
 pub(super) type Named<'a> = (&'a str, &'static str);
 
-/// Asks the cluster for a topic until all its partitions can be used; answers them.
+/// Asks the cluster, which another flag names, for a topic until all its partitions can be used; answers them.
 pub(super) fn partitions(
     client: &Client<Context>,
-    settings: &KafkaSettings,
+    (brokers, of_brokers): Named<'_>,
     (topic, flag): Named<'_>,
 ) -> Result<Vec<Partition>, KafkaTransportError> {
-    let (started, brokers) = (Instant::now(), &settings.brokers);
+    let started = Instant::now();
     loop {
         let metadata = client.fetch_metadata(Some(topic), BROKER_PATIENCE);
         let metadata = metadata.map_err(|error| {
             let (reason, seconds) = (client.context().reason(&error), BROKER_PATIENCE.as_secs());
             KafkaTransportError::Unusable(format!(
-                "no broker answered at {brokers} within {seconds} s ({reason}); start one, or change --host"
+                "no broker answered at {brokers} within {seconds} s ({reason}); start one, or change {of_brokers}"
             ))
         })?;
         let mut topics = metadata.topics().iter();
@@ -158,7 +164,7 @@ pub(super) fn partitions(
         let may_pass = is_missing || error == RDKafkaErrorCode::LeaderNotAvailable;
         if started.elapsed() >= TOPIC_PATIENCE || !may_pass {
             return Err(match is_missing {
-                true => KafkaTransportError::Unusable(format!(
+                true => KafkaTransportError::NoTopic(format!(
                     "topic {topic} does not exist at {brokers}; create it, or change {flag}"
                 )),
                 false => unusable((topic, flag), &error.to_string()),

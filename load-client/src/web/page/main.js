@@ -4,7 +4,7 @@ import { Charts } from "./charts.js";
 import { follow } from "./feed.js";
 import { count, elapsed, milliseconds, percentile, rate, share } from "./format.js";
 import { Orders } from "./orders.js";
-import { failuresTable, mixRows, mixTable, statisticsRows, statisticsTable } from "./tables.js";
+import { failuresTable, mixRows, mixTable, statisticsRows, statisticsTable, workersTable } from "./tables.js";
 import { setUpTabs } from "./tabs.js";
 
 const find = (id) => document.getElementById(id);
@@ -20,6 +20,7 @@ const announce = (id, text) => {
 const statistics = statisticsTable(find("statistics-table"));
 const failures = failuresTable(find("failures-table"));
 const mix = mixTable(find("mix-table"));
+const workers = workersTable(find("workers-table"));
 const charts = new Charts(find("course"), find("histogram"));
 // A refused order is told once; the error of a run stays until the next one.
 let refused = null;
@@ -53,6 +54,7 @@ function showState(next) {
   showProblem();
   showDownloads(state.offers.downloads);
   showMix();
+  showWorkers(state.workers);
   showNothing();
   showElapsed();
 }
@@ -100,6 +102,13 @@ function showDownloads(files) {
     item.append(link);
     return item;
   }));
+}
+
+function showWorkers(all) {
+  find("tab-workers").hidden = all.length === 0;
+  workers.fill(all);
+  const lost = all.filter((own) => own.state === "lost").length;
+  announce("workers-lost", lost ? `${lost} lost` : "");
 }
 
 const showMix = () => mix.fill(mixRows(state?.mix ?? [], summary));

@@ -34,6 +34,17 @@ const MIX = [
   { title: "# Requests", value: (row) => row.requests, show: count },
 ];
 
+const WORKERS = [
+  { title: "Name", value: (row) => row.name, text: true },
+  { title: "State", value: (row) => row.state, text: true },
+  { title: "Active", value: (row) => row.active, show: count },
+  { title: "# Requests", value: (row) => row.requests, show: count },
+  { title: "# Fails", value: (row) => row.failures, show: count },
+  { title: "Cores", value: (row) => row.cores, show: (cores) => cores?.toFixed(2) ?? "–" },
+  { title: "Lag", value: (row) => row.lag_p99_ms, show: milliseconds },
+  { title: "Heard, s ago", value: (row) => row.silent_seconds, show: (seconds) => seconds.toFixed(1) },
+];
+
 // A text that an ellipsis may end; the title has the whole.
 function shortened(text) {
   const box = document.createElement("div");
@@ -121,6 +132,8 @@ export const statisticsTable = (table) => new SortableTable(table, STATISTICS, n
 export const failuresTable = (table) => new SortableTable(table, FAILURES, { index: 1, falling: true });
 
 export const mixTable = (table) => new SortableTable(table, MIX, null);
+
+export const workersTable = (table) => new SortableTable(table, WORKERS, null);
 
 // The rows of the statistics: figures of the run, rates of the last moment.
 export function statisticsRows(summary, moment) {

@@ -16,16 +16,18 @@ export function setUpTabs(onShow) {
     onShow(panel(chosen).id);
   };
 
-  tabs.forEach((tab, index) => {
+  for (const tab of tabs) {
     tab.addEventListener("click", () => show(tab));
     tab.addEventListener("keydown", (event) => {
-      const to = { ArrowRight: index + 1, ArrowLeft: index - 1, Home: 0, End: tabs.length - 1 }[event.key];
+      const there = tabs.filter((own) => !own.hidden);
+      const index = there.indexOf(tab);
+      const to = { ArrowRight: index + 1, ArrowLeft: index - 1, Home: 0, End: there.length - 1 }[event.key];
       if (to === undefined) return;
       event.preventDefault();
-      const next = tabs[(to + tabs.length) % tabs.length];
+      const next = there[(to + there.length) % there.length];
       next.focus();
       show(next);
     });
-  });
-  show(tabs.find((tab) => `#/${panel(tab).id}` === location.hash) ?? tabs[0]);
+  }
+  show(tabs.find((tab) => !tab.hidden && `#/${panel(tab).id}` === location.hash) ?? tabs[0]);
 }

@@ -6,14 +6,17 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
+use crate::distributed::{
+    Course, Done, Entry, LoadNote, Measured, Measurement, Note, PROTOCOL, PlanNote, Ready, Says,
+};
 use crate::load::Arrivals;
 use crate::load::plan::{Model, OpenLoop, Plan, Stage, Target};
 use crate::measure::recorded::Recorded;
 use crate::measure::recorder::Outlet;
 use crate::measure::selfcheck::Validity;
-use crate::measure::summary::{Sample, Status};
-use crate::report::Destination;
+use crate::measure::summary::{Ended, Sample, Status};
 use crate::report::run_file::{RunEnd, RunFile, RunHeader, SharedFacts, read_run_file};
+use crate::report::{Destination, EndedBy};
 use crate::stats::SplitMix64;
 
 const KINDS: [&str; 3] = ["create", "find, by id", "find"];
@@ -129,7 +132,7 @@ fn recorded_part(path: &Path, plan: &Plan) -> (RunPart, Summary, Vec<Bin>) {
         run: facts(plan),
     };
     let mut file = RunFile::begin(Destination::claim(path).unwrap(), &header).unwrap();
-    let mut recorded = Recorded::new(&KINDS.map(str::to_owned), plan, true);
+    let mut recorded = Recorded::new(&KINDS.map(str::to_owned), plan, Some(1));
     let mut hand_on = |recorded: &mut Recorded, second| {
         recorded
             .handed_on(second)
@@ -148,13 +151,63 @@ fn recorded_part(path: &Path, plan: &Plan) -> (RunPart, Summary, Vec<Bin>) {
     recorded.end_by(3_000_000_000, 0);
     hand_on(&mut recorded, u64::MAX);
     file.finish(&end(Validity::Valid)).unwrap();
-    let part = RunPart {
-        name: path.display().to_string(),
-        read: read_run_file(path).unwrap(),
-    };
+    let name = path.display().to_string();
+    let part = RunPart::of_file(name, read_run_file(path).unwrap());
     let mut summary = recorded.tally.summary_at(u64::MAX, &[0.97]);
     summary.stages = recorded.stages.results(u64::MAX);
     (part, summary, recorded.tally.histogram(RunPage::BINS))
+}
+
+/// What a coordinator makes of parts that workers write to the log: one after the other, each record twice.
+fn over_the_log(parts: Vec<RunPart>) -> Vec<RunPart> {
+    let mut course = Course::new("run".to_owned());
+    let order: Vec<String> = parts.iter().map(|part| part.name.clone()).collect();
+    let mut offset = 0;
+    let mut tell = |from: &str, says| {
+        let note = Note {
+            version: PROTOCOL,
+            run: "run".to_owned(),
+            from: from.to_owned(),
+            says,
+        };
+        let json = serde_json::to_vec(&note).unwrap();
+        let began = i64::try_from(parts[0].read.header.started_ms).unwrap();
+        let entry = Entry::read(offset, began, &json).unwrap();
+        course.read(&entry, Duration::ZERO);
+        offset += 1;
+    };
+    tell("c", Says::Claim { workers: 2 });
+    let load = LoadNote::default();
+    tell("c", Says::Plan(Box::new(PlanNote { order, load })));
+    for part in &parts {
+        let (digest, header) = (String::new(), part.read.header.clone());
+        tell(&part.name, Says::Ready(Box::new(Ready { digest, header })));
+    }
+    tell("c", Says::Start { delay_ms: 0 });
+    let mut intervals = vec![Vec::new(); parts.len()];
+    for own in &parts {
+        let records = own.read.intervals.iter();
+        let measured = records.map(|record| Measured::Interval(Box::new(record.clone())));
+        let done = Measured::Done(Box::new(Done {
+            end: own.read.end.clone().unwrap(),
+            intervals: own.read.intervals.len() as u64,
+            ended: own.ended(),
+        }));
+        for says in measured.chain([done]).flat_map(|says| [says.clone(), says]) {
+            let measurement = Measurement {
+                version: PROTOCOL,
+                run: "run".to_owned(),
+                from: own.name.clone(),
+                says,
+            };
+            let json = serde_json::to_vec(&measurement).unwrap();
+            let read = Measurement::read(&json).unwrap();
+            if let Some((part, record)) = course.measured(read, Duration::ZERO) {
+                intervals[part].push(*record);
+            }
+        }
+    }
+    crate::distributed::parts(&course, intervals)
 }
 
 fn whole(parts: &[RunPart]) -> Merged {
@@ -184,10 +237,15 @@ proptest! {
         prop_assert_eq!(&merged.summary, &summary);
         prop_assert_eq!(&merged.bins, &bins);
         prop_assert_eq!(&merged.moments, &whole(&[alone]).moments);
-        prop_assert_eq!(merged.validity, Validity::Valid);
+        prop_assert_eq!(validity(&parts, false), Validity::Valid);
         let mut ended = Ended::default();
-        parts.iter().for_each(|part| ended.add(super::ended(part)));
+        parts.iter().for_each(|part| ended.add(part.ended()));
         prop_assert_eq!(ended.requests, summary.total.requests);
+        // As workers would have told it.
+        let told = whole(&over_the_log(parts));
+        prop_assert_eq!(&told.summary, &summary);
+        prop_assert_eq!(&told.bins, &bins);
+        prop_assert_eq!(&told.moments, &merged.moments);
     }
 }
 
@@ -225,8 +283,9 @@ fn a_run_is_as_valid_as_its_worst_part() {
         };
         let mut parts = ordered(vec![own("1/2"), own("2/2")]).unwrap();
         parts[1].read.end = second.map(end);
-        whole(&parts)
+        parts
     };
+    let told = |parts: &[RunPart]| validity(parts, false).lines().join("\n");
     let finding = Finding {
         reason: "1.9 cores".to_owned(),
         advice: "fewer users".to_owned(),
@@ -234,25 +293,28 @@ fn a_run_is_as_valid_as_its_worst_part() {
     let invalid = Validity::Invalid {
         findings: vec![finding],
     };
-    let told = parts(Some(invalid)).validity.lines().join("\n");
+    let first = told(&parts(Some(invalid)));
     assert!(
-        told.starts_with("INVALID") && told.contains("part 2/2: 1.9 cores"),
-        "{told}"
+        first.starts_with("INVALID") && first.contains("part 2/2: 1.9 cores"),
+        "{first}"
     );
     let cut = parts(None);
-    let told = cut.validity.lines().join("\n");
+    let second = told(&cut);
     assert!(
-        told.contains("part 2/2 is not whole") && told.contains("was killed"),
-        "{told}"
+        second.contains("part 2/2 is not whole") && second.contains("was killed"),
+        "{second}"
+    );
+    let stopped = validity(&cut[..1], true);
+    assert_eq!(
+        stopped,
+        Validity::Valid,
+        "whoever ends all of them wants it"
     );
     assert!(
-        cut.summary.total.requests > 500,
+        whole(&cut).summary.total.requests > 500,
         "its requests are there all the same"
     );
     let reason = "0.5 s were measured".to_owned();
-    let told = parts(Some(Validity::NotJudged { reason }))
-        .validity
-        .lines()
-        .join("\n");
-    assert!(told.contains("part 2/2: 0.5 s"), "{told}");
+    let third = told(&parts(Some(Validity::NotJudged { reason })));
+    assert!(third.contains("part 2/2: 0.5 s"), "{third}");
 }

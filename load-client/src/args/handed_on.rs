@@ -1,0 +1,221 @@
+//! The flags of `run` that a coordinator hands on to its workers, and the files that they name: from a command line to a
+//! plan, and back. Whoever writes plans decides what is sent, and must not decide what a worker reads or writes.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Component, Path, PathBuf};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches};
+use flags_and_variables::{name_of, wrong_use};
+use kafka_cluster_url::is_secret;
+
+use crate::args::{Cli, Command, Misuse, RunArguments};
+use crate::distributed::{LoadNote, PlanFlag};
+use crate::load::Share;
+use crate::scenario::named_files;
+
+/// Ids of the flags that say what is sent. All others are the coordinator's.
+const HANDED_ON: &str = "users spawn_rate run_time topic reply_topic body header timeout publish_only warm_up properties \
+    rate arrivals max_in_flight think_time pace seed shape preset scenario tags exclude_tags name body_lines \
+    body_lines_format key template feeder feeder_order expect_status expect_body profile reply_to_header correlation \
+    reply_correlation correlation_format status_header error_header reply_partition reply_partition_header own_reply_topic";
+/// Those whose value is a file, whatever it looks like.
+const FILES: [&str; 4] = ["shape", "scenario", "body_lines", "feeder"];
+/// A record has at most 1 MB by Kafka's default, and base64 makes four bytes of three.
+const MOST_BYTES: usize = 700_000;
+
+fn is_handed_on(flag: &Arg) -> bool {
+    HANDED_ON.split(' ').any(|own| flag.get_id() == own)
+}
+
+/// The flags that were given of a command line of `run`, without what lets one in.
+pub(super) fn flags(run: &RunArguments, matches: &ArgMatches) -> Vec<PlanFlag> {
+    let command = Cli::command();
+    let command = command.find_subcommand("run");
+    let all = command.into_iter().flat_map(clap::Command::get_arguments);
+    let given = all.filter(|flag| {
+        let source = matches.value_source(flag.get_id().as_str());
+        is_handed_on(flag) && source == Some(ValueSource::CommandLine)
+    });
+    given.flat_map(|flag| values(run, matches, flag)).collect()
+}
+
+fn values(run: &RunArguments, matches: &ArgMatches, flag: &Arg) -> Vec<PlanFlag> {
+    let id = flag.get_id().as_str();
+    let is_file = FILES.contains(&id) || (id == "body" && run.body.file.is_some());
+    let own = |value| PlanFlag {
+        name: name_of(flag).unwrap_or_default(),
+        value,
+        is_file,
+    };
+    if !flag.get_action().takes_values() {
+        return vec![own(None)];
+    }
+    let raw = matches.get_raw(id).into_iter().flatten();
+    let texts = raw.map(|text| text.to_string_lossy().into_owned());
+    let lets_in = |text: &String| {
+        let key = text.split_once('=').map_or("", |(key, _)| key);
+        id == "properties" && is_secret(key)
+    };
+    texts
+        .filter(|text| !lets_in(text))
+        .map(|text| own(Some(text)))
+        .collect()
+}
+
+/// The load of a command line, with what its flags name. `scenario` are further files, which a scenario names. Fails when a
+/// file cannot be handed on.
+pub(crate) fn planned(run: &RunArguments, scenario: &[PathBuf]) -> Result<LoadNote, Misuse> {
+    let mut note = LoadNote {
+        brokers: run.host.brokers.clone(),
+        is_guarded: !run.host.properties.is_empty()
+            || run.properties.iter().any(|(key, _)| is_secret(key)),
+        flags: run.handed_on.clone(),
+        files: BTreeMap::new(),
+        interval_seconds: run.several.live_interval,
+    };
+    for flag in note.flags.iter_mut().filter(|flag| flag.is_file) {
+        let Some(path) = flag.value.as_mut() else {
+            continue;
+        };
+        let file = PathBuf::from(&*path);
+        let name = file
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or("file");
+        *path = format!("{}/{name}", flag.name);
+        note.files
+            .insert(path.clone(), packed(&format!("--{}", flag.name), &file)?);
+    }
+    let folder = run.service.scenario.as_deref().and_then(Path::parent);
+    for file in scenario {
+        let folder = folder.unwrap_or(Path::new(""));
+        let within = file.strip_prefix(folder).ok().filter(|own| is_within(own));
+        let within = within.and_then(Path::to_str).ok_or_else(|| {
+            Misuse(format!(
+                "--workers: {} is not below the folder of --scenario, and workers are sent what is: move it there",
+                file.display()
+            ))
+        })?;
+        note.files
+            .insert(format!("scenario/{within}"), packed("--scenario", file)?);
+    }
+    let bytes: usize = note.files.values().map(String::len).sum();
+    if bytes > MOST_BYTES {
+        return Err(Misuse(format!(
+            "--workers: the files of the load have {} KB in a plan, which has room for {} KB: send fewer lines, or start each \
+             client by hand with --segment and --hdr",
+            bytes / 1000,
+            MOST_BYTES / 1000
+        )));
+    }
+    Ok(note)
+}
+
+fn packed(flag: &str, file: &Path) -> Result<String, Misuse> {
+    let read = std::fs::read(file);
+    let read = read.map_err(|error| Misuse(format!("{flag} {}: {error}", file.display())))?;
+    Ok(BASE64_STANDARD.encode(read))
+}
+
+/// Whether a path stays below where it begins.
+fn is_within(path: &Path) -> bool {
+    let mut parts = path.components();
+    parts.all(|part| matches!(part, Component::Normal(_))) && path != Path::new("")
+}
+
+/// The command line of a worker that sends this share: the plan's flags, with their files in this folder. Fails when the plan
+/// asks for something that no coordinator of ours would.
+pub(crate) fn unpacked(
+    load: &LoadNote,
+    share: Option<Share>,
+    folder: &Path,
+) -> Result<RunArguments, String> {
+    for (path, content) in &load.files {
+        if !is_within(Path::new(path)) {
+            return Err(format!(
+                "the plan has a file {path:?}, which is none of its own"
+            ));
+        }
+        let content = BASE64_STANDARD.decode(content);
+        let content = content.map_err(|error| format!("the plan's file {path}: {error}"))?;
+        let file = folder.join(path);
+        let parent = file.parent().unwrap_or(folder);
+        let written = std::fs::create_dir_all(parent).and_then(|()| std::fs::write(&file, content));
+        written.map_err(|error| format!("the plan's file {path} cannot be written: {error}"))?;
+    }
+    let mut arguments: Vec<OsString> = ["load-client", "run", "--headless"]
+        .map(OsString::from)
+        .into();
+    arguments.push(format!("--host=kafka://{}", load.brokers).into());
+    for flag in &load.flags {
+        arguments.push(typed(flag, load, folder)?);
+    }
+    if let Some(share) = share.filter(|share| !share.is_whole()) {
+        arguments.push(format!("--segment={share}").into());
+    }
+    let read = Cli::command().try_get_matches_from(arguments);
+    let read = read.and_then(|matches| Cli::from_arg_matches(&matches));
+    match read.map_err(|error| wrong_use(&error))?.command {
+        Command::Run(run) => own_files_only(*run, load, folder),
+        _ => Err("the plan is none of a run".to_owned()),
+    }
+}
+
+/// A flag as it would be typed.
+fn typed(flag: &PlanFlag, load: &LoadNote, folder: &Path) -> Result<OsString, String> {
+    let name = &flag.name;
+    let command = Cli::command();
+    let run = command.find_subcommand("run");
+    let mut all = run.into_iter().flat_map(clap::Command::get_arguments);
+    let known = all.find(|own| is_handed_on(own) && name_of(own).as_ref() == Some(name));
+    let known = known.ok_or_else(|| format!("the plan has --{name}, which is no worker's flag"))?;
+    let id = known.get_id().as_str();
+    let dashes = if name.chars().count() == 1 { "-" } else { "--" };
+    let (Some(value), true) = (&flag.value, known.get_action().takes_values()) else {
+        return Ok(format!("{dashes}{name}").into());
+    };
+    let needs_file = FILES.contains(&id);
+    if needs_file || flag.is_file {
+        if !load.files.contains_key(value) || !(needs_file || id == "body") {
+            return Err(format!(
+                "the plan's --{name} names a file that the plan has not"
+            ));
+        }
+        let mut typed = OsString::from(format!("--{name}="));
+        typed.push(folder.join(value));
+        return Ok(typed);
+    }
+    if id == "body" && serde_json::from_str::<serde::de::IgnoredAny>(value).is_err() {
+        return Err("the plan's --body is no JSON".to_owned());
+    }
+    Ok(format!("{dashes}{name}={value}").into())
+}
+
+/// A scenario names files of its own, which must be the plan's too.
+fn own_files_only(
+    run: RunArguments,
+    load: &LoadNote,
+    folder: &Path,
+) -> Result<RunArguments, String> {
+    let Some(path) = &run.service.scenario else {
+        return Ok(run);
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let base = path.parent().unwrap_or(folder);
+    for named in named_files(&text) {
+        let within = is_within(&named).then(|| base.join(&named));
+        let within = within
+            .as_deref()
+            .and_then(|own| own.strip_prefix(folder).ok()?.to_str());
+        if !within.is_some_and(|own| load.files.contains_key(own)) {
+            return Err(format!(
+                "the plan's scenario names {named:?}, which the plan has not"
+            ));
+        }
+    }
+    Ok(run)
+}

@@ -1,0 +1,418 @@
+//! The coordinator of a run: gathers workers, starts them together, adds up what they measure, sees who is lost. Pure.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::course::{Course, Seat};
+use super::run_log::Hello;
+use super::{Entry, LoadNote, Measurement, Note, PROTOCOL, PlanNote, Says};
+use crate::measure::interval::IntervalRecord;
+
+/// A worker that is not heard for so long is lost.
+const SILENCE: Duration = Duration::from_secs(5);
+/// Whoever was not called for longer has slept, and heard nobody meanwhile.
+const NAP: Duration = Duration::from_secs(1);
+
+/// What is asked of a run.
+#[derive(Debug, Clone)]
+pub(crate) struct Terms {
+    pub(crate) workers: u32,
+    /// How long workers are waited for, and then for all to be ready.
+    pub(crate) patience: Duration,
+    /// From the start's receipt to the first request.
+    pub(crate) delay: Duration,
+    /// How far apart two workers may begin.
+    pub(crate) max_skew: Duration,
+    /// A run goes on that has lost a worker.
+    pub(crate) continues: bool,
+}
+
+/// What the coordinator's program is to do.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Act {
+    Write(Note),
+    /// Add what the worker with this part has measured.
+    Add(usize, Box<IntervalRecord>),
+    Tell(String),
+    End(Ending),
+}
+
+/// How a run ends for its coordinator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// All workers that were not lost are done.
+    Finished,
+    /// It could not begin.
+    NotBegun(String),
+    /// It began, and its figures must not be used.
+    Invalid(String),
+    /// Another coordinator has taken the run.
+    Fenced,
+}
+
+/// The coordinator.
+#[derive(Debug)]
+pub(crate) struct Coordinator {
+    id: String,
+    terms: Terms,
+    /// `None` for one that takes over: the log has the plan.
+    load: Option<LoadNote>,
+    course: Course,
+    /// Workers that another run has taken.
+    taken: BTreeSet<String>,
+    /// Its claim was read: it is in office.
+    is_in_office: bool,
+    wrote: Wrote,
+    /// When something happened that it waits for.
+    since: Duration,
+    /// When it was called last.
+    awake: Duration,
+    /// How it is about to end, and since when: once the log has it, before another's claim.
+    closing: Option<(Ending, Duration)>,
+    ended: bool,
+}
+
+/// What is on its way to the log.
+#[derive(Debug, Default)]
+struct Wrote {
+    plan: bool,
+    start: bool,
+    stop: bool,
+}
+
+impl Coordinator {
+    /// Is about to take a run: a new one with this load, or without a load one that another coordinator has begun. It reads
+    /// the log, and then begins.
+    pub(crate) fn new((id, run): (String, String), terms: Terms, load: Option<LoadNote>) -> Self {
+        Self {
+            id,
+            load,
+            course: Course::new(run),
+            taken: BTreeSet::new(),
+            is_in_office: false,
+            wrote: Wrote::default(),
+            since: Duration::ZERO,
+            awake: Duration::ZERO,
+            closing: None,
+            ended: false,
+            terms,
+        }
+    }
+
+    /// Claims the run, once it has read what the log had when it came; or ends.
+    pub(crate) fn begin(&mut self) -> Vec<Act> {
+        let (run, log) = (&self.course.run, &self.course.log);
+        let wrong = match &self.load {
+            Some(_) if log.opened_ms.is_some() => {
+                format!(
+                    "there is a run {run}: --resume {run} takes it over, and --run names another"
+                )
+            }
+            None if log.opened_ms.is_none() => format!("the log has no run {run}"),
+            None if log.is_over() => self.is_over(),
+            None if log.plan.is_none() => {
+                format!("run {run} has no plan, its coordinator died before it: start a new run")
+            }
+            _ => {
+                let workers = self.terms.workers;
+                return vec![self.write(Says::Claim { workers })];
+            }
+        };
+        self.end(Ending::NotBegun(wrong))
+    }
+
+    /// The run, as it has read it.
+    pub(crate) fn course(&self) -> &Course {
+        &self.course
+    }
+
+    /// Takes the next record of the control log; `now` is the time since its own start.
+    pub(crate) fn read(&mut self, entry: &Entry, now: Duration) -> Vec<Act> {
+        self.wake(now);
+        if entry.note.run != self.course.run {
+            if let Says::Plan(plan) = &entry.note.says {
+                self.taken.extend(plan.order.iter().cloned());
+            }
+            return Vec::new();
+        }
+        if entry.note.version != PROTOCOL {
+            return Vec::new();
+        }
+        let log = &self.course.log;
+        let (had_plan, had_start) = (log.plan.is_some(), log.start.is_some());
+        self.course.read(entry, now);
+        let is_own = entry.note.from == self.id;
+        let is_claim = matches!(entry.note.says, Says::Claim { .. });
+        if is_claim && is_own {
+            self.is_in_office = true;
+            self.since = now;
+            self.course
+                .seats
+                .iter_mut()
+                .for_each(|seat| seat.heard = now);
+        } else if is_claim && self.is_in_office {
+            return self.end(Ending::Fenced);
+        }
+        let closes = matches!(entry.note.says, Says::Finished | Says::Abort { .. });
+        if let Some((ending, _)) = self.closing.clone().filter(|_| closes && is_own) {
+            return self.end(ending);
+        }
+        let log = &self.course.log;
+        if had_plan != log.plan.is_some() || had_start != log.start.is_some() {
+            self.since = now;
+        }
+        self.advance(now)
+    }
+
+    /// Takes a record of the results.
+    pub(crate) fn measured(&mut self, measurement: Measurement, now: Duration) -> Vec<Act> {
+        self.wake(now);
+        match self.course.measured(measurement, now) {
+            Some((part, record)) => vec![Act::Add(part, record)],
+            None => self.advance(now),
+        }
+    }
+
+    /// Looks at the clock.
+    pub(crate) fn tick(&mut self, now: Duration) -> Vec<Act> {
+        self.wake(now);
+        self.advance(now)
+    }
+
+    /// Takes the time that it slept out of what it waits for: what others said meanwhile is still to be read.
+    fn wake(&mut self, now: Duration) {
+        let slept = now.saturating_sub(std::mem::replace(&mut self.awake, now));
+        if slept > NAP {
+            self.since += slept;
+            self.course
+                .seats
+                .iter_mut()
+                .for_each(|seat| seat.heard += slept);
+        }
+    }
+
+    /// Somebody asks for the end: nothing more is sent.
+    pub(crate) fn stop(&mut self, reason: &str) -> Vec<Act> {
+        let reason = reason.to_owned();
+        if std::mem::replace(&mut self.wrote.stop, true) {
+            return Vec::new();
+        }
+        if self.course.log.start.is_none() {
+            return self.close(Ending::NotBegun(reason));
+        }
+        vec![self.write(Says::Stop { reason })]
+    }
+
+    /// Somebody does not even wait for replies.
+    pub(crate) fn abort(&mut self, reason: &str) -> Vec<Act> {
+        let reason = reason.to_owned();
+        self.close(match self.course.log.start {
+            None => Ending::NotBegun(reason),
+            Some(_) => Ending::Invalid(reason),
+        })
+    }
+
+    fn advance(&mut self, now: Duration) -> Vec<Act> {
+        if !self.is_in_office || self.ended {
+            return Vec::new();
+        }
+        if let Some((ending, since)) = self.closing.clone() {
+            // Whoever cannot write the log is in nobody's way.
+            let is_late = now.saturating_sub(since) >= SILENCE;
+            return if is_late {
+                self.end(ending)
+            } else {
+                Vec::new()
+            };
+        }
+        if self.course.log.is_over() {
+            // Just before it was taken over.
+            return self.end(Ending::NotBegun(self.is_over()));
+        }
+        if self.course.log.plan.is_none() {
+            return self.gather(now);
+        }
+        if let Some((worker, reason)) = &self.course.log.refused {
+            let name = self.course.log.name_of(worker);
+            let reason = format!("worker {name} cannot take part: {reason}");
+            return self.close(Ending::NotBegun(reason));
+        }
+        match self.course.log.start {
+            None => self.start(now),
+            Some(_) => self.follow(now),
+        }
+    }
+
+    /// Waits for enough workers, and makes the plan.
+    fn gather(&mut self, now: Duration) -> Vec<Act> {
+        if self.wrote.plan {
+            return Vec::new();
+        }
+        let free = self.course.log.hellos.iter();
+        let free: Vec<_> = free
+            .filter(|own| !self.taken.contains(&own.worker))
+            .collect();
+        let wanted = self.course.log.workers as usize;
+        let waited = now.saturating_sub(self.since);
+        let Some(load) = self.load.clone() else {
+            return Vec::new();
+        };
+        let Some(order) = seated(&free, wanted) else {
+            if waited < self.terms.patience {
+                return Vec::new();
+            }
+            let patience = humantime::format_duration(self.terms.patience);
+            let reason = format!(
+                "{} of {wanted} workers came within --patience {patience}: start more `load-client worker`",
+                free.len().min(wanted)
+            );
+            return self.close(Ending::NotBegun(reason));
+        };
+        self.wrote.plan = true;
+        vec![self.write(Says::Plan(Box::new(PlanNote { order, load })))]
+    }
+
+    /// Starts when all are ready, and agree on what is sent.
+    fn start(&mut self, now: Duration) -> Vec<Act> {
+        let expected = self.course.log.plan.as_ref().map(|plan| plan.load.digest());
+        let mut ready = self.course.log.ready.iter();
+        let other = ready.find(|(_, own)| Some(&own.digest) != expected.as_ref());
+        let mut facts = self.course.log.ready.values().map(|own| &own.header.run);
+        let first = facts.next();
+        let mut all = self.course.log.ready.iter();
+        let other = other.or_else(|| all.find(|(_, own)| Some(&own.header.run) != first));
+        if let Some((worker, _)) = other {
+            let name = self.course.log.name_of(worker);
+            let reason = format!("worker {name} would send something else: its scenario differs");
+            return self.close(Ending::NotBegun(reason));
+        }
+        let missing = self.course.log.missing_in(&self.course.log.ready);
+        if missing.is_empty() && !std::mem::replace(&mut self.wrote.start, true) {
+            let delay_ms = u64::try_from(self.terms.delay.as_millis()).unwrap_or(u64::MAX);
+            return vec![self.write(Says::Start { delay_ms })];
+        }
+        if !missing.is_empty() && now.saturating_sub(self.since) >= self.terms.patience {
+            let reason = format!("not ready within --patience: worker {}", missing.join(", "));
+            return self.close(Ending::NotBegun(reason));
+        }
+        Vec::new()
+    }
+
+    /// Watches a run that was started.
+    fn follow(&mut self, now: Duration) -> Vec<Act> {
+        let max_ms = self.terms.max_skew.as_millis();
+        let since_start = now.saturating_sub(self.since);
+        match self.course.log.skew_ms() {
+            Some(skew) if u128::from(skew) > max_ms => {
+                let reason = format!(
+                    "workers would begin up to {skew} ms apart, more than --max-skew {max_ms} ms"
+                );
+                return self.close(Ending::Invalid(reason));
+            }
+            // Before the first request is sent.
+            None if since_start >= self.terms.delay * 3 / 4 => {
+                let missing = self
+                    .course
+                    .log
+                    .missing_in(&self.course.log.started_ms)
+                    .join(", ");
+                let reason =
+                    format!("worker {missing} did not confirm the start within --max-skew");
+                return self.close(Ending::Invalid(reason));
+            }
+            _ => {}
+        }
+        let silent = |seat: &Seat| {
+            !seat.is_whole() && !seat.is_lost && now.saturating_sub(seat.heard) >= SILENCE
+        };
+        let mut acts = Vec::new();
+        while let Some(part) = self.course.seats.iter().position(silent) {
+            let seat = &mut self.course.seats[part];
+            seat.is_lost = true;
+            let reason = match seat.done {
+                None => format!(
+                    "worker {} was not heard for {SILENCE:?}: it is lost",
+                    seat.name
+                ),
+                Some(_) => format!("not all that worker {} has measured came", seat.name),
+            };
+            if !self.terms.continues {
+                return self.close(Ending::Invalid(reason));
+            }
+            acts.push(Act::Tell(reason));
+        }
+        if self
+            .course
+            .seats
+            .iter()
+            .all(|seat| seat.is_lost || seat.is_whole())
+        {
+            acts.extend(self.close(Ending::Finished));
+        }
+        acts
+    }
+
+    fn is_over(&self) -> String {
+        let run = &self.course.run;
+        format!("run {run} is over: `load-client report {run}` shows what it measured")
+    }
+
+    /// Ends, once the log says so.
+    fn close(&mut self, ending: Ending) -> Vec<Act> {
+        let says = match &ending {
+            Ending::NotBegun(reason) | Ending::Invalid(reason) => {
+                let reason = reason.clone();
+                Says::Abort { reason }
+            }
+            Ending::Finished => Says::Finished,
+            Ending::Fenced => return self.end(ending),
+        };
+        if self.closing.is_some() || self.ended {
+            return Vec::new();
+        }
+        self.closing = Some((ending, self.awake));
+        vec![self.write(says)]
+    }
+
+    fn end(&mut self, ending: Ending) -> Vec<Act> {
+        if std::mem::replace(&mut self.ended, true) {
+            return Vec::new();
+        }
+        vec![Act::End(ending)]
+    }
+
+    /// The note that ends the run, for all who look at it.
+    pub(crate) fn verdict(&self, exit_code: u8) -> Note {
+        self.note(Says::Verdict { exit_code })
+    }
+
+    fn write(&self, says: Says) -> Act {
+        Act::Write(self.note(says))
+    }
+
+    fn note(&self, says: Says) -> Note {
+        Note {
+            version: PROTOCOL,
+            run: self.course.run.clone(),
+            from: self.id.clone(),
+            says,
+        }
+    }
+}
+
+/// Gives each worker a part: those that want one have it, the first of two that want the same. `None` until enough are there.
+fn seated(free: &[&Hello], wanted: usize) -> Option<Vec<String>> {
+    let mut order: Vec<Option<&str>> = vec![None; wanted];
+    for own in free {
+        let place = own.index.and_then(|index| order.get_mut(index as usize));
+        if let Some(place) = place {
+            place.get_or_insert(&own.worker);
+        }
+    }
+    let mut others = free.iter().filter(|own| own.index.is_none());
+    for place in order.iter_mut().filter(|place| place.is_none()) {
+        *place = others.next().map(|own| own.worker.as_str());
+    }
+    let order: Option<Vec<&str>> = order.into_iter().collect();
+    Some(order?.into_iter().map(str::to_owned).collect())
+}

@@ -1,0 +1,122 @@
+//! One of the parts that make a run, and what is told of it.
+
+use serde_json::{Value, json};
+
+use super::RunRead;
+use crate::measure::selfcheck::Validity;
+use crate::measure::summary::Ended;
+use crate::report::EndedBy;
+use crate::report::html::Section;
+
+/// What one client has measured.
+#[derive(Debug)]
+pub(crate) struct RunPart {
+    /// The file that has it, or the worker that sent it.
+    pub(crate) name: String,
+    /// What it is called, such as `part 1/3`.
+    pub(crate) title: String,
+    pub(crate) read: RunRead,
+}
+
+impl RunPart {
+    /// The part that a file has.
+    pub(crate) fn of_file(name: String, read: RunRead) -> Self {
+        let title = format!("part {}", read.header.segment);
+        Self { name, title, read }
+    }
+
+    /// Requests of the measured window that ended.
+    pub(crate) fn ended(&self) -> Ended {
+        let mut ended = Ended::default();
+        let records = self.read.intervals.iter();
+        records.for_each(|record| ended.add(record.measured()));
+        ended
+    }
+
+    /// Why it has not sent all that it should.
+    pub(super) fn cut_short(&self) -> Option<String> {
+        let Some(end) = &self.read.end else {
+            return Some(format!("{} has no end, its client was killed", self.name));
+        };
+        let is_whole = match end.ended_by {
+            EndedBy::RunTime | EndedBy::Exhausted => true,
+            EndedBy::Failure => false,
+            // Whoever ends a run without a run time ends all its parts.
+            _ => self.read.header.run.run_time_ns.is_none(),
+        };
+        (!is_whole).then(|| format!("it was ended by {}", end.ended_by.in_words()))
+    }
+
+    /// When sending ended, in nanoseconds from the start; of a client that was killed, the end of what it has.
+    pub(crate) fn sent_until_ns(&self) -> Option<u64> {
+        match &self.read.end {
+            Some(end) => end.sent_until_ns,
+            None => {
+                let last = self.read.intervals.last()?;
+                Some(last.second.saturating_add(1).saturating_mul(1_000_000_000))
+            }
+        }
+    }
+
+    /// For the JSON report.
+    pub(crate) fn report(&self) -> Value {
+        let end = self.read.end.as_ref();
+        let ended = self.ended();
+        json!({
+            "segment": self.read.header.segment,
+            "name": self.name,
+            "run_id": end.and_then(|end| end.report.get("run_id")),
+            "requests": ended.requests,
+            "failures": ended.failures,
+            "cores": end.and_then(|end| end.cores),
+            "schedule_lag": end.and_then(|end| end.lag.lag().ok().flatten()),
+            "ended_by": end.map(|end| end.ended_by),
+            "validity": end.map(|end| json!(end.validity)),
+        })
+    }
+
+    /// In a line: when it began, what it sent, its self-check. The first part began at `first_ms`.
+    pub(crate) fn told(&self, first_ms: u64) -> String {
+        let ended = self.ended();
+        let late = self.read.header.started_ms.saturating_sub(first_ms) as f64 / 1000.0;
+        let mut text = format!(
+            "began after {late:.1} s, {} requests, {} failed",
+            ended.requests, ended.failures
+        );
+        let Some(end) = &self.read.end else {
+            return text + "; no end: its client was killed";
+        };
+        if let Some(cores) = end.cores {
+            text += &format!(", {cores:.2} cores");
+        }
+        if let Ok(Some(lag)) = end.lag.lag() {
+            text += &format!(", schedule lag p99 {:.3} ms", lag.p99_ms);
+        }
+        let verdict = match &end.validity {
+            Validity::Valid => "valid",
+            Validity::NotJudged { .. } => "not judged",
+            Validity::Partial { .. } => "partial",
+            Validity::Invalid { .. } => "INVALID",
+        };
+        format!("{text}, ended by {}; {verdict}", end.ended_by.in_words())
+    }
+}
+
+/// Replies of all parts that nobody waited for.
+pub(crate) fn unmatched_replies(parts: &[RunPart]) -> u64 {
+    let ends = parts.iter().filter_map(|part| part.read.end.as_ref());
+    let own = ends.filter_map(|end| end.report.get("unmatched_replies"));
+    own.filter_map(Value::as_u64).fold(0, u64::saturating_add)
+}
+
+/// The parts on a page; the first began at `first_ms`.
+pub(crate) fn section(title: &str, parts: &[RunPart], first_ms: u64) -> Section {
+    let rows = parts.iter().map(|part| {
+        let name = match part.title.contains(&part.name) {
+            true => part.title.clone(),
+            false => format!("{}, {}", part.title, part.name),
+        };
+        (name, part.told(first_ms))
+    });
+    Section::new(title, rows)
+}

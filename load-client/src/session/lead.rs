@@ -1,0 +1,451 @@
+//! A run that workers send: gathers them, starts them, takes what they measure, ends with them. The decisions are those of
+//! [`Coordinator`]; here they meet the log and the clock.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, anyhow, bail};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::{Interval as Ticks, MissedTickBehavior, interval};
+use uuid::Uuid;
+
+use crate::distributed::{
+    Act, Coordinator, Ending, Entry, FRESH_MS, LoadNote, Lost, Measurement, Terms, WorkerView,
+    lost, parts, validity,
+};
+use crate::load::Control;
+use crate::load::plan::{Plan, Target};
+use crate::measure::interval::{Interval, IntervalRecord};
+use crate::measure::recorder::TallyView;
+use crate::measure::selfcheck::{Finding, Validity};
+use crate::report::html::Section;
+use crate::report::run_file::{RunPart, replayed, section, started_ms};
+use crate::session::terminal::say;
+use crate::transport::kafka::{From, KafkaLog, KafkaTransportError, LogReader, LogSettings, Read};
+
+/// How often the coordinator looks at the clock.
+const TICK: Duration = Duration::from_millis(250);
+/// Clocks of two brokers may differ by so much.
+const CLOCKS_MS: i64 = 60_000;
+/// How long the log may take to accept the last records.
+const FLUSH: Duration = Duration::from_secs(10);
+
+/// What is coordinated.
+pub(crate) struct Undertaking {
+    pub(crate) log: LogSettings,
+    /// What the run is called.
+    pub(crate) run: String,
+    pub(crate) terms: Terms,
+    /// `None` takes over a run that another coordinator has begun.
+    pub(crate) load: Option<LoadNote>,
+    /// Told how the workers are.
+    pub(crate) views: watch::Sender<Vec<WorkerView>>,
+}
+
+/// A run whose workers are about to send, or send.
+pub(crate) struct Lead {
+    log: Arc<KafkaLog>,
+    run: String,
+    coordinator: Coordinator,
+    control: LogReader,
+    results: Option<LogReader>,
+    ticks: Ticks,
+    clock: Instant,
+    /// When the workers begin.
+    begin: Option<Instant>,
+    /// Of each worker.
+    intervals: Vec<Vec<IntervalRecord>>,
+    /// Users or requests in flight of each.
+    active: Vec<u32>,
+    ending: Option<Ending>,
+    views: watch::Sender<Vec<WorkerView>>,
+    has_leaders_times: bool,
+}
+
+/// What is left of a run of workers.
+pub(crate) struct Gathered {
+    pub(crate) parts: Vec<RunPart>,
+    pub(crate) validity: Validity,
+    log: Arc<KafkaLog>,
+    coordinator: Coordinator,
+    skew_ms: Option<u64>,
+}
+
+impl Lead {
+    /// Gathers the workers, and waits until they are about to begin, unless the run is given up first. Fails when the log cannot
+    /// be used, or the run cannot begin.
+    pub(crate) async fn gather(
+        undertaking: Undertaking,
+        given_up: impl Future<Output = ()>,
+    ) -> anyhow::Result<Self> {
+        let mut lead = Self::open(undertaking).await?;
+        tokio::pin!(given_up);
+        let mut is_given_up = false;
+        while !lead.is_about_to_begin() {
+            let acts = tokio::select! {
+                acts = lead.next() => acts?,
+                () = &mut given_up, if !is_given_up => {
+                    is_given_up = true;
+                    lead.coordinator.abort("it was given up before it began")
+                }
+            };
+            lead.carry_out(acts, None)?;
+            match lead.ending.take() {
+                None => {}
+                Some(Ending::NotBegun(_)) if is_given_up => {
+                    lead.flush();
+                    return Err(KafkaTransportError::Interrupted.into());
+                }
+                // It began, so there is a report to make.
+                Some(ending @ (Ending::Invalid(_) | Ending::Finished)) => {
+                    lead.ending = Some(ending);
+                    break;
+                }
+                Some(ending) => {
+                    lead.flush();
+                    return Err(lead.not_begun(ending));
+                }
+            }
+        }
+        Ok(lead)
+    }
+
+    async fn open(undertaking: Undertaking) -> anyhow::Result<Self> {
+        let Undertaking {
+            log,
+            run,
+            terms,
+            load,
+            views,
+        } = undertaking;
+        let log = KafkaLog::open(log, true).await?;
+        let from = match load {
+            Some(_) => From::Time(unix_ms() - FRESH_MS),
+            None => From::Beginning,
+        };
+        let control = reader(&log, move |log| log.read_control(from)).await?;
+        let id = format!("coordinator-{}", Uuid::new_v4());
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        match &load {
+            Some(_) => say(&format!(
+                "run {run}: waiting for {} worker(s), `load-client worker --control kafka://{}`",
+                terms.workers,
+                log.brokers()
+            )),
+            None => say(&format!("run {run}: taking it over")),
+        }
+        Ok(Self {
+            coordinator: Coordinator::new((id, run.clone()), terms, load),
+            log,
+            run,
+            control,
+            results: None,
+            ticks,
+            clock: Instant::now(),
+            begin: None,
+            intervals: Vec::new(),
+            active: Vec::new(),
+            ending: None,
+            views,
+            has_leaders_times: true,
+        })
+    }
+
+    /// Workers have confirmed the start, and only a moment is left.
+    fn is_about_to_begin(&self) -> bool {
+        let is_confirmed = self.coordinator.course().log.skew_ms().is_some();
+        let begin = self
+            .begin
+            .filter(|_| is_confirmed && self.results.is_some());
+        begin.is_some_and(|begin| begin <= Instant::now())
+    }
+
+    fn not_begun(&self, ending: Ending) -> anyhow::Error {
+        match ending {
+            Ending::NotBegun(reason) | Ending::Invalid(reason) => {
+                anyhow!(self.with_trouble(reason))
+            }
+            Ending::Fenced => anyhow!("another coordinator has taken run {} over", self.run),
+            Ending::Finished => anyhow!("run {} is over", self.run),
+        }
+    }
+
+    /// Silence may be that of the log.
+    fn with_trouble(&self, reason: String) -> String {
+        let readers = [Some(&self.control), self.results.as_ref()];
+        match readers.into_iter().flatten().find_map(LogReader::trouble) {
+            Some(trouble) => format!("{reason} (the log at {}: {trouble})", self.log.brokers()),
+            None => reason,
+        }
+    }
+
+    /// What happens next.
+    async fn next(&mut self) -> anyhow::Result<Vec<Act>> {
+        self.open_results().await?;
+        let results = async {
+            match &mut self.results {
+                Some(results) => results.next().await,
+                None => std::future::pending().await,
+            }
+        };
+        let clock = self.clock;
+        Ok(tokio::select! {
+            read = self.control.next() => match read {
+                Read::CaughtUp => self.coordinator.begin(),
+                Read::Record(logged) => {
+                    let entry = Entry::read(logged.offset, logged.appended_ms, &logged.payload);
+                    let had_start = self.coordinator.course().log.start.is_some();
+                    let acts = entry.map(|entry| self.coordinator.read(&entry, clock.elapsed()));
+                    if let (false, Some(start)) = (had_start, self.coordinator.course().log.start) {
+                        self.has_leaders_times = logged.is_leaders_time;
+                        let since = u64::try_from(unix_ms() - start.appended_ms).unwrap_or(0);
+                        let delay = Duration::from_millis(start.delay_ms);
+                        // Of a run that was taken over, long ago.
+                        let late = Duration::from_millis(since).saturating_sub(delay);
+                        let begin = match late.is_zero() {
+                            true => Some(logged.read + delay),
+                            false => Instant::now().checked_sub(late),
+                        };
+                        self.begin = begin.or(Some(logged.read));
+                    }
+                    acts.unwrap_or_default()
+                }
+            },
+            read = results => match read {
+                Read::CaughtUp => Vec::new(),
+                Read::Record(logged) => {
+                    let read = Measurement::read(&logged.payload);
+                    let acts = read.map(|own| self.coordinator.measured(own, clock.elapsed()));
+                    acts.unwrap_or_default()
+                }
+            },
+            _ = self.ticks.tick() => self.coordinator.tick(clock.elapsed()),
+        })
+    }
+
+    /// Results are read once the workers are known, and before they are started.
+    async fn open_results(&mut self) -> anyhow::Result<()> {
+        let log = &self.coordinator.course().log;
+        if self.results.is_some() || log.plan.is_none() {
+            return Ok(());
+        }
+        let since = log.opened_ms.unwrap_or(0).saturating_sub(CLOCKS_MS);
+        let seats = self.coordinator.course().seats.len();
+        self.intervals.resize_with(seats, Vec::new);
+        self.active.resize(seats, 0);
+        let results = reader(&self.log, move |log| log.read_results(From::Time(since)));
+        self.results = Some(results.await?);
+        Ok(())
+    }
+
+    fn carry_out(
+        &mut self,
+        acts: Vec<Act>,
+        figures: Option<(&TallyView, &Control)>,
+    ) -> anyhow::Result<()> {
+        for act in acts {
+            match act {
+                Act::Write(note) => {
+                    let json = serde_json::to_vec(&note)?;
+                    let written = self.log.control(&self.run, &json);
+                    written.map_err(|reason| anyhow!(reason))?;
+                }
+                Act::Add(part, record) => self.add(part, *record, figures)?,
+                Act::Tell(told) => say(&told),
+                Act::End(ending) => self.ending = Some(ending),
+            }
+        }
+        let log = &self.coordinator.course().log;
+        let begun = self.begin.is_some_and(|begin| begin <= Instant::now()) && log.start.is_some();
+        let views = self.coordinator.course().views(self.clock.elapsed(), begun);
+        self.views.send_replace(views);
+        Ok(())
+    }
+
+    fn add(
+        &mut self,
+        part: usize,
+        record: IntervalRecord,
+        figures: Option<(&TallyView, &Control)>,
+    ) -> anyhow::Result<()> {
+        let read = Interval::try_from(&record);
+        let interval = read.with_context(|| {
+            let name = self
+                .coordinator
+                .course()
+                .seats
+                .get(part)
+                .map_or("", |own| &own.name);
+            format!("worker {name} has sent what cannot be read")
+        })?;
+        if let Some(active) = self.active.get_mut(part) {
+            *active = interval.users;
+        }
+        if let Some((view, control)) = figures {
+            view.add(&interval);
+            let active = self.active.iter().map(|own| *own as usize).sum();
+            control.users_are(active, view.elapsed());
+        }
+        if let Some(own) = self.intervals.get_mut(part) {
+            own.push(record);
+        }
+        Ok(())
+    }
+
+    /// When the workers begin.
+    pub(crate) fn begin(&self) -> Instant {
+        self.begin.unwrap_or_else(Instant::now)
+    }
+
+    /// Takes what workers measure until the run is over. The view has in the end what one client would have that had sent it
+    /// all. Fails when another coordinator has taken the run, or the log cannot be used.
+    pub(crate) async fn follow(
+        mut self,
+        view: &TallyView,
+        control: &Control,
+    ) -> anyhow::Result<Gathered> {
+        control.begin(
+            Target::Users {
+                users: 0,
+                spawn_rate: 1.0,
+            },
+            Duration::ZERO,
+        );
+        for part in 0..self.intervals.len() {
+            for record in std::mem::take(&mut self.intervals[part]) {
+                self.add(part, record, Some((view, control)))?;
+            }
+        }
+        let (mut stopping, mut aborting) = (false, false);
+        while self.ending.is_none() {
+            let acts = tokio::select! {
+                acts = self.next() => acts?,
+                () = control.stop.cancelled(), if !stopping => {
+                    stopping = true;
+                    self.coordinator.stop("the coordinator has stopped it")
+                }
+                () = control.abort.cancelled(), if !aborting => {
+                    aborting = true;
+                    self.coordinator.abort("the coordinator did not wait for what was in flight")
+                }
+            };
+            self.carry_out(acts, Some((view, control)))?;
+        }
+        self.flush();
+        self.gathered(view, control)
+    }
+
+    fn gathered(mut self, view: &TallyView, control: &Control) -> anyhow::Result<Gathered> {
+        let log = &self.coordinator.course().log;
+        let intervals = std::mem::take(&mut self.intervals);
+        let parts = parts(self.coordinator.course(), intervals);
+        let validity = match self.ending.take() {
+            Some(Ending::Invalid(reason)) => Validity::Invalid {
+                findings: vec![Finding {
+                    reason: self.with_trouble(reason),
+                    advice: "start a new run".to_owned(),
+                }],
+            },
+            Some(Ending::Finished) => validity(log, &parts),
+            Some(ending) => return Err(self.not_begun(ending)),
+            None => bail!("run {} has no end", self.run),
+        };
+        if let Some(ended) = parts.iter().filter_map(RunPart::sent_until_ns).max() {
+            control.sending_ended(Duration::from_nanos(ended));
+        }
+        if !parts.is_empty() {
+            let replay = replayed(&parts, |_, _| anyhow::Ok(()))?;
+            view.replace(replay.tally, replay.stages, replay.history);
+        }
+        let skew_ms = self.coordinator.course().log.skew_ms();
+        if let (Some(skew), false) = (skew_ms, self.has_leaders_times) {
+            say(&format!(
+                "the control topic keeps the times of its writers (message.timestamp.type): workers began within {skew} ms by \
+                 the clocks of their machines"
+            ));
+        }
+        Ok(Gathered {
+            parts,
+            validity,
+            log: self.log,
+            coordinator: self.coordinator,
+            skew_ms,
+        })
+    }
+
+    fn flush(&self) {
+        if let Err(reason) = tokio::task::block_in_place(|| self.log.flush(FLUSH)) {
+            say(&format!("error: {reason}"));
+        }
+    }
+}
+
+impl Gathered {
+    /// Tells all who look at the run how it ended.
+    pub(super) fn close(self, exit_code: u8) {
+        let note = self.coordinator.verdict(exit_code);
+        let json = serde_json::to_vec(&note).unwrap_or_default();
+        let written = self.log.control(&note.run, &json);
+        let flushed = written.and_then(|()| tokio::task::block_in_place(|| self.log.flush(FLUSH)));
+        if let Err(reason) = flushed {
+            say(&format!("error: {reason}"));
+        }
+    }
+
+    pub(super) fn text(&self) -> String {
+        let parts = self.parts.iter();
+        let lines =
+            parts.map(|part| format!("  {}  {}\n", part.title, part.told(started_ms(&self.parts))));
+        let skew = self
+            .skew_ms
+            .map(|skew| format!("  they began within {skew} ms\n"));
+        format!(
+            "\nWorkers\n{}{}",
+            lines.collect::<String>(),
+            skew.unwrap_or_default()
+        )
+    }
+
+    pub(super) fn section(&self) -> Section {
+        section("Workers", &self.parts, started_ms(&self.parts))
+    }
+
+    /// Of each worker, for the JSON report.
+    pub(super) fn reports(&self, plan: &Plan) -> Vec<Value> {
+        let lost = lost(self.coordinator.course(), plan);
+        let report = |part: &RunPart| {
+            let mut report = part.report();
+            let own = lost.iter().find(|own| own.name == part.name);
+            report["lost"] = own.map_or(Value::Null, |own| json!(own));
+            report
+        };
+        self.parts.iter().map(report).collect()
+    }
+
+    /// What was never sent, in words.
+    pub(super) fn told_of_lost(&self, plan: &Plan) -> Vec<String> {
+        let lost = lost(self.coordinator.course(), plan);
+        lost.iter().map(Lost::line).collect()
+    }
+}
+
+/// Opens a reader, which waits for the cluster, on a thread that may.
+pub(crate) async fn reader(
+    log: &Arc<KafkaLog>,
+    open: impl FnOnce(&KafkaLog) -> Result<LogReader, KafkaTransportError> + Send + 'static,
+) -> anyhow::Result<LogReader> {
+    let log = Arc::clone(log);
+    let opened = tokio::task::spawn_blocking(move || open(&log)).await?;
+    Ok(opened?)
+}
+
+/// Milliseconds since 1970, by this machine's clock.
+pub(crate) fn unix_ms() -> i64 {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
+}

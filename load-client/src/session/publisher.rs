@@ -1,0 +1,125 @@
+//! What a worker measures, on its way to the log.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::interval;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::distributed::{Beat, Done, Measured, Measurement, PROTOCOL};
+use crate::load::Control;
+use crate::measure::interval::IntervalRecord;
+use crate::measure::recorded::Handed;
+use crate::measure::recorder::Outlet;
+use crate::measure::selfcheck::{CpuReading, cpu_use};
+use crate::measure::summary::Ended;
+use crate::report::run_file::RunEnd;
+use crate::transport::kafka::KafkaLog;
+
+const BEAT: Duration = Duration::from_secs(1);
+
+/// Writes the results of one worker. Clones write the same ones.
+#[derive(Clone)]
+pub(crate) struct Publisher(Arc<Inner>);
+
+struct Inner {
+    log: Arc<KafkaLog>,
+    run: String,
+    worker: String,
+    interval_seconds: u64,
+    intervals: AtomicU64,
+    ended: Mutex<Ended>,
+    /// The first record that could not be handed over.
+    failure: Mutex<Option<String>>,
+}
+
+impl Publisher {
+    /// Of a worker's part of a run; an interval of it has so many seconds.
+    pub(crate) fn new(
+        log: Arc<KafkaLog>,
+        (run, worker): (String, String),
+        interval_seconds: u64,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            log,
+            run,
+            worker,
+            interval_seconds,
+            intervals: AtomicU64::default(),
+            ended: Mutex::default(),
+            failure: Mutex::default(),
+        }))
+    }
+
+    /// Tells each second that it is there, and how it is, until the handle is dropped.
+    pub(super) fn beats(self, control: &Control) -> AbortOnDropHandle<()> {
+        let (control, before) = (control.clone(), CpuReading::now());
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            let mut ticks = interval(BEAT);
+            loop {
+                ticks.tick().await;
+                self.write(Measured::Beat(Beat {
+                    active: control.active(),
+                    cores: cpu_use(&before, &CpuReading::now()).map(|own| own.process),
+                    lag_p99_ms: control.own_lag().and_then(|lag| lag.percentile(0.99)),
+                    sent: control.sent(),
+                }));
+            }
+        }))
+    }
+
+    /// Tells that its part is sent. Fails when a record before could not be handed over.
+    pub(crate) fn finish(&self, end: &RunEnd) -> anyhow::Result<()> {
+        let own = &self.0;
+        let ended = *own.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        self.write(Measured::Done(Box::new(Done {
+            end: end.clone(),
+            intervals: own.intervals.load(Ordering::Relaxed),
+            ended,
+        })));
+        let failure = own
+            .failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        failure.map_or(Ok(()), |failure| Err(anyhow::anyhow!(failure)))
+    }
+
+    fn write(&self, says: Measured) {
+        let own = &self.0;
+        let measurement = Measurement {
+            version: PROTOCOL,
+            run: own.run.clone(),
+            from: own.worker.clone(),
+            says,
+        };
+        let json = serde_json::to_vec(&measurement).map_err(|error| error.to_string());
+        let written = json.and_then(|json| own.log.result(&own.worker, &json));
+        if let Err(reason) = written {
+            let mut failure = own.failure.lock().unwrap_or_else(PoisonError::into_inner);
+            failure.get_or_insert(reason);
+        }
+    }
+}
+
+impl Outlet for Publisher {
+    fn seconds(&self) -> u64 {
+        self.0.interval_seconds
+    }
+
+    fn take(&mut self, handed: &Handed) {
+        // Nobody resets the figures of a worker.
+        let Handed::Interval(interval) = handed else {
+            return;
+        };
+        let own = &self.0;
+        let record = IntervalRecord::from(&**interval);
+        own.intervals.fetch_add(1, Ordering::Relaxed);
+        own.ended
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .add(record.measured());
+        self.write(Measured::Interval(Box::new(record)));
+    }
+}
