@@ -156,12 +156,20 @@ impl KafkaLog {
         };
         let [control, results] = settings.topics();
         let is_missing = |topic| matches!(there(topic), Err(KafkaTransportError::NoTopic(_)));
+        let mut patience = Duration::ZERO;
         // Whoever may not create topics may use those that are there.
         if creates && (is_missing(control) || is_missing(results)) {
             create_topics(&settings)?;
+            patience = PATIENCE;
         }
-        there(results)?;
-        let partitions = there(control)?;
+        let started = Instant::now();
+        let partitions = loop {
+            match there(results).and_then(|_| there(control)) {
+                // It takes a while until all brokers know what was just created.
+                Err(_) if started.elapsed() < patience => std::thread::sleep(POLL),
+                found => break found?,
+            }
+        };
         if partitions.len() != 1 {
             return Err(KafkaTransportError::Unusable(format!(
                 "topic {} has {} partitions, and its order needs exactly one: create another, and name it by --control-topic",
@@ -317,30 +325,31 @@ fn position(
 ) -> Result<Behind, KafkaError> {
     let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
     let partitions = metadata.topics().iter().flat_map(|own| own.partitions());
-    let mut starts = TopicPartitionList::new();
+    let (mut starts, mut behind) = (TopicPartitionList::new(), Behind::new());
+    let mut ends = HashMap::new();
     for partition in partitions {
-        let from = match from {
-            From::Beginning => Offset::Beginning,
-            From::Time(since_ms) => Offset::Offset(since_ms),
+        // Before the times are looked for: what comes in between is behind this end, and is read.
+        let (low, end) = consumer.fetch_watermarks(topic, partition.id(), PATIENCE)?;
+        ends.insert(partition.id(), end);
+        let offset = match from {
+            From::Beginning => low,
+            From::Time(since_ms) => since_ms,
         };
-        starts.add_partition_offset(topic, partition.id(), from)?;
+        starts.add_partition_offset(topic, partition.id(), Offset::Offset(offset))?;
     }
     if matches!(from, From::Time(_)) {
         starts = consumer.offsets_for_times(starts, PATIENCE)?;
     }
-    let mut behind = Behind::new();
     for mut element in starts.elements() {
-        let partition = element.partition();
-        let (low, end) = consumer.fetch_watermarks(topic, partition, PATIENCE)?;
-        let start = match (from, element.offset()) {
-            (From::Beginning, _) => low,
-            (From::Time(_), Offset::Offset(offset)) if offset >= 0 => offset,
-            // Nothing is as late yet.
-            (From::Time(_), _) => end,
+        let end = ends.get(&element.partition()).copied().unwrap_or(0);
+        let start = match element.offset() {
+            Offset::Offset(offset) if offset >= 0 => offset.min(end),
+            // Nothing was as late.
+            _ => end,
         };
         element.set_offset(Offset::Offset(start))?;
         if start < end {
-            behind.insert(partition, end);
+            behind.insert(element.partition(), end);
         }
     }
     consumer.assign(&starts)?;

@@ -112,6 +112,8 @@ pub(super) fn on_a_thread(
 const BROKER_PATIENCE: Duration = Duration::from_secs(8);
 /// How long a topic may take to appear: one that was just created is not known everywhere at once.
 const TOPIC_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a topic that is there may be without a leader: it was just created, or moves.
+const LEADER_PATIENCE: Duration = Duration::from_secs(10);
 const TOPIC_RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// A partition, and the address of the broker that leads it.
@@ -161,8 +163,12 @@ pub(super) fn partitions(
             error,
             RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic
         );
-        let may_pass = is_missing || error == RDKafkaErrorCode::LeaderNotAvailable;
-        if started.elapsed() >= TOPIC_PATIENCE || !may_pass {
+        let patience = match error {
+            _ if is_missing => TOPIC_PATIENCE,
+            RDKafkaErrorCode::LeaderNotAvailable => LEADER_PATIENCE,
+            _ => Duration::ZERO,
+        };
+        if started.elapsed() >= patience {
             return Err(match is_missing {
                 true => KafkaTransportError::NoTopic(format!(
                     "topic {topic} does not exist at {brokers}; create it, or change {flag}"

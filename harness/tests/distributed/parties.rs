@@ -1,0 +1,170 @@
+//! Coordinators and workers of a run, as processes, and the control topic as they see it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::Message;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::support;
+
+/// Where the runs of one scenario are: topics of its own, so that scenarios at the same time do not see each other.
+pub(crate) struct Place<'a> {
+    pub(crate) broker: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) folder: &'a Path,
+}
+
+/// A load client that runs. Dropping it ends it.
+pub(crate) struct Party {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Place<'_> {
+    pub(crate) fn control(&self) -> String {
+        format!("{}.control", self.name)
+    }
+
+    /// `load-client COMMAND` on this place's log.
+    pub(crate) fn command(&self, command: &[&str]) -> Command {
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_harness")).with_file_name("load-client");
+        let mut all = Command::new(program);
+        all.args(command)
+            .args(["--control", &format!("kafka://{}", self.broker)])
+            .args(["--control-topic", &self.control()])
+            .args(["--results-topic", &format!("{}.results", self.name)])
+            .env("TMPDIR", self.folder)
+            .stdin(Stdio::null());
+        all
+    }
+
+    /// Starts one, whose output goes to a file of this name.
+    pub(crate) fn start(&self, name: &str, mut command: Command) -> Party {
+        let log = self.folder.join(format!("{}-{name}.log", self.name));
+        let file = fs::File::create(&log).unwrap();
+        command.stdout(file.try_clone().unwrap()).stderr(file);
+        Party {
+            child: command.spawn().unwrap(),
+            log,
+        }
+    }
+
+    pub(crate) fn worker(&self, name: &str, more: &[&str]) -> Party {
+        let mut command = self.command(&["worker", "--name", name]);
+        command.args(more);
+        self.start(name, command)
+    }
+
+    /// Starts a coordinator of a run that sends by the schedule; its report goes to `<name>.json`.
+    pub(crate) fn coordinator(&self, name: &str, more: &[&str]) -> Party {
+        let mut command = self.command(&["run", "--only-summary"]);
+        command
+            .args(["--host", &format!("kafka://{}", self.broker)])
+            // A busy machine makes two workers begin apart; the scenario of that has its own bound.
+            .args(["--max-skew", "1s", "--json"])
+            .arg(self.report(name))
+            .args(more);
+        self.start(name, command)
+    }
+
+    /// Where a coordinator's report goes.
+    pub(crate) fn report(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{}-{name}.json", self.name))
+    }
+
+    pub(crate) fn json(&self, name: &str) -> Value {
+        support::json(&self.report(name))
+    }
+
+    /// Appends to the control topic what somebody else might.
+    pub(crate) fn write(&self, note: &str) {
+        let producer: BaseProducer = self.config().create().unwrap();
+        let topic = self.control();
+        let record = BaseRecord::<str, str>::to(&topic).key("k").payload(note);
+        producer.send(record).map_err(|(error, _)| error).unwrap();
+        producer.flush(support::LIMIT).unwrap();
+    }
+
+    /// Waits until the control topic has a record that says this of this run; returns it.
+    pub(crate) fn until_said(&self, run: &str, what: &str, from: &str) -> Value {
+        let consumer: BaseConsumer = self.config().set("group.id", "look").create().unwrap();
+        let mut all = TopicPartitionList::new();
+        all.add_partition_offset(&self.control(), 0, Offset::Beginning)
+            .unwrap();
+        consumer.assign(&all).unwrap();
+        let mut found = None;
+        support::wait_for(&format!("{what} of {from} in run {run}"), || {
+            let Some(Ok(record)) = consumer.poll(Duration::from_millis(100)) else {
+                return false;
+            };
+            let note: Value = serde_json::from_slice(record.payload().unwrap()).unwrap_or_default();
+            let says = &note["says"];
+            let is_said = says.get(what).is_some() || says == what;
+            let is_it = note["run"] == run
+                && is_said
+                && note["from"]
+                    .as_str()
+                    .is_some_and(|own| own.starts_with(from));
+            found = is_it.then_some(note);
+            is_it
+        });
+        found.unwrap()
+    }
+
+    fn config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", self.broker);
+        config
+    }
+}
+
+impl Party {
+    pub(crate) fn signal(&self, signal: Signal) {
+        support::send(i32::try_from(self.child.id()).unwrap(), signal);
+    }
+
+    pub(crate) fn told(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
+    pub(crate) fn until_told(&self, what: &str) {
+        support::wait_for(&format!("{what:?} in {}", self.log.display()), || {
+            self.told().contains(what)
+        });
+    }
+
+    /// Waits for its end; returns its exit code and what it told.
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
+        let mut code = None;
+        support::wait_for(&format!("the end of {}", self.log.display()), || {
+            let status = self.child.try_wait().unwrap();
+            code = status.map(|own| own.code());
+            status.is_some()
+        });
+        (code.flatten(), self.told())
+    }
+
+    /// It ends with this code; returns what it told.
+    #[track_caller]
+    pub(crate) fn ends_with(self, code: i32) -> String {
+        let name = self.log.display().to_string();
+        let (ended, told) = self.end();
+        assert_eq!(ended, Some(code), "{name}: {told}");
+        told
+    }
+}
+
+impl Drop for Party {
+    fn drop(&mut self) {
+        // Only a test that failed, or that has killed it, leaves it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

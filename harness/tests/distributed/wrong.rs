@@ -1,0 +1,122 @@
+//! What must not become a run.
+
+use std::path::Path;
+
+use rustix::process::Signal;
+
+use crate::parties::Place;
+use crate::{SCHEDULE, with};
+
+/// A worker that reads the start late would begin late: nobody sends anything.
+pub(crate) fn workers_that_would_begin_apart(broker: &str, folder: &Path) {
+    let place = Place {
+        broker,
+        name: "apart",
+        folder,
+    };
+    let late = place.worker("late", &[]);
+    late.until_told("waiting for a run");
+    let leader = place.coordinator(
+        "apart",
+        &with("apart", "2", &["--rate", "40/s", "-t", "3s"]),
+    );
+    // The order to start is written when both are ready, so one sleeps until the other one has slept in.
+    place.until_said("apart", "hello", "late");
+    late.signal(Signal::STOP);
+    let other = place.worker("other", &[]);
+    place.until_said("apart", "ready", "other");
+    other.signal(Signal::STOP);
+    late.signal(Signal::CONT);
+    place.until_said("apart", "started", "late");
+    let told = leader.ends_with(5);
+    assert!(
+        told.contains("worker other did not confirm the start"),
+        "{told}"
+    );
+    other.signal(Signal::CONT);
+    for worker in [late, other] {
+        let told = worker.ends_with(1);
+        assert!(told.contains("the run was aborted: worker other"), "{told}");
+    }
+    let report = place.json("apart");
+    assert_eq!(report["summary"]["total"]["requests"], 0, "{report}");
+}
+
+/// A sentence each, and an exit code as of `run`.
+pub(crate) fn what_does_not_fit(broker: &str, folder: &Path) {
+    let place = Place {
+        broker,
+        name: "wrong",
+        folder,
+    };
+    let told = place.worker("alone", &["--patience", "1s"]).ends_with(1);
+    assert!(
+        told.contains("no run has taken this worker within --patience 1s"),
+        "{told}"
+    );
+
+    // Two runs at once, and workers for one.
+    let short = [
+        &SCHEDULE[..],
+        &["--patience", "8s", "--exit-code-on-invalid", "0"],
+    ]
+    .concat();
+    let workers: Vec<_> = ["a", "b"].map(|name| place.worker(name, &[])).into();
+    let one = place.coordinator("one", &with("one", "2", &short));
+    place.until_said("one", "plan", "coordinator");
+    let two = place.coordinator("two", &with("two", "2", &short));
+    let told = two.ends_with(1);
+    assert!(
+        told.contains("0 of 2 workers came within --patience 8s"),
+        "{told}"
+    );
+    one.ends_with(0);
+    workers.into_iter().for_each(|own| drop(own.ends_with(0)));
+    let told = place
+        .coordinator("again", &with("one", "2", &short))
+        .ends_with(1);
+    assert!(
+        told.contains("there is a run one: --resume one takes it over"),
+        "{told}"
+    );
+    let told = place
+        .coordinator("none", &["--resume", "nobody"])
+        .ends_with(1);
+    assert!(told.contains("has no run nobody"), "{told}");
+
+    // A plan of another version, and records that are nothing.
+    for note in [
+        r#"{"version":2,"run":"newer","from":"c","says":{"claim":{"workers":1}}}"#,
+        "no JSON",
+        r#"{"version":1,"run":"\u001b[2J","from":"c","says":{"claim":{"workers":1}}}"#,
+    ] {
+        place.write(note);
+    }
+    let told = place.worker("old", &["--patience", "2s"]).ends_with(1);
+    assert!(
+        told.contains("run newer is passed over") && told.contains("use one version"),
+        "{told}"
+    );
+    assert!(!told.contains('\u{1b}'), "{told}");
+
+    // A worker whose load is another one, and a plan that reaches for a file of the worker's machine.
+    let worker = place.worker("victim", &[]);
+    worker.until_told("waiting for a run");
+    let says = r#"{"version":1,"run":"evil","from":"c","says":"#;
+    place.write(&format!(r#"{says}{{"claim":{{"workers":1}}}}}}"#));
+    let hello = place.until_said("evil", "hello", "victim");
+    let id = hello["from"].as_str().unwrap();
+    let flags = r#"[{"name":"body-lines","value":"/etc/passwd","is_file":true}]"#;
+    let load = format!(
+        r#"{{"brokers":"{broker}","is_guarded":false,"flags":{flags},"files":{{}},"interval_seconds":1}}"#
+    );
+    place.write(&format!(
+        r#"{says}{{"plan":{{"order":["{id}"],"load":{load}}}}}}}"#
+    ));
+    let refused = place.until_said("evil", "refused", "victim");
+    let reason = refused["says"]["refused"]["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("names a file that the plan has not"),
+        "{reason}"
+    );
+}
