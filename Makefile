@@ -43,7 +43,7 @@ LOAD    := --stack $(STACK) --users $(USERS) --spawn-rate $(SPAWN_RATE) --run-ti
 .DEFAULT_GOAL := help
 # The targets of one command line run one after the other: two benchmarks at a time would measure each other.
 .NOTPARALLEL:
-.PHONY: help suites faults soak experiment calibrate limits bench-baseline bench-tasks bench-client bench-compare bench-bridge budgets simulate peers article compare demo up down test fuzz screenshots lint \
+.PHONY: help suites faults soak experiment calibrate limits bench-baseline bench-tasks bench-client bench-compare bench-bridge budgets simulate peers article compare demo distributed-demo up down test fuzz screenshots lint \
   package semver deny check setup fmt build
 
 help: ## List the targets and variables
@@ -114,6 +114,10 @@ budgets: ## Allocations and instructions a record, held against kafka-bridge/ben
 
 demo: setup build ## One order: request and reply as on the wire, and the order as stored
 	$(HARNESS) demo --stack $(STACK)
+
+distributed-demo: setup build ## One run of three load clients over Kafka's log; then some that lose a client, their coordinator, both
+	$(HARNESS) distributed
+	$(HARNESS) distributed --kill worker,coordinator,both
 
 up: setup build ## Start broker and store in the background, print their URLs
 	@sh harness/up.sh start $(HARNESS) $(STACK) $(UP_PID) $(UP_LOG)

@@ -18,7 +18,7 @@ use crate::environment::Provenance;
 use crate::experiment::{self, Design, Experiment, Subject, experiment};
 use crate::run::{Identity, Planned, RunEnd, RunFiles, rehearse, run};
 use crate::stack::{Stack, StackKind, StackOptions};
-use crate::{CutShort, Interrupted, demo, faults, files, limits, simulate, soak};
+use crate::{CutShort, Interrupted, demo, distributed, faults, files, limits, simulate, soak};
 
 const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -54,6 +54,9 @@ async fn command(cli: Cli, stop: &CancellationToken) -> Result<()> {
             let seed = arguments.seed.unwrap_or_else(seed_of_now);
             let aside = takes_standard_output(arguments.json.as_deref());
             conclude(faults::faults(arguments, seed, stop).await?, aside)
+        }
+        Command::Distributed(arguments) => {
+            conclude(distributed::distributed(arguments, stop).await?, false)
         }
         Command::Simulate(arguments) => simulate_experiments(arguments, stop).await,
         Command::Limits(arguments) => measure_limits(arguments, stop).await,

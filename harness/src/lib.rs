@@ -37,6 +37,7 @@ pub mod simulate;
 pub mod soak;
 pub mod stack;
 
+mod distributed;
 mod files;
 mod git;
 mod hand_over;

@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use flags_and_variables::Quietly;
 
 use super::{
-    BenchArguments, ExperimentArguments, FaultsArguments, LimitsArguments, SimulateArguments,
-    SoakArguments, values,
+    BenchArguments, DistributedArguments, ExperimentArguments, FaultsArguments, LimitsArguments,
+    SimulateArguments, SoakArguments, values,
 };
 use crate::stack::StackKind;
 
@@ -56,6 +56,8 @@ pub enum Command {
     Limits(LimitsArguments),
     /// Let parts of the system fail under load, and prove that nothing is lost
     Faults(FaultsArguments),
+    /// One run of several load clients on this machine; who sends or leads may be killed
+    Distributed(DistributedArguments),
     /// Half of the possible load for long, with an eye on memory and latency
     Soak(SoakArguments),
 }

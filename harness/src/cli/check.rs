@@ -71,6 +71,7 @@ where
         ),
         Command::Up(_) | Command::Soak(_) => Ok(()),
         Command::Faults(faults) => faults.check(),
+        Command::Distributed(distributed) => distributed.check(),
         Command::Demo(demo) => demo.target.check(),
         Command::Limits(limits) => limits.target.check().and(limits.check()),
         Command::Bench(bench) if bench.out.extension().is_none_or(|end| end != "csv") => {

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod check;
+mod distributed;
 mod experiment;
 mod faults;
 mod limits;
@@ -12,6 +13,7 @@ mod values;
 pub use arguments::{Cli, Command, DemoArguments, UpArguments};
 pub use check::parse;
 pub(crate) use check::rehearsal;
+pub use distributed::{DistributedArguments, Killed};
 pub use experiment::{BenchArguments, ExperimentArguments, SubjectArguments};
 pub use faults::{FaultsArguments, SoakArguments};
 pub use limits::LimitsArguments;

@@ -311,11 +311,11 @@ impl Started {
             Some(Sink::Log(publisher)) => Some(publisher.clone().beats(&control)),
             _ => None,
         };
-        let (mut gathered, mut recorded) = (None, Ok(()));
+        let (mut gathered, mut own) = (None, None);
         match self.sending {
             Sending::Own(transport, recorder, samples) => {
                 session.send(transport, samples, &control).await;
-                recorded = recorder.finish().1;
+                own = Some(recorder);
             }
             Sending::Workers(lead) => gathered = Some(lead.follow(&view, &control).await),
         }
@@ -324,6 +324,8 @@ impl Started {
         let stalled = stillness.stop();
         let watcher = self.watch.stop();
         drop(beats);
+        // Its file appears: from here on only files are left.
+        let recorded = own.map_or(Ok(()), |recorder| recorder.finish().1);
         let (findings, ended_beside) = beside.finish(&view);
         let ended = EndOfRun {
             session,
