@@ -52,6 +52,8 @@ harness_tests() {
 }
 
 title "unit and in-memory tests"
+# Most of them wait more than they work.
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-4}
 set --
 has kcat || set -- "$@" --skip kcat_
 has chromium || set -- "$@" --skip chromium_
@@ -124,6 +126,11 @@ fi
 
 skip "chromium_screenshots, chromium_screenshots_of_reports" "they make pictures and assert little: make screenshots"
 
+title "deploy/kubernetes"
+without=$(mktemp)
+trap 'rm -f "${embedded:-}" "$without"' EXIT
+bash deploy/check.sh "$without"
+
 title "docker/compose.yaml"
 if docker compose version >/dev/null 2>&1; then
     docker compose -f docker/compose.yaml --profile '*' config --quiet && echo "accepted by docker compose"
@@ -136,13 +143,11 @@ else
 fi
 
 title "the stack docker and its images"
-without_docker=$(mktemp)
-trap 'rm -f "${embedded:-}" "$without_docker"' EXIT
 docker_failed=""
-bash docker/test.sh "$without_docker" || docker_failed=yes
+bash docker/test.sh "$without" || docker_failed=yes
 while IFS= read -r line; do
     skip "${line%%: *}" "${line#*: }"
-done <"$without_docker"
+done <"$without"
 
 if [ -n "$not_run" ]; then
     printf '\nNOT RUN:%s\n' "$not_run"

@@ -58,7 +58,7 @@ pub(crate) fn what_does_not_fit(broker: &str, folder: &Path) {
     // Two runs at once, and workers for one.
     let short = [
         &SCHEDULE[..],
-        &["--patience", "8s", "--exit-code-on-invalid", "0"],
+        &["--patience", "5s", "--exit-code-on-invalid", "0"],
     ]
     .concat();
     let workers: Vec<_> = ["a", "b"].map(|name| place.worker(name, &[])).into();
@@ -67,7 +67,7 @@ pub(crate) fn what_does_not_fit(broker: &str, folder: &Path) {
     let two = place.coordinator("two", &with("two", "2", &short));
     let told = two.ends_with(1);
     assert!(
-        told.contains("0 of 2 workers came within --patience 8s"),
+        told.contains("0 of 2 workers came within --patience 5s"),
         "{told}"
     );
     one.ends_with(0);

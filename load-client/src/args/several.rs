@@ -1,5 +1,6 @@
 //! The part of the command line that is about several clients: where the log is that they share, and what holds for its runs.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -125,6 +126,13 @@ pub(crate) struct WorkerArguments {
     /// What reports call this worker [default: the name of its machine]
     #[arg(long, env = "LOAD_CLIENT_WORKER_NAME", value_parser = name, value_name = "NAME")]
     pub(crate) name: Option<String>,
+    /// Write every request of this worker's part to this CSV
+    #[arg(
+        long,
+        env = "LOAD_CLIENT_WORKER_REQUESTS_RECORD_FILE",
+        value_name = "FILE"
+    )]
+    pub(crate) requests_record_file: Option<PathBuf>,
     /// librdkafka property of this worker's clients, such as ssl.ca.location; repeatable
     #[arg(short = 'X', value_parser = Quietly(values::pair), value_delimiter = '\n', value_name = "KEY=VALUE")]
     pub(crate) properties: Vec<(String, String)>,

@@ -285,6 +285,8 @@ fn part_of(
         }
         None => {}
     }
+    run.requests_record_file
+        .clone_from(&arguments.requests_record_file);
     run.properties.extend(arguments.properties.iter().cloned());
     Ok(run)
 }

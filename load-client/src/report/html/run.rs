@@ -69,10 +69,9 @@ impl<'a> RunPage<'a> {
     /// The one sentence that a hurried reader needs, and its class.
     fn verdict(&self) -> (&'static str, String) {
         let total = &self.summary.total;
-        if let Validity::Invalid { findings } = self.validity {
-            let reasons = findings.iter().map(|own| own.reason.as_str());
-            let reasons = reasons.collect::<Vec<_>>().join("; ");
-            ("bad", format!("Do not use these figures: {reasons}."))
+        if self.validity.is_invalid() {
+            // The reasons stand below.
+            ("bad", "Do not use these figures.".to_owned())
         } else if let Validity::Partial { reason } = self.validity {
             (
                 "open",

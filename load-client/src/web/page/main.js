@@ -28,6 +28,8 @@ const orders = new Orders((problem) => {
   refused = problem;
   showProblem();
 });
+// The tab of the workers is there once they are.
+let wantsWorkers = location.hash === "#/workers";
 let [state, summary, moment, skew] = [null, null, null, 0];
 
 const problemOfRun = () => {
@@ -108,6 +110,10 @@ function showWorkers(all) {
   find("tab-workers").hidden = all.length === 0;
   workers.fill(all);
   const lost = all.filter((own) => own.state === "lost").length;
+  if (wantsWorkers && all.length > 0) {
+    wantsWorkers = false;
+    find("tab-workers").click();
+  }
   announce("workers-lost", lost ? `${lost} lost` : "");
 }
 
