@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""Holds Kubernetes manifests against the schemas of some releases, without a cluster. A field that a release does not know is
+an error, as `kubectl apply` would tell it. Values are looked at for their types alone.
+
+usage: check.py WHEEL RELEASES FILE...
+
+WHEEL is the package kubernetes-validate, which has the schemas; RELEASES are such as 1.25,1.37; a file - is standard input.
+"""
+
+import json
+import re
+import sys
+import zipfile
+
+import jsonschema
+import referencing
+import yaml
+
+FOLDER = "kubernetes_validate/kubernetes-json-schema/v{}.0-local-strict/"
+
+
+class Loader(yaml.SafeLoader):
+    """Refuses a key that comes twice: of two, PyYAML silently takes the last."""
+
+    def construct_mapping(self, node, deep=False):
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(None, None, f"{key.value} is there twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+class Release:
+    """The schemas of a release. They stay packed: there are thousands of them, and few are needed."""
+
+    def __init__(self, wheel, release):
+        self.wheel, self.release, self.folder = wheel, release, FOLDER.format(release)
+        definitions = referencing.Resource.from_contents(self.read("_definitions"))
+        self.registry = definitions @ referencing.Registry()
+
+    def read(self, name):
+        return json.loads(self.wheel.read(f"{self.folder}{name}.json"))
+
+    def errors(self, manifest):
+        """What is wrong with a manifest, each as a sentence."""
+        kind, version = str(manifest.get("kind")), str(manifest.get("apiVersion"))
+        # batch/v1 is batch-v1, and policy.networking.k8s.io/v1 is policy-v1.
+        group = re.sub(r"^([^./]*)(\.[^/]*)?/", r"\1-", version)
+        try:
+            schema = self.read(f"{kind.lower()}-{group}")
+        except KeyError:
+            return [f"Kubernetes {self.release} has no {kind} of {version}"]
+        validator = jsonschema.Draft202012Validator(schema, registry=self.registry)
+        found = [(".".join(map(str, error.absolute_path)), error.message) for error in validator.iter_errors(manifest)]
+        return [f"Kubernetes {self.release}: {path}: {message}" for path, message in found]
+
+
+def manifests(path):
+    with sys.stdin if path == "-" else open(path, encoding="utf-8") as file:
+        return [own for own in yaml.load_all(file, Loader) if own is not None]
+
+
+def main(wheel, releases, *paths):
+    with zipfile.ZipFile(wheel) as packed:
+        schemas = [Release(packed, release) for release in releases.split(",")]
+        wrong = checked = 0
+        for path in paths:
+            try:
+                found = manifests(path)
+            except (OSError, yaml.YAMLError) as error:
+                sys.exit(f"{path}: {error}")
+            for manifest in found:
+                checked += 1
+                name = f"{manifest.get('kind')} {manifest.get('metadata', {}).get('name')}"
+                for error in (error for own in schemas for error in own.errors(manifest)):
+                    wrong += 1
+                    print(f"{path}: {name}: {error}", file=sys.stderr)
+    if not checked:
+        sys.exit("there is no manifest")
+    if wrong:
+        sys.exit(1)
+    print(f"{checked} manifest(s) accepted by the schemas of Kubernetes {releases.replace(',', ' and ')}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
