@@ -8,10 +8,10 @@ mod parties;
 mod support;
 mod wrong;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use harness::service::{Service, ServiceOptions};
-use harness::stack::{Stack, StackOptions};
+use harness::stack::{Right, Stack, StackOptions, authorizer};
 use parties::Place;
 use rustix::process::Signal;
 use serde_json::Value;
@@ -20,11 +20,23 @@ use tokio::task::spawn_blocking;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn apache_kafka_only_several_clients_are_one_run_and_may_be_killed() {
-    let stack = Stack::start(stack_kind(), StackOptions::default()).await;
-    let stack = stack.unwrap();
-    for topic in ["createOrder", "createOrder.reply"] {
+    let options = StackOptions {
+        broker_properties: authorizer(),
+        ..StackOptions::default()
+    };
+    let mut stack = Stack::start(stack_kind(), options).await.unwrap();
+    for topic in [
+        "createOrder",
+        "createOrder.reply",
+        "closed.control",
+        "closed.results",
+        "mute.control",
+        "mute.results",
+    ] {
         stack.create_topic(topic, 1).await.unwrap();
     }
+    stack.withdraw("closed.control", Right::Read).await.unwrap();
+    stack.withdraw("mute.results", Right::Write).await.unwrap();
     let options = ServiceOptions {
         dispatch: Some("tasks".to_owned()),
         ..ServiceOptions::default()
@@ -33,13 +45,14 @@ async fn apache_kafka_only_several_clients_are_one_run_and_may_be_killed() {
     let folder = tempfile::tempdir().unwrap();
     // They wait more than they work, so they go side by side.
     let lanes = [
-        &[counts as Scenario, a_killed_worker, both_killed][..],
-        &[a_killed_coordinator, a_worker_that_the_run_goes_on_without][..],
+        &[counts as Scenario][..],
+        &[a_killed_worker, both_killed, wrong::topics_without_rights][..],
         &[
-            a_coordinator_that_slept,
+            a_killed_coordinator,
+            a_worker_that_the_run_goes_on_without,
             wrong::workers_that_would_begin_apart,
-            wrong::what_does_not_fit,
         ][..],
+        &[a_coordinator_that_slept, wrong::what_does_not_fit][..],
     ];
     let lanes = lanes.map(|lane| {
         let (broker, folder) = (
@@ -53,23 +66,34 @@ async fn apache_kafka_only_several_clients_are_one_run_and_may_be_killed() {
         ended.push(lane.await);
     }
     ended.into_iter().for_each(|lane| lane.unwrap());
+    let broker = stack.bootstrap_servers().to_owned();
+    let place = Place {
+        broker: &broker,
+        name: "gone",
+        folder: folder.path(),
+    };
+    let (worker, leader) = wrong::a_run_that_goes_on(&place);
+    stack.broker_process(0).unwrap().signal(Signal::KILL);
+    spawn_blocking(move || wrong::a_broker_that_is_gone(worker, leader))
+        .await
+        .unwrap();
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
     let left = left
         .into_iter()
         .map(|own| own.unwrap().file_name().into_string().unwrap());
     let left: Vec<_> = left.filter(|own| own.starts_with(".tmp")).collect();
-    // Two workers were killed, which leave what they unpacked.
-    assert!(left.len() <= 4, "{left:?}");
-    service.stop().await.unwrap();
-    stack.stop().await.unwrap();
+    // Three workers were killed, which leave what they unpacked.
+    assert!(left.len() <= 3, "{left:?}");
+    // Neither ends well without a broker.
+    drop((service, stack));
 }
 
 type Scenario = fn(&str, &Path);
 
-/// A schedule of 120 requests in 3 s.
-const SCHEDULE: [&str; 6] = ["--rate", "40/s", "-t", "3s", "--start-delay", "1s"];
-/// One of 400 in 10 s.
-const LONG: [&str; 6] = ["--rate", "40/s", "-t", "10s", "--start-delay", "1s"];
+/// A schedule of 120 requests in 2 s.
+const SCHEDULE: [&str; 6] = ["--rate", "60/s", "-t", "2s", "--start-delay", "1s"];
+/// One of 400 in 8 s.
+const LONG: [&str; 6] = ["--rate", "50/s", "-t", "8s", "--start-delay", "1s"];
 
 fn requests(report: &Value) -> u64 {
     report["summary"]["total"]["requests"].as_u64().unwrap()
@@ -93,8 +117,16 @@ fn counts(broker: &str, folder: &Path) {
         folder,
     };
     for of in [1, 2, 4, 8] {
-        let workers = (0..of).map(|index| place.worker(&format!("w{of}-{index}"), &[]));
+        let own = |index| folder.join(format!("w{of}-{index}.csv"));
+        let workers = (0..of).map(|index| {
+            let requests = own(index).display().to_string();
+            place.worker(
+                &format!("w{of}-{index}"),
+                &["--requests-record-file", &requests],
+            )
+        });
         let workers: Vec<_> = workers.collect();
+        let files: Vec<_> = (0..of).map(own).collect();
         let (run, of) = (format!("of-{of}"), of.to_string());
         let leader = place.coordinator(&run, &with(&run, &of, &SCHEDULE));
         let (code, told) = leader.end();
@@ -111,17 +143,59 @@ fn counts(broker: &str, folder: &Path) {
             let told = worker.ends_with(0);
             assert!(told.contains("is in the log"), "{told}");
         }
+        says_what_was_measured(&report, &files);
         let mut again = place.command(&["report", &run]);
         again.arg("--json").arg(place.report("again"));
         let (code, told) = place.start("again", again).end();
         assert!(matches!(code, Some(0 | 5)), "{told}");
         assert_eq!(requests(&place.json("again")), 120, "{told}");
+        let told = place
+            .start("watch", place.command(&["watch", &run]))
+            .ends_with(0);
+        assert!(
+            told.contains(" 120 ") && !told.contains("was killed"),
+            "{told}"
+        );
         let same = ["kinds", "outcomes", "throughput"];
         for field in same {
             let again = &place.json("again")["summary"][field];
             assert_eq!(again, &report["summary"][field], "{field}, {told}");
         }
     }
+}
+
+/// The report of the run has the very latencies that its workers have written, request by request.
+fn says_what_was_measured(report: &Value, files: &[PathBuf]) {
+    let mut times = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(file).unwrap();
+        let rows = text
+            .lines()
+            .skip(1)
+            .map(|row| row.split(',').nth(2).unwrap());
+        times.extend(rows.map(|time| time.parse::<f64>().unwrap()));
+    }
+    let response = &report["summary"]["total"]["response"];
+    let told = |field: &str| response[field].as_f64().unwrap();
+    let mean = times.iter().sum::<f64>() / times.len() as f64;
+    assert!(
+        (told("mean_ms") - mean).abs() < 1e-6 * mean,
+        "{mean}, {response}"
+    );
+    times.sort_unstable_by(f64::total_cmp);
+    for (field, time) in [("min_ms", times[0]), ("max_ms", times[times.len() - 1])] {
+        assert!(
+            (told(field) - time).abs() < 1e-9,
+            "{field} {time}, {response}"
+        );
+    }
+    // A bucket of the histogram is a ten-thousandth of its value wide.
+    let (below, above) = (times[times.len() / 2 - 1], times[times.len() / 2]);
+    let median = told("median_ms");
+    assert!(
+        below * 0.999 <= median && median <= above * 1.001,
+        "{below} to {above}, {response}"
+    );
 }
 
 /// The run ends, and says who is missing.

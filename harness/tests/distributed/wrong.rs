@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rustix::process::Signal;
 
-use crate::parties::Place;
+use crate::parties::{Party, Place};
 use crate::{SCHEDULE, with};
 
 /// A worker that reads the start late would begin late: nobody sends anything.
@@ -118,5 +118,64 @@ pub(crate) fn what_does_not_fit(broker: &str, folder: &Path) {
     assert!(
         reason.contains("names a file that the plan has not"),
         "{reason}"
+    );
+}
+
+/// Whoever may not read the orders, or not write what it measures, says so and sends nothing in vain.
+pub(crate) fn topics_without_rights(broker: &str, folder: &Path) {
+    let closed = Place {
+        broker,
+        name: "closed",
+        folder,
+    };
+    let told = closed.worker("blind", &[]).ends_with(1);
+    assert!(told.contains("topic closed.control cannot be"), "{told}");
+    let told = closed
+        .coordinator("blind-leader", &with("closed", "1", &SCHEDULE))
+        .ends_with(1);
+    assert!(told.contains("topic closed.control cannot be"), "{told}");
+
+    let mute = Place {
+        broker,
+        name: "mute",
+        folder,
+    };
+    let worker = mute.worker("mute", &[]);
+    let leader = mute.coordinator(
+        "mute-leader",
+        &with("mute", "1", &["--rate", "20/s", "-t", "60s"]),
+    );
+    let told = worker.ends_with(1);
+    assert!(
+        told.contains("takes no records: TopicAuthorizationFailed"),
+        "{told}"
+    );
+    let told = leader.ends_with(5);
+    assert!(told.contains("worker mute was not heard for 5s"), "{told}");
+}
+
+pub(crate) fn a_run_that_goes_on(place: &Place<'_>) -> (Party, Party) {
+    let worker = place.worker("w", &["--patience", "5s"]);
+    let leader = place.coordinator(
+        "gone",
+        &with(
+            "gone",
+            "1",
+            &["--rate", "20/s", "-t", "6s", "--timeout", "2s"],
+        ),
+    );
+    place.until_said("gone", "started", "w");
+    (worker, leader)
+}
+
+/// With the only broker, the log is gone and the service too.
+pub(crate) fn a_broker_that_is_gone(worker: Party, leader: Party) {
+    let told = leader.ends_with(5);
+    let names_it = told.contains("worker w was not heard for 5s: it is lost (the log at ");
+    assert!(names_it && told.contains("takes no records"), "{told}");
+    let told = worker.ends_with(1);
+    assert!(
+        told.contains("the log at ") && told.contains("takes no records"),
+        "{told}"
     );
 }

@@ -75,6 +75,7 @@ pub(crate) struct Coordinator {
 /// What is on its way to the log.
 #[derive(Debug, Default)]
 struct Wrote {
+    claim: bool,
     plan: bool,
     start: bool,
     stop: bool,
@@ -100,7 +101,8 @@ impl Coordinator {
     }
 
     /// Claims the run, once it has read what the log had when it came; or ends.
-    pub(crate) fn begin(&mut self) -> Vec<Act> {
+    pub(crate) fn begin(&mut self, now: Duration) -> Vec<Act> {
+        self.since = now;
         let (run, log) = (&self.course.run, &self.course.log);
         let wrong = match &self.load {
             Some(_) if log.opened_ms.is_some() => {
@@ -114,6 +116,7 @@ impl Coordinator {
                 format!("run {run} has no plan, its coordinator died before it: start a new run")
             }
             _ => {
+                self.wrote.claim = true;
                 let workers = self.terms.workers;
                 return vec![self.write(Says::Claim { workers })];
             }
@@ -213,6 +216,13 @@ impl Coordinator {
     }
 
     fn advance(&mut self, now: Duration) -> Vec<Act> {
+        if !self.is_in_office
+            && self.wrote.claim
+            && now.saturating_sub(self.since) >= self.terms.patience
+        {
+            let reason = "the log does not give back what is written to it, within --patience";
+            return self.end(Ending::NotBegun(reason.to_owned()));
+        }
         if !self.is_in_office || self.ended {
             return Vec::new();
         }

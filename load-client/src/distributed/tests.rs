@@ -156,7 +156,7 @@ impl World {
         for entry in &self.control {
             assert_eq!(machine.read(entry, now), [], "it is not in office");
         }
-        let claim = machine.begin();
+        let claim = machine.begin(now);
         self.bosses.push(Boss {
             machine,
             fate,

@@ -15,11 +15,13 @@ use crate::report::run_file::Replay;
 use crate::report::text::live_table;
 use crate::session::terminal::Text;
 use crate::session::{reader, unix_ms};
-use crate::transport::kafka::{From, KafkaLog, LogReader, LogSettings, Read};
+use crate::transport::kafka::{From, KafkaLog, LogReader, LogSettings};
 
 /// Clocks of two brokers may differ by so much.
 const CLOCKS_MS: i64 = 60_000;
 const TICK: Duration = Duration::from_millis(250);
+/// So long after the last record nothing is on its way.
+const QUIET: Duration = Duration::from_secs(1);
 /// As often as a run shows its table.
 const TABLE_EVERY: Duration = Duration::from_secs(2);
 
@@ -148,14 +150,14 @@ impl Look {
             read = results => (read, true),
         };
         let now = self.clock.elapsed();
-        match (read, is_result) {
-            (Read::CaughtUp, false) => return Ok(Seen::Control),
-            (Read::CaughtUp, true) => return Ok(Seen::Results),
-            (Read::Record(logged), false) => {
+        match (read?, is_result) {
+            (None, false) => return Ok(Seen::Control),
+            (None, true) => return Ok(Seen::Results),
+            (Some(logged), false) => {
                 let entry = Entry::read(logged.offset, logged.appended_ms, &logged.payload);
                 entry.iter().for_each(|entry| self.course.read(entry, now));
             }
-            (Read::Record(logged), true) => {
+            (Some(logged), true) => {
                 let measured = Measurement::read(&logged.payload);
                 let added = measured.and_then(|own| self.course.measured(own, now));
                 if let Some((part, record)) = added {
@@ -205,16 +207,24 @@ impl Look {
     /// Shows the run until it is over.
     async fn follow(&mut self, patience: Duration) -> anyhow::Result<()> {
         let (mut ticks, text) = (interval(TICK), Text::beside(std::iter::empty()));
-        let mut shown = Instant::now();
-        while !(self.course.log.is_over() && self.all_are_done()) {
+        let (mut shown, mut read) = (Instant::now(), Instant::now());
+        let mut has_caught_up = false;
+        // The two topics have no common order: the last results may come behind the end.
+        while !(self.is_over() && has_caught_up && read.elapsed() >= QUIET) {
             tokio::select! {
-                seen = self.next() => { seen?; }
+                seen = self.next() => {
+                    has_caught_up |= seen? == Seen::Results;
+                    read = Instant::now();
+                }
                 _ = ticks.tick() => {}
             }
             self.begin_live();
             if self.course.log.opened_ms.is_none() && self.clock.elapsed() >= patience {
                 let patience = humantime::format_duration(patience);
                 bail!("no run {} came within --patience {patience}", self.run);
+            }
+            if self.is_over() && self.course.log.plan.is_none() {
+                break;
             }
             if shown.elapsed() >= TABLE_EVERY && self.live.is_some() {
                 shown = Instant::now();
@@ -224,10 +234,10 @@ impl Look {
         Ok(())
     }
 
-    fn all_are_done(&self) -> bool {
+    /// Nothing more is to come, but for what is on its way. One that was aborted before its plan has no results.
+    fn is_over(&self) -> bool {
         let log = &self.course.log;
-        // An abort leaves workers that say nothing more.
-        log.aborted.is_some() || log.verdict.is_some()
+        log.is_over() && (log.aborted.is_some() || log.verdict.is_some())
     }
 
     fn begin_live(&mut self) {

@@ -18,7 +18,7 @@ use crate::load::{Control, Share};
 use crate::measure::selfcheck::available_cores;
 use crate::session::terminal::{INTERRUPTED, say};
 use crate::session::{Audience, Concluded, Publisher, Sender, Session, reader, unix_ms};
-use crate::transport::kafka::{From, KafkaLog, KafkaTransportError, Logged, Read};
+use crate::transport::kafka::{From, KafkaLog, KafkaTransportError, Logged};
 
 /// How often a worker looks at the clock.
 const TICK: Duration = Duration::from_millis(250);
@@ -97,9 +97,9 @@ impl<'a> Working<'a> {
         let mut ticks = interval(TICK);
         loop {
             let (read, done) = tokio::select! {
-                read = control.next() => match read {
-                    Read::CaughtUp => continue,
-                    Read::Record(logged) => self.read(logged),
+                read = control.next() => match read? {
+                    None => continue,
+                    Some(logged) => self.read(logged),
                 },
                 part = joined(&mut self.preparing) => (Instant::now(), self.prepared(part)),
                 concluded = joined(&mut self.sending) => return self.concluded(concluded),
@@ -107,7 +107,10 @@ impl<'a> Working<'a> {
                     self.flush()?;
                     return Err(KafkaTransportError::Interrupted.into());
                 }
-                _ = ticks.tick() => (Instant::now(), self.machine.tick(self.clock.elapsed())),
+                _ = ticks.tick() => {
+                    self.check_log()?;
+                    (Instant::now(), self.machine.tick(self.clock.elapsed()))
+                }
             };
             self.carry_out(done, read)?;
         }
@@ -118,6 +121,21 @@ impl<'a> Working<'a> {
         let now = self.clock.elapsed();
         let done = entry.map(|entry| self.machine.read(&entry, unix_ms(), now));
         (logged.read, done.unwrap_or_default())
+    }
+
+    /// A part whose measurements are lost is not worth sending.
+    fn check_log(&mut self) -> anyhow::Result<()> {
+        match self.log.check() {
+            Err(reason) if self.sending.is_none() => bail!(reason),
+            Err(reason) if self.cut.is_none() => {
+                say(&format!("stopping at once: {reason}"));
+                self.cut = Some(reason);
+                self.control.stop.cancel();
+                self.control.abort.cancel();
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     fn prepared(&mut self, part: anyhow::Result<Part>) -> Vec<Do> {

@@ -12,8 +12,8 @@ use tokio::time::{Interval as Ticks, MissedTickBehavior, interval};
 use uuid::Uuid;
 
 use crate::distributed::{
-    Act, Coordinator, Ending, Entry, FRESH_MS, LoadNote, Lost, Measurement, Terms, WorkerView,
-    lost, parts, validity,
+    Act, Coordinator, Ending, Entry, LoadNote, Lost, Measurement, Terms, WorkerView, lost, parts,
+    validity,
 };
 use crate::load::Control;
 use crate::load::plan::{Plan, Target};
@@ -23,7 +23,9 @@ use crate::measure::selfcheck::{Finding, Validity};
 use crate::report::html::Section;
 use crate::report::run_file::{RunPart, replayed, section, started_ms};
 use crate::session::terminal::say;
-use crate::transport::kafka::{From, KafkaLog, KafkaTransportError, LogReader, LogSettings, Read};
+use crate::transport::kafka::{
+    From, KafkaLog, KafkaTransportError, LogReader, LogSettings, Logged,
+};
 
 /// How often the coordinator looks at the clock.
 const TICK: Duration = Duration::from_millis(250);
@@ -71,6 +73,8 @@ pub(crate) struct Gathered {
     log: Arc<KafkaLog>,
     coordinator: Coordinator,
     skew_ms: Option<u64>,
+    /// The log could be written in the end.
+    is_reached: bool,
 }
 
 impl Lead {
@@ -121,11 +125,8 @@ impl Lead {
             views,
         } = undertaking;
         let log = KafkaLog::open(log, true).await?;
-        let from = match load {
-            Some(_) => From::Time(unix_ms() - FRESH_MS),
-            None => From::Beginning,
-        };
-        let control = reader(&log, move |log| log.read_control(from)).await?;
+        // From the beginning: a name that was taken long ago is taken.
+        let control = reader(&log, |log| log.read_control(From::Beginning)).await?;
         let id = format!("coordinator-{}", Uuid::new_v4());
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -193,37 +194,41 @@ impl Lead {
         };
         let clock = self.clock;
         Ok(tokio::select! {
-            read = self.control.next() => match read {
-                Read::CaughtUp => self.coordinator.begin(),
-                Read::Record(logged) => {
-                    let entry = Entry::read(logged.offset, logged.appended_ms, &logged.payload);
-                    let had_start = self.coordinator.course().log.start.is_some();
-                    let acts = entry.map(|entry| self.coordinator.read(&entry, clock.elapsed()));
-                    if let (false, Some(start)) = (had_start, self.coordinator.course().log.start) {
-                        self.has_leaders_times = logged.is_leaders_time;
-                        let since = u64::try_from(unix_ms() - start.appended_ms).unwrap_or(0);
-                        let delay = Duration::from_millis(start.delay_ms);
-                        // Of a run that was taken over, long ago.
-                        let late = Duration::from_millis(since).saturating_sub(delay);
-                        let begin = match late.is_zero() {
-                            true => Some(logged.read + delay),
-                            false => Instant::now().checked_sub(late),
-                        };
-                        self.begin = begin.or(Some(logged.read));
-                    }
-                    acts.unwrap_or_default()
-                }
+            read = self.control.next() => match read? {
+                None => self.coordinator.begin(clock.elapsed()),
+                Some(logged) => self.ordered(&logged),
             },
-            read = results => match read {
-                Read::CaughtUp => Vec::new(),
-                Read::Record(logged) => {
-                    let read = Measurement::read(&logged.payload);
-                    let acts = read.map(|own| self.coordinator.measured(own, clock.elapsed()));
-                    acts.unwrap_or_default()
-                }
-            },
-            _ = self.ticks.tick() => self.coordinator.tick(clock.elapsed()),
+            read = results => {
+                let read = read?.and_then(|logged| Measurement::read(&logged.payload));
+                let acts = read.map(|own| self.coordinator.measured(own, clock.elapsed()));
+                acts.unwrap_or_default()
+            }
+            _ = self.ticks.tick() => {
+                self.log.check().map_err(|reason| anyhow!(reason))?;
+                self.coordinator.tick(clock.elapsed())
+            }
         })
+    }
+
+    /// Takes a record of the control log.
+    fn ordered(&mut self, logged: &Logged) -> Vec<Act> {
+        let had_start = self.coordinator.course().log.start.is_some();
+        let entry = Entry::read(logged.offset, logged.appended_ms, &logged.payload);
+        let acts = entry.map(|entry| self.coordinator.read(&entry, self.clock.elapsed()));
+        if let (false, Some(start)) = (had_start, self.coordinator.course().log.start) {
+            self.has_leaders_times = logged.is_leaders_time;
+            let since = unix_ms().saturating_sub(start.appended_ms);
+            let delay = Duration::from_millis(start.delay_ms);
+            // Of a run that was taken over, long ago.
+            let late =
+                Duration::from_millis(u64::try_from(since).unwrap_or(0)).saturating_sub(delay);
+            let begin = match late.is_zero() {
+                true => Some(logged.read + delay),
+                false => Instant::now().checked_sub(late),
+            };
+            self.begin = begin.or(Some(logged.read));
+        }
+        acts.unwrap_or_default()
     }
 
     /// Results are read once the workers are known, and before they are started.
@@ -334,11 +339,16 @@ impl Lead {
             };
             self.carry_out(acts, Some((view, control)))?;
         }
-        self.flush();
-        self.gathered(view, control)
+        let is_reached = self.flush();
+        self.gathered(view, control, is_reached)
     }
 
-    fn gathered(mut self, view: &TallyView, control: &Control) -> anyhow::Result<Gathered> {
+    fn gathered(
+        mut self,
+        view: &TallyView,
+        control: &Control,
+        is_reached: bool,
+    ) -> anyhow::Result<Gathered> {
         let log = &self.coordinator.course().log;
         let intervals = std::mem::take(&mut self.intervals);
         let parts = parts(self.coordinator.course(), intervals);
@@ -373,19 +383,26 @@ impl Lead {
             log: self.log,
             coordinator: self.coordinator,
             skew_ms,
+            is_reached,
         })
     }
 
-    fn flush(&self) {
-        if let Err(reason) = tokio::task::block_in_place(|| self.log.flush(FLUSH)) {
+    /// Whether the log has all that was written.
+    fn flush(&self) -> bool {
+        let flushed = tokio::task::block_in_place(|| self.log.flush(FLUSH));
+        if let Err(reason) = &flushed {
             say(&format!("error: {reason}"));
         }
+        flushed.is_ok()
     }
 }
 
 impl Gathered {
     /// Tells all who look at the run how it ended.
     pub(super) fn close(self, exit_code: u8) {
+        if !self.is_reached {
+            return;
+        }
         let note = self.coordinator.verdict(exit_code);
         let json = serde_json::to_vec(&note).unwrap_or_default();
         let written = self.log.control(&note.run, &json);

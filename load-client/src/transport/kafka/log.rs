@@ -55,12 +55,14 @@ pub(crate) struct Logged {
     pub(crate) payload: Vec<u8>,
 }
 
-/// What a reader gives.
-#[derive(Debug, Clone)]
-pub(crate) enum Read {
+/// What a reader's thread tells.
+#[derive(Debug)]
+enum Read {
     Record(Logged),
     /// What was there when it began to read has been read.
     CaughtUp,
+    /// It reads no more, because it may not, or the topic is gone.
+    Failed(String),
 }
 
 /// Where a reader begins.
@@ -203,19 +205,25 @@ impl KafkaLog {
         sent.map_err(|(error, _)| format!("topic {topic}: {}", short(&error)))
     }
 
+    /// Fails when a record could not be appended.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let refused = self.producer.context().refused.get();
+        refused.map_or(Ok(()), |reason| Err(self.refused(reason)))
+    }
+
+    fn refused(&self, reason: &str) -> String {
+        format!(
+            "the log at {} takes no records: {reason}",
+            self.settings.brokers
+        )
+    }
+
     /// Waits until all is appended, that long at most. Fails when something could not be.
     pub(crate) fn flush(&self, patience: Duration) -> Result<(), String> {
         let flushed = self.producer.flush(patience);
-        let refused = self.producer.context().refused.get().cloned();
-        let reason = match (flushed, refused) {
-            (_, Some(refused)) => refused,
-            (Err(error), None) => self.producer.context().reason(&error),
-            (Ok(()), None) => return Ok(()),
-        };
-        Err(format!(
-            "the log at {} takes no records: {reason}",
-            self.settings.brokers
-        ))
+        self.check()?;
+        let reason = |error: &KafkaError| self.refused(&self.producer.context().reason(error));
+        flushed.map_err(|error| reason(&error))
     }
 
     /// Reads the control log.
@@ -231,6 +239,7 @@ impl KafkaLog {
 
 /// A thread that reads a topic. Dropping it stops the thread.
 pub(crate) struct LogReader {
+    topic: String,
     records: mpsc::Receiver<Read>,
     consumer: Arc<BaseConsumer<Context>>,
     stop: Arc<AtomicBool>,
@@ -266,6 +275,7 @@ impl LogReader {
             KafkaTransportError::Unusable(format!("the log cannot be read: {error}"))
         })?;
         Ok(Self {
+            topic: topic.to_owned(),
             records,
             consumer,
             stop,
@@ -273,10 +283,19 @@ impl LogReader {
         })
     }
 
-    /// The next record, or that the reader has caught up. Waits for ever after its thread has ended.
-    pub(crate) async fn next(&mut self) -> Read {
+    /// The next record; `None` once the reader has caught up with what was there when it began. Fails when it reads no more,
+    /// because it may not, or the topic is gone.
+    pub(crate) async fn next(&mut self) -> Result<Option<Logged>, KafkaTransportError> {
         match self.records.recv().await {
-            Some(read) => read,
+            Some(Read::Record(logged)) => Ok(Some(logged)),
+            Some(Read::CaughtUp) => Ok(None),
+            Some(Read::Failed(reason)) => {
+                let topic = &self.topic;
+                let told = format!(
+                    "topic {topic} cannot be read: {reason}; change the rights of this client"
+                );
+                Err(KafkaTransportError::Unusable(told))
+            }
             None => std::future::pending().await,
         }
     }
@@ -312,6 +331,13 @@ fn may_pass(error: &KafkaError) -> bool {
         ];
         passing.contains(&code)
     })
+}
+
+/// Whether reading may go on after an error.
+fn passes(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{TopicAuthorizationFailed, UnknownTopicOrPartition};
+    let code = error.rdkafka_error_code();
+    code.is_none_or(|code| ![TopicAuthorizationFailed, UnknownTopicOrPartition].contains(&code))
 }
 
 /// Offsets that a reader has still to come to, by partition.
@@ -372,10 +398,15 @@ fn read(
         }
         let record = match consumer.poll(POLL) {
             None => continue,
-            Some(Err(error)) => {
-                // It passes, or the connection's context tells it.
+            Some(Err(error)) if passes(&error) => {
+                // The connection's context tells it, if it lasts.
                 tracing::debug!(%error, "reading the log");
                 continue;
+            }
+            Some(Err(error)) => {
+                // Nobody may listen any more.
+                drop(sender.blocking_send(Read::Failed(short(&error))));
+                return;
             }
             Some(Ok(record)) => record,
         };

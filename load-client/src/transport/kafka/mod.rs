@@ -29,7 +29,7 @@ pub use config::{KafkaSettings, ServiceSettings, built_in_features};
 
 // internal: for the program
 pub(crate) use config::{ClientSettings, OWN_REPLY_TOPIC_INFIX, librdkafka_version};
-pub(crate) use log::{From, KafkaLog, LogReader, LogSettings, Logged, Read};
+pub(crate) use log::{From, KafkaLog, LogReader, LogSettings, Logged};
 
 /// A connected transport: topics checked, reply consumer assigned and positioned.
 pub struct KafkaTransport {
