@@ -107,9 +107,8 @@ pub(crate) fn what_does_not_fit(broker: &str, folder: &Path) {
     let hello = place.until_said("evil", "hello", "victim");
     let id = hello["from"].as_str().unwrap();
     let flags = r#"[{"name":"body-lines","value":"/etc/passwd","is_file":true}]"#;
-    let load = format!(
-        r#"{{"brokers":"{broker}","is_guarded":false,"flags":{flags},"files":{{}},"interval_seconds":1}}"#
-    );
+    let load =
+        format!(r#"{{"brokers":"{broker}","flags":{flags},"files":{{}},"interval_seconds":1}}"#);
     place.write(&format!(
         r#"{says}{{"plan":{{"order":["{id}"],"load":{load}}}}}}}"#
     ));

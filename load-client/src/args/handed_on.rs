@@ -27,11 +27,29 @@ const FILES: [&str; 4] = ["shape", "scenario", "body_lines", "feeder"];
 /// A record has at most 1 MB by Kafka's default, and base64 makes four bytes of three.
 const MOST_BYTES: usize = 700_000;
 
+/// Beginnings of librdkafka's properties that are each client's own: where it connects, what lets it in, what it loads or runs.
+const OWN_PROPERTIES: [&str; 8] = [
+    "security.",
+    "sasl.",
+    "ssl.",
+    "enable.s",
+    "https.",
+    "plugin.",
+    "bootstrap.servers",
+    "metadata.broker.list",
+];
+
+/// Whether a property, as `-X` takes it, is none of a plan.
+fn is_own(pair: &str) -> bool {
+    let key = pair.split_once('=').map_or(pair, |(key, _)| key);
+    is_secret(key) || OWN_PROPERTIES.iter().any(|own| key.starts_with(own))
+}
+
 fn is_handed_on(flag: &Arg) -> bool {
     HANDED_ON.split(' ').any(|own| flag.get_id() == own)
 }
 
-/// The flags that were given of a command line of `run`, without what lets one in.
+/// The flags that were given of a command line of `run`, without what each client has of its own.
 pub(super) fn flags(run: &RunArguments, matches: &ArgMatches) -> Vec<PlanFlag> {
     let command = Cli::command();
     let command = command.find_subcommand("run");
@@ -56,14 +74,8 @@ fn values(run: &RunArguments, matches: &ArgMatches, flag: &Arg) -> Vec<PlanFlag>
     }
     let raw = matches.get_raw(id).into_iter().flatten();
     let texts = raw.map(|text| text.to_string_lossy().into_owned());
-    let lets_in = |text: &String| {
-        let key = text.split_once('=').map_or("", |(key, _)| key);
-        id == "properties" && is_secret(key)
-    };
-    texts
-        .filter(|text| !lets_in(text))
-        .map(|text| own(Some(text)))
-        .collect()
+    let of_plan = texts.filter(|text| id != "properties" || !is_own(text));
+    of_plan.map(|text| own(Some(text))).collect()
 }
 
 /// The load of a command line, with what its flags name. `scenario` are further files, which a scenario names. Fails when a
@@ -71,8 +83,6 @@ fn values(run: &RunArguments, matches: &ArgMatches, flag: &Arg) -> Vec<PlanFlag>
 pub(crate) fn planned(run: &RunArguments, scenario: &[PathBuf]) -> Result<LoadNote, Misuse> {
     let mut note = LoadNote {
         brokers: run.host.brokers.clone(),
-        is_guarded: !run.host.properties.is_empty()
-            || run.properties.iter().any(|(key, _)| is_secret(key)),
         flags: run.handed_on.clone(),
         files: BTreeMap::new(),
         interval_seconds: run.several.live_interval,
@@ -189,6 +199,11 @@ fn typed(flag: &PlanFlag, load: &LoadNote, folder: &Path) -> Result<OsString, St
         typed.push(folder.join(value));
         return Ok(typed);
     }
+    if id == "properties" && is_own(value) {
+        return Err(format!(
+            "the plan has -X {value:?}, which is each worker's own"
+        ));
+    }
     if id == "body" && serde_json::from_str::<serde::de::IgnoredAny>(value).is_err() {
         return Err("the plan's --body is no JSON".to_owned());
     }
@@ -219,3 +234,6 @@ fn own_files_only(
     }
     Ok(run)
 }
+
+#[cfg(test)]
+mod tests;

@@ -113,8 +113,9 @@ impl LogArguments {
 pub(crate) struct WorkerArguments {
     #[command(flatten)]
     pub(crate) log: LogArguments,
-    /// Cluster under test, where the plan's brokers want more than an address, or are called otherwise here [default: as
-    /// --control if it has the plan's brokers, else those]
+    /// Cluster under test, where that is another one than --control, or is called otherwise by the coordinator
+    ///
+    /// A worker sends to no cluster that its own command line does not name.
     #[arg(long, value_parser = Quietly(values::cluster_url), value_name = "URL")]
     pub(crate) host: Option<ClusterUrl>,
     /// Wait for this run alone

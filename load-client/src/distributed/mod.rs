@@ -107,10 +107,8 @@ pub(crate) struct PlanNote {
 /// The whole load, as it was typed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct LoadNote {
-    /// Brokers of the service, without what lets one in.
+    /// Brokers of the service.
     pub(crate) brokers: String,
-    /// Whether these brokers want more than an address, such as a password or TLS.
-    pub(crate) is_guarded: bool,
     pub(crate) flags: Vec<PlanFlag>,
     /// The files that these flags name, in base64, by their paths.
     pub(crate) files: BTreeMap<String, String>,

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, bail};
-use kafka_cluster_url::ClusterUrl;
 use program_shell::signals::Signals;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -283,26 +282,21 @@ async fn prepare(
     })
 }
 
-/// The command line of a part, at the cluster that this worker reaches.
+/// The command line of a part. It sends to no cluster that the worker's own command line does not name.
 fn part_of(
     arguments: &WorkerArguments,
     load: &LoadNote,
     share: Share,
     folder: &Path,
 ) -> Result<RunArguments, String> {
-    let mut run = unpacked(load, Some(share), folder)?;
     let control = arguments.log.control.as_ref();
-    let same: Option<&ClusterUrl> = control.filter(|control| control.brokers == load.brokers);
-    match arguments.host.as_ref().or(same) {
-        Some(host) => run.host = host.clone(),
-        None if load.is_guarded => {
-            return Err(format!(
-                "{} wants more than an address, and a plan has no passwords: give this worker --host",
-                load.brokers
-            ));
-        }
-        None => {}
-    }
+    let same = control.filter(|control| control.brokers == load.brokers);
+    let host = arguments.host.as_ref().or(same).ok_or_else(|| {
+        let brokers = &load.brokers;
+        format!("the load is for {brokers}, which is not --control: give this worker --host kafka://{brokers}")
+    })?;
+    let mut run = unpacked(load, Some(share), folder)?;
+    run.host = host.clone();
     run.requests_record_file
         .clone_from(&arguments.requests_record_file);
     run.properties.extend(arguments.properties.iter().cloned());

@@ -1,0 +1,240 @@
+use super::*;
+use crate::args::read;
+use crate::load::plan::Plan;
+
+fn typed_run(arguments: &[&str]) -> RunArguments {
+    let start = ["load-client", "run", "--host", "kafka://a:1"];
+    let all = start.iter().chain(arguments).map(OsString::from);
+    match read(all)
+        .map_err(|error| wrong_use(&error))
+        .unwrap()
+        .0
+        .command
+    {
+        Command::Run(run) => *run,
+        other => panic!("not a run: {other:?}"),
+    }
+}
+
+fn share() -> Option<Share> {
+    Share::new(1, 3)
+}
+
+/// A flag that is neither would be lost on its way to a worker, or would be the hole in its fence.
+#[test]
+fn each_flag_of_run_is_the_workers_or_the_coordinators() {
+    const COORDINATORS: &str = "host headless requests_record_file json config segment until metrics_url csv csv_full_history \
+        html only_summary fail_on junit hdr prometheus abort_on_fail abort_delay exit_code_on_error exit_code_on_invalid web \
+        web_allow_remote web_name autostart autoquit workers resume run max_skew start_delay on_worker_loss live_interval \
+        control control_topic results_topic patience help";
+    let command = Cli::command();
+    let run = command.find_subcommand("run").unwrap();
+    for flag in run.get_arguments() {
+        let id = flag.get_id().as_str();
+        let of = [HANDED_ON, COORDINATORS].map(|list| list.split_whitespace().any(|own| own == id));
+        assert_ne!(of[0], of[1], "{id} is of one of them");
+    }
+}
+
+#[test]
+fn a_worker_gets_the_load_that_was_typed_with_its_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir(at("bodies")).unwrap();
+    std::fs::write(at("bodies/create.json"), "{\"items\":[]}").unwrap();
+    let scenario =
+        "[[request]]\nname = \"create\"\nbody_file = \"bodies/create.json\"\nweight = 3\n";
+    std::fs::write(at("orders.toml"), scenario).unwrap();
+    let path = at("orders.toml").display().to_string();
+    let given = [
+        "--scenario",
+        &path,
+        "--rate",
+        "300/s",
+        "--arrivals",
+        "poisson",
+        "-t",
+        "10s",
+        "--header",
+        "tenant=a,b",
+        "--header",
+        "colour=red",
+        "--workers",
+        "3",
+        "--json",
+        "x.json",
+        "--publish-only",
+        "-X",
+        "linger.ms=3",
+        "-X",
+        "sasl.username=me",
+        "-X",
+        "ssl.ca.location=ca.crt",
+    ];
+    let run = typed_run(&given);
+    let (plan, _, mix) = run.prepared("id".to_owned()).unwrap();
+    let load = planned(&run, &mix.files).unwrap();
+    assert_eq!(
+        load.files.keys().collect::<Vec<_>>(),
+        ["scenario/bodies/create.json", "scenario/orders.toml"]
+    );
+    let told = format!("{:?}", load.flags);
+    assert!(
+        !told.contains("sasl") && !told.contains("ssl.") && !told.contains("json\""),
+        "{told}"
+    );
+    let elsewhere = tempfile::tempdir().unwrap();
+    let own = unpacked(&load, share(), elsewhere.path()).unwrap();
+    let (own_plan, settings, own_mix) = own.prepared("id".to_owned()).unwrap();
+    let whole = Plan {
+        share: own_plan.share,
+        ..plan
+    };
+    assert_eq!(
+        (own_plan.load_model(), own_plan.run_time),
+        (whole.load_model(), whole.run_time)
+    );
+    assert_eq!(own_plan.share.to_string(), "2/3");
+    assert_eq!(
+        settings.headers,
+        [("tenant", "a,b"), ("colour", "red")]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    );
+    assert_eq!(
+        settings.properties,
+        [("linger.ms".to_owned(), "3".to_owned())]
+    );
+    assert!(settings.publish_only && own.json.is_none());
+    assert_eq!(own_mix.parts()[0].name, "create");
+}
+
+#[test]
+fn a_scenario_that_workers_cannot_be_sent_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = folder.path().join("inner");
+    std::fs::create_dir(&inner).unwrap();
+    std::fs::write(folder.path().join("body.json"), "{}").unwrap();
+    std::fs::write(inner.join("lines"), "x\n".repeat(400_000)).unwrap();
+    let refused = |request: &str| {
+        let path = inner.join("orders.toml");
+        std::fs::write(
+            &path,
+            format!("[[request]]\nname = \"create\"\n{request}\n"),
+        )
+        .unwrap();
+        let run = typed_run(&["--scenario", path.to_str().unwrap(), "--workers", "2"]);
+        let (_, _, mix) = run.prepared("id".to_owned()).unwrap();
+        planned(&run, &mix.files).unwrap_err().to_string()
+    };
+    let told = refused("body_file = \"../body.json\"");
+    assert!(
+        told.contains("is not below the folder of --scenario"),
+        "{told}"
+    );
+    let told = refused("body_lines = \"lines\"");
+    assert!(told.contains("has room for 700 KB"), "{told}");
+}
+
+/// Whoever writes plans decides what is sent, not what a worker reads, writes, loads or runs.
+#[test]
+fn a_plan_that_reaches_for_the_workers_machine_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let outside = folder.path().join("secret");
+    std::fs::write(&outside, "[]").unwrap();
+    let outside = outside.display().to_string();
+    let flag = |name: &str, value: &str, is_file| PlanFlag {
+        name: name.to_owned(),
+        value: Some(value.to_owned()),
+        is_file,
+    };
+    let scenario = |file: &str| {
+        let text = format!("[[request]]\nname = \"create\"\nbody_file = \"{file}\"\n");
+        [(
+            "scenario/orders.toml".to_owned(),
+            BASE64_STANDARD.encode(text),
+        )]
+    };
+    let own = tempfile::tempdir().unwrap();
+    let told = |flags: Vec<PlanFlag>, files: &[(String, String)]| {
+        let load = LoadNote {
+            brokers: "a:1".to_owned(),
+            flags,
+            files: files.iter().cloned().collect(),
+            interval_seconds: 1,
+        };
+        unpacked(&load, share(), own.path()).unwrap_err()
+    };
+    for (flags, files, expected) in [
+        (
+            vec![flag("json", "x.json", false)],
+            vec![],
+            "no worker's flag",
+        ),
+        (
+            vec![flag("config", &outside, false)],
+            vec![],
+            "no worker's flag",
+        ),
+        (
+            vec![flag("web", "0.0.0.0:80", false)],
+            vec![],
+            "no worker's flag",
+        ),
+        (vec![flag("body", &outside, false)], vec![], "is no JSON"),
+        (
+            vec![flag("body", &outside, true)],
+            vec![],
+            "that the plan has not",
+        ),
+        (
+            vec![flag("feeder", &outside, false)],
+            vec![],
+            "that the plan has not",
+        ),
+        (
+            vec![flag("topic", &outside, true)],
+            vec![],
+            "that the plan has not",
+        ),
+        (
+            vec![flag("X", "sasl.kerberos.kinit.cmd=touch x", false)],
+            vec![],
+            "each worker's own",
+        ),
+        (
+            vec![flag("X", "plugin.library.paths=x.so", false)],
+            vec![],
+            "each worker's own",
+        ),
+        (
+            vec![flag("X", "metadata.broker.list=b:1", false)],
+            vec![],
+            "each worker's own",
+        ),
+        (
+            vec![],
+            vec![("../x".to_owned(), String::new())],
+            "none of its own",
+        ),
+        (
+            vec![],
+            vec![(outside.clone(), String::new())],
+            "none of its own",
+        ),
+        (
+            vec![flag("scenario", "scenario/orders.toml", true)],
+            scenario(&outside).into(),
+            "which the plan has not",
+        ),
+        (
+            vec![flag("scenario", "scenario/orders.toml", true)],
+            scenario("../../secret").into(),
+            "which the plan has not",
+        ),
+        (vec![flag("rate", "fast", false)], vec![], "--rate"),
+    ] {
+        let told = told(flags, &files);
+        assert!(told.contains(expected), "{told}");
+        assert!(!told.contains('\n'), "{told}");
+    }
+}
