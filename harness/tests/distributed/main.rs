@@ -20,28 +20,7 @@ use tokio::task::spawn_blocking;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn apache_kafka_only_several_clients_are_one_run_and_may_be_killed() {
-    let options = StackOptions {
-        broker_properties: authorizer(),
-        ..StackOptions::default()
-    };
-    let mut stack = Stack::start(stack_kind(), options).await.unwrap();
-    for topic in [
-        "createOrder",
-        "createOrder.reply",
-        "closed.control",
-        "closed.results",
-        "mute.control",
-        "mute.results",
-    ] {
-        stack.create_topic(topic, 1).await.unwrap();
-    }
-    stack.withdraw("closed.control", Right::Read).await.unwrap();
-    stack.withdraw("mute.results", Right::Write).await.unwrap();
-    let options = ServiceOptions {
-        dispatch: Some("tasks".to_owned()),
-        ..ServiceOptions::default()
-    };
-    let service = Service::start(&stack, options).await.unwrap();
+    let (mut stack, service) = started().await;
     let folder = tempfile::tempdir().unwrap();
     // They wait more than they work, so they go side by side.
     let lanes = [
@@ -86,6 +65,33 @@ async fn apache_kafka_only_several_clients_are_one_run_and_may_be_killed() {
     assert!(left.len() <= 3, "{left:?}");
     // Neither ends well without a broker.
     drop((service, stack));
+}
+
+/// A broker that two topics have no rights on, and a service.
+async fn started() -> (Stack, Service) {
+    let options = StackOptions {
+        broker_properties: authorizer(),
+        ..StackOptions::default()
+    };
+    let stack = Stack::start(stack_kind(), options).await.unwrap();
+    for topic in [
+        "createOrder",
+        "createOrder.reply",
+        "closed.control",
+        "closed.results",
+        "mute.control",
+        "mute.results",
+    ] {
+        stack.create_topic(topic, 1).await.unwrap();
+    }
+    stack.withdraw("closed.control", Right::Read).await.unwrap();
+    stack.withdraw("mute.results", Right::Write).await.unwrap();
+    let options = ServiceOptions {
+        dispatch: Some("tasks".to_owned()),
+        ..ServiceOptions::default()
+    };
+    let service = Service::start(&stack, options).await.unwrap();
+    (stack, service)
 }
 
 type Scenario = fn(&str, &Path);

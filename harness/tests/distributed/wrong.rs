@@ -84,7 +84,11 @@ pub(crate) fn what_does_not_fit(broker: &str, folder: &Path) {
         .ends_with(1);
     assert!(told.contains("has no run nobody"), "{told}");
 
-    // A plan of another version, and records that are nothing.
+    hostile_records(&place);
+}
+
+/// A plan of another version, records that are nothing, and a plan that reaches for a file of the worker's machine.
+fn hostile_records(place: &Place<'_>) {
     for note in [
         r#"{"version":2,"run":"newer","from":"c","says":{"claim":{"workers":1}}}"#,
         "no JSON",
@@ -99,7 +103,6 @@ pub(crate) fn what_does_not_fit(broker: &str, folder: &Path) {
     );
     assert!(!told.contains('\u{1b}'), "{told}");
 
-    // A worker whose load is another one, and a plan that reaches for a file of the worker's machine.
     let worker = place.worker("victim", &[]);
     worker.until_told("waiting for a run");
     let says = r#"{"version":1,"run":"evil","from":"c","says":"#;
@@ -107,6 +110,7 @@ pub(crate) fn what_does_not_fit(broker: &str, folder: &Path) {
     let hello = place.until_said("evil", "hello", "victim");
     let id = hello["from"].as_str().unwrap();
     let flags = r#"[{"name":"body-lines","value":"/etc/passwd","is_file":true}]"#;
+    let broker = place.broker;
     let load =
         format!(r#"{{"brokers":"{broker}","flags":{flags},"files":{{}},"interval_seconds":1}}"#);
     place.write(&format!(

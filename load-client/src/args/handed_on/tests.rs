@@ -1,6 +1,5 @@
 use super::*;
 use crate::args::read;
-use crate::load::plan::Plan;
 
 fn typed_run(arguments: &[&str]) -> RunArguments {
     let start = ["load-client", "run", "--host", "kafka://a:1"];
@@ -42,68 +41,29 @@ fn a_worker_gets_the_load_that_was_typed_with_its_files() {
     let at = |name: &str| folder.path().join(name);
     std::fs::create_dir(at("bodies")).unwrap();
     std::fs::write(at("bodies/create.json"), "{\"items\":[]}").unwrap();
-    let scenario =
-        "[[request]]\nname = \"create\"\nbody_file = \"bodies/create.json\"\nweight = 3\n";
+    let scenario = "[[request]]\nname = \"create\"\nbody_file = \"bodies/create.json\"\n";
     std::fs::write(at("orders.toml"), scenario).unwrap();
     let path = at("orders.toml").display().to_string();
-    let given = [
-        "--scenario",
-        &path,
-        "--rate",
-        "300/s",
-        "--arrivals",
-        "poisson",
-        "-t",
-        "10s",
-        "--header",
-        "tenant=a,b",
-        "--header",
-        "colour=red",
-        "--workers",
-        "3",
-        "--json",
-        "x.json",
-        "--publish-only",
-        "-X",
-        "linger.ms=3",
-        "-X",
-        "sasl.username=me",
-        "-X",
-        "ssl.ca.location=ca.crt",
-    ];
-    let run = typed_run(&given);
-    let (plan, _, mix) = run.prepared("id".to_owned()).unwrap();
+    let given = "--rate 300/s --arrivals poisson -t 10s --header tenant=a,b --header colour=red --workers 3 --json x.json \
+        --publish-only -X linger.ms=3 -X sasl.username=me -X ssl.ca.location=ca.crt --scenario";
+    let run = typed_run(&given.split_whitespace().chain([&*path]).collect::<Vec<_>>());
+    let (plan, typed, mix) = run.prepared("id".to_owned()).unwrap();
     let load = planned(&run, &mix.files).unwrap();
+    let files: Vec<_> = load.files.keys().collect();
     assert_eq!(
-        load.files.keys().collect::<Vec<_>>(),
+        files,
         ["scenario/bodies/create.json", "scenario/orders.toml"]
-    );
-    let told = format!("{:?}", load.flags);
-    assert!(
-        !told.contains("sasl") && !told.contains("ssl.") && !told.contains("json\""),
-        "{told}"
     );
     let elsewhere = tempfile::tempdir().unwrap();
     let own = unpacked(&load, share(), elsewhere.path()).unwrap();
     let (own_plan, settings, own_mix) = own.prepared("id".to_owned()).unwrap();
-    let whole = Plan {
-        share: own_plan.share,
-        ..plan
-    };
-    assert_eq!(
-        (own_plan.load_model(), own_plan.run_time),
-        (whole.load_model(), whole.run_time)
-    );
     assert_eq!(own_plan.share.to_string(), "2/3");
-    assert_eq!(
-        settings.headers,
-        [("tenant", "a,b"), ("colour", "red")]
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-    );
-    assert_eq!(
-        settings.properties,
-        [("linger.ms".to_owned(), "3".to_owned())]
-    );
+    assert_eq!(own_plan.load_model(), plan.load_model());
+    assert_eq!(own_plan.run_time, plan.run_time);
+    assert_eq!(settings.headers, typed.headers);
+    // What connects is each client's own.
+    let linger = ("linger.ms".to_owned(), "3".to_owned());
+    assert_eq!(settings.properties, [linger]);
     assert!(settings.publish_only && own.json.is_none());
     assert_eq!(own_mix.parts()[0].name, "create");
 }
@@ -135,6 +95,27 @@ fn a_scenario_that_workers_cannot_be_sent_is_refused() {
     assert!(told.contains("has room for 700 KB"), "{told}");
 }
 
+/// What a worker says of a plan with a flag, `name=value` or `name@file`, and with a file.
+fn refused(flag: &str, file: Option<(&str, &str)>) -> String {
+    let place = flag.find(['=', '@']);
+    let flags = place.map(|place| PlanFlag {
+        name: flag[..place].to_owned(),
+        value: Some(flag[place + 1..].to_owned()),
+        is_file: flag.as_bytes()[place] == b'@',
+    });
+    let files = file.map(|(path, text)| (path.to_owned(), BASE64_STANDARD.encode(text)));
+    let load = LoadNote {
+        brokers: "a:1".to_owned(),
+        flags: flags.into_iter().collect(),
+        files: files.into_iter().collect(),
+        interval_seconds: 1,
+    };
+    let own = tempfile::tempdir().unwrap();
+    let told = unpacked(&load, share(), own.path()).unwrap_err();
+    assert!(!told.contains('\n'), "{told}");
+    told
+}
+
 /// Whoever writes plans decides what is sent, not what a worker reads, writes, loads or runs.
 #[test]
 fn a_plan_that_reaches_for_the_workers_machine_is_refused() {
@@ -142,99 +123,35 @@ fn a_plan_that_reaches_for_the_workers_machine_is_refused() {
     let outside = folder.path().join("secret");
     std::fs::write(&outside, "[]").unwrap();
     let outside = outside.display().to_string();
-    let flag = |name: &str, value: &str, is_file| PlanFlag {
-        name: name.to_owned(),
-        value: Some(value.to_owned()),
-        is_file,
-    };
-    let scenario = |file: &str| {
-        let text = format!("[[request]]\nname = \"create\"\nbody_file = \"{file}\"\n");
-        [(
-            "scenario/orders.toml".to_owned(),
-            BASE64_STANDARD.encode(text),
-        )]
-    };
-    let own = tempfile::tempdir().unwrap();
-    let told = |flags: Vec<PlanFlag>, files: &[(String, String)]| {
-        let load = LoadNote {
-            brokers: "a:1".to_owned(),
-            flags,
-            files: files.iter().cloned().collect(),
-            interval_seconds: 1,
-        };
-        unpacked(&load, share(), own.path()).unwrap_err()
-    };
-    for (flags, files, expected) in [
+    for (flag, expected) in [
+        ("json=x.json".to_owned(), "no worker's flag"),
+        (format!("config={outside}"), "no worker's flag"),
+        ("web=0.0.0.0:80".to_owned(), "no worker's flag"),
+        (format!("body={outside}"), "is no JSON"),
+        (format!("body@{outside}"), "that the plan has not"),
+        (format!("feeder={outside}"), "that the plan has not"),
+        (format!("topic@{outside}"), "that the plan has not"),
         (
-            vec![flag("json", "x.json", false)],
-            vec![],
-            "no worker's flag",
-        ),
-        (
-            vec![flag("config", &outside, false)],
-            vec![],
-            "no worker's flag",
-        ),
-        (
-            vec![flag("web", "0.0.0.0:80", false)],
-            vec![],
-            "no worker's flag",
-        ),
-        (vec![flag("body", &outside, false)], vec![], "is no JSON"),
-        (
-            vec![flag("body", &outside, true)],
-            vec![],
-            "that the plan has not",
-        ),
-        (
-            vec![flag("feeder", &outside, false)],
-            vec![],
-            "that the plan has not",
-        ),
-        (
-            vec![flag("topic", &outside, true)],
-            vec![],
-            "that the plan has not",
-        ),
-        (
-            vec![flag("X", "sasl.kerberos.kinit.cmd=touch x", false)],
-            vec![],
+            "X=sasl.kerberos.kinit.cmd=touch x".to_owned(),
             "each worker's own",
         ),
         (
-            vec![flag("X", "plugin.library.paths=x.so", false)],
-            vec![],
+            "X=plugin.library.paths=x.so".to_owned(),
             "each worker's own",
         ),
-        (
-            vec![flag("X", "metadata.broker.list=b:1", false)],
-            vec![],
-            "each worker's own",
-        ),
-        (
-            vec![],
-            vec![("../x".to_owned(), String::new())],
-            "none of its own",
-        ),
-        (
-            vec![],
-            vec![(outside.clone(), String::new())],
-            "none of its own",
-        ),
-        (
-            vec![flag("scenario", "scenario/orders.toml", true)],
-            scenario(&outside).into(),
-            "which the plan has not",
-        ),
-        (
-            vec![flag("scenario", "scenario/orders.toml", true)],
-            scenario("../../secret").into(),
-            "which the plan has not",
-        ),
-        (vec![flag("rate", "fast", false)], vec![], "--rate"),
+        ("X=metadata.broker.list=b:1".to_owned(), "each worker's own"),
+        ("rate=fast".to_owned(), "--rate"),
     ] {
-        let told = told(flags, &files);
+        let told = refused(&flag, None);
         assert!(told.contains(expected), "{told}");
-        assert!(!told.contains('\n'), "{told}");
+    }
+    for path in ["../x", &outside, ""] {
+        let told = refused("", Some((path, "")));
+        assert!(told.contains("none of its own"), "{told}");
+    }
+    for file in ["../../secret", &outside] {
+        let text = format!("[[request]]\nname = \"create\"\nbody_file = \"{file}\"\n");
+        let told = refused("scenario@scenario/x.toml", Some(("scenario/x.toml", &text)));
+        assert!(told.contains("which the plan has not"), "{told}");
     }
 }
