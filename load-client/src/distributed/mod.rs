@@ -5,6 +5,7 @@
 //! run is its coordinator; what another one writes after it has no effect. The first plan of a run counts, and the first
 //! start. Measurements go to *results*, keyed by worker.
 
+mod act;
 mod coordinator;
 mod course;
 mod outcome;
@@ -23,7 +24,8 @@ use crate::measure::interval::IntervalRecord;
 use crate::measure::summary::Ended;
 use crate::report::run_file::{RunEnd, RunHeader};
 
-pub(crate) use coordinator::{Act, Coordinator, Ending, Terms};
+pub(crate) use act::{Act, Ending, Terms};
+pub(crate) use coordinator::Coordinator;
 pub(crate) use course::Course;
 pub(crate) use outcome::{Lost, lost, parts, validity};
 pub(crate) use run_log::RunLog;

@@ -14,7 +14,7 @@ use crate::program::whole::Outputs;
 use crate::report::run_file::Replay;
 use crate::report::text::live_table;
 use crate::session::terminal::Text;
-use crate::session::{reader, unix_ms};
+use crate::session::unix_ms;
 use crate::transport::kafka::{From, KafkaLog, LogReader, LogSettings};
 
 /// Clocks of two brokers may differ by so much.
@@ -110,7 +110,7 @@ impl Look {
 
     async fn at(settings: LogSettings, run: &str) -> anyhow::Result<Self> {
         let log = KafkaLog::open(settings, false).await?;
-        let control = reader(&log, |log| log.read_control(From::Beginning)).await?;
+        let control = log.read_control(From::Beginning).await?;
         Ok(Self {
             log,
             run: run.to_owned(),
@@ -133,8 +133,7 @@ impl Look {
                 .opened_ms
                 .unwrap_or(0)
                 .saturating_sub(CLOCKS_MS);
-            let results = reader(&self.log, move |log| log.read_results(From::Time(since)));
-            self.results = Some(results.await?);
+            self.results = Some(self.log.read_results(From::Time(since)).await?);
             self.intervals
                 .resize_with(self.course.seats.len(), Vec::new);
             self.active.resize(self.course.seats.len(), 0);

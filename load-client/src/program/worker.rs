@@ -16,7 +16,7 @@ use crate::distributed::{Do, Entry, FRESH_MS, LoadNote, PlanNote, Ready, Worker,
 use crate::load::{Control, Share};
 use crate::measure::selfcheck::available_cores;
 use crate::session::terminal::{INTERRUPTED, say};
-use crate::session::{Audience, Concluded, Publisher, Sender, Session, reader, unix_ms};
+use crate::session::{Audience, Concluded, Publisher, Sender, Session, unix_ms};
 use crate::transport::kafka::{From, KafkaLog, KafkaTransportError, Logged};
 
 /// How often a worker looks at the clock.
@@ -87,7 +87,7 @@ impl<'a> Working<'a> {
 
     async fn work(mut self, signals: Signals) -> anyhow::Result<u8> {
         let since = From::Time(unix_ms() - FRESH_MS);
-        let mut control = reader(&self.log, move |log| log.read_control(since)).await?;
+        let mut control = self.log.read_control(since).await?;
         say(&format!(
             "waiting for a run, in the log at {}",
             self.log.brokers()

@@ -15,7 +15,7 @@ use crate::report::html::{RunPage, circumstances};
 use crate::report::run_file::{RunEnd, schedule_lag, unmatched_replies};
 use crate::report::text::{command, run_end, run_verdicts};
 use crate::report::{EndedBy, RunData, RunFacts, RunReport, junit, write_if_asked};
-use crate::session::lead::Gathered;
+use crate::session::gathered::Gathered;
 use crate::session::terminal::{INTERRUPTED, Text, say};
 use crate::session::watch::Watcher;
 use crate::session::{Session, Sink};

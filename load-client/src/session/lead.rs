@@ -6,22 +6,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, anyhow, bail};
-use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{Interval as Ticks, MissedTickBehavior, interval};
 use uuid::Uuid;
 
 use crate::distributed::{
-    Act, Coordinator, Ending, Entry, LoadNote, Lost, Measurement, Terms, WorkerView, lost, parts,
-    validity,
+    Act, Coordinator, Ending, Entry, LoadNote, Measurement, Terms, WorkerView, parts, validity,
 };
 use crate::load::Control;
-use crate::load::plan::{Plan, Target};
+use crate::load::plan::Target;
 use crate::measure::interval::{Interval, IntervalRecord};
 use crate::measure::recorder::TallyView;
 use crate::measure::selfcheck::{Finding, Validity};
-use crate::report::html::Section;
-use crate::report::run_file::{RunPart, replayed, section, started_ms};
+use crate::report::run_file::{RunPart, replayed};
+use crate::session::gathered::Gathered;
 use crate::session::terminal::say;
 use crate::transport::kafka::{
     From, KafkaLog, KafkaTransportError, LogReader, LogSettings, Logged,
@@ -32,7 +30,7 @@ const TICK: Duration = Duration::from_millis(250);
 /// Clocks of two brokers may differ by so much.
 const CLOCKS_MS: i64 = 60_000;
 /// How long the log may take to accept the last records.
-const FLUSH: Duration = Duration::from_secs(10);
+pub(super) const FLUSH: Duration = Duration::from_secs(10);
 
 /// What is coordinated.
 pub(crate) struct Undertaking {
@@ -64,17 +62,6 @@ pub(crate) struct Lead {
     ending: Option<Ending>,
     views: watch::Sender<Vec<WorkerView>>,
     has_leaders_times: bool,
-}
-
-/// What is left of a run of workers.
-pub(crate) struct Gathered {
-    pub(crate) parts: Vec<RunPart>,
-    pub(crate) validity: Validity,
-    log: Arc<KafkaLog>,
-    coordinator: Coordinator,
-    skew_ms: Option<u64>,
-    /// The log could be written in the end.
-    is_reached: bool,
 }
 
 impl Lead {
@@ -126,7 +113,7 @@ impl Lead {
         } = undertaking;
         let log = KafkaLog::open(log, true).await?;
         // From the beginning: a name that was taken long ago is taken.
-        let control = reader(&log, |log| log.read_control(From::Beginning)).await?;
+        let control = log.read_control(From::Beginning).await?;
         let id = format!("coordinator-{}", Uuid::new_v4());
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -241,8 +228,7 @@ impl Lead {
         let seats = self.coordinator.course().seats.len();
         self.intervals.resize_with(seats, Vec::new);
         self.active.resize(seats, 0);
-        let results = reader(&self.log, move |log| log.read_results(From::Time(since)));
-        self.results = Some(results.await?);
+        self.results = Some(self.log.read_results(From::Time(since)).await?);
         Ok(())
     }
 
@@ -395,68 +381,6 @@ impl Lead {
         }
         flushed.is_ok()
     }
-}
-
-impl Gathered {
-    /// Tells all who look at the run how it ended.
-    pub(super) fn close(self, exit_code: u8) {
-        if !self.is_reached {
-            return;
-        }
-        let note = self.coordinator.verdict(exit_code);
-        let json = serde_json::to_vec(&note).unwrap_or_default();
-        let written = self.log.control(&note.run, &json);
-        let flushed = written.and_then(|()| tokio::task::block_in_place(|| self.log.flush(FLUSH)));
-        if let Err(reason) = flushed {
-            say(&format!("error: {reason}"));
-        }
-    }
-
-    pub(super) fn text(&self) -> String {
-        let parts = self.parts.iter();
-        let lines =
-            parts.map(|part| format!("  {}  {}\n", part.title, part.told(started_ms(&self.parts))));
-        let skew = self
-            .skew_ms
-            .map(|skew| format!("  they began within {skew} ms\n"));
-        format!(
-            "\nWorkers\n{}{}",
-            lines.collect::<String>(),
-            skew.unwrap_or_default()
-        )
-    }
-
-    pub(super) fn section(&self) -> Section {
-        section("Workers", &self.parts, started_ms(&self.parts))
-    }
-
-    /// Of each worker, for the JSON report.
-    pub(super) fn reports(&self, plan: &Plan) -> Vec<Value> {
-        let lost = lost(self.coordinator.course(), plan);
-        let report = |part: &RunPart| {
-            let mut report = part.report();
-            let own = lost.iter().find(|own| own.name == part.name);
-            report["lost"] = own.map_or(Value::Null, |own| json!(own));
-            report
-        };
-        self.parts.iter().map(report).collect()
-    }
-
-    /// What was never sent, in words.
-    pub(super) fn told_of_lost(&self, plan: &Plan) -> Vec<String> {
-        let lost = lost(self.coordinator.course(), plan);
-        lost.iter().map(Lost::line).collect()
-    }
-}
-
-/// Opens a reader, which waits for the cluster, on a thread that may.
-pub(crate) async fn reader(
-    log: &Arc<KafkaLog>,
-    open: impl FnOnce(&KafkaLog) -> Result<LogReader, KafkaTransportError> + Send + 'static,
-) -> anyhow::Result<LogReader> {
-    let log = Arc::clone(log);
-    let opened = tokio::task::spawn_blocking(move || open(&log)).await?;
-    Ok(opened?)
 }
 
 /// Milliseconds since 1970, by this machine's clock.

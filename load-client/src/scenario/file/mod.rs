@@ -1,6 +1,7 @@
 //! Scenarios in TOML files: from the file to kinds of request, or to an error with its place.
 
 mod loads;
+mod named;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use toml::Spanned;
 
 pub(crate) use self::loads::LoadTable;
 use self::loads::RawLoad;
+pub(crate) use self::named::named_files;
 use crate::load::shape::Wrong;
 use crate::measure::tally::AGGREGATED;
 use crate::scenario::{
@@ -102,17 +104,6 @@ pub(crate) struct ScenarioFile {
 pub(crate) fn read_scenario(path: &Path) -> Result<ScenarioFile, String> {
     let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
     parse(path, &text)
-}
-
-/// The files that a scenario names, as they stand in it; none of a text that is no scenario.
-pub(crate) fn named_files(text: &str) -> Vec<PathBuf> {
-    let raw: Option<RawScenario> = toml::from_str(text).ok();
-    let requests = raw.into_iter().flat_map(|raw| raw.request);
-    let files = requests.flat_map(|request| {
-        let raw = request.into_inner();
-        [raw.body_file, raw.body_lines, raw.feeder]
-    });
-    files.flatten().map(Spanned::into_inner).collect()
 }
 
 fn parse(path: &Path, text: &str) -> Result<ScenarioFile, String> {
