@@ -164,7 +164,16 @@ pub(crate) fn a_run_that_goes_on(place: &Place<'_>) -> (Party, Party) {
         &with(
             "gone",
             "1",
-            &["--rate", "20/s", "-t", "6s", "--timeout", "2s"],
+            &[
+                "--rate",
+                "20/s",
+                "-t",
+                "6s",
+                "--timeout",
+                "2s",
+                "--patience",
+                "10s",
+            ],
         ),
     );
     place.until_said("gone", "started", "w");
@@ -174,8 +183,8 @@ pub(crate) fn a_run_that_goes_on(place: &Place<'_>) -> (Party, Party) {
 /// With the only broker, the log is gone and the service too.
 pub(crate) fn a_broker_that_is_gone(worker: Party, leader: Party) {
     let told = leader.ends_with(5);
-    let names_it = told.contains("worker w was not heard for 5s: it is lost (the log at ");
-    assert!(names_it && told.contains("takes no records"), "{told}");
+    let says_why = told.contains("the log did not answer for --patience (the log at ");
+    assert!(says_why && told.contains("takes no records"), "{told}");
     let told = worker.ends_with(1);
     assert!(
         told.contains("the log at ") && told.contains("takes no records"),

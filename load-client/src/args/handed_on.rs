@@ -42,7 +42,10 @@ const OWN_PROPERTIES: [&str; 8] = [
 /// Whether a property, as `-X` takes it, is none of a plan.
 fn is_own(pair: &str) -> bool {
     let key = pair.split_once('=').map_or(pair, |(key, _)| key);
-    is_secret(key) || OWN_PROPERTIES.iter().any(|own| key.starts_with(own))
+    let reaches = [".location", ".path", ".file", ".cmd"];
+    is_secret(key)
+        || OWN_PROPERTIES.iter().any(|own| key.starts_with(own))
+        || reaches.iter().any(|own| key.contains(own))
 }
 
 fn is_handed_on(flag: &Arg) -> bool {
@@ -100,18 +103,19 @@ pub(crate) fn planned(run: &RunArguments, scenario: &[PathBuf]) -> Result<LoadNo
         note.files
             .insert(path.clone(), packed(&format!("--{}", flag.name), &file)?);
     }
+    refuse_absolute(run)?;
     let folder = run.service.scenario.as_deref().and_then(Path::parent);
     for file in scenario {
         let folder = folder.unwrap_or(Path::new(""));
-        let within = file.strip_prefix(folder).ok().filter(|own| is_within(own));
-        let within = within.and_then(Path::to_str).ok_or_else(|| {
+        let own = file.strip_prefix(folder).ok().and_then(within);
+        let own = own.as_deref().and_then(Path::to_str).ok_or_else(|| {
             Misuse(format!(
                 "--workers: {} is not below the folder of --scenario, and workers are sent what is: move it there",
                 file.display()
             ))
         })?;
         note.files
-            .insert(format!("scenario/{within}"), packed("--scenario", file)?);
+            .insert(format!("scenario/{own}"), packed("--scenario", file)?);
     }
     let bytes: usize = note.files.values().map(String::len).sum();
     if bytes > MOST_BYTES {
@@ -125,16 +129,34 @@ pub(crate) fn planned(run: &RunArguments, scenario: &[PathBuf]) -> Result<LoadNo
     Ok(note)
 }
 
+/// The text of a scenario is handed on as it is, so what it names must be where it stands.
+fn refuse_absolute(run: &RunArguments) -> Result<(), Misuse> {
+    let text = run.service.scenario.as_deref().map(std::fs::read_to_string);
+    let text = text.transpose().map_err(Misuse::of("--scenario"))?;
+    let named = text.map(|text| named_files(&text)).unwrap_or_default();
+    match named.iter().find(|file| file.is_absolute()) {
+        None => Ok(()),
+        Some(file) => Err(Misuse(format!(
+            "--workers: --scenario names {} by its whole path, which workers do not have: name it from the scenario's folder",
+            file.display()
+        ))),
+    }
+}
+
 fn packed(flag: &str, file: &Path) -> Result<String, Misuse> {
     let read = std::fs::read(file);
     let read = read.map_err(|error| Misuse(format!("{flag} {}: {error}", file.display())))?;
     Ok(BASE64_STANDARD.encode(read))
 }
 
-/// Whether a path stays below where it begins.
-fn is_within(path: &Path) -> bool {
-    let mut parts = path.components();
-    parts.all(|part| matches!(part, Component::Normal(_))) && path != Path::new("")
+/// A path that stays below where it begins, without what says nothing (`./`); `None` for any other.
+fn within(path: &Path) -> Option<PathBuf> {
+    let parts = path.components().filter(|part| *part != Component::CurDir);
+    let plain: PathBuf = parts.clone().collect();
+    let mut parts = parts.peekable();
+    let is_within =
+        parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(_)));
+    is_within.then_some(plain)
 }
 
 /// The command line of a worker that sends this share: the plan's flags, with their files in this folder. Fails when the plan
@@ -145,7 +167,7 @@ pub(crate) fn unpacked(
     folder: &Path,
 ) -> Result<RunArguments, String> {
     for (path, content) in &load.files {
-        if !is_within(Path::new(path)) {
+        if within(Path::new(path)).is_none() {
             return Err(format!(
                 "the plan has a file {path:?}, which is none of its own"
             ));
@@ -222,11 +244,11 @@ fn own_files_only(
     let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
     let base = path.parent().unwrap_or(folder);
     for named in named_files(&text) {
-        let within = is_within(&named).then(|| base.join(&named));
-        let within = within
+        let file = within(&named).map(|own| base.join(own));
+        let file = file
             .as_deref()
             .and_then(|own| own.strip_prefix(folder).ok()?.to_str());
-        if !within.is_some_and(|own| load.files.contains_key(own)) {
+        if !file.is_some_and(|own| load.files.contains_key(own)) {
             return Err(format!(
                 "the plan's scenario names {named:?}, which the plan has not"
             ));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use flags_and_variables::Quietly;
-use kafka_cluster_url::ClusterUrl;
+use kafka_cluster_url::{ClusterUrl, is_secret};
 
 use crate::args::merge::MergedOutputs;
 use crate::args::{Misuse, values};
@@ -29,7 +29,7 @@ pub(crate) struct SeveralArguments {
     #[arg(long, default_value = "100ms", value_parser = values::duration, value_name = "TIME")]
     pub(crate) max_skew: Duration,
     /// With --workers: time from the order to start until the first request
-    #[arg(long, default_value = "2s", value_parser = values::duration, value_name = "TIME")]
+    #[arg(long, default_value = "2s", value_parser = delay, value_name = "TIME")]
     pub(crate) start_delay: Duration,
     /// With --workers: what becomes of a run that has lost one
     #[arg(long, value_enum, default_value = "abort", value_name = "RULE")]
@@ -45,6 +45,26 @@ impl SeveralArguments {
     /// Whether the load is sent by others.
     pub(crate) fn coordinates(&self) -> bool {
         self.workers.is_some() || self.resume.is_some()
+    }
+
+    /// How much later than it is measured something is known: at once, or when workers have told it.
+    pub(crate) fn lateness(&self) -> Duration {
+        match self.coordinates() {
+            true => Duration::from_secs(self.live_interval) + ON_ITS_WAY,
+            false => Duration::ZERO,
+        }
+    }
+
+    /// Checks what depends on more than one flag: whether workers begin together is to be known before they begin.
+    pub(crate) fn validated(&self) -> Result<(), Misuse> {
+        let (skew, delay) = (self.max_skew, self.start_delay);
+        if self.coordinates() && skew > delay / 2 {
+            let [skew, delay] = [skew, delay].map(humantime::format_duration);
+            return Err(Misuse(format!(
+                "--max-skew {skew} is more than half of --start-delay {delay}: take a longer delay"
+            )));
+        }
+        Ok(())
     }
 
     /// What is asked of the run.
@@ -102,10 +122,21 @@ impl LogArguments {
         }
         Ok(LogSettings {
             brokers: url.brokers.clone(),
-            properties: [&*url.properties, properties].concat(),
+            properties: self.properties(url, properties),
             control: self.control_topic.clone(),
             results: self.results_topic.clone(),
         })
+    }
+}
+
+impl LogArguments {
+    /// Those of the URL come last. A password that is given by itself is one for the cluster under test.
+    fn properties(&self, url: &ClusterUrl, more: &[(String, String)]) -> Vec<(String, String)> {
+        let is_elsewhere = self.control.is_some();
+        let more = more
+            .iter()
+            .filter(|(key, _)| !(is_elsewhere && is_secret(key)));
+        more.chain(url.properties.iter()).cloned().collect()
     }
 }
 
@@ -158,6 +189,17 @@ pub(crate) struct ReportArguments {
     pub(crate) look: LookArguments,
     #[command(flatten)]
     pub(crate) outputs: MergedOutputs,
+}
+
+/// A worker tells a second when it is over, and the log takes its time.
+const ON_ITS_WAY: Duration = Duration::from_secs(2);
+
+/// From the order to start to the first request: time to see who has read it.
+fn delay(text: &str) -> Result<Duration, String> {
+    let delay = values::duration(text)?;
+    let is_sound = (Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&delay);
+    let delay = is_sound.then_some(delay);
+    delay.ok_or_else(|| "takes 1s to 1h".to_owned())
 }
 
 /// What a run or a worker is called: what a terminal and a table take.

@@ -24,7 +24,7 @@ pub(crate) struct Terms {
 pub(crate) enum Act {
     Write(Note),
     /// Add what the worker with this part has measured.
-    Add(usize, Box<IntervalRecord>),
+    Add(usize, Vec<IntervalRecord>),
     Tell(String),
     End(Ending),
 }

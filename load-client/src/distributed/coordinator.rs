@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use super::act::{Act, Ending, Terms};
 use super::course::{Course, Seat};
-use super::run_log::Hello;
+use super::seating::seated;
 use super::{Entry, LoadNote, Measurement, Note, PROTOCOL, PlanNote, Says};
 
 /// A worker that is not heard for so long is lost.
 const SILENCE: Duration = Duration::from_secs(5);
+const NOT_GIVEN_BACK: &str = "the log does not give back what is written to it, within --patience";
 /// Whoever was not called for longer has slept, and heard nobody meanwhile.
 const NAP: Duration = Duration::from_secs(1);
 
@@ -30,6 +31,10 @@ pub(crate) struct Coordinator {
     since: Duration,
     /// When it was called last.
     awake: Duration,
+    /// Since when the log does not answer.
+    deaf_since: Option<Duration>,
+    /// It has caught up with the results.
+    hears: bool,
     /// How it is about to end, and since when: once the log has it, before another's claim.
     closing: Option<(Ending, Duration)>,
     ended: bool,
@@ -57,6 +62,8 @@ impl Coordinator {
             wrote: Wrote::default(),
             since: Duration::ZERO,
             awake: Duration::ZERO,
+            deaf_since: None,
+            hears: false,
             closing: None,
             ended: false,
             terms,
@@ -65,6 +72,9 @@ impl Coordinator {
 
     /// Claims the run, once it has read what the log had when it came; or ends.
     pub(crate) fn begin(&mut self, now: Duration) -> Vec<Act> {
+        if self.ended {
+            return Vec::new();
+        }
         self.since = now;
         let (run, log) = (&self.course.run, &self.course.log);
         let wrong = match &self.load {
@@ -95,6 +105,7 @@ impl Coordinator {
     /// Takes the next record of the control log; `now` is the time since its own start.
     pub(crate) fn read(&mut self, entry: &Entry, now: Duration) -> Vec<Act> {
         self.wake(now);
+        self.deaf_since = None;
         if entry.note.run != self.course.run {
             if let Says::Plan(plan) = &entry.note.says {
                 self.taken.extend(plan.order.iter().cloned());
@@ -133,6 +144,7 @@ impl Coordinator {
     /// Takes a record of the results.
     pub(crate) fn measured(&mut self, measurement: Measurement, now: Duration) -> Vec<Act> {
         self.wake(now);
+        self.deaf_since = None;
         match self.course.measured(measurement, now) {
             Some((part, record)) => vec![Act::Add(part, record)],
             None => self.advance(now),
@@ -142,6 +154,7 @@ impl Coordinator {
     /// Looks at the clock.
     pub(crate) fn tick(&mut self, now: Duration) -> Vec<Act> {
         self.wake(now);
+        self.deaf_since = None;
         self.advance(now)
     }
 
@@ -150,11 +163,41 @@ impl Coordinator {
         let slept = now.saturating_sub(std::mem::replace(&mut self.awake, now));
         if slept > NAP {
             self.since += slept;
-            self.course
-                .seats
+            self.closing
                 .iter_mut()
-                .for_each(|seat| seat.heard += slept);
+                .for_each(|(_, since)| *since += slept);
+            self.wait_longer(slept);
         }
+    }
+
+    fn wait_longer(&mut self, time: Duration) {
+        let seats = self.course.seats.iter_mut();
+        seats.for_each(|seat| seat.heard += time);
+    }
+
+    /// The log does not answer: it is silent, and nobody can tell who else is. For that long it is waited for.
+    pub(crate) fn deaf(&mut self, now: Duration) -> Vec<Act> {
+        let since = *self.deaf_since.get_or_insert(now);
+        self.wait_longer(now.saturating_sub(self.awake));
+        self.awake = now;
+        let has_begun = self.course.log.start.is_some();
+        if has_begun && now.saturating_sub(since) >= self.terms.patience {
+            return self.close(Ending::Invalid(
+                "the log did not answer for --patience".to_owned(),
+            ));
+        }
+        Vec::new()
+    }
+
+    /// What the results had when it came has been read: from here on who says nothing is silent.
+    pub(crate) fn has_read_results(&mut self, now: Duration) {
+        self.hears = true;
+        let seats = self.course.seats.iter_mut();
+        seats.for_each(|seat| seat.heard = seat.heard.max(now));
+    }
+
+    pub(crate) fn is_in_office(&self) -> bool {
+        self.is_in_office
     }
 
     /// Somebody asks for the end: nothing more is sent.
@@ -183,19 +226,24 @@ impl Coordinator {
             && self.wrote.claim
             && now.saturating_sub(self.since) >= self.terms.patience
         {
-            let reason = "the log does not give back what is written to it, within --patience";
-            return self.end(Ending::NotBegun(reason.to_owned()));
+            return self.end(Ending::NotBegun(NOT_GIVEN_BACK.to_owned()));
         }
         if !self.is_in_office || self.ended {
             return Vec::new();
         }
         if let Some((ending, since)) = self.closing.clone() {
-            // Whoever cannot write the log is in nobody's way.
             let is_late = now.saturating_sub(since) >= SILENCE;
-            return if is_late {
-                self.end(ending)
-            } else {
-                Vec::new()
+            return match (is_late, ending) {
+                (false, _) => Vec::new(),
+                // Only the log can say that nobody else has taken it.
+                (true, Ending::Finished) => {
+                    let run = &self.course.run;
+                    let reason = format!(
+                        "the log does not confirm the end: `run --resume {run}` tells how it ended"
+                    );
+                    self.end(Ending::NotBegun(reason))
+                }
+                (true, ending) => self.end(ending),
             };
         }
         if self.course.log.is_over() {
@@ -230,19 +278,21 @@ impl Coordinator {
         let Some(load) = self.load.clone() else {
             return Vec::new();
         };
-        let Some(order) = seated(&free, wanted) else {
-            if waited < self.terms.patience {
-                return Vec::new();
+        match seated(&free, wanted) {
+            Ok(order) => {
+                self.wrote.plan = true;
+                vec![self.write(Says::Plan(Box::new(PlanNote { order, load })))]
             }
-            let patience = humantime::format_duration(self.terms.patience);
-            let reason = format!(
-                "{} of {wanted} workers came within --patience {patience}: start more `load-client worker`",
-                free.len().min(wanted)
-            );
-            return self.close(Ending::NotBegun(reason));
-        };
-        self.wrote.plan = true;
-        vec![self.write(Says::Plan(Box::new(PlanNote { order, load })))]
+            Err(_) if waited < self.terms.patience => Vec::new(),
+            Err(seated) => {
+                let patience = humantime::format_duration(self.terms.patience);
+                let reason = format!(
+                    "{seated} of {wanted} workers came within --patience {patience}: start more `load-client worker`, each \
+                     with another --index if it has one"
+                );
+                self.close(Ending::NotBegun(reason))
+            }
+        }
     }
 
     /// Starts when all are ready, and agree on what is sent.
@@ -264,11 +314,14 @@ impl Coordinator {
             let delay_ms = u64::try_from(self.terms.delay.as_millis()).unwrap_or(u64::MAX);
             return vec![self.write(Says::Start { delay_ms })];
         }
-        if !missing.is_empty() && now.saturating_sub(self.since) >= self.terms.patience {
-            let reason = format!("not ready within --patience: worker {}", missing.join(", "));
-            return self.close(Ending::NotBegun(reason));
+        if now.saturating_sub(self.since) < self.terms.patience {
+            return Vec::new();
         }
-        Vec::new()
+        let reason = match missing.is_empty() {
+            true => NOT_GIVEN_BACK.to_owned(),
+            false => format!("not ready within --patience: worker {}", missing.join(", ")),
+        };
+        self.close(Ending::NotBegun(reason))
     }
 
     /// Watches a run that was started.
@@ -298,6 +351,9 @@ impl Coordinator {
         let silent = |seat: &Seat| {
             !seat.is_whole() && !seat.is_lost && now.saturating_sub(seat.heard) >= SILENCE
         };
+        if !self.hears {
+            return Vec::new();
+        }
         let mut acts = Vec::new();
         while let Some(part) = self.course.seats.iter().position(silent) {
             let seat = &mut self.course.seats[part];
@@ -343,6 +399,11 @@ impl Coordinator {
         if self.closing.is_some() || self.ended {
             return Vec::new();
         }
+        if !self.is_in_office {
+            // Of a claim that is on its way, this is right behind it.
+            let claimed = self.wrote.claim.then(|| self.write(says));
+            return claimed.into_iter().chain(self.end(ending)).collect();
+        }
         self.closing = Some((ending, self.awake));
         vec![self.write(says)]
     }
@@ -371,21 +432,4 @@ impl Coordinator {
             says,
         }
     }
-}
-
-/// Gives each worker a part: those that want one have it, the first of two that want the same. `None` until enough are there.
-fn seated(free: &[&Hello], wanted: usize) -> Option<Vec<String>> {
-    let mut order: Vec<Option<&str>> = vec![None; wanted];
-    for own in free {
-        let place = own.index.and_then(|index| order.get_mut(index as usize));
-        if let Some(place) = place {
-            place.get_or_insert(&own.worker);
-        }
-    }
-    let mut others = free.iter().filter(|own| own.index.is_none());
-    for place in order.iter_mut().filter(|place| place.is_none()) {
-        *place = others.next().map(|own| own.worker.as_str());
-    }
-    let order: Option<Vec<&str>> = order.into_iter().collect();
-    Some(order?.into_iter().map(str::to_owned).collect())
 }

@@ -82,30 +82,33 @@ impl Course {
         }
     }
 
-    /// Takes a record of the results. Answers a worker's part with an interval of it that is new. Records of other runs, and
+    /// Takes a record of the results. Answers a worker's part with what it has measured that is new. Records of other runs, and
     /// those that were there before, change nothing.
     pub(crate) fn measured(
         &mut self,
         measurement: Measurement,
         now: Duration,
-    ) -> Option<(usize, Box<IntervalRecord>)> {
+    ) -> Option<(usize, Vec<IntervalRecord>)> {
         if measurement.run != self.run || measurement.version != PROTOCOL {
             return None;
         }
         let part = self.log.part_of(&measurement.from)?;
+        let ready = self.log.ready.get(&measurement.from)?;
+        let kinds = ready.header.run.kinds.len();
         let seat = self.seats.get_mut(part)?;
         seat.heard = seat.heard.max(now);
+        // Whoever is heard again was not lost.
+        seat.is_lost = false;
         match measurement.says {
             Measured::Beat(beat) => {
                 seat.beat = beat;
                 None
             }
-            Measured::Interval(record) => {
-                if !seat.numbers.insert(record.number) {
-                    return None;
-                }
-                seat.ended.add(record.measured());
-                Some((part, record))
+            Measured::Intervals(mut records) => {
+                records.retain(|record| record.is_of(kinds) && seat.numbers.insert(record.number));
+                let measured = records.iter().map(IntervalRecord::measured);
+                measured.for_each(|own| seat.ended.add(own));
+                Some((part, records))
             }
             Measured::Done(done) => {
                 seat.done.get_or_insert(done);

@@ -10,6 +10,7 @@ mod coordinator;
 mod course;
 mod outcome;
 mod run_log;
+mod seating;
 mod seats;
 #[cfg(test)]
 mod tests;
@@ -20,7 +21,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::measure::interval::IntervalRecord;
+use crate::measure::interval::{Interval, IntervalRecord};
 use crate::measure::summary::Ended;
 use crate::report::run_file::{RunEnd, RunHeader};
 
@@ -30,7 +31,7 @@ pub(crate) use course::Course;
 pub(crate) use outcome::{Lost, lost, parts, validity};
 pub(crate) use run_log::RunLog;
 pub(crate) use seats::WorkerView;
-pub(crate) use worker::{Do, FRESH_MS, Worker, WorkerEnd};
+pub(crate) use worker::{Do, Worker, WorkerEnd};
 
 /// Counts the forms of the records.
 pub(crate) const PROTOCOL: u32 = 1;
@@ -161,7 +162,8 @@ pub(crate) struct Measurement {
 pub(crate) enum Measured {
     /// Each second.
     Beat(Beat),
-    Interval(Box<IntervalRecord>),
+    /// Each of a second, one or several.
+    Intervals(Vec<IntervalRecord>),
     Done(Box<Done>),
 }
 
@@ -184,6 +186,16 @@ pub(crate) struct Done {
     pub(crate) end: RunEnd,
     pub(crate) intervals: u64,
     pub(crate) ended: Ended,
+    /// It was ended by an order of the coordinator.
+    pub(crate) obeyed: bool,
+}
+
+/// No run is longer, in seconds.
+const LONGEST_RUN: u64 = 7 * 24 * 3600;
+
+fn is_interval(record: &IntervalRecord) -> bool {
+    let is_of_a_run = record.number <= LONGEST_RUN && record.second <= LONGEST_RUN;
+    is_of_a_run && Interval::try_from(record).is_ok()
 }
 
 /// Of whoever writes; longer ones are nobody's of ours.
@@ -259,7 +271,8 @@ impl Measurement {
         let own: Self = serde_json::from_slice(payload).ok()?;
         let is_sound = match &own.says {
             Measured::Done(done) => done.end.check().is_ok(),
-            Measured::Beat(_) | Measured::Interval(_) => true,
+            Measured::Intervals(records) => records.iter().all(is_interval),
+            Measured::Beat(_) => true,
         };
         (is_sound && is_name(&own.run) && is_name(&own.from)).then_some(own)
     }

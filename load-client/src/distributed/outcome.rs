@@ -7,7 +7,7 @@ use crate::load::Share;
 use crate::load::plan::{Model, Plan};
 use crate::measure::interval::IntervalRecord;
 use crate::measure::selfcheck::{Finding, Validity};
-use crate::report::run_file::{RunPart, RunRead, validity as of_parts};
+use crate::report::run_file::{OfWorker, RunPart, RunRead, validity as of_parts};
 
 /// The parts of a run, each of a worker that was ready: in their order, with what they have measured. All began when the log
 /// took the order to start, and not by the clocks of their machines.
@@ -27,6 +27,10 @@ pub(crate) fn parts(course: &Course, intervals: Vec<Vec<IntervalRecord>>) -> Vec
         Some(RunPart {
             name: seat.name.clone(),
             title: format!("worker {}", seat.name),
+            of_worker: Some(OfWorker {
+                is_whole: seat.is_whole(),
+                obeyed: seat.done.as_ref().is_some_and(|done| done.obeyed),
+            }),
             read: RunRead {
                 header,
                 intervals,
@@ -59,11 +63,17 @@ pub(crate) fn validity(log: &RunLog, parts: &[RunPart]) -> Validity {
     let lost = parts.iter().filter(|part| part.read.end.is_none());
     let lost: Vec<&str> = lost.map(|part| part.title.as_str()).collect();
     if lost.is_empty() {
-        return of_parts(parts.iter(), log.stopped.is_some());
+        return of_parts(parts);
+    }
+    if lost.len() == parts.len() {
+        return invalid(
+            format!("{}: nobody is left", lost.join(", ")),
+            "start a new run",
+        );
     }
     let partial = format!("{} was lost, and the run went on without", lost.join(", "));
     let there = parts.iter().filter(|part| part.read.end.is_some());
-    match of_parts(there, log.stopped.is_some()) {
+    match of_parts(there) {
         Validity::Invalid { mut findings } => {
             findings.push(Finding {
                 reason: partial,
@@ -80,25 +90,42 @@ pub(crate) fn validity(log: &RunLog, parts: &[RunPart]) -> Validity {
 pub(crate) struct Lost {
     #[serde(skip)]
     pub(crate) name: String,
+    /// Such as `2/3`.
+    #[serde(skip)]
+    pub(crate) segment: String,
     /// Requests that it had sent at its last word, of which it had one each second.
     pub(crate) sent: u64,
-    /// Those of the schedule behind them, by their numbers in the schedule of all workers, counted from 0. `None` where
-    /// users send, and of several loads: no schedule says what they would have sent.
-    pub(crate) never_sent: Option<Vec<u64>>,
+    /// Those of the schedule behind them. `None` where users send, and of several loads: no schedule says what they would have
+    /// sent.
+    pub(crate) never_sent: Option<NeverSent>,
 }
+
+/// Requests of a schedule, by their numbers in the schedule of all workers, counted from 0.
+#[derive(Debug, Default, PartialEq, Serialize)]
+pub(crate) struct NeverSent {
+    pub(crate) count: u64,
+    pub(crate) first: Option<u64>,
+    pub(crate) last: Option<u64>,
+    /// Each of them; of more than a million, those that come first.
+    pub(crate) numbers: Vec<u64>,
+}
+
+/// Numbers that a report has at most.
+const MOST_NUMBERS: usize = 1_000_000;
 
 impl Lost {
     /// For a person.
     pub(crate) fn line(&self) -> String {
         let (name, sent) = (&self.name, self.sent);
         let text = format!("worker {name} was lost after it had sent {sent} requests");
-        let Some(never) = &self.never_sent else {
-            return text;
-        };
-        match (never.first(), never.last()) {
-            (Some(first), Some(last)) => format!(
-                "{text}; {} were never sent, of the schedule's numbers {first} to {last} (--json has each)",
-                never.len()
+        match &self.never_sent {
+            Some(NeverSent {
+                count,
+                first: Some(first),
+                last: Some(last),
+                ..
+            }) => format!(
+                "{text}; {count} were never sent, of the schedule's numbers {first} to {last} (--json has each)"
             ),
             _ => text,
         }
@@ -110,30 +137,40 @@ pub(crate) fn lost(course: &Course, plan: &Plan) -> Vec<Lost> {
     let of = u32::try_from(course.seats.len()).unwrap_or(u32::MAX);
     let seats = (0..).zip(&course.seats);
     let lost = seats.filter(|(_, seat)| seat.done.is_none());
-    let lost = lost.map(|(index, seat)| Lost {
-        name: seat.name.clone(),
-        sent: seat.beat.sent,
-        never_sent: Share::new(index, of).and_then(|share| behind(plan, share, seat.beat.sent)),
+    let lost = lost.filter_map(|(index, seat)| {
+        let share = Share::new(index, of)?;
+        Some(Lost {
+            name: seat.name.clone(),
+            segment: share.to_string(),
+            sent: seat.beat.sent,
+            never_sent: behind(plan, share, seat.beat.sent),
+        })
     });
     lost.collect()
 }
 
-/// Numbers of the requests of a part behind the first ones; `None` without a schedule that ends.
-fn behind(plan: &Plan, share: Share, sent: u64) -> Option<Vec<u64>> {
+/// The requests of a part behind the first ones; `None` without a schedule that ends.
+fn behind(plan: &Plan, share: Share, sent: u64) -> Option<NeverSent> {
     let has_schedule = matches!(plan.model, Model::Open(_)) && plan.loads.is_empty();
     plan.run_time.filter(|_| has_schedule)?;
     let plan = Plan {
         share,
         ..plan.clone()
     };
-    let mut schedule = plan.schedule();
-    let mut numbers = Vec::new();
+    let (mut schedule, mut own) = (plan.schedule(), 0);
+    let mut never = NeverSent::default();
     while schedule.peek().is_some() {
-        numbers.push(schedule.number());
+        let number = schedule.number();
+        if own >= sent {
+            never.count += 1;
+            never.first.get_or_insert(number);
+            never.last = Some(number);
+            if never.numbers.len() < MOST_NUMBERS {
+                never.numbers.push(number);
+            }
+        }
+        own += 1;
         schedule.next();
     }
-    let sent = usize::try_from(sent)
-        .unwrap_or(usize::MAX)
-        .min(numbers.len());
-    Some(numbers.split_off(sent))
+    Some(never)
 }

@@ -43,6 +43,14 @@ pub(crate) struct Start {
 }
 
 impl RunLog {
+    /// Of a run that takes no worker any more, and that nobody follows.
+    pub(crate) fn closed() -> Self {
+        Self {
+            finished: true,
+            ..Self::default()
+        }
+    }
+
     /// Takes the next record of the run. What a coordinator writes that is not in office has no effect.
     pub(crate) fn apply(&mut self, entry: &Entry) {
         let from = &entry.note.from;
@@ -131,7 +139,12 @@ impl RunLog {
     /// has read it after it was appended, and confirmed it after it read it, all by the clock of the log's leader.
     pub(crate) fn skew_ms(&self) -> Option<u64> {
         let start = self.start?;
-        let all = self.plan.as_ref()?.order.len() == self.started_ms.len();
+        let workers = self.plan.as_ref()?.order.len();
+        let all = workers == self.started_ms.len();
+        if workers == 1 && all {
+            // Nobody is there to be apart from.
+            return Some(0);
+        }
         let last = self.started_ms.values().max().filter(|_| all)?;
         Some(last.saturating_sub(start.appended_ms).unsigned_abs())
     }

@@ -5,9 +5,6 @@ use std::time::Duration;
 
 use super::{Entry, Note, PROTOCOL, PlanNote, Ready, RunLog, Says};
 
-/// A claim that is older belongs to a coordinator that is gone.
-pub(crate) const FRESH_MS: i64 = 600_000;
-
 /// What the worker's program is to do.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Do {
@@ -93,21 +90,22 @@ impl Worker {
         }
     }
 
-    /// Takes the next record; `wall_ms` is the worker's own wall clock in milliseconds since 1970, `now` the time since its
-    /// start.
-    pub(crate) fn read(&mut self, entry: &Entry, wall_ms: i64, now: Duration) -> Vec<Do> {
+    /// Takes the next record; `now` is the time since its start.
+    pub(crate) fn read(&mut self, entry: &Entry, now: Duration) -> Vec<Do> {
         let run = entry.note.run.clone();
         if entry.note.version != PROTOCOL {
             return self.of_another_version(entry);
         }
-        self.runs.entry(run.clone()).or_default().apply(entry);
+        if self.own.as_ref().is_none_or(|own| own.run == run) {
+            self.runs.entry(run.clone()).or_default().apply(entry);
+        }
         match &self.own {
             Some(own) if own.run == run => self.follow(now),
             Some(own) => {
                 let busy = format!("it is busy with run {}", own.run);
                 self.refuse_if_planned(entry, &busy)
             }
-            None => self.offer(&run, wall_ms, now),
+            None => self.offer(&run, now),
         }
     }
 
@@ -139,7 +137,7 @@ impl Worker {
     }
 
     /// Says that it is free for a run, or begins to prepare for one that has taken it.
-    fn offer(&mut self, run: &str, wall_ms: i64, now: Duration) -> Vec<Do> {
+    fn offer(&mut self, run: &str, now: Duration) -> Vec<Do> {
         let log = &self.runs[run];
         if let (Some(part), Some(plan)) = (log.part_of(&self.id), &log.plan) {
             if log.is_over() {
@@ -154,11 +152,12 @@ impl Worker {
             let run = run.to_owned();
             return vec![Do::Prepare { run, plan, part }];
         }
-        let is_fresh = log
-            .opened_ms
-            .is_some_and(|opened| wall_ms.saturating_sub(opened) < FRESH_MS);
         let is_wanted = self.only.as_deref().is_none_or(|only| only == run);
-        let is_free = is_fresh && is_wanted && !log.is_closed();
+        let is_free = log.opened_ms.is_some() && is_wanted && !log.is_closed();
+        if log.is_closed() {
+            // A plan may be long, and it is somebody else's.
+            self.runs.insert(run.to_owned(), RunLog::closed());
+        }
         if !is_free || !self.offered.insert(run.to_owned()) {
             return Vec::new();
         }

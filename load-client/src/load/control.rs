@@ -245,7 +245,7 @@ impl Control {
     }
 
     /// Ends the run because nothing is left to send.
-    pub(super) fn nothing_is_left(&self) {
+    pub(crate) fn nothing_is_left(&self) {
         self.counts.is_exhausted.store(true, Ordering::Relaxed);
         self.stop.cancel();
     }

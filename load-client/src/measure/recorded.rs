@@ -22,9 +22,9 @@ pub(crate) struct Recorded {
     kept: Option<Kept>,
 }
 
-/// Intervals that are to be handed on. Those of one second, or of a few, are one, however often somebody looked.
+/// Intervals that are to be handed on. Those of one second are one, however often somebody looked.
+#[derive(Default)]
 struct Kept {
-    seconds: u64,
     count: u64,
     last: Option<Interval>,
     ready: Vec<Handed>,
@@ -38,16 +38,9 @@ pub(crate) enum Handed {
 }
 
 impl Kept {
-    /// Whether both seconds are of one interval.
-    fn is_one(&self, second: u64, other: u64) -> bool {
-        second / self.seconds == other / self.seconds
-    }
-
     fn keep(&mut self, interval: Interval) {
-        let is_one = |last: &Interval| self.is_one(last.second, interval.second);
-        let joins = self.last.as_ref().is_some_and(is_one);
         match &mut self.last {
-            Some(last) if joins => last.join(&interval),
+            Some(last) if last.second == interval.second => last.join(&interval),
             _ => {
                 self.close();
                 self.last = Some(interval);
@@ -65,9 +58,8 @@ impl Kept {
 }
 
 impl Recorded {
-    /// Begins the figures of a run with these kinds of request; intervals of so many seconds are to be
-    /// handed on.
-    pub(crate) fn new(names: &[String], plan: &Plan, seconds: Option<u64>) -> Self {
+    /// Begins the figures of a run with these kinds of request; `keeps` its intervals to be handed on.
+    pub(crate) fn new(names: &[String], plan: &Plan, keeps: bool) -> Self {
         let (warm_up, end) = (nanoseconds(plan.warm_up), plan.run_time.map(nanoseconds));
         let window = ThroughputWindow::over(warm_up, end.unwrap_or(u64::MAX));
         let window = window.waiting_at_most(nanoseconds(plan.timeout));
@@ -78,12 +70,7 @@ impl Recorded {
             was_reset: false,
             open: None,
             has_ended: false,
-            kept: seconds.map(|seconds| Kept {
-                seconds: seconds.max(1),
-                count: 0,
-                last: None,
-                ready: Vec::new(),
-            }),
+            kept: keeps.then(Kept::default),
         }
     }
 
@@ -130,8 +117,7 @@ impl Recorded {
         let Some(kept) = &mut self.kept else {
             return Vec::new();
         };
-        let is_over = |last: &Interval| last.second < second && !kept.is_one(last.second, second);
-        if kept.last.as_ref().is_some_and(is_over) {
+        if kept.last.as_ref().is_some_and(|last| last.second < second) {
             kept.close();
         }
         std::mem::take(&mut kept.ready)

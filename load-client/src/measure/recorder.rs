@@ -38,11 +38,6 @@ pub(crate) struct TallyView {
 
 /// Takes the intervals of a run, each as soon as its time is over.
 pub(crate) trait Outlet: Send {
-    /// How many seconds one interval has.
-    fn seconds(&self) -> u64 {
-        1
-    }
-
     fn take(&mut self, handed: &Handed);
 }
 
@@ -71,8 +66,7 @@ impl Recorder {
         outlet: Option<Box<dyn Outlet>>,
     ) -> std::io::Result<(Self, Samples)> {
         let (sender, receiver) = Samples::channel();
-        let seconds = outlet.as_ref().map(|own| own.seconds());
-        let view = TallyView::new(names, plan, seconds, control, Instant::now());
+        let view = TallyView::new(names, plan, outlet.is_some(), control, Instant::now());
         let recording = view.clone();
         let thread = std::thread::Builder::new()
             .name("recorder".to_owned())
@@ -96,14 +90,8 @@ impl Recorder {
 }
 
 impl TallyView {
-    fn new(
-        names: &[String],
-        plan: &Plan,
-        seconds: Option<u64>,
-        control: &Control,
-        start: Instant,
-    ) -> Self {
-        let recorded = Recorded::new(names, plan, seconds);
+    fn new(names: &[String], plan: &Plan, keeps: bool, control: &Control, start: Instant) -> Self {
+        let recorded = Recorded::new(names, plan, keeps);
         Self {
             recorded: Arc::new(Mutex::new(recorded)),
             control: control.clone(),
@@ -118,7 +106,7 @@ impl TallyView {
         control: &Control,
         start: Instant,
     ) -> Self {
-        Self::new(names, plan, None, control, start)
+        Self::new(names, plan, false, control, start)
     }
 
     /// Adds what somebody else has recorded.

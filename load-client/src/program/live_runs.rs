@@ -166,7 +166,8 @@ impl LiveRuns {
             let reason = "workers send the load of the command line: start it as it is proposed";
             return Err(Refusal::invalid(reason.to_owned()));
         }
-        let run_id = Uuid::new_v4().to_string();
+        let given = self.0.arguments.several.run.clone();
+        let run_id = given.unwrap_or_else(|| Uuid::new_v4().to_string());
         let prepared = program::ordered(&self.0.arguments, &order, run_id.clone())?;
         let (plan, _, scenario) = &prepared;
         let state = self.0.board.change(|state| {

@@ -15,7 +15,7 @@ use crate::report::run_file::Replay;
 use crate::report::text::live_table;
 use crate::session::terminal::Text;
 use crate::session::unix_ms;
-use crate::transport::kafka::{From, KafkaLog, LogReader, LogSettings};
+use crate::transport::kafka::{From, KafkaLog, LogReader, LogSettings, Logged};
 
 /// Clocks of two brokers may differ by so much.
 const CLOCKS_MS: i64 = 60_000;
@@ -72,6 +72,7 @@ pub(super) fn resumed(typed: RunArguments) -> anyhow::Result<(RunArguments, Opti
     let load = super::runtime()?.block_on(async {
         let mut look = Look::at(settings, &run).await?;
         look.catch_up_with_control().await?;
+        look.expect_plan()?;
         let plan = look.course.log.plan.take();
         plan.map(|plan| plan.load)
             .ok_or_else(|| anyhow!("run {run} has no plan"))
@@ -91,15 +92,6 @@ struct Look {
     intervals: Vec<Vec<IntervalRecord>>,
     active: Vec<u32>,
     live: Option<Replay>,
-}
-
-/// What was read.
-#[derive(PartialEq)]
-enum Seen {
-    Record,
-    /// All of a topic that was there at the beginning.
-    Control,
-    Results,
 }
 
 impl Look {
@@ -124,47 +116,36 @@ impl Look {
         })
     }
 
-    /// Reads the next record of either topic; the results' once the plan is known.
-    async fn next(&mut self) -> anyhow::Result<Seen> {
-        if self.results.is_none() && self.course.log.plan.is_some() {
-            let since = self
-                .course
-                .log
-                .opened_ms
-                .unwrap_or(0)
-                .saturating_sub(CLOCKS_MS);
-            self.results = Some(self.log.read_results(From::Time(since)).await?);
-            self.intervals
-                .resize_with(self.course.seats.len(), Vec::new);
-            self.active.resize(self.course.seats.len(), 0);
-        }
-        let results = async {
-            match &mut self.results {
-                Some(results) => results.next().await,
-                None => std::future::pending().await,
-            }
-        };
-        let (read, is_result) = tokio::select! {
-            read = self.control.next() => (read, false),
-            read = results => (read, true),
-        };
+    /// Takes a record of the control log.
+    fn ordered(&mut self, logged: &Logged) {
+        let entry = Entry::read(logged.offset, logged.appended_ms, &logged.payload);
         let now = self.clock.elapsed();
-        match (read?, is_result) {
-            (None, false) => return Ok(Seen::Control),
-            (None, true) => return Ok(Seen::Results),
-            (Some(logged), false) => {
-                let entry = Entry::read(logged.offset, logged.appended_ms, &logged.payload);
-                entry.iter().for_each(|entry| self.course.read(entry, now));
-            }
-            (Some(logged), true) => {
-                let measured = Measurement::read(&logged.payload);
-                let added = measured.and_then(|own| self.course.measured(own, now));
-                if let Some((part, record)) = added {
-                    self.add(part, *record)?;
-                }
-            }
+        entry.iter().for_each(|entry| self.course.read(entry, now));
+    }
+
+    /// Takes a record of the results.
+    fn measured(&mut self, logged: &Logged) -> anyhow::Result<()> {
+        let now = self.clock.elapsed();
+        let measured = Measurement::read(&logged.payload);
+        let added = measured.and_then(|own| self.course.measured(own, now));
+        let (part, records) = added.unwrap_or_default();
+        records
+            .into_iter()
+            .try_for_each(|record| self.add(part, record))
+    }
+
+    /// Reads the results once the plan is known.
+    async fn open_results(&mut self) -> anyhow::Result<()> {
+        let log = &self.course.log;
+        if self.results.is_some() || log.plan.is_none() {
+            return Ok(());
         }
-        Ok(Seen::Record)
+        let since = log.opened_ms.unwrap_or(0).saturating_sub(CLOCKS_MS);
+        self.results = Some(self.log.read_results(From::Time(since)).await?);
+        let seats = self.course.seats.len();
+        self.intervals.resize_with(seats, Vec::new);
+        self.active.resize(seats, 0);
+        Ok(())
     }
 
     fn add(&mut self, part: usize, record: IntervalRecord) -> anyhow::Result<()> {
@@ -182,23 +163,33 @@ impl Look {
         Ok(())
     }
 
-    /// Reads what the log has of the run now.
+    /// Reads what the log has of the run now: first all orders, so that what was measured up to the last of them is there.
     async fn catch_up(&mut self) -> anyhow::Result<()> {
         self.catch_up_with_control().await?;
-        while self.next().await? != Seen::Results {}
+        self.expect_plan()?;
+        self.open_results().await?;
+        while let Some(results) = &mut self.results
+            && let Some(logged) = results.next().await?
+        {
+            self.measured(&logged)?;
+        }
         Ok(())
     }
 
     async fn catch_up_with_control(&mut self) -> anyhow::Result<()> {
-        while self.next().await? != Seen::Control {}
-        if self.course.log.opened_ms.is_none() {
-            bail!("the log at {} has no run {}", self.log.brokers(), self.run);
+        while let Some(logged) = self.control.next().await? {
+            self.ordered(&logged);
         }
-        if self.course.log.plan.is_none() {
-            bail!(
-                "run {} has no plan: its workers did not come; start a new run",
-                self.run
-            );
+        Ok(())
+    }
+
+    fn expect_plan(&self) -> anyhow::Result<()> {
+        let (log, run) = (&self.course.log, &self.run);
+        if log.opened_ms.is_none() {
+            bail!("the log at {} has no run {run}", self.log.brokers());
+        }
+        if log.plan.is_none() {
+            bail!("run {run} has no plan: its workers did not come; start a new run");
         }
         Ok(())
     }
@@ -208,21 +199,34 @@ impl Look {
         let (mut ticks, text) = (interval(TICK), Text::beside(std::iter::empty()));
         let (mut shown, mut read) = (Instant::now(), Instant::now());
         let mut has_caught_up = false;
+        self.catch_up_with_control().await?;
         // The two topics have no common order: the last results may come behind the end.
-        while !(self.is_over() && has_caught_up && read.elapsed() >= QUIET) {
-            tokio::select! {
-                seen = self.next() => {
-                    has_caught_up |= seen? == Seen::Results;
-                    read = Instant::now();
+        while !(self.is_over(read.elapsed()) && has_caught_up) {
+            self.open_results().await?;
+            let results = async {
+                match &mut self.results {
+                    Some(results) => results.next().await,
+                    None => std::future::pending().await,
                 }
-                _ = ticks.tick() => {}
+            };
+            let (logged, is_result) = tokio::select! {
+                logged = self.control.next() => (logged?, false),
+                logged = results => (logged?, true),
+                _ = ticks.tick() => (None, false),
+            };
+            read = logged.as_ref().map_or(read, |logged| logged.read);
+            match (logged, is_result) {
+                (Some(logged), true) => self.measured(&logged)?,
+                (Some(logged), false) => self.ordered(&logged),
+                (None, own) => has_caught_up |= own,
             }
             self.begin_live();
-            if self.course.log.opened_ms.is_none() && self.clock.elapsed() >= patience {
+            let log = &self.course.log;
+            if log.opened_ms.is_none() && self.clock.elapsed() >= patience {
                 let patience = humantime::format_duration(patience);
                 bail!("no run {} came within --patience {patience}", self.run);
             }
-            if self.is_over() && self.course.log.plan.is_none() {
+            if log.is_over() && log.plan.is_none() {
                 break;
             }
             if shown.elapsed() >= TABLE_EVERY && self.live.is_some() {
@@ -233,10 +237,11 @@ impl Look {
         Ok(())
     }
 
-    /// Nothing more is to come, but for what is on its way. One that was aborted before its plan has no results.
-    fn is_over(&self) -> bool {
+    /// Nothing more is to come after that long a silence. A coordinator that has ended a run may die before its verdict.
+    fn is_over(&self, silence: Duration) -> bool {
         let log = &self.course.log;
-        log.is_over() && (log.aborted.is_some() || log.verdict.is_some())
+        let has_verdict = log.aborted.is_some() || log.verdict.is_some();
+        log.is_over() && silence >= if has_verdict { QUIET } else { QUIET * 10 }
     }
 
     fn begin_live(&mut self) {

@@ -14,7 +14,7 @@ pub(crate) fn merge(arguments: &MergeArguments) -> anyhow::Result<u8> {
     });
     let parts = parts.collect::<anyhow::Result<Vec<_>>>()?;
     let parts = ordered(parts).map_err(as_misuse)?;
-    outputs.conclude(parts, |parts| validity(parts, false))
+    outputs.conclude(parts, |parts| validity(parts))
 }
 
 /// Which files are named is the command line's; what is in them is not.

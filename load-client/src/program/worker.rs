@@ -12,11 +12,11 @@ use tokio::time::{interval, sleep_until};
 use uuid::Uuid;
 
 use crate::args::{RunArguments, WorkerArguments, name, unpacked};
-use crate::distributed::{Do, Entry, FRESH_MS, LoadNote, PlanNote, Ready, Worker, WorkerEnd};
+use crate::distributed::{Do, Entry, LoadNote, PlanNote, Ready, Worker, WorkerEnd};
 use crate::load::{Control, Share};
 use crate::measure::selfcheck::available_cores;
 use crate::session::terminal::{INTERRUPTED, say};
-use crate::session::{Audience, Concluded, Publisher, Sender, Session, unix_ms};
+use crate::session::{Audience, Concluded, Publisher, Sender, Session};
 use crate::transport::kafka::{From, KafkaLog, KafkaTransportError, Logged};
 
 /// How often a worker looks at the clock.
@@ -41,6 +41,7 @@ struct Part {
     session: Session,
     sender: Sender,
     ready: Ready,
+    publisher: Publisher,
     /// Its files, as long as it lives.
     _folder: TempDir,
 }
@@ -54,6 +55,7 @@ struct Working<'a> {
     clock: Instant,
     preparing: Option<JoinHandle<anyhow::Result<Part>>>,
     part: Option<Part>,
+    publisher: Option<Publisher>,
     /// `None` in it: it was cut before it began.
     sending: Option<JoinHandle<anyhow::Result<Option<Concluded>>>>,
     signals: Option<Signals>,
@@ -79,6 +81,7 @@ impl<'a> Working<'a> {
             clock: Instant::now(),
             preparing: None,
             part: None,
+            publisher: None,
             sending: None,
             signals: None,
             cut: None,
@@ -86,8 +89,7 @@ impl<'a> Working<'a> {
     }
 
     async fn work(mut self, signals: Signals) -> anyhow::Result<u8> {
-        let since = From::Time(unix_ms() - FRESH_MS);
-        let mut control = self.log.read_control(since).await?;
+        let mut control = self.log.read_control(From::Beginning).await?;
         say(&format!(
             "waiting for a run, in the log at {}",
             self.log.brokers()
@@ -103,7 +105,7 @@ impl<'a> Working<'a> {
                 part = joined(&mut self.preparing) => (Instant::now(), self.prepared(part)),
                 concluded = joined(&mut self.sending) => return self.concluded(concluded),
                 () = signal(&mut self.signals) => {
-                    self.flush()?;
+                    // What it said of a run matters to nobody any more.
                     return Err(KafkaTransportError::Interrupted.into());
                 }
                 _ = ticks.tick() => {
@@ -118,13 +120,14 @@ impl<'a> Working<'a> {
     fn read(&mut self, logged: Logged) -> (Instant, Vec<Do>) {
         let entry = Entry::read(logged.offset, logged.appended_ms, &logged.payload);
         let now = self.clock.elapsed();
-        let done = entry.map(|entry| self.machine.read(&entry, unix_ms(), now));
+        let done = entry.map(|entry| self.machine.read(&entry, now));
         (logged.read, done.unwrap_or_default())
     }
 
     /// A part whose measurements are lost is not worth sending.
     fn check_log(&mut self) -> anyhow::Result<()> {
-        match self.log.check() {
+        let told = self.publisher.as_ref().map_or(Ok(()), Publisher::check);
+        match self.log.check().and(told) {
             Err(reason) if self.sending.is_none() => bail!(reason),
             Err(reason) if self.cut.is_none() => {
                 say(&format!("stopping at once: {reason}"));
@@ -142,6 +145,7 @@ impl<'a> Working<'a> {
             Ok(part) => {
                 part.session.announce();
                 let ready = part.ready.clone();
+                self.publisher = Some(part.publisher.clone());
                 self.part = Some(part);
                 Ok(ready)
             }
@@ -182,6 +186,7 @@ impl<'a> Working<'a> {
                 }
                 Do::Stop(reason) => {
                     say(&format!("stopping: {reason}"));
+                    self.publisher.iter().for_each(Publisher::obeys);
                     self.control.stop.cancel();
                 }
                 Do::Cut(reason) => {
@@ -264,11 +269,8 @@ async fn prepare(
     let run_arguments = run_arguments.map_err(|reason| anyhow!(reason))?;
     let prepared = run_arguments.prepared(Uuid::new_v4().to_string())?;
     let mut session = Session::prepare(Arc::new(run_arguments), 1, prepared)?;
-    session.publish(Publisher::new(
-        log,
-        (run, worker),
-        plan.load.interval_seconds,
-    ));
+    let publisher = Publisher::new(log, (run, worker), plan.load.interval_seconds);
+    session.publish(publisher.clone());
     let sender = session.connect(std::future::pending()).await?;
     let ready = Ready {
         digest: plan.load.digest(),
@@ -278,6 +280,7 @@ async fn prepare(
         session,
         sender,
         ready,
+        publisher,
         _folder: folder,
     })
 }

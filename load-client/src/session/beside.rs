@@ -43,10 +43,10 @@ pub(super) struct Beside {
 }
 
 impl Beside {
-    /// Starts to watch.
+    /// Starts to watch. What is measured of a second is there that much `late`.
     pub(super) fn start(
         arguments: &LoadArguments,
-        plan: &Plan,
+        (plan, late): (&Plan, Duration),
         view: TallyView,
         control: &Control,
     ) -> Self {
@@ -75,7 +75,7 @@ impl Beside {
             };
             own.tasks.spawn(prober.search(plan.warm_up));
         } else if !limits.is_empty() {
-            let ending = end_when_broken(view, control, limits, plan.timeout, ended_by);
+            let ending = end_when_broken(view, control, limits, plan.timeout + late, ended_by);
             own.tasks.spawn(ending);
         }
         own

@@ -92,7 +92,12 @@ impl EndOfRun {
             Some(gathered) => schedule_lag(&gathered.parts).ok().flatten(),
             None => watcher.control.lag(),
         };
-        let moment = watcher.keep_moment(self.duration < self.session.plan.warm_up);
+        let replayed = self
+            .gathered
+            .as_ref()
+            .and_then(|_| watcher.view.history().pop());
+        let moment = replayed
+            .unwrap_or_else(|| watcher.keep_moment(self.duration < self.session.plan.warm_up));
         let told = watcher.tell(&moment, &summary);
         (summary, told.map_err(anyhow::Error::from))
     }

@@ -1,6 +1,7 @@
 //! What is left of a run that workers have sent.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
@@ -25,6 +26,14 @@ pub(crate) struct Gathered {
 }
 
 impl Gathered {
+    /// When the workers began, and for how long the longest of them sent and waited.
+    pub(super) fn ran(&self) -> Option<(SystemTime, Duration)> {
+        let ends = self.parts.iter().filter_map(|part| part.read.end.as_ref());
+        let longest = ends.map(|end| end.duration_ms).max()?;
+        let began = SystemTime::UNIX_EPOCH + Duration::from_millis(started_ms(&self.parts));
+        Some((began, Duration::from_millis(longest)))
+    }
+
     /// Tells all who look at the run how it ended.
     pub(super) fn close(self, exit_code: u8) {
         if !self.is_reached {
@@ -62,7 +71,9 @@ impl Gathered {
         let lost = lost(self.coordinator.course(), plan);
         let report = |part: &RunPart| {
             let mut report = part.report();
-            let own = lost.iter().find(|own| own.name == part.name);
+            let own = lost
+                .iter()
+                .find(|own| own.segment == part.read.header.segment);
             report["lost"] = own.map_or(Value::Null, |own| json!(own));
             report
         };

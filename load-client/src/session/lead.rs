@@ -62,6 +62,8 @@ pub(crate) struct Lead {
     ending: Option<Ending>,
     views: watch::Sender<Vec<WorkerView>>,
     has_leaders_times: bool,
+    /// It has read what the control log had when it came.
+    has_caught_up: bool,
 }
 
 impl Lead {
@@ -71,8 +73,11 @@ impl Lead {
         undertaking: Undertaking,
         given_up: impl Future<Output = ()>,
     ) -> anyhow::Result<Self> {
-        let mut lead = Self::open(undertaking).await?;
         tokio::pin!(given_up);
+        let mut lead = tokio::select! {
+            lead = Self::open(undertaking) => lead?,
+            () = &mut given_up => return Err(KafkaTransportError::Interrupted.into()),
+        };
         let mut is_given_up = false;
         while !lead.is_about_to_begin() {
             let acts = tokio::select! {
@@ -139,12 +144,14 @@ impl Lead {
             ending: None,
             views,
             has_leaders_times: true,
+            has_caught_up: false,
         })
     }
 
     /// Workers have confirmed the start, and only a moment is left.
     fn is_about_to_begin(&self) -> bool {
-        let is_confirmed = self.coordinator.course().log.skew_ms().is_some();
+        let is_confirmed =
+            self.coordinator.is_in_office() && self.coordinator.course().log.skew_ms().is_some();
         let begin = self
             .begin
             .filter(|_| is_confirmed && self.results.is_some());
@@ -182,17 +189,28 @@ impl Lead {
         let clock = self.clock;
         Ok(tokio::select! {
             read = self.control.next() => match read? {
-                None => self.coordinator.begin(clock.elapsed()),
+                None => {
+                    self.has_caught_up = true;
+                    self.coordinator.begin(clock.elapsed())
+                }
                 Some(logged) => self.ordered(&logged),
             },
             read = results => {
-                let read = read?.and_then(|logged| Measurement::read(&logged.payload));
+                let Some(logged) = read? else {
+                    self.coordinator.has_read_results(clock.elapsed());
+                    return Ok(Vec::new());
+                };
+                let read = Measurement::read(&logged.payload);
                 let acts = read.map(|own| self.coordinator.measured(own, clock.elapsed()));
                 acts.unwrap_or_default()
             }
             _ = self.ticks.tick() => {
                 self.log.check().map_err(|reason| anyhow!(reason))?;
-                self.coordinator.tick(clock.elapsed())
+                let results = self.results.as_ref();
+                match results.and_then(|own| tokio::task::block_in_place(|| own.trouble())) {
+                    Some(_) => self.coordinator.deaf(clock.elapsed()),
+                    None => self.coordinator.tick(clock.elapsed()),
+                }
             }
         })
     }
@@ -206,7 +224,8 @@ impl Lead {
             self.has_leaders_times = logged.is_leaders_time;
             let since = unix_ms().saturating_sub(start.appended_ms);
             let delay = Duration::from_millis(start.delay_ms);
-            // Of a run that was taken over, long ago.
+            // Of a run that is taken over, long ago by the clocks of this machine and the broker.
+            let since = if self.has_caught_up { 0 } else { since };
             let late =
                 Duration::from_millis(u64::try_from(since).unwrap_or(0)).saturating_sub(delay);
             let begin = match late.is_zero() {
@@ -244,7 +263,11 @@ impl Lead {
                     let written = self.log.control(&self.run, &json);
                     written.map_err(|reason| anyhow!(reason))?;
                 }
-                Act::Add(part, record) => self.add(part, *record, figures)?,
+                Act::Add(part, records) => {
+                    for record in records {
+                        self.add(part, record, figures)?;
+                    }
+                }
                 Act::Tell(told) => say(&told),
                 Act::End(ending) => self.ending = Some(ending),
             }
@@ -351,6 +374,9 @@ impl Lead {
         };
         if let Some(ended) = parts.iter().filter_map(RunPart::sent_until_ns).max() {
             control.sending_ended(Duration::from_nanos(ended));
+        }
+        if parts.iter().any(|part| part.is_exhausted()) {
+            control.nothing_is_left();
         }
         if !parts.is_empty() {
             let replay = replayed(&parts, |_, _| anyhow::Ok(()))?;

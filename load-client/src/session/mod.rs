@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::beside::Beside;
 use self::conclude::EndOfRun;
+use self::gathered::Gathered;
 use self::lead::Undertaking;
 use self::places::{Places, numbered_files};
 use self::terminal::{obey, say};
@@ -176,6 +177,7 @@ impl Session {
         if !arguments.several.coordinates() {
             return Ok(None);
         }
+        arguments.several.validated()?;
         let takes_over = arguments.several.resume.is_some();
         let load = (!takes_over).then(|| planned(arguments, &self.scenario.files));
         Ok(Some(Undertaking {
@@ -305,7 +307,13 @@ impl Started {
     ) -> anyhow::Result<Concluded> {
         let (session, control, view) = (self.session, self.control, self.view);
         let plan = &session.plan;
-        let beside = Beside::start(&session.arguments.load, plan, view.clone(), &control);
+        let late = session.arguments.several.lateness();
+        let beside = Beside::start(
+            &session.arguments.load,
+            (plan, late),
+            view.clone(),
+            &control,
+        );
         let stillness = Stillness::watch(plan, &control)?;
         let (started, clock) = (SystemTime::now(), Instant::now());
         let beats = match &self.sink {
@@ -324,10 +332,13 @@ impl Started {
         self.is_over.cancel();
         let stalled = stillness.stop();
         let watcher = self.watch.stop();
-        drop(beats);
         // Its file appears: from here on only files are left.
         let recorded = own.map_or(Ok(()), |recorder| recorder.finish().1);
         let (findings, ended_beside) = beside.finish(&view);
+        let gathered = gathered.transpose()?;
+        // Whoever took the run over did not see it begin.
+        let ran = gathered.as_ref().and_then(Gathered::ran);
+        let (started, duration) = ran.unwrap_or((started, duration));
         let ended = EndOfRun {
             session,
             defunct: watcher.defunct(),
@@ -337,12 +348,14 @@ impl Started {
             stalled,
             findings,
             sink: self.sink,
-            gathered: gathered.transpose()?,
+            gathered,
             ended_beside,
             recording_failed: recorded.is_err(),
             interrupted_twice: was_interrupted(&control),
         };
         let mut concluded = ended.conclude();
+        // It was heard until it had told all.
+        drop(beats);
         if let Err(recording) = recorded {
             // The figures are told all the same. Only one error can be the program's last word.
             if let Err(error) = std::mem::replace(&mut concluded.done, Err(recording.into())) {

@@ -1,6 +1,6 @@
 //! What a worker measures, on its way to the log.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,15 +27,18 @@ struct Inner {
     log: Arc<KafkaLog>,
     run: String,
     worker: String,
-    interval_seconds: u64,
+    interval_seconds: usize,
     intervals: AtomicU64,
+    /// What is not written yet.
+    batch: Mutex<Vec<IntervalRecord>>,
     ended: Mutex<Ended>,
+    obeyed: AtomicBool,
     /// The first record that could not be handed over.
     failure: Mutex<Option<String>>,
 }
 
 impl Publisher {
-    /// Of a worker's part of a run; an interval of it has so many seconds.
+    /// Of a worker's part of a run; its intervals are told each so many seconds.
     pub(crate) fn new(
         log: Arc<KafkaLog>,
         (run, worker): (String, String),
@@ -45,9 +48,11 @@ impl Publisher {
             log,
             run,
             worker,
-            interval_seconds,
+            interval_seconds: usize::try_from(interval_seconds.clamp(1, 60)).unwrap_or(1),
             intervals: AtomicU64::default(),
+            batch: Mutex::default(),
             ended: Mutex::default(),
+            obeyed: AtomicBool::default(),
             failure: Mutex::default(),
         }))
     }
@@ -72,18 +77,38 @@ impl Publisher {
     /// Tells that its part is sent. Fails when a record before could not be handed over.
     pub(crate) fn finish(&self, end: &RunEnd) -> anyhow::Result<()> {
         let own = &self.0;
+        self.write_batch(1);
         let ended = *own.ended.lock().unwrap_or_else(PoisonError::into_inner);
         self.write(Measured::Done(Box::new(Done {
             end: end.clone(),
             intervals: own.intervals.load(Ordering::Relaxed),
             ended,
+            obeyed: own.obeyed.load(Ordering::Relaxed),
         })));
-        let failure = own
+        self.check().map_err(|failure| anyhow::anyhow!(failure))
+    }
+
+    /// The coordinator has ended the part.
+    pub(crate) fn obeys(&self) {
+        self.0.obeyed.store(true, Ordering::Relaxed);
+    }
+
+    /// Fails when a record could not be handed over.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let failure = self
+            .0
             .failure
             .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        failure.map_or(Ok(()), |failure| Err(anyhow::anyhow!(failure)))
+            .unwrap_or_else(PoisonError::into_inner);
+        failure.clone().map_or(Ok(()), Err)
+    }
+
+    /// Writes what there is, if it is of so many seconds.
+    fn write_batch(&self, seconds: usize) {
+        let mut batch = self.0.batch.lock().unwrap_or_else(PoisonError::into_inner);
+        if batch.len() >= seconds {
+            self.write(Measured::Intervals(std::mem::take(&mut batch)));
+        }
     }
 
     fn write(&self, says: Measured) {
@@ -104,10 +129,6 @@ impl Publisher {
 }
 
 impl Outlet for Publisher {
-    fn seconds(&self) -> u64 {
-        self.0.interval_seconds
-    }
-
     fn take(&mut self, handed: &Handed) {
         // Nobody resets the figures of a worker.
         let Handed::Interval(interval) = handed else {
@@ -120,6 +141,10 @@ impl Outlet for Publisher {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .add(record.measured());
-        self.write(Measured::Interval(Box::new(record)));
+        own.batch
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(record);
+        self.write_batch(own.interval_seconds);
     }
 }

@@ -41,7 +41,7 @@ fn a_worker_gets_the_load_that_was_typed_with_its_files() {
     let at = |name: &str| folder.path().join(name);
     std::fs::create_dir(at("bodies")).unwrap();
     std::fs::write(at("bodies/create.json"), "{\"items\":[]}").unwrap();
-    let scenario = "[[request]]\nname = \"create\"\nbody_file = \"bodies/create.json\"\n";
+    let scenario = "[[request]]\nname = \"create\"\nbody_file = \"./bodies/create.json\"\n";
     std::fs::write(at("orders.toml"), scenario).unwrap();
     let path = at("orders.toml").display().to_string();
     let given = "--rate 300/s --arrivals poisson -t 10s --header tenant=a,b --header colour=red --workers 3 --json x.json \
@@ -91,6 +91,9 @@ fn a_scenario_that_workers_cannot_be_sent_is_refused() {
         told.contains("is not below the folder of --scenario"),
         "{told}"
     );
+    let lines = inner.join("lines").display().to_string();
+    let told = refused(&format!("body_lines = \"{lines}\""));
+    assert!(told.contains("by its whole path"), "{told}");
     let told = refused("body_lines = \"lines\"");
     assert!(told.contains("has room for 700 KB"), "{told}");
 }

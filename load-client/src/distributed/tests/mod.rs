@@ -159,7 +159,7 @@ fn a_worker_of_another_version_says_so() {
         appended_ms: 0,
         note: note(says),
     };
-    let done = worker.read(&entry(Says::Claim { workers: 1 }), 0, Duration::ZERO);
+    let done = worker.read(&entry(Says::Claim { workers: 1 }), Duration::ZERO);
     assert!(
         matches!(&done[..], [Do::Tell(told)] if told.contains("use one version")),
         "{done:?}"
@@ -168,7 +168,7 @@ fn a_worker_of_another_version_says_so() {
         order: vec!["w".to_owned()],
         load: load(),
     };
-    let done = worker.read(&entry(Says::Plan(Box::new(plan))), 0, Duration::ZERO);
+    let done = worker.read(&entry(Says::Plan(Box::new(plan))), Duration::ZERO);
     let refuses = matches!(
         &done[..],
         [Do::Write(Note {
@@ -195,10 +195,8 @@ fn a_worker_takes_the_run_that_it_is_for_and_one_at_a_time() {
         },
     };
     let claim = |run: &str| entry(run, Says::Claim { workers: 2 });
-    assert_eq!(worker.read(&claim("a"), 0, Duration::ZERO), []);
-    let late = FRESH_AND_MORE;
-    assert_eq!(worker.read(&claim("old"), late, Duration::ZERO), []);
-    let done = worker.read(&claim("b"), 0, Duration::ZERO);
+    assert_eq!(worker.read(&claim("a"), Duration::ZERO), []);
+    let done = worker.read(&claim("b"), Duration::ZERO);
     let says_hello = matches!(
         &done[..],
         [Do::Write(Note {
@@ -218,20 +216,17 @@ fn a_worker_takes_the_run_that_it_is_for_and_one_at_a_time() {
             })),
         )
     };
-    let done = worker.read(&planned("b"), 0, Duration::ZERO);
+    let done = worker.read(&planned("b"), Duration::ZERO);
     assert!(
         matches!(&done[..], [Do::Prepare { part: 1, .. }]),
         "{done:?}"
     );
-    let done = worker.read(&planned("a"), 0, Duration::ZERO);
+    let done = worker.read(&planned("a"), Duration::ZERO);
     let told = format!("{done:?}");
     assert!(told.contains("busy with run b"), "{told}");
     // A start by somebody who is not in office.
     let mut other = entry("b", Says::Start { delay_ms: 1 });
     other.note.from = "somebody".to_owned();
     worker.prepared(Ok(ready()), Duration::ZERO);
-    assert_eq!(worker.read(&other, 0, Duration::ZERO), []);
+    assert_eq!(worker.read(&other, Duration::ZERO), []);
 }
-
-/// Later than a claim that a worker answers.
-const FRESH_AND_MORE: i64 = 3_600_000;

@@ -178,7 +178,10 @@ impl World {
         for act in acts {
             match act {
                 Act::Write(note) => self.append(note),
-                Act::Add(part, record) => self.bosses[boss].added.push((part, record.number)),
+                Act::Add(part, records) => {
+                    let numbers = records.iter().map(|record| (part, record.number));
+                    self.bosses[boss].added.extend(numbers);
+                }
                 Act::Tell(told) => self.bosses[boss].told.push(told),
                 Act::End(ending) => {
                     assert_eq!(self.bosses[boss].ending, None, "it ends once");
@@ -211,12 +214,18 @@ impl World {
         }
         // Its results are read in another thread, once the plan is known.
         if self.bosses[boss].machine.course().log.plan.is_some() {
+            if results == 0 && self.results.is_empty() {
+                self.bosses[boss].machine.has_read_results(now);
+            }
             for at in results..results + self.some(self.results.len() - results) {
                 let measurement = self.results[at].clone();
                 self.bosses[boss].read[1] += 1;
                 for _ in 0..=self.random.draw() % 2 {
                     let acts = self.bosses[boss].machine.measured(measurement.clone(), now);
                     self.act(boss, acts);
+                }
+                if at + 1 == self.results.len() {
+                    self.bosses[boss].machine.has_read_results(now);
                 }
             }
         }
@@ -232,11 +241,10 @@ impl World {
             return;
         }
         let read = self.hands[hand].read;
-        let wall_ms = now.as_millis() as i64;
         for at in read..read + self.some(self.control.len() - read) {
             let entry = self.control[at].clone();
             self.hands[hand].read += 1;
-            let done = self.hands[hand].machine.read(&entry, wall_ms, now);
+            let done = self.hands[hand].machine.read(&entry, now);
             self.hand_does(hand, done);
         }
         if self.hands[hand].ready_at.is_some_and(|at| at <= step) {
@@ -288,7 +296,7 @@ impl World {
             let interval = Interval::begin(number, &Frame::default());
             let mut record = IntervalRecord::from(&interval);
             record.number = number;
-            self.measure(hand, Measured::Interval(Box::new(record)));
+            self.measure(hand, Measured::Intervals(vec![record]));
             self.measure(hand, Measured::Beat(Beat::default()));
         }
         if seconds >= SENDING || self.hands[hand].stopped {
@@ -297,6 +305,7 @@ impl World {
                 end: end(),
                 intervals: self.hands[hand].intervals,
                 ended: Ended::default(),
+                obeyed: false,
             };
             self.measure(hand, Measured::Done(Box::new(done)));
         }
@@ -328,7 +337,7 @@ impl World {
     pub(super) fn sent(&self, boss: usize) -> Vec<(usize, u64)> {
         let log = &self.bosses[boss].machine.course().log;
         let all = self.results.iter().filter_map(|own| match &own.says {
-            Measured::Interval(record) => Some((log.part_of(&own.from)?, record.number)),
+            Measured::Intervals(records) => Some((log.part_of(&own.from)?, records[0].number)),
             _ => None,
         });
         let mut all: Vec<_> = all.collect();

@@ -145,6 +145,11 @@ fn unpacked(packed: &[u8]) -> Result<Vec<u8>, &'static str> {
 }
 
 impl IntervalRecord {
+    /// Whether it is of a run with so many kinds of request.
+    pub(crate) fn is_of(&self, kinds: usize) -> bool {
+        self.parts.iter().all(|part| usize::from(part.kind) < kinds)
+    }
+
     /// Requests that ended, without the warm-up's.
     pub(crate) fn measured(&self) -> Ended {
         let mut sum = Ended::default();

@@ -265,16 +265,12 @@ impl Replay {
 }
 
 /// A run is as valid as the worst of its parts: what one client measured of itself is in the figures of all.
-/// `was_stopped`: whoever coordinated it has ended all of them before the run time.
-pub(crate) fn validity<'a>(
-    parts: impl IntoIterator<Item = &'a RunPart>,
-    was_stopped: bool,
-) -> Validity {
+pub(crate) fn validity<'a>(parts: impl IntoIterator<Item = &'a RunPart>) -> Validity {
     let mut findings = Vec::new();
     let mut reasons = Vec::new();
     for part in parts {
         let title = &part.title;
-        if let Some(reason) = part.cut_short().filter(|_| !was_stopped) {
+        if let Some(reason) = part.cut_short() {
             findings.push(Finding {
                 reason: format!("{title} is not whole: {reason}"),
                 advice: "let each client send until the run time is over".to_owned(),

@@ -36,7 +36,7 @@ use crate::transport::kafka::KafkaSettings;
 pub(crate) use merge::{
     Merged, NotOneRun, Replay, merged, ordered, replayed, schedule_lag, started_ms, validity,
 };
-pub(crate) use part::{RunPart, section, unmatched_replies};
+pub(crate) use part::{OfWorker, RunPart, section, unmatched_replies};
 pub(crate) use read::{RunRead, read_run_file};
 
 /// Counts the shapes of the comments.

@@ -16,13 +16,29 @@ pub(crate) struct RunPart {
     /// What it is called, such as `part 1/3`.
     pub(crate) title: String,
     pub(crate) read: RunRead,
+    /// Of a worker.
+    pub(crate) of_worker: Option<OfWorker>,
+}
+
+/// What is known of a worker's part beside what it has measured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OfWorker {
+    /// All that it has measured is there.
+    pub(crate) is_whole: bool,
+    /// The coordinator has ended it.
+    pub(crate) obeyed: bool,
 }
 
 impl RunPart {
     /// The part that a file has.
     pub(crate) fn of_file(name: String, read: RunRead) -> Self {
         let title = format!("part {}", read.header.segment);
-        Self { name, title, read }
+        Self {
+            name,
+            title,
+            read,
+            of_worker: None,
+        }
     }
 
     /// Requests of the measured window that ended.
@@ -33,16 +49,26 @@ impl RunPart {
         ended
     }
 
+    /// Nothing was left to send.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        let end = self.read.end.as_ref();
+        end.is_some_and(|end| end.ended_by == EndedBy::Exhausted)
+    }
+
     /// Why it has not sent all that it should.
     pub(super) fn cut_short(&self) -> Option<String> {
         let Some(end) = &self.read.end else {
             return Some(format!("{} has no end, its client was killed", self.name));
         };
-        let is_whole = match end.ended_by {
-            EndedBy::RunTime | EndedBy::Exhausted => true,
-            EndedBy::Failure => false,
+        if self.of_worker.is_some_and(|own| !own.is_whole) {
+            return Some("not all that it has measured is in the log".to_owned());
+        }
+        let is_whole = match (end.ended_by, self.of_worker) {
+            (EndedBy::RunTime | EndedBy::Exhausted, _) => true,
+            (EndedBy::Failure, _) => false,
+            (_, Some(own)) => own.obeyed,
             // Whoever ends a run without a run time ends all its parts.
-            _ => self.read.header.run.run_time_ns.is_none(),
+            (_, None) => self.read.header.run.run_time_ns.is_none(),
         };
         (!is_whole).then(|| format!("it was ended by {}", end.ended_by.in_words()))
     }

@@ -15,7 +15,7 @@ use crate::measure::recorded::Recorded;
 use crate::measure::recorder::Outlet;
 use crate::measure::selfcheck::Validity;
 use crate::measure::summary::{Ended, Sample, Status};
-use crate::report::run_file::{RunEnd, RunFile, RunHeader, SharedFacts, read_run_file};
+use crate::report::run_file::{OfWorker, RunEnd, RunFile, RunHeader, SharedFacts, read_run_file};
 use crate::report::{Destination, EndedBy};
 use crate::stats::SplitMix64;
 
@@ -132,7 +132,7 @@ fn recorded_part(path: &Path, plan: &Plan) -> (RunPart, Summary, Vec<Bin>) {
         run: facts(plan),
     };
     let mut file = RunFile::begin(Destination::claim(path).unwrap(), &header).unwrap();
-    let mut recorded = Recorded::new(&KINDS.map(str::to_owned), plan, Some(1));
+    let mut recorded = Recorded::new(&KINDS.map(str::to_owned), plan, true);
     let mut hand_on = |recorded: &mut Recorded, second| {
         recorded
             .handed_on(second)
@@ -187,11 +187,12 @@ fn over_the_log(parts: Vec<RunPart>) -> Vec<RunPart> {
     let mut intervals = vec![Vec::new(); parts.len()];
     for own in &parts {
         let records = own.read.intervals.iter();
-        let measured = records.map(|record| Measured::Interval(Box::new(record.clone())));
+        let measured = records.map(|record| Measured::Intervals(vec![record.clone()]));
         let done = Measured::Done(Box::new(Done {
             end: own.read.end.clone().unwrap(),
             intervals: own.read.intervals.len() as u64,
             ended: own.ended(),
+            obeyed: false,
         }));
         for says in measured.chain([done]).flat_map(|says| [says.clone(), says]) {
             let measurement = Measurement {
@@ -202,8 +203,8 @@ fn over_the_log(parts: Vec<RunPart>) -> Vec<RunPart> {
             };
             let json = serde_json::to_vec(&measurement).unwrap();
             let read = Measurement::read(&json).unwrap();
-            if let Some((part, record)) = course.measured(read, Duration::ZERO) {
-                intervals[part].push(*record);
+            if let Some((part, records)) = course.measured(read, Duration::ZERO) {
+                intervals[part].extend(records);
             }
         }
     }
@@ -237,7 +238,7 @@ proptest! {
         prop_assert_eq!(&merged.summary, &summary);
         prop_assert_eq!(&merged.bins, &bins);
         prop_assert_eq!(&merged.moments, &whole(&[alone]).moments);
-        prop_assert_eq!(validity(&parts, false), Validity::Valid);
+        prop_assert_eq!(validity(&parts), Validity::Valid);
         let mut ended = Ended::default();
         parts.iter().for_each(|part| ended.add(part.ended()));
         prop_assert_eq!(ended.requests, summary.total.requests);
@@ -285,7 +286,7 @@ fn a_run_is_as_valid_as_its_worst_part() {
         parts[1].read.end = second.map(end);
         parts
     };
-    let told = |parts: &[RunPart]| validity(parts, false).lines().join("\n");
+    let told = |parts: &[RunPart]| validity(parts).lines().join("\n");
     let finding = Finding {
         reason: "1.9 cores".to_owned(),
         advice: "fewer users".to_owned(),
@@ -304,12 +305,19 @@ fn a_run_is_as_valid_as_its_worst_part() {
         second.contains("part 2/2 is not whole") && second.contains("was killed"),
         "{second}"
     );
-    let stopped = validity(&cut[..1], true);
-    assert_eq!(
-        stopped,
-        Validity::Valid,
-        "whoever ends all of them wants it"
+    let ended = |ended_by, of_worker| {
+        let mut part = parts(Some(Validity::Valid)).remove(1);
+        part.read.end.as_mut().unwrap().ended_by = ended_by;
+        part.of_worker = of_worker;
+        validity([&part]).is_invalid()
+    };
+    let own = |is_whole, obeyed| Some(OfWorker { is_whole, obeyed });
+    assert!(ended(EndedBy::Signal, None) && ended(EndedBy::Signal, own(true, false)));
+    assert!(
+        !ended(EndedBy::Signal, own(true, true)),
+        "whoever ends all wants it"
     );
+    assert!(ended(EndedBy::RunTime, own(false, false)) && ended(EndedBy::Failure, own(true, true)));
     assert!(
         whole(&cut).summary.total.requests > 500,
         "its requests are there all the same"

@@ -24,6 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// How long an append is tried: a broker that is restarted is back by then.
 const APPEND_TIMEOUT_MS: &str = "120000";
+/// Of a record: a second of a thousand kinds of request is larger than Kafka's default of 1 MB.
+const MOST_BYTES: &str = "8388608";
 /// Results are keyed by worker; more partitions than this serve nobody.
 const RESULT_PARTITIONS: i32 = 8;
 
@@ -80,6 +82,7 @@ impl LogSettings {
             ("enable.idempotence", "true"),
             ("linger.ms", "0"),
             ("message.timeout.ms", APPEND_TIMEOUT_MS),
+            ("message.max.bytes", MOST_BYTES),
             ("allow.auto.create.topics", "false"),
         ])
     }
@@ -91,6 +94,10 @@ impl LogSettings {
             ("enable.auto.commit", "false"),
             ("allow.auto.create.topics", "false"),
             ("auto.offset.reset", "earliest"),
+            // A transaction of somebody else must hold up nobody.
+            ("isolation.level", "read_uncommitted"),
+            ("enable.partition.eof", "true"),
+            ("fetch.message.max.bytes", MOST_BYTES),
         ])
     }
 }
@@ -220,6 +227,7 @@ fn create_topics(settings: &LogSettings) -> Result<(), KafkaTransportError> {
     let topic = |name, partitions| {
         NewTopic::new(name, partitions, DEFAULT_REPLICATION)
             .set("message.timestamp.type", "LogAppendTime")
+            .set("max.message.bytes", MOST_BYTES)
     };
     let topics = [
         topic(&settings.control, 1),

@@ -15,6 +15,8 @@ use tokio::sync::mpsc;
 use super::{LogSettings, PATIENCE};
 use crate::transport::kafka::{Context, KafkaTransportError, short};
 
+/// How long the leader of a partition may take to answer.
+const ANSWER: Duration = Duration::from_secs(1);
 /// How soon a reader notices that it should stop.
 const POLL: Duration = Duration::from_millis(100);
 /// Records that a reader may be ahead of whoever takes them.
@@ -118,9 +120,16 @@ impl LogReader {
         }
     }
 
-    /// What the connection complained of since the last record.
+    /// What the connection complained of since the last record; `None` where the topic's leader answers all the same. Blocks for a
+    /// second at most.
     pub(crate) fn trouble(&self) -> Option<String> {
-        self.consumer.context().lock().clone()
+        let told = self.consumer.context().lock().clone()?;
+        let answer = self.consumer.fetch_watermarks(&self.topic, 0, ANSWER);
+        if answer.is_ok() {
+            *self.consumer.context().lock() = None;
+            return None;
+        }
+        Some(told)
     }
 }
 
@@ -216,6 +225,11 @@ fn read(
         }
         let record = match consumer.poll(POLL) {
             None => continue,
+            Some(Err(KafkaError::PartitionEOF(partition))) => {
+                // Behind what is no record, such as a transaction's marker, too.
+                behind.remove(&partition);
+                continue;
+            }
             Some(Err(error)) if passes(&error) => {
                 // The connection's context tells it, if it lasts.
                 tracing::debug!(%error, "reading the log");
