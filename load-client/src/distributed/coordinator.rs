@@ -180,6 +180,9 @@ impl Coordinator {
         let since = *self.deaf_since.get_or_insert(now);
         self.wait_longer(now.saturating_sub(self.awake));
         self.awake = now;
+        if self.closing.is_some() {
+            return self.advance(now);
+        }
         let has_begun = self.course.log.start.is_some();
         if has_begun && now.saturating_sub(since) >= self.terms.patience {
             return self.close(Ending::Invalid(

@@ -132,6 +132,37 @@ proptest! {
     }
 }
 
+/// A log that does not answer makes nobody lost, and is not waited for for ever.
+#[test]
+fn a_run_whose_log_does_not_answer_ends_with_that() {
+    let mut world = World::new(1, &[Fate::Lives; 2]);
+    world.coordinate("c1", terms(2, false), Some(load()), Fate::Lives);
+    while !world
+        .control
+        .iter()
+        .any(|own| matches!(own.note.says, Says::Start { .. }))
+    {
+        world.steps(1);
+    }
+    world.steps(30);
+    let machine = &mut world.bosses[0].machine;
+    let (begin, mut acts) = (Duration::from_secs(60), Vec::new());
+    for second in 0..60 {
+        acts.extend(machine.deaf(begin + Duration::from_secs(second)));
+        let waits = second < 30;
+        assert_eq!(acts.is_empty(), waits, "{second}: {acts:?}");
+    }
+    let told = format!("{acts:?}");
+    assert!(
+        told.contains("the log did not answer for --patience"),
+        "{told}"
+    );
+    assert!(
+        matches!(acts.last(), Some(Act::End(Ending::Invalid(_)))),
+        "{told}"
+    );
+}
+
 #[test]
 fn too_few_workers_are_told_with_what_helps() {
     let mut world = World::new(1, &[Fate::Lives; 2]);
