@@ -99,7 +99,7 @@ pub(crate) struct LogArguments {
     /// Topic of what workers measure; created where that is allowed
     #[arg(long, default_value = "load-client.results", value_parser = values::topic, value_name = "TOPIC")]
     pub(crate) results_topic: String,
-    /// How long others are waited for: workers, their being ready, a coordinator
+    /// How long others are waited for: workers, their being ready, a coordinator, a log that does not answer
     #[arg(long, default_value = "60s", value_parser = values::duration, value_name = "TIME")]
     pub(crate) patience: Duration,
 }
@@ -155,7 +155,7 @@ pub(crate) struct WorkerArguments {
     /// Take this part of the load, counted from 0, as an Indexed Job of Kubernetes counts (JOB_COMPLETION_INDEX)
     #[arg(long, env = "JOB_COMPLETION_INDEX", value_name = "INDEX")]
     pub(crate) index: Option<u32>,
-    /// What reports call this worker [default: the name of its machine]
+    /// What reports call this worker [default: the machine's name and the process's number]
     #[arg(long, env = "LOAD_CLIENT_WORKER_NAME", value_parser = name, value_name = "NAME")]
     pub(crate) name: Option<String>,
     /// Write every request of this worker's part to this CSV

@@ -17,7 +17,7 @@
 //! | `validity` | `verdict` (`valid`, `not_judged`, `partial`, `invalid`) with `reason` or `findings[]` |
 //! | `summary.schedule_lag` | how late an open loop sent its requests |
 //! | `exit_code` | what the program ends with |
-//! | `parts[]` | of a merged run, and of one that workers have sent: `segment`, `name`, `run_id`, `requests`, `failures`, `cores`, `schedule_lag`, `ended_by`, `validity` of each part; of a worker also `lost`: `null`, or how many requests it had `sent` at its last word and which it has `never_sent`, by their numbers in the schedule; `run_id` and settings of a merged run are those of the first |
+//! | `parts[]` | of a merged run, and of one that workers have sent: `segment`, `name`, `run_id`, `requests`, `failures`, `cores`, `schedule_lag`, `ended_by`, `validity` of each part; of a worker also `lost`: `null`, or how many requests it had `sent` at its last word and which it has `never_sent`: `count`, `first`, `last`, and up to a million `numbers` in the schedule of all; `run_id` and settings of a merged run are those of the first |
 
 use std::time::{Duration, SystemTime};
 

@@ -35,12 +35,16 @@ proptest! {
         world.coordinate("c1", terms(workers, false), Some(load()), Fate::Dies(dies));
         world.steps(dies + pause);
         let had_plan = world.control.iter().any(|own| matches!(own.note.says, Says::Plan(_)));
-        let was_over = world.bosses[0].ending.is_some();
+        // It may have written the end, and died before it read it.
+        let was_over = world.control.iter().any(|own| matches!(own.note.says, Says::Finished));
         world.coordinate("c2", terms(workers, false), None, Fate::Lives);
         world.steps(LONG);
         let ending = world.bosses[1].ending.clone();
         match (had_plan, was_over) {
-            (_, true) => {}
+            (_, true) => {
+                let told = format!("{ending:?}");
+                prop_assert!(told.contains("is over: `load-client report"), "{}", told);
+            }
             (true, false) => {
                 prop_assert_eq!(&ending, &Some(Ending::Finished));
                 prop_assert_eq!(world.added(1), world.sent(1));
@@ -63,7 +67,8 @@ proptest! {
         world.coordinate("c1", terms(workers, false), Some(load()), fate);
         world.steps(from + length / 2);
         let has_plan = world.control.iter().any(|own| matches!(own.note.says, Says::Plan(_)));
-        if has_plan && world.bosses[0].ending.is_none() {
+        let was_over = world.control.iter().any(|own| matches!(own.note.says, Says::Finished));
+        if has_plan && !was_over && world.bosses[0].ending.is_none() {
             world.coordinate("c2", terms(workers, false), None, Fate::Lives);
             let claimed = world.control.len();
             world.steps(LONG);
