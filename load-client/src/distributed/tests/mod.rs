@@ -83,6 +83,18 @@ proptest! {
     }
 
     #[test]
+    fn a_coordinator_that_slept_alone_loses_nobody(
+        seed: u64, workers in 1..5_u32, from in 1..90_u64, length in 10..120_u64
+    ) {
+        let mut world = World::new(seed, &vec![Fate::Lives; workers as usize]);
+        let fate = Fate::Pauses(from, from + length);
+        world.coordinate("c1", terms(workers, false), Some(load()), fate);
+        world.steps(LONG);
+        prop_assert_eq!(&world.bosses[0].ending, &Some(Ending::Finished));
+        prop_assert_eq!(world.added(0), world.sent(0));
+    }
+
+    #[test]
     fn a_run_that_loses_a_worker_says_which_one(
         seed: u64, workers in 2..5_u32, dies in 40..75_u64, continues: bool
     ) {
