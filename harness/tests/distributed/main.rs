@@ -24,7 +24,7 @@ async fn apache_kafka_only_several_clients_are_one_run_and_may_be_killed() {
     let folder = tempfile::tempdir().unwrap();
     // They wait more than they work, so they go side by side.
     let lanes = [
-        &[counts as Scenario][..],
+        &[counts as Scenario, a_threshold_that_breaks][..],
         &[a_killed_worker, both_killed, wrong::topics_without_rights][..],
         &[
             a_killed_coordinator,
@@ -202,6 +202,38 @@ fn says_what_was_measured(report: &Value, files: &[PathBuf]) {
         below * 0.999 <= median && median <= above * 1.001,
         "{below} to {above}, {response}"
     );
+}
+
+/// Thresholds judge all workers together, and end the run of all.
+fn a_threshold_that_breaks(broker: &str, folder: &Path) {
+    let place = Place {
+        broker,
+        name: "judged",
+        folder,
+    };
+    let workers: Vec<_> = ["a", "b"].map(|name| place.worker(name, &[])).into();
+    let more = [
+        "--rate",
+        "40/s",
+        "-t",
+        "60s",
+        "--fail-on",
+        "p50<1us",
+        "--abort-on-fail",
+    ];
+    let more = [&more[..], &["--exit-code-on-invalid", "0"]].concat();
+    let leader = place.coordinator("judged", &with("judged", "2", &more));
+    let told = leader.ends_with(4);
+    assert!(told.contains("stopping: p50<1us does not hold"), "{told}");
+    let report = place.json("judged");
+    assert_eq!(report["ended_by"], "threshold", "{report}");
+    assert!(
+        !report["validity"].to_string().contains("is not whole"),
+        "{report}"
+    );
+    let each = of_each(&report);
+    assert_eq!(each.iter().sum::<u64>(), requests(&report), "{report}");
+    workers.into_iter().for_each(|own| drop(own.ends_with(0)));
 }
 
 /// The run ends, and says who is missing.

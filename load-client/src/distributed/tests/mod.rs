@@ -193,6 +193,24 @@ fn too_few_workers_are_told_with_what_helps() {
 }
 
 #[test]
+fn a_worker_that_would_send_something_else_ends_the_run_before_it_begins() {
+    let told = |change: &dyn Fn(&mut Ready)| {
+        let mut world = World::new(1, &[Fate::Lives; 2]);
+        change(&mut world.first);
+        world.coordinate("c1", terms(2, false), Some(load()), Fate::Lives);
+        world.steps(LONG);
+        assert_eq!(world.sent(0), [], "nothing was sent");
+        format!("{:?}", world.bosses[0].ending)
+    };
+    let other_plan = told(&|ready| ready.digest = "other".to_owned());
+    // The same plan, of which another build makes something else.
+    let other_load = told(&|ready| ready.header.run.target = "11/s".to_owned());
+    for told in [other_plan, other_load] {
+        assert!(told.contains("would send something else"), "{told}");
+    }
+}
+
+#[test]
 fn a_worker_of_another_version_says_so() {
     let names = ("w".to_owned(), "worker".to_owned());
     let mut worker = Worker::new(names, 1, (None, None), Duration::from_secs(60));

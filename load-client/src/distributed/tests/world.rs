@@ -106,6 +106,8 @@ pub(super) struct World {
     pub(super) results: Vec<Measurement>,
     pub(super) bosses: Vec<Boss>,
     pub(super) hands: Vec<Hand>,
+    /// What the first worker is about to send.
+    pub(super) first: Ready,
 }
 
 impl World {
@@ -134,6 +136,7 @@ impl World {
             results: Vec::new(),
             bosses: Vec::new(),
             hands: hands.iter().enumerate().map(hand).collect(),
+            first: ready(),
         }
     }
 
@@ -249,7 +252,12 @@ impl World {
         }
         if self.hands[hand].ready_at.is_some_and(|at| at <= step) {
             self.hands[hand].ready_at = None;
-            let done = self.hands[hand].machine.prepared(Ok(ready()), now);
+            let own = if hand == 0 {
+                self.first.clone()
+            } else {
+                ready()
+            };
+            let done = self.hands[hand].machine.prepared(Ok(own), now);
             self.hand_does(hand, done);
         }
         let done = self.hands[hand].machine.tick(now);
