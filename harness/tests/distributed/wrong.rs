@@ -154,7 +154,7 @@ pub(crate) fn topics_without_rights(broker: &str, folder: &Path) {
         "{told}"
     );
     let told = leader.ends_with(5);
-    assert!(told.contains("worker mute was not heard for 5s"), "{told}");
+    assert!(told.contains("worker mute was not heard for 4s"), "{told}");
 }
 
 pub(crate) fn a_run_that_goes_on(place: &Place<'_>) -> (Party, Party) {

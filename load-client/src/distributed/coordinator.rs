@@ -8,8 +8,8 @@ use super::course::{Course, Seat};
 use super::seating::seated;
 use super::{Entry, LoadNote, Measurement, Note, PROTOCOL, PlanNote, Says};
 
-/// A worker that is not heard for so long is lost.
-const SILENCE: Duration = Duration::from_secs(5);
+/// A worker that is not heard for so long is lost: five seconds after it died, the run is known to be INVALID.
+const SILENCE: Duration = Duration::from_secs(4);
 const NOT_GIVEN_BACK: &str = "the log does not give back what is written to it, within --patience";
 /// Whoever was not called for longer has slept, and heard nobody meanwhile.
 const NAP: Duration = Duration::from_secs(1);
