@@ -97,9 +97,9 @@ async fn started() -> (Stack, Service) {
 type Scenario = fn(&str, &Path);
 
 /// A schedule of 120 requests in 2 s.
-const SCHEDULE: [&str; 6] = ["--rate", "60/s", "-t", "2s", "--start-delay", "1s"];
+const SCHEDULE: [&str; 6] = ["--rate", "60/s", "-t", "2s", "--start-delay", "2s"];
 /// One of 400 in 8 s.
-const LONG: [&str; 6] = ["--rate", "50/s", "-t", "8s", "--start-delay", "1s"];
+const LONG: [&str; 6] = ["--rate", "50/s", "-t", "8s", "--start-delay", "2s"];
 
 fn requests(report: &Value) -> u64 {
     report["summary"]["total"]["requests"].as_u64().unwrap()
@@ -248,7 +248,7 @@ fn a_killed_worker(broker: &str, folder: &Path) {
     let run = with(
         "lost",
         "2",
-        &["--rate", "20/s", "-t", "60s", "--start-delay", "1s"],
+        &["--rate", "20/s", "-t", "60s", "--start-delay", "2s"],
     );
     let leader = place.coordinator("lost", &run);
     place.until_said("lost", "started", "a");

@@ -68,7 +68,7 @@ impl Place<'_> {
         command
             .args(["--host", &format!("kafka://{}", self.broker)])
             // A busy machine makes two workers begin apart; the scenario of that has its own bound.
-            .args(["--max-skew", "500ms", "--json"])
+            .args(["--max-skew", "1s", "--json"])
             .arg(self.report(name))
             .args(more);
         self.start(name, command)
