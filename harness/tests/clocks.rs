@@ -34,7 +34,7 @@ const ALLOWED: [(&str, &str); 19] = [
         "that date, of a run of several workers",
     ),
     (
-        "load-client/src/session/lead.rs",
+        "load-client/src/session/lead/mod.rs",
         "where a run stands that is taken over: the log has the date of its start",
     ),
     (

@@ -168,3 +168,37 @@ impl Drop for Party {
         let _ = self.child.wait();
     }
 }
+
+/// The report of the run has the very latencies that its workers have written, request by request.
+pub(crate) fn says_what_was_measured(report: &Value, files: &[PathBuf]) {
+    let mut times = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(file).unwrap();
+        let rows = text
+            .lines()
+            .skip(1)
+            .map(|row| row.split(',').nth(2).unwrap());
+        times.extend(rows.map(|time| time.parse::<f64>().unwrap()));
+    }
+    let response = &report["summary"]["total"]["response"];
+    let told = |field: &str| response[field].as_f64().unwrap();
+    let mean = times.iter().sum::<f64>() / times.len() as f64;
+    assert!(
+        (told("mean_ms") - mean).abs() < 1e-6 * mean,
+        "{mean}, {response}"
+    );
+    times.sort_unstable_by(f64::total_cmp);
+    for (field, time) in [("min_ms", times[0]), ("max_ms", times[times.len() - 1])] {
+        assert!(
+            (told(field) - time).abs() < 1e-9,
+            "{field} {time}, {response}"
+        );
+    }
+    // A bucket of the histogram is a ten-thousandth of its value wide.
+    let (below, above) = (times[times.len() / 2 - 1], times[times.len() / 2]);
+    let median = told("median_ms");
+    assert!(
+        below * 0.999 <= median && median <= above * 1.001,
+        "{below} to {above}, {response}"
+    );
+}

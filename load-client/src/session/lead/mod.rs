@@ -1,14 +1,15 @@
 //! A run that workers send: gathers them, starts them, takes what they measure, ends with them. The decisions are those of
 //! [`Coordinator`]; here they meet the log and the clock.
 
+mod open;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, anyhow, bail};
 use tokio::sync::watch;
-use tokio::time::{Interval as Ticks, MissedTickBehavior, interval};
-use uuid::Uuid;
+use tokio::time::Interval as Ticks;
 
 use crate::distributed::{
     Act, Coordinator, Ending, Entry, LoadNote, Measurement, Terms, WorkerView, parts, validity,
@@ -106,46 +107,6 @@ impl Lead {
             }
         }
         Ok(lead)
-    }
-
-    async fn open(undertaking: Undertaking) -> anyhow::Result<Self> {
-        let Undertaking {
-            log,
-            run,
-            terms,
-            load,
-            views,
-        } = undertaking;
-        let log = KafkaLog::open(log, true).await?;
-        // From the beginning: a name that was taken long ago is taken.
-        let control = log.read_control(From::Beginning).await?;
-        let id = format!("coordinator-{}", Uuid::new_v4());
-        let mut ticks = interval(TICK);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        match &load {
-            Some(_) => say(&format!(
-                "run {run}: waiting for {} worker(s), `load-client worker --control kafka://{}`",
-                terms.workers,
-                log.brokers()
-            )),
-            None => say(&format!("run {run}: taking it over")),
-        }
-        Ok(Self {
-            coordinator: Coordinator::new((id, run.clone()), terms, load),
-            log,
-            run,
-            control,
-            results: None,
-            ticks,
-            clock: Instant::now(),
-            begin: None,
-            intervals: Vec::new(),
-            active: Vec::new(),
-            ending: None,
-            views,
-            has_leaders_times: true,
-            has_caught_up: false,
-        })
     }
 
     /// Workers have confirmed the start, and only a moment is left.
