@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 
 use super::{Entry, PlanNote, Ready, Says};
 
+/// Clocks of two brokers may differ by so much.
+const CLOCKS_MS: i64 = 60_000;
+
 /// A run, as far as its records were read.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct RunLog {
@@ -147,6 +150,11 @@ impl RunLog {
         }
         let last = self.started_ms.values().max().filter(|_| all)?;
         Some(last.saturating_sub(start.appended_ms).unsigned_abs())
+    }
+
+    /// No result of it was appended before, in milliseconds since 1970 by the clock of any broker.
+    pub(crate) fn results_since_ms(&self) -> i64 {
+        self.opened_ms.unwrap_or(0).saturating_sub(CLOCKS_MS)
     }
 
     /// Whether it takes no worker any more.

@@ -17,8 +17,6 @@ use crate::session::terminal::Text;
 use crate::session::unix_ms;
 use crate::transport::kafka::{From, KafkaLog, LogReader, LogSettings, Logged};
 
-/// Clocks of two brokers may differ by so much.
-const CLOCKS_MS: i64 = 60_000;
 const TICK: Duration = Duration::from_millis(250);
 /// So long after the last record nothing is on its way.
 const QUIET: Duration = Duration::from_secs(1);
@@ -140,7 +138,7 @@ impl Look {
         if self.results.is_some() || log.plan.is_none() {
             return Ok(());
         }
-        let since = log.opened_ms.unwrap_or(0).saturating_sub(CLOCKS_MS);
+        let since = log.results_since_ms();
         self.results = Some(self.log.read_results(From::Time(since)).await?);
         let seats = self.course.seats.len();
         self.intervals.resize_with(seats, Vec::new);

@@ -28,8 +28,6 @@ use crate::transport::kafka::{
 
 /// How often the coordinator looks at the clock.
 const TICK: Duration = Duration::from_millis(250);
-/// Clocks of two brokers may differ by so much.
-const CLOCKS_MS: i64 = 60_000;
 /// How long the log may take to accept the last records.
 pub(super) const FLUSH: Duration = Duration::from_secs(10);
 
@@ -204,7 +202,7 @@ impl Lead {
         if self.results.is_some() || log.plan.is_none() {
             return Ok(());
         }
-        let since = log.opened_ms.unwrap_or(0).saturating_sub(CLOCKS_MS);
+        let since = log.results_since_ms();
         let seats = self.coordinator.course().seats.len();
         self.intervals.resize_with(seats, Vec::new);
         self.active.resize(seats, 0);
