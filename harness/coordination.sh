@@ -47,14 +47,18 @@ bytes() {
     for number in $(seq 1 $workers); do
         "$programs/load-client" worker --control "$log" --host "$kafka" --name "w$number" >"$folder/w$number.log" 2>&1 &
     done
-    "$programs/load-client" run --host "$kafka" --control "$log" --workers $workers --max-skew 2s --rate $rate/s -t ${seconds}s \
+    "$programs/load-client" run --host "$kafka" --control "$log" --workers $workers --max-skew 2s --start-delay 4s --rate $rate/s -t ${seconds}s \
         --only-summary --json "$folder/run.json" >"$folder/run.log" 2>&1 &
-    until grep -q "part " "$folder/w1.log"; do sleep 0.25; done
-    sleep 6
+    leader=$!
+    until grep -q "part " "$folder/w1.log"; do
+        kill -0 "$leader" 2>/dev/null || { cat "$folder/run.log" && exit 1; }
+        sleep 0.25
+    done
+    sleep 8
     before=$(socket_bytes "${log##*:}")
     sleep 20
     after=$(socket_bytes "${log##*:}")
-    wait $! || true
+    wait "$leader" || true
     echo "$workers workers, $rate requests/s: $(((after - before) / 20)) bytes/s sent and received by the cluster of the log"
     grep -m 1 "good replies per second" "$folder/run.log"
 }
