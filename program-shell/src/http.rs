@@ -1,5 +1,5 @@
-//! An HTTP/1.1 server for what a program shows beside its work. Whoever can connect can make it spend neither
-//! memory nor time without a bound: `axum::serve` has a limit neither on connections nor on waiting.
+//! An HTTP/1.1 server for the pages of a program. It limits the memory and time that a client can use: `axum::serve`
+//! limits neither connections nor waits.
 
 mod progress;
 
@@ -26,28 +26,28 @@ use tower_service::Service;
 
 use self::progress::Progressing;
 
-/// The largest head of a request.
+/// The maximum size of a request's head, in bytes.
 const HEAD_BYTES: usize = 1 << 16;
-/// How many connections one server has at most.
+/// The maximum number of connections of one server.
 const CONNECTIONS: usize = 4096;
-/// Between two tries after the system refused a connection.
+/// The wait after the system has refused a connection.
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 
-/// What clients may take.
+/// Limits what clients may use.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// Connections that are served at the same time; further ones wait in the system's queue.
+    /// The maximum number of connections at the same time. Further ones wait in the system's queue.
     pub connections: usize,
-    /// How long a client may take to begin a request (an idle connection), to end its head, between two parts of
-    /// its body, and to take some of what is sent to it.
+    /// The longest wait for a client to begin a request (an idle connection), to finish its head, to send the next part
+    /// of its body, and to accept some of the response.
     pub wait: Duration,
-    /// The same once the server is asked to stop, for all that is no whole request yet.
+    /// The same after the server was asked to stop, for everything that is not a whole request yet.
     pub wait_at_stop: Duration,
 }
 
 impl Default for Bounds {
-    /// A quarter of the files that the process may open at most: there may be two servers in it, and half of the
-    /// files are for its own work.
+    /// Returns a connection limit of a quarter of the files that the process may open. The process may have two
+    /// servers, and its own work gets half of the files.
     fn default() -> Self {
         let files = getrlimit(Resource::Nofile).current;
         let files = files.map_or(usize::MAX, |files| {
@@ -65,8 +65,8 @@ fn connections_for(files: usize) -> usize {
     (files / 4).clamp(1, CONNECTIONS)
 }
 
-/// Serves an application until `stop`; ends when the last request that was begun is answered. A client that
-/// reads slowly can hold that up, so the caller has a limit of its own.
+/// Serves an application until `stop`, and returns when all requests that have begun are answered. A client that reads
+/// slowly can delay that, so the caller needs its own time limit.
 pub async fn serve(listener: TcpListener, app: Router, bounds: Bounds, stop: CancellationToken) {
     let mut connections = JoinSet::new();
     loop {
@@ -83,7 +83,8 @@ pub async fn serve(listener: TcpListener, app: Router, bounds: Bounds, stop: Can
     while connections.join_next().await.is_some() {}
 }
 
-/// Waits for a connection. One that fails is the client's affair; a system without files or memory is given time.
+/// Waits for a connection. Ignores connections that fail. If the system has no files or memory left, waits and tries
+/// again.
 async fn accept(listener: &TcpListener) -> TcpStream {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     loop {
@@ -101,7 +102,7 @@ async fn accept(listener: &TcpListener) -> TcpStream {
 }
 
 async fn connection(stream: TcpStream, app: Router, bounds: Bounds, stop: CancellationToken) {
-    // Cloned into each request until its answer is written.
+    // Each request has a clone until its answer is written.
     let open = Arc::new(());
     let requests = Arc::downgrade(&open);
     let stopping = stop.clone();
@@ -115,7 +116,7 @@ async fn connection(stream: TcpStream, app: Router, bounds: Bounds, stop: Cancel
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(Progressing::new(stream, bounds.wait)), service);
     let mut connection = std::pin::pin!(connection);
-    // How a connection ended is its client's affair.
+    // It does not matter how a connection ended.
     tokio::select! {
         _ = connection.as_mut() => return,
         () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
@@ -123,7 +124,7 @@ async fn connection(stream: TcpStream, app: Router, bounds: Bounds, stop: Cancel
     let quiet = async {
         loop {
             sleep(bounds.wait_at_stop).await;
-            // The service holds the only one: what was sent is not a whole request.
+            // Only the service holds a clone, so the client has not sent a whole request.
             if requests.strong_count() == 1 {
                 return;
             }
@@ -150,7 +151,7 @@ async fn answer(
     }))
 }
 
-/// A body whose next part may take only so long.
+/// Limits the wait for each part of a body.
 fn bounded(body: Incoming, bounds: Bounds, stop: CancellationToken) -> Body {
     if body.is_end_stream() {
         return Body::empty();
@@ -162,7 +163,7 @@ fn bounded(body: Incoming, bounds: Bounds, stop: CancellationToken) -> Body {
         };
         let part = tokio::select! {
             frame = body.frame() => match frame? {
-                // Trailers mean nothing to what is served here.
+                // Applications here ignore trailers.
                 Ok(frame) => Ok(frame.into_data().unwrap_or_default()),
                 Err(error) => Err(io::Error::other(error)),
             },

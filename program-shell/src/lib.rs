@@ -1,9 +1,12 @@
-//! What each program of this workspace shows its system: the [`signals`] that ask it to stop, what a [`terminal`]
-//! takes, and the `http` server that its flags open (feature `http`).
+//! Shared by the programs of this workspace: the [`signals`] that ask a program to stop, what a [`terminal`] can show,
+//! the `http` server that flags open (feature `http`), and completion scripts and man pages (`manual`, feature
+//! `manual`).
 //!
-//! It knows neither Kafka nor orders nor load, so that programs which must not know one another can share it.
+//! It knows neither Kafka nor orders nor load, so that programs that must not depend on each other can share it.
 
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "manual")]
+pub mod manual;
 pub mod signals;
 pub mod terminal;

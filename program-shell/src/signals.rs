@@ -1,19 +1,19 @@
-//! The signals that ask a program to stop: Ctrl-C (SIGINT), SIGTERM, and SIGHUP, which a terminal sends when it
-//! is closed.
+//! Waits for the signals that ask a program to stop: Ctrl-C (SIGINT), SIGTERM, and SIGHUP, which a closing terminal
+//! sends.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The number of SIGHUP, which POSIX fixes.
+/// The number of SIGHUP in POSIX.
 const HANGUP: u32 = 1;
 
-/// The signals, caught from the moment of creation on.
+/// Catches the signals from its creation on.
 #[derive(Debug)]
 pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    /// `None` where the program was started to outlive its terminal (`nohup`).
+    /// `None` if the program was started to outlive its terminal (`nohup`).
     hangup: Option<Signal>,
 }
 
@@ -22,7 +22,7 @@ impl Signals {
     ///
     /// # Errors
     ///
-    /// When the system refuses the handlers.
+    /// Returns an error if the system refuses the handlers.
     pub fn catch() -> io::Result<Self> {
         let hangup = (!is_hangup_ignored()).then(|| signal(SignalKind::hangup()));
         Ok(Self {
@@ -32,7 +32,7 @@ impl Signals {
         })
     }
 
-    /// Waits for any of them; answers its name.
+    /// Waits for any of the signals and returns its name.
     pub async fn next(&mut self) -> &'static str {
         let hangup = async {
             match &mut self.hangup {
@@ -48,13 +48,13 @@ impl Signals {
     }
 }
 
-/// Whether this process was started with SIGHUP ignored. Where there is no /proc, it was not.
+/// Returns whether this process was started with SIGHUP ignored. Without /proc it returns `false`.
 fn is_hangup_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     is_ignored(&status, HANGUP)
 }
 
-/// Reads the mask `SigIgn` of a process's status: bit n - 1 is signal n.
+/// Reads the mask `SigIgn` of a process's status. Bit n - 1 is signal n.
 fn is_ignored(status: &str, signal: u32) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());

@@ -1,15 +1,15 @@
-//! What a terminal can show.
+//! Detects what a terminal can show.
 
 use std::env::var_os;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 
-/// Whether the stream is a terminal that takes escape sequences: not one that says by `TERM=dumb` that it takes none.
+/// Returns whether the stream is a terminal that accepts escape sequences. `TERM=dumb` says that it does not.
 pub fn takes_escapes(stream: &impl IsTerminal) -> bool {
     can(stream.is_terminal(), var_os("TERM"))
 }
 
-/// Whether the stream is a terminal that shows colours, and nobody has asked for none by `NO_COLOR` (no-color.org).
+/// Returns whether the stream is a terminal that shows colours, and `NO_COLOR` (no-color.org) is not set.
 pub fn shows_colours(stream: &impl IsTerminal) -> bool {
     takes_escapes(stream) && wants_colours(var_os("NO_COLOR"))
 }

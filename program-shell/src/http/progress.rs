@@ -1,5 +1,4 @@
-//! A connection whose client has to take what is sent to it: a request is not paid for by memory and a place
-//! that are held for ever.
+//! A connection whose client has to accept what is sent. Otherwise a request could hold memory and a place forever.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -9,11 +8,11 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// Fails a write once the other side has taken nothing for so long. Silence without a write is no matter of it.
+/// Fails a write if the client accepts nothing for `wait`. Silence without a write is allowed.
 pub(super) struct Progressing<S> {
     stream: S,
     wait: Duration,
-    /// Runs while a write waits.
+    /// Set while a write waits.
     late: Option<Pin<Box<Sleep>>>,
 }
 

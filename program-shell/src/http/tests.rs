@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::*;
 
-/// For a test that fails to end.
+/// The time limit for a test that does not end.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LONG: Duration = Duration::from_secs(3600);
 const SHORT: Duration = Duration::from_millis(50);
@@ -63,11 +63,11 @@ fn bounds(connections: usize, wait: Duration) -> Bounds {
     }
 }
 
-/// All that the server sends until it closes the connection.
+/// Returns all that the server sends until it closes the connection.
 async fn rest(mut stream: TcpStream) -> String {
     let mut text = Vec::new();
     let read = timeout(PATIENCE, stream.read_to_end(&mut text)).await;
-    // A server that closes with something unread resets the connection, which is an end as well.
+    // A server that closes with unread data resets the connection, which also ends it.
     let _ = read.expect("the connection stays open");
     String::from_utf8(text).unwrap()
 }
@@ -106,7 +106,7 @@ async fn h29_connections_beyond_the_bound_wait_for_others_to_end() {
     server.stop().await;
 }
 
-/// More than the system keeps of it for either side.
+/// More than the system buffers on both sides.
 const LARGE: usize = 64 << 20;
 
 #[tokio::test]
