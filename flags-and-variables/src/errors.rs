@@ -1,4 +1,4 @@
-//! Wrong uses in one line, and without a text that may be secret.
+//! Renders usage errors in one line, and without values that may be secret.
 
 use std::ffi::OsStr;
 
@@ -6,7 +6,7 @@ use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, Command};
 
-/// Parses a value whose text must not be repeated in a message, as clap does by itself.
+/// Parses a value that messages must not repeat. clap's own parsers repeat it.
 #[derive(Clone, Debug)]
 pub struct Quietly<T>(pub fn(&str) -> Result<T, String>);
 
@@ -28,8 +28,8 @@ impl<T: Clone + Send + Sync + 'static> TypedValueParser for Quietly<T> {
     }
 }
 
-/// Renders a wrong use without the usage that clap appends: what is wrong in one line; below a name that does not
-/// exist, tips and where to look, on lines of their own.
+/// Renders a usage error without the usage that clap appends. The message is one line. For an unknown name, clap's tips
+/// follow on their own lines.
 #[must_use]
 pub fn wrong_use(error: &clap::Error) -> String {
     let is_unknown = matches!(

@@ -1,4 +1,4 @@
-//! A TOML file of settings, each by the long name of its flag.
+//! Reads a TOML file of settings. Each setting has the long name of its flag.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -11,22 +11,22 @@ use toml::{Spanned, Value};
 
 use crate::Setting;
 
-/// Larger files hold no settings.
+/// The maximum size of a settings file, in bytes.
 const LARGEST_BYTES: u64 = 1 << 20;
-/// A name that resembles a key less is not what was meant (M. Jaro's measure, which clap takes too).
+/// The minimum similarity of a suggested name (Jaro similarity, as in clap).
 const LEAST_LIKENESS: f64 = 0.7;
 
 /// What is wrong, and at which byte of the file.
 type Wrong = (usize, String);
 
-/// A TOML file that gives flags.
+/// Describes a TOML file that sets flags.
 #[derive(Debug, Clone, Copy)]
 pub struct TomlFile<'a> {
-    /// Id and long name of the flag that names it.
+    /// Id and long name of the flag that names the file.
     pub flag: &'a str,
     /// The program whose `--help` lists the flags.
     pub program: &'a str,
-    /// Keys that stand beside the flags, and are read by somebody else.
+    /// Keys that are not flags, and that other code reads.
     pub beside: &'a [&'a str],
 }
 
@@ -35,8 +35,8 @@ impl TomlFile<'_> {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read, or says something that is no flag of the command; the message begins with flag,
-    /// file, line and column.
+    /// Returns an error if the file cannot be read, or if a key is not a flag of the command. The message begins with
+    /// the flag, the file, the line and the column.
     pub fn read(&self, command: &Command, path: &Path) -> Result<Vec<Setting>, String> {
         let told = format!("--{} {}", self.flag, path.display());
         let text = text_of(path).map_err(|error| format!("{told}: {error}"))?;
@@ -71,7 +71,7 @@ impl TomlFile<'_> {
         own.map(setting).collect()
     }
 
-    /// The flags that the file may give.
+    /// Returns the flags that the file may set.
     fn flags<'c>(&self, command: &'c Command) -> impl Iterator<Item = (String, &'c Arg)> {
         let named = command
             .get_arguments()
@@ -97,14 +97,14 @@ impl TomlFile<'_> {
     }
 }
 
-/// The name of a flag: the long one, or its letter if it has no other.
+/// Returns the name of a flag: the long one, or its letter if it has no other.
 #[must_use]
 pub fn name_of(argument: &Arg) -> Option<String> {
     let long = argument.get_long().map(str::to_owned);
     long.or_else(|| argument.get_short().map(String::from))
 }
 
-/// Line and column of a byte of a text, both counted from 1; columns are characters.
+/// Returns the line and column of a byte of a text, both counted from 1. Columns are characters.
 #[must_use]
 pub fn place_in(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
@@ -118,7 +118,9 @@ fn text_of(path: &Path) -> Result<String, Error> {
     let file = File::open(path)?;
     match file.take(LARGEST_BYTES + 1).read_to_string(&mut text)? as u64 {
         0..=LARGEST_BYTES => Ok(text),
-        _ => Err(Error::other("is larger than 1 MiB, which no settings are")),
+        _ => Err(Error::other(
+            "is larger than 1 MiB, the limit of a settings file",
+        )),
     }
 }
 
@@ -129,7 +131,7 @@ fn values(argument: &Arg, value: &Value) -> Result<Vec<OsString>, &'static str> 
     match value {
         Value::Boolean(is_given) if !takes_values => Ok(vec![is_given.to_string().into()]),
         _ if !takes_values => Err("takes true or false"),
-        // An empty value is the flag alone.
+        // An empty value means the flag without a value.
         Value::Boolean(true) if may_stand_alone => Ok(vec![OsString::new()]),
         Value::Boolean(false) if may_stand_alone => Ok(Vec::new()),
         Value::Array(all) if matches!(action, ArgAction::Append) => {
@@ -143,7 +145,7 @@ fn values(argument: &Arg, value: &Value) -> Result<Vec<OsString>, &'static str> 
 fn scalar(value: &Value) -> Result<OsString, &'static str> {
     match value {
         Value::String(text) if text.trim().is_empty() => {
-            Err("has an empty value: leave it out, or write one")
+            Err("has an empty value: remove the setting, or set a value")
         }
         Value::String(text) => Ok(text.into()),
         Value::Integer(number) => Ok(number.to_string().into()),

@@ -1,8 +1,8 @@
-//! Environment variables of clap's flags, as people write them, and files of settings.
+//! Reads clap's flags from environment variables and from files of settings.
 //!
-//! clap asks a variable only where its flag was not typed, takes an empty one for a value, and blames the
-//! flag. Here a variable is a flag that was typed in front of all others. So is a setting of a file, where no
-//! variable gives the flag.
+//! clap itself reads a variable only if its flag was not typed, accepts an empty variable as a value, and blames the
+//! flag for a wrong variable. Here a variable counts as a flag that was typed before all others. A setting of a file
+//! counts the same if no variable sets its flag.
 
 mod errors;
 mod file;
@@ -22,27 +22,27 @@ pub use origins::Origins;
 pub use variables::Setting;
 use variables::{Levels, Sources};
 
-/// What a program was given.
+/// Holds the flags of a program.
 #[derive(Debug)]
 pub struct Given {
-    /// Of the command line and the variables.
+    /// The flags of the command line, the variables and the file.
     pub matches: ArgMatches,
-    /// Of the command line alone, for what must not be typed there. What does not go together or is
-    /// missing without the variables is no error in it.
+    /// The flags of the command line alone, to check for flags that must not be typed there. Conflicts and missing
+    /// flags are no errors in it.
     pub typed: ArgMatches,
-    /// Which flags the variables gave.
+    /// The flags that the variables and the file have set.
     pub origins: Origins,
 }
 
-/// Reads a command line, program first, and the variables that the command's flags name.
+/// Reads a command line, program first, and the variables of the command's flags.
 ///
-/// A flag that may be given many times has the values of its variable, one a line, and behind them those of
-/// the command line. `lists` are the ids of the flags of which one value is a whole list: there the command
-/// line's replaces the variable's, as with all flags that are given once.
+/// A repeatable flag has the values of its variable, one per line, and then those of the command line. `lists` contains
+/// the ids of flags whose single value is a whole list. For these the command line's value replaces the variable's, as
+/// with all flags that are not repeatable.
 ///
 /// # Errors
 ///
-/// clap's own error, also for `--help` and `--version`; it names the variable where that is at fault.
+/// Returns clap's own error, also for `--help` and `--version`. It names the variable if that is wrong.
 pub fn read(
     command: Command,
     arguments: Vec<OsString>,
@@ -57,24 +57,24 @@ pub fn read(
     )
 }
 
-/// Reads the settings that a file has for a command; the error is one line.
+/// Reads the settings of a command from a file. The error is one line.
 pub type ReadSettings<'a> = dyn Fn(&Command, &Path) -> Result<Vec<Setting>, String> + 'a;
 
-/// A file of settings.
+/// Describes a file of settings.
 #[derive(Clone, Copy)]
 pub struct SettingsFile<'a> {
-    /// Id of the flag that names it.
+    /// The id of the flag that names the file.
     pub flag: &'a str,
-    /// Reads it for the sub-command in use.
+    /// Reads the file for the sub-command in use.
     pub read: &'a ReadSettings<'a>,
 }
 
-/// As [`read`], and a flag may name a file of settings. A setting counts where neither the command line nor a
-/// variable gives its flag; one of a flag that may be given many times is joined as a variable is.
+/// Reads the same as [`read`], and a file of settings that a flag names. A setting counts if neither the command line
+/// nor a variable sets its flag. A setting of a repeatable flag is combined with the command line like a variable.
 ///
 /// # Errors
 ///
-/// As [`read`]; also when the file cannot be used.
+/// Returns the errors of [`read`], and an error if the file cannot be used.
 pub fn read_with_file(
     command: Command,
     arguments: Vec<OsString>,
@@ -95,7 +95,7 @@ fn read_with(
     let without = without_variables(command.clone());
     let lenient = without.clone().ignore_errors(true);
     let Ok(typed) = lenient.try_get_matches_from(&arguments) else {
-        // Help is asked for, and tells the variables.
+        // The user asked for help, which shows the variables.
         let matches = command.try_get_matches_from_mut(arguments)?;
         return Ok(Given {
             typed: matches.clone(),
@@ -107,7 +107,7 @@ fn read_with(
     let sources = Sources::open(&command, &typed, variable, file)?;
     let levels = Levels::find(&command, &typed, lists, &sources)?;
     let strict = |arguments| without.clone().try_get_matches_from(arguments);
-    // What is wrong with a value shows before anything is missed.
+    // A wrong value is reported before a missing flag.
     if let Err(error) = strict(levels.alone(&arguments))
         && matches!(
             error.kind(),
@@ -127,7 +127,7 @@ fn read_with(
     }
 }
 
-/// The variables are read here, and by clap no more.
+/// Removes the variables, which this crate reads instead of clap.
 fn without_variables(command: Command) -> Command {
     command
         .mut_args(|argument| argument.env(Resettable::Reset))

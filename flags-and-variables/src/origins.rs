@@ -1,19 +1,19 @@
-//! Which flags the variables gave, so that a message can blame what is to be changed.
+//! Remembers which flags the variables have set, so that a message can blame the variable.
 
 use clap::Command;
 use clap::error::ErrorKind;
 
 use crate::wrong_use;
 
-/// Which flags the variables gave.
+/// Remembers which flags the variables and the file have set.
 #[derive(Clone, Debug, Default)]
 pub struct Origins {
-    /// What a message calls it, and what it is to call it instead.
+    /// The name of each flag in messages, and its replacement.
     names: Vec<(String, String)>,
 }
 
 impl Origins {
-    /// Returns a message that names variables in the place of the flags that were not typed.
+    /// Returns a message that names the variable instead of the flag, for flags that were not typed.
     #[must_use]
     pub fn name(&self, message: &str) -> String {
         let names = self.names.iter();
@@ -29,7 +29,7 @@ impl Origins {
     pub(crate) fn renamed(&self, command: &mut Command, error: clap::Error) -> clap::Error {
         let told = wrong_use(&error);
         let renamed = self.name(&told);
-        // What was typed wrongly is told the flag that it resembles.
+        // The suggestion for an unknown flag keeps the flag's name.
         if renamed == told || error.kind() == ErrorKind::UnknownArgument {
             return error;
         }
@@ -37,7 +37,7 @@ impl Origins {
     }
 }
 
-/// Replaces a flag where it is not the part of another one.
+/// Replaces a flag, unless it is part of another one.
 fn replace_whole(text: &str, flag: &str, by: &str) -> String {
     let is_part = |own: char| own.is_ascii_alphanumeric() || own == '-';
     let (mut replaced, mut rest) = (String::new(), text);

@@ -1,4 +1,4 @@
-//! From variables, and settings of a file, to the flags that stand for them.
+//! Converts variables, and settings of a file, to the flags that they set.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -9,25 +9,25 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::{Origins, SettingsFile};
 
-/// A flag that a file gives.
+/// A flag that a file sets.
 #[derive(Clone, Debug)]
 pub struct Setting {
     /// The flag's id.
     pub id: String,
-    /// What a message calls it.
+    /// Its name in messages.
     pub name: String,
-    /// Its values; an empty one is the flag alone. Of a flag without a value it is true or false.
+    /// Its values. An empty value means the flag without a value. For a flag that takes no value it is true or false.
     pub values: Vec<OsString>,
 }
 
-/// What gives flags beside the command line.
+/// The sources of flags besides the command line.
 pub(crate) struct Sources<'a> {
     variable: &'a dyn Fn(&str) -> Option<OsString>,
     settings: Vec<Setting>,
 }
 
 impl<'a> Sources<'a> {
-    /// Reads the file of settings, if one is named.
+    /// Reads the file of settings, if a flag names one.
     pub(crate) fn open(
         command: &Command,
         typed: &ArgMatches,
@@ -54,7 +54,7 @@ impl<'a> Sources<'a> {
         Ok(own)
     }
 
-    /// The file that a flag names, and whether a variable gave the flag.
+    /// Returns the file that a flag names, and the variable if that has set the flag.
     fn path(
         &self,
         command: &Command,
@@ -72,7 +72,7 @@ impl<'a> Sources<'a> {
         Some((values.into_iter().next()?, origins))
     }
 
-    /// The variable of a flag, with its values, unless it says nothing.
+    /// Returns the variable of a flag and its values, unless it is blank.
     fn of_variable(&self, argument: &Arg) -> Option<(String, Vec<OsString>)> {
         let name = argument.get_env()?.to_str()?;
         let repeats = matches!(argument.get_action(), ArgAction::Append);
@@ -80,7 +80,7 @@ impl<'a> Sources<'a> {
         (!values.is_empty()).then(|| (name.to_owned(), values))
     }
 
-    /// What gives a flag, and its values.
+    /// Returns the name of the source that sets a flag, and its values.
     fn of(&self, argument: &Arg) -> Option<(String, Vec<OsString>)> {
         let setting = || {
             let mut settings = self.settings.iter();
@@ -91,14 +91,14 @@ impl<'a> Sources<'a> {
     }
 }
 
-/// One flag of which the variable counts.
+/// A flag that a variable or the file sets.
 struct Variable {
     name: String,
-    /// As clap's messages show it, and as it is typed.
+    /// The flag as clap's messages show it, and as it is typed.
     shown: String,
     flag: String,
     values: Vec<OsString>,
-    /// What was typed beside it, where both count.
+    /// The values on the command line, if both count.
     beside: Option<Vec<OsString>>,
 }
 
@@ -116,7 +116,7 @@ impl Levels {
         loop {
             let mut own = Vec::new();
             for argument in command.get_arguments() {
-                // One that is global stands in front of the sub-command.
+                // A global flag goes before the sub-command.
                 if at.is_none() || !argument.is_global_set() {
                     own.extend(Variable::find(command, argument, typed, lists, sources)?);
                 }
@@ -132,7 +132,7 @@ impl Levels {
         }
     }
 
-    /// The variables as flags, and nothing that was typed but the program and its sub-commands.
+    /// Returns the variables as flags, without any typed flags: only the program and its sub-commands.
     pub(crate) fn alone(&self, arguments: &[OsString]) -> Vec<OsString> {
         let mut all: Vec<OsString> = arguments.first().cloned().into_iter().collect();
         for (name, own) in &self.0 {
@@ -142,7 +142,7 @@ impl Levels {
         all
     }
 
-    /// The command line with the variables in front of the flags of each command.
+    /// Returns the command line with the variables before the flags of each command.
     pub(crate) fn in_front_of(&self, arguments: Vec<OsString>) -> Vec<OsString> {
         let mut all = arguments;
         let mut place = 1;
@@ -181,7 +181,7 @@ impl Levels {
         origins
     }
 
-    /// An error that shows without the command line.
+    /// Renames an error that occurs even without the command line.
     pub(crate) fn variables_at_fault(
         &self,
         command: &mut Command,
@@ -194,13 +194,13 @@ impl Levels {
     }
 }
 
-/// What stands in front of the equal sign.
+/// Returns the text before the equal sign.
 fn key(value: &OsString) -> Option<&str> {
     Some(value.to_str()?.split_once('=')?.0)
 }
 
 impl Variable {
-    /// What gives a flag, unless it says nothing or the command line replaces it.
+    /// Returns the source of a flag, unless it is blank or the command line replaces it.
     fn find(
         command: &Command,
         argument: &Arg,
@@ -263,7 +263,7 @@ impl Variable {
     }
 }
 
-/// What a variable says: blank lines, and line ends at its end, are how shells and files hand texts on.
+/// Returns the values of a variable, without blank lines and final line ends, which shells and files add.
 fn values(text: OsString, repeats: bool) -> Vec<OsString> {
     let Some(known) = text.to_str() else {
         return vec![text];

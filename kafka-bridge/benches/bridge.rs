@@ -1,7 +1,7 @@
-//! What a record takes of one core, step by step and as a whole: `make bench-bridge`.
+//! Measures the CPU time of one core for a record, step by step and as a whole: `make bench-bridge`.
 //!
-//! Measured is the thread's own CPU time: what else the machine does is felt through its caches and
-//! its clock rate only. What CI holds, counts and no times, is in `budgets`.
+//! It measures the thread's own CPU time, so that other load on the machine matters only through its caches and its
+//! clock rate. CI checks counts and not times: see `budgets`.
 
 mod support;
 
@@ -16,13 +16,13 @@ use rustix::time::{ClockId, clock_gettime};
 
 use support::rows::{self, Work};
 
-/// Records that one measured run handles: enough that its start and end do not count, and few enough
-/// that caches hold them, as they hold a record that was just received.
+/// The records of one measured run. Enough to make the start and end negligible, and few enough to stay in caches, like
+/// a record that was just received.
 const RECORDS: usize = 3000;
 
 const MODES: [Dispatch; 3] = [Dispatch::Serial, Dispatch::Tasks, Dispatch::Keyed];
 
-/// Measures the work alone, not what prepares its records.
+/// Measures only the work, not the preparation of its records.
 fn row(group: &mut BenchmarkGroup<'_, WallTime>, name: String, prepare: impl Fn() -> Work) {
     group.bench_function(name, |bencher| {
         bencher.iter_custom(|iterations| {
@@ -74,7 +74,7 @@ fn scale(criterion: &mut Criterion) {
     for mode in [Dispatch::Tasks, Dispatch::Keyed] {
         for in_flight in [1, 100, 10_000, 100_000] {
             let name = format!("{mode}/in-flight/{in_flight}");
-            // Most of the records have to be handled while all others are in flight.
+            // Most records have to be handled while all others are in flight.
             let records = RECORDS.max(3 * in_flight);
             group.throughput(Throughput::Elements(records as u64));
             row(&mut group, name, || rows::held(records, mode, in_flight));
@@ -91,7 +91,7 @@ fn scale(criterion: &mut Criterion) {
     }
 }
 
-/// What this thread has had of its core.
+/// Returns the CPU time of this thread.
 fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::try_from(time).expect("a time after the start")
@@ -103,7 +103,7 @@ fn group<'a>(criterion: &'a mut Criterion, name: &str) -> BenchmarkGroup<'a, Wal
     group
         .sample_size(20)
         .warm_up_time(Duration::from_millis(500));
-    // As many runs in each sample: those of 100,000 records in flight take seconds to prepare.
+    // The same number of runs in each sample: runs with 100,000 records in flight take seconds to prepare.
     group.sampling_mode(SamplingMode::Flat);
     group.measurement_time(Duration::from_secs(3));
     group

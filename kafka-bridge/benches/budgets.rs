@@ -1,11 +1,10 @@
-//! Holds what a record costs, in allocations and instructions, against `budget.toml`: `make budgets`.
+//! Checks the cost of a record, in allocations and instructions, against `budget.toml`: `make budgets`.
 //!
-//! Neither count depends on what else the machine does, so a regression shows where times do not.
-//! Allocations are counted here, by the global allocator; instructions by valgrind's callgrind, under
-//! which this program starts itself. Each row is run twice, with more records the second time: the
-//! difference is the records' own, without start and end.
+//! Neither count depends on other load on the machine, so a regression shows even if times are too noisy. The global
+//! allocator counts allocations. valgrind's callgrind counts instructions: this program starts itself under it. Each
+//! row runs twice, with more records the second time. The difference is the cost of the records, without start and end.
 //!
-//! Arguments: names of rows, all by default; or `run ROW RECORDS`, the run that is counted.
+//! Arguments: names of rows, all by default; or `run ROW RECORDS`, which is the counted run.
 
 mod budget;
 mod support;
@@ -29,11 +28,11 @@ const MORE: usize = 2048;
 
 fn main() -> anyhow::Result<ExitCode> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    // Added by `cargo bench`.
+    // `cargo bench` adds this flag.
     arguments.retain(|argument| argument != "--bench");
     match &arguments[..] {
         [run, name, records] if run == "run" => {
-            let count = records.parse().context("RECORDS has to be a number")?;
+            let count = records.parse().context("RECORDS must be a number")?;
             counted_work((find(name)?.prepare)(count));
             Ok(ExitCode::SUCCESS)
         }
@@ -49,7 +48,7 @@ fn find(name: &str) -> anyhow::Result<&'static Row> {
     let row = ROWS.iter().find(|row| row.name == name);
     row.with_context(|| {
         let names: Vec<_> = ROWS.iter().map(|row| row.name).collect();
-        format!("no row `{name}`, there are {}", names.join(", "))
+        format!("no row `{name}`, the rows are {}", names.join(", "))
     })
 }
 
@@ -85,7 +84,7 @@ fn check(rows: impl Iterator<Item = &'static Row>) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(!failures.is_empty())))
 }
 
-/// Allocations a record; one that grows in place or moves counts as one more.
+/// Returns the allocations per record. An allocation that grows in place or moves counts once more.
 fn allocations(row: &Row) -> f64 {
     let count = |records| {
         let work = (row.prepare)(records);
@@ -94,7 +93,7 @@ fn allocations(row: &Row) -> f64 {
         let change = region.change();
         (change.allocations + change.reallocations) as f64
     };
-    // What is made once, at the first use, is no record's.
+    // Allocations at the first use do not belong to a record.
     count(row.start);
     (count(row.start + MORE) - count(row.start)) / MORE as f64
 }
@@ -114,7 +113,7 @@ fn callgrind(row: &Row, records: usize) -> anyhow::Result<f64> {
         .arg(std::env::current_exe()?)
         .args(["run", row.name, &records.to_string()])
         .output()
-        .context("valgrind does not start")?;
+        .context("valgrind failed to start")?;
     let text = String::from_utf8_lossy(&output.stderr);
     ensure!(
         output.status.success(),
@@ -124,7 +123,7 @@ fn callgrind(row: &Row, records: usize) -> anyhow::Result<f64> {
     let collected = text.lines().find_map(|line| line.split_once("Collected :"));
     match collected.and_then(|(_, number)| number.trim().parse().ok()) {
         Some(number) if number > 0.0 => Ok(number),
-        _ => bail!("valgrind counted nothing of `{}`: {text}", row.name),
+        _ => bail!("valgrind counted no instructions of `{}`: {text}", row.name),
     }
 }
 
@@ -133,7 +132,7 @@ fn has_valgrind() -> bool {
     version.is_ok_and(|output| output.status.success())
 }
 
-/// What callgrind counts: it finds the function by its name.
+/// callgrind counts this function, which it finds by its name.
 #[inline(never)]
 fn counted_work(work: Work) {
     work();

@@ -1,6 +1,5 @@
-//! Bounds of one's own: order per key, few records in flight, and failures that are tried again
-//! before they end on a dead-letter topic.
-//! The topics have to exist: `work`, `work.reply` and `work.dlq`.
+//! A service with its own limits: order per key, few records in flight, and retries before a failed record goes to a
+//! dead-letter topic. The topics have to exist: `work`, `work.reply` and `work.dlq`.
 //!
 //! ```sh
 //! cargo run -p kafka-bridge --example bounds
@@ -14,7 +13,7 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use kafka_bridge::{Bridge, Dispatch, FailurePolicy, Limits, Operation, Retry};
 
-/// Fails for good on every tenth piece of work.
+/// Fails every attempt for every tenth piece of work.
 async fn work(body: String) -> Result<String, StatusCode> {
     tokio::time::sleep(Duration::from_millis(10)).await;
     if body.trim().ends_with('0') {

@@ -1,5 +1,5 @@
-//! The smallest service: whatever comes to the topic `greet` is greeted back.
-//! The topics have to exist: `greet` and `greet.reply`.
+//! The smallest service: it greets each record of the topic `greet`. The topics have to exist: `greet` and
+//! `greet.reply`.
 //!
 //! ```sh
 //! cargo run -p kafka-bridge --example hello

@@ -1,8 +1,10 @@
-//! An axum `Router` with layers, as one would have it over HTTP: state, a limit of concurrency, a
-//! middleware that looks at each request, and the header that lets requesters correlate replies.
-//! The limit is around the `Router` and not one of its own layers. A `Router` is always ready, and what its layers make
-//! wait counts against the request's time. Around it the limit is the application's `poll_ready`: while it has no permit,
-//! the bridge takes no record, and records wait in Kafka.
+//! An axum `Router` with layers, as for HTTP: state, a concurrency limit, a middleware that sees each request, and the
+//! header that lets requesters correlate replies.
+//!
+//! The limit is around the `Router` and not one of its own layers. A `Router` is always ready, and waits in its layers
+//! count against the request's timeout. Around the `Router`, the limit controls the application's `poll_ready`: while
+//! it has no permit, the bridge takes no record, and records wait in Kafka.
+//!
 //! The topics have to exist: `double` and `double.reply`.
 //!
 //! ```sh
@@ -23,7 +25,7 @@ use kafka_bridge::{Bridge, Dispatch, EchoSetHeaderLayer, KafkaRecord, Operation}
 use tower::Layer;
 use tower::limit::GlobalConcurrencyLimitLayer;
 
-/// How many requests there were, shared by all handlers.
+/// The number of requests, shared by all handlers.
 type Count = Arc<AtomicU64>;
 
 async fn double(State(count): State<Count>, body: String) -> Result<String, StatusCode> {
@@ -35,7 +37,7 @@ async fn double(State(count): State<Count>, body: String) -> Result<String, Stat
     Ok(format!("{doubled}, request {count}"))
 }
 
-/// Tells the requester where its record stands; over HTTP there is none.
+/// Sends the requester the coordinates of its record. Requests over HTTP have none.
 async fn tell_coordinates(record: Option<KafkaRecord>, request: Request, next: Next) -> Response {
     let coordinates = record.map(|record| record.coordinates().to_string());
     let mut response = next.run(request).await;
@@ -53,7 +55,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .with_state(Count::default())
         .layer(middleware::from_fn(tell_coordinates))
         .layer(EchoSetHeaderLayer::default());
-    // Clones share the limit, so the same value may serve HTTP beside it.
+    // Clones share the limit, so the same value can also serve HTTP.
     let app = GlobalConcurrencyLimitLayer::new(64).layer(app);
     Bridge::builder(app)
         .operation(Operation::post("double", "/doubles")?)

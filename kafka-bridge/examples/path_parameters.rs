@@ -1,5 +1,5 @@
-//! Several topics, one application; parameters of path and query come from record headers.
-//! The topics have to exist: `readUser`, `renameUser` and those with `.reply` behind.
+//! Several topics and one application. Record headers fill the parameters of path and query. The topics have to exist:
+//! `readUser`, `renameUser`, and both names with `.reply` appended.
 //!
 //! ```sh
 //! cargo run -p kafka-bridge --example path_parameters
@@ -25,7 +25,7 @@ async fn rename(Path(id): Path<u32>, name: String) -> String {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let kafka = std::env::var("KAFKA_URL").unwrap_or_else(|_| "kafka://localhost:9092".to_owned());
     let app = Router::new().route("/users/{id}", get(read).put(rename));
-    // An application with an OpenAPI document needs none of this: see `Operation::from_openapi`.
+    // With an OpenAPI document, none of this is necessary: see `Operation::from_openapi`.
     let read = Operation::new("readUser", Method::GET, "/users/{id}")?
         .path_parameter("id", "user-id")?
         .query_parameter("fields", "fields");

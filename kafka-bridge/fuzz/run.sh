@@ -1,5 +1,5 @@
 #!/bin/sh
-# Fuzzes each target for so many seconds: run.sh SECONDS. What is found stays in corpus/, what fails in artifacts/.
+# Fuzzes each target for so many seconds: run.sh SECONDS. New inputs go to corpus/, failing ones to artifacts/.
 set -eu
 
 seconds=$1
@@ -17,7 +17,7 @@ rustup toolchain list 2>/dev/null | grep -q '^nightly' ||
 
 for target in request reply_set_header reply_to; do
     mkdir -p "fuzz/corpus/$target"
-    # Each input has a time-out of its own: one that takes long is a finding too.
+    # Each input has its own timeout, because a slow input is also a finding.
     "$cargo" +nightly fuzz run "$target" "fuzz/corpus/$target" "fuzz/seeds/$target" -- \
         -max_total_time="$seconds" -timeout=10 -max_len=4096
 done

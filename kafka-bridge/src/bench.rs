@@ -1,4 +1,5 @@
-//! The pure steps of a record's way, each to be measured alone. Not part of the public interface.
+//! Exposes the pure steps of a record's path, so that benchmarks can measure each one alone. Not part of the public
+//! interface.
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -10,7 +11,7 @@ use crate::{
     Body, HeaderFilter, Headers, Operation, OutboundRecord, Record, ReplyPolicy, ReplyProfile,
 };
 
-/// What the steps are made under: the settings of a bridge that is given an operation only.
+/// Runs the steps with the settings of a bridge that has one operation and no other settings.
 #[derive(Debug)]
 pub struct Steps {
     operation: Operation,
@@ -21,7 +22,7 @@ pub struct Steps {
 }
 
 impl Steps {
-    /// Takes the operation that records stand for.
+    /// Creates the steps for the operation of all records.
     #[must_use]
     pub fn new(operation: Operation) -> Self {
         Self {
@@ -33,7 +34,7 @@ impl Steps {
         }
     }
 
-    /// Makes a record's request.
+    /// Converts a record to its request.
     ///
     /// # Panics
     ///

@@ -1,4 +1,4 @@
-//! A bridge that was built (`builder`), and its run.
+//! Defines [`Bridge`], which `builder` creates, and runs it.
 
 use std::convert::Infallible;
 use std::error::Error as StdError;
@@ -16,7 +16,7 @@ use crate::ports::{RecordSource, ReplySink};
 use crate::settings::Handling;
 use crate::{Body, Builder, Error, Settings, Status, Summary};
 
-/// A bridge, ready to be run by awaiting it or by [`Bridge::with_graceful_shutdown`].
+/// Serves an application from Kafka. Await it, or call [`Bridge::with_graceful_shutdown`].
 #[must_use = "a bridge serves nothing until it is awaited"]
 #[derive(Debug)]
 pub struct Bridge<A, Source, Sink> {
@@ -29,12 +29,13 @@ pub struct Bridge<A, Source, Sink> {
 }
 
 impl Bridge<(), (), ()> {
-    /// Begins to build a bridge to an application, say an axum `Router`.
+    /// Starts to build a bridge to an application, for example an axum `Router`.
     ///
-    /// While the application's `poll_ready` is pending, no record is taken but the one that waits for it. A `Router` is
-    /// always ready, whatever its own layers do: a limit that is to hold records back goes around it, such as
-    /// `tower::limit::GlobalConcurrencyLimitLayer::new(64).layer(router)`. The value that was ready serves the record, so
-    /// its clones must not share a permit, which is tower's rule. [`Status::unready`] tells for how long a record waits.
+    /// The bridge calls the application's `poll_ready` for each record. While it is pending, the bridge takes no
+    /// further record. A `Router` is always ready, whatever its own layers do. To hold records back, put a limit around
+    /// the `Router`, for example `tower::limit::GlobalConcurrencyLimitLayer::new(64).layer(router)`. The value that was
+    /// ready serves the record, so by tower's rule its clones must not share a permit. [`Status::unready`] says since
+    /// when a record has been waiting.
     pub fn builder<A>(app: A) -> Builder<A> {
         Builder::new(app)
     }
@@ -58,7 +59,7 @@ impl<A, Source, Sink> Bridge<A, Source, Sink> {
         }
     }
 
-    /// Returns a view of the bridge's health that outlives it.
+    /// Returns a receiver of the bridge's status. It stays valid after the bridge has ended.
     #[must_use]
     pub fn status(&self) -> watch::Receiver<Status> {
         self.status.subscribe()
@@ -74,12 +75,12 @@ where
     Source: RecordSource,
     Sink: ReplySink,
 {
-    /// Runs until the signal resolves, then stops: takes no further record, waits for those in
-    /// flight (no longer than the drain time-out), commits, and leaves the group.
+    /// Runs until `signal` resolves, then stops. A stop takes no further record, waits for records in flight up to the
+    /// drain timeout, commits, and leaves the consumer group.
     ///
     /// # Errors
     ///
-    /// Fails when the source or the sink failed for good, never because of a record.
+    /// Returns an error when the source or the sink has failed permanently. A bad record never causes an error.
     pub async fn with_graceful_shutdown(
         self,
         signal: impl Future<Output = ()> + Send,
@@ -111,7 +112,7 @@ where
     type Output = Result<Summary, Error>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
-    /// Runs until the source is exhausted or fails, which over Kafka means: for ever.
+    /// Runs until the source is exhausted or fails. A Kafka source is never exhausted.
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.with_graceful_shutdown(std::future::pending()))
     }

@@ -19,7 +19,7 @@ use crate::{
     WithoutReplyTo,
 };
 
-/// Collects what a bridge needs; made by [`Bridge::builder`].
+/// Collects the settings of a bridge. [`Bridge::builder`] creates it.
 #[derive(Clone, Debug)]
 pub struct Builder<A> {
     app: A,
@@ -44,25 +44,26 @@ impl<A> Builder<A> {
         }
     }
 
-    /// Serves one more topic.
+    /// Adds an operation, and with it a topic to serve.
     #[must_use]
     pub fn operation(mut self, operation: Operation) -> Self {
         self.operations.push(operation);
         self
     }
 
-    /// Replaces all settings, those that were set before by the builder's other methods among them. What is no part of
-    /// [`Settings`] stays: operations, reply topics, properties.
+    /// Replaces all settings, including those that other methods of the builder have set before. It keeps all that is
+    /// not part of [`Settings`]: operations, reply topics and properties.
     #[must_use]
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
         self
     }
 
-    /// Names the bridge in its metrics: each gets the label `bridge` with this value. By default there is no such label.
+    /// Names the bridge in its metrics: each metric gets the label `bridge` with this value. By default there is no
+    /// such label.
     ///
-    /// Two bridges in one process need names of their own. Without them both set the same gauges, so that each
-    /// overwrites what the other has told, and both add to the same counters.
+    /// Give two bridges in one process different names. Without names both set the same gauges and add to the same
+    /// counters, so each bridge overwrites the other's gauges.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.settings.name = Some(name.into());
@@ -76,73 +77,73 @@ impl<A> Builder<A> {
         self
     }
 
-    /// Sets all bounds on memory.
+    /// Sets all limits on memory.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.settings.limits = limits;
         self
     }
 
-    /// Sets how many records of all operations may be in flight, 1,024 by default; at the bound, intake pauses.
-    /// [`Operation::max_in_flight`] bounds one operation.
+    /// Sets how many records of all operations may be in flight, 1,024 by default. At this limit the bridge takes no
+    /// further record. [`Operation::max_in_flight`] limits one operation.
     #[must_use]
     pub fn max_in_flight(mut self, records: usize) -> Self {
         self.settings.limits.max_in_flight = records;
         self
     }
 
-    /// Sets how long the application may take for one request before the requester gets 504; 30 s by default.
-    /// [`Operation::timeout`] sets it for one operation. The wait for the application's `poll_ready` is no part of it: while
-    /// the application is not ready, no record is taken.
+    /// Sets how long the application may take for one request before the requester gets a 504, 30 s by default.
+    /// [`Operation::timeout`] sets it for one operation. The wait for the application's `poll_ready` does not count:
+    /// while the application is not ready, the bridge takes no record.
     #[must_use]
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.settings.request_timeout = timeout;
         self
     }
 
-    /// Sets how long a stop waits for records in flight.
+    /// Sets how long a stop waits for records in flight, 10 s by default.
     #[must_use]
     pub fn drain_timeout(mut self, timeout: Duration) -> Self {
         self.settings.drain_timeout = timeout;
         self
     }
 
-    /// Sets how long a partition that is taken away waits for its records in flight; 3 s by default.
+    /// Sets how long a revoked partition waits for its records in flight, 3 s by default.
     ///
-    /// What is not finished by then is not committed, and comes again at the partition's next owner.
-    /// While it waits no record comes from any partition, and the whole group waits too, so it should
-    /// be little more than what a request takes as a rule.
+    /// Records that are not finished by then are not committed. The partition's next owner gets them again. During the
+    /// wait the bridge takes no record of any partition, and the whole group waits too. Set it to little more than a
+    /// request usually takes.
     #[must_use]
     pub fn revocation_timeout(mut self, timeout: Duration) -> Self {
         self.settings.revocation_timeout = timeout;
         self
     }
 
-    /// Sets how often finished offsets are committed.
+    /// Sets how often finished offsets are committed, 200 ms by default.
     #[must_use]
     pub fn commit_interval(mut self, interval: Duration) -> Self {
         self.settings.commit_interval = interval;
         self
     }
 
-    /// Sets what happens to records without a return address. Those that are skipped go to the
-    /// dead-letter topic if there is one.
+    /// Sets what happens to records without a return address. Skipped records go to the dead-letter topic if there is
+    /// one.
     #[must_use]
     pub fn without_reply_to(mut self, without: WithoutReplyTo) -> Self {
         self.settings.without_reply_to = without;
         self
     }
 
-    /// Sets whether a reply carries its request's key; it does by default.
+    /// Sets whether a reply has the key of its request, `true` by default.
     #[must_use]
     pub fn reply_key(mut self, carry: bool) -> Self {
         self.settings.reply_key = carry;
         self
     }
 
-    /// Sets the request header whose wishes the bridge's own failure answers honour.
+    /// Sets the request header that names headers to set on the reply, for failures that the bridge itself answers.
     ///
-    /// The application's answers are the business of [`crate::EchoSetHeaderLayer`].
+    /// For the application's own answers, use [`crate::EchoSetHeaderLayer`].
     #[must_use]
     pub fn echo_header(mut self, header: Option<HeaderName>) -> Self {
         self.settings.echo_header = header;
@@ -151,63 +152,64 @@ impl<A> Builder<A> {
 
     /// Allows replies to these topics only: exact names, or prefixes that end in `*`.
     ///
-    /// A topic of an exact name is expected to exist and to take replies: while it does not, what is to go
-    /// there waits, and [`crate::Status::obstacles`] has it. A name that only a prefix allows is its
-    /// requester's business: while it takes nothing, replies to it are refused.
+    /// The bridge expects a topic with an exact name to exist and to accept replies. While it does not, its replies
+    /// wait, and [`crate::Status::obstacles`] lists it. A topic that only a prefix allows is up to the requester: while
+    /// it does not accept replies, they are refused.
     ///
-    /// By default `<topic>.reply` and `<topic>.reply.*` of each operation's topic are allowed, and
-    /// what else the profiles have in [`ReplyProfile::reply_topic_suffixes`].
+    /// By default `<topic>.reply` and `<topic>.reply.*` of each operation's topic are allowed, and the suffixes that
+    /// the profiles add with [`ReplyProfile::reply_topic_suffixes`].
     #[must_use]
     pub fn reply_topics<T: Into<String>>(mut self, topics: impl IntoIterator<Item = T>) -> Self {
         self.reply_topics = Some(topics.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Sends records that cannot be answered to a topic, with the cause in their headers: those whose
-    /// reply is refused, those without a return address that are skipped, and those that keep failing.
-    /// A letter that is too large is sent without its value, which the header `dead-letter-value` tells.
+    /// Sends records that cannot be answered to a topic, with the cause in their headers. These are records whose reply
+    /// is refused, skipped records without a return address, and records that keep failing. A dead letter that is too
+    /// large is sent without its value, and the header `dead-letter-value` says so.
     ///
-    /// The topic has to exist and is looked for at the start. While it is missing, or refuses all
-    /// letters, [`crate::Status::obstacles`] has it, and the records whose letters it is to take wait.
+    /// The topic has to exist. The bridge checks that at the start. While the topic is missing, or refuses all dead
+    /// letters, [`crate::Status::obstacles`] lists it, and the records that should go there wait.
     ///
-    /// That a topic may be seen and not written is not found at the start: the client can only ask whether
-    /// a topic exists. The first letter finds it.
+    /// The start does not detect a topic that the client may see but not write to, because the client can only ask
+    /// whether the topic exists. The first dead letter detects it.
     #[must_use]
     pub fn dead_letter_topic(mut self, topic: impl Into<String>) -> Self {
         self.settings.dead_letter_topic = Some(topic.into());
         self
     }
 
-    /// Sets what becomes of requests that fail on the service's side; by default the failure is the
-    /// answer. [`FailurePolicy::Retry`] needs a dead-letter topic.
+    /// Sets what happens to requests that fail on the service's side. By default the failure is the answer.
+    /// [`FailurePolicy::Retry`] needs a dead-letter topic.
     #[must_use]
     pub fn on_failure(mut self, policy: FailurePolicy) -> Self {
         self.settings.on_failure = policy;
         self
     }
 
-    /// Sets how long a record may be unfinished, or an obstacle be there, before
-    /// [`crate::Status::health`] tells. A record whose reply waits for a broker does not count.
+    /// Sets how long a record may be unfinished, or an obstacle may last, before [`crate::Status::health`] reports it.
+    /// A record whose reply waits for a broker does not count.
     ///
-    /// It has to be above what a record may take: all attempts up to their time-outs, and the waits
-    /// between them. By default it is longer than that by a request time-out, or 30 s if that is more.
+    /// It has to be longer than a record may take: all attempts with their timeouts, and the waits between them. By
+    /// default it is longer by one request timeout, or by 30 s if that is more.
     #[must_use]
     pub fn stuck_after(mut self, age: Duration) -> Self {
         self.settings.stuck_after = Some(age);
         self
     }
 
-    /// Sets a librdkafka property of both clients, after all others.
+    /// Sets a librdkafka property of both clients. It overrides all other settings.
     #[must_use]
     pub fn property(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.properties.push(name, value);
         self
     }
 
-    /// Logs in to the brokers by tokens, SASL/OAUTHBEARER, that a source brings: see [`TokenSource`]. None by default.
+    /// Logs in to the brokers with tokens (SASL/OAUTHBEARER) from this source: see [`TokenSource`]. By default there is
+    /// none.
     ///
-    /// Needs the cargo feature `tls`, and the properties `sasl.mechanism=OAUTHBEARER` and `security.protocol=sasl_ssl`:
-    /// [`Error::TokenSource`] tells when one is missing.
+    /// It needs the cargo feature `tls` and the properties `sasl.mechanism=OAUTHBEARER` and
+    /// `security.protocol=sasl_ssl`. [`Error::TokenSource`] says which one is missing.
     #[cfg(feature = "kafka")]
     #[must_use]
     pub fn token_source(mut self, source: impl TokenSource) -> Self {
@@ -215,74 +217,74 @@ impl<A> Builder<A> {
         self
     }
 
-    /// Serves several topics more, say those of [`Operation::from_openapi`].
+    /// Adds several operations, for example those of [`Operation::from_openapi`].
     #[must_use]
     pub fn operations(mut self, operations: impl IntoIterator<Item = Operation>) -> Self {
         self.operations.extend(operations);
         self
     }
 
-    /// Sets what requesters there are; [`ReplyProfile::reference`] alone by default.
+    /// Sets the kinds of requesters, [`ReplyProfile::reference`] alone by default.
     ///
-    /// The first profile whose reply topic header a record has decides how it is answered. Of
-    /// profiles that share that header, it is the first whose way to write a partition is the
-    /// record's.
+    /// The first profile whose reply topic header is on the record decides how the record is answered. If several
+    /// profiles share that header, the first one whose partition format matches the record decides.
     #[must_use]
     pub fn profiles(mut self, profiles: impl IntoIterator<Item = ReplyProfile>) -> Self {
         self.settings.profiles = profiles.into_iter().collect();
         self
     }
 
-    /// Lets record headers of a name, or of a prefix that ends in `*`, become request headers.
+    /// Passes record headers of a name, or of a prefix that ends in `*`, to the application as request headers.
     ///
-    /// Denied by default is what an HTTP front would set or check, see [`crate::HeaderFilter`].
-    /// Allow such a name only where the broker decides who may write to the request topic. What
-    /// speaks of a connection or of framing never passes.
+    /// Headers that an HTTP front end would set or check are denied by default, see [`crate::HeaderFilter`]. Allow such
+    /// a name only if the broker controls who may write to the request topic. Headers that concern a connection or
+    /// framing never pass.
     #[must_use]
     pub fn allow_request_header(mut self, pattern: &str) -> Self {
         self.settings.request_headers = self.settings.request_headers.allow(pattern);
         self
     }
 
-    /// Keeps record headers of a name, or of a prefix that ends in `*`, from the application.
+    /// Hides record headers of a name, or of a prefix that ends in `*`, from the application.
     #[must_use]
     pub fn deny_request_header(mut self, pattern: &str) -> Self {
         self.settings.request_headers = self.settings.request_headers.deny(pattern);
         self
     }
 
-    /// Sets the record header by which a requester tells how long it waits, say [`crate::DEFAULT_DEADLINE_HEADER`]; none
-    /// by default, because an application may have a meaning of its own for any header.
+    /// Sets the record header in which a requester says how long it waits, for example
+    /// [`crate::DEFAULT_DEADLINE_HEADER`]. There is none by default, because an application may give any header its own
+    /// meaning.
     ///
-    /// Its value is a number of milliseconds, in digits, from the record's timestamp on. It shortens the time-out of that
-    /// request and never lengthens it. A request whose time is over is not run: its requester gets 504, and
-    /// `kafka_bridge_deadlines_passed_total` counts it. It is not tried again either. What is no such number, and records
-    /// without a timestamp, are served as if there were no header.
+    /// Its value is a number of milliseconds, in digits, counted from the record's timestamp. It shortens the timeout
+    /// of that request and never lengthens it. A request whose deadline has passed is not run, and not retried: its
+    /// requester gets a 504, and `kafka_bridge_deadlines_passed_total` counts it. A value that is not such a number is
+    /// ignored, and so is the header of a record without a timestamp.
     ///
-    /// The timestamp is by the requester's clock, or by the broker's where the topic has
-    /// `message.timestamp.type=LogAppendTime`; the clock of the bridge has to agree with it.
+    /// The timestamp comes from the requester's clock, or from the broker's clock if the topic has
+    /// `message.timestamp.type=LogAppendTime`. That clock and the bridge's clock have to agree.
     #[must_use]
     pub fn deadline_header(mut self, header: HeaderName) -> Self {
         self.settings.deadline_header = Some(header);
         self
     }
 
-    /// Sets the `host` header of each request, `localhost` by default: what an application makes absolute URLs with.
+    /// Sets the `host` header of each request, `localhost` by default. Applications build absolute URLs from it.
     ///
-    /// A record's own header of that name never passes.
+    /// A record's own `host` header never passes.
     #[must_use]
     pub fn host(mut self, host: HeaderValue) -> Self {
         self.settings.host = host;
         self
     }
 
-    /// Joins the bridge to a Kafka cluster, by a URL as [`kafka::Cluster::new`] takes it.
+    /// Connects the bridge to a Kafka cluster by its URL, see [`kafka::Cluster::new`].
     ///
-    /// The clients connect in the background, and go on trying while no broker answers. Needs the feature `kafka`.
+    /// The clients connect in the background, and keep trying while no broker answers. Needs the feature `kafka`.
     ///
     /// # Errors
     ///
-    /// Fails on settings that contradict one another, and on what librdkafka refuses.
+    /// Returns an error if settings contradict one another, or if librdkafka refuses one.
     #[cfg(feature = "kafka")]
     pub fn connect(
         self,
@@ -292,7 +294,8 @@ impl<A> Builder<A> {
         self.check()?;
         if cfg!(panic = "abort") {
             tracing::warn!(
-                "built with panic = \"abort\": a panic of a handler, or a record with a header name that is not UTF-8, ends the process"
+                "built with panic = \"abort\": the process ends if a handler panics, or if a record's header name is \
+                 not UTF-8"
             );
         }
         let topics: Vec<&str> = self.operations.iter().map(Operation::topic).collect();
@@ -313,11 +316,11 @@ impl<A> Builder<A> {
         self.join(source, sink, cluster.obstacles())
     }
 
-    /// Joins the bridge to any ports, such as those of [`crate::testing`].
+    /// Connects the bridge to any ports, such as those of [`crate::testing`].
     ///
     /// # Errors
     ///
-    /// Fails on settings that contradict one another.
+    /// Returns an error if settings contradict one another.
     pub fn with_ports<Source, Sink>(
         self,
         source: Source,

@@ -1,4 +1,4 @@
-//! What can end a bridge, or keep it from starting. Bad records do neither.
+//! Defines [`Error`]: what can end a bridge, or keep it from starting. Bad records do neither.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -6,115 +6,117 @@ use std::time::Duration;
 
 use kafka_cluster_url::{NeedsTls, UrlError};
 
-/// Why a bridge could not be built or had to stop.
+/// Says why a bridge could not be built or had to stop.
 ///
-/// `Debug` is the sentence with its causes: that is what `fn main() -> Result<(), Box<dyn Error>>` prints.
+/// `Debug` prints the message and its causes, because `fn main() -> Result<(), Box<dyn Error>>` prints `Debug`.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// No operation was mapped, so there is nothing to serve.
     #[error("no operation: map at least one topic with Builder::operation")]
     NoOperation,
-    /// No reply profile was given, so no record has a return address.
-    #[error("no reply profile: give Builder::profiles at least one, or leave it out")]
+    /// No reply profile was given, so no record could have a return address.
+    #[error("no reply profile: pass at least one to Builder::profiles, or do not call it")]
     NoProfile,
     /// Two operations share a topic.
     #[error("topic `{0}` is mapped twice")]
     DuplicateTopic(String),
-    /// A bound of zero would never let a record through.
+    /// A limit is zero, so no record would ever pass.
     #[error("{0} must be at least 1")]
     ZeroBound(&'static str),
-    /// The dead-letter topic is consumed by this bridge, or Kafka would refuse its name.
-    #[error("`{0}` cannot be the dead-letter topic: it is consumed here or no legal topic name")]
-    DeadLetterTopic(String),
-    /// An operation's reply topic is one that no reply may go to.
+    /// The bridge consumes the dead-letter topic, or Kafka would refuse its name.
     #[error(
-        "`{0}` cannot be an operation's reply topic: it is consumed here, internal or the dead-letter topic"
+        "`{0}` cannot be the dead-letter topic: this bridge consumes it, or its name is not legal"
+    )]
+    DeadLetterTopic(String),
+    /// No reply may go to an operation's reply topic.
+    #[error(
+        "`{0}` cannot be an operation's reply topic: it is consumed by this bridge, internal or the dead-letter topic"
     )]
     ReplyTopic(String),
-    /// An entry of `Builder::reply_topics` keeps for replies what is to be consumed beside a pattern of topics.
+    /// An entry of `Builder::reply_topics` reserves a topic for replies that a bridge with a topic pattern would
+    /// consume.
     #[error(
-        "`{entry}` of the reply topics keeps `{consumed}` for replies, which a bridge with a pattern of topics would \
-         consume: name the reply topics more narrowly"
+        "`{entry}` in the reply topics reserves `{consumed}` for replies, but this bridge has a topic pattern and \
+         would consume it: use narrower reply topics"
     )]
     KeptForReplies {
-        /// The entry, or the topic itself where a profile's suffix keeps it.
+        /// The entry, or the topic itself if a profile's suffix reserves it.
         entry: String,
-        /// The operation's topic, or pattern.
+        /// The operation's topic or pattern.
         consumed: String,
     },
-    /// Requests are to be tried again, and there is nowhere to put those that fail for good.
+    /// Requests are to be retried, but no topic takes the records that keep failing.
     #[error("retrying needs a dead-letter topic for the records that keep failing")]
     RetryWithoutDeadLetter,
-    /// The broker URL is not understood; what is wrong with it is told, and nothing repeated that may
-    /// be a password.
+    /// The broker URL cannot be parsed. The error does not repeat anything that may be a password.
     #[error(transparent)]
     Url(#[from] UrlError),
-    /// A URL or property asks for TLS or SCRAM, and librdkafka was built without OpenSSL.
+    /// A URL or property needs TLS or SCRAM, but librdkafka was built without OpenSSL.
     #[error(transparent)]
     WithoutTls(#[from] NeedsTls),
-    /// A librdkafka property that the delivery guarantee rests on was overridden.
+    /// A librdkafka property that the delivery guarantee depends on was overridden.
     #[error("property {name}={value} would break the delivery guarantee: it has to be {required}")]
     Property {
         /// The property's name.
         name: &'static str,
-        /// The value that was asked for.
+        /// The value that was set.
         value: String,
-        /// The value that it has to have.
+        /// The value that it must have.
         required: &'static str,
     },
-    /// A token source and the properties of SASL/OAUTHBEARER do not agree; what to change is told.
+    /// A token source and the properties of SASL/OAUTHBEARER contradict each other. The text says what to change.
     #[error("token source: {0}")]
     TokenSource(&'static str),
-    /// The Kafka client refused its configuration or failed for good.
+    /// The Kafka client refused its configuration or failed permanently.
     #[error("kafka client: {context}")]
     Kafka {
-        /// What was being done.
+        /// What the client was doing.
         context: String,
-        /// Whether the client refused what it was configured with.
+        /// Whether the client refused its configuration.
         is_configuration: bool,
-        /// The client's own error; its type is no part of this crate's interface.
+        /// The client's own error. Its type is not part of this crate's public interface.
         #[source]
         source: Box<dyn StdError + Send + Sync>,
     },
-    /// The consumer, or a thread that it needs, ended early.
+    /// The consumer, or a thread that it needs, ended too early.
     #[error("the consumer's thread ended unexpectedly")]
     SourceGone,
-    /// The last commit or the farewell to the group took too long.
+    /// The last commit or leaving the group took too long.
     #[error("the consumer was not closed in time; the last offsets may not be committed")]
     CloseTimedOut,
-    /// A partition that is taken away may be held longer than the group waits for its member.
+    /// A revoked partition could be held longer than the group waits for its member.
     #[error(
         "revocation_timeout ({revocation:?}) must be at least {margin:?} below {property} ({limit:?})"
     )]
     RevocationTimeout {
-        /// The revocation time-out that was asked for.
+        /// The revocation timeout that was set.
         revocation: Duration,
-        /// How far it has to stay below.
+        /// How far the timeout has to stay below the property.
         margin: Duration,
-        /// The property that it has to stay below.
+        /// The name of the property.
         property: &'static str,
-        /// The property's value in effect.
+        /// The value of the property in effect.
         limit: Duration,
     },
-    /// A record that is still being handled as it should counts as stuck: whoever starts the process
-    /// anew then never lets it come to its end.
+    /// A record could count as stuck while its handling is still within its time. A restart of the process at that
+    /// point would never let the record finish.
     #[error(
-        "stuck_after ({stuck_after:?}) must be above what a record may take: {attempts} x \
-         request_timeout ({request_timeout:?}) and the waits in between make {longest:?}; an operation's own \
-         time-out counts if it is longer"
+        "stuck_after ({stuck_after:?}) must be above {longest:?}, the longest time of a record: {attempts} x \
+         request_timeout ({request_timeout:?}) and the waits in between (an operation's longer timeout replaces \
+         request_timeout)"
     )]
     StuckAfter {
-        /// The age that was asked for.
+        /// The age that was set.
         stuck_after: Duration,
-        /// What a record may take.
+        /// The longest time that a record may take.
         longest: Duration,
         /// How long one attempt may take.
         request_timeout: Duration,
         /// How many attempts there are.
         attempts: u32,
     },
-    /// The first wait between attempts is cut to the longest one.
+    /// The first wait between attempts is longer than the longest one.
     #[error("first_backoff ({first:?}) must not be above max_backoff ({longest:?})")]
     Backoff {
         /// The first wait.
@@ -122,15 +124,15 @@ pub enum Error {
         /// The longest wait.
         longest: Duration,
     },
-    /// Replies that the bridge allows are refused by its own producer.
+    /// The bridge would allow replies that its own producer refuses.
     #[error("max_reply_bytes ({reply}) must be below message.max.bytes ({message})")]
     ReplyBytes {
-        /// How large a reply's body may be.
+        /// The maximum size of a reply's body, in bytes.
         reply: usize,
-        /// How large a record may be.
+        /// The maximum size of a record, in bytes.
         message: usize,
     },
-    /// A reply can no longer be produced at all.
+    /// Replies can no longer be produced at all.
     #[error("the producer failed for good: {0}")]
     Producer(String),
     /// A task that handled a record ended without a result.
@@ -139,7 +141,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns whether a setting is at fault, rather than the cluster or the network.
+    /// Returns whether a setting is wrong, rather than the cluster or the network.
     #[must_use]
     pub fn is_configuration(&self) -> bool {
         match self {

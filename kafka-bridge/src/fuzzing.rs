@@ -1,7 +1,7 @@
-//! What must hold for every input, as functions that panic if it does not.
+//! The rules that hold for every input, as functions that panic if one is broken.
 //!
-//! The fuzz targets call them with what libFuzzer makes up, the tests below with what proptest does
-//! and with the committed seeds. Not part of the public interface.
+//! The fuzz targets call them with libFuzzer's inputs, and the tests below with proptest's inputs and the committed
+//! seeds. Not part of the public interface.
 
 mod text;
 
@@ -32,7 +32,7 @@ static POLICY: LazyLock<ReplyPolicy> = LazyLock::new(|| {
     ReplyPolicy::derived_for(&ReplyProfile::all(), [TOPIC]).reserve(Some("t.reply.dead".to_owned()))
 });
 
-/// Names that no request may carry, however they are written.
+/// Names that no request may carry, in whatever case they are written.
 const NEVER_PASS: [&str; 12] = [
     "authorization",
     "connection",
@@ -48,7 +48,7 @@ const NEVER_PASS: [&str; 12] = [
     "x-real-ip",
 ];
 
-/// Any record becomes a request that keeps to its operation, or a problem.
+/// Checks that any record becomes a request of its operation, or a problem.
 ///
 /// # Panics
 ///
@@ -71,7 +71,7 @@ pub fn request(record: &Record) {
             check_headers(record, &request);
         }
     }
-    // Without limits there may be more than a header map can hold; still nothing panics.
+    // Without limits a record may have more headers than a header map can hold. Even then nothing panics.
     let unlimited = Limits {
         max_headers: usize::MAX,
         max_header_bytes: usize::MAX,
@@ -86,7 +86,8 @@ pub fn request(record: &Record) {
     );
 }
 
-/// The path has the template's segments, its own ones unchanged, and the values are the headers'.
+/// Checks that the path has the template's segments, with its own ones unchanged, and that the values come from the
+/// headers.
 fn check_target(record: &Record, request: &Request<Body>) {
     assert_eq!(request.method(), Method::PUT);
     let uri = request.uri();
@@ -135,7 +136,7 @@ fn check_line(name: &HeaderName, value: &[u8]) {
     assert!(!value.iter().any(breaks), "{name}: {value:?}");
 }
 
-/// Any line sets one header of a name that nobody owns, or nothing.
+/// Checks that any line sets at most one header, and only one that nobody owns.
 ///
 /// # Panics
 ///
@@ -172,7 +173,7 @@ pub fn reply_set_header(line: &[u8]) {
     assert_eq!(echoed.1.map(|echoed| &echoed[..]), Some(value.as_bytes()));
 }
 
-/// Any record has an address that the policy allows, or none; its reply keeps to its profile.
+/// Checks that any record has an address that the policy allows, or none, and that its reply follows its profile.
 ///
 /// # Panics
 ///
@@ -210,7 +211,7 @@ fn check_reply(record: &Record, address: address::Address<'_>, profiles: &[Reply
         .filter(|(own, _)| name.is_some_and(|name| own.eq_ignore_ascii_case(name)))
         .take(16)
         .collect();
-    // An application that echoes whatever it was sent must not pass for the bridge.
+    // An application that echoes all headers that it gets must not pass for the bridge.
     let mut response = Response::new(Bytes::new());
     for (name, value) in record.headers.iter() {
         let name = HeaderName::from_bytes(name.as_bytes());
@@ -233,11 +234,11 @@ fn check_reply(record: &Record, address: address::Address<'_>, profiles: &[Reply
     }
 }
 
-/// A text is the name of one profile, or of none.
+/// Checks that a text is the name of one profile, or of none.
 ///
 /// # Panics
 ///
-/// Panics if a profile has another name than the one it was found by.
+/// Panics if a profile has a different name from the one it was found by.
 pub fn profile(text: &str) {
     if let Ok(profile) = text.parse::<ReplyProfile>() {
         assert_eq!(profile.to_string(), text);

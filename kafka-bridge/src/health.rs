@@ -1,4 +1,4 @@
-//! How a bridge is doing, told so that it can be judged from outside even when the bridge hangs.
+//! Defines [`Status`]: the health of a bridge, which others can judge even when the bridge hangs.
 
 pub(crate) mod obstacles;
 
@@ -10,44 +10,44 @@ use crate::TopicPartition;
 use crate::health::obstacles::{Blocked, Obstacle, Obstacles};
 use crate::offsets::Oldest;
 
-/// How a bridge is doing; read through [`crate::Bridge::status`].
+/// Shows how a bridge is doing. [`crate::Bridge::status`] returns it.
 ///
-/// It says when things were last seen and not how old they are, so a look at it is right at any
-/// time after it was told.
+/// It has instants and not ages, so a reader can judge it correctly at any later time.
 #[derive(Clone, Debug)]
 pub struct Status {
-    /// Whether the consumer group has given an assignment, which was not lost since, and no stop was
-    /// asked for.
+    /// Whether the consumer group has given an assignment that was not lost since, and no stop was requested.
     pub ready: bool,
-    /// Of each partition that waits for one, the lowest record that is not finished.
+    /// For each partition that waits for a record, its lowest unfinished record.
     pub oldest: Vec<Oldest>,
-    /// When the event loop last told how it is doing; `None` while it does not run.
+    /// When the event loop last reported its status; `None` while it does not run.
     pub told: Option<Instant>,
-    /// Since when a record waits for the application's `poll_ready`, and intake with it.
+    /// Since when a record, and with it all intake, has waited for the application's `poll_ready`.
     pub unready: Option<Instant>,
-    /// How long a record's handling may take, and the event loop be silent.
+    /// How long the handling of a record may take, and how long the event loop may be silent.
     pub stuck_after: Duration,
     obstacles: Obstacles,
 }
 
-/// Why a bridge is not healthy. Starting its process anew may help, waiting will not.
+/// Why a bridge is not healthy. A restart of its process may help, waiting will not.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unhealthy {
-    /// A record's handler has not ended after a long time, and holds back the commit of its partition.
-    #[error("{topic_partition} is stuck: the record at offset {offset} is unfinished for {age:?}")]
+    /// The handler of a record has run for too long, and holds back its partition's commit.
+    #[error(
+        "{topic_partition} is stuck: the record at offset {offset} has been unfinished for {age:?}"
+    )]
     Stuck {
         /// The partition.
         topic_partition: TopicPartition,
         /// The record's offset.
         offset: i64,
-        /// For how long the partition has waited for it.
+        /// How long the partition has waited for the record.
         age: Duration,
     },
-    /// The event loop does not turn: a handler blocks its thread.
-    #[error("the event loop has not turned for {0:?}, a handler may block its thread")]
+    /// The event loop does not run: a handler blocks its thread.
+    #[error("the event loop has not run for {0:?}: a handler may block its thread")]
     Unresponsive(Duration),
-    /// The application has taken no record for a long time, though one waits.
+    /// The application has not been ready for a long time, although a record waits.
     #[error("the application has not been ready for {0:?}: its poll_ready is pending")]
     NotReady(Duration),
     /// No record of a partition or topic has got through for a long time.
@@ -55,9 +55,9 @@ pub enum Unhealthy {
     Blocked {
         /// What is held up.
         blocked: Blocked,
-        /// The broker's or the client's own words.
+        /// The error text of the broker or the client.
         cause: String,
-        /// For how long nothing has got through.
+        /// How long nothing has got through.
         age: Duration,
     },
 }
@@ -74,8 +74,8 @@ impl Status {
         }
     }
 
-    /// Returns what holds up whole partitions or topics just now, the oldest first. A bridge with an
-    /// obstacle is not to be given more work.
+    /// Returns what holds up whole partitions or topics now, the oldest first. Do not give more work to a bridge with
+    /// an obstacle.
     #[must_use]
     pub fn obstacles(&self) -> Vec<Obstacle> {
         self.obstacles.list()
@@ -85,7 +85,7 @@ impl Status {
     ///
     /// # Errors
     ///
-    /// Fails with the first reason to think that it does not.
+    /// Returns the first reason to think that it does not.
     pub fn health(&self) -> Result<(), Unhealthy> {
         let now = Instant::now();
         let silent = self.told.map_or(Duration::ZERO, |told| now - told);
@@ -108,7 +108,7 @@ impl Status {
         if unready > self.stuck_after {
             return Err(Unhealthy::NotReady(unready));
         }
-        // A reply that waits for a broker is no handler that hangs: a new process would wait as well.
+        // A reply that waits for a broker is not a hanging handler: a new process would wait as well.
         let handled = self.oldest.iter().filter(|oldest| !oldest.replying);
         let Some(first) = handled.min_by_key(|oldest| oldest.since) else {
             return Ok(());

@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(
     not(feature = "kafka"),
-    allow(dead_code, reason = "what only the ports over librdkafka call")
+    allow(dead_code, reason = "only the ports over librdkafka use these items")
 )]
 
 mod bridge;

@@ -1,9 +1,9 @@
-//! Which offset may be committed: the lowest unfinished delivered one of each partition.
+//! Decides which offset may be committed: the lowest unfinished delivered one of each partition.
 //!
-//! Pure bookkeeping. Offsets are tracked as they are delivered, so that gaps (compaction,
-//! transaction markers) count as done; a partition is tracked per assignment, so that work of an
-//! earlier assignment that finishes late changes nothing. What is finished above the committed offset goes with it, so
-//! that the next assignment handles it no more.
+//! Pure bookkeeping. Offsets are tracked as they are delivered, so that gaps (compaction, transaction markers) count as
+//! finished. A partition is tracked per assignment, so that late work of an earlier assignment changes nothing. The
+//! finished offsets above the committed offset go with the commit, so that the next assignment does not handle them
+//! again.
 
 mod finished;
 mod partition;
@@ -16,49 +16,48 @@ use self::partition::Partition;
 use self::table::Table;
 use crate::{Coordinates, TopicPartition};
 
-/// What is to be committed for a partition.
+/// Describes what to commit for a partition.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     /// The partition.
     pub topic_partition: TopicPartition,
-    /// The offset to resume from, so one more than that of the last finished record.
+    /// The offset to resume from: one more than that of the last finished record.
     pub next_offset: i64,
-    /// The assignment under which it was reached.
+    /// The assignment under which the position was reached.
     pub generation: u64,
-    /// What is finished above it already.
+    /// The finished offsets above the position.
     pub finished: Finished,
 }
 
-/// The delivered record of a partition that is unfinished and has the lowest offset: what the
-/// partition's position waits for.
+/// Identifies the unfinished delivered record with the lowest offset of a partition. The partition's position waits for
+/// it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Oldest {
     /// The partition.
     pub topic_partition: TopicPartition,
-    /// The record's own offset.
+    /// The offset of the record.
     pub offset: i64,
-    /// Since when it is waited for: its delivery, or when it became the lowest one.
+    /// Since when the position waits for it: since its delivery, or since it became the lowest one.
     pub since: Instant,
-    /// Whether its handler has ended, and it waits for its reply or dead letter to be acknowledged. Told of records
-    /// that are about to count as stuck.
+    /// Whether its handler has ended, and its reply or dead letter is not acknowledged yet. Set only for records that
+    /// are about to count as stuck.
     pub replying: bool,
 }
 
-/// What a delivered record is to its partition.
+/// Says how to treat a delivered record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
-    /// The next record: to be handled.
+    /// The next record. Handle it.
     Next,
-    /// A record below one that was delivered before: to be handled, and worth a warning.
+    /// A record below one that was delivered before. Handle it, and log a warning.
     Rewound,
-    /// A record that was finished under an earlier assignment: not to be handled again.
+    /// A record that was finished under an earlier assignment. Do not handle it again.
     Finished,
-    /// A record that is not to be handled: its partition is not assigned, is being let go, or was
-    /// assigned anew since.
+    /// A record not to be handled: its partition is not assigned, is being revoked, or was assigned again since.
     Stale,
 }
 
-/// Follows the records of all assigned partitions from delivery to their end.
+/// Tracks the records of all assigned partitions from delivery to their end.
 ///
 /// # Examples
 ///
@@ -88,17 +87,17 @@ pub struct OffsetTracker {
 }
 
 impl OffsetTracker {
-    /// Begins to follow a partition, forgetting what an earlier assignment left.
+    /// Starts to track a partition, and forgets what an earlier assignment left.
     pub fn assign(&mut self, topic_partition: &TopicPartition, generation: u64) {
         self.revoke(topic_partition);
         let fresh = Partition::new(generation);
         self.partitions.insert(topic_partition.clone(), fresh);
     }
 
-    /// Notes a delivered record and tells whether it is to be handled.
+    /// Notes a delivered record and returns how to treat it.
     ///
-    /// Offsets of a partition rise. When one does not, the partition was set back: its topic was
-    /// made anew, or its log truncated. It is then followed from there.
+    /// The offsets of a partition rise. If one does not, the partition was rewound: its topic was created again, or its
+    /// log truncated. Tracking then continues from that offset.
     #[must_use]
     pub fn deliver(&mut self, at: &Coordinates, now: Instant) -> Delivery {
         let Some(partition) = self.current(at).filter(|partition| !partition.closed) else {
@@ -117,8 +116,8 @@ impl OffsetTracker {
         }
     }
 
-    /// Takes in what was finished under an earlier assignment above what is committed: where its records have not been
-    /// delivered yet, they are finished when they are. Of an assignment that is over it counts for nothing.
+    /// Takes in the offsets that an earlier assignment finished above the committed offset. Records of these offsets
+    /// that are still to be delivered count as finished. Ignored if the assignment has ended.
     pub fn restore(&mut self, committed: &Position) {
         let partition = self.partitions.get_mut(&committed.topic_partition);
         if let Some(own) = partition.filter(|own| own.generation == committed.generation) {
@@ -133,7 +132,7 @@ impl OffsetTracker {
         }
     }
 
-    /// Notes that a delivered record came to its end.
+    /// Notes that a delivered record is finished.
     pub fn finish(&mut self, at: &Coordinates) {
         let Some(partition) = self.current(at) else {
             return;
@@ -144,7 +143,7 @@ impl OffsetTracker {
         }
     }
 
-    /// Takes the latest records of a partition, in order, for not delivered.
+    /// Marks the latest records of a partition, in order, as not delivered.
     pub(crate) fn take_back(&mut self, records: &[Coordinates]) {
         for at in records.iter().rev() {
             let Some(partition) = self.current(at) else {
@@ -154,14 +153,14 @@ impl OffsetTracker {
         }
     }
 
-    /// Follows a partition from here, under another generation, forgetting all that was before.
+    /// Tracks a partition from this position, under another generation, and forgets all that was before.
     pub(crate) fn begin_anew(&mut self, start: &Position) {
         self.assign(&start.topic_partition, start.generation);
         self.skip_to(start);
     }
 
-    /// Moves a partition on to a position before which nothing will come any more; one that still has
-    /// records to finish moves on with the next one delivered.
+    /// Moves a partition to a position before which nothing will come any more. A partition with unfinished records
+    /// moves with the next delivered record.
     pub(crate) fn skip_to(&mut self, position: &Position) {
         if let Some(partition) = self.partitions.get_mut(&position.topic_partition) {
             partition.skip_to(position.next_offset);
@@ -175,7 +174,7 @@ impl OffsetTracker {
         self.changed
     }
 
-    /// Returns the positions that moved since they were last taken, or have more finished behind them.
+    /// Returns the positions that have moved since they were last taken, or have more finished offsets above them.
     pub fn take_changed(&mut self) -> Vec<Position> {
         self.changed = false;
         let moved = self
@@ -189,7 +188,7 @@ impl OffsetTracker {
         moved.collect()
     }
 
-    /// Makes a partition's position count as not committed, after a commit was refused.
+    /// Marks a partition's position as uncommitted, after a commit was refused.
     pub fn commit_failed(&mut self, topic_partition: &TopicPartition) {
         if let Some(partition) = self.partitions.get_mut(topic_partition) {
             partition.committed = None;
@@ -197,7 +196,7 @@ impl OffsetTracker {
         }
     }
 
-    /// Makes every position count as not committed, so that all are taken once more.
+    /// Marks every position as uncommitted, so that all are taken once more.
     pub fn commit_again(&mut self) {
         for (_, partition) in self.partitions.iter_mut() {
             partition.committed = None;
@@ -218,7 +217,7 @@ impl OffsetTracker {
         partition.is_some_and(Partition::has_unfinished)
     }
 
-    /// Stops following a partition and returns where it stands, if any of it was delivered.
+    /// Stops tracking a partition and returns its position, if any record was delivered.
     pub fn revoke(&mut self, topic_partition: &TopicPartition) -> Option<Position> {
         let partition = self.partitions.remove(topic_partition)?;
         self.tracked -= partition.held();
@@ -226,7 +225,7 @@ impl OffsetTracker {
         Some(partition.position(topic_partition, next_offset))
     }
 
-    /// Returns where every followed partition stands.
+    /// Returns the position of every tracked partition.
     #[must_use]
     pub fn positions(&self) -> Vec<Position> {
         let standing = self
@@ -239,14 +238,13 @@ impl OffsetTracker {
         standing.collect()
     }
 
-    /// Returns how many offsets are held: unfinished ones, and finished ones behind them.
+    /// Returns how many offsets are held: unfinished ones, and finished ones above them.
     #[must_use]
     pub fn tracked(&self) -> usize {
         self.tracked
     }
 
-    /// Returns what the position of each partition waits for; nothing for partitions that wait for
-    /// no record.
+    /// Returns the record that the position of each partition waits for, and nothing for other partitions.
     pub fn oldest(&self) -> impl Iterator<Item = Oldest> {
         self.partitions.iter().filter_map(|(topic_partition, own)| {
             let (offset, since) = own.oldest()?;

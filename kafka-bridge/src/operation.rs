@@ -1,4 +1,4 @@
-//! Which HTTP method, path and query a topic stands for.
+//! Defines [`Operation`]: the HTTP method, path and query that a topic stands for.
 
 mod error;
 mod openapi;
@@ -22,9 +22,9 @@ use crate::{Dispatch, Headers};
 
 /// Maps a topic to an HTTP operation: records of the topic become requests of that method and path.
 ///
-/// A path may have parameters. Each is filled by the record header of its own name, or by the one
-/// that [`Operation::path_parameter`] names; a record without a usable value is answered with
-/// status 400. Values are percent-encoded, so that none reaches beyond its place.
+/// A path may have parameters. The record header with the parameter's name fills it, or the header that
+/// [`Operation::path_parameter`] sets. A record without a usable value gets a status of 400. Values are
+/// percent-encoded, so that none can leave its place.
 ///
 /// # Examples
 ///
@@ -41,7 +41,7 @@ use crate::{Dispatch, Headers};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Operation {
-    /// The pattern's text where there is one.
+    /// The text of the pattern, if there is one.
     topic: Arc<str>,
     pattern: Option<TopicPattern>,
     method: Method,
@@ -57,8 +57,8 @@ impl Operation {
     ///
     /// # Errors
     ///
-    /// Fails if Kafka would refuse the topic's name, if the path is not absolute, and if its braces
-    /// are not those of parameters.
+    /// Returns an error if Kafka would refuse the topic's name, if the path is not absolute, or if its braces are not
+    /// those of parameters.
     pub fn new(topic: &str, method: Method, path: &str) -> Result<Self, OperationError> {
         if !is_legal_topic(topic) {
             return Err(OperationError::Topic(topic.to_owned()));
@@ -83,18 +83,21 @@ impl Operation {
         })
     }
 
-    /// Maps all topics whose whole name matches a pattern. New topics are found within
-    /// `topic.metadata.refresh.interval.ms`, 10 s unless set.
+    /// Maps all topics whose whole name matches a pattern. The bridge finds new topics within
+    /// `topic.metadata.refresh.interval.ms`, 10 s by default.
     ///
-    /// A pattern has characters of topic names, `.` for any one, `\.` for a dot, brackets, groups, `|`, `*`, `+`, `?`.
+    /// A pattern may contain the characters of topic names, `.` for any character, `\.` for a dot, brackets, groups,
+    /// `|`, `*`, `+` and `?`.
     ///
-    /// It never matches internal topics (`__*`), the dead-letter topic, and topics that replies may go to by the allow
-    /// list: `<topic>.reply` and `<topic>.reply.*` by default, whatever `<topic>` is. An operation of a topic's own goes
-    /// first, then the first operation whose pattern matches. Patterns need `group.protocol=classic`, the default.
+    /// It never matches internal topics (`__*`), the dead-letter topic, or topics to which the allow list permits
+    /// replies: `<topic>.reply` and `<topic>.reply.*` by default, whatever `<topic>` is. An operation with the exact
+    /// topic goes first, then the first operation whose pattern matches. Patterns need `group.protocol=classic`, the
+    /// default.
     ///
     /// # Errors
     ///
-    /// Fails with [`OperationError::Pattern`] on a pattern with anything else, and as [`Operation::new`] on the path.
+    /// Returns [`OperationError::Pattern`] if the pattern contains anything else, and the errors of [`Operation::new`]
+    /// for the path.
     ///
     /// # Examples
     ///
@@ -110,7 +113,7 @@ impl Operation {
             pattern: pattern.to_owned(),
             reason,
         })?;
-        // The topic is for messages only here.
+        // The topic appears only in messages here.
         let operation = Self::new("pattern", method, path)?;
         Ok(Self {
             topic: parsed.subscription().into(),
@@ -123,16 +126,16 @@ impl Operation {
     ///
     /// # Errors
     ///
-    /// As [`Operation::new`].
+    /// Returns the errors of [`Operation::new`].
     pub fn post(topic: &str, path: &str) -> Result<Self, OperationError> {
         Self::new(topic, Method::POST, path)
     }
 
-    /// Fills a path parameter from the record header of another name than its own.
+    /// Fills a path parameter from the record header with this name instead of the parameter's name.
     ///
     /// # Errors
     ///
-    /// Fails if the path has no such parameter.
+    /// Returns an error if the path has no such parameter.
     pub fn path_parameter(mut self, parameter: &str, header: &str) -> Result<Self, OperationError> {
         if self.target.fill_from(parameter, header) {
             return Ok(self);
@@ -143,23 +146,23 @@ impl Operation {
         })
     }
 
-    /// Adds `parameter=value` to the query for each record header of that name; none adds nothing.
+    /// Adds `parameter=value` to the query for each record header of that name. Without such a header it adds nothing.
     #[must_use]
     pub fn query_parameter(mut self, parameter: &str, header: &str) -> Self {
         self.target.add_query(parameter, header);
         self
     }
 
-    /// Takes the query, as it is and without a question mark, from a record header; a record
-    /// without it has none. What is no legal query is answered with status 400.
+    /// Takes the whole query, without a question mark, from a record header. A record without the header has no query.
+    /// A value that is not a legal query gets a status of 400.
     #[must_use]
     pub fn query_header(mut self, header: &str) -> Self {
         self.target.take_query(header);
         self
     }
 
-    /// Sets how long the application may take for a request of this operation before the requester gets 504; by default
-    /// what [`crate::Builder::request_timeout`] says. It may be longer than that. Zero is refused when the bridge is built.
+    /// Sets how long the application may take for a request of this operation before the requester gets a 504. By
+    /// default [`crate::Builder::request_timeout`] applies, and this timeout may be longer. The builder refuses zero.
     ///
     /// # Examples
     ///
@@ -176,10 +179,11 @@ impl Operation {
         self
     }
 
-    /// Sets the dispatch mode of this operation's records; by default they share that of [`crate::Builder::dispatch`], and
-    /// in `serial` also its one record at a time.
+    /// Sets the dispatch mode of this operation's records. By default they share the mode of
+    /// [`crate::Builder::dispatch`], and with `serial` its one record at a time.
     ///
-    /// Records of other operations then neither wait for this one's nor are in any order with them.
+    /// With its own mode, records of other operations do not wait for those of this operation, and have no order with
+    /// them.
     ///
     /// # Examples
     ///
@@ -196,35 +200,35 @@ impl Operation {
         self
     }
 
-    /// Sets how many records of this operation may be begun and not finished; by default there is no bound but that of
-    /// all operations together, [`crate::Limits::max_in_flight`], which holds in any case. `serial` begins one at a time.
+    /// Sets how many records of this operation may be started and unfinished. By default only the limit of all
+    /// operations together applies, [`crate::Limits::max_in_flight`], which always holds. `serial` starts one record at
+    /// a time.
     ///
-    /// At the bound, some records more are taken and wait. Then the topic's partitions are paused, and the other
-    /// operations go on. What waits counts as in flight, and all operations with such a bound leave at least half of
-    /// the room above their bounds to the others. Where the bounds together make up [`crate::Limits::max_in_flight`],
-    /// there is no such room. librdkafka drops what it has fetched of a paused partition and fetches it again, so a bound
-    /// should leave some room. Zero is refused when the bridge is built.
+    /// At the limit, some more records are taken and wait. Then the topic's partitions are paused, and the other
+    /// operations continue. Waiting records count as in flight. All operations with such a limit together leave at
+    /// least half of the room above their limits to the others. If the limits add up to
+    /// [`crate::Limits::max_in_flight`], there is no such room. librdkafka drops the fetched records of a paused
+    /// partition and fetches them again, so a limit should leave some room. The builder refuses zero.
     ///
-    /// Two bounds are everyone's all the same: bytes, and [`crate::Limits::max_uncommitted`]. One record that does not end,
-    /// while others of its partition do, closes intake for all operations once so many are finished behind it.
+    /// All operations still share two limits: bytes, and [`crate::Limits::max_uncommitted`]. One record that does not
+    /// end closes intake for all operations once that many records of its partition are finished after it.
     #[must_use]
     pub fn max_in_flight(mut self, records: usize) -> Self {
         self.max_in_flight = Some(records);
         self
     }
 
-    /// Sets the topic that replies go to whose requesters name none; by default there is no such topic, and
-    /// [`crate::Builder::without_reply_to`] says what becomes of their records.
+    /// Sets the topic for replies to records without a return address. By default there is no such topic, and
+    /// [`crate::Builder::without_reply_to`] decides about those records.
     ///
-    /// A record that names a topic is answered there, or refused: the record's own word goes first. The topic is on the
-    /// allow-list and counts as typed by the operator, so it has to exist: see [`crate::Builder::reply_topics`]. The
-    /// reply's headers are those of the first profile whose correlation header is in the record. If there is none, it
-    /// is the first profile.
+    /// A record's own return address goes first: the reply goes there, or it is refused. The topic is on the allow-list
+    /// and counts as typed by the operator, so it has to exist: see [`crate::Builder::reply_topics`]. The reply has the
+    /// headers of the first profile whose correlation header is in the record, or of the first profile.
     ///
     /// # Errors
     ///
-    /// Fails with [`OperationError::Topic`] if Kafka would refuse the topic's name. That it is consumed here, internal or
-    /// the dead-letter topic is found when the bridge is built: [`crate::Error::ReplyTopic`].
+    /// Returns [`OperationError::Topic`] if Kafka would refuse the topic's name. The builder refuses a topic that is
+    /// consumed, internal or the dead-letter topic: [`crate::Error::ReplyTopic`].
     pub fn reply_topic(mut self, topic: &str) -> Result<Self, OperationError> {
         if !is_legal_topic(topic) {
             return Err(OperationError::Topic(topic.to_owned()));
@@ -233,12 +237,12 @@ impl Operation {
         Ok(self)
     }
 
-    /// Returns the topic of replies to records that name none.
+    /// Returns the topic for replies to records without a return address.
     pub(crate) fn default_reply_topic(&self) -> Option<&Arc<str>> {
         self.reply_topic.as_ref()
     }
 
-    /// Returns what is set of how this operation's records are handled.
+    /// Returns this operation's own settings.
     pub(crate) fn handling(&self) -> Handling {
         Handling {
             topic: Arc::clone(&self.topic),
@@ -256,7 +260,7 @@ impl Operation {
         self.pattern.as_ref()
     }
 
-    /// Returns the topic's name, or the pattern as librdkafka is given it: `^(orders\.[a-z]+)$`.
+    /// Returns the topic's name, or the pattern as librdkafka gets it: `^(orders\.[a-z]+)$`.
     #[must_use]
     pub fn topic(&self) -> &str {
         &self.topic
@@ -266,7 +270,7 @@ impl Operation {
         &self.method
     }
 
-    /// Makes the request's target of a record's headers.
+    /// Makes the request's target from a record's headers.
     pub(crate) fn uri(&self, headers: &Headers) -> Result<Uri, Problem> {
         self.target.uri(headers)
     }

@@ -1,6 +1,6 @@
-//! What the dispatch needs from the outside: a source of records and a sink for replies.
+//! The ports of the dispatch: a source of records and a sink for replies.
 //!
-//! `kafka` implements both with librdkafka, `testing` in memory.
+//! `kafka` implements both with librdkafka, and `testing` in memory.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,56 +8,56 @@ use std::sync::Arc;
 use crate::offsets::Position;
 use crate::{Error, OutboundRecord, Record, TopicPartition};
 
-/// Whether the dispatch has room for records just now.
+/// Says whether the dispatch has room for records now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Intake {
     /// Any event is welcome.
     Open,
-    /// Only events that are not records: the in-flight bound is reached, the application is not ready, or the bridge
+    /// Only events that are not records: the in-flight limit is reached, the application is not ready, or the bridge
     /// stops.
     Closed,
 }
 
-/// What a source has to tell.
+/// An event of a source.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SourceEvent {
-    /// A record to be handled.
+    /// A record to handle.
     Record(Record),
-    /// Partitions were assigned; their records carry this generation.
+    /// Partitions were assigned. Their records carry this generation.
     Assigned {
-        /// The partitions that came.
+        /// The new partitions.
         partitions: Vec<TopicPartition>,
         /// The generation of this assignment.
         generation: u64,
     },
-    /// Partitions are about to be taken away; the source waits for [`Revocation::release`].
+    /// Partitions are to be revoked. The source waits for [`Revocation::release`].
     Revoked(Revocation),
-    /// Partitions are gone already: another member may own them, so nothing may be committed.
+    /// Partitions have already gone. Another member may own them, so nothing may be committed.
     Lost(Vec<TopicPartition>),
-    /// A partition was begun anew: its topic is another one of the same name. Nothing of before counts.
-    /// Where it goes on, and under which generation.
+    /// A partition restarts, because its topic was deleted and created again. Nothing from before counts. The position
+    /// says where it continues, and under which generation.
     Anew(Position),
-    /// What was finished of a partition under an earlier assignment, above what is committed. Told before the
-    /// partition's first record if it can be; told late it counts for the records that come after.
+    /// The offsets that an earlier assignment finished above the committed offset. Sent before the partition's first
+    /// record if possible. If it is late, it counts for later records.
     Finished(Position),
     /// Nothing before this position will come any more.
     Skipped(Position),
     /// The broker refused a commit for these partitions.
     CommitFailed(Vec<TopicPartition>),
-    /// There will be no further records; only finite sources say so.
+    /// There will be no further records. Only finite sources send this.
     Exhausted,
 }
 
-/// Partitions that are about to be taken away, and the way to let them go.
+/// Partitions that are to be revoked, and the way to release them.
 pub struct Revocation {
-    /// The partitions to be released.
+    /// The partitions to release.
     pub partitions: Vec<TopicPartition>,
     release: Box<dyn FnOnce(Vec<Position>) + Send>,
 }
 
 impl Revocation {
-    /// Joins the partitions with what is to happen when they are released.
+    /// Combines the partitions with the function to call on their release.
     pub fn new(
         partitions: Vec<TopicPartition>,
         release: impl FnOnce(Vec<Position>) + Send + 'static,
@@ -68,7 +68,7 @@ impl Revocation {
         }
     }
 
-    /// Lets the partitions go; the source commits the positions before it gives them up.
+    /// Releases the partitions. The source commits the positions before it gives the partitions back.
     pub fn release(self, positions: Vec<Position>) {
         (self.release)(positions);
     }
@@ -82,44 +82,44 @@ impl fmt::Debug for Revocation {
     }
 }
 
-/// Where records come from and offsets are committed to.
+/// Provides records, and commits their offsets.
 pub trait RecordSource: Send {
-    /// Waits for the next event; must be safe to cancel.
+    /// Waits for the next event. Must be cancel safe.
     ///
-    /// A source that is told [`Intake::Closed`], or is not asked for a while, keeps its place in
-    /// its consumer group by itself.
+    /// A source keeps its place in its consumer group by itself, also with [`Intake::Closed`] or when it is not called
+    /// for a while.
     ///
     /// # Errors
     ///
-    /// Fails when no event will ever come again.
+    /// Returns an error when no event will ever come again.
     fn next(&mut self, intake: Intake) -> impl Future<Output = Result<SourceEvent, Error>> + Send;
 
-    /// Tells which topics' records are not wanted while others are; each call replaces the one before. Records that are
-    /// on their way may still come. Does not wait.
+    /// Sets the topics whose records are not wanted while others are. Each call replaces the one before. Records that
+    /// are on their way may still come. Does not wait.
     ///
-    /// A source that ignores it, as by default, fills the room of all topics with records of one.
+    /// A source that ignores this, as by default, can fill the room of all topics with records of one.
     fn hold_back(&mut self, topics: &[Arc<str>]) {
         let _ = topics;
     }
 
-    /// Begins to commit the positions and does not wait; see [`SourceEvent::CommitFailed`].
+    /// Starts to commit the positions and does not wait; see [`SourceEvent::CommitFailed`].
     fn commit(&mut self, positions: &[Position]);
 
-    /// Commits the positions, waits for the broker's word, then leaves the group.
+    /// Commits the positions, waits for the broker's answer, then leaves the group.
     ///
     /// # Errors
     ///
-    /// Fails when the commit was refused; the group is left in any case.
+    /// Returns an error when the commit was refused. The group is left in any case.
     fn close(self, positions: Vec<Position>) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
-/// Why a record was not produced.
+/// Says why a record was not produced.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProduceError {
-    /// This record will not be accepted: it is too large or invalid, or its topic is one that only its
-    /// requester has named and that takes nothing. What is refused to all records is no such thing: a
-    /// sink waits for it to pass.
+    /// This record will not be accepted: it is too large or invalid, or only its requester has named its topic and the
+    /// topic accepts nothing. A sink does not return this for a condition that affects all records, but waits until the
+    /// condition ends.
     #[error("refused: {0}")]
     Refused(String),
     /// No record will ever be accepted again.
@@ -127,14 +127,14 @@ pub enum ProduceError {
     Fatal(String),
 }
 
-/// Where replies and dead letters go.
+/// Produces replies and dead letters.
 pub trait ReplySink: Clone + Send + Sync + 'static {
-    /// Produces a record and waits until the broker has it; tries again as long as that may help, and is
-    /// dropped while it waits when the bridge stops.
+    /// Produces a record and waits until the broker has it. Retries as long as that may help. When the bridge stops, it
+    /// drops the waiting future.
     ///
     /// # Errors
     ///
-    /// Fails when trying again cannot help.
+    /// Returns an error when retrying cannot help.
     fn produce(
         &self,
         record: OutboundRecord,

@@ -1,4 +1,4 @@
-//! Records as plain owned data, free of any Kafka client's types.
+//! Defines records as plain owned data, without any Kafka client's types.
 
 #[cfg(feature = "axum")]
 pub(crate) mod extract;
@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::Headers;
 
-/// A partition of a topic.
+/// Identifies a partition of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TopicPartition {
     /// The topic's name.
@@ -22,7 +22,7 @@ pub struct TopicPartition {
 }
 
 impl TopicPartition {
-    /// Names a partition of a topic.
+    /// Creates the identifier of a partition.
     pub fn new(topic: impl Into<Arc<str>>, partition: i32) -> Self {
         Self {
             topic: topic.into(),
@@ -37,15 +37,15 @@ impl fmt::Display for TopicPartition {
     }
 }
 
-/// Where a record stands, and under which assignment of its partition it was delivered.
+/// Says where a record is, and under which assignment of its partition it was delivered.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Coordinates {
     /// The record's partition.
     pub topic_partition: TopicPartition,
-    /// The record's own offset; what is committed after it is a *next* offset.
+    /// The record's own offset. A commit uses the *next* offset.
     pub offset: i64,
-    /// Counts the assignments that the source has had, so that work begun under an assignment
-    /// that was lost meanwhile can be told from work of the present one.
+    /// The number of the source's assignments so far. It distinguishes work of a lost assignment from work of the
+    /// present one.
     pub generation: u64,
 }
 
@@ -55,16 +55,16 @@ impl fmt::Display for Coordinates {
     }
 }
 
-/// A record as it was consumed.
+/// A consumed record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Where the record stands.
+    /// Where the record is.
     pub coordinates: Coordinates,
-    /// Milliseconds since the Unix epoch, when the record carries a timestamp.
+    /// The record's timestamp in milliseconds since the Unix epoch, if it has one.
     pub timestamp: Option<i64>,
-    /// The record's key; null keys are common.
+    /// The record's key. Null keys are common.
     pub key: Option<Bytes>,
-    /// The record's value, which becomes the request's body; null stands for an empty body.
+    /// The record's value, which becomes the request's body. A null value gives an empty body.
     pub value: Option<Bytes>,
     /// The record's headers.
     pub headers: Headers,
@@ -114,7 +114,7 @@ impl Record {
         &self.coordinates.topic_partition.topic
     }
 
-    /// Returns the bytes that the record holds in memory, which the in-flight bound counts.
+    /// Returns the bytes that the record holds in memory. The in-flight limit counts them.
     #[must_use]
     pub fn size(&self) -> usize {
         size(self.key.as_ref(), self.value.as_ref(), &self.headers)
@@ -136,13 +136,13 @@ pub struct OutboundRecord {
     pub value: Option<Bytes>,
     /// The record's headers, in order.
     pub headers: Headers,
-    /// The partition to produce to; `None` leaves it to the key. One that the topic does not have
-    /// is a wish that cannot be met, and no reason to lose the record.
+    /// The partition to produce to; `None` leaves the choice to the key. If the topic does not have the partition, the
+    /// record still goes to the topic.
     pub partition: Option<i32>,
 }
 
 impl OutboundRecord {
-    /// Returns the bytes that the record holds in memory, which the in-flight bound counts.
+    /// Returns the bytes that the record holds in memory. The in-flight limit counts them.
     pub(crate) fn size(&self) -> usize {
         size(self.key.as_ref(), self.value.as_ref(), &self.headers)
     }

@@ -1,4 +1,4 @@
-//! What a user may set: plain data with defaults, checked when the bridge is built.
+//! Defines the settings of a bridge: plain data with defaults, checked when the bridge is built.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,30 +10,33 @@ use http::{HeaderName, HeaderValue};
 use crate::operation::pattern::TopicPattern;
 use crate::{DEFAULT_ECHO_HEADER, Error, FailurePolicy, HeaderFilter, ReplyProfile};
 
-/// In what order, and how many at a time, records are handled.
+/// Decides in what order records are handled, and how many at a time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Dispatch {
     /// One record at a time: its reply is acknowledged before the next record starts. The default.
     #[default]
     Serial,
-    /// One spawned task per record, as many as the in-flight bound allows, in no order.
+    /// One spawned task per record, as many as the in-flight limit allows, in no order.
     Tasks,
-    /// As `Tasks`, but records of the same topic, partition and key keep their order: each starts
-    /// when the reply to the one before it is acknowledged. Records without a key have no order.
+    /// Like `Tasks`, but records of the same topic, partition and key keep their order: each starts when the reply to
+    /// the one before it is acknowledged. Records without a key have no order.
     ///
-    /// What waits is in flight. Nothing but the in-flight bound holds what one hot key may have waiting, so it can take
-    /// all room of the operations that share that bound. [`crate::Operation::max_in_flight`] keeps it to its own.
+    /// Waiting records are in flight. Only the in-flight limit restricts the waiting records of one hot key, so that
+    /// key can take all room of the operations that share the limit. [`crate::Operation::max_in_flight`] restricts one
+    /// operation.
     Keyed,
-    /// As `Keyed`, for all records of a topic's partition, whatever their keys: one record of each assigned
-    /// partition at a time. What waits is in flight. librdkafka gives a partition's fetched records one after the
-    /// other, so the backlog of one partition may take all room while the others wait. Where many partitions are
-    /// behind, set `fetch.message.max.bytes` to what some records take, or the in-flight bound above what a fetch brings.
-    /// [`crate::Operation::max_in_flight`] keeps the backlog of one operation from the room of the others.
+    /// Like `Keyed`, for all records of a topic's partition, whatever their keys: one record of each assigned partition
+    /// at a time.
+    ///
+    /// Waiting records are in flight. librdkafka returns a partition's fetched records one after the other, so the
+    /// backlog of one partition may take all room while the other partitions wait. If many partitions have a backlog,
+    /// set `fetch.message.max.bytes` to the size of a few records, or the in-flight limit above the records of a fetch.
+    /// [`crate::Operation::max_in_flight`] keeps the backlog of one operation from taking the room of the others.
     Partition,
 }
 
-/// The text names no dispatch mode.
+/// Says that a text is not the name of a dispatch mode.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a dispatch mode: serial, tasks, keyed or partition")]
 pub struct ParseDispatchError(String);
@@ -63,48 +66,51 @@ impl fmt::Display for Dispatch {
     }
 }
 
-/// How the records of one topic are handled where that differs from the other topics.
+/// How the records of one topic are handled, if not like those of other topics.
 #[derive(Clone, Debug)]
 pub(crate) struct Handling {
     pub(crate) topic: Arc<str>,
-    /// Where it stands for all topics that match.
+    /// The pattern, if this applies to all matching topics.
     pub(crate) pattern: Option<TopicPattern>,
     pub(crate) dispatch: Option<Dispatch>,
     pub(crate) max_in_flight: Option<usize>,
 }
 
-/// What happens to a record that has no return address.
+/// Decides what happens to a record without a return address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WithoutReplyTo {
-    /// The application is not called. The record goes to the dead-letter topic if there is one, for it
-    /// cannot be answered; else it is counted and logged.
+    /// Does not call the application. The record goes to the dead-letter topic if there is one, because it cannot be
+    /// answered. Otherwise it is counted and logged. The default.
     #[default]
     Skip,
-    /// The application is called and its answer dropped.
+    /// Calls the application and drops its answer.
     Process,
 }
 
-/// Bounds on what one record, or all records in flight, may hold.
+/// Limits what one record, or all records in flight, may hold.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Records delivered and not finished, of all operations together; [`crate::Operation::max_in_flight`] bounds one.
+    /// The maximum number of records delivered and not finished, of all operations together, 1,024 by default.
+    /// [`crate::Operation::max_in_flight`] limits one operation.
     pub max_in_flight: usize,
-    /// Bytes of the records delivered and not finished, and of the replies that wait for the broker;
-    /// one record may pass it alone. Replies that are still to be made count with the mean of the
-    /// latest ones, and the first with `max_reply_bytes`. librdkafka holds a copy of each reply that waits.
+    /// The maximum size in bytes of the records delivered and not finished, and of the replies that wait for the
+    /// broker, 64 MiB by default. One record alone may exceed it. Replies that are still to be made count with the mean
+    /// size of the latest replies, and the first ones with `max_reply_bytes`. librdkafka holds a copy of each waiting
+    /// reply.
     pub max_in_flight_bytes: usize,
-    /// Records that may be finished behind an unfinished one: how far the others may run ahead of a record that
-    /// hangs. A crash does not repeat them as far as a commit has room to name them.
+    /// The maximum number of delivered records whose commit waits for an unfinished record, 100,000 by default. It
+    /// limits how far the others may run ahead of a record that hangs. A crash does not repeat the finished ones for
+    /// which a commit has room.
     pub max_uncommitted: usize,
-    /// Bytes of a record's value; above it the requester gets status 413.
+    /// The maximum size of a record's value in bytes, 1 MiB by default. Above it the requester gets a status of 413.
     pub max_request_bytes: usize,
-    /// Headers of a record; above it the requester gets status 400, if its return address is among
-    /// the first so many.
+    /// The maximum number of a record's headers, 256 by default. Above it the requester gets a status of 400, if its
+    /// return address is within the limit.
     pub max_headers: usize,
-    /// Bytes of a record's headers; above it the requester gets status 400.
+    /// The maximum size of a record's headers in bytes, 64 KiB by default. Above it the requester gets a status of 400.
     pub max_header_bytes: usize,
-    /// Bytes of a response's body; above it the requester gets status 500.
+    /// The maximum size of a response's body in bytes, 900 KiB by default. Above it the requester gets a status of 500.
     pub max_reply_bytes: usize,
 }
 
@@ -114,8 +120,8 @@ impl Default for Limits {
             max_in_flight: 1024,
             max_in_flight_bytes: 64 << 20,
             max_uncommitted: 100_000,
-            // A broker accepts records of about 1 MiB by default (`message.max.bytes`). A reply
-            // stays well below it, so that its headers find room too.
+            // A broker accepts records of about 1 MiB by default (`message.max.bytes`). A reply stays well below that,
+            // to leave room for its headers.
             max_request_bytes: 1 << 20,
             max_headers: 256,
             max_header_bytes: 64 << 10,
@@ -124,7 +130,8 @@ impl Default for Limits {
     }
 }
 
-/// How a bridge works; set one by one through [`crate::Builder`], or all at once by [`crate::Builder::settings`].
+/// Holds the settings of a bridge. Set them one by one with [`crate::Builder`], or all at once with
+/// [`crate::Builder::settings`].
 ///
 /// # Examples
 ///
@@ -139,45 +146,47 @@ impl Default for Limits {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
-    /// What the bridge is called in its metrics; see [`crate::Builder::name`]. `None`, the default, for no name.
+    /// The bridge's name in its metrics, see [`crate::Builder::name`]. `None` by default.
     pub name: Option<String>,
-    /// The dispatch mode.
+    /// The dispatch mode, `serial` by default.
     pub dispatch: Dispatch,
-    /// Bounds on memory.
+    /// The limits on memory.
     pub limits: Limits,
-    /// How long the application may take for one request of an operation without a time-out of its own; after it the
-    /// requester gets 504.
+    /// How long the application may take for one request before the requester gets a 504, 30 s by default.
+    /// [`crate::Operation::timeout`] replaces it for one operation.
     pub request_timeout: Duration,
-    /// How long a graceful stop waits for the records in flight.
+    /// How long a graceful stop waits for the records in flight, 10 s by default.
     pub drain_timeout: Duration,
-    /// How long a partition that is taken away waits for its records in flight. Meanwhile no record
-    /// comes from any partition, and the other members of the group wait too.
+    /// How long a revoked partition waits for its records in flight, 3 s by default. Meanwhile the bridge takes no
+    /// record of any partition, and the other members of the group wait too.
     pub revocation_timeout: Duration,
-    /// How often finished offsets are committed.
+    /// How often finished offsets are committed, 200 ms by default.
     pub commit_interval: Duration,
-    /// What happens without a return address.
+    /// What happens to records without a return address.
     pub without_reply_to: WithoutReplyTo,
-    /// Whether a reply carries its request's key.
+    /// Whether a reply has its request's key, `true` by default.
     pub reply_key: bool,
-    /// The request header whose wishes the bridge's own failure answers honour; `None` for none.
+    /// The request header that names headers to set on the reply, for failures that the bridge itself answers.
+    /// [`crate::DEFAULT_ECHO_HEADER`] by default; `None` reads no header.
     pub echo_header: Option<HeaderName>,
-    /// Where records go that cannot be answered; without it they are counted and logged only. It has to
-    /// exist.
+    /// The topic for records that cannot be answered. It has to exist. Without a topic, the default, such records are
+    /// only counted and logged.
     pub dead_letter_topic: Option<String>,
-    /// What becomes of requests that fail on the service's side.
+    /// What happens to requests that fail on the service's side. By default the failure is the answer.
     pub on_failure: FailurePolicy,
-    /// How long the lowest record of a partition may be unfinished before the bridge counts as
-    /// unhealthy; `None` for all attempts up to the longest time-out of an operation, the waits in between, and
-    /// the longer of that time-out and 30 s.
+    /// How long the lowest record of a partition may be unfinished before the bridge counts as unhealthy. With `None`,
+    /// the default, it is the time of all attempts with the longest timeout of an operation, plus the waits in between,
+    /// plus that timeout or 30 s, whichever is longer.
     pub stuck_after: Option<Duration>,
-    /// What requesters there are; the first whose reply topic header a record has is answered.
+    /// The kinds of requesters. The first profile whose reply topic header is on a record decides.
+    /// [`ReplyProfile::reference`] alone by default.
     pub profiles: Vec<ReplyProfile>,
     /// Which record headers become request headers.
     pub request_headers: HeaderFilter,
-    /// The record header that tells, in milliseconds from the record's timestamp, how long its requester waits; `None`,
-    /// the default, for none.
+    /// The record header in which a requester says how long it waits, in milliseconds from the record's timestamp.
+    /// `None` by default.
     pub deadline_header: Option<HeaderName>,
-    /// The `host` header of each request; `localhost` by default. A record's own header of that name never passes.
+    /// The `host` header of each request, `localhost` by default. A record's own `host` header never passes.
     pub host: HeaderValue,
 }
 
@@ -205,12 +214,12 @@ impl Default for Settings {
     }
 }
 
-/// How much longer than a record may take the derived `stuck_after` is, at the least.
+/// The minimum difference between the derived `stuck_after` and the time that a record may take.
 const STUCK_MARGIN: Duration = Duration::from_secs(30);
 
 impl Settings {
-    /// Returns how long the handling of a record may take without anything being wrong: all attempts
-    /// up to their time-outs, and the longest waits in between.
+    /// Returns how long the handling of a record may normally take: all attempts with their timeouts, and the longest
+    /// waits in between.
     fn longest_handling_of(&self, request_timeout: Duration) -> Duration {
         match self.on_failure {
             FailurePolicy::Reply => request_timeout,
@@ -218,8 +227,9 @@ impl Settings {
         }
     }
 
-    /// Returns the age at which a record counts as stuck; `request_timeout` is the longest of all operations. The derived
-    /// age has room for one request more. A partition that comes back may still have a request of the same key under way.
+    /// Returns the age at which a record counts as stuck. `request_timeout` is the longest of all operations. The
+    /// derived age has room for one more request: when a partition comes back, a request of the same key may still be
+    /// running.
     pub(crate) fn stuck_after(&self, request_timeout: Duration) -> Duration {
         let margin = request_timeout.max(STUCK_MARGIN);
         let derived = self
@@ -228,7 +238,7 @@ impl Settings {
         self.stuck_after.unwrap_or(derived)
     }
 
-    /// Refuses settings that defeat one another, where the longest time-out of all operations is given.
+    /// Refuses settings that contradict one another. `request_timeout` is the longest of all operations.
     pub(crate) fn check(&self, request_timeout: Duration) -> Result<(), Error> {
         let limits = &self.limits;
         let bounds = [
@@ -263,7 +273,7 @@ impl Settings {
         let longest = self.longest_handling_of(request_timeout);
         if let Some(stuck_after) = self.stuck_after
             && stuck_after <= longest
-            // Longer than for ever is nothing.
+            // The longest duration cannot be exceeded, so it is allowed.
             && stuck_after < Duration::MAX
         {
             return Err(Error::StuckAfter {

@@ -13,18 +13,18 @@ use crate::{Error, OutboundRecord, Record, TopicPartition};
 
 type Committed = Arc<Mutex<BTreeMap<TopicPartition, Position>>>;
 
-/// A source that is fed by a [`MemoryBroker`].
+/// Delivers the events of a [`MemoryBroker`].
 #[derive(Debug)]
 pub struct MemorySource {
     records: mpsc::UnboundedReceiver<Record>,
     held_back: Vec<Arc<str>>,
-    /// Records of topics that were held back when their turn came.
+    /// Records whose topics were held back at their turn.
     aside: VecDeque<Record>,
     control: mpsc::UnboundedReceiver<SourceEvent>,
     committed: Committed,
 }
 
-/// The broker's side of a [`MemorySource`]: feeds records, takes partitions away, sees commits.
+/// Controls a [`MemorySource`]: sends records, revokes partitions, and sees commits.
 #[derive(Clone, Debug)]
 pub struct MemoryBroker {
     records: mpsc::UnboundedSender<Record>,
@@ -33,7 +33,7 @@ pub struct MemoryBroker {
 }
 
 impl MemoryBroker {
-    /// Returns a broker without partitions, and the source that it feeds.
+    /// Returns a broker without partitions, and its source.
     ///
     /// The source is exhausted when the last clone of the broker is dropped.
     #[must_use]
@@ -58,7 +58,7 @@ impl MemoryBroker {
         )
     }
 
-    /// Returns a source of the given records only, all of generation 0, and the commits to watch.
+    /// Returns a source of these records only, all of generation 0, and its commits.
     pub fn with_records(records: impl IntoIterator<Item = Record>) -> (Commits, MemorySource) {
         let (broker, source) = Self::new();
         for record in records {
@@ -70,12 +70,13 @@ impl MemoryBroker {
 
     /// Delivers a record.
     pub fn send(&self, record: Record) {
-        // A bridge that has ended takes no records; neither does a real one.
+        // A bridge that has ended takes no records, which is no error.
         let _ = self.records.send(record);
     }
 
-    /// Assigns partitions under a generation, and tells what is finished above the committed offsets. Assigning one again forgets its state, so
-    /// [`MemoryBroker::with_records`] may call it for each record before the bridge runs.
+    /// Assigns partitions under a generation, and reports the finished offsets above the committed ones. A repeated
+    /// assignment resets the partition, so [`MemoryBroker::with_records`] may call it for each record before the bridge
+    /// runs.
     pub fn assign(&self, partitions: impl IntoIterator<Item = TopicPartition>, generation: u64) {
         let partitions: Vec<_> = partitions.into_iter().collect();
         let committed = lock(&self.committed);
@@ -96,7 +97,7 @@ impl MemoryBroker {
         }
     }
 
-    /// Takes partitions away; resolves with the positions that the bridge released them at.
+    /// Revokes partitions. Resolves to the positions at which the bridge has released them.
     pub async fn revoke(
         &self,
         partitions: impl IntoIterator<Item = TopicPartition>,
@@ -111,38 +112,39 @@ impl MemoryBroker {
         positions
     }
 
-    /// Tells that partitions are gone already.
+    /// Reports that partitions have already gone.
     pub fn lose(&self, partitions: impl IntoIterator<Item = TopicPartition>) {
         let _ = self
             .control
             .send(SourceEvent::Lost(partitions.into_iter().collect()));
     }
 
-    /// Tells that a partition's topic was made anew: its records carry the position's generation from now on.
+    /// Reports that a partition's topic was deleted and created again. Its records have the position's generation from
+    /// now on.
     pub fn begin_anew(&self, start: Position) {
         let _ = self.control.send(SourceEvent::Anew(start));
     }
 
-    /// Tells that the last commit for the partitions was refused.
+    /// Reports that the last commit for the partitions was refused.
     pub fn refuse_commit(&self, partitions: impl IntoIterator<Item = TopicPartition>) {
         let _ = self
             .control
             .send(SourceEvent::CommitFailed(partitions.into_iter().collect()));
     }
 
-    /// Forgets every commit so far, to see which come after.
+    /// Forgets all commits so far, to see which come later.
     pub fn forget_commits(&self) {
         lock(&self.committed).clear();
     }
 
-    /// Returns a view of what was committed.
+    /// Returns a view of the commits.
     #[must_use]
     pub fn commits(&self) -> Commits {
         Commits(Arc::clone(&self.committed))
     }
 }
 
-/// What was committed, to be asked at any time.
+/// Shows the commits. Can be queried at any time.
 #[derive(Clone, Debug)]
 pub struct Commits(Committed);
 
@@ -162,7 +164,7 @@ impl MemorySource {
         !self.held_back.contains(topic)
     }
 
-    /// Takes a record that was put aside and is wanted again.
+    /// Returns a record that was put aside and is wanted again.
     fn take_aside(&mut self) -> Option<Record> {
         let wanted = self.aside.iter().position(|record| self.is_wanted(record));
         self.aside.remove(wanted?)
@@ -180,7 +182,7 @@ impl RecordSource for MemorySource {
             {
                 return Ok(SourceEvent::Record(record));
             }
-            // What was put aside is still to come: the source is not exhausted.
+            // Records that were put aside are still to come: the source is not exhausted.
             let is_open = intake == Intake::Open
                 && !(self.records.is_closed() && self.records.is_empty() && !self.aside.is_empty());
             let record = tokio::select! { biased;
@@ -218,7 +220,7 @@ fn note(committed: &Committed, positions: &[Position]) {
     }
 }
 
-/// A sink that keeps what is produced; it refuses topics, or holds delivery reports, on demand.
+/// Keeps all produced records. On demand it refuses topics, or holds back delivery reports.
 #[derive(Clone, Debug, Default)]
 pub struct MemorySink {
     produced: Arc<Mutex<Vec<OutboundRecord>>>,
@@ -227,28 +229,28 @@ pub struct MemorySink {
 }
 
 impl MemorySink {
-    /// Makes records for a topic fail.
+    /// Makes records for this topic fail.
     #[must_use]
     pub fn failing(mut self, topic: &str, error: ProduceError) -> Self {
         self.failing.insert(topic.to_owned(), error);
         self
     }
 
-    /// Holds each delivery report until [`MemorySink::acknowledge`] lets it go.
+    /// Holds back each delivery report until [`MemorySink::acknowledge`] releases it.
     #[must_use]
     pub fn gated(mut self) -> Self {
         self.gate = Some(Arc::new(Semaphore::new(0)));
         self
     }
 
-    /// Lets `count` delivery reports go; of no effect without [`MemorySink::gated`].
+    /// Releases `count` delivery reports. Has no effect without [`MemorySink::gated`].
     pub fn acknowledge(&self, count: usize) {
         if let Some(gate) = &self.gate {
             gate.add_permits(count);
         }
     }
 
-    /// Returns what was produced so far, in order, acknowledged or not.
+    /// Returns the produced records, in order, acknowledged or not.
     #[must_use]
     pub fn produced(&self) -> Vec<OutboundRecord> {
         lock(&self.produced).clone()
@@ -271,7 +273,7 @@ impl ReplySink for MemorySink {
     }
 }
 
-/// Locks; a panic elsewhere leaves plain data that is whole, so poisoning is no news.
+/// Locks a mutex. A panic elsewhere leaves whole plain data, so poisoning does not matter.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! An application that is not ready: no record is taken, and no requester gets 504 for it (hazards H8, H9 and H27).
+//! An application that is not ready: the bridge takes no record, and no requester gets a 504 (hazards H8, H9 and H27).
 
 mod support;
 
@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tower::limit::{ConcurrencyLimit, GlobalConcurrencyLimitLayer};
 use tower::{Layer, Service};
 
-/// Takes two seconds; `fail` fails the first time, `slow` takes five.
+/// Takes two seconds. `fail` fails the first time, and `slow` takes five seconds.
 fn router() -> Router {
     let calls = Arc::new(AtomicUsize::new(0));
     let handler = move |body: String| {
@@ -61,7 +61,7 @@ fn record(offset: i64, key: String, body: &'static str) -> Record {
         .with_header("reply-to", "createOrder.reply")
 }
 
-/// A bridge that runs, and its ends.
+/// A running bridge and its ports.
 struct Started {
     broker: MemoryBroker,
     sink: MemorySink,
@@ -106,7 +106,7 @@ impl Started {
         }
     }
 
-    /// Sends records, each with a key of its own.
+    /// Sends records, each with its own key.
     fn send(&self, bodies: impl IntoIterator<Item = &'static str>) {
         for (offset, body) in (0..).zip(bodies) {
             self.broker.send(record(offset, offset.to_string(), body));
@@ -131,7 +131,7 @@ impl Started {
     }
 }
 
-/// Takes a permit of the application's, as a front over HTTP would.
+/// Takes one of the application's permits, as an HTTP front end would.
 async fn permit(app: &ConcurrencyLimit<Router>) -> ConcurrencyLimit<Router> {
     let mut app = app.clone();
     let ready = poll_fn(|context| Service::<Request<Body>>::poll_ready(&mut app, context));
@@ -148,7 +148,7 @@ async fn h8_a_shared_limit_pauses_intake_and_nobody_gets_504() {
         settle().await;
         let most = match mode {
             Dispatch::Serial => 1,
-            // One waits for a permit. Of a partition's lane, what waits needs none yet.
+            // One record waits for a permit. In a lane, the waiting records need none yet.
             Dispatch::Tasks | Dispatch::Keyed => 3,
             _ => 20,
         };
@@ -158,7 +158,7 @@ async fn h8_a_shared_limit_pauses_intake_and_nobody_gets_504() {
     }
 }
 
-/// Far longer than a request may take, and all of it nobody's fault.
+/// The wait is far longer than a request may take, and nobody is at fault.
 #[tokio::test(start_paused = true)]
 async fn h8_records_wait_as_long_as_others_have_the_permits() {
     for mode in MODES {
@@ -201,7 +201,7 @@ async fn the_next_of_a_lane_waits_for_the_application_outside_of_its_time() {
     assert_eq!(started.replied(), 7);
 }
 
-/// Else more and more lanes would wait for a permit, each for longer.
+/// Otherwise more and more lanes would wait for a permit, each longer than the one before.
 #[tokio::test(start_paused = true)]
 async fn no_record_is_taken_past_those_that_wait_for_the_application() {
     let started = Started::new(builder(limited(1)).dispatch(Dispatch::Keyed));
@@ -212,7 +212,7 @@ async fn no_record_is_taken_past_those_that_wait_for_the_application() {
     settle().await;
     assert_eq!(started.taken(), 4, "the first lane, and one in hand");
     sleep(Duration::from_secs(3)).await;
-    // The second lane and one in hand came before the first lane's next had asked.
+    // The second lane and one record in hand came before the first lane's next record had asked.
     assert_eq!(started.taken(), 7);
     sleep(Duration::from_secs(2)).await;
     assert_eq!(started.taken(), 7, "the next of two lanes wait");
@@ -220,7 +220,7 @@ async fn no_record_is_taken_past_those_that_wait_for_the_application() {
     assert_eq!(started.replied(), 30);
 }
 
-/// The second attempt and the record in hand wait for the same permit; neither keeps it from the other.
+/// The second attempt and the record in hand wait for the same permit. Neither blocks the other.
 #[tokio::test(start_paused = true)]
 async fn h12_further_attempts_wait_for_the_application_as_well() {
     for mode in MODES {
@@ -267,7 +267,7 @@ async fn h6_a_record_in_hand_goes_with_its_partition_and_gives_up_its_place() {
             started.broker.lose([partition()]);
         } else {
             let positions = started.broker.revoke([partition()]).await;
-            assert_eq!(positions, [], "nothing was begun");
+            assert_eq!(positions, [], "nothing was started");
         }
         assert!(begun.elapsed() < Duration::from_secs(1));
         settle().await;
@@ -279,7 +279,7 @@ async fn h6_a_record_in_hand_goes_with_its_partition_and_gives_up_its_place() {
     }
 }
 
-/// What its `poll_ready` does.
+/// What the application's `poll_ready` does.
 #[derive(Clone, Copy)]
 enum Broken {
     Never,
@@ -314,7 +314,7 @@ async fn h9_an_application_that_is_never_ready_is_told_and_holds_up_no_stop() {
         sleep(Duration::from_secs(19)).await;
         assert_eq!(started.health(), Ok(()), "{mode}");
         sleep(Duration::from_secs(3)).await;
-        let error = started.health().expect_err("it is told");
+        let error = started.health().expect_err("the status reports it");
         assert!(matches!(error, Unhealthy::NotReady(_)), "{mode}: {error}");
         assert_eq!((started.taken(), started.replied()), (1, 0), "{mode}");
         let begun = Instant::now();

@@ -1,4 +1,4 @@
-//! The delivery guarantee over in-memory ports: what is committed, when, and that nothing is lost.
+//! The delivery guarantee with in-memory ports: what is committed, when, and that nothing is lost.
 
 mod support;
 
@@ -16,7 +16,7 @@ fn partition() -> TopicPartition {
     TopicPartition::new("createOrder", 0)
 }
 
-/// A bridge that runs, and both its ends. It ends when this is dropped.
+/// A running bridge and both its ports. The bridge ends when this is dropped.
 struct Started {
     broker: MemoryBroker,
     sink: MemorySink,
@@ -32,7 +32,7 @@ impl Drop for AbortOnDrop {
 }
 
 impl Started {
-    /// Begins to serve records of these bodies, offsets from 0 on.
+    /// Starts to serve records with these bodies. Offsets start at 0.
     fn new<'a>(
         builder: Builder<Router>,
         sink: MemorySink,
@@ -77,8 +77,8 @@ async fn h14_nothing_is_committed_before_the_delivery_report() {
         let sink = MemorySink::default().gated();
         let started = Started::new(builder().dispatch(mode), sink, ["a"]);
         seconds(5).await;
-        assert_eq!(started.produced(), 1, "the reply is under way");
-        // The position of the first record may be committed, that after it may not.
+        assert_eq!(started.produced(), 1, "the reply is in flight");
+        // The position of the first record may be committed, but not the one after it.
         assert_ne!(started.committed(), Some(1), "{mode}");
 
         started.sink.acknowledge(1);
@@ -93,7 +93,7 @@ async fn h1_a_slow_record_holds_the_commit_of_those_behind_it() {
     seconds(10).await;
     assert_eq!(started.produced(), 3, "the others are not held up");
     assert_eq!(started.committed(), Some(1));
-    // The time-out answers the hanging one, and all is committed.
+    // The timeout answers the hanging record, and all are committed.
     seconds(30).await;
     assert_eq!(started.committed(), Some(4));
 }
@@ -124,7 +124,7 @@ async fn h8_tasks_run_side_by_side_up_to_the_bound() {
 async fn h8_bytes_in_flight_are_bounded() {
     let limits = Limits {
         max_in_flight_bytes: 35_000,
-        // Replies are to take no room.
+        // Replies take almost no room.
         max_reply_bytes: 100,
         ..Limits::default()
     };
@@ -153,7 +153,7 @@ async fn what_runs_ahead_of_a_hanging_record_is_bounded() {
         9,
         "ten are held, the hanging one among them"
     );
-    // Its time-out lets the others go on.
+    // Its timeout lets the others continue.
     seconds(31).await;
     assert_eq!(started.produced(), 50);
 }
@@ -168,7 +168,7 @@ async fn a_stop_that_abandons_records_releases_their_partition_at_once() {
         .revocation_timeout(Duration::from_secs(20))
         .drain_timeout(Duration::from_secs(20));
     let bridge = bridge.with_ports(source, MemorySink::default()).unwrap();
-    // The stop's drain ends 21 s after the start, a second before the revocation's patience does.
+    // The stop's drain ends 21 s after the start, one second before the revocation times out.
     let signal = tokio::time::sleep(Duration::from_secs(1));
     let bridge = tokio::spawn(bridge.with_graceful_shutdown(signal));
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -261,7 +261,7 @@ async fn h5_a_revoked_partition_is_released_when_its_records_are_finished() {
     assert_eq!(started.produced(), 2);
 }
 
-/// All partitions, of the whole group, wait with the one that is revoked.
+/// All partitions of the whole group wait with the revoked one.
 #[tokio::test(start_paused = true)]
 async fn h31_one_slow_record_holds_up_a_rebalance_for_seconds_and_a_stop_for_longer() {
     for mode in MODES {
@@ -305,7 +305,7 @@ async fn h4_a_late_end_after_a_revocation_commits_nothing() {
         "the hanging record is for the next owner"
     );
 
-    // The partition comes back while the old record still hangs; its time-out comes at 30 s.
+    // The partition comes back while the old record still hangs. Its timeout expires at 30 s.
     broker.assign([partition()], 2);
     broker.send(under(order(0, "hang"), 2));
     tokio::time::sleep(Duration::from_secs(28)).await;
@@ -313,8 +313,8 @@ async fn h4_a_late_end_after_a_revocation_commits_nothing() {
     bridge.abort();
 }
 
-/// A source may give up waiting for a revocation, when the loop was blocked; what comes next is then
-/// a new assignment, which the old revocation must not take along.
+/// A source may stop waiting for a revocation while the loop is blocked. A new assignment follows, which the old
+/// revocation must not release.
 #[tokio::test(start_paused = true)]
 async fn h4_a_revocation_that_was_given_up_leaves_the_next_assignment_alone() {
     let started = Started::new(tasks(), MemorySink::default(), ["hang"]);
@@ -330,7 +330,7 @@ async fn h4_a_revocation_that_was_given_up_leaves_the_next_assignment_alone() {
         record
     };
     started.broker.send(under(order(0, "a")));
-    // Beyond the drain time-out, at which the old revocation would have ended.
+    // After the drain timeout, when the old revocation would have ended.
     seconds(15).await;
     started.broker.send(under(order(1, "b")));
     seconds(5).await;
@@ -350,7 +350,7 @@ async fn a_refused_commit_is_repeated() {
     assert_eq!(started.committed(), Some(1));
 }
 
-/// A commit that arrives late, a former owner's, say, sets the position back.
+/// A late commit, for example of a former owner, rewinds the position.
 #[tokio::test(start_paused = true)]
 async fn h4_a_position_that_was_set_back_is_committed_again() {
     let started = Started::new(builder(), MemorySink::default(), ["a"]);

@@ -1,4 +1,4 @@
-//! What handlers extract from a request that was made from a record.
+//! What handlers can extract from a request that was made from a record.
 
 mod support;
 
@@ -33,7 +33,7 @@ async fn a_handler_extracts_the_record_with_key_headers_place_and_time() {
     let app = Router::new().route("/orders", post(handler));
     let mut record = order(7, "body")
         .with_key(b"\xff".to_vec())
-        // What HTTP cannot carry.
+        // HTTP cannot carry this value.
         .with_header("kafka_correlationId", vec![0; 16]);
     record.timestamp = Some(5);
     let (replies, _) = serve(bridge(app), [record]).await;
@@ -68,7 +68,7 @@ async fn uris_and_matched_paths_are_those_of_http_below_a_nested_router() {
     };
     let inner = Router::new().route("/orders/{id}", post(handler));
     let app = Router::new().nest("/shop", inner);
-    // What a server of HTTP hands the same application.
+    // The request as an HTTP server passes it to the same application.
     let request = Request::post("/shop/orders/7?v=1")
         .header("host", "orders.example.com")
         .body(Body::empty())
@@ -92,7 +92,7 @@ async fn uris_and_matched_paths_are_those_of_http_below_a_nested_router() {
 }
 
 #[tokio::test]
-async fn a_connection_is_not_there_unless_the_application_makes_one_up() {
+async fn connect_info_is_missing_unless_the_application_mocks_it() {
     let handler = |ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.to_string() };
     let app = Router::new().route("/orders", post(handler));
     let (replies, _) = serve(bridge(app.clone()), [order(0, "")]).await;

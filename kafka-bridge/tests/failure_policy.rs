@@ -1,5 +1,4 @@
-//! Requests that fail on the service's side: answered, or tried again and given up in the end
-//! (hazards H11 and H12).
+//! Requests that fail on the service's side are answered, or retried and finally given up (hazards H11 and H12).
 
 mod support;
 
@@ -26,7 +25,7 @@ fn three_times() -> FailurePolicy {
     })
 }
 
-/// Fails with the status that the body names, as often as `failures` says, then succeeds.
+/// Fails `failures` times with the status in the body, then succeeds.
 fn failing(failures: u32) -> (Arc<AtomicU32>, Router) {
     let calls = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&calls);
@@ -91,7 +90,7 @@ async fn an_answer_that_no_attempt_changes_is_given_at_once() {
 #[tokio::test(start_paused = true)]
 async fn h12_a_poison_record_ends_as_a_dead_letter_with_its_cause_and_its_origin() {
     for mode in MODES {
-        // All attempts of the first record, and none of the next one's.
+        // All attempts of the first record fail, and none of the next one's.
         let (calls, app) = failing(3);
         let poison = order(0, "500")
             .with_key("k")
@@ -107,7 +106,7 @@ async fn h12_a_poison_record_ends_as_a_dead_letter_with_its_cause_and_its_origin
         let told = |name: &str| header(letter, name).expect("a header");
         assert_eq!(
             told("dead-letter-cause"),
-            "failed 3 times, at last with status 500 Internal Server Error"
+            "failed 3 times, the last time with status 500 Internal Server Error"
         );
         assert_eq!(told("dead-letter-topic"), "createOrder");
         assert_eq!(
@@ -130,7 +129,7 @@ async fn h12_a_poison_record_ends_as_a_dead_letter_with_its_cause_and_its_origin
         assert_eq!(
             commits.next_offset("createOrder", 0),
             Some(1),
-            "the partition goes on"
+            "the partition continues"
         );
     }
 }
@@ -181,8 +180,8 @@ async fn h12_in_order_per_key_means_also_behind_a_record_that_is_tried_again() {
     assert_eq!(statuses(&replies), ["200", "200", "200"]);
 }
 
-/// A failed record is unfinished until it is settled: it comes again after a restart although the
-/// ones behind it succeeded.
+/// A failed record stays unfinished until it is settled. After a restart it comes again, although later records
+/// succeeded.
 #[tokio::test(start_paused = true)]
 async fn h11_a_failed_record_is_not_passed_by_the_success_of_the_next() {
     for mode in [Dispatch::Tasks, Dispatch::Keyed] {

@@ -1,4 +1,4 @@
-//! What is finished behind a slow record is not handled again by the partition's next owner.
+//! Records that are finished behind a slow record are not handled again by the partition's next owner.
 
 mod support;
 
@@ -16,7 +16,7 @@ fn partition() -> TopicPartition {
     TopicPartition::new("createOrder", 0)
 }
 
-/// Sends a slow record and those behind it, as records of a generation.
+/// Sends a slow record and those behind it, in a generation.
 fn send_all(broker: &MemoryBroker, generation: u64) {
     for offset in 0..=BEHIND {
         let mut record = order(offset, if offset == 0 { "slow" } else { "a" });
@@ -25,7 +25,7 @@ fn send_all(broker: &MemoryBroker, generation: u64) {
     }
 }
 
-/// How often each record was answered.
+/// Returns how often each record was answered.
 fn replies(sink: &MemorySink) -> BTreeMap<i64, u32> {
     let mut counts = BTreeMap::new();
     for reply in sink.produced() {

@@ -1,4 +1,4 @@
-//! What a bridge tells of itself: ready, evicted, stuck (hazards H9, H20 and H21), and traces.
+//! What a bridge reports about itself: ready, evicted, stuck (hazards H9, H20 and H21), and traces.
 
 mod support;
 
@@ -54,7 +54,7 @@ async fn h9_a_request_that_hangs_is_cut_by_its_time_out_before_it_counts_as_stuc
     }
 }
 
-/// No time-out reaches a handler that does not give its thread back.
+/// A timeout cannot interrupt a handler that blocks its thread.
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn h9_a_handler_that_never_returns_turns_the_health_red_while_the_others_are_served() {
     let (end, may_end) = std::sync::mpsc::channel::<()>();
@@ -75,7 +75,7 @@ async fn h9_a_handler_that_never_returns_turns_the_health_red_while_the_others_a
         .operation(Operation::post("createOrder", "/orders").expect("a legal operation"))
         .dispatch(Dispatch::Tasks)
         .request_timeout(Duration::from_millis(10))
-        // Above how often the loop tells.
+        // Longer than the interval of the loop's reports.
         .stuck_after(Duration::from_secs(2));
     let bridge = bridge
         .with_ports(source, sink.clone())
@@ -96,7 +96,7 @@ async fn h9_a_handler_that_never_returns_turns_the_health_red_while_the_others_a
     bridge.abort();
 }
 
-/// Starting every instance anew would not bring the broker back, and repeat all that waits.
+/// A restart of every instance would not bring the broker back, and would repeat all waiting records.
 #[tokio::test(start_paused = true)]
 async fn h27_a_reply_that_waits_for_a_broker_is_no_handler_that_hangs() {
     for mode in MODES {
@@ -162,7 +162,7 @@ async fn a_member_that_lost_its_partitions_is_not_ready_until_it_is_given_some_a
     }
 }
 
-/// A long queue behind one key is no hang: each record counts from when it became the lowest.
+/// A long queue behind one key is not a hang: each record counts from when it became the lowest.
 #[tokio::test(start_paused = true)]
 async fn a_hot_key_that_moves_on_is_healthy() {
     let (broker, status, sink) = start(Dispatch::Keyed);
@@ -175,7 +175,7 @@ async fn a_hot_key_that_moves_on_is_healthy() {
     assert_eq!(health(&status), Ok(()));
 }
 
-/// In serial dispatch the handler runs in the event loop, which such a handler brings to a stand.
+/// In serial dispatch the handler runs in the event loop, so such a handler stops the loop.
 #[tokio::test]
 async fn h9_a_handler_that_blocks_its_thread_turns_the_health_red() {
     let (began, has_begun) = std::sync::mpsc::channel();
@@ -210,7 +210,7 @@ async fn h9_a_handler_that_blocks_its_thread_turns_the_health_red() {
             .block_on(bridge.with_graceful_shutdown(stopped))
     });
     has_begun.recv().expect("the handler begins");
-    // Bounded by the test itself: without the check this loop does not end.
+    // The test has its own time limit: without the check this loop would not end.
     let blocked = tokio::time::timeout(Duration::from_secs(30), async {
         while !matches!(status.borrow().health(), Err(Unhealthy::Unresponsive(_))) {
             sleep(Duration::from_millis(10)).await;

@@ -1,5 +1,5 @@
-//! Headers that mean harm over HTTP, end to end over in-memory ports: none passes for one that a
-//! connection, a front, the application or the bridge wrote. The numbers are those of the hazards.
+//! Headers that could do harm over HTTP, end to end with in-memory ports. None passes for a header that a connection, a
+//! front end, the application or the bridge wrote. The numbers are those of the hazards.
 
 mod support;
 

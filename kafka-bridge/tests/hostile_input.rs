@@ -1,6 +1,5 @@
-//! Records that mean harm, end to end over in-memory ports: none ends the loop, is answered where it
-//! must not be, or changes on its way. Headers that mean harm over HTTP are in `hostile_headers`.
-//! The numbers are those of the hazards that each test stands for.
+//! Hostile records, end to end with in-memory ports. None ends the loop, is answered where it must not be, or changes
+//! on its way. Headers that could do harm over HTTP are in `hostile_headers`. The numbers are those of the hazards.
 
 mod support;
 
@@ -62,7 +61,7 @@ async fn h10_headers_nulls_large_bodies_and_panics_do_not_end_the_loop() {
     }
 }
 
-/// Panics where its name says, outside of any handler.
+/// Panics outside of any handler, where its name says.
 #[derive(Clone)]
 enum Rude {
     Readiness,
@@ -137,7 +136,7 @@ async fn h15_hostile_return_addresses_get_nothing_under_any_profile() {
             record.coordinates.offset = offset;
         }
         let count = records.len() as u64;
-        // Everything is on the allow-list: what is denied is denied in any case.
+        // Everything is on the allow-list, so a denial does not depend on the list.
         let open = || {
             builder()
                 .profiles([profile.clone()])
@@ -279,7 +278,7 @@ async fn h18_repeated_and_null_correlations_come_back_as_they_were() {
     assert_eq!(copied, [Some(vec![0, 255]), None, Some(b"b".to_vec())]);
 }
 
-/// Counts how often a reply partition was ignored because it is unreadable.
+/// Counts how often a reply partition was ignored because it was unreadable.
 #[derive(Clone, Default)]
 struct Ignored(Arc<AtomicU64>);
 
@@ -333,7 +332,7 @@ fn h15_a_partition_that_cannot_be_read_is_counted() {
     assert_eq!(with(b"-1"), 2);
 }
 
-/// What a handler holds is dropped when its time is over, and may panic then.
+/// The application's values are dropped after a timeout, and their drop may panic.
 #[tokio::test(start_paused = true)]
 async fn h10_a_panic_while_a_handler_is_dropped_is_an_answer_too() {
     struct Guard;

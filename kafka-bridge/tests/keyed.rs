@@ -1,5 +1,5 @@
-//! Keyed dispatch: order within a lane, none between lanes, and what a rebalance does to those that
-//! wait (hazard H13).
+//! Keyed dispatch: order within a lane, none between lanes, and the effect of a rebalance on waiting records (hazard
+//! H13).
 
 mod support;
 
@@ -16,7 +16,7 @@ fn builder(journal: &Journal) -> Builder<Router> {
         .operation(Operation::post("createOrder", "/orders").expect("a legal operation"))
         .operation(Operation::post("other", "/orders").expect("a legal operation"))
         .dispatch(Dispatch::Keyed)
-        // A source that is exhausted is drained; here that is most of the work.
+        // An exhausted source starts the drain, so most of the work happens during the drain.
         .drain_timeout(Duration::from_secs(1000))
 }
 
@@ -24,7 +24,7 @@ fn partition() -> TopicPartition {
     TopicPartition::new("createOrder", 0)
 }
 
-/// A record that is to be handled for so many seconds.
+/// A record whose handling takes this many seconds.
 fn record(
     topic: &str,
     partition: i32,
@@ -193,7 +193,7 @@ async fn h13_what_waits_is_left_to_the_partitions_next_owner() {
     let positions = broker.revoke([partition()]).await;
     assert_eq!(positions[0].next_offset, 0);
 
-    // The partition comes back: its records are handled once more, behind the one under way.
+    // The partition comes back: its records are handled once more, behind the running one.
     broker.assign([partition()], 2);
     broker.send(under(record("createOrder", 0, 0, Some("a"), 0), 2));
     broker.send(under(record("createOrder", 0, 1, Some("a"), 0), 2));
@@ -220,7 +220,7 @@ async fn a_lost_partitions_waiting_records_give_back_their_room() {
         broker.send(record("createOrder", 0, offset, Some("a"), 60));
     }
     let one = record("createOrder", 0, 0, Some("a"), 60).size();
-    // Room for the one that is under way and one more.
+    // Room for the running record and one more.
     let limits = Limits {
         max_in_flight_bytes: 2 * one,
         max_reply_bytes: 1,

@@ -1,4 +1,4 @@
-//! What becomes of records whose partition another member has by now (hazard H30).
+//! What happens to records whose partition another member owns by now (hazard H30).
 
 mod support;
 
@@ -27,8 +27,8 @@ fn record(partition: i32, offset: i64, body: &'static str) -> Record {
         .with_header("reply-to", "createOrder.reply")
 }
 
-/// Starts a bridge whose application takes a second and fails on demand, and waits a minute between attempts;
-/// returns how often it was called.
+/// Starts a bridge whose application takes a second, fails on demand, and waits a minute between attempts. Returns how
+/// often it was called.
 fn start(mode: Dispatch) -> (MemoryBroker, MemorySink, Arc<AtomicU32>) {
     start_with(mode, MemorySink::default(), 1024)
 }
@@ -83,7 +83,7 @@ async fn h30_what_waits_for_another_attempt_is_dropped_and_the_partitions_that_a
     for mode in MODES {
         let (broker, sink, calls) = start(mode);
         sent(&broker, 0, &["fail", "good"]);
-        // The first attempt has failed, and the second is a minute off.
+        // The first attempt has failed, and the second starts in a minute.
         sleep(Duration::from_secs(5)).await;
         let before = calls.load(Ordering::Relaxed);
         let replies = sink.produced().len();
@@ -96,7 +96,7 @@ async fn h30_what_waits_for_another_attempt_is_dropped_and_the_partitions_that_a
         assert_eq!(
             calls.load(Ordering::Relaxed),
             before + 1,
-            "{mode}: the other one's"
+            "{mode}: the other member's"
         );
         assert_eq!(sink.produced().len(), replies + 1, "{mode}: no dead letter");
         let committed = broker.commits().next_offset("createOrder", 0);
@@ -113,11 +113,11 @@ async fn h30_what_waits_for_another_attempt_is_dropped_and_the_partitions_that_a
 }
 
 #[tokio::test(start_paused = true)]
-async fn h30_what_runs_may_finish_and_its_failure_is_the_next_owners_to_deal_with() {
+async fn h30_a_running_request_may_finish_and_its_failure_is_left_to_the_next_owner() {
     for mode in MODES {
         let (broker, sink, calls) = start(mode);
         sent(&broker, 0, &["fail"]);
-        // In the midst of the second and last attempt.
+        // During the second and last attempt.
         sleep(Duration::from_millis(500)).await;
         while calls.load(Ordering::Relaxed) < 2 {
             sleep(Duration::from_millis(100)).await;
@@ -129,7 +129,7 @@ async fn h30_what_runs_may_finish_and_its_failure_is_the_next_owners_to_deal_wit
     }
 }
 
-/// The same for a partition that was let go because its time was over.
+/// The same for a partition that was released because its time was over.
 #[tokio::test(start_paused = true)]
 async fn h30_a_revoked_partition_that_is_out_of_time_has_no_further_attempts() {
     for mode in MODES {
@@ -188,7 +188,7 @@ async fn h26_what_was_not_begun_of_a_topic_that_was_made_anew_is_dropped() {
     for mode in MODES {
         let (broker, sink, calls) = start(mode);
         sent(&broker, 0, &["fail", "good"]);
-        // The first attempt has failed; in `keyed` the other record waits behind it.
+        // The first attempt has failed. In `keyed` the other record waits behind it.
         sleep(Duration::from_secs(5)).await;
         let (before, replies) = (calls.load(Ordering::Relaxed), sink.produced().len());
         begin_anew(&broker);
@@ -204,7 +204,7 @@ async fn h26_what_was_not_begun_of_a_topic_that_was_made_anew_is_dropped() {
     }
 }
 
-/// Nobody makes it again: the record is nobody's any more.
+/// Nobody handles the record of a deleted topic again.
 #[tokio::test(start_paused = true)]
 async fn h26_a_reply_that_waits_outlives_the_topic_of_its_request() {
     let (broker, sink, calls) = start_with(Dispatch::Serial, MemorySink::default().gated(), 1);

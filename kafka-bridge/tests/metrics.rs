@@ -1,4 +1,4 @@
-//! The metrics of two bridges in one process, over ports in memory and with the recorder that programs use.
+//! The metrics of two bridges in one process, with in-memory ports and the recorder that programs use.
 
 mod support;
 
@@ -12,7 +12,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::runtime;
 use tokio::time::sleep;
 
-/// Runs bridges side by side, each with its records, and returns what is scraped while they run.
+/// Runs bridges side by side, each with its records, and returns a scrape while they run.
 fn scraped(bridges: Vec<(Builder<Router>, Vec<Record>)>) -> Vec<String> {
     let recorder = PrometheusBuilder::new().build_recorder();
     let runtime = runtime::Builder::new_current_thread()
@@ -29,7 +29,7 @@ fn scraped(bridges: Vec<(Builder<Router>, Vec<Record>)>) -> Vec<String> {
                     broker.assign([record.coordinates.topic_partition.clone()], 0);
                     broker.send(record);
                 }
-                // Held, so that no bridge ends before the look at the metrics.
+                // Kept, so that no bridge ends before the scrape.
                 brokers.push(broker);
                 let builder = builder.dispatch(Dispatch::Tasks);
                 let bridge = builder.with_ports(source, MemorySink::default());
@@ -54,7 +54,7 @@ fn assert_shown(lines: &[String], line: &str) {
 fn metrics_of_two_named_bridges_do_not_overwrite_each_other() {
     let busy = [(0, "hang"), (1, "x"), (2, "hang")];
     let busy = busy.map(|(offset, body)| support::order(offset, body));
-    // The bridge without work comes last, and would set all gauges to 0.
+    // The idle bridge comes last, and would set all gauges to 0.
     let lines = scraped(vec![
         (support::builder().name("busy"), busy.into()),
         (

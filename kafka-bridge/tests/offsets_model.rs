@@ -1,5 +1,5 @@
-//! The offset tracker against a model: random interleavings of deliver, finish, commit, revoke, crash and
-//! assign, with gaps between offsets and with ends that come late.
+//! The offset tracker against a model: random interleavings of deliver, finish, commit, revoke, crash and assign, with
+//! gaps between offsets and late ends.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -12,14 +12,14 @@ use proptest::prelude::*;
 enum Step {
     /// Delivers the log's next record.
     Deliver,
-    /// Finishes one of all records that were ever started, also those of earlier assignments.
+    /// Finishes any record that was ever started, also in earlier assignments.
     Finish {
         which: prop::sample::Index,
     },
     Commit,
     RefuseCommit,
     Revoke,
-    /// The member dies: the next one begins with what was committed.
+    /// The member dies, and the next one starts with the commit.
     Crash,
     Assign,
 }
@@ -36,7 +36,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What is true of one partition, told in the plainest way.
+/// The true state of one partition, in the simplest form.
 #[derive(Default)]
 struct Model {
     /// The present generation; `None` while the partition is not assigned.
@@ -44,21 +44,21 @@ struct Model {
     generations: u64,
     /// Records of the present assignment, and whether they are finished.
     records: BTreeMap<i64, bool>,
-    /// Every record that was ever started: what may still report its end.
+    /// All records that were ever started, and so may still end.
     started: Vec<(i64, u64)>,
-    /// What the broker holds: the position, and what was finished above it, as told and plainly.
+    /// The broker's state: the position, and the finished offsets above it, as reported and as a plain set.
     committed: i64,
     told: Finished,
     committed_finished: BTreeSet<i64>,
-    /// What the present assignment was told to be finished.
+    /// The finished offsets that the present assignment has restored.
     restored: BTreeSet<i64>,
-    /// What came to its end under the assignment that it was delivered under.
+    /// The records that ended under the assignment that delivered them.
     ever_finished: BTreeSet<i64>,
     next_offset: i64,
 }
 
 impl Model {
-    /// The lowest unfinished delivered offset, else one more than the last finished.
+    /// Returns the lowest unfinished delivered offset, or one more than the last finished one.
     fn expected(&self) -> Option<i64> {
         let unfinished = self.records.iter().find(|(_, finished)| !**finished);
         unfinished
@@ -66,7 +66,8 @@ impl Model {
             .or(self.records.keys().last().map(|last| last + 1))
     }
 
-    /// What is finished above the position: of this assignment, and of what it has not been delivered yet.
+    /// Returns the finished offsets above the position: of this assignment, and restored ones that were not delivered
+    /// yet.
     fn finished(&self) -> BTreeSet<i64> {
         let position = self.expected().unwrap_or_default();
         let delivered = self.records.iter().filter(|(_, finished)| **finished);
@@ -119,7 +120,7 @@ impl Model {
         Ok(())
     }
 
-    /// Begins where the broker's committed offset says.
+    /// Starts at the broker's committed offset.
     fn assign(&mut self, tracker: &mut OffsetTracker, partition: &TopicPartition) {
         self.generations += 1;
         self.assigned = Some(self.generations);
@@ -191,7 +192,7 @@ fn run(log: &[i64], steps: &[Step]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// A log of so many records, each so many offsets after the one before.
+/// Makes a log with these distances between its records' offsets.
 fn log(gaps: &[i64]) -> Vec<i64> {
     let rise = |last: &mut i64, gap: &i64| {
         *last += gap;

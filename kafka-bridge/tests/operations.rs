@@ -1,4 +1,4 @@
-//! Operations with path and query parameters, by hand and from an OpenAPI document, end to end.
+//! Operations with path and query parameters, written by hand and from an OpenAPI document, end to end.
 
 mod support;
 

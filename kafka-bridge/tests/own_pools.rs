@@ -1,4 +1,4 @@
-//! Operations with a mode or a bound of their own: what they share and what not (hazards H6, H8, H9 and H13).
+//! Operations with their own mode or limit: what they share and what they do not (hazards H6, H8, H9 and H13).
 
 mod support;
 
@@ -27,7 +27,7 @@ fn builder(journal: &Journal) -> Builder<Router> {
         .drain_timeout(Duration::from_secs(1000))
 }
 
-/// A record that is to be handled for so many seconds.
+/// A record whose handling takes this many seconds.
 fn record(topic: &str, partition: i32, offset: i64, seconds: u8) -> Record {
     Record::new(topic, partition, offset)
         .with_key((offset % 2).to_string())
@@ -42,7 +42,7 @@ fn position(journal: &Journal, entry: &str) -> usize {
     found.unwrap_or_else(|| panic!("{entry} in {journal:?}"))
 }
 
-/// Returns the largest number of a topic's requests that were under way at a time.
+/// Returns the largest number of a topic's requests that ran at the same time.
 fn most_at_a_time(journal: &Journal, topic: &str) -> usize {
     let (mut now, mut most) = (0, 0);
     for entry in journal.lock().expect("no panic").iter() {
@@ -73,8 +73,8 @@ fn replied(sink: &MemorySink, topic: &str) -> usize {
         .count()
 }
 
-/// A bridge that runs until the test ends, its ends, how many records it was given, and how often topics were held back
-/// or let go.
+/// A bridge that runs until the test ends, its ports, the number of records that it got, and how often topics were held
+/// back or released.
 struct Started {
     broker: MemoryBroker,
     sink: MemorySink,
@@ -158,7 +158,7 @@ async fn h8_an_operation_at_its_bound_stops_no_other_and_loses_nothing() {
     }
 }
 
-/// Bounds that add up to the whole leave no room for what waits. Each pause costs a fetch.
+/// Limits that use up the whole room leave none for waiting records. Each pause costs a fetch.
 #[tokio::test(start_paused = true)]
 async fn h8_a_topic_is_not_held_back_and_let_go_with_each_record() {
     const BOUND: usize = 64;
@@ -170,13 +170,13 @@ async fn h8_a_topic_is_not_held_back_and_let_go_with_each_record() {
     let bridge = bridge.operation(fast.max_in_flight(BOUND));
     let started = Started::new(bridge.max_in_flight(2 * BOUND));
     for offset in 0..RECORDS as i64 {
-        // No two that are under way end at the same time for long.
+        // Requests in flight never end at the same time for long.
         started.send("slow", offset..offset + 1, (offset % 50) as u8 + 1);
     }
     sleep(Duration::from_secs(600)).await;
     assert_eq!(replied(&started.sink, "slow"), RECORDS);
     let holds = started.holds.load(Ordering::Relaxed);
-    // Once each way for a quarter of the room.
+    // One hold and one release for a quarter of the room.
     let bound = 2 * (RECORDS / (BOUND / 4) + 1);
     assert!((1..=bound).contains(&holds), "{holds} of {bound}");
 }
@@ -185,7 +185,7 @@ async fn h8_a_topic_is_not_held_back_and_let_go_with_each_record() {
 async fn h13_serial_and_keyed_keep_their_order_beside_an_operation_without_any() {
     for (mode, of_one_key) in [(Dispatch::Serial, false), (Dispatch::Keyed, true)] {
         let journal = Journal::default();
-        // The builder's mode is that of the other one: `fast`.
+        // The other operation, `fast`, has the builder's mode.
         let free = operation("slow").dispatch(Dispatch::Tasks);
         let bridge = builder(&journal).dispatch(mode).operation(free);
         let records = (0..6).flat_map(|offset| {
@@ -238,7 +238,7 @@ async fn h8_the_bounds_of_all_hold_with_what_waits() {
     }
 }
 
-/// A serial operation with one record under way and five that wait.
+/// A serial operation with one running record and five that wait.
 async fn with_waiting(journal: &Journal) -> Started {
     let slow = operation("slow").dispatch(Dispatch::Serial);
     let started = Started::new(builder(journal).operation(slow).max_in_flight(12));
@@ -323,7 +323,7 @@ async fn h7_what_waits_at_a_stop_is_left_and_delivered_again() {
     assert_eq!(broker.commits().next_offset("slow", 0), Some(1));
 }
 
-/// It may be the lowest of its partition for as long as those of other partitions take.
+/// It may be the lowest of its partition as long as records of other partitions take.
 #[tokio::test(start_paused = true)]
 async fn h9_a_record_that_waits_for_room_is_not_stuck_and_one_that_hangs_before_it_is() {
     let journal = Journal::default();
@@ -368,7 +368,7 @@ fn h27_a_bound_of_zero_is_refused() {
     );
 }
 
-/// What is held back when the source has no more is served all the same.
+/// Records that are held back when the source has no more are still served.
 #[tokio::test(start_paused = true)]
 async fn a_source_is_exhausted_after_what_it_held_back() {
     let journal = Journal::default();

@@ -1,4 +1,4 @@
-//! Operations of all topics that match a pattern, over ports in memory.
+//! Operations for all topics that match a pattern, with in-memory ports.
 
 mod support;
 
@@ -26,7 +26,7 @@ fn record(topic: &str, reply_to: &str) -> Record {
     Record::new(topic, 0, 0).with_header("reply-to", reply_to.to_owned())
 }
 
-/// Returns topic and body of each reply.
+/// Returns the topic and the body of each reply.
 async fn replies(builder: Builder<Router>, records: &[(&str, &str)]) -> Vec<(String, String)> {
     let records = records
         .iter()
@@ -92,7 +92,7 @@ async fn h15_no_reply_goes_to_a_topic_that_a_pattern_matches_and_none_is_a_reque
             "{topic}: {replies:?}"
         );
     }
-    // What the operator lists is for replies, whatever matches it.
+    // Topics that the operator lists are for replies, even if the pattern matches them.
     let listed = || builder("orders.*").reply_topics(["orders.answers", "orders.to.*"]);
     for topic in ["orders.answers", "orders.to.me"] {
         let to = replies(listed(), &[("orders.eu", topic)]).await;

@@ -1,5 +1,5 @@
-//! What becomes of replies and dead letters on their way out, and of a bridge whose producer or source
-//! fails (hazards H7, H8, H12 and H25).
+//! What happens to replies and dead letters when they are produced, and to a bridge whose producer or source fails
+//! (hazards H7, H8, H12 and H25).
 
 mod support;
 
@@ -26,7 +26,7 @@ fn bridge(app: Router) -> Builder<Router> {
         .operation(Operation::post("createOrder", "/orders").expect("a legal operation"))
 }
 
-/// Refuses values beyond a size, as a topic does.
+/// Refuses values above a size, like a topic.
 #[derive(Clone)]
 struct Narrow(MemorySink, usize);
 
@@ -76,7 +76,7 @@ async fn h25_a_record_without_a_return_address_is_a_dead_letter_where_there_is_a
     let cause = header(letter, "dead-letter-cause").expect("a cause");
     assert_eq!(cause, "no return address");
     assert_eq!(commits.next_offset("createOrder", 0), Some(1));
-    // What was processed is no dead letter.
+    // A processed record gets no dead letter.
     let processed = lettered.without_reply_to(WithoutReplyTo::Process);
     let (produced, _) = support::serve(processed, [silent()]).await;
     assert_eq!(produced, []);
@@ -84,7 +84,7 @@ async fn h25_a_record_without_a_return_address_is_a_dead_letter_where_there_is_a
     assert_eq!(produced, []);
 }
 
-/// Answers each request with so many bytes, and counts.
+/// Answers each request with this many bytes, and counts the requests.
 fn answering(size: usize) -> (Arc<AtomicU32>, Router) {
     let calls = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&calls);
@@ -116,19 +116,19 @@ async fn h8_replies_that_wait_for_a_slow_broker_count_in_the_bound_on_bytes() {
             broker.send(order(offset, "a"));
             settle().await;
         }
-        // The one that passes the bound is the last.
+        // The record that exceeds the limit is the last one.
         assert_eq!(calls.load(Ordering::Relaxed), 4, "{mode}");
         sink.acknowledge(2);
         settle().await;
         let begun = calls.load(Ordering::Relaxed) - 4;
-        // Four replies do not tell their mean well yet.
+        // The mean of four replies is still inaccurate.
         assert!((2..=4).contains(&begun), "{mode}: {begun}");
         for _ in 2..20 {
             sink.acknowledge(1);
             settle().await;
         }
         assert_eq!(calls.load(Ordering::Relaxed), 20, "{mode}");
-        // Many at once, before the first of them is answered: by now it is known what to expect.
+        // Many records before the first answer: the expected size is known by now.
         for offset in 20..100 {
             broker.send(order(offset, "a"));
         }
@@ -155,7 +155,7 @@ async fn h8_the_first_burst_of_large_replies_keeps_the_bound_on_bytes_too() {
         let bridge = bridge
             .with_ports(source, sink)
             .expect("settings that agree");
-        // All at once, before the first of them is answered.
+        // All records before the first answer.
         for offset in 0..50 {
             broker.send(order(offset, "a"));
         }
@@ -166,7 +166,7 @@ async fn h8_the_first_burst_of_large_replies_keeps_the_bound_on_bytes_too() {
     }
 }
 
-/// Small replies, or none, are what is expected after a few of them.
+/// After a few small or missing replies, small replies are expected.
 #[tokio::test(start_paused = true)]
 async fn h8_the_bound_on_bytes_opens_as_soon_as_replies_are_known_to_be_small() {
     for without in [WithoutReplyTo::Skip, WithoutReplyTo::Process] {
@@ -223,14 +223,14 @@ async fn h12_an_answer_that_is_too_large_is_no_reason_to_carry_the_request_out_a
     let body = replies[0].value.as_ref().expect("a problem");
     let body = String::from_utf8_lossy(body);
     assert!(body.contains("1000 bytes"), "{body}");
-    // Nobody wants the answer, whose size is nobody's problem then.
+    // Nobody wants the answer, so its size does not matter.
     let silent = Record::new("createOrder", 0, 0).with_value("a");
     let (produced, _) = support::serve(retrying, [silent]).await;
     assert_eq!(produced, []);
     assert_eq!(calls.load(Ordering::Relaxed), 2);
 }
 
-/// A failure that comes with a large body is a failure.
+/// A failure with a large body is still a failure.
 #[tokio::test(start_paused = true)]
 async fn h12_a_failure_with_an_answer_that_is_too_large_is_tried_again() {
     let calls = Arc::new(AtomicU32::new(0));
@@ -254,7 +254,7 @@ async fn h12_a_failure_with_an_answer_that_is_too_large_is_tried_again() {
     assert_eq!(statuses(&replies), ["200"]);
 }
 
-/// Ends again and again, whenever it is asked: after its records, or instead of any other event.
+/// Returns its end whenever it is called: after its records, or instead of any other event.
 struct Ending {
     records: Vec<Record>,
     is_open_for_ever: bool,
@@ -295,7 +295,7 @@ async fn h7_a_source_that_ends_again_and_again_does_not_spin_the_loop() {
             let bridge = support::builder().dispatch(mode);
             let bridge = bridge.with_ports(source, MemorySink::default());
             let summary = bridge.expect("settings that agree").await.expect("an end");
-            // Of a partition that was never assigned.
+            // The partition was never assigned.
             assert_eq!(summary.abandoned, 0, "{mode}, {body}");
         }
     }

@@ -1,7 +1,6 @@
-//! Requesters of other makes, as bytes on the wire: what each one sends, and what it needs back.
+//! Other kinds of requesters, as bytes on the wire: what each one sends, and what it needs in return.
 //!
-//! Header names are literals on purpose: a name that the bridge had wrong would be wrong here too
-//! if it came from the bridge.
+//! Header names are literals on purpose: if they came from the bridge, a wrong name would be wrong here too.
 
 mod support;
 
@@ -185,7 +184,7 @@ async fn nest_gets_a_complete_stream_of_one_and_failures_as_json() {
         let told = told.map(|text| serde_json::from_slice::<serde_json::Value>(text).unwrap());
         assert_eq!(told, error, "{body}");
     }
-    // The bridge's own failures are told the same way.
+    // The bridge's own failures use the same header.
     let reply = reply("nest", with("panic")).await;
     let told = value_of(&reply, "kafka_nest-err").unwrap();
     let told: serde_json::Value = serde_json::from_slice(told).unwrap();
@@ -380,7 +379,7 @@ async fn only_an_active_profile_is_an_address() {
     let summary = run(builder("reference"), source, sink.clone()).await;
     assert_eq!((summary.skipped, sink.produced()), (1, vec![]));
 
-    // The reply topic that only SmallRye's requesters derive is only theirs.
+    // Only SmallRye's requesters derive this reply topic, so only they may use it.
     let to_replies = request("hello", &[("reply-to", b"createOrder-replies")]);
     let (replies, _) = serve(builder("reference,spring"), [to_replies]).await;
     assert_eq!(replies, []);

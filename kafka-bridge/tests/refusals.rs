@@ -1,4 +1,4 @@
-//! What people are told of a record that is not answered, in its dead letter as in the log.
+//! The explanations for a record that is not answered, in its dead letter and in the log.
 
 mod support;
 
@@ -39,7 +39,7 @@ async fn the_header_of_a_profile_that_is_not_served_is_told_with_the_profiles_na
     let told = cause(asking("kafka_replyTopic", "createOrder.reply")).await;
     assert!(told.starts_with("no return address: "), "{told}");
     assert!(told.contains("--profile spring"), "{told}");
-    // Of a profile that is served the header is just null.
+    // For an active profile the header is just null.
     let served = builder()
         .dead_letter_topic(LETTERS)
         .profiles([ReplyProfile::nest()]);

@@ -1,4 +1,4 @@
-//! Replies to requesters who name no topic, and the words in which failures are told to each kind of them.
+//! Replies to requesters that name no topic, and the format of failures for each kind of requester.
 
 mod support;
 
@@ -91,7 +91,7 @@ async fn failures_are_plain_json_for_those_who_decode_nothing_else() {
         let told = header(&replies[0], "content-type");
         assert_eq!(told.as_deref(), Some(media_type));
     }
-    // An application's own failures are meant as well.
+    // This also applies to an application's own failures.
     let own = || async {
         let media_type = "Application/Problem+JSON; charset=utf-8";
         (

@@ -1,5 +1,5 @@
-//! The wire contract over in-memory ports: what a requester sees. What hostile records get is in
-//! `hostile_input`, what requesters of other makes see in `profiles`.
+//! The wire contract with in-memory ports, as a requester sees it. Hostile records are in `hostile_input`, and other
+//! kinds of requesters in `profiles`.
 
 mod support;
 
@@ -55,7 +55,7 @@ async fn every_failure_is_an_answer_and_is_correlated() {
             (too_large.as_str(), "413"),
         ] {
             let records = [order(0, body), order(1, "after")];
-            // The drain has to outlast the time-out, or the hanging record is abandoned.
+            // The drain must outlast the timeout, or the hanging record is abandoned.
             let patient = builder()
                 .dispatch(mode)
                 .drain_timeout(Duration::from_secs(60));
@@ -89,8 +89,7 @@ async fn h23_a_record_without_return_address_is_skipped_or_processed() {
     );
     assert_eq!(commits.next_offset("createOrder", 0), Some(1));
 
-    // Processed without a problem: nothing more to do. Failed: nobody can be told, so the record is
-    // a dead letter.
+    // A success needs nothing more. Nobody can be told of a failure, so the record becomes a dead letter.
     let processing = builder()
         .without_reply_to(WithoutReplyTo::Process)
         .dead_letter_topic("createOrder.dlq");

@@ -22,7 +22,7 @@ fn limited(change: impl FnOnce(&mut Limits)) -> Builder<Router> {
     builder().limits(limits)
 }
 
-/// Builds it as for a cluster; no broker is needed for that.
+/// Builds a bridge to a cluster, which needs no broker.
 fn built(builder: Builder<Router>) -> Result<(), String> {
     let bridge = builder.connect("kafka://127.0.0.1:1", "group");
     bridge.map(drop).map_err(|error| {
@@ -63,7 +63,7 @@ async fn h27_the_defaults_agree_under_either_policy_and_follow_what_is_set() {
     }
 }
 
-/// Or the process would be started anew before the record reaches the dead letters.
+/// Otherwise the process would be restarted before the record becomes a dead letter.
 #[tokio::test]
 async fn h27_a_record_counts_as_stuck_only_after_all_that_its_handling_may_take() {
     let cases = [

@@ -1,4 +1,4 @@
-//! What the loop does from time to time happens in time while records never cease to come.
+//! The loop's periodic work happens in time during a stream of records without a pause.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -15,13 +15,13 @@ use tokio::time::{Instant, advance};
 
 const RECORDS: i64 = 240;
 
-/// How long each record lets the clock go on.
+/// How far each record advances the clock.
 const STEP: Duration = Duration::from_millis(100);
 
-/// When there was a commit, and of which offset.
+/// The time and the offset of each commit.
 type Commits = Arc<Mutex<Vec<(Duration, i64)>>>;
 
-/// Always has a record, so that the loop never waits; each takes its time.
+/// Always has a record, so the loop never waits. Each record takes its time.
 struct Steady {
     next: i64,
     started: Instant,
@@ -41,7 +41,7 @@ impl RecordSource for Steady {
             },
             RECORDS.. => SourceEvent::Exhausted,
             offset => {
-                // The clock is set at the first poll; waiting for it would make the loop wait.
+                // The clock advances at the first poll. Waiting for it would make the loop wait.
                 let _ = advance(STEP).now_or_never();
                 let record = Record::new("steady", 0, offset);
                 SourceEvent::Record(record.with_header("reply-to", "steady.reply"))
@@ -73,7 +73,7 @@ async fn commits_keep_their_interval_under_a_steady_stream() {
         let bridge = Bridge::builder(app)
             .operation(Operation::post("steady", "/").unwrap())
             .dispatch(dispatch)
-            // Tasks run when the loop waits for them, which it does at this bound.
+            // Tasks run when the loop waits for them, which it does at this limit.
             .max_in_flight(4)
             .commit_interval(Duration::from_secs(1))
             .with_ports(source, MemorySink::default())

@@ -1,4 +1,4 @@
-//! How long a request may take: by the bridge's word, by its operation's, by its requester's.
+//! Time limits of a request: of the bridge, of its operation, and of its requester.
 
 mod support;
 
@@ -10,10 +10,10 @@ use kafka_bridge::{
 };
 use support::{MODES, builder, header, order, seen, serve, statuses};
 
-/// Long after any test: what is left is then the whole time.
+/// Far in the future, so that the whole time is left.
 const AHEAD: i64 = 1 << 50;
 
-/// A request whose handler takes 5 s, and whose requester waits for so long.
+/// A request whose handler takes 5 s, and whose requester waits for `millis`.
 fn slow(millis: &str, timestamp: i64) -> Record {
     let mut record = order(0, "slow").with_header("X-Request-Timeout-Ms", millis.to_owned());
     record.timestamp = Some(timestamp);

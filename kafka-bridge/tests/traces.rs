@@ -1,4 +1,4 @@
-//! What a trace's tools see of a record: what comes back with its reply, and the attributes of its span.
+//! How tracing tools see a record: the trace headers of its reply, and the attributes of its span.
 
 mod support;
 
@@ -82,7 +82,7 @@ impl Subscriber for Spans {
 #[tokio::test]
 async fn the_span_of_a_record_has_the_attributes_of_opentelemetrys_conventions() {
     let spans = Spans::default();
-    // For all threads: a span that another test met first would stay switched off for one thread's subscriber.
+    // Global: another test may reach the span first, and it would stay disabled for a subscriber of one thread.
     tracing::subscriber::set_global_default(spans.clone()).expect("the only one");
     serve(builder(), [order(7, "hello")]).await;
     let expected = [

@@ -1,4 +1,4 @@
-//! librdkafka's properties with two names.
+//! Lists librdkafka's properties with two names.
 
 /// All pairs that librdkafka's CONFIGURATION.md calls aliases of each other.
 const ALIASES: [(&str, &str); 12] = [
@@ -24,8 +24,7 @@ const ALIASES: [(&str, &str); 12] = [
 
 /// Returns the other name of a property that has two.
 ///
-/// Who sets one name removes the other first. Left side by side in a client's hash map, a chance one of
-/// the two would win.
+/// Remove the other name before you set one. If a client's hash map has both, it is random which one counts.
 #[must_use]
 pub fn other_name(name: &str) -> Option<&'static str> {
     ALIASES.iter().find_map(|(one, two)| match name {
@@ -35,7 +34,7 @@ pub fn other_name(name: &str) -> Option<&'static str> {
     })
 }
 
-/// Returns the value that a property has in the end: the last one counts, under either name.
+/// Returns the final value of a property: the last one counts, under either name.
 #[must_use]
 pub fn last<'a>(properties: &'a [(String, String)], name: &str) -> Option<&'a str> {
     let other = other_name(name);

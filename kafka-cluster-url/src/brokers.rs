@@ -1,4 +1,4 @@
-//! Lists of brokers, `host[:port]` with commas between them.
+//! Parses lists of brokers, `host[:port]` separated by commas.
 
 use std::net::Ipv6Addr;
 
@@ -10,7 +10,7 @@ struct Broker<'a> {
     has_port: bool,
 }
 
-/// Reads a list, with Kafka's usual port where there is none; `None` when a part is no broker. A blank may
+/// Parses a list, and adds Kafka's default port where there is none; `None` if a part is not a broker. A blank may
 /// follow a comma, and each broker may repeat the scheme.
 pub(crate) fn list(text: &str, scheme: &str) -> Option<String> {
     let brokers = text.split(',').map(|own| {
@@ -25,8 +25,8 @@ pub(crate) fn list(text: &str, scheme: &str) -> Option<String> {
     Some(brokers?.join(","))
 }
 
-/// Returns whether a text without a scheme is a list of brokers beyond doubt, so that a message may repeat
-/// it: `me:4711` could be a password.
+/// Returns whether a text without a scheme is certainly a list of brokers, so that a message may repeat it: `me:4711`
+/// could be a password.
 pub(crate) fn is_certain(text: &str) -> bool {
     text.split(',').map(|own| broker(own.trim())).all(|own| {
         own.is_some_and(|own| {
@@ -37,7 +37,7 @@ pub(crate) fn is_certain(text: &str) -> bool {
 }
 
 fn broker(text: &str) -> Option<Broker<'_>> {
-    // The colons inside the brackets of an IPv6 address are none before a port.
+    // Colons inside the brackets of an IPv6 address do not precede a port.
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
         _ => (text, None),

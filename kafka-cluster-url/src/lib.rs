@@ -1,5 +1,5 @@
-//! Cluster URLs and librdkafka's properties: where the brokers are, how a client proves who it is, which
-//! properties are two names of one, and which values must not be seen. Pure.
+//! Parses cluster URLs and knows librdkafka's properties: where the brokers are, how a client authenticates, which
+//! properties have two names, and which values must stay secret. Pure.
 //!
 //! ```
 //! use kafka_cluster_url::{ClusterUrl, other_name, shown};

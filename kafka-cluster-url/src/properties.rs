@@ -1,16 +1,16 @@
-//! Properties in the order in which they are set.
+//! Keeps properties in the order in which they are set.
 
 use std::fmt;
 use std::ops::Deref;
 
 use crate::secrets::shown;
 
-/// Properties in the order in which they are set; `Debug` masks secrets.
+/// Holds properties in the order in which they are set. `Debug` masks secrets.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Properties(Vec<(String, String)>);
 
 impl Properties {
-    /// Adds one, which counts instead of an earlier one of the same name.
+    /// Appends a property, which replaces an earlier one of the same name.
     pub fn push(&mut self, name: impl Into<String>, value: impl Into<String>) {
         self.0.push((name.into(), value.into()));
     }

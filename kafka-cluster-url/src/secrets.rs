@@ -1,9 +1,9 @@
-//! Values that must not be seen: which they are, and what stands in their place.
+//! Recognizes values that must stay secret, and masks them.
 
-/// What stands for the value of a secret.
+/// Replaces the value of a secret.
 pub const MASK: &str = "***";
 
-/// Returns whether the value of a property lets its reader in, so that it has no place on a command line.
+/// Returns whether the value of a property grants access, so that it must not be on a command line.
 ///
 /// ```
 /// use kafka_cluster_url::is_secret;
@@ -24,8 +24,8 @@ pub fn is_secret(property: &str) -> bool {
     contains_any(property, &words)
 }
 
-/// Returns a property's value as a log or report may show it. A user's name tells less than a password, and
-/// still more than a report that is passed on should.
+/// Returns a property's value as a log or report may show it. A user name is less sensitive than a password, but a
+/// report that is passed on should not contain it either.
 #[must_use]
 pub fn shown<'a>(property: &str, value: &'a str) -> &'a str {
     if is_secret(property) || contains_any(property, &["username", "token"]) {
@@ -40,15 +40,15 @@ fn contains_any(property: &str, words: &[&str]) -> bool {
     words.iter().any(|word| property.contains(word))
 }
 
-/// Returns value and reason of a refusal by librdkafka, masked where the value may be a secret: also under a
-/// misspelt name, as long as it begins like one of a secret.
+/// Returns the value and the reason of librdkafka's refusal. Both are masked if the value may be a secret, also under a
+/// misspelt name that begins like that of a secret.
 #[must_use]
 pub fn masked_refusal(property: &str, value: &str, reason: &str) -> (String, String) {
     let is_open = !property.starts_with("sasl.") && !property.starts_with("ssl.");
     if is_open && shown(property, value) == value {
         return (value.to_owned(), reason.to_owned());
     }
-    // An empty value is found everywhere.
+    // An empty value would be found everywhere.
     let reason = if value.is_empty() {
         reason.to_owned()
     } else {
@@ -57,20 +57,20 @@ pub fn masked_refusal(property: &str, value: &str, reason: &str) -> (String, Str
     (MASK.to_owned(), reason)
 }
 
-/// Returns a text with [`MASK`] for the `user:password` of a URL in it, of whatever scheme.
+/// Returns a text with [`MASK`] in place of the `user:password` of a URL in it, whatever its scheme.
 #[must_use]
 pub fn without_credentials(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else {
         return text.to_owned();
     };
-    // The last one: a password that is not encoded may hold one too, or a slash.
+    // The last one: a password that is not encoded may also contain one, or a slash.
     match rest.rsplit_once('@') {
         Some((_, host)) => format!("{scheme}://{MASK}@{host}"),
         None => text.to_owned(),
     }
 }
 
-/// Returns whether a URL, of whatever scheme, carries a user or password.
+/// Returns whether a URL contains a user or password, whatever its scheme.
 #[must_use]
 pub fn has_credentials(url: &str) -> bool {
     url.split_once("://")

@@ -1,19 +1,19 @@
-//! What needs TLS, which librdkafka may have been built without: its own words name no way out.
+//! Checks for settings that need TLS if librdkafka was built without it, because its own error does not say what to do.
 
-/// A setting needs TLS, and librdkafka was built without OpenSSL.
+/// Says that a setting needs TLS, but librdkafka was built without OpenSSL.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{setting} needs TLS, and this was built without TLS: build with --features tls")]
+#[error("{setting} needs TLS, but this program was built without it: build with --features tls")]
 pub struct NeedsTls {
-    /// The setting, with its value where that is no secret.
+    /// The setting, with its value if that is not a secret.
     pub setting: String,
 }
 
-/// Refuses what needs TLS where librdkafka was built without it. `built_in` is librdkafka's property
+/// Refuses settings that need TLS if librdkafka was built without it. `built_in` is librdkafka's property
 /// `builtin.features`.
 ///
 /// # Errors
 ///
-/// [`NeedsTls`] names the first such setting.
+/// Returns [`NeedsTls`] with the first such setting.
 pub fn check_tls(properties: &[(String, String)], built_in: &str) -> Result<(), NeedsTls> {
     if built_in.split(',').any(|feature| feature.trim() == "ssl") {
         return Ok(());
@@ -22,7 +22,7 @@ pub fn check_tls(properties: &[(String, String)], built_in: &str) -> Result<(), 
         let lower = value.to_ascii_lowercase();
         match name.as_str() {
             "security.protocol" => lower.ends_with("ssl").then(|| format!("{name}={value}")),
-            // PLAIN is all that works without OpenSSL.
+            // PLAIN is the only mechanism that works without OpenSSL.
             "sasl.mechanism" | "sasl.mechanisms" => {
                 let needs = lower.starts_with("scram") || lower == "oauthbearer";
                 needs.then(|| format!("{name}={value}"))
@@ -56,7 +56,7 @@ mod tests {
             assert_eq!(check_tls(&properties, "gzip,ssl,sasl"), Ok(()), "{name}");
             let told = check_tls(&properties, "gzip,sasl_plain").unwrap_err();
             let told = told.to_string();
-            let end = "needs TLS, and this was built without TLS: build with --features tls";
+            let end = "needs TLS, but this program was built without it: build with --features tls";
             assert!(told.starts_with(name) && told.ends_with(end), "{told}");
             assert!(!told.contains("hunter2"), "{told}");
         }

@@ -1,51 +1,48 @@
-//! Cluster URLs: plain, over TLS, and with a password.
+//! Parses cluster URLs: plain, over TLS, and with a password.
 //!
-//! No error repeats any part of a URL that may be a password, and one that is written wrongly may hold the
-//! password anywhere.
+//! No error repeats any part of a URL that may be a password. In a malformed URL the password may be anywhere.
 
 use percent_encoding::percent_decode_str;
 
 use crate::brokers;
 use crate::properties::Properties;
 
-/// A cluster as a URL names it; `Debug` shows no secret.
+/// Describes a cluster by its URL. `Debug` shows no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterUrl {
-    /// `host:port[,host:port]`, as librdkafka takes them.
+    /// The brokers in librdkafka's format: `host:port[,host:port]`.
     pub brokers: String,
-    /// The librdkafka properties that the rest of the URL stands for.
+    /// The librdkafka properties from the rest of the URL.
     pub properties: Properties,
 }
 
-/// A text is no cluster URL. The message says what is wrong and what to write.
+/// Says that a text is not a cluster URL. The message says what is wrong and what to write.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "not a Kafka URL ({0}): it takes kafka://host:port[,host:port], kafka+ssl://host:port or \
+    "not a Kafka URL ({0}): use kafka://host:port[,host:port], kafka+ssl://host:port or \
      kafka+sasl://user:password@host:port"
 )]
 pub struct UrlError(String);
 
-/// Used where the URL names none: it never tells the broker the password.
+/// The default mechanism, which never sends the password to the broker.
 const DEFAULT_MECHANISM: &str = "SCRAM-SHA-512";
 const MECHANISMS: [&str; 3] = ["PLAIN", "SCRAM-SHA-256", DEFAULT_MECHANISM];
 
 impl ClusterUrl {
-    /// Reads a URL.
+    /// Parses a URL.
     ///
-    /// - `kafka://host[:port][,host[:port]]`: plain. A blank may follow a comma. The port is 9092
-    ///   where there is none.
-    /// - `kafka+ssl://host[:port][,...]`: over TLS. The broker's certificate and name are checked
-    ///   against the system's authorities, or those in the file of `?ca=FILE`.
-    /// - `kafka+sasl://user:password@host[:port][,...]`: with a password, over TLS as above.
-    ///   `?mechanism=` is `SCRAM-SHA-512` (the default: it never tells the broker the password),
-    ///   `SCRAM-SHA-256` or `PLAIN`. `?security=plaintext` does without TLS, so that whoever can
-    ///   read the connection can take it over.
+    /// - `kafka://host[:port][,host[:port]]`: plain. A blank may follow a comma. The default port is 9092.
+    /// - `kafka+ssl://host[:port][,...]`: over TLS. The broker's certificate and name are checked against the system's
+    ///   authorities, or those in the file of `?ca=FILE`.
+    /// - `kafka+sasl://user:password@host[:port][,...]`: with a password, over TLS as above. `?mechanism=` is
+    ///   `SCRAM-SHA-512` (the default, which never sends the password to the broker), `SCRAM-SHA-256` or `PLAIN`.
+    ///   `?security=plaintext` turns TLS off: then everyone who can read the connection can take it over.
     ///
-    /// User and password are percent-encoded where they hold what a URL gives a meaning.
+    /// Percent-encode characters of user and password that have a meaning in a URL.
     ///
     /// # Errors
     ///
-    /// Fails on a URL of another form; the error repeats nothing that may be a password.
+    /// Returns an error if the URL has another form. The error repeats nothing that may be a password.
     pub fn parse(url: &str) -> Result<Self, UrlError> {
         let url = url.trim();
         let (scheme, rest) = url.split_once("://").ok_or_else(|| no_scheme(url))?;
@@ -60,7 +57,7 @@ impl ClusterUrl {
             }
             "kafka+sasl" => {
                 let (credentials, hosts) = address.rsplit_once('@').ok_or_else(|| {
-                    wrong("no user:password@ (percent-encode what is not a letter)")
+                    wrong("no user:password@ (percent-encode special characters)")
                 })?;
                 let (user, password) = credentials
                     .split_once(':')
@@ -77,7 +74,7 @@ impl ClusterUrl {
                 properties.push("sasl.password", decode(password)?);
                 (!plaintext, hosts)
             }
-            _ => return Err(wrong("another scheme")),
+            _ => return Err(wrong("unknown scheme")),
         };
         if let Some(file) = parameters.ca.take_if(|_| tls) {
             properties.push("ssl.ca.location", file);
@@ -96,7 +93,7 @@ fn wrong(what: &str) -> UrlError {
     UrlError(what.to_owned())
 }
 
-/// What to write instead, word for word where that repeats no password.
+/// Returns the error for a missing scheme. It repeats the text if that cannot be a password.
 fn no_scheme(text: &str) -> UrlError {
     UrlError(if brokers::is_certain(text) {
         format!("no scheme, write kafka://{text}")
@@ -105,7 +102,7 @@ fn no_scheme(text: &str) -> UrlError {
     })
 }
 
-/// The parameters behind the question mark; each use takes one out.
+/// The query parameters. Each use removes one.
 #[derive(Default)]
 struct Parameters {
     mechanism: Option<String>,
@@ -125,7 +122,7 @@ impl Parameters {
                 _ => return Err(wrong("a parameter other than mechanism, security and ca")),
             };
             if place.replace(decode(value)?).is_some() {
-                return Err(wrong("a parameter twice"));
+                return Err(wrong("a repeated parameter"));
             }
         }
         Ok(parameters)
@@ -139,16 +136,16 @@ impl Parameters {
         known.ok_or_else(|| wrong("a mechanism other than PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512"))
     }
 
-    /// Returns whether the password may go over the wire without TLS, which must be asked for.
+    /// Returns whether the password may be sent without TLS, which the URL must ask for.
     fn take_security(&mut self) -> Result<bool, UrlError> {
         match self.security.take().as_deref() {
             None | Some("tls") => Ok(false),
             Some("plaintext") => Ok(true),
-            Some(_) => Err(wrong("a security other than tls and plaintext")),
+            Some(_) => Err(wrong("a security value other than tls and plaintext")),
         }
     }
 
-    /// What is left belongs to another kind of connection than the scheme asks for.
+    /// Refuses parameters that do not apply to the scheme.
     fn refuse_rest(self) -> Result<(), UrlError> {
         match self {
             Self {
@@ -158,13 +155,13 @@ impl Parameters {
             } => Ok(()),
             Self { ca: Some(_), .. } => Err(wrong("ca on a connection without TLS")),
             _ => Err(wrong(
-                "mechanism or security, which go with kafka+sasl only",
+                "mechanism or security, which are for kafka+sasl only",
             )),
         }
     }
 }
 
-/// Decodes `%41`; an empty text is refused, since no part of a URL that is decoded may be empty.
+/// Decodes `%41`. Refuses an empty text, because no decoded part of a URL may be empty.
 fn decode(text: &str) -> Result<String, UrlError> {
     let mut after_percent = text.split('%').skip(1).map(str::as_bytes);
     let is_hex =

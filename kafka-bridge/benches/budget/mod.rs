@@ -1,4 +1,4 @@
-//! Budgets as they are written down, and what is said of a cost that is beyond one. Pure.
+//! Reads the budgets, and reports costs that exceed them. Pure.
 
 pub(crate) mod table;
 
@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use anyhow::{Context, ensure};
 use serde::Deserialize;
 
-/// What a record was measured to cost.
+/// The measured cost of a record.
 pub(crate) struct Cost {
     pub(crate) allocations: f64,
-    /// `None` where they cannot be counted.
+    /// `None` if they cannot be counted.
     pub(crate) instructions: Option<f64>,
 }
 
-/// What a record may cost, by row.
+/// The allowed cost of a record, by row.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Budgets {
@@ -22,11 +22,11 @@ pub(crate) struct Budgets {
     rows: BTreeMap<String, Budget>,
 }
 
-/// How far above its budget a cost may be.
+/// How far a cost may exceed its budget.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Slack {
-    /// Allocations a record.
+    /// Allocations per record.
     allocations: f64,
     /// Share of the budget, in per cent.
     instructions_percent: f64,
@@ -59,7 +59,7 @@ impl Budgets {
         for name in self.rows.keys() {
             ensure!(
                 names.contains(&name.as_str()),
-                "budget.toml has a budget for `{name}`, which is no row"
+                "budget.toml has a budget for `{name}`, which is not a row"
             );
         }
         Ok(())
@@ -79,7 +79,7 @@ impl Budgets {
         )
     }
 
-    /// Says which budgets a cost is beyond.
+    /// Returns a message for each exceeded budget.
     pub(crate) fn failures(&self, name: &str, cost: &Cost) -> Vec<String> {
         let Budget {
             allocations,

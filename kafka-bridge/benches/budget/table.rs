@@ -12,7 +12,7 @@ use crate::support::{app_with_echo, bare_app};
 pub(crate) struct Row {
     pub(crate) name: &'static str,
     pub(crate) prepare: fn(usize) -> Work,
-    /// The fewest records for which the row is what its name says.
+    /// The fewest records for which the row's name is true.
     pub(crate) start: usize,
 }
 
@@ -26,7 +26,7 @@ impl Row {
     }
 }
 
-/// What has a budget. Those in flight start with all of them in flight, and as many once more.
+/// The rows with a budget. Rows with records in flight start with all of them in flight, and handle as many again.
 pub(crate) const ROWS: &[Row] = &[
     Row::new("request", 1000, request),
     Row::new("reply", 1000, reply),

@@ -1,5 +1,5 @@
-//! What is measured, shared by the timed benches and by the budgets: the record and the application
-//! (here), the ports (`ports`), the rows (`rows`).
+//! Shared by the timed benches and the budgets: the record and the application (here), the ports (`ports`), and the
+//! rows (`rows`).
 
 pub(crate) mod ports;
 pub(crate) mod rows;
@@ -11,9 +11,10 @@ use kafka_bridge::{EchoSetHeaderLayer, Operation, Record};
 
 pub(crate) const TOPIC: &str = "createOrder";
 
-/// A request as the load client writes it: return address, correlation to be set, JSON, a key.
+/// A request like those of the load client: return address, correlation header, JSON, key.
 ///
-/// The value has a buffer of its own, key and header values share one, as those that are copied out of librdkafka.
+/// The value has its own buffer, and the key and header values share one, as in records that are copied from
+/// librdkafka.
 pub(crate) fn record(partition: i32, offset: i64) -> Record {
     let id = format!("9f3c1a52-6d0e-4b7a-8c11-{offset:012x}");
     let mut buffer = BytesMut::with_capacity(256);
@@ -30,8 +31,8 @@ pub(crate) fn record(partition: i32, offset: i64) -> Record {
     record
 }
 
-/// Returns records of partitions in turn, each partition's offsets rising from 0. They share their
-/// topic's name, as those of a source do.
+/// Returns records of each partition in turn. Offsets of each partition rise from 0. The records share their topic's
+/// name, like those of a source.
 pub(crate) fn records(count: usize, partitions: i32) -> Vec<Record> {
     let topic: std::sync::Arc<str> = TOPIC.into();
     let turns = (0_i64..).flat_map(|offset| (0..partitions).map(move |own| (own, offset)));
@@ -52,7 +53,7 @@ pub(crate) fn bare_app() -> Router {
     Router::new().route("/orders", post(|| async { r#"{"id":"1"}"# }))
 }
 
-/// The same behind the layer that most services of the bridge have.
+/// The same application with the layer that most services of the bridge have.
 pub(crate) fn app_with_echo() -> Router {
     bare_app().layer(EchoSetHeaderLayer::default())
 }

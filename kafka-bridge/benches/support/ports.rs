@@ -1,5 +1,5 @@
-//! Ports that cost next to nothing: those of `kafka_bridge::testing` keep what they are given behind
-//! locks, and would be measured along.
+//! Ports that cost almost nothing. Those of `kafka_bridge::testing` keep everything behind locks, which would be
+//! measured as well.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +9,7 @@ use kafka_bridge::ports::{Intake, ProduceError, RecordSource, ReplySink, SourceE
 use kafka_bridge::{Error, OutboundRecord, Record, TopicPartition};
 use tokio::sync::oneshot;
 
-/// Yields an assignment, then the records, then its end; opens the gate with it.
+/// Yields an assignment, then the records, then its end, and opens the gate at the end.
 pub(crate) struct Prepared {
     assigned: Option<Vec<TopicPartition>>,
     records: std::vec::IntoIter<Record>,
@@ -54,7 +54,7 @@ impl RecordSource for Prepared {
     }
 }
 
-/// Drops what is produced, and acknowledges it at once.
+/// Drops each produced record, and acknowledges it at once.
 #[derive(Clone)]
 pub(crate) struct Dropping;
 
@@ -65,7 +65,7 @@ impl ReplySink for Dropping {
     }
 }
 
-/// Drops what is produced, and acknowledges each record when so many others have come after it.
+/// Drops each produced record, and acknowledges it when `held` others have come after it.
 #[derive(Clone)]
 pub(crate) struct Gate {
     held: usize,
@@ -80,7 +80,7 @@ impl Gate {
         }
     }
 
-    /// Acknowledges all, now and from now on.
+    /// Acknowledges all records, now and from now on.
     fn open(&self) {
         let held = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         drop({ held }.take());

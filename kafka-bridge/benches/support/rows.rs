@@ -1,4 +1,4 @@
-//! The rows that are measured: each prepares so many records, and returns the work on them.
+//! The measured rows. Each prepares records, and returns the work on them.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -17,10 +17,10 @@ use tower::ServiceExt;
 use super::ports::{Dropping, Gate, Prepared};
 use super::{TOPIC, app_with_echo, bare_app, operation, record, records};
 
-/// What a row does with its records; run once.
+/// The work of a row on its records. Runs once.
 pub(crate) type Work = Box<dyn FnOnce()>;
 
-/// Record to request.
+/// Converts records to requests.
 pub(crate) fn request(count: usize) -> Work {
     let (steps, records) = (Steps::new(operation()), records(count, 1));
     Box::new(move || {
@@ -30,7 +30,7 @@ pub(crate) fn request(count: usize) -> Work {
     })
 }
 
-/// Response to reply, with what resolves the return address.
+/// Converts responses to replies, and resolves the return addresses.
 pub(crate) fn reply(count: usize) -> Work {
     let (steps, headers) = (Steps::new(operation()), record(0, 0).headers);
     let response = || {
@@ -49,7 +49,7 @@ pub(crate) fn reply(count: usize) -> Work {
     })
 }
 
-/// Delivery and end of a record while so many of its partition are in flight.
+/// Delivers and finishes records while `in_flight` others of the partition are in flight.
 pub(crate) fn offsets(count: usize, in_flight: usize) -> Work {
     let mut tracker = OffsetTracker::default();
     tracker.assign(&TopicPartition::new(TOPIC, 0), 0);
@@ -70,7 +70,7 @@ pub(crate) fn offsets(count: usize, in_flight: usize) -> Work {
     })
 }
 
-/// The floor: requests that are there already, through the application, body read to its end.
+/// The floor: sends prepared requests through the application, and reads the bodies to their end.
 pub(crate) fn axum_alone(count: usize, app: Router) -> Work {
     let (steps, runtime) = (Steps::new(operation()), runtime());
     let requests: Vec<http::Request<Body>> = records(count, 1)
@@ -94,19 +94,19 @@ pub(crate) fn axum_alone(count: usize, app: Router) -> Work {
     })
 }
 
-/// The whole dispatch, replies acknowledged at once.
+/// Runs the whole dispatch. Replies are acknowledged at once.
 pub(crate) fn dispatch(count: usize, mode: Dispatch) -> Work {
     let source = Prepared::new(records(count, 1), 1, None);
     run(bare_app(), source, Dropping, mode, 1024, count)
 }
 
-/// The whole dispatch, with the layer that sets the header that each record asks for.
+/// Runs the whole dispatch with the layer that sets the header that each record asks for.
 pub(crate) fn dispatch_with_echo(count: usize, mode: Dispatch) -> Work {
     let source = Prepared::new(records(count, 1), 1, None);
     run(app_with_echo(), source, Dropping, mode, 1024, count)
 }
 
-/// The same, with a Prometheus recorder that is never scraped.
+/// Runs the same with a Prometheus recorder that is never scraped.
 pub(crate) fn dispatch_with_echo_metered(count: usize, mode: Dispatch) -> Work {
     let (work, recorder) = (
         dispatch_with_echo(count, mode),
@@ -115,14 +115,14 @@ pub(crate) fn dispatch_with_echo_metered(count: usize, mode: Dispatch) -> Work {
     Box::new(move || metrics::with_local_recorder(&recorder, work))
 }
 
-/// The whole dispatch while each reply's delivery report waits for so many later ones.
+/// Runs the whole dispatch while each reply's delivery report waits for `in_flight` later ones.
 pub(crate) fn held(count: usize, mode: Dispatch, in_flight: usize) -> Work {
     let gate = Gate::holding(in_flight - 1);
     let source = Prepared::new(records(count, 1), 1, Some(gate.clone()));
     run(bare_app(), source, gate, mode, in_flight, count)
 }
 
-/// The whole dispatch, records of so many partitions in turn.
+/// Runs the whole dispatch with records of several partitions in turn.
 pub(crate) fn partitions(count: usize, mode: Dispatch, partitions: i32) -> Work {
     let source = Prepared::new(records(count, partitions), partitions, None);
     run(bare_app(), source, Dropping, mode, 1024, count)
@@ -146,7 +146,7 @@ fn run<K: kafka_bridge::ports::ReplySink>(
             max_uncommitted: usize::MAX,
             ..Limits::default()
         })
-        // Under valgrind the last 100,000 take their time.
+        // Under valgrind the last 100,000 records take long.
         .drain_timeout(Duration::from_secs(3600))
         .with_ports(source, sink)
         .expect("settings that agree");

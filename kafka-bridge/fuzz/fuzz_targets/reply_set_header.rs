@@ -1,4 +1,4 @@
-//! The headers that a requester asks to be set on its reply: see `kafka_bridge::fuzzing`.
+//! Fuzzes the headers that a requester asks to set on its reply: see `kafka_bridge::fuzzing`.
 #![no_main]
 
 use kafka_bridge::fuzzing;

@@ -1,4 +1,4 @@
-//! Return addresses under every order of the profiles: see `kafka_bridge::fuzzing`.
+//! Fuzzes return addresses with every order of the profiles: see `kafka_bridge::fuzzing`.
 #![no_main]
 
 use kafka_bridge::fuzzing;

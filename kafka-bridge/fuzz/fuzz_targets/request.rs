@@ -1,4 +1,4 @@
-//! From record to HTTP request: see `kafka_bridge::fuzzing` for what must hold.
+//! Fuzzes the conversion of a record to an HTTP request: see `kafka_bridge::fuzzing`.
 #![no_main]
 
 use kafka_bridge::fuzzing;

@@ -1,4 +1,4 @@
-//! What a builder's settings say together, and which of them defeat one another.
+//! Checks that the settings of a builder do not contradict one another.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ impl<A> Builder<A> {
             .reserve(self.settings.dead_letter_topic.clone())
     }
 
-    /// Returns how long a request of any operation may take at the most.
+    /// Returns the longest time that a request of any operation may take.
     pub(super) fn longest_timeout(&self) -> Duration {
         let default = self.settings.request_timeout;
         let limits = self.operations.iter().map(Operation::time_limit);
@@ -73,7 +73,7 @@ impl<A> Builder<A> {
         }
     }
 
-    /// Refuses topics that are to be consumed and are kept for replies, and a list of replies that leaves nothing.
+    /// Refuses a consumed topic that is reserved for replies, and a list entry that reserves all topics of a pattern.
     fn check_patterns(&self, policy: &ReplyPolicy) -> Result<(), Error> {
         if !self
             .operations
@@ -82,7 +82,7 @@ impl<A> Builder<A> {
         {
             return Ok(());
         }
-        // An entry that keeps all that a pattern may match.
+        // The entry that reserves all topics that a pattern may match.
         let entry_for = |own: &Operation| {
             let begin = own.topic_pattern()?.prefix();
             let mut listed = self.reply_topics.iter().flatten();

@@ -1,22 +1,22 @@
-//! The jobs that wait for the application to become ready: those of a lane's or pool's next record, and further attempts.
+//! Counts the jobs that wait for the application to become ready: the next record of a lane or pool, and retries.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
-/// Counts them; clones share the count. While there are any, no record is taken: it would only wait behind them.
+/// The count, which clones share. While it is above zero, no record is taken: it would only wait behind these jobs.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Awaiting(Arc<Waits>);
 
 #[derive(Debug, Default)]
 struct Waits {
     jobs: AtomicUsize,
-    /// Wakes the loop when there are none any more.
+    /// Wakes the loop when the count reaches zero.
     over: Notify,
 }
 
-/// A job that is among them until this is dropped.
+/// Counts one job until it is dropped.
 #[derive(Debug)]
 pub(super) struct Awaits<'a>(&'a Awaiting);
 
@@ -30,7 +30,7 @@ impl Awaiting {
         Awaits(self)
     }
 
-    /// Waits until there may be none any more.
+    /// Waits until the count may have reached zero.
     pub(super) async fn over(&self) {
         self.0.over.notified().await;
     }

@@ -1,15 +1,15 @@
-//! The record that stands in for a reply that cannot be produced. Pure.
+//! Makes the dead letter: the record that replaces a reply that cannot be produced. Pure.
 
 use std::sync::Arc;
 
 use crate::{Headers, OutboundRecord, Record};
 
-/// Every header that the bridge adds begins so; inbound ones of that prefix are dropped, so that
-/// no client can forge a cause or an origin.
+/// The prefix of each header that the bridge adds. Inbound headers with it are dropped, so that no client can forge a
+/// cause or an origin.
 const PREFIX: &str = "dead-letter-";
 
-/// Copies a record for the dead-letter topic: key, value and headers unchanged, then the cause and
-/// where the record came from.
+/// Copies a record for the dead-letter topic. Key, value and headers stay the same, then come the cause and the
+/// record's origin.
 pub(crate) fn letter(record: &Record, topic: Arc<str>, cause: &str) -> OutboundRecord {
     let mut headers = Headers::with_capacity(record.headers.len() + 4);
     let is_own = |name: &str| {
@@ -39,8 +39,8 @@ pub(crate) fn letter(record: &Record, topic: Arc<str>, cause: &str) -> OutboundR
     }
 }
 
-/// The same without the record's value, which the letter tells the size of; `None` if there is nothing to
-/// leave out. The record itself is still to be found where the letter says, for as long as it is kept there.
+/// Makes the same letter without the record's value and adds the value's size; `None` if the record has no value. The
+/// origin in the letter locates the original record for as long as its topic keeps it.
 pub(crate) fn shortened(record: &Record, topic: Arc<str>, cause: &str) -> Option<OutboundRecord> {
     let size = record
         .value

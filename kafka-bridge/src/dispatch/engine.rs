@@ -1,5 +1,5 @@
-//! The event loop: takes records while there is room, starts their jobs, follows their offsets,
-//! commits, lets partitions go, and drains at the end.
+//! The event loop: takes records while there is room, starts their jobs, tracks and commits offsets, releases revoked
+//! partitions, and drains at the end.
 
 mod events;
 
@@ -29,7 +29,7 @@ use crate::telemetry::labels::BridgeLabel;
 use crate::telemetry::metric_names;
 use crate::{Error, Record, Settings};
 
-/// The loop's state. Owned by the bridge's one task; jobs only report back through `pools`.
+/// The loop's state. The bridge's one task owns it. Jobs report back only through `pools`.
 pub(crate) struct Engine<Source, V, Make, Job> {
     source: Source,
     gate: Gate<V>,
@@ -42,11 +42,11 @@ pub(crate) struct Engine<Source, V, Make, Job> {
     shared: Shared,
     summary: Summary,
     progress: Progress,
-    /// When the latest record came: near enough to tell whether a timer is due.
+    /// When the latest record came: precise enough to decide whether a timer is due.
     now: Instant,
     timers: Timers,
     label: BridgeLabel,
-    /// Stored so that the gauge is not looked up by name for each record.
+    /// Kept here so that a record needs no lookup of the gauge by name.
     in_flight: Gauge,
 }
 
@@ -87,15 +87,16 @@ where
         }
     }
 
-    /// Runs until the shutdown resolves, the source is exhausted, or something fails for good;
-    /// then drains, commits and closes the source.
+    /// Runs until the shutdown resolves, the source is exhausted, or something fails permanently. Then it drains,
+    /// commits and closes the source.
     pub(crate) async fn run(
         mut self,
         shutdown: impl Future<Output = ()>,
     ) -> Result<Summary, Error> {
         let served = self.serve(shutdown).await;
         self.progress.stopping();
-        // The drain's time is for what is under way. Only of a source that ends nobody would get the rest.
+        // The drain time is for started records. Waiting records go to the next owner, but an exhausted source has
+        // none.
         if !matches!(served, Ok(Ended::Exhausted)) {
             self.leave_waiting();
         }
@@ -117,7 +118,7 @@ where
 
     async fn serve(&mut self, shutdown: impl Future<Output = ()>) -> Result<Ended, Error> {
         let mut shutdown = pin!(shutdown);
-        // Told before the first record, whose handler may block this loop.
+        // Report now: the first handler may block this loop.
         self.tell();
         let mut alarm = pin!(sleep_until(self.now));
         loop {
@@ -134,13 +135,13 @@ where
             if let Some(topics) = self.pools.held_back() {
                 self.source.hold_back(&topics);
             }
-            // Asked once: a job that gets ready in between wakes who listens for it.
+            // Read once: a job that becomes ready later wakes the loop.
             let is_awaited = self.shared.awaiting.any();
             let intake = self.intake(is_awaited);
             let deadline = self.revocations.deadline();
-            // Biased: what ends comes before what begins, so that memory is given back first and
-            // a steady stream of records cannot hold up a stop. Nor a timer: each record brings the
-            // time along, and the alarm is for when nothing else happens.
+            // Biased: finished work comes before new work. This frees memory first, and a steady stream of records
+            // cannot delay a stop. It cannot delay a timer either: each record updates `now`, and the alarm is for idle
+            // times.
             select! { biased;
                 () = &mut shutdown => return Ok(Ended::Asked),
                 turn = turn(&mut self.pools, &mut self.gate, &self.shared.awaiting, is_awaited) => match turn {
@@ -159,7 +160,7 @@ where
         }
     }
 
-    /// Does what is due.
+    /// Runs the timers that are due.
     fn on_time(&mut self) -> Result<ControlFlow<()>, Error> {
         let now = self.now;
         if self.offsets.is_changed() && self.timers.commit.is_due(now) && self.commit()?.is_break()
@@ -175,8 +176,8 @@ where
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Lets what is under way come to its end; what does not by the deadline is abandoned. A failure
-    /// ends nothing early: the other records may well be answered. The first one is returned.
+    /// Lets started jobs finish until the deadline and abandons the rest. An error ends nothing early, because other
+    /// records may still get their replies. Returns the first error.
     async fn drain(&mut self, deadline: Instant) -> Result<(), Error> {
         info!(in_flight = self.count(), "draining");
         let mut outcome = Ok(());
@@ -204,7 +205,7 @@ where
                 event = self.source.next(Intake::Closed), if source_alive => match event {
                     Ok(event) => {
                         source_alive = self.on_event(event).is_continue();
-                        // An assignment that comes now does not make a stopping bridge ready.
+                        // An assignment must not make a stopping bridge ready.
                         self.progress.stopping();
                     }
                     Err(_) => source_alive = false,
@@ -225,7 +226,7 @@ where
         if !records.is_empty() {
             info!(
                 records = records.len(),
-                "records that were not begun are left, they will be delivered again"
+                "leaving records that have not started, they will be delivered again"
             );
         }
     }
@@ -234,16 +235,16 @@ where
         self.summary.abandoned += self.count() as u64;
         warn!(
             records = self.count(),
-            "drain time is over, records will be delivered again"
+            "drain timeout expired, unfinished records will be delivered again"
         );
         self.pools.abandon();
         self.gate.leave(|_| true);
         self.in_flight.set(0.0);
-        // Nothing will finish any more: whoever waits for these partitions need not.
+        // No job will finish any more, so nobody needs to wait for these partitions.
         self.revocations.release_all(&mut self.offsets);
     }
 
-    /// Returns how many records are in flight, begun or not.
+    /// Returns how many records are in flight, started or not.
     fn count(&self) -> usize {
         self.pools.len() + usize::from(self.gate.is_waiting())
     }
@@ -270,7 +271,7 @@ where
 
     fn intake(&self, is_awaited: bool) -> Intake {
         let limits = &self.settings.limits;
-        // Those that wait for room have no reply to come yet: each begins when another one's is gone.
+        // Jobs that wait for room have no reply yet: each starts only when another job has ended.
         let bytes = self.in_flight_bytes + self.shared.replies.expected(self.pools.with_room());
         let is_ready = !self.gate.is_waiting() && !is_awaited;
         let room = is_ready
@@ -282,10 +283,10 @@ where
     }
 
     fn commit(&mut self) -> Result<ControlFlow<()>, Error> {
-        // What the source has to tell comes first: a partition that it lost must not be committed.
+        // Read the source's events first: a lost partition must not be committed.
         while let Some(event) = self.source.next(Intake::Closed).now_or_never() {
             if self.on_event(event?).is_break() {
-                // The last commit is that of the stop.
+                // The stop makes the last commit.
                 return Ok(ControlFlow::Break(()));
             }
         }
@@ -297,7 +298,7 @@ where
     }
 }
 
-/// What the loop is to do next for a job.
+/// The loop's next step for a job.
 enum Turn {
     Done(Result<Done, Error>),
     /// The application is ready for the record in hand.
@@ -306,7 +307,7 @@ enum Turn {
     Again,
 }
 
-/// Waits until a job ends or may begin. Safe to cancel.
+/// Waits until a job ends or can start. Cancel safe.
 async fn turn<J, V>(
     pools: &mut Pools<J>,
     gate: &mut Gate<V>,
@@ -328,16 +329,16 @@ where
     }
 }
 
-/// Why no more records are taken.
+/// Why the bridge takes no more records.
 enum Ended {
-    /// A stop was asked for.
+    /// A stop was requested.
     Asked,
-    /// The source has no more.
+    /// The source has no more records.
     Exhausted,
 }
 
-/// How long the last commit and the farewell to the group may take after the drain. Above what
-/// `kafka` allows the last commit alone, so that its outcome is known.
+/// How long the last commit and leaving the group may take after the drain. It is longer than `kafka` allows for the
+/// last commit alone, so that the commit's result is known.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(8);
 
 async fn expire(deadline: Option<Instant>) {

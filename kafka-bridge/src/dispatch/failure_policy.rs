@@ -1,32 +1,31 @@
-//! What becomes of requests that fail on the service's side.
+//! Defines what happens to requests that fail on the service's side.
 
 use std::time::Duration;
 
-/// What becomes of a request that failed on the service's side: a status of 500 and above, except
-/// 501, which no later attempt changes.
+/// Decides what happens to a request that failed on the service's side: a status of 500 and above, except 501, which a
+/// retry cannot change.
 ///
-/// A status below 500 is an answer under either policy: the same request would get it again. So is an
-/// answer that is larger than a reply may be, unless it tells a failure: the request was carried out, and
-/// the requester gets a status of 500.
+/// A status below 500 is an answer under either policy, because the same request would get it again. A successful
+/// answer that exceeds the size limit of replies is not retried either: the request was carried out, and the requester
+/// gets a status of 500.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FailurePolicy {
-    /// The failure is the answer, and the requester decides what to do.
+    /// Sends the failure as the answer. The requester decides what to do.
     #[default]
     Reply,
-    /// The request is made again; when no attempt is left the record goes to the dead-letter topic
-    /// and the requester gets no reply.
+    /// Retries the request. When no attempt is left, the record goes to the dead-letter topic and the requester gets no
+    /// reply.
     Retry(Retry),
 }
 
-/// How often a failed request is made, and how long it waits in between.
+/// Sets how often a failed request is tried, and how long to wait between attempts.
 ///
-/// Each attempt has the whole request time-out. The waits double from the first to the longest, and
-/// each is spread by a quarter either way, so that records that failed together do not come back
-/// together.
+/// Each attempt has the whole request timeout. The wait doubles from the first to the longest. Each wait is spread by
+/// up to a quarter either way, so that records that failed together do not retry together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retry {
-    /// How often the request is made in all, the first time included.
+    /// How many attempts there are in total, including the first.
     pub max_attempts: u32,
     /// The wait before the second attempt.
     pub first_backoff: Duration,
@@ -46,11 +45,11 @@ impl Default for Retry {
 }
 
 impl Retry {
-    /// Returns how long all attempts may take, each up to its time-out, with the longest waits.
+    /// Returns how long all attempts may take, each with its whole timeout, with the longest waits.
     pub(crate) fn longest(&self, request_timeout: Duration) -> Duration {
         let attempts = request_timeout.saturating_mul(self.max_attempts);
         let waits = self.max_attempts.saturating_sub(1);
-        // From the doubling that reaches the longest wait on, all are alike.
+        // After the doubling that reaches the longest wait, all waits are equal.
         let doubling = waits.min(32);
         let different: Duration = (1..=doubling)
             .map(|attempt| self.backoff(attempt, 500))
@@ -59,8 +58,8 @@ impl Retry {
         attempts.saturating_add(different).saturating_add(alike)
     }
 
-    /// Returns the wait after the given attempt, counted from 1; `spread`, any number, decides where
-    /// in its range it falls.
+    /// Returns the wait after the given attempt, counted from 1. `spread` is any number, and selects a point in the
+    /// wait's range.
     pub(crate) fn backoff(&self, attempt: u32, spread: u64) -> Duration {
         let doubled = 2_u32.saturating_pow(attempt.saturating_sub(1));
         let wait = self.first_backoff.saturating_mul(doubled);

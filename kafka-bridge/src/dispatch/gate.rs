@@ -1,7 +1,7 @@
-//! Where a record waits until the application is ready for it. Meanwhile no other record is taken.
+//! Holds a record until the application is ready for it. Meanwhile the bridge takes no other record.
 //!
-//! The record comes first and readiness is asked for afterwards, so that a permit of the application's is never kept
-//! while there is nothing to use it for: see `docs/adr/0019-backpressure.md`.
+//! The bridge takes the record first and asks for readiness afterwards, so that it never holds the application's permit
+//! without a use for it: see `docs/adr/0019-backpressure.md`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll, Waker};
@@ -12,18 +12,17 @@ use super::Answer;
 use super::pools::Place;
 use crate::{Coordinates, Record};
 
-/// The service that jobs are given, and the record that waits for it.
+/// The service for the next job, and the record that waits for it.
 #[derive(Debug)]
 pub(super) struct Gate<V> {
-    /// The next job's. It may have a place in a queue of the application's, which a clone has not.
+    /// Serves the next job. It may have a place in the application's queue, and a clone does not.
     service: V,
     in_hand: Option<InHand>,
-    /// Whether the service may have a place in a queue. Whoever has one must go on asking: what it is given there, the
-    /// others wait for.
+    /// Whether the service may have a place in a queue. A service that has one must keep asking: others wait behind it.
     has_asked: bool,
 }
 
-/// A record whose job begins as soon as the application is ready.
+/// A record whose job starts as soon as the application is ready.
 #[derive(Debug)]
 pub(super) struct InHand {
     pub(super) record: Record,
@@ -44,13 +43,13 @@ impl<V: Answer> Gate<V> {
         self.in_hand.is_some()
     }
 
-    /// Returns the record that waits.
+    /// Returns the waiting record.
     pub(super) fn waiting(&self) -> Option<&Coordinates> {
         let in_hand = self.in_hand.as_ref();
         in_hand.map(|own| &own.record.coordinates)
     }
 
-    /// Returns since when a record waits.
+    /// Returns since when the record has been waiting.
     pub(super) fn since(&self) -> Option<Instant> {
         self.in_hand.as_ref().map(|own| own.arrived)
     }
@@ -59,15 +58,15 @@ impl<V: Answer> Gate<V> {
         self.in_hand = Some(in_hand);
     }
 
-    /// Returns whether it is to be asked if the application is ready, where `is_awaited` says that jobs wait for that. They
-    /// go first, unless the record was here before them.
+    /// Returns whether to ask if the application is ready. `is_awaited` says that jobs wait for it. Those jobs go
+    /// first, unless the gate has asked before them.
     pub(super) fn may_ask(&self, is_awaited: bool) -> bool {
         self.is_waiting() && (self.has_asked || !is_awaited)
     }
 
-    /// Returns the service if it is ready at once, which it mostly is.
+    /// Returns the service if it is ready now, which is the usual case.
     pub(super) fn ready(&mut self) -> Option<V> {
-        // Who finds it not ready asks again, and is woken then.
+        // No wake-up is needed: if the service is not ready, the loop asks again with its own waker.
         let mut context = Context::from_waker(Waker::noop());
         let is_ready = self.poll_ready(&mut context).is_ready();
         is_ready.then(|| self.replace())
@@ -78,24 +77,24 @@ impl<V: Answer> Gate<V> {
         self.service.poll_ready(context)
     }
 
-    /// Takes the record out, and the very service that was ready.
+    /// Takes out the record, and the same service value that was ready.
     pub(super) fn take(&mut self) -> Option<(InHand, V)> {
         let in_hand = self.in_hand.take()?;
         Some((in_hand, self.replace()))
     }
 
-    /// Returns a service for a job that does not begin at once. It is not ready.
+    /// Returns a service for a job that starts later. It is not ready.
     pub(super) fn unready(&self) -> V {
         self.service.clone()
     }
 
-    /// Takes the record out if it is to be left, and gives up its place in the application's queue.
+    /// Takes out the record if `is_left` selects it, and gives up its place in the application's queue.
     pub(super) fn leave(&mut self, is_left: impl Fn(&Coordinates) -> bool) -> Option<InHand> {
         let left = self
             .in_hand
             .take_if(|own| is_left(&own.record.coordinates))?;
         let service = self.replace();
-        // The application's own panic must not end the loop.
+        // A panic in the application's drop must not end the loop.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(service)));
         Some(left)
     }

@@ -1,4 +1,4 @@
-//! The way of one record: call the service, produce its reply, end in exactly one outcome.
+//! Handles one record: calls the service, produces the reply, and ends in exactly one outcome.
 
 use std::future::poll_fn;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -26,16 +26,16 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Settled {
     Replied,
-    /// Written to the dead-letter topic, for the named reason.
+    /// Written to the dead-letter topic, for this reason.
     DeadLettered(&'static str),
-    /// Counted and logged only, for the named reason.
+    /// Only counted and logged, for this reason.
     Skipped(&'static str),
-    /// Dropped as its partition has gone, and not counted: the next owner, if there is one, has it.
+    /// Dropped because its partition has gone, and not counted: the next owner, if any, handles it.
     Left,
 }
 
 impl Settled {
-    /// Names outcome and reason in metrics; `None` for what is another member's to count.
+    /// Returns the outcome and the reason for metrics; `None` if another member counts the record.
     fn labels(self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::Replied => Some(("replied", "")),
@@ -46,7 +46,7 @@ impl Settled {
     }
 }
 
-/// A job's result: which record, and its end or the producer's failure.
+/// The result of a job: its record, and how the record ended or why the producer failed.
 #[derive(Debug)]
 pub(crate) struct Done {
     pub(super) coordinates: Coordinates,
@@ -54,7 +54,7 @@ pub(crate) struct Done {
     pub(super) settled: Result<Settled, String>,
 }
 
-/// Whether a job's service was found ready, and so may be called.
+/// Whether the service of a job was found ready and may be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IsReady {
     Yes,
@@ -68,7 +68,7 @@ pub(crate) struct JobFactory<K> {
     meters: Meters,
 }
 
-/// What each job has of its own.
+/// What each job gets a clone of.
 #[derive(Clone, Debug)]
 struct Worker<K> {
     sink: K,
@@ -96,7 +96,7 @@ impl<K: ReplySink> JobFactory<K> {
         self.worker.shared.clone()
     }
 
-    /// Handles the record; the future never panics, and resolves only when the record is settled.
+    /// Handles the record. The future never panics, and resolves only when the record is settled.
     pub(crate) fn job<V: Answer>(
         &mut self,
         record: Record,
@@ -111,11 +111,11 @@ impl<K: ReplySink> JobFactory<K> {
         let job = async move {
             let work = AssertUnwindSafe(worker.settle((service, is_ready), record, seen, &meters))
                 .catch_unwind();
-            // The application's own panics end in a reply. One that gets here is the bridge's:
-            // the record must stay unfinished, so it counts as a failure for good.
+            // A panic of the application ends in a reply. A panic that arrives here is a bug of the bridge: the record
+            // must stay unfinished, so it counts as a permanent failure.
             let settled = work
                 .await
-                .unwrap_or_else(|_| Err("a reply's production panicked".into()));
+                .unwrap_or_else(|_| Err("producing a reply panicked".into()));
             if let Ok(Some((outcome, reason))) = settled.as_ref().map(|settled| settled.labels()) {
                 meters.time_to_reply().record(arrived.elapsed());
                 meters.count_record(outcome, reason);
@@ -131,7 +131,7 @@ impl<K: ReplySink> JobFactory<K> {
 }
 
 impl<K: ReplySink> Worker<K> {
-    /// `seen` is how many departures there had been when the record came.
+    /// Settles the record. `seen` is the number of departures when the record came.
     async fn settle<V: Answer>(
         self,
         (mut service, ready): (V, IsReady),
@@ -151,12 +151,12 @@ impl<K: ReplySink> Worker<K> {
         {
             return Ok(Settled::Left);
         }
-        // Kept only if it can be needed: most bridges never write a dead letter.
+        // Cloned only if a dead letter is possible: most bridges never write one.
         let dead_letter_topic = dead_letter_topic.map(|topic| (topic, record.clone()));
         let coordinates = record.coordinates.clone();
         let answer = match on_failure {
             FailurePolicy::Reply => Ok(Some(service.answer(record).await)),
-            // Attempts are what hardly any record needs: apart, they take no room in each job.
+            // Boxed, because hardly any record needs retries and they would enlarge each job.
             FailurePolicy::Retry(retry) => {
                 Box::pin(attempts(service, retry, record, (&shared, seen), meters)).await
             }
@@ -193,7 +193,7 @@ impl<K: ReplySink> Worker<K> {
                 text: reason.to_string(),
             },
         };
-        // A letter is the next owner's to write, if there is one.
+        // The next owner, if any, writes the letter.
         if departures.has_moved(&coordinates.topic_partition, seen) {
             return Ok(Settled::Left);
         }
@@ -203,8 +203,8 @@ impl<K: ReplySink> Worker<K> {
     }
 }
 
-/// Returns whether the record needs no letter: its answer was dropped as nobody wanted it, or the
-/// application was not called and nobody is to know.
+/// Returns whether the record needs no dead letter: nobody wanted its answer, or the application was not called and
+/// there is no dead-letter topic.
 fn is_as_wanted(reason: &SkipReason, has_dead_letters: bool) -> bool {
     match reason {
         SkipReason::ReplyDropped => true,
@@ -213,8 +213,8 @@ fn is_as_wanted(reason: &SkipReason, has_dead_letters: bool) -> bool {
     }
 }
 
-/// Waits until the application is ready, which it mostly is at once; `false` when the record's partition has gone
-/// before. No time-out counts meanwhile: the application has not been called.
+/// Waits until the application is ready, which it usually is at once; `false` when the record's partition has gone
+/// before. No timeout runs meanwhile, because the application has not been called.
 async fn is_ready<V: Answer>(service: &mut V, shared: &Shared, record: &Record, seen: u64) -> bool {
     let ready = poll_fn(|context| Poll::Ready(service.poll_ready(context)));
     if ready.await.is_ready() {
@@ -228,12 +228,12 @@ async fn is_ready<V: Answer>(service: &mut V, shared: &Shared, record: &Record, 
             () = poll_fn(|context| service.poll_ready(context)) => true,
         }
     };
-    // Apart, as attempts are.
+    // Boxed for the same reason as the retries.
     Box::pin(wait).await
 }
 
-/// Calls the service again after a failure, as the policy says. `Err` says that no attempt is left,
-/// `None` that the partition has gone: whoever has it now begins anew.
+/// Retries the call after a failure, as the policy says. `Err` means that no attempt is left, `None` that the partition
+/// has gone and its next owner starts over.
 async fn attempts<V: Answer>(
     mut service: V,
     retry: Retry,
@@ -244,7 +244,7 @@ async fn attempts<V: Answer>(
     let departures = &*shared.departures;
     let partition = &record.coordinates.topic_partition;
     for attempt in 1_u32.. {
-        // The very value that is ready answers.
+        // The same value that is ready must answer.
         let next = service.clone();
         let outcome = std::mem::replace(&mut service, next)
             .answer(record.clone())
@@ -256,7 +256,7 @@ async fn attempts<V: Answer>(
             return Ok(None);
         }
         if attempt >= retry.max_attempts {
-            let text = format!("failed {attempt} times, at last with status {status}");
+            let text = format!("failed {attempt} times, the last time with status {status}");
             let label = "attempts_exhausted";
             return Err(Cause { label, text });
         }
@@ -274,8 +274,8 @@ async fn attempts<V: Answer>(
     unreachable!("the last attempt returns")
 }
 
-/// Names the record, and the trace that it belongs to, in whatever is logged on its way: by the attributes of
-/// OpenTelemetry's conventions for messaging, where there is one.
+/// Adds the record and its trace to all log lines about it, under the attribute names of OpenTelemetry's messaging
+/// conventions where there is one.
 fn span(record: &Record) -> Span {
     let at = &record.coordinates;
     info_span!(
@@ -283,27 +283,27 @@ fn span(record: &Record) -> Span {
         messaging.system = "kafka",
         messaging.operation.type = "process",
         messaging.destination.name = record.topic(),
-        // A text, by the convention.
+        // The convention wants a string.
         messaging.destination.partition.id = display(at.topic_partition.partition),
         messaging.kafka.offset = at.offset,
         traceparent = trace_context::of(&record.headers),
     )
 }
 
-/// A number that differs between records and attempts, without a source of randomness.
+/// Returns a number that differs between records and attempts, without a source of randomness.
 fn spread(coordinates: &Coordinates, attempt: u32) -> u64 {
     let mut hasher = DefaultHasher::new();
     (coordinates, attempt).hash(&mut hasher);
     hasher.finish()
 }
 
-/// Why there was no reply: for metrics, and for people.
+/// Why there was no reply: a label for metrics, and a text for people.
 struct Cause {
     label: &'static str,
     text: String,
 }
 
-/// Produces a reply; `Some` is why it was refused.
+/// Produces a reply; `Some` says why it was refused.
 async fn reply<K: ReplySink>(sink: &K, reply: OutboundRecord) -> Result<Option<Cause>, String> {
     let topic = Arc::clone(&reply.topic);
     match sink.produce(reply).await {
@@ -319,7 +319,7 @@ async fn reply<K: ReplySink>(sink: &K, reply: OutboundRecord) -> Result<Option<C
     }
 }
 
-/// Writes the dead letter if there is a topic for it, else leaves it at count and log line.
+/// Writes the dead letter if there is a topic for it. Otherwise only counts and logs the record.
 async fn give_up<K: ReplySink>(
     sink: &K,
     dead_letter_topic: Option<(Arc<str>, Record)>,
@@ -335,7 +335,7 @@ async fn give_up<K: ReplySink>(
     if let Err(ProduceError::Refused(refused)) = &produced
         && let Some(letter) = dead_letter::shortened(&original, Arc::clone(&topic), &cause)
     {
-        warn!(record = %coordinates, %topic, refused, "dead letter refused, its value is left out");
+        warn!(record = %coordinates, %topic, refused, "dead letter refused, trying without its value");
         produced = sink.produce(letter).await;
     }
     match produced {
@@ -343,8 +343,7 @@ async fn give_up<K: ReplySink>(
             warn!(record = %coordinates, cause, "record dead-lettered");
             Ok(Settled::DeadLettered(label))
         }
-        // Stopping here would let one record, made too large for a letter, stop the service at each
-        // of its starts.
+        // Skip it: a failure here would let one record that is too large for a letter stop the service at each start.
         Err(ProduceError::Refused(refused)) => {
             error!(record = %coordinates, cause, %topic, refused, "dead letter refused, record skipped");
             Ok(Settled::Skipped("dead_letter_refused"))

@@ -1,8 +1,8 @@
-//! Runs what serves records between a source and a sink. Knows neither HTTP nor Kafka.
+//! Serves records between a source and a sink. Knows neither HTTP nor Kafka.
 //!
-//! `engine` is the event loop, `job` the way of one record, `modes` the jobs that are under way:
-//! one at a time (`serial`), each in a task of its own (`tasks`), or in tasks that keep the order of a key or partition (`lanes`).
-//! `pools` are as many of these as there are operations with a mode or bound of their own.
+//! `engine` is the event loop, and `job` handles one record. `modes` runs the jobs: one at a time (`serial`), each in
+//! its own task (`tasks`), or in tasks that keep the order of a key or partition (`lanes`). `pools` has one pool for
+//! each operation with its own mode or limit.
 
 mod awaiting;
 pub(crate) mod dead_letter;
@@ -27,24 +27,25 @@ use std::task::{Context, Poll};
 
 use crate::{Outcome, Record};
 
-/// Counts of finished records; each record is in exactly one of the first three.
+/// Counts finished records. Each record is in exactly one of the first three counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Records whose reply the broker has acknowledged, failure answers included.
+    /// Records whose reply the broker has acknowledged, including failure answers.
     pub replied: u64,
     /// Records that went to the dead-letter topic.
     pub dead_lettered: u64,
-    /// Records that were counted and logged only.
+    /// Records that were only counted and logged.
     pub skipped: u64,
-    /// Records that were under way when the drain time was over; they will be delivered again.
+    /// Records that were in flight when the drain timeout expired. They will be delivered again.
     pub abandoned: u64,
 }
 
-/// What the dispatch needs of who answers. A tower service's future has to have a name, which costs a box a record.
+/// What the dispatch needs from a service. The future of a tower service needs a name, which would cost one box per
+/// record.
 pub(crate) trait Answer: Clone + Send + 'static {
-    /// Asks whether this value may answer a record; a clone of it has to be asked anew. Never panics.
+    /// Asks whether this value may answer a record. A clone has to be asked again. Never panics.
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()>;
 
-    /// Handles one record and is used up, so that the application is dropped within its barrier.
+    /// Answers one record. Takes `self`, so that the application is dropped inside its panic barrier.
     fn answer(self, record: Record) -> impl Future<Output = Outcome> + Send;
 }

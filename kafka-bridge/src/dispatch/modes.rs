@@ -1,4 +1,4 @@
-//! The jobs under way, whichever way they are run.
+//! Runs jobs in one of the dispatch modes.
 
 mod lanes;
 mod serial;
@@ -11,7 +11,7 @@ use self::tasks::Tasks;
 use super::job::Done;
 use crate::{Dispatch, Error, Record, TopicPartition};
 
-/// Jobs under way, all in one mode.
+/// The running jobs, all in one mode.
 #[derive(Debug)]
 pub(super) enum Running<J> {
     Serial(Serial<J>),
@@ -37,7 +37,7 @@ impl<J: Future<Output = Done> + Send + 'static> Running<J> {
         }
     }
 
-    /// Returns what the record has to be in order with, in a mode that keeps order.
+    /// Returns the lane whose order the record has to keep, in a mode that keeps an order.
     pub(super) fn lane(&self, record: &Record) -> Option<Lane> {
         match self {
             Self::Serial(_) | Self::Tasks(_) => None,
@@ -53,7 +53,7 @@ impl<J: Future<Output = Done> + Send + 'static> Running<J> {
         }
     }
 
-    /// Starts a job of a record that holds `size` bytes.
+    /// Starts a job. Its record holds `size` bytes.
     #[inline]
     pub(super) fn start(&mut self, lane: Option<Lane>, size: usize, job: J) {
         match self {
@@ -63,7 +63,7 @@ impl<J: Future<Output = Done> + Send + 'static> Running<J> {
         }
     }
 
-    /// Waits for the next job to end; for ever when there is none. Safe to cancel.
+    /// Waits for the next job to end, forever when there is none. Cancel safe.
     pub(super) async fn next(&mut self) -> Result<Done, Error> {
         let done = match self {
             Self::Serial(serial) => Ok(serial.next().await),
@@ -73,7 +73,7 @@ impl<J: Future<Output = Done> + Send + 'static> Running<J> {
         done.map_err(|error| Error::TaskLost(error.to_string()))
     }
 
-    /// Drops what was not started of a partition that is gone.
+    /// Drops the jobs of a partition that has gone if they have not started.
     pub(super) fn forget(&mut self, topic_partition: &TopicPartition) -> Dropped {
         match self {
             Self::Serial(_) | Self::Tasks(_) => Dropped::default(),
@@ -81,7 +81,7 @@ impl<J: Future<Output = Done> + Send + 'static> Running<J> {
         }
     }
 
-    /// Drops what is under way; its records stay unfinished and will be delivered again.
+    /// Drops all jobs. Their records stay unfinished and will be delivered again.
     pub(super) fn abandon(&mut self) {
         match self {
             Self::Serial(serial) => serial.abandon(),

@@ -1,7 +1,7 @@
-//! The pools that jobs run in: one for each operation with a mode or bound of its own, and one for all others.
+//! The pools that jobs run in: one for each operation with its own mode or limit, and one for all others.
 //!
-//! What comes for a full pool waits in it, so that the others go on. As that uses up room that they need, a pool with
-//! a queue of some length has its topics held back: the source gives no more of their records.
+//! Records for a full pool wait in it, so that the other pools continue. Waiting records use room that the others need.
+//! So a pool with a long queue has its topics held back: the source gives no more of their records.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
@@ -15,9 +15,9 @@ use crate::operation::pattern::TopicPattern;
 use crate::settings::Handling;
 use crate::{Coordinates, Dispatch, Error, Record, Settings, TopicPartition};
 
-/// How many records may wait in one pool. They are there to be begun while the source fetches more.
+/// How many records may wait in one pool. They start while the source fetches more.
 const MAX_WAITING: usize = 1024;
-/// With room for fewer, what waits is begun before the source has fetched more.
+/// Below this number, waiting records have started before the source has fetched more.
 const FEW_WAITING: usize = 16;
 
 const NO_BOUND: Dropped = Dropped {
@@ -25,25 +25,25 @@ const NO_BOUND: Dropped = Dropped {
     bytes: usize::MAX,
 };
 
-/// All pools. The first is that of the operations without settings of their own.
+/// All pools. The first one is for operations without their own settings.
 #[derive(Debug)]
 pub(crate) struct Pools<J> {
     pools: Vec<Pool<J>>,
-    /// Where there are several: the pool of each topic. One that a pattern matches is added when its first record comes.
+    /// With several pools: the pool of each topic. A topic that matches a pattern is added when its first record comes.
     by_topic: BTreeMap<Arc<str>, usize>,
-    /// The pool of each pattern, in the order in which patterns are asked.
+    /// The pool of each pattern, in the order in which patterns are tried.
     patterns: Vec<(TopicPattern, usize)>,
-    /// Whether topics were held back or let go since [`Pools::held_back`].
+    /// Whether topics were held back or released since [`Pools::held_back`].
     has_changed: bool,
 }
 
 #[derive(Debug)]
 struct Pool<J> {
     topics: Vec<Arc<str>>,
-    /// Whether it is the pool of an operation at all.
+    /// Whether any operation uses the pool.
     is_served: bool,
     running: Running<J>,
-    /// How many jobs may be begun.
+    /// How many jobs may have started.
     bound: usize,
     waiting: VecDeque<Waiting<J>>,
     waiting_bytes: usize,
@@ -51,7 +51,7 @@ struct Pool<J> {
     is_held_back: bool,
 }
 
-/// A job of a record that waits for room in its pool.
+/// A job that waits for room in its pool.
 #[derive(Debug)]
 struct Waiting<J> {
     at: Coordinates,
@@ -68,7 +68,7 @@ pub(super) struct Place {
     pub(super) size: usize,
     /// The record's coordinates if its pool is full.
     waits: Option<Coordinates>,
-    /// Whether the job begins at once.
+    /// Whether the job starts at once.
     pub(super) is_free: bool,
 }
 
@@ -98,7 +98,7 @@ impl<J: Future<Output = Done> + Send + 'static> Pools<J> {
                 }
             }
         }
-        // Half of the room that no pool can fill by itself is for what waits, in equal parts.
+        // Waiting records get half of the room that no pool can fill by itself, in equal parts.
         let room = limits.max_in_flight.min(limits.max_uncommitted);
         let bounded = || {
             let served = pools.iter().filter(|pool| pool.is_served);
@@ -110,7 +110,7 @@ impl<J: Future<Output = Done> + Send + 'static> Pools<J> {
             records: (left / parts).min(MAX_WAITING),
             bytes: limits.max_in_flight_bytes / parts,
         };
-        // A pool that is alone has no other one to leave room for: intake closes.
+        // A single pool needs to leave no room for others: intake closes instead.
         if !is_alone {
             pools
                 .iter_mut()
@@ -124,19 +124,19 @@ impl<J: Future<Output = Done> + Send + 'static> Pools<J> {
         }
     }
 
-    /// Returns the number of jobs, begun or not.
+    /// Returns the number of jobs, started or not.
     pub(super) fn len(&self) -> usize {
         let waiting = self.pools.iter().map(|pool| pool.waiting.len());
         self.with_room() + waiting.sum::<usize>()
     }
 
-    /// Returns the number of jobs that have room in their pool: those that are begun, and those behind them in a lane.
+    /// Returns the number of jobs that have room in their pool: started ones, and those behind them in a lane.
     pub(super) fn with_room(&self) -> usize {
         self.pools.iter().map(|pool| pool.running.len()).sum()
     }
 
-    /// Returns whether a record more can be taken. Of several pools one may have room: the source is told which
-    /// topics not to give.
+    /// Returns whether one more record can be taken. With several pools it is always `true`: the source knows which
+    /// topics are held back.
     pub(super) fn has_room(&self) -> bool {
         match &self.pools[..] {
             [only] => only.has_room(),
@@ -160,7 +160,7 @@ impl<J: Future<Output = Done> + Send + 'static> Pools<J> {
         }
     }
 
-    /// Notes which pool a topic of a pattern has.
+    /// Notes the pool of a topic that matches a pattern.
     fn learn(&mut self, topic: &Arc<str>) {
         if self.pools.len() == 1 || self.patterns.is_empty() || self.by_topic.contains_key(topic) {
             return;
@@ -170,7 +170,7 @@ impl<J: Future<Output = Done> + Send + 'static> Pools<J> {
         let pool = own.map_or(0, |(_, pool)| *pool);
         self.by_topic.insert(Arc::clone(topic), pool);
         self.pools[pool].topics.push(Arc::clone(topic));
-        // Its records are to be held back too.
+        // The records of this topic are to be held back too.
         self.has_changed |= self.pools[pool].is_held_back;
     }
 
@@ -181,8 +181,8 @@ impl<J: Future<Output = Done> + Send + 'static> Pools<J> {
         }
     }
 
-    /// Begins the job that is made, or lets it wait for room in its pool. It is made here, as a job is large and each
-    /// hand-over moves it.
+    /// Starts the job, or queues it until its pool has room. It is made here, because a job is large and each hand-over
+    /// moves it.
     #[inline]
     pub(super) fn start(&mut self, place: Place, make: impl FnOnce() -> J) {
         let pool = &mut self.pools[place.pool];
@@ -199,14 +199,14 @@ impl<J: Future<Output = Done> + Send + 'static> Pools<J> {
         self.has_changed |= pool.hold_back();
     }
 
-    /// Waits for the next job to end and begins those that waited for its room; for ever when there is none. Safe to
-    /// cancel.
+    /// Waits for the next job to end and starts the jobs that waited for its room, forever when there is no job. Cancel
+    /// safe.
     pub(super) async fn next(&mut self) -> Result<Done, Error> {
         if let [only] = &mut self.pools[..] {
             return only.running.next().await;
         }
         let pools = &mut self.pools;
-        // All ends are taken before the next record is, so no pool's are put off for long.
+        // The loop takes all ended jobs before the next record, so no pool waits long.
         let (pool, done) = poll_fn(|context| {
             let ends = pools.iter_mut().enumerate().find_map(|(index, pool)| {
                 match pin!(pool.running.next()).poll(context) {
@@ -221,7 +221,7 @@ impl<J: Future<Output = Done> + Send + 'static> Pools<J> {
         done
     }
 
-    /// Returns which topics are to be held back, if that has changed since the last time.
+    /// Returns the topics to hold back, if they have changed since the last call.
     pub(super) fn held_back(&mut self) -> Option<Vec<Arc<str>>> {
         if !std::mem::take(&mut self.has_changed) {
             return None;
@@ -236,7 +236,7 @@ impl<J: Future<Output = Done> + Send + 'static> Pools<J> {
         all.map(|waiting| &waiting.at)
     }
 
-    /// Drops what was not begun of a partition that is gone.
+    /// Drops the jobs of a partition that has gone if they have not started.
     pub(super) fn forget(&mut self, topic_partition: &TopicPartition) -> Dropped {
         let (mut dropped, _) = self.leave(topic_partition);
         let pool = self.of_topic(&topic_partition.topic);
@@ -247,7 +247,7 @@ impl<J: Future<Output = Done> + Send + 'static> Pools<J> {
         dropped
     }
 
-    /// Drops what waits for room of a partition, and returns which records those are, in order.
+    /// Drops the jobs of a partition that wait for room, and returns their records, in order.
     pub(super) fn leave(
         &mut self,
         topic_partition: &TopicPartition,
@@ -259,7 +259,7 @@ impl<J: Future<Output = Done> + Send + 'static> Pools<J> {
         left
     }
 
-    /// Drops all that waits for room, and returns which records those are, in order.
+    /// Drops all jobs that wait for room, and returns their records, in order.
     pub(super) fn leave_all(&mut self) -> (Dropped, Vec<Coordinates>) {
         let (mut dropped, mut records) = <(Dropped, Vec<_>)>::default();
         for pool in &mut self.pools {
@@ -271,7 +271,7 @@ impl<J: Future<Output = Done> + Send + 'static> Pools<J> {
         (dropped, records)
     }
 
-    /// Drops all jobs; their records stay unfinished and will be delivered again.
+    /// Drops all jobs. Their records stay unfinished and will be delivered again.
     pub(super) fn abandon(&mut self) {
         self.leave_all();
         for pool in &mut self.pools {
@@ -282,7 +282,7 @@ impl<J: Future<Output = Done> + Send + 'static> Pools<J> {
 
 impl<J: Future<Output = Done> + Send + 'static> Pool<J> {
     fn new(dispatch: Dispatch, max_in_flight: usize, is_alone: bool) -> Self {
-        // A serial job in the event loop would hold up the other pools if it blocks its thread.
+        // A serial job that blocks its thread in the event loop would hold up the other pools.
         let (running, bound) = match dispatch {
             Dispatch::Serial if is_alone => (Running::new(dispatch), 1),
             Dispatch::Serial => (Running::new(Dispatch::Tasks), 1),
@@ -304,7 +304,7 @@ impl<J: Future<Output = Done> + Send + 'static> Pool<J> {
         self.running.len() < self.bound
     }
 
-    /// Begins what waits while there is room; returns whether the topics' being held back has changed.
+    /// Starts waiting jobs while there is room. Returns whether the topics' being held back has changed.
     fn refill(&mut self) -> bool {
         while self.has_room()
             && let Some(Waiting {
@@ -317,9 +317,9 @@ impl<J: Future<Output = Done> + Send + 'static> Pool<J> {
         self.hold_back()
     }
 
-    /// Holds the topics back when enough waits, and lets them go when half of it is begun: a source that pauses has to
-    /// fetch again. Where hardly anything may wait, they are let go when a quarter of the room is free. Returns whether
-    /// that has changed.
+    /// Holds the topics back when enough records wait, and releases them when half of those have started, because a
+    /// paused source has to fetch again. If only a few may wait, it releases the topics when a quarter of the room is
+    /// free. Returns whether that has changed.
     fn hold_back(&mut self) -> bool {
         let Dropped { records, bytes } = self.max_waiting;
         let of = |whole: usize| if self.is_held_back { whole / 2 } else { whole };
@@ -331,7 +331,7 @@ impl<J: Future<Output = Done> + Send + 'static> Pool<J> {
         std::mem::replace(&mut self.is_held_back, is_held_back) != is_held_back
     }
 
-    /// Drops the jobs that wait and are to be left; returns which records those are, in order.
+    /// Drops the waiting jobs that `is_left` selects, and returns their records, in order.
     fn leave(&mut self, is_left: impl Fn(&Waiting<J>) -> bool) -> (Dropped, Vec<Coordinates>) {
         let mut dropped = Dropped::default();
         let mut left = Vec::new();

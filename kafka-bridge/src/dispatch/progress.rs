@@ -1,4 +1,4 @@
-//! Tells how the dispatch is doing: the health that is asked for and the gauges that are scraped.
+//! Reports the state of the dispatch as health status and as gauges.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,18 +12,18 @@ use crate::telemetry::labels::BridgeLabel;
 use crate::telemetry::metric_names;
 use crate::{Coordinates, Status, TopicPartition};
 
-/// Tells observers how the bridge is doing.
+/// Sends the status to observers.
 pub(crate) type StatusSender = watch::Sender<Status>;
 
-/// How often it is told; what is older than a few of these says that the loop does not turn.
+/// How often the status is sent. A status that is a few times older means that the loop hangs.
 pub(super) const INTERVAL: Duration = Duration::from_secs(1);
 
-/// The observers, and what they were told last.
+/// The observers, and the status that they got last.
 #[derive(Debug)]
 pub(super) struct Progress {
     status: StatusSender,
     replying: Replying,
-    /// Of each partition that waited for a record when it was last told: which, and since when.
+    /// For each partition that waited for a record at the last report: that record, and since when.
     lowest: HashMap<TopicPartition, Oldest>,
     told: Option<Instant>,
     label: BridgeLabel,
@@ -40,17 +40,17 @@ impl Progress {
         }
     }
 
-    /// Partitions came, perhaps none: the group knows this member.
+    /// Notes that an assignment came, even an empty one: the group knows this member.
     pub(super) fn assigned(&self) {
         self.status.send_modify(|status| status.ready = true);
     }
 
-    /// The group gave this member's partitions to others.
+    /// Notes that the group gave this member's partitions to others.
     pub(super) fn lost(&self) {
         self.status.send_modify(|status| status.ready = false);
     }
 
-    /// A stop was asked for; the loop tells no more where partitions stand.
+    /// Notes that a stop was requested. The loop no longer reports the partitions.
     pub(super) fn stopping(&self) {
         self.status.send_modify(|status| {
             (status.ready, status.told) = (false, None);
@@ -58,10 +58,10 @@ impl Progress {
         });
     }
 
-    /// Tells where each partition stands.
+    /// Reports the state of each partition.
     ///
-    /// `waiting` are the records that are not begun, as others take all the room or the application is not ready. They count from
-    /// when they are begun: a partition's turn may be long after its lowest record came.
+    /// `waiting` are the records that have not started, because other records take all the room or the application is
+    /// not ready. Their time counts from their start: a partition may get its turn long after its lowest record came.
     pub(super) fn tell<'a>(
         &mut self,
         offsets: &OffsetTracker,
@@ -82,7 +82,7 @@ impl Progress {
                 own.since = now.into_std();
             }
         }
-        // Whether a record's reply is on its way matters once the record is about to count as stuck.
+        // Whether a reply is on its way matters only for a record that is about to count as stuck.
         let matters = self
             .status
             .borrow()
@@ -108,8 +108,8 @@ impl Progress {
         });
     }
 
-    /// A record that others were waited for counts from when it became the lowest: behind a hot key
-    /// it may have been there for long, and still the partition moves.
+    /// Counts the time of a record that waited behind others from when it became the lowest. Behind a hot key it may
+    /// have waited long while the partition still moved.
     fn since(&self, mut one: Oldest, before: &HashMap<TopicPartition, Oldest>) -> Oldest {
         match (before.get(&one.topic_partition), self.told) {
             (Some(same), _) if same.offset == one.offset => one.since = same.since,
@@ -124,7 +124,7 @@ impl Progress {
         gauge.set(age.as_secs_f64());
     }
 
-    /// Tells that nothing runs any more, so that a look at it later finds nothing old.
+    /// Reports that nothing runs any more, so that a later look finds nothing old.
     pub(super) fn ended(&mut self) {
         self.tell(&OffsetTracker::default(), std::iter::empty(), None);
         self.stopping();

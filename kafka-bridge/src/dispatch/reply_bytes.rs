@@ -1,12 +1,12 @@
-//! What the replies hold that wait for their delivery reports: a slow broker must not fill the memory.
+//! Counts the bytes of replies that wait for their delivery reports: a slow broker must not fill the memory.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// Of how many replies the mean size is told, roughly.
+/// The mean size is that of about this many replies.
 const MEMORY: usize = 8;
 
-/// Counts the replies that wait, and their bytes; clones share the counts.
+/// Counts the waiting replies and their bytes. Clones share the counts.
 #[derive(Clone, Debug)]
 pub(crate) struct ReplyBytes(Arc<Counts>);
 
@@ -14,16 +14,16 @@ pub(crate) struct ReplyBytes(Arc<Counts>);
 struct Counts {
     replies: AtomicUsize,
     bytes: AtomicUsize,
-    /// The mean size of the latest replies; what was handled without a reply counts as one of no size.
+    /// The mean size of the latest replies, in bytes. A record without a reply counts as a reply of size zero.
     mean: AtomicUsize,
 }
 
-/// A reply that waits.
+/// A waiting reply.
 #[derive(Debug)]
 pub(super) struct Held(ReplyBytes, usize);
 
 impl ReplyBytes {
-    /// Expects replies of the largest size until it is known better, which takes some twenty of them.
+    /// Expects replies of the maximum size until about twenty replies have shown the true mean.
     pub(super) fn new(max_reply_bytes: usize) -> Self {
         Self(Arc::new(Counts {
             mean: AtomicUsize::new(max_reply_bytes),
@@ -31,7 +31,7 @@ impl ReplyBytes {
         }))
     }
 
-    /// Counts a reply until the return value is dropped.
+    /// Counts a reply until the returned value is dropped.
     pub(super) fn hold(&self, size: usize) -> Held {
         let Counts { replies, bytes, .. } = &*self.0;
         replies.fetch_add(1, Relaxed);
@@ -40,21 +40,20 @@ impl ReplyBytes {
         Held(self.clone(), size)
     }
 
-    /// Notes that a record was handled without a reply: else a bridge that never replies would expect
-    /// the largest for ever.
+    /// Notes that a record was handled without a reply. Otherwise a bridge that never replies would expect the maximum
+    /// size forever.
     pub(super) fn none(&self) {
         self.note(0);
     }
 
     fn note(&self, size: usize) {
         let mean = &self.0.mean;
-        // A size that another thread's takes the place of is one of many.
+        // Racy on purpose: a lost update is one of many.
         let before = mean.load(Relaxed);
         mean.store(before - before / MEMORY + size / MEMORY, Relaxed);
     }
 
-    /// Returns what the replies of so many jobs hold, those included that are still to be made: what
-    /// they are expected to hold by those before them.
+    /// Returns the bytes of the replies of so many jobs. Replies that are still to be made count with the mean size.
     pub(super) fn expected(&self, jobs: usize) -> usize {
         let Counts {
             replies,

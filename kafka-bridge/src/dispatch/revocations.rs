@@ -1,4 +1,4 @@
-//! Partitions that are to be let go as soon as their records in flight are finished.
+//! Holds revoked partitions until their records in flight are finished.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::TopicPartition;
 use crate::offsets::OffsetTracker;
 use crate::ports::Revocation;
 
-/// Revocations that wait for work; each is released when its work is done or its time is over.
+/// The pending revocations. Each is released when its records are finished or its time is over.
 #[derive(Debug, Default)]
 pub(super) struct Revocations {
     waiting: Vec<(Instant, Revocation)>,
@@ -21,18 +21,18 @@ impl Revocations {
         self.waiting.push((deadline, revocation));
     }
 
-    /// Returns when the next revocation has waited long enough.
+    /// Returns the earliest deadline of a revocation.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.waiting.iter().map(|(deadline, _)| *deadline).min()
     }
 
-    /// Releases all, with where they stand; returns the partitions that are gone.
+    /// Releases all revocations with their positions. Returns the partitions that have gone.
     pub(super) fn release_all(&mut self, offsets: &mut OffsetTracker) -> Vec<TopicPartition> {
         release(self.waiting.drain(..), offsets)
     }
 
-    /// Releases what has nothing unfinished any more or is out of time, with where it stands;
-    /// returns the partitions that are gone.
+    /// Releases the revocations that have nothing unfinished or are out of time, with their positions. Returns the
+    /// partitions that have gone.
     pub(super) fn release_ready(&mut self, offsets: &mut OffsetTracker) -> Vec<TopicPartition> {
         if self.waiting.is_empty() {
             return Vec::new();

@@ -1,4 +1,4 @@
-//! What the loop and its jobs tell one another while both are at work.
+//! The state that the loop and its jobs share while both run.
 
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -33,7 +33,7 @@ impl Shared {
         }
     }
 
-    /// Notes that the records of a partition are begun no more, and why.
+    /// Notes that the jobs of a partition start nothing more, and why.
     pub(super) fn depart(&self, partition: &TopicPartition, why: Why) {
         self.departures.add(partition, why);
         if why == Why::Moved {
@@ -42,12 +42,13 @@ impl Shared {
     }
 }
 
-/// Why the jobs of a partition's records begin nothing more.
+/// Why the jobs of a partition start nothing more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Why {
-    /// Another member has the partition, and handles again what is not finished.
+    /// Another member has the partition, and handles unfinished records again.
     Moved,
-    /// The partition's topic was made anew. Nobody handles the old records again, so replies still go out.
+    /// The partition's topic was deleted and created again. Nobody handles the old records again, so replies still go
+    /// out.
     Remade,
 }
 
@@ -57,22 +58,22 @@ struct Departure {
     why: Why,
 }
 
-/// Which partitions have gone, so that the jobs of their records begin nothing more.
+/// The partitions that have gone, so that their jobs start nothing more.
 #[derive(Debug, Default)]
 pub(super) struct Departures {
-    /// How many there have been: a job that has seen as many need not look further.
+    /// The number of departures. A job that has seen this many need not look further.
     count: AtomicU64,
-    /// The latest one of each partition.
+    /// The latest departure of each partition.
     latest: watch::Sender<HashMap<TopicPartition, Departure>>,
 }
 
 impl Departures {
-    /// Returns how many departures there have been.
+    /// Returns the number of departures.
     pub(super) fn count(&self) -> u64 {
         self.count.load(Ordering::Acquire)
     }
 
-    /// Wakes the jobs that wait for another attempt.
+    /// Adds a departure and wakes the jobs that wait for a retry.
     fn add(&self, partition: &TopicPartition, why: Why) {
         self.latest.send_modify(|latest| {
             let count = self.count.fetch_add(1, Ordering::AcqRel) + 1;
@@ -80,12 +81,12 @@ impl Departures {
         });
     }
 
-    /// Returns whether a partition has gone since there were so many departures.
+    /// Returns whether a partition has gone since `seen` departures.
     pub(super) fn has_gone(&self, partition: &TopicPartition, seen: u64) -> bool {
         self.count() > seen && is_later(&self.latest.borrow(), partition, seen)
     }
 
-    /// Returns whether another member has had a partition since there were so many departures.
+    /// Returns whether a partition has moved to another member since `seen` departures.
     pub(super) fn has_moved(&self, partition: &TopicPartition, seen: u64) -> bool {
         let moved = |latest: &HashMap<TopicPartition, Departure>| {
             let why = latest.get(partition).map(|departure| departure.why);
@@ -94,10 +95,10 @@ impl Departures {
         self.count() > seen && moved(&self.latest.borrow())
     }
 
-    /// Waits until a partition has gone; for ever if it stays.
+    /// Waits until a partition has gone, forever if it stays.
     pub(super) async fn gone(&self, partition: &TopicPartition, seen: u64) {
         let mut latest = self.latest.subscribe();
-        // The sender is `self`, so the wait does not fail.
+        // `self` owns the sender, so the wait cannot fail.
         let _ = latest
             .wait_for(|latest| is_later(latest, partition, seen))
             .await;
@@ -117,7 +118,7 @@ fn is_later(
 #[derive(Clone, Debug, Default)]
 pub(super) struct Replying(Arc<Mutex<Places>>);
 
-/// Places instead of a set: each record comes here, and none is looked for.
+/// Slots instead of a set: each record takes one, and none is looked up.
 #[derive(Debug, Default)]
 struct Places {
     taken: Vec<Option<Place>>,
@@ -127,12 +128,11 @@ struct Places {
 #[derive(Debug)]
 struct Place {
     at: Coordinates,
-    /// Wakes the job when its partition has gone. A waker here costs each reply less than a place among
-    /// those that wait for departures.
+    /// Wakes the job when its partition has gone. A waker here costs a reply less than a subscription to departures.
     waker: Option<Waker>,
 }
 
-/// A record that is among them until this is dropped.
+/// Keeps one record in the list until it is dropped.
 #[derive(Debug)]
 pub(super) struct Waits<'a>(&'a Replying, usize);
 
@@ -150,7 +150,7 @@ impl Replying {
         Waits(self, place)
     }
 
-    /// Marks those that are among them. Thousands may be, so each is only looked at.
+    /// Marks the records that are in the list. There may be thousands, so each is only looked at.
     pub(super) fn mark(&self, oldest: &mut [Oldest]) {
         let places = self.places();
         for Place { at, .. } in places.taken.iter().flatten() {
@@ -178,8 +178,8 @@ impl Replying {
 }
 
 impl Waits<'_> {
-    /// Waits for what is to be produced; `None` when the partition has moved before. What a client was given
-    /// by then may still be sent.
+    /// Waits for `produce`; `None` when the partition has moved before. A record that the client has already taken may
+    /// still be sent.
     pub(super) async fn unless_moved<T>(
         &self,
         produce: impl Future<Output = T>,
@@ -188,11 +188,11 @@ impl Waits<'_> {
     ) -> Option<T> {
         let mut produce = pin!(produce);
         poll_fn(|context| {
-            // First, so that a reply whose partition has gone is sent where nothing keeps it.
+            // Polled first: the reply of a partition that has gone is still sent if nothing delays it.
             if let Poll::Ready(produced) = produce.as_mut().poll(context) {
                 return Poll::Ready(Some(produced));
             }
-            // Before the look, or a departure in between would wake nobody.
+            // Registered before the check, or a departure in between would wake nobody.
             self.wake_by(context.waker());
             match departures.has_moved(partition, seen) {
                 true => Poll::Ready(None),

@@ -1,4 +1,4 @@
-//! What the loop does from time to time, and when each is due. Pure: the clock is the caller's.
+//! The periodic work of the loop, and when each part is due. Pure: the caller has the clock.
 
 use std::time::Duration;
 
@@ -6,21 +6,20 @@ use tokio::time::Instant;
 
 use super::progress;
 
-/// How often positions are committed although they have not moved. A broker takes commits from any
-/// member of the group, whoever owns the partition: one that arrives late, a former owner's or one
-/// that the client has tried again, sets the position back. This brings it forward again, and keeps
-/// the offsets of idle partitions from expiring.
+/// How often positions are committed even if they have not moved. A broker accepts commits from any member of the
+/// group, whoever owns the partition. A late commit of a former owner, or one that the client repeats, moves the
+/// position back. This commit moves it forward again, and keeps the offsets of idle partitions from expiring.
 const COMMIT_AGAIN: Duration = Duration::from_secs(10);
 
-/// Far enough to never come, and near enough for each clock.
+/// Far enough never to come, and near enough for each clock.
 const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
-/// Returns the instant so much later; far off where the clock does not reach.
+/// Returns `now` plus `wait`, or a far instant where the clock overflows.
 pub(super) fn after(now: Instant, wait: Duration) -> Instant {
     now.checked_add(wait).unwrap_or_else(|| now + FAR)
 }
 
-/// Something that is done again and again; what is late puts off those after it.
+/// A periodic timer. A late run delays the next ones.
 #[derive(Debug)]
 pub(super) struct Timer {
     period: Duration,
@@ -35,7 +34,7 @@ impl Timer {
         }
     }
 
-    /// Returns whether the time has come, and then begins the next period.
+    /// Returns whether the timer is due, and if so starts the next period.
     pub(super) fn is_due(&mut self, now: Instant) -> bool {
         let is_due = now >= self.due;
         if is_due {
@@ -49,9 +48,9 @@ impl Timer {
 #[derive(Debug)]
 pub(super) struct Timers {
     pub(super) commit: Timer,
-    /// When all positions count as not committed.
+    /// When all positions count as uncommitted.
     pub(super) again: Timer,
-    /// When observers are told.
+    /// When observers get a report.
     pub(super) look: Timer,
 }
 
@@ -64,7 +63,7 @@ impl Timers {
         }
     }
 
-    /// Returns when the next one is due; a commit only if there is something to be committed.
+    /// Returns the next due time. The commit timer counts only if there is something to commit.
     pub(super) fn next(&self, has_commit: bool) -> Instant {
         let next = self.again.due.min(self.look.due);
         if has_commit {

@@ -1,4 +1,4 @@
-//! The same rules held against what proptest makes up, and against the committed seeds.
+//! Checks the same rules against proptest's inputs and against the committed seeds.
 
 use proptest::collection::vec;
 use proptest::option::weighted;
@@ -7,7 +7,7 @@ use proptest::sample::select;
 
 use super::*;
 
-/// Names that something reads, in odd case, among any others.
+/// Header names that the bridge reads, in odd case, among any others.
 fn name() -> impl Strategy<Value = String> {
     let known = select(vec![
         "id",

@@ -1,12 +1,12 @@
-//! Records as text, so that seeds can be written and findings be read by people.
+//! Reads records from text, so that people can write seeds and read findings.
 
 use bytes::Bytes;
 
 use super::TOPIC;
 use crate::Record;
 
-/// Reads a record from bytes that a person can write too: lines of `name=value`, those without an
-/// equals sign with a null value, then an empty line and the body. `\xHH` stands for any byte.
+/// Reads a record from bytes that a person can also write: lines of `name=value`, then an empty line and the body. A
+/// line without an equals sign has a null value. `\xHH` stands for any byte.
 #[must_use]
 pub fn record(data: &[u8]) -> Record {
     let mut record = Record::new(TOPIC, 0, 0);

@@ -1,5 +1,5 @@
-//! What holds up whole partitions or topics and is not one record's fault. Written by the Kafka
-//! clients, read by [`crate::Status`].
+//! Lists the obstacles that hold up whole partitions or topics and are not the fault of one record. The Kafka clients
+//! write them, and [`crate::Status`] reads them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,13 +18,13 @@ use crate::telemetry::metric_names;
 pub enum Blocked {
     /// No record can be fetched from this partition.
     Fetch(TopicPartition),
-    /// Nothing can be had of this topic, not even its partitions.
+    /// The client cannot get any information about this topic, not even its partitions.
     Topic(Arc<str>),
-    /// The consumer group of this name does not take the member or its commits.
+    /// The consumer group of this name does not accept the member or its commits.
     Group(Arc<str>),
     /// No record can be produced to this topic.
     Produce(Arc<str>),
-    /// The brokers let nobody in without a token, and there is none that is good.
+    /// The brokers require a token, and there is no valid one.
     Login,
 }
 
@@ -40,21 +40,21 @@ impl fmt::Display for Blocked {
     }
 }
 
-/// Why no record of a partition or topic gets through.
+/// Says why no record of a partition or topic gets through.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Obstacle {
     /// What is held up.
     pub blocked: Blocked,
-    /// The broker's or the client's own words.
+    /// The error text of the broker or the client.
     pub cause: String,
-    /// When it was first met without a success since.
+    /// When it first happened without a success since.
     pub since: Instant,
-    /// Whether only an answer of the brokers is waited for. A new process would wait as well, so
-    /// [`crate::Status::health`] passes over it.
+    /// Whether only an answer of the brokers can clear it. A new process would wait as well, so
+    /// [`crate::Status::health`] ignores it.
     pub is_awaited: bool,
 }
 
-/// The obstacles of one bridge; clones share them.
+/// The obstacles of one bridge. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Obstacles {
     noted: Arc<Mutex<BTreeMap<Blocked, Noted>>>,
@@ -69,23 +69,23 @@ struct Noted {
 }
 
 impl Obstacles {
-    /// Returns none yet; the metrics of those that come have the label.
+    /// Returns an empty list. Metrics of later obstacles get the label.
     pub(crate) fn new(label: BridgeLabel) -> Self {
         let noted = Arc::default();
         Self { noted, label }
     }
 
-    /// Returns the label of the bridge that these are in the way of.
+    /// Returns the label of the bridge that has these obstacles.
     pub(crate) fn label(&self) -> &BridgeLabel {
         &self.label
     }
 
-    /// Notes an obstacle; one that is noted already keeps its instant and takes the newer cause.
+    /// Notes an obstacle. A known obstacle keeps its instant and takes the newer cause.
     pub(crate) fn raise(&self, blocked: Blocked, cause: String, since: Instant) {
         self.note(blocked, cause, since, false);
     }
 
-    /// Notes an obstacle that only brokers can clear away by an answer.
+    /// Notes an obstacle that only an answer of the brokers can clear.
     pub(crate) fn raise_awaited(&self, blocked: Blocked, cause: String, since: Instant) {
         self.note(blocked, cause, since, true);
     }
@@ -93,7 +93,7 @@ impl Obstacles {
     fn note(&self, blocked: Blocked, cause: String, since: Instant, is_awaited: bool) {
         self.gauge_of(&blocked).set(1.0);
         let mut all = self.all();
-        // The time that brokers were waited for does not count against the bridge.
+        // The time of waiting for brokers does not count against the bridge.
         let before = all.get(&blocked);
         let same = before.filter(|noted| is_awaited || !noted.is_awaited);
         let since = same.map_or(since, |noted| noted.since);
@@ -105,7 +105,7 @@ impl Obstacles {
         all.insert(blocked, noted);
     }
 
-    /// Lets an obstacle that is noted count from a later instant.
+    /// Lets a known obstacle count from a later instant.
     pub(crate) fn restart(&self, blocked: &Blocked, since: Instant) {
         if let Some(noted) = self.all().get_mut(blocked) {
             noted.since = since;

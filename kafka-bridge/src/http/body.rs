@@ -1,4 +1,4 @@
-//! The body of the requests that the bridge makes: one whole buffer, known from the start.
+//! Defines [`Body`], the body of the bridge's requests: one whole buffer, known from the start.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use http_body_util::Full;
 
-/// The body of a request made from a record: the record's value.
+/// Holds the body of a request: the record's value.
 #[derive(Clone, Debug, Default)]
 pub struct Body(Full<Bytes>);
 

@@ -1,4 +1,4 @@
-//! One call of the application: within its time, behind a barrier for panics, its body read whole.
+//! Calls the application once: with a time limit, behind a barrier for panics, and reads its whole body.
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -16,19 +16,19 @@ use crate::Body;
 use crate::http::deadline::{Allowance, Late};
 use crate::http::service::BoxError;
 
-/// An answer; or its body failed; or it was late; or the application panicked.
+/// The result of a call: an answer, a failed body, a timeout, or a panic.
 pub(super) type Guarded =
     Result<Result<Result<Response<Bytes>, Broken>, Late>, Box<dyn Any + Send>>;
 
-/// Why an answer has no body.
+/// Why an answer has no usable body.
 pub(super) enum Broken {
-    /// It is larger than a reply may be; the answer's status.
+    /// The body exceeds the size limit of replies. Holds the answer's status.
     TooLarge(StatusCode),
-    /// The application could not give it whole.
+    /// The application failed to send the whole body.
     Body(BoxError),
 }
 
-/// Calls the application within its time and behind a barrier for panics; an answer may have `max` bytes.
+/// Calls the application with a time limit and a barrier for panics. An answer may have `max` bytes.
 pub(super) fn guarded<S, B>(
     app: S,
     request: Request<Body>,
@@ -40,7 +40,7 @@ where
     B: http_body::Body<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
-    // Within the barrier also what the application drops when its time is over.
+    // The barrier also covers what the application drops after a timeout.
     let work = async move {
         let (time, late) = match left {
             Some(left) if left < limit => (left, Late::Deadline),
@@ -52,7 +52,7 @@ where
     AssertUnwindSafe(work).catch_unwind()
 }
 
-/// Calls an application that is ready, and reads the whole body, at most `max` bytes of it.
+/// Calls an application that is ready, and reads the whole body, at most `max` bytes.
 async fn call<S, B>(
     mut app: S,
     request: Request<Body>,
@@ -72,7 +72,7 @@ where
     }
 }
 
-/// Reads a body to its end. Nearly all are one buffer, which is then taken as it is.
+/// Reads a body to its end. Nearly all bodies are one buffer, which is then used without a copy.
 async fn whole<B>(body: B) -> Result<Bytes, B::Error>
 where
     B: http_body::Body<Data = Bytes>,

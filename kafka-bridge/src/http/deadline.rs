@@ -1,7 +1,8 @@
-//! The time that a requester gives its request, read from a record header. Pure.
+//! Reads the time limit that a requester sets for its request from a record header. Pure.
 //!
-//! A duration and not an instant, as gRPC's `grpc-timeout`: a requester can write the same header on each record. It
-//! counts from the record's timestamp, because a record may lie in the topic for longer than any request takes.
+//! The header is a duration and not an instant, like gRPC's `grpc-timeout`: a requester can write the same header on
+//! each record. It counts from the record's timestamp, because a record may wait in the topic longer than any request
+//! takes.
 
 use std::time::Duration;
 
@@ -12,34 +13,34 @@ use crate::Headers;
 /// The suggested header name for [`crate::Builder::deadline_header`].
 pub const DEFAULT_DEADLINE_HEADER: HeaderName = HeaderName::from_static("x-request-timeout-ms");
 
-/// How many digits are read: 115 days in milliseconds.
+/// The maximum number of digits: 115 days in milliseconds.
 const MAX_DIGITS: usize = 10;
 
 /// How long the application may take for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Allowance {
     pub(crate) limit: Duration,
-    /// What is left of the requester's time.
+    /// The rest of the requester's time.
     pub(crate) left: Option<Duration>,
 }
 
 impl Allowance {
-    /// Returns whether nobody waits for the answer any more.
+    /// Returns whether the requester's deadline has passed.
     pub(crate) fn is_over(&self) -> bool {
         self.left.is_some_and(|left| left.is_zero())
     }
 }
 
-/// Which time was over first.
+/// Which time limit expired first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Late {
-    /// The bridge's, or the operation's.
+    /// The limit of the bridge or the operation.
     Limit,
-    /// The requester's.
+    /// The deadline of the requester.
     Deadline,
 }
 
-/// Returns what the header gives, in milliseconds; `None` for what is no such number.
+/// Returns the header's value, which is in milliseconds; `None` if it is not such a number.
 pub(crate) fn given(headers: &Headers, name: &HeaderName) -> Option<Duration> {
     let mut values = headers.get_all(name.as_str());
     let first = values.next()?;
@@ -54,9 +55,9 @@ pub(crate) fn given(headers: &Headers, name: &HeaderName) -> Option<Duration> {
     Some(Duration::from_millis(millis))
 }
 
-/// Returns what is left of the given time; `written` and `now` are milliseconds since the Unix epoch.
+/// Returns the rest of the given time. `written` and `now` are milliseconds since the Unix epoch.
 ///
-/// A timestamp that lies ahead gives no more than the whole time: clocks differ.
+/// A timestamp in the future gives at most the whole time, because clocks differ.
 pub(crate) fn left(given: Duration, written: i64, now: i64) -> Duration {
     let age = u64::try_from(now.saturating_sub(written)).unwrap_or_default();
     given.saturating_sub(Duration::from_millis(age))

@@ -1,8 +1,7 @@
 //! The `EchoSetHeader` layer: a requester asks for headers to be set on its own reply.
 //!
-//! The request header `x-reply-set-header: x-request-id:42` makes the response carry
-//! `x-request-id: 42`. Any requester can so correlate replies by a header of its own choice.
-//! Not for headers that the service or the bridge owns: those stay as they are.
+//! The request header `x-reply-set-header: x-request-id:42` makes the response carry `x-request-id: 42`. A requester
+//! can thus correlate replies by any header that it chooses. It cannot set headers that the service or the bridge owns.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -16,17 +15,17 @@ use tower_service::Service;
 use crate::Headers;
 use crate::record::headers::http_name;
 
-/// The request header that the layer reads unless another name is given.
+/// The request header that the layer reads by default.
 pub const DEFAULT_ECHO_HEADER: HeaderName = HeaderName::from_static("x-reply-set-header");
 
-/// How many headers one request may have set; the rest are left out.
+/// How many headers one request may set. Further ones are ignored.
 const MAX_ECHOED: usize = 16;
 
-/// How many lines of a record are looked at for them when the application does not answer.
+/// How many lines of a record are searched for them when the application does not answer.
 const MAX_LINES: usize = 64;
 
-/// Names that no requester may set, beside those of `hop_by_hop`: they frame the reply, or state
-/// what only the service or the bridge can know, or act on a browser behind an HTTP front.
+/// Names that no requester may set, besides those of `hop_by_hop`. They frame the reply, or state facts that only the
+/// service or the bridge can know, or affect a browser behind an HTTP front end.
 const PROTECTED: [&str; 21] = [
     "status-code",
     ":status",
@@ -51,10 +50,10 @@ const PROTECTED: [&str; 21] = [
     "baggage",
 ];
 
-/// Prefixes of names that the bridge, or a messaging framework behind it, gives a meaning.
+/// Prefixes of names that the bridge or a messaging framework uses.
 const PROTECTED_PREFIXES: [&str; 4] = ["kafka_", "dead-letter-", "retry-", "access-control-"];
 
-/// The names that the layer has set, left in the response's extensions: replies carry them last.
+/// The names that the layer has set. They go into the response's extensions, because replies carry these headers last.
 #[derive(Clone, Debug)]
 pub(crate) struct Echoed(pub(crate) Vec<HeaderName>);
 
@@ -76,7 +75,7 @@ pub struct EchoSetHeaderLayer {
 }
 
 impl EchoSetHeaderLayer {
-    /// Reads the headers to set from the request header of the given name.
+    /// Reads the headers to set from the request header of this name.
     #[must_use]
     pub fn new(header: HeaderName) -> Self {
         Self { header }
@@ -100,7 +99,7 @@ impl<S> Layer<S> for EchoSetHeaderLayer {
     }
 }
 
-/// Sets on the response what the request asked for; made by [`EchoSetHeaderLayer`].
+/// Sets the headers that the request asks for on the response. [`EchoSetHeaderLayer`] creates it.
 #[derive(Clone, Debug)]
 pub struct EchoSetHeader<S> {
     inner: S,
@@ -151,14 +150,14 @@ where
     }
 }
 
-/// Sets the wanted headers and leaves a note of their names.
+/// Sets the wanted headers and records their names in the extensions.
 pub(crate) fn set<R>(response: &mut Response<R>, wanted: Vec<(HeaderName, HeaderValue)>) {
     if wanted.is_empty() {
         return;
     }
     let headers = response.headers_mut();
     let names = wanted.into_iter().map(|(name, value)| {
-        // A full map refuses the header; the response itself is worth more than its echo.
+        // A full map refuses the header. The response matters more than its echo.
         let _ = headers.try_append(name.clone(), value);
         name
     });
@@ -166,7 +165,7 @@ pub(crate) fn set<R>(response: &mut Response<R>, wanted: Vec<(HeaderName, Header
     response.extensions_mut().insert(echoed);
 }
 
-/// Reads what the request wants to be set, in order.
+/// Returns the headers that the request asks for, in order.
 pub(crate) fn wanted(headers: &HeaderMap, header: &HeaderName) -> Vec<(HeaderName, HeaderValue)> {
     let values = headers.get_all(header).iter();
     parse_all(values.map(HeaderValue::as_bytes))
@@ -176,11 +175,11 @@ fn parse_all<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Vec<(HeaderName, Head
     lines.filter_map(parse).take(MAX_ECHOED).collect()
 }
 
-/// What a record wants to be set on its reply, kept for an answer that does not come from the
-/// application: most do, so it is not parsed before it is needed.
+/// The echo header lines of a record, for answers that do not come from the application. Most answers do, so the lines
+/// are parsed only when needed.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
-    /// Requests have one, which then takes no list.
+    /// The usual single line, which needs no list.
     first: Option<Bytes>,
     others: Vec<Bytes>,
 }
@@ -200,9 +199,9 @@ impl Lines {
     }
 }
 
-/// Parses `name: value`, exactly one header on one line, of a name that may be set.
+/// Parses `name: value`: exactly one header on one line, with a name that may be set.
 ///
-/// Blanks around the value are dropped; its bytes pass unchanged, those above 0x7F too.
+/// Blanks around the value are dropped. The bytes of the value pass unchanged, including those above 0x7F.
 pub(crate) fn parse(line: &[u8]) -> Option<(HeaderName, HeaderValue)> {
     let colon = line.iter().position(|&byte| byte == b':')?;
     let name = http_name(&line[..colon])?;
@@ -219,7 +218,7 @@ fn may_set(name: &HeaderName) -> bool {
         && !hop_by_hop(name)
 }
 
-/// Returns whether the header concerns one HTTP connection (RFC 9110, 7.6.1), not the message.
+/// Returns whether the header concerns one HTTP connection (RFC 9110, 7.6.1) and not the message.
 pub(crate) fn hop_by_hop(name: &HeaderName) -> bool {
     [
         header::CONNECTION,
@@ -315,7 +314,7 @@ mod tests {
     fn h17_protects_the_names_of_every_profile() {
         for profile in crate::ReplyProfile::all() {
             for name in profile.owned() {
-                // Names with a colon are no HTTP names; before theirs ends another one.
+                // A name with a colon is not an HTTP name: the header's name ends at that colon.
                 let set = parsed(format!("{name}: x").as_bytes());
                 assert!(set.is_none_or(|(set, _)| set != name), "{name}");
             }

@@ -1,12 +1,12 @@
-//! Which record headers an application does not get to see, though HTTP could carry them.
+//! Decides which record headers the application does not see, although HTTP could carry them.
 //!
-//! An application behind an HTTP front trusts some headers because the front sets or checks them.
-//! Nothing stands between a record's writer and the bridge, so those are kept out.
-//! Not for headers that speak of a connection or of framing: those never pass, see `request`.
+//! An application behind an HTTP front end trusts some headers because the front end sets or checks them. Nothing
+//! checks them between the writer of a record and the bridge, so the bridge drops them. Headers that concern a
+//! connection or framing never pass, see `request`.
 
 use http::HeaderName;
 
-/// What fronts set or check, and what the bridge's own dead letters tell.
+/// Headers that front ends set or check, and those of the bridge's own dead letters.
 const DENIED: [&str; 7] = [
     "authorization",
     "cookie",
@@ -17,11 +17,11 @@ const DENIED: [&str; 7] = [
     "dead-letter-*",
 ];
 
-/// Rules that tell which record headers become request headers.
+/// Decides which record headers become request headers.
 ///
-/// Rules are exact names, or prefixes that end in `*`; of those that match a name, the last one
-/// decides. By default `authorization`, `cookie`, `proxy-*`, `forwarded`, `x-forwarded-*`,
-/// `x-real-ip` and `dead-letter-*` are denied, all else is allowed.
+/// A rule is an exact name, or a prefix that ends in `*`. The last rule that matches a name decides. By default
+/// `authorization`, `cookie`, `proxy-*`, `forwarded`, `x-forwarded-*`, `x-real-ip` and `dead-letter-*` are denied, and
+/// all other headers are allowed.
 ///
 /// # Examples
 ///
@@ -53,7 +53,7 @@ impl Rule {
         }
     }
 
-    /// Header names of the `http` crate are in lower case, as the rule's is.
+    /// Compares names directly: header names of the `http` crate and the rules are both in lower case.
     fn matches(&self, name: &str) -> bool {
         name == self.name || self.is_prefix && name.starts_with(&self.name)
     }
@@ -67,14 +67,14 @@ impl Default for HeaderFilter {
 }
 
 impl HeaderFilter {
-    /// Lets headers of a name, or of a prefix that ends in `*`, pass.
+    /// Allows headers of a name, or of a prefix that ends in `*`.
     #[must_use]
     pub fn allow(mut self, pattern: &str) -> Self {
         self.0.push(Rule::new(pattern, true));
         self
     }
 
-    /// Keeps headers of a name, or of a prefix that ends in `*`, out.
+    /// Denies headers of a name, or of a prefix that ends in `*`.
     #[must_use]
     pub fn deny(mut self, pattern: &str) -> Self {
         self.0.push(Rule::new(pattern, false));

@@ -1,4 +1,4 @@
-//! From a record to a request, through the application, to a response and the reply's record.
+//! Converts a record to a request, calls the application, and converts the response to the reply's record.
 
 pub(crate) mod body;
 mod call;

@@ -1,16 +1,16 @@
-//! The answers that the bridge gives itself: problem details, RFC 9457.
+//! Makes the answers of the bridge itself: problem details (RFC 9457).
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 
-/// A failure that is told to the requester.
+/// A failure to report to the requester.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
     pub(crate) status: StatusCode,
     pub(crate) detail: String,
-    /// The application's own status, where it had answered.
+    /// The application's own status, if it had answered.
     pub(crate) answered: Option<StatusCode>,
-    /// Whether the requester's deadline has passed, so that nobody waits for another attempt.
+    /// Whether the requester's deadline has passed, so that nobody waits for a retry.
     pub(crate) is_late: bool,
 }
 
@@ -24,7 +24,7 @@ impl Problem {
         }
     }
 
-    /// The requester's deadline has passed.
+    /// Reports that the requester's deadline has passed.
     pub(crate) fn late(detail: impl Into<String>) -> Self {
         Self {
             is_late: true,

@@ -1,7 +1,7 @@
-//! From record to HTTP request. Pure: neither Kafka nor IO.
+//! Converts a record to an HTTP request. Pure: neither Kafka nor IO.
 //!
-//! The record is hostile input. What HTTP cannot carry is left out, what would change the
-//! message's framing is replaced by the truth, and what is beyond a limit is refused.
+//! The record is hostile input. Headers that HTTP cannot carry are dropped, headers that would change the message's
+//! framing are replaced by correct ones, and a record that exceeds a limit is refused.
 
 use std::collections::HashSet;
 
@@ -14,7 +14,7 @@ use crate::http::problem::Problem;
 use crate::settings::Limits;
 use crate::{Body, HeaderFilter, Headers, KafkaRecord, Operation, Record};
 
-/// Makes the request that the operation stands for.
+/// Makes the request of an operation.
 pub(crate) fn from_record(
     mut record: Record,
     operation: &Operation,
@@ -53,10 +53,10 @@ fn check(record: &Record, limits: &Limits) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Converts the headers that HTTP can carry and the filter lets pass; names become lower case.
+/// Converts the headers that HTTP can carry and the filter allows. Names become lower case.
 fn to_http(headers: &Headers, filter: &HeaderFilter) -> Result<HeaderMap, Problem> {
     let connection = connection_options(headers);
-    // With room for what describes the body, and the host.
+    // Leaves room for the headers of the body and for the host.
     let mut map = HeaderMap::with_capacity(headers.len().min(64) + 3);
     for (name, value) in headers.entries() {
         let (Some(name), Some(value)) = (name.to_http(), value) else {
@@ -68,20 +68,20 @@ fn to_http(headers: &Headers, filter: &HeaderFilter) -> Result<HeaderMap, Proble
         if is_transport(&name) || connection.contains(&name) || !filter.allows(&name) {
             continue;
         }
-        // `append` panics when the map is full, and a record could be made to fill it.
+        // `append` panics when the map is full, and a hostile record could fill it.
         map.try_append(name, value)
             .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "too many headers"))?;
     }
     Ok(map)
 }
 
-/// Refuses JSON behind the five bytes of Confluent's wire format, magic byte 0 and a schema's id: as JSON it is
-/// malformed, and a parser would only tell of an unexpected character. No JSON text begins with a zero byte.
+/// Refuses JSON after the five bytes of Confluent's wire format, which are the magic byte 0 and a schema id. A JSON
+/// parser would only report an unexpected character. No JSON text begins with a zero byte.
 fn refuse_schema_id(headers: &HeaderMap, body: &Bytes) -> Result<(), Problem> {
     let &[0, a, b, c, d, ref json @ ..] = &body[..] else {
         return Ok(());
     };
-    // Parsed whole: the value of another format may begin with the same byte.
+    // Parsed whole: a value in another format may begin with the same byte.
     let is_document =
         || matches!(json, [b'{' | b'[', ..]) && serde_json::from_slice::<IgnoredAny>(json).is_ok();
     if !is_json(headers) || !is_document() {
@@ -89,12 +89,13 @@ fn refuse_schema_id(headers: &HeaderMap, body: &Bytes) -> Result<(), Problem> {
     }
     let id = u32::from_be_bytes([a, b, c, d]);
     let detail = format!(
-        "the body is JSON behind Confluent's wire format (magic byte 0, schema id {id}): send it without these 5 bytes, or with a content-type that is not JSON"
+        "the body is JSON after the prefix of Confluent's wire format (magic byte 0, schema id {id}): send it without \
+         these 5 bytes, or with a content-type that is not JSON"
     );
     Err(Problem::new(StatusCode::BAD_REQUEST, detail))
 }
 
-/// Returns whether the body is to be read as JSON, as it is where the record leaves it open.
+/// Returns whether the body is JSON, which is also the default.
 fn is_json(headers: &HeaderMap) -> bool {
     let Some(media_type) = headers.get(header::CONTENT_TYPE) else {
         return true;
@@ -103,15 +104,14 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence == b"application/json" || essence.ends_with(b"+json")
 }
 
-/// Returns a media type without its parameters (RFC 9110, 8.3.1), in whatever case it is written.
+/// Returns a media type without its parameters (RFC 9110, 8.3.1), in its original case.
 pub(super) fn essence(media_type: &HeaderValue) -> &[u8] {
     let mut parts = media_type.as_bytes().split(|&byte| byte == b';');
     parts.next().unwrap_or_default().trim_ascii()
 }
 
-/// Lists the names that the record's own `connection` headers declare to be of one connection
-/// only (RFC 9110, 7.6.1). A set, because a hostile record can declare thousands, and each of its
-/// headers is looked up; an empty one takes no memory.
+/// Returns the names that the record's own `connection` headers restrict to one connection (RFC 9110, 7.6.1). A set,
+/// because a hostile record can list thousands, and each of its headers is looked up. An empty set takes no memory.
 fn connection_options(headers: &Headers) -> HashSet<HeaderName> {
     let lists = headers.get_all("connection").flatten();
     lists
@@ -120,15 +120,15 @@ fn connection_options(headers: &Headers) -> HashSet<HeaderName> {
         .collect()
 }
 
-/// Returns whether the header speaks of an HTTP connection, which no record has. A content length
-/// is not among them: it is replaced by the body's own.
+/// Returns whether the header concerns an HTTP connection, which no record has. The content length is not one of them:
+/// it is replaced by the body's own.
 fn is_transport(name: &HeaderName) -> bool {
     hop_by_hop(name) || [header::HOST, header::EXPECT].contains(name)
 }
 
-/// States the body's real length, and its type when the record leaves it open.
+/// Sets the body's real length, and its type if the record has none.
 fn describe_body(headers: &mut HeaderMap, size: usize) {
-    // Records seldom carry a media type, and JSON is what they nearly always hold.
+    // Records seldom carry a media type, and nearly all of them hold JSON.
     if !headers.contains_key(header::CONTENT_TYPE) {
         let json = HeaderValue::from_static("application/json");
         let _ = headers.try_insert(header::CONTENT_TYPE, json);
@@ -136,12 +136,12 @@ fn describe_body(headers: &mut HeaderMap, size: usize) {
     let _ = headers.try_insert(header::CONTENT_LENGTH, length(size));
 }
 
-/// Names the host that requests are made to: the bridge's own word, never the record's.
+/// Sets the host of a request. It comes from the bridge, never from the record.
 pub(crate) fn set_host(request: &mut Request<Body>, host: &HeaderValue) {
     let _ = request.headers_mut().try_insert(header::HOST, host.clone());
 }
 
-/// Writes a length in digits; `HeaderValue::from` would take memory twice.
+/// Formats a length. `HeaderValue::from` would allocate twice.
 fn length(size: usize) -> HeaderValue {
     let digits = Bytes::from(size.to_string().into_bytes().into_boxed_slice());
     HeaderValue::from_maybe_shared(digits).unwrap_or_else(|_| HeaderValue::from(size))

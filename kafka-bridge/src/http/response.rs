@@ -1,4 +1,4 @@
-//! From HTTP response to reply record. Pure: neither Kafka nor IO.
+//! Converts an HTTP response to a reply record. Pure: neither Kafka nor IO.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
@@ -10,18 +10,18 @@ use crate::record::headers::http_name;
 use crate::reply::address::Address;
 use crate::{Headers, OutboundRecord, ReplyProfile};
 
-/// Names that no application writes into a reply, whatever the profiles.
+/// Names that no application may write into a reply, whatever the profiles.
 const STATUS_CODE: &str = "status-code";
 const REPLY_TO: &str = "reply-to";
 
-/// A failure's body repeated in a header is no longer than this: a reply must fit into a record.
+/// The maximum size in bytes of a failure's body in a header: the reply must fit into a record.
 const MAX_ERROR_TEXT: usize = 16 << 10;
 
-/// Makes the reply: the status, the response's own headers, what the profile adds, the echoed
-/// headers, then the correlation.
+/// Makes the reply: the status, the response's own headers, the profile's headers, the echoed headers, then the
+/// correlation.
 ///
-/// Names of any of the active `profiles` are left out of the response's own headers, so that no
-/// application and no echo can pass for the bridge.
+/// Response headers whose name belongs to any of the active `profiles` are left out, so that no application and no echo
+/// can pass for the bridge.
 pub(crate) fn into_reply(
     response: Response<Bytes>,
     address: Address<'_>,
@@ -61,11 +61,11 @@ pub(crate) fn into_reply(
     }
 }
 
-/// Appends a header that a profile names; the usual names take no memory.
+/// Appends a header that a profile names. Usual names need no allocation.
 fn push(headers: &mut Headers, name: &str, value: impl Into<Bytes>) {
     match http_name(name.as_bytes()) {
         Some(own) if own.as_str() == name => headers.push_http(own, value),
-        // Names that HTTP does not have, or not in this case.
+        // HTTP has no such names, or not in this case.
         _ => headers.push(name, value),
     }
 }
@@ -79,7 +79,7 @@ fn written(name: &HeaderName, value: &HeaderValue, profile: &ReplyProfile) -> By
     copied(value)
 }
 
-/// Copies a value, unless it is one that most replies have.
+/// Copies a value, unless it is a constant that most replies have.
 fn copied(value: &HeaderValue) -> Bytes {
     match value.as_bytes() {
         b"application/json" => Bytes::from_static(b"application/json"),
@@ -116,7 +116,7 @@ fn push_additions(headers: &mut Headers, response: &Response<Bytes>, profile: &R
     }
 }
 
-/// Returns a failure as JSON text: its body if it is that, else a problem made of the status.
+/// Returns a failure as JSON text: its body if that is JSON, otherwise a problem made from the status.
 fn error_text(response: &Response<Bytes>) -> Bytes {
     let body = response.body();
     let is_short = body.len() <= MAX_ERROR_TEXT;
@@ -127,9 +127,9 @@ fn error_text(response: &Response<Bytes>) -> Bytes {
     Problem::new(response.status(), text.unwrap_or_default()).into_body()
 }
 
-/// Returns whether the header has no place in a reply, or only the bridge may write it.
+/// Returns whether a header does not belong in a reply, or only the bridge may write it.
 fn is_bridge_owned(name: &HeaderName, profiles: &[ReplyProfile]) -> bool {
-    // A requester that finds `reply-to` in a reply may take it for a request.
+    // A requester that finds `reply-to` in a reply may mistake it for a request.
     hop_by_hop(name)
         || matches!(name.as_str(), STATUS_CODE | REPLY_TO)
         || profiles.iter().any(|profile| profile.owns(name.as_str()))
@@ -169,7 +169,7 @@ mod tests {
     fn status_comes_first_and_echoed_headers_and_correlation_last() {
         let mut response = Response::new(Bytes::from("{}"));
         echo::set(&mut response, vec![echo::parse(b"x-request-id:7").unwrap()]);
-        // A router adds the length after its inner layers ran, so after the echo.
+        // A router adds the length after its inner layers have run, so after the echo.
         response
             .headers_mut()
             .insert("content-type", HeaderValue::from_static("a/b"));
@@ -270,7 +270,7 @@ mod tests {
             (&503.into(), &"store down".into())
         );
 
-        // A body that would double the reply is not repeated.
+        // A long body is not repeated: it would double the reply.
         let long = error(failure(500, &format!("\"{}\"", "x".repeat(MAX_ERROR_TEXT)))).unwrap();
         assert_eq!(
             (&long["status"], &long["detail"]),

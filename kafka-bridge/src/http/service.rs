@@ -1,7 +1,7 @@
-//! The adapter: an HTTP service that serves records.
+//! The adapter: serves records with an HTTP service.
 //!
-//! It resolves the return address, makes the request, guards the call (time-out, panic, size of
-//! the answer) and makes the reply. It produces nothing and knows no offsets: see `dispatch`.
+//! It resolves the return address, makes the request, guards the call (timeout, panic, size of the answer) and makes
+//! the reply. It produces nothing and knows no offsets: see `dispatch`.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -33,19 +33,19 @@ use crate::{Body, Coordinates, Operation, Outcome, Record, ReplyPolicy, ReplyPro
 
 pub(super) type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// Serves records with an HTTP service; cheap to clone.
+/// Serves records with an HTTP service. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct RecordService<S> {
     app: S,
     shared: Arc<Shared>,
 }
 
-/// An operation, and the meter of the application's time for it.
+/// An operation, and the histogram of the application's time for it.
 #[derive(Debug)]
 struct Served {
     operation: Operation,
     handler: OnceLock<Histogram>,
-    /// Of a pattern, by the topic that it matches.
+    /// The histograms of a pattern, by the topic that matches it.
     by_topic: Mutex<BTreeMap<Arc<str>, Histogram>>,
 }
 
@@ -58,8 +58,8 @@ impl Served {
         }
     }
 
-    /// Notes the application's time for one request. A meter is made at its first use: by then a recorder is there, if
-    /// there will be one.
+    /// Records the application's time for one request. Each histogram is made at its first use, so that a recorder can
+    /// be installed before.
     fn took(&self, label: &BridgeLabel, topic: &Arc<str>, time: Duration) {
         if self.operation.topic_pattern().is_none() {
             return self.handler(label).record(time);
@@ -82,14 +82,14 @@ impl Served {
 
 #[derive(Debug)]
 struct Shared {
-    /// Few, and found faster by comparing than by hashing.
+    /// A map by order: there are few, and comparing finds them faster than hashing.
     operations: BTreeMap<Arc<str>, Served>,
-    /// Those of a pattern, in the order in which they are asked.
+    /// The operations of patterns, in the order in which they are tried.
     patterns: Vec<Served>,
     policy: ReplyPolicy,
     settings: Settings,
     label: BridgeLabel,
-    /// Profiles of which no header is looked for: a record may have one and get no answer for it.
+    /// Profiles that are not active. A record with such a profile's header may get no answer for that reason.
     unserved: Vec<ReplyProfile>,
 }
 
@@ -132,14 +132,14 @@ where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    /// A panic there counts as ready: the request then meets it within its own barrier.
+    /// Treats a panic as ready: the request then meets it inside its own barrier.
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let ready = catch_unwind(AssertUnwindSafe(|| self.app.poll_ready(context)));
         ready.map_or(Poll::Ready(()), |ready| ready.map(|Ok(())| ()))
     }
 
-    // One body, with steps that do not wait: each async function that a record is handed on to would
-    // have room for it of its own, and a job is moved.
+    // One function body, with steps that do not wait: each further async function would reserve space for the record,
+    // and a job is moved.
     async fn answer(self, record: Record) -> Outcome {
         let Self { app, shared } = self;
         let Some(served) = shared.served(record.topic()) else {
@@ -188,7 +188,7 @@ where
     }
 }
 
-/// What an answer needs of a record that has become a request.
+/// The data of a record that its answer needs.
 struct Requested {
     coordinates: Coordinates,
     lines: Option<echo::Lines>,
@@ -197,7 +197,7 @@ struct Requested {
 }
 
 impl Requested {
-    /// Answers in every case: what went wrong becomes a problem that is echoed like any answer.
+    /// Always answers: an error becomes a problem, which is echoed like any answer.
     fn response(self, answer: Result<Response<Bytes>, Problem>) -> Response<Bytes> {
         let lines = self.lines;
         let mut response = answer.unwrap_or_else(|problem| {
@@ -205,7 +205,7 @@ impl Requested {
             echo::set(&mut response, lines.unwrap_or_default().wanted());
             response
         });
-        // If the application has set these headers, they stay.
+        // Headers that the application has set stay.
         let headers = response.headers_mut();
         if !headers.contains_key(BAGGAGE) {
             for value in self.baggage {
@@ -230,7 +230,7 @@ fn unix_millis() -> i64 {
 }
 
 impl Shared {
-    /// Returns the operation of a topic. What a pattern does not match, or what is for replies, has none.
+    /// Returns the operation of a topic; `None` for topics that match no pattern or are for replies.
     fn served(&self, topic: &str) -> Option<&Served> {
         self.operations.get(topic).or_else(|| {
             let pattern = |own: &&Served| {
@@ -243,8 +243,7 @@ impl Shared {
         })
     }
 
-    /// Returns where the answer goes; `None` if it is wanted nowhere and the application is called
-    /// all the same.
+    /// Returns where the answer goes; `None` if nobody wants it but the application is called.
     fn address(
         &self,
         record: &Record,
@@ -264,14 +263,14 @@ impl Shared {
             .as_ref()
             .is_some_and(|own| own.partition == ReplyPartition::Unreadable)
         {
-            warn!(record = %record.coordinates, "reply partition is unreadable, any will do");
+            warn!(record = %record.coordinates, "reply partition is unreadable, using any partition");
             let own = [("reason", "unreadable".into())];
             self.label.count(metric_names::IGNORED_PARTITIONS, own);
         }
         Ok(address)
     }
 
-    /// Returns how long the application may take: what the operation or the bridge allows, and what is left of the
+    /// Returns how long the application may take: the limit of the operation or the bridge, and the rest of the
     /// requester's time.
     fn allowance(&self, record: &Record, operation: &Operation) -> Allowance {
         let limit = operation
@@ -297,19 +296,19 @@ impl Shared {
         }
     }
 
-    /// Counts and tells a deadline that has passed `before` the request was made or `during` it.
+    /// Counts and reports a deadline that has passed `before` or `during` the request.
     fn late(&self, at: &Coordinates, when: &'static str) -> Problem {
         let topic = Arc::clone(&at.topic_partition.topic).into();
         let own = [("topic", topic), ("when", when.into())];
         self.label.count(metric_names::DEADLINES, own);
         info!(record = %at, when, "the requester's deadline has passed");
         Problem::late(match when {
-            "before" => "the request's deadline had passed before it was run",
+            "before" => "the request's deadline passed before the handler was called",
             _ => "the handler did not answer before the request's deadline",
         })
     }
 
-    /// Tells what the application's answer, or the lack of one, is to the requester.
+    /// Converts the application's answer, or its failure, to the requester's answer.
     fn told(
         &self,
         answer: Guarded,
@@ -330,7 +329,7 @@ impl Shared {
                 error!(record = %at, error = %body, "response body failed");
                 Err(Problem::new(
                     StatusCode::INTERNAL_SERVER_ERROR,
-                    "the response has no whole body",
+                    "the response body is incomplete",
                 ))
             }
             Err(panic) => {
@@ -350,7 +349,7 @@ impl Shared {
         }
     }
 
-    /// `answered` is the application's own status where the response tells another one.
+    /// Makes the outcome. `answered` is the application's own status if the response has a different one.
     fn outcome(
         &self,
         response: Response<Bytes>,

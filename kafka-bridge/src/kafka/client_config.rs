@@ -1,4 +1,4 @@
-//! Client settings: what the guarantees need, what low latency needs, then the user's own.
+//! Makes the settings of the clients: first what the guarantees need, then what low latency needs, then the user's own.
 
 use std::time::Duration;
 
@@ -7,28 +7,28 @@ use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 
 use crate::Error;
 
-/// Properties that the delivery guarantee rests on, and the values that they may have.
+/// The properties that the delivery guarantee depends on, and their allowed values.
 const REQUIRED: [(&str, &[&str]); 10] = [
-    // Offsets are committed by the dispatch, after the reply's delivery report.
+    // The dispatch commits offsets, after the reply's delivery report.
     ("enable.auto.commit", &["false"]),
     ("auto.commit.enable", &["false"]),
     ("enable.auto.offset.store", &["false"]),
     // A reply counts as produced when all in-sync replicas have it.
     ("acks", &["all", "-1"]),
     ("request.required.acks", &["all", "-1"]),
-    // A group without committed offsets that begins at the end skips what was sent before.
+    // A group without committed offsets that starts at the end would skip earlier records.
     ("auto.offset.reset", &["earliest", "smallest", "beginning"]),
     // A return address must not create topics.
     ("allow.auto.create.topics", &["false"]),
-    // No transaction is ever begun, without which such a producer takes no record.
+    // The bridge never begins a transaction, and a transactional producer takes no record without one.
     ("transactional.id", &[]),
-    // One record that is refused would end the producer.
+    // One refused record would end the producer.
     ("enable.gapless.guarantee", &["false"]),
-    // A reply's delivery report is what its record waits for.
+    // A record waits for its reply's delivery report.
     ("delivery.report.only.error", &["false"]),
 ];
 
-/// Refuses properties that would break the guarantees without a word.
+/// Refuses properties that would silently break the guarantees.
 pub(super) fn check(properties: &[(String, String)]) -> Result<(), Error> {
     for (name, allowed) in REQUIRED {
         let set = properties
@@ -45,7 +45,7 @@ pub(super) fn check(properties: &[(String, String)]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Refuses OAUTHBEARER without anything that brings tokens, and a token source that would never be asked.
+/// Refuses OAUTHBEARER without a source of tokens, and a token source that librdkafka would never ask.
 pub(super) fn check_tokens(has_source: bool, properties: &[(String, String)]) -> Result<(), Error> {
     let is = |name, value: &str| {
         last(properties, name).is_some_and(|own| own.eq_ignore_ascii_case(value))
@@ -59,29 +59,29 @@ pub(super) fn check_tokens(has_source: bool, properties: &[(String, String)]) ->
             "it needs the properties security.protocol=sasl_ssl and sasl.mechanism=OAUTHBEARER",
         )),
         (true, true) if makes_own => Err(Error::TokenSource(
-            "librdkafka makes tokens itself by sasl.oauthbearer.method=oidc or \
-             enable.sasl.oauthbearer.unsecure.jwt=true: leave these out, or the source",
+            "librdkafka makes its own tokens with sasl.oauthbearer.method=oidc or \
+             enable.sasl.oauthbearer.unsecure.jwt=true: remove that property, or the token source",
         )),
         (false, true) if !makes_own => Err(Error::TokenSource(
-            "sasl.mechanism=OAUTHBEARER needs one, by Builder::token_source, or \
+            "sasl.mechanism=OAUTHBEARER needs one: call Builder::token_source, or set \
              sasl.oauthbearer.method=oidc (cargo feature `oidc`)",
         )),
         _ => Ok(()),
     }
 }
 
-/// Milliseconds between two attempts to connect, as Java's clients have it (KIP-144). At librdkafka's 10 s,
-/// members find a broker that is back one by one, some after their session is over, and the group
-/// rebalances each time.
+/// The longest wait between two attempts to connect, in milliseconds, as in Java's clients (KIP-144). With librdkafka's
+/// 10 s, members find a returned broker one by one, some after their session has expired, and the group rebalances each
+/// time.
 const LONGEST_BACKOFF: u32 = 1000;
 
-/// How far the wait for a revoked partition has to stay below the group's patience: what else a
-/// rebalance does takes time too.
+/// How far the wait for a revoked partition has to stay below the group's limits. The rest of a rebalance takes time
+/// too.
 const MARGIN: Duration = Duration::from_secs(2);
 
-/// The group's patience with a member that does not poll, and with one that does not answer; with
-/// librdkafka's defaults. A revoked partition is waited for, and the whole group
-/// waits with it: beyond either time a member is better lost than waited for.
+/// How long the group tolerates a member that does not poll, and one that does not send heartbeats, with librdkafka's
+/// defaults. The bridge, and with it the whole group, waits for a revoked partition. Beyond either time it is better to
+/// lose the member than to wait for it.
 const PATIENCE: [(&str, Duration); 2] = [
     ("max.poll.interval.ms", Duration::from_secs(300)),
     ("session.timeout.ms", Duration::from_secs(45)),
@@ -94,7 +94,7 @@ pub(super) fn max_poll_interval(config: &ClientConfig) -> Duration {
     set.map_or(default, Duration::from_millis)
 }
 
-/// Refuses a wait for revoked partitions that may outlast the group's patience.
+/// Refuses a wait for revoked partitions that may exceed the group's limits.
 pub(super) fn check_revocation(
     revocation: Duration,
     properties: &[(String, String)],
@@ -114,7 +114,7 @@ pub(super) fn check_revocation(
     Ok(())
 }
 
-/// Refuses replies that the producer would refuse, which also has to have room for their headers.
+/// Refuses a reply size that the producer would refuse. The producer also needs room for the headers.
 pub(super) fn check_reply_size(reply: usize, properties: &[(String, String)]) -> Result<(), Error> {
     let set = last(properties, "message.max.bytes").and_then(|value| value.parse().ok());
     let message = set.unwrap_or(MAX_MESSAGE_BYTES);
@@ -135,15 +135,15 @@ pub(super) fn consumer(
         .set("group.id", group_id)
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
-        // A group without committed offsets begins with the oldest record, or a crash before its
-        // first commit would lose what was sent before.
+        // A group without committed offsets starts with the oldest record, or a crash before its first commit would
+        // lose earlier records.
         .set("auto.offset.reset", "earliest")
-        // Bounds what is fetched ahead; the wait after reaching it is 1 s by default, a cliff.
+        // Limits prefetching. After the limit the fetcher waits 1 s by default, which would be a latency cliff.
         .set("queued.max.messages.kbytes", "16384")
         .set("fetch.queue.backoff.ms", "10")
-        // A topic that is created after the start is found within this time, not in 5 minutes.
+        // A topic that is created later is found within this time, instead of 5 minutes.
         .set("topic.metadata.refresh.interval.ms", "10000")
-        // The lag in the metrics is as old as this, and what is known of partitions that do not move.
+        // The age limit of the lag metric and of the check for stuck partitions.
         .set("statistics.interval.ms", "5000");
     if !is_broker_side_protocol(properties) {
         // Only the partitions that move are revoked (KIP-429).
@@ -153,7 +153,7 @@ pub(super) fn consumer(
     config
 }
 
-/// Sets properties one after the other: a later one replaces an earlier one under either name.
+/// Sets properties in order. A later one replaces an earlier one, also under its alias.
 fn apply(config: &mut ClientConfig, properties: &[(String, String)]) {
     for (name, value) in properties {
         if let Some(other) = other_name(name) {
@@ -163,13 +163,13 @@ fn apply(config: &mut ClientConfig, properties: &[(String, String)]) {
     }
 }
 
-/// Returns whether the broker assigns the partitions (KIP-848), which is incremental by itself;
-/// librdkafka then refuses to be given a strategy.
+/// Returns whether the broker assigns the partitions (KIP-848). That protocol is incremental by itself, and librdkafka
+/// then refuses an assignment strategy.
 fn is_broker_side_protocol(properties: &[(String, String)]) -> bool {
     last(properties, "group.protocol").is_some_and(|value| value.eq_ignore_ascii_case("consumer"))
 }
 
-/// Refuses patterns where the broker matches them, which does not know what is passed over.
+/// Refuses patterns if the broker matches them, because it does not know which topics to exclude.
 pub(super) fn check_patterns(properties: &[(String, String)]) -> Result<(), Error> {
     if !is_broker_side_protocol(properties) {
         return Ok(());
@@ -177,11 +177,11 @@ pub(super) fn check_patterns(properties: &[(String, String)]) -> Result<(), Erro
     Err(Error::Property {
         name: "group.protocol",
         value: "consumer".to_owned(),
-        required: "classic where an operation has a pattern of topics",
+        required: "classic if an operation has a topic pattern",
     })
 }
 
-/// Adds topics to those that the user passes over.
+/// Adds topics to those that the user excludes.
 pub(super) fn pass_over(config: &mut ClientConfig, topics: &[String]) {
     if topics.is_empty() {
         return;
@@ -199,16 +199,15 @@ pub(super) fn producer(brokers: &str, properties: &[(String, String)]) -> Client
     config
         .set("acks", "all")
         .set("enable.idempotence", "true")
-        // Java's clients look for a key where murmur2 puts it; librdkafka's default is another hash.
+        // Java's clients look for a key on its murmur2 partition. librdkafka's default is another hash.
         .set("partitioner", "murmur2_random")
-        // Waiting for more replies to send along costs every round trip; the default is 5 ms.
+        // Waiting to batch replies would delay each round trip. The default is 5 ms.
         .set("linger.ms", "0")
-        // One attempt; attempts are repeated as long as they may help.
+        // The limit of one attempt. The sink repeats attempts as long as they may help.
         .set("message.timeout.ms", "10000")
-        // What was received must fit into a dead letter: how large is too large, the broker says.
+        // A received record must fit into a dead letter. The broker decides what is too large.
         .set("message.max.bytes", MAX_MESSAGE_BYTES.to_string())
-        // A return address must not create topics, and one that does not exist must not hold a
-        // record up for long.
+        // A return address must not create topics, and a missing topic must not delay a record for long.
         .set("allow.auto.create.topics", "false")
         .set("topic.metadata.propagation.max.ms", "2000");
     apply(&mut config, properties);
@@ -220,12 +219,12 @@ fn base(brokers: &str, properties: &[(String, String)]) -> ClientConfig {
     let mut config = ClientConfig::new();
     config
         .set("bootstrap.servers", brokers)
-        // The user's first wait may be longer, and must not be longer than the longest.
+        // The user's first wait may be longer, but it must not be above the longest wait.
         .set(
             "reconnect.backoff.max.ms",
             first.unwrap_or(0).max(LONGEST_BACKOFF).to_string(),
         );
-    // rdkafka would ask the `log` crate, which nobody listens to here, and get errors only.
+    // rdkafka would ask the `log` crate, which is not in use here, and would log errors only.
     config.set_log_level(if tracing::enabled!(tracing::Level::DEBUG) {
         RDKafkaLogLevel::Debug
     } else {

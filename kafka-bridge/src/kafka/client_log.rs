@@ -1,4 +1,4 @@
-//! What a client of librdkafka has to say, told to `tracing`.
+//! Passes librdkafka's log lines and errors on to `tracing`.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,11 +8,11 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use tracing::{Level, debug, error, info, warn};
 
-/// How long an error is not told again; librdkafka does the same with its own lines.
+/// How long a repeated error is not logged again. librdkafka does the same with its own lines.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// Tells lines and errors of one client. While a broker is away there is an error for each attempt to
-/// connect, and rdkafka passes a producer's on twice.
+/// Logs the lines and errors of one client. While a broker is away there is an error for each attempt to connect, and
+/// rdkafka reports a producer's errors twice.
 #[derive(Debug)]
 pub(super) struct ClientLog {
     client: &'static str,
@@ -20,7 +20,7 @@ pub(super) struct ClientLog {
 }
 
 impl ClientLog {
-    /// Names the client, as its errors will.
+    /// Creates the log of the client with this name.
     pub(super) fn new(client: &'static str) -> Self {
         Self {
             client,
@@ -28,10 +28,10 @@ impl ClientLog {
         }
     }
 
-    /// Tells one of librdkafka's log lines.
+    /// Logs one of librdkafka's log lines.
     pub(super) fn line(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         let client = self.client;
-        // Properties are given to both clients, and each warns of those that only the other one has.
+        // Both clients get all properties, and each warns about those of the other.
         if facility == "CONFWARN" {
             debug!(client, facility, message, "librdkafka");
             return;
@@ -42,7 +42,7 @@ impl ClientLog {
             | RDKafkaLogLevel::Critical
             | RDKafkaLogLevel::Error => error!(client, facility, message, "librdkafka"),
             RDKafkaLogLevel::Warning => warn!(client, facility, message, "librdkafka"),
-            // Asked for by whoever wants to read debug lines, and by this crate, which only listens.
+            // These lines are only enabled for users who read debug lines, and for this crate, which only listens.
             _ if !tracing::enabled!(Level::DEBUG) => {}
             RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
                 info!(client, facility, message, "librdkafka");
@@ -51,19 +51,19 @@ impl ClientLog {
         }
     }
 
-    /// Tells an error, unless it was told just now.
+    /// Logs an error, unless it was logged recently.
     pub(super) fn error(&self, error: &KafkaError, reason: &str) {
         let client = self.client;
         if self.is_news(format!("{error} {reason}"), Instant::now()) {
             warn!(client, %error, reason, "kafka");
         } else {
-            debug!(client, %error, reason, "kafka, again");
+            debug!(client, %error, reason, "kafka, repeated");
         }
     }
 
     fn is_news(&self, text: String, now: Instant) -> bool {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        // What was told long ago is forgotten, so that this never holds more than a while brings.
+        // Old entries are dropped, so that the map stays small.
         told.retain(|_, at| now.duration_since(*at) < SILENCE);
         let is_news = !told.contains_key(&text);
         if is_news {

@@ -1,4 +1,4 @@
-//! The ports over librdkafka; the only place that names `rdkafka`.
+//! Implements the ports with librdkafka. Only this module names `rdkafka`.
 
 mod client_config;
 mod client_log;
@@ -24,7 +24,7 @@ use crate::Origin;
 use crate::health::obstacles::Obstacles;
 use crate::telemetry::labels::BridgeLabel;
 
-/// A Kafka cluster to consume from and to produce to; `Debug` shows no secret.
+/// A Kafka cluster to consume from and produce to. `Debug` shows no secret.
 #[derive(Clone, Debug)]
 pub struct Cluster {
     brokers: String,
@@ -32,21 +32,20 @@ pub struct Cluster {
     /// Shared by the source and the sink of this cluster.
     obstacles: Obstacles,
     tokens: Option<Tokens>,
-    /// What the consumer does not see, see `topic.blacklist` of librdkafka.
+    /// The topics that the consumer excludes, see `topic.blacklist` of librdkafka.
     passed_over: Vec<String>,
 }
 
 impl Cluster {
     /// Names the cluster, and properties that both clients get after those of the URL.
     ///
-    /// The URL is `kafka://host[:port][,host[:port]]`, `kafka+ssl://...` over TLS, or
-    /// `kafka+sasl://user:password@...`, as [`ClusterUrl::parse`] reads it.
+    /// The URL is `kafka://host[:port][,host[:port]]`, `kafka+ssl://...` over TLS, or `kafka+sasl://user:password@...`,
+    /// see [`ClusterUrl::parse`].
     ///
     /// # Errors
     ///
-    /// Fails on a URL of another form; the error repeats nothing that may be a password. Fails on
-    /// properties that would break the guarantees, and on TLS or SCRAM in a build without the cargo
-    /// feature `tls`.
+    /// Returns an error if the URL has another form. The error repeats nothing that may be a password. Also returns an
+    /// error if a property would break the guarantees, and on TLS or SCRAM in a build without the cargo feature `tls`.
     pub fn new(url: &str, properties: &[(String, String)]) -> Result<Self, Error> {
         let mut url = ClusterUrl::parse(url)?;
         url.properties.extend(properties.iter().cloned());
@@ -61,13 +60,13 @@ impl Cluster {
         })
     }
 
-    /// Gives the metrics of what is made of this cluster from now on a bridge's label.
+    /// Adds a bridge's label to the metrics of all clients that are created from now on.
     pub(crate) fn labelled(mut self, label: BridgeLabel) -> Self {
         self.obstacles = Obstacles::new(label);
         self
     }
 
-    /// Takes tokens from a source if one is given, and refuses properties that do not agree with that.
+    /// Uses the token source if there is one, and refuses properties that contradict it.
     pub(crate) fn authenticated(mut self, source: GivenSource) -> Result<Self, Error> {
         client_config::check_tokens(source.0.is_some(), &self.properties)?;
         let start = |source| Tokens::start(source, self.obstacles());
@@ -75,7 +74,7 @@ impl Cluster {
         Ok(self)
     }
 
-    /// Keeps topics from the patterns of a consumer. A broker that matches patterns itself would not know of them.
+    /// Excludes topics from the patterns of a consumer. A broker that matches patterns itself would not know them.
     pub(crate) fn passing_over(mut self, topics: Vec<String>) -> Result<Self, Error> {
         if !topics.is_empty() {
             client_config::check_patterns(&self.properties)?;
@@ -84,13 +83,13 @@ impl Cluster {
         Ok(self)
     }
 
-    /// Joins a consumer group for the topics; one that begins with `^` is a pattern. One header more than
-    /// `max_headers` is copied of a record, so that having too many can be told.
+    /// Joins a consumer group for the topics. A topic that begins with `^` is a pattern. From each record, at most one
+    /// header more than `max_headers` is copied, so that too many headers can be detected.
     ///
     /// # Errors
     ///
-    /// Fails on properties that librdkafka refuses, and on a wait for revoked partitions that may
-    /// outlast the group's patience.
+    /// Returns an error if librdkafka refuses a property, or if the wait for revoked partitions may exceed the group's
+    /// limits.
     pub fn source(
         &self,
         group_id: &str,
@@ -114,15 +113,15 @@ impl Cluster {
         )
     }
 
-    /// Returns the librdkafka properties of a source's consumer, secrets included: for a client of
-    /// one's own that has to behave alike, say one to compare the bridge with.
+    /// Returns the librdkafka properties of a source's consumer, including secrets. Use them for another client that
+    /// has to behave alike, for example to compare it with the bridge.
     #[must_use]
     pub fn consumer_properties(&self, group_id: &str) -> BTreeMap<String, String> {
         let config = client_config::consumer(&self.brokers, group_id, &self.properties);
         owned(&config)
     }
 
-    /// Returns the librdkafka properties of a sink's producer, secrets included.
+    /// Returns the librdkafka properties of a sink's producer, including secrets.
     #[must_use]
     pub fn producer_properties(&self) -> BTreeMap<String, String> {
         let config = client_config::producer(&self.brokers, &self.properties);
@@ -133,21 +132,21 @@ impl Cluster {
         client_config::check_reply_size(max_reply_bytes, &self.properties)
     }
 
-    /// Returns what keeps the source and the sink of this cluster from their work.
+    /// Returns the obstacles of this cluster's source and sink.
     pub(crate) fn obstacles(&self) -> Obstacles {
         self.obstacles.clone()
     }
 
-    /// Makes a producer for replies.
+    /// Creates a producer for replies.
     ///
-    /// `expected` are topics that are allowed by their whole name. What one of them refuses on its own account
-    /// waits; so it does if one that the operator typed is missing. A topic that only a requester has named is
-    /// that requester's problem. The dead-letter topic counts as typed, and is looked for at once: while it is
-    /// missing, [`crate::Status::obstacles`] has it.
+    /// `expected` are topics that are allowed by their whole name. If such a topic refuses records for a reason of its
+    /// own, its records wait. They also wait if a topic that the operator typed is missing. A topic that only a
+    /// requester has named is that requester's problem. The dead-letter topic counts as typed and is checked at once:
+    /// while it is missing, [`crate::Status::obstacles`] lists it.
     ///
     /// # Errors
     ///
-    /// Fails on properties that librdkafka refuses.
+    /// Returns an error if librdkafka refuses a property.
     pub fn sink<'t>(
         &self,
         expected: impl IntoIterator<Item = (&'t str, Origin)>,

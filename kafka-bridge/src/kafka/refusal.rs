@@ -1,4 +1,4 @@
-//! What librdkafka was built with, and how it refuses a property without its secret being told.
+//! Checks librdkafka's build features, and masks secrets in its errors about properties.
 
 use kafka_cluster_url::masked_refusal;
 use rdkafka::ClientConfig;
@@ -6,7 +6,7 @@ use rdkafka::error::KafkaError;
 
 use crate::Error;
 
-/// Masks the value of the property that librdkafka refused, if the value may be a secret.
+/// Masks the value of the refused property, if the value may be a secret.
 fn masked(error: KafkaError) -> KafkaError {
     match error {
         KafkaError::ClientConfig(code, reason, name, value) => {
@@ -17,7 +17,7 @@ fn masked(error: KafkaError) -> KafkaError {
     }
 }
 
-/// Makes the bridge's error of one of the client's. Secrets are masked.
+/// Converts an error of the client to the bridge's error. Secrets are masked.
 pub(super) fn failed(context: &str, error: KafkaError) -> Error {
     Error::Kafka {
         context: context.to_owned(),
@@ -29,7 +29,7 @@ pub(super) fn failed(context: &str, error: KafkaError) -> Error {
     }
 }
 
-/// Returns what librdkafka was built with, as it names it.
+/// Returns the features that librdkafka was built with, under its own names.
 pub(super) fn built_in_features() -> String {
     let config = ClientConfig::new().create_native_config();
     let features = config.and_then(|config| config.get("builtin.features"));
@@ -40,7 +40,7 @@ pub(super) fn built_in_features() -> String {
 mod tests {
     use super::*;
 
-    /// SASL/PLAIN on a plain connection is part of librdkafka whatever it was built with.
+    /// SASL/PLAIN on a plain connection works with every build of librdkafka.
     #[test]
     fn sasl_plain_without_tls_works_in_every_build() {
         let mut config = ClientConfig::new();

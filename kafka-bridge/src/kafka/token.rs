@@ -1,4 +1,4 @@
-//! Tokens of SASL/OAUTHBEARER: asked for on a thread of their own, so that no wait for one holds up records.
+//! Keeps the tokens of SASL/OAUTHBEARER. Its own thread asks for them, so that records never wait for a token.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -18,16 +18,16 @@ use crate::health::obstacles::{Blocked, Obstacles};
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// How soon a source that has failed is asked again. Below the 10 s after which librdkafka asks for a token again.
+/// The wait after a source has failed. Below the 10 s after which librdkafka asks for a token again.
 const RETRY_WAIT: Duration = Duration::from_secs(5);
-/// How soon a source is asked again whose tokens live no longer than that.
+/// The wait for a source whose tokens have shorter lifetimes.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
-/// How long the clients wait for the source's first answer before they tell that there is none.
+/// How long the clients wait for the source's first answer before they report that there is no token.
 const FIRST_WAIT: Duration = Duration::from_secs(10);
-/// What longer lifetimes are cut to: librdkafka reckons in microseconds.
+/// The limit of lifetimes: librdkafka counts in microseconds.
 const LONGEST_LIFE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// A bearer token, and until when it is good. `Debug` shows the end and not the token.
+/// A bearer token and its expiry time. `Debug` shows the time but not the token.
 #[derive(Clone)]
 pub struct Token {
     value: String,
@@ -35,7 +35,7 @@ pub struct Token {
 }
 
 impl Token {
-    /// Makes a token of its text, as it goes to the broker, and the time at which it expires.
+    /// Creates a token from its text, as sent to the broker, and its expiry time.
     pub fn new(value: impl Into<String>, expires: SystemTime) -> Self {
         let value = value.into();
         Self { value, expires }
@@ -46,7 +46,7 @@ impl Token {
         left.unwrap_or_default().min(LONGEST_LIFE)
     }
 
-    /// Refuses what librdkafka would refuse in words that repeat the token.
+    /// Refuses tokens that librdkafka would refuse with an error that repeats the token.
     fn checked(self) -> Result<Self, String> {
         if self.value.is_empty() || !self.value.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(
@@ -68,21 +68,21 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Where the tokens of SASL/OAUTHBEARER come from (KIP-255, RFC 7628); given by [`crate::Builder::token_source`].
+/// Provides the tokens for SASL/OAUTHBEARER (KIP-255, RFC 7628). Pass it to [`crate::Builder::token_source`].
 ///
-/// The bridge asks on a thread of its own, `kafka-token`, which it starts when it is built. The call may block: no
-/// record waits for it. An async client of a token service is called through
-/// [`tokio::runtime::Handle::block_on`]. The consumer and the producers share each token.
+/// The bridge calls it on its own thread, `kafka-token`, which starts when the bridge is built. The call may block,
+/// because no record waits for it. Use [`tokio::runtime::Handle::block_on`] to call an async client of a token service.
+/// The consumer and the producers share each token.
 ///
-/// The bridge asks when it is built, and again after three quarters of a token's lifetime, before the clients need
-/// the next one. A source that fails is asked again after 5 s; until then the clients go on with the token that they
-/// have, as long as it is good. The failure is logged. Without a good token it is an obstacle,
-/// [`crate::Blocked::Login`], too, and so is a call that takes longer than the clients can wait. No call is cut short:
-/// give it a time-out of its own. When the bridge has ended, the source is asked no more and dropped.
+/// The first call is when the bridge is built. The next one is after three quarters of a token's lifetime, before the
+/// clients need the next token. After a failure, the bridge calls again after 5 s. Until then the clients keep their
+/// token while it is valid. Each failure is logged. A failure without a valid token is also an obstacle,
+/// [`crate::Blocked::Login`], and so is a call that takes longer than the clients can wait. The bridge interrupts no
+/// call, so give it its own timeout. When the bridge has ended, it makes no further call and drops the source.
 ///
 /// # Errors
 ///
-/// The error is told in logs and in [`crate::Status::obstacles`]: it should not hold what is secret.
+/// Logs and [`crate::Status::obstacles`] show the error, so it should not contain secrets.
 ///
 /// # Examples
 ///
@@ -90,7 +90,7 @@ impl fmt::Debug for Token {
 /// use std::time::{Duration, SystemTime};
 /// use kafka_bridge::kafka::{Token, TokenSource};
 ///
-/// /// Reads the token that a sidecar renews each quarter of an hour.
+/// /// Reads the token that a sidecar renews every quarter of an hour.
 /// struct Mounted;
 ///
 /// impl TokenSource for Mounted {
@@ -101,15 +101,15 @@ impl fmt::Debug for Token {
 /// }
 /// ```
 pub trait TokenSource: Send + Sync + 'static {
-    /// Returns a token that is good for a while.
+    /// Returns a token that is valid for a while.
     ///
     /// # Errors
     ///
-    /// Fails when there is none to be had at present.
+    /// Returns an error when there is no token at present.
     fn token(&self) -> Result<Token, BoxError>;
 }
 
-/// What the builder was given; `Debug` shows nothing of it.
+/// The builder's token source. `Debug` shows nothing of it.
 #[derive(Clone, Default)]
 pub(crate) struct GivenSource(pub(crate) Option<Arc<dyn TokenSource>>);
 
@@ -120,7 +120,7 @@ impl fmt::Debug for GivenSource {
     }
 }
 
-/// The tokens of one cluster's clients; clones share them. The source's thread ends with the last one.
+/// The tokens of one cluster's clients. Clones share them. The source's thread ends with the last clone.
 #[derive(Clone, Debug)]
 pub(super) struct Tokens {
     latest: watch::Receiver<Latest>,
@@ -130,11 +130,11 @@ pub(super) struct Tokens {
     _held: Arc<Sender<()>>,
 }
 
-/// What the source has answered.
+/// The source's latest answer.
 #[derive(Debug, Default)]
 struct Latest {
     token: Option<Token>,
-    /// Why the last answer brought none.
+    /// Why the latest answer had no token.
     failure: Option<String>,
 }
 
@@ -149,7 +149,7 @@ impl Latest {
 }
 
 impl Tokens {
-    /// Begins to ask the source.
+    /// Starts to ask the source.
     pub(super) fn start(source: Arc<dyn TokenSource>, obstacles: Obstacles) -> Result<Self, Error> {
         let (tell, latest) = watch::channel(Latest::default());
         let (held, holders) = channel();
@@ -173,7 +173,7 @@ impl Tokens {
         })
     }
 
-    /// Waits for the source's first answer, but not for long. A client that asks before it is refused, and asks again
+    /// Waits for the source's first answer, for a limited time. A client that asks earlier is refused, and asks again
     /// only after 10 s.
     pub(super) async fn first(&self) {
         let mut latest = self.latest.clone();
@@ -193,21 +193,21 @@ impl Tokens {
             let end = end.unwrap_or_default().as_millis();
             return Ok(OAuthToken {
                 token: token.value.clone(),
-                // The broker reads it from the token.
+                // The broker reads the principal from the token.
                 principal_name: String::new(),
                 lifetime_ms: i64::try_from(end).unwrap_or(i64::MAX),
             });
         }
         let failure = latest.failure.as_deref();
         let cause = failure.unwrap_or("it has not answered yet");
-        // While the answer is borrowed, so that a new one comes after this and clears it.
+        // Raised while the answer is borrowed, so that a newer answer comes later and clears it.
         self.obstacles
             .raise_awaited(Blocked::Login, cause.to_owned(), Instant::now());
-        Err(format!("the token source brings none: {cause}"))
+        Err(format!("the token source has no valid token: {cause}"))
     }
 }
 
-/// Answers a client that asks for a token; does not wait.
+/// Answers a client that asks for a token. Does not wait.
 pub(super) fn answer(tokens: Option<&Tokens>) -> Result<OAuthToken, Box<dyn StdError>> {
     let tokens = tokens.ok_or("no token source: see Builder::token_source")?;
     Ok(tokens.current()?)
@@ -221,7 +221,7 @@ struct Keeper {
 }
 
 impl Keeper {
-    /// Runs until nobody holds the tokens any more.
+    /// Runs until no `Tokens` are left.
     fn run(self, holders: &Receiver<()>) {
         loop {
             let wait = self.ask();
@@ -231,7 +231,7 @@ impl Keeper {
         }
     }
 
-    /// Asks once; returns when to ask again.
+    /// Asks once. Returns when to ask again.
     fn ask(&self) -> Duration {
         let answer = catch_unwind(AssertUnwindSafe(|| self.source.token()));
         let token = match answer {
@@ -253,7 +253,7 @@ impl Keeper {
             failure: None,
         });
         if before.failure.is_some() {
-            info!("the token source brings tokens again");
+            info!("the token source returns tokens again");
         }
         self.obstacles.clear(&Blocked::Login);
         wait
@@ -262,7 +262,7 @@ impl Keeper {
     fn failed(&self, cause: String) -> Duration {
         let is_news = self.tell.borrow().failure.as_ref() != Some(&cause);
         if is_news {
-            warn!(cause, "the token source brings no token");
+            warn!(cause, "the token source returned no token");
         }
         if self.tell.borrow().good().is_none() {
             let now = Instant::now();

@@ -1,42 +1,42 @@
-//! Which offsets above a position are finished, and how that is written beside a committed offset. Pure.
+//! Records which offsets above a position are finished, and writes them as metadata of a committed offset. Pure.
 //!
 //! The text is `1:<next offset>:<gap>+<length>,<gap>+<length>,...`: the version, the position that it belongs to, and
-//! runs of finished offsets. A gap counts the offsets from the position, or from the run before, that are not
-//! finished. Decimal, so that whoever looks at a group's offsets can read it.
+//! runs of finished offsets. A gap counts the unfinished offsets from the position, or from the run before. Numbers are
+//! decimal, so that people who inspect a group's offsets can read them.
 
 use std::fmt::{self, Write as _};
 use std::ops::Range;
 
-/// What comes first, so that a later form of the text is told from this one.
+/// The first field, so that a later format can be recognized.
 const VERSION: &str = "1";
 
-/// How many runs are kept. So many take more than the 4,096 bytes that a broker lets be written beside an offset.
+/// The maximum number of runs. More than the 4,096 bytes of metadata that a broker accepts can hold.
 const MAX_RUNS: usize = 1024;
 
-/// The finished offsets above a [`super::Position`], in runs: at most as many as can be committed with it.
+/// Holds the finished offsets above a [`super::Position`], in runs: at most as many as can be committed with it.
 ///
-/// Offsets that no record has (compaction, transaction markers) count as finished between two that are.
+/// An offset without a record (compaction, transaction markers) counts as finished if it is between two finished ones.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finished {
-    /// First offset and the one after the last, in rising order; two runs do not touch.
+    /// The first offset of each run and the one after its last, in rising order. Runs do not touch.
     runs: Vec<(i64, i64)>,
 }
 
 impl Finished {
-    /// Returns whether there is none.
+    /// Returns whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.runs.is_empty()
     }
 
-    /// Returns how many there are, those that no record has among them.
+    /// Returns the number of finished offsets, including those without a record.
     #[must_use]
     pub fn count(&self) -> u64 {
         let lengths = self.runs.iter().map(|(first, end)| first.abs_diff(*end));
         lengths.sum()
     }
 
-    /// Returns one more than the highest.
+    /// Returns one more than the highest offset.
     pub(crate) fn end(&self) -> Option<i64> {
         self.runs.last().map(|(_, end)| *end)
     }
@@ -45,7 +45,7 @@ impl Finished {
         self.runs.iter().map(|(first, end)| *first..*end)
     }
 
-    /// Adds a run above all others; returns whether there was room.
+    /// Adds a run above all others. Returns whether there was room.
     pub(super) fn add(&mut self, run: Range<i64>) -> bool {
         if let Some((_, end)) = self.runs.last_mut()
             && run.start <= *end
@@ -60,14 +60,14 @@ impl Finished {
         has_room
     }
 
-    /// Writes as many runs as fit into so many bytes, the lowest first; `None` if not one fits. Tells whether all did.
+    /// Writes the lowest runs that fit into `room` bytes; `None` if none fits. Also returns whether all fit.
     pub(crate) fn encode(&self, next_offset: i64, room: usize) -> Option<(String, bool)> {
         let mut text = format!("{VERSION}:{next_offset}:");
         let mut from = next_offset;
         for (first, end) in &self.runs {
             let before = text.len();
             let comma = if from == next_offset { "" } else { "," };
-            // Writing to a string does not fail.
+            // Writing to a string cannot fail.
             let _ = write!(text, "{comma}{}+{}", first - from, end - first);
             if text.len() > room {
                 text.truncate(before);
@@ -78,7 +78,7 @@ impl Finished {
         (from > next_offset).then_some((text, true))
     }
 
-    /// Reads what was written beside a committed offset; `None` if it is anything else, or belongs to another offset.
+    /// Reads the metadata of a committed offset; `None` if it has another format, or belongs to another offset.
     pub(crate) fn decode(text: &str, next_offset: i64) -> Option<Self> {
         let text = text.strip_prefix(VERSION)?.strip_prefix(':')?;
         let (position, runs) = text.split_once(':')?;
@@ -99,14 +99,14 @@ impl Finished {
     }
 }
 
-/// Short: a position is logged with it.
+/// Short, because log lines print a position with it.
 impl fmt::Debug for Finished {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} in {} runs", self.count(), self.runs.len())
     }
 }
 
-/// Reads a number that is written in digits only.
+/// Reads a number that has digits only.
 fn number(text: &str) -> Option<i64> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
     is_plain.then(|| text.parse().ok()).flatten()

@@ -1,4 +1,4 @@
-//! What is known of one partition under one assignment.
+//! Tracks the records of one partition under one assignment.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -10,24 +10,24 @@ use crate::TopicPartition;
 #[derive(Debug)]
 pub(super) struct Partition {
     pub(super) generation: u64,
-    /// Set when the partition is about to be revoked: what comes now is for its next owner.
+    /// Set when the partition is about to be revoked. Later records are for its next owner.
     pub(super) closed: bool,
-    /// What was last taken to be committed.
+    /// The next offset that was last taken for a commit.
     pub(super) committed: Option<i64>,
-    /// What was delivered, in order, from the lowest unfinished offset on.
+    /// The delivered records, in order, from the lowest unfinished offset on.
     delivered: VecDeque<Delivered>,
     /// How many of `delivered` are finished.
     finished: usize,
-    /// Whether more is finished behind the position since it was last taken.
+    /// Whether more offsets above the position are finished since it was last taken.
     finished_more: bool,
-    /// What was finished under an earlier assignment, as far as it was not delivered yet.
+    /// The offsets that an earlier assignment finished and that were not delivered yet.
     restored: VecDeque<Range<i64>>,
     /// The committed offset that `restored` belongs to.
     restored_from: i64,
-    /// One more than the last offset taken off `delivered`.
+    /// One more than the last offset that was removed from `delivered`.
     after_finished: Option<i64>,
-    /// Unfinished offsets from before the partition was set back. Their records may still come to
-    /// their end, which is not that of the new records at these offsets.
+    /// Unfinished offsets from before a rewind. Their records may still end, which must not finish the new records at
+    /// these offsets.
     outdated: Vec<i64>,
 }
 
@@ -54,7 +54,7 @@ impl Partition {
         }
     }
 
-    /// Returns the lowest unfinished offset, or the one after the last that was finished.
+    /// Returns the lowest unfinished offset, or one more than the last finished one.
     pub(super) fn next_offset(&self) -> Option<i64> {
         let lowest = self.delivered.front().map(|first| first.offset);
         lowest.or(self.after_finished)
@@ -69,13 +69,13 @@ impl Partition {
         }
     }
 
-    /// Returns whether the position moved since this was last asked, or more is finished behind it.
+    /// Returns whether the position has moved since the last call, or more offsets above it are finished.
     pub(super) fn take_moved(&mut self, next_offset: i64) -> bool {
         let has_moved = self.committed.replace(next_offset) != Some(next_offset);
         std::mem::take(&mut self.finished_more) || has_moved
     }
 
-    /// Returns what is finished above the lowest unfinished offset.
+    /// Returns the finished offsets above the lowest unfinished one.
     fn finished_behind(&self) -> Finished {
         let (mut all, mut left) = (Finished::default(), self.finished);
         let mut run: Option<Range<i64>> = None;
@@ -94,23 +94,23 @@ impl Partition {
             }
         }
         let above = run.into_iter().chain(self.restored.iter().cloned());
-        // No room: the rest is not told, and handled again after a crash.
+        // Without room the rest is left out, and handled again after a crash.
         let _ = above.take_while(|run| all.add(run.clone())).count();
         all
     }
 
-    /// Returns whether an offset does not rise above those before it.
+    /// Returns whether an offset is not above those before it.
     pub(super) fn is_rewound_by(&self, offset: i64) -> bool {
         self.next_to_deliver().is_some_and(|next| offset < next)
     }
 
-    /// Returns one more than the last offset that was delivered or passed.
+    /// Returns one more than the last offset that was delivered or skipped.
     fn next_to_deliver(&self) -> Option<i64> {
         let last = self.delivered.back();
         last.map(|last| last.offset + 1).or(self.after_finished)
     }
 
-    /// Notes a delivered record; returns how many offsets are held more.
+    /// Notes a delivered record. Returns how many more offsets are held.
     pub(super) fn push(&mut self, offset: i64, now: Instant, finished: bool) -> usize {
         if finished && self.delivered.is_empty() {
             self.after_finished = Some(offset + 1);
@@ -126,8 +126,8 @@ impl Partition {
         1
     }
 
-    /// Takes in what was finished under an earlier assignment above a committed offset, as far as it was not
-    /// delivered meanwhile. A partition that stands below that offset was set back: then it counts for nothing.
+    /// Takes in the offsets that an earlier assignment finished above a committed offset, if they were not delivered
+    /// meanwhile. Ignores them if the partition is below that offset, which means that it was rewound.
     pub(super) fn restore(&mut self, from: i64, finished: &Finished) {
         let next = self.next_to_deliver().unwrap_or(from);
         if next < from {
@@ -137,7 +137,7 @@ impl Partition {
         self.restored_from = from;
     }
 
-    /// Returns whether an offset that is delivered was finished under an earlier assignment.
+    /// Returns whether an earlier assignment has finished the delivered offset.
     pub(super) fn was_finished(&mut self, offset: i64) -> bool {
         if offset < self.restored_from {
             self.restored.clear();
@@ -155,15 +155,15 @@ impl Partition {
         false
     }
 
-    /// Takes the unfinished record that was delivered last for not delivered; returns how many offsets are held less,
-    /// none if it is another one.
+    /// Marks the last unfinished record as not delivered. Returns how many fewer offsets are held, which is none if the
+    /// last unfinished record is another one.
     pub(super) fn take_back(&mut self, offset: i64) -> usize {
         let last = self.delivered.iter().rposition(|one| !one.finished);
         let Some(last) = last.filter(|last| self.delivered[*last].offset == offset) else {
             return 0;
         };
         let held = self.delivered.len() - last;
-        // What stands behind it was finished before, and is told again as such.
+        // Offsets after it came from an earlier assignment and become restored again.
         for one in self.delivered.drain(last..).skip(1).rev() {
             self.finished -= 1;
             self.restored.push_front(one.offset..one.offset + 1);
@@ -171,7 +171,7 @@ impl Partition {
         held
     }
 
-    /// Goes on at an offset, unless something is held, or it was passed before.
+    /// Continues at an offset, unless an offset is held, or it was passed before.
     pub(super) fn skip_to(&mut self, next_offset: i64) {
         if self.delivered.is_empty() {
             let next = self.after_finished.unwrap_or_default();
@@ -181,11 +181,11 @@ impl Partition {
         }
     }
 
-    /// Notes an end and returns how many offsets need not be held any more; `None` for an offset
-    /// that is not held.
+    /// Notes the end of a record. Returns how many offsets need not be held any more; `None` for an offset that is not
+    /// held.
     ///
-    /// While an outdated record of the same offset is under way, the first end is taken for its: the
-    /// commit then waits for both, which is late at worst.
+    /// While an outdated record of the same offset is in flight, the first end counts as that of the outdated record.
+    /// The commit then waits for both and is late at worst.
     pub(super) fn finish(&mut self, offset: i64) -> Option<usize> {
         if let Some(index) = self.outdated.iter().position(|own| *own == offset) {
             self.outdated.swap_remove(index);
@@ -202,7 +202,7 @@ impl Partition {
         Some(self.take_off_finished())
     }
 
-    /// Forgets everything, after the partition was set back; returns how many offsets were held.
+    /// Forgets everything after a rewind. Returns how many offsets were held.
     pub(super) fn forget(&mut self) -> usize {
         (self.after_finished, self.committed) = (None, None);
         self.restored.clear();
@@ -213,7 +213,7 @@ impl Partition {
         held
     }
 
-    /// Returns how many offsets are held, finished behind unfinished ones among them.
+    /// Returns how many offsets are held, including finished ones above unfinished ones.
     pub(super) fn held(&self) -> usize {
         self.delivered.len()
     }
@@ -222,7 +222,7 @@ impl Partition {
         self.delivered.len() - self.finished
     }
 
-    /// Returns whether anything is unfinished, without looking at all that is held: what stands first always is.
+    /// Returns whether anything is unfinished, without a search: the first held record always is.
     pub(super) fn has_unfinished(&self) -> bool {
         !self.delivered.is_empty()
     }
@@ -232,7 +232,7 @@ impl Partition {
         self.delivered.front().map(|first| (first.offset, first.at))
     }
 
-    /// Takes off what is finished up to the first that is not, and returns how many.
+    /// Removes the finished records before the first unfinished one, and returns how many.
     fn take_off_finished(&mut self) -> usize {
         let held = self.delivered.len();
         while let Some(first) = self.delivered.front().filter(|first| first.finished) {
@@ -245,7 +245,7 @@ impl Partition {
     }
 }
 
-/// Returns what of the runs is not below an offset.
+/// Returns the parts of the runs that are not below an offset.
 fn above(next: i64, runs: impl Iterator<Item = Range<i64>>) -> VecDeque<Range<i64>> {
     let runs = runs.map(|run| run.start.max(next)..run.end);
     runs.filter(|run| !run.is_empty()).collect()

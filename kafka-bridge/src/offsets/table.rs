@@ -1,9 +1,9 @@
-//! The followed partitions, found without hashing: each record looks its own up twice.
+//! Finds the tracked partitions without hashing: each record needs two lookups.
 
 use super::partition::Partition;
 use crate::TopicPartition;
 
-/// Partitions in order of number, then of topic: numbers are compared faster, and decide first.
+/// Partitions in order of number, then of topic. Numbers are faster to compare, and decide first.
 #[derive(Debug, Default)]
 pub(super) struct Table(Vec<(TopicPartition, Partition)>);
 

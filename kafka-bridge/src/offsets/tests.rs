@@ -1,4 +1,4 @@
-//! The tracker: what may be committed, and what is told of an earlier assignment.
+//! Tests the tracker: what may be committed, and what an earlier assignment has left.
 
 use super::*;
 
@@ -136,7 +136,7 @@ fn what_is_held_is_counted() {
     assert_eq!(tracker.tracked(), 0);
 }
 
-/// Delivers offsets under a generation and returns those that are to be handled.
+/// Delivers offsets under a generation and returns those that have to be handled.
 fn handled(tracker: &mut OffsetTracker, offsets: &[i64], generation: u64) -> Vec<i64> {
     let mut handled = offsets.to_vec();
     handled.retain(|&offset| {
@@ -146,7 +146,7 @@ fn handled(tracker: &mut OffsetTracker, offsets: &[i64], generation: u64) -> Vec
     handled
 }
 
-/// What a member of generation 1 leaves, as if committed, for one of generation 2.
+/// The commit that a member of generation 1 leaves for one of generation 2.
 fn left(delivered: &[i64], finished: &[i64]) -> Position {
     let mut tracker = tracker(delivered);
     finished
@@ -157,7 +157,7 @@ fn left(delivered: &[i64], finished: &[i64]) -> Position {
     position
 }
 
-/// A tracker under generation 2 that was told what one of generation 1 left.
+/// A tracker of generation 2 that has restored the commit of generation 1.
 fn restored(position: &Position) -> OffsetTracker {
     let mut tracker = OffsetTracker::default();
     tracker.assign(&partition(), 2);
@@ -194,7 +194,7 @@ fn h33_a_commit_is_due_when_only_what_is_behind_it_changed() {
     assert_eq!(tracker.take_changed(), changed);
 }
 
-/// The next member dies before all that is finished was delivered to it once more.
+/// The next member dies before all finished records were delivered to it once more.
 #[test]
 fn h33_what_was_not_delivered_again_stays_finished_in_the_next_commit() {
     let first = left(&[5, 6, 7, 8, 9, 10], &[6, 8, 9, 10]);
@@ -213,7 +213,7 @@ fn h33_what_was_not_delivered_again_stays_finished_in_the_next_commit() {
 #[test]
 fn h33_a_partition_that_was_set_back_handles_all() {
     let position = left(&[5, 6, 7], &[6, 7]);
-    // Somebody set the group back; or the log was cut, and has other records now.
+    // The group was rewound, or the log was cut and has other records now.
     let mut tracker = restored(&position);
     assert_eq!(handled(&mut tracker, &[0, 5, 6, 7], 2), [0, 5, 6, 7]);
     let mut tracker = restored(&position);
@@ -228,7 +228,7 @@ fn h33_a_partition_that_was_set_back_handles_all() {
     assert_eq!(handled(&mut tracker, &[8], 3), [8], "of another assignment");
 }
 
-/// The answer came after the bridge gave up waiting for it.
+/// The answer comes after the bridge has stopped waiting for it.
 #[test]
 fn h33_what_is_told_late_counts_for_what_was_not_delivered() {
     let position = left(&[5, 6, 7, 8], &[6, 8]);
@@ -278,7 +278,7 @@ fn what_is_taken_back_is_the_next_owners_and_holds_nothing() {
 }
 
 #[test]
-fn h33_what_was_finished_before_behind_a_record_that_is_taken_back_stays_so() {
+fn h33_offsets_restored_behind_a_record_that_is_taken_back_stay_finished() {
     let mut tracker = OffsetTracker::default();
     tracker.assign(&partition(), 1);
     let committed = Position {

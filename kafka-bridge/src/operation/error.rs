@@ -1,24 +1,24 @@
-//! What keeps a topic from being mapped to an operation.
+//! Defines [`OperationError`]: why a topic cannot be mapped to an operation.
 
-/// Why an operation cannot be mapped.
+/// Says why an operation cannot be mapped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OperationError {
-    /// The path is no URI path.
+    /// The path is not an absolute URI path.
     #[error("operation path `{0}` of topic `{1}` is not an absolute path such as /orders")]
     Path(String, String),
-    /// The topic has a name that Kafka refuses.
+    /// Kafka would refuse the topic's name.
     #[error("`{0}` is not a legal topic name: 1 to 249 of a-z A-Z 0-9 . _ -, not `.` or `..`")]
     Topic(String),
-    /// The pattern of topics has something that is not supported.
-    #[error("pattern of topics `{pattern}`: {reason}")]
+    /// The topic pattern contains something that is not supported.
+    #[error("topic pattern `{pattern}`: {reason}")]
     Pattern {
         /// The pattern.
         pattern: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// The path is no template.
+    /// The path's braces do not form parameters.
     #[error("operation path `{path}` of topic `{topic}`: {reason}")]
     Template {
         /// The path.
@@ -28,7 +28,7 @@ pub enum OperationError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A header was named for a parameter that the path does not have.
+    /// The path does not have the parameter.
     #[error("the path of topic `{topic}` has no parameter `{{{parameter}}}`")]
     UnknownParameter {
         /// The parameter.
@@ -36,10 +36,10 @@ pub enum OperationError {
         /// The operation's topic.
         topic: String,
     },
-    /// An `OpenAPI` document says something that cannot be mapped.
+    /// An `OpenAPI` document contains something that cannot be mapped.
     #[error("openapi document, {place}: {reason}")]
     Document {
-        /// Where in the document.
+        /// The place in the document.
         place: String,
         /// What is wrong there.
         reason: String,

@@ -1,13 +1,13 @@
-//! Operations from an application's own `OpenAPI` document: one for each `operationId`. Pure.
+//! Maps operations from an application's own `OpenAPI` document: one for each `operationId`. Pure.
 //!
-//! Only what the mapping needs is read; whether the document is a good one is not judged.
+//! It reads only what the mapping needs, and does not validate the document.
 
 use http::Method;
 use serde_json::Value;
 
 use crate::{Operation, OperationError};
 
-/// What a path item may have operations for.
+/// The fields of a path item that may hold operations.
 const METHODS: [(&str, Method); 8] = [
     ("get", Method::GET),
     ("put", Method::PUT),
@@ -19,28 +19,27 @@ const METHODS: [(&str, Method); 8] = [
     ("trace", Method::TRACE),
 ];
 
-/// Set to `false` on an operation, leaves it out.
+/// An extension of an operation. `false` leaves the operation out.
 const EXPOSED: &str = "x-kafka";
 
-/// Names, on a parameter, the record header that fills it.
+/// An extension of a parameter. Names the record header that fills it.
 const HEADER: &str = "x-kafka-header";
 
-/// References lead to references only so often; more is a circle.
+/// How many references are followed in a row. More are a circle.
 const MAX_REFERENCES: usize = 8;
 
 impl Operation {
-    /// Maps each operation of an `OpenAPI` 3 document that has an `operationId`, by the topic that
-    /// `topic_of` gives it.
+    /// Maps each operation of an `OpenAPI` 3 document that has an `operationId`, to the topic that `topic_of` returns
+    /// for it.
     ///
-    /// Path and query parameters are filled by the record headers of their names, or by those that
-    /// their extension `x-kafka-header` names. Operations with `x-kafka: false` are left out. Paths
-    /// are taken as the application's own: `servers` are not looked at.
+    /// The record headers with the names of the path and query parameters fill them, or the headers in their extension
+    /// `x-kafka-header`. Operations with `x-kafka: false` are left out. Paths are those of the application itself:
+    /// `servers` are ignored.
     ///
     /// # Errors
     ///
-    /// Fails on an `operationId` or a topic that is there twice, on topics and paths as
-    /// [`Operation::new`] does, on path parameters that their path does not have, and on references
-    /// that lead nowhere in the document.
+    /// Returns an error if an `operationId` or a topic occurs twice, if [`Operation::new`] refuses a topic or a path,
+    /// if a path does not have a path parameter, or if a reference is not in the document.
     ///
     /// # Examples
     ///
@@ -75,14 +74,14 @@ impl Operation {
                     continue;
                 }
                 if seen.iter().any(|own| own == id) {
-                    return Err(wrong(path, format!("operationId `{id}` is there twice")));
+                    return Err(wrong(path, format!("operationId `{id}` occurs twice")));
                 }
                 seen.push(id.to_owned());
                 let topic = topic_of(id);
                 if operations.iter().any(|own: &Self| own.topic() == topic) {
                     return Err(wrong(
                         path,
-                        format!("topic `{topic}` of `{id}` is taken already"),
+                        format!("topic `{topic}` of `{id}` is already in use"),
                     ));
                 }
                 let operation = Self::new(&topic, method.clone(), path)?;
@@ -108,7 +107,7 @@ impl Operation {
                         .ok_or_else(|| {
                             wrong(
                                 path,
-                                format!("`{HEADER}` of parameter `{name}` is no header's name"),
+                                format!("`{HEADER}` of parameter `{name}` is not a header name"),
                             )
                         })?
                 }
@@ -116,7 +115,7 @@ impl Operation {
             self = match *place {
                 "path" => self.path_parameter(name, header)?,
                 "query" => self.query_parameter(name, header),
-                // Header parameters are headers of the record already; cookies have no place there.
+                // Header parameters are record headers already. Cookies do not apply.
                 _ => self,
             };
         }
@@ -124,14 +123,14 @@ impl Operation {
     }
 }
 
-/// A parameter's description; name and place together identify it.
+/// The description of a parameter. Name and place together identify it.
 struct Parameter<'a> {
     name: &'a str,
     place: &'a str,
     value: &'a Value,
 }
 
-/// Collects the parameters of a path item and of its operation, which overrides the former.
+/// Collects the parameters of a path item and of its operation. The operation's override the path item's.
 fn parameters<'a>(
     document: &'a Value,
     levels: [&'a Value; 2],
@@ -168,10 +167,10 @@ fn resolve<'a>(
             .as_str()
             .and_then(|text| text.strip_prefix('#'))
             .and_then(|pointer| document.pointer(pointer));
-        value = target
-            .ok_or_else(|| wrong(path, format!("{reference} leads nowhere in this document")))?;
+        value =
+            target.ok_or_else(|| wrong(path, format!("{reference} is not in this document")))?;
     }
-    Err(wrong(path, "references lead in a circle".to_owned()))
+    Err(wrong(path, "references form a circle".to_owned()))
 }
 
 fn wrong(path: &str, reason: String) -> OperationError {
@@ -278,7 +277,7 @@ mod tests {
         let cases = [
             (
                 json!({"paths": {"/a": {"get": {"operationId": "a"}, "put": {"operationId": "a"}}}}),
-                "`a` is there twice",
+                "`a` occurs twice",
             ),
             (
                 parameter(json!({"name": "number", "in": "path"})),
@@ -291,9 +290,12 @@ mod tests {
             ),
             (
                 parameter(json!({"$ref": "#/components/none"})),
-                "leads nowhere",
+                "is not in this document",
             ),
-            (parameter(json!({"$ref": "other.json#/a"})), "leads nowhere"),
+            (
+                parameter(json!({"$ref": "other.json#/a"})),
+                "is not in this document",
+            ),
             (
                 parameter(json!({"$ref": "#/paths/~1a~1{id}/put/parameters/0"})),
                 "circle",

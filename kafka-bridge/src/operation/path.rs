@@ -1,9 +1,9 @@
-//! Path templates such as `/orders/{id}`, and the percent-encoding that keeps a value inside its
-//! place. Pure; where the values come from is the business of `operation`.
+//! Path templates such as `/orders/{id}`, and the percent-encoding that keeps a value in its place. Pure. `operation`
+//! decides where the values come from.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// A path whose parameters are to be filled in.
+/// A path with parameters to fill in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PathTemplate(Vec<Piece>);
 
@@ -14,7 +14,7 @@ enum Piece {
 }
 
 impl PathTemplate {
-    /// Parses a path; fails with the reason.
+    /// Parses a path. Returns the reason if it fails.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut pieces = Vec::new();
         let mut rest = text;
@@ -34,7 +34,7 @@ impl PathTemplate {
                 check_name(name)?;
                 let parameter = Piece::Parameter(name.to_owned());
                 if pieces.contains(&parameter) {
-                    return Err(format!("parameter `{name}` is there twice"));
+                    return Err(format!("parameter `{name}` occurs twice"));
                 }
                 pieces.push(parameter);
                 rest = after;
@@ -43,7 +43,7 @@ impl PathTemplate {
         Ok(Self(pieces))
     }
 
-    /// Iterates over the parameters' names in order.
+    /// Iterates over the names of the parameters in order.
     pub(crate) fn parameters(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|piece| match piece {
             Piece::Parameter(name) => Some(name.as_str()),
@@ -51,7 +51,7 @@ impl PathTemplate {
         })
     }
 
-    /// Fills the parameters in; each value stays within its segment.
+    /// Fills in the parameters. Each value stays within its segment.
     pub(crate) fn fill<E>(
         &self,
         mut value_of: impl FnMut(&str) -> Result<String, E>,
@@ -71,25 +71,25 @@ fn check_name(name: &str) -> Result<(), String> {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     if name.is_empty() || !name.bytes().all(legal) {
         return Err(format!(
-            "`{{{name}}}` is no parameter: its name has to be made of a-z A-Z 0-9 _ - ."
+            "`{{{name}}}` is not a parameter: its name may contain a-z A-Z 0-9 _ - ."
         ));
     }
     Ok(())
 }
 
-/// The unreserved characters of RFC 3986 (2.3) stay as they are.
+/// Keeps the unreserved characters of RFC 3986 (2.3).
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
-/// Appends a value so that no byte of it has a meaning in a path or a query.
+/// Appends a value so that none of its bytes has a meaning in a path or a query.
 pub(crate) fn encode(value: &str, text: &mut String) {
     text.extend(utf8_percent_encode(value, RESERVED));
 }
 
-/// Returns whether a text is a query as RFC 3986 (3.4) has it, without the question mark.
+/// Returns whether a text is a query by RFC 3986 (3.4), without the question mark.
 pub(crate) fn is_query(text: &str) -> bool {
     let mut rest = text.as_bytes();
     while let [byte, after @ ..] = rest {
@@ -145,7 +145,7 @@ mod tests {
             ("/orders/{a{b}}", "`{a{b}`"),
             ("/orders/{*rest}", "`{*rest}`"),
             ("/orders/{a b}", "`{a b}`"),
-            ("/orders/{id}/{id}", "`id` is there twice"),
+            ("/orders/{id}/{id}", "`id` occurs twice"),
         ] {
             let error = PathTemplate::parse(template).unwrap_err();
             assert!(error.contains(reason), "{template}: {error}");

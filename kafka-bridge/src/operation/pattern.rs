@@ -1,5 +1,5 @@
-//! Patterns of topics. Which topics one matches is decided twice, by librdkafka and here, so only what both read
-//! alike is taken. Pure.
+//! Topic patterns. Both librdkafka and this module match topics, so only syntax that both read in the same way is
+//! allowed. Pure.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -11,7 +11,7 @@ use regex::Regex;
 pub(crate) struct TopicPattern(Regex);
 
 impl TopicPattern {
-    /// Reads a pattern; `Err` says what is wrong with it.
+    /// Parses a pattern. Returns the reason if it fails.
     pub(crate) fn parse(pattern: &str) -> Result<Self, String> {
         let inner = pattern.strip_prefix('^').unwrap_or(pattern);
         let inner = inner.strip_suffix('$').unwrap_or(inner);
@@ -19,13 +19,13 @@ impl TopicPattern {
             return Err("it is empty".to_owned());
         }
         check(inner)?;
-        // The parentheses keep alternatives together, and are a group to both.
+        // The parentheses keep alternatives together, and both read them as a group.
         let whole = format!("^({inner})$");
         let regex = Regex::new(&whole).map_err(|error| error.to_string())?;
         Ok(Self(regex))
     }
 
-    /// Returns what librdkafka subscribes to.
+    /// Returns the pattern that librdkafka subscribes to.
     pub(crate) fn subscription(&self) -> &str {
         self.0.as_str()
     }
@@ -34,7 +34,8 @@ impl TopicPattern {
         self.0.is_match(topic)
     }
 
-    /// Returns what all names that match begin with. They may have more in common: groups and alternatives are not read.
+    /// Returns a common prefix of all names that match. There may be a longer one, because groups and alternatives are
+    /// not read.
     pub(crate) fn prefix(&self) -> String {
         let whole = self.0.as_str().strip_prefix("^(");
         let inner = whole.and_then(|own| own.strip_suffix(")$"));
@@ -46,7 +47,7 @@ impl TopicPattern {
         while let Some(one) = characters.next() {
             match one {
                 '\\' => prefix.extend(characters.next()),
-                // It repeats what may be left out.
+                // It makes the character before it optional.
                 '*' | '?' => {
                     prefix.pop();
                     break;
@@ -60,8 +61,8 @@ impl TopicPattern {
     }
 }
 
-/// Refuses what POSIX and Rust read in different ways: escapes of letters and digits, what begins with `(?`, lazy
-/// repetitions, anchors in between, and all but characters and ranges within brackets.
+/// Refuses syntax that POSIX and Rust read in different ways: escapes of letters and digits, groups that begin with
+/// `(?`, lazy repetitions, inner anchors, and all but characters and ranges in brackets.
 fn check(inner: &str) -> Result<(), String> {
     let refuse = |what: &str| Err(format!("{what} is not supported"));
     let mut characters = inner.chars().peekable();
@@ -72,7 +73,7 @@ fn check(inner: &str) -> Result<(), String> {
         match one {
             '\\' => match characters.next() {
                 Some('.' | '-' | '_') => {}
-                _ => return refuse("an escape of another character than . - _"),
+                _ => return refuse("an escape of a character other than . - _"),
             },
             '(' if next == Some('?') => return refuse("a group that begins with (?"),
             '*' | '+' | '?' if repeated => return refuse("a repetition of a repetition"),
@@ -86,7 +87,7 @@ fn check(inner: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Reads a bracket expression up to its end: characters and ranges of them, and a `-` in the first or the last place.
+/// Reads a bracket expression to its end: characters, ranges, and a `-` in the first or last place.
 fn bracket(characters: &mut Peekable<Chars<'_>>) -> Result<(), String> {
     characters.next_if_eq(&'^');
     let is_plain = |one: &char| one.is_ascii_alphanumeric() || matches!(one, '.' | '_');

@@ -1,7 +1,7 @@
-//! The target of a request, path and query, made of a template and a record's headers. Pure.
+//! Makes the target of a request, path and query, from a template and a record's headers. Pure.
 //!
-//! The headers are hostile: a value that cannot be used is told to the requester by its header's
-//! name, and one that can stays in its place.
+//! The headers are hostile. A value that cannot be used is reported to the requester with its header's name. Other
+//! values stay in their place.
 
 use http::{StatusCode, Uri};
 
@@ -9,15 +9,15 @@ use crate::Headers;
 use crate::http::problem::Problem;
 use crate::operation::path::{PathTemplate, encode, is_query};
 
-/// A path and a query, and which headers fill them.
+/// A path and a query, and the headers that fill them.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     path: PathTemplate,
-    /// What the template has after its question mark.
+    /// The part of the template after its question mark.
     query: Option<String>,
-    /// Which header fills which path parameter, where it is not the one of the same name.
+    /// Path parameters and the headers that fill them, if their names differ.
     path_headers: Vec<(String, String)>,
-    /// Which query parameters there are, and their headers.
+    /// The query parameters and their headers.
     query_headers: Vec<(String, String)>,
     raw_query_header: Option<String>,
     /// The whole target, if it is the same for each record.
@@ -27,10 +27,9 @@ pub(crate) struct Target {
 impl Target {
     /// Parses an absolute path, which may have parameters and a query.
     ///
-    /// Fails with the reason if the path's braces are not those of parameters, and without one if
-    /// it is no path at all.
+    /// Returns the reason if the path's braces are not those of parameters, and no reason if it is not a path.
     pub(crate) fn parse(text: &str) -> Result<Self, Option<String>> {
-        // A fragment never reaches a server; it would be dropped without a word.
+        // A fragment never reaches a server, and would be dropped silently.
         if !text.starts_with('/') || text.contains('#') {
             return Err(None);
         }
@@ -49,7 +48,7 @@ impl Target {
             raw_query_header: None,
             fixed: None,
         };
-        // What is legal around one value is legal around any.
+        // If the text around one value is legal, it is legal around any value.
         let sample = target
             .path
             .fill(|_| Ok::<_, Option<String>>("x".to_owned()))?;
@@ -61,7 +60,7 @@ impl Target {
         Ok(target)
     }
 
-    /// Fills a path parameter from a header; tells whether there is such a parameter.
+    /// Fills a path parameter from a header. Returns whether the parameter exists.
     pub(crate) fn fill_from(&mut self, parameter: &str, header: &str) -> bool {
         self.path_headers.retain(|(own, _)| own != parameter);
         self.path_headers
@@ -80,7 +79,7 @@ impl Target {
         self.fixed = None;
     }
 
-    /// Makes the target of a record's headers.
+    /// Makes the target from a record's headers.
     pub(crate) fn uri(&self, headers: &Headers) -> Result<Uri, Problem> {
         if let Some(fixed) = &self.fixed {
             return Ok(fixed.clone());
@@ -118,19 +117,19 @@ impl Target {
                 push(&pair(parameter, text(value, header)?));
             }
         }
-        // Of encoded parts, only their length can be too much.
+        // Encoded parts are always legal, so only the length can be wrong.
         target.parse().map_err(|_| {
-            let detail = "path and query, made of the record's headers, are too long";
+            let detail = "the path and query made from the record's headers are too long";
             Problem::new(StatusCode::URI_TOO_LONG, detail)
         })
     }
 }
 
-/// Reads the one value that a path parameter needs.
+/// Returns the one value that a path parameter needs.
 fn path_value(headers: &Headers, parameter: &str, header: &str) -> Result<String, Problem> {
     let refused = |why: &str| {
         bad_request(format!(
-            "header `{header}` has to hold the path's `{parameter}`: {why}"
+            "header `{header}` must contain the path parameter `{parameter}`: {why}"
         ))
     };
     let mut values = headers.get_all(header);
@@ -138,12 +137,12 @@ fn path_value(headers: &Headers, parameter: &str, header: &str) -> Result<String
         return Err(refused("it is missing"));
     };
     if values.next().is_some() {
-        return Err(refused("it is there more than once"));
+        return Err(refused("it occurs more than once"));
     }
     let text = std::str::from_utf8(value).map_err(|_| refused("it is not UTF-8"))?;
     match text {
         "" => Err(refused("it is empty")),
-        // These name other places, encoded or not, once somebody resolves the path.
+        // These would name other places, encoded or not, when a server resolves the path.
         "." | ".." => Err(refused("it must not be `.` or `..`")),
         text => Ok(text.to_owned()),
     }
@@ -156,12 +155,14 @@ fn raw_query<'a>(headers: &'a Headers, header: &'a str) -> Result<Option<&'a str
     };
     if values.next().is_some() {
         return Err(bad_request(format!(
-            "header `{header}` is there more than once"
+            "header `{header}` occurs more than once"
         )));
     }
     let query = text(value, header)?;
     if !is_query(query) {
-        return Err(bad_request(format!("header `{header}` is no legal query")));
+        return Err(bad_request(format!(
+            "header `{header}` is not a legal query"
+        )));
     }
     Ok(Some(query))
 }

@@ -1,4 +1,4 @@
-//! What operations refuse, and the targets that they make.
+//! Tests the refusals and the targets of operations.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! [`KafkaRecord`] as an extractor of axum; behind the feature `axum`.
+//! Makes [`KafkaRecord`] an axum extractor. Needs the feature `axum`.
 
 use std::convert::Infallible;
 
@@ -9,10 +9,11 @@ use http::request::Parts;
 
 use crate::KafkaRecord;
 
-/// The request was not made from a record: it came over HTTP. The answer is status 500, for the route is at fault.
+/// Says that the request came over HTTP and was not made from a record. The answer is a status of 500, because the
+/// route is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the request was not made from a record: extract Option<KafkaRecord> where it also comes over HTTP"
+    "the request was not made from a record: extract Option<KafkaRecord> if requests also come over HTTP"
 )]
 pub struct NotFromKafka;
 

@@ -1,11 +1,11 @@
 //! Kafka record headers: ordered, repeatable, with values that may be null or any bytes.
 //!
-//! Not HTTP headers: those accept fewer names and values (see `request`).
+//! HTTP accepts fewer names and values, see `request`.
 
 use bytes::Bytes;
 use http::{HeaderName, header};
 
-/// The headers of one record, in the order in which they were written.
+/// Holds the headers of one record, in the order in which they were written.
 ///
 /// # Examples
 ///
@@ -19,7 +19,7 @@ use http::{HeaderName, header};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers(Vec<(Name, Option<Bytes>)>);
 
-/// A header's name: any text, or one that HTTP knows and that costs no memory of its own.
+/// A header's name: any text, or a name that HTTP knows and that needs no allocation.
 #[derive(Clone, Debug)]
 pub(crate) enum Name {
     Text(String),
@@ -27,7 +27,7 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    /// Returns the name as HTTP has it, in lower case, if HTTP can carry it.
+    /// Returns the name as an HTTP header name, in lower case, if HTTP allows it.
     pub(crate) fn to_http(&self) -> Option<HeaderName> {
         match self {
             Self::Text(text) => http_name(text.as_bytes()),
@@ -63,7 +63,7 @@ impl Headers {
         self.0.push((Name::Text(name.into()), Some(value.into())));
     }
 
-    /// Appends a header of a name that HTTP has already.
+    /// Appends a header with an HTTP header name.
     pub(crate) fn push_http(&mut self, name: HeaderName, value: impl Into<Bytes>) {
         self.0.push((Name::Http(name), Some(value.into())));
     }
@@ -73,20 +73,20 @@ impl Headers {
         self.0.push((Name::Text(name.into()), value));
     }
 
-    /// Returns the number of headers, repeats included.
+    /// Returns the number of headers, including repeated ones.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Returns whether there is no header at all.
+    /// Returns whether there are no headers.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Returns the bytes that the headers take in memory, the measure that limits are held against:
-    /// names, values, and what each header costs however short it is.
+    /// Returns the bytes that the headers take in memory, which limits count: names, values, and the fixed cost of each
+    /// header.
     #[must_use]
     pub fn size(&self) -> usize {
         let value_len = |value: &Option<Bytes>| value.as_ref().map_or(0, Bytes::len);
@@ -105,14 +105,14 @@ impl Headers {
             .map(|(name, value)| (name.as_str(), value.as_ref()))
     }
 
-    /// Iterates over names, as they are held, and values in order.
+    /// Iterates over names, in their internal form, and values in order.
     pub(crate) fn entries(&self) -> impl Iterator<Item = &(Name, Option<Bytes>)> {
         self.0.iter()
     }
 
-    /// Iterates over the values of `name`, compared without regard to ASCII case.
+    /// Iterates over the values of `name`, which is compared without regard to ASCII case.
     ///
-    /// Kafka compares names by byte, HTTP does not; a client of either kind is served.
+    /// Kafka compares names by byte and HTTP ignores case, so this serves clients of both kinds.
     pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Option<&'a Bytes>> {
         self.iter()
             .filter(move |(own, _)| own.eq_ignore_ascii_case(name))
@@ -140,8 +140,8 @@ impl<N: Into<String>, V: Into<Bytes>> FromIterator<(N, V)> for Headers {
     }
 }
 
-/// Reads a name that HTTP can carry, in lower case. Those that nearly every record has are there
-/// already and take no memory.
+/// Returns the HTTP header name of a text, in lower case. The names that nearly every record has are constants and need
+/// no allocation.
 pub(crate) fn http_name(text: &[u8]) -> Option<HeaderName> {
     Some(match text {
         b"reply-to" => REPLY_TO,

@@ -1,6 +1,6 @@
 //! The record behind a request, as the application sees it.
 //!
-//! Not the request's body, which is the record's value, and not what HTTP made of the headers.
+//! Has neither the request's body, which is the record's value, nor the HTTP form of the headers.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use bytes::Bytes;
 
 use crate::{Coordinates, Headers, Record};
 
-/// The record that a request was made from, without its value: that is the request's body.
+/// Gives access to the record that a request was made from, without its value, which is the request's body.
 ///
-/// Every request that the bridge makes has it among its extensions; a request that came over HTTP has none. A clone
-/// costs no memory. With the feature `axum` it is an extractor, and `Option<KafkaRecord>` is one too.
+/// Every request that the bridge makes has it in its extensions. A request that came over HTTP does not. A clone needs
+/// no allocation. With the feature `axum` it is an extractor, and `Option<KafkaRecord>` is one too.
 ///
 /// # Examples
 ///
@@ -27,7 +27,7 @@ use crate::{Coordinates, Headers, Record};
 pub struct KafkaRecord(Arc<Record>);
 
 impl From<Record> for KafkaRecord {
-    /// Drops the record's value; for tests of an application that looks at the record.
+    /// Drops the record's value. For tests of an application that uses the record.
     fn from(mut record: Record) -> Self {
         record.value = None;
         Self(Arc::new(record))
@@ -53,27 +53,27 @@ impl KafkaRecord {
         self.0.coordinates.offset
     }
 
-    /// Returns topic, partition and offset as one value, which prints as `topic[partition]@offset`.
+    /// Returns topic, partition and offset as one value. It prints as `topic[partition]@offset`.
     #[must_use]
     pub fn coordinates(&self) -> &Coordinates {
         &self.0.coordinates
     }
 
-    /// Returns when the record was written, in milliseconds since the Unix epoch: by the clock of its producer, or of
-    /// the broker where the topic has `message.timestamp.type=LogAppendTime`.
+    /// Returns when the record was written, in milliseconds since the Unix epoch. The time comes from the producer's
+    /// clock, or from the broker's clock if the topic has `message.timestamp.type=LogAppendTime`.
     #[must_use]
     pub fn timestamp(&self) -> Option<i64> {
         self.0.timestamp
     }
 
-    /// Returns the record's key; `None` for a null one.
+    /// Returns the record's key; `None` for a null key.
     #[must_use]
     pub fn key(&self) -> Option<&Bytes> {
         self.0.key.as_ref()
     }
 
-    /// Returns the record's headers as they were written, those among them that HTTP cannot carry or that the bridge
-    /// keeps from the request.
+    /// Returns the record's headers as they were written, including those that HTTP cannot carry or that the bridge
+    /// hides from the request.
     #[must_use]
     pub fn headers(&self) -> &Headers {
         &self.0.headers

@@ -1,18 +1,18 @@
-//! Where a record's reply goes, and what makes it recognizable there: read from record headers,
-//! under the rules of the profiles and of the reply policy. Pure.
+//! Reads the return address of a record and its correlation from the record's headers, by the rules of the profiles and
+//! the reply policy. Pure.
 //!
-//! Everything here is written by the requester. The topic has to pass the policy; the partition is
-//! a wish that is dropped when it makes no sense; the correlation is copied and never looked into.
+//! The requester writes all of these. The topic has to pass the policy. The partition is a wish, which is ignored if it
+//! makes no sense. The correlation is copied and never interpreted.
 
 use std::sync::Arc;
 
 use crate::reply::refusal::Refusal;
 use crate::{AddressDenied, Headers, PartitionEncoding, ReplyPolicy, ReplyProfile};
 
-/// How many correlation headers a reply repeats; one is what requesters send.
+/// The maximum number of correlation headers that a reply repeats. Requesters send one.
 const MAX_CORRELATIONS: usize = 16;
 
-/// A return address that replies may go to.
+/// An allowed return address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Address<'a> {
     pub(crate) topic: Arc<str>,
@@ -26,7 +26,7 @@ pub(crate) struct Address<'a> {
 pub(crate) enum ReplyPartition {
     Any,
     Number(i32),
-    /// There is a wish, and it is no partition's number.
+    /// A value that is not a partition number.
     Unreadable,
 }
 
@@ -50,12 +50,12 @@ pub(crate) fn resolve<'a>(
         let Some(address) = addresses.next() else {
             continue;
         };
-        // The same one again, as a proxy or a second layer of a client adds it, leaves nothing open.
+        // A repeated equal value is not ambiguous: a proxy or a second layer of a client may add it.
         if let Some(other) = addresses.find(|other| *other != address) {
             let both = [address, other];
             return Err(Refusal::new(AddressDenied::Ambiguous, profile, both));
         }
-        // A null value is what a client sends that has the header but no address to put in it.
+        // A client may send the header with a null value if it has no address.
         let Some(address) = address else { continue };
         let refused = |reason| Refusal::new(reason, profile, [Some(address)]);
         let topic = std::str::from_utf8(address).map_err(|_| refused(AddressDenied::Illegal))?;
@@ -71,7 +71,7 @@ pub(crate) fn resolve<'a>(
     Ok(None)
 }
 
-/// Returns the address of a record that has none: the topic that its operation names.
+/// Returns the address for a record without one: the topic of its operation.
 pub(crate) fn default<'a>(
     headers: &Headers,
     topic: &Arc<str>,
@@ -91,8 +91,8 @@ pub(crate) fn default<'a>(
     })
 }
 
-/// Chooses between profiles that share a reply topic header: the first that writes partitions the
-/// way this record does, else the first of all.
+/// Chooses between profiles with the same reply topic header: the first one that writes partitions like this record,
+/// otherwise the first one.
 fn best_of_same_header<'a>(
     headers: &Headers,
     first: &'a ReplyProfile,
@@ -128,7 +128,7 @@ fn wanted_partition(
     }
 }
 
-/// Reads a partition's number in either encoding; see [`PartitionEncoding`].
+/// Reads a partition number in either encoding; see [`PartitionEncoding`].
 fn read_partition(bytes: &[u8]) -> Option<(i32, PartitionEncoding)> {
     if let &[0, a, b, c] = bytes {
         let number = i32::from_be_bytes([0, a, b, c]);
@@ -141,8 +141,8 @@ fn read_partition(bytes: &[u8]) -> Option<(i32, PartitionEncoding)> {
     Some((number, PartitionEncoding::Decimal))
 }
 
-/// Copies the correlation under the names that the requester wrote, bytes unchanged. They never
-/// pass through HTTP's header map, which refuses most binary identifiers.
+/// Copies the correlation headers with the names and bytes that the requester wrote. They never pass through HTTP's
+/// header map, which refuses most binary identifiers.
 fn correlation(headers: &Headers, profile: &ReplyProfile) -> Headers {
     let mut copies = Headers::default();
     let Some(correlation) = &profile.correlation else {
@@ -262,7 +262,7 @@ mod tests {
             ("r", "reference")
         );
 
-        // The address that wins is the one that is checked: there is no falling back.
+        // The profile that wins decides alone: its address is checked, and no other one replaces it.
         let bad: Headers = [("reply-to", "r"), ("REPLY_TOPIC", "t")]
             .into_iter()
             .collect();
@@ -275,7 +275,7 @@ mod tests {
         let cases: [(&[u8], &str, &str); 4] = [
             (b"3", "nest", "nest"),
             (&[0, 0, 0, 3], "spring", "spring"),
-            // Neither can read it: the first wins.
+            // Neither profile can read it, so the first one wins.
             (b"-3", "spring", "nest"),
             (&[0xff; 4], "spring", "nest"),
         ];

@@ -1,8 +1,8 @@
-//! Which topics replies may go to: whoever writes records chooses the return address, so it is
-//! checked. How it is read from a record is the business of `address`.
+//! Decides to which topics replies may go. Requesters choose the return address, so it has to be checked. `address`
+//! reads it from a record.
 //!
-//! Unchecked it would let any client make the service write to any topic that the service may
-//! write to: its own request topic (an endless loop), a broker's internal topic, another team's.
+//! Without this check any client could make the service write to any topic that the service may write to: its own
+//! request topic (an endless loop), a broker's internal topic, another team's topic.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,17 +11,17 @@ use crate::ReplyProfile;
 use crate::operation::is_legal_topic;
 use crate::operation::pattern::TopicPattern;
 
-/// Why a return address is not used.
+/// Says why a return address is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddressDenied {
-    /// There are reply topic headers of different values, so it is open which one is meant.
-    #[error("reply topic headers of different values")]
+    /// The reply topic headers have different values, so it is unclear which one is meant.
+    #[error("the reply topic headers have different values")]
     Ambiguous,
-    /// Kafka has no topic of that name: empty, too long, or with illegal characters.
+    /// Kafka has no topic of that name: it is empty, too long, or has illegal characters.
     #[error("the reply topic header is not a legal topic name")]
     Illegal,
-    /// The topic is one that the bridge consumes: the reply would come back as a request.
+    /// The bridge consumes the topic: the reply would come back as a request.
     #[error("the reply topic header names a topic that this bridge consumes")]
     Subscribed,
     /// The topic belongs to the broker or is the dead-letter topic.
@@ -32,7 +32,7 @@ pub enum AddressDenied {
     NotAllowed,
 }
 
-/// Which topics replies may go to.
+/// Decides to which topics replies may go.
 ///
 /// # Examples
 ///
@@ -49,13 +49,14 @@ pub struct ReplyPolicy {
     allowed: Vec<Pattern>,
     subscribed: Vec<String>,
     reserved: Option<String>,
-    /// Topics that operations name for requesters who name none.
+    /// The reply topics of operations, for requesters that name none.
     named: Vec<Pattern>,
-    /// Whose matches are consumed too, unless replies or dead letters may go there.
+    /// Topics that match are also consumed, unless replies or dead letters may go there.
     patterns: Vec<TopicPattern>,
-    /// What a reply topic that is derived from a pattern's match ends in; with `*` at the end what it has within.
+    /// The endings of reply topics that are derived from a pattern's match. With a final `*` it may be anywhere in the
+    /// name.
     suffixes: Vec<String>,
-    /// Whether the names are made from those of other topics: nobody has said that such a topic exists.
+    /// Whether the names are derived from those of other topics, so that nobody has said that they exist.
     is_derived: bool,
 }
 
@@ -65,13 +66,13 @@ enum Pattern {
     Prefix(String),
 }
 
-/// Where a topic's name comes from.
+/// Says where a topic's name comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Origin {
     /// The operator typed it, and so says that the topic exists.
     Typed,
-    /// From the name of a request topic. An operation may do without it; where it exists the operator made it.
+    /// It is derived from the name of a request topic. The topic need not exist. If it exists, the operator created it.
     Derived,
 }
 
@@ -99,9 +100,9 @@ impl Pattern {
 }
 
 impl ReplyPolicy {
-    /// Allows the topics that `allowed` lists: exact names, or prefixes that end in `*`.
+    /// Creates a policy that allows the topics in `allowed`: exact names, or prefixes that end in `*`.
     ///
-    /// Topics in `subscribed`, the ones that the bridge consumes, are never allowed.
+    /// Topics in `subscribed`, which the bridge consumes, are never allowed.
     pub fn new<A: AsRef<str>, S: Into<String>>(
         allowed: impl IntoIterator<Item = A>,
         subscribed: impl IntoIterator<Item = S>,
@@ -120,13 +121,13 @@ impl ReplyPolicy {
         }
     }
 
-    /// Allows `<topic>.reply` and `<topic>.reply.*` of each subscribed topic, the default.
+    /// Creates the default policy: allows `<topic>.reply` and `<topic>.reply.*` of each subscribed topic.
     pub fn derived<S: Into<String>>(subscribed: impl IntoIterator<Item = S>) -> Self {
         Self::derived_for(&[ReplyProfile::reference()], subscribed)
     }
 
-    /// Allows, of each subscribed topic, what requesters of the profiles derive from its name: see
-    /// [`ReplyProfile::reply_topic_suffixes`].
+    /// Creates a policy that allows, for each subscribed topic, the reply topics that requesters of the profiles derive
+    /// from its name: see [`ReplyProfile::reply_topic_suffixes`].
     pub fn derived_for<S: Into<String>>(
         profiles: &[ReplyProfile],
         subscribed: impl IntoIterator<Item = S>,
@@ -152,14 +153,14 @@ impl ReplyPolicy {
         }
     }
 
-    /// Denies one more topic: the dead-letter topic, which only the bridge writes.
+    /// Denies the dead-letter topic, to which only the bridge writes.
     #[must_use]
     pub fn reserve(mut self, topic: Option<String>) -> Self {
         self.reserved = topic;
         self
     }
 
-    /// Counts the topics that match as consumed, but for those that replies or dead letters may go to.
+    /// Counts matching topics as consumed, except those for replies or dead letters.
     pub(crate) fn consuming(mut self, patterns: impl IntoIterator<Item = TopicPattern>) -> Self {
         self.patterns = patterns.into_iter().collect();
         self
@@ -171,7 +172,7 @@ impl ReplyPolicy {
         is_own || (self.patterns.iter().any(|own| own.is_match(topic)) && !self.is_kept(topic))
     }
 
-    /// Returns whether a topic is one that no pattern matches.
+    /// Returns whether a topic is excluded from all patterns.
     pub(crate) fn is_kept(&self, topic: &str) -> bool {
         let is_listed = || {
             let mut listed = self.named.iter().chain(&self.allowed);
@@ -184,8 +185,8 @@ impl ReplyPolicy {
         self.is_internal(topic) || is_listed() || self.suffixes.iter().any(is_derived)
     }
 
-    /// Returns what librdkafka is not to see where there are patterns: the same as in [`ReplyPolicy::is_kept`].
-    /// An entry that begins with `^` is a regular expression to it, any other one a name.
+    /// Returns the topics that librdkafka must exclude from patterns, the same as in [`ReplyPolicy::is_kept`].
+    /// librdkafka reads an entry that begins with `^` as a regular expression, and others as names.
     pub(crate) fn kept(&self) -> Vec<String> {
         if self.patterns.is_empty() {
             return Vec::new();
@@ -211,7 +212,7 @@ impl ReplyPolicy {
                 .chars()
                 .all(|one| one.is_ascii_alphanumeric() || "._-^*$\\".contains(one))
         };
-        // What has other characters is no topic's name, and a comma would end the entry.
+        // With other characters it is not a topic name, and a comma would end the entry.
         internal
             .chain(listed)
             .chain(derived)
@@ -224,7 +225,7 @@ impl ReplyPolicy {
         topic.starts_with("__") || self.reserved.as_deref() == Some(topic)
     }
 
-    /// Returns whether a topic is the reply topic of one that matches a pattern.
+    /// Returns whether a topic is the reply topic of a topic that matches a pattern.
     fn is_of_match(&self, topic: &str) -> bool {
         let is_request = |end: usize| self.is_consumed(&topic[..end]);
         !self.patterns.is_empty()
@@ -239,14 +240,13 @@ impl ReplyPolicy {
                 })
     }
 
-    /// Allows further topics, which the operator typed.
+    /// Allows further topics, which the operator has typed.
     pub(crate) fn naming(mut self, topics: impl IntoIterator<Item = Arc<str>>) -> Self {
         self.named = topics.into_iter().map(Pattern::Exact).collect();
         self
     }
 
-    /// Returns the topics that are allowed by their whole name, and whether the operator has typed them or they
-    /// are derived.
+    /// Returns the topics that are allowed by their whole name, and where each name comes from.
     pub(crate) fn exact(&self) -> impl Iterator<Item = (&str, Origin)> {
         let origin = match self.is_derived {
             true => Origin::Derived,
@@ -264,12 +264,12 @@ impl ReplyPolicy {
     ///
     /// # Errors
     ///
-    /// Fails with the first rule that the address breaks.
+    /// Returns the first rule that the address breaks.
     pub fn check(&self, topic: &str) -> Result<(), AddressDenied> {
         self.allowed(topic).map(|_| ())
     }
 
-    /// Checks one address and returns it as a topic's name: the allow-list's own where it has it.
+    /// Checks one address and returns its topic, which shares the allow-list's string if possible.
     pub(crate) fn resolve(&self, topic: &str) -> Result<Arc<str>, AddressDenied> {
         Ok(match self.allowed(topic)? {
             Some(Pattern::Exact(name)) => Arc::clone(name),
@@ -277,7 +277,7 @@ impl ReplyPolicy {
         })
     }
 
-    /// Returns what allows the topic; `None` for the request topic that it is derived from.
+    /// Returns the entry that allows the topic; `None` if the topic is derived from a pattern's match.
     fn allowed(&self, topic: &str) -> Result<Option<&Pattern>, AddressDenied> {
         if !is_legal_topic(topic) {
             return Err(AddressDenied::Illegal);

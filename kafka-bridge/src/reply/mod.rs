@@ -1,4 +1,4 @@
-//! Where a reply goes: the address as the requester's profile writes it, and the topics that are allowed.
+//! Decides where a reply goes: by the address in the requester's profile, and by the list of allowed topics.
 
 pub(crate) mod address;
 pub(crate) mod allow_list;

@@ -1,18 +1,17 @@
-//! What requesters of one kind expect of a reply, as plain data: header names and encodings.
+//! Describes what one kind of requester expects of a reply, as plain data: header names and encodings.
 //!
-//! Not how a profile is chosen for a record (`address`), nor how a reply is made (`response`).
+//! `address` chooses a profile for a record, and `response` makes a reply.
 
 use std::fmt;
 use std::str::FromStr;
 
 use bytes::Bytes;
 
-/// How a requester writes the partition that it wants its reply on.
+/// Says how a requester writes the partition for its reply.
 ///
-/// The two can be told apart by the bytes alone, and requesters of both kinds use one header name,
-/// so every profile reads either: four bytes of which the first is zero are a big-endian number,
-/// ASCII digits are a decimal one. Big-endian numbers of 16,777,216 and more are so not readable;
-/// no topic has as many partitions.
+/// The bytes alone distinguish the two encodings, and requesters of both kinds use one header name, so every profile
+/// reads both. Four bytes of which the first is zero are a big-endian number, and ASCII digits are a decimal one.
+/// Big-endian numbers of 16,777,216 and more are therefore unreadable, but no topic has that many partitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PartitionEncoding {
@@ -22,14 +21,14 @@ pub enum PartitionEncoding {
     Decimal,
 }
 
-/// What requesters of one kind write into a request and look for in its reply.
+/// Describes what one kind of requester writes into a request and expects in its reply.
 ///
-/// Several may be active, see [`crate::Builder::profiles`]. Of a name that a profile uses, no
-/// application and no echoed header can set the value.
+/// Several profiles may be active, see [`crate::Builder::profiles`]. Neither an application nor an echoed header can
+/// set a header whose name a profile uses.
 ///
 /// # Examples
 ///
-/// Clients that were configured to use other names get a profile of their own:
+/// Clients with other header names get their own profile:
 ///
 /// ```
 /// use kafka_bridge::ReplyProfile;
@@ -44,39 +43,39 @@ pub enum PartitionEncoding {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplyProfile {
-    /// What the profile is called in logs and on a command line.
+    /// The name of the profile in logs and on a command line.
     pub name: String,
     /// The request header that names the topic of the reply.
     pub reply_topic: String,
     /// The request header that names the partition of the reply.
     pub reply_partition: Option<String>,
-    /// How requesters of this kind write the partition. It decides between profiles that share a
-    /// reply topic header; reading accepts either encoding.
+    /// How this kind of requester writes the partition. It decides between profiles that share a reply topic header.
+    /// Both encodings are always read.
     pub partition_encoding: PartitionEncoding,
-    /// The request header that the reply repeats, byte by byte, as its last one. Of repeated ones
-    /// the first 16 are repeated, in order, and a null stays a null.
+    /// The request header that the reply repeats unchanged, as its last header. If it occurs several times, the first
+    /// 16 are repeated in order. A null value stays null.
     pub correlation: Option<String>,
-    /// The reply header that tells the HTTP status, three digits; always the first.
+    /// The reply header with the HTTP status, in three digits. Always the first header.
     pub status: String,
-    /// The reply header that tells a failure as JSON text.
+    /// The reply header with a failure as JSON text.
     pub error: Option<String>,
     /// Headers that every reply carries.
     pub constants: Vec<(String, Bytes)>,
-    /// Names, beside those above, that must not be in a reply: the requester would misread them.
+    /// Further names that must not be in a reply, because the requester would misread them.
     pub strip: Vec<String>,
     /// Whether a reply of status 204 has a null value instead of an empty one.
     pub null_for_no_content: bool,
-    /// Whether failures whose media type is `application/problem+json` are told as `application/json`, which they are as
-    /// well: for requesters that decode no other. Those of the application are meant too.
+    /// Whether failures with the media type `application/problem+json` are sent as `application/json`, which is also
+    /// correct. For requesters that decode only that type. Also applies to the application's own failures.
     pub plain_json_failures: bool,
-    /// What the reply topics end in that requesters derive from a request topic's name; a trailing
-    /// `*` matches any rest. The allow-list of a bridge that is given none is made of them.
+    /// The suffixes that requesters append to a request topic's name to get their reply topic. A trailing `*` matches
+    /// any rest. They form the default allow-list of a bridge.
     pub reply_topic_suffixes: Vec<String>,
 }
 
 impl ReplyProfile {
-    /// Returns the profile of the reference client: `reply-to` and `status-code`; correlation is
-    /// left to headers that the request asks to be set.
+    /// Returns the profile of the reference client: `reply-to` and `status-code`. For correlation the request asks for
+    /// headers to be set.
     #[must_use]
     pub fn reference() -> Self {
         Self {
@@ -99,7 +98,7 @@ impl ReplyProfile {
     #[must_use]
     pub fn spring() -> Self {
         Self {
-            // Tells Java types of the request's headers, which the reply's are not.
+            // Contains Java types for the request's headers, which do not apply to the reply.
             strip: vec!["spring_json_header_types".to_owned()],
             ..Self::named(
                 "spring",
@@ -125,14 +124,14 @@ impl ReplyProfile {
 
     /// Returns the profile of NestJS' `ClientKafka`.
     ///
-    /// Its headers are a superset of those that Spring's clients look for, and share their names:
-    /// with `nest` before `spring`, both are served in full.
+    /// Its headers are a superset of those that Spring's clients read, and have the same names. `nest` before `spring`
+    /// serves both completely.
     #[must_use]
     pub fn nest() -> Self {
         Self {
             partition_encoding: PartitionEncoding::Decimal,
             error: Some("kafka_nest-err".to_owned()),
-            // A reply is a stream of one: this tells that it is complete.
+            // A reply is a stream with one element. This header says that it is complete.
             constants: vec![(
                 "kafka_nest-is-disposed".to_owned(),
                 Bytes::from_static(&[0]),
@@ -156,8 +155,8 @@ impl ReplyProfile {
         }
     }
 
-    /// Returns the profile of FastStream's requests. Failures are `application/json`: FastStream decodes no other type
-    /// as JSON.
+    /// Returns the profile of FastStream's requests. Failures are `application/json`, because FastStream decodes no
+    /// other type as JSON.
     #[must_use]
     pub fn faststream() -> Self {
         Self {
@@ -166,7 +165,7 @@ impl ReplyProfile {
         }
     }
 
-    /// Returns every profile that has a name of its own.
+    /// Returns all built-in profiles.
     #[must_use]
     pub fn all() -> [Self; 6] {
         [
@@ -199,7 +198,7 @@ impl ReplyProfile {
         self.owned().any(|own| own.eq_ignore_ascii_case(name))
     }
 
-    /// Iterates over the names that the profile gives a meaning.
+    /// Iterates over the header names that the profile uses.
     pub(crate) fn owned(&self) -> impl Iterator<Item = &str> {
         let optional = [&self.reply_partition, &self.correlation, &self.error];
         [&self.reply_topic, &self.status]
@@ -211,7 +210,7 @@ impl ReplyProfile {
     }
 }
 
-/// The text names no profile.
+/// Says that a text is not the name of a profile.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a reply profile: reference, spring, smallrye, nest, zilla or faststream")]
 pub struct ParseReplyProfileError(String);
@@ -246,7 +245,7 @@ mod tests {
             error.contains("`kafka`") && error.contains("faststream"),
             "{error}"
         );
-        // The list in the error's text is the list of profiles.
+        // The error's text lists all profiles.
         for profile in ReplyProfile::all() {
             assert!(error.contains(&profile.name), "{profile}");
         }

@@ -1,7 +1,7 @@
-//! What people are told of a record that cannot be answered: what it asked for, and which setting would help.
+//! Explains why a record cannot be answered: what it asked for, and which setting would help.
 //!
-//! The rules are elsewhere, in `allow_list` and `address`. What is repeated here was written by a requester, so it
-//! is cut and escaped.
+//! The rules are in `allow_list` and `address`. The texts repeat values that a requester wrote, so they are shortened
+//! and escaped.
 
 use std::fmt;
 
@@ -10,13 +10,13 @@ use crate::{AddressDenied, Headers, ReplyProfile};
 /// How many bytes of a requester's header are repeated.
 const MAX_REPEATED: usize = 80;
 
-/// A return address that is not used.
+/// A return address that must not be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) reason: AddressDenied,
-    /// The name that the profile gives the header.
+    /// The header's name in the profile.
     header: String,
-    /// The header's value or values, fit to be printed.
+    /// The header's value or values, in printable form.
     asked: String,
 }
 
@@ -56,7 +56,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// The return address of a profile that is not served.
+/// The return address of a profile that is not active.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unserved {
     header: String,
@@ -64,7 +64,7 @@ pub(crate) struct Unserved {
 }
 
 impl Unserved {
-    /// Looks for the header of one of the profiles, none of which is served.
+    /// Looks for the header of an inactive profile.
     pub(crate) fn find(headers: &Headers, unserved: &[ReplyProfile]) -> Option<Self> {
         let mut found = unserved.iter().filter(|profile| {
             let mut addresses = headers.get_all(&profile.reply_topic);
@@ -83,7 +83,7 @@ impl fmt::Display for Unserved {
         let Self { header, profile } = self;
         write!(
             f,
-            "`{header}` is one of profile {profile}; Builder::profiles or --profile {profile} would serve it"
+            "`{header}` is a header of profile {profile}; Builder::profiles or --profile {profile} would serve it"
         )
     }
 }
@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(
             found.as_deref(),
             Some(
-                "`reply_to` is one of profile faststream; Builder::profiles or --profile faststream \
+                "`reply_to` is a header of profile faststream; Builder::profiles or --profile faststream \
                  would serve it"
             )
         );

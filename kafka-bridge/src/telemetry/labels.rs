@@ -1,4 +1,4 @@
-//! What the metrics of one bridge have in common, so that those of two bridges in one process are told apart.
+//! Adds the bridge's name to its metrics, so that two bridges in one process can be distinguished.
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use crate::{Settings, TopicPartition};
 /// The label whose value is the bridge's name.
 const BRIDGE: &str = "bridge";
 
-/// Makes the meters of one bridge. If the bridge has a name, each of them carries it.
+/// Makes the meters of one bridge. If the bridge has a name, each meter has it as a label.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct BridgeLabel(Option<Arc<str>>);
 
-/// The labels of a meter's own.
+/// A meter's own labels.
 type Own<const N: usize> = [(&'static str, SharedString); N];
 
 impl BridgeLabel {
@@ -43,7 +43,7 @@ impl BridgeLabel {
         histogram!(name, self.with(own))
     }
 
-    /// Makes the gauge of a partition.
+    /// Makes a gauge of a partition.
     pub(crate) fn of_partition(
         &self,
         name: &'static str,

@@ -1,7 +1,7 @@
-//! The meters that each record moves, looked up once per topic and not once per record.
+//! Holds the meters that each record updates, so that they are looked up once per topic and not once per record.
 //!
-//! A recorder finds a meter by a key made of texts, which costs more than all of the dispatch. The
-//! price is that a recorder installed after a topic's first record sees nothing of these meters.
+//! A recorder finds a meter by a key of strings, which costs more than all of the dispatch. The price is that a
+//! recorder that is installed after a topic's first record does not see these meters.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -11,7 +11,7 @@ use metrics::{Counter, Histogram};
 use crate::telemetry::labels::BridgeLabel;
 use crate::telemetry::metric_names;
 
-/// The meters of all topics, each made at its first record.
+/// The meters of all topics. Each is made with its topic's first record.
 #[derive(Debug, Default)]
 pub(crate) struct Meters {
     label: BridgeLabel,
@@ -40,11 +40,11 @@ pub(crate) struct TopicMeters {
     topic: Arc<str>,
     time_to_reply: Histogram,
     replied: Counter,
-    /// By status, from [`LOWEST`] on.
+    /// By status, starting with [`LOWEST`].
     replies: [OnceLock<Counter>; 500],
 }
 
-/// The lowest status of an answer; the ones below it come before answers.
+/// The lowest status of a final answer. Lower ones are interim.
 const LOWEST: u16 = 100;
 
 impl TopicMeters {
@@ -63,7 +63,7 @@ impl TopicMeters {
         &self.time_to_reply
     }
 
-    /// Counts a finished record by its outcome; those that end otherwise than they should are few.
+    /// Counts a finished record by its outcome. Outcomes other than a reply are rare.
     pub(crate) fn count_record(&self, outcome: &'static str, reason: &'static str) {
         if outcome == "replied" {
             self.replied.increment(1);
@@ -72,7 +72,7 @@ impl TopicMeters {
         }
     }
 
-    /// Counts a request that is made again.
+    /// Counts a retry.
     pub(crate) fn count_retry(&self) {
         let own = [("topic", Arc::clone(&self.topic).into())];
         self.label.count(metric_names::RETRIES, own);

@@ -1,4 +1,4 @@
-//! Names and meanings of the metrics, in one place; emitted through the `metrics` facade.
+//! Defines the names and descriptions of all metrics. They are emitted through the `metrics` facade.
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
@@ -27,7 +27,7 @@ pub(crate) const FINISHED_LEFT_OUT: &str = "kafka_bridge_finished_left_out_total
 pub(crate) const DEADLINES: &str = "kafka_bridge_deadlines_passed_total";
 pub(crate) const BLOCKED: &str = "kafka_bridge_blocked";
 
-/// What a metric is, its name, its unit and its meaning.
+/// The kind, name, unit and description of a metric.
 type Description = (Kind, &'static str, Unit, &'static str);
 
 #[derive(Clone, Copy)]
@@ -42,37 +42,40 @@ const DESCRIPTIONS: [Description; 24] = [
         Kind::Gauge,
         BLOCKED,
         Unit::Count,
-        "1 while no record can be fetched from a partition, or produced to a topic, while a topic cannot be read, the group takes no part, or there is no token to log in with (what: fetch, produce, topic, group, login)",
+        "1 while an obstacle lasts: no record can be fetched from a partition or produced to a topic, a topic cannot \
+         be read, the group does not accept the member, or there is no token to log in with (what: fetch, produce, \
+         topic, group, login)",
     ),
     (
         Kind::Counter,
         DEADLINES,
         Unit::Count,
-        "requests whose requester's deadline passed, by topic and when: before they were run, or during it",
+        "requests whose requester's deadline passed, by topic and when: before or during the request",
     ),
     (
         Kind::Counter,
         REMADE,
         Unit::Count,
-        "partitions that were begun anew because their topic was deleted and made again, or their log was cut below the position",
+        "partitions that restarted because their topic was deleted and created again, or their log was cut below \
+         the position",
     ),
     (
         Kind::Counter,
         DELETED_UNREAD,
         Unit::Count,
-        "records that the log lost before they were read, gaps in the offsets among them",
+        "records that were deleted from the log before they were read, including gaps in the offsets",
     ),
     (
         Kind::Counter,
         FINISHED_BEFORE,
         Unit::Count,
-        "records that came again and were not handled, because they were finished under an earlier assignment",
+        "redelivered records that were not handled because they were finished under an earlier assignment",
     ),
     (
         Kind::Counter,
         FINISHED_LEFT_OUT,
         Unit::Count,
-        "committed positions beside which not all that was finished above them had room: the rest is handled again after a crash",
+        "committed positions without room for all finished offsets above them: the rest is handled again after a crash",
     ),
     (
         Kind::Counter,
@@ -90,7 +93,7 @@ const DESCRIPTIONS: [Description; 24] = [
         Kind::Gauge,
         IN_FLIGHT,
         Unit::Count,
-        "records delivered and not finished",
+        "records in flight: delivered and not finished",
     ),
     (
         Kind::Histogram,
@@ -102,25 +105,25 @@ const DESCRIPTIONS: [Description; 24] = [
         Kind::Histogram,
         TIME_TO_REPLY,
         Unit::Seconds,
-        "from a record's arrival at the dispatch to its reply's delivery report, by topic",
+        "time from a record's arrival at the dispatch to its reply's delivery report, by topic",
     ),
     (
         Kind::Counter,
         RETRIES,
         Unit::Count,
-        "requests that were made again after a failure, by topic",
+        "retries of failed requests, by topic",
     ),
     (
         Kind::Gauge,
         OLDEST,
         Unit::Seconds,
-        "how long the lowest unfinished record of a partition has been there, by topic and partition",
+        "how long the lowest unfinished record of a partition has been in flight, by topic and partition",
     ),
     (
         Kind::Gauge,
         UNCOMMITTED,
         Unit::Count,
-        "records delivered and held back from the commit by an unfinished one",
+        "delivered records whose commit waits for an unfinished record",
     ),
     (
         Kind::Counter,
@@ -132,7 +135,7 @@ const DESCRIPTIONS: [Description; 24] = [
         Kind::Counter,
         REVOCATIONS,
         Unit::Count,
-        "partitions that a rebalance took away",
+        "partitions that a rebalance revoked",
     ),
     (
         Kind::Counter,
@@ -156,7 +159,7 @@ const DESCRIPTIONS: [Description; 24] = [
         Kind::Counter,
         PAUSES,
         Unit::Count,
-        "times that intake, or that of an operation, was paused at its in-flight bound",
+        "times that intake, of all topics or of one operation, was paused at its in-flight limit",
     ),
     (
         Kind::Counter,
@@ -168,7 +171,7 @@ const DESCRIPTIONS: [Description; 24] = [
         Kind::Counter,
         IGNORED_PARTITIONS,
         Unit::Count,
-        "reply partitions that requesters asked for in vain, by reason (unreadable, unknown)",
+        "requested reply partitions that were ignored, by reason (unreadable, unknown)",
     ),
     (
         Kind::Counter,
@@ -180,18 +183,18 @@ const DESCRIPTIONS: [Description; 24] = [
         Kind::Counter,
         REWINDS,
         Unit::Count,
-        "times that a partition went on below an offset that was delivered before",
+        "times that a partition continued below an offset that was delivered before",
     ),
 ];
 
-/// Describes the bridge's metrics to the installed recorder; call it once after installing one.
+/// Describes the bridge's metrics to the installed recorder. Call it once after you have installed one.
 ///
 /// All metrics of a bridge with a name have the label `bridge`: see [`crate::Builder::name`].
 ///
-/// The recorder has to be installed before a bridge is run: the meters that each record moves are
-/// looked up once, at the run's start or a topic's first record, and kept. A recorder that is installed
-/// later sees none of them. For the same reason an exporter must not forget meters that rest (the
-/// Prometheus exporter's `idle_timeout`): what is forgotten is moved on unseen.
+/// Install the recorder before you run a bridge. The bridge looks up most meters once, when it starts or with a topic's
+/// first record, and keeps them. A recorder that is installed later does not see these meters. For the same reason an
+/// exporter must not forget idle meters (the Prometheus exporter's `idle_timeout`): it would not see their later
+/// updates.
 pub fn describe_metrics() {
     for (kind, name, unit, meaning) in DESCRIPTIONS {
         match kind {

@@ -1,4 +1,4 @@
-//! What a bridge tells: metrics, and the trace that a record belongs to.
+//! Metrics, and the trace that a record belongs to.
 
 pub(crate) mod labels;
 pub(crate) mod meters;

@@ -1,8 +1,8 @@
-//! The `traceparent` header of W3C Trace Context, <https://www.w3.org/TR/trace-context/>, and the `baggage` header of
-//! <https://www.w3.org/TR/baggage/>. Pure.
+//! Reads the `traceparent` header of W3C Trace Context, <https://www.w3.org/TR/trace-context/>, and the `baggage`
+//! header of <https://www.w3.org/TR/baggage/>. Pure.
 //!
-//! The bridge takes part in no trace of its own: it passes the requester's context to the application
-//! and back with the reply, and names it in its log spans.
+//! The bridge creates no spans in a trace. It passes the requester's context to the application and back with the
+//! reply, and adds it to its log spans.
 
 use http::HeaderValue;
 
@@ -11,16 +11,17 @@ use crate::Headers;
 /// The header that carries a trace's context.
 pub(crate) const TRACEPARENT: &str = "traceparent";
 
-/// The header that carries what a trace's callers tell one another.
+/// The header that carries a trace's baggage, which its services pass along.
 pub(crate) const BAGGAGE: &str = "baggage";
 
-/// How many bytes of baggage are handed on, the least that the specification asks of all.
+/// How many bytes of baggage are passed on, the minimum that the specification requires.
 const MAX_BAGGAGE: usize = 8192;
 
-/// Reads the baggage of a record, one value a header; nothing of it if it is too long or no HTTP header's value.
+/// Returns the baggage of a record, one value per header. Returns none if it is too long or not a legal HTTP header
+/// value.
 pub(crate) fn baggage(headers: &Headers) -> Vec<HeaderValue> {
     let values = || headers.get_all(BAGGAGE).flatten();
-    // With the comma that joins them.
+    // Includes the comma that joins them.
     let size: usize = values().map(|value| value.len() + 1).sum();
     if size > MAX_BAGGAGE + 1 {
         return Vec::new();
@@ -29,10 +30,10 @@ pub(crate) fn baggage(headers: &Headers) -> Vec<HeaderValue> {
     read.collect::<Result<_, _>>().unwrap_or_default()
 }
 
-/// Four fields of 2, 32, 16 and 2 digits, and what stands between them.
+/// The length of four fields of 2, 32, 16 and 2 digits, and the separators.
 const LENGTH: usize = 55;
 
-/// Reads the context of a record: exactly one header, of a form that the recommendation allows.
+/// Returns the context of a record: from exactly one header, in a form that the recommendation allows.
 pub(crate) fn of(headers: &Headers) -> Option<&str> {
     let mut values = headers.get_all(TRACEPARENT);
     let (first, second) = (values.next()?, values.next());
@@ -43,10 +44,10 @@ pub(crate) fn of(headers: &Headers) -> Option<&str> {
     is_valid(text).then_some(text)
 }
 
-/// `version "-" trace-id "-" parent-id "-" trace-flags`, in lower-case hexadecimal. What a later
-/// version may append is not passed on.
+/// Checks `version "-" trace-id "-" parent-id "-" trace-flags`, in lower-case hexadecimal. Fields that a later version
+/// may append are not passed on.
 fn is_valid(text: &str) -> bool {
-    // First of all, because the fields of a long one would take many times its room.
+    // First of all, because the fields of a long text would take many times its memory.
     if text.len() != LENGTH {
         return false;
     }

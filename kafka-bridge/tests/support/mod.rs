@@ -1,4 +1,4 @@
-//! What the tests of the bridge over in-memory ports share.
+//! Shared by the tests with in-memory ports.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,7 +23,7 @@ pub(crate) const MODES: [Dispatch; 4] = [
     Dispatch::Partition,
 ];
 
-/// Answers with the body it got; `panic`, `hang` and `slow` do as they say.
+/// Answers with the request's body. `panic`, `hang` and `slow` do what they say.
 async fn handler(body: String) -> String {
     match body.as_str() {
         "panic" => panic!("as the test asked"),
@@ -45,7 +45,7 @@ pub(crate) fn builder() -> Builder<Router> {
         .operation(Operation::post("createOrder", "/orders").expect("a legal operation"))
 }
 
-/// A record of partition 0 with the seed's headers.
+/// A record of partition 0 with the headers of a typical request.
 pub(crate) fn order(offset: i64, body: &str) -> Record {
     Record::new("createOrder", 0, offset)
         .with_value(body.to_owned())
@@ -89,15 +89,15 @@ pub(crate) fn statuses(replies: &[OutboundRecord]) -> Vec<String> {
         .collect()
 }
 
-/// Lets everything that can run do so; time is paused in these tests.
+/// Lets everything run that can. Time is paused in these tests.
 pub(crate) async fn settle() {
     tokio::time::sleep(Duration::from_millis(1)).await;
 }
 
-/// What an application was sent.
+/// The requests that an application got.
 pub(crate) type Seen = Arc<Mutex<Vec<(HeaderMap, Bytes)>>>;
 
-/// An application that notes what it is sent, and what it noted.
+/// An application that records its requests, and the requests.
 pub(crate) fn witness() -> (Builder<Router>, Seen) {
     let seen = Seen::default();
     let notes = Arc::clone(&seen);
@@ -111,7 +111,7 @@ pub(crate) fn witness() -> (Builder<Router>, Seen) {
     (Bridge::builder(app).operation(operation), seen)
 }
 
-/// Serves one record and returns what the application saw of it.
+/// Serves one record and returns the request that the application got.
 pub(crate) async fn seen(
     change: impl FnOnce(Builder<Router>) -> Builder<Router>,
     record: Record,
@@ -129,10 +129,10 @@ pub(crate) fn values(record: &OutboundRecord, name: &str) -> Vec<Option<Vec<u8>>
         .collect()
 }
 
-/// What an application saw, in order, by the ids of the requests: `start 3`, `end 3`.
+/// The events of an application, in order, by the ids of the requests: `start 3`, `end 3`.
 pub(crate) type Journal = Arc<Mutex<Vec<String>>>;
 
-/// An application that notes when each request starts and ends, and takes as many seconds as its body says.
+/// An application that records when each request starts and ends, and takes as many seconds as its body says.
 pub(crate) fn journaling(path: &str, journal: &Journal) -> Router {
     let journal = Arc::clone(journal);
     let handler = move |headers: HeaderMap, body: String| {
@@ -150,7 +150,7 @@ pub(crate) fn journaling(path: &str, journal: &Journal) -> Router {
     Router::new().route(path, post(handler))
 }
 
-/// A source that counts the records it gives.
+/// A source that counts its records.
 pub(crate) struct Counting {
     pub(crate) source: MemorySource,
     pub(crate) records: Arc<AtomicUsize>,

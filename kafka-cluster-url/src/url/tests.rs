@@ -4,7 +4,7 @@ fn brokers(url: &str) -> String {
     ClusterUrl::parse(url).unwrap().brokers
 }
 
-/// The properties as `name=value`, in the order in which they are set.
+/// Returns the properties as `name=value`, in the order in which they are set.
 fn properties(url: &str) -> Vec<String> {
     let pairs = ClusterUrl::parse(url).unwrap().properties;
     let pairs = pairs.iter().map(|(name, value)| format!("{name}={value}"));
@@ -72,7 +72,7 @@ fn credentials_are_decoded() {
         encoded[2..],
         ["sasl.username=me@here", "sasl.password=p:/?%ü"]
     );
-    // What is no separator there need not be encoded.
+    // Characters that are not separators there need not be encoded.
     let raw = properties("kafka+sasl://u:a:b@c@a:1");
     assert_eq!(raw[3], "sasl.password=a:b@c");
 }

@@ -1,4 +1,4 @@
-//! What the loop does about a record, the end of one, and partitions that come and go.
+//! How the loop handles a record, the end of a record, and changes of the assignment.
 
 use std::ops::ControlFlow;
 
@@ -73,11 +73,11 @@ where
             Delivery::Next => {}
             Delivery::Rewound => {
                 self.count_event(metric_names::REWINDS, 1);
-                warn!(record = %record.coordinates, "the partition was set back");
+                warn!(record = %record.coordinates, "the partition was rewound");
             }
             Delivery::Finished => {
                 self.count_event(metric_names::FINISHED_BEFORE, 1);
-                debug!(record = %record.coordinates, "finished before, not handled again");
+                debug!(record = %record.coordinates, "already finished, not handled again");
                 return;
             }
             Delivery::Stale => {
@@ -89,7 +89,7 @@ where
         let place = self.pools.place(&record);
         self.in_flight_bytes += place.size;
         if !place.is_free {
-            // It asks whether the application is ready when its turn comes.
+            // The job asks whether the application is ready when its turn comes.
             let service = (self.gate.unready(), IsReady::No);
             let (make_job, now) = (&mut self.make_job, self.now);
             self.pools.start(place, || make_job(record, now, service));
@@ -119,7 +119,7 @@ where
             Settled::Skipped(_) => self.summary.skipped += 1,
             Settled::Left => {
                 self.count_event(metric_names::STALE, 1);
-                debug!(record = %done.coordinates, "dropped, as its partition has gone");
+                debug!(record = %done.coordinates, "record dropped: its partition has gone");
                 return Ok(());
             }
         }
@@ -134,7 +134,8 @@ where
         }
     }
 
-    /// Leaves what is not begun and in no lane to the partition's next owner: the whole group would wait for it.
+    /// Leaves records that are neither started nor in a lane to the partition's next owner. The whole group would wait
+    /// for them.
     fn take_back(&mut self, partition: &TopicPartition) {
         let (dropped, mut records) = self.pools.leave(partition);
         self.in_flight_bytes -= dropped.bytes;
@@ -145,8 +146,8 @@ where
         self.offsets.take_back(&records);
     }
 
-    /// Drops the jobs of a partition that is gone, as far as they were not started; those that were
-    /// call the application no more.
+    /// Drops the jobs of a partition that has gone if they have not started. Started jobs no longer call the
+    /// application.
     fn forget(&mut self, partition: &TopicPartition, why: Why) {
         self.shared.depart(partition, why);
         let mut dropped = self.pools.forget(partition);
@@ -155,13 +156,13 @@ where
             dropped.bytes += in_hand.place.size;
         }
         if dropped.records > 0 {
-            warn!(%partition, records = dropped.records, ?why, "records that were not begun are dropped");
+            warn!(%partition, records = dropped.records, ?why, "records dropped before they started");
             self.in_flight_bytes -= dropped.bytes;
         }
     }
 
-    /// Ends what waits: the source tells one rebalance after the other, so it has given up waiting
-    /// for a revocation when the next one begins. Left alone it would take the new assignment along.
+    /// Ends all pending revocations. A source reports rebalances one after the other, so it no longer waits for a
+    /// revocation when the next rebalance starts. A pending revocation would also release the new assignment.
     fn end_revocations(&mut self) {
         for partition in self.revocations.release_all(&mut self.offsets) {
             self.forget(&partition, Why::Moved);
@@ -182,7 +183,7 @@ where
             partition = %committed.topic_partition,
             next_offset = committed.next_offset,
             offsets = committed.finished.count(),
-            "finished before above the committed offset, not handled again"
+            "records above the committed offset are already finished, not handled again"
         );
         self.offsets.restore(committed);
     }

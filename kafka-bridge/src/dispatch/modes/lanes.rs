@@ -1,4 +1,4 @@
-//! Each record in a task of its own, but those of one lane one after the other.
+//! Runs each record in its own task, and the records of one lane one after the other.
 //!
 //! Kafka orders records within a partition only, so equal keys in two partitions or topics have no order to keep.
 
@@ -12,13 +12,13 @@ use super::tasks::Tasks;
 use crate::dispatch::job::Done;
 use crate::{Record, TopicPartition};
 
-/// Records that keep their order: those of a partition that have the key, or all of it.
+/// Identifies records that keep their order: those of one key in a partition, or the whole partition.
 pub(in crate::dispatch) type Lane = (TopicPartition, Option<Bytes>);
 
-/// What a lane is made of.
+/// What records of one lane have in common.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum LanePer {
-    /// A record without a key is in none.
+    /// The key. A record without a key has no lane.
     Key,
     Partition,
 }
@@ -34,24 +34,24 @@ impl LanePer {
     }
 }
 
-/// Holds the tasks under way and the jobs that wait behind them.
+/// The running tasks, and the jobs that wait behind them.
 #[derive(Debug)]
 pub(in crate::dispatch) struct Lanes<J> {
     per: LanePer,
     tasks: Tasks<J, Option<Lane>, Done>,
-    /// The lanes that have a task under way, and what waits behind it.
+    /// The lanes with a running task, and the jobs behind it.
     lanes: HashMap<Lane, VecDeque<Waiting<J>>>,
     waiting: usize,
 }
 
-/// A job that was not started, and the bytes that its record holds.
+/// A job that has not started, and the size of its record in bytes.
 #[derive(Debug)]
 struct Waiting<J> {
     job: J,
     size: usize,
 }
 
-/// What was dropped before it was started; also a bound on what may wait.
+/// Counts dropped jobs that had not started. Also used as a limit on waiting jobs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::dispatch) struct Dropped {
     pub(in crate::dispatch) records: usize,
@@ -83,7 +83,7 @@ impl<J: Future<Output = Done> + Send + 'static> Lanes<J> {
         self.tasks.len() + self.waiting
     }
 
-    /// Starts the job, or lets it wait for those before it in its lane.
+    /// Starts the job, or queues it behind the others of its lane.
     pub(super) fn start(&mut self, lane: Option<Lane>, size: usize, job: J) {
         if let Some(lane) = &lane {
             match self.lanes.entry(lane.clone()) {
@@ -100,8 +100,7 @@ impl<J: Future<Output = Done> + Send + 'static> Lanes<J> {
         self.tasks.start(lane, job);
     }
 
-    /// Waits for the next job to end and starts the one behind it; for ever when there is none.
-    /// Safe to cancel.
+    /// Waits for the next job to end and starts the one behind it, forever when there is none. Cancel safe.
     pub(super) async fn next(&mut self) -> Result<Done, JoinError> {
         let (lane, done) = self.tasks.next().await?;
         if let Some(lane) = lane {
@@ -110,15 +109,15 @@ impl<J: Future<Output = Done> + Send + 'static> Lanes<J> {
         Ok(done)
     }
 
-    /// Drops the jobs of a partition that were not started: its next owner will handle them, and
-    /// starting them here as well would break their order there.
+    /// Drops the jobs of a partition that have not started. Its next owner handles them, and starting them here as well
+    /// would break the order there.
     pub(super) fn forget(&mut self, topic_partition: &TopicPartition) -> Dropped {
         let mut dropped = Dropped::default();
         let lanes = self.lanes.iter_mut();
         for (_, jobs) in lanes.filter(|((own, _), _)| own == topic_partition) {
             dropped.records += jobs.len();
             dropped.bytes += jobs.iter().map(|waiting| waiting.size).sum::<usize>();
-            // The lane stays: a record that comes back waits for the task that is under way.
+            // Keep the lane: a record that comes back waits for the running task.
             jobs.clear();
         }
         self.waiting -= dropped.records;

@@ -1,8 +1,8 @@
-//! One record at a time, run inside the event loop and not in a task: the baseline.
+//! Runs one record at a time, inside the event loop and not in a task: the baseline.
 
 use std::pin::Pin;
 
-/// Holds at most one job, in memory that is the next one's afterwards.
+/// Holds at most one job. The next job reuses its memory.
 #[derive(Debug)]
 pub(in crate::dispatch) struct Serial<J> {
     current: Pin<Box<Option<J>>>,
@@ -21,7 +21,7 @@ impl<J: Future> Serial<J> {
         usize::from(self.current.is_some())
     }
 
-    /// Starts a job; the caller has made sure that none is under way.
+    /// Starts a job. The caller makes sure that no other job runs.
     pub(super) fn start(&mut self, job: J) {
         debug_assert!(
             self.current.is_none(),
@@ -30,7 +30,7 @@ impl<J: Future> Serial<J> {
         self.current.set(Some(job));
     }
 
-    /// Drives the job to its end; waits for ever when there is none. Safe to cancel.
+    /// Drives the job to its end, and waits forever when there is none. Cancel safe.
     pub(super) async fn next(&mut self) -> J::Output {
         let output = match self.current.as_mut().as_pin_mut() {
             Some(job) => job.await,

@@ -1,18 +1,18 @@
-//! Each record in a task of its own, finished in any order.
+//! Runs each record in its own task. Tasks finish in any order.
 //!
-//! A task's future and its result share one place, and tokio moves that place several times. So the
-//! job, of a kilobyte and more, stays where it is put: in a slot, which the next job takes over.
+//! A task's future and its result share memory, and tokio moves that memory several times. A job has a kilobyte and
+//! more, so it stays in a slot instead, which the next job reuses.
 
 use std::pin::Pin;
 
 use tokio::task::{JoinError, JoinSet};
 
-/// How many empty slots are kept for later jobs; what a burst took beyond it is given back.
+/// How many empty slots are kept for later jobs. Memory of a larger burst is freed.
 const KEPT: usize = 1024;
 
 type Slot<J> = Pin<Box<Option<J>>>;
 
-/// Holds the tasks under way, each with a label; dropping it aborts them.
+/// The running tasks, each with a label. Dropping this aborts them.
 #[derive(Debug)]
 pub(in crate::dispatch) struct Tasks<J, L, T> {
     tasks: JoinSet<(Slot<J>, L, T)>,
@@ -44,13 +44,13 @@ where
         self.tasks.spawn(async move {
             let job = slot.as_mut().as_pin_mut();
             let done = job.expect("a job was put there").await;
-            // Here and not in the loop: a job's end is its task's work.
+            // Dropped here and not in the loop: the task pays for the end of its job.
             slot.set(None);
             (slot, label, done)
         });
     }
 
-    /// Waits for the next task to end; for ever when there is none. Safe to cancel.
+    /// Waits for the next task to end, forever when there is none. Cancel safe.
     pub(super) async fn next(&mut self) -> Result<(L, T), JoinError> {
         let (slot, label, done) = match self.tasks.join_next().await {
             Some(result) => result?,
@@ -62,7 +62,7 @@ where
         Ok((label, done))
     }
 
-    /// Aborts all and does not wait: a task that blocks its thread never sees the abort.
+    /// Aborts all tasks and does not wait: a task that blocks its thread never sees the abort.
     pub(super) fn abandon(&mut self) {
         self.tasks = JoinSet::new();
     }

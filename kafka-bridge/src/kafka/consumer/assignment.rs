@@ -1,4 +1,4 @@
-//! Which partitions a consumer holds just now, under which generation, and of which topic.
+//! Tracks which partitions a consumer holds now, under which generation, and of which topic.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,37 +7,37 @@ use std::time::Instant;
 use crate::offsets::{Finished, Position};
 use crate::{Coordinates, TopicPartition};
 
-/// The partitions that are assigned just now.
+/// The partitions that are assigned now.
 #[derive(Debug, Default)]
 pub(super) struct Assignment {
-    /// Counts the assignments, and the partitions that were begun anew.
+    /// Counts the assignments, and the partitions that restarted from the beginning of a new topic.
     pub(super) generation: u64,
     topics: HashMap<Arc<str>, HashMap<i32, Held>>,
-    /// The id of each topic that was seen. A topic that is deleted and made again has another one.
+    /// The id of each topic that was seen. A topic that is deleted and created again has a new id.
     ids: HashMap<Arc<str>, Arc<str>>,
 }
 
-/// A partition that is assigned.
+/// An assigned partition.
 #[derive(Clone, Debug)]
 struct Held {
     generation: u64,
-    /// The topic that the position belongs to, as far as it is known.
+    /// The topic that the position belongs to, if known.
     topic_id: Option<Arc<str>>,
-    /// Whether it was looked at which topic the committed position belongs to. A commit before would hide that.
+    /// Whether the committed topic id was read. A commit before that would hide it.
     is_looked_at: bool,
-    /// Until when its records wait for that.
+    /// Until when the partition's records wait for that.
     waits_until: Instant,
-    /// What is finished above the committed position, until it is known whether that is the present topic's.
+    /// The finished offsets above the committed position, until it is known whether they belong to the present topic.
     finished: Option<(i64, Finished)>,
 }
 
-/// What was found written beside the committed position of a partition.
+/// The metadata of a partition's committed position.
 #[derive(Clone, Debug)]
 pub(super) struct Committed {
     pub(super) partition: TopicPartition,
-    /// The topic that the position belongs to; without one it counts as the present topic's.
+    /// The topic that the position belongs to. Without an id it counts as the present topic.
     pub(super) topic_id: Option<Arc<str>>,
-    /// The position, and what is finished above it.
+    /// The position, and the finished offsets above it.
     pub(super) finished: Option<(i64, Finished)>,
 }
 
@@ -54,8 +54,8 @@ impl Assignment {
         partitions.collect()
     }
 
-    /// Takes partitions in under a new generation, which it returns. Their records wait until it was looked at what is
-    /// committed, up to the given time.
+    /// Adds partitions under a new generation, which it returns. Their records wait until the committed metadata was
+    /// read, at most until the given time.
     pub(super) fn add(&mut self, partitions: &[TopicPartition], waits_until: Instant) -> u64 {
         self.generation += 1;
         let held = Held {
@@ -72,7 +72,7 @@ impl Assignment {
         self.generation
     }
 
-    /// Takes partitions out, and returns those that were in.
+    /// Removes partitions, and returns those that were assigned.
     pub(super) fn remove(&mut self, mut partitions: Vec<TopicPartition>) -> Vec<TopicPartition> {
         partitions.retain(|TopicPartition { topic, partition }| {
             let of_topic = self.topics.get_mut(topic);
@@ -81,7 +81,7 @@ impl Assignment {
         partitions
     }
 
-    /// Returns a partition, its topic's name shared, and its generation; 0 when not assigned.
+    /// Returns a partition that shares its topic's name, and its generation, which is 0 when not assigned.
     pub(super) fn locate(&self, topic: &str, partition: i32) -> (TopicPartition, u64) {
         match self.topics.get_key_value(topic) {
             Some((topic, partitions)) => {
@@ -93,7 +93,7 @@ impl Assignment {
         }
     }
 
-    /// Notes a topic's id; returns the partitions whose position belongs to another topic of that name.
+    /// Notes a topic's id. Returns the partitions whose position belongs to an older topic of that name.
     pub(super) fn note_id(&mut self, topic: &str, id: &str) -> Vec<TopicPartition> {
         let id: Arc<str> = id.into();
         self.ids.insert(topic.into(), Arc::clone(&id));
@@ -114,7 +114,7 @@ impl Assignment {
         outdated
     }
 
-    /// Notes which topic a partition's committed position belongs to, if that was written beside it.
+    /// Notes the metadata of a partition's committed position: its topic, if written, and the finished offsets.
     pub(super) fn note_committed(&mut self, committed: Committed) {
         let known = self.ids.get(&committed.partition.topic).cloned();
         if let Some(held) = self.held_mut(&committed.partition) {
@@ -124,8 +124,7 @@ impl Assignment {
         }
     }
 
-    /// Takes out what is finished of partitions whose topic's present id is known; of another topic it counts for
-    /// nothing.
+    /// Takes out the finished offsets of partitions whose topic id is known. Those of another topic are dropped.
     pub(super) fn take_finished(&mut self) -> Vec<Position> {
         let mut all = Vec::new();
         for (topic, partitions) in &mut self.topics {
@@ -149,7 +148,7 @@ impl Assignment {
         all
     }
 
-    /// Returns whether it is still to be looked at what is committed of a partition.
+    /// Returns whether the committed metadata of a partition is still to be read.
     pub(super) fn awaits_answers(&self) -> bool {
         let mut held = self.topics.values().flat_map(HashMap::values);
         held.any(|held| !held.is_looked_at)
@@ -168,18 +167,18 @@ impl Assignment {
         held.is_some_and(|held| held.generation == generation && held.is_looked_at)
     }
 
-    /// Returns which topic a partition's position belongs to, as far as it is known.
+    /// Returns which topic a partition's position belongs to, if known.
     pub(super) fn topic_id(&self, partition: &TopicPartition) -> Option<Arc<str>> {
         self.held(partition)?.topic_id.clone()
     }
 
-    /// Returns whether a partition's position belongs to another topic of that name.
+    /// Returns whether a partition's position belongs to an older topic of that name.
     pub(super) fn is_outdated(&self, partition: &TopicPartition) -> bool {
         let (own, present) = (self.topic_id(partition), self.ids.get(&partition.topic));
         own.is_some() && present.is_some() && own.as_ref() != present
     }
 
-    /// Begins a partition anew: under another generation, which it returns, and in the present topic.
+    /// Restarts a partition in the present topic under a new generation, which it returns.
     pub(super) fn begin_anew(&mut self, partition: &TopicPartition) -> Option<u64> {
         let topic_id = self.ids.get(&partition.topic).cloned();
         let generation = self.generation + 1;
@@ -241,9 +240,9 @@ mod tests {
         assert_eq!(assignment.locate("orders", 0).1, generation + 1);
     }
 
-    /// What a member commits is all that the next look finds: the old topic's id would be gone.
+    /// The next look finds only what a member has committed: the old topic's id would be gone.
     #[test]
-    fn h26_nothing_is_committed_before_it_was_looked_at_what_is_committed() {
+    fn h26_nothing_is_committed_before_the_committed_topic_is_known() {
         let mut assignment = Assignment::default();
         let generation = assignment.add(&[partition()], Instant::now());
         assert!(!assignment.may_commit(&partition(), generation));
@@ -307,14 +306,14 @@ mod tests {
         assert_eq!(assignment.take_finished(), []);
         assignment.note_committed(of_topic(Some("present")));
         assignment.note_id("orders", "new");
-        assert_eq!(assignment.take_finished(), [], "made anew meanwhile");
+        assert_eq!(assignment.take_finished(), [], "created again meanwhile");
         assignment.note_committed(of_topic(Some("new")));
         assignment.begin_anew(&partition());
         assert_eq!(assignment.take_finished(), []);
     }
 
     #[test]
-    fn h33_records_wait_until_it_was_looked_at_what_is_committed_but_not_for_long() {
+    fn h33_records_wait_for_the_committed_metadata_but_not_for_long() {
         let (now, second) = (Instant::now(), Duration::from_secs(1));
         let mut assignment = Assignment::default();
         let generation = assignment.add(&[partition()], now + second);

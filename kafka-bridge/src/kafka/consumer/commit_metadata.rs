@@ -1,22 +1,22 @@
-//! What is written beside a committed offset: the topic that it belongs to, and what is finished above it. Pure.
+//! Reads and writes the metadata of a committed offset: its topic's id, and the finished offsets above it. Pure.
 
 use crate::offsets::{Finished, Position};
 
-/// How many bytes a broker takes beside an offset unless it was told otherwise (`offset.metadata.max.bytes`).
+/// The default limit of a broker for the metadata of an offset, in bytes (`offset.metadata.max.bytes`).
 pub(super) const DEFAULT_ROOM: usize = 4096;
 
-/// What an earlier member wrote beside a committed offset of this cluster.
+/// The metadata that an earlier member wrote for a committed offset of this cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Written<'a> {
-    /// The id of the topic that the offset was reached in.
+    /// The id of the topic in which the offset was reached.
     pub(super) topic_id: &'a str,
-    /// What is finished above it.
+    /// The finished offsets above it.
     pub(super) finished: Finished,
 }
 
-/// Writes the topic's id and, as far as there is room, what is finished; nothing if there is no room for the id. Of
-/// which cluster, too: where offsets are mirrored to another one, topics have other ids there. Tells whether all that
-/// is finished is in.
+/// Writes the ids of topic and cluster, and as many finished offsets as there is room for; `None` if there is no room
+/// for the ids. The cluster's id matters because mirrored offsets belong to topics with other ids. Also returns whether
+/// all finished offsets fit.
 pub(super) fn write(
     cluster_id: &str,
     topic_id: &str,
@@ -38,15 +38,14 @@ pub(super) fn write(
     Some((text, is_whole))
 }
 
-/// Returns what was written without what is finished.
+/// Returns the metadata without the finished offsets.
 pub(super) fn ids(metadata: &str) -> &str {
     metadata
         .split_once(FINISHED)
         .map_or(metadata, |(ids, _)| ids)
 }
 
-/// Reads what is written beside a committed offset, if it is of this cluster. What is not understood behind that counts
-/// for nothing.
+/// Reads the metadata of a committed offset if it is of this cluster. Unknown text after the ids is ignored.
 pub(super) fn read<'a>(
     metadata: &'a str,
     cluster_id: &str,
@@ -76,7 +75,7 @@ mod tests {
     use super::*;
     use crate::TopicPartition;
 
-    /// Five is unfinished, and so many behind it are finished.
+    /// A position at the unfinished offset 5, with these finished offsets above it.
     fn position(finished: &str) -> Position {
         Position {
             topic_partition: TopicPartition::new("orders", 0),
@@ -117,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn h33_what_has_no_room_is_left_out_the_topic_last() {
+    fn h33_metadata_without_room_is_left_out_and_the_topic_last() {
         let position = position("1:5:1+20,1+20");
         let (whole, _) = write("here", "3bOC", &position, DEFAULT_ROOM).unwrap();
         let written = |room| write("here", "3bOC", &position, room);

@@ -1,5 +1,5 @@
-//! Settles doubts about positions: of a topic that was deleted and made again, of records that the log lost
-//! before they were read. Done by the guard, while the bridge's task goes on polling.
+//! Settles doubts about positions: of a topic that was deleted and created again, or of records that were deleted
+//! before they were read. The guard thread does this, while the bridge's task keeps polling.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,48 +21,48 @@ use crate::TopicPartition;
 use crate::offsets::{Finished, Position};
 use crate::telemetry::metric_names;
 
-/// How long the broker may take to answer a question. The guard stands in for nobody meanwhile, so it has to stay far
+/// How long the broker may take to answer a question. The guard cannot poll during that time, so it has to stay far
 /// below `max.poll.interval.ms`.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
-/// How long after an assignment the present id of a topic has been told for sure.
+/// How long after an assignment librdkafka has surely logged the topic's present id.
 const ID_IS_TOLD: Duration = Duration::from_millis(500);
-/// How long a question that was not answered waits to be asked again.
+/// How long to wait before an unanswered question is asked again.
 const AGAIN: Duration = Duration::from_secs(2);
 
-/// What there is to be found out.
+/// A question to be settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Doubt {
-    /// Partitions came: which topic does what was committed of them belong to?
+    /// Partitions were assigned: to which topic do their committed offsets belong?
     Assigned(Vec<TopicPartition>),
-    /// The position may belong to another topic of the same name.
+    /// The position may belong to an older topic of the same name.
     Remade(TopicPartition),
-    /// The position was not in the log: is it before the beginning, or behind the end?
+    /// The position was not in the log: is it before the beginning, or after the end?
     OutOfRange {
         partition: TopicPartition,
         position: i64,
-        /// The assignment that it was told of.
+        /// The assignment during which this was noticed.
         generation: u64,
     },
-    /// A topic could not be seen: can it now?
+    /// A topic was not visible: is it now?
     Denied(Arc<str>),
 }
 
-/// The doubts that are not settled.
+/// The open doubts.
 #[derive(Debug, Default)]
 pub(super) struct Doubts {
     open: Vec<(Instant, Doubt)>,
-    /// Up to where records that were deleted unread have been told.
+    /// Up to which offset deleted records were already reported.
     told_below: HashMap<TopicPartition, i64>,
 }
 
 impl Doubts {
-    /// Returns when something is to be settled.
+    /// Returns when the next doubt is due.
     pub(super) fn next(&self) -> Option<Instant> {
         self.open.iter().map(|(at, _)| *at).min()
     }
 
-    /// Asks about what is due the longest. What is not answered is asked again after all that is due by then. It
-    /// blocks for as long as the broker takes; for the guard.
+    /// Settles the doubt that has been due the longest. A doubt without an answer is put behind all that are due by
+    /// then. Blocks while the broker answers, so only the guard calls it.
     pub(super) fn settle(&mut self, polling: &Polling) {
         let now = Instant::now();
         let new = polling.consumer.context().take_doubts().into_iter();
@@ -79,7 +79,7 @@ impl Doubts {
         };
         let (_, doubt) = self.open.remove(index);
         if let Err(error) = self.look_into(polling, &doubt) {
-            debug!(%error, ?doubt, "not settled");
+            debug!(%error, ?doubt, "doubt not settled, asking again later");
             self.open.push((Instant::now() + AGAIN, doubt));
         }
     }
@@ -90,13 +90,13 @@ impl Doubts {
         match doubt {
             Doubt::Assigned(partitions) => {
                 let unanswered = read_committed(consumer, partitions)?;
-                // Records that waited for the answer are free.
+                // Records that waited for the answer may go now.
                 polling.arrived.notify_one();
                 let next = after_answers(partitions, unanswered, Instant::now());
                 self.open.extend(next);
             }
             Doubt::Remade(partition) if context.is_outdated(partition) => {
-                self.begin_anew(polling, partition, "it has another id")?;
+                self.begin_anew(polling, partition, "its id has changed")?;
             }
             Doubt::Remade(_) => {}
             Doubt::OutOfRange {
@@ -122,7 +122,7 @@ impl Doubts {
         Ok(())
     }
 
-    /// Finds out on which side of the log a position was that librdkafka has set to the log's beginning.
+    /// Finds out on which side of the log a position was that librdkafka has reset to the log's beginning.
     fn find_again(
         &mut self,
         polling: &Polling,
@@ -134,9 +134,9 @@ impl Doubts {
         let (first, _) =
             consumer.fetch_watermarks(&partition.topic, partition.partition, ANSWER_LIMIT)?;
         if position >= first {
-            return self.begin_anew(polling, partition, "the position is above its end");
+            return self.begin_anew(polling, partition, "the position was above its end");
         }
-        // It may have lost more before the position was set again: that is told already.
+        // Deletions before the previous reset were already reported.
         let told = self.told_below.insert(partition.clone(), first);
         let records = first - told.map_or(position, |told| told.max(position));
         if records > 0 {
@@ -145,7 +145,13 @@ impl Doubts {
                 .label
                 .counter(metric_names::DELETED_UNREAD, []);
             deleted.increment(records.unsigned_abs());
-            warn!(%partition, records, from = position, to = first, "records were deleted before they were read: retention passed the group");
+            warn!(
+                %partition,
+                records,
+                from = position,
+                to = first,
+                "records were deleted before they were read: retention overtook the group"
+            );
         }
         consumer.context().skip_to(Position {
             topic_partition: partition.clone(),
@@ -156,7 +162,7 @@ impl Doubts {
         Ok(())
     }
 
-    /// Reads a partition from its beginning. What was fetched or committed of the topic before is void.
+    /// Restarts a partition from its beginning. All that was fetched or committed of the older topic is void.
     fn begin_anew(
         &mut self,
         polling: &Polling,
@@ -176,12 +182,12 @@ impl Doubts {
         })?;
         self.told_below.remove(partition);
         consumer.context().label.count(metric_names::REMADE, []);
-        warn!(%partition, reason, offset = first, "the topic was made anew: it is read from its beginning");
+        warn!(%partition, reason, offset = first, "the topic was created again: reading it from its beginning");
         Ok(())
     }
 }
 
-/// Reads what is written beside the committed offsets; returns the partitions of which the broker did not tell it.
+/// Reads the metadata of committed offsets. Returns the partitions for which the broker did not answer.
 fn read_committed(
     consumer: &BaseConsumer<ConsumerEvents>,
     partitions: &[TopicPartition],
@@ -201,7 +207,7 @@ fn read_committed(
     let (answered, unanswered) = split(answers);
     let mut all = Vec::with_capacity(answered.len());
     for one in answered {
-        // rdkafka 0.39 panics on what is no text; some other program may have written it.
+        // rdkafka 0.39 panics on metadata that is not text, which another program may have written.
         let metadata = catch_unwind(AssertUnwindSafe(|| one.metadata())).unwrap_or_default();
         let next_offset = match one.offset() {
             Offset::Offset(next_offset) => next_offset,
@@ -224,7 +230,7 @@ fn read_committed(
     Ok(unanswered)
 }
 
-/// Returns what is to be found out after the broker has told what is committed, or has refused to.
+/// Returns the doubts that remain after the broker has returned or refused the committed offsets.
 fn after_answers(
     partitions: &[TopicPartition],
     unanswered: Vec<TopicPartition>,
@@ -239,7 +245,7 @@ fn after_answers(
     next
 }
 
-/// Takes answers and refusals apart: a partition that is refused holds up no other one.
+/// Separates answers from errors, so that one partition's error holds up no other one.
 fn split<T>(
     answers: impl Iterator<Item = Result<T, (TopicPartition, KafkaError)>>,
 ) -> (Vec<T>, Vec<TopicPartition>) {
@@ -248,7 +254,7 @@ fn split<T>(
         match answer {
             Ok(one) => answered.push(one),
             Err((partition, error)) => {
-                debug!(%partition, %error, "what is committed was not told");
+                debug!(%partition, %error, "committed offset not received");
                 unanswered.push(partition);
             }
         }
@@ -256,8 +262,8 @@ fn split<T>(
     (answered, unanswered)
 }
 
-/// Forgets what is told to be finished of logs that end below it: they were cut, so other records have these offsets,
-/// or will have them. Where the end is not told, it is forgotten too, and its records are handled again.
+/// Drops finished offsets if the partition's log ends below them: the log was cut, so other records have or will have
+/// these offsets. Also drops them if the end is unknown. Those records are handled again.
 fn forget_what_the_log_lost(consumer: &BaseConsumer<ConsumerEvents>, all: &mut [Committed]) {
     let mut is_answered = true;
     for one in all {
@@ -265,18 +271,18 @@ fn forget_what_the_log_lost(consumer: &BaseConsumer<ConsumerEvents>, all: &mut [
             continue;
         };
         let TopicPartition { topic, partition } = &one.partition;
-        // Who does not answer once is not asked for the others: their records wait.
+        // A broker that did not answer once is not asked again here: records are waiting.
         let end = is_answered.then(|| consumer.fetch_watermarks(topic, *partition, ANSWER_LIMIT));
         is_answered = matches!(end, Some(Ok(_)));
         let is_within = matches!(end, Some(Ok((_, end))) if finished.end() <= Some(end));
         if !is_within {
-            debug!(partition = %one.partition, ?finished, "not known to be in the log, and so handled again");
+            debug!(partition = %one.partition, ?finished, "finished offsets not known to be in the log, handled again");
             one.finished = None;
         }
     }
 }
 
-/// Stands for no offset, so nothing belongs to it.
+/// Represents no offset, so nothing belongs to it.
 const NONE_COMMITTED: i64 = -1;
 
 #[cfg(test)]
@@ -293,7 +299,7 @@ mod tests {
             (&[0, 2][..], &vec![partition(1)])
         );
 
-        // It is asked for again, and the others go on.
+        // It is asked again, and the others continue.
         let (now, all) = (Instant::now(), [0, 1, 2].map(partition));
         let next = after_answers(&all, unanswered, now);
         let remade = |number| (now + ID_IS_TOLD, Doubt::Remade(partition(number)));

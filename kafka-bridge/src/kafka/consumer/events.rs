@@ -1,4 +1,4 @@
-//! What happens when partitions come and go. Told by librdkafka from within `poll`; nothing waits there.
+//! Handles changes of the assignment. librdkafka calls this from within `poll`, and nothing waits here.
 
 mod commits;
 mod leaving;
@@ -30,30 +30,30 @@ use crate::telemetry::labels::BridgeLabel;
 use crate::telemetry::metric_names;
 use crate::{Error, TopicPartition};
 
-/// The consumer's context: follows the assignment and tells the dispatch of it.
+/// The consumer's context: follows the assignment and informs the dispatch.
 pub(super) struct ConsumerEvents {
     events: UnboundedSender<Result<SourceEvent, Error>>,
     assignment: Mutex<Assignment>,
-    /// Set when the dispatch has ended: where each partition that is still held stands for good.
+    /// The final position of each partition that is still held. Set when the dispatch has ended.
     last: Mutex<Option<Vec<Position>>>,
     revocation_timeout: Duration,
     log: ClientLog,
     watch: Mutex<FetchWatch>,
-    /// Whether the bridge itself kept records from coming since the statistics were last looked at.
+    /// Whether the bridge itself held records back since the last look at the statistics.
     held_back: AtomicBool,
     doubts: Mutex<Vec<Doubt>>,
     has_doubts: AtomicBool,
     cluster_id: OnceLock<String>,
-    /// Whether it is still to be looked at what is committed of a partition.
+    /// Whether the committed metadata of a partition is still to be read.
     awaits_answers: AtomicBool,
-    /// How many bytes may be written beside an offset.
+    /// How many bytes of metadata an offset may have.
     metadata_room: AtomicUsize,
-    /// How much was told, of whatever kind: the sign that a poll without a message was not in vain.
+    /// Counts all notifications. A change shows that a poll without a message was not in vain.
     heard: AtomicU64,
     leaving: Mutex<Option<Leaving>>,
     guard: OnceLock<Thread>,
     pub(super) label: BridgeLabel,
-    /// For a cluster that asks for them.
+    /// For a cluster that requires tokens.
     tokens: Option<Tokens>,
 }
 
@@ -85,7 +85,7 @@ impl ConsumerEvents {
         }
     }
 
-    /// Names the thread that does what blocks.
+    /// Sets the guard thread, which does all that blocks.
     pub(super) fn set_guard(&self, guard: Thread) {
         let _ = self.guard.set(guard);
     }
@@ -104,22 +104,22 @@ impl ConsumerEvents {
         self.heard.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Tells an event; when nobody listens any more, nobody needs to know.
+    /// Sends an event. If the receiver has gone, nobody needs it.
     pub(super) fn tell(&self, event: Result<SourceEvent, Error>) {
         let _ = self.events.send(event);
     }
 
-    /// From now on nothing moves any more: a revoked partition is committed where it stands here.
+    /// Fixes all positions: from now on a revoked partition is committed at its position here.
     pub(super) fn close(&self, positions: Vec<Position>) {
         *lock(&self.last) = Some(positions);
     }
 
-    /// Returns what is still to be committed after [`ConsumerEvents::close`].
+    /// Returns the positions that are still to be committed after [`ConsumerEvents::close`].
     pub(super) fn uncommitted(&self) -> Vec<Position> {
         lock(&self.last).clone().unwrap_or_default()
     }
 
-    /// Takes out the last positions of partitions; `None` while the dispatch still runs.
+    /// Takes out the final positions of partitions; `None` while the dispatch still runs.
     fn take_last(&self, partitions: &[TopicPartition]) -> Option<Vec<Position>> {
         let mut last = lock(&self.last);
         let held = last.as_mut()?;
@@ -129,12 +129,12 @@ impl ConsumerEvents {
         Some(taken.collect())
     }
 
-    /// Returns how many assignments there have been.
+    /// Returns the number of assignments so far.
     pub(super) fn generation(&self) -> u64 {
         lock(&self.assignment).generation
     }
 
-    /// Returns a partition, its topic's name shared, and its generation; 0 when not assigned.
+    /// Returns a partition that shares its topic's name, and its generation, which is 0 when not assigned.
     pub(super) fn locate(&self, topic: &str, partition: i32) -> (TopicPartition, u64) {
         lock(&self.assignment).locate(topic, partition)
     }
@@ -158,14 +158,15 @@ impl ConsumerEvents {
         if !partitions.is_empty() {
             self.doubt([Doubt::Assigned(partitions.clone())]);
         }
-        // Told before the assignment takes effect, so before any of its records.
+        // Sent before the assignment takes effect, so before any of its records.
         self.tell(Ok(SourceEvent::Assigned {
             partitions,
             generation,
         }));
     }
 
-    /// Gives up what the group has taken away already. What was told to be lost is not told again.
+    /// Gives up partitions that the group has already taken away. Partitions that were reported lost are not reported
+    /// again.
     fn lose(&self, partitions: Vec<TopicPartition>) {
         self.take_last(&partitions);
         let lost = self.forget(partitions);
@@ -175,7 +176,7 @@ impl ConsumerEvents {
         }
     }
 
-    /// The member left its group, because the thread did not poll in time: another one may own the
+    /// Notes that the member left its group because the thread did not poll in time: another member may own the
     /// partitions by now. librdkafka revokes them as lost with the next poll.
     pub(super) fn max_poll_exceeded(&self) {
         self.label.count(metric_names::MAX_POLL_EXCEEDED, []);
@@ -193,14 +194,14 @@ impl ConsumerEvents {
         removed
     }
 
-    /// Returns whether a partition is assigned just now.
+    /// Returns whether a partition is assigned now.
     fn is_assigned(&self, TopicPartition { topic, partition }: &TopicPartition) -> bool {
         self.locate(topic, *partition).1 > 0
     }
 }
 
 impl ConsumerContext for ConsumerEvents {
-    /// Takes what comes at once; what goes, goes when the dispatch has let it go.
+    /// Accepts new partitions at once. Revoked ones go when the dispatch has released them.
     fn rebalance(
         &self,
         consumer: &BaseConsumer<Self>,
@@ -223,7 +224,7 @@ impl ConsumerContext for ConsumerEvents {
 
     fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
         self.hear();
-        // The result is an error only if every partition failed, so each is asked for its own.
+        // The result is an error only if every partition failed, so check each one.
         let failed = self.failed(offsets);
         self.hear_refusals(&result, offsets);
         if let Err(error) = result {
@@ -245,18 +246,18 @@ impl ConsumerContext for ConsumerEvents {
     }
 }
 
-/// Tells librdkafka to fetch what the group has given.
+/// Tells librdkafka to fetch the partitions that the group has assigned.
 fn assign(consumer: &BaseConsumer<ConsumerEvents>, list: &TopicPartitionList) {
     let assigned = match consumer.rebalance_protocol() {
         RebalanceProtocol::Cooperative => consumer.incremental_assign(list),
         _ => consumer.assign(list),
     };
     if let Err(error) = assigned {
-        error!(%error, "partitions not taken");
+        error!(%error, "partitions not assigned");
     }
 }
 
-/// Locks; every change under these locks is one step, so the data is whole even after a panic.
+/// Locks a mutex. Each change under these locks is one step, so the data is whole even after a panic.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

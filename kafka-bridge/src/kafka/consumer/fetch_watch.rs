@@ -1,5 +1,4 @@
-//! Notices that no record gets through although there are some: what the client says, and what its statistics
-//! show.
+//! Detects partitions whose records do not arrive although there are some, from the client's errors and its statistics.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,35 +12,35 @@ use crate::TopicPartition;
 use crate::health::obstacles::{Blocked, Obstacles};
 use crate::telemetry::labels::BridgeLabel;
 
-/// How much earlier than the halt that it caused an error may have been told: statistics come every few seconds.
+/// How much earlier than the halt it explains an error may have come. Statistics come every few seconds.
 const LEAD: Duration = Duration::from_secs(10);
-/// What librdkafka says of a topic that it may not even see.
+/// The start of librdkafka's error for a topic that it may not see.
 const NOT_AVAILABLE: &str = "Subscribed topic not available: ";
-/// The state of a connection that requests can be sent on.
+/// The state of a connection that can send requests.
 const UP: &str = "UP";
-/// Why a member takes no part in its group after it lost its partitions.
-const EVICTED: &str = "the group took this member for dead and gave its partitions away";
-/// What statistics show in place of the end when the latest fetch was answered by an error.
+/// Why a member is not in its group after it lost its partitions.
+const EVICTED: &str = "the group removed this member and gave its partitions to others";
+/// The end in statistics when the latest fetch failed.
 const NO_END: i64 = -1;
 
-/// Where each partition was when it was last seen to move, and what the client said last.
+/// The last known movement of each partition, and the client's last error.
 #[derive(Debug)]
 pub(super) struct FetchWatch {
     obstacles: Obstacles,
     group: Arc<str>,
     partitions: HashMap<TopicPartition, Halt>,
-    /// The topics that the bridge holds back, and those that it held back since the latest look.
+    /// The topics that the bridge holds back now, and those that it held back since the latest look.
     held_back: [Vec<Arc<str>>; 2],
     said: Option<Said>,
 }
 
-/// Where a partition stands, since when at the least.
+/// The position of a partition, and since when at least it has been there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Halt {
-    /// The next offsets to be fetched, and to be polled.
+    /// The next offset to be fetched, and the next to be polled.
     position: (i64, i64),
     since: Instant,
-    /// Whether it should have moved by the latest look, as it should by the present one.
+    /// Whether the partition should have moved since the look before.
     is_overdue: bool,
 }
 
@@ -68,12 +67,12 @@ impl FetchWatch {
         self.obstacles.label()
     }
 
-    /// Takes in an error of the client's; returns the topic that it may not see, if that is what it says.
+    /// Notes an error of the client. Returns the topic if the error says that the client may not see it.
     pub(super) fn hear(&mut self, error: &KafkaError, reason: &str) -> Option<Arc<str>> {
         let code = error.rdkafka_error_code()?;
         let now = Instant::now();
         match code {
-            // A connection is not a partition's: while it is down nothing is fetched, and nobody is to blame.
+            // A connection error concerns no partition: while it is down nothing is fetched, and nobody is to blame.
             Code::BrokerTransportFailure | Code::AllBrokersDown | Code::Resolve => return None,
             Code::GroupAuthorizationFailed => {
                 let group = Blocked::Group(Arc::clone(&self.group));
@@ -91,7 +90,7 @@ impl FetchWatch {
             });
             return None;
         };
-        // Of that topic alone: it says nothing of why others stand still.
+        // The error concerns only that topic, and does not explain why others stand still.
         let (topic, _) = unavailable.split_once(": ")?;
         let topic: Arc<str> = is_denial.then(|| topic.into())?;
         self.obstacles
@@ -99,20 +98,20 @@ impl FetchWatch {
         Some(topic)
     }
 
-    /// The group gave this member's partitions away without asking for them.
+    /// Notes that the group gave this member's partitions away without asking.
     pub(super) fn evicted(&self) {
         let group = Blocked::Group(Arc::clone(&self.group));
         self.obstacles
             .raise(group, EVICTED.to_owned(), Instant::now());
     }
 
-    /// The group takes this member, or its commits.
+    /// Notes that the group accepts this member, or its commits.
     pub(super) fn group_is_open(&self) {
         self.obstacles
             .clear(&Blocked::Group(Arc::clone(&self.group)));
     }
 
-    /// The bridge keeps records of these topics from coming, and of no others any more.
+    /// Notes that the bridge holds back the records of these topics, and no others any more.
     pub(super) fn hold_back(&mut self, topics: &[Arc<str>]) {
         let [now, before] = &mut self.held_back;
         for topic in std::mem::replace(now, topics.to_vec()) {
@@ -122,19 +121,19 @@ impl FetchWatch {
         }
     }
 
-    /// The topic can be seen.
+    /// Notes that the topic is visible.
     pub(super) fn topic_is_open(&self, topic: &Arc<str>) {
         self.obstacles.clear(&Blocked::Topic(Arc::clone(topic)));
     }
 
-    /// Forgets a partition, which is another member's by now.
+    /// Forgets a partition that now belongs to another member.
     pub(super) fn forget(&mut self, partition: &TopicPartition) {
         self.partitions.remove(partition);
         self.obstacles.clear(&Blocked::Fetch(partition.clone()));
     }
 
-    /// Compares where the partitions are with where they were. `held_back`: the bridge itself has kept records
-    /// from coming since the last look.
+    /// Compares the partitions' positions with the previous ones. `held_back` says that the bridge itself has held
+    /// records back since the last look.
     pub(super) fn look(
         &mut self,
         statistics: &Statistics,
@@ -173,7 +172,7 @@ impl FetchWatch {
         let blocked = Blocked::Fetch(partition.clone());
         let has_moved = before.is_some_and(|before| before.position != here.position);
         if idle && !has_moved {
-            // Not its fault, and no proof that the fault is gone.
+            // An idle partition is not at fault, and does not prove that an earlier fault is gone.
             self.partitions.insert(partition, here);
             return;
         }
@@ -184,13 +183,13 @@ impl FetchWatch {
         }
         let since = before.unwrap_or(here).since;
         let said = self.said.as_ref().filter(|said| said.at + LEAD >= since);
-        // One look proves nothing, records may come just now; unless the client said why none will.
+        // One look proves nothing, because records may arrive just now, unless the client said why none will.
         let is_denied = seen.ls_offset == NO_END && said.is_some_and(|said| said.is_denial);
         if before.is_some_and(|before| before.is_overdue) || is_denied {
             let cause = match said {
                 Some(said) => said.words.clone(),
                 None => format!(
-                    "no record since offset {}, though there are some up to {}",
+                    "no record since offset {}, although the log ends at {}",
                     seen.next_offset, seen.ls_offset
                 ),
             };
@@ -205,8 +204,7 @@ impl FetchWatch {
     }
 }
 
-/// Returns whether there is something that was not fetched: records up to the end, or the answer to why none
-/// can be had.
+/// Returns whether something was not fetched: records before the end, or an answer that explains why there are none.
 fn is_behind(seen: &Partition) -> bool {
     let looks_for_its_position = matches!(
         &*seen.fetch_state,

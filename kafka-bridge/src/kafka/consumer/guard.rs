@@ -1,5 +1,6 @@
-//! The thread that keeps the member in its group when the bridge's task cannot, and that does what blocks: it settles
-//! doubts, and commits what a revoked partition has finished. Between the broker and a handler it has no part.
+//! The guard thread: it keeps the member in its group when the bridge's task is blocked, and does all that blocks. It
+//! settles doubts, and commits the finished records of revoked partitions. It is not on the path between the broker and
+//! a handler.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,21 +12,21 @@ use rdkafka::consumer::Consumer;
 use super::doubts::Doubts;
 use super::polling::Polling;
 
-/// How long a poll in the task's place waits; also how soon the task has its turn again.
+/// How long a poll in place of the task waits. Also the longest wait of the task for its turn.
 const POLL_WAIT: Duration = Duration::from_millis(100);
-/// How long the task is given to poll once it has its turn again.
+/// How long the task gets to poll once it has its turn again.
 const HANDED_BACK: Duration = Duration::from_millis(20);
 
 pub(super) struct Guard {
     polling: Arc<Polling>,
     stop: Arc<AtomicBool>,
-    /// How long the task may not poll.
+    /// How long the task may go without polling.
     silence: Duration,
     doubts: Doubts,
 }
 
 impl Guard {
-    /// `max_poll_interval` is the patience of the group.
+    /// Creates the guard. `max_poll_interval` is how long the group tolerates a member that does not poll.
     pub(super) fn new(
         polling: Arc<Polling>,
         stop: Arc<AtomicBool>,
@@ -39,7 +40,7 @@ impl Guard {
         }
     }
 
-    /// Runs until it is told to stop; whoever has something for it unparks its thread.
+    /// Runs until it is told to stop. Threads that have work for it unpark its thread.
     pub(super) fn run(mut self) {
         let polling = Arc::clone(&self.polling);
         let (consumer, context) = (&polling.consumer, polling.consumer.context());

@@ -1,4 +1,4 @@
-//! How far the committed offsets are behind, taken from librdkafka's statistics.
+//! Computes how far the committed offsets are behind, from librdkafka's statistics.
 
 use std::collections::HashMap;
 
@@ -8,8 +8,7 @@ use crate::TopicPartition;
 use crate::telemetry::labels::BridgeLabel;
 use crate::telemetry::metric_names;
 
-/// Returns the lag of each partition that has one: up to its first fetch and its first commit
-/// there is none to tell.
+/// Returns the lag of each partition that has one. A partition has none before its first fetch and its first commit.
 pub(super) fn of_partitions(statistics: &Statistics) -> HashMap<TopicPartition, i64> {
     let topics = statistics.topics.values();
     let partitions = topics.flat_map(|topic| {
@@ -25,7 +24,7 @@ pub(super) fn of_partitions(statistics: &Statistics) -> HashMap<TopicPartition, 
         .collect()
 }
 
-/// Sets the gauge of a partition; 0 when it is another member's to tell.
+/// Sets the gauge of a partition, to 0 when another member owns it.
 pub(super) fn show(label: &BridgeLabel, partition: &TopicPartition, lag: i64) {
     let gauge = label.of_partition(metric_names::CONSUMER_LAG, partition);
     gauge.set(lag as f64);
@@ -66,7 +65,7 @@ mod tests {
         };
         let topic = Topic {
             topic: "orders".to_owned(),
-            // The partition -1 stands for records that have none yet.
+            // The partition -1 stands for records without a partition yet.
             partitions: [
                 partition(0, 7),
                 partition(1, 0),

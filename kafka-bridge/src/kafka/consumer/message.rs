@@ -1,4 +1,4 @@
-//! Copies librdkafka's borrowed messages into plain records.
+//! Copies librdkafka's borrowed messages to plain records.
 
 use bytes::{Bytes, BytesMut};
 use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Header, Headers as _, Message};
@@ -36,17 +36,17 @@ pub(super) fn to_record(
     }
 }
 
-/// Returns how many headers are copied, at most one more than will be accepted: a record can hold a quarter of a
-/// million of them, and each costs far more here than on the wire.
+/// Returns how many headers to copy, at most one more than the limit. A record can hold a quarter of a million headers,
+/// and each costs far more here than on the wire.
 fn accepted(borrowed: &BorrowedHeaders, max_headers: usize) -> usize {
     borrowed.count().min(max_headers.saturating_add(1))
 }
 
-/// How long a header's value is expected to be, in bytes; a longer one costs one more buffer.
+/// The expected length of a header's value, in bytes. A longer value costs one more buffer.
 const VALUE_LEN: usize = 48;
 
 /// One buffer for the key and all header values: request, reply and [`crate::KafkaRecord`] then share them without an
-/// allocation for each. The value has a buffer of its own, which can go before the others do.
+/// allocation for each. The record's value has its own buffer, which can be freed earlier.
 struct Parts(BytesMut);
 
 impl Parts {

@@ -1,4 +1,4 @@
-//! Records from the topics of a consumer group, and its committed offsets.
+//! Consumes the records of a group's topics, and commits its offsets.
 
 mod assignment;
 mod commit_metadata;

@@ -1,20 +1,20 @@
-//! What librdkafka tells in its log lines and nowhere else: which topic a name stands for, and that a
-//! position was not in the log.
+//! Reads facts that librdkafka reports only in its log lines: the id of a topic, and that a position was not in the
+//! log.
 //!
-//! rdkafka's safe interface knows no topic ids, and a position is reset without an event. The lines are those
-//! of librdkafka 2.12; the tests against Apache Kafka fail when another version words them otherwise.
+//! rdkafka's safe interface has no topic ids, and no event for a position reset. The lines are those of librdkafka
+//! 2.12. The tests against Apache Kafka fail if another version changes them.
 
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 
-/// The context of debug lines that tells topic ids: some lines for each look at the metadata.
+/// The debug context of the lines with topic ids, which logs some lines for each metadata request.
 const CONTEXT: &str = "metadata";
 
-/// What a log line told.
+/// A fact from a log line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Overheard<'a> {
-    /// A topic's id: when the topic is first seen, and when it is another one than before.
+    /// A topic's id, when the topic is first seen, and when its id changes.
     TopicId { topic: &'a str, id: &'a str },
-    /// A position was not in the log; the partition goes on at the log's beginning.
+    /// A position was not in the log. The partition continues at the log's beginning.
     Reset {
         topic: &'a str,
         partition: i32,
@@ -22,7 +22,7 @@ pub(super) enum Overheard<'a> {
     },
 }
 
-/// Makes a client tell the lines that are listened for, beside those that its user asked for.
+/// Makes a client log the lines that this module reads, besides those that the user asked for.
 pub(in crate::kafka) fn listen(config: &mut ClientConfig) {
     let debug = match config.get("debug") {
         Some(own) if !own.is_empty() => format!("{own},{CONTEXT}"),
@@ -34,7 +34,7 @@ pub(in crate::kafka) fn listen(config: &mut ClientConfig) {
 
 /// Reads one of librdkafka's log lines.
 pub(super) fn read<'a>(facility: &str, line: &'a str) -> Option<Overheard<'a>> {
-    // It begins with the thread's name, unless `log.thread.name` is off.
+    // The line starts with the thread's name, unless `log.thread.name` is off.
     let line = match line.strip_prefix("[thrd:") {
         Some(named) => named.split_once("]: ")?.1,
         None => line,
@@ -46,7 +46,7 @@ pub(super) fn read<'a>(facility: &str, line: &'a str) -> Option<Overheard<'a>> {
     }
 }
 
-/// `Topic orders changed id from AAAAAAAAAAAAAAAAAAAAAA to 3bOCCXYyQkqV6V8JYAFLbA`
+/// Reads `Topic orders changed id from AAAAAAAAAAAAAAAAAAAAAA to 3bOCCXYyQkqV6V8JYAFLbA`.
 fn topic_id(line: &str) -> Option<Overheard<'_>> {
     let (topic, ids) = line
         .strip_prefix("Topic ")?
@@ -55,7 +55,7 @@ fn topic_id(line: &str) -> Option<Overheard<'_>> {
     Some(Overheard::TopicId { topic, id })
 }
 
-/// `orders [0]: offset reset (at offset 7 (leader epoch 0), broker 1) to ...`
+/// Reads `orders [0]: offset reset (at offset 7 (leader epoch 0), broker 1) to ...`.
 fn reset(line: &str) -> Option<Overheard<'_>> {
     let (partition, rest) = line.split_once("]: offset reset (at offset ")?;
     let (topic, partition) = partition.split_once(" [")?;
@@ -63,7 +63,7 @@ fn reset(line: &str) -> Option<Overheard<'_>> {
     Some(Overheard::Reset {
         topic,
         partition: partition.parse().ok()?,
-        // Not a number where there was no position.
+        // Not a number if there was no position.
         position: position.parse().ok()?,
     })
 }

@@ -1,4 +1,4 @@
-//! A consumer of a pattern of topics, against librdkafka's mock broker.
+//! Tests a consumer with a topic pattern against librdkafka's mock broker.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use crate::kafka::Cluster;
 use crate::ports::{Intake, RecordSource, SourceEvent};
 use crate::{Operation, ReplyPolicy};
 
-/// Far above what the mock takes to form a group again.
+/// Far above the time that the mock takes to form a group again.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The second one is made while the consumer runs.
+/// The second topic is created while the consumer runs.
 const EXPECTED: [&str; 2] = ["orders.eu", "orders.us"];
 
 fn produce(mock: &MockCluster<'static, DefaultProducerContext>, topic: &str) {
@@ -43,7 +43,7 @@ async fn h15_a_pattern_takes_topics_that_are_made_later_and_none_that_replies_go
     let policy = ReplyPolicy::derived(Vec::<String>::new())
         .reserve(Some("dead.orders".to_owned()))
         .consuming(matched);
-    // The mock lets a member in again after its session, which is 45 s by default.
+    // The mock admits a member again only after its session expires, 45 s by default.
     let often = [
         ("topic.metadata.refresh.interval.ms", "100"),
         ("session.timeout.ms", "6000"),

@@ -1,4 +1,4 @@
-//! Which partitions are paused, as there is no room for their records.
+//! Pauses partitions while there is no room for their records.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,11 +9,11 @@ use tracing::{debug, warn};
 
 use super::events::ConsumerEvents;
 
-/// What is to be paused.
+/// Which partitions to pause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Pause {
     All,
-    /// These topics; perhaps none.
+    /// These topics, possibly none.
     Topics(Vec<Arc<str>>),
 }
 
@@ -28,14 +28,14 @@ impl Pause {
     }
 }
 
-/// What was paused, and under which generation that was all.
+/// The current pause, and the generation under which it was applied.
 #[derive(Debug)]
 pub(super) struct Pauses {
     pause: Pause,
-    /// `None` while it is not known what to pause.
+    /// `None` while it is unknown what to pause.
     generation: Option<u64>,
-    /// Kept because librdkafka keeps the pause of a partition that is revoked: when it comes back later it would still
-    /// be paused, and nobody would know.
+    /// librdkafka keeps the pause of a revoked partition. When the partition comes back it would still be paused, so
+    /// this set remembers it.
     partitions: BTreeSet<(String, i32)>,
 }
 
@@ -54,8 +54,8 @@ impl Pauses {
         self.pause == Pause::All
     }
 
-    /// Pauses what is assigned and to be paused, and resumes the rest; again when the assignment has changed, because
-    /// new partitions are not paused. Returns whether something was paused that was not to be paused before.
+    /// Pauses the assigned partitions that `pause` selects, and resumes the rest. Repeats this when the assignment has
+    /// changed, because new partitions are not paused. Returns whether it paused something new.
     pub(super) fn set(&mut self, consumer: &BaseConsumer<ConsumerEvents>, pause: &Pause) -> bool {
         let is_other = self.pause != *pause;
         if !is_other && *pause == Pause::NOTHING {
@@ -103,7 +103,7 @@ impl Pauses {
         is_other
     }
 
-    /// Resumes what was paused and is not to be.
+    /// Resumes partitions that no longer have to be paused.
     fn resume(&mut self, consumer: &BaseConsumer<ConsumerEvents>) {
         let mut resumed = TopicPartitionList::new();
         self.partitions.retain(|(topic, partition)| {

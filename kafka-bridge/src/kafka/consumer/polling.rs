@@ -1,4 +1,4 @@
-//! Polls the consumer, one at a time: the bridge's own task as a rule, the guard while that task is blocked.
+//! Polls the consumer from one thread at a time: usually the bridge's task, and the guard while that task is blocked.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,41 +18,41 @@ use crate::ports::{Intake, SourceEvent};
 use crate::telemetry::metric_names;
 use crate::{Error, Record};
 
-/// How long there may be no room before partitions are paused. Pausing costs a new fetch, so a
-/// busy moment should not cause it; it has to stay far below `max.poll.interval.ms`.
+/// How long there may be no room before partitions are paused. Pausing costs a new fetch, so a busy moment should not
+/// cause it. Has to stay far below `max.poll.interval.ms`.
 pub(super) const PAUSE_AFTER: Duration = Duration::from_millis(500);
 
-/// A consumer, and whose turn it is to poll it.
+/// A consumer, and the turn to poll it.
 pub(super) struct Polling {
     pub(super) consumer: BaseConsumer<ConsumerEvents>,
-    /// Told when the consumer has something, or when the turn is free again.
+    /// Notified when the consumer has something, or when the turn is free again.
     pub(super) arrived: Arc<Notify>,
     turn: Mutex<Turn>,
-    /// Whether the bridge's task found the turn taken, and waits for it.
+    /// Whether the bridge's task waits for the turn.
     is_awaited: AtomicBool,
     max_headers: usize,
 }
 
-/// The state of polling; who holds it polls.
+/// The state of polling. The thread that holds it polls.
 pub(super) struct Turn {
-    /// Records that were polled and not handed over yet.
+    /// Polled records that were not handed over yet.
     backlog: VecDeque<Record>,
     pauses: Pauses,
     /// Since when there has been no room for records.
     closed: Option<Instant>,
-    /// When the bridge's task polled last.
+    /// When the bridge's task last polled.
     polled: Instant,
 }
 
-/// What a look at the consumer brought.
+/// The result of a look at the consumer.
 pub(super) enum Look {
     Event(Result<SourceEvent, Error>),
-    /// Something came; the next look tells what.
+    /// Something came. The next look returns it.
     Again,
     Nothing,
 }
 
-/// What the consumer's context tells.
+/// The events of the consumer's context.
 pub(super) type Events = mpsc::UnboundedReceiver<Result<SourceEvent, Error>>;
 
 impl Polling {
@@ -74,13 +74,13 @@ impl Polling {
         }
     }
 
-    /// Looks for an event, or a record if there is room for one, without waiting; `held_back` is what there is no room
-    /// for while intake is open. For the bridge's task.
+    /// Looks for an event, or a record if there is room for one, without waiting. `held_back` selects the topics
+    /// without room while intake is open. For the bridge's task.
     pub(super) fn look(&self, events: &mut Events, intake: Intake, held_back: &Pause) -> Look {
         let mut turn = match self.turn.try_lock() {
             Ok(turn) => turn,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            // The guard tells when it is done.
+            // The guard notifies the task when it is done.
             Err(TryLockError::WouldBlock) => {
                 self.is_awaited.store(true, Ordering::SeqCst);
                 match self.turn.try_lock() {
@@ -91,10 +91,10 @@ impl Polling {
         };
         turn.polled = Instant::now();
         let context = self.consumer.context();
-        // Asked first: what is finished is told before its partition's records may go.
+        // Checked before the events: finished offsets have to arrive before their partition's records.
         let first = turn.backlog.front();
         let waits = first.is_some_and(|first| context.waits(&first.coordinates));
-        // What was told comes before the records that were polled after it, and nobody polls just now.
+        // Events come before the records that were polled after them. Nobody else polls now.
         if let Ok(event) = events.try_recv() {
             return Look::Event(event);
         }
@@ -130,8 +130,8 @@ impl Polling {
         }
     }
 
-    /// Polls with partitions paused if the bridge's task has not polled for so long; returns whether it did. For
-    /// the guard.
+    /// Polls with paused partitions if the bridge's task has not polled for `silence`. Returns whether it did. For the
+    /// guard.
     pub(super) fn stand_in(&self, silence: Duration, wait: Duration) -> bool {
         let mut turn = self.take_turn();
         if turn.polled.elapsed() < silence {
@@ -140,7 +140,7 @@ impl Polling {
         if !turn.pauses.is_all() {
             warn!(
                 ?silence,
-                "the bridge's task does not turn: the consumer is polled for it, and paused"
+                "the bridge's task is blocked: the guard thread polls the consumer and pauses it"
             );
         }
         self.pause(&mut turn);
@@ -148,7 +148,7 @@ impl Polling {
         true
     }
 
-    /// Does something while nobody polls: no record comes between its steps. For the guard.
+    /// Runs `work` while nobody polls, so that no record comes between its steps. For the guard.
     pub(super) fn alone<T>(&self, work: impl FnOnce() -> T) -> T {
         let turn = self.take_turn();
         let done = work();
@@ -157,7 +157,7 @@ impl Polling {
         done
     }
 
-    /// Returns whether records were polled and not handed over.
+    /// Returns whether polled records were not handed over.
     #[cfg(test)]
     pub(super) fn has_backlog(&self) -> bool {
         !self.take_turn().backlog.is_empty()
@@ -167,7 +167,7 @@ impl Polling {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes the bridge's task if it waits for the turn, which is free again; returns whether it did.
+    /// Wakes the bridge's task if it waits for the turn, which is free again. Returns whether it did.
     pub(super) fn hand_back(&self) -> bool {
         let is_awaited = self.is_awaited.swap(false, Ordering::SeqCst);
         if is_awaited {
@@ -176,18 +176,18 @@ impl Polling {
         is_awaited
     }
 
-    /// Pauses all that is assigned; returns whether that is new.
+    /// Pauses all assigned partitions. Returns whether that is new.
     fn pause(&self, turn: &mut Turn) -> bool {
         self.consumer.context().hold_back();
         turn.pauses.set(&self.consumer, &Pause::All)
     }
 
-    /// Returns whether there was something.
+    /// Polls once. Returns whether there was something.
     fn poll(&self, turn: &mut Turn, wait: Duration) -> bool {
         let context = self.consumer.context();
         let heard = context.heard();
         match self.consumer.poll(wait) {
-            // What the context was told is no message, and more may be behind it.
+            // A notification of the context is not a message, and more may follow.
             None => return context.heard() != heard,
             Some(Ok(message)) => {
                 let record = to_record(&message, context, self.max_headers);
@@ -198,10 +198,10 @@ impl Polling {
                 self.consumer.context().tell(Err(fatal));
             }
             Some(Err(KafkaError::MessageConsumption(Code::PollExceeded))) => {
-                warn!("polled too late, the group goes on without this member until it is back");
+                warn!("polled too late, the group continues without this member until it rejoins");
                 context.max_poll_exceeded();
             }
-            // The context was told before, with the reason.
+            // The context got this error before, with its reason.
             Some(Err(error)) => debug!(%error, "consumer"),
         }
         true

@@ -26,18 +26,18 @@ use crate::kafka::token::Tokens;
 use crate::offsets::Position;
 use crate::ports::{Intake, RecordSource, SourceEvent};
 
-/// After how long it is told that the group has given no partitions yet.
+/// How long to wait for an assignment before a log line says so.
 const LONG_WAIT: Duration = Duration::from_secs(5);
 
-/// A consumer in a group. Dropping it leaves the group without a last commit.
+/// Consumes as a member of a group. Dropping it leaves the group without a last commit.
 pub struct KafkaSource {
     polling: Arc<Polling>,
     events: Events,
     held_back: Pause,
-    /// For what does not wake: a pause that is due, the patience of the group. `None` up to the first wait, which is
-    /// the first time that there has to be a runtime.
+    /// Wakes the task for a due pause and for the group's poll limit, which wake nobody. `None` before the first wait,
+    /// because only then there has to be a runtime.
     tick: Option<Interval>,
-    /// When the group was asked for partitions; `None` once it is told that it takes long.
+    /// When the group was asked for partitions; `None` once the log says that it takes long.
     asked: Option<Instant>,
     stop: Arc<AtomicBool>,
     /// Taken when there is a first token, or none in time.
@@ -98,20 +98,20 @@ impl KafkaSource {
         Ok(source)
     }
 
-    /// Tells once if the group takes long to give partitions.
+    /// Logs once if the group takes long to assign partitions.
     fn tell_wait(&mut self) {
         let has_waited = |asked: &mut Instant| asked.elapsed() >= LONG_WAIT;
         if self.polling.consumer.context().generation() == 0
             && self.asked.take_if(has_waited).is_some()
         {
             info!(
-                "still waiting for an assignment: no broker answers, or the group waits for a member that went \
-                 without leaving, for up to its session.timeout.ms (45 s unless set)"
+                "still waiting for an assignment: no broker answers, or the group waits for a member that disappeared \
+                 without leaving, for up to its session.timeout.ms (45 s by default)"
             );
         }
     }
 
-    /// Ends the guard and gives the consumer back; nothing moves any more, and the partitions stand there.
+    /// Ends the guard and returns the consumer. The positions are final from here.
     fn end(&mut self, positions: Vec<Position>) -> Option<Member> {
         let guard = self.guard.take()?;
         let polling = Arc::clone(&self.polling);
@@ -129,8 +129,8 @@ struct Member {
 }
 
 impl Member {
-    /// Commits where the partitions stand and leaves the group, on a thread of its own: all of this blocks, for long
-    /// if the broker is gone, and a stop must be able to leave it behind.
+    /// Commits the positions and leaves the group, on its own thread. All of this blocks, and long if the broker has
+    /// gone. A stop must be able to continue without it.
     fn leave(self, done: oneshot::Sender<Result<(), Error>>) -> Result<(), Error> {
         let leave = move || {
             let Self { polling, guard } = self;
@@ -155,7 +155,7 @@ impl RecordSource for KafkaSource {
             self.awaited = None;
         }
         if intake == Intake::Open {
-            // Records that come one after the other would keep this worker from its other tasks.
+            // A steady stream of records would keep this worker thread from other tasks.
             consume_budget().await;
         }
         loop {
@@ -192,7 +192,7 @@ impl RecordSource for KafkaSource {
             return;
         }
         if let Err(error) = consumer.commit(&list, CommitMode::Async) {
-            warn!(%error, "commit not begun");
+            warn!(%error, "commit not started");
             let partitions = positions
                 .iter()
                 .map(|position| position.topic_partition.clone());
@@ -212,7 +212,7 @@ impl RecordSource for KafkaSource {
 
 impl Drop for KafkaSource {
     fn drop(&mut self) {
-        // Nobody is left to release partitions, so nothing may wait for it. Without a member this is the end of
+        // Nobody is left to release partitions, so nothing may wait for that. Without a member this is the end of
         // `close`.
         if let Some(member) = self.end(Vec::new()) {
             let _ = member.leave(oneshot::channel().0);

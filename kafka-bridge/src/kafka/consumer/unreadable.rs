@@ -1,17 +1,16 @@
-//! Header names that are no text. Kafka's header names are bytes to librdkafka and to brokers; rdkafka 0.39
-//! makes a `str` of each and panics on those that are none (`try_get` in its message.rs unwraps), and has no
-//! call that gives the bytes.
+//! Handles header names that are not text. To librdkafka and brokers header names are bytes. rdkafka 0.39 converts each
+//! to a `str`, panics if that fails (`try_get` in its message.rs unwraps), and cannot return the bytes.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::Once;
 
 thread_local! {
-    /// Whether this thread looks at a header just now.
+    /// Whether this thread is reading a header now.
     static LOOKING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Looks at a header; `None` if its name is unreadable.
+/// Reads a header; `None` if its name is unreadable.
 pub(super) fn look<T>(at: impl FnOnce() -> T) -> Option<T> {
     LOOKING.set(true);
     let seen = catch_unwind(AssertUnwindSafe(at));
@@ -19,23 +18,22 @@ pub(super) fn look<T>(at: impl FnOnce() -> T) -> Option<T> {
     seen.ok()
 }
 
-/// Keeps records with unreadable header names from writing to standard error; for a program's `main`.
+/// Keeps records with unreadable header names from writing to standard error. For a program's `main`.
 ///
-/// A header name that is not UTF-8 makes rdkafka panic. The bridge catches that, counts the header in
-/// `kafka_bridge_unreadable_headers_total` and goes on with the next one, but the process's panic hook is
-/// asked before: it prints a message for each such header, and takes a backtrace too if
-/// `RUST_BACKTRACE` is set. This installs a hook that passes over these panics and hands all others to the
-/// hook that was there. Call it after the program has set its own. A library has no business with the
-/// process's hook unasked, so the bridge does not call it.
+/// A header name that is not UTF-8 makes rdkafka panic. The bridge catches the panic, counts the header in
+/// `kafka_bridge_unreadable_headers_total` and continues with the next header. But the process's panic hook runs before
+/// that: it prints a message for each such header, and a backtrace if `RUST_BACKTRACE` is set. This function installs a
+/// hook that ignores these panics and passes all others to the previous hook. Call it after the program has set its own
+/// hook. A library should not change the process's hook unasked, so the bridge does not call it.
 ///
-/// A program built with `panic = "abort"` ends at such a record, and again after each restart, with the
-/// message told; nothing here can catch it. Build with `panic = "unwind"`, the default.
+/// A program built with `panic = "abort"` prints the message and ends at such a record, again after each restart.
+/// Nothing here can prevent that. Build with `panic = "unwind"`, the default.
 pub fn quiet_unreadable_headers() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
         let others = take_hook();
         set_hook(Box::new(move |panic| {
-            // Where a panic aborts, its message is the process's last word.
+            // With `panic = "abort"`, this message is the last output of the process.
             if cfg!(panic = "abort") || !LOOKING.get() {
                 others(panic);
             }

@@ -1,5 +1,5 @@
-//! Whose problem a topic is that takes no record in time: its requester's, or the brokers'. A broker that is
-//! away is waited for. A topic that one requester has named must not hold up the others.
+//! Decides who is at fault when a topic accepts no record in time: its requester, or the brokers. The sink waits for a
+//! broker that is away. A topic that one requester has named must not hold up the others.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,22 +10,22 @@ use tokio::time::Instant;
 
 use super::client::Lane;
 
-/// How many attempts have to fail one after the other while other topics could be written.
+/// How many attempts in a row have to fail while other topics could be written.
 const ATTEMPTS: u32 = 2;
-/// How long a topic that was given up is not tried again; it doubles each time.
+/// How long an abandoned topic is not tried again. Doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(60);
 const LAST_PAUSE: Duration = Duration::from_secs(900);
-/// How many topics that were given up are remembered.
+/// How many abandoned topics are remembered.
 const MAX_PAUSED: usize = 100;
 /// Brokers that take longer to answer may have been away until a moment ago.
 const PROMPT: Duration = Duration::from_secs(1);
-/// librdkafka's patience with one attempt, if the configuration has none.
+/// librdkafka's time limit of one attempt, if the configuration has none.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Judges topics that take no record in time.
+/// Judges topics that accept no record in time.
 #[derive(Debug)]
 pub(super) struct Blame {
-    /// How long a topic may take nothing before that is told, or held against its requester.
+    /// How long a topic may accept nothing before that is reported, or blamed on its requester.
     patience: Duration,
     paused: Mutex<HashMap<Arc<str>, Pause>>,
     /// Held while the brokers are asked: one question at a time.
@@ -38,13 +38,13 @@ struct Pause {
     length: Duration,
 }
 
-/// The attempts of one record that were not answered in time.
+/// The attempts of one record that got no answer in time.
 #[derive(Debug)]
 pub(super) struct Attempts {
     first: Instant,
-    /// When the latest one began.
+    /// When the latest attempt began.
     latest: Instant,
-    /// How many of the latest ones failed while other topics could be written.
+    /// How many of the latest attempts failed while other topics could be written.
     blamed: u32,
 }
 
@@ -62,7 +62,7 @@ impl Attempts {
         self.latest
     }
 
-    /// Notes that the latest attempt may have failed because of the brokers.
+    /// Notes that the brokers may have caused the latest failure.
     pub(super) fn absolve(&mut self) {
         self.blamed = 0;
     }
@@ -77,7 +77,7 @@ impl Blame {
         let names = ["message.timeout.ms", "delivery.timeout.ms"];
         let set = names.iter().find_map(|name| config.get(name));
         let set = set.and_then(|value| value.parse().ok());
-        // 0 stands for no end.
+        // 0 means no limit.
         let one = set.filter(|millis| *millis > 0);
         let one = one.map_or(DELIVERY_TIMEOUT, Duration::from_millis);
         Self {
@@ -87,18 +87,18 @@ impl Blame {
         }
     }
 
-    /// Returns whether a record has been tried for so long that it is to be told.
+    /// Returns whether a record has been tried for so long that it has to be reported.
     pub(super) fn is_long(&self, attempts: &Attempts) -> bool {
         attempts.first.elapsed() >= self.patience
     }
 
-    /// Notes that the latest attempt failed though other topics could be written, and returns whether the
-    /// topic is to be given up. It is then not tried for a while.
+    /// Notes that the latest attempt failed although other topics could be written. Returns whether to abandon the
+    /// topic, which is then not tried for a while.
     pub(super) fn note(&self, topic: &Arc<str>, attempts: &mut Attempts) -> bool {
         attempts.blamed += 1;
         let mut paused = self.paused();
         let before = paused.get(topic).copied();
-        // A topic that was given up before is given up at the first failure.
+        // A topic that was abandoned before is abandoned at the first failure.
         let is_over = attempts.blamed >= ATTEMPTS && self.is_long(attempts);
         if before.is_none() && !is_over {
             return false;
@@ -118,7 +118,7 @@ impl Blame {
         true
     }
 
-    /// Returns for how long a topic is not tried; `None` if it may be.
+    /// Returns how long a topic will not be tried; `None` if it may be.
     pub(super) fn pause(&self, topic: &str) -> Option<Duration> {
         let paused = self.paused();
         let left = paused
@@ -128,8 +128,8 @@ impl Blame {
         left.filter(|left| !left.is_zero())
     }
 
-    /// Asks the brokers whether a topic keeps records off though nothing is wrong with them; `None` while
-    /// another record asks.
+    /// Asks the brokers whether a topic accepts no records although the brokers are well; `None` while another record
+    /// asks.
     pub(super) async fn asked_of_brokers(&self, topic: &Arc<str>, lane: &Lane) -> Option<bool> {
         let _asking = self.asking.try_lock().ok()?;
         let client = lane.client().ok()?;

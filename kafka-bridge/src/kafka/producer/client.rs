@@ -1,4 +1,4 @@
-//! A producer of librdkafka that is waited for: each record until its delivery report.
+//! Wraps librdkafka's producer, so that each record waits for its delivery report.
 
 use std::collections::HashSet;
 use std::error::Error;
@@ -19,19 +19,18 @@ use crate::OutboundRecord;
 use crate::kafka::client_log::ClientLog;
 use crate::kafka::token::{self, Tokens};
 
-/// How long an answer about topics is waited for.
+/// How long to wait for an answer about topics.
 const ANSWER_WAIT: Duration = Duration::from_secs(5);
 
-/// How long the thread that serves delivery reports waits for one; also how long it outlives the sink.
-/// Each wait ends in up to a millisecond of spinning, because rdkafka rounds what is left of it down to
-/// whole ones, so it must not be short: its own `FutureProducer` waits 100 ms, which costs an idle
-/// process nearly a hundredth of a core.
+/// How long the thread that serves delivery reports waits for one, and how long it outlives the sink. Each wait ends in
+/// up to a millisecond of spinning, because rdkafka rounds the rest down to whole milliseconds, so it must not be
+/// short. rdkafka's own `FutureProducer` waits 100 ms, which costs an idle process nearly a hundredth of a core.
 const REPORT_WAIT: Duration = Duration::from_secs(1);
 
 /// How often the thread looks for the first token.
 const TOKEN_WAIT: Duration = Duration::from_millis(20);
 
-/// A producer that is made when it is first needed, and made anew when it has failed.
+/// Creates a producer at its first use, and again after a failure.
 pub(super) struct Lane {
     config: ClientConfig,
     tokens: Option<Tokens>,
@@ -48,7 +47,7 @@ impl Lane {
         }
     }
 
-    /// Returns the producer, made now if there is none.
+    /// Returns the producer, and creates it if there is none.
     pub(super) fn client(&self) -> Result<Arc<Client>, KafkaError> {
         let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
         match &*client {
@@ -60,17 +59,17 @@ impl Lane {
         }
     }
 
-    /// Lets go of a producer that takes no record any more; another one may have taken its place.
+    /// Drops a producer that accepts no record any more, unless another one has replaced it.
     pub(super) fn renew(&self, failed: &Arc<Client>) {
         let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
         client.take_if(|current| Arc::ptr_eq(current, failed));
     }
 }
 
-/// A producer, and the thread that serves its delivery reports for as long as it lives.
+/// A producer, and the thread that serves its delivery reports while it lives.
 pub(super) struct Client(Arc<BaseProducer<Reports>>);
 
-/// Passes a record's delivery report to whoever waits for it.
+/// Passes each delivery report to the record's sender.
 struct Reports {
     log: ClientLog,
     tokens: Option<Tokens>,
@@ -102,7 +101,7 @@ impl ProducerContext for Reports {
             Ok(_) => Ok(()),
             Err((error, _)) => Err(error.clone()),
         };
-        // Who waited may have been abandoned meanwhile.
+        // The sender may have been abandoned meanwhile.
         let _ = waiting.send(report);
     }
 }
@@ -117,7 +116,7 @@ impl Client {
         let producer = Arc::new(producer);
         let weak = Arc::downgrade(&producer);
         let serve = move || {
-            // Without a token nothing is sent, so there is nothing to be reported.
+            // Nothing is sent without a token, so there are no reports.
             while weak.strong_count() > 0 && tokens.as_ref().is_some_and(Tokens::is_first_awaited) {
                 thread::sleep(TOKEN_WAIT);
             }
@@ -145,7 +144,7 @@ impl Client {
         report.await.unwrap_or(Err(KafkaError::Canceled))
     }
 
-    /// Returns what has ended this producer, if something has.
+    /// Returns the error that has ended this producer, if any.
     pub(super) fn fatal_error(&self) -> Option<(RDKafkaErrorCode, String)> {
         self.0.client().fatal_error()
     }
@@ -160,10 +159,10 @@ impl Client {
             .collect())
     }
 
-    /// Asks the brokers whether a topic takes nothing though nothing is wrong with them: each of its
-    /// partitions has all of its replicas, or it has no leader where other topics have one. Blocks.
+    /// Asks the brokers whether a topic accepts nothing although the brokers are well. That is so if each of its
+    /// partitions has all of its replicas, or if it has no leader while other topics have one. Blocks.
     ///
-    /// librdkafka is asked for all topics, as it would keep the name of a single one.
+    /// This asks librdkafka for all topics, because it would keep the name of a single one.
     pub(super) fn is_topics_own_problem(&self, topic: &str) -> Result<bool, KafkaError> {
         let all = self.0.client().fetch_metadata(None, ANSWER_WAIT)?;
         let (mut own, mut others) = (None, false);
@@ -187,8 +186,8 @@ impl Client {
         })
     }
 
-    /// Asks the brokers for one topic, whose name librdkafka then keeps; returns why there is none for
-    /// us. Blocks.
+    /// Asks the brokers for one topic, whose name librdkafka then keeps. Returns why the topic cannot be used, if so.
+    /// Blocks.
     pub(super) fn look_for(&self, topic: &str) -> Result<Option<RDKafkaErrorCode>, KafkaError> {
         let found = self.0.client().fetch_metadata(Some(topic), ANSWER_WAIT)?;
         let mut found = found.topics().iter();

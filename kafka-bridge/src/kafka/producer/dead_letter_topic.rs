@@ -1,4 +1,4 @@
-//! Looks for the dead-letter topic at the start: a misspelt one is told before the first letter needs it.
+//! Looks for the dead-letter topic at the start, to report a misspelt name before the first letter needs the topic.
 
 use std::sync::{Arc, Weak};
 use std::thread;
@@ -11,9 +11,9 @@ use super::client::Lane;
 use super::gates::{FIRST_WAIT, LAST_WAIT};
 use crate::health::obstacles::{Blocked, Obstacles};
 
-/// Looks for the topic until it is found or the producer is gone. While it is known to be missing it is an
-/// obstacle; a broker that is away says nothing about it. Nor does any broker say whether the topic may be
-/// written: rdkafka's safe interface asks for no rights. That is told by the first letter.
+/// Looks for the topic until it is found or the producer has gone. While it is known to be missing it is an obstacle. A
+/// broker that is away says nothing about it. No broker says whether the topic may be written, because rdkafka's safe
+/// interface cannot ask for permissions. The first letter shows that.
 pub(super) fn look_for(
     topic: Arc<str>,
     lane: &Arc<Lane>,
@@ -28,7 +28,7 @@ pub(super) fn look_for(
             match found {
                 Ok(None) => {
                     if told.is_some() {
-                        info!(%topic, "the dead-letter topic is there");
+                        info!(%topic, "the dead-letter topic exists");
                         obstacles.clear(&blocked);
                     }
                     return;
@@ -51,7 +51,7 @@ pub(super) fn look_for(
     started.map_err(|error| KafkaError::ClientCreation(error.to_string()))
 }
 
-/// Asks once; `None` when there is no producer any more.
+/// Asks once; `None` when the producer has gone.
 fn look(topic: &str, lane: &Weak<Lane>) -> Option<Result<Option<Code>, KafkaError>> {
     let client = lane.upgrade()?.client();
     Some(client.and_then(|client| client.look_for(topic)))

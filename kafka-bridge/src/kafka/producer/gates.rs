@@ -1,8 +1,8 @@
-//! Topics that take nothing just now. Of all records that wait for one, a single record tries; the others
-//! wait for it, so that a refusing broker is asked once in a while and not by a thousand records.
+//! Holds records for topics that accept none at present. Of all records that wait for a topic, only one tries. The
+//! others wait for it, so that a refusing broker gets few requests and not one from each of a thousand records.
 //!
-//! Records whose attempts are not answered in time do not wait for one another. They are counted here
-//! because they are the same obstacle.
+//! Records whose attempts get no answer in time do not wait for one another. They are counted here because they are the
+//! same obstacle.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,11 +15,11 @@ use tracing::{error, info, warn};
 
 use crate::health::obstacles::{Blocked, Obstacles};
 
-/// The first wait between two attempts; it doubles up to the last, whoever tries.
+/// The first wait between two attempts. It doubles up to the last, whichever record tries.
 pub(super) const FIRST_WAIT: Duration = Duration::from_millis(100);
 pub(super) const LAST_WAIT: Duration = Duration::from_secs(5);
 
-/// The topics that are waited for, each an obstacle for as long as a record waits.
+/// The topics that records wait for. Each is an obstacle as long as a record waits.
 #[derive(Debug, Default)]
 pub(super) struct Gates {
     held: Mutex<Held>,
@@ -29,7 +29,7 @@ pub(super) struct Gates {
 #[derive(Debug, Default)]
 struct Held {
     closed: HashMap<Arc<str>, Closed>,
-    /// How many records of a topic have been tried for long and were not answered in time.
+    /// How many records of a topic have been tried for long without an answer in time.
     late: HashMap<Arc<str>, usize>,
 }
 
@@ -41,12 +41,12 @@ struct Closed {
 
 #[derive(Debug)]
 struct Gate {
-    /// Held by the record that tries; the wait before its next attempt.
+    /// Held by the record that tries. Contains the wait before its next attempt.
     turn: Arc<tokio::sync::Mutex<Duration>>,
     is_open: AtomicBool,
 }
 
-/// A record that has been tried for long; the last one of its topic takes the obstacle along.
+/// A record that has been tried for long. The last one of its topic clears the obstacle.
 pub(super) struct Late {
     gates: Arc<Gates>,
     topic: Arc<str>,
@@ -71,13 +71,13 @@ impl Gates {
         Self { held, obstacles }
     }
 
-    /// Waits until the topic is open or it is this record's turn; at once if nobody waits for the topic.
+    /// Waits until the topic is open or it is this record's turn. Returns at once if nobody waits for the topic.
     pub(super) async fn pass(self: &Arc<Self>, topic: &Arc<str>) -> Option<Turn> {
         let place = self.place(topic, None)?;
         place.queue().await
     }
 
-    /// Notes why a topic takes nothing, then waits as [`Gates::pass`] does.
+    /// Notes why a topic accepts nothing, then waits like [`Gates::pass`].
     pub(super) async fn wait(
         self: &Arc<Self>,
         turn: Option<Turn>,
@@ -85,7 +85,7 @@ impl Gates {
         cause: String,
     ) -> Option<Turn> {
         if let Some(mut turn) = turn {
-            warn!(%topic, cause, "the topic still takes no records");
+            warn!(%topic, cause, "the topic still accepts no records");
             self.raise(topic, cause);
             turn.pause().await;
             return Some(turn);
@@ -94,19 +94,19 @@ impl Gates {
         place.queue().await
     }
 
-    /// Joins those that wait for a topic; none do unless there is a cause.
+    /// Joins the records that wait for a topic; `None` if there are none and there is no cause.
     fn place(self: &Arc<Self>, topic: &Arc<str>, cause: Option<String>) -> Option<Place> {
         let mut held = self.held();
         let closed = &mut held.closed;
         if let Some(cause) = cause {
             if !closed.contains_key(topic) {
-                error!(%topic, cause, "the topic takes no records, they wait");
+                error!(%topic, cause, "the topic accepts no records, they wait");
                 let turn = Arc::new(tokio::sync::Mutex::new(FIRST_WAIT));
                 let is_open = AtomicBool::new(false);
                 let gate = Arc::new(Gate { turn, is_open });
                 closed.insert(Arc::clone(topic), Closed { gate, waiting: 0 });
             }
-            // Before anyone can open the gate, or the obstacle would outlive it.
+            // Raised before anyone can open the gate, or the obstacle would outlive it.
             self.raise(topic, cause);
         }
         let own = closed.get_mut(topic)?;
@@ -118,7 +118,7 @@ impl Gates {
         })
     }
 
-    /// Notes that a record has been tried for long and is tried again, as no broker has answered in time.
+    /// Notes that a record has been tried for long and is tried again, because no broker has answered in time.
     pub(super) fn late(
         self: &Arc<Self>,
         late: Option<Late>,
@@ -175,7 +175,7 @@ impl Place {
 }
 
 impl Drop for Place {
-    /// The last one that waits takes the obstacle along: nothing is held up any more.
+    /// The last waiting record clears the obstacle: nothing is held up any more.
     fn drop(&mut self) {
         let mut held = self.gates.held();
         if let Some(own) = held.closed.get_mut(&self.topic)
@@ -208,10 +208,10 @@ impl Turn {
         *self.wait = (*self.wait * 2).min(LAST_WAIT);
     }
 
-    /// Notes that the topic takes records again, which lets all go on that wait for it.
+    /// Notes that the topic accepts records again, which lets all waiting records continue.
     pub(super) fn open(self) {
         let Place { gates, topic, gate } = &self.place;
-        info!(%topic, "the topic takes records again");
+        info!(%topic, "the topic accepts records again");
         gate.is_open.store(true, Ordering::Release);
         gates.remove(&mut gates.held(), topic);
     }

@@ -1,4 +1,4 @@
-//! Replies and dead letters to their topics, each until its delivery report.
+//! Produces replies and dead letters, and waits for their delivery reports.
 
 mod blame;
 mod client;

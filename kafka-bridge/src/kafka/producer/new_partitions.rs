@@ -1,4 +1,4 @@
-//! Partitions that a topic may have got since librdkafka last heard of it.
+//! Finds partitions that a topic has got since librdkafka last asked.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,18 +9,18 @@ use tracing::debug;
 
 use super::client::Client;
 
-/// How long one answer of the brokers serves all replies to a topic: a requester may name a partition that will never exist.
+/// How long one answer serves all replies to a topic. A requester may name a partition that will never exist.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// When a topic was last asked for. The task that asks holds the lock; the others wait for its answer.
+/// When a topic was last asked for. The task that asks holds the lock, and the others wait for its answer.
 type Asked = Arc<tokio::sync::Mutex<Option<Instant>>>;
 
-/// The topics that were asked for a short while ago.
+/// The topics that were asked for recently.
 #[derive(Debug, Default)]
 pub(super) struct NewPartitions(Mutex<HashMap<Arc<str>, Asked>>);
 
 impl NewPartitions {
-    /// Has librdkafka ask how many partitions a topic has, unless it was asked just now.
+    /// Makes librdkafka ask for a topic's number of partitions, unless it has just asked.
     pub(super) async fn look_for(&self, topic: &Arc<str>, client: &Arc<Client>) {
         let asked = self.asked(topic);
         let mut asked = asked.lock().await;
@@ -35,7 +35,7 @@ impl NewPartitions {
 
     fn asked(&self, topic: &Arc<str>) -> Asked {
         let mut topics = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Names are the requesters': none is kept for longer than its answer serves.
+        // Requesters choose these names: keep none longer than its answer serves.
         topics.retain(|_, asked| {
             let unused = Arc::get_mut(asked).map(tokio::sync::Mutex::get_mut);
             unused.is_none_or(|at| at.is_some_and(|at| at.elapsed() < FRESH))

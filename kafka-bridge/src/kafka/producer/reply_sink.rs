@@ -1,4 +1,4 @@
-//! Produces replies and dead letters: decides what is sent again, what waits, and what is given up.
+//! Produces replies and dead letters, and decides which are sent again, which wait, and which are refused.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,24 +23,24 @@ use crate::telemetry::labels::BridgeLabel;
 use crate::telemetry::metric_names;
 use crate::{Origin, OutboundRecord};
 
-/// How long to wait when the local queue is full; the client's own wait is 100 ms, a cliff.
+/// How long to wait when the local queue is full. The client's own wait of 100 ms would be a latency cliff.
 const QUEUE_FULL_WAIT: Duration = Duration::from_millis(2);
 const FIRST_RETRY_WAIT: Duration = Duration::from_millis(50);
 const LAST_RETRY_WAIT: Duration = Duration::from_secs(2);
 
 const UNKNOWN_TOPIC: KafkaError = KafkaError::MessageProduction(Code::UnknownTopic);
 
-/// A producer of replies and dead letters; cheap to clone.
+/// Produces replies and dead letters. Cheap to clone.
 #[derive(Clone)]
 pub struct KafkaSink(Arc<Inner>);
 
 struct Inner {
-    /// Where records gather to batches.
+    /// The usual producer, which sends records in batches.
     together: Arc<Lane>,
-    /// Where each record is a batch of its own: what was refused in company is sent here.
+    /// Sends each record in its own batch. Records that were refused in a shared batch go here.
     alone: Lane,
     topics: ReplyTopics,
-    /// Topics that are allowed by their whole name, so that each is expected to take records.
+    /// Topics that are allowed by their whole name, so each is expected to accept records.
     expected: BTreeMap<Arc<str>, Origin>,
     gates: Arc<Gates>,
     blame: Blame,
@@ -48,7 +48,7 @@ struct Inner {
     label: BridgeLabel,
 }
 
-/// What is known of a record that is tried again because no broker has answered in time.
+/// The state of a record that is tried again because no broker has answered in time.
 struct Trial {
     attempts: Attempts,
     wait: Duration,
@@ -59,7 +59,7 @@ struct Trial {
 struct Failure {
     verdict: Verdict,
     error: KafkaError,
-    /// What has ended the producer, if it has ended.
+    /// The error that has ended the producer, if any.
     fatal: Option<String>,
 }
 
@@ -94,7 +94,7 @@ impl KafkaSink {
         let mut alone = config.clone();
         alone.set("batch.num.messages", "1");
         let together = Arc::new(Lane::new(config, tokens.clone()));
-        // A configuration that librdkafka refuses is told now.
+        // Reports now if librdkafka refuses the configuration.
         together.client()?;
         let dead_letter_topic = dead_letter_topic.map(Arc::from);
         if let Some(topic) = dead_letter_topic.clone() {
@@ -133,7 +133,7 @@ impl Inner {
             && let Some((code, text)) = client.fatal_error()
         {
             if code == Code::ClusterAuthorizationFailed {
-                // The producer is of no use any more, and another one may be: rights can be given back.
+                // This producer is useless from now on, but a new one may work: permissions can be restored.
                 lane.renew(&client);
                 failure.verdict = Verdict::Service;
             }
@@ -142,7 +142,7 @@ impl Inner {
         Err(failure)
     }
 
-    /// Fails if a record must not be given to librdkafka for a topic.
+    /// Fails if librdkafka must not get a record for this topic.
     async fn may_produce(&self, client: &Arc<Client>, topic: &Arc<str>) -> Result<(), Failure> {
         if self.is_typed(topic) || self.topics.take(topic) {
             return Ok(());
@@ -155,7 +155,7 @@ impl Inner {
         match self.topics.exists(topic, list).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(UNKNOWN_TOPIC.into()),
-            // The list is asked for again, whatever it was that failed.
+            // The list is requested again, whatever failed.
             Err(error) => Err(Failure {
                 verdict: Verdict::Again,
                 error,
@@ -164,7 +164,7 @@ impl Inner {
         }
     }
 
-    /// Looks for a partition that the topic may have got just now; one that is not there even then is forgotten.
+    /// Looks for a partition that the topic may have got recently. If it is not there even then, any partition is used.
     async fn find_partition(
         &self,
         record: &mut OutboundRecord,
@@ -175,35 +175,35 @@ impl Inner {
         if !has_looked && let Ok(client) = self.together.client() {
             return self.new_partitions.look_for(topic, &client).await;
         }
-        warn!(%topic, partition = record.partition, %error, "partition not found, any will do");
+        warn!(%topic, partition = record.partition, %error, "partition not found, using any partition");
         let own = [("reason", "unknown".into())];
         self.label.count(metric_names::IGNORED_PARTITIONS, own);
         record.partition = None;
     }
 
-    /// Returns whether no later attempt is made. A topic that only one requester has named, and that
-    /// never took a record, is that requester's problem: waiting for it would let anyone stop the others.
+    /// Returns whether there is no further attempt. A topic that only one requester has named, and that never accepted
+    /// a record, is that requester's problem: waiting for it would let anyone stop the others.
     fn is_given_up(&self, verdict: Verdict, topic: &Arc<str>, alone: bool) -> bool {
         match verdict {
             Verdict::Record => alone,
-            // What has gone, its requester may have removed.
+            // The requester may have removed a topic that has gone.
             Verdict::Missing => !self.is_typed(topic),
             Verdict::Topic => !self.expected.contains_key(topic) && !self.topics.is_proven(topic),
             Verdict::Service | Verdict::Fatal | Verdict::QueueFull | Verdict::Again => false,
         }
     }
 
-    /// Returns whether the operator says that a topic exists.
+    /// Returns whether the operator has typed the topic, and so says that it exists.
     fn is_typed(&self, topic: &Arc<str>) -> bool {
         self.expected.get(topic) == Some(&Origin::Typed)
     }
 
-    /// Returns whether nobody but one requester answers for a topic.
+    /// Returns whether only one requester is responsible for a topic.
     fn is_requesters(&self, topic: &Arc<str>) -> bool {
         !self.is_typed(topic) && !self.topics.is_proven(topic)
     }
 
-    /// Fails if a topic was given up a short while ago: each attempt would hold up others.
+    /// Fails if a topic was recently abandoned: each attempt would hold up others.
     fn check_pause(&self, topic: &Arc<str>) -> Result<(), ProduceError> {
         let pause = match self.is_typed(topic) {
             true => None,
@@ -211,15 +211,15 @@ impl Inner {
         };
         match pause {
             Some(left) if self.is_requesters(topic) => Err(ProduceError::Refused(format!(
-                "the topic has taken no record in time, and is not tried for another {}s",
+                "the topic has accepted no record in time, and is not tried for another {}s",
                 left.as_secs() + 1
             ))),
             _ => Ok(()),
         }
     }
 
-    /// Waits before another attempt, as no broker has answered in time. Fails if other topics could be
-    /// written meanwhile and this one is its requester's own: one requester must not stop all others.
+    /// Waits before another attempt, because no broker has answered in time. Fails if other topics could be written
+    /// meanwhile and this topic is only the requester's: one requester must not stop all others.
     async fn wait_for_answer(
         &self,
         trial: &mut Trial,
@@ -236,7 +236,7 @@ impl Inner {
                 trial.attempts.absolve();
             }
             if is_own == Some(true) && self.blame.note(topic, &mut trial.attempts) {
-                let text = format!("the topic takes no record in time, unlike others: {cause}");
+                let text = format!("the topic accepts no record in time, unlike others: {cause}");
                 return Err(ProduceError::Refused(text));
             }
         }

@@ -1,9 +1,8 @@
-//! Bounds how many names of topics that do not exist librdkafka is ever given.
+//! Limits how many names of missing topics librdkafka gets.
 //!
-//! It keeps a name for as long as the producer lives, asks the brokers for all that it has not found
-//! each second, and compares each with each: names that a hostile requester makes up for every record
-//! would take memory and time without bound. Beyond a few such names, a new one is looked for in a list
-//! of all topics first.
+//! librdkafka keeps a name as long as the producer lives, asks the brokers each second for all names that it has not
+//! found, and compares each with each. A hostile requester that makes up a name for every record would take memory and
+//! time without limit. Beyond a few unproven names, a new name is first looked for in a list of all topics.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,12 +11,12 @@ use std::time::Duration;
 use rdkafka::error::KafkaError;
 use tokio::time::{Instant, sleep_until};
 
-/// How many names may be given to librdkafka before a record was delivered to them.
+/// How many names librdkafka may get before a record was delivered to them.
 pub(super) const MAX_UNPROVEN: usize = 100;
-/// How often the brokers are asked for the list; a large cluster's is long.
+/// How often the brokers are asked for the list, which is long in a large cluster.
 const LIST_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What is known of the topics of replies and dead letters.
+/// The known topics of replies and dead letters.
 #[derive(Debug, Default)]
 pub(super) struct ReplyTopics {
     names: Mutex<Names>,
@@ -28,13 +27,13 @@ pub(super) struct ReplyTopics {
 struct Names {
     /// A record was delivered there.
     proven: HashSet<Arc<str>>,
-    /// librdkafka was given the name, and nothing was delivered yet.
+    /// librdkafka got the name, and nothing was delivered yet.
     unproven: HashSet<Arc<str>>,
-    /// When the latest record was delivered, to whichever topic.
+    /// When the latest record was delivered, to any topic.
     latest: Option<Instant>,
 }
 
-/// The topics of the cluster, and when they were asked for.
+/// The topics of the cluster, and when they were requested.
 #[derive(Debug)]
 struct Listed {
     topics: HashSet<String>,
@@ -42,8 +41,8 @@ struct Listed {
 }
 
 impl ReplyTopics {
-    /// Returns whether a record may be produced to a topic without asking for the list; the name then
-    /// counts as given.
+    /// Returns whether a record may be produced to a topic without requesting the list. If so, the name counts as
+    /// given.
     pub(super) fn take(&self, topic: &Arc<str>) -> bool {
         let mut names = self.names();
         if names.proven.contains(topic) || names.unproven.contains(topic) {
@@ -66,25 +65,25 @@ impl ReplyTopics {
         }
     }
 
-    /// Returns whether a record was delivered to a topic, which is there for all that is known.
+    /// Returns whether a record was delivered to a topic, and it is not known to be missing since.
     pub(super) fn is_proven(&self, topic: &Arc<str>) -> bool {
         self.names().proven.contains(topic)
     }
 
-    /// Returns whether a record was delivered since an instant, to whichever topic.
+    /// Returns whether a record was delivered since an instant, to any topic.
     pub(super) fn has_delivered_since(&self, since: Instant) -> bool {
         self.names().latest.is_some_and(|latest| latest >= since)
     }
 
-    /// Notes that a topic is not there, or not any more.
+    /// Notes that a topic does not exist, or no longer exists.
     pub(super) fn missing(&self, topic: &Arc<str>) {
         let mut names = self.names();
         names.proven.remove(topic);
         names.unproven.insert(Arc::clone(topic));
     }
 
-    /// Returns whether the cluster has a topic, by a list that was asked for after this call: a
-    /// requester may have made the topic a moment ago. All who ask meanwhile share one list.
+    /// Returns whether the cluster has a topic, by a list that was requested after this call, because a requester may
+    /// have just created the topic. Concurrent calls share one list.
     pub(super) async fn exists<L>(&self, topic: &str, list: L) -> Result<bool, KafkaError>
     where
         L: AsyncFnOnce() -> Result<HashSet<String>, KafkaError>,

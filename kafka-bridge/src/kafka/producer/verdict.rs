@@ -1,19 +1,19 @@
-//! What an error of librdkafka means for a record that was to be produced. Pure.
+//! Decides what an error of librdkafka means for the record that was produced. Pure.
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
-/// What is to become of the record.
+/// What to do with the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// The record cannot be taken as it is, or another one of its batch.
+    /// The record, or another one of its batch, cannot be accepted as it is.
     Record,
-    /// There is no such topic.
+    /// The topic does not exist.
     Missing,
-    /// The topic takes nothing from us as things are.
+    /// The topic accepts nothing from this client at present.
     Topic,
-    /// The cluster takes nothing from us as things are, for any topic.
+    /// The cluster accepts nothing from this client at present, for any topic.
     Service,
-    /// This producer is of no use any more.
+    /// This producer is useless from now on.
     Fatal,
     /// The local queue has no room.
     QueueFull,
@@ -21,12 +21,12 @@ pub(super) enum Verdict {
     Again,
 }
 
-/// What any record of a batch may be told because of one of them, or of their sum.
+/// Errors that a whole batch may get because of one record, or because of their total size.
 const RECORD: [Code; 7] = [
     Code::MessageSizeTooLarge,
     Code::MessageBatchTooLarge,
     Code::InvalidMessageSize,
-    // A null key in a compacted topic, or broken on the way.
+    // A null key in a compacted topic, or a record damaged on its way.
     Code::InvalidMessage,
     Code::InvalidRecord,
     Code::InvalidDifferentRecord,
@@ -38,7 +38,7 @@ const MISSING: [Code; 5] = [
     Code::UnknownTopicOrPartition,
     Code::UnknownPartition,
     Code::UnknownTopicId,
-    // Internal topics are refused so, too.
+    // Internal topics are also refused this way.
     Code::InvalidTopic,
 ];
 
@@ -46,7 +46,7 @@ const TOPIC: [Code; 7] = [
     Code::TopicAuthorizationFailed,
     Code::PolicyViolation,
     Code::ThrottlingQuotaExceeded,
-    // The record's time is this machine's clock when it is sent: another one would fare alike.
+    // The record's time is this machine's clock at sending: another record would fail too.
     Code::InvalidTimestamp,
     Code::UnsupportedForMessageFormat,
     Code::UnsupportedCompressionType,
@@ -75,7 +75,7 @@ const FATAL: [Code; 7] = [
     Code::PurgeInflight,
 ];
 
-/// Tells what an error means; what is in no list is a matter of brokers that come and go.
+/// Returns what an error means. Unlisted errors count as brokers that come and go.
 pub(super) fn judge(error: &KafkaError) -> Verdict {
     let Some(code) = error.rdkafka_error_code() else {
         return Verdict::Fatal;
@@ -92,7 +92,7 @@ pub(super) fn judge(error: &KafkaError) -> Verdict {
     own.map_or(Verdict::Again, |(_, verdict)| verdict)
 }
 
-/// Returns whether the topic may be there without the partition that was asked for.
+/// Returns whether the topic may exist without the requested partition.
 pub(super) fn may_lack_partition(error: &KafkaError) -> bool {
     let code = error.rdkafka_error_code();
     code.is_some_and(|code| matches!(code, Code::UnknownPartition | Code::UnknownTopicOrPartition))
@@ -106,7 +106,7 @@ mod tests {
         judge(&KafkaError::MessageProduction(code))
     }
 
-    /// What brokers answer to Produce and InitProducerId, and what librdkafka says of a message by itself.
+    /// The answers of brokers to Produce and InitProducerId, and librdkafka's own message errors.
     #[test]
     fn h25_each_error_of_producing_has_its_place() {
         let table: [(Verdict, &[Code]); 7] = [
@@ -147,7 +147,7 @@ mod tests {
                     Code::FencedLeaderEpoch,
                     Code::UnknownLeaderEpoch,
                     Code::ListenerNotFound,
-                    // librdkafka mends these by itself, and then sends again.
+                    // librdkafka repairs these by itself, and then sends again.
                     Code::OutOfOrderSequenceNumber,
                     Code::DuplicateSequenceNumber,
                     Code::UnknownProducerId,

@@ -1,4 +1,4 @@
-//! Tests of the keeper of tokens, with sources that fail.
+//! Tests the keeper of tokens with sources that fail.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -20,7 +20,7 @@ fn good(value: &str) -> Result<Token, BoxError> {
     Ok(Token::new(value, SystemTime::now() + HOUR))
 }
 
-/// A keeper that is asked by the test, and what the clients see of it.
+/// A keeper that the test runs, and the state that clients see.
 fn keeper(source: impl TokenSource) -> (Keeper, Tokens, Obstacles) {
     let (tell, latest) = watch::channel(Latest::default());
     let obstacles = Obstacles::default();
@@ -53,7 +53,7 @@ fn a_source_that_fails_is_told_and_what_it_brought_before_goes_on() {
     assert!(tokens.is_first_awaited());
     assert_eq!(obstacles.list(), []);
     assert!(told(&tokens).contains("not answered yet"));
-    // A source that hangs is an obstacle as soon as a client has to do without.
+    // A hanging source is an obstacle as soon as a client needs a token.
     assert!(obstacles.list()[0].cause.contains("not answered yet"));
     for cause in ["token service away", "panicked"] {
         assert_eq!(keeper.ask(), RETRY_WAIT);

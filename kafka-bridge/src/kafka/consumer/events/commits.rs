@@ -1,4 +1,4 @@
-//! What is committed, and what was found committed.
+//! Makes the commits, and handles the metadata of earlier commits.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -15,12 +15,12 @@ use crate::ports::SourceEvent;
 use crate::telemetry::metric_names;
 use crate::{Coordinates, TopicPartition};
 
-/// How long records of a partition that came wait for what was committed of it. Then they go: what an earlier member
-/// finished is handled again. Far below `max.poll.interval.ms`, as nobody polls meanwhile.
+/// How long the records of a new partition wait for its committed metadata. After that they go, and records that an
+/// earlier member finished are handled again. Far below `max.poll.interval.ms`, because nobody polls meanwhile.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(3);
 
 impl ConsumerEvents {
-    /// Takes partitions in under a new generation, which it returns.
+    /// Adds partitions under a new generation, which it returns.
     pub(super) fn add(&self, partitions: &[TopicPartition]) -> u64 {
         let mut assignment = lock(&self.assignment);
         let generation = assignment.add(partitions, Instant::now() + ANSWER_PATIENCE);
@@ -33,35 +33,37 @@ impl ConsumerEvents {
         self.awaits_answers.store(awaits, Ordering::Release);
     }
 
-    /// Returns whether a record has to wait for what is committed of its partition.
+    /// Returns whether a record has to wait for the committed metadata of its partition.
     pub(in crate::kafka) fn waits(&self, at: &Coordinates) -> bool {
-        // For nearly all records that is all.
+        // For nearly all records this check is enough.
         self.awaits_answers.load(Ordering::Acquire)
             && lock(&self.assignment).waits(at, Instant::now())
     }
 
-    /// Notes what was found committed, and tells what is finished of it.
+    /// Notes the committed metadata of partitions, and reports their finished offsets.
     pub(in crate::kafka) fn note_committed(&self, all: impl IntoIterator<Item = Committed>) {
         let mut assignment = lock(&self.assignment);
         for one in all {
             assignment.note_committed(one);
         }
-        // Told under the lock, so before any of the records that wait for it.
+        // Sent under the lock, so before any of the records that wait for it.
         self.tell_finished(&mut assignment);
         self.note_awaited(&assignment);
     }
 
-    /// Tells what is finished of partitions as soon as it is known that it is the present topic's.
+    /// Reports the finished offsets of partitions as soon as they are known to belong to the present topic.
     pub(super) fn tell_finished(&self, assignment: &mut Assignment) {
         for position in assignment.take_finished() {
             self.tell(Ok(SourceEvent::Finished(position)));
         }
     }
 
-    /// The one place where positions become what librdkafka commits: next offsets, as they are, each with the id
-    /// of the topic that it was reached in. One that was reached under another assignment, or before the topic was
-    /// made anew, is left out: it would set the partition back, or lose what is below it. So is one whose partition
-    /// came just now, until [`ConsumerEvents::note_committed`]; it is taken when all are committed again.
+    /// Converts positions to librdkafka's commits, and is the only place that does. The offsets are next offsets and
+    /// stay unchanged, each with the id of the topic in which it was reached.
+    ///
+    /// A position from another assignment, or from before the topic was created again, is left out: it would rewind the
+    /// partition, or lose the records below it. A position of a partition that has just been assigned is left out until
+    /// [`ConsumerEvents::note_committed`]. The next commit of all positions includes it.
     pub(in crate::kafka) fn to_list(&self, positions: &[Position]) -> TopicPartitionList {
         let mut list = TopicPartitionList::with_capacity(positions.len());
         let assignment = lock(&self.assignment);
@@ -98,7 +100,7 @@ impl ConsumerEvents {
         list
     }
 
-    /// Returns the partitions whose commit was refused; each is asked for its own.
+    /// Returns the partitions whose commit was refused, by their own results.
     pub(super) fn failed(&self, offsets: &TopicPartitionList) -> Vec<TopicPartition> {
         let elements = offsets.elements().into_iter();
         let failed = elements.filter(|one| one.error().is_err());
@@ -107,19 +109,19 @@ impl ConsumerEvents {
             .collect()
     }
 
-    /// Shortens what is written if a commit, or one of its partitions, was refused for that.
+    /// Shortens the metadata if a commit, or one of its partitions, was refused for its size.
     pub(super) fn hear_refusals(&self, result: &KafkaResult<()>, offsets: &TopicPartitionList) {
         let elements = offsets.elements();
         let own = elements.iter().filter_map(|one| one.error().err());
-        // Once, however many partitions it was: all of them were written with the same room.
+        // Once for all partitions: they were all written with the same limit.
         let mut all = own.chain(result.clone().err());
         if let Some(error) = all.find(is_too_large) {
             self.shorten_metadata(&error, offsets);
         }
     }
 
-    /// Writes half as much beside offsets from now on as in a commit that was too long for the broker, but the ids,
-    /// until these alone were too long; returns whether that may help.
+    /// Halves the size limit of metadata after the broker refused a commit for its size. The ids stay until they alone
+    /// were too long. Returns whether that may help.
     pub(in crate::kafka) fn shorten_metadata(
         &self,
         error: &KafkaError,
@@ -141,7 +143,7 @@ impl ConsumerEvents {
         if room < self.metadata_room.fetch_min(room, Ordering::Relaxed) {
             warn!(
                 bytes = room,
-                "less is written beside offsets: the broker takes less than usual (offset.metadata.max.bytes)"
+                "commit metadata is shortened: the broker accepts less than usual (offset.metadata.max.bytes)"
             );
         }
         longest > 0
@@ -180,7 +182,7 @@ mod tests {
         }
     }
 
-    /// Beside the new topic's id it would hide that what is below was never read.
+    /// With the new topic's id it would hide that the records below were never read.
     #[test]
     fn h26_a_position_of_another_assignment_or_topic_is_not_committed() {
         let (context, mut events) = assigned(&[0]);
@@ -217,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn h33_a_broker_that_takes_less_beside_an_offset_is_given_less_until_it_takes_it() {
+    fn h33_metadata_is_shortened_until_the_broker_accepts_it() {
         let (context, _events) = assigned(&[0]);
         context.note_committed([committed(Some("present"))]);
         context.cluster_id(|| Some("here".to_owned()));
@@ -228,7 +230,7 @@ mod tests {
         let other = KafkaError::ConsumerCommit(Code::RebalanceInProgress);
         assert!(!context.shorten_metadata(&other, &whole));
         let too_large = KafkaError::ConsumerCommit(Code::OffsetMetadataTooLarge);
-        // Several commits may be under way that are all too long.
+        // Several commits that are all too long may be in flight.
         for _ in 0..12 {
             context.hear_refusals(&Err(too_large.clone()), &whole);
         }

@@ -1,4 +1,4 @@
-//! How partitions go: they are noted when the group wants them back, and given back when the dispatch has let them go.
+//! Releases partitions: notes those that the group wants back, and gives them back when the dispatch has released them.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -12,21 +12,21 @@ use crate::TopicPartition;
 use crate::offsets::Position;
 use crate::ports::{Revocation, SourceEvent};
 
-/// How much longer than the dispatch's own patience its word is waited for, so that that one decides.
+/// How much longer than the dispatch's own limit to wait for it, so that the dispatch decides.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Partitions that the group wants back, and that the dispatch has not let go yet.
+/// Partitions that the group wants back and the dispatch has not released yet.
 pub(super) struct Leaving {
     partitions: Vec<TopicPartition>,
-    /// Where they stand; set when the dispatch has let them go.
+    /// Their positions, set when the dispatch has released them.
     released: Arc<Mutex<Option<Vec<Position>>>>,
-    /// When they are given up without the dispatch.
+    /// When they are given back without the dispatch.
     deadline: Instant,
 }
 
 impl ConsumerEvents {
-    /// Asks the dispatch to let partitions go. The group has them back when [`ConsumerEvents::leave`] finds that it has;
-    /// librdkafka waits for that, and is polled meanwhile.
+    /// Asks the dispatch to release partitions. [`ConsumerEvents::leave`] gives them back to the group when it has.
+    /// Meanwhile librdkafka waits and has to be polled.
     pub(super) fn revoke(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
         let partitions = partitions(list);
         if consumer.assignment_lost() {
@@ -58,8 +58,8 @@ impl ConsumerEvents {
         self.wake_guard();
     }
 
-    /// Gives back what the dispatch has let go, or did not let go in time. Returns when to look again, if something
-    /// is left. It blocks; for the guard.
+    /// Gives back the partitions that the dispatch has released, or did not release in time. Returns when to look
+    /// again, if some are left. Blocks, so only the guard calls it.
     pub(in crate::kafka) fn leave(&self, consumer: &BaseConsumer<Self>) -> Option<Instant> {
         let mut leaving = lock(&self.leaving);
         let own = leaving.as_ref()?;
@@ -71,20 +71,20 @@ impl ConsumerEvents {
         let own = leaving.take()?;
         drop(leaving);
         if released.is_none() {
-            warn!("partitions are given up without a commit, their records will come again");
+            warn!("giving partitions back without a commit, their records will be delivered again");
         }
         self.give_up(consumer, &own.partitions, &released.unwrap_or_default());
         None
     }
 
-    /// Commits where partitions stand and gives them back to the group.
+    /// Commits the positions of partitions and gives them back to the group.
     fn give_up(
         &self,
         consumer: &BaseConsumer<Self>,
         partitions: &[TopicPartition],
         positions: &[Position],
     ) {
-        // What was lost meanwhile is another member's.
+        // Partitions that were lost meanwhile belong to another member.
         if !positions.is_empty() && !consumer.assignment_lost() {
             self.commit_before_leaving(consumer, positions);
         }
@@ -106,7 +106,11 @@ impl ConsumerEvents {
                 Ok(()) => return debug!(?positions, "offsets of revoked partitions committed"),
                 Err(error) if self.shorten_metadata(&error, &list) => {}
                 Err(error) => {
-                    return warn!(%error, ?positions, "offsets of revoked partitions not committed, their records will come again");
+                    return warn!(
+                        %error,
+                        ?positions,
+                        "offsets of revoked partitions not committed, their records will be delivered again"
+                    );
                 }
             }
         }

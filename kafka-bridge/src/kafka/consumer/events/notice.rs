@@ -1,5 +1,4 @@
-//! What the client tells beside records and rebalances: log lines, errors, statistics. Called by librdkafka from
-//! within `poll`.
+//! Handles the client's log lines, errors and statistics. librdkafka calls this from within `poll`.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -21,12 +20,12 @@ use crate::offsets::{Finished, Position};
 use crate::ports::SourceEvent;
 
 impl ConsumerEvents {
-    /// Records are kept from coming just now.
+    /// Notes that records are held back now.
     pub(in crate::kafka) fn hold_back(&self) {
         self.held_back.store(true, Ordering::Relaxed);
     }
 
-    /// Records of these topics are kept from coming from now on, and of no others.
+    /// Notes that the records of these topics, and of no others, are held back from now on.
     pub(in crate::kafka) fn hold_topics_back(&self, topics: &[Arc<str>]) {
         lock(&self.watch).hold_back(topics);
     }
@@ -43,7 +42,7 @@ impl ConsumerEvents {
         self.wake_guard();
     }
 
-    /// Returns whether [`ConsumerEvents::take_doubts`] may have something; for the guard.
+    /// Returns whether [`ConsumerEvents::take_doubts`] may have something. For the guard.
     pub(in crate::kafka) fn has_doubts(&self) -> bool {
         self.has_doubts.load(Ordering::Relaxed)
     }
@@ -53,7 +52,7 @@ impl ConsumerEvents {
         std::mem::take(&mut *lock(&self.doubts))
     }
 
-    /// Returns the cluster's id, which is asked for until it is known.
+    /// Returns the cluster's id, and asks for it until it is known.
     pub(in crate::kafka) fn cluster_id(&self, ask: impl Fn() -> Option<String>) -> Option<&str> {
         if self.cluster_id.get().is_none()
             && let Some(id) = ask()
@@ -71,7 +70,7 @@ impl ConsumerEvents {
         lock(&self.watch).topic_is_open(topic);
     }
 
-    /// A partition is read from there as if it had just been assigned.
+    /// Restarts a partition from this offset, as if it had just been assigned.
     pub(in crate::kafka) fn begin_anew(&self, partition: &TopicPartition, next_offset: i64) {
         let generation = lock(&self.assignment).begin_anew(partition);
         if let Some(generation) = generation {
@@ -84,7 +83,7 @@ impl ConsumerEvents {
         }
     }
 
-    /// Nothing before the position will come any more.
+    /// Notes that nothing before the position will come any more.
     pub(in crate::kafka) fn skip_to(&self, position: Position) {
         self.tell(Ok(SourceEvent::Skipped(position)));
     }

@@ -1,4 +1,4 @@
-//! Tests of the consumer's context, without a broker.
+//! Tests the consumer's context without a broker.
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 

@@ -1,4 +1,4 @@
-//! What is told of partitions whose records do not come, on paused time.
+//! Tests the reports about partitions whose records do not arrive, on paused time.
 
 use rdkafka::statistics::{Broker, Topic};
 use tokio::time::advance;
@@ -7,7 +7,7 @@ use super::*;
 
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// A watched partition, and what its statistics show.
+/// A watched partition and its statistics.
 struct Watched {
     watch: FetchWatch,
     obstacles: Obstacles,
@@ -36,7 +36,7 @@ impl Watched {
         }
     }
 
-    /// Lets an interval pass, looks, and returns what holds the partition up and for how many seconds.
+    /// Lets an interval pass, looks, and returns the obstacles and for how many seconds they have lasted.
     async fn look(&mut self) -> Vec<(String, u64)> {
         advance(INTERVAL).await;
         let topic = Topic {
@@ -76,7 +76,7 @@ async fn h24_a_partition_that_is_behind_and_does_not_move_is_told_with_the_clien
     one.seen.ls_offset = 20;
     assert_eq!(one.look().await, [], "they may have come just now");
     let told = one.look().await;
-    let cause = "no record since offset 7, though there are some up to 20";
+    let cause = "no record since offset 7, although the log ends at 20";
     assert_eq!(told, [(cause.to_owned(), 10)]);
     one.hear(Code::BadCompression, "Decompression (codec 0x4) failed");
     let told = one.look().await;
@@ -107,12 +107,12 @@ async fn h24_a_partition_that_waits_for_the_bridge_or_has_nothing_to_wait_for_is
     assert_eq!(one.look().await, [], "the broker is away");
     one.broker_state = "UP";
     assert_eq!(one.look().await, [], "it has just come back");
-    // Records that were fetched and wait to be polled: a slow application takes them one by one.
+    // Fetched records wait to be polled, because a slow application takes them one by one.
     for polled in 8..12 {
         (one.seen.next_offset, one.seen.app_offset) = (15, polled);
         assert_eq!(one.look().await, []);
     }
-    // The marker of a transaction, or what compaction left, is passed without a record.
+    // A transaction marker or a gap from compaction is passed without a record.
     (one.seen.next_offset, one.seen.app_offset) = (20, 12);
     assert_eq!(one.look().await, []);
     assert_eq!(one.look().await, [], "the end is reached");

@@ -1,4 +1,4 @@
-//! The source against librdkafka's mock of a broker.
+//! Tests the source against librdkafka's mock broker.
 
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
@@ -14,7 +14,7 @@ use crate::kafka::consumer::pauses::Pause;
 use crate::offsets::Finished;
 use crate::{Record, TopicPartition};
 
-/// Far above what the mock takes to form a group.
+/// Far above the time that the mock takes to form a group.
 const LIMIT: Duration = Duration::from_secs(60);
 const RECORDS: usize = 20;
 
@@ -31,7 +31,7 @@ fn cluster() -> (Mock, Cluster) {
     mock.create_topic("orders", 1, 1).unwrap();
     let often = [
         ("statistics.interval.ms", "100"),
-        // The mock holds a group until the session of whoever left is over.
+        // The mock holds a group until the session of a member that left has expired.
         ("session.timeout.ms", "6000"),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -113,7 +113,7 @@ async fn h8_a_topic_that_is_held_back_stops_no_other_and_goes_on_where_it_was() 
     let first = next_record(&mut source).await;
     let mut orders = vec![first.coordinates.offset];
     source.hold_back(&["orders".into()]);
-    // One may be on its way. It takes a look to pause.
+    // One record may be on its way, because a pause needs a look first.
     let on_its_way = timeout(Duration::from_millis(50), next_record(&mut source)).await;
     orders.extend(
         on_its_way
@@ -142,7 +142,7 @@ async fn h8_a_topic_that_is_held_back_stops_no_other_and_goes_on_where_it_was() 
     }
 }
 
-/// Takes what comes until something holds, and returns how many records that were.
+/// Takes records until `holds` is true, and returns how many there were.
 async fn take_until(source: &mut KafkaSource, holds: impl Fn() -> bool) -> usize {
     let mut records = 0;
     let taken = timeout(LIMIT, async {
@@ -191,7 +191,7 @@ async fn h24_a_fetch_that_is_refused_again_and_again_is_an_obstacle_until_record
     }
 }
 
-/// Takes what comes up to the first record; returns it, and what was told to be finished before.
+/// Takes events up to the first record. Returns it, and the finished offsets that were reported before it.
 async fn first_record(source: &mut KafkaSource) -> (Record, Option<Position>) {
     let mut finished = None;
     loop {
@@ -204,7 +204,7 @@ async fn first_record(source: &mut KafkaSource) -> (Record, Option<Position>) {
     }
 }
 
-/// Fifth and later offsets: so many are finished behind the unfinished fifth.
+/// A position at the unfinished offset 5, with these finished offsets above it.
 fn position(generation: u64, finished: &str) -> Position {
     Position {
         topic_partition: TopicPartition::new("orders", 0),
@@ -214,7 +214,7 @@ fn position(generation: u64, finished: &str) -> Position {
     }
 }
 
-/// Commits as the member of the first generation, and waits for the broker's word.
+/// Commits as the member of the first generation, and waits for the broker's answer.
 async fn commit(source: KafkaSource, finished: &str) {
     let committed = source.close(vec![position(1, finished)]).await;
     committed.unwrap();
@@ -232,7 +232,7 @@ async fn h33_the_next_member_is_told_what_is_finished_before_its_first_record() 
     assert_eq!((record.coordinates.offset, finished), (5, Some(told)));
 }
 
-/// The log was cut: others have these offsets, or will have them.
+/// The log was cut, so other records have or will have these offsets.
 #[tokio::test]
 async fn h33_what_is_finished_above_the_end_of_the_log_counts_for_nothing() {
     let (mock, cluster, mut first) = start();
@@ -244,7 +244,7 @@ async fn h33_what_is_finished_above_the_end_of_the_log_counts_for_nothing() {
     assert_eq!((record.coordinates.offset, finished), (5, None));
 }
 
-/// A consumer without a guard: nobody looks at what is committed.
+/// A consumer without a guard, so nobody reads the committed metadata.
 struct Unguarded {
     polling: Polling,
     events: Events,
@@ -266,7 +266,7 @@ impl Unguarded {
         }
     }
 
-    /// Looks until there is a record, or until one is there and has to wait; returns whether it was given.
+    /// Looks until there is a record, or until one has to wait. Returns whether a record was given.
     fn gives_a_record(&mut self, or_waits: bool) -> bool {
         let deadline = Instant::now() + LIMIT;
         while Instant::now() < deadline {
@@ -286,13 +286,13 @@ impl Unguarded {
 
 impl Drop for Unguarded {
     fn drop(&mut self) {
-        // Or it would wait for the guard to give its partitions back.
+        // Otherwise it would wait for the guard to give its partitions back.
         self.polling.consumer.context().close(Vec::new());
     }
 }
 
 #[test]
-fn h33_records_wait_until_it_is_known_what_is_committed() {
+fn h33_records_wait_for_the_committed_metadata() {
     let (mock, cluster) = cluster();
     produce(&mock, "none");
     let mut member = Unguarded::join(&cluster);
@@ -307,7 +307,7 @@ fn h33_records_wait_until_it_is_known_what_is_committed() {
 }
 
 #[test]
-fn h33_records_go_when_it_takes_too_long_to_know_what_is_committed() {
+fn h33_records_stop_waiting_for_the_committed_metadata_after_a_while() {
     let (mock, cluster) = cluster();
     produce(&mock, "none");
     assert!(Unguarded::join(&cluster).gives_a_record(false));

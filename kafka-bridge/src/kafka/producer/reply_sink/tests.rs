@@ -15,7 +15,7 @@ use crate::{Bridge, Dispatch, Headers, Operation, Record, TopicPartition};
 
 type Cluster = MockCluster<'static, DefaultProducerContext>;
 
-/// A cluster in this process whose topic `r` has two partitions, and a sink for it.
+/// A cluster in this process whose topic `r` has two partitions, and its sink.
 fn cluster() -> (Cluster, KafkaSink) {
     let cluster = MockCluster::new(1).unwrap();
     cluster.create_topic("r", 2, 1).unwrap();
@@ -28,7 +28,7 @@ fn sink(cluster: &Cluster, named: &[&str], obstacles: Obstacles) -> KafkaSink {
     sink_of(config, named, obstacles)
 }
 
-/// A sink that has little patience with brokers.
+/// A sink with short timeouts.
 fn hasty_sink(cluster: &Cluster, named: &[&str], obstacles: Obstacles) -> KafkaSink {
     let mut config = client_config::producer(&cluster.bootstrap_servers(), &[]);
     // Above the waits between attempts to connect.
@@ -82,7 +82,7 @@ async fn h15_a_missing_topic_is_refused_with_and_without_a_partition() {
         assert!(matches!(refused, ProduceError::Refused(_)), "{refused}");
     }
 }
-/// Else librdkafka would keep each name, and look for all of them every second.
+/// Otherwise librdkafka would keep each name, and look for all of them every second.
 #[tokio::test]
 async fn h15_made_up_topics_do_not_pile_up_and_those_that_exist_are_served_all_the_same() {
     let (cluster, sink) = cluster();
@@ -107,7 +107,7 @@ async fn h15_made_up_topics_do_not_pile_up_and_those_that_exist_are_served_all_t
     assert_eq!(sink.0.topics.unproven(), MAX_UNPROVEN);
 }
 
-/// The next requests to produce are answered with these errors.
+/// Answers the next produce requests with these errors.
 fn refuse(cluster: &Cluster, errors: &[Resp]) {
     cluster.request_errors(RDKafkaApiKey::Produce, errors);
 }
@@ -130,7 +130,7 @@ async fn h25_what_is_refused_in_a_batch_is_sent_again_alone_and_given_up_only_th
     }
 }
 
-/// Waits until the only obstacle, if any, is what it should be.
+/// Waits until the only obstacle, if any, is the expected one.
 async fn until_obstacle(obstacles: &Obstacles, topic: Option<&str>) {
     let wanted: Vec<_> = topic
         .map(|topic| Blocked::Produce(topic.into()))
@@ -169,12 +169,12 @@ async fn h25_a_topic_that_the_operator_named_is_waited_for_and_is_an_obstacle_me
         }
         until_obstacle(&obstacles, None).await;
         assert_eq!(counts(&cluster).iter().sum::<i64>(), 3);
-        // A topic that only a requester has named: nobody waits for it, until it took a record.
+        // Nobody waits for a topic that only a requester has named, until it has accepted a record.
         refuse(&cluster, &[refusal]);
         let other = sink.produce(reply("other", None)).await;
         let is_for_all = refusal == Resp::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED;
         assert_eq!(other.is_ok(), is_for_all, "{other:?}");
-        // librdkafka does not look at once whether a topic takes records again.
+        // librdkafka does not notice at once that a topic accepts records again.
         while sink.produce(reply("other", None)).await.is_err() {
             sleep(Duration::from_millis(50)).await;
         }
@@ -183,7 +183,7 @@ async fn h25_a_topic_that_the_operator_named_is_waited_for_and_is_an_obstacle_me
     }
 }
 
-/// The operator made it: what the service may not write just now is not the requesters' fault.
+/// The operator created it: if the service may not write to it now, that is not the requesters' fault.
 #[tokio::test]
 async fn h25_a_derived_topic_that_exists_is_waited_for_before_it_took_a_record() {
     let (cluster, _) = cluster();
@@ -210,7 +210,7 @@ async fn h25_a_named_topic_that_is_missing_is_waited_for_until_nobody_waits() {
     let produce = |sink: KafkaSink| async move { sink.produce(reply("late", None)).await };
     let waiting = [(); 2].map(|()| tokio::spawn(produce(sink.clone())));
     until_obstacle(&obstacles, Some("late")).await;
-    // What is abandoned holds nothing up, whoever of them was trying.
+    // An abandoned record holds nothing up, even if it was the one that tried.
     for one in waiting {
         one.abort();
     }
@@ -297,7 +297,7 @@ async fn h25_a_requesters_topic_that_takes_nothing_in_time_is_given_up_where_bro
         }
         let refused = in_time(sink.produce(reply("own", None))).await.unwrap_err();
         assert!(refused.to_string().contains("unlike others"), "{refused}");
-        // The next one holds up nobody.
+        // The next record holds up nobody.
         let next =
             tokio::time::timeout(Duration::from_millis(100), sink.produce(reply("own", None)));
         let refused = next.await.expect("no attempt").unwrap_err();
@@ -344,7 +344,7 @@ async fn h25_a_named_topic_without_a_leader_is_waited_for_and_told() {
     assert_eq!(obstacles.list(), []);
 }
 
-/// `readOrder.reply` is derived from the name of a topic, and nobody has made it.
+/// `readOrder.reply` is derived from the name of a topic, and nobody has created it.
 #[tokio::test]
 async fn h15_a_derived_reply_topic_that_is_missing_stops_nobody() {
     let (cluster, requester) = cluster();

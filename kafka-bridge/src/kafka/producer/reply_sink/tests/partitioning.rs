@@ -1,4 +1,4 @@
-//! Replies lie where Java's clients look for their keys.
+//! Checks that replies are on the partitions where Java's clients look for their keys.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::ports::ReplySink;
 use crate::{Headers, OutboundRecord};
 
 const PARTITIONS: i32 = 7;
-/// What `Utils.murmur2` of Java's client makes of a key, as librdkafka's own test has it.
+/// The results of `Utils.murmur2` of Java's client, from librdkafka's own test.
 const MURMUR2: [(&str, u32); 10] = [
     ("kafka", 0xd067_cf64),
     ("giberish123456789", 0x8f55_2b0c),
@@ -26,7 +26,7 @@ const MURMUR2: [(&str, u32); 10] = [
     ("AmbleWillBeRemoved,ThePrePartThatIs", 0x62b8_b43f),
 ];
 
-/// The partition of each key, after a cluster's sink has produced a record of each.
+/// Produces a record of each key to a cluster, and returns the partition of each key.
 async fn partitions(own: &[(String, String)]) -> HashMap<String, i32> {
     let cluster = MockCluster::new(1).unwrap();
     cluster.create_topic("r", PARTITIONS, 1).unwrap();
